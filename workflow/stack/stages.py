@@ -1,0 +1,357 @@
+"""The stages of `stages.toml`: one table each, one stack each.
+
+The template is the same for all stages, byte for byte: what a stage says reaches it only as the
+CloudFormation parameters that `Stage.parameters` gives.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from lambdas.restart_policy import Email, FlowDefinition, RestartRules, RestartSettings
+from workflow.errors import SettingsError
+
+__all__ = ["A2I_REGIONS", "FlowDefinitionSettings", "Shift", "Stage", "load_stage", "load_stages"]
+
+A2I_REGIONS = frozenset(
+    {
+        "us-east-1", "us-east-2", "us-west-2", "ca-central-1",
+        "eu-central-1", "eu-west-1", "eu-west-2",
+        "ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+    }
+)  # fmt: skip
+"""Where Amazon A2I has an endpoint (https://docs.aws.amazon.com/general/latest/gr/a2i.html). A bucket's
+reviews and the workflow must be in the loops' Region: a stage elsewhere would never see an event."""
+
+PARAMETER_LIMIT = 4096
+"""Characters of a CloudFormation parameter's value
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
+
+RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+"""Days that CloudWatch Logs can keep a log group's events (PutRetentionPolicy)."""
+
+
+def _offers_a2i(region: str) -> str:
+    if region not in A2I_REGIONS:
+        raise ValueError(
+            f"Amazon A2I is not offered in {region!r}; it is in {', '.join(sorted(A2I_REGIONS))}"
+        )
+    return region
+
+
+def _can_be_kept(days: int) -> int:
+    if days not in RETENTION_DAYS:
+        raise ValueError(
+            f"CloudWatch Logs cannot keep logs for {days} days; it can for "
+            + ", ".join(map(str, RETENTION_DAYS))
+        )
+    return days
+
+
+Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+# TOML's arrays are lists; the models are frozen, to the last value.
+Emails = Annotated[
+    tuple[Email, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shift(_Settings):
+    """How a publish moves new executions from the version before to the new one."""
+
+    first_percent: int = Field(default=10, ge=1, le=99, description="Give a percentage from 1 to 99.")
+    minutes: int = Field(default=10, ge=1, le=1440, description="Give minutes from 1 to 1440.")
+
+
+class FlowDefinitionSettings(_Settings):
+    """What differs from the stage for the loops of one flow definition."""
+
+    restart: dict[str, Any] = Field(
+        default={}, description="Give the keys of `restart` that differ from the stage's."
+    )
+
+
+class Stage(_Settings):
+    """One stage: one stack, with the settings it is published with."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,19}$", description="Use up to 20 lower-case letters, digits and hyphens."
+    )
+    region: Annotated[str, AfterValidator(_offers_a2i)] = Field(
+        description="Give the Region of the flow definitions, such as us-east-1."
+    )
+    output_buckets: tuple[Bucket, ...] = Field(
+        min_length=1,
+        description="List the buckets that your flow definitions write output.json to, by name, without s3://.",
+    )
+    flow_definitions: tuple[FlowDefinition, ...] = Field(
+        default=(),
+        description="List names or ARNs of flow definitions, or leave the key out for all of the account.",
+    )
+    notification_emails: tuple[Email, ...] = Field(default=(), description="List e-mail addresses.")
+    escalation_emails: tuple[Email, ...] = Field(default=(), description="List e-mail addresses.")
+    log_retention_days: Annotated[int, AfterValidator(_can_be_kept)] = Field(
+        default=30, description="Use one of those."
+    )
+    protected: bool = Field(default=False, description="Use true or false.")
+    worker_identity: Literal["keep", "hash", "drop"] = Field(
+        default="keep", description="Use keep, hash or drop."
+    )
+    predictions: dict[str, str] = Field(
+        default={}, description="Give a JMESPath into inputContent for each flow definition, by name."
+    )
+    max_output_bytes: int = Field(
+        default=33_554_432,
+        ge=1024,
+        le=268_435_456,
+        description="Give the largest output.json to read, in bytes, 1 KiB to 256 MiB.",
+    )
+    restart: RestartRules = Field(
+        default=RestartRules(), description="See restart in the reference of settings."
+    )
+    shift: Shift | None = Field(
+        default=None, description="Give first_percent and minutes, or leave the table out."
+    )
+    flow_definition_settings: dict[str, FlowDefinitionSettings] = Field(
+        default={}, description="Give one table for each flow definition, by name."
+    )
+
+    @property
+    def stack_name(self) -> str:
+        """Name of the stage's CloudFormation stack."""
+        return f"afterloop-{self.name}"
+
+    def restart_settings(self) -> RestartSettings:
+        """The restart rules of the stage with those of its flow definitions, each whole."""
+        stage_rules = self.restart.model_dump()
+        of_flows = {
+            flow: RestartRules.model_validate(_merged(stage_rules, settings.restart))
+            for flow, settings in self.flow_definition_settings.items()
+            if settings.restart
+        }
+        return RestartSettings(**stage_rules, flow_definitions=of_flows)
+
+    def parameters(self, account: str = "") -> dict[str, str]:
+        """The CloudFormation parameters that carry this stage's settings into the template.
+
+        Args:
+            account: the 12 digits of the AWS account; needed only when `flow_definitions` has names.
+
+        Raises:
+            SettingsError: a value is longer than CloudFormation takes, or a name needs the account.
+        """
+        review = {
+            "outputBuckets": list(self.output_buckets),
+            "predictions": self.predictions,
+            "workerIdentity": self.worker_identity,
+            "maxOutputBytes": self.max_output_bytes,
+        }
+        # E-mail addresses are the topics' business; the functions need not know them.
+        without_emails: Any = {"escalate_to": True, "flow_definitions": {"__all__": {"escalate_to"}}}
+        restart = self.restart_settings().model_dump(exclude_defaults=True, exclude=without_emails)
+        parameters = {
+            "Stage": self.name,
+            "OutputBuckets": ",".join(self.output_buckets),
+            "FlowDefinitionArns": ",".join(self._arn(flow, account) for flow in self.flow_definitions),
+            "NotificationEmails": ",".join(self.notification_emails),
+            "EscalationEmails": ",".join(dict.fromkeys((*self.escalation_emails, *self.restart.escalate_to))),
+            "LogRetentionDays": str(self.log_retention_days),
+            "ReviewSettings": _compact(review),
+            "RestartSettings": _compact(restart),
+        }
+        for parameter, value in parameters.items():
+            if len(value) > PARAMETER_LIMIT:
+                raise SettingsError(
+                    f"stage {self.name}: {_KEYS_OF_PARAMETER[parameter]}: together they make "
+                    f"{len(value)} characters of the stack parameter {parameter}, "
+                    f"which takes {PARAMETER_LIMIT}; shorten them, or use two stages"
+                )
+        return parameters
+
+    def _arn(self, flow_definition: str, account: str) -> str:
+        if flow_definition.startswith("arn:"):
+            return flow_definition
+        if not account:
+            raise SettingsError(
+                f"stage {self.name}: flow_definitions: the account of {flow_definition!r} is not known here; "
+                "give its ARN"
+            )
+        return f"arn:aws:sagemaker:{self.region}:{account}:flow-definition/{flow_definition}"
+
+    @model_validator(mode="after")
+    def _flow_definitions_agree(self) -> Stage:
+        for flow, settings in self.flow_definition_settings.items():
+            try:
+                RestartRules.model_validate(_merged(self.restart.model_dump(), settings.restart))
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, ("flow_definition_settings", flow, "restart", *first["loc"])))
+                raise ValueError(f"{where}: {first['msg']}") from None
+        for flow in self.flow_definitions:
+            if flow.startswith("arn:") and flow.split(":")[3] != self.region:
+                raise ValueError(
+                    f"flow_definitions: {flow} is in another Region than the stage's, {self.region}"
+                )
+        return self
+
+
+_KEYS_OF_PARAMETER = {
+    "Stage": "name",
+    "OutputBuckets": "output_buckets",
+    "FlowDefinitionArns": "flow_definitions",
+    "NotificationEmails": "notification_emails",
+    "EscalationEmails": "escalation_emails and restart.escalate_to",
+    "LogRetentionDays": "log_retention_days",
+    "ReviewSettings": "output_buckets, predictions, worker_identity and max_output_bytes",
+    "RestartSettings": "restart and flow_definition_settings",
+}
+
+
+def load_stages(path: Path) -> dict[str, Stage]:
+    """The stages of a settings file, by name, in the file's order.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, has no stage, or a stage says what cannot be.
+    """
+    tables = _tables(path)
+    return {name: _stage(path, name, table) for name, table in tables.items()}
+
+
+def load_stage(path: Path, name: str) -> Stage:
+    """One stage of a settings file; the others are not looked at.
+
+    Raises:
+        SettingsError: as `load_stages`, and when there is no stage of that name.
+    """
+    tables = _tables(path)
+    if name not in tables:
+        raise SettingsError(
+            f"{path.name}: there is no stage {name!r}; it has {', '.join(tables)}"
+            + _did_you_mean(name, tables)
+        )
+    return _stage(path, name, tables[name])
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: there is no such file; write one with `python deploy.py init`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name}: is not TOML: {error}") from None
+    stray = [key for key in document if key != "stages"]
+    if stray:
+        raise SettingsError(
+            f"{path.name}: unknown key {stray[0]!r} at the top; every stage is a table [stages.NAME]"
+        )
+    tables = document.get("stages")
+    if not isinstance(tables, dict) or not tables:
+        raise SettingsError(
+            f"{path.name}: has no stage; write a table [stages.dev], or run `python deploy.py init`"
+        )
+    return tables
+
+
+def _stage(path: Path, name: str, table: Any) -> Stage:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path.name}: stage {name}: must be a table, [stages.{name}]")
+    if "name" in table:
+        raise SettingsError(
+            f"{path.name}: stage {name}: name: the table [stages.{name}] names the stage; take the key out"
+        )
+    try:
+        return Stage(name=name, **table)
+    except ValidationError as error:
+        problems = "; ".join(_told(problem) for problem in error.errors())
+        raise SettingsError(f"{path.name}: stage {name}: {problems}") from None
+
+
+def _told(problem: Any) -> str:
+    """One validation problem as `key: what is wrong. What to do.`"""
+    key = ".".join(str(part) for part in problem["loc"])
+    model, advice = _field_at(problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            close = _did_you_mean(str(problem["loc"][-1]), list(model.model_fields))
+            return f"{key}: there is no such key{close or '; the keys are ' + ', '.join(model.model_fields)}"
+        case "missing":
+            return f"{key}: is missing. {advice}"
+        case "value_error":
+            message = problem["msg"].removeprefix("Value error, ")
+            return f"{key}: {message}" if key else message
+        case "string_pattern_mismatch":
+            return f"{key}: {problem['input']!r} will not do. {advice}".rstrip()
+        case _:
+            return f"{key}: {_reworded(problem['msg'])}, not {problem['input']!r}. {advice}".rstrip()
+
+
+def _reworded(message: str) -> str:
+    return (
+        re.sub(r"^Input should", "should", message)
+        .replace("valid tuple", "list")
+        .replace("valid dictionary", "table")
+    )
+
+
+def _field_at(location: tuple[Any, ...]) -> tuple[type[BaseModel], str]:
+    """The model that a validation problem is in, and what its field says to do."""
+    model: type[BaseModel] = Stage
+    advice = ""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue
+        advice = field.description or advice
+        model = next(_models_in(field.annotation), model)
+    return model, advice
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+def _did_you_mean(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over`, table by table."""
+    return {
+        key: _merged(base[key], over[key])
+        if isinstance(base.get(key), dict) and isinstance(over.get(key), dict)
+        else over.get(key, base.get(key))
+        for key in {**base, **over}
+    }  # fmt: skip
+
+
+def _compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True)

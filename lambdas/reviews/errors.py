@@ -1,0 +1,103 @@
+"""What can go wrong with a review. The class name is the error's name in Step Functions.
+
+    ReviewError
+    ├── InvalidDocument         an event or an output is not what A2I writes: says what, and where
+    ├── InvalidSettings         the review settings of a stage do not hold
+    ├── OutputMissing           there is no object at the output location
+    ├── OutputNotAllowed        the output lies outside the stage's output buckets
+    ├── OutputTooLarge          the output is larger than the stage allows
+    └── TransientServiceError   a service was throttled or failed: the only one worth a retry
+
+Every one of them is told in one line: what was wrong, where, what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import ValidationError
+
+
+class ReviewError(Exception):
+    """The root of all errors that a review can end in."""
+
+
+class InvalidDocument(ReviewError):  # noqa: N818 - the name is what operators read
+    """An event or an output is malformed.
+
+    Attributes:
+        document: Which document: "event" or "output.json".
+        path: Where, as a JSON path from its root: ``$.humanAnswers[0].submissionTime``.
+        problem: What is wrong there.
+    """
+
+    def __init__(self, document: str, path: str, problem: str) -> None:
+        super().__init__(f"{document}, {path}: {problem}")
+        self.document = document
+        self.path = path
+        self.problem = problem
+
+    @classmethod
+    def of(cls, error: ValidationError, document: str, path: str = "$") -> InvalidDocument:
+        """Returns the first problem of a pydantic error; `path` is where the validated part begins."""
+        first = error.errors(include_url=False, include_context=False)[0]
+        kind, found = first["type"], first["input"]
+        problem = _WORDS.get(kind) or first["msg"].removeprefix("Value error, ")
+        if kind not in _SELF_EXPLAINING and isinstance(found, str | int | float | bool | None):
+            problem += f", found {'null' if found is None else shortened(found)}"
+        return cls(document, path + json_path(first["loc"]), problem)
+
+
+_WORDS = {
+    "missing": "missing",
+    "model_type": "expected an object",
+    "model_attributes_type": "expected an object",
+    "dataclass_type": "expected an object",
+    "dict_type": "expected an object",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "string_type": "expected a text",
+    "string_unicode": "not a valid text: half of a surrogate pair",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+}
+_SELF_EXPLAINING = {"missing", "value_error", "json_invalid"}
+
+
+class InvalidSettings(ReviewError):  # noqa: N818 - the name is what operators read
+    """The review settings of a stage do not hold."""
+
+
+class OutputMissing(ReviewError):  # noqa: N818 - the name is what operators read
+    """There is no object at the output location."""
+
+
+class OutputNotAllowed(ReviewError):  # noqa: N818 - the name is what operators read
+    """The output lies outside the stage's output buckets."""
+
+
+class OutputTooLarge(ReviewError):  # noqa: N818 - the name is what operators read
+    """The output is larger than the stage allows."""
+
+
+class TransientServiceError(ReviewError):
+    """A service was throttled or failed on its side: the same call may well succeed later."""
+
+
+def json_path(parts: Sequence[str | int]) -> str:
+    """Returns the parts as the continuation of a JSON path: ``("a", 0, "b c")`` → ``.a[0]['b c']``."""
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" if part.isidentifier() else f"[{part!r}]"
+        for part in parts
+    )
+
+
+def shortened(value: object, limit: int = 60) -> str:
+    """Returns the value as Python shows it, cut so that a message stays a line."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a huge number"
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"

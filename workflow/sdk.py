@@ -1,9 +1,9 @@
-"""Loads the `stepfunctions` SDK 2.3.0, its last release, as `steps` needs it: quick, quiet, without `sagemaker`.
+"""Loads the `stepfunctions` SDK 2.3.0, its last release, as `steps` needs it: quick, quiet, no `sagemaker`.
 
-Imported plainly, the SDK pulls in `pkg_resources`, boto3, its widgets and all of `sagemaker` (964 MB, or 6 s with
-the old `sagemaker<3`), and sets the root logger to ERROR. All of this happens in two `__init__` modules, which
-hold no state class. So the packages `stepfunctions` and `stepfunctions.steps` are set up here without running
-these; their other modules, where the classes are, load as they were published. Code that imports
+Imported plainly, the SDK pulls in `pkg_resources`, boto3, its widgets and all of `sagemaker` (964 MB, or 6 s
+with the old `sagemaker<3`), and sets the root logger to ERROR. All of this happens in two `__init__` modules,
+which hold no state class. So the packages `stepfunctions` and `stepfunctions.steps` are set up here without
+running these; their other modules, where the classes are, load as they were published. Code that imports
 `stepfunctions.steps` later gets the same classes. The steps that need the SageMaker SDK load at first use.
 
 An SDK that somebody imported before is taken as it is.
@@ -68,7 +68,7 @@ def sagemaker_step(name: str) -> Any:
             module = importlib.import_module("stepfunctions.steps.sagemaker")
     except ImportError as error:
         raise SagemakerMissing(
-            f"{name} needs the SageMaker SDK below version 3 ({error}): pip install 'sagemaker<3' 'setuptools<81'"
+            f"{name} needs the SageMaker SDK ({error}): pip install 'sagemaker<3' 'setuptools<81'"
         ) from error
     return getattr(module, name)
 
@@ -157,6 +157,7 @@ from stepfunctions.steps.choice_rule import BaseRule  # noqa: E402
 from stepfunctions.steps.integration_resources import IntegrationPattern  # noqa: E402
 from stepfunctions.steps.states import FrozenGraph, Graph, State  # noqa: E402
 
-# The SDK puts the partition of the Region in which it happens to run into every resource (and reads all of boto3's
-# endpoints for that). A definition says arn:aws wherever it is rendered; the template makes it the stack's.
+# The SDK puts the partition of the Region in which it happens to run into every resource (and reads all of
+# boto3's endpoints for that). A definition says arn:aws wherever it is rendered; the template makes it the
+# stack's.
 integration_resources.get_aws_partition = lambda: "aws"

@@ -127,12 +127,12 @@ def definition(
         timeout_seconds: seconds after which an execution fails with States.Timeout.
 
     Returns:
-        The ASL definition: plain JSON values, keys in one fixed order whatever the order of keyword arguments,
+        The ASL definition: plain JSON values, keys in a fixed order whatever the order of keyword arguments,
         states in the order of the SDK's own `Graph`. Resources say `arn:aws` wherever it is rendered.
 
     Raises:
-        WorkflowError: two states have one name (ASL wants names unique across branches, too), a state is shared by
-            two nested machines, a value is not JSON, or a placeholder stands where none can.
+        WorkflowError: two states have one name (ASL wants names unique across branches, too), a state is
+            shared by two nested machines, a value is not JSON, or a placeholder stands where none can.
     """
     _expect_unique_names(start)
     machine: dict[str, Any] = {}
@@ -270,24 +270,24 @@ class _Step(_Fields, SDK.State):
 
     def add_retry(self, retry: Any) -> None:
         """Add a Retry, or a list of these, after those that are there."""
-        self._expect_blocks(retry, SDK.Retry)
-        super().add_retry(retry)
+        super().add_retry(self._expect_blocks(retry, SDK.Retry))
 
     def add_catch(self, catch: Any) -> None:
         """Add a Catch, or a list of these, after those that are there."""
-        self._expect_blocks(catch, SDK.Catch)
-        super().add_catch(catch)
+        super().add_catch(self._expect_blocks(catch, SDK.Catch))
 
     def to_dict(self) -> dict[str, Any]:
         """Render this state alone, as it stands in a definition's States."""
         return _plain_state(super().to_dict(), self)
 
-    def _expect_blocks(self, blocks: Any, kind: Any) -> None:
-        for block in blocks if isinstance(blocks, list) else [blocks]:
+    def _expect_blocks(self, blocks: Any, kind: Any) -> list[Any]:
+        blocks = list(blocks) if isinstance(blocks, list | tuple) else [blocks]
+        for block in blocks:
             if not isinstance(block, kind):
                 raise WorkflowError(
                     f"{_who(self)}: expected a {kind.__name__} or a list of these, not {block!r}"
                 )
+        return blocks
 
 
 class Pass(_Step, SDK.Pass):
@@ -356,8 +356,8 @@ class Choice(_Step, SDK.Choice):
         _expect_step(next_step, _who(self))
         if self.default is not None and _first(self.default) is not _first(next_step):
             raise WorkflowError(
-                f"{_who(self)} has the default {self.default.state_id!r}; {next_step.state_id!r} cannot be it,"
-                " too (what follows a Choice in a chain becomes its default)"
+                f"{_who(self)} has the default {self.default.state_id!r}; {next_step.state_id!r} cannot be it"
+                " as well (what follows a Choice in a chain becomes its default)"
             )
         super().default_choice(next_step)
 
@@ -392,7 +392,7 @@ class Map(_Step, SDK.Map):
 
     Args:
         state_id: the state's name.
-        item_processor: step or chain that runs for every item. (The SDK's `iterator` renders ASL's old `Iterator`.)
+        item_processor: step or chain that runs for every item. (The SDK's `iterator` renders the old field.)
         processor_config: how: None for inline, or ASL's ProcessorConfig, such as
             {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}.
         kwargs: fields, `retry` and `catch`, as of all states.
@@ -532,7 +532,8 @@ class AwsSdkTask(_Integration):
             )
         if not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
             raise WorkflowError(
-                f"state {state_id!r}: an action is written in camelCase, such as 'startHumanLoop', not {action!r}"
+                f"state {state_id!r}: an action is written in camelCase, such as 'startHumanLoop',"
+                f" not {action!r}"
             )
         callback = ".waitForTaskToken" if wait_for_callback else ""
         super().__init__(state_id, **kwargs)
@@ -661,8 +662,8 @@ def __getattr__(name: str) -> Any:
     return step
 
 
-# How a machine is rendered. The SDK's `Graph` renders nested branches several times over, recurses along the chain,
-# and keeps one of two states that share a name.
+# How a machine is rendered. The SDK's `Graph` renders nested branches several times over, recurses along the
+# chain, and keeps one of two states that share a name.
 
 _machine_language: ContextVar[str] = ContextVar(
     "query language of the machine being rendered", default="JSONPath"
@@ -672,13 +673,13 @@ _READING_ORDER = {
     name: position
     for position, name in enumerate(
         """
-        Type Comment QueryLanguage Resource Credentials InputPath Parameters Arguments ItemReader ItemsPath Items
-        ItemSelector ItemBatcher MaxConcurrency MaxConcurrencyPath ToleratedFailureCount
+        Type Comment QueryLanguage Resource Credentials InputPath Parameters Arguments ItemReader ItemsPath
+        Items ItemSelector ItemBatcher MaxConcurrency MaxConcurrencyPath ToleratedFailureCount
         ToleratedFailureCountPath ToleratedFailurePercentage ToleratedFailurePercentagePath Label Seconds
         SecondsPath Timestamp TimestampPath Error ErrorPath Cause CausePath Result ResultSelector ResultPath
-        OutputPath Assign Output TimeoutSeconds TimeoutSecondsPath HeartbeatSeconds HeartbeatSecondsPath Choices
-        Default Branches ItemProcessor Iterator ResultWriter Next End Retry Catch
-        """.split()
+        OutputPath Assign Output TimeoutSeconds TimeoutSecondsPath HeartbeatSeconds HeartbeatSecondsPath
+        Choices Default Branches ItemProcessor Iterator ResultWriter Next End Retry Catch
+        """.split()  # noqa: SIM905 (a list of fifty lines is no easier to read)
     )
 }
 _NESTED_MACHINES = ("Branches", "ItemProcessor", "Iterator")
@@ -791,8 +792,8 @@ def _expect_placeholders_of_the_step_before(state: Any) -> None:
         for placeholder in _step_inputs(template):
             if placeholder is not state.step_output and not state.step_output.contains(placeholder):
                 raise WorkflowError(
-                    f"{_who(following)}: {placeholder.to_jsonpath()} in {field} is a placeholder for the output of"
-                    f" a step that is not the one before it, {state.state_id!r}; use a path, such as '$.review'"
+                    f"{_who(following)}: {placeholder.to_jsonpath()} in {field} is a placeholder for the output"
+                    f" of another step than the one before it, {state.state_id!r}; use a path, such as '$.review'"
                 )
 
 
@@ -855,16 +856,16 @@ def _expect_unique_names(start: Any) -> None:
         other = known.setdefault(state.state_id, state)
         if other is not state:
             raise WorkflowError(
-                f"two states have the name {state.state_id!r}{_made_at(other, state)}; names are unique in a whole"
-                " machine, branches included"
+                f"two states have the name {state.state_id!r}{_made_at(other, state)}; names are unique in a"
+                " whole machine, branches included"
             )
     counted: dict[int, int] = {}
     for state in _everything(start):
         counted[id(state)] = counted.get(id(state), 0) + 1
         if counted[id(state)] > 1:
             raise WorkflowError(
-                f"{_who(state)} belongs to two machines: no transition leads into, out of, or between the branches of"
-                " a Parallel or Map; make it once for each, with its own name"
+                f"{_who(state)} belongs to two machines: no transition leads into, out of, or between the"
+                " branches of a Parallel or Map; make it once for each, with its own name"
             )
 
 

@@ -281,13 +281,13 @@ class _Step(_Fields, SDK.State):
         return _plain_state(super().to_dict(), self)
 
     def _expect_blocks(self, blocks: Any, kind: Any) -> list[Any]:
-        blocks = list(blocks) if isinstance(blocks, list | tuple) else [blocks]
-        for block in blocks:
+        listed = list(blocks) if isinstance(blocks, list | tuple) else [blocks]
+        for block in listed:
             if not isinstance(block, kind):
                 raise WorkflowError(
                     f"{_who(self)}: expected a {kind.__name__} or a list of these, not {block!r}"
                 )
-        return blocks
+        return listed
 
 
 class Pass(_Step, SDK.Pass):
@@ -477,7 +477,7 @@ class ChoiceRule(SDK.ChoiceRule):
     @classmethod
     def Condition(cls, expression: str) -> Any:  # noqa: N802 (named as its kin, after ASL)
         """Make a rule that holds when a JSONata expression, "{% … %}", is true."""
-        if not re.fullmatch(r"\{%.*%\}", expression, re.DOTALL):
+        if not isinstance(expression, str) or not re.fullmatch(r"\{%.*%\}", expression, re.DOTALL):
             raise WorkflowError(f"a condition is a JSONata expression in {{% … %}}, not {expression!r}")
         return _Condition(expression)
 
@@ -791,17 +791,18 @@ def _expect_placeholders_of_the_step_before(state: Any) -> None:
         template = following.fields.get(field)
         for placeholder in _step_inputs(template):
             if placeholder is not state.step_output and not state.step_output.contains(placeholder):
+                path = placeholder.to_jsonpath()
                 raise WorkflowError(
-                    f"{_who(following)}: {placeholder.to_jsonpath()} in {field} is a placeholder for the output"
-                    f" of another step than the one before it, {state.state_id!r}; use a path, such as '$.review'"
+                    f"{_who(following)}: the placeholder {path} in {field} stands for the output of another step"
+                    f" than the one before it, {state.state_id!r}; write the path itself"
                 )
 
 
 def _step_inputs(template: Any) -> Iterator[Any]:
     if isinstance(template, StepInput):
         yield template
-    elif isinstance(template, Mapping):
-        for value in template.values():
+    elif isinstance(template, Mapping | list):
+        for value in template.values() if isinstance(template, Mapping) else template:
             yield from _step_inputs(value)
 
 

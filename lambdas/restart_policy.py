@@ -107,6 +107,14 @@ class RestartSettings(RestartRules):
         name = (flow_definition or "").rpartition("/")[2]
         return self.flow_definitions.get(name, self)
 
+    def with_max_attempts(self, most: int) -> RestartSettings:
+        """The same rules with another number of attempts, for all flow definitions."""
+        flows = {
+            name: rules.model_copy(update={"max_attempts": most})
+            for name, rules in self.flow_definitions.items()
+        }
+        return self.model_copy(update={"max_attempts": most, "flow_definitions": flows})
+
     def decide(
         self,
         *,

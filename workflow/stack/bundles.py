@@ -1,176 +1,188 @@
-"""Functions, and the zips that their code travels in."""
+"""The zips that the functions' code travels in: the same input gives the same bytes and the same name.
+
+A bundle has the part of the package `lambdas/` that its function imports, and the function's locked
+dependencies. It is named by a digest of all that goes in, so that a function whose code did not change
+keeps its bundle, and a publish leaves it alone. boto3 is Lambda's own.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
+import hashlib
+import importlib.util
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from workflow.errors import WorkflowError
+from workflow.stack.dependencies import (
+    RULES,
+    Target,
+    add_entry,
+    aws,
+    compiled,
+    dependencies_zip,
+    local,
+    read_lock,
+)
+from workflow.stack.functions import ROOT, Function, Permission, function
 
-__all__ = ["Function", "Permission", "function"]
+__all__ = ["Bundle", "Function", "Permission", "Target", "aws", "build_bundles", "function", "local"]
 
-ROOT = Path(__file__).resolve().parents[2]
+SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
 
 
 @dataclass(frozen=True)
-class Permission:
-    """What a function may do beside writing its own logs.
+class Bundle:
+    """The zip of one function."""
 
-    Actions are IAM's (`s3:GetObject`); resources are ARNs, in which CloudFormation's pseudo parameters may
-    stand (`arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:reviews`).
-    """
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Function:
-    """One Lambda function of the stack.
-
-    Attributes:
-        name: in CamelCase; the logical id in the template, and the end of the function's name.
-        handler: where its code starts, from the root of the bundle: `lambdas.collect_review.handler`.
-        description: one line, for the Lambda console.
-        memory: in MB; CPU grows with it.
-        timeout: in seconds, always given: Lambda's own default is 3.
-        permissions: what the function declares beside its code that it may do.
-        requirements: the locked, hashed file of its own dependencies; None for the shared ones
-            (requirements/lambdas.txt), which it then shares a bundle with.
-    """
-
-    name: str
-    handler: str
-    description: str = ""
-    memory: int = 512
-    timeout: int = 30
-    permissions: tuple[Permission, ...] = ()
-    requirements: Path | None = None
+    digest: str
+    """64 hexadecimal digits, of what goes in."""
+    path: Path
+    sources: tuple[str, ...]
+    """The files of `lambdas/` in it, from the root of the project."""
 
     @property
-    def key_parameter(self) -> str:
-        """The stack parameter that names the bundle's object in the artifact bucket."""
-        return f"{self.name}Key"
+    def key(self) -> str:
+        """Name of the bundle's object in the artifact bucket."""
+        return f"functions/{self.digest}.zip"
 
 
-def function(name: str, root: Path = ROOT) -> Function:
-    """The function that `lambdas/<name>.py` or the folder `lambdas/<name>/` holds.
+def build_bundles(
+    functions: Iterable[Function], target: Target, *, root: Path = ROOT, cache: Path | None = None
+) -> dict[str, Bundle]:
+    """The bundles of functions, by function name; those that are in the cache are not built again.
 
-    Its module may say more about it in a literal (it is read, never run)::
-
-        FUNCTION = {
-            "memory": 1024,
-            "timeout": 60,
-            "permissions": [{"actions": ["sns:Publish"], "resources": ["arn:aws:sns:…"]}],
-        }
-
-    The first line of the module's docstring is the description. A file `requirements.txt` in the folder,
-    or `lambdas/<name>.requirements.txt` beside the file, is what the function depends on.
+    Args:
+        functions: whose code to bundle.
+        target: `aws()` or `local()`.
+        root: the project's folder, with `lambdas/` and `requirements/`.
+        cache: where bundles are kept; `.build/` in the root by default.
 
     Raises:
-        WorkflowError: there is no such function, or what it says about itself cannot be.
+        BundleError: a dependency has no wheel for the target, or is not installed here.
+        WorkflowError: a function's source is missing or is not Python.
     """
-    source, module, requirements = _source_of(name, root)
-    tree = _parsed(source, root)
-    if not any(
-        (isinstance(node, ast.FunctionDef) and node.name == "handler") or _assigns(node, "handler")
-        for node in tree.body
-    ):
+    cache = cache or root / ".build"
+    return {one.name: _bundle(one, target, root, cache) for one in functions}
+
+
+def _bundle(of: Function, target: Target, root: Path, cache: Path) -> Bundle:
+    own = [of.requirements] if of.requirements else []
+    dependencies = dependencies_zip(read_lock(root / SHARED_REQUIREMENTS, *own), target, cache)
+    sources = {name: (root / name).read_bytes() for name in _sources(of, root)}
+    digest = _digest(RULES, dependencies.name, *(part for item in sources.items() for part in item))
+    bundle = Bundle(digest, cache / f"{digest[:32]}.zip", tuple(sources))
+    if not bundle.path.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            unfinished = Path(scratch) / "bundle.zip"
+            shutil.copyfile(dependencies, unfinished)
+            with zipfile.ZipFile(unfinished, "a") as archive:
+                for name, content in sources.items():
+                    add_entry(archive, name, content)
+                    if target.is_here and name.endswith(".py"):
+                        # As for the dependencies; the source stays, for tracebacks that show lines.
+                        add_entry(archive, importlib.util.cache_from_source(name), compiled(name, content))
+            unfinished.replace(bundle.path)
+    return bundle
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8) + data)
+    return digest.hexdigest()
+
+
+def _sources(of: Function, root: Path) -> list[str]:
+    """Files of `lambdas/` that a function needs: its own, and all that they import, directly or not."""
+    module = of.handler.rpartition(".")[0]
+    start = _file_of(module, root)
+    if start is None:
         raise WorkflowError(
-            f"{source.relative_to(root)}: defines no `handler`; write `def handler(event, context):`"
+            f"the function {of.name} has the handler {of.handler}, and there is no module {module}"
         )
-    declared = _declared(tree, source.relative_to(root))
-    return Function(
-        name="".join(part.capitalize() for part in name.split("_")),
-        handler=f"{module}.handler",
-        description=(ast.get_docstring(tree) or name).partition("\n")[0],
-        memory=declared.get("memory", Function.memory),
-        timeout=declared.get("timeout", Function.timeout),
-        permissions=tuple(
-            Permission(tuple(permission["actions"]), tuple(permission["resources"]))
-            for permission in declared.get("permissions", ())
-        ),
-        requirements=requirements if requirements.is_file() else None,
-    )
+    waiting = [start, *_whole_folder(start, root)]
+    found: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        # Importing lambdas.a.b runs the __init__ of lambdas and of lambdas.a first.
+        inside = [
+            folder / "__init__.py" for folder in file.parents if folder.is_relative_to(root / "lambdas")
+        ]
+        waiting.extend(package for package in inside if package.is_file())
+        if file.suffix == ".py":
+            waiting.extend(_imported(file, root))
+    return sorted(file.relative_to(root).as_posix() for file in found)
 
 
-def _source_of(name: str, root: Path) -> tuple[Path, str, Path]:
-    """Source file, module and requirements file (which need not exist) of a function."""
-    folder = root / "lambdas"
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise WorkflowError(
-            f"{name!r} cannot name a function; use lower-case letters, digits and underscores"
-        )
-    if (file := folder / f"{name}.py").is_file():
-        return file, f"lambdas.{name}", folder / f"{name}.requirements.txt"
-    for inside in ("handler.py", "__init__.py"):
-        if (file := folder / name / inside).is_file():
-            module = f"lambdas.{name}.handler" if inside == "handler.py" else f"lambdas.{name}"
-            return file, module, folder / name / "requirements.txt"
-    raise WorkflowError(
-        f"there is no function {name!r}: write lambdas/{name}.py, or lambdas/{name}/handler.py, "
-        "with `def handler(event, context):`"
-    )
+def _whole_folder(start: Path, root: Path) -> list[Path]:
+    """A function that is a folder takes all of it along: templates and other data beside the code."""
+    if start.parent == root / "lambdas":
+        return []
+    own = root / "lambdas" / start.relative_to(root / "lambdas").parts[0]
+    return [
+        file
+        for file in own.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts and file.name != "requirements.txt"
+    ]
 
 
-def _parsed(source: Path, root: Path) -> ast.Module:
+def _imported(file: Path, root: Path) -> list[Path]:
+    """Files of `lambdas/` that a file imports by statement, or names in a string (for importlib)."""
+    stat = file.stat()
+    names, statements = _module_names(file, root, stat.st_mtime_ns, stat.st_size)
+    for name, line in statements:
+        if not _file_of(name, root) and not root.joinpath(*name.split(".")).is_dir():
+            raise WorkflowError(f"{file.relative_to(root)}, line {line}: there is no module {name}")
+    return [found for name in names if (found := _file_of(name, root))]
+
+
+@lru_cache(maxsize=1024)
+def _module_names(
+    file: Path, root: Path, mtime_ns: int, size: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
+    """Names in a file that may be modules of `lambdas`, and those that must be, with their lines.
+
+    Many functions share most of their files.
+    """
     try:
-        return ast.parse(source.read_bytes(), str(source))
+        tree = ast.parse(file.read_bytes(), str(file))
     except SyntaxError as error:
-        raise WorkflowError(f"{source.relative_to(root)}, line {error.lineno}: {error.msg}") from None
-
-
-def _declared(tree: ast.Module, where: Path) -> dict[str, Any]:
-    """The literal `FUNCTION` of a module, checked."""
-    node = next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-        return {}
-    place = f"{where}, line {node.lineno}: FUNCTION"
-    try:
-        declared = ast.literal_eval(node.value)
-    except ValueError:
-        raise WorkflowError(f"{place}: must be a literal dictionary: it is read, not run") from None
-    return _checked(declared, place)
-
-
-def _checked(declared: Any, place: str) -> dict[str, Any]:
-    if not isinstance(declared, dict):
-        raise WorkflowError(f"{place}: must be a dictionary")
-    if unknown := declared.keys() - {"memory", "timeout", "permissions"}:
-        raise WorkflowError(
-            f"{place}: unknown key {min(unknown)!r}; the keys are memory, timeout, permissions"
-        )
-    for key, low, high, unit in (("memory", 128, 10_240, "MB"), ("timeout", 1, 900, "seconds")):
-        value = declared.get(key, low)
-        if type(value) is not int or not low <= value <= high:
-            raise WorkflowError(f"{place}: {key} must be {low} to {high} {unit}, not {value!r}")
-    permissions = declared.get("permissions", [])
-    if not isinstance(permissions, list | tuple):
-        raise WorkflowError(f"{place}: permissions must be a list")
-    for permission in permissions:
-        if not isinstance(permission, dict) or permission.keys() != {"actions", "resources"}:
-            raise WorkflowError(
-                f'{place}: a permission is {{"actions": [...], "resources": [...]}}, not {permission!r}'
-            )
-        for key, pattern in (("actions", r"[a-z0-9-]+:[A-Za-z*]+"), ("resources", r"arn:.+|\*")):
-            values = permission[key]
-            if not isinstance(values, list | tuple) or not values:
-                raise WorkflowError(f"{place}: {key} must be a list that is not empty, not {values!r}")
-            for value in values:
-                if not isinstance(value, str) or not re.fullmatch(pattern, value):
-                    raise WorkflowError(f"{place}: {value!r} is none of IAM's {key}")
-    return declared
-
-
-def _assigns(node: ast.stmt, name: str) -> bool:
-    targets = (
-        node.targets
-        if isinstance(node, ast.Assign)
-        else [node.target]
-        if isinstance(node, ast.AnnAssign)
-        else []
+        raise WorkflowError(f"{file.relative_to(root)}, line {error.lineno}: {error.msg}") from None
+    package = file.relative_to(root).with_suffix("").parts
+    names: dict[str, None] = {}
+    statements: list[tuple[str, int]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                names.update(dict.fromkeys(alias.name for alias in node.names))
+                statements.extend((alias.name, node.lineno) for alias in node.names)
+            case ast.ImportFrom():
+                # level 1 is the module's own package: for a/b.py and for a/__init__.py alike, that is a.
+                prefix = [*package[: len(package) - node.level]] if node.level else []
+                base = ".".join([*prefix, *filter(None, [node.module])])
+                names.update(dict.fromkeys([base, *(f"{base}.{alias.name}" for alias in node.names)]))
+                statements.append((base, node.lineno))
+            case ast.Constant(value=str(text)) if text.startswith("lambdas."):
+                names[text] = None
+    return (
+        tuple(name for name in names if name.split(".")[0] == "lambdas"),
+        tuple((name, line) for name, line in statements if name.split(".")[0] == "lambdas"),
     )
-    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if file.is_file():
+            return file
+    return None

@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -25,6 +24,7 @@ from pydantic import (
 )
 
 from lambdas.restart_policy import Email, FlowDefinition, RestartRules, RestartSettings
+from lambdas.reviews.settings import ReviewSettings
 from workflow.errors import SettingsError
 
 __all__ = ["A2I_REGIONS", "FlowDefinitionSettings", "Shift", "Stage", "load_stage", "load_stages"]
@@ -67,10 +67,6 @@ def _can_be_kept(days: int) -> int:
 
 
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-# TOML's arrays are lists; the models are frozen, to the last value.
-Emails = Annotated[
-    tuple[Email, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-]
 
 
 class _Settings(BaseModel):
@@ -142,6 +138,15 @@ class Stage(_Settings):
         """Name of the stage's CloudFormation stack."""
         return f"afterloop-{self.name}"
 
+    def review_settings(self) -> ReviewSettings:
+        """What the functions are told about reading reviews."""
+        return ReviewSettings(
+            output_buckets=self.output_buckets,
+            predictions=self.predictions,
+            worker_identity=self.worker_identity,
+            max_output_bytes=self.max_output_bytes,
+        )
+
     def restart_settings(self) -> RestartSettings:
         """The restart rules of the stage with those of its flow definitions, each whole."""
         stage_rules = self.restart.model_dump()
@@ -161,12 +166,6 @@ class Stage(_Settings):
         Raises:
             SettingsError: a value is longer than CloudFormation takes, or a name needs the account.
         """
-        review = {
-            "outputBuckets": list(self.output_buckets),
-            "predictions": self.predictions,
-            "workerIdentity": self.worker_identity,
-            "maxOutputBytes": self.max_output_bytes,
-        }
         # E-mail addresses are the topics' business; the functions need not know them.
         without_emails: Any = {"escalate_to": True, "flow_definitions": {"__all__": {"escalate_to"}}}
         restart = self.restart_settings().model_dump(exclude_defaults=True, exclude=without_emails)
@@ -177,7 +176,7 @@ class Stage(_Settings):
             "NotificationEmails": ",".join(self.notification_emails),
             "EscalationEmails": ",".join(dict.fromkeys((*self.escalation_emails, *self.restart.escalate_to))),
             "LogRetentionDays": str(self.log_retention_days),
-            "ReviewSettings": _compact(review),
+            "ReviewSettings": _compact(self.review_settings().model_dump(by_alias=True)),
             "RestartSettings": _compact(restart),
         }
         for parameter, value in parameters.items():
@@ -200,13 +199,23 @@ class Stage(_Settings):
         return f"arn:aws:sagemaker:{self.region}:{account}:flow-definition/{flow_definition}"
 
     @model_validator(mode="after")
+    def _settings_of_functions_hold(self) -> Stage:
+        try:
+            self.review_settings()
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = _key(first["loc"])
+            raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        return self
+
+    @model_validator(mode="after")
     def _flow_definitions_agree(self) -> Stage:
         for flow, settings in self.flow_definition_settings.items():
             try:
                 RestartRules.model_validate(_merged(self.restart.model_dump(), settings.restart))
             except ValidationError as error:
                 first = error.errors()[0]
-                where = ".".join(map(str, ("flow_definition_settings", flow, "restart", *first["loc"])))
+                where = _key(("flow_definition_settings", flow, "restart", *first["loc"]))
                 raise ValueError(f"{where}: {first['msg']}") from None
         for flow in self.flow_definitions:
             if flow.startswith("arn:") and flow.split(":")[3] != self.region:
@@ -293,12 +302,13 @@ def _stage(path: Path, name: str, table: Any) -> Stage:
 
 def _told(problem: Any) -> str:
     """One validation problem as `key: what is wrong. What to do.`"""
-    key = ".".join(str(part) for part in problem["loc"])
+    key = _key(problem["loc"])
     model, advice = _field_at(problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            close = _did_you_mean(str(problem["loc"][-1]), list(model.model_fields))
-            return f"{key}: there is no such key{close or '; the keys are ' + ', '.join(model.model_fields)}"
+            keys = [field for field in model.model_fields if field != "name"]
+            close = _did_you_mean(str(problem["loc"][-1]), keys)
+            return f"{key}: there is no such key{close or '; the keys are ' + ', '.join(keys)}"
         case "missing":
             return f"{key}: is missing. {advice}"
         case "value_error":
@@ -308,6 +318,10 @@ def _told(problem: Any) -> str:
             return f"{key}: {problem['input']!r} will not do. {advice}".rstrip()
         case _:
             return f"{key}: {_reworded(problem['msg'])}, not {problem['input']!r}. {advice}".rstrip()
+
+
+def _key(location: tuple[Any, ...]) -> str:
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in location)
 
 
 def _reworded(message: str) -> str:

@@ -1,0 +1,182 @@
+"""What a Lambda function of the stack is, and how a file in `lambdas/` becomes one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow.errors import WorkflowError
+
+__all__ = ["Function", "Permission", "function"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a function may do beside writing its own logs.
+
+    Actions are IAM's (`s3:GetObject`); resources are ARNs, in which what CloudFormation's Fn::Sub knows may
+    stand: `${LedgerTable.Arn}`, `arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:reviews`.
+    """
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function of the stack.
+
+    Attributes:
+        name: in CamelCase; the logical id in the template, and the end of the function's name.
+        handler: where its code starts, from the root of the bundle: `lambdas.collect_review.handler`.
+        description: one line, for the Lambda console.
+        memory: in MB; CPU grows with it.
+        timeout: in seconds, always given: Lambda's own default is 3.
+        permissions: what the function declares beside its code that it may do.
+        requirements: the locked, hashed file of its own dependencies; None for the shared ones
+            (requirements/lambdas.txt), which it then shares a bundle with.
+    """
+
+    name: str
+    handler: str
+    description: str = ""
+    memory: int = 512
+    timeout: int = 30
+    permissions: tuple[Permission, ...] = ()
+    requirements: Path | None = None
+
+    @property
+    def key_parameter(self) -> str:
+        """The stack parameter that names the bundle's object in the artifact bucket."""
+        return f"{self.name}Key"
+
+
+def function(name: str, root: Path = ROOT) -> Function:
+    """The function that `lambdas/<name>.py` or the folder `lambdas/<name>/` holds.
+
+    Its module may say more about it in a literal (it is read, never run)::
+
+        FUNCTION = {
+            "memory": 1024,
+            "timeout": 60,
+            "permissions": [{"actions": ["sns:Publish"], "resources": ["arn:aws:sns:…"]}],
+        }
+
+    The first line of the module's docstring is the description. A file `requirements.txt` in the folder,
+    or `lambdas/<name>.requirements.txt` beside the file, is what the function depends on.
+
+    Raises:
+        WorkflowError: there is no such function, or what it says about itself cannot be.
+    """
+    source, module, requirements = _source_of(name, root)
+    tree = _parsed(source, root)
+    if not any(
+        (isinstance(node, ast.FunctionDef) and node.name == "handler") or _assigns(node, "handler")
+        for node in tree.body
+    ):
+        raise WorkflowError(
+            f"{source.relative_to(root)}: defines no `handler`; write `def handler(event, context):`"
+        )
+    declared = _declared(tree, source.relative_to(root))
+    return Function(
+        name="".join(part.capitalize() for part in name.split("_")),
+        handler=f"{module}.handler",
+        description=(ast.get_docstring(tree) or name).partition("\n")[0],
+        memory=declared.get("memory", Function.memory),
+        timeout=declared.get("timeout", Function.timeout),
+        permissions=tuple(
+            Permission(tuple(permission["actions"]), tuple(permission["resources"]))
+            for permission in declared.get("permissions", ())
+        ),
+        requirements=requirements if requirements.is_file() else None,
+    )
+
+
+def _source_of(name: str, root: Path) -> tuple[Path, str, Path]:
+    """Source file, module and requirements file (which need not exist) of a function."""
+    folder = root / "lambdas"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise WorkflowError(
+            f"{name!r} cannot name a function; use lower-case letters, digits and underscores"
+        )
+    if (file := folder / f"{name}.py").is_file():
+        return file, f"lambdas.{name}", folder / f"{name}.requirements.txt"
+    for inside in ("handler.py", "__init__.py"):
+        if (file := folder / name / inside).is_file():
+            module = f"lambdas.{name}.handler" if inside == "handler.py" else f"lambdas.{name}"
+            return file, module, folder / name / "requirements.txt"
+    raise WorkflowError(
+        f"there is no function {name!r}: write lambdas/{name}.py, or lambdas/{name}/handler.py, "
+        "with `def handler(event, context):`"
+    )
+
+
+def _parsed(source: Path, root: Path) -> ast.Module:
+    try:
+        return ast.parse(source.read_bytes(), str(source))
+    except SyntaxError as error:
+        raise WorkflowError(f"{source.relative_to(root)}, line {error.lineno}: {error.msg}") from None
+
+
+def _declared(tree: ast.Module, where: Path) -> dict[str, Any]:
+    """The literal `FUNCTION` of a module, checked."""
+    node = next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return {}
+    place = f"{where}, line {node.lineno}: FUNCTION"
+    try:
+        declared = ast.literal_eval(node.value)
+    except ValueError:
+        raise WorkflowError(f"{place}: must be a literal dictionary: it is read, not run") from None
+    return _checked(declared, place)
+
+
+def _checked(declared: Any, place: str) -> dict[str, Any]:
+    if not isinstance(declared, dict):
+        raise WorkflowError(f"{place}: must be a dictionary")
+    if unknown := declared.keys() - {"memory", "timeout", "permissions"}:
+        raise WorkflowError(
+            f"{place}: unknown key {min(unknown)!r}; the keys are memory, timeout, permissions"
+        )
+    for key, low, high, unit in (("memory", 128, 10_240, "MB"), ("timeout", 1, 900, "seconds")):
+        value = declared.get(key, low)
+        if type(value) is not int or not low <= value <= high:
+            raise WorkflowError(f"{place}: {key} must be {low} to {high} {unit}, not {value!r}")
+    permissions = declared.get("permissions", [])
+    if not isinstance(permissions, list | tuple):
+        raise WorkflowError(f"{place}: permissions must be a list")
+    for permission in permissions:
+        if not isinstance(permission, dict) or permission.keys() != {"actions", "resources"}:
+            raise WorkflowError(
+                f'{place}: a permission is {{"actions": [...], "resources": [...]}}, not {permission!r}'
+            )
+        for key, pattern in _IAM_PATTERNS.items():
+            values = permission[key]
+            if not isinstance(values, list | tuple) or not values:
+                raise WorkflowError(f"{place}: {key} must be a list that is not empty, not {values!r}")
+            for value in values:
+                if not isinstance(value, str) or not re.fullmatch(pattern, value):
+                    raise WorkflowError(f"{place}: {value!r} is none of IAM's {key}")
+    return declared
+
+
+_IAM_PATTERNS = {
+    "actions": r"[a-z0-9-]+:[A-Za-z*]+",
+    "resources": r"(arn:|\$\{[A-Za-z0-9:.]+\}).*|\*",
+}
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)

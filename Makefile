@@ -1,0 +1,47 @@
+# The chores. A fresh machine needs Python 3.11 or newer, pip and make; everything else goes into .venv.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# A hash of the list names the stamp: another list, another install.
+stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
+
+.PHONY: local test check unit engine browser definitions lock clean
+
+local: $(call stamp,base)  ## The main job on the embedded engine: publish, sample loops, a table of what happened
+	$(BIN)/python deploy.py local $(ARGS)
+
+test: check  ## Everything that is checked: lint, types, judges, unit, engine and browser tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(call stamp,dev)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+unit engine browser: $(call stamp,dev)
+	$(BIN)/python -m pytest tests/$@ $(ARGS)
+
+definitions: $(call stamp,base)  ## Render definitions/ anew, after a change of the workflow
+	$(BIN)/python deploy.py render
+
+lock: $(call stamp,dev)  ## Resolve requirements/ anew from pyproject.toml
+	$(BIN)/python -m uv pip compile -q --upgrade $(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	grep -E '^[a-z0-9-]+==' requirements/dev.txt | sed 's/ .*//' > $(VENV)/pins.txt
+	$(BIN)/python -m uv pip compile -q $(COMPILE) pyproject.toml -c $(VENV)/pins.txt -o requirements/base.txt
+	$(BIN)/python -m uv pip compile -q $(COMPILE) requirements/lambdas.in -c $(VENV)/pins.txt -o requirements/lambdas.txt
+
+COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11
+
+clean:
+	rm -rf $(VENV) .build
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Afterloop needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-%: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/$(firstword $(subst -, ,$*)).txt
+	@touch $@

@@ -1,0 +1,87 @@
+"""Decides what happens to a human loop that failed: restart or escalate, by the stage's rules and the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from lambdas.clients import ledger, transient_errors
+from lambdas.environment import environment
+from lambdas.ledger import Loop
+from lambdas.restart_policy import RestartSettings
+
+FUNCTION = {
+    "memory": 256,
+    "timeout": 30,
+    "permissions": [{"actions": ["dynamodb:GetItem"], "resources": ["${LedgerTable.Arn}"]}],
+}
+
+logger = Logger()
+settings = RestartSettings.model_validate_json(environment().restart_settings)
+
+
+class FailedDetail(BaseModel):
+    """Of a Failed status change, what the decision needs."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
+
+    human_loop_name: str
+    flow_definition_arn: str | None = None
+    failure_code: str | None = None
+
+
+@logger.inject_lambda_context
+@transient_errors
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Decide.
+
+    Args:
+        event: `detail`, the status change's detail.
+        context: Lambda's.
+
+    Returns:
+        `action` (restart or escalate), `waitSeconds`, `nextFlowDefinition`, `reason` in plain words, and
+        `lineage`: the loops of the lineage, oldest first, with name, attempt, status, failure code, createdAt.
+    """
+    detail = FailedDetail.model_validate(event["detail"])
+    row = ledger().find(detail.human_loop_name) or Loop(human_loop_name=detail.human_loop_name)
+    flow_definition = detail.flow_definition_arn or row.flow_definition_arn
+    decision = _rules(row, flow_definition).decide(
+        failure_code=detail.failure_code,
+        attempt=row.attempt,
+        flow_definition=flow_definition,
+        input_known=row.input_location is not None,
+        loop_name=detail.human_loop_name,
+    )
+    logger.info(decision.reason, extra={"humanLoopName": detail.human_loop_name, "action": decision.action})
+    lineage = [
+        {
+            "humanLoopName": loop.human_loop_name,
+            "attempt": loop.attempt,
+            "status": loop.status or "unknown",
+            "createdAt": loop.created_at or "unknown",
+            **({"failureCode": code} if (code := loop.failure_code) else {}),
+        }
+        for loop in ledger().lineage(row)
+    ]
+    # The row of this loop gets its failure code only when the outcome is recorded.
+    if detail.failure_code:
+        lineage[-1]["failureCode"] = detail.failure_code
+    return {
+        "action": decision.action,
+        "waitSeconds": decision.wait_seconds,
+        "nextFlowDefinition": decision.next_flow_definition,
+        "reason": decision.reason,
+        "lineage": lineage,
+    }
+
+
+def _rules(row: Loop, flow_definition: str | None) -> RestartSettings:
+    """The stage's rules, but for a lineage that an operator gave more attempts."""
+    if row.max_attempts is None:
+        return settings
+    rules = settings.rules_for(flow_definition).model_dump(exclude={"flow_definitions"})
+    return RestartSettings.model_validate(rules | {"max_attempts": row.max_attempts})

@@ -1,0 +1,36 @@
+"""The environment of the functions, as one checked model."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Environment", "environment"]
+
+
+class Environment(BaseModel):
+    """What the stack tells its functions. All functions of the workflow itself get all of it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    stage: str
+    ledger_table: str
+    review_bucket: str
+    review_settings: str
+    """JSON of `lambdas.reviews.settings.ReviewSettings`."""
+    restart_settings: str
+    """JSON of `lambdas.restart_policy.RestartSettings`."""
+
+
+@cache
+def environment() -> Environment:
+    """The environment of this process, read once.
+
+    Raises:
+        pydantic.ValidationError: A variable is missing: the stack is not ours.
+    """
+    return Environment.model_validate(
+        {name: os.environ.get(name.upper()) for name in Environment.model_fields}
+    )

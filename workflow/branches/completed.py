@@ -1,0 +1,53 @@
+"""Completed: the review is collected, and recorded; then come the user's post-review steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workflow.functions import invoke
+from workflow.records import record
+from workflow.steps import Chain
+
+__all__ = ["completed", "review_values"]
+
+
+def completed(*, failed: Any) -> Chain:
+    """**Collect review** → **Record review**.
+
+    Collect review fetches output.json, validates it, compares the prediction with the people's answers,
+    stores the review, and returns a small summary: the document never passes through the state.
+    """
+    return Chain(
+        [
+            invoke(
+                "Collect review",
+                "collect_review",
+                payload="{'event': $sift($states.input, function($value, $key) { $key != 'claim' })}",
+                adds="review",
+                failed=failed,
+                comment="Fetches output.json, compares prediction and people, stores the review; returns a summary.",
+            ),
+            record(
+                "Record review",
+                "stored",
+                values=review_values(),
+                failed=failed,
+                comment="Writes the outcome, the review's location and its figures into the ledger.",
+            ),
+        ]
+    )
+
+
+def review_values() -> dict[str, str]:
+    """The ledger attributes of a stored review, as DynamoDB values."""
+    review = "$states.input.review"
+    figures = ", ".join(
+        f"'{figure}': {{'N': $string({review}.{figure})}}"
+        for figure in ("answers", "fields", "changed", "added", "removed", "unresolved")
+    )
+    return {
+        "reviewLocation": f"{{'S': {review}.location}}",
+        "outputLocation": f"{{'S': {review}.outputLocation}}",
+        "review": f"{{'M': $merge([{{{figures}, 'overruled': {{'BOOL': {review}.overruled}}}},"
+        f" $type({review}.agreement) = 'number' ? {{'agreement': {{'N': $string({review}.agreement)}}}} : {{}}])}}",
+    }

@@ -1,0 +1,48 @@
+"""Stopped: whoever wants to know is told, and the answers that were given so far are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workflow.branches.completed import review_values
+from workflow.failures import caught
+from workflow.functions import invoke
+from workflow.messages import notify_stopped
+from workflow.records import record
+from workflow.steps import Chain, Choice, ChoiceRule
+
+__all__ = ["stopped"]
+
+
+def stopped(*, failed: Any, after: Any = None) -> Choice:
+    """**Answers given?** → **Keep answers** if so → **Notify stopped** → **Record stop**.
+
+    Args:
+        failed: Where the workflow goes when a step fails.
+        after: What comes after Record stop; nothing by default.
+    """
+    keep = invoke(
+        "Keep answers",
+        "collect_review",
+        payload="{'event': $sift($states.input, function($value, $key) { $key != 'claim' })}",
+        adds="review",
+        failed=failed,
+        comment="As Collect review, for what the people had answered when the loop was stopped.",
+    )
+    notify = notify_stopped(catch=[caught("Notify stopped", failed)])
+    record_stop = record(
+        "Record stop",
+        "notified",
+        optional={
+            attribute: f"($exists($states.input.review) ? {value})"
+            for attribute, value in review_values().items()
+        },
+        failed=failed,
+        comment="Writes the outcome into the ledger.",
+    )
+    ending = Chain([notify, record_stop, *([after] if after else [])])
+    keep.next(notify)
+    choice = Choice("Answers given?", comment="A stopped loop has an output only if somebody had answered.")
+    choice.add_choice(ChoiceRule.IsString(variable="$.detail.humanLoopOutput.outputS3Uri", value=True), keep)
+    choice.default_choice(ending)
+    return choice

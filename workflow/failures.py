@@ -1,0 +1,83 @@
+"""What the workflow does when a step fails: try again, tell a person, give the claim back, end red.
+
+Every Task retries what passes by itself (`TRANSIENT`) and catches the rest (`caught`) into the one red
+end of the machine (`red_end`): **Escalate** → **Give claim back** → **Failed**.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workflow.expressions import jsonata
+from workflow.steps import Catch, Retry
+
+__all__ = ["CAUSE", "FAILED_STEP", "TRANSIENT", "caught", "caught_after_review"]
+
+FAILED_STEP = "failedStep"
+"""The workflow variable that holds the name of the step that failed."""
+
+CAUSE = (
+    "($failure := $states.input.failure; $failure.Error & ': ' & ("
+    "$contains($failure.Cause, '\"errorMessage\"') ? $parse($failure.Cause).errorMessage : $failure.Cause))"
+)
+"""A caught error in words. A function's error comes as JSON with the message inside."""
+
+TRANSIENT = [
+    # A function that is throttled is a queue: it may take a while, and there is no hurry.
+    Retry(
+        error_equals=["Lambda.TooManyRequestsException"],
+        interval_seconds=2,
+        backoff_rate=2.0,
+        max_attempts=10,
+        max_delay_seconds=120,
+        jitter_strategy="FULL",
+    ),
+    Retry(
+        error_equals=[
+            "TransientServiceError",
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+            "Lambda.ClientExecutionTimeoutException",
+            "DynamoDB.InternalServerError",
+            "DynamoDB.InternalServerErrorException",
+            "DynamoDB.ProvisionedThroughputExceededException",
+            "DynamoDB.RequestLimitExceeded",
+            "DynamoDB.ThrottlingException",
+            "DynamoDB.SdkClientException",
+            "SNS.InternalErrorException",
+            "SNS.ThrottledException",
+            "SNS.SdkClientException",
+            "States.Timeout",
+        ],
+        interval_seconds=2,
+        backoff_rate=2.0,
+        max_attempts=5,
+        max_delay_seconds=60,
+        jitter_strategy="FULL",
+    ),
+]
+"""What passes by itself, with growing waits and full jitter, so that a crowd of executions does not come back as one.
+
+One definition for all Tasks: names of services that a Task does not call never occur there.
+"""
+
+
+def caught(step: str, next_step: Any) -> Catch:
+    """The Catch of a JSONata step: everything that its retries did not mend, with the step's name."""
+    return Catch(
+        error_equals=["States.ALL"],
+        assign={FAILED_STEP: step},
+        output=jsonata("$merge([$states.input, {'failure': $states.errorOutput}])"),
+        next_step=next_step,
+    )
+
+
+def caught_after_review(step: str, next_step: Any) -> Catch:
+    """The Catch of a post-review step, which is the user's and speaks JSONPath unless it says otherwise."""
+    return Catch(
+        error_equals=["States.ALL"],
+        assign={FAILED_STEP: step},
+        result_path="$.failure",
+        next_step=next_step,
+    )

@@ -1,0 +1,23 @@
+"""YOURS: the steps that come after each branch's own.
+
+A list a branch, of steps of the `stepfunctions` SDK (from `workflow.steps`). They run in order, after the
+outcome was recorded, and see the whole state: the event (`$.detail…`), and on Completed
+`$.review` (its `location` in the review bucket, and the figures of the comparison). What hangs on a step
+follows by itself: the permission, the function with its role and bundle (for a function of `lambdas/`), the graph,
+the plan.
+
+A step that fails is retried, then escalated by its name; the stored review stays as it is. See docs/ for a tutorial.
+"""
+
+from __future__ import annotations
+
+from workflow.steps import State
+
+completed: list[State] = []
+"""After **Record review**."""
+
+failed: list[State] = []
+"""After **Record escalation**: the loop failed for good. Not after a restart: the next attempt ends for itself."""
+
+stopped: list[State] = []
+"""After **Record stop**."""

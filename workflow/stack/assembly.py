@@ -1,0 +1,119 @@
+"""From the Python of the workflow to what is published: definition, functions, permissions, template.
+
+Nothing here calls AWS or reads a stage: the outcome is the same for all of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from troposphere import Template
+
+from workflow.errors import WorkflowError
+from workflow.machine import POST_REVIEW, build_machine, render
+from workflow.operations.queries import QUERIES
+from workflow.stack.functions import ROOT, Function, function
+from workflow.stack.permissions import statements_for
+from workflow.stack.reviews_table import table_input
+from workflow.stack.template import build_template
+from workflow.steps import places
+
+__all__ = ["Assembly", "assemble"]
+
+ALWAYS = ("start_loop",)
+"""Functions that no step names: they are called from outside the workflow."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that is published of one state of the code.
+
+    Attributes:
+        definition: The state machine in Amazon States Language; functions and other resources of the stack
+            are named by placeholders `${…}` that the template fills in.
+        functions: The functions that the definition names, and those that are called from outside.
+        places: State name → file:line in which it was made.
+        template: The CloudFormation template.
+    """
+
+    definition: dict[str, Any]
+    functions: tuple[Function, ...]
+    places: Mapping[str, str]
+    template: Template
+
+
+def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
+    """Build everything from the workflow's code.
+
+    Args:
+        post_review: The file with the user's post-review steps.
+        root: The folder that holds `lambdas/`.
+
+    Raises:
+        WorkflowError: The steps do not make a machine, or name a function that is not there.
+        PermissionUnknown: A step does not say which resource it needs.
+    """
+    machine = build_machine(post_review)
+    made_at = places(machine)
+    definition, names = _with_functions(render(machine), made_at)
+    functions = tuple(function(name, root) for name in sorted({*names, *ALWAYS}))
+    return Assembly(
+        definition=definition,
+        functions=functions,
+        places=made_at,
+        template=build_template(
+            definition,
+            functions,
+            statements_for(definition),
+            reviews_table=table_input(),
+            queries=QUERIES,
+        ),
+    )
+
+
+def _with_functions(
+    definition: Mapping[str, Any], places: Mapping[str, str]
+) -> tuple[dict[str, Any], set[str]]:
+    """The definition with a placeholder for each function of `lambdas/`, and the names of these.
+
+    A step names such a function by its file or folder (`"FunctionName": "collect_review"`). What has a colon is the
+    ARN of a function from elsewhere, and stays.
+    """
+    filled = copy.deepcopy(dict(definition))
+    names = set()
+    for state_name, state in _tasks(filled):
+        for field in ("Parameters", "Arguments"):
+            named = state.get(field)
+            if not isinstance(named, dict) or not isinstance(named.get("FunctionName"), str):
+                continue
+            name = named["FunctionName"]
+            if ":" in name or name.startswith(("$", "{%")):
+                continue
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                place = f" ({places[state_name]})" if state_name in places else ""
+                raise WorkflowError(
+                    f"state {state_name!r}{place}: {name!r} is neither a function of lambdas/ "
+                    "(lower-case letters, digits, underscores) nor an ARN"
+                )
+            names.add(name)
+            named["FunctionName"] = "${" + _camel(name) + "Arn}"
+    return filled, names
+
+
+def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All Tasks that run a function, in branches and maps too."""
+    for name, state in machine["States"].items():
+        if str(state.get("Resource", "")).startswith("arn:aws:states:::lambda:invoke"):
+            yield name, state
+        for inner in (*state.get("Branches", ()), state.get("Iterator"), state.get("ItemProcessor")):
+            if inner:
+                yield from _tasks(inner)
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

@@ -37,13 +37,11 @@ def _spelt_as_the_service_does(code: str) -> str:
 
 
 FailureCode = Annotated[str, Field(pattern=r"^[A-Za-z]+$"), AfterValidator(_spelt_as_the_service_does)]
-Email = Annotated[str, Field(pattern=r"^[^@\s,]+@[^@\s,]+\.[^@\s,]+$", max_length=320)]
-FlowDefinition = Annotated[
-    str,
-    Field(
-        pattern=r"^(arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:flow-definition/)?[a-z0-9](-*[a-z0-9]){0,62}$"
-    ),
-]
+Email = Annotated[str, Field(pattern=r"^[^@\s,#]+@[^@\s,#]+\.[^@\s,#]+$", max_length=320)]
+_NAME = r"[a-z0-9](-*[a-z0-9]){0,62}"
+_ARN = r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:flow-definition/"
+FlowName = Annotated[str, Field(pattern=rf"^{_NAME}$")]
+FlowDefinition = Annotated[str, Field(pattern=rf"^({_ARN})?{_NAME}$")]
 
 
 class _Settings(BaseModel):
@@ -100,7 +98,7 @@ class RestartSettings(RestartRules):
     stage settings (`workflow/stack/stages.py`) merge the two before they get here.
     """
 
-    flow_definitions: dict[str, RestartRules] = {}
+    flow_definitions: dict[FlowName, RestartRules] = {}
 
     def rules_for(self, flow_definition: str | None) -> RestartRules:
         """The rules for loops of a flow definition, given by name or ARN, or unknown."""

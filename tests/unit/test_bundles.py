@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Path:
     for name, text in {
         "requirements/lambdas.txt": f"# compiled\n{JMESPATH}",
         "lambdas/__init__.py": "",
-        "lambdas/ask.py": "from lambdas.shared import word\n\ndef handler(event, context):\n    return word\n",
+        "lambdas/ask.py": "from lambdas.shared import word\n\ndef handler(*_):\n    return word\n",
         "lambdas/tell.py": "def handler(event, context): ...\n",
         "lambdas/shared.py": 'word = "why"\n',
     }.items():

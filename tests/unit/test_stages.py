@@ -60,8 +60,9 @@ def test_settings_reach_the_stack_as_parameters(write) -> None:
         "OutputBuckets": "reviewed",
         "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
         "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
-        "NotificationEmails": "a@example.com,b@example.com",
-        "EscalationEmails": "c@example.com",
+        "DocumentBuckets": "",
+        "NotificationEmails": "a@example.com#*,b@example.com#*,-#*,-#*,-#*",
+        "EscalationEmails": "c@example.com#*,-#*,-#*,-#*,-#*",
         "LogRetentionDays": "7",
         "ReviewSettings": parameters["ReviewSettings"],
         "RestartSettings": "{}",
@@ -96,7 +97,6 @@ def test_a_flow_definition_s_restart_rules_add_to_the_stage_s(write) -> None:
     assert (forms.back_off.first_seconds, forms.back_off.jitter) == (5, 0.25)
     assert settings.rules_for(None).expired_to is None
     assert settings.rules_for(None).back_off.first_seconds == 30
-    assert stage.parameters()["EscalationEmails"] == "team@example.com"
     assert "@" not in stage.parameters()["RestartSettings"]
 
 
@@ -148,6 +148,10 @@ def test_a_flow_definition_s_restart_rules_add_to_the_stage_s(write) -> None:
         (f"{DEV}predictions = {{ forms = 'a[' }}", "stage dev: predictions.forms: not a JMESPath expression"),
         (f"{DEV}flow_definitions = ['{ELSEWHERE}']", "is in another Region than the stage's, us-east-1"),
         (
+            f"{DEV}predictions = {{ 'Forms 1' = 'a' }}",
+            "Give a JMESPath into inputContent for each flow definition, by name.",
+        ),
+        (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nmax_attempts = 99",
             "flow_definition_settings.forms.restart.max_attempts: ",
         ),
@@ -187,6 +191,35 @@ def test_settings_that_are_too_long_for_the_stack_are_refused() -> None:
     with pytest.raises(
         SettingsError,
         match=r"predictions.* characters of the stack parameter ReviewSettings, which takes 4096",
+    ):
+        stage.parameters()
+
+
+def test_escalations_are_told_to_the_stage_s_people_and_to_a_flow_definition_s() -> None:
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        escalation_emails=("all@example.com",),
+        restart={"escalate_to": ["more@example.com"]},
+        flow_definition_settings={
+            "forms": {"restart": {"escalate_to": ["forms@example.com", "all@example.com"]}}
+        },
+    )
+    assert stage.parameters()["EscalationEmails"].split(",") == [
+        "all@example.com#*",
+        "more@example.com#*",
+        "forms@example.com#forms",
+        "-#*",
+        "-#*",
+    ]
+
+
+def test_more_people_than_a_topic_takes_are_refused() -> None:
+    people = tuple(f"p{n}@example.com" for n in range(6))
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), notification_emails=people)
+    with pytest.raises(
+        SettingsError, match="notification_emails: together they name 6 addresses, and a topic takes 5"
     ):
         stage.parameters()
 

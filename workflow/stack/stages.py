@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from lambdas.restart_policy import Email, FlowDefinition, RestartRules, RestartSettings
+from lambdas.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
 from lambdas.reviews.settings import ReviewSettings
 from workflow.errors import SettingsError
 
@@ -38,6 +38,9 @@ A2I_REGIONS = frozenset(
 )  # fmt: skip
 """Where Amazon A2I has an endpoint (https://docs.aws.amazon.com/general/latest/gr/a2i.html). A bucket's
 reviews and the workflow must be in the loops' Region: a stage elsewhere would never see an event."""
+
+EMAILS_PER_TOPIC = 5
+"""Subscriptions that the template has for each topic: it is the same for all stages, to the byte."""
 
 PARAMETER_LIMIT = 4096
 """Characters of a CloudFormation parameter's value
@@ -101,6 +104,10 @@ class Stage(_Settings):
         min_length=1,
         description="List the buckets that your flow definitions write output.json to, by name, without s3://.",
     )
+    document_buckets: tuple[Bucket, ...] = Field(
+        default=(),
+        description="List the buckets of the documents that Textract and Rekognition read, by name.",
+    )
     flow_definitions: tuple[FlowDefinition, ...] = Field(
         default=(),
         description="List names or ARNs of flow definitions, or leave the key out for all of the account.",
@@ -114,7 +121,7 @@ class Stage(_Settings):
     worker_identity: Literal["keep", "hash", "drop"] = Field(
         default="keep", description="Use keep, hash or drop."
     )
-    predictions: dict[str, str] = Field(
+    predictions: dict[FlowName, str] = Field(
         default={}, description="Give a JMESPath into inputContent for each flow definition, by name."
     )
     max_output_bytes: int = Field(
@@ -129,7 +136,7 @@ class Stage(_Settings):
     shift: Shift | None = Field(
         default=None, description="Give first_percent and minutes, or leave the table out."
     )
-    flow_definition_settings: dict[str, FlowDefinitionSettings] = Field(
+    flow_definition_settings: dict[FlowName, FlowDefinitionSettings] = Field(
         default={}, description="Give one table for each flow definition, by name."
     )
 
@@ -172,9 +179,10 @@ class Stage(_Settings):
         parameters = {
             "Stage": self.name,
             "OutputBuckets": ",".join(self.output_buckets),
+            "DocumentBuckets": ",".join(self.document_buckets),
             "FlowDefinitionArns": ",".join(self._arn(flow, account) for flow in self.flow_definitions),
-            "NotificationEmails": ",".join(self.notification_emails),
-            "EscalationEmails": ",".join(dict.fromkeys((*self.escalation_emails, *self.restart.escalate_to))),
+            "NotificationEmails": self._subscribed({"*": self.notification_emails}, "notification_emails"),
+            "EscalationEmails": self._subscribed(self._escalated_to(), "escalation_emails and escalate_to"),
             "LogRetentionDays": str(self.log_retention_days),
             "ReviewSettings": _compact(self.review_settings().model_dump(by_alias=True)),
             "RestartSettings": _compact(restart),
@@ -187,6 +195,28 @@ class Stage(_Settings):
                     f"which takes {PARAMETER_LIMIT}; shorten them, or use two stages"
                 )
         return parameters
+
+    def _escalated_to(self) -> dict[str, tuple[Email, ...]]:
+        """Who is told of escalations: of all flow definitions (`*`), and of single ones."""
+        settings = self.restart_settings()
+        of_flows = {flow: rules.escalate_to for flow, rules in settings.flow_definitions.items()}
+        return {"*": (*self.escalation_emails, *settings.escalate_to), **of_flows}
+
+    def _subscribed(self, addresses: Mapping[str, tuple[Email, ...]], keys: str) -> str:
+        """Subscriptions as the template takes them: `address#flow definition`, in a fixed number of slots."""
+        everything = addresses["*"]
+        entries = dict.fromkeys(
+            f"{email}#{flow}"
+            for flow, emails in addresses.items()
+            for email in emails
+            if flow == "*" or email not in everything
+        )
+        if len(entries) > EMAILS_PER_TOPIC:
+            raise SettingsError(
+                f"stage {self.name}: {keys}: together they name {len(entries)} addresses, and a topic takes "
+                f"{EMAILS_PER_TOPIC}; subscribe a mailing list"
+            )
+        return ",".join([*entries, *["-#*"] * (EMAILS_PER_TOPIC - len(entries))])
 
     def _arn(self, flow_definition: str, account: str) -> str:
         if flow_definition.startswith("arn:"):
@@ -228,6 +258,7 @@ class Stage(_Settings):
 _KEYS_OF_PARAMETER = {
     "Stage": "name",
     "OutputBuckets": "output_buckets",
+    "DocumentBuckets": "document_buckets",
     "FlowDefinitionArns": "flow_definitions",
     "NotificationEmails": "notification_emails",
     "EscalationEmails": "escalation_emails and restart.escalate_to",

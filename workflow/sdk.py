@@ -32,6 +32,7 @@ __all__ = [
     # What steps.py builds on
     "SDK",
     "BaseRule",
+    "Block",
     "ExecutionInput",
     "FrozenGraph",
     "Graph",
@@ -88,11 +89,14 @@ def _load() -> None:
         steps.__getattr__ = _lazy_step  # type: ignore[method-assign]
         package.steps = steps  # type: ignore[attr-defined]
         with _quietly(), _boto3_unneeded():
-            for name in ("choice_rule", "states", "compute", "service"):
-                module = importlib.import_module(f"stepfunctions.steps.{name}")
-                for attribute, value in vars(module).items():
-                    if isinstance(value, type) and value.__module__ == module.__name__:
+            states = importlib.import_module("stepfunctions.steps.states")
+            blocks = (states.State, states.Chain, states.Graph, states.Retry, states.Catch)
+            for name in ("states", "compute", "service"):
+                for attribute, value in vars(importlib.import_module(f"stepfunctions.steps.{name}")).items():
+                    if isinstance(value, type) and issubclass(value, blocks) and value is not states.State:
                         setattr(steps, attribute, value)
+            rules = importlib.import_module("stepfunctions.steps.choice_rule")
+            steps.ChoiceRule = rules.ChoiceRule  # type: ignore[attr-defined]
     except BaseException:
         for name in set(sys.modules) - before:
             if name.partition(".")[0] == "stepfunctions":
@@ -122,9 +126,9 @@ def _lazy_step(name: str) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep others' import-time warnings (the SDK compares strings by `is`) and root logger settings out."""
+    """Undo what others' imports do to a process: root logger, exception hook, warnings of theirs."""
     root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
+    level, handlers, excepthook = root.level, root.handlers[:], sys.excepthook
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -132,6 +136,7 @@ def _quietly() -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
+        sys.excepthook = excepthook
 
 
 @contextmanager
@@ -155,7 +160,7 @@ from stepfunctions.inputs import ExecutionInput, Placeholder, StepInput  # noqa:
 from stepfunctions.steps import integration_resources  # noqa: E402
 from stepfunctions.steps.choice_rule import BaseRule  # noqa: E402
 from stepfunctions.steps.integration_resources import IntegrationPattern  # noqa: E402
-from stepfunctions.steps.states import FrozenGraph, Graph, State  # noqa: E402
+from stepfunctions.steps.states import Block, FrozenGraph, Graph, State  # noqa: E402
 
 # The SDK puts the partition of the Region in which it happens to run into every resource (and reads all of
 # boto3's endpoints for that). A definition says arn:aws wherever it is rendered; the template makes it the

@@ -44,6 +44,7 @@ from workflow.sdk import (
     SAGEMAKER_STEPS,
     SDK,
     BaseRule,
+    Block,
     ExecutionInput,
     FrozenGraph,
     Graph,
@@ -134,6 +135,7 @@ def definition(
         WorkflowError: two states have one name (ASL wants names unique across branches, too), a state is
             shared by two nested machines, a value is not JSON, or a placeholder stands where none can.
     """
+    _expect_step(start, "definition")
     _expect_unique_names(start)
     machine: dict[str, Any] = {}
     if comment is not None:
@@ -192,7 +194,7 @@ class AslField(Enum):
     ToleratedFailurePercentagePath = "tolerated_failure_percentage_path"
 
 
-class _Fields(SDK.Block):
+class _Fields(Block):
     """What every block of ours has beyond the SDK's: the fields it lacks, and errors that name it."""
 
     lacking: tuple[AslField, ...] = ()
@@ -211,7 +213,7 @@ class _Fields(SDK.Block):
         raise AttributeError(f"{type(self).__name__} has no attribute or field {name!r}")
 
     def _expect_fields(self, names: Iterable[str], who: str) -> None:
-        allowed = sorted({field.value for field in self.allowed_fields()} | {"output_schema"})
+        allowed = sorted(field.value for field in self.allowed_fields())
         for name in names:
             if name not in allowed:
                 close = get_close_matches(name, allowed, 1)
@@ -241,14 +243,14 @@ class Catch(_Fields, SDK.Catch):
         super().__init__(next_step, **kwargs)
 
 
-class _Step(_Fields, SDK.State):
+class _Step(_Fields, State):
     def __init__(self, state_id: str, *args: Any, **kwargs: Any) -> None:
         self.place = _caller()
         if not isinstance(state_id, str) or not state_id:
             who = f"{type(self).__name__} at {_readable(self.place)}"
             raise WorkflowError(f"{who}: a state's name must be a string, not {state_id!r}")
         self.state_id = state_id
-        self._expect_fields(kwargs, _who(self))
+        self._expect_fields(kwargs.keys() - {"output_schema"}, _who(self))
         try:
             super().__init__(state_id, *args, **kwargs)
         except ValueError as error:
@@ -382,7 +384,7 @@ class Parallel(_Step, SDK.Parallel):
         """Render this state and its branches."""
         if not self.branches:
             raise WorkflowError(f"{_who(self)}: a Parallel needs a branch (add_branch)")
-        raw = SDK.State.to_dict(self)
+        raw = State.to_dict(self)
         raw["Branches"] = [_machine(branch) for branch in self.branches]
         return _plain_state(raw, self)
 
@@ -433,7 +435,7 @@ class Map(_Step, SDK.Map):
 
     def to_dict(self) -> dict[str, Any]:
         """Render this state and the machine that runs for every item."""
-        raw = SDK.State.to_dict(self)
+        raw = State.to_dict(self)
         if self.item_processor is not None:
             config = {"ProcessorConfig": dict(self.processor_config)} if self.processor_config else {}
             raw["ItemProcessor"] = config | _machine(self.item_processor)
@@ -452,14 +454,10 @@ class Chain(SDK.Chain):
         who = f"Chain at {_readable(_caller())}"
         for step in steps:
             _expect_step(step, who)
-        names = [
-            state.state_id for step in steps for state in (step if isinstance(step, SDK.Chain) else [step])
-        ]
-        for name in names:
-            if names.count(name) > 1:
-                raise WorkflowError(
-                    f"{who}: the state {name!r} is in it twice; each state can stand only once"
-                )
+        states = [state for step in steps for state in (step if isinstance(step, SDK.Chain) else [step])]
+        for state in states:
+            if states.count(state) > 1:
+                raise WorkflowError(f"{who}: {_who(state)} is in it twice; each state can stand only once")
         super().__init__(steps)
 
     def append(self, step: Any) -> None:
@@ -467,7 +465,7 @@ class Chain(SDK.Chain):
         who = f"Chain at {_readable(_caller())}"
         _expect_step(step, who)
         if step in self.steps:
-            raise WorkflowError(f"{who}: the state {step.state_id!r} is in it already")
+            raise WorkflowError(f"{who}: {_who(step)} is in it already; each state can stand only once")
         super().append(step)
 
 
@@ -793,8 +791,8 @@ def _expect_placeholders_of_the_step_before(state: Any) -> None:
             if placeholder is not state.step_output and not state.step_output.contains(placeholder):
                 path = placeholder.to_jsonpath()
                 raise WorkflowError(
-                    f"{_who(following)}: the placeholder {path} in {field} stands for the output of another step"
-                    f" than the one before it, {state.state_id!r}; write the path itself"
+                    f"{_who(following)}: the placeholder {path} in {field} is not for the output of"
+                    f" {state.state_id!r}, the step before it; write the path itself"
                 )
 
 
@@ -879,7 +877,7 @@ def _expect_step(step: Any, who: str) -> None:
     if isinstance(step, SDK.Chain):
         if not step.steps:
             raise WorkflowError(f"{who}: a chain in it is empty")
-    elif not isinstance(step, SDK.State):
+    elif not isinstance(step, State):
         raise WorkflowError(f"{who}: expected a step or a Chain, not {step!r}")
 
 

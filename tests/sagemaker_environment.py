@@ -1,0 +1,53 @@
+"""Run the door's tests where the SageMaker SDK is installed, and compare what is rendered with the golden file.
+
+python tests/sagemaker_environment.py    makes a fresh environment in a temporary folder (250 MB, a minute)
+
+In the usual environment there is no SageMaker SDK: it is an extra, for TrainingStep and its like.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = ROOT / "tests" / "unit" / "golden" / "every_step.json"
+
+
+def main() -> int:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    sdk = [requirement for requirement in project["dependencies"] if requirement.startswith("stepfunctions")]
+    extra = project["optional-dependencies"]["sagemaker"]
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / "venv" / "bin" / "python"
+        run(sys.executable, "-m", "venv", python.parent.parent)
+        run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *sdk, *extra, "pytest")
+        run(
+            python, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", "tests/unit/test_steps.py"
+        )
+        rendered = Path(folder) / "rendered.json"
+        for order in ("door-first", "sdk-first"):
+            run(python, "tests/unit/every_step.py", rendered, order)
+            if rendered.read_bytes() != GOLDEN.read_bytes():
+                sys.stderr.write(f"{order}: what is rendered differs from {GOLDEN.relative_to(ROOT)}\n")
+                return 1
+    sys.stdout.write("The same definition, byte for byte, with and without the SageMaker SDK.\n")
+    return 0
+
+
+def run(*command: str | Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
+    }
+    subprocess.run([str(part) for part in command], check=True, cwd=ROOT, env=environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -128,10 +128,11 @@ async def _serve(listener: socket.socket, settings: EngineSettings) -> None:
     from hypercorn.config import Config
     from hypercorn.typing import ASGIFramework
 
-    from sandbox import corrections
+    from sandbox import corrections, resource_types
     from sandbox.app import SandboxApp
 
     corrections.apply()
+    resource_types.add()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

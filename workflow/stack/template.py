@@ -118,9 +118,15 @@ def _parameters(template: Template, functions: Sequence[Function]) -> None:
     for topic in ("Notification", "Escalation"):
         parameter(
             f"{topic}Emails",
-            f"{EMAILS_PER_TOPIC} entries `address#flow definition`; `*` for all flow definitions, `-#*` for none.",
+            f"{EMAILS_PER_TOPIC} addresses, `-` for none.",
             "CommaDelimitedList",
-            Default=",".join(["-#*"] * EMAILS_PER_TOPIC),
+            Default=",".join(["-"] * EMAILS_PER_TOPIC),
+        )
+        parameter(
+            f"{topic}EmailFlowDefinitions",
+            "For each address the one flow definition that it is told about, by name; `*` for all.",
+            "CommaDelimitedList",
+            Default=",".join(["*"] * EMAILS_PER_TOPIC),
         )
     parameter("LogRetentionDays", "Days that logs are kept.", "Number", Default="30")
     parameter("ReviewSettings", "JSON: what collect_review is told by the stage.")
@@ -238,18 +244,19 @@ def _topics(template: Template) -> None:
             )
         )
         for slot in range(EMAILS_PER_TOPIC):
-            entry = Select(slot, Ref(f"{topic}Emails"))
+            address = Select(slot, Ref(f"{topic}Emails"))
+            flow_definition = Select(slot, Ref(f"{topic}EmailFlowDefinitions"))
             given, filtered = f"{topic}Email{slot + 1}Given", f"{topic}Email{slot + 1}Filtered"
-            template.add_condition(given, Not(Equals(entry, "-#*")))
-            template.add_condition(filtered, Not(Equals(Select(1, Split("#", entry)), "*")))
+            template.add_condition(given, Not(Equals(address, "-")))
+            template.add_condition(filtered, Not(Equals(flow_definition, "*")))
             template.add_resource(
                 sns.SubscriptionResource(
                     f"{topic}Email{slot + 1}",
                     Condition=given,
                     TopicArn=Ref(f"{topic}Topic"),
                     Protocol="email",
-                    Endpoint=Select(0, Split("#", entry)),
-                    FilterPolicy=If(filtered, {"flowDefinition": [Select(1, Split("#", entry))]}, NoValue),
+                    Endpoint=address,
+                    FilterPolicy=If(filtered, {"flowDefinition": [flow_definition]}, NoValue),
                 )
             )
 

@@ -5,11 +5,20 @@ corrects, so that a new version of MiniStack cannot pass unnoticed.
 
 *Errors of Lambda functions.* An exception that leaves a Python handler reaches the caller, and the state
 machine, as `{"errorType": <class name>, "errorMessage", "stackTrace", "requestId"}`; MiniStack calls every
-one `Runtime.HandlerError`, so that no Retry or Catch could tell them apart. A module that cannot be imported is
-`Runtime.ImportModuleError`, a handler that is not there `Runtime.HandlerNotFound`, a result that is not JSON
-`Runtime.MarshalError`, a process that ended `Runtime.ExitError`. And the execution environment outlives an
-exception; MiniStack ends it, so that each error costs a cold start.
+one `Runtime.HandlerError`, so that no Retry or Catch could tell them apart. A module that cannot be imported
+is `Runtime.ImportModuleError`, a handler that is not there `Runtime.HandlerNotFound`, a result that is not
+JSON `Runtime.MarshalError`, a process that ended `Runtime.ExitError`. And the execution environment outlives
+an exception; MiniStack ends it, so that each error costs a cold start.
 (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html)
+
+*Variables set by a Catch.* `Assign` in a Catch sets workflow variables in either query language
+(https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the language in the Catch, where
+it cannot be, and so sets none in a machine whose default is JSONPath.
+
+*Message attributes.* The `sns:publish` integration takes MessageAttributes as the API does; MiniStack drops them.
+
+*Transport.* The template's policies refuse what does not come over TLS. The sandbox speaks plain HTTP, on the loopback
+only, where nobody listens: every request counts as one over TLS.
 """
 
 from __future__ import annotations
@@ -27,6 +36,9 @@ def apply() -> None:
         RuntimeError: the engine has changed where a correction applies.
     """
     _report_function_errors()
+    _set_variables_in_catch()
+    _keep_message_attributes()
+    _count_loopback_as_tls()
 
 
 _FAILURE = "afterloop-function-failure"
@@ -105,6 +117,59 @@ def _report_function_errors() -> None:
         return {"body": {**failure, "requestId": request_id}, "error": True, "log": result.get("log", "")}
 
     lambda_svc._execute_function_warm = execute_and_report
+
+
+def _set_variables_in_catch() -> None:
+    from ministack.services import stepfunctions
+
+    apply_catcher = stepfunctions._apply_catcher
+
+    def apply_catcher_and_assign(
+        catcher: dict[str, Any], raw_input: Any, ctx: Any, query_language: str, error_output: dict[str, Any]
+    ) -> Any:
+        output = apply_catcher(catcher, raw_input, ctx, query_language, error_output)
+        assign = catcher.get("Assign")
+        if assign and ctx is not None:
+            if query_language == "JSONata":
+                values = stepfunctions._apply_jsonata_template(
+                    assign, raw_input, ctx, error_output=error_output
+                )
+            else:
+                values = stepfunctions._resolve_params_obj(assign, error_output, ctx)
+            ctx.setdefault("variables", {}).update(values)
+        return output
+
+    stepfunctions._apply_catcher = apply_catcher_and_assign
+
+
+def _keep_message_attributes() -> None:
+    from ministack.services import stepfunctions
+
+    publish = stepfunctions._invoke_sns_publish
+
+    def publish_with_attributes(resource: str, arguments: dict[str, Any]) -> Any:
+        # The service reads its own wire format, in which a map is numbered entries.
+        flat = {name: value for name, value in arguments.items() if name != "MessageAttributes"}
+        for number, (name, value) in enumerate(arguments.get("MessageAttributes", {}).items(), 1):
+            flat[f"MessageAttributes.entry.{number}.Name"] = name
+            for part, content in value.items():
+                flat[f"MessageAttributes.entry.{number}.Value.{part}"] = content
+        return publish(resource, flat)
+
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sns:publish"] = publish_with_attributes
+
+
+def _count_loopback_as_tls() -> None:
+    from ministack import app
+    from ministack.core import iam_evaluator
+
+    pin = iam_evaluator.pin_request_origin
+
+    def pin_as_tls(source_ip: str, secure_transport: bool) -> None:
+        pin(source_ip, True)
+
+    iam_evaluator.pin_request_origin = pin_as_tls
+    app.pin_request_origin = pin_as_tls
 
 
 def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ class ReviewError(Exception):
     """The root of all errors that a review can end in."""
 
 
-class InvalidDocument(ReviewError):  # noqa: N818 - the name is what operators read
+class InvalidDocument(ReviewError):
     """An event or an output is malformed.
 
     Attributes:
@@ -67,19 +67,19 @@ _WORDS = {
 _SELF_EXPLAINING = {"missing", "value_error", "json_invalid"}
 
 
-class InvalidSettings(ReviewError):  # noqa: N818 - the name is what operators read
+class InvalidSettings(ReviewError):
     """The review settings of a stage do not hold."""
 
 
-class OutputMissing(ReviewError):  # noqa: N818 - the name is what operators read
+class OutputMissing(ReviewError):
     """There is no object at the output location."""
 
 
-class OutputNotAllowed(ReviewError):  # noqa: N818 - the name is what operators read
+class OutputNotAllowed(ReviewError):
     """The output lies outside the stage's output buckets."""
 
 
-class OutputTooLarge(ReviewError):  # noqa: N818 - the name is what operators read
+class OutputTooLarge(ReviewError):
     """The output is larger than the stage allows."""
 
 
@@ -87,15 +87,22 @@ class TransientServiceError(ReviewError):
     """A service was throttled or failed on its side: the same call may well succeed later."""
 
 
+_LONGEST = 60
+
+
 def json_path(parts: Sequence[str | int]) -> str:
     """Returns the parts as the continuation of a JSON path: ``("a", 0, "b c")`` → ``.a[0]['b c']``."""
     return "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" if part.isidentifier() else f"[{part!r}]"
+        f"[{part}]"
+        if isinstance(part, int)
+        else f".{part}"
+        if part.isidentifier() and len(part) <= _LONGEST
+        else f"[{shortened(part)}]"
         for part in parts
     )
 
 
-def shortened(value: object, limit: int = 60) -> str:
+def shortened(value: object, limit: int = _LONGEST) -> str:
     """Returns the value as Python shows it, cut so that a message stays a line."""
     if isinstance(value, int) and value.bit_length() > 200:
         return "a huge number"

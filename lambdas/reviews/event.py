@@ -48,9 +48,7 @@ def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop
 
 
 class _Tolerant(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, extra="allow", frozen=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
 
 
 def _in_utc(moment: datetime) -> datetime:

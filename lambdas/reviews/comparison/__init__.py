@@ -1,0 +1,42 @@
+"""The comparison: what the model predicted beside what people said, one row a field.
+
+rows.py         what a row is
+values.py       when two values are one, per kind of field
+shapes.py       boxes, spans, points and outlines: how alike they are, and which belong together
+textract.py     key-value pairs: by block id, then by the key's text
+rekognition.py  moderation labels, with their parents
+custom.py       crowd elements, against the prediction that the loop was started with
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lambdas.reviews.comparison.rows import Row, Scored
+
+if TYPE_CHECKING:
+    from lambdas.reviews.output import Output
+
+__all__ = ["Row", "Scored", "compare"]
+
+
+def compare(output: Output, prediction_path: str | None = None) -> list[Row]:
+    """Returns a row for each field of a review; none if nobody answered.
+
+    Args:
+        output: The output.
+        prediction_path: For a custom task, the JMESPath from `inputContent` to the prediction.
+    """
+    from lambdas.reviews.comparison import custom  # each kind of task pays for its own imports only
+
+    if not output.human_answers:
+        return []
+    if output.task_type == "textract":
+        from lambdas.reviews.comparison import textract
+
+        return textract.rows(output) + custom.unpredicted_rows(output)
+    if output.task_type == "rekognition":
+        from lambdas.reviews.comparison import rekognition
+
+        return rekognition.rows(output) + custom.unpredicted_rows(output)
+    return custom.rows(output, prediction_path)

@@ -1,0 +1,48 @@
+"""What a comparison is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambdas.reviews.record import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A predicted value, with the model's confidence from 0 to 1 if it is known."""
+
+    value: Any
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field: the prediction, and what each worker said.
+
+    Attributes:
+        said: One value a worker, in the order of the answers; None where the worker said nothing.
+        asked: Whether there was a prediction that could have held this field. Where there was none, people
+            cannot have overruled it.
+    """
+
+    name: str
+    kind: Kind
+    predicted: Scored | None
+    said: Sequence[Any]
+    asked: bool = True
+
+
+def percent(confidence: float | None) -> float | None:
+    """Returns a confidence of 0 to 100, as Textract and Rekognition give it, as one of 0 to 1."""
+    return None if confidence is None else min(max(confidence / 100, 0.0), 1.0)
+
+
+def share(confidence: object) -> float | None:
+    """Returns a custom model's confidence as one of 0 to 1: above 1 it is taken as percent."""
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
+        return None
+    return float(confidence) if confidence <= 1 else confidence / 100

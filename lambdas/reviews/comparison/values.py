@@ -1,0 +1,55 @@
+"""When two values of a field are one.
+
+Texts and labels are, if they are equal. Shapes never are to the pixel: people vote for a shape's label, and
+the agreed shape lies in the middle of those that were drawn.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from lambdas.reviews.comparison.shapes import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def normalised(text: str) -> str:
+    """Returns the text with its white space made single spaces, none at the ends."""
+    return " ".join(text.split())
+
+
+def as_json(value: Any) -> str:
+    """Returns the value as JSON text, the same for the same value: keys sorted, 2.0 as 2."""
+    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def vote(value: Any) -> str | None:
+    """Returns what a value counts as when votes are counted; None for nothing."""
+    return None if value is None else as_json(value.ballot if isinstance(value, Shape) else value)
+
+
+def agreed(values: Sequence[Any]) -> Any:
+    """Returns the value that stands for those of one vote."""
+    first = values[0]
+    return first.middle(values) if isinstance(first, Shape) else first
+
+
+def unchanged(predicted: Any, reviewed: Any) -> bool:
+    """Tells whether people left a prediction as it was."""
+    if isinstance(predicted, Shape) and isinstance(reviewed, Shape):
+        return predicted.label == reviewed.label and predicted.unmoved(reviewed)
+    return as_json(predicted) == as_json(reviewed)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Shape):
+        return _plain(value.to_dict())
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value

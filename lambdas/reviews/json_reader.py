@@ -1,0 +1,184 @@
+"""Reads a JSON document piece by piece.
+
+A Textract output can have 20 MB, of which little is needed, and Python objects take seven times the room of
+the text they were parsed from. So this reader goes through the bytes once, keeps account of where it is
+(for error messages), and parses only the pieces it is asked for, each with pydantic's strict parser.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from lambdas.reviews.errors import InvalidDocument, json_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_SCALAR = re.compile(rb"[^\]},: \t\n\r]+")
+_NO_BRACKET = rb'[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"'
+_WHOLE = _NO_BRACKET
+for _ in range(3):  # as deep as a Textract block: one match passes over it
+    _WHOLE = _NO_BRACKET + rb"|[\[{](?:" + _WHOLE + rb")*+[\]}]"
+# All up to a bracket that closes what is open, or that opens something deeper.
+_TO_BRACKET = re.compile(rb"(?:" + _WHOLE + rb")*+", re.DOTALL)
+_OWN_PLACE = re.compile(r" at line \d+ column \d+$")
+_BOM = b"\xef\xbb\xbf"
+
+
+class JsonReader:
+    """A reader that stands before a value, and moves past it when told to.
+
+    A document is walked with `members` and `elements`, which are to be exhausted; within them, each value is
+    taken with `value`, `read` or another walk, or else is passed over.
+
+    Raises:
+        InvalidDocument: from every method: the document is not JSON; says where.
+    """
+
+    def __init__(self, raw: bytes, document: str) -> None:
+        self.raw = raw
+        self.document = document
+        self.at = len(_BOM) if raw.startswith(_BOM) else 0
+        self._path: list[str | int] = []
+        self._skip_space()
+
+    @property
+    def path(self) -> str:
+        """Where the reader stands, as a JSON path."""
+        return "$" + json_path(self._path)
+
+    def peek(self) -> str:
+        """Returns the character that the next value begins with, such as ``{`` or ``[``; "" at the end."""
+        return self.raw[self.at : self.at + 1].decode("latin-1")
+
+    def members(self) -> Iterator[str]:
+        """Walks an object: yields each key, with the reader standing before its value."""
+        seen = set()
+        for _ in self._items("{", "}", "an object"):
+            match = _STRING.match(self.raw, self.at)
+            if match is None:
+                raise self.error("not JSON: expected a key in quotes")
+            key = self._parsed(match[0], self.at)
+            self._move_to(match.end())
+            if self.peek() != ":":
+                raise self.error("not JSON: expected ':' after a key")
+            self._move_to(self.at + 1)
+            if key in seen:
+                raise self.error(f"the key {key!r} is there twice")
+            seen.add(key)
+            self._path.append(key)
+            yield from self._visit(key)
+            self._path.pop()
+
+    def elements(self) -> Iterator[int]:
+        """Walks a list: yields each index, with the reader standing before its element."""
+        for index in self._items("[", "]", "a list"):
+            self._path.append(index)
+            yield from self._visit(index)
+            self._path.pop()
+
+    def value(self) -> Any:
+        """Takes the value, parsed."""
+        start = self.at
+        return self._parsed(self.text(), start)
+
+    def read(self, adapter: TypeAdapter[T]) -> T:
+        """Takes the value, validated."""
+        start = self.at
+        text = self.text()
+        try:
+            return adapter.validate_json(text)
+        except ValidationError as error:
+            if error.errors(include_url=False)[0]["type"] == "json_invalid":
+                self._parsed(text, start)
+            raise InvalidDocument.of(error, self.document, self.path) from error
+
+    def text(self) -> bytes:
+        """Takes the value, as it stands in the document. It may still turn out not to be JSON."""
+        start = self.at
+        if self.peek() in "[{":
+            end = self._end_of_container()
+        else:
+            match = (_STRING if self.peek() == '"' else _SCALAR).match(self.raw, start)
+            if match is None:
+                raise self.error("not JSON: expected a value")
+            end = match.end()
+        self._move_to(end)
+        return self.raw[start:end]
+
+    def expect_end(self) -> None:
+        """Makes sure that nothing follows."""
+        if self.at < len(self.raw):
+            raise self.error("not JSON: something follows after the end")
+
+    def error(self, problem: str, at: int | None = None) -> InvalidDocument:
+        """Returns an error about a place in the document, by default where the reader stands."""
+        at = self.at if at is None else at
+        line = self.raw.count(b"\n", 0, at) + 1
+        column = at - self.raw.rfind(b"\n", 0, at)
+        return InvalidDocument(self.document, self.path, f"{problem}, at line {line} column {column}")
+
+    def _items(self, opening: str, closing: str, name: str) -> Iterator[int]:
+        if self.peek() != opening:
+            raise self.error(f"expected {name}")
+        self._move_to(self.at + 1)
+        if self.peek() == closing:
+            self._move_to(self.at + 1)
+            return
+        index = 0
+        while True:
+            yield index
+            index += 1
+            sign = self.peek()
+            if sign not in (",", closing):
+                raise self.error(f"not JSON: expected ',' or '{closing}'")
+            self._move_to(self.at + 1)
+            if sign == closing:
+                return
+
+    def _visit(self, item: Any) -> Iterator[Any]:
+        before = self.at
+        yield item
+        if self.at == before:
+            self.value()
+
+    def _end_of_container(self) -> int:
+        depth, at, raw = 0, self.at, self.raw
+        to_bracket = _TO_BRACKET.match
+        while True:
+            if raw[at] in b"[{":
+                depth += 1
+            else:
+                depth -= 1
+            at += 1
+            if not depth:
+                return at
+            match = to_bracket(raw, at)
+            at = match.end() if match else at
+            if at == len(raw) or raw[at] == 0x22:
+                raise self.error("not JSON: the document ends within this value")
+
+    def _parsed(self, text: bytes, start: int) -> Any:
+        try:
+            return from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            # Its own place counts from the start of this value.
+            problem = _OWN_PLACE.sub("", str(error))
+            raise self.error(f"not JSON: {problem}, in the value", start) from error
+
+    def _move_to(self, at: int) -> None:
+        match = _SPACE.match(self.raw, at)
+        self.at = match.end() if match else at
+
+    def _skip_space(self) -> None:
+        self._move_to(self.at)

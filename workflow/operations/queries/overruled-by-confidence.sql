@@ -1,0 +1,17 @@
+-- How often people overrule the model, by how sure it was: ten bands of confidence, from 0 to 1.
+-- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+SELECT
+    least(floor(10 * field.confidence), 9) / 10 AS confidence_from,
+    round(100 * avg(field.confidence), 1) AS mean_confidence_percent,
+    count(*) AS predictions,
+    count(*) FILTER (WHERE field.outcome <> 'kept') AS predictions_overruled,
+    round(100e0 * count(*) FILTER (WHERE field.outcome <> 'kept') / count(*), 1) AS overruled_percent
+FROM reviews
+CROSS JOIN UNNEST(fields) AS field
+WHERE
+    flow_definition = 'YOUR-FLOW-DEFINITION'
+    AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)
+    AND field.confidence IS NOT NULL
+    AND field.outcome IN ('kept', 'changed', 'removed')
+GROUP BY least(floor(10 * field.confidence), 9) / 10
+ORDER BY confidence_from

@@ -1,0 +1,21 @@
+-- How often people overrule the model, field by field: of the predictions on which they came to a result, those
+-- that they changed or removed. Most overruled first.
+-- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+SELECT
+    field.name AS field_name,
+    count(*) FILTER (WHERE field.outcome IN ('kept', 'changed', 'removed')) AS predictions,
+    count(*) FILTER (WHERE field.outcome IN ('changed', 'removed')) AS predictions_overruled,
+    round(
+        100e0 * count(*) FILTER (WHERE field.outcome IN ('changed', 'removed'))
+        / nullif(count(*) FILTER (WHERE field.outcome IN ('kept', 'changed', 'removed')), 0),
+        1
+    ) AS overruled_percent,
+    count(*) FILTER (WHERE field.outcome = 'added') AS added_by_people,
+    count(*) FILTER (WHERE field.outcome = 'unresolved') AS without_majority
+FROM reviews
+CROSS JOIN UNNEST(fields) AS field
+WHERE
+    flow_definition = 'YOUR-FLOW-DEFINITION'
+    AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)
+GROUP BY field.name
+ORDER BY overruled_percent DESC NULLS LAST, predictions DESC, field_name

@@ -1,0 +1,659 @@
+"""The charts of the report: matplotlib draws them offline, as SVG that takes its colours from the page.
+
+A chart is drawn twice, for a wide page and for a phone: an SVG that is scaled down would be unreadable.
+Colours are named, not fixed: each stands for a CSS variable of the page, which has a light and a dark value.
+Text stays text. No text from outside goes through matplotlib, which would read `$` as mathematics: it gets
+stand-ins, which are replaced in the drawing.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workflow.operations.report import words
+from workflow.operations.report.loop_facts import STATUSES, LoopFacts
+from workflow.operations.report.statistics import Figures, Share, Span, ThresholdFigures
+
+__all__ = [
+    "Chart",
+    "Table",
+    "calibration_chart",
+    "dot_chart",
+    "outcome_chart",
+    "status_chart",
+    "threshold_chart",
+    "time_chart",
+    "trend_chart",
+]
+
+WIDE, NARROW = 700, 340
+"""Widths of the two drawings, in CSS pixels."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text. `text_columns` counts the columns from the left that are text, the others are numbers."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text_columns: int = 1
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, ready to be put into the page.
+
+    Attributes:
+        id: unique in the page; every id in the drawings starts with it.
+        title: what it shows, for those who cannot see it.
+        description: what there is to see in it, in a sentence or two.
+        wide: the SVG for wide pages.
+        narrow: the SVG for phones.
+        table: the numbers behind it.
+    """
+
+    id: str
+    title: str
+    description: str
+    wide: str
+    narrow: str
+    table: Table
+
+
+# --------------------------------------------------------------------------------------- what can be drawn
+
+
+def outcome_chart(figures: Figures) -> Chart:
+    """One bar: what became of the predictions that people looked at."""
+    parts = [
+        (outcome, figures.outcomes.get(outcome, 0), colour)
+        for outcome, colour in (
+            ("kept", "accent"),
+            ("changed", "warm"),
+            ("removed", "deep"),
+            ("unresolved", "muted"),
+        )
+    ]
+    total = sum(size for _, size, _ in parts)
+
+    def draw(sheet: _Sheet) -> None:
+        axes = sheet.axes(left=0, right=0, top=4, bottom=22)
+        axes.set_axis_off()
+        left = 0.0
+        for name, size, colour in parts:
+            width = size / total
+            axes.barh([0], [width], left=[left], height=1, color=_COLOURS[colour])
+            label = f"{name} {words.percent(width)}"
+            if width * sheet.width > 8 * len(label):
+                sheet.text(axes, left + width / 2, -0.72, label, colour="ink", ha="center", va="top")
+            left += width
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.5, 0.5)
+
+    return _chart(
+        "outcomes",
+        "What became of the model's predictions",
+        "; ".join(f"{words.percent(size / total)} {name}" for name, size, _ in parts) + ".",
+        draw,
+        heights=(62, 58),
+        table=Table(
+            ("What people did", "Fields", "Share"),
+            [(name, words.count(size), words.percent(size / total)) for name, size, _ in parts],
+        ),
+    )
+
+
+def trend_chart(figures: Figures) -> Chart:
+    """The overrule rate over time, with its interval; below it, how many reviews there were."""
+    spans = figures.spans
+    rates = [span.overruled.value for span in spans]
+    known = [index for index, span in enumerate(spans) if span.overruled.n]
+    places = range(len(spans))
+
+    def draw(sheet: _Sheet) -> None:
+        axes = sheet.axes(left=44, right=14, top=14, bottom=98)
+        low = [spans[index].overruled.interval[0] if index in known else math.nan for index in places]
+        high = [spans[index].overruled.interval[1] if index in known else math.nan for index in places]
+        axes.fill_between(places, low, high, color=_COLOURS["warm"], alpha=0.16, linewidth=0)
+        axes.plot(places, rates, color=_COLOURS["warm"], linewidth=2, marker="o", markersize=4)
+        axes.axhline(figures.overruled.value, color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
+        # A day with few reviews has a wide interval: it may be cut, the line may not.
+        top = max([rates[index] for index in known] + [figures.overruled.value])
+        axes.set_ylim(0, _ceiling(min(1.0, top * 1.25)))
+        _percent_axis(axes.yaxis)
+        axes.set_xlim(-0.6, len(spans) - 0.4)
+        axes.set_xticks([])
+
+        volume = sheet.axes(left=44, right=14, top=sheet.height - 74, bottom=24)
+        volume.bar(places, [span.reviews for span in spans], width=0.72, color=_COLOURS["accent"], alpha=0.75)
+        volume.set_xlim(-0.6, len(spans) - 0.4)
+        most = max(span.reviews for span in spans)
+        volume.set_ylim(0, most * 1.05)
+        volume.set_yticks([most], [words.count(most)])
+        volume.yaxis.grid(visible=False)
+        ticks = _spread(len(spans), 8 if sheet.wide else 4)
+        volume.set_xticks(ticks, [_span_name(spans[index], figures) for index in ticks])
+        sheet.text(volume, -0.6, most * 1.1, "reviews", colour="soft", ha="left", va="bottom")
+
+    return _chart(
+        "trend",
+        f"Predictions that people overruled, by {figures.granularity}",
+        f"{words.percent(figures.overruled.value)} over the whole period (dashed). "
+        + (
+            f"From {words.percent(min(rates[index] for index in known))} in the best {figures.granularity} to "
+            f"{words.percent(max(rates[index] for index in known))} in the worst."
+            if known
+            else ""
+        ),
+        draw,
+        heights=(330, 300),
+        table=Table(
+            (figures.granularity.capitalize(), "Reviews", "Predictions", "Overruled", "Rate", "95% interval"),
+            [
+                (
+                    _span_name(span, figures, whole=True),
+                    words.count(span.reviews),
+                    words.count(span.overruled.n),
+                    words.count(span.overruled.hits),
+                    words.percent(span.overruled.value) + _few(span.overruled),
+                    words.interval(span.overruled),
+                )
+                for span in spans
+            ],
+        ),
+    )
+
+
+def dot_chart(
+    chart_id: str,
+    title: str,
+    description: str,
+    rows: Sequence[tuple[str, Share]],
+    *,
+    colour: str,
+    whole: float | None,
+    table: Table,
+) -> Chart:
+    """One row a name: a dot for its share, a line for its interval; hollow where the sample is small.
+
+    Args:
+        chart_id: unique in the page.
+        title: see `Chart`.
+        description: see `Chart`.
+        rows: names and shares, from the top.
+        colour: of the dots: accent or warm.
+        whole: the share of all together, drawn as a dashed line.
+        table: see `Chart`.
+    """
+
+    def draw(sheet: _Sheet) -> None:
+        label_width = 236 if sheet.wide else 2
+        axes = sheet.axes(left=label_width, right=118 if sheet.wide else 8, top=6, bottom=26)
+        lows, highs = zip(*(share.interval for _, share in rows), strict=True)
+        right = _ceiling(max([share.value for _, share in rows] + [whole or 0]) * 1.08)
+        axes.set_xlim(0, right)
+        axes.set_ylim(len(rows) - 0.35, -0.65)
+        if whole is not None:
+            axes.axvline(whole, color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
+        for place, ((name, share), low, high) in enumerate(zip(rows, lows, highs, strict=True)):
+            at = place if sheet.wide else place + 0.2
+            axes.plot([low, min(high, right)], [at, at], color=_COLOURS[colour], linewidth=2.5, alpha=0.4)
+            axes.plot(
+                [share.value],
+                [at],
+                marker="o",
+                markersize=7,
+                color=_COLOURS[colour],
+                markerfacecolor=_COLOURS["paper" if share.small else colour],
+                markeredgewidth=1.6,
+            )
+            value = f"{words.percent(share.value)} of {words.count(share.n)}"
+            if sheet.wide:
+                sheet.name(axes, -0.014 * right, at, name, 34, ha="right")
+                sheet.text(axes, 1.02 * right, at, value, colour="soft", ha="left", va="center")
+            else:
+                sheet.name(axes, 0, at - 0.42, name, 26, ha="left")
+                sheet.text(axes, right, at - 0.42, value, colour="soft", ha="right", va="center")
+        _percent_axis(axes.xaxis, most=5 if sheet.wide else 4)
+        axes.yaxis.grid(visible=False)
+        axes.set_yticks([])
+
+    return _chart(
+        chart_id,
+        title,
+        description,
+        draw,
+        heights=(40 + 27 * len(rows), 40 + 44 * len(rows)),
+        table=table,
+    )
+
+
+def calibration_chart(figures: Figures) -> Chart:
+    """How sure the model was, against how often people agreed; below it, how many predictions."""
+    bands = [band for band in figures.bands if band.kept.n]
+    start = bands[0].low
+
+    def draw(sheet: _Sheet) -> None:
+        axes = sheet.axes(left=48, right=16, top=14, bottom=112)
+        axes.plot([start, 1], [start, 1], color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
+        low = [band.kept.interval[0] for band in bands]
+        high = [band.kept.interval[1] for band in bands]
+        confidence = [band.mean_confidence for band in bands]
+        axes.vlines(confidence, low, high, color=_COLOURS["accent"], linewidth=2.5, alpha=0.4)
+        axes.plot(confidence, [band.kept.value for band in bands], color=_COLOURS["accent"], linewidth=1.6)
+        for band in bands:
+            axes.plot(
+                [band.mean_confidence],
+                [band.kept.value],
+                marker="o",
+                markersize=7,
+                color=_COLOURS["accent"],
+                markerfacecolor=_COLOURS["paper" if band.kept.small else "accent"],
+                markeredgewidth=1.6,
+            )
+        bottom = max(0.0, math.floor(10 * min([*low, start])) / 10)
+        axes.set_xlim(start, 1.004)
+        axes.set_ylim(bottom, 1.02)
+        _percent_axis(axes.yaxis)
+        axes.set_xticks([])
+        axes.set_ylabel("people agreed")
+        sheet.text(
+            axes, 0.985, bottom + 0.03 * (1 - bottom), "surer than it is right", colour="soft", ha="right"
+        )
+        sheet.text(
+            axes, start + 0.02 * (1 - start), 1.0, "more often right than it says", colour="soft", va="top"
+        )
+
+        volume = sheet.axes(left=48, right=16, top=sheet.height - 88, bottom=44)
+        most = max(band.kept.n for band in bands)
+        volume.bar(
+            [(band.low + band.high) / 2 for band in bands],
+            [band.kept.n for band in bands],
+            width=0.088,
+            color=_COLOURS["accent"],
+            alpha=0.75,
+        )
+        volume.set_xlim(start, 1.004)
+        volume.set_ylim(0, most * 1.05)
+        volume.set_yticks([most], [_thousands(most)])
+        volume.yaxis.grid(visible=False)
+        _percent_axis(volume.xaxis)
+        volume.xaxis.grid(visible=False)
+        volume.set_xlabel("the model's confidence")
+        sheet.text(volume, start, most * 1.1, "predictions", colour="soft", va="bottom")
+
+    return _chart(
+        "calibration",
+        "How sure the model was, against how often people agreed",
+        "On the dashed line the model is right as often as it says. "
+        f"On average it is {words.percent(figures.calibration_error)} off.",
+        draw,
+        heights=(430, 380),
+        table=Table(
+            ("Confidence", "Predictions", "Mean confidence", "People agreed", "95% interval"),
+            [
+                (
+                    f"{100 * band.low:.0f}% to {100 * band.high:.0f}%",
+                    words.count(band.kept.n),
+                    words.percent(band.mean_confidence),
+                    words.percent(band.kept.value) + _few(band.kept),
+                    words.interval(band.kept),
+                )
+                for band in figures.bands
+            ],
+        ),
+    )
+
+
+def threshold_chart(figures: Figures, table: Table) -> Chart:
+    """Two curves over the threshold: reviews that people would do, errors that would pass unseen."""
+    tried = figures.thresholds
+    used = [figure.threshold for figure in tried if figure.reviews.hits]
+    start = math.floor(10 * max(0.0, min(used, default=1.0) - 0.01)) / 10
+    shown = [figure for figure in tried if figure.threshold >= start - 1e-9]
+    reviews = [figure.reviews.value for figure in shown]
+    errors = [figure.errors_let_through.value for figure in shown]
+    thresholds = [figure.threshold for figure in shown]
+
+    def draw(sheet: _Sheet) -> None:
+        axes = sheet.axes(left=44, right=14, top=30, bottom=44)
+        axes.plot(thresholds, reviews, color=_COLOURS["accent"], linewidth=2.2)
+        axes.plot(thresholds, errors, color=_COLOURS["warm"], linewidth=2.2)
+        axes.set_xlim(start, 1.0)
+        axes.set_ylim(0, 1.0)
+        _percent_axis(axes.xaxis)
+        _percent_axis(axes.yaxis)
+        axes.set_xlabel("threshold: predictions below it go to people")
+        end = 1.035
+        sheet.text(axes, start, end, "errors let through", colour="warm", va="bottom", weight="bold")
+        sheet.text(axes, 1.0, end, "reviews needed", colour="accent", ha="right", va="bottom", weight="bold")
+
+    middle = _nearest(tried, 0.8)
+    return _chart(
+        "threshold",
+        "Reviews needed and errors let through, by confidence threshold",
+        f"At {words.percent(middle.threshold, 0)}, {words.percent(middle.reviews.value, 0)} of the reviews would "
+        f"be needed, and {words.percent(middle.errors_let_through.value, 0)} of the errors would pass unseen.",
+        draw,
+        heights=(330, 300),
+        table=table,
+    )
+
+
+def time_chart(figures: Figures) -> Chart:
+    """How long workers took: answers by how long."""
+    seconds = figures.times.sorted_seconds
+    bars = _time_bars(seconds)
+
+    def draw(sheet: _Sheet) -> None:
+        axes = sheet.axes(left=4, right=4, top=22, bottom=28)
+        places = range(len(bars))
+        sizes = [size for _, size in bars]
+        axes.bar(places, sizes, width=0.8, color=_COLOURS["accent"], alpha=0.75)
+        axes.set_xlim(-0.6, len(bars) - 0.4)
+        axes.set_ylim(0, max(sizes) * 1.02)
+        axes.set_yticks([])
+        axes.yaxis.grid(visible=False)
+        ticks = list(places) if sheet.wide else list(places)[::2]
+        axes.set_xticks(ticks, [bars[place][0] for place in ticks])
+        for place in places:
+            share = sizes[place] / len(seconds)
+            if sheet.wide or share >= 0.05:
+                label = words.percent(share, 0)
+                sheet.text(axes, place, sizes[place] + max(sizes) * 0.02, label, colour="soft", ha="center")
+
+    return _chart(
+        "time",
+        "How long an answer takes",
+        f"Half of the answers take no longer than {words.duration(figures.times.median)}, nine of ten no longer "
+        f"than {words.duration(figures.times.p90)}.",
+        draw,
+        heights=(230, 210),
+        table=Table(
+            ("Time", "Answers", "Share"),
+            [(name, words.count(size), words.percent(size / len(seconds))) for name, size in bars],
+        ),
+    )
+
+
+def status_chart(figures: Figures, facts: LoopFacts) -> Chart:
+    """Human loops over time, stacked by status."""
+    known = [status for status in STATUSES if facts.by_status.get(status)]
+    statuses = known + sorted(status for status in facts.by_status if status not in STATUSES)
+    counts = {status: [_loops_in(facts, span, status) for span in figures.spans] for status in statuses}
+    places = range(len(figures.spans))
+
+    def draw(sheet: _Sheet) -> None:
+        axes = sheet.axes(left=50, right=14, top=14, bottom=28)
+        below = [0] * len(figures.spans)
+        for status in statuses:
+            axes.bar(
+                places,
+                counts[status],
+                bottom=below,
+                width=0.72,
+                color=_COLOURS[STATUS_COLOURS.get(status, "muted")],
+            )
+            below = [under + more for under, more in zip(below, counts[status], strict=True)]
+        axes.set_xlim(-0.6, len(figures.spans) - 0.4)
+        axes.set_ylim(0, max([*below, 1]) * 1.05)
+        axes.yaxis.set_major_locator(_locator(4, integer=True))
+        axes.yaxis.set_major_formatter(lambda value, _: words.count(round(value)))
+        ticks = _spread(len(figures.spans), 8 if sheet.wide else 4)
+        axes.set_xticks(ticks, [_span_name(figures.spans[index], figures) for index in ticks])
+
+    return _chart(
+        "status",
+        f"Human loops by status, by {figures.granularity}",
+        "; ".join(f"{words.count(facts.by_status[status])} {status}" for status in statuses) + ".",
+        draw,
+        heights=(260, 240),
+        table=Table(
+            (figures.granularity.capitalize(), *statuses),
+            [
+                (
+                    _span_name(span, figures, whole=True),
+                    *(words.count(counts[status][index]) for status in statuses),
+                )
+                for index, span in enumerate(figures.spans)
+            ],
+        ),
+    )
+
+
+STATUS_COLOURS = {
+    "Completed": "accent",
+    "Failed": "warm",
+    "Stopped": "deep",
+    "InProgress": "muted",
+    "Starting": "muted",
+    "NotNeeded": "tint",
+}
+
+
+# ------------------------------------------------------------------------------------------- parts of them
+
+
+def _nearest(tried: Sequence[ThresholdFigures], threshold: float) -> ThresholdFigures:
+    return min(tried, key=lambda figure: abs(figure.threshold - threshold))
+
+
+def _few(share: Share) -> str:
+    return " (few)" if share.small and share.n else ""
+
+
+def _span_name(span: Span, figures: Figures, *, whole: bool = False) -> str:
+    if figures.granularity == "month":
+        return f"{span.first:%b %Y}" if whole or figures.period.days > 700 else f"{span.first:%b}"
+    if figures.granularity == "week":
+        return f"Week of {words.day(span.first)}" if whole else words.day(span.first)
+    return f"{span.first:%a} {words.day(span.first)}" if whole else words.day(span.first)
+
+
+def _loops_in(facts: LoopFacts, span: Span, status: str) -> int:
+    first, last = span.first.toordinal(), span.first.toordinal() + span.days
+    return sum(
+        facts.by_day.get(span.first.fromordinal(ordinal).isoformat(), {}).get(status, 0)
+        for ordinal in range(first, last)
+    )
+
+
+def _time_bars(seconds: Sequence[float]) -> list[tuple[str, int]]:
+    edges = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+    names = (
+        "under 5 s", "5 to 10 s", "10 to 20 s", "20 to 30 s", "30 to 60 s", "1 to 2 min", "2 to 5 min",
+        "5 to 10 min", "10 to 30 min", "30 to 60 min", "over 1 h",
+    )  # fmt: skip
+    sizes = [0] * len(names)
+    for value in seconds:
+        sizes[sum(edge <= value for edge in edges)] += 1
+    filled = [index for index, size in enumerate(sizes) if size]
+    return [(names[index], sizes[index]) for index in range(filled[0], filled[-1] + 1)]
+
+
+def _ceiling(share: float) -> float:
+    """A round share that is not below."""
+    steps = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
+    return next((step for step in steps if step >= share), 1.0)
+
+
+def _thousands(number: int) -> str:
+    return f"{number / 1000:.0f}k" if number >= 10_000 else words.count(number)
+
+
+def _spread(places: int, most: int) -> list[int]:
+    """At most `most` of the places, evenly apart, from the first on."""
+    step = max(1, math.ceil(places / most))
+    return list(range(0, places, step))
+
+
+def _locator(most: int, *, integer: bool = False) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(most, integer=integer, steps=[1, 2, 2.5, 5, 10])
+
+
+def _percent_axis(axis: Any, most: int = 5) -> None:
+    axis.set_major_locator(_locator(most))
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
+
+
+# -------------------------------------------------------------------------------------- from drawing to page
+
+# Colours that nobody would choose: each is replaced by the page's variable of that name.
+_COLOURS = {
+    name: f"#01fe{index:02x}"
+    for index, name in enumerate(
+        ("ink", "soft", "rule", "paper", "accent", "tint", "warm", "deep", "muted"), start=1
+    )
+}
+_VARIABLES = {colour: f"var(--{name})" for name, colour in _COLOURS.items()}
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "afterloop",
+    "font.size": 12,
+    "axes.labelsize": 12,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    "axes.facecolor": "none",
+    "axes.edgecolor": _COLOURS["rule"],
+    "axes.labelcolor": _COLOURS["soft"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _COLOURS["rule"],
+    "grid.linewidth": 1,
+    "text.color": _COLOURS["ink"],
+    "xtick.color": _COLOURS["rule"],
+    "xtick.labelcolor": _COLOURS["soft"],
+    "xtick.major.size": 0,
+    "xtick.major.pad": 7,
+    "ytick.color": _COLOURS["rule"],
+    "ytick.labelcolor": _COLOURS["soft"],
+    "ytick.major.size": 0,
+    "ytick.major.pad": 7,
+    "axes.labelpad": 7,
+}
+
+
+class _Sheet:
+    """A drawing of a given size in CSS pixels, and the texts that stand in for others in it."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.wide = width == WIDE
+        self.names: dict[str, str] = {}
+        self.figure = Figure((width / 72, height / 72), dpi=72)
+        self.figure.patch.set_alpha(0)
+
+    def axes(self, *, left: int, right: int, top: int, bottom: int) -> Axes:
+        """Axes with those margins in pixels."""
+        return self.figure.add_axes(
+            (
+                left / self.width,
+                bottom / self.height,
+                (self.width - left - right) / self.width,
+                (self.height - top - bottom) / self.height,
+            )
+        )
+
+    def text(self, axes: Axes, x: float, y: float, text: str, *, colour: str, **options: Any) -> None:
+        """Our own text at a place in the axes' data."""
+        axes.text(x, y, text, color=_COLOURS[colour], parse_math=False, clip_on=False, **options)
+
+    def name(self, axes: Axes, x: float, y: float, name: str, limit: int, *, ha: str) -> None:
+        """A text from outside at a place in the axes' data."""
+        stand_in = f"name-{len(self.names)}"
+        self.names[stand_in] = words.shortened(words.legible(name), limit)
+        self.text(axes, x, y, stand_in, colour="ink", ha=ha, va="center")
+
+
+def _chart(
+    chart_id: str,
+    title: str,
+    description: str,
+    draw: Callable[[_Sheet], None],
+    *,
+    heights: tuple[int, int],
+    table: Table,
+) -> Chart:
+    drawings = []
+    for form, width, height in (("wide", WIDE, heights[0]), ("narrow", NARROW, heights[1])):
+        with rc_context():
+            rcdefaults()  # a person's own matplotlibrc changes nothing
+            rcParams.update(_STYLE)
+            sheet = _Sheet(width, height)
+            draw(sheet)
+            file = io.BytesIO()
+            nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+            sheet.figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+        drawings.append(_inline_svg(file.getvalue(), f"{chart_id}-{form}", form, title, description, sheet))
+    return Chart(chart_id, title, description, drawings[0], drawings[1], table)
+
+
+def _inline_svg(svg: bytes, prefix: str, form: str, title: str, description: str, sheet: _Sheet) -> str:
+    """The drawing as an element of an HTML page: no namespaces, no style of its own, no id twice."""
+    root = ElementTree.fromstring(svg)  # noqa: S314 (matplotlib has just written it)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if _local(child.tag) in ("metadata", "style"):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        attributes = {_local(key): value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        for key, value in attributes.items():
+            element.set(key, _rewritten(key, value, prefix))
+        if element.get("transform", "").startswith("rotate(-0 "):
+            del element.attrib["transform"]
+        if element.tag == "text" and element.text in sheet.names:
+            element.text = sheet.names[element.text]
+        elif element.tag != "text":
+            element.text = None
+        element.tail = None
+    root.attrib.clear()
+    root.attrib.update(
+        {
+            "class": form,
+            "viewBox": f"0 0 {sheet.width} {sheet.height}",
+            "width": str(sheet.width),
+            "height": str(sheet.height),
+            "role": "img",
+            "aria-labelledby": f"{prefix}-title {prefix}-desc",
+        }
+    )
+    for place, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ElementTree.Element(tag, {"id": f"{prefix}-{tag}"})
+        element.text = text
+        root.insert(place, element)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _rewritten(key: str, value: str, prefix: str) -> str:
+    if key == "id":
+        return f"{prefix}-{value}"
+    if key == "href":
+        return f"#{prefix}-{value[1:]}"
+    if key == "clip-path":
+        return value.replace("url(#", f"url(#{prefix}-")
+    if key == "style":
+        value = re.sub(r"font-family:[^;]*;? ?", "", value)
+        return re.sub(r"#01fe[0-9a-f]{2}", lambda match: _VARIABLES[match[0]], value)
+    return re.sub(r"\s+", " ", value).strip() if key == "d" else value

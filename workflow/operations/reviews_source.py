@@ -1,0 +1,273 @@
+"""Stored reviews, read back: from the review bucket of a stage, or from a folder of the same layout.
+
+    reviews/flow_definition=NAME/date=YYYY-MM-DD/OBJECT.json
+
+Both sources list only the days that are asked for, hold a bounded number of reviews in memory, and give
+them in the order of their keys, so that two runs see the same sequence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workflow.errors import AfterloopError
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["Period", "ReviewsSource", "ReviewsUnavailable", "StoredReview", "open_reviews"]
+
+READERS = 32
+"""Objects that are fetched at once."""
+
+AHEAD = 256
+"""Objects that are fetched, or being fetched, before they are asked for: what bounds the memory."""
+
+
+class ReviewsUnavailable(AfterloopError):
+    """The place that holds the reviews cannot be read: where, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """Whole days in UTC, from `first` up to and not including `until`; by the loops' creation time.
+
+    Raises:
+        AfterloopError: if there is no day in it.
+    """
+
+    first: date
+    until: date
+
+    def __post_init__(self) -> None:
+        if self.first >= self.until:
+            raise AfterloopError(
+                f"The period from {self.first} up to {self.until} has no day in it: "
+                "the last day is not included, so give a later one"
+            )
+
+    @classmethod
+    def last_days(cls, days: int, *, now: datetime | None = None) -> Period:
+        """The last `days` days, today included."""
+        tomorrow = (now or datetime.now(UTC)).astimezone(UTC).date() + timedelta(days=1)
+        return cls(tomorrow - timedelta(days=days), tomorrow)
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.until - self.first).days
+
+    @property
+    def last(self) -> date:
+        """The last day that is in it."""
+        return self.until - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReview:
+    """One stored object, unparsed.
+
+    Attributes:
+        location: s3:// address or path, for messages.
+        flow_definition: name of the flow definition, from the partition.
+        content: the object's bytes: one JSON record.
+    """
+
+    location: str
+    flow_definition: str
+    content: bytes
+
+
+class ReviewsSource(Protocol):
+    """Where stored reviews are."""
+
+    @property
+    def location(self) -> str:
+        """Address of the whole, for people."""
+
+    def flow_definitions(self) -> list[str]:
+        """Names of the flow definitions that have reviews stored, sorted."""
+
+    def reviews(self, flow_definition: str, period: Period) -> Iterator[StoredReview]:
+        """The reviews of one flow definition whose loops were created in the period.
+
+        Raises:
+            ReviewsUnavailable: if the place, or an object that was listed, cannot be read.
+        """
+
+
+def open_reviews(location: str, session: boto3.Session) -> ReviewsSource:
+    """The source at an `s3://bucket/prefix` address, or in a local folder.
+
+    Args:
+        location: address or path of the folder that has the `flow_definition=…` folders, or of its parent
+            when the folder itself is called `reviews`.
+        session: used for `s3://` only.
+
+    Raises:
+        ReviewsUnavailable: if a local folder does not exist or has no such layout.
+    """
+    if location.startswith("s3://"):
+        return S3Reviews(location, session)
+    return FolderReviews(Path(location))
+
+
+# ------------------------------------------------------------------------------------- in the review bucket
+
+
+class S3Reviews:
+    """Reviews in a bucket. Needs `s3:ListBucket` and `s3:GetObject` on it."""
+
+    def __init__(self, location: str, session: boto3.Session) -> None:
+        parts = urlsplit(location)
+        self._bucket = parts.netloc
+        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        self._s3: S3Client = session.client(
+            "s3",
+            config=Config(
+                max_pool_connections=READERS,
+                retries={"mode": "standard", "max_attempts": 5},
+                user_agent_extra="afterloop-report",
+            ),
+        )
+
+    @property
+    def location(self) -> str:
+        """`s3://bucket/prefix/`."""
+        return f"s3://{self._bucket}/{self._prefix}"
+
+    def flow_definitions(self) -> list[str]:
+        """See `ReviewsSource`."""
+        start = f"{self._prefix}flow_definition="
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=start, Delimiter="/"
+        )
+        with self._told("list"):
+            return sorted(
+                common["Prefix"].removeprefix(start).rstrip("/")
+                for page in pages
+                for common in page.get("CommonPrefixes", [])
+            )
+
+    def reviews(self, flow_definition: str, period: Period) -> Iterator[StoredReview]:
+        """See `ReviewsSource`."""
+        with ThreadPoolExecutor(READERS, thread_name_prefix="reviews") as pool:
+            waiting: deque[Future[StoredReview]] = deque()
+            try:
+                for key in self._keys(flow_definition, period):
+                    waiting.append(pool.submit(self._fetch, key, flow_definition))
+                    if len(waiting) >= AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _keys(self, flow_definition: str, period: Period) -> Iterator[str]:
+        # Keys are listed in order of their bytes and dates sort as text: the listing can begin at the first
+        # day and end at the last, whatever lies before and after.
+        dates = f"{self._prefix}flow_definition={flow_definition}/date="
+        end = f"{dates}{period.until}"
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=dates, StartAfter=f"{dates}{period.first}"
+        )
+        with self._told("list"):
+            for page in pages:
+                for item in page.get("Contents", []):
+                    key = item["Key"]
+                    if key >= end:
+                        return
+                    if key.endswith(".json"):
+                        yield key
+
+    def _fetch(self, key: str, flow_definition: str) -> StoredReview:
+        with self._told("read", key):
+            content = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return StoredReview(f"s3://{self._bucket}/{key}", flow_definition, content)
+
+    @contextmanager
+    def _told(self, what: str, key: str = "") -> Iterator[None]:
+        """Turns what AWS answers into one line that says what to do."""
+        try:
+            yield
+        except (ClientError, BotoCoreError) as error:
+            answer = getattr(error, "response", {}).get("Error", {})
+            code = str(answer.get("Code", type(error).__name__))
+            raise ReviewsUnavailable(
+                f"Cannot {what} s3://{self._bucket}/{key or self._prefix}: "
+                f"{answer.get('Message') or error} ({code}); {_remedy(code)}"
+            ) from error
+
+
+def _remedy(code: str) -> str:
+    if code in ("AccessDenied", "403", "Forbidden"):
+        return "allow s3:ListBucket and s3:GetObject on the review bucket for your credentials"
+    if code in ("NoSuchBucket", "404"):
+        return "publish the stage, or name another with --stage or --source"
+    if code in ("NoCredentialsError", "ExpiredToken", "InvalidAccessKeyId", "TokenRefreshRequired"):
+        return "sign in to AWS, name a profile with --profile, or read a local copy with --source"
+    return "try again, or read a local copy with --source"
+
+
+# ---------------------------------------------------------------------------------------- in a local folder
+
+
+class FolderReviews:
+    """Reviews in a folder, such as `aws s3 sync` copies from the review bucket."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise ReviewsUnavailable(f"There is no folder {folder}: give the path of stored reviews")
+        inner = folder / "reviews"
+        self._folder = inner if inner.is_dir() else folder
+        if not any(self._folder.iterdir()):
+            return
+        if not self.flow_definitions():
+            raise ReviewsUnavailable(
+                f"{folder} has no flow_definition=… folder in it: give a folder laid out like the review "
+                "bucket, flow_definition=NAME/date=YYYY-MM-DD/OBJECT.json"
+            )
+
+    @property
+    def location(self) -> str:
+        """The folder's path."""
+        return str(self._folder)
+
+    def flow_definitions(self) -> list[str]:
+        """See `ReviewsSource`."""
+        return _partitions(self._folder, "flow_definition")
+
+    def reviews(self, flow_definition: str, period: Period) -> Iterator[StoredReview]:
+        """See `ReviewsSource`."""
+        folder = self._folder / f"flow_definition={flow_definition}"
+        first, until = str(period.first), str(period.until)
+        for day in _partitions(folder, "date"):
+            if first <= day < until:
+                for path in sorted((folder / f"date={day}").glob("*.json")):
+                    try:
+                        content = path.read_bytes()
+                    except OSError as error:
+                        raise ReviewsUnavailable(f"Cannot read {path}: {error.strerror}") from error
+                    yield StoredReview(str(path), flow_definition, content)
+
+
+def _partitions(folder: Path, column: str) -> list[str]:
+    if not folder.is_dir():
+        return []
+    start = f"{column}="
+    return sorted(
+        entry.name.removeprefix(start) for entry in folder.iterdir() if entry.name.startswith(start)
+    )

@@ -1,0 +1,124 @@
+"""Where a stage's things are: the outputs of its stack, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+from workflow.errors import AccountError, AfterloopError
+
+if TYPE_CHECKING:
+    import boto3
+
+__all__ = ["StageNotPublished", "StageResources"]
+
+
+class StageNotPublished(AfterloopError):
+    """There is no such stage in this account and Region, or it lacks what is asked for."""
+
+
+@dataclass(frozen=True)
+class StageResources:
+    """The resources of a published stage.
+
+    Attributes:
+        stage: its name.
+        partition: of ARNs: aws, aws-cn, aws-us-gov.
+        region: where it is.
+        account_id: whose it is.
+        outputs: the stack's outputs, by name.
+    """
+
+    stage: str
+    partition: str
+    region: str
+    account_id: str
+    outputs: Mapping[str, str]
+
+    @classmethod
+    def find(cls, stage: str, session: boto3.Session) -> StageResources:
+        """The resources of the stage that is published with the session's account and Region.
+
+        Raises:
+            AccountError: if there are no credentials, or they may not look.
+            StageNotPublished: if there is no such stack.
+        """
+        name = f"afterloop-{stage}"
+        try:
+            stack = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except (NoCredentialsError, NoRegionError) as error:
+            raise AccountError(
+                f"Cannot look for stage {stage!r}: {error} Sign in to AWS, name a profile with --profile or a "
+                "Region with --region; `python deploy.py local` needs none of them"
+            ) from error
+        except ClientError as error:
+            answer = error.response["Error"]
+            if answer["Code"] == "ValidationError" and "does not exist" in answer["Message"]:
+                raise StageNotPublished(
+                    f"Stage {stage!r} is not published in {session.region_name} (there is no stack {name}): "
+                    f"run `python deploy.py --stage {stage}`, or name another stage or Region"
+                ) from error
+            raise AccountError(
+                f"Cannot look at stack {name}: {answer['Message']} ({answer['Code']})"
+            ) from error
+        except BotoCoreError as error:
+            raise AccountError(f"Cannot look at stack {name}: {error}") from error
+        _, partition, _, region, account_id, _ = stack["StackId"].split(":", 5)
+        return cls(
+            stage=stage,
+            partition=partition,
+            region=region,
+            account_id=account_id,
+            outputs={
+                output["OutputKey"]: output["OutputValue"]
+                for output in stack.get("Outputs", [])
+                if "OutputKey" in output and "OutputValue" in output
+            },
+        )
+
+    @property
+    def review_bucket(self) -> str:
+        """Name of the bucket that keeps the reviews."""
+        return self.output("ReviewBucket")
+
+    @property
+    def ledger_table(self) -> str:
+        """Name of the DynamoDB table with one item per human loop."""
+        return self.output("LedgerTable")
+
+    @property
+    def state_machine_arn(self) -> str:
+        """ARN of the state machine."""
+        return self.output("StateMachine")
+
+    @property
+    def database(self) -> str:
+        """Name of the Glue database that has the table of reviews."""
+        return self.output("ReviewDatabase")
+
+    @property
+    def workgroup(self) -> str:
+        """Name of the Athena workgroup that has the named queries."""
+        return self.output("Workgroup")
+
+    def flow_definition_arn(self, name: str) -> str:
+        """ARN of a flow definition of this account and Region; an ARN stays as it is."""
+        if name.startswith("arn:"):
+            return name
+        return f"arn:{self.partition}:sagemaker:{self.region}:{self.account_id}:flow-definition/{name}"
+
+    def output(self, name: str) -> str:
+        """The stack's output of that name.
+
+        Raises:
+            StageNotPublished: if it has none: it was published by an older version.
+        """
+        if name not in self.outputs:
+            raise StageNotPublished(
+                f"Stage {self.stage!r} has no output {name}: publish it again with "
+                f"`python deploy.py --stage {self.stage}`"
+            )
+        return self.outputs[name]

@@ -1,64 +1,203 @@
-"""One ASGI app: the sandbox's own routes first, MiniStack for the rest."""
+"""One ASGI app on one endpoint: the sandbox's own routes, the services that MiniStack lacks, MiniStack.
+
+A request for a service is told by what its SDK sends: the path and the service it is signed for (REST), or
+the X-Amz-Target header (JSON 1.1). Its caller is authenticated and its IAM permissions are checked by
+MiniStack's own code, so that a role that lacks `sagemaker:StartHumanLoop` is refused here as on AWS.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import math
+import logging
+import re
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from ministack import app as ministack
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region, set_request_account_id, set_request_region
+from ministack.core.router import extract_access_key_id, extract_region
+
+from sandbox.a2i import HumanLoopService, Tenant
+from sandbox.ai_services import AiServices, Authorize
+from sandbox.control_routes import ControlRoutes
+from sandbox.effects import EngineEffects
+from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
 
 if TYPE_CHECKING:
     from sandbox.server import EngineSettings
 
 __all__ = ["SandboxApp"]
 
+_log = logging.getLogger(__name__)
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+A2I = "sagemaker-a2i-runtime"
+_TARGETS = {"SageMaker": "sagemaker", "Textract": "textract", "RekognitionService": "rekognition"}
+"""By the prefix of X-Amz-Target: botocore's name of the service."""
+
+_IAM_PREFIX = {A2I: "sagemaker"}
+"""Prefix of the service's IAM actions, where it is not botocore's name."""
 
 
 class SandboxApp:
     """The ASGI application that the child process serves."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        self._settings = settings
+        effects = EngineEffects()
+        self._loops = HumanLoopService(effects, lifetime_scale=settings.lifetime_scale)
+        self._ai = AiServices(self._loops, effects)
+        self._control = ControlRoutes(self._loops)
+        self._operations = {
+            "CreateFlowDefinition": self._loops.create_flow_definition,
+            "DescribeFlowDefinition": self._loops.describe_flow_definition,
+            "ListFlowDefinitions": self._loops.list_flow_definitions,
+            "DeleteFlowDefinition": self._loops.delete_flow_definition,
+            "StartHumanLoop": self._loops.start_human_loop,
+            "DescribeHumanLoop": self._loops.describe_human_loop,
+            "ListHumanLoops": self._loops.list_human_loops,
+            "StopHumanLoop": self._loops.stop_human_loop,
+            "DeleteHumanLoop": self._loops.delete_human_loop,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] == "http" and scope["path"].startswith("/_sandbox/"):
-            await self._control(scope, receive, send)
-        else:
-            await ministack.app(scope, receive, send)
+        if scope["type"] == "http":
+            if scope["path"].startswith("/_sandbox/"):
+                body = await _read_body(receive)
+                query = parse_qs(scope.get("query_string", b"").decode())
+                status, answer = await self._control.answer(scope["method"], scope["path"], query, body)
+                return await _send(
+                    send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+                )
+            headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+            }
+            asked = _operation_for(scope, headers)
+            if asked is not None:
+                return await _send(send, *await self._serve(asked, scope, headers, receive))
+        await ministack.app(scope, receive, send)
+        return None
 
-    async def _control(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(receive)
-        match scope["method"], scope["path"]:
-            case "GET", "/_sandbox/health":
-                await _answer(send, 200, {"status": "ready"})
-            case "POST", "/_sandbox/reset":
-                await ministack._handle_admin_reset("/_ministack/reset", "POST", {})
-                await _answer(send, 200, {})
-            case "POST", "/_sandbox/config":
-                await _configure(json.loads(body or b"{}"), send)
-            case method, path:
-                await _answer(send, 404, {"message": f"the sandbox has no {method} {path}"})
+    async def call(
+        self, tenant: Tenant, asked: Operation, parameters: dict[str, Any], authorize: Authorize
+    ) -> Any:
+        """Performs an operation.
+
+        Args:
+            tenant: account and Region of the caller.
+            asked: what to do.
+            parameters: as `Operation.parse` returns them.
+            authorize: says whether the caller may do what the operation does beside itself.
+
+        Returns:
+            The response as boto3 returns it.
+
+        Raises:
+            ServiceError: as AWS returns it.
+        """
+        self._loops.check_refusal(asked.name)
+        if asked.name == "AnalyzeDocument":
+            return await self._ai.analyze_document(tenant, parameters, authorize)
+        if asked.name == "DetectModerationLabels":
+            return await self._ai.detect_moderation_labels(tenant, parameters, authorize)
+        if asked.name not in self._operations:
+            raise ServiceError("NotImplemented", f"The sandbox has no {asked.service} {asked.name}", 501)
+        result = self._operations[asked.name](tenant, parameters)
+        return await result if asyncio.iscoroutine(result) else result
+
+    async def _serve(
+        self, asked: Operation, scope: Scope, headers: dict[str, str], receive: Receive
+    ) -> tuple[int, dict[str, str], bytes]:
+        request_id = str(uuid.uuid4())
+        query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        try:
+            authorize = _identify(scope, headers, query, path)
+            body = await ministack._read_request_body(receive, scope["method"], headers)
+            action = f"{_IAM_PREFIX.get(asked.service, asked.service)}:{asked.name}"
+            tenant = Tenant(get_account_id(), get_region())
+            try:
+                parameters = asked.parse(path, query, body)
+            except ServiceError:
+                authorize(action, "*")  # who may not call it does not learn what is wrong with the call
+                raise
+            authorize(action, _resource(tenant, asked, parameters))
+            result = await self.call(tenant, asked, parameters, authorize)
+            return asked.respond(result, request_id)
+        except ServiceError as error:
+            return asked.respond_error(error, request_id)
+        except Exception:
+            _log.exception("%s %s", asked.service, asked.name)
+            failure = ServiceError("InternalServerException", "The sandbox failed; its log says why", 500)
+            return asked.respond_error(failure, request_id)
 
 
-async def _configure(values: dict[str, Any], send: Send) -> None:
-    from ministack.services import stepfunctions
+def _operation_for(scope: Scope, headers: dict[str, str]) -> Operation | None:
+    """The operation that a request is for, if it is one of ours."""
+    prefix, _, name = headers.get("x-amz-target", "").partition(".")
+    if prefix in _TARGETS:
+        service = _TARGETS[prefix]
+        return operation(service, name) if name in service_model(service).operation_names else None
+    if scope["path"].startswith("/human-loops") and _signed_for(headers) in ("sagemaker", None):
+        return find_operation(A2I, scope["method"], scope["path"])
+    return None
 
-    for name, value in values.items():
-        if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-            await _answer(send, 400, {"message": f"{name}: {value!r} is not a factor of 0 or more"})
+
+def _signed_for(headers: dict[str, str]) -> str | None:
+    """The service in the credential scope of an SigV4 signature."""
+    match = re.search(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request", headers.get("authorization", ""))
+    return match.group(1) if match else None
+
+
+def _identify(scope: Scope, headers: dict[str, str], query: dict[str, list[str]], path: str) -> Authorize:
+    """Finds out who calls, as MiniStack does for its own services; returns how to ask what they may do."""
+    key = extract_access_key_id(headers, query)
+    try:
+        set_request_account_id(ministack._request_account_scope(key))
+    except iam_evaluator.AmbiguousAccessKeyError:
+        raise ServiceError("InvalidClientTokenId", "The security token is invalid.", 403) from None
+    region = extract_region(headers, query)
+    set_request_region(region)
+    iam_evaluator.pin_request_origin((scope.get("client") or ("127.0.0.1",))[0], False)
+    iam_evaluator.pin_signed_request(scope["method"], path, query, scope["headers"])
+    iam_evaluator.pin_request_caller(headers, query)
+
+    def authorize(action: str, resource: str) -> None:
+        service = action.partition(":")[0]
+        # S3 has rules of its own for who may call it unsigned; here another service asks on the caller's behalf.
+        denied = iam_evaluator.enforce(
+            key, action, "textract" if service == "s3" else service, region, resource
+        )
+        if denied is None:
             return
-    if "wait_scale" in values:
-        stepfunctions._SFN_WAIT_SCALE = float(values["wait_scale"])
-    await _answer(send, 200, {})
+        if isinstance(denied, iam_evaluator.AuthError):
+            raise ServiceError(denied.code, denied.message, 403)
+        explicit = denied.decision == "Deny"
+        message = iam_actions.identity_denial_message(action, denied.principal_arn, resource, explicit)
+        raise ServiceError("AccessDeniedException", message, 400)
+
+    return authorize
 
 
-async def _body(receive: Receive) -> bytes:
+def _resource(tenant: Tenant, asked: Operation, parameters: dict[str, Any]) -> str:
+    """The resource that IAM checks the operation on: one of the service's, or all of them."""
+    if asked.service == A2I and asked.name != "ListHumanLoops":
+        if "FlowDefinitionArn" in parameters:
+            return str(parameters["FlowDefinitionArn"])
+        return tenant.arn("human-loop", parameters["HumanLoopName"])
+    if "FlowDefinitionName" in parameters:
+        return tenant.arn("flow-definition", parameters["FlowDefinitionName"])
+    return "*"
+
+
+async def _read_body(receive: Receive) -> bytes:
     chunks = []
     while True:
         message = await receive()
@@ -67,8 +206,8 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-async def _answer(send: Send, status: int, body: Any) -> None:
-    payload = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(payload)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": payload})
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    pairs.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})

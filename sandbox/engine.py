@@ -26,6 +26,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from sandbox.clients import Events, FlowDefinitions, HumanLoops
 from sandbox.control import Control
 from sandbox.errors import SandboxError
 from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, REGION, SECRET_ACCESS_KEY
@@ -79,7 +80,10 @@ class Sandbox:
         account_id: the twelve digits of its account.
         region: its Region. Other Regions work too: resources are kept apart as on AWS.
         session: a boto3 session for it.
-        control: its own routes, for what boto3 has no call for.
+        flow_definitions: makes flow definitions, with what they need.
+        loops: answers human loops, and ends them in every way they can end.
+        events: what loops have told EventBridge; duplicates, losses, malformed events.
+        control: its own routes, which the three above call.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, region: str, directory: Path) -> None:
@@ -91,6 +95,9 @@ class Sandbox:
         self.region = region
         self.control = Control(HOST, port)
         self.session = SandboxSession(self.endpoint_url, region, directory / "aws-config")
+        self.flow_definitions = FlowDefinitions(self.session, region)
+        self.loops = HumanLoops(self.control, region)
+        self.events = Events(self.control, region)
 
     @classmethod
     def start(
@@ -180,13 +187,28 @@ class Sandbox:
             "no_proxy": _no_proxy(os.environ),
         }
 
-    def configure(self, *, wait_scale: float | None = None, lifetime_scale: float | None = None) -> None:
-        """Changes a running sandbox; see `start` for the two factors. What is already waiting keeps its time.
+    def configure(
+        self,
+        *,
+        wait_scale: float | None = None,
+        lifetime_scale: float | None = None,
+        stopping_seconds: float | None = None,
+    ) -> None:
+        """Changes a running sandbox. What is already waiting keeps its time.
+
+        Args:
+            wait_scale: see `start`.
+            lifetime_scale: see `start`.
+            stopping_seconds: how long a human loop stays `Stopping` before it is `Stopped`; 0 at first.
 
         Raises:
-            SandboxError: a factor is negative or not a number.
+            SandboxError: a value is negative or not a number.
         """
-        settings = {"wait_scale": wait_scale, "lifetime_scale": lifetime_scale}
+        settings = {
+            "wait_scale": wait_scale,
+            "lifetime_scale": lifetime_scale,
+            "stopping_seconds": stopping_seconds,
+        }
         self.control.call(
             "POST", "/_sandbox/config", {name: value for name, value in settings.items() if value is not None}
         )

@@ -112,6 +112,26 @@ class SandboxApp:
         result = self._operations[asked.name](tenant, parameters)
         return await result if asyncio.iscoroutine(result) else result
 
+    def caller(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, str, dict[str, Any]], Any]:
+        """Returns how other threads of this process call the services: state machines do, for their tasks.
+
+        The engine does not check the permissions of a state machine's role, and so neither does this.
+
+        Args:
+            loop: the event loop that serves.
+        """
+
+        def call(service: str, name: str, parameters: dict[str, Any]) -> Any:
+            if name not in service_model(service).operation_names:
+                raise ServiceError("UnknownOperationException", f"{service} has no operation {name}")
+            asked = operation(service, name)
+            tenant = Tenant(get_account_id(), get_region())
+            work = self.call(tenant, asked, asked.read(parameters), lambda action, resource: None)
+            result = asyncio.run_coroutine_threadsafe(work, loop).result()
+            return json.loads(asked.respond(result, "")[2])
+
+        return call
+
     async def _serve(
         self, asked: Operation, scope: Scope, headers: dict[str, str], receive: Receive
     ) -> tuple[int, dict[str, str], bytes]:

@@ -11,9 +11,19 @@ JSON `Runtime.MarshalError`, a process that ended `Runtime.ExitError`. And the e
 an exception; MiniStack ends it, so that each error costs a cold start.
 (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html)
 
+*What a function can import.* Its bundle, the standard library, and boto3 with what it needs; MiniStack lets it
+import whatever is installed beside the engine, so that a bundle without its dependencies would pass.
+
+*Failed callbacks.* A task that waits for a token fails at once when the function that is to pass on the token
+fails; MiniStack goes on waiting for the token until the task's timeout, by default for a day.
+
+*Services of the sandbox's own.* The `aws-sdk` integrations of state machines reach the human-loop service, SageMaker,
+Textract and Rekognition too. Errors carry the prefix of the service, as `SageMakerA2IRuntime.ConflictException`.
+(https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html)
+
 *Variables set by a Catch.* `Assign` in a Catch sets workflow variables in either query language
-(https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the language in the Catch, where
-it cannot be, and so sets none in a machine whose default is JSONPath.
+(https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the
+language in the Catch, where it cannot be, and so sets none in a machine whose default is JSONPath.
 
 *Message attributes.* The `sns:publish` integration takes MessageAttributes as the API does; MiniStack drops them.
 
@@ -23,19 +33,32 @@ only, where nobody listens: every request counts as one over TLS.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-__all__ = ["apply"]
+__all__ = ["SdkCall", "apply", "integrate"]
+
+SdkCall = Callable[[str, str, dict[str, Any]], Any]
+"""Performs an SDK call of a state machine: service and operation as boto3 names them, parameters; the result."""
 
 
-def apply() -> None:
+def apply(directory: Path) -> None:
     """Corrects the engine in this process. To be called once, before it serves.
+
+    Args:
+        directory: for what the corrections need on disk.
 
     Raises:
         RuntimeError: the engine has changed where a correction applies.
     """
+    _isolate_functions(directory / "python")
     _report_function_errors()
+    _fail_failed_callbacks()
     _set_variables_in_catch()
     _keep_message_attributes()
     _count_loopback_as_tls()
@@ -117,6 +140,112 @@ def _report_function_errors() -> None:
         return {"body": {**failure, "requestId": request_id}, "error": True, "log": result.get("log", "")}
 
     lambda_svc._execute_function_warm = execute_and_report
+
+
+_RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+"""What Lambda's Python runtimes bring along: boto3, and what it imports."""
+
+# The first lines of a worker. The names begin with _al_, as above.
+_ISOLATION = """
+def _al_isolate(packages):
+    import sys, sysconfig
+    library = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+    own = [p for p in sys.path[1:] if p.startswith(library) and "-packages" not in p or p.endswith(".zip")]
+    sys.path[1:] = own + [packages]
+    finders = ("BuiltinImporter", "FrozenImporter", "PathFinder")
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") in finders]
+
+
+_al_isolate(PACKAGES)
+"""
+
+
+def _isolate_functions(packages: Path) -> None:
+    from ministack.core import lambda_runtime
+
+    packages.mkdir(exist_ok=True)
+    for name in _RUNTIME_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise RuntimeError(f"{name}, which Lambda's runtime has, is not installed")
+        origin = Path(spec.origin)
+        origin = origin.parent if origin.name == "__init__.py" else origin
+        (packages / origin.name).symlink_to(origin)
+    isolation = _ISOLATION.replace("PACKAGES", repr(str(packages)))
+    lambda_runtime._PYTHON_WORKER_SCRIPT = isolation + lambda_runtime._PYTHON_WORKER_SCRIPT
+
+
+_waiting = threading.local()
+"""In a thread that starts a task with a token: that token."""
+
+
+def _fail_failed_callbacks() -> None:
+    from ministack.services import stepfunctions
+
+    invoke_with_callback = stepfunctions._invoke_with_callback
+    call_lambda = stepfunctions._call_lambda
+
+    def invoke(resource: str, input_data: Any, token: str, state: dict[str, Any]) -> Any:
+        with _waiting_for(token):
+            return invoke_with_callback(resource, input_data, token, state)
+
+    def call(function: Any, event: Any) -> Any:
+        try:
+            return call_lambda(function, event)
+        except stepfunctions._ExecutionError as error:
+            entry = stepfunctions._task_tokens.get(getattr(_waiting, "token", None))
+            if entry is not None:
+                entry["error"] = {"Error": error.error, "Cause": error.cause}
+                entry["event"].set()
+            raise
+
+    stepfunctions._invoke_with_callback = invoke
+    stepfunctions._call_lambda = call
+
+
+@contextlib.contextmanager
+def _waiting_for(token: str) -> Iterator[None]:
+    _waiting.token = token
+    try:
+        yield
+    finally:
+        _waiting.token = None
+
+
+_SDK_SERVICES = {
+    "sagemakera2iruntime": ("sagemaker-a2i-runtime", "SageMakerA2IRuntime"),
+    "sagemaker": ("sagemaker", "SageMaker"),
+    "textract": ("textract", "Textract"),
+    "rekognition": ("rekognition", "Rekognition"),
+}
+"""By name in an aws-sdk integration: boto3's name, and the prefix of errors."""
+
+
+def integrate(call: SdkCall) -> None:
+    """Lets state machines call the sandbox's own services.
+
+    Args:
+        call: performs a call, in the account and Region of the execution; called in its thread. It raises
+            `sandbox.protocol.ServiceError`.
+    """
+    from ministack.services import stepfunctions
+
+    from sandbox.protocol import ServiceError
+
+    invoke = stepfunctions._invoke_aws_sdk_integration
+
+    def invoke_or_call(resource: str, parameters: Any) -> Any:
+        service, _, action = resource.partition("aws-sdk:")[2].partition(":")
+        if service not in _SDK_SERVICES:
+            return invoke(resource, parameters)
+        name, prefix = _SDK_SERVICES[service]
+        operation = action.split(".")[0]
+        try:
+            return call(name, operation[:1].upper() + operation[1:], parameters or {})
+        except ServiceError as error:
+            raise stepfunctions._ExecutionError(f"{prefix}.{error.code}", error.message) from error
+
+    stepfunctions._invoke_aws_sdk_integration = invoke_or_call
 
 
 def _set_variables_in_catch() -> None:

@@ -83,7 +83,11 @@ class Operation:
         sent = self._from_body(body)
         if self.is_rest:
             sent = self._from_url(path, query) | sent
-        parameters = _decode(self._input, sent)
+        return self.read(sent)
+
+    def read(self, document: Any) -> dict[str, Any]:
+        """Reads parameters in JSON's types, and checks them against the model; see `parse`."""
+        parameters = _decode(self._input, document)
         self.check(parameters)
         return dict(parameters)
 

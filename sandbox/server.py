@@ -78,7 +78,7 @@ def serve(
     if owned:
         threading.Thread(target=end.when_standard_input_closes, daemon=True).start()
     try:
-        asyncio.run(_serve(listener, settings))
+        asyncio.run(_serve(listener, settings, directory))
     except BaseException:
         _log.exception("the sandbox failed")
         end.now(1)
@@ -123,7 +123,7 @@ def _prepare_environment(port: int, settings: EngineSettings, directory: Path) -
     tempfile.tempdir = None  # read TMPDIR again
 
 
-async def _serve(listener: socket.socket, settings: EngineSettings) -> None:
+async def _serve(listener: socket.socket, settings: EngineSettings, directory: Path) -> None:
     from hypercorn.asyncio import serve as serve_asgi
     from hypercorn.config import Config
     from hypercorn.typing import ASGIFramework
@@ -131,7 +131,7 @@ async def _serve(listener: socket.socket, settings: EngineSettings) -> None:
     from sandbox import corrections, resource_types
     from sandbox.app import SandboxApp
 
-    corrections.apply()
+    corrections.apply(directory)
     resource_types.add()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -142,8 +142,9 @@ async def _serve(listener: socket.socket, settings: EngineSettings) -> None:
     config.loglevel = settings.log_level
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.1
-    app = cast(ASGIFramework, SandboxApp(settings))
-    serving = asyncio.create_task(serve_asgi(app, config, shutdown_trigger=stop.wait))
+    app = SandboxApp(settings)
+    corrections.integrate(app.caller(loop))
+    serving = asyncio.create_task(serve_asgi(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait))
     stopping = asyncio.create_task(stop.wait())
     # Not its graceful end: there is nothing to save, and it would wait for open connections.
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,85 @@
+"""Collects a review: fetches output.json, validates it, compares prediction and people, stores the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+
+from lambdas.environment import environment
+from lambdas.object_store import object_store
+from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
+from lambdas.reviews.event import FailedLoop, parse_status_change
+from lambdas.reviews.location import S3Location
+from lambdas.reviews.output import parse_output
+from lambdas.reviews.review import build_record, summarise
+from lambdas.reviews.settings import ReviewSettings
+
+FUNCTION = {
+    "memory": 1024,
+    "timeout": 90,
+    "permissions": [
+        {"actions": ["s3:GetObject"], "resources": ["${OutputBuckets}/*"]},
+        # Without it, S3 answers "access denied" for an object that is not there.
+        {"actions": ["s3:ListBucket"], "resources": ["${OutputBuckets}"]},
+        {"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
+    ],
+}
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
+    """Collects the review of a completed loop, or the answers of a stopped one.
+
+    Args:
+        payload: `event`: the whole status change.
+        context: Lambda's.
+
+    Returns:
+        `lambdas.reviews.review.summarise`: numbers and locations.
+
+    Raises:
+        InvalidDocument: The event or the output is malformed; says where.
+        OutputNotAllowed: The output lies outside the stage's output buckets, or S3 denies it.
+        OutputMissing: There is no output where the event says.
+        OutputTooLarge: The output is larger than the stage allows.
+        TransientServiceError: S3 was throttled or failed; try again.
+    """
+    try:
+        summary = _collect(payload.get("event"))
+    except ReviewError as error:
+        metrics.add_metric("ReviewsRefused", "Count", 1)
+        logger.error("review refused", extra={"error": type(error).__name__, "reason": str(error)})
+        raise
+    metrics.add_metric("ReviewsStored", "Count", 1)
+    metrics.add_metric("ReviewsOverruled", "Count", int(summary["overruled"]))
+    metrics.add_metric("FieldsCompared", "Count", summary["compared"])
+    logger.info("review stored", extra=summary)
+    return summary
+
+
+def _collect(event: Any) -> dict[str, Any]:
+    change = parse_status_change(event)
+    if isinstance(change, FailedLoop) or change.output is None:
+        raise InvalidDocument(
+            "event", "$.detail.humanLoopOutput", f"a {change.detail.human_loop_status} loop without output"
+        )
+    logger.append_keys(humanLoopName=change.human_loop_name)
+    stage = environment()
+    settings = ReviewSettings.parse(stage.review_settings)
+    if change.output.bucket not in settings.output_buckets:
+        raise OutputNotAllowed(
+            f"{change.output}: not in an output bucket of the stage; if it is one, add it to output_buckets"
+        )
+    output = parse_output(object_store().read(change.output, settings.max_output_bytes))
+    record = build_record(change, output, settings, stage.stage)
+    location = S3Location(stage.review_bucket, record.key)
+    object_store().write(location, record.to_line())
+    summary = summarise(record, location)
+    if record.flow_definition in settings.predictions and not summary["compared"]:
+        logger.warning("no prediction where the settings say", extra={"flow": record.flow_definition})
+    return summary

@@ -58,7 +58,7 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
     metrics.add_metric("ReviewsStored", "Count", 1)
     metrics.add_metric("ReviewsOverruled", "Count", int(summary["overruled"]))
     metrics.add_metric("FieldsCompared", "Count", summary["compared"])
-    logger.info("review stored", extra=summary)
+    logger.info("review stored", extra={"review": summary})
     return summary
 
 

@@ -6,6 +6,7 @@
     ├── OutputMissing           there is no object at the output location
     ├── OutputNotAllowed        the output lies outside the stage's output buckets
     ├── OutputTooLarge          the output is larger than the stage allows
+    ├── NotExportable           there is nothing in a review to train a model on
     └── TransientServiceError   a service was throttled or failed: the only one worth a retry
 
 Every one of them is told in one line: what was wrong, where, what to do.
@@ -41,13 +42,24 @@ class InvalidDocument(ReviewError):
         self.problem = problem
 
     @classmethod
-    def of(cls, error: ValidationError, document: str, path: str = "$") -> InvalidDocument:
-        """Returns the first problem of a pydantic error; `path` is where the validated part begins."""
+    def of(
+        cls, error: ValidationError, document: str, path: str = "$", *, quote: bool = False
+    ) -> InvalidDocument:
+        """Returns the first problem of a pydantic error.
+
+        Args:
+            error: What pydantic found.
+            document: The document's name.
+            path: Where the validated part begins in it.
+            quote: Whether to quote the value that was found. What people wrote must not be quoted: errors end
+                up in the history of executions, and personal data must not.
+        """
         first = error.errors(include_url=False, include_context=False)[0]
         kind, found = first["type"], first["input"]
         problem = _WORDS.get(kind) or first["msg"].removeprefix("Value error, ")
-        if kind not in _SELF_EXPLAINING and isinstance(found, str | int | float | bool | None):
-            problem += f", found {'null' if found is None else shortened(found)}"
+        if kind not in _SELF_EXPLAINING:
+            quoted = quote and isinstance(found, str | int | float)
+            problem += f", found {shortened(found) if quoted else _TYPES.get(type(found), 'something else')}"
         return cls(document, path + json_path(first["loc"]), problem)
 
 
@@ -63,6 +75,15 @@ _WORDS = {
     "string_unicode": "not a valid text: half of a surrogate pair",
     "float_type": "expected a number",
     "finite_number": "expected a finite number",
+}
+_TYPES = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
 }
 _SELF_EXPLAINING = {"missing", "value_error", "json_invalid"}
 
@@ -81,6 +102,10 @@ class OutputNotAllowed(ReviewError):
 
 class OutputTooLarge(ReviewError):
     """The output is larger than the stage allows."""
+
+
+class NotExportable(ReviewError):
+    """There is nothing in a review to train a model on: says why."""
 
 
 class TransientServiceError(ReviewError):

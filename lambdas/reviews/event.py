@@ -42,7 +42,7 @@ def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop
         head = _HEAD.validate_python(raw)
         return _BY_STATUS[head.detail.human_loop_status].model_validate(raw)
     except ValidationError as error:
-        raise InvalidDocument.of(error, "event") from error
+        raise InvalidDocument.of(error, "event", quote=True) from error
     except RecursionError as error:
         raise InvalidDocument("event", "$", "nested too deeply") from error
 

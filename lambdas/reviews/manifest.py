@@ -1,0 +1,212 @@
+"""A review as a line of a SageMaker Ground Truth augmented manifest, to train a model on what people said.
+
+Each crowd element becomes a label attribute of its own name, in the format that Ground Truth uses for its kind:
+image and text classification, with one or several labels, object detection and text spans. Everything else
+becomes "groundtruth/custom". Moderation labels become ``moderation-labels``, a form's pairs ``form``.
+An element on which the workers are tied is left out: nobody knows what is right.
+
+Source: "Output Data" and "Augmented Manifest Files" in the Amazon SageMaker Developer Guide.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from lambdas.reviews.elements import BoundingBoxes
+from lambdas.reviews.errors import NotExportable
+from lambdas.reviews.location import S3Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lambdas.reviews.output import Output
+    from lambdas.reviews.record import FieldRecord, ReviewRecord
+
+SOURCES = ("source-ref", "sourceRef", "source", "taskObject", "image", "document", "text", "s3Uri", "uri")
+"""Where, in a custom task's `inputContent`, the object that people looked at is sought: the first that is there."""
+
+
+def manifest_line(
+    record: ReviewRecord, output: Output, *, classes: Sequence[str] = (), source_path: str | None = None
+) -> str:
+    """Returns the line, without its line end.
+
+    Args:
+        record: The review.
+        output: The output that it was made from.
+        classes: The labels of the whole manifest, in the order of their ids; see `labels`. Ids of labels that are
+            not among them follow after, and hold for this line only.
+        source_path: For a custom task, the JMESPath from `inputContent` to the object that people looked
+            at; without one, `SOURCES` are looked at. An ``s3://`` location becomes ``source-ref``, a text ``source``.
+
+    Raises:
+        NotExportable: nothing tells what people looked at, or they agree on nothing.
+    """
+    source = _source(output, source_path)
+    key = "source-ref" if _is_location(source) else "source"
+    line: dict[str, Any] = {key: source}
+    for element, fields in _by_element(record, output).items():
+        nothing = all(field.reviewed is None for field in fields) and {"labels", "box", "span"}.isdisjoint(
+            field.kind for field in fields
+        )
+        if nothing or any(field.outcome == "unresolved" for field in fields):
+            continue
+        name = _attribute_name(element)
+        while name in line:
+            name += "-2"
+        value, metadata = _attribute(fields, output, element, classes, is_text=key == "source")
+        line[name] = value
+        line[f"{name}-metadata"] = metadata | {
+            "job-name": f"human-loop/{record.human_loop_name}",
+            "human-annotated": "yes",
+            "creation-date": f"{record.completed_at or record.created_at:%Y-%m-%dT%H:%M:%S.%f}",
+        }
+    if len(line) == 1:
+        raise NotExportable(f"human loop {record.human_loop_name}: the workers agree on nothing")
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+def labels(record: ReviewRecord) -> set[str]:
+    """Returns the labels that people agreed on in a review; all reviews' together are a manifest's classes."""
+    return {label for field in record.fields if (label := _label(field)) is not None}
+
+
+def _source(output: Output, path: str | None) -> str:
+    place: Any = None
+    if output.task_type == "custom":
+        content = output.input_content
+        if path is not None:
+            place = _searched(path, content)
+        elif isinstance(content, dict):
+            place = next((content[key] for key in SOURCES if isinstance(content.get(key), str)), None)
+    else:
+        place = _service_source(output)
+    if not isinstance(place, str) or not place:
+        raise NotExportable(
+            f"human loop {output.human_loop_name}: nothing tells what people looked at; "
+            "name its place in inputContent as a JMESPath"
+        )
+    return place
+
+
+def _searched(path: str, content: Any) -> Any:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(path, content)
+    except JMESPathError:
+        return None  # a function met a type it is not for
+
+
+def _service_source(output: Output) -> str | None:
+    """Returns the location of the document or image that the AI service was asked about."""
+    within = output.input_content if isinstance(output.input_content, dict) else {}
+    request: Any = within.get("aiServiceRequest") or (output.model_extra or {}).get("aiServiceRequest")
+    for place in ("document", "image"):
+        try:
+            s3_object = request[place]["s3Object"]
+            return str(S3Location(s3_object["bucket"], s3_object["name"]))
+        except (KeyError, TypeError):
+            continue
+    return None
+
+
+def _is_location(source: str) -> bool:
+    try:
+        S3Location.parse(source)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRecord]]:
+    """Returns the fields of each element; those of the AI service under the name of what they are."""
+    elements = sorted({name for answer in output.human_answers for name in answer.elements}, key=len)
+    service = {"textract": "form", "rekognition": "moderation-labels"}.get(record.task_type)
+    found: dict[str, list[FieldRecord]] = {}
+    for field in record.fields:
+        own = [name for name in elements if field.name == name or field.name.startswith(f"{name}/")]
+        element = own[-1] if own else service
+        if element:
+            found.setdefault(element, []).append(field)
+    return found
+
+
+def _attribute(
+    fields: Sequence[FieldRecord], output: Output, element: str, classes: Sequence[str], *, is_text: bool
+) -> tuple[Any, dict[str, Any]]:
+    """Returns a label attribute's value, and the metadata that its kind asks for."""
+    what = "text" if is_text else "image"
+    kinds = {field.kind for field in fields}
+    there = [field for field in fields if field.reviewed is not None]
+    ids = _class_ids(classes, (label for field in there if (label := _label(field)) is not None))
+    used = {str(ids[label]): label for field in there if (label := _label(field)) is not None}
+    if kinds == {"label"} and there:
+        label = str(_label(there[0]))
+        return str(ids[label]), {
+            "type": f"groundtruth/{what}-classification",
+            "class-name": label,
+            "confidence": _confidence(there[0]),
+        }
+    if kinds == {"labels"}:
+        return [ids[str(_label(field))] for field in there], {
+            "type": f"groundtruth/{what}-classification-multilabel",
+            "class-map": used,
+            "confidence-map": {str(ids[str(_label(field))]): _confidence(field) for field in there},
+        }
+    if kinds == {"box"}:
+        boxes = [json.loads(field.reviewed or "null") for field in there]
+        annotations = [
+            {"class_id": ids[box["label"]], **{key: value for key, value in box.items() if key != "label"}}
+            for box in boxes
+        ]
+        return {"image_size": _image_size(output, element), "annotations": annotations}, {
+            "type": "groundtruth/object-detection",
+            "class-map": used,
+            "objects": [{"confidence": _confidence(field)} for field in there],
+        }
+    if kinds == {"span"}:
+        spans = [json.loads(field.reviewed or "null") for field in there]
+        return {"annotations": {"entities": spans, "labels": [{"label": one} for one in used.values()]}}, {
+            "type": "groundtruth/text-span",
+            "entities": [{"confidence": _confidence(field)} for field in there],
+        }
+    return [{"name": field.name, "value": json.loads(field.reviewed or "null")} for field in there], {
+        "type": "groundtruth/custom",
+        "confidence": min((_confidence(field) for field in there), default=1.0),
+    }
+
+
+def _class_ids(classes: Sequence[str], found: Iterable[str]) -> dict[str, int]:
+    others = sorted(set(found).difference(classes))
+    return {label: index for index, label in enumerate([*classes, *others])}
+
+
+def _label(field: FieldRecord) -> str | None:
+    if field.reviewed is None or field.kind not in ("label", "labels", "box", "span"):
+        return None
+    value = json.loads(field.reviewed)
+    return str(value["label"] if isinstance(value, dict) else value)
+
+
+def _confidence(field: FieldRecord) -> float:
+    """Returns the share of the workers who agree: of one worker, all."""
+    return 1.0 if field.agreement is None else round(field.agreement, 4)
+
+
+def _image_size(output: Output, element: str) -> list[dict[str, int]]:
+    for answer in output.human_answers:
+        boxes = answer.elements.get(element)
+        if isinstance(boxes, BoundingBoxes) and boxes.input_image_properties:
+            size = boxes.input_image_properties
+            return [{"width": int(size.width), "height": int(size.height), "depth": 3}]
+    return []
+
+
+def _attribute_name(element: str) -> str:
+    """Returns an element's name as a label attribute's: letters, digits, hyphens, no ending of Ground Truth's."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", element).strip("-") or "answer"
+    return f"{name}-label" if name.endswith(("-metadata", "-ref")) or name == "source" else name

@@ -376,7 +376,7 @@ class HumanLoopService:
             raise _invalid(f"The human loop {loop.name} has ended: its status is {loop.status}")
         if loop.status == "InProgress" and not loop.completing:
             loop.status = "Stopping"
-            self._in_background(self._stop(loop))
+            self._in_background(lambda: self._stop(loop))
         return {}
 
     def delete_human_loop(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
@@ -504,7 +504,7 @@ class HumanLoopService:
 
     def _expire_in_background(self, loop: HumanLoop) -> None:
         if loop.status == "InProgress" and not loop.completing:
-            self._in_background(self.expire(loop))
+            self._in_background(lambda: self.expire(loop))
 
     async def _stop(self, loop: HumanLoop) -> None:
         await asyncio.sleep(self.stopping_seconds)
@@ -540,10 +540,10 @@ class HumanLoopService:
             return
         await self.emit(loop.tenant, loop.event())
 
-    def _in_background(self, work: Awaitable[None]) -> None:
+    def _in_background(self, work: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
             try:
-                await work
+                await work()
             except Exception:
                 _log.exception("a human loop could not be ended")
 

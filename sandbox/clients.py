@@ -7,22 +7,19 @@ do not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-import boto3
-
 from sandbox.control import Control
 from sandbox.errors import SandboxError
 from sandbox.identity import ACCOUNT_ID
-from sandbox.samples import REKOGNITION, TEXTRACT
+from sandbox.samples import REKOGNITION, TEXTRACT, TaskType
 
 __all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState"]
 
-TaskType = Literal["custom", "textract", "rekognition"]
 FailureCode = Literal["ValidationError", "Expired", "InternalError"]
 
 _SOURCES = {"custom": None, "textract": TEXTRACT, "rekognition": REKOGNITION}
@@ -32,8 +29,8 @@ _ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/service-role/AmazonSageMaker-HumanRevie
 class FlowDefinitions:
     """Makes flow definitions (human review workflows) with SageMaker's API; boto3 lists and deletes them."""
 
-    def __init__(self, session: boto3.Session, region: str) -> None:
-        self._session = session
+    def __init__(self, client: Callable[[str], Any], region: str) -> None:
+        self._client = client
         self._region = region
 
     def create(
@@ -89,13 +86,11 @@ class FlowDefinitions:
         if conditions is not None:
             config = {"HumanLoopActivationConditions": conditions}
             request["HumanLoopActivationConfig"] = {"HumanLoopActivationConditionsConfig": config}
-        created = self._session.client("sagemaker", region_name=self._region).create_flow_definition(
-            **request
-        )
+        created = self._client("sagemaker").create_flow_definition(**request)
         return str(created["FlowDefinitionArn"])
 
     def _make_bucket(self, name: str) -> None:
-        s3 = self._session.client("s3", region_name=self._region)
+        s3 = self._client("s3")
         try:
             s3.head_bucket(Bucket=name)
         except s3.exceptions.ClientError:

@@ -18,7 +18,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "INVOICE",
@@ -29,6 +29,7 @@ __all__ = [
     "TEXTRACT",
     "Field",
     "Sample",
+    "TaskType",
     "form",
     "form_answer",
     "moderation_answer",
@@ -36,6 +37,7 @@ __all__ = [
 
 TEXTRACT = "AWS/Textract/AnalyzeDocument/Forms/V1"
 REKOGNITION = "AWS/Rekognition/DetectModerationLabels/Image/V3"
+TaskType = Literal["custom", "textract", "rekognition"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Sample:
     """
 
     name: str
-    task_type: str
+    task_type: TaskType
     prediction: dict[str, Any]
     answers: tuple[dict[str, Any], ...]
     conditions: str | None = None

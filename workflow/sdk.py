@@ -54,7 +54,7 @@ SAGEMAKER_STEPS = (
 """The SDK's steps that are made from objects of the SageMaker SDK: estimators, models, tuners…"""
 
 
-class SagemakerMissing(WorkflowError, ImportError):  # noqa: N818 (as the other errors)
+class SagemakerMissing(WorkflowError, ImportError):
     """A step that needs `sagemaker<3` was asked for, and that is not installed."""
 
 

@@ -60,9 +60,11 @@ def test_settings_reach_the_stack_as_parameters(write) -> None:
         "OutputBuckets": "reviewed",
         "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
         "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
-        "DocumentBuckets": "",
-        "NotificationEmails": "a@example.com#*,b@example.com#*,-#*,-#*,-#*",
-        "EscalationEmails": "c@example.com#*,-#*,-#*,-#*,-#*",
+        "DocumentBuckets": "-",
+        "NotificationEmails": "a@example.com,b@example.com,-,-,-",
+        "NotificationEmailFlowDefinitions": "*,*,*,*,*",
+        "EscalationEmails": "c@example.com,-,-,-,-",
+        "EscalationEmailFlowDefinitions": "*,*,*,*,*",
         "LogRetentionDays": "7",
         "ReviewSettings": parameters["ReviewSettings"],
         "RestartSettings": "{}",
@@ -206,13 +208,9 @@ def test_escalations_are_told_to_the_stage_s_people_and_to_a_flow_definition_s()
             "forms": {"restart": {"escalate_to": ["forms@example.com", "all@example.com"]}}
         },
     )
-    assert stage.parameters()["EscalationEmails"].split(",") == [
-        "all@example.com#*",
-        "more@example.com#*",
-        "forms@example.com#forms",
-        "-#*",
-        "-#*",
-    ]
+    parameters = stage.parameters()
+    assert parameters["EscalationEmails"] == "all@example.com,more@example.com,forms@example.com,-,-"
+    assert parameters["EscalationEmailFlowDefinitions"] == "*,*,forms,*,*"
 
 
 def test_more_people_than_a_topic_takes_are_refused() -> None:

@@ -27,7 +27,15 @@ from lambdas.restart_policy import Email, FlowDefinition, FlowName, RestartRules
 from lambdas.reviews.settings import ReviewSettings
 from workflow.errors import SettingsError
 
-__all__ = ["A2I_REGIONS", "FlowDefinitionSettings", "Shift", "Stage", "load_stage", "load_stages"]
+__all__ = [
+    "A2I_REGIONS",
+    "FlowDefinitionSettings",
+    "Shift",
+    "Stage",
+    "checked_stage",
+    "load_stage",
+    "load_stages",
+]
 
 A2I_REGIONS = frozenset(
     {
@@ -100,6 +108,11 @@ class Stage(_Settings):
     region: Annotated[str, AfterValidator(_offers_a2i)] = Field(
         description="Give the Region of the flow definitions, such as us-east-1."
     )
+    account: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{12}$",
+        description="Give the 12 digits of the AWS account that this stage belongs to, as a string.",
+    )
     output_buckets: tuple[Bucket, ...] = Field(
         min_length=1,
         description="List the buckets that your flow definitions write output.json to, by name, without s3://.",
@@ -168,7 +181,8 @@ class Stage(_Settings):
         """The CloudFormation parameters that carry this stage's settings into the template.
 
         Args:
-            account: the 12 digits of the AWS account; needed only when `flow_definitions` has names.
+            account: the 12 digits of the AWS account, if the stage does not name it; needed only when
+                `flow_definitions` has names.
 
         Raises:
             SettingsError: a value is longer than CloudFormation takes, or a name needs the account.
@@ -179,10 +193,10 @@ class Stage(_Settings):
         parameters = {
             "Stage": self.name,
             "OutputBuckets": ",".join(self.output_buckets),
-            "DocumentBuckets": ",".join(self.document_buckets),
-            "FlowDefinitionArns": ",".join(self._arn(flow, account) for flow in self.flow_definitions),
-            "NotificationEmails": self._subscribed({"*": self.notification_emails}, "notification_emails"),
-            "EscalationEmails": self._subscribed(self._escalated_to(), "escalation_emails and escalate_to"),
+            "DocumentBuckets": ",".join(self.document_buckets) or "-",
+            "FlowDefinitionArns": ",".join(self._arn(flow, account) for flow in self.flow_definitions) or "*",
+            **self._subscribed("Notification", {"*": self.notification_emails}, "notification_emails"),
+            **self._subscribed("Escalation", self._escalated_to(), "escalation_emails and escalate_to"),
             "LogRetentionDays": str(self.log_retention_days),
             "ReviewSettings": _compact(self.review_settings().model_dump(by_alias=True)),
             "RestartSettings": _compact(restart),
@@ -202,26 +216,32 @@ class Stage(_Settings):
         of_flows = {flow: rules.escalate_to for flow, rules in settings.flow_definitions.items()}
         return {"*": (*self.escalation_emails, *settings.escalate_to), **of_flows}
 
-    def _subscribed(self, addresses: Mapping[str, tuple[Email, ...]], keys: str) -> str:
-        """Subscriptions as the template takes them: `address#flow definition`, in a fixed number of slots."""
-        everything = addresses["*"]
-        entries = dict.fromkeys(
-            f"{email}#{flow}"
+    def _subscribed(
+        self, topic: str, addresses: Mapping[str, tuple[Email, ...]], keys: str
+    ) -> dict[str, str]:
+        """Subscriptions as the template takes them: a fixed number of addresses, each with a flow definition."""
+        of_all = addresses["*"]
+        pairs = dict.fromkeys(
+            (email, flow)
             for flow, emails in addresses.items()
             for email in emails
-            if flow == "*" or email not in everything
+            if flow == "*" or email not in of_all
         )
-        if len(entries) > EMAILS_PER_TOPIC:
+        if len(pairs) > EMAILS_PER_TOPIC:
             raise SettingsError(
-                f"stage {self.name}: {keys}: together they name {len(entries)} addresses, and a topic takes "
+                f"stage {self.name}: {keys}: together they name {len(pairs)} addresses, and a topic takes "
                 f"{EMAILS_PER_TOPIC}; subscribe a mailing list"
             )
-        return ",".join([*entries, *["-#*"] * (EMAILS_PER_TOPIC - len(entries))])
+        slots = [*pairs, *[("-", "*")] * (EMAILS_PER_TOPIC - len(pairs))]
+        return {
+            f"{topic}Emails": ",".join(email for email, _ in slots),
+            f"{topic}EmailFlowDefinitions": ",".join(flow for _, flow in slots),
+        }
 
     def _arn(self, flow_definition: str, account: str) -> str:
         if flow_definition.startswith("arn:"):
             return flow_definition
-        if not account:
+        if not (account := self.account or account):
             raise SettingsError(
                 f"stage {self.name}: flow_definitions: the account of {flow_definition!r} is not known here; "
                 "give its ARN"
@@ -262,6 +282,8 @@ _KEYS_OF_PARAMETER = {
     "FlowDefinitionArns": "flow_definitions",
     "NotificationEmails": "notification_emails",
     "EscalationEmails": "escalation_emails and restart.escalate_to",
+    "NotificationEmailFlowDefinitions": "notification_emails",
+    "EscalationEmailFlowDefinitions": "flow_definition_settings",
     "LogRetentionDays": "log_retention_days",
     "ReviewSettings": "output_buckets, predictions, worker_identity and max_output_bytes",
     "RestartSettings": "restart and flow_definition_settings",
@@ -275,7 +297,7 @@ def load_stages(path: Path) -> dict[str, Stage]:
         SettingsError: the file is missing, is not TOML, has no stage, or a stage says what cannot be.
     """
     tables = _tables(path)
-    return {name: _stage(path, name, table) for name, table in tables.items()}
+    return {name: checked_stage(path.name, name, table) for name, table in tables.items()}
 
 
 def load_stage(path: Path, name: str) -> Stage:
@@ -290,7 +312,31 @@ def load_stage(path: Path, name: str) -> Stage:
             f"{path.name}: there is no stage {name!r}; it has {', '.join(tables)}"
             + _did_you_mean(name, tables)
         )
-    return _stage(path, name, tables[name])
+    return checked_stage(path.name, name, tables[name])
+
+
+def checked_stage(file: str, name: str, table: Any) -> Stage:
+    """A stage from its table.
+
+    Args:
+        file: name of the settings file, for messages.
+        name: the stage's.
+        table: its keys and values.
+
+    Raises:
+        SettingsError: the table says what cannot be.
+    """
+    if not isinstance(table, dict):
+        raise SettingsError(f"{file}: stage {name}: must be a table, [stages.{name}]")
+    if "name" in table:
+        raise SettingsError(
+            f"{file}: stage {name}: name: the table [stages.{name}] names the stage; take the key out"
+        )
+    try:
+        return Stage(name=name, **table)
+    except ValidationError as error:
+        problems = "; ".join(_told(problem) for problem in error.errors())
+        raise SettingsError(f"{file}: stage {name}: {problems}") from None
 
 
 def _tables(path: Path) -> dict[str, Any]:
@@ -315,20 +361,6 @@ def _tables(path: Path) -> dict[str, Any]:
             f"{path.name}: has no stage; write a table [stages.dev], or run `python deploy.py init`"
         )
     return tables
-
-
-def _stage(path: Path, name: str, table: Any) -> Stage:
-    if not isinstance(table, dict):
-        raise SettingsError(f"{path.name}: stage {name}: must be a table, [stages.{name}]")
-    if "name" in table:
-        raise SettingsError(
-            f"{path.name}: stage {name}: name: the table [stages.{name}] names the stage; take the key out"
-        )
-    try:
-        return Stage(name=name, **table)
-    except ValidationError as error:
-        problems = "; ".join(_told(problem) for problem in error.errors())
-        raise SettingsError(f"{path.name}: stage {name}: {problems}") from None
 
 
 def _told(problem: Any) -> str:

@@ -1,0 +1,28 @@
+"""What a stage offers once it is published: the stack's outputs, and where to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from workflow.publish.account import Account
+
+__all__ = ["links"]
+
+
+def links(account: Account, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Pages of the AWS console that show a stage; none for a local engine, which has no console.
+
+    Args:
+        account: where the stage is.
+        outputs: the stack's.
+    """
+    if not account.is_aws:
+        return {}
+    console = f"https://{account.region}.console.aws.amazon.com"
+    home = f"home?region={account.region}#"
+    pages = {
+        "StateMachine": f"{console}/states/{home}/statemachines/view/{outputs.get('StateMachine')}",
+        "LedgerTable": f"{console}/dynamodbv2/{home}table?name={outputs.get('LedgerTable')}",
+        "ReviewBucket": f"{console}/s3/buckets/{outputs.get('ReviewBucket')}?region={account.region}",
+    }
+    return {name: page for name, page in pages.items() if name in outputs}

@@ -1,0 +1,90 @@
+"""The package: all that a stage's stack is made from. Made without remote calls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow.errors import PublishError
+from workflow.stack.bundles import Bundle, Target, build_bundles
+from workflow.stack.functions import ROOT
+
+if TYPE_CHECKING:
+    from workflow.stack.assembly import Assembly
+    from workflow.stack.stages import Stage
+
+__all__ = ["Package", "make_package"]
+
+TEMPLATE_LIMIT = 1024 * 1024
+"""Bytes of a template in S3
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """Template, parameters and bundles of one publish."""
+
+    template: str
+    """JSON text."""
+    parameters: Mapping[str, str]
+    bundles: Mapping[str, Bundle]
+    """By function name."""
+
+    @property
+    def content(self) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """Template, parsed, and parameters."""
+        return json.loads(self.template), self.parameters
+
+    @property
+    def template_key(self) -> str:
+        """Name of the template's object in the artifact bucket."""
+        return f"templates/{hashlib.sha256(self.template.encode()).hexdigest()}.json"
+
+    @property
+    def digest(self) -> str:
+        """Eight digits that tell this package from others, for people."""
+        content = json.dumps([self.template, dict(self.parameters)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+    @property
+    def objects(self) -> dict[str, bytes | Path]:
+        """What the artifact bucket must hold: content by key."""
+        return {bundle.key: bundle.path for bundle in self.bundles.values()} | {
+            self.template_key: self.template.encode()
+        }
+
+
+def make_package(
+    stage: Stage, assembly: Assembly, target: Target, *, account: str, artifact_bucket: str, root: Path = ROOT
+) -> Package:
+    """The package of a stage.
+
+    Args:
+        stage: whose settings become parameters.
+        assembly: definition, functions and template.
+        target: what the functions run on.
+        account: the 12 digits of the account it goes to.
+        artifact_bucket: where the bundles will be.
+        root: the project's folder.
+
+    Raises:
+        BundleError: a function cannot be bundled.
+        SettingsError: the stage's settings do not fit into the stack's parameters.
+        PublishError: the template is too large for CloudFormation.
+    """
+    template = assembly.template.to_json()
+    if (size := len(template.encode())) > TEMPLATE_LIMIT:
+        raise PublishError(
+            f"the template is {size:,} bytes, and CloudFormation takes {TEMPLATE_LIMIT:,}: use fewer states"
+        )
+    bundles = build_bundles(assembly.functions, target, root=root)
+    parameters = {
+        **stage.parameters(account),
+        "ArtifactBucket": artifact_bucket,
+        **{function.key_parameter: bundles[function.name].key for function in assembly.functions},
+    }
+    return Package(template, parameters, bundles)

@@ -1,0 +1,434 @@
+"""A plan: what a publish would change, as a person thinks of it. Data alone; nothing here calls AWS.
+
+CloudFormation's change set says which resources change and which are replaced. What changes in them (a
+state, a function's code, a permission, a setting) is told by comparing the two templates, each with its
+parameters filled in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from workflow.publish.resolution import resolved_resources
+
+__all__ = [
+    "FunctionChange",
+    "PermissionChange",
+    "Plan",
+    "ResourceChange",
+    "SettingChange",
+    "StateChange",
+    "compare",
+]
+
+HOLDS_DATA = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic"})
+"""Types of resources with which something is lost: items, objects, messages, subscriptions."""
+
+Change = Literal["added", "removed", "changed"]
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A state of the machine that is added, removed or changed."""
+
+    name: str
+    change: Change
+    diff: str = ""
+    """Of a changed state: its definition as a unified diff, without header."""
+
+
+@dataclass(frozen=True)
+class FunctionChange:
+    """A function that is added, removed or changed."""
+
+    name: str
+    change: Change
+    code: bool = False
+    """Whether its code changed, or what it depends on."""
+    settings: tuple[str, ...] = ()
+    """Its properties that changed beside the code, such as MemorySize."""
+
+
+@dataclass(frozen=True)
+class PermissionChange:
+    """Something that somebody may do who could not before, or the other way round."""
+
+    holder: str
+    """Logical id of the role, or of the resource whose policy says so."""
+    action: str
+    resource: str
+    widened: bool
+    condition: str = ""
+
+
+@dataclass(frozen=True)
+class SettingChange:
+    """A setting of the stage, as a parameter of the stack."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """A resource of the stack that is added, changed, replaced or deleted."""
+
+    id: str
+    type: str
+    action: Literal["add", "change", "replace", "may replace", "delete", "let go"]
+    """`let go`: it leaves the stack and stays in the account."""
+    name: str = ""
+    """Its physical id, when it has one."""
+    properties: tuple[str, ...] = ()
+    loses_data: bool = False
+    """Whether what it holds is lost."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a publish would change."""
+
+    stack: str
+    creates: bool
+    """Whether the stack does not exist yet."""
+    states: Sequence[StateChange] = ()
+    functions: Sequence[FunctionChange] = ()
+    permissions: Sequence[PermissionChange] = ()
+    settings: Sequence[SettingChange] = ()
+    resources: Sequence[ResourceChange] = ()
+    notes: Sequence[str] = ()
+    """What else changes, in a sentence each."""
+    swapped: Sequence[str] = field(default=())
+    """What a hot swap changed beside CloudFormation, and a publish puts in order."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (
+            self.creates
+            or self.states
+            or self.functions
+            or self.permissions
+            or self.settings
+            or self.resources
+            or self.notes
+            or self.swapped
+        )
+
+    @property
+    def grave(self) -> list[ResourceChange]:
+        """Resources that would be replaced or deleted: the person is asked again."""
+        return [change for change in self.resources if change.action in ("replace", "may replace", "delete")]
+
+    @property
+    def losses(self) -> list[ResourceChange]:
+        """Of those, the ones that hold data which would be lost: `--yes` alone does not do."""
+        return [change for change in self.grave if change.loses_data]
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON."""
+        return {**asdict(self), "changes": not self.is_empty}
+
+
+def compare(
+    stack: str,
+    *,
+    before: tuple[Mapping[str, Any], Mapping[str, str]] | None,
+    after: tuple[Mapping[str, Any], Mapping[str, str]],
+    changes: Iterable[Mapping[str, Any]] = (),
+    swapped: Sequence[str] = (),
+) -> Plan:
+    """Compares what is published with what would be.
+
+    Args:
+        stack: name of the stack.
+        before: template and parameters of the stack as it is; None when there is none.
+        after: template and parameters to be published.
+        changes: CloudFormation's ResourceChange records, when the stack is there.
+        swapped: what was hot-swapped since the last publish.
+    """
+    old = resolved_resources(*before) if before else {}
+    new = resolved_resources(*after)
+    if before:
+        resources = list(_resources(list(changes), old, new))
+    else:
+        resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]
+    notes = []
+    if before and before[0].get("Outputs") != after[0].get("Outputs"):
+        notes.append("The outputs of the stack change.")
+    plan = Plan(
+        stack=stack,
+        creates=before is None,
+        states=list(_states(old, new)),
+        functions=list(_functions(old, new)),
+        permissions=_permissions(old, new) if before else [],
+        settings=list(_settings(before, after)) if before else [],
+        resources=resources,
+        notes=notes,
+        swapped=swapped,
+    )
+    if before and plan.is_empty and before[0] != after[0]:
+        return Plan(stack, creates=False, notes=["The template's text changes, and nothing that it makes."])
+    return plan
+
+
+# States
+
+
+def _states(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[StateChange]:
+    before, after = _all_states(old), _all_states(new)
+    for name in {**before, **after}:
+        if name not in before:
+            yield StateChange(name, "added")
+        elif name not in after:
+            yield StateChange(name, "removed")
+        elif before[name] != after[name]:
+            yield StateChange(name, "changed", _diff(before[name], after[name]))
+
+
+def _all_states(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """All states of all state machines among resources, those in Map and Parallel too, by name."""
+    found: dict[str, Any] = {}
+    for resource in resources.values():
+        if resource["Type"] == "AWS::StepFunctions::StateMachine":
+            properties = resource["Properties"]
+            definition = properties.get("Definition") or json.loads(properties.get("DefinitionString", "{}"))
+            found.update(_flattened(definition, "(the machine)"))
+    return found
+
+
+def _flattened(machine: Mapping[str, Any], itself: str) -> Iterator[tuple[str, Any]]:
+    yield itself, {key: value for key, value in machine.items() if key != "States"}
+    for name, state in machine.get("States", {}).items():
+        own = {
+            key: value for key, value in state.items() if key not in ("Branches", "Iterator", "ItemProcessor")
+        }
+        yield name, own
+        for number, branch in enumerate(state.get("Branches", ()), 1):
+            yield from _flattened(branch, f"{name} (branch {number})")
+        for key in ("Iterator", "ItemProcessor"):
+            if key in state:
+                yield from _flattened(state[key], f"{name} (each item)")
+
+
+def _diff(before: Any, after: Any) -> str:
+    old, new = (json.dumps(value, indent=2, ensure_ascii=False).splitlines() for value in (before, after))
+    diff = list(difflib.unified_diff(old, new, lineterm="", n=1))
+    return "\n".join(line for line in diff[2:] if not line.startswith("@@"))
+
+
+# Functions
+
+
+def _functions(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[FunctionChange]:
+    before, after = _of_type(old, "AWS::Lambda::Function"), _of_type(new, "AWS::Lambda::Function")
+    for name in sorted({**before, **after}):
+        if name not in before:
+            yield FunctionChange(name, "added")
+        elif name not in after:
+            yield FunctionChange(name, "removed")
+        elif changed := _changed_keys(before[name], after[name]):
+            yield FunctionChange(
+                name, "changed", "Code" in changed, tuple(key for key in changed if key != "Code")
+            )
+
+
+def _of_type(resources: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
+    return {name: one.get("Properties", {}) for name, one in resources.items() if one["Type"] == kind}
+
+
+def _changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return sorted(key for key in {**before, **after} if before.get(key) != after.get(key))
+
+
+# Permissions
+
+
+@dataclass(frozen=True, order=True)
+class _Grant:
+    holder: str
+    allows: bool
+    action: str
+    resource: str
+    condition: str
+    principal: str
+
+    def covers(self, other: _Grant) -> bool:
+        """Whether whoever has this has the other already."""
+        return (
+            self.holder == other.holder
+            and self.allows == other.allows
+            and self.principal == other.principal
+            and self.condition in ("", other.condition)
+            and _matches(self.action.lower(), other.action.lower())
+            and _matches(self.resource, other.resource)
+        )
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return pattern == text or fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def _permissions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[PermissionChange]:
+    before, after = set(_grants(old)), set(_grants(new))
+    found = [*_told(after - before, before, appeared=True), *_told(before - after, after, appeared=False)]
+    return sorted(
+        found, key=lambda change: (not change.widened, change.holder, change.action, change.resource)
+    )
+
+
+def _told(grants: set[_Grant], others: set[_Grant], *, appeared: bool) -> Iterator[PermissionChange]:
+    for grant in grants:
+        if not any(other.covers(grant) for other in others if other.holder == grant.holder):
+            # A prohibition that goes is a permission that comes.
+            action = grant.action if grant.allows else f"not {grant.action}"
+            resource = f"{grant.resource} by {grant.principal}" if grant.principal else grant.resource
+            yield PermissionChange(grant.holder, action, resource, appeared == grant.allows, grant.condition)
+
+
+def _grants(resources: Mapping[str, Any]) -> Iterator[_Grant]:
+    for name, resource in resources.items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Lambda::Permission":
+            yield _Grant(
+                holder=name,
+                allows=True,
+                action=_line(properties.get("Action")),
+                resource=_line(properties.get("FunctionName")),
+                condition=_line({k: v for k, v in properties.items() if k.startswith("Source")} or ""),
+                principal=_line(properties.get("Principal")),
+            )
+        documents = [
+            properties.get("AssumeRolePolicyDocument"),
+            properties.get("PolicyDocument"),
+            *(
+                policy.get("PolicyDocument")
+                for policy in properties.get("Policies", ())
+                if isinstance(policy, dict)
+            ),
+        ]
+        for document in documents:
+            if isinstance(document, Mapping):
+                for statement in _listed(document.get("Statement", [])):
+                    yield from _stated(name, statement)
+        for arn in _listed(properties.get("ManagedPolicyArns", [])):
+            if resource["Type"].startswith("AWS::IAM::"):
+                yield _Grant(name, True, "all of the policy", _line(arn), "", "")
+
+
+def _stated(holder: str, statement: Mapping[str, Any]) -> Iterator[_Grant]:
+    for action in _listed(statement.get("Action", statement.get("NotAction", []))):
+        for resource in _listed(statement.get("Resource", statement.get("NotResource", "itself"))):
+            yield _Grant(
+                holder=holder,
+                allows=statement.get("Effect") == "Allow",
+                action=_line(action) if "Action" in statement else f"all but {_line(action)}",
+                resource=_line(resource) if "NotResource" not in statement else f"all but {_line(resource)}",
+                condition=_line(statement.get("Condition", "")),
+                principal=_line(statement.get("Principal", "")),
+            )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _line(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+# Settings
+
+
+def _settings(
+    before: tuple[Mapping[str, Any], Mapping[str, str]], after: tuple[Mapping[str, Any], Mapping[str, str]]
+) -> Iterator[SettingChange]:
+    keys = _code_parameters(before[0]) | _code_parameters(after[0])
+    for name in sorted({**before[1], **after[1]}):
+        old, new = before[1].get(name), after[1].get(name)
+        if old != new and name not in keys:
+            yield from _setting(name, old, new)
+
+
+def _setting(name: str, old: str | None, new: str | None) -> Iterator[SettingChange]:
+    """One change, or one for each key if the setting is a JSON object."""
+    before, after = _json_object(old), _json_object(new)
+    if before is None or after is None:
+        yield SettingChange(name, old, new)
+        return
+    for key in sorted({**before, **after}):
+        one, other = before.get(key), after.get(key)
+        if one != other:
+            yield SettingChange(
+                f"{name}.{key}", None if one is None else _line(one), None if other is None else _line(other)
+            )
+
+
+def _json_object(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _code_parameters(template: Mapping[str, Any]) -> set[str]:
+    """Parameters that name bundles: a function's code, not a setting."""
+    code = [
+        resource["Properties"].get("Code", {}).get("S3Key")
+        for resource in template.get("Resources", {}).values()
+        if resource["Type"] == "AWS::Lambda::Function"
+    ]
+    return {key["Ref"] for key in code if isinstance(key, Mapping) and "Ref" in key}
+
+
+# Resources
+
+
+def _resources(
+    changes: Sequence[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[ResourceChange]:
+    some_are_replaced = any(change.get("Replacement") == "True" for change in changes)
+    for change in changes:
+        name, kind = change["LogicalResourceId"], change["ResourceType"]
+        action = _action(change)
+        is_harmless = action == "change" or (action == "may replace" and not some_are_replaced)
+        if is_harmless and old.get(name) == new.get(name):
+            # Listed because it refers to something that changes, and gets the same from it as before.
+            continue
+        retained = change.get("PolicyAction") in (
+            "Retain",
+            "ReplaceAndRetain",
+            "Snapshot",
+            "ReplaceAndSnapshot",
+        )
+        targets = [detail.get("Target", {}) for detail in change.get("Details", [])]
+        yield ResourceChange(
+            id=name,
+            type=kind,
+            action=action,
+            name=change.get("PhysicalResourceId", ""),
+            properties=tuple(
+                dict.fromkeys(target.get("Name") or target.get("Attribute", "") for target in targets)
+            ),
+            loses_data=action in ("replace", "delete") and kind in HOLDS_DATA and not retained,
+        )
+
+
+def _action(change: Mapping[str, Any]) -> Any:
+    match change["Action"], change.get("Replacement"):
+        case "Add" | "Import", _:
+            return "add"
+        case "Remove", _:
+            return "let go" if change.get("PolicyAction") == "Retain" else "delete"
+        case _, "True":
+            return "replace"
+        case _, "Conditional":
+            return "may replace"
+    return "change"

@@ -1,0 +1,259 @@
+"""Publishing a stage: package → change set → plan → confirm → execute → follow → live.
+
+`plan_for` does all of it up to the plan, and changes nothing; `publish` goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workflow.errors import PublishError
+from workflow.publish.account import Account, ChangeSet, Event, Stack
+from workflow.publish.following import follow
+from workflow.publish.history import Record, record
+from workflow.publish.live import make_live
+from workflow.publish.package import Package
+from workflow.publish.plan import Plan, compare
+from workflow.publish.swapping import forget_swaps, swapped, undo_swaps
+from workflow.stack.stages import Stage
+
+__all__ = ["Progress", "Published", "Silent", "plan_for", "publish"]
+
+
+class Progress(Protocol):
+    """Is told how a publish goes on."""
+
+    def step(self, text: str) -> None:
+        """What is done now, in a few words."""
+
+    def event(self, event: Event) -> None:
+        """What CloudFormation did."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def step(self, text: str) -> None:
+        """Says nothing."""
+
+    def event(self, event: Event) -> None:
+        """Says nothing."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A stage after a publish."""
+
+    stack: str
+    changed: bool
+    """Whether there was something to do, and it was done."""
+    outputs: Mapping[str, str]
+    version: str | None = None
+    """ARN of the state machine's version that new executions run on."""
+    plan: Plan | None = None
+    events: Sequence[Event] = field(default=(), repr=False)
+
+
+def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
+    """What `publish` would change.
+
+    Raises:
+        PublishError: the stack is in a state that nothing can be published to, or CloudFormation refuses
+            the template.
+    """
+    stack = _settled(account.stack(stage.stack_name))
+    if stack is None or stack.status == "ROLLBACK_COMPLETE":
+        return compare(stage.stack_name, before=None, after=package.content)
+    before, after = (account.template(stack.name), stack.parameters), package.content
+    swaps = swapped(account, stage, stack)
+    if _are_equal(before, after):
+        return Plan(stack.name, creates=False, swapped=swaps)
+    change_set = _change_set(account, stack, package)
+    if change_set.is_empty:
+        return compare(stack.name, before=before, after=after, swapped=swaps)
+    account.delete_change_set(change_set.id)
+    return compare(stack.name, before=before, after=after, changes=change_set.changes, swapped=swaps)
+
+
+def publish(
+    account: Account,
+    stage: Stage,
+    package: Package,
+    *,
+    confirm: Callable[[Plan], bool],
+    progress: Progress | None = None,
+    restores: Record | None = None,
+) -> Published | None:
+    """Makes a stage what its package says.
+
+    Args:
+        account: where to.
+        stage: which one; its stack is made when there is none.
+        package: what to publish.
+        confirm: is shown the plan, and says whether to go on; not asked when there is nothing to do.
+        progress: is told how it goes on.
+        restores: the publish that this one goes back to, when it is a rollback.
+
+    Returns:
+        The stage as it is now; None when `confirm` said no.
+
+    Raises:
+        PublishError: the stack is in a state that nothing can be published to, or CloudFormation refuses
+            the template.
+        DeploymentError: the stack could not be changed; it is as before.
+    """
+    progress = progress or Silent()
+    stack = _settled(account.stack(stage.stack_name))
+    if stack is None or stack.status == "ROLLBACK_COMPLETE":
+        return _create(account, stage, package, stack, confirm, progress)
+    before, after = (account.template(stack.name), stack.parameters), package.content
+    swaps = swapped(account, stage, stack)
+    if not _are_equal(before, after):
+        progress.step("Working out the changes")
+        change_set = _change_set(account, stack, package)
+        plan = compare(stack.name, before=before, after=after, changes=change_set.changes, swapped=swaps)
+        agreed = False
+        try:
+            agreed = confirm(plan)
+        finally:
+            if not agreed and not change_set.is_empty:
+                account.delete_change_set(change_set.id)
+        if not agreed:
+            return None
+        if not change_set.is_empty:
+            return _execute(account, stage, package, change_set, plan, progress, restores=restores)
+    elif swaps:
+        plan = Plan(stack.name, creates=False, swapped=swaps)
+        if not confirm(plan):
+            return None
+    return _confirmed(account, stage, package, stack, swaps, progress)
+
+
+def _create(
+    account: Account,
+    stage: Stage,
+    package: Package,
+    leftover: Stack | None,
+    confirm: Callable[[Plan], bool],
+    progress: Progress,
+) -> Published | None:
+    # A new stack is all additions: the plan needs no change set, and before the yes nothing is made.
+    plan = compare(stage.stack_name, before=None, after=package.content)
+    if not confirm(plan):
+        return None
+    if leftover:
+        progress.step("Deleting what an earlier publish that failed left behind")
+        follow(account, leftover.id, account.delete_stack(leftover.id), progress.event)
+    progress.step("Uploading templates and functions")
+    account.ensure_artifact_bucket()
+    account.upload(package.objects)
+    change_set = account.create_change_set(
+        stage.stack_name, template_key=package.template_key, parameters=package.parameters, create=True
+    )
+    return _execute(account, stage, package, change_set, plan, progress, create=True)
+
+
+def _execute(
+    account: Account,
+    stage: Stage,
+    package: Package,
+    change_set: ChangeSet,
+    plan: Plan,
+    progress: Progress,
+    *,
+    create: bool = False,
+    restores: Record | None = None,
+) -> Published:
+    if not create:
+        progress.step("Uploading functions")
+        account.upload(package.objects)
+    progress.step("Creating the stack" if create else "Updating the stack")
+    token = account.execute_change_set(change_set.id, create=create)
+    events = follow(account, change_set.stack_id, token, progress.event)
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+    forget_swaps(account, stage)
+    version = _live(account, stage, stack, package, progress)
+    record(
+        account,
+        stage.name,
+        template_key=package.template_key,
+        parameters=package.parameters,
+        version=version,
+        restores=restores.number if restores else None,
+    )
+    return Published(
+        stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan, events=events
+    )
+
+
+def _confirmed(
+    account: Account, stage: Stage, package: Package, stack: Stack, swaps: Sequence[str], progress: Progress
+) -> Published:
+    """The stack is as the package says; what goes beside it is put in order."""
+    if swaps:
+        progress.step("Taking hot swaps back")
+        undo_swaps(account, stage, stack, package)
+    version = _live(account, stage, stack, package, progress)
+    return Published(stack.name, changed=bool(swaps), outputs=stack.outputs, version=version)
+
+
+def _live(account: Account, stage: Stage, stack: Stack, package: Package, progress: Progress) -> str:
+    progress.step("Making the new version live")
+    return make_live(
+        account,
+        stack.outputs["StateMachine"],
+        f"publish {package.digest}",
+        shift=stage.shift,
+        tell=progress.step,
+    ).version
+
+
+def _change_set(account: Account, stack: Stack, package: Package) -> ChangeSet:
+    account.ensure_artifact_bucket()
+    account.upload({package.template_key: package.template.encode()})
+    return account.create_change_set(
+        stack.name, template_key=package.template_key, parameters=package.parameters, create=False
+    )
+
+
+def _are_equal(before: tuple[object, Mapping[str, str]], after: tuple[object, Mapping[str, str]]) -> bool:
+    return before[0] == after[0] and dict(before[1]) == dict(after[1])
+
+
+_CAN_BE_UPDATED = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+)
+
+
+def _settled(stack: Stack | None) -> Stack | None:
+    """The stack, if something can be published to it; None when there is none to speak of.
+
+    Raises:
+        PublishError: another operation is under way, or a person must put the stack right first.
+    """
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+        # The latter is the shell of a change set that nobody executed: a new one goes into it.
+        return None
+    if stack.status in (*_CAN_BE_UPDATED, "ROLLBACK_COMPLETE"):
+        return stack
+    if stack.status.endswith("IN_PROGRESS"):
+        raise PublishError(
+            f"the stack {stack.name} is in {stack.status}: another publish is under way; wait for its end"
+        )
+    advice = {
+        "UPDATE_ROLLBACK_FAILED": f"aws cloudformation continue-update-rollback --stack-name {stack.name}",
+        "ROLLBACK_FAILED": "delete it with `python deploy.py destroy`, then publish again",
+        "CREATE_FAILED": "delete it with `python deploy.py destroy`, then publish again",
+        "DELETE_FAILED": "finish its deletion with `python deploy.py destroy`, then publish again",
+    }.get(stack.status, "put it right in the CloudFormation console first")
+    raise PublishError(
+        f"the stack {stack.name} is in {stack.status} ({stack.reason or 'no reason given'}): {advice}"
+    )

@@ -1,0 +1,170 @@
+"""The hot swap: new function code and a new definition at once, beside CloudFormation, for development.
+
+What was swapped is written down in the artifact bucket, so that a plan can tell of it and the next
+publish puts it in order.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from workflow.errors import PublishError
+from workflow.publish.account import Account, Stack
+from workflow.publish.live import ALIAS
+from workflow.publish.package import Package
+from workflow.stack.stages import Stage
+
+__all__ = ["forget_swaps", "swap", "swapped", "undo_swaps"]
+
+
+class Swaps(BaseModel):
+    """What was swapped since the last publish."""
+
+    functions: dict[str, str] = {}
+    """Function name → key of its bundle."""
+    definition: str | None = None
+    """As it is now, with the placeholders of the template."""
+    values: dict[str, str] = {}
+    """What the placeholders of the definition stand for."""
+
+
+def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list[str] | None:
+    """Swaps what can be swapped; tells what, in a few words each.
+
+    Returns:
+        What was swapped, empty when everything is as it should be; None when more changed than function
+        code and the definition, so that CloudFormation has to do it.
+
+    Raises:
+        PublishError: the stage is protected, or Step Functions refuses the definition.
+    """
+    if stage.protected:
+        raise PublishError(
+            f"stage {stage.name} is protected: no hot swap; publish it with `python deploy.py`"
+        )
+    before, after = (account.template(stack.name), stack.parameters), package.content
+    if not _can_swap(before, after):
+        return None
+    swaps = _read(account, stage.name) or Swaps()
+    done = []
+    for function, bundle in package.bundles.items():
+        if swaps.functions.get(function, stack.parameters.get(f"{function}Key")) != bundle.key:
+            account.swap_function(_physical(account, stack, function), bundle.path.read_bytes())
+            swaps.functions[function] = bundle.key
+            done.append(f"code of {function}")
+    old, new = _definition(before[0]), _definition(after[0])
+    if (swaps.definition or old) != new:
+        machine = stack.outputs["StateMachine"]
+        swaps.values = swaps.values or _values(old, account.definition(machine))
+        _make_live(account, machine, _filled(new, swaps.values))
+        swaps.definition = new
+        done.append("definition")
+    if done:
+        account.write(_key(stage.name), swaps.model_dump_json().encode())
+    return done
+
+
+def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
+    """What was swapped since the last publish and is not as CloudFormation made it, in a few words each."""
+    swaps = None if stage.protected else _read(account, stage.name)
+    if swaps is None:
+        return []
+    changed = [
+        f"code of {function}"
+        for function, key in sorted(swaps.functions.items())
+        if stack.parameters.get(f"{function}Key") != key
+    ]
+    return [*changed, *(["definition"] if swaps.definition else [])]
+
+
+def undo_swaps(account: Account, stage: Stage, stack: Stack, package: Package) -> None:
+    """Makes what was swapped as CloudFormation made it; the package must be what the stack was made from."""
+    swaps = _read(account, stage.name)
+    if swaps is None:
+        return
+    for function in swaps.functions:
+        if function in package.bundles:
+            account.swap_function(
+                _physical(account, stack, function), package.bundles[function].path.read_bytes()
+            )
+    if swaps.definition:
+        _make_live(
+            account, stack.outputs["StateMachine"], _filled(_definition(package.content[0]), swaps.values)
+        )
+    forget_swaps(account, stage)
+
+
+def forget_swaps(account: Account, stage: Stage) -> None:
+    """A publish has put everything in order."""
+    if not stage.protected:
+        account.remove(_key(stage.name))
+
+
+def _can_swap(
+    before: tuple[Mapping[str, Any], Mapping[str, str]], after: tuple[Mapping[str, Any], Mapping[str, str]]
+) -> bool:
+    """Whether two publishes differ in nothing but bundles and the definition, and placeholders are the same."""
+
+    def rest(template: Mapping[str, Any], parameters: Mapping[str, str]) -> Any:
+        stripped: Any = copy.deepcopy(template)
+        placeholders = sorted(set(_PLACEHOLDER.findall(_definition(template))))
+        for resource in stripped["Resources"].values():
+            if resource["Type"] == "AWS::StepFunctions::StateMachine":
+                resource["Properties"]["DefinitionString"] = placeholders
+        keys = {name for name in parameters if name.endswith("Key")}
+        return stripped, {name: "" if name in keys else value for name, value in parameters.items()}
+
+    return bool(rest(*before) == rest(*after))
+
+
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+def _definition(template: Mapping[str, Any]) -> str:
+    machines = [
+        one for one in template["Resources"].values() if one["Type"] == "AWS::StepFunctions::StateMachine"
+    ]
+    return str(machines[0]["Properties"]["DefinitionString"])
+
+
+def _values(text: str, filled: str) -> dict[str, str]:
+    """What the placeholders of a text stand for, by the same text filled in."""
+    pieces = _PLACEHOLDER.split(text)
+    pattern, known = re.escape(pieces[0]), set[str]()
+    for name, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        pattern += f"(?P={name})" if name in known else f'(?P<{name}>[^"]*?)'
+        pattern += re.escape(piece)
+        known.add(name)
+    match = re.fullmatch(pattern, filled)
+    if match is None:
+        raise PublishError(
+            "the definition was changed by other hands than ours: publish once without --watch or --swap"
+        )
+    return match.groupdict()
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def _make_live(account: Account, machine: str, definition: str) -> None:
+    version = account.swap_definition(machine, definition)
+    account.route(machine, ALIAS, {version: 100}, create=account.live(machine, ALIAS) is None)
+
+
+def _physical(account: Account, stack: Stack, function: str) -> str:
+    return next(one["name"] for one in account.resources(stack.name) if one["id"] == function)
+
+
+def _read(account: Account, stage: str) -> Swaps | None:
+    content = account.read(_key(stage))
+    return Swaps.model_validate_json(content) if content else None
+
+
+def _key(stage: str) -> str:
+    return f"stages/{stage}/swaps.json"

@@ -7,6 +7,7 @@ the text they were parsed from. So this reader goes through the bytes once, keep
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +33,8 @@ for _ in range(3):  # as deep as a Textract block: one match passes over it
 # All up to a bracket that closes what is open, or that opens something deeper.
 _TO_BRACKET = re.compile(rb"(?:" + _WHOLE + rb")*+", re.DOTALL)
 _OWN_PLACE = re.compile(r" at line \d+ column \d+$")
+# What a number looks like that may be too large for a float; the parser makes it infinite.
+_HUGE = re.compile(rb"[0-9]{309}|[eE]\+?[0-9]{3}")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -101,12 +104,13 @@ class JsonReader:
         except ValidationError as error:
             if error.errors(include_url=False)[0]["type"] == "json_invalid":
                 self._parsed(text, start)
-            raise InvalidDocument.of(error, self.document, self.path) from error
+            # Not `from error`: that quotes the document, and a traceback ends up in logs.
+            raise InvalidDocument.of(error, self.document, self.path) from None
 
     def text(self) -> bytes:
         """Takes the value, as it stands in the document. It may still turn out not to be JSON."""
         start = self.at
-        if self.peek() in "[{":
+        if self.peek() in ("[", "{"):
             end = self._end_of_container()
         else:
             match = (_STRING if self.peek() == '"' else _SCALAR).match(self.raw, start)
@@ -170,11 +174,14 @@ class JsonReader:
 
     def _parsed(self, text: bytes, start: int) -> Any:
         try:
-            return from_json(text, allow_inf_nan=False)
+            value = from_json(text, allow_inf_nan=False)
         except ValueError as error:
             # Its own place counts from the start of this value.
             problem = _OWN_PLACE.sub("", str(error))
             raise self.error(f"not JSON: {problem}, in the value", start) from error
+        if _HUGE.search(text) and not _is_finite(value):
+            raise self.error("a number is out of range, in the value", start)
+        return value
 
     def _move_to(self, at: int) -> None:
         match = _SPACE.match(self.raw, at)
@@ -182,3 +189,11 @@ class JsonReader:
 
     def _skip_space(self) -> None:
         self._move_to(self.at)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)

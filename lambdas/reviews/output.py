@@ -342,4 +342,4 @@ def _validated(model: type[M], fields: dict[str, Any], path: str) -> M:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise InvalidDocument.of(error, DOCUMENT, path) from error
+        raise InvalidDocument.of(error, DOCUMENT, path) from None

@@ -1,0 +1,296 @@
+"""Outputs as A2I writes them, small ones by hand and any number of them by hypothesis."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+from lambdas.reviews.event import CompletedLoop, StoppedLoop, parse_status_change
+from lambdas.reviews.output import REKOGNITION, TEXTRACT, Output, parse_output
+from lambdas.reviews.record import FieldRecord, ReviewRecord
+from lambdas.reviews.review import build_record
+from lambdas.reviews.settings import ReviewSettings
+
+FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/my-flow"
+
+
+def answer(content: dict[str, Any], worker: str = "w1", minute: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "answerContent": content,
+        "submissionTime": f"2026-03-01T10:{minute:02}:00.000Z",
+        "workerId": worker,
+        **more,
+    }
+
+
+def answers(*contents: dict[str, Any]) -> list[dict[str, Any]]:
+    return [answer(content, f"w{index}", index) for index, content in enumerate(contents)]
+
+
+def custom(input_content: Any, *contents: dict[str, Any]) -> dict[str, Any]:
+    """A custom task's output, one answer for each content."""
+    return {
+        "flowDefinitionArn": FLOW,
+        "humanAnswers": answers(*contents),
+        "humanLoopName": "loop-1",
+        "inputContent": input_content,
+    }
+
+
+def rekognition(
+    predicted: list[tuple[str, str, float]], *said: list[tuple[str, str]], **more: Any
+) -> dict[str, Any]:
+    """A moderation output: predicted (name, parent, confidence of 0 to 100), and each worker's (name, parent)."""
+    labels = [{"name": name, "parentName": parent, "confidence": score} for name, parent, score in predicted]
+    contents = [
+        {REKOGNITION: {"moderationLabels": [{"name": name, "parentName": parent} for name, parent in given]}}
+        for given in said
+    ]
+    response = {"moderationLabels": labels, "moderationModelVersion": "3.0"}
+    return {
+        "awsManagedHumanLoopRequestSource": REKOGNITION,
+        "flowDefinitionArn": FLOW,
+        "humanAnswers": answers(*contents),
+        "humanLoopName": "loop-1",
+        "inputContent": {
+            "aiServiceRequest": {"image": {"s3Object": {"bucket": "images", "name": "cat.jpg"}}},
+            "aiServiceResponse": response,
+            "selectedAiServiceResponse": response,
+            **more,
+        },
+    }
+
+
+def word(id_: str, text: str, confidence: float = 99.0) -> dict[str, Any]:
+    return {
+        "blockType": "WORD",
+        "id": id_,
+        "text": text,
+        "confidence": confidence,
+        "geometry": {"polygon": []},
+    }
+
+
+def checkbox(id_: str, status: str, confidence: float = 99.0) -> dict[str, Any]:
+    return {
+        "blockType": "SELECTION_ELEMENT",
+        "id": id_,
+        "selectionStatus": status,
+        "confidence": confidence,
+    }
+
+
+def key_value(
+    id_: str, key: list[dict[str, Any]], value: list[dict[str, Any]], confidence: float = 90.0
+) -> list[dict[str, Any]]:
+    """A predicted pair: its KEY and VALUE block, and the words or check boxes they are made of."""
+    return [
+        {
+            "blockType": "KEY_VALUE_SET",
+            "id": f"{id_}-key",
+            "entityTypes": ["KEY"],
+            "confidence": confidence,
+            "relationships": [
+                {"type": "VALUE", "ids": [f"{id_}-value"]},
+                {"type": "CHILD", "ids": [part["id"] for part in key]},
+            ],
+        },
+        {
+            "blockType": "KEY_VALUE_SET",
+            "id": f"{id_}-value",
+            "entityTypes": ["VALUE"],
+            "confidence": confidence,
+            "relationships": [{"type": "CHILD", "ids": [part["id"] for part in value]}],
+        },
+        *key,
+        *value,
+    ]
+
+
+def pair(id_: str, key: str, value: str, confidence: float = 90.0) -> list[dict[str, Any]]:
+    """A predicted pair of texts."""
+    return key_value(
+        id_,
+        [word(f"{id_}-k{index}", text) for index, text in enumerate(key.split())],
+        [word(f"{id_}-v{index}", text) for index, text in enumerate(value.split())],
+        confidence,
+    )
+
+
+def said_pair(id_: str, key: str | None, value: str | None, **value_more: Any) -> list[dict[str, Any]]:
+    """A pair as a worker submits it: the texts stand in the blocks themselves."""
+    return [
+        {
+            "blockType": "KEY_VALUE_SET",
+            "id": f"{id_}-key",
+            "entityTypes": ["KEY"],
+            "relationships": [{"type": "VALUE", "ids": [f"{id_}-value"]}],
+            "text": key,
+        },
+        {
+            "blockType": "KEY_VALUE_SET",
+            "id": f"{id_}-value",
+            "entityTypes": ["VALUE"],
+            "text": value,
+            **value_more,
+        },
+    ]
+
+
+def textract(
+    predicted: list[list[dict[str, Any]]], *said: list[list[dict[str, Any]]], **more: Any
+) -> dict[str, Any]:
+    """A form's output from predicted pairs and each worker's pairs."""
+    blocks = [block for blocks in predicted for block in blocks]
+    contents = [{TEXTRACT: {"blocks": [block for blocks in pairs for block in blocks]}} for pairs in said]
+    return {
+        "awsManagedHumanLoopRequestSource": TEXTRACT,
+        "flowDefinitionArn": FLOW,
+        "humanAnswers": answers(*contents),
+        "humanLoopName": "loop-1",
+        "inputContent": {
+            "aiServiceRequest": {"document": {"s3Object": {"bucket": "forms", "name": "a.png"}}},
+            "aiServiceResponse": {"blocks": blocks, "documentMetadata": {"pages": 1}},
+            "selectedAiServiceResponse": {"blocks": blocks},
+            **more,
+        },
+    }
+
+
+def parsed(document: Any) -> Output:
+    return parse_output(json.dumps(document).encode())
+
+
+def change(status: str = "Completed", **detail: Any) -> CompletedLoop | StoppedLoop:
+    event = parse_status_change(
+        {
+            "detail": {
+                "humanLoopName": "loop-1",
+                "creationTime": "2026-03-01T09:59:00.123Z",
+                "humanLoopStatus": status,
+                "flowDefinitionArn": FLOW,
+                "humanLoopOutput": {"outputS3Uri": "s3://outputs/my-flow/loop-1/output.json"},
+                **detail,
+            }
+        }
+    )
+    assert isinstance(event, CompletedLoop | StoppedLoop)
+    return event
+
+
+def record_of(document: Any, stage: str = "dev", **settings: Any) -> ReviewRecord:
+    return build_record(change(), parsed(document), ReviewSettings(**settings), stage)
+
+
+def fields_of(document: Any, **settings: Any) -> list[FieldRecord]:
+    return list(record_of(document, **settings).fields)
+
+
+def told(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]]:
+    """What a reader wants to know of each field: predicted, reviewed, outcome."""
+    return {
+        field.name: (
+            None if field.predicted is None else json.loads(field.predicted),
+            None if field.reviewed is None else json.loads(field.reviewed),
+            field.outcome,
+        )
+        for field in fields
+    }
+
+
+# Hypothesis: values that are often equal, so that matches and ties come up.
+_labels = st.sampled_from(["cat", "dog", "bird"])
+_text = st.sampled_from(["", "Ana", "Ana  Silva", "Ana Silva", "1,50 €", "東京"])
+_pixel = st.integers(0, 60)
+_confidence = st.floats(0, 100)
+
+boxes = st.lists(
+    st.fixed_dictionaries(
+        {"label": _labels, "left": _pixel, "top": _pixel, "width": _pixel, "height": _pixel}
+    ),
+    max_size=5,
+)
+entities = st.lists(
+    st.fixed_dictionaries(
+        {"label": _labels, "startOffset": st.integers(0, 20), "endOffset": st.integers(0, 20)}
+    ),
+    max_size=5,
+)
+keypoints = st.lists(st.fixed_dictionaries({"label": _labels, "x": _pixel, "y": _pixel}), max_size=5)
+polygons = st.lists(
+    st.fixed_dictionaries(
+        {
+            "label": _labels,
+            "vertices": st.lists(st.fixed_dictionaries({"x": _pixel, "y": _pixel}), max_size=5),
+        }
+    ),
+    max_size=3,
+)
+
+ELEMENTS: dict[str, st.SearchStrategy[Any]] = {
+    "text": _text,
+    "class": st.fixed_dictionaries({"label": _labels}),
+    "classes": st.fixed_dictionaries({"labels": st.lists(_labels, unique=True)}),
+    "boxes": st.fixed_dictionaries({"boundingBoxes": boxes}),
+    "entities": st.fixed_dictionaries({"entities": entities}),
+    "points": st.fixed_dictionaries({"keypoints": keypoints}),
+    "polygons": st.fixed_dictionaries({"polygons": polygons}),
+    "checks": st.fixed_dictionaries({"on": st.booleans(), "maybe": st.booleans()}),
+    "other": st.recursive(
+        st.none() | st.integers(0, 3), lambda inner: st.lists(inner, max_size=3), max_leaves=4
+    ),
+}
+_content = st.fixed_dictionaries({}, optional=ELEMENTS)
+
+
+@st.composite
+def custom_outputs(draw: st.DrawFn) -> dict[str, Any]:
+    input_content = draw(
+        st.fixed_dictionaries(
+            {}, optional={"prediction": _content, "initialValue": boxes, "taskObject": _text}
+        )
+    )
+    return custom(input_content, *draw(st.lists(_content, max_size=3)))
+
+
+_LABELS = [("Violence", ""), ("Weapons", "Violence"), ("Gore", "Violence"), ("Suggestive", "")]
+
+
+@st.composite
+def rekognition_outputs(draw: st.DrawFn) -> dict[str, Any]:
+    predicted = draw(st.lists(st.sampled_from(_LABELS), unique=True))
+    said = draw(st.lists(st.lists(st.sampled_from(_LABELS), unique=True), max_size=3))
+    return rekognition([(name, parent, draw(_confidence)) for name, parent in predicted], *said)
+
+
+_KEYS = ["Name", "Name:", "Date", "Total amount"]
+
+
+@st.composite
+def textract_outputs(draw: st.DrawFn) -> dict[str, Any]:
+    ids = st.sampled_from("abcd")
+    key = st.sampled_from(_KEYS)
+    predicted = draw(st.dictionaries(ids, st.tuples(key, _text, _confidence), max_size=4))
+    said = draw(
+        st.lists(st.dictionaries(st.sampled_from("abcdef"), st.tuples(key, _text), max_size=4), max_size=3)
+    )
+    return textract(
+        [pair(id_, *texts) for id_, texts in predicted.items()],
+        *[[said_pair(id_, *texts) for id_, texts in pairs.items()] for pairs in said],
+    )
+
+
+OUTPUTS = {"custom": custom_outputs(), "rekognition": rekognition_outputs(), "textract": textract_outputs()}
+any_output = st.one_of(*OUTPUTS.values())
+
+any_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)

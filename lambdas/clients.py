@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from lambdas.environment import environment
 from lambdas.ledger import Ledger
+from lambdas.reviews.errors import TransientServiceError
 from lambdas.starting import Starter
 
-__all__ = ["TransientServiceError", "client", "ledger", "starter", "transient_errors"]
+__all__ = ["client", "ledger", "starter", "transient_errors"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,10 +37,6 @@ _PASSING = frozenset(
         "TooManyRequestsException",
     }
 )
-
-
-class TransientServiceError(Exception):
-    """A service was busy or broken for a moment: the workflow tries the step again."""
 
 
 @functools.cache

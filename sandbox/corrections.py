@@ -38,6 +38,7 @@ import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -292,11 +293,13 @@ def _count_loopback_as_tls() -> None:
     from ministack import app
     from ministack.core import iam_evaluator
 
-    pin = iam_evaluator.pin_request_origin
+    # The default is for what no request has caused: a human loop that ends, a rule that fires.
+    origin = ContextVar("afterloop_request_origin", default=("127.0.0.1", True))
 
     def pin_as_tls(source_ip: str, secure_transport: bool) -> None:
-        pin(source_ip, True)
+        origin.set((source_ip, True))
 
+    iam_evaluator._request_origin = origin
     iam_evaluator.pin_request_origin = pin_as_tls
     app.pin_request_origin = pin_as_tls
 

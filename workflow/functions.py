@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from workflow.expressions import jsonata
 from workflow.failures import TRANSIENT, caught
-from workflow.steps import LambdaStep
+from workflow.steps import Catch, LambdaStep
 
 __all__ = ["invoke"]
 
 
-def invoke(name: str, function: str, *, payload: str, adds: str, failed: Any, comment: str) -> LambdaStep:
+def invoke(
+    name: str,
+    function: str,
+    *,
+    payload: str,
+    adds: str,
+    failed: Any,
+    comment: str,
+    expected: Sequence[Catch] = (),
+) -> LambdaStep:
     """A step that runs a function and adds its answer to the state.
 
     Args:
@@ -21,6 +31,7 @@ def invoke(name: str, function: str, *, payload: str, adds: str, failed: Any, co
         adds: The key that the answer gets in the state.
         failed: Where the workflow goes when retries did not help.
         comment: What an operator should know about the step.
+        expected: Errors that the branch itself has an answer to.
     """
     step: LambdaStep = LambdaStep(
         name,
@@ -30,6 +41,6 @@ def invoke(name: str, function: str, *, payload: str, adds: str, failed: Any, co
         output=jsonata(f"$merge([$states.input, {{'{adds}': $states.result.Payload}}])"),
         timeout_seconds=300,
         retry=TRANSIENT,
-        catch=[caught(name, failed)],
+        catch=[*expected, caught(name, failed)],
     )
     return step

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from workflow.branches.completed import review_values
+from workflow.expressions import jsonata
 from workflow.failures import caught
 from workflow.functions import invoke
 from workflow.messages import notify_stopped
 from workflow.records import record
-from workflow.steps import Chain, Choice, ChoiceRule
+from workflow.steps import Catch, Chain, Choice, ChoiceRule
 
 __all__ = ["stopped"]
 
@@ -21,6 +22,7 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
         failed: Where the workflow goes when a step fails.
         after: What comes after Record stop; nothing by default.
     """
+    notify = notify_stopped(catch=[caught("Notify stopped", failed)])
     keep = invoke(
         "Keep answers",
         "collect_review",
@@ -28,8 +30,9 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
         adds="review",
         failed=failed,
         comment="As Collect review, for what the people had answered when the loop was stopped.",
+        # A2I names the place of the output whether or not there is one.
+        expected=[Catch(error_equals=["OutputMissing"], output=jsonata("$states.input"), next_step=notify)],
     )
-    notify = notify_stopped(catch=[caught("Notify stopped", failed)])
     record_stop = record(
         "Record stop",
         "notified",

@@ -107,13 +107,16 @@ def _parameters(template: Template, functions: Sequence[Function]) -> None:
         parameter(function.key_parameter, f"The bundle of {function.name} in the artifact bucket.")
     parameter("OutputBuckets", "Buckets that flow definitions write output.json to.", "CommaDelimitedList")
     parameter(
-        "DocumentBuckets", "Buckets of what Textract and Rekognition read.", "CommaDelimitedList", Default=""
+        "DocumentBuckets",
+        "Buckets of what Textract and Rekognition read; `-` for none.",
+        "CommaDelimitedList",
+        Default="-",
     )
     parameter(
         "FlowDefinitionArns",
-        "Only events of these flow definitions; empty for all.",
+        "Only events of these flow definitions; `*` for all.",
         "CommaDelimitedList",
-        Default="",
+        Default="*",
     )
     for topic in ("Notification", "Escalation"):
         parameter(
@@ -131,8 +134,8 @@ def _parameters(template: Template, functions: Sequence[Function]) -> None:
     parameter("LogRetentionDays", "Days that logs are kept.", "Number", Default="30")
     parameter("ReviewSettings", "JSON: what collect_review is told by the stage.")
     parameter("RestartSettings", "JSON: the stage's restart rules.")
-    template.add_condition("DocumentBucketsGiven", Not(Equals(Join("", Ref("DocumentBuckets")), "")))
-    template.add_condition("AllFlowDefinitions", Equals(Join("", Ref("FlowDefinitionArns")), ""))
+    template.add_condition("DocumentBucketsGiven", Not(Equals(Select(0, Ref("DocumentBuckets")), "-")))
+    template.add_condition("AllFlowDefinitions", Equals(Select(0, Ref("FlowDefinitionArns")), "*"))
 
 
 def _data(template: Template) -> None:
@@ -678,11 +681,5 @@ def _derived(statement: Statement, functions: Sequence[Function]) -> dict[str, A
 
 def _located(table: Mapping[str, Any]) -> dict[str, Any]:
     """The reviews table with what only the stack knows: where its objects are."""
-    located: dict[str, Any] = json.loads(json.dumps(table))
-    located["StorageDescriptor"]["Location"] = Sub("s3://${ReviewBucket}/reviews/")
-    located["Parameters"]["storage.location.template"] = (
-        Sub(located["Parameters"]["storage.location.template"].replace("${", "${!"), {})
-        if "storage.location.template" in located["Parameters"]
-        else NoValue
-    )
-    return located
+    location = Sub("s3://${ReviewBucket}/reviews/")
+    return {**table, "StorageDescriptor": {**table["StorageDescriptor"], "Location": location}}

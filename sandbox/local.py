@@ -1,0 +1,405 @@
+"""`python deploy.py local`: the whole of Afterloop on this machine, and what becomes of seven human loops.
+
+The stage `local` is published to a sandbox as any stage is to AWS; loops are started through the stage's own function;
+people (played here) answer, a service fails, somebody stops a loop. What is shown was read back from the services:
+executions and their histories, the ledger, the review bucket, a queue that subscribes to the topics.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lambdas.ledger import Ledger, Loop
+from lambdas.restart_policy import BackOff, RestartRules
+from sandbox.engine import Sandbox
+from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
+from workflow.publish.account import Account
+from workflow.publish.package import make_package
+from workflow.publish.publishing import publish
+from workflow.stack.assembly import assemble
+from workflow.stack.dependencies import local
+from workflow.stack.stages import Stage
+
+__all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run"]
+
+OUTPUTS = "human-review-outputs"
+DOCUMENTS = "human-review-documents"
+PATIENCE_SECONDS = 90
+
+LOCAL_STAGE = Stage(
+    name="local",
+    region="us-east-1",
+    output_buckets=(OUTPUTS,),
+    document_buckets=(DOCUMENTS,),
+    restart=RestartRules(back_off=BackOff(first_seconds=1, max_seconds=5)),
+)
+"""As a stage of stages.toml; it backs off for seconds, where a real stage takes minutes."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """One human loop that is started, and how it should end.
+
+    Attributes:
+        name: The loop's.
+        flow_definition: Which of `FLOW_DEFINITIONS` it is started with.
+        sample: The prediction, and what people answer.
+        failure: The code that it fails with; None if it does not.
+        stopped: Whether somebody stops it.
+        outcome: What the ledger should say at the end.
+        passes: States that its execution should have passed.
+    """
+
+    name: str
+    flow_definition: str
+    sample: Sample
+    outcome: str
+    passes: tuple[str, ...]
+    failure: str | None = None
+    stopped: bool = False
+
+
+FLOW_DEFINITIONS: dict[str, tuple[str, int, str | None]] = {
+    "job-applications": ("textract", 1, JOB_APPLICATION.conditions),
+    "image-moderation": ("rekognition", 2, MODERATION.conditions),
+    "support-messages": ("custom", 3, None),
+}
+"""Name → task type, workers a loop, activation conditions."""
+
+_STORED = ("Collect review", "Record review")
+STORIES = (
+    Story("application-1041", "job-applications", JOB_APPLICATION, "stored", _STORED),
+    Story("beach-picture-7", "image-moderation", MODERATION, "stored", _STORED),
+    Story("message-3301", "support-messages", SUPPORT_MESSAGE, "stored", _STORED),
+    Story(
+        "message-3302",
+        "support-messages",
+        SUPPORT_MESSAGE,
+        "restarted",
+        ("Restart or escalate?", "Back off", "Restart loop", "Record restart"),
+        failure="InternalError",
+    ),
+    Story("message-3302-attempt-2", "support-messages", SUPPORT_MESSAGE, "stored", _STORED),
+    Story(
+        "message-3303",
+        "support-messages",
+        SUPPORT_MESSAGE,
+        "escalated",
+        ("Restart or escalate?", "Escalate failed loop", "Record escalation"),
+        failure="ValidationError",
+    ),
+    Story(
+        "application-1042",
+        "job-applications",
+        JOB_APPLICATION,
+        "notified",
+        ("Notify stopped", "Record stop"),
+        stopped=True,
+    ),
+)
+
+
+def run(
+    *,
+    console: Console,
+    port: int | None = None,
+    once: bool = False,
+    report: Callable[[Sandbox, dict[str, str]], None] | None = None,
+) -> bool:
+    """Run the sandbox, publish to it, start the sample loops and show what happened to each.
+
+    Args:
+        console: Where to show it; a table that follows the events on a terminal, one table at the end elsewhere.
+        port: TCP port of the sandbox; a free one when None.
+        once: End when every loop has ended, instead of staying until Ctrl-C.
+        report: Is called with the sandbox and the stack's outputs when all loops have ended.
+
+    Returns:
+        Whether every loop ended as it should.
+    """
+    with console.status("Starting the sandbox"), _started(port) as sandbox:
+        console.print(f"Sandbox at {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
+        with console.status(f"Publishing the stage {LOCAL_STAGE.name!r}"):
+            outputs = publish_local(sandbox)
+        console.print(f"Published: {outputs['StateMachine']}\n")
+        watch = Watch(sandbox, outputs)
+        driver = threading.Thread(target=_drive, args=(sandbox, outputs, watch), daemon=True)
+        with Live(get_renderable=watch.table, console=console, auto_refresh=False, transient=False) as live:
+            driver.start()
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not watch.finished and time.monotonic() < deadline and not watch.broken:
+                watch.look()
+                live.refresh()
+                time.sleep(0.2)
+            watch.look()
+            live.refresh()
+        if watch.broken:
+            raise watch.broken
+        for problem in (problems := watch.problems()):
+            console.print(f"[red]✗[/] {problem}")
+        if not problems:
+            console.print(f"[green]✓[/] all {len(STORIES)} human loops ended as they should")
+        if report is not None and watch.finished:
+            report(sandbox, outputs)
+        if not once:
+            _stay(console, sandbox)
+        return not problems
+
+
+def publish_local(sandbox: Sandbox, stage: Stage = LOCAL_STAGE) -> dict[str, str]:
+    """Make buckets and flow definitions in a sandbox and publish a stage to it.
+
+    Returns:
+        The stack's outputs.
+    """
+    s3 = sandbox.client("s3")
+    for bucket in (*stage.output_buckets, *stage.document_buckets):
+        s3.create_bucket(Bucket=bucket)
+    for name, (task_type, workers, conditions) in FLOW_DEFINITIONS.items():
+        sandbox.flow_definitions.create(
+            name, stage.output_buckets[0], task_count=workers, task_type=task_type, conditions=conditions
+        )
+    account = Account(sandbox.session)
+    package = make_package(
+        stage, assemble(), local(), account=account.id, artifact_bucket=account.artifact_bucket
+    )
+    published = publish(account, stage, package, confirm=lambda plan: True)
+    assert published is not None
+    return dict(published.outputs)
+
+
+@contextmanager
+def _started(port: int | None) -> Iterator[Sandbox]:
+    with Sandbox.start(port=port, log_level="WARNING") as sandbox:
+        yield sandbox
+
+
+def _stay(console: Console, sandbox: Sandbox) -> None:
+    console.print("\nThe sandbox stays up until Ctrl-C. In another terminal:\n")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        console.print(f"  export {name}={sandbox.environment()[name]}", highlight=False)
+    console.print("  python deploy.py loops list --stage local\n", highlight=False)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("Stopping the sandbox")
+
+
+# What people and the service do
+
+
+def _drive(sandbox: Sandbox, outputs: dict[str, str], watch: Watch) -> None:
+    try:
+        functions = sandbox.client("lambda")
+        for story in STORIES:
+            if story.name.endswith("-attempt-2"):
+                continue  # Started by the workflow.
+            _start(sandbox, functions, outputs["StartLoop"], story)
+        for story in STORIES:
+            if story.stopped:
+                sandbox.client("sagemaker-a2i-runtime").stop_human_loop(HumanLoopName=story.name)
+            elif story.failure:
+                sandbox.loops.fail(story.name, story.failure, "The task could not be shown to a worker.")
+        for story in STORIES:
+            if not story.stopped and not story.failure:
+                _answer(sandbox, story)
+    except Exception as error:
+        watch.broken = error
+
+
+def _start(sandbox: Sandbox, functions: Any, function: str, story: Story) -> None:
+    task: dict[str, Any]
+    if story.sample.task_type == "custom":
+        task = {"type": "custom", "inputContent": story.sample.prediction}
+    elif story.sample.task_type == "textract":
+        document = story.sample.upload(sandbox.client("s3"), DOCUMENTS)
+        task = {"type": "textract", "request": {"Document": document, "FeatureTypes": ["FORMS"]}}
+    else:
+        image = story.sample.upload(sandbox.client("s3"), DOCUMENTS)
+        task = {"type": "rekognition", "request": {"Image": image}}
+    arn = f"arn:aws:sagemaker:{sandbox.region}:{sandbox.account_id}:flow-definition/{story.flow_definition}"
+    request = {"humanLoopName": story.name, "flowDefinitionArn": arn, "task": task}
+    answer = functions.invoke(FunctionName=function, Payload=json.dumps(request))
+    payload = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        raise RuntimeError(f"{story.name} could not be started: {payload}")
+
+
+def _answer(sandbox: Sandbox, story: Story) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while story.name not in (loop.name for loop in sandbox.loops.list()):
+        if time.monotonic() > deadline:
+            return  # The table shows what is missing.
+        time.sleep(0.1)
+    workers = FLOW_DEFINITIONS[story.flow_definition][1]
+    for number, content in enumerate(story.sample.answers[:workers]):
+        sandbox.loops.answer(story.name, content, seconds_spent=22.5 + 9 * number)
+
+
+# What became of it
+
+
+@dataclass
+class Seen:
+    """What is known of one loop by now."""
+
+    loop: Loop | None = None
+    execution_status: str = ""
+    states: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+
+class Watch:
+    """Looks at the services again and again, and draws what it sees."""
+
+    def __init__(self, sandbox: Sandbox, outputs: dict[str, str]) -> None:
+        self.broken: Exception | None = None
+        self._ledger = Ledger(sandbox.client("dynamodb"), outputs["LedgerTable"])
+        self._executions = sandbox.client("stepfunctions")
+        self._queue = _subscribed_queue(sandbox, outputs)
+        self._sqs = sandbox.client("sqs")
+        self._seen = {story.name: Seen() for story in STORIES}
+
+    @property
+    def finished(self) -> bool:
+        """Whether every loop's execution has ended and its messages have arrived."""
+        return not self.problems()
+
+    def look(self) -> None:
+        """Read everything anew."""
+        for name, seen in self._seen.items():
+            seen.loop = self._ledger.find(name)
+            if seen.loop is not None and seen.loop.execution and seen.execution_status in ("", "RUNNING"):
+                execution = seen.loop.execution
+                seen.execution_status = self._executions.describe_execution(executionArn=execution)["status"]
+                seen.states = _states(self._executions, execution)
+        for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
+            envelope = json.loads(message["Body"])
+            name = json.loads(envelope["Message"]).get("humanLoopName")
+            if name in self._seen:
+                topic = "escalation" if "Escalation" in envelope["TopicArn"] else "notification"
+                self._seen[name].messages.append(f"{topic}: {envelope['Subject']}")
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def problems(self) -> list[str]:
+        """What is not as it should be (yet), a line each."""
+        return [line for story in STORIES if (line := self._problem(story))]
+
+    def _problem(self, story: Story) -> str | None:
+        seen = self._seen[story.name]
+        if seen.loop is None or not seen.execution_status:
+            return f"{story.name}: no execution has taken its status change"
+        if seen.execution_status != "SUCCEEDED":
+            return f"{story.name}: its execution is {seen.execution_status}: {seen.loop.reason or 'no reason yet'}"
+        if seen.loop.outcome != story.outcome:
+            return f"{story.name}: the outcome is {seen.loop.outcome}, not {story.outcome}"
+        if missed := [state for state in story.passes if state not in seen.states]:
+            return f"{story.name}: its execution did not pass {', '.join(missed)}"
+        if story.outcome in ("escalated", "notified") and not seen.messages:
+            return f"{story.name}: its message has not arrived"
+        return None
+
+    def table(self) -> Group:
+        """The table as it is now."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=True)
+        table.add_column("Human loop", no_wrap=True)
+        table.add_column("Ended", no_wrap=True)
+        table.add_column("Execution", no_wrap=True)
+        table.add_column("States passed", ratio=2)
+        table.add_column("What became of it", ratio=3)
+        for story in STORIES:
+            seen = self._seen[story.name]
+            ended = seen.loop.status if seen.loop else None
+            table.add_row(
+                story.name,
+                _ended(ended, seen.loop),
+                _execution(seen),
+                Text(" → ".join(seen.states)),
+                _effect(seen),
+            )
+        return Group(table)
+
+
+_ENDED_STYLE = {"Completed": "green", "Failed": "red", "Stopped": "yellow"}
+
+
+def _ended(status: str | None, loop: Loop | None) -> Text:
+    text = Text(status or "…", style=_ENDED_STYLE.get(status or "", "dim"))
+    if loop is not None and loop.failure_code:
+        text.append(f"\n{loop.failure_code}", style="dim")
+    return text
+
+
+def _execution(seen: Seen) -> Text:
+    if not seen.execution_status or seen.loop is None or seen.loop.execution is None:
+        return Text("…", style="dim")
+    style = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(seen.execution_status, "red")
+    text = Text(seen.execution_status.lower(), style=style)
+    text.append("\n" + seen.loop.execution.rpartition(":")[2][:8], style="dim")
+    return text
+
+
+def _effect(seen: Seen) -> Text:
+    loop, lines = seen.loop, []
+    if loop is not None and loop.review is not None:
+        figures = {name: int(loop.review.get(name, 0)) for name in ("fields", "changed", "added", "removed")}
+        lines.append(
+            f"review stored: {figures['fields']} fields, "
+            f"{figures['changed'] + figures['added'] + figures['removed']} overruled"
+        )
+        lines.append(str(loop.review_location))
+    if loop is not None and loop.next_loop_name:
+        lines.append(f"restarted as {loop.next_loop_name}")
+    if loop is not None and loop.outcome in ("escalated", "failed") and loop.reason:
+        lines.append(loop.reason)
+    lines += seen.messages
+    return Text("\n".join(lines))
+
+
+def _states(executions: Any, execution: str) -> list[str]:
+    pages = executions.get_paginator("get_execution_history").paginate(executionArn=execution)
+    return [
+        event["stateEnteredEventDetails"]["name"]
+        for page in pages
+        for event in page["events"]
+        if "stateEnteredEventDetails" in event
+    ]
+
+
+def _subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
+    """A queue that gets what the two topics send, as a user's own would."""
+    sqs, sns = sandbox.client("sqs"), sandbox.client("sns")
+    url: str = sqs.create_queue(QueueName="afterloop-local-messages")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topics = [outputs["EscalationTopic"], outputs["NotificationTopic"]]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": topics}},
+            }
+        ],
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    for topic in topics:
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url

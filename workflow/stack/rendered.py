@@ -1,0 +1,57 @@
+"""`definitions/`: what the Python renders to, committed, so that a pull request shows what production will get.
+
+    state_machine.asl.json   the definition in Amazon States Language, placeholders unfilled
+    template.json            the CloudFormation template, the same for every stage
+    state_machine.svg        the graph, drawn by Graphviz
+    state_machine.mmd        the graph as Mermaid text, which code hosts draw in Markdown
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from workflow.graph import mermaid, svg
+from workflow.stack.assembly import Assembly
+from workflow.stack.functions import ROOT
+
+__all__ = ["DEFINITIONS", "differing", "render_files", "write_files"]
+
+DEFINITIONS = ROOT / "definitions"
+
+
+def render_files(assembly: Assembly) -> dict[str, str]:
+    """The files of `definitions/`: name → content. The same Python gives the same bytes."""
+    return {
+        "state_machine.asl.json": _json(assembly.definition),
+        "state_machine.mmd": mermaid(assembly.definition),
+        "state_machine.svg": svg(assembly.definition),
+        "template.json": _json(assembly.template.to_dict()),
+    }
+
+
+def write_files(files: Mapping[str, str], folder: Path = DEFINITIONS) -> list[str]:
+    """Write what differs.
+
+    Returns:
+        The names of the files that were written.
+    """
+    folder.mkdir(exist_ok=True)
+    written = differing(files, folder)
+    for name in written:
+        (folder / name).write_text(files[name], encoding="utf-8")
+    return written
+
+
+def differing(files: Mapping[str, str], folder: Path = DEFINITIONS) -> list[str]:
+    """The names of the files that are missing in the folder or say something else."""
+    return [
+        name
+        for name, content in files.items()
+        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != content
+    ]
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from workflow.errors import AfterloopError
+from workflow.publish.aws_errors import explained
 
 if TYPE_CHECKING:
-    import boto3
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["Period", "ReviewsSource", "ReviewsUnavailable", "StoredReview", "open_reviews"]
+__all__ = ["Period", "ReviewsSource", "ReviewsError", "StoredReview", "open_reviews"]
 
 READERS = 32
 """Objects that are fetched at once."""
@@ -36,7 +37,7 @@ AHEAD = 256
 """Objects that are fetched, or being fetched, before they are asked for: what bounds the memory."""
 
 
-class ReviewsUnavailable(AfterloopError):
+class ReviewsError(AfterloopError):
     """The place that holds the reviews cannot be read: where, why, and what to do."""
 
 
@@ -54,15 +55,15 @@ class Period:
     def __post_init__(self) -> None:
         if self.first >= self.until:
             raise AfterloopError(
-                f"The period from {self.first} up to {self.until} has no day in it: "
-                "the last day is not included, so give a later one"
+                f"the period from {self.first} up to {self.until} has no day in it: its last day is not included, "
+                "so give a later one"
             )
 
     @classmethod
-    def last_days(cls, days: int, *, now: datetime | None = None) -> Period:
-        """The last `days` days, today included."""
-        tomorrow = (now or datetime.now(UTC)).astimezone(UTC).date() + timedelta(days=1)
-        return cls(tomorrow - timedelta(days=days), tomorrow)
+    def last_days(cls, days: int, *, until: date | None = None, now: datetime | None = None) -> Period:
+        """The last `days` days before `until`; today is the last of them if it is not given."""
+        end = until or (now or datetime.now(UTC)).astimezone(UTC).date() + timedelta(days=1)
+        return cls(end - timedelta(days=days), end)
 
     @property
     def days(self) -> int:
@@ -104,23 +105,23 @@ class ReviewsSource(Protocol):
         """The reviews of one flow definition whose loops were created in the period.
 
         Raises:
-            ReviewsUnavailable: if the place, or an object that was listed, cannot be read.
+            ReviewsError: if the place, or an object that was listed, cannot be read.
         """
 
 
-def open_reviews(location: str, session: boto3.Session) -> ReviewsSource:
+def open_reviews(location: str, session: boto3.Session | None = None) -> ReviewsSource:
     """The source at an `s3://bucket/prefix` address, or in a local folder.
 
     Args:
         location: address or path of the folder that has the `flow_definition=…` folders, or of its parent
             when the folder itself is called `reviews`.
-        session: used for `s3://` only.
+        session: used for `s3://` only; the environment's if not given.
 
     Raises:
-        ReviewsUnavailable: if a local folder does not exist or has no such layout.
+        ReviewsError: if a local folder does not exist or has no such layout.
     """
     if location.startswith("s3://"):
-        return S3Reviews(location, session)
+        return S3Reviews(location, session or boto3.Session())
     return FolderReviews(Path(location))
 
 
@@ -204,22 +205,14 @@ class S3Reviews:
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            answer = getattr(error, "response", {}).get("Error", {})
-            code = str(answer.get("Code", type(error).__name__))
-            raise ReviewsUnavailable(
-                f"Cannot {what} s3://{self._bucket}/{key or self._prefix}: "
-                f"{answer.get('Message') or error} ({code}); {_remedy(code)}"
+            known: Exception | None = explained(error)
+            if isinstance(error, ClientError) and error.response["Error"].get("Code") == "NoSuchBucket":
+                known = ReviewsError(
+                    "there is no such bucket: publish the stage, or name another with --stage"
+                )
+            raise ReviewsError(
+                f"cannot {what} s3://{self._bucket}/{key or self._prefix}: {known or error}"
             ) from error
-
-
-def _remedy(code: str) -> str:
-    if code in ("AccessDenied", "403", "Forbidden"):
-        return "allow s3:ListBucket and s3:GetObject on the review bucket for your credentials"
-    if code in ("NoSuchBucket", "404"):
-        return "publish the stage, or name another with --stage or --source"
-    if code in ("NoCredentialsError", "ExpiredToken", "InvalidAccessKeyId", "TokenRefreshRequired"):
-        return "sign in to AWS, name a profile with --profile, or read a local copy with --source"
-    return "try again, or read a local copy with --source"
 
 
 # ---------------------------------------------------------------------------------------- in a local folder
@@ -230,13 +223,13 @@ class FolderReviews:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise ReviewsUnavailable(f"There is no folder {folder}: give the path of stored reviews")
+            raise ReviewsError(f"there is no folder {folder}: give the path of stored reviews")
         inner = folder / "reviews"
         self._folder = inner if inner.is_dir() else folder
         if not any(self._folder.iterdir()):
             return
         if not self.flow_definitions():
-            raise ReviewsUnavailable(
+            raise ReviewsError(
                 f"{folder} has no flow_definition=… folder in it: give a folder laid out like the review "
                 "bucket, flow_definition=NAME/date=YYYY-MM-DD/OBJECT.json"
             )
@@ -260,7 +253,7 @@ class FolderReviews:
                     try:
                         content = path.read_bytes()
                     except OSError as error:
-                        raise ReviewsUnavailable(f"Cannot read {path}: {error.strerror}") from error
+                        raise ReviewsError(f"cannot read {path}: {error.strerror}") from error
                     yield StoredReview(str(path), flow_definition, content)
 
 

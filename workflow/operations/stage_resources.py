@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from workflow.errors import AccountError, AfterloopError
+from workflow.errors import AfterloopError
+from workflow.publish.aws_errors import explained
 
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["StageNotPublished", "StageResources"]
+__all__ = ["NotPublishedError", "StageResources"]
 
 
-class StageNotPublished(AfterloopError):
+class NotPublishedError(AfterloopError):
     """There is no such stage in this account and Region, or it lacks what is asked for."""
 
 
@@ -43,29 +44,22 @@ class StageResources:
         """The resources of the stage that is published with the session's account and Region.
 
         Raises:
-            AccountError: if there are no credentials, or they may not look.
-            StageNotPublished: if there is no such stack.
+            AccountError: if the account cannot be reached, or the credentials may not look.
+            NotPublishedError: if there is no such stack.
         """
         name = f"afterloop-{stage}"
         try:
             stack = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        except (NoCredentialsError, NoRegionError) as error:
-            raise AccountError(
-                f"Cannot look for stage {stage!r}: {error} Sign in to AWS, name a profile with --profile or a "
-                "Region with --region; `python deploy.py local` needs none of them"
-            ) from error
         except ClientError as error:
             answer = error.response["Error"]
             if answer["Code"] == "ValidationError" and "does not exist" in answer["Message"]:
-                raise StageNotPublished(
-                    f"Stage {stage!r} is not published in {session.region_name} (there is no stack {name}): "
-                    f"run `python deploy.py --stage {stage}`, or name another stage or Region"
+                raise NotPublishedError(
+                    f"stage {stage} is not published in {session.region_name} (there is no stack {name}): run "
+                    f"`python deploy.py publish --stage {stage}`, or name another with --stage or --region"
                 ) from error
-            raise AccountError(
-                f"Cannot look at stack {name}: {answer['Message']} ({answer['Code']})"
-            ) from error
+            raise explained(error) or error from None
         except BotoCoreError as error:
-            raise AccountError(f"Cannot look at stack {name}: {error}") from error
+            raise explained(error) or error from None
         _, partition, _, region, account_id, _ = stack["StackId"].split(":", 5)
         return cls(
             stage=stage,
@@ -114,11 +108,11 @@ class StageResources:
         """The stack's output of that name.
 
         Raises:
-            StageNotPublished: if it has none: it was published by an older version.
+            NotPublishedError: if it has none: it was published by an older version.
         """
         if name not in self.outputs:
-            raise StageNotPublished(
-                f"Stage {self.stage!r} has no output {name}: publish it again with "
-                f"`python deploy.py --stage {self.stage}`"
+            raise NotPublishedError(
+                f"stage {self.stage} has no output {name}: publish it again with "
+                f"`python deploy.py publish --stage {self.stage}`"
             )
         return self.outputs[name]

@@ -47,7 +47,7 @@ def query(name: str, flow_definition: str, period: Period | None = None) -> str:
         AfterloopError: if there is no such query, or the name cannot be a flow definition's.
     """
     if name not in QUERIES:
-        raise AfterloopError(f"There is no query {name!r}; there are {', '.join(QUERIES)}")
+        raise AfterloopError(f"there is no query {name!r}; there are {', '.join(QUERIES)}")
     # What CreateFlowDefinition takes as a name; nothing that matches could end a text in SQL.
     if not re.fullmatch(r"[a-z0-9](-*[a-z0-9]){0,62}", flow_definition):
         raise AfterloopError(

@@ -25,6 +25,8 @@ from workflow.operations.report.loop_facts import STATUSES, LoopFacts
 from workflow.operations.report.statistics import Figures, Share, Span, ThresholdFigures
 
 __all__ = [
+    "OUTCOME_COLOURS",
+    "STATUS_COLOURS",
     "Chart",
     "Table",
     "calibration_chart",
@@ -74,41 +76,36 @@ class Chart:
 
 
 def outcome_chart(figures: Figures) -> Chart:
-    """One bar: what became of the predictions that people looked at."""
-    parts = [
-        (outcome, figures.outcomes.get(outcome, 0), colour)
-        for outcome, colour in (
-            ("kept", "accent"),
-            ("changed", "warm"),
-            ("removed", "deep"),
-            ("unresolved", "muted"),
-        )
-    ]
-    total = sum(size for _, size, _ in parts)
+    """One bar: what became of the predictions that people looked at. `OUTCOME_COLOURS` is its legend."""
+    parts = [(outcome, figures.outcomes.get(outcome, 0)) for outcome in OUTCOME_COLOURS]
+    total = sum(size for _, size in parts)
 
     def draw(sheet: _Sheet) -> None:
-        axes = sheet.axes(left=0, right=0, top=4, bottom=22)
+        axes = sheet.axes(left=0, right=0, top=0, bottom=0)
         axes.set_axis_off()
         left = 0.0
-        for name, size, colour in parts:
-            width = size / total
-            axes.barh([0], [width], left=[left], height=1, color=_COLOURS[colour])
-            label = f"{name} {words.percent(width)}"
-            if width * sheet.width > 8 * len(label):
-                sheet.text(axes, left + width / 2, -0.72, label, colour="ink", ha="center", va="top")
-            left += width
+        for outcome, size in parts:
+            axes.barh(
+                [0],
+                [size / total],
+                left=[left],
+                height=1,
+                color=_COLOURS[OUTCOME_COLOURS[outcome]],
+                linewidth=0,
+            )
+            left += size / total
         axes.set_xlim(0, 1)
         axes.set_ylim(-0.5, 0.5)
 
     return _chart(
         "outcomes",
         "What became of the model's predictions",
-        "; ".join(f"{words.percent(size / total)} {name}" for name, size, _ in parts) + ".",
+        "; ".join(f"{words.percent(size / total)} {outcome}" for outcome, size in parts) + ".",
         draw,
-        heights=(62, 58),
+        heights=(34, 30),
         table=Table(
-            ("What people did", "Fields", "Share"),
-            [(name, words.count(size), words.percent(size / total)) for name, size, _ in parts],
+            ("What people did", "Predictions", "Share"),
+            [(outcome, words.count(size), words.percent(size / total)) for outcome, size in parts],
         ),
     )
 
@@ -140,7 +137,7 @@ def trend_chart(figures: Figures) -> Chart:
         most = max(span.reviews for span in spans)
         volume.set_ylim(0, most * 1.05)
         volume.set_yticks([most], [words.count(most)])
-        volume.yaxis.grid(visible=False)
+        volume.grid(visible=False)
         ticks = _spread(len(spans), 8 if sheet.wide else 4)
         volume.set_xticks(ticks, [_span_name(spans[index], figures) for index in ticks])
         sheet.text(volume, -0.6, most * 1.1, "reviews", colour="soft", ha="left", va="bottom")
@@ -197,32 +194,37 @@ def dot_chart(
     """
 
     def draw(sheet: _Sheet) -> None:
-        label_width = 236 if sheet.wide else 2
-        axes = sheet.axes(left=label_width, right=118 if sheet.wide else 8, top=6, bottom=26)
+        axes = sheet.axes(left=232 if sheet.wide else 2, right=126 if sheet.wide else 8, top=6, bottom=26)
         lows, highs = zip(*(share.interval for _, share in rows), strict=True)
-        right = _ceiling(max([share.value for _, share in rows] + [whole or 0]) * 1.08)
-        axes.set_xlim(0, right)
+        values = [share.value for _, share in rows] + ([] if whole is None else [whole])
+        # Shares are near one of the ends, mostly: the scale shows that end.
+        left = math.floor(10 * min(values) - 0.5) / 10 if min(values) > 0.6 else 0.0
+        right = 1.0 if left else _ceiling(max(values) * 1.08)
+        axes.set_xlim(left, right)
         axes.set_ylim(len(rows) - 0.35, -0.65)
         if whole is not None:
             axes.axvline(whole, color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
         for place, ((name, share), low, high) in enumerate(zip(rows, lows, highs, strict=True)):
             at = place if sheet.wide else place + 0.2
-            axes.plot([low, min(high, right)], [at, at], color=_COLOURS[colour], linewidth=2.5, alpha=0.4)
+            ends = [max(low, left), min(high, right)]
+            axes.plot(ends, [at, at], color=_COLOURS[colour], linewidth=2.5, alpha=0.4)
             axes.plot(
                 [share.value],
                 [at],
                 marker="o",
                 markersize=7,
+                clip_on=False,
                 color=_COLOURS[colour],
                 markerfacecolor=_COLOURS["paper" if share.small else colour],
                 markeredgewidth=1.6,
             )
             value = f"{words.percent(share.value)} of {words.count(share.n)}"
             if sheet.wide:
-                sheet.name(axes, -0.014 * right, at, name, 34, ha="right")
-                sheet.text(axes, 1.02 * right, at, value, colour="soft", ha="left", va="center")
+                gap = 0.03 * (right - left)
+                sheet.name(axes, left - gap, at, name, 36, ha="right")
+                sheet.text(axes, right + gap, at, value, colour="soft", ha="left", va="center")
             else:
-                sheet.name(axes, 0, at - 0.42, name, 26, ha="left")
+                sheet.name(axes, left, at - 0.42, name, 26, ha="left")
                 sheet.text(axes, right, at - 0.42, value, colour="soft", ha="right", va="center")
         _percent_axis(axes.xaxis, most=5 if sheet.wide else 4)
         axes.yaxis.grid(visible=False)
@@ -244,13 +246,19 @@ def calibration_chart(figures: Figures) -> Chart:
     start = bands[0].low
 
     def draw(sheet: _Sheet) -> None:
-        axes = sheet.axes(left=48, right=16, top=14, bottom=112)
+        axes = sheet.axes(left=62, right=16, top=14, bottom=112)
         axes.plot([start, 1], [start, 1], color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
         low = [band.kept.interval[0] for band in bands]
         high = [band.kept.interval[1] for band in bands]
         confidence = [band.mean_confidence for band in bands]
         axes.vlines(confidence, low, high, color=_COLOURS["accent"], linewidth=2.5, alpha=0.4)
-        axes.plot(confidence, [band.kept.value for band in bands], color=_COLOURS["accent"], linewidth=1.6)
+        sure = [band for band in bands if not band.kept.small]
+        axes.plot(
+            [band.mean_confidence for band in sure],
+            [band.kept.value for band in sure],
+            color=_COLOURS["accent"],
+            linewidth=1.6,
+        )
         for band in bands:
             axes.plot(
                 [band.mean_confidence],
@@ -271,10 +279,10 @@ def calibration_chart(figures: Figures) -> Chart:
             axes, 0.985, bottom + 0.03 * (1 - bottom), "surer than it is right", colour="soft", ha="right"
         )
         sheet.text(
-            axes, start + 0.02 * (1 - start), 1.0, "more often right than it says", colour="soft", va="top"
+            axes, start + 0.02 * (1 - start), 0.97, "more often right than it says", colour="soft", va="top"
         )
 
-        volume = sheet.axes(left=48, right=16, top=sheet.height - 88, bottom=44)
+        volume = sheet.axes(left=62, right=16, top=sheet.height - 88, bottom=44)
         most = max(band.kept.n for band in bands)
         volume.bar(
             [(band.low + band.high) / 2 for band in bands],
@@ -286,9 +294,8 @@ def calibration_chart(figures: Figures) -> Chart:
         volume.set_xlim(start, 1.004)
         volume.set_ylim(0, most * 1.05)
         volume.set_yticks([most], [_thousands(most)])
-        volume.yaxis.grid(visible=False)
+        volume.grid(visible=False)
         _percent_axis(volume.xaxis)
-        volume.xaxis.grid(visible=False)
         volume.set_xlabel("the model's confidence")
         sheet.text(volume, start, most * 1.1, "predictions", colour="soft", va="bottom")
 
@@ -363,7 +370,7 @@ def time_chart(figures: Figures) -> Chart:
         axes.set_xlim(-0.6, len(bars) - 0.4)
         axes.set_ylim(0, max(sizes) * 1.02)
         axes.set_yticks([])
-        axes.yaxis.grid(visible=False)
+        axes.grid(visible=False)
         ticks = list(places) if sheet.wide else list(places)[::2]
         axes.set_xticks(ticks, [bars[place][0] for place in ticks])
         for place in places:
@@ -407,6 +414,7 @@ def status_chart(figures: Figures, facts: LoopFacts) -> Chart:
             below = [under + more for under, more in zip(below, counts[status], strict=True)]
         axes.set_xlim(-0.6, len(figures.spans) - 0.4)
         axes.set_ylim(0, max([*below, 1]) * 1.05)
+        axes.xaxis.grid(visible=False)
         axes.yaxis.set_major_locator(_locator(4, integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: words.count(round(value)))
         ticks = _spread(len(figures.spans), 8 if sheet.wide else 4)
@@ -431,6 +439,9 @@ def status_chart(figures: Figures, facts: LoopFacts) -> Chart:
     )
 
 
+OUTCOME_COLOURS = {"kept": "accent", "changed": "warm", "removed": "deep", "unresolved": "muted"}
+"""The outcomes of predictions, and the page's variable for the colour of each."""
+
 STATUS_COLOURS = {
     "Completed": "accent",
     "Failed": "warm",
@@ -439,6 +450,7 @@ STATUS_COLOURS = {
     "Starting": "muted",
     "NotNeeded": "tint",
 }
+"""The statuses of human loops, likewise."""
 
 
 # ------------------------------------------------------------------------------------------- parts of them
@@ -470,9 +482,12 @@ def _loops_in(facts: LoopFacts, span: Span, status: str) -> int:
 
 def _time_bars(seconds: Sequence[float]) -> list[tuple[str, int]]:
     edges = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-    names = (
-        "under 5 s", "5 to 10 s", "10 to 20 s", "20 to 30 s", "30 to 60 s", "1 to 2 min", "2 to 5 min",
-        "5 to 10 min", "10 to 30 min", "30 to 60 min", "over 1 h",
+    names = tuple(
+        name.replace("-", "\N{EN DASH}")
+        for name in (
+            "under 5 s", "5-10 s", "10-20 s", "20-30 s", "30-60 s", "1-2 min", "2-5 min", "5-10 min", "10-30 min",
+            "30-60 min", "over 1 h",
+        )
     )  # fmt: skip
     sizes = [0] * len(names)
     for value in seconds:

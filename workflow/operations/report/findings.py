@@ -73,13 +73,13 @@ def headline(figures: Figures) -> Headline:
         f"People looked at {words.count(share.n, 'prediction')} in {words.count(figures.reviews, 'review')} from "
         f"{when}, and changed or removed {words.count(share.hits)} of them"
         + (f", {said}. " if said else ". ")
-        + (
-            f"Few cases: the true rate may well lie anywhere between {words.percent(low, 0)} and "
-            f"{words.percent(high, 0)}."
-            if share.small
-            else f"Of every ten reviews, {_tenths(figures.overruled_reviews.value)} had something to correct."
-        )
     )
+    if share.small or figures.overruled_reviews.small:
+        meaning += f"That is few: the true rate may be anywhere from {words.percent(low, 0)} to {words.percent(high, 0)}."
+    else:
+        meaning += (
+            f"Of every ten reviews, {_tenths(figures.overruled_reviews.value)} had something to correct."
+        )
     return Headline(
         words.percent(share.value), "of the model's predictions were overruled by people.", meaning
     )
@@ -100,8 +100,8 @@ def findings(figures: Figures, facts: LoopFacts | None) -> list[Finding]:
 
 
 def field_label(field: FieldName, figures: Figures) -> str:
-    """The field's name; with its flow definition where there are several."""
-    if len(figures.flow_definitions) < 2 or field.name == OTHER_FIELDS:
+    """The field's name; with its flow definition where others have a field of that name too."""
+    if field.name == OTHER_FIELDS or figures.names[field.name] == 1:
         return field.name
     return f"{field.name} · {field.flow_definition}"
 
@@ -144,7 +144,8 @@ def _fields(figures: Figures) -> Finding | None:
     most = max(known, key=lambda field: field.overruled.hits)
 
     def name(field: FieldFigures) -> str:
-        return f"“{words.shortened(words.legible(field_label(field.field, figures)), 60)}”"
+        said = f"“{words.shortened(words.legible(field.field.name), 60)}”"
+        return said if len(figures.flow_definitions) == 1 else f"{said} ({field.field.flow_definition})"
 
     because = (
         f"{words.percent(worst.overruled.value)} of its {words.count(worst.overruled.n)} predictions; best is "
@@ -170,6 +171,8 @@ def _confidence(figures: Figures) -> Finding | None:
     )
     if figures.calibration_error < 0.03:
         return Finding("The model's confidence can be taken at its word.", numbers)
+    if figures.calibration_error < 0.05 and abs(gap) < 0.03:
+        return Finding("The model's confidence is about right.", numbers)
     if gap > 0.015:
         return Finding("The model is surer of itself than it is right.", numbers)
     if gap < -0.015:
@@ -185,6 +188,7 @@ def _threshold(figures: Figures) -> Finding | None:
         if round(100 * figure.threshold) % 5 == 0
         and not figure.errors_let_through.small
         and figure.errors_let_through.value <= 0.1
+        and figure.passed
     ]
     if not enough:
         return None
@@ -209,10 +213,8 @@ def _conditions(figures: Figures) -> Finding | None:
     caught = sum(condition.overruled_reviews.hits for condition in idle)
     return Finding(
         point,
-        f"In {words.count(reviews, 'review')} that it sent to people, {words.count(caught)} had something to correct."
-        if len(idle) == 1
-        else f"In {words.count(reviews, 'review')} that they sent to people, {words.count(caught)} had something "
-        "to correct.",
+        f"In {words.count(reviews, 'review')} that {'it' if len(idle) == 1 else 'they'} sent to people, "
+        f"{words.count(caught) if caught else 'none'} had something to correct.",
     )
 
 
@@ -240,7 +242,7 @@ def _loops(facts: LoopFacts | None) -> Finding | None:
         return None
     failed = facts.by_status.get("Failed", 0)
     if not failed and not facts.escalated:
-        return Finding("No human loop failed.", f"All of {words.count(facts.loops)} went as they should.")
+        return Finding("No human loop failed.", f"{words.count(facts.loops)} were started.")
     return Finding(
         f"{words.count(failed, 'human loop')} of {words.count(facts.loops)} failed"
         + (

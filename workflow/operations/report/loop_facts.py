@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from workflow.errors import AfterloopError
 from workflow.operations.reviews_source import Period
+from workflow.publish.aws_errors import explained
 
 if TYPE_CHECKING:
     import boto3
@@ -118,7 +119,4 @@ def ledger_rows(
                     break
                 arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
     except (ClientError, BotoCoreError) as error:
-        raise AfterloopError(
-            f"Cannot read the ledger {table_name}: {error}; allow dynamodb:Query on its indexes for your "
-            "credentials, or report from a folder of reviews with --source"
-        ) from error
+        raise AfterloopError(f"cannot read the ledger {table_name}: {explained(error) or error}") from error

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
 from lambdas.reviews.record import Outcome, ReviewRecord
@@ -305,6 +306,11 @@ class Figures:
     times: Times
     conditions: Sequence[ConditionFigures]
     malformed: Sequence[MalformedReview]
+
+    @cached_property
+    def names(self) -> Mapping[str, int]:
+        """Of each field name, the number of flow definitions that have it."""
+        return Counter(figures.field.name for figures in self.fields)
 
 
 def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -74,17 +74,18 @@ def duration(seconds: float) -> str:
     """75.2 → `1 min 15 s`; 5.24 → `5.2 s`; 7500 → `2 h 5 min`."""
     if math.isnan(seconds):
         return NOTHING
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
-    minutes = round(seconds / 60)
-    if minutes < 6000:
-        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
-    return f"{count(round(seconds / 3600))} h"
+    whole, minutes = round(seconds), round(seconds / 60)
+    if seconds < 9.95:
+        text = f"{seconds:.1f} s"
+    elif whole < 60:
+        text = f"{whole} s"
+    elif whole < 3600:
+        text = f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    elif minutes < 6000:
+        text = f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    else:
+        text = f"{count(round(seconds / 3600))} h"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def day(when: date, *, year: bool = False) -> str:

@@ -1,0 +1,201 @@
+"""`python deploy.py report`: one HTML file that tells how often people overrule the model, and where."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workflow.operations.reviews_source import Period, open_reviews
+
+if TYPE_CHECKING:
+    import boto3
+
+    from workflow.operations.report.statistics import Figures, Share
+    from workflow.operations.report.writing import Report
+
+__all__ = ["app", "chosen_period", "reading", "report", "session_for"]
+
+SETTINGS = Path(__file__).resolve().parents[2] / "stages.toml"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Output(StrEnum):
+    """For whom the outcome is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+StageName = Annotated[
+    str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="A stage of the settings.")
+]
+FlowDefinition = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Name or ARN of one flow definition; all if not given.")
+]
+First = Annotated[
+    datetime | None,
+    typer.Option(
+        "--from", formats=["%Y-%m-%d"], metavar="DAY", help="First day of the human loops' creation, UTC."
+    ),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        "--to", formats=["%Y-%m-%d"], metavar="DAY", help="The day after the last one; tomorrow if not given."
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE", help="A folder of reviews or s3://bucket/prefix, instead of the stage's bucket."
+    ),
+]
+Profile = Annotated[str | None, typer.Option(help="A profile of ~/.aws/config.")]
+Region = Annotated[str | None, typer.Option(help="Instead of the stage's own Region.")]
+Settings = Annotated[Path, typer.Option(help="The file with the stages' settings.")]
+
+
+@app.command()
+def report(
+    stage: StageName = "dev",
+    flow_definition: FlowDefinition = None,
+    first: First = None,
+    until: Until = None,
+    file: Annotated[Path, typer.Option("--file", "-f", help="The file to write.")] = Path("report.html"),
+    source: Source = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings: Settings = SETTINGS,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="text for people, json for programs.")
+    ] = Output.TEXT,
+) -> None:
+    """Make a report of reviews as one HTML file: how often people overrule the model, and where.
+
+    Without days it covers the last 30. With --source it is about the reviews only: restarts and escalations
+    are in the stage's ledger.
+    """
+    from workflow.operations.report.loop_facts import ledger_rows
+    from workflow.operations.report.writing import write_report
+
+    period = chosen_period(first, until)
+    flow = flow_definition.rpartition("/")[2] if flow_definition else None
+    ledger, loops = None, None
+    session: boto3.Session | None = None
+    if source is None:
+        from workflow.operations.stage_resources import StageResources
+
+        session = session_for(stage, profile, region, settings)
+        resources = StageResources.find(stage, session)
+        source = f"s3://{resources.review_bucket}/reviews"
+        ledger = resources.ledger_table
+        arn = resources.flow_definition_arn(flow_definition) if flow_definition else None
+        loops = ledger_rows(ledger, session, period, arn)
+    elif source.startswith("s3://"):
+        session = session_for(stage, profile, region, settings)
+    with reading("reviews") as progress:
+        made = write_report(
+            file,
+            open_reviews(source, session),
+            period,
+            flow_definition=flow,
+            ledger=ledger,
+            loops=loops,
+            progress=progress,
+        )
+    _warn(made.figures)
+    if output is Output.JSON:
+        typer.echo(json.dumps(_as_json(made), indent=2))
+    else:
+        typer.echo(f"{made.headline}\n{made.headline.meaning}".rstrip())
+        typer.echo(f"\nThe report: {made.file}")
+
+
+# What it shares with other commands that read reviews
+
+
+def chosen_period(first: datetime | None, until: datetime | None) -> Period:
+    """The days that were asked for: up to `until` or today, from `first` or 30 days before."""
+    default = Period.last_days(30, until=until.date() if until else None)
+    return Period(first.date(), default.until) if first else default
+
+
+def session_for(stage: str, profile: str | None, region: str | None, settings: Path) -> boto3.Session:
+    """A session in the stage's Region, or the one that was given.
+
+    Raises:
+        AccountError: there is no such profile.
+        SettingsError: the settings do not hold.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    from workflow.publish.aws_errors import explained
+    from workflow.stack.stages import load_stages
+
+    if region is None and settings.is_file():
+        known = {found.name: found.region for found in load_stages(settings).values()}
+        region = known.get(stage)
+    try:
+        return boto3.Session(profile_name=profile, region_name=region)
+    except BotoCoreError as error:
+        raise explained(error) or error from None
+
+
+@contextmanager
+def reading(what: str) -> Iterator[Callable[[int], object] | None]:
+    """Shows on a terminal how many have been read; gives None where there is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(f"Reading {what}")
+        yield lambda number: shown.update(task, description=f"Reading {what}: {number:,}")
+
+
+def _warn(figures: Figures) -> None:
+    malformed = figures.malformed
+    for one in malformed[:3]:
+        typer.echo(f"warning: not a review, and not counted: {one.location}: {one.problem}", err=True)
+    if len(malformed) > 3:
+        typer.echo(f"warning: {len(malformed) - 3:,} more are not; the report lists them", err=True)
+
+
+def _as_json(made: Report) -> dict[str, Any]:
+    figures, facts = made.figures, made.facts
+    return {
+        "file": str(made.file),
+        "headline": str(made.headline),
+        "from": str(figures.period.first),
+        "to": str(figures.period.until),
+        "reviews": figures.reviews,
+        "overruled": _share(figures.overruled),
+        "overruledReviews": _share(figures.overruled_reviews),
+        "agreement": _share(figures.agreement.unanimous),
+        "malformed": [{"location": one.location, "problem": one.problem} for one in figures.malformed],
+        "loops": None
+        if facts is None
+        else {"byStatus": dict(facts.by_status), "restarts": facts.restarts, "escalated": facts.escalated},
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "of": share.n,
+        "hits": share.hits,
+        "share": share.value if share.n else None,
+        "interval": list(share.interval) if share.n else None,
+    }

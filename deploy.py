@@ -39,7 +39,6 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parent
 
 ELSEWHERE = {
-    "local": ("sandbox.local", "app", "Run the whole of it on this machine, with no AWS account."),
     "loops": ("workflow.operations.cli", "loops", "List, show, start, restart and stop human loops."),
     "report": ("workflow.operations.report_cli", "app", "Make a report of reviews as one HTML file."),
     "smoke": ("workflow.operations.smoke_cli", "app", "Try a published stage with one event of each status."),
@@ -264,6 +263,39 @@ def destroy(
 
 
 @app.command()
+def local(
+    once: Annotated[
+        bool, typer.Option(help="End when all sample loops have ended, with 0 if all did as they should.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port of the local engine; a free one by default.")
+    ] = None,
+) -> None:
+    """Run the whole of it on this machine, with no AWS account."""
+    from sandbox.local import run
+
+    if not run(console=_console(Output.TEXT), port=port, once=once):
+        raise typer.Exit(1)
+
+
+@app.command()
+def render(
+    check: Annotated[bool, typer.Option(help="Write nothing; exit with 1 if something differs.")] = False,
+) -> None:
+    """Render the definition, the template and the graph into definitions/."""
+    from workflow.stack.assembly import assemble
+    from workflow.stack.rendered import differing, render_files, write_files
+
+    files = render_files(assemble())
+    changed = differing(files) if check else write_files(files)
+    if check and changed:
+        raise PublishError(
+            f"definitions/ is not what the Python says ({', '.join(changed)}): python deploy.py render"
+        )
+    typer.echo(f"definitions/: {', '.join(changed) if changed else 'nothing to change'}")
+
+
+@app.command()
 def init(
     stage: Annotated[str, typer.Option("--stage", "-s", help="Name of the stage to write.")] = "dev",
     profile: Profile = None,
@@ -377,10 +409,10 @@ def _ask(console: Console, question: str) -> None:
 
 def _tell_outcome(console: Console, account: Account, stage: Stage, published: Any, output: Output) -> None:
     from workflow.publish.outputs import links
-    from workflow.publish.show import show_outputs
+    from workflow.publish.show import say, show_outputs
 
     if published is None:
-        console.print("Nothing was changed.")
+        say(console, "Nothing was changed.")
         raise typer.Exit(1)
     pages = links(account, published.outputs)
     if output is Output.JSON:
@@ -397,16 +429,20 @@ def _tell_outcome(console: Console, account: Account, stage: Stage, published: A
         )
         return
     said = "is published" if published.changed else "is as it should be: nothing to change"
-    console.print(f"{published.stack} ({_where(account)}) {said}.\n", highlight=False)
+    say(console, f"[bold]{published.stack}[/] ({_where(account)}) {said}.\n")
     show_outputs(console, published.outputs, pages)
-    console.print(f"\nHow it is: python deploy.py status --stage {stage.name}", highlight=False)
+    say(console, f"\nHow it is: python deploy.py status --stage {stage.name}")
 
 
 def _tell(console: Console, output: Output, text: str, data: dict[str, Any]) -> None:
     if output is Output.JSON:
         _print_json(data)
     else:
-        console.print(text, highlight=False, soft_wrap=True)
+        from rich.markup import escape
+
+        from workflow.publish.show import say
+
+        say(console, escape(text))
 
 
 def _print_json(data: Any) -> None:

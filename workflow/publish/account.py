@@ -475,18 +475,18 @@ class Account:
 
     def publish_version(self, machine: str, description: str) -> str:
         """ARN of the version that the state machine's current revision is; made when there is none yet."""
-        for _ in range(3):
-            try:
-                return self._states.publish_state_machine_version(
-                    stateMachineArn=machine, description=description
-                )["stateMachineVersionArn"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ConflictException":
-                    raise
-                # Published before with another description: the newest version is of this revision.
-                if versions := self.versions(machine):
-                    return versions[0]
-        raise PublishError(f"{machine}: another publish makes a version at the same time; try again")
+        newest = next(iter(self.versions(machine)), None)
+        if newest and self._revision(newest) == self._revision(machine):
+            return newest
+        with self._refusals("a new version"):
+            made = self._states.publish_state_machine_version(
+                stateMachineArn=machine, description=description
+            )
+        return made["stateMachineVersionArn"]
+
+    def _revision(self, machine: str) -> tuple[object, ...]:
+        described = self._states.describe_state_machine(stateMachineArn=machine)
+        return described["definition"], described["roleArn"], described.get("loggingConfiguration")
 
     def versions(self, machine: str) -> list[str]:
         """ARNs of a state machine's versions, newest first."""
@@ -665,6 +665,8 @@ class _Refusals:
         "InvalidDefinition",
         "InsufficientCapabilitiesException",
         "LimitExceededException",
+        "ConflictException",
+        "ServiceQuotaExceededException",
     )
 
     def __init__(self, what: str) -> None:

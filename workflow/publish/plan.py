@@ -40,6 +40,8 @@ class StateChange:
     change: Change
     diff: str = ""
     """Of a changed state: its definition as a unified diff, without header."""
+    is_machine: bool = False
+    """Whether it is not a state but the machine itself, or the inside of a Map or Parallel."""
 
 
 @dataclass(frozen=True)
@@ -184,12 +186,13 @@ def compare(
 def _states(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[StateChange]:
     before, after = _all_states(old), _all_states(new)
     for name in {**before, **after}:
+        is_machine = "Type" not in (after.get(name) or before[name])
         if name not in before:
-            yield StateChange(name, "added")
+            yield StateChange(name, "added", is_machine=is_machine)
         elif name not in after:
-            yield StateChange(name, "removed")
+            yield StateChange(name, "removed", is_machine=is_machine)
         elif before[name] != after[name]:
-            yield StateChange(name, "changed", _diff(before[name], after[name]))
+            yield StateChange(name, "changed", _diff(before[name], after[name]), is_machine)
 
 
 def _all_states(resources: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workflow.publish.destroying import Destruction
     from workflow.publish.status import Status
 
-__all__ = ["Shown", "show_destruction", "show_outputs", "show_plan", "show_status"]
+__all__ = ["Shown", "say", "show_destruction", "show_outputs", "show_plan", "show_status"]
 
 MOST_LINES = 40
 """Of a diff."""
@@ -42,6 +42,12 @@ _FATES = {
 }
 
 
+def say(console: Console, line: str = "") -> None:
+    """Prints a line, in rich's markup."""
+    # No wrapping: a piped table or a copied ARN stays whole. No highlighting: colour has a meaning here.
+    console.print(line, soft_wrap=True, highlight=False)
+
+
 def show_plan(console: Console, plan: Plan, *, where: str) -> None:
     """Shows a plan.
 
@@ -51,11 +57,11 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
         where: account and Region, in a few words.
     """
     if plan.is_empty:
-        _print(console, f"{plan.stack} ({where}): nothing to change")
+        say(console, f"{plan.stack} ({where}): nothing to change")
     elif plan.creates:
         _show_new(console, plan, where)
     else:
-        _print(console, f"[bold]{plan.stack}[/] ({where}) would change:")
+        say(console, f"[bold]{plan.stack}[/] ({where}) would change:")
         for title, lines in (
             ("States", _states(plan)),
             ("Functions", _functions(plan)),
@@ -66,20 +72,27 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
             ("Also", (f"  {escape(note)}" for note in plan.notes)),
         ):
             if shown := list(lines):
-                _print(console, f"\n[bold]{title}[/]")
+                say(console, f"\n[bold]{title}[/]")
                 for line in shown:
-                    _print(console, line)
-    _print(console)
+                    say(console, line)
+    say(console)
 
 
 def _show_new(console: Console, plan: Plan, where: str) -> None:
-    _print(console, f"[bold]{plan.stack}[/] ({where}) is new. It would be made of:\n")
-    states = [state.name for state in plan.states if not state.name.startswith("(")]
-    _print(console, f"  {len(states)} states: {escape(', '.join(states))}")
-    _print(console, f"  {len(plan.functions)} functions: {', '.join(one.name for one in plan.functions)}")
+    say(console, f"[bold]{plan.stack}[/] ({where}) is new. It would be made of:\n")
+    states = [state.name for state in plan.states if not state.is_machine]
+    say(console, f"  {_count(len(states), 'state')}: {escape(', '.join(states))}")
+    say(
+        console,
+        f"  {_count(len(plan.functions), 'function')}: {', '.join(one.name for one in plan.functions)}",
+    )
     kinds = Counter(resource.type.removeprefix("AWS::").replace("::", " ") for resource in plan.resources)
     told = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in sorted(kinds.items()))
-    _print(console, f"  {len(plan.resources)} resources: {told}")
+    say(console, f"  {_count(len(plan.resources), 'resource')}: {told}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _states(plan: Plan) -> Iterator[str]:
@@ -134,46 +147,46 @@ def show_outputs(console: Console, outputs: Mapping[str, str], links: Mapping[st
     """Shows what a stage offers, and where to look at it."""
     width = max(map(len, outputs), default=0)
     for name, value in sorted(outputs.items()):
-        _print(console, f"  {name:<{width}}  {escape(value)}")
+        say(console, f"  {name:<{width}}  {escape(value)}")
     if links:
-        _print(console, "\nTo look at:")
+        say(console, "\nTo look at:")
     for name, link in links.items():
-        _print(console, f"  {name:<{width}}  [link={link}]{link}[/link]")
+        say(console, f"  {name:<{width}}  [link={link}]{link}[/link]")
 
 
 def show_status(console: Console, status: Status) -> None:
     """Shows how a stage is."""
     state = "green" if status.state.endswith("COMPLETE") and "ROLLBACK" not in status.state else "red"
     updated = f", updated {_when(status.updated)}" if status.updated else ""
-    _print(console, f"[bold]{status.stack}[/]: [{state}]{status.state}[/]{updated}")
+    say(console, f"[bold]{status.stack}[/]: [{state}]{status.state}[/]{updated}")
     live = " and ".join(
         f"version {number}" if weight == 100 else f"version {number} ({weight} %)"
         for number, weight in sorted(status.live.items(), reverse=True)
     )
-    _print(console, f"  new executions run on {live or 'nothing: publish once more'}")
+    say(console, f"  new executions run on {live or 'nothing: publish once more'}")
     failed = f"[red]{status.failed} failed[/]" if status.failed else "none failed"
-    _print(console, f"  {status.running} executions run now; of the last 24 hours {failed}")
+    say(console, f"  {status.running} executions run now; of the last 24 hours {failed}")
     for swap in status.swapped:
-        _print(console, f"  [yellow]hot-swapped since the last publish:[/] {swap}")
+        say(console, f"  [yellow]hot-swapped since the last publish:[/] {swap}")
     if status.drifts is not None:
         _show_drifts(console, status.drifts)
     if status.publishes:
-        _print(console, "\n[bold]Publishes[/]")
+        say(console, "\n[bold]Publishes[/]")
     for one in reversed(status.publishes):
         back = f"  goes back to {one.restores}" if one.restores else ""
         version = one.version.rpartition(":")[2]
-        _print(console, f"  {one.number:>3}  {_when(one.at)}  version {version}  {escape(one.by)}{back}")
+        say(console, f"  {one.number:>3}  {_when(one.at)}  version {version}  {escape(one.by)}{back}")
 
 
 def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> None:
     if not drifts:
-        _print(console, "  no drift: everything is as the template says")
+        say(console, "  no drift: everything is as the template says")
     for drift in drifts:
-        _print(console, f"  [red]drift:[/] {drift['id']} ({drift['type']}) {str(drift['status']).lower()}")
+        say(console, f"  [red]drift:[/] {drift['id']} ({drift['type']}) {str(drift['status']).lower()}")
         differences = drift["differences"]
         assert isinstance(differences, list)
         for one in differences:
-            _print(
+            say(
                 console,
                 f"      {escape(str(one['property']))}: {_value(str(one['expected']))} → {_value(str(one['actual']))}",
             )
@@ -181,15 +194,15 @@ def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> No
 
 def show_destruction(console: Console, doomed: Destruction, *, where: str) -> None:
     """Shows what destroying a stage would do."""
-    _print(console, f"[bold]{doomed.stack}[/] ({where}) would be deleted: {doomed.resources} resources.")
+    say(console, f"[bold]{doomed.stack}[/] ({where}) would be deleted: {doomed.resources} resources.")
     if doomed.running:
-        _print(console, f"  [red]{doomed.running} executions run now, and are stopped.[/]")
+        say(console, f"  [red]{doomed.running} executions run now, and are stopped.[/]")
     for kept in doomed.kept:
         fate = "[bold red]is DELETED with all it holds[/]" if doomed.deletes_data else "[green]is kept[/]"
-        _print(console, f"  {kept.id} {kept.name} ({_holding(kept.type, kept.holds)}) {fate}")
+        say(console, f"  {kept.id} {kept.name} ({_holding(kept.type, kept.holds)}) {fate}")
     for bucket in doomed.emptied:
-        _print(console, f"  {bucket} [bold red]is emptied[/]")
-    _print(console)
+        say(console, f"  {bucket} [bold red]is emptied[/]")
+    say(console)
 
 
 def _holding(kind: str, count: int) -> str:
@@ -239,7 +252,7 @@ class Shown:
     def event(self, event: Event) -> None:
         """Shows which resource CloudFormation works on, and keeps what failed on the screen."""
         if event.status.endswith("FAILED") and self.spinner:
-            _print(self.console, f"[red]{event.resource} {event.status}[/] {escape(event.reason)}")
+            say(self.console, f"[red]{event.resource} {event.status}[/] {escape(event.reason)}")
         if event.status.endswith("COMPLETE") and not event.is_of_stack:
             self.done.add(event.resource)
         self._update(f"{event.resource} {event.status.lower().replace('_', ' ')}")
@@ -248,8 +261,3 @@ class Shown:
         if self.spinner:
             done = f" [dim]{len(self.done)} resources done; {escape(detail)}[/]" if detail else ""
             self.spinner.update(f"{escape(self.text)}{done}")
-
-
-def _print(console: Console, line: str = "") -> None:
-    # No wrapping: a piped table or a copied ARN stays whole. No highlighting: colour has a meaning here.
-    console.print(line, soft_wrap=True, highlight=False)

@@ -143,7 +143,7 @@ def _values(text: str, filled: str) -> dict[str, str]:
     match = re.fullmatch(pattern, filled)
     if match is None:
         raise PublishError(
-            "the definition was changed by other hands than ours: publish once without --watch or --swap"
+            "the definition is not as it was published: publish once without --watch or --swap"
         )
     return match.groupdict()
 

@@ -1,0 +1,275 @@
+"""Textract and Rekognition with HumanLoopConfig, across the wire: predictions, decisions, the loops they start."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
+
+from lambdas.reviews.output import parse_output
+from sandbox.engine import Sandbox
+from sandbox.protocol import operation
+from sandbox.samples import (
+    INVOICE,
+    JOB_APPLICATION,
+    MODERATION,
+    REKOGNITION,
+    TEXTRACT,
+    Field,
+    form,
+    form_answer,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test has."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def bucket(sandbox: Sandbox, unique: str) -> str:
+    """A bucket for documents."""
+    sandbox.client("s3").create_bucket(Bucket=f"{unique}-documents")
+    return f"{unique}-documents"
+
+
+@pytest.fixture
+def forms(sandbox: Sandbox, unique: str) -> str:
+    """A flow definition that reviews unsure fields of job applications."""
+    return sandbox.flow_definitions.create(
+        f"{unique}-forms", f"{unique}-output", task_type="textract", conditions=JOB_APPLICATION.conditions
+    )
+
+
+@pytest.fixture
+def images(sandbox: Sandbox, unique: str) -> str:
+    """A flow definition that reviews unsure labels."""
+    return sandbox.flow_definitions.create(
+        f"{unique}-images", f"{unique}-output", task_type="rekognition", conditions=MODERATION.conditions
+    )
+
+
+def conforms(service: str, name: str, response: dict[str, Any]) -> None:
+    """Checks a response against botocore's model of it."""
+    plain = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+    report = ParamValidator().validate(plain, operation(service, name).model.output_shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def read(sandbox: Sandbox, uri: str) -> bytes:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return sandbox.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def error_of(call: Any, **arguments: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def config(name: str, flow: str) -> dict[str, str]:
+    return {"HumanLoopName": name, "FlowDefinitionArn": flow}
+
+
+def test_a_form_with_unsure_fields_is_reviewed(sandbox, unique, bucket, forms):
+    document = JOB_APPLICATION.upload(sandbox.client("s3"), bucket)
+    response = sandbox.client("textract").analyze_document(
+        Document=document,
+        FeatureTypes=["FORMS", "TABLES"],
+        HumanLoopConfig=config(unique, forms)
+        | {"DataAttributes": {"ContentClassifiers": ["FreeOfPersonallyIdentifiableInformation"]}},
+    )
+    conforms("textract", "AnalyzeDocument", response)
+    assert response["Blocks"] == JOB_APPLICATION.prediction["Blocks"]
+    activation = response["HumanLoopActivationOutput"]
+    assert (
+        activation["HumanLoopArn"] == f"arn:aws:sagemaker:us-east-1:{sandbox.account_id}:human-loop/{unique}"
+    )
+    assert activation["HumanLoopActivationReasons"] == ["ConditionsEvaluation"]
+    results = json.loads(activation["HumanLoopActivationConditionsEvaluationResults"])
+    assert [condition["EvaluationResult"] for condition in results["Conditions"]] == [True, True]
+
+    state = sandbox.loops.answer(unique, JOB_APPLICATION.answers[0])
+    assert state.status == "Completed"
+    output = json.loads(read(sandbox, state.output_uri))
+    assert output["awsManagedHumanLoopRequestSource"] == TEXTRACT
+    assert output["humanAnswers"][0]["answerContent"] == JOB_APPLICATION.answers[0]
+    content = output["inputContent"]
+    assert content.keys() == {
+        "aiServiceRequest",
+        "aiServiceResponse",
+        "humanTaskActivationConditionResults",
+        "selectedAiServiceResponse",
+    }
+    assert content["aiServiceRequest"] == {
+        "document": {"s3Object": {"bucket": bucket, "name": "job-application.png"}},
+        "featureTypes": ["FORMS", "TABLES"],
+        "humanLoopConfig": {
+            "dataAttributes": {"contentClassifiers": ["FreeOfPersonallyIdentifiableInformation"]},
+            "flowDefinitionArn": forms,
+            "humanLoopName": unique,
+        },
+    }
+    assert len(content["aiServiceResponse"]["blocks"]) == len(response["Blocks"])
+    assert content["aiServiceResponse"]["documentMetadata"] == {"pages": 1}
+    assert content["humanTaskActivationConditionResults"] == results
+    selected = content["selectedAiServiceResponse"]["blocks"]
+    assert len([block for block in selected if "KEY" in block.get("entityTypes", ())]) == 3
+    parsed = parse_output(json.dumps(output).encode())
+    assert parsed.task_type == "textract"
+    assert parsed.activation_conditions
+
+
+def test_a_form_that_the_service_is_sure_of_is_not_reviewed(sandbox, unique, bucket, forms):
+    response = sandbox.client("textract").analyze_document(
+        Document=INVOICE.upload(sandbox.client("s3"), bucket),
+        FeatureTypes=["FORMS"],
+        HumanLoopConfig=config(unique, forms),
+    )
+    conforms("textract", "AnalyzeDocument", response)
+    assert response["HumanLoopActivationOutput"].keys() == {"HumanLoopActivationConditionsEvaluationResults"}
+    code, _ = error_of(sandbox.client("sagemaker-a2i-runtime").describe_human_loop, HumanLoopName=unique)
+    assert code == "ResourceNotFoundException"
+
+
+def test_an_image_with_unsure_labels_is_reviewed(sandbox, unique, bucket, images):
+    response = sandbox.client("rekognition").detect_moderation_labels(
+        Image=MODERATION.upload(sandbox.client("s3"), bucket),
+        MinConfidence=60,
+        HumanLoopConfig=config(unique, images),
+    )
+    conforms("rekognition", "DetectModerationLabels", response)
+    assert [label["Name"] for label in response["ModerationLabels"]] == [
+        "Swimwear or Underwear",
+        "Female Swimwear or Underwear",
+    ]
+    assert response["HumanLoopActivationOutput"]["HumanLoopArn"].endswith(f"human-loop/{unique}")
+    state = sandbox.loops.answer(unique, MODERATION.answers[0])
+    output = json.loads(read(sandbox, state.output_uri))
+    assert output["awsManagedHumanLoopRequestSource"] == REKOGNITION
+    assert output["inputContent"]["aiServiceRequest"]["image"] == {
+        "s3Object": {"bucket": bucket, "name": "beach.png"}
+    }
+    [first, _] = output["inputContent"]["selectedAiServiceResponse"]["moderationLabels"]
+    assert first == {
+        "confidence": 78.4132,
+        "name": "Swimwear or Underwear",
+        "parentName": "",
+        "taxonomyLevel": 1,
+    }
+    assert parse_output(json.dumps(output).encode()).task_type == "rekognition"
+
+
+def test_without_a_human_loop_the_prediction_is_all(sandbox):
+    response = sandbox.client("textract").analyze_document(Document={"Bytes": PNG}, FeatureTypes=["TABLES"])
+    conforms("textract", "AnalyzeDocument", response)
+    assert "HumanLoopActivationOutput" not in response
+    assert {block["BlockType"] for block in response["Blocks"]} == {"PAGE", "LINE", "WORD"}
+
+
+def test_one_can_bring_ones_own_prediction(sandbox, unique, bucket, forms):
+    mine = form([Field("Full name:", "Ada", confidence=60), Field("Age:", "36")])
+    s3 = sandbox.client("s3")
+    s3.put_object(Bucket=bucket, Key="mine/form.pdf", Body=b"%PDF-1.7")
+    s3.put_object(Bucket=bucket, Key="mine/form.pdf.prediction.json", Body=json.dumps(mine).encode())
+    document = {"S3Object": {"Bucket": bucket, "Name": "mine/form.pdf"}}
+    response = sandbox.client("textract").analyze_document(
+        Document=document, FeatureTypes=["FORMS"], HumanLoopConfig=config(unique, forms)
+    )
+    assert response["Blocks"] == mine["Blocks"]
+    assert "HumanLoopArn" in response["HumanLoopActivationOutput"]  # any key below 70
+    sandbox.loops.answer(unique, form_answer(mine, {"Full name:": "Ida"}))
+
+    s3.put_object(
+        Bucket=bucket, Key="mine/form.pdf.prediction.json", Body=b'{"Blocks": [{"Confidence": 101}]}'
+    )
+    code, message = error_of(
+        sandbox.client("textract").analyze_document, Document=document, FeatureTypes=["FORMS"]
+    )
+    assert code == "InvalidParameterException"
+    assert f"s3://{bucket}/mine/form.pdf.prediction.json is no response of AnalyzeDocument" in message
+
+
+def test_the_same_request_again_is_the_same_loop(sandbox, unique, bucket, forms):
+    analyze = sandbox.client("textract").analyze_document
+    request = {
+        "Document": JOB_APPLICATION.upload(sandbox.client("s3"), bucket),
+        "FeatureTypes": ["FORMS"],
+        "HumanLoopConfig": config(unique, forms),
+    }
+    first, second = analyze(**request), analyze(**request)
+    assert first["HumanLoopActivationOutput"] == second["HumanLoopActivationOutput"]
+    sandbox.client("s3").put_object(Bucket=bucket, Key="job-application.png", Body=PNG + b"another page")
+    code, message = error_of(analyze, **request)
+    assert code == "InvalidParameterException"
+    assert f"human-loop/{unique} exists" in message
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ({"Bytes": b"plain text"}, "UnsupportedDocumentException"),
+        ({"S3Object": {"Bucket": "no-such-bucket-here", "Name": "a.png"}}, "InvalidS3ObjectException"),
+        ({}, "InvalidParameterException"),
+        ({"Bytes": PNG, "S3Object": {"Bucket": "abc", "Name": "a.png"}}, "InvalidParameterException"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_refused(sandbox, document, code):
+    analyze = sandbox.client("textract").analyze_document
+    assert error_of(analyze, Document=document, FeatureTypes=["FORMS"])[0] == code
+
+
+def test_an_image_that_is_none_is_refused(sandbox):
+    detect = sandbox.client("rekognition").detect_moderation_labels
+    assert error_of(detect, Image={"Bytes": b"%PDF-1.7"})[0] == "InvalidImageFormatException"
+
+
+def test_a_flow_definition_that_does_not_fit_is_refused(sandbox, unique, images):
+    analyze = sandbox.client("textract").analyze_document
+    request = {"Document": {"Bytes": PNG}, "FeatureTypes": ["FORMS"]}
+    code, message = error_of(analyze, **request, HumanLoopConfig=config(unique, images))
+    assert (code, TEXTRACT in message) == ("InvalidParameterException", True)
+    code, message = error_of(analyze, **request, HumanLoopConfig=config("Wrong_Name", images))
+    assert (code, "humanLoopConfig.humanLoopName" in message) == ("InvalidParameterException", True)
+    arguments = {
+        "HumanLoopName": unique,
+        "FlowDefinitionArn": images,
+        "HumanLoopInput": {"InputContent": "{}"},
+    }
+    assert (
+        error_of(sandbox.client("sagemaker-a2i-runtime").start_human_loop, **arguments)[0]
+        == "ValidationException"
+    )
+
+
+@pytest.mark.parametrize("lacking", ["textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"])
+def test_the_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, lacking):
+    actions = {"textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"} - {lacking}
+    policy = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    user = sandbox.client("iam").create_user(UserName=unique)["User"]["UserName"]
+    sandbox.client("iam").put_user_policy(
+        UserName=user,
+        PolicyName="some",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
+    )
+    key = sandbox.client("iam").create_access_key(UserName=user)["AccessKey"]
+    client = sandbox.client(
+        "textract", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+    code, message = error_of(
+        client.analyze_document,
+        Document=JOB_APPLICATION.upload(sandbox.client("s3"), bucket),
+        FeatureTypes=["FORMS"],
+        HumanLoopConfig=config(unique, forms),
+    )
+    client.close()
+    assert code == ("InvalidS3ObjectException" if lacking == "s3:GetObject" else "AccessDeniedException")
+    assert lacking in message

@@ -1,0 +1,248 @@
+"""Where the engine is corrected to do what AWS does."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.engine import Sandbox
+
+CODE = """
+import os
+
+class OutputMissing(Exception):
+    pass
+
+def handler(event, context):
+    match event.get("do"):
+        case "raise": raise OutputMissing("nothing at s3://bucket/key")
+        case "set": return {1, 2}
+        case "exit": os._exit(3)
+        case "import": return __import__(event["module"]).__name__
+        case _: return os.getpid()
+"""
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test has."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def role(sandbox: Sandbox, unique: str) -> str:
+    """A role that functions and state machines may take, and that allows nothing."""
+    principal = {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}
+    trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    created = sandbox.client("iam").create_role(
+        RoleName=unique, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    return created["Role"]["Arn"]
+
+
+@pytest.fixture
+def function(sandbox: Sandbox, unique: str, role: str) -> str:
+    """A function that does what its event says."""
+    return add_function(sandbox, unique, role)
+
+
+def add_function(
+    sandbox: Sandbox, name: str, role: str, handler: str = "code_of_it.handler", code: str = CODE
+) -> str:
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("code_of_it.py", code)
+    sandbox.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=role,
+        Handler=handler,
+        Timeout=20,
+        Code={"ZipFile": bundle.getvalue()},
+    )
+    return name
+
+
+def invoke(sandbox: Sandbox, name: str, event: dict[str, Any]) -> tuple[str | None, Any]:
+    answer = sandbox.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+
+@pytest.fixture
+def execute(sandbox: Sandbox, unique: str, role: str, eventually: Any) -> Callable[..., dict[str, Any]]:
+    """Runs a state machine to its end, and returns the execution."""
+
+    def run(states: dict[str, Any], given: Any = None) -> dict[str, Any]:
+        machines = sandbox.client("stepfunctions")
+        machine = machines.create_state_machine(
+            name=f"{unique}-{uuid.uuid4().hex[:6]}",
+            roleArn=role,
+            definition=json.dumps({"StartAt": next(iter(states)), "States": states}),
+        )
+        started = machines.start_execution(
+            stateMachineArn=machine["stateMachineArn"], input=json.dumps(given or {})
+        )
+
+        def ended() -> dict[str, Any] | None:
+            execution = machines.describe_execution(executionArn=started["executionArn"])
+            return execution if execution["status"] != "RUNNING" else None
+
+        return eventually(ended)
+
+    return run
+
+
+def test_an_exception_is_reported_by_its_class(sandbox, function):
+    kind, error = invoke(sandbox, function, {"do": "raise"})
+    assert kind == "Unhandled"
+    assert error["errorType"] == "OutputMissing"
+    assert error["errorMessage"] == "nothing at s3://bucket/key"
+    assert error["requestId"]
+    [frame] = error["stackTrace"]
+    assert 'raise OutputMissing("nothing' in frame
+
+
+def test_an_exception_does_not_end_the_execution_environment(sandbox, function):
+    _, before = invoke(sandbox, function, {})
+    invoke(sandbox, function, {"do": "raise"})
+    assert invoke(sandbox, function, {}) == (None, before)
+
+
+@pytest.mark.parametrize(("do", "error"), [("set", "Runtime.MarshalError"), ("exit", "Runtime.ExitError")])
+def test_what_is_no_exception_of_the_handler_has_lambdas_own_name(sandbox, function, do, error):
+    assert invoke(sandbox, function, {"do": do})[1]["errorType"] == error
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "error", "message"),
+    [
+        ("nowhere.handler", "", "Runtime.ImportModuleError", "Unable to import module 'nowhere'"),
+        (
+            "code_of_it.nothing",
+            "",
+            "Runtime.HandlerNotFound",
+            "Handler 'nothing' missing on module 'code_of_it'",
+        ),
+        ("code_of_it.handler", "1 / 0", "ZeroDivisionError", "division by zero"),
+    ],
+)
+def test_a_function_that_cannot_be_loaded_says_why(sandbox, unique, role, handler, code, error, message):
+    add_function(sandbox, unique, role, handler, code)
+    _, failure = invoke(sandbox, unique, {})
+    assert failure["errorType"] == error
+    assert failure["errorMessage"].startswith(message)
+
+
+def test_a_state_machine_catches_an_exception_by_its_class(execute, function):
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function, "Payload": {"do": "raise"}},
+        "Catch": [{"ErrorEquals": ["OutputMissing"], "Next": "Caught"}],
+        "End": True,
+    }
+    execution = execute({"Task": task, "Caught": {"Type": "Pass", "End": True}})
+    assert execution["status"] == "SUCCEEDED"
+    output = json.loads(execution["output"])
+    assert output["Error"] == "OutputMissing"
+    assert json.loads(output["Cause"])["errorMessage"] == "nothing at s3://bucket/key"
+
+
+@pytest.mark.parametrize("module", ["boto3", "botocore", "json", "sqlite3", "jmespath", "urllib3"])
+def test_a_function_can_import_what_lambdas_runtime_has(sandbox, function, module):
+    assert invoke(sandbox, function, {"do": "import", "module": module}) == (None, module)
+
+
+@pytest.mark.parametrize("module", ["pydantic", "ministack", "sandbox", "workflow", "pytest"])
+def test_a_function_cannot_import_what_its_bundle_lacks(sandbox, function, module):
+    kind, error = invoke(sandbox, function, {"do": "import", "module": module})
+    assert (kind, error["errorType"]) == ("Unhandled", "ModuleNotFoundError")
+
+
+def test_a_callback_whose_function_fails_fails_at_once(execute, function):
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": function, "Payload": {"do": "raise", "token.$": "$$.Task.Token"}},
+        "TimeoutSeconds": 3600,
+        "End": True,
+    }
+    execution = execute({"Task": task})
+    assert (execution["status"], execution["error"]) == ("FAILED", "OutputMissing")
+
+
+def test_a_callback_whose_function_succeeds_waits_for_the_token(execute, function):
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": function, "Payload": {"token.$": "$$.Task.Token"}},
+        "TimeoutSeconds": 1,
+        "End": True,
+    }
+    execution = execute({"Task": task})
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.Timeout")
+
+
+def sdk_call(service: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    resource = f"arn:aws:states:::aws-sdk:{service}:{action}"
+    return {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
+
+
+def test_a_state_machine_starts_and_describes_human_loops_by_itself(sandbox, execute, unique):
+    flow = sandbox.flow_definitions.create(f"{unique}-flow", unique)
+    request = {
+        "HumanLoopName.$": "$.name",
+        "FlowDefinitionArn": flow,
+        "HumanLoopInput": {"InputContent.$": "States.JsonToString($.content)"},
+    }
+    given = {"name": unique, "content": {"a": 1}}
+    execution = execute({"Start": sdk_call("sagemakera2iruntime", "startHumanLoop", request)}, given)
+    assert execution["status"] == "SUCCEEDED", execution
+    arn = json.loads(execution["output"])["HumanLoopArn"]
+    assert sandbox.loops.get(unique).arn == arn
+    assert sandbox.loops.get(unique).input_content == {"a": 1}
+
+    describe = sdk_call("sagemakera2iruntime", "describeHumanLoop", {"HumanLoopName": unique})
+    described = json.loads(execute({"Describe": describe})["output"])
+    assert described["HumanLoopStatus"] == "InProgress"
+    assert described["HumanLoopArn"] == arn
+
+    execution = execute(
+        {"Start": sdk_call("sagemakera2iruntime", "startHumanLoop", request)}, given | {"content": {"a": 2}}
+    )
+    assert (execution["status"], execution["error"]) == ("FAILED", "SageMakerA2IRuntime.ConflictException")
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "parameters", "error"),
+    [
+        (
+            "sagemakera2iruntime",
+            "describeHumanLoop",
+            {"HumanLoopName": "No"},
+            "SageMakerA2IRuntime.ValidationException",
+        ),
+        ("sagemaker", "describeFlowDefinition", {"FlowDefinitionName": "no"}, "SageMaker.ResourceNotFound"),
+        ("textract", "analyzeDocument", {"FeatureTypes": ["FORMS"]}, "Textract.InvalidParameterException"),
+        ("rekognition", "detectModerationLabels", {}, "Rekognition.InvalidParameterException"),
+        ("textract", "detectDocumentText", {"Document": {}}, "Textract.NotImplemented"),
+    ],
+)
+def test_errors_of_sdk_calls_have_the_services_prefix(execute, service, action, parameters, error):
+    execution = execute({"Call": sdk_call(service, action, parameters)})
+    assert (execution["status"], execution["error"]) == ("FAILED", error)
+
+
+def test_a_state_machine_calls_textract_by_itself(sandbox, execute, unique):
+    sandbox.client("s3").create_bucket(Bucket=unique)
+    sandbox.client("s3").put_object(Bucket=unique, Key="invoice.png", Body=b"\x89PNG\r\n\x1a\n")
+    request = {"Document": {"S3Object": {"Bucket": unique, "Name": "invoice.png"}}, "FeatureTypes": ["FORMS"]}
+    execution = execute({"Analyze": sdk_call("textract", "analyzeDocument", request)})
+    assert execution["status"] == "SUCCEEDED", execution
+    assert json.loads(execution["output"])["DocumentMetadata"] == {"Pages": 1}

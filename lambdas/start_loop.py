@@ -6,7 +6,6 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import ValidationError
 
 from lambdas.clients import starter, transient_errors
 from lambdas.starting import StartRequest
@@ -38,15 +37,21 @@ logger = Logger()
 metrics = Metrics()
 
 
-class InvalidRequest(ValueError):
-    """The request is not one to start a loop. The text says what is wrong, and where."""
-
-
 @logger.inject_lambda_context
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Start.
+
+    The one entry for code that starts loops, wherever it runs::
+
+        boto3.client("lambda").invoke(FunctionName="afterloop-<stage>-StartLoop", Payload=json.dumps({
+            "key": "order 17",
+            "flowDefinitionArn": "arn:aws:sagemaker:…:flow-definition/triage",
+            "task": {"type": "custom", "inputContent": {…}},
+        }))
+
+    `workflow.operations.client.LoopsClient` makes this call in Python, with types and errors.
 
     Args:
         event: A `lambdas.starting.StartRequest`.
@@ -56,18 +61,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         A `lambdas.starting.StartedLoop`.
 
     Raises:
-        InvalidRequest: The request is malformed.
+        InvalidRequest: The request is malformed; says where.
         InvalidLoopName: A2I would refuse the name; the text shows one that would do.
+        InputTooLarge: The input is over 3 MiB.
         NameTaken: Another loop has the name.
+        StartRefused: A2I, Textract or Rekognition refuse; in their words.
+        TransientServiceError: They are busy or broken: the same call goes on later, and the reconciler goes on too.
     """
-    try:
-        request = StartRequest.model_validate(event)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'request'}: {one['msg']}" for one in error.errors()
-        )
-        raise InvalidRequest(problems) from None
-    started = starter().start(request)
+    started = starter().start(StartRequest.read(event))
     metrics.add_metric("LoopsStarted", MetricUnit.Count, 1 if started.needed and not started.already else 0)
     logger.info("started", extra={"humanLoopName": started.human_loop_name, "already": started.already})
     return started.model_dump(by_alias=True)

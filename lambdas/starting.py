@@ -7,7 +7,17 @@ the next call with the same name goes on:
 
     no row                  nothing was promised to anyone; the stored input is overwritten by the same bytes
     row `Starting`          the loop may or may not exist: A2I is asked before it is started
+    row `Refused`           there is no loop, and the caller was told why: as no row
     row `InProgress` …      the loop is running or has ended: the call has nothing to do
+
+Where nobody calls again, the reconciler does (`lambdas/reconciling.py`).
+
+    StartError
+    ├── InvalidRequest   the request cannot be; says what is wrong, and where
+    ├── InputTooLarge    a custom task's input is over 3 MiB
+    ├── NameTaken        another loop has the name
+    ├── StartRefused     A2I, Textract or Rekognition refuse: the same call would be refused again
+    └── InputUnknown     a restart, and nobody kept the input
 """
 
 from __future__ import annotations
@@ -15,14 +25,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from botocore.validate import ParamValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from lambdas import loop_names
-from lambdas.ledger import Ledger, Loop
+from lambdas.ledger import Ledger, Loop, now
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -34,8 +54,11 @@ __all__ = [
     "CustomTask",
     "InputTooLarge",
     "InputUnknown",
+    "InvalidRequest",
     "NameTaken",
     "RekognitionTask",
+    "StartError",
+    "StartRefused",
     "StartRequest",
     "StartedLoop",
     "Starter",
@@ -45,16 +68,48 @@ __all__ = [
 MOST_INPUT_BYTES = 3 * 1024 * 1024
 """StartHumanLoop takes an InputContent of at most 3 MiB."""
 
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""How far the clock of the service may be behind ours."""
 
-class InputTooLarge(ValueError):
+REFUSALS = frozenset(
+    {
+        "AccessDeniedException",
+        "BadDocumentException",
+        "ConflictException",
+        "DocumentTooLargeException",
+        "ImageTooLargeException",
+        "InvalidImageFormatException",
+        "InvalidParameterException",
+        "InvalidS3ObjectException",
+        "ResourceNotFoundException",
+        "UnsupportedDocumentException",
+        "ValidationException",
+    }
+)
+"""Errors that say that the loop was not started, and that the same call would be refused again."""
+
+
+class StartError(ValueError):
+    """The loop was not started, and the caller can do something about it."""
+
+
+class InvalidRequest(StartError):
+    """The request is not one to start a loop. The text says what is wrong, and where."""
+
+
+class InputTooLarge(StartError):
     """The input of a custom task is larger than A2I takes."""
 
 
-class NameTaken(ValueError):
+class NameTaken(StartError):
     """Another loop has that name: with other input, with another flow definition, or started elsewhere."""
 
 
-class InputUnknown(ValueError):
+class StartRefused(StartError):
+    """The service refuses to start the loop. The text has its words."""
+
+
+class InputUnknown(StartError):
     """A restart was asked for, and nobody kept the input of the failed loop."""
 
 
@@ -83,7 +138,14 @@ class RekognitionTask(_Message):
     request: dict[str, JsonValue]
 
 
-class StartRequest(_Message):
+class _Kept(_Message):
+    """What is stored for a restart: all of a request but what the ledger row has, and the token, a secret."""
+
+    task: Annotated[CustomTask | TextractTask | RekognitionTask, Field(discriminator="type")]
+    content_classifiers: list[Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]] = []
+
+
+class StartRequest(_Kept):
     """What to start. One of `human_loop_name` and `key` names it (`lambdas/loop_names.py`)."""
 
     human_loop_name: str | None = None
@@ -91,14 +153,33 @@ class StartRequest(_Message):
     flow_definition_arn: Annotated[
         str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:flow-definition/.+$")
     ]
-    task: Annotated[CustomTask | TextractTask | RekognitionTask, Field(discriminator="type")]
-    content_classifiers: list[Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]] = []
-    task_token: str | None = None
+    task_token: Annotated[str, Field(repr=False)] | None = None
+
+    @classmethod
+    def read(cls, document: Any) -> StartRequest:
+        """The request that a JSON document is.
+
+        Raises:
+            InvalidRequest: It is none.
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise InvalidRequest("; ".join(_told(problem) for problem in error.errors())) from None
 
     @model_validator(mode="after")
     def _named(self) -> StartRequest:
         if (self.human_loop_name is None) == (self.key is None):
             raise ValueError("give either humanLoopName or key")
+        return self
+
+    @model_validator(mode="after")
+    def _is_json(self) -> StartRequest:
+        try:
+            _bytes(self.task.model_dump())
+        except ValueError as error:
+            # NaN, or half of a surrogate pair: Python's JSON would let them pass, and AWS would not.
+            raise ValueError(f"the task is no JSON that AWS takes: {error}") from None
         return self
 
     @property
@@ -114,19 +195,26 @@ class StartedLoop(_Message):
     """The answer to a start.
 
     `needed` is False when Textract or Rekognition decided that no person has to look: then there is
-    no loop, and `prediction` is what the model said. `already` tells that an earlier call had started it.
+    no loop, and `prediction` is what the model said; it is also at `prediction_location`. `already` tells that an
+    earlier call had started it, and `status` what has become of it since: a loop that has ended ends no second time.
     """
 
     human_loop_name: str
     human_loop_arn: str | None = None
     needed: bool = True
     already: bool = False
+    status: str = "InProgress"
     prediction: dict[str, Any] | None = None
+    prediction_location: str | None = None
 
 
 @dataclass(frozen=True)
 class Starter:
-    """Starts and restarts loops. Raises `ClientError` for what AWS refuses; the row is then still `Starting`."""
+    """Starts and restarts loops.
+
+    Raises `ClientError` for what may pass (throttling, a quota, a broken service): the row is then still
+    `Starting`, and the same call, or the reconciler, goes on.
+    """
 
     ledger: Ledger
     bucket: str
@@ -140,17 +228,17 @@ class Starter:
 
         Raises:
             InvalidLoopName: A2I would refuse the name.
-            NameTaken: The ledger knows another loop of that name.
+            InvalidRequest: Textract or Rekognition have no such request.
             InputTooLarge: A2I takes 3 MiB.
+            NameTaken: Another loop has the name.
+            StartRefused: The service refuses.
         """
         name = request.name
-        body = _input_document(request)
-        if (
-            request.task.type == "custom"
-            and len(_text(request.task.input_content).encode()) > MOST_INPUT_BYTES
-        ):
-            raise InputTooLarge(f"The input of human loop {name!r} is over 3 MiB, the most that A2I takes.")
+        kept = _Kept(task=request.task, content_classifiers=request.content_classifiers)
+        self._check(name, kept)
+        body = _bytes(kept.model_dump(mode="json", by_alias=True))
         digest = hashlib.sha256(body).hexdigest()
+        location = self._put(f"inputs/{name}-{digest[:16]}.json", body)
         return self._run(
             Loop(
                 human_loop_name=name,
@@ -159,48 +247,37 @@ class Starter:
                 task_type=request.task.type,
                 attempt=1,
                 root_loop_name=name,
-                input_location=self._store(name, digest, body),
+                input_location=location,
                 input_digest=digest,
-                task_token=request.task_token,
             ),
-            request,
+            kept,
         )
 
     def restart(self, failed: Loop, flow_definition_arn: str) -> StartedLoop:
         """Start the next attempt of a failed loop, with the same input and a name that follows from root and attempt.
 
-        The task token of a waiting workflow goes with the lineage.
-
         Raises:
             InputUnknown: The ledger does not know the input of the failed loop.
             NameTaken: A loop of the new name exists that is not this restart.
+            StartRefused: The service refuses.
         """
-        if failed.input_location is None or failed.input_digest is None:
-            raise InputUnknown(
-                f"The input of human loop {failed.human_loop_name!r} is not known: "
-                "it was not started through Afterloop."
-            )
+        kept = self._kept(failed)
         attempt = failed.attempt + 1
         name = loop_names.of_restart(failed.root, attempt)
-        stored = StartRequest.model_validate_json(self._read(failed.input_location))
-        request = stored.model_copy(
-            update={"human_loop_name": name, "key": None, "flow_definition_arn": flow_definition_arn}
-        )
         started = self._run(
             Loop(
                 human_loop_name=name,
                 flow_definition_arn=flow_definition_arn,
                 status="Starting",
-                task_type=request.task.type,
+                task_type=kept.task.type,
                 attempt=attempt,
                 max_attempts=failed.max_attempts,
                 root_loop_name=failed.root,
                 previous_loop_name=failed.human_loop_name,
                 input_location=failed.input_location,
                 input_digest=failed.input_digest,
-                task_token=failed.task_token,
             ),
-            request,
+            kept,
         )
         self.ledger.update(failed.human_loop_name, next_loop_name=name)
         return started
@@ -210,115 +287,154 @@ class Starter:
 
         Raises:
             InputUnknown: The row names no input.
+            NameTaken: A loop of the name was started elsewhere.
+            StartRefused: The service refuses.
         """
-        if loop.input_location is None or loop.flow_definition_arn is None:
-            raise InputUnknown(f"The ledger row of human loop {loop.human_loop_name!r} names no input.")
-        stored = StartRequest.model_validate_json(self._read(loop.input_location))
-        request = stored.model_copy(
-            update={
-                "human_loop_name": loop.human_loop_name,
-                "key": None,
-                "flow_definition_arn": loop.flow_definition_arn,
-            }
-        )
-        return self._run(loop, request)
+        return self._run(loop, self._kept(loop))
 
-    def _run(self, row: Loop, request: StartRequest) -> StartedLoop:
-        name = row.human_loop_name
+    def _check(self, name: str, kept: _Kept) -> None:
+        """Everything that can be known to be wrong before a call is made."""
+        if isinstance(kept.task, CustomTask):
+            if len(_bytes(kept.task.input_content)) > MOST_INPUT_BYTES:
+                raise InputTooLarge(
+                    f"The input of human loop {name!r} is over 3 MiB, the most that A2I takes."
+                )
+            return
+        request, call = kept.task.request, self._call(kept.task)
+        if "HumanLoopConfig" in request:
+            raise InvalidRequest("task.request: the start writes HumanLoopConfig itself: leave it out")
+        document = request.get(call.document)
+        if not isinstance(document, dict) or "S3Object" not in document:
+            raise InvalidRequest(
+                f"task.request.{call.document}: give an S3Object: a restart reads the document again"
+            )
+        shape = call.client.meta.service_model.operation_model(call.operation).input_shape
+        problems = ParamValidator().validate(request, shape)
+        if problems.has_errors():
+            first = problems.generate_report().splitlines()[0]
+            raise InvalidRequest(f"task.request: {call.operation} does not take it: {first}")
+
+    def _run(self, row: Loop, kept: _Kept) -> StartedLoop:
+        row = row.model_copy(update={"created_at": row.created_at or now()})
         there = self.ledger.open(row)
         if there is not None:
             if (there.input_digest, there.flow_definition_arn) != (row.input_digest, row.flow_definition_arn):
                 raise NameTaken(
-                    f"Human loop name {name!r} is taken: the ledger has a loop of that name with "
-                    "another input or flow definition. Use another name or key."
+                    f"Human loop name {row.human_loop_name!r} is taken: the ledger has a loop of that name "
+                    "with another input or flow definition. Use another name or key."
                 )
             if there.status != "Starting":
-                return StartedLoop(
-                    human_loop_name=name,
-                    human_loop_arn=there.human_loop_arn,
-                    needed=there.status != "NotNeeded",
-                    already=True,
-                    prediction=self._kept_prediction(there),
-                )
-            if row.task_token is not None and row.task_token != there.task_token:
-                # A parent that was started again waits with a new token; the old one is dead.
-                self.ledger.update(name, task_token=row.task_token)
-            if (arn := self._existing_arn(name)) is not None:
-                return self._running(name, arn, already=True)
-        return self._begin(name, request)
+                return self._told_again(there)
+            row = there
+        try:
+            if there is not None and (arn := self._arn(row)) is not None:
+                return self._running(row, arn, already=True)
+            try:
+                return self._begin(row, kept)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in REFUSALS:
+                    raise
+                # Two calls of one start can race to here, and one is told that the loop of the other exists.
+                if (arn := self._arn(row)) is not None:
+                    return self._running(row, arn, already=True)
+                raise _refusal(row, error) from error
+        except StartError as refusal:
+            self.ledger.update(
+                row.human_loop_name, only_while=("Starting",), status="Refused", reason=str(refusal)
+            )
+            raise
 
-    def _begin(self, name: str, request: StartRequest) -> StartedLoop:
-        task = request.task
-        attributes: dict[str, Any] = (
-            {"DataAttributes": {"ContentClassifiers": request.content_classifiers}}
-            if request.content_classifiers
-            else {}
-        )
+    def _begin(self, row: Loop, kept: _Kept) -> StartedLoop:
+        name, task = row.human_loop_name, kept.task
+        config: Any = {"HumanLoopName": name, "FlowDefinitionArn": row.flow_definition_arn}
+        if kept.content_classifiers:
+            config["DataAttributes"] = {"ContentClassifiers": kept.content_classifiers}
         if isinstance(task, CustomTask):
-            return self._running(name, self._start_custom(name, request, task, attributes))
-        config: Any = {
-            "HumanLoopName": name,
-            "FlowDefinitionArn": request.flow_definition_arn,
-            **attributes,
-        }
-        call: Any = (
-            self.textract.analyze_document
-            if isinstance(task, TextractTask)
-            else self.rekognition.detect_moderation_labels
-        )
-        prediction = call(**task.request, HumanLoopConfig=config)
+            started = self.a2i.start_human_loop(
+                **config, HumanLoopInput={"InputContent": _text(task.input_content)}
+            )
+            return self._running(row, started["HumanLoopArn"])
+        prediction = self._call(task).method(**task.request, HumanLoopConfig=config)
         prediction.pop("ResponseMetadata", None)
         arn = prediction.get("HumanLoopActivationOutput", {}).get("HumanLoopArn")
         if arn is not None:
-            return self._running(name, arn)
-        location = self._put(f"predictions/{name}.json", _text(prediction).encode())
+            return self._running(row, arn)
+        location = self._put(f"predictions/{name}.json", _bytes(prediction))
         self.ledger.update(
             name,
-            only_while="Starting",
+            only_while=("Starting",),
             status="NotNeeded",
             reason="The activation conditions were not met: no person had to look.",
             output_location=location,
         )
-        return StartedLoop(human_loop_name=name, needed=False, prediction=prediction)
+        return StartedLoop(
+            human_loop_name=name,
+            needed=False,
+            status="NotNeeded",
+            prediction=prediction,
+            prediction_location=location,
+        )
 
-    def _start_custom(
-        self, name: str, request: StartRequest, task: CustomTask, attributes: dict[str, Any]
-    ) -> str:
-        try:
-            return self.a2i.start_human_loop(
-                HumanLoopName=name,
-                FlowDefinitionArn=request.flow_definition_arn,
-                HumanLoopInput={"InputContent": _text(task.input_content)},
-                **attributes,
-            )["HumanLoopArn"]
-        except ClientError as error:
-            # Two calls of the same start can race to this point; the row, which both hold, says that they are one.
-            if error.response["Error"]["Code"] == "ConflictException" and (arn := self._existing_arn(name)):
-                return arn
-            raise
-
-    def _running(self, name: str, arn: str, *, already: bool = False) -> StartedLoop:
+    def _running(self, row: Loop, arn: str, *, already: bool = False) -> StartedLoop:
+        name = row.human_loop_name
         # The loop's end may have been recorded before this line is reached: then its status stays.
-        if not self.ledger.update(name, only_while="Starting", status="InProgress", human_loop_arn=arn):
+        if not self.ledger.update(
+            name, only_while=("Starting", "Refused"), status="InProgress", human_loop_arn=arn, reason=None
+        ):
             self.ledger.update(name, human_loop_arn=arn)
         return StartedLoop(human_loop_name=name, human_loop_arn=arn, already=already)
 
-    def _existing_arn(self, name: str) -> str | None:
+    def _told_again(self, there: Loop) -> StartedLoop:
+        not_needed = there.status == "NotNeeded"
+        location = there.output_location if not_needed else None
+        return StartedLoop(
+            human_loop_name=there.human_loop_name,
+            human_loop_arn=there.human_loop_arn,
+            needed=not not_needed,
+            already=True,
+            status=there.status or "InProgress",
+            prediction=json.loads(self._read(location)) if location else None,
+            prediction_location=location,
+        )
+
+    def _arn(self, row: Loop) -> str | None:
+        """ARN of the row's loop if A2I has it.
+
+        Raises:
+            NameTaken: A2I has a loop of that name that was not started for this row.
+        """
+        name = row.human_loop_name
         try:
-            return self.a2i.describe_human_loop(HumanLoopName=name)["HumanLoopArn"]
+            found = self.a2i.describe_human_loop(HumanLoopName=name)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
+        opened = datetime.fromisoformat(row.created_at) if row.created_at else datetime.now(UTC)
+        if (
+            found["FlowDefinitionArn"] != row.flow_definition_arn
+            or found["CreationTime"] < opened - CLOCKS_DIFFER
+        ):
+            raise NameTaken(
+                f"Human loop name {name!r} is taken: A2I has had a loop of that name since "
+                f"{found['CreationTime']:%Y-%m-%d %H:%M}, which was not started through Afterloop. "
+                "Use another name or key."
+            )
+        return found["HumanLoopArn"]
 
-    def _kept_prediction(self, row: Loop) -> dict[str, Any] | None:
-        if row.status != "NotNeeded" or row.output_location is None:
-            return None
-        prediction: dict[str, Any] = json.loads(self._read(row.output_location))
-        return prediction
+    def _kept(self, loop: Loop) -> _Kept:
+        if loop.input_location is None or loop.input_digest is None:
+            raise InputUnknown(
+                f"The input of human loop {loop.human_loop_name!r} is not known: "
+                "it was not started through Afterloop."
+            )
+        return _Kept.model_validate_json(self._read(loop.input_location))
 
-    def _store(self, name: str, digest: str, body: bytes) -> str:
-        return self._put(f"inputs/{name}-{digest[:16]}.json", body)
+    def _call(self, task: TextractTask | RekognitionTask) -> _Call:
+        if isinstance(task, TextractTask):
+            return _Call(self.textract, self.textract.analyze_document, "AnalyzeDocument", "Document")
+        method = self.rekognition.detect_moderation_labels
+        return _Call(self.rekognition, method, "DetectModerationLabels", "Image")
 
     def _put(self, key: str, body: bytes) -> str:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
@@ -329,10 +445,35 @@ class Starter:
         return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def _input_document(request: StartRequest) -> bytes:
-    """What is kept for a restart: the request without the token, which is a secret of the waiting execution."""
-    return _text(request.model_dump(mode="json", by_alias=True, exclude={"task_token"})).encode()
+class _Call(NamedTuple):
+    """The operation of an AI service that starts human loops on its own."""
+
+    client: Any
+    method: Any
+    operation: str
+    document: str
+    """The field of its request that names what is looked at."""
+
+
+def _refusal(row: Loop, error: ClientError) -> StartRefused:
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    return StartRefused(
+        f"{error.operation_name} refuses to start human loop {row.human_loop_name!r}: {message} ({code})"
+    )
+
+
+def _told(problem: Any) -> str:
+    """One validation problem as `where: what`."""
+    where = ".".join(
+        str(part) for part in problem["loc"] if part not in ("custom", "textract", "rekognition")
+    )
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
+
+
+def _bytes(value: Any) -> bytes:
+    return _text(value).encode()
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))

@@ -97,8 +97,8 @@ def _searched(path: str, content: Any) -> Any:
 
     try:
         return jmespath.search(path, content)
-    except JMESPathError:
-        return None  # a function met a type it is not for
+    except (JMESPathError, TypeError, ValueError, ArithmeticError):
+        return None  # a function met what it is not for
 
 
 def _service_source(output: Output) -> str | None:

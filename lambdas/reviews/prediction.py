@@ -52,8 +52,8 @@ def find_prediction(input_content: Any, path: str | None = None) -> Any:
 
         try:
             return jmespath.search(path, input_content)
-        except JMESPathError:
-            return None  # a function met a type it is not for: in this document there is no prediction
+        except (JMESPathError, TypeError, ValueError, ArithmeticError):
+            return None  # a function met what it is not for: in this document there is no prediction
     if not isinstance(input_content, dict):
         return None
     found = next((input_content[place] for place in PLACES if input_content.get(place) is not None), None)

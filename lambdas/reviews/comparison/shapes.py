@@ -131,7 +131,7 @@ class Span(Shape):
     @property
     @override
     def extent(self) -> tuple[float, float]:
-        return self.start, self.end
+        return min(self.start, self.end), max(self.start, self.end)
 
     @override
     def likeness(self, other: Span) -> float:

@@ -7,6 +7,7 @@ the agreed shape lies in the middle of those that were drawn.
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison.shapes import Shape
@@ -50,6 +51,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)  # a JMESPath can make such a number; JSON has none
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value

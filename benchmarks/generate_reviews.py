@@ -28,15 +28,23 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=30, help="days over which the reviews spread")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
+    size = write_reviews(
+        options.out, options.count, first=options.first, days=options.days, seed=options.seed
+    )
+    print(f"{options.count:,} reviews, {size / 1e6:,.0f} MB, in {options.out}")
+
+
+def write_reviews(folder: Path, count: int, *, first: date, days: int, seed: int) -> int:
+    """Writes what `generate` gives into a folder, made if it is missing; returns the size in bytes."""
     size = 0
-    for key, line in generate(options.count, first=options.first, days=options.days, seed=options.seed):
-        path = options.out / key
+    for key, line in generate(count, first=first, days=days, seed=seed):
+        path = folder / key
         try:
             size += path.write_bytes(line)
         except FileNotFoundError:
             path.parent.mkdir(parents=True)
             size += path.write_bytes(line)
-    print(f"{options.count:,} reviews, {size / 1e6:,.0f} MB, in {options.out}")
+    return size
 
 
 def generate(

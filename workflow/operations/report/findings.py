@@ -75,7 +75,8 @@ def headline(figures: Figures) -> Headline:
         + (f", {said}. " if said else ". ")
     )
     if share.small or figures.overruled_reviews.small:
-        meaning += f"That is few: the true rate may be anywhere from {words.percent(low, 0)} to {words.percent(high, 0)}."
+        anywhere = f"{words.percent(low, 0)} to {words.percent(high, 0)}"
+        meaning += f"That is few: the true rate may be anywhere from {anywhere}."
     else:
         meaning += (
             f"Of every ten reviews, {_tenths(figures.overruled_reviews.value)} had something to correct."

@@ -32,7 +32,7 @@ from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
 from workflow.stack.stages import Stage
 
-__all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run"]
+__all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run", "subscribed_queue"]
 
 OUTPUTS = "human-review-outputs"
 DOCUMENTS = "human-review-documents"
@@ -269,7 +269,7 @@ class Watch:
         self.broken: Exception | None = None
         self._ledger = Ledger(sandbox.client("dynamodb"), outputs["LedgerTable"])
         self._executions = sandbox.client("stepfunctions")
-        self._queue = _subscribed_queue(sandbox, outputs)
+        self._queue = subscribed_queue(sandbox, outputs)
         self._sqs = sandbox.client("sqs")
         self._seen = {story.name: Seen() for story in STORIES}
 
@@ -381,7 +381,7 @@ def _states(executions: Any, execution: str) -> list[str]:
     ]
 
 
-def _subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
+def subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
     """A queue that gets what the two topics send, as a user's own would."""
     sqs, sns = sandbox.client("sqs"), sandbox.client("sns")
     url: str = sqs.create_queue(QueueName="afterloop-local-messages")["QueueUrl"]

@@ -9,6 +9,8 @@ from typing import TypeVar
 import pytest
 
 from sandbox.engine import Sandbox
+from sandbox.local import LOCAL_STAGE, publish_local
+from tests.engine.published import PublishedStage
 
 T = TypeVar("T")
 
@@ -21,6 +23,12 @@ def sandbox() -> Iterator[Sandbox]:
     """
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def published(sandbox: Sandbox, eventually: Callable[..., object]) -> PublishedStage:
+    """The stage `local`, published to the shared sandbox by the same code that publishes to AWS."""
+    return PublishedStage(sandbox, LOCAL_STAGE, publish_local(sandbox), eventually)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,154 @@
+"""A stage that is published to the sandbox, and what the tests look at in it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.ledger import Ledger, Loop
+from sandbox.engine import Sandbox
+from sandbox.local import subscribed_queue
+from workflow.stack.stages import Stage
+
+
+@dataclass
+class PublishedStage:
+    """The stage `local` with its resources, read through boto3."""
+
+    sandbox: Sandbox
+    stage: Stage
+    outputs: dict[str, str]
+    eventually: Callable[..., Any]
+    _messages: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.sandbox.client("dynamodb"), self.outputs["LedgerTable"])
+        self.states = self.sandbox.client("stepfunctions")
+        self.s3 = self.sandbox.client("s3")
+        self.a2i = self.sandbox.client("sagemaker-a2i-runtime")
+        self._sqs = self.sandbox.client("sqs")
+        self._queue = subscribed_queue(self.sandbox, self.outputs)
+
+    def name(self, what: str = "loop") -> str:
+        """A loop's name that no other test has."""
+        return f"{what}-{uuid.uuid4().hex[:10]}"
+
+    def flow_definition_arn(self, name: str) -> str:
+        base = f"arn:aws:sagemaker:{self.sandbox.region}:{self.sandbox.account_id}"
+        return f"{base}:flow-definition/{name}"
+
+    def flow_definition(self, task_count: int = 1, **more: Any) -> str:
+        """A flow definition of its own: its ARN."""
+        return self.sandbox.flow_definitions.create(
+            self.name("flow"), self.stage.output_buckets[0], task_count=task_count, **more
+        )
+
+    def invoke(self, function: str, payload: Any) -> Any:
+        """Call a function of the stage by the name in its output or its ARN; an error is raised as RuntimeError."""
+        arn = self.outputs.get(function, function)
+        answer = self.sandbox.client("lambda").invoke(FunctionName=arn, Payload=json.dumps(payload))
+        body = json.load(answer["Payload"])
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{body['errorType']}: {body['errorMessage']}")
+        return body
+
+    def start(self, name: str, flow_definition_arn: str, content: dict[str, Any], **more: Any) -> Any:
+        """Start a custom loop through the stage."""
+        return self.invoke(
+            "StartLoop",
+            {
+                "humanLoopName": name,
+                "flowDefinitionArn": flow_definition_arn,
+                "task": {"type": "custom", "inputContent": content},
+                **more,
+            },
+        )
+
+    def event(self, name: str, status: str, **detail: Any) -> dict[str, Any]:
+        """The detail of a status change, as A2I sends it."""
+        return {
+            "creationTime": "2026-03-04T05:06:07.890Z",
+            "failureCode": None,
+            "failureReason": None,
+            "flowDefinitionArn": self.flow_definition_arn("support-messages"),
+            "humanLoopArn": f"arn:aws:sagemaker:us-east-1:{self.sandbox.account_id}:human-loop/{name}",
+            "humanLoopName": name,
+            "humanLoopOutput": None,
+            "humanLoopStatus": status,
+            **detail,
+        }
+
+    def executions(self, marker: str) -> list[dict[str, Any]]:
+        """The executions whose input holds a text, oldest first, each with `states` (the names that it passed)."""
+        found = []
+        pages = self.states.get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs["StateMachine"]
+        )
+        for page in pages:
+            for one in page["executions"]:
+                execution = self.states.describe_execution(executionArn=one["executionArn"])
+                if marker in execution["input"]:
+                    history = self.states.get_execution_history(
+                        executionArn=one["executionArn"], maxResults=1000
+                    )["events"]
+                    found.append(
+                        {
+                            **execution,
+                            "states": [
+                                event["stateEnteredEventDetails"]["name"]
+                                for event in history
+                                if "stateEnteredEventDetails" in event
+                            ],
+                        }
+                    )
+        return sorted(found, key=lambda execution: execution["startDate"])
+
+    def ended(self, marker: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until that many executions with the text in their input have ended."""
+
+        def all_ended() -> list[dict[str, Any]]:
+            found = self.executions(marker)
+            running = [one for one in found if one["status"] == "RUNNING"]
+            return found if len(found) >= count and not running else []
+
+        return self.eventually(all_ended, timeout=60, message=f"{count} ended executions about {marker}")
+
+    def row(self, name: str) -> Loop:
+        loop = self.ledger.find(name)
+        assert loop is not None, f"the ledger has no row {name}"
+        return loop
+
+    def messages(self, name: str, kind: str | None = None) -> list[dict[str, Any]]:
+        """What was sent about a loop so far: the document, `subject`, `attributes`, `topic`."""
+        while batch := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in batch:
+                envelope = json.loads(message["Body"])
+                self._messages.append(
+                    {
+                        **json.loads(envelope["Message"]),
+                        "subject": envelope["Subject"],
+                        "topic": envelope["TopicArn"],
+                        "attributes": {
+                            key: value["Value"]
+                            for key, value in envelope.get("MessageAttributes", {}).items()
+                        },
+                    }
+                )
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return [one for one in self._messages if one["humanLoopName"] == name and kind in (None, one["kind"])]
+
+    def message(self, name: str, kind: str | None = None) -> dict[str, Any]:
+        """Wait for the one message about a loop."""
+        found = self.eventually(lambda: self.messages(name, kind), message=f"a message about {name}")
+        assert len(found) == 1, found
+        return found[0]
+
+    def record(self, location: str) -> dict[str, Any]:
+        """The object at an s3:// location, parsed."""
+        bucket, key = location.removeprefix("s3://").split("/", 1)
+        return json.loads(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -1,0 +1,373 @@
+"""Each ending of a human loop runs one execution to its end, with its effects in the ledger, the bucket and the topics."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
+from tests.engine.published import PublishedStage
+
+RED_END = ["Escalate", "Give claim back", "Failed"]
+CLAIMED = ["Claim status change", "Route by status"]
+
+
+@pytest.fixture(scope="module")
+def flow(published: PublishedStage) -> str:
+    """A flow definition of a custom task for one worker."""
+    return published.flow_definition()
+
+
+def test_a_completed_review_passes_four_states_and_is_stored(published: PublishedStage, flow: str) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0], worker="worker-1", seconds_spent=12)
+
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    assert execution["states"][:4] == [*CLAIMED, "Collect review", "Record review"]
+    row = published.row(name)
+    assert (row.status, row.outcome) == ("Completed", "stored")
+    assert row.execution == execution["executionArn"]
+    record = published.record(row.review_location or "")
+    assert record["human_loop_name"] == name
+    assert {field["name"]: field["outcome"] for field in record["fields"]} == {
+        "sentiment": "changed",
+        "comment": "answered",
+    }
+    assert record["answers"][0]["worker_id"] == "worker-1"
+    assert row.review is not None
+    assert (row.review["answers"], row.review["changed"], row.review["overruled"]) == (1, 1, True)
+    # The input is the event; what the execution carries is figures, never the document.
+    state = json.loads(execution["output"])
+    assert state["detail"]["humanLoopName"] == name
+    assert "Broken on arrival" not in execution["output"]
+
+
+@pytest.mark.parametrize("sample", [JOB_APPLICATION, MODERATION], ids=lambda sample: sample.task_type)
+def test_reviews_of_the_built_in_tasks_are_stored(published: PublishedStage, sample: Any) -> None:
+    name = published.name(sample.task_type)
+    flow = published.flow_definition(task_type=sample.task_type, conditions=sample.conditions)
+    where = sample.upload(published.s3, published.stage.document_buckets[0])
+    request = (
+        {"Document": where, "FeatureTypes": ["FORMS"]} if sample is JOB_APPLICATION else {"Image": where}
+    )
+    published.invoke(
+        "StartLoop",
+        {
+            "humanLoopName": name,
+            "flowDefinitionArn": flow,
+            "task": {"type": sample.task_type, "request": request},
+        },
+    )
+    published.sandbox.loops.answer(name, sample.answers[0])
+
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    record = published.record(published.row(name).review_location or "")
+    assert record["task_type"] == sample.task_type
+    assert record["activation_conditions"]
+    assert record["overruled"] is True
+
+
+def test_a_failed_loop_is_restarted_and_the_second_attempt_is_stored(
+    published: PublishedStage, flow: str
+) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    published.sandbox.loops.fail(name, "InternalError", "a fault of the service")
+
+    (execution,) = published.ended(name)
+    assert execution["states"][-3:] == ["Back off", "Restart loop", "Record restart"]
+    first = published.row(name)
+    assert (first.outcome, first.failure_code) == ("restarted", "InternalError")
+    second = published.row(first.next_loop_name or "")
+    assert (second.attempt, second.previous_loop_name, second.root_loop_name) == (2, name, name)
+    assert published.sandbox.loops.get(second.human_loop_name).input_content == SUPPORT_MESSAGE.prediction
+
+    published.sandbox.loops.answer(second.human_loop_name, SUPPORT_MESSAGE.answers[0])
+    published.ended(second.human_loop_name)
+    assert published.row(second.human_loop_name).outcome == "stored"
+
+
+def test_a_refused_input_is_escalated_with_lineage_and_command(published: PublishedStage, flow: str) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    published.sandbox.loops.fail(name, "ValidationError", "the template has no such variable")
+
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    assert execution["states"][4:6] == ["Escalate failed loop", "Record escalation"]
+    message = published.message(name)
+    assert message["kind"] == "loop-failed"
+    assert "EscalationTopic" in message["topic"]
+    assert "same input would fail again" in message["reason"]
+    assert [loop["humanLoopName"] for loop in message["lineage"]] == [name]
+    assert message["command"] == f"python deploy.py loops restart {name} --stage local"
+    assert message["attributes"] == {
+        "kind": "loop-failed",
+        "stage": "local",
+        "flowDefinition": flow.rpartition("/")[2],
+        "humanLoopStatus": "Failed",
+        "failureCode": "ValidationError",
+    }
+    assert execution["executionArn"] in message["execution"]
+    assert published.row(name).outcome == "escalated"
+
+
+def test_a_lineage_that_fails_again_and_again_is_escalated_whole(
+    published: PublishedStage, flow: str
+) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    loop = name
+    for _ in range(3):
+        published.sandbox.loops.fail(loop, "InternalError")
+        published.ended(f'"{loop}"')
+        last, loop = loop, published.row(loop).next_loop_name or ""
+    assert loop == ""
+    message = published.message(last)
+    assert "all 3 attempts are used up" in message["reason"]
+    assert [one["attempt"] for one in message["lineage"]] == [1, 2, 3]
+    assert message["lineage"][0]["humanLoopName"] == name
+
+
+def test_a_loop_from_elsewhere_cannot_be_restarted_and_is_escalated(
+    published: PublishedStage, flow: str
+) -> None:
+    name = published.name()
+    published.a2i.start_human_loop(
+        HumanLoopName=name, FlowDefinitionArn=flow, HumanLoopInput={"InputContent": "{}"}
+    )
+    published.sandbox.loops.fail(name, "InternalError")
+    published.ended(name)
+    assert "its input is not known" in published.message(name)["reason"]
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_a_stopped_loop_is_told_of_and_its_answers_are_kept(published: PublishedStage, answered: int) -> None:
+    name = published.name()
+    published.start(name, published.flow_definition(task_count=2), SUPPORT_MESSAGE.prediction)
+    for answer in SUPPORT_MESSAGE.answers[:answered]:
+        published.sandbox.loops.answer(name, answer)
+    published.a2i.stop_human_loop(HumanLoopName=name)
+
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    assert {"Notify stopped", "Record stop"} <= set(execution["states"])
+    row = published.row(name)
+    assert (row.status, row.outcome) == ("Stopped", "notified")
+    assert (row.review_location is not None) == bool(answered)
+    message = published.message(name)
+    assert message["kind"] == "loop-stopped"
+    assert "NotificationTopic" in message["topic"]
+
+
+def test_of_many_deliveries_of_one_status_change_one_is_worked_on(
+    published: PublishedStage, flow: str
+) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: published.sandbox.events.redeliver(name), range(4)))
+
+    executions = published.ended(name, 5)
+    assert sum("Record review" in one["states"] for one in executions) == 1
+    assert sum(one["states"] == ["Claim status change", "Already handled"] for one in executions) == 4
+    assert all(one["status"] == "SUCCEEDED" for one in executions)
+
+
+@pytest.mark.parametrize("field", ["humanLoopName", "creationTime", "humanLoopStatus"])
+@pytest.mark.parametrize("value", ["absent", None, "", 7])
+def test_an_event_that_does_not_say_which_loop_it_is_about_calls_a_person(
+    published: PublishedStage, field: str, value: Any
+) -> None:
+    marker = published.name("unreadable")
+    detail = published.event(marker, "Completed", marker=marker)
+    if value == "absent":
+        del detail[field]
+    else:
+        detail[field] = value
+    published.sandbox.events.deliver(detail)
+
+    (execution,) = published.ended(marker)
+    assert execution["status"] == "FAILED"
+    assert execution["states"] == ["Claim status change", "Escalate unclaimed event", "Not taken"]
+    assert f"$.detail.{field}" in execution["cause"]
+    about = "unknown" if field == "humanLoopName" else marker
+    found = published.eventually(
+        lambda: [
+            one
+            for one in published.messages(about, "event-unclaimed")
+            if execution["executionArn"] in one["execution"]
+        ]
+    )
+    assert f"$.detail.{field}" in found[0]["reason"]
+
+
+def test_an_unknown_status_ends_red_and_the_claim_is_given_back(published: PublishedStage) -> None:
+    name = published.name()
+    published.sandbox.events.deliver(published.event(name, "Deleting"))
+    (execution,) = published.ended(name)
+    assert execution["status"] == "FAILED"
+    assert execution["states"] == [*CLAIMED, "Unknown status", *RED_END]
+    assert "Deleting" in published.message(name)["reason"]
+    (claim,) = published.row(name).claims.values()
+    assert claim["state"] == "released"
+
+
+def _put_output(published: PublishedStage, name: str, body: bytes) -> str:
+    bucket, key = published.stage.output_buckets[0], f"bad/{name}/output.json"
+    published.s3.put_object(Bucket=bucket, Key=key, Body=body)
+    return f"s3://{bucket}/{key}"
+
+
+BAD_LOCATIONS = {
+    "null": (None, "InvalidDocument", "outputS3Uri"),
+    "not a location": ("https://example.com/output.json", "InvalidDocument", "outputS3Uri"),
+    "elsewhere": ("s3://somebody-elses-bucket/output.json", "OutputNotAllowed", "output_buckets"),
+    "missing": ("s3://human-review-outputs/nothing/output.json", "OutputMissing", "no such object"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LOCATIONS)
+def test_a_bad_output_location_is_escalated_with_the_reason(published: PublishedStage, case: str) -> None:
+    location, error, reason = BAD_LOCATIONS[case]
+    _is_refused(published, location, error, reason)
+
+
+BAD_OUTPUTS = {
+    "empty": (b"", "InvalidDocument", "empty"),
+    "not JSON": (b"<html>", "InvalidDocument", "line 1 column 1"),
+    "an array": (b"[]", "InvalidDocument", "$"),
+    "50 MB": (b"x" * 50_000_000, "OutputTooLarge", "50,000,000"),
+    "an unknown task type": (
+        json.dumps(
+            {
+                "flowDefinitionArn": "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/f",
+                "humanLoopName": "x",
+                "humanAnswers": [],
+                "inputContent": {},
+                "awsManagedHumanLoopRequestSource": "AWS/Palmistry/ReadHands/V9",
+            }
+        ).encode(),
+        "InvalidDocument",
+        "AWS/Palmistry/ReadHands/V9",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OUTPUTS)
+def test_a_bad_output_is_escalated_and_nothing_is_stored(published: PublishedStage, case: str) -> None:
+    body, error, reason = BAD_OUTPUTS[case]
+    name = published.name("bad")
+    location = _put_output(published, name, body)
+    _is_refused(published, location, error, reason, name)
+    bucket, key = location.removeprefix("s3://").split("/", 1)
+    assert published.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body  # untouched
+
+
+def _is_refused(
+    published: PublishedStage, location: Any, error: str, reason: str, name: str | None = None
+) -> None:
+    name = name or published.name("bad")
+    published.sandbox.events.deliver(
+        published.event(name, "Completed", humanLoopOutput={"outputS3Uri": location})
+    )
+    (execution,) = published.ended(name)
+    assert execution["status"] == "FAILED"
+    assert execution["error"] == error
+    assert execution["states"] == [*CLAIMED, "Collect review", *RED_END]
+    message = published.message(name)
+    assert (message["kind"], message["step"]) == ("step-failed", "Collect review")
+    assert reason in message["reason"]
+    assert message["command"] == f"python deploy.py loops redrive {name} --stage local"
+    row = published.row(name)
+    assert (row.outcome, row.review_location) == ("failed", None)
+    assert reason in (row.reason or "")
+    stored = published.s3.list_objects_v2(Bucket=published.outputs["ReviewBucket"], Prefix="reviews/")
+    assert not [one for one in stored.get("Contents", []) if name in one["Key"]]
+
+
+def test_when_the_cause_is_mended_the_same_event_can_be_handled(published: PublishedStage) -> None:
+    name = published.name()
+    location = f"s3://{published.stage.output_buckets[0]}/late/{name}/output.json"
+    detail = published.event(name, "Completed", humanLoopOutput={"outputS3Uri": location})
+    published.sandbox.events.deliver(detail)
+    (refused,) = published.ended(name)
+    assert refused["error"] == "OutputMissing"
+
+    document = {
+        "flowDefinitionArn": detail["flowDefinitionArn"],
+        "humanLoopName": name,
+        "humanAnswers": [
+            {
+                "answerContent": SUPPORT_MESSAGE.answers[0],
+                "submissionTime": "2026-03-04T06:00:00.000Z",
+                "workerId": "w",
+            }
+        ],
+        "inputContent": SUPPORT_MESSAGE.prediction,
+    }
+    bucket, key = location.removeprefix("s3://").split("/", 1)
+    published.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document))
+    published.sandbox.events.deliver(detail)
+    refused, stored = published.ended(name, 2)
+    assert stored["status"] == "SUCCEEDED"
+    row = published.row(name)
+    assert row.outcome == "stored"
+    (claim,) = row.claims.values()
+    assert (claim["state"], claim["execution"]) == ("done", stored["executionArn"])
+
+
+def test_an_event_without_the_optional_keys_is_handled(published: PublishedStage) -> None:
+    """Events seen in the wild lacked humanLoopArn and flowDefinitionArn, and had upper-case letters in the name."""
+    name = published.name("Loop").replace("loop", "Loop")
+    detail = published.event(name, "Stopped")
+    for key in ("humanLoopArn", "flowDefinitionArn", "failureCode", "failureReason", "humanLoopOutput"):
+        del detail[key]
+    published.sandbox.events.deliver(detail)
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+
+
+def test_a_large_form_of_three_workers_fits_through_the_state(published: PublishedStage) -> None:
+    from sandbox.samples import Field
+
+    fields = [Field(f"Question {number}:", f"answer {number}", confidence=60.0) for number in range(120)]
+    prediction = form(fields)
+    name = published.name("large")
+    answers = [form_answer(prediction, {f"Question {n}:": "other"}) for n in (1, 1, 2)]
+    document = {
+        "awsManagedHumanLoopRequestSource": "AWS/Textract/AnalyzeDocument/Forms/V1",
+        "flowDefinitionArn": published.flow_definition_arn("job-applications"),
+        "humanLoopName": name,
+        "humanAnswers": [
+            {"answerContent": answer, "submissionTime": f"2026-03-04T06:0{n}:00.000Z", "workerId": f"w{n}"}
+            for n, answer in enumerate(answers)
+        ],
+        "inputContent": {"aiServiceRequest": {}, "aiServiceResponse": _camel(prediction)},
+    }
+    body = json.dumps(document).encode()
+    assert len(body) > 262_144  # more than a state may hold
+    location = _put_output(published, name, body)
+    published.sandbox.events.deliver(
+        published.event(name, "Completed", humanLoopOutput={"outputS3Uri": location})
+    )
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED", execution.get("cause")
+    assert len(execution["output"]) < 10_000
+    record = published.record(published.row(name).review_location or "")
+    outcomes = {field["name"]: field["outcome"] for field in record["fields"]}
+    assert len(outcomes) == 120
+    assert [outcome for outcome in outcomes.values() if outcome == "changed"] == ["changed"]
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: _camel(inner) for key, inner in value.items()}
+    return [_camel(inner) for inner in value] if isinstance(value, list) else value

@@ -254,18 +254,18 @@ class Events:
         self._call("POST", "/_sandbox/events", event)
 
     def redeliver(self, loop_name: str) -> None:
-        """Sends the last event of a loop again: the same detail in a new event, as happens to both.
+        """Sends the event of an ended loop once more: the same detail in a new event, as happens to both.
+
+        Also the way to put something between the end of a loop and its event: `lose` it, do what is to be
+        done (take the output away, say), then send it.
 
         Raises:
-            SandboxError: the loop has sent none.
+            SandboxError: there is no such loop, or it has not ended.
         """
-        events = self.of(loop_name)
-        if not events:
-            raise SandboxError(f"the human loop {loop_name} has sent no event that could be sent again")
-        self.deliver(**events[-1])
+        self._call("POST", f"/_sandbox/loops/{quote(loop_name, safe='')}/redeliver")
 
     def lose(self, times: int = 1) -> None:
-        """The next status changes are not told to EventBridge."""
+        """The next status changes are not told to EventBridge, as may happen to it on the way."""
         self._call("POST", "/_sandbox/events/lose", {"times": times})
 
     def _call(self, method: str, path: str, body: Any = None, **query: str) -> Any:

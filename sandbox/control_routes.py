@@ -11,6 +11,7 @@
     POST /_sandbox/loops/NAME/answer         {"content", "worker"?, "seconds_spent"?}
     POST /_sandbox/loops/NAME/fail           {"code", "reason"?}
     POST /_sandbox/loops/NAME/expire
+    POST /_sandbox/loops/NAME/redeliver
     GET  /_sandbox/events                    ?loop=NAME
     POST /_sandbox/events                    {"detail", "source"?, "detail_type"?, "resources"?}
     POST /_sandbox/events/lose               {"times"}
@@ -28,7 +29,7 @@ from typing import Any
 from ministack import app as ministack
 from ministack.services import stepfunctions
 
-from sandbox.a2i import DETAIL_TYPE, SOURCE, HumanLoop, HumanLoopService, Tenant
+from sandbox.a2i import DETAIL_TYPE, SOURCE, TERMINAL, HumanLoop, HumanLoopService, Tenant
 from sandbox.errors import SandboxError
 from sandbox.identity import ACCOUNT_ID
 from sandbox.protocol import ServiceError, iso_time
@@ -52,6 +53,7 @@ class ControlRoutes:
             ("POST", re.compile(r"/_sandbox/loops/([^/]+)/answer"), self._answer),
             ("POST", re.compile(r"/_sandbox/loops/([^/]+)/fail"), self._fail),
             ("POST", re.compile(r"/_sandbox/loops/([^/]+)/expire"), self._expire),
+            ("POST", re.compile(r"/_sandbox/loops/([^/]+)/redeliver"), self._redeliver),
             ("GET", re.compile(r"/_sandbox/events"), self._list_events),
             ("POST", re.compile(r"/_sandbox/events"), self._deliver),
             ("POST", re.compile(r"/_sandbox/events/lose"), self._lose),
@@ -118,6 +120,13 @@ class ControlRoutes:
     async def _expire(self, given: _Given, name: str) -> Any:
         loop = self._loops.loop(given.tenant, name)
         await self._loops.expire(loop)
+        return _shown(loop)
+
+    async def _redeliver(self, given: _Given, name: str) -> Any:
+        loop = self._loops.loop(given.tenant, name)
+        if loop.status not in TERMINAL:
+            raise SandboxError(f"the human loop {name} is {loop.status}: only an ended loop sends an event")
+        await self._loops.emit(loop.tenant, loop.event())
         return _shown(loop)
 
     async def _list_events(self, given: _Given) -> Any:

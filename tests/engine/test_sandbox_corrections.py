@@ -246,3 +246,77 @@ def test_a_state_machine_calls_textract_by_itself(sandbox, execute, unique):
     execution = execute({"Analyze": sdk_call("textract", "analyzeDocument", request)})
     assert execution["status"] == "SUCCEEDED", execution
     assert json.loads(execution["output"])["DocumentMetadata"] == {"Pages": 1}
+
+
+def test_a_catch_sets_variables(execute, function):
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function, "Payload": {"do": "raise"}},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Assign": {"why.$": "$.Error"}, "Next": "Caught"}],
+        "End": True,
+    }
+    caught = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $why %}", "End": True}
+    execution = execute({"Task": task, "Caught": caught})
+    assert json.loads(execution["output"]) == "OutputMissing"
+
+
+def test_a_state_machine_publishes_message_attributes(sandbox, execute, unique):
+    topic = sandbox.client("sns").create_topic(Name=unique)["TopicArn"]
+    sqs = sandbox.client("sqs")
+    queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    sandbox.client("sns").subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=arn,
+        Attributes={"FilterPolicy": json.dumps({"kind": ["wanted"]})},
+    )
+    for kind in ("other", "wanted"):
+        attributes = {"kind": {"DataType": "String", "StringValue": kind}}
+        execute(
+            {
+                "Publish": {
+                    "Type": "Task",
+                    "Resource": "arn:aws:states:::sns:publish",
+                    "Parameters": {"TopicArn": topic, "Message": kind, "MessageAttributes": attributes},
+                    "End": True,
+                }
+            }
+        )
+    messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(message["Body"])["Message"] for message in messages] == ["wanted"]
+
+
+def test_the_loopback_counts_as_tls(sandbox, unique):
+    s3 = sandbox.client("s3")
+    s3.create_bucket(Bucket=unique)
+    only_tls = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{unique}", f"arn:aws:s3:::{unique}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket=unique, Policy=json.dumps({"Version": "2012-10-17", "Statement": [only_tls]}))
+    user = sandbox.client("iam").create_user(UserName=unique)["User"]["UserName"]
+    allowed = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+    sandbox.client("iam").put_user_policy(
+        UserName=user,
+        PolicyName="put",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )
+    key = sandbox.client("iam").create_access_key(UserName=user)["AccessKey"]
+    client = sandbox.client(
+        "s3", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+    client.put_object(Bucket=unique, Key="a", Body=b"a")
+    client.close()

@@ -1,0 +1,442 @@
+"""Publishing to the embedded engine: the same code, change sets, versions and events as on AWS."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.engine import Sandbox, SandboxSession
+from workflow.errors import DeploymentError, PublishError
+from workflow.publish.account import Account
+from workflow.publish.destroying import destroy, destruction
+from workflow.publish.history import history, to_go_back_to
+from workflow.publish.package import Package, make_package
+from workflow.publish.plan import Plan
+from workflow.publish.publishing import Published, plan_for, publish
+from workflow.publish.rollback import roll_back
+from workflow.publish.status import status
+from workflow.publish.swapping import swap
+from workflow.stack.assembly import Assembly, assemble
+from workflow.stack.bundles import local
+from workflow.stack.functions import ROOT
+from workflow.stack.stages import Stage
+
+
+@pytest.fixture(scope="module")
+def assembly() -> Assembly:
+    return assemble()
+
+
+class Publisher:
+    """A stage of its own for one test."""
+
+    def __init__(self, account: Account, name: str, assembly: Assembly, root: Path) -> None:
+        self.account, self.assembly, self.root = account, assembly, root
+        self.stage = Stage(name=name, region=account.region, output_buckets=("reviewed",))
+        self.plans: list[Plan] = []
+
+    def package(self, edit: Callable[[dict[str, Any]], object] | None = None, **settings: Any) -> Package:
+        """The package of the stage with other settings, and the resources of its template edited."""
+        package = make_package(
+            self.stage.model_copy(update=settings),
+            self.assembly,
+            local(),
+            account=self.account.id,
+            artifact_bucket=self.account.artifact_bucket,
+            root=self.root,
+        )
+        if edit is None:
+            return package
+        template = json.loads(package.template)
+        edit(template["Resources"])
+        return replace(package, template=json.dumps(template))
+
+    def publish(self, package: Package | None = None, *, agree: bool = True) -> Published | None:
+        def confirm(plan: Plan) -> bool:
+            self.plans.append(plan)
+            return agree
+
+        return publish(self.account, self.stage, package or self.package(), confirm=confirm)
+
+    def plan(self, package: Package | None = None) -> Plan:
+        return plan_for(self.account, self.stage, package or self.package())
+
+    @property
+    def stack_status(self) -> str | None:
+        stack = self.account.stack(self.stage.stack_name)
+        return stack.status if stack else None
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of what bundles are made from, to be edited."""
+    for folder in ("lambdas", "requirements"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (ROOT / ".build").mkdir(exist_ok=True)
+    (tmp_path / ".build").symlink_to(ROOT / ".build")
+    return tmp_path
+
+
+@pytest.fixture
+def publisher(sandbox: Sandbox, assembly: Assembly, root: Path, request: pytest.FixtureRequest) -> Publisher:
+    name = f"t{zlib.crc32(request.node.name.encode())}"
+    return Publisher(Account(sandbox.session), name, assembly, root)
+
+
+def comment(text: str) -> Callable[[dict[str, Any]], None]:
+    """An edit that changes one state of the definition."""
+
+    def edit(resources: dict[str, Any]) -> None:
+        properties = resources["StateMachine"]["Properties"]
+        definition = json.loads(properties["DefinitionString"])
+        definition["States"]["Already handled"]["Comment"] = text
+        properties["DefinitionString"] = json.dumps(definition)
+
+    return edit
+
+
+def broken(resources: dict[str, Any]) -> None:
+    """An edit that CloudFormation accepts, and that fails on the way."""
+    resources["Broken"] = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1}}
+
+
+def change_sets(publisher: Publisher) -> list[Any]:
+    """Those that could still be executed."""
+    client = publisher.account.session.client("cloudformation")
+    summaries = client.list_change_sets(StackName=publisher.stage.stack_name)["Summaries"]
+    return [one for one in summaries if one["ExecutionStatus"] == "AVAILABLE"]
+
+
+def test_a_stage_is_published_and_a_second_time_there_is_nothing_to_do(publisher: Publisher) -> None:
+    first = publisher.publish()
+    assert first is not None
+    assert first.changed
+    assert first.outputs["StateMachine"].endswith(publisher.stage.stack_name)
+    assert first.version == f"{first.outputs['StateMachine']}:1"
+
+    again = publisher.publish()
+
+    assert again is not None
+    assert not again.changed
+    assert again.version == first.version
+    assert len(publisher.plans) == 1
+    assert publisher.plan().is_empty
+    assert [record.number for record in history(publisher.account, publisher.stage.name)] == [1]
+
+
+def test_the_artifact_bucket_is_private_encrypted_and_versioned(publisher: Publisher) -> None:
+    publisher.publish()
+    s3, bucket = publisher.account.session.client("s3"), publisher.account.artifact_bucket
+
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+def test_a_plan_changes_nothing(publisher: Publisher) -> None:
+    assert publisher.plan().creates
+    assert publisher.stack_status is None
+
+    publisher.publish()
+    plan = publisher.plan(publisher.package(comment("Other")))
+
+    assert [state.name for state in plan.states] == ["Already handled"]
+    assert not change_sets(publisher)
+    assert publisher.plan().is_empty
+
+
+def test_a_no_leaves_everything_as_it_was(publisher: Publisher) -> None:
+    assert publisher.publish(agree=False) is None
+    assert publisher.stack_status is None
+
+    publisher.publish()
+    assert publisher.publish(publisher.package(comment("Other")), agree=False) is None
+
+    assert not change_sets(publisher)
+    assert publisher.plan().is_empty
+
+
+def test_only_the_function_whose_code_changed_is_published(publisher: Publisher) -> None:
+    publisher.publish()
+    file = publisher.root / "lambdas/decide_restart.py"
+    file.write_text(file.read_text() + "\n# More.\n")
+
+    published = publisher.publish()
+
+    assert [(one.name, one.code) for one in publisher.plans[-1].functions] == [("DecideRestart", True)]
+    assert [one.id for one in publisher.plans[-1].resources] == ["DecideRestart"]
+    assert published is not None
+    assert published.version is not None
+    assert published.version.endswith(":1"), "the state machine did not change"
+
+
+def test_a_setting_reaches_the_stack_and_the_plan(publisher: Publisher) -> None:
+    publisher.publish()
+    publisher.publish(publisher.package(output_buckets=("reviewed", "more")))
+
+    plan = publisher.plans[-1]
+    assert "OutputBuckets" in [setting.name for setting in plan.settings]
+    assert {one.resource for one in plan.permissions if one.widened} >= {"arn:aws:s3:::more/*"}
+    stack = publisher.account.stack(publisher.stage.stack_name)
+    assert stack is not None
+    assert stack.parameters["OutputBuckets"] == "reviewed,more"
+
+
+def held(queue: str, then: str) -> Callable[[dict[str, Any]], None]:
+    """An edit that makes the machine wait for a task token, and then pass one state."""
+    hold = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
+        "Next": then,
+    }
+    definition = {"StartAt": "Hold", "States": {"Hold": hold, then: {"Type": "Pass", "End": True}}}
+
+    def edit(resources: dict[str, Any]) -> None:
+        resources["StateMachine"]["Properties"]["DefinitionString"] = json.dumps(definition)
+
+    return edit
+
+
+def test_executions_end_on_the_version_that_they_began_with(
+    publisher: Publisher, eventually: Callable[..., Any]
+) -> None:
+    states, sqs = (publisher.account.session.client(name) for name in ("stepfunctions", "sqs"))
+    queue = sqs.create_queue(QueueName=publisher.stage.name)["QueueUrl"]
+
+    def started() -> tuple[str, str]:
+        """ARN and task token of a new execution, which waits."""
+        alias = f"{first.outputs['StateMachine']}:live"
+        execution = states.start_execution(stateMachineArn=alias, input="{}")["executionArn"]
+        messages = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=messages[0]["ReceiptHandle"])
+        return execution, messages[0]["Body"]
+
+    first = publisher.publish(publisher.package(held(queue, "One")))
+    assert first is not None
+    before = started()
+    publisher.publish(publisher.package(held(queue, "Two")))
+    after = started()
+
+    passed = []
+    for execution, token in (before, after):
+        states.send_task_success(taskToken=token, output="{}")
+        eventually(lambda arn=execution: states.describe_execution(executionArn=arn)["status"] == "SUCCEEDED")
+        history = states.get_execution_history(executionArn=execution)["events"]
+        passed.append(
+            [one["stateEnteredEventDetails"]["name"] for one in history if "stateEnteredEventDetails" in one]
+        )
+    assert passed == [["Hold", "One"], ["Hold", "Two"]]
+    found = status(publisher.account, publisher.stage, drift=False)
+    assert found is not None
+    assert found.live == {2: 100}
+
+
+def test_a_failed_creation_tells_the_first_cause_and_leaves_nothing_in_the_way(publisher: Publisher) -> None:
+    with pytest.raises(DeploymentError) as error:
+        publisher.publish(publisher.package(broken))
+
+    assert error.value.resource == "Broken"
+    assert "MessageRetentionPeriod" in error.value.cause
+    assert str(error.value).startswith("Broken (AWS::SQS::Queue): ")
+    assert publisher.stack_status == "ROLLBACK_COMPLETE"
+    assert publisher.plan().creates
+
+    published = publisher.publish()
+
+    assert published is not None
+    assert publisher.stack_status == "CREATE_COMPLETE"
+
+
+def test_a_failed_update_leaves_the_stage_as_it_was(publisher: Publisher) -> None:
+    publisher.publish()
+
+    with pytest.raises(DeploymentError, match=r"Broken .*; the stack is as it was before"):
+        publisher.publish(publisher.package(broken))
+
+    assert publisher.stack_status == "UPDATE_ROLLBACK_COMPLETE"
+    assert publisher.plan().is_empty
+    assert len(history(publisher.account, publisher.stage.name)) == 1
+
+
+def test_a_template_that_cloudformation_refuses_is_told(publisher: Publisher) -> None:
+    def nonsense(resources: dict[str, Any]) -> None:
+        resources["Nonsense"] = {"Type": "AWS::No::Such"}
+
+    with pytest.raises(PublishError, match=r"AWS refuses the change set: .*AWS::No::Such"):
+        publisher.publish(publisher.package(nonsense))
+    assert publisher.stack_status is None
+
+
+def test_a_change_set_that_nobody_executed_is_no_obstacle(publisher: Publisher) -> None:
+    package = publisher.package()
+    publisher.account.ensure_artifact_bucket()
+    publisher.account.upload(package.objects)
+    publisher.account.create_change_set(
+        publisher.stage.stack_name,
+        template_key=package.template_key,
+        parameters=package.parameters,
+        create=True,
+    )
+    assert publisher.stack_status == "REVIEW_IN_PROGRESS"
+
+    assert publisher.plan().creates
+    assert publisher.publish() is not None
+
+    assert publisher.stack_status == "CREATE_COMPLETE"
+
+
+def test_a_rollback_brings_back_definition_settings_and_code(publisher: Publisher) -> None:
+    publisher.publish()
+    file = publisher.root / "lambdas/decide_restart.py"
+    file.write_text(file.read_text() + "\n# More.\n")
+    publisher.publish(publisher.package(comment("Two"), log_retention_days=7))
+    account, stage = publisher.account, publisher.stage
+
+    back_to = to_go_back_to(history(account, stage.name))
+    published = roll_back(
+        account, stage, back_to, confirm=lambda plan: bool(publisher.plans.append(plan)) or True
+    )
+
+    assert published is not None
+    plan = publisher.plans[-1]
+    assert [state.name for state in plan.states] == ["Already handled"]
+    assert [one.name for one in plan.functions if one.code] == ["DecideRestart"]
+    assert [(one.name, one.after) for one in plan.settings] == [("LogRetentionDays", "30")]
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+    assert stack.parameters == back_to.parameters
+    assert [(one.number, one.restores) for one in history(account, stage.name)] == [
+        (1, None),
+        (2, None),
+        (3, 1),
+    ]
+    with pytest.raises(PublishError, match="publish 1 is the first"):
+        to_go_back_to(history(account, stage.name))
+
+
+def test_a_hot_swap_changes_code_and_definition_at_once_and_a_publish_puts_it_in_order(
+    publisher: Publisher,
+) -> None:
+    first = publisher.publish()
+    assert first is not None
+    account, stage = publisher.account, publisher.stage
+    functions, states = account.session.client("lambda"), account.session.client("stepfunctions")
+    file = publisher.root / "lambdas/decide_restart.py"
+    original = file.read_text()
+    file.write_text("def handler(event, context):\n    return 'swapped'\n")
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+
+    done = swap(account, stage, stack, publisher.package(comment("Swapped")))
+
+    assert done == ["code of DecideRestart", "definition"]
+    name = f"{stage.stack_name}-DecideRestart"
+    answer = functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read()
+    assert json.loads(answer) == "swapped"
+    live = states.describe_state_machine(stateMachineArn=f"{first.outputs['StateMachine']}:2")["definition"]
+    assert json.loads(live)["States"]["Already handled"]["Comment"] == "Swapped"
+    assert "${" not in live
+    assert swap(account, stage, stack, publisher.package(comment("Swapped"))) == []
+    found = status(account, stage, drift=False)
+    assert found is not None
+    assert found.swapped == ["code of DecideRestart", "definition"]
+    assert found.live == {2: 100}
+
+    file.write_text(original)
+    plan = publisher.plan()
+    assert plan.swapped == ["code of DecideRestart", "definition"]
+    assert not plan.is_empty
+    publisher.publish()
+
+    assert publisher.plan().is_empty
+    assert json.loads(functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read()) != "swapped"
+    machine = states.describe_state_machine(stateMachineArn=first.outputs["StateMachine"])["definition"]
+    assert "Swapped" not in machine
+
+
+def test_what_cannot_be_swapped_is_left_to_cloudformation(publisher: Publisher) -> None:
+    publisher.publish()
+    account, stage = publisher.account, publisher.stage
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+    assert swap(account, stage, stack, publisher.package(log_retention_days=7)) is None
+    with pytest.raises(PublishError, match="is protected: no hot swap"):
+        swap(account, stage.model_copy(update={"protected": True}), stack, publisher.package())
+
+
+def test_drift_is_seen(publisher: Publisher) -> None:
+    published = publisher.publish()
+    assert published is not None
+    found = status(publisher.account, publisher.stage)
+    assert found is not None
+    assert found.drifts == []
+
+    publisher.account.session.client("sqs").set_queue_attributes(
+        QueueUrl=published.outputs["UndeliveredEvents"], Attributes={"MessageRetentionPeriod": "60"}
+    )
+    found = status(publisher.account, publisher.stage)
+
+    assert found is not None
+    assert found.drifts is not None
+    assert [(drift["id"], drift["status"]) for drift in found.drifts] == [("UndeliveredEvents", "MODIFIED")]
+    assert [one["actual"] for one in found.drifts[0]["differences"]] == ["60"]
+
+
+@pytest.fixture
+def apart(sandbox: Sandbox, assembly: Assembly, root: Path) -> Publisher:
+    """A stage alone in its Region."""
+    config = root / "aws-config"
+    config.write_text("[default]\n")
+    session = SandboxSession(sandbox.endpoint_url, "eu-west-2", config)
+    return Publisher(Account(session), "alone", assembly, root)
+
+
+def tables_and_buckets(account: Account) -> tuple[list[str], list[str]]:
+    tables = account.session.client("dynamodb").list_tables()["TableNames"]
+    buckets = account.session.client("s3").list_buckets(BucketRegion=account.region)["Buckets"]
+    return [name for name in tables if "alone" in name], [
+        one["Name"] for one in buckets if "alone" in one["Name"]
+    ]
+
+
+def test_destroy_keeps_data_unless_told_otherwise(apart: Publisher) -> None:
+    published = apart.publish()
+    assert published is not None
+    account = apart.account
+    s3, table = account.session.client("s3"), published.outputs["LedgerTable"]
+    s3.put_object(Bucket=published.outputs["ReviewBucket"], Key="reviews/a.json", Body=b"{}")
+    account.session.client("dynamodb").put_item(TableName=table, Item={"humanLoopName": {"S": "a"}})
+
+    doomed = destruction(account, apart.stage)
+    assert doomed is not None
+    assert {kept.id: kept.holds for kept in doomed.kept} == {"LedgerTable": 1, "ReviewBucket": 1}
+    destroy(account, apart.stage, doomed)
+
+    assert apart.stack_status is None
+    assert tables_and_buckets(account) == ([table], [published.outputs["ReviewBucket"]])
+    assert account.artifact_bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
+    assert destruction(account, apart.stage) is None
+
+    account.empty_bucket(published.outputs["ReviewBucket"], and_delete=True)
+    account.delete_table(table)
+    apart.publish()
+    doomed = destruction(account, apart.stage, delete_data=True)
+    assert doomed is not None
+    destroy(account, apart.stage, doomed)
+    assert tables_and_buckets(account) == ([], [])
+
+
+def test_a_protected_stage_is_not_destroyed(publisher: Publisher) -> None:
+    publisher.publish()
+    with pytest.raises(PublishError, match="is protected: to destroy it, set protected = false"):
+        destruction(publisher.account, publisher.stage.model_copy(update={"protected": True}))
+    assert publisher.stack_status == "CREATE_COMPLETE"

@@ -14,8 +14,9 @@ from lambdas.environment import environment
 from lambdas.ledger import Ledger
 from lambdas.reviews.errors import TransientServiceError
 from lambdas.starting import Starter
+from lambdas.waiting import Tokens, WaitingWorkflows
 
-__all__ = ["client", "ledger", "starter", "transient_errors"]
+__all__ = ["client", "ledger", "starter", "transient_errors", "waiting"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +62,18 @@ def starter() -> Starter:
         a2i=client("sagemaker-a2i-runtime"),
         textract=client("textract"),
         rekognition=client("rekognition"),
+        waiting=waiting(),
+    )
+
+
+@functools.cache
+def waiting() -> WaitingWorkflows:
+    """The workflows that wait for loops of the stage."""
+    return WaitingWorkflows(
+        ledger=ledger(),
+        tokens=Tokens(client("dynamodb"), environment().ledger_table),
+        s3=client("s3"),
+        stepfunctions=client("stepfunctions"),
     )
 
 

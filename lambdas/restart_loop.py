@@ -17,7 +17,12 @@ FUNCTION = {
     "timeout": 60,
     "permissions": [
         {
-            "actions": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "actions": [
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
             "resources": ["${LedgerTable.Arn}"],
         },
         {
@@ -29,6 +34,12 @@ FUNCTION = {
         {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
         {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
         {"actions": ["s3:GetObject"], "resources": ["${DocumentBuckets}/*"]},
+        # Where there is nothing to wait for, a waiting workflow is told at once.
+        {"actions": ["s3:GetObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
+        {
+            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
+            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
+        },
     ],
 }
 

@@ -15,7 +15,12 @@ FUNCTION = {
     "timeout": 60,
     "permissions": [
         {
-            "actions": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "actions": [
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
             "resources": ["${LedgerTable.Arn}"],
         },
         {
@@ -30,6 +35,12 @@ FUNCTION = {
         {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
         {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
         {"actions": ["s3:GetObject"], "resources": ["${DocumentBuckets}/*"]},
+        # Where there is nothing to wait for, a waiting workflow is told at once.
+        {"actions": ["s3:GetObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
+        {
+            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
+            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
+        },
     ],
 }
 
@@ -68,7 +79,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         StartRefused: A2I, Textract or Rekognition refuse; in their words.
         TransientServiceError: They are busy or broken: the same call goes on later, and the reconciler goes on too.
     """
-    started = starter().start(StartRequest.read(event))
+    request = StartRequest.read(event)
+    started = starter().start(request)
     metrics.add_metric("LoopsStarted", MetricUnit.Count, 1 if started.needed and not started.already else 0)
     logger.info("started", extra={"humanLoopName": started.human_loop_name, "already": started.already})
-    return started.model_dump(by_alias=True)
+    # A workflow that waits gets the prediction by its token, and what a function answers must fit into a state.
+    return started.model_dump(by_alias=True, exclude={"prediction"} if request.task_token else None)

@@ -43,6 +43,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas import loop_names
 from lambdas.ledger import Ledger, Loop, now
+from lambdas.waiting import WaitingWorkflows
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -146,14 +147,17 @@ class _Kept(_Message):
 
 
 class StartRequest(_Kept):
-    """What to start. One of `human_loop_name` and `key` names it (`lambdas/loop_names.py`)."""
+    """What to start. One of `human_loop_name` and `key` names it (`lambdas/loop_names.py`).
+
+    `task_token` is of a workflow that waits for the end of the loop, or of its restarts (`lambdas/waiting.py`).
+    """
 
     human_loop_name: str | None = None
     key: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     flow_definition_arn: Annotated[
         str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:flow-definition/.+$")
     ]
-    task_token: Annotated[str, Field(repr=False)] | None = None
+    task_token: Annotated[str | None, Field(repr=False, min_length=1, max_length=2048)] = None
 
     @classmethod
     def read(cls, document: Any) -> StartRequest:
@@ -222,9 +226,12 @@ class Starter:
     a2i: AugmentedAIRuntimeClient
     textract: TextractClient
     rekognition: RekognitionClient
+    waiting: WaitingWorkflows
 
     def start(self, request: StartRequest) -> StartedLoop:
         """Start a loop, or go on with a start that did not come to its end.
+
+        A workflow that waits is told at once if there is nothing to wait for.
 
         Raises:
             InvalidLoopName: A2I would refuse the name.
@@ -232,6 +239,7 @@ class Starter:
             InputTooLarge: A2I takes 3 MiB.
             NameTaken: Another loop has the name.
             StartRefused: The service refuses.
+            TokenUndeliverable: A workflow waits, the loop has ended, and the workflow cannot be told.
         """
         name = request.name
         kept = _Kept(task=request.task, content_classifiers=request.content_classifiers)
@@ -239,7 +247,7 @@ class Starter:
         body = _bytes(kept.model_dump(mode="json", by_alias=True))
         digest = hashlib.sha256(body).hexdigest()
         location = self._put(f"inputs/{name}-{digest[:16]}.json", body)
-        return self._run(
+        started = self._run(
             Loop(
                 human_loop_name=name,
                 flow_definition_arn=request.flow_definition_arn,
@@ -252,9 +260,15 @@ class Starter:
             ),
             kept,
         )
+        # After the start: a workflow whose start fails is told by the failure, and waits for nothing.
+        if request.task_token is not None:
+            self.waiting.join(name, request.task_token)
+        return started
 
     def restart(self, failed: Loop, flow_definition_arn: str) -> StartedLoop:
         """Start the next attempt of a failed loop, with the same input and a name that follows from root and attempt.
+
+        Who waits for the failed loop waits for the next one.
 
         Raises:
             InputUnknown: The ledger does not know the input of the failed loop.
@@ -279,7 +293,9 @@ class Starter:
             ),
             kept,
         )
+        # From here on nobody can begin to wait for the failed loop: who waits for it now is all who do.
         self.ledger.update(failed.human_loop_name, next_loop_name=name)
+        self.waiting.follow(failed.human_loop_name)
         return started
 
     def resume(self, loop: Loop) -> StartedLoop:

@@ -11,16 +11,22 @@ from typing import Any
 from workflow.expressions import jsonata
 from workflow.steps import Catch, Retry
 
-__all__ = ["CAUSE", "FAILED_STEP", "TRANSIENT", "caught", "caught_after_review"]
+__all__ = ["CAUSE", "FAILED_STEP", "TRANSIENT", "caught", "caught_after_review", "in_words"]
 
 FAILED_STEP = "failedStep"
 """The workflow variable that holds the name of the step that failed."""
 
-CAUSE = (
-    "($failure := $states.input.failure; $failure.Error & ': ' & ("
-    "$contains($failure.Cause, '\"errorMessage\"') ? $parse($failure.Cause).errorMessage : $failure.Cause))"
-)
-"""A caught error in words. A function's error comes as JSON with the message inside."""
+
+def in_words(failure: str) -> str:
+    """An expression for a caught error in words. A function's error comes as JSON with the message inside."""
+    return (
+        f"($failure := {failure}; $failure.Error & ': ' & ("
+        "$contains($failure.Cause, '\"errorMessage\"') ? $parse($failure.Cause).errorMessage : $failure.Cause))"
+    )
+
+
+CAUSE = in_words("$states.input.failure")
+"""The error that `caught` has put into the state, in words."""
 
 TRANSIENT = [
     # A function that is throttled is a queue: it may take a while, and there is no hurry.
@@ -74,10 +80,8 @@ def caught(step: str, next_step: Any) -> Catch:
 
 
 def caught_after_review(step: str, next_step: Any) -> Catch:
-    """The Catch of a post-review step, which is the user's and speaks JSONPath unless it says otherwise."""
-    return Catch(
-        error_equals=["States.ALL"],
-        assign={FAILED_STEP: step},
-        result_path="$.failure",
-        next_step=next_step,
-    )
+    """The Catch of a post-review step, in either query language: the next step gets the error, and that alone.
+
+    What the user's steps have made of the state's data is theirs; the next step does not build on it.
+    """
+    return Catch(error_equals=["States.ALL"], assign={FAILED_STEP: step}, next_step=next_step)

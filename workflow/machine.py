@@ -1,4 +1,4 @@
-"""The whole state machine on one page: claim → route → branch → record.
+"""The whole state machine on one page: claim → route → branch → record → yours → who waits is answered.
 
 Its input is the status-change event, untouched; each step adds its result beside it (`$.claim`,
 `$.review`, …), so that the console shows for every step what it was given and what it added. A
@@ -7,19 +7,18 @@ completed review passes four states and one function before the user's own steps
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from workflow.branches.completed import completed
 from workflow.branches.failed import failed_loop
 from workflow.branches.stopped import stopped
-from workflow.errors import WorkflowError
-from workflow.failures import FAILED_STEP, TRANSIENT, caught_after_review
+from workflow.failures import FAILED_STEP
 from workflow.messages import escalate_failed_step, escalate_unreadable_event
 from workflow.records import claim_status_change, give_claim_back
-from workflow.steps import Chain, Choice, ChoiceRule, Fail, Pass, State, Succeed, definition
+from workflow.steps import Chain, Choice, ChoiceRule, Fail, Pass, Succeed, definition
+from workflow.waiting import answer_anyway, workflow_waiting
+from workflow.yours import followed_by, load
 
 __all__ = ["POST_REVIEW", "build_definition", "build_machine", "render"]
 
@@ -49,7 +48,7 @@ def render(machine: Chain) -> dict[str, Any]:
 
 def build_machine(post_review: Path = POST_REVIEW) -> Chain:
     """The machine as chained steps, from its first. The file is run at each call: steps cannot be chained twice."""
-    steps = _load(post_review)
+    steps = load(post_review)
     failed_end = Fail("Failed", error_path="$.failure.error", cause_path="$.failure.reason")
     give_back = give_claim_back(after=failed_end)
     escalate = escalate_failed_step(give_claim_back=give_back)
@@ -72,10 +71,13 @@ def build_machine(post_review: Path = POST_REVIEW) -> Chain:
     unknown.next(escalate)
 
     route = Choice("Route by status")
+    ending = workflow_waiting(failed=escalate)
+    anyway = answer_anyway(escalate=escalate)
+    yours = {branch: followed_by(ending, steps[branch], failed=anyway) for branch in steps}
     branches = {
-        "Completed": Chain([completed(failed=escalate), *_yours(steps["completed"], escalate)]),
-        "Failed": failed_loop(failed=escalate, escalated=_chained(_yours(steps["failed"], escalate))),
-        "Stopped": stopped(failed=escalate, after=_chained(_yours(steps["stopped"], escalate))),
+        "Completed": Chain([completed(failed=escalate), yours["completed"]]),
+        "Failed": failed_loop(failed=escalate, escalated=yours["failed"]),
+        "Stopped": stopped(failed=escalate, after=yours["stopped"]),
     }
     for status, branch in branches.items():
         route.add_choice(ChoiceRule.StringEquals(variable="$.detail.humanLoopStatus", value=status), branch)
@@ -88,35 +90,3 @@ def build_machine(post_review: Path = POST_REVIEW) -> Chain:
         unreadable=unclaimed,
     )
     return Chain([claim, route])
-
-
-def _load(path: Path) -> dict[str, list[State]]:
-    spec = importlib.util.spec_from_file_location("workflow.post_review", path)
-    if spec is None or spec.loader is None:
-        raise WorkflowError(f"{path}: is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    branches = {}
-    for branch in ("completed", "failed", "stopped"):
-        steps = getattr(module, branch, None)
-        if not isinstance(steps, list) or not all(isinstance(step, State) for step in steps):
-            raise WorkflowError(
-                f"{path.name}: `{branch}` must be a list of steps, such as [SnsPublishStep(…)], or []"
-            )
-        branches[branch] = steps
-    return branches
-
-
-def _chained(steps: Sequence[State]) -> Chain | None:
-    return Chain(list(steps)) if steps else None
-
-
-def _yours(steps: Sequence[State], escalate: State) -> list[State]:
-    """The user's steps, each with the retries and the Catch that every step of the workflow has."""
-    for step in steps:
-        if hasattr(step, "add_catch") and step.type in ("Task", "Parallel", "Map"):
-            if not step.retries:
-                for retry in TRANSIENT:
-                    step.add_retry(retry)
-            step.add_catch(caught_after_review(step.state_id, escalate))
-    return list(steps)

@@ -13,6 +13,7 @@ from typing import Any
 from workflow.expressions import EXECUTION_LINK, FLOW_DEFINITION_NAME, LOOP_NAME, jsonata, lines
 from workflow.failures import CAUSE, FAILED_STEP, TRANSIENT
 from workflow.steps import Catch, SnsPublishStep
+from workflow.waiting import WAITING
 
 __all__ = ["escalate_failed_loop", "escalate_failed_step", "escalate_unreadable_event", "notify_stopped"]
 
@@ -41,6 +42,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
             "'Execution:        ' & $link",
             "'Lineage:'",
             _LINEAGE,
+            *_if_one_waits("A workflow waits for it, and is told now that it failed (HumanReview.Failed)."),
             "''",
             "'To go on with one more attempt:'",
             "'  python deploy.py loops restart ' & $name & ' --stage ${Stage}'",
@@ -51,6 +53,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
             "reason": "$states.input.decision.reason",
             "failureReason": f"{_DETAIL}.failureReason",
             "lineage": "$states.input.decision.lineage",
+            "workflowWaiting": f"${WAITING}",
             "command": "'python deploy.py loops restart ' & $name & ' --stage ${Stage}'",
         },
         output="$states.input",
@@ -75,6 +78,9 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
             f"'Why:              ' & {CAUSE}",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
+            *_if_one_waits(
+                "A workflow waits for it, and does so until this is run again, or its own timeout."
+            ),
             "''",
             "'Nothing is lost: the status change is the input of that execution. When the cause is mended, run it'",
             "'again:'",
@@ -82,6 +88,7 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
         ),
         document={
             "step": f"${FAILED_STEP}",
+            "workflowWaiting": f"${WAITING}",
             "error": "$states.input.failure.Error",
             "reason": CAUSE,
             "command": "'python deploy.py loops redrive ' & $name & ' --stage ${Stage}'",
@@ -138,8 +145,9 @@ def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
             " & ', in ' & $states.input.review.location : 'none')",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
+            *_if_one_waits("A workflow waits for it, and is told now of the stop (HumanReview.Stopped)."),
         ),
-        document={"review": "$states.input.review"},
+        document={"review": "$states.input.review", "workflowWaiting": f"${WAITING}"},
         output="$states.input",
         catch=catch,
     )
@@ -198,6 +206,11 @@ def _publish(
         catch=list(catch),
     )
     return step
+
+
+def _if_one_waits(sentence: str) -> tuple[str, str]:
+    """A sentence after a blank line, if a workflow waits for the loop: lines without a value are left out."""
+    return f"(${WAITING} ? '')", f"(${WAITING} ? '{sentence}')"
 
 
 def _filled(expression: str) -> str:

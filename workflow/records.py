@@ -18,6 +18,7 @@ from typing import Any
 from workflow.expressions import jsonata
 from workflow.failures import TRANSIENT, caught
 from workflow.steps import Catch, Task
+from workflow.waiting import whether_somebody_waits
 
 __all__ = ["claim_status_change", "give_claim_back", "record"]
 
@@ -30,7 +31,8 @@ _NAME = jsonata("$states.input.detail.humanLoopName")
 def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
     """The first step: take the status change, or learn that somebody has it.
 
-    Adds `$.claim`: `id` and `loop` (the ledger row as plain JSON, so that no later step has to read it).
+    Adds `$.claim`: `id` and `loop` (the ledger row as plain JSON, so that no later step has to read it). Sets the
+    variable that tells whether a workflow waits for the loop.
 
     Args:
         already_handled: Where a status change goes that another execution holds or has handled.
@@ -79,12 +81,14 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
             ),
             "ReturnValues": "ALL_NEW",
         },
-        # Of the row, the state carries what later steps decide by: texts and numbers, not the maps.
+        assign=whether_somebody_waits(),
+        # Of the row, the state carries what later steps decide by: texts, numbers and flags, not the maps.
         output=jsonata(
             "$merge([$states.input, {'claim': {"
             f"'id': {detail}.creationTime & ' ' & {detail}.humanLoopStatus,"
             "'loop': $merge($each($states.result.Attributes, function($value, $name) {"
-            " $exists($value.S) ? {$name: $value.S} : $exists($value.N) ? {$name: $number($value.N)} : {}"
+            " $exists($value.S) ? {$name: $value.S} : $exists($value.N) ? {$name: $number($value.N)}"
+            " : $exists($value.BOOL) ? {$name: $value.BOOL} : {}"
             "}))}}])"
         ),
         timeout_seconds=30,
@@ -110,6 +114,9 @@ def record(
     comment: str,
 ) -> Task:
     """A step that writes the outcome into the ledger row and marks the claim as done.
+
+    From here on nobody can begin to wait for the loop without learning its end at once (`lambdas.waiting`); so who
+    waits now is all who are to be answered, and the variable that tells so is set anew.
 
     Args:
         name: The state's name.
@@ -149,7 +156,9 @@ def record(
                 "$merge([{':done': {'S': 'done'}, ':execution': {'S': $states.context.Execution.Id}, "
                 f"{pairs}}}{maybe_pairs}])"
             ),
+            "ReturnValues": "ALL_NEW",
         },
+        assign=whether_somebody_waits(),
         output=jsonata("$states.input"),
         timeout_seconds=30,
         retry=TRANSIENT,

@@ -58,6 +58,7 @@ from workflow.sdk import (
 __all__ = [
     "definition",
     "places",
+    "reachable",
     # States
     "Pass",
     "Task",
@@ -687,7 +688,7 @@ _EXPRESSIONS = ("Arguments", "Output", "Items")
 
 def _machine(start: Any) -> dict[str, Any]:
     states: dict[str, Any] = {}
-    for state in _reachable(start):
+    for state in reachable(start):
         _expect_placeholders_of_the_step_before(state)
         rendered = state.to_dict()
         states[state.state_id] = rendered if isinstance(state, _Step) else _plain_state(rendered, state)
@@ -804,8 +805,11 @@ def _step_inputs(template: Any) -> Iterator[Any]:
             yield from _step_inputs(value)
 
 
-def _reachable(start: Any) -> Iterator[Any]:
-    """Yield the states of one machine, those nested in it left out, in the order of the SDK's Graph."""
+def reachable(start: Any) -> Iterator[Any]:
+    """Yield the states that a step or chain leads to, and itself: of one machine, those nested in it left out.
+
+    They come in the order of the SDK's Graph.
+    """
     seen: set[int] = set()
     waiting = [start]
     while waiting:
@@ -834,7 +838,7 @@ def _following(state: Any) -> Iterator[Any]:
 
 def _everything(start: Any) -> Iterator[Any]:
     """Yield all states, nested ones after the state that holds them. A state in two machines comes twice."""
-    for state in _reachable(start):
+    for state in reachable(start):
         yield state
         for nested in _nested(state):
             yield from _everything(nested)

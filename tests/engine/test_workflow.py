@@ -13,6 +13,7 @@ from tests.engine.published import PublishedStage
 
 RED_END = ["Escalate", "Give claim back", "Failed"]
 CLAIMED = ["Claim status change", "Route by status"]
+HANDLED = ["Workflow waiting?", "Handled"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,77 @@
+"""The user's post-review steps: read from their file, and made part of a branch.
+
+Each gets the retries and the Catch that every step of the workflow has, and wherever they end, the workflow goes on.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflow.errors import WorkflowError
+from workflow.failures import TRANSIENT, caught_after_review
+from workflow.steps import Chain, State, places, reachable
+
+__all__ = ["followed_by", "load"]
+
+BRANCHES = ("completed", "failed", "stopped")
+
+
+def load(path: Path) -> dict[str, list[State]]:
+    """The steps of each branch, as the file says. The file is run: steps cannot be chained twice.
+
+    Raises:
+        WorkflowError: It is no Python file, or has no list of steps for a branch.
+    """
+    spec = importlib.util.spec_from_file_location("workflow.post_review", path)
+    if spec is None or spec.loader is None:
+        raise WorkflowError(f"{path}: is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    branches = {}
+    for branch in BRANCHES:
+        steps = getattr(module, branch, None)
+        if not isinstance(steps, list) or not all(isinstance(step, State | Chain) for step in steps):
+            raise WorkflowError(
+                f"{path.name}: `{branch}` must be a list of steps, such as [SnsPublishStep(…)], or []"
+            )
+        branches[branch] = steps
+    return branches
+
+
+def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> State | Chain:
+    """The user's steps of a branch, and the workflow's own ending after them, wherever they end.
+
+    Args:
+        ending: What comes after the steps.
+        steps: The user's, in order; a Choice among them may lead to others.
+        failed: Where the workflow goes when one of them fails.
+
+    Raises:
+        WorkflowError: One of them would end the execution.
+    """
+    if not steps:
+        return ending
+    chain = Chain(steps)
+    # A step can stand in several branches: then it leads to the workflow's own by now.
+    own = {id(state) for end in (ending, failed) for state in reachable(end)}
+    for step in [state for state in reachable(chain) if id(state) not in own]:
+        if step.state_type in ("Succeed", "Fail"):
+            made_at = places(step).get(step.state_id)
+            raise WorkflowError(
+                f"state {step.state_id!r}{f' ({made_at})' if made_at else ''}: a post-review step cannot be a "
+                f"{step.state_type}: it would end the execution, and the workflow has more to do; leave it out"
+            )
+        if step.state_type in ("Task", "Parallel", "Map"):
+            if not step.retries:
+                for retry in TRANSIENT:
+                    step.add_retry(retry)
+            if not any("States.ALL" in catch.error_equals for catch in step.catches):
+                step.add_catch(caught_after_review(step.state_id, failed))
+        if step.state_type == "Choice":
+            if step.default is None:
+                step.default_choice(ending)
+        elif step.next_step is None:
+            step.next(ending)
+    return chain

@@ -68,22 +68,22 @@ class SandboxApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] == "http":
-            if scope["path"].startswith("/_sandbox/"):
-                body = await _read_body(receive)
-                query = parse_qs(scope.get("query_string", b"").decode())
-                status, answer = await self._control.answer(scope["method"], scope["path"], query, body)
-                return await _send(
-                    send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode()
-                )
+        if scope["type"] != "http":
+            await ministack.app(scope, receive, send)
+        elif scope["path"].startswith("/_sandbox/"):
+            query = parse_qs(scope.get("query_string", b"").decode())
+            body = await _read_body(receive)
+            status, answer = await self._control.answer(scope["method"], scope["path"], query, body)
+            await _send(send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode())
+        else:
             headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
             }
             asked = _operation_for(scope, headers)
-            if asked is not None:
-                return await _send(send, *await self._serve(asked, scope, headers, receive))
-        await ministack.app(scope, receive, send)
-        return None
+            if asked is None:
+                await ministack.app(scope, receive, send)
+            else:
+                await _send(send, *await self._serve(asked, scope, headers, receive))
 
     async def call(
         self, tenant: Tenant, asked: Operation, parameters: dict[str, Any], authorize: Authorize

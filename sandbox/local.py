@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lambdas.ledger import Ledger, Loop
+from lambdas.ledger import Ledger, Loop, TaskType
 from lambdas.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
@@ -71,7 +71,7 @@ class Story:
     stopped: bool = False
 
 
-FLOW_DEFINITIONS: dict[str, tuple[str, int, str | None]] = {
+FLOW_DEFINITIONS: dict[str, tuple[TaskType, int, str | None]] = {
     "job-applications": ("textract", 1, JOB_APPLICATION.conditions),
     "image-moderation": ("rekognition", 2, MODERATION.conditions),
     "support-messages": ("custom", 3, None),
@@ -316,30 +316,22 @@ class Watch:
 
     def table(self) -> Group:
         """The table as it is now."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=True)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=True, expand=True)
         table.add_column("Human loop", no_wrap=True)
-        table.add_column("Ended", no_wrap=True)
         table.add_column("Execution", no_wrap=True)
-        table.add_column("States passed", ratio=2)
-        table.add_column("What became of it", ratio=3)
+        table.add_column("States passed, and what became of it", ratio=1, overflow="fold")
         for story in STORIES:
             seen = self._seen[story.name]
-            ended = seen.loop.status if seen.loop else None
-            table.add_row(
-                story.name,
-                _ended(ended, seen.loop),
-                _execution(seen),
-                Text(" → ".join(seen.states)),
-                _effect(seen),
-            )
+            table.add_row(_ended(story.name, seen.loop), _execution(seen), _effect(seen))
         return Group(table)
 
 
 _ENDED_STYLE = {"Completed": "green", "Failed": "red", "Stopped": "yellow"}
 
 
-def _ended(status: str | None, loop: Loop | None) -> Text:
-    text = Text(status or "…", style=_ENDED_STYLE.get(status or "", "dim"))
+def _ended(name: str, loop: Loop | None) -> Text:
+    status = (loop.status if loop else None) or "…"
+    text = Text(f"{name}\n").append(status, style=_ENDED_STYLE.get(status, "dim"))
     if loop is not None and loop.failure_code:
         text.append(f"\n{loop.failure_code}", style="dim")
     return text
@@ -355,7 +347,8 @@ def _execution(seen: Seen) -> Text:
 
 
 def _effect(seen: Seen) -> Text:
-    loop, lines = seen.loop, []
+    loop = seen.loop
+    lines = []
     if loop is not None and loop.review is not None:
         figures = {name: int(loop.review.get(name, 0)) for name in ("fields", "changed", "added", "removed")}
         lines.append(
@@ -368,7 +361,10 @@ def _effect(seen: Seen) -> Text:
     if loop is not None and loop.outcome in ("escalated", "failed") and loop.reason:
         lines.append(loop.reason)
     lines += seen.messages
-    return Text("\n".join(lines))
+    text = Text(" → ".join(seen.states), style="dim")
+    for line in lines:
+        text.append(f"\n{line}", style="not dim")
+    return text
 
 
 def _states(executions: Any, execution: str) -> list[str]:

@@ -18,10 +18,16 @@ def add() -> None:
     )
 
 
-def _create_named_query(logical_id: str, properties: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:
+def _create_named_query(
+    logical_id: str, properties: dict[str, Any], stack_name: str
+) -> tuple[str, dict[str, str]]:
     from ministack.services import athena
 
-    request = {key: properties[key] for key in ("Name", "Description", "Database", "QueryString") if key in properties}
+    request: dict[str, Any] = {
+        key: properties[key]
+        for key in ("Name", "Description", "Database", "QueryString")
+        if key in properties
+    }
     request["WorkGroup"] = properties.get("WorkGroup", "primary")
     request.setdefault("Name", f"{stack_name}-{logical_id}")
     status, _, body = athena._create_named_query(request)

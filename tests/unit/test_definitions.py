@@ -51,7 +51,7 @@ def test_a_template_with_a_fault_is_found_by_the_judge(tmp_path: Any) -> None:
     faulty.write_text(json.dumps(template))
     status, said = _cfn_lint(faulty)
     assert status != 0
-    assert "BillingMode" in said
+    assert "PAY_PER_REQUEST" in said
 
 
 def test_every_task_retries_catches_and_has_a_timeout(assembly: Assembly) -> None:

@@ -70,6 +70,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 As = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 SETTINGS = ROOT / "stages.toml"
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 
 @app.command()
 def publish(
@@ -332,9 +335,7 @@ def _reach(name: str, profile: str | None, region: str | None, settings: Path) -
     from workflow.publish.account import Account
     from workflow.stack.stages import load_stage
 
-    stage = load_stage(settings, name)
-    if region:
-        stage = type(stage).model_validate({**stage.model_dump(), "region": region})
+    stage = load_stage(settings, name, **({"region": region} if region else {}))
     account = Account.at(profile=profile, region=stage.region)
     if stage.account and account.id != stage.account:
         raise AccountError(
@@ -541,7 +542,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
             elif _is_there(module):
                 command.add_command(_placeholder(name, told), name)
-        sys.exit(command.main(given, prog_name="python deploy.py", standalone_mode=False) or 0)
+        status = command.main(given, prog_name="python deploy.py", standalone_mode=False) or 0
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt  # Typer has made a status of it.
+        sys.exit(status)
 
 
 def _with_default_command(arguments: list[str]) -> list[str]:
@@ -571,7 +575,9 @@ def _one_line_errors() -> Iterator[None]:
     except (AfterloopError, typer.TyperException) as error:
         _fail(error.format_message() if isinstance(error, typer.TyperException) else str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted: what CloudFormation has begun goes on; see `python deploy.py status`", 130)
+        _fail(
+            "interrupted: what CloudFormation has begun goes on; see `python deploy.py status`", INTERRUPTED
+        )
     except Exception as error:
         from workflow.publish.aws_errors import explained
 

@@ -118,7 +118,7 @@ def test_a_flow_definition_s_restart_rules_add_to_the_stage_s(write) -> None:
         (f"[stages.Dev]\n{LEAST}", "stage Dev: name: 'Dev' will not do. Use up to 20 lower-case letters"),
         (f"{DEV}name = 'prod'", "name: the table [stages.dev] names the stage; take the key out"),
         (f"{DEV}regoin = 1", "regoin: there is no such key; did you mean 'region'?"),
-        (f"{DEV}xyzzy = 1", "xyzzy: there is no such key; the keys are region, output_buckets, "),
+        (f"{DEV}xyzzy = 1", "xyzzy: there is no such key; the keys are region, account, output_buckets, "),
         (
             f"{DEV}restart = {{ max_atempts = 2 }}",
             "restart.max_atempts: there is no such key; did you mean 'max_attempts'?",

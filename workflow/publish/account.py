@@ -638,7 +638,7 @@ class Account:
         return client
 
     def _client(self, service: str, config: Config | None = None) -> Any:
-        patient = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10)
+        patient = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
         return self.session.client(service, config=patient.merge(config) if config else patient)  # type: ignore[call-overload]
 
     @staticmethod

@@ -300,8 +300,13 @@ def load_stages(path: Path) -> dict[str, Stage]:
     return {name: checked_stage(path.name, name, table) for name, table in tables.items()}
 
 
-def load_stage(path: Path, name: str) -> Stage:
+def load_stage(path: Path, name: str, **instead: Any) -> Stage:
     """One stage of a settings file; the others are not looked at.
+
+    Args:
+        path: the settings file.
+        name: the stage's name.
+        instead: values that stand in for those of the file, by key.
 
     Raises:
         SettingsError: as `load_stages`, and when there is no stage of that name.
@@ -312,7 +317,8 @@ def load_stage(path: Path, name: str) -> Stage:
             f"{path.name}: there is no stage {name!r}; it has {', '.join(tables)}"
             + _did_you_mean(name, tables)
         )
-    return checked_stage(path.name, name, tables[name])
+    table = tables[name]
+    return checked_stage(path.name, name, {**table, **instead} if isinstance(table, dict) else table)
 
 
 def checked_stage(file: str, name: str, table: Any) -> Stage:

@@ -1,0 +1,117 @@
+"""The command line against the embedded engine, as the process that a person or a pipeline runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.engine import Sandbox
+from workflow.stack.functions import ROOT
+
+Deploy = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("settings") / "stages.toml"
+    path.write_text('[stages.cli]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')
+    return path
+
+
+@pytest.fixture(scope="module")
+def deploy(sandbox: Sandbox, settings: Path) -> Deploy:
+    """Runs `python deploy.py` with a stage of these tests; nobody is at its keyboard."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                sys.executable,
+                str(ROOT / "deploy.py"),
+                *arguments,
+                "--stage",
+                "cli",
+                "--settings",
+                str(settings),
+            ],
+            env=os.environ | sandbox.environment() | {"COLUMNS": "40"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def printed(run: subprocess.CompletedProcess[str]) -> Any:
+    return json.loads(run.stdout)
+
+
+def test_a_stage_s_life(deploy: Deploy, settings: Path) -> None:
+    """One story, since each command finds what the one before left."""
+    plan = deploy("plan")
+    assert (plan.returncode, plan.stderr) == (2, "")
+    assert plan.stdout.startswith("afterloop-cli (account 111122223333, us-east-1, a local engine) is new.")
+    assert "\x1b" not in plan.stdout, "no colour when piped"
+
+    refused = deploy()
+    assert refused.returncode == 1
+    assert (
+        refused.stderr == "error: there is nobody to ask: look at `python deploy.py plan`, then add --yes\n"
+    )
+    not_there = deploy("outputs")
+    assert not_there.returncode == 1
+    assert not_there.stderr == "error: stage cli is not published: python deploy.py publish --stage cli\n"
+
+    published = deploy("--yes")
+    assert (published.returncode, published.stderr) == (0, "")
+    assert "afterloop-cli (account 111122223333, us-east-1, a local engine) is published." in published.stdout
+    assert "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-cli\n" in published.stdout
+
+    again = deploy("--yes")
+    assert again.returncode == 0
+    assert "is as it should be: nothing to change." in again.stdout
+    nothing = deploy("plan")
+    assert nothing.returncode == 0
+    assert nothing.stdout.endswith("nothing to change\n\n")
+    assert printed(deploy("plan", "--output", "json"))["changes"] is False
+
+    settings.write_text(settings.read_text() + "log_retention_days = 7\n")
+    changed = deploy("plan", "--output", "json")
+    assert changed.returncode == 2
+    assert printed(changed)["settings"] == [{"name": "LogRetentionDays", "before": "30", "after": "7"}]
+    outcome = deploy("publish", "--yes", "--output", "json")
+    assert outcome.returncode == 0
+    assert printed(outcome)["changed"] is True
+    assert printed(outcome)["plan"]["settings"][0]["after"] == "7"
+
+    status = printed(deploy("status", "--output", "json"))
+    assert [one["number"] for one in status["publishes"]] == [1, 2]
+    assert (status["state"], status["drifts"], status["live"]) == ("UPDATE_COMPLETE", [], {"1": 100})
+    back = deploy("rollback", "--yes")
+    assert back.returncode == 0
+    assert "LogRetentionDays: 7 → 30" in back.stdout
+    assert deploy("plan").returncode == 2, "the settings still say 7"
+    assert "goes back to 1" in deploy("status", "--no-drift").stdout
+    assert printed(deploy("outputs", "--output", "json"))["outputs"]["ReviewDatabase"] == "afterloop_cli"
+
+    gone = deploy("destroy", "--yes", "--delete-data")
+    assert gone.returncode == 0
+    assert "afterloop-cli is deleted." in gone.stdout
+    again = deploy("destroy", "--yes")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "there is no such stage; nothing to do" in again.stdout
+
+
+def test_a_swap_of_a_stage_that_is_not_published_publishes_it(deploy: Deploy) -> None:
+    assert "is published." in deploy("publish", "--swap", "--yes").stdout
+    assert deploy("publish", "--swap", "--yes").stdout == "Nothing to swap\n"
+    assert deploy("destroy", "--yes", "--delete-data").returncode == 0

@@ -898,11 +898,13 @@ _SDK_FOLDER = str(Path(SDK.__spec__.origin).parent.parent) + os.sep
 
 
 def _caller() -> tuple[str, int]:
-    """Find the first line outside this module and the SDK: who made a step."""
+    """Find the first line outside this module, the SDK and the constructors of subclasses: who made a step."""
     frame = sys._getframe(1)
     own = frame.f_code.co_filename
     while frame.f_back and (
-        frame.f_code.co_filename == own or frame.f_code.co_filename.startswith(_SDK_FOLDER)
+        frame.f_code.co_filename == own
+        or frame.f_code.co_filename.startswith(_SDK_FOLDER)
+        or (frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), Block))
     ):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno

@@ -1,0 +1,57 @@
+"""The smoke test finds a stage sound, finds what is broken, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.published import PublishedStage
+from workflow.errors import AfterloopError
+from workflow.operations.smoke import SmokeTest
+from workflow.operations.stage_resources import StageResources
+
+
+def _test(published: PublishedStage, bucket: str | None = None) -> SmokeTest:
+    resources = StageResources.find("local", published.sandbox.session)
+    return SmokeTest(resources, published.sandbox.session, bucket or published.stage.output_buckets[0])
+
+
+def _left(published: PublishedStage) -> list[str]:
+    buckets = (published.outputs["ReviewBucket"], *published.stage.output_buckets)
+    keys = [
+        one["Key"]
+        for bucket in buckets
+        for one in published.s3.list_object_versions(Bucket=bucket).get("Versions", [])
+        if "smoke" in one["Key"]
+    ]
+    items = published.sandbox.client("dynamodb").scan(TableName=published.outputs["LedgerTable"])["Items"]
+    rows = [name for item in items if "smoke" in (name := item["humanLoopName"]["S"])]
+    queues = (
+        published.sandbox.client("sqs").list_queues(QueueNamePrefix="afterloop-smoke").get("QueueUrls", [])
+    )
+    subscriptions = published.sandbox.client("sns").list_subscriptions()["Subscriptions"]
+    return [*keys, *rows, *queues, *(one["Endpoint"] for one in subscriptions if "smoke" in one["Endpoint"])]
+
+
+def test_a_sound_stage_passes_every_check_and_is_left_as_it_was(published: PublishedStage) -> None:
+    checks = list(_test(published).checks())
+    assert [check for check in checks if check.problem] == []
+    assert [check.loop for check in checks].count("Completed") == 3
+    assert {check.loop for check in checks} == {"Completed", "Failed", "Stopped"}
+    assert len(checks) == 9
+    assert _left(published) == []
+
+
+def test_what_is_broken_is_named(published: PublishedStage) -> None:
+    published.s3.create_bucket(Bucket="not-of-the-stage")
+    checks = list(_test(published, "not-of-the-stage").checks())
+    broken = {check.what: check.problem for check in checks if check.problem}
+    assert all(check.loop == "Completed" for check in checks if check.problem)
+    assert "not in an output bucket of the stage" in (broken["its execution succeeds"] or "")
+    assert broken["the ledger says stored"] == "it says failed"
+    assert _left(published) == []
+
+
+def test_an_output_bucket_that_cannot_be_written_to_is_told_in_one_line(published: PublishedStage) -> None:
+    with pytest.raises(AfterloopError, match="s3://there-is-no-such-bucket/"):
+        list(_test(published, "there-is-no-such-bucket").checks())
+    assert _left(published) == []

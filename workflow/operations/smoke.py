@@ -1,0 +1,284 @@
+"""The smoke test of a stage: one execution for each status, with a sample event, and a look at every effect.
+
+It runs on the published stage, AWS or sandbox, and takes away what it has made: objects, ledger rows,
+queue and subscriptions. What stays are the executions, and the escalation that its failed loop causes, which whoever
+subscribes to the topic gets too: the loops' names begin with `smoke-`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from workflow.errors import AfterloopError
+from workflow.operations.stage_resources import StageResources
+from workflow.stack.template import ALIAS
+
+__all__ = ["FLOW_DEFINITION", "Check", "SmokeTest"]
+
+FLOW_DEFINITION = "afterloop-smoke"
+"""What the sample events name as flow definition; there need not be one."""
+
+PATIENCE_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        loop: Status of the sample loop that it is about.
+        what: What should be, in words.
+        problem: What is instead; None when it is as it should be.
+    """
+
+    loop: str
+    what: str
+    problem: str | None = None
+
+
+@dataclass
+class _Sample:
+    status: str
+    outcome: str
+    detail: dict[str, Any]
+    messages: list[str] = field(default_factory=list)
+    execution: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.detail["humanLoopName"])
+
+
+class SmokeTest:
+    """One run. Use `checks` once; it cleans up when it is exhausted, closed, or fails.
+
+    Args:
+        resources: The published stage.
+        session: With permissions to start executions, to read and delete in ledger and review bucket, to
+            write and delete in the output bucket, and to make a queue and subscribe it.
+        output_bucket: One of the stage's output buckets.
+        progress: Is told what goes on.
+    """
+
+    def __init__(
+        self,
+        resources: StageResources,
+        session: boto3.Session,
+        output_bucket: str,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._resources = resources
+        self._bucket = output_bucket
+        self._progress = progress
+        self._states = session.client("stepfunctions")
+        self._s3 = session.client("s3")
+        self._ledger = session.client("dynamodb")
+        self._sqs = session.client("sqs")
+        self._sns = session.client("sns")
+        self._mark = uuid.uuid4().hex[:8]
+        self._created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def checks(self) -> Iterator[Check]:
+        """Run it: start everything, then look at each effect in turn.
+
+        Raises:
+            AfterloopError: The output bucket cannot be written to.
+            botocore.exceptions.ClientError: A permission is missing.
+        """
+        with ExitStack() as cleaning:
+            self._progress("Subscribing a queue to the topics")
+            queue = self._subscribed_queue(cleaning)
+            samples = [self._completed(cleaning), self._failed(), self._stopped()]
+            for sample in samples:
+                cleaning.callback(self._forget, sample.name)
+                sample.execution = self._states.start_execution(
+                    stateMachineArn=f"{self._resources.state_machine_arn}:{ALIAS}",
+                    name=f"{sample.name}",
+                    input=json.dumps(self._event(sample)),
+                )["executionArn"]
+            for sample in samples:
+                self._progress(f"Waiting for the execution of {sample.name}")
+                yield self._execution(sample)
+                row = self._row(sample.name)
+                yield Check(
+                    sample.status,
+                    f"the ledger says {sample.outcome}",
+                    None if row.get("outcome") == sample.outcome else f"it says {row.get('outcome')}",
+                )
+                if sample.status == "Completed":
+                    yield self._review(row, cleaning)
+            self._progress("Waiting for the messages")
+            kinds = self._received(queue, {"loop-failed", "loop-stopped"})
+            for sample, kind in ((samples[1], "loop-failed"), (samples[2], "loop-stopped")):
+                yield Check(
+                    sample.status,
+                    f"a message of the kind {kind} arrived",
+                    None if kind in kinds else "it did not",
+                )
+            self._progress("Cleaning up")
+
+    # The samples
+
+    def _completed(self, cleaning: ExitStack) -> _Sample:
+        name = f"smoke-{self._mark}-completed"
+        key = f"{FLOW_DEFINITION}/{name}/output.json"
+        output = {
+            "flowDefinitionArn": self._resources.flow_definition_arn(FLOW_DEFINITION),
+            "humanLoopName": name,
+            "inputContent": {"prediction": {"label": "invoice", "confidence": 0.6}},
+            "humanAnswers": [
+                {
+                    "answerContent": {"category": {"label": "receipt"}},
+                    "submissionTime": self._created,
+                    "workerId": "smoke",
+                }
+            ],
+        }
+        try:
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(output))
+        except ClientError as error:
+            raise AfterloopError(
+                f"cannot write a sample output to s3://{self._bucket}/{key}: {error}; the smoke test needs to"
+            ) from error
+        cleaning.callback(self._delete_object, self._bucket, key)
+        location = {"outputS3Uri": f"s3://{self._bucket}/{key}"}
+        return _Sample("Completed", "stored", self._detail(name, "Completed", humanLoopOutput=location))
+
+    def _failed(self) -> _Sample:
+        reason = {"failureCode": "ValidationError", "failureReason": "This is a smoke test: nothing to do."}
+        return _Sample("Failed", "escalated", self._detail(f"smoke-{self._mark}-failed", "Failed", **reason))
+
+    def _stopped(self) -> _Sample:
+        return _Sample("Stopped", "notified", self._detail(f"smoke-{self._mark}-stopped", "Stopped"))
+
+    def _detail(self, name: str, status: str, **more: Any) -> dict[str, Any]:
+        resources = self._resources
+        return {
+            "creationTime": self._created,
+            "failureCode": None,
+            "failureReason": None,
+            "flowDefinitionArn": resources.flow_definition_arn(FLOW_DEFINITION),
+            "humanLoopArn": f"arn:{resources.partition}:sagemaker:{resources.region}:{resources.account_id}"
+            f":human-loop/{name}",
+            "humanLoopName": name,
+            "humanLoopOutput": None,
+            "humanLoopStatus": status,
+            **more,
+        }
+
+    def _event(self, sample: _Sample) -> dict[str, Any]:
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "SageMaker A2I HumanLoop Status Change",
+            "source": "aws.sagemaker",
+            "account": self._resources.account_id,
+            "time": self._created,
+            "region": self._resources.region,
+            "resources": [sample.detail["humanLoopArn"]],
+            "detail": sample.detail,
+        }
+
+    # What is looked at
+
+    def _execution(self, sample: _Sample) -> Check:
+        what = "its execution succeeds"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            execution = self._states.describe_execution(executionArn=sample.execution)
+            if execution["status"] == "SUCCEEDED":
+                return Check(sample.status, what)
+            if execution["status"] != "RUNNING":
+                cause = execution.get("cause", "no cause given")
+                return Check(
+                    sample.status, what, f"it is {execution['status']}: {cause} ({sample.execution})"
+                )
+            if time.monotonic() > deadline:
+                return Check(
+                    sample.status, what, f"it still runs after {PATIENCE_SECONDS} s ({sample.execution})"
+                )
+            time.sleep(0.5)
+
+    def _row(self, name: str) -> dict[str, str]:
+        answer = self._ledger.get_item(
+            TableName=self._resources.ledger_table, Key={"humanLoopName": {"S": name}}, ConsistentRead=True
+        )
+        return {key: value["S"] for key, value in answer.get("Item", {}).items() if "S" in value}
+
+    def _review(self, row: dict[str, str], cleaning: ExitStack) -> Check:
+        what = "the review is stored, and says that people overruled the model"
+        location = row.get("reviewLocation")
+        if location is None:
+            return Check("Completed", what, "the ledger names no review")
+        bucket, key = location.removeprefix("s3://").split("/", 1)
+        cleaning.callback(self._delete_object, bucket, key)
+        record = json.loads(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        (field_record,) = record["fields"]
+        found = (field_record["predicted"], field_record["reviewed"], record["overruled"])
+        expected = ('"invoice"', '"receipt"', True)
+        return Check("Completed", what, None if found == expected else f"{location} says {found}")
+
+    def _received(self, queue: str, kinds: set[str]) -> set[str]:
+        seen: set[str] = set()
+        deadline = time.monotonic() + 30
+        while not kinds <= seen and time.monotonic() < deadline:
+            answer = self._sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+            for message in answer.get("Messages", []):
+                document = json.loads(json.loads(message["Body"])["Message"])
+                if f"smoke-{self._mark}-" in document.get("humanLoopName", ""):
+                    seen.add(document["kind"])
+        return seen
+
+    # What it makes, and takes away
+
+    def _subscribed_queue(self, cleaning: ExitStack) -> str:
+        url = self._sqs.create_queue(QueueName=f"afterloop-smoke-{self._mark}")["QueueUrl"]
+        cleaning.callback(self._sqs.delete_queue, QueueUrl=url)
+        arn = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
+        topics = [self._resources.output("EscalationTopic"), self._resources.output("NotificationTopic")]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": topics}},
+                }
+            ],
+        }
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        for topic in topics:
+            subscription = self._sns.subscribe(
+                TopicArn=topic,
+                Protocol="sqs",
+                Endpoint=arn,
+                Attributes={"FilterPolicy": json.dumps({"flowDefinition": [FLOW_DEFINITION]})},
+                ReturnSubscriptionArn=True,
+            )["SubscriptionArn"]
+            cleaning.callback(self._sns.unsubscribe, SubscriptionArn=subscription)
+        return url
+
+    def _forget(self, name: str) -> None:
+        self._ledger.delete_item(TableName=self._resources.ledger_table, Key={"humanLoopName": {"S": name}})
+
+    def _delete_object(self, bucket: str, key: str) -> None:
+        """Delete an object with all its versions."""
+        self._s3.delete_object(Bucket=bucket, Key=key)
+        answer = self._s3.list_object_versions(Bucket=bucket, Prefix=key)
+        for version in (*answer.get("Versions", []), *answer.get("DeleteMarkers", [])):
+            if version["Key"] == key:
+                self._s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from troposphere import Template
 
+from workflow.checks import check
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.operations.queries import QUERIES
@@ -55,13 +56,16 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
         root: The folder that holds `lambdas/`.
 
     Raises:
-        WorkflowError: The steps do not make a machine, or name a function that is not there.
+        WorkflowError: The steps do not make a machine that can run: one line for each thing that is wrong, with
+            the state and the line of the file that made it. Or a step names a function that is not there.
         PermissionUnknown: A step does not say which resource it needs.
     """
     machine = build_machine(post_review)
     made_at = places(machine)
     definition, names = _with_functions(render(machine), made_at)
     functions = tuple(function(name, root) for name in sorted({*names, *ALWAYS}))
+    if findings := check(definition, functions=[one.name for one in functions], places=made_at):
+        raise WorkflowError("\n".join(map(str, findings)))
     return Assembly(
         definition=definition,
         functions=functions,

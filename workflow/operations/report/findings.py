@@ -13,7 +13,6 @@ from workflow.operations.report import words
 from workflow.operations.report.loop_facts import LoopFacts
 from workflow.operations.report.statistics import (
     OTHER_FIELDS,
-    SMALL_SAMPLE,
     ConditionFigures,
     FieldFigures,
     FieldName,
@@ -64,7 +63,8 @@ def headline(figures: Figures) -> Headline:
             "",
             f"{words.count(figures.reviews, 'review')} from {when}, but no prediction to hold them against.",
             "No model's prediction was found in these reviews that people came to a result on, so how often "
-            "they overrule it is not known.",
+            "they overrule it is not known. If the prediction is part of what the loops were started with, name "
+            "its place in the stage's settings, under predictions.",
         )
     share = figures.overruled
     said = words.one_in(share.value)
@@ -108,9 +108,9 @@ def field_label(field: FieldName, figures: Figures) -> str:
 
 
 def catches_nothing(condition: ConditionFigures) -> bool:
-    """Whether the reviews that a condition sends to people surely find next to nothing to correct."""
+    """Whether the reviews that a condition sent to people found nothing to correct, or surely next to nothing."""
     share = condition.overruled_reviews
-    return share.n >= SMALL_SAMPLE and share.interval[1] < NEXT_TO_NOTHING
+    return not share.small and (share.hits == 0 or share.interval[1] < NEXT_TO_NOTHING)
 
 
 # ------------------------------------------------------------------------------------------ one sentence each
@@ -208,9 +208,9 @@ def _conditions(figures: Figures) -> Finding | None:
     name = words.shortened(words.legible(idle[0].condition), 70)
     reviews = sum(condition.reviews for condition in idle)
     if len(idle) == 1:
-        point = f"The activation condition “{name}” catches next to nothing."
+        point = f"The activation condition “{name}” has caught next to nothing."
     else:
-        point = f"{len(idle)} activation conditions catch next to nothing, “{name}” among them."
+        point = f"{len(idle)} activation conditions have caught next to nothing, “{name}” among them."
     caught = sum(condition.overruled_reviews.hits for condition in idle)
     return Finding(
         point,

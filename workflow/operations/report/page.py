@@ -395,11 +395,11 @@ def _conditions(figures: Figures) -> str:
     idle = sum(catches_nothing(condition) for condition in ordered)
     if idle:
         said = (
-            f"{words.count(idle)} of {words.count(len(ordered))} {'finds' if idle == 1 else 'find'} next to nothing, "
-            "surely less than one review in fifty: people's time spent without an error found."
+            f"{words.count(idle)} of {words.count(len(ordered))} {'has' if idle == 1 else 'have'} found next to "
+            f"nothing in {SMALL_SAMPLE} reviews or more: people's time spent without an error found."
         )
     else:
-        said = "None of them is sure to be useless."
+        said = "Each of them finds something, or has sent too few to tell."
     header = (
         *_cells(figures, "Condition", "Flow definition"),
         *("Reviews", "Of these corrected", "Share", "Share where it was the only one"),

@@ -710,16 +710,20 @@ def parse_record(content: bytes) -> dict[str, Any]:
     for condition in record["activation_conditions"]:
         if type(condition) is not str:
             raise _MalformedError(f"$.activation_conditions: expected names, found {_shown(condition)}")
+    _check_share(record, "agreement", "$")
     for index, answer in enumerate(record["answers"]):
         _check(answer, _ANSWER_KEYS, "$.answers", index)
+        seconds = answer["seconds_spent"]
+        if seconds is not None and not 0 <= seconds < math.inf:
+            raise _MalformedError(
+                f"$.answers[{index}].seconds_spent: expected seconds, found {_shown(seconds)}"
+            )
     for index, part in enumerate(record["fields"]):
         _check(part, _FIELD_KEYS, "$.fields", index)
         if part["outcome"] not in _OUTCOMES:
             raise _MalformedError(f"$.fields[{index}].outcome: {_shown(part['outcome'])} is not an outcome")
-        for key in ("confidence", "agreement"):
-            share = part[key]
-            if share is not None and not 0 <= share <= 1:
-                raise _MalformedError(f"$.fields[{index}].{key}: expected 0 to 1, found {_shown(share)}")
+        _check_share(part, "confidence", "$.fields", index)
+        _check_share(part, "agreement", "$.fields", index)
     return record
 
 
@@ -756,6 +760,12 @@ def _check(part: Any, keys: Mapping[str, frozenset[type]], path: str, index: int
                 f"{_path(path, index)}.{key}: "
                 + ("missing" if value is _MISSING else f"{_shown(value)} cannot be what is meant")
             )
+
+
+def _check_share(part: Mapping[str, Any], key: str, path: str, index: int | None = None) -> None:
+    share = part[key]
+    if share is not None and not 0 <= share <= 1:  # NaN is not either
+        raise _MalformedError(f"{_path(path, index)}.{key}: expected 0 to 1, found {_shown(share)}")
 
 
 def _path(path: str, index: int | None) -> str:

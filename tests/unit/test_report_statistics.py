@@ -1,0 +1,386 @@
+"""The report's figures: against an independent count, on any record, and on what is not one."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.generate_reviews import generate
+from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
+from workflow.errors import AfterloopError
+from workflow.operations.report import statistics
+from workflow.operations.report.statistics import (
+    OTHER_FIELDS,
+    Figures,
+    ReviewStatistics,
+    Share,
+    wilson_interval,
+)
+from workflow.operations.reviews_source import Period, StoredReview
+
+JANUARY = Period(date(2026, 1, 1), date(2026, 2, 1))
+
+
+def stored(record: ReviewRecord) -> StoredReview:
+    return StoredReview(f"s3://reviews/{record.key}", record.flow_definition, record.to_line())
+
+
+def figures_of(*records: ReviewRecord, period: Period = JANUARY) -> Figures:
+    counted = ReviewStatistics(period)
+    counted.add_all(stored(record) for record in records)
+    return counted.figures()
+
+
+def field(outcome: str, *, name: str = "total", **other: Any) -> dict[str, Any]:
+    predicted = None if outcome in ("added", "answered") else '"1"'
+    given = {"kind": "text", "confidence": None, "reviewed": None, "votes": [], "agreement": None}
+    return {"name": name, "outcome": outcome, "predicted": predicted, **given, "per_worker": [], **other}
+
+
+def review(*fields: dict[str, Any], day: int = 5, answers: int = 1, **other: Any) -> ReviewRecord:
+    seconds = other.pop("seconds", 10.0)
+    given = {
+        "human_loop_name": "loop",
+        "flow_definition": "invoices",
+        "flow_definition_arn": "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/invoices",
+        "status": "Completed",
+        "created_at": f"2026-01-{day:02}T10:00:00.000Z",
+        "completed_at": None,
+        "task_type": "custom",
+        "output_location": "s3://out/output.json",
+        "activation_conditions": [],
+        "answers": [{"submitted_at": "2026-01-05T11:00:00.000Z", "seconds_spent": seconds, "content": "{}"}]
+        * answers,
+        "fields": list(fields),
+        "agreement": None,
+        "overruled": any(part["outcome"] in ("changed", "added", "removed") for part in fields),
+        "seconds_spent": None,
+    }
+    return ReviewRecord.model_validate(given | other)
+
+
+# R. G. Newcombe (1998), Two-sided confidence intervals for the single proportion, Statistics in Medicine 17, table I.
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_is_wilsons(hits: int, n: int, low: float, high: float) -> None:
+    assert wilson_interval(hits, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(st.integers(0, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_an_interval_holds_its_share_and_stays_within_0_and_1(sample: tuple[int, int]) -> None:
+    hits, n = sample
+    low, high = wilson_interval(hits, n)
+    assert 0 <= low <= high <= 1
+    if n:
+        assert low - 1e-12 <= hits / n <= high + 1e-12
+
+
+def test_the_overrule_rate_counts_predictions_on_which_people_came_to_a_result() -> None:
+    figures = figures_of(
+        review(field("kept"), field("changed"), field("removed"), field("added"), field("unresolved")),
+        review(field("kept"), field("answered")),
+    )
+    assert figures.overruled == Share(2, 4)
+    assert figures.overruled_reviews == Share(1, 2)
+    assert figures.outcomes == {
+        "kept": 2, "changed": 1, "removed": 1, "added": 1, "unresolved": 1, "answered": 1,
+    }  # fmt: skip
+
+
+def test_a_review_without_predictions_is_counted_but_compared_with_nothing() -> None:
+    figures = figures_of(review(field("answered")), review(answers=0, status="Stopped"))
+    assert (figures.reviews, figures.completed, figures.unanswered) == (2, 1, 1)
+    assert figures.overruled == figures.overruled_reviews == Share(0, 0)
+    assert math.isnan(figures.overruled.value)
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_band_above() -> None:
+    figures = figures_of(
+        review(*(field("kept", confidence=value) for value in (0.0, 0.1, 0.3, 0.7, 0.8999, 0.9, 1.0)))
+    )
+    assert [band.kept.n for band in figures.bands] == [1, 1, 0, 1, 0, 0, 0, 1, 1, 2]
+
+
+def test_calibration_is_the_mean_distance_weighted_by_size() -> None:
+    figures = figures_of(
+        review(
+            *[field("kept", confidence=0.8)] * 6,
+            *[field("changed", confidence=0.8)] * 4,  # says 80 %, is right in 60 %
+            *[field("kept", confidence=0.5)] * 10,  # says 50 %, is right in 100 %
+        )
+    )
+    assert figures.calibration_error == pytest.approx(0.5 * 0.2 + 0.5 * 0.5)
+    assert figures.overconfidence == pytest.approx(0.5 * 0.2 - 0.5 * 0.5)
+
+
+def test_a_threshold_sends_what_is_below_it_to_people() -> None:
+    figures = figures_of(
+        review(field("kept", confidence=0.9), field("changed", confidence=0.7)),
+        review(field("removed", confidence=0.8), field("kept", confidence=0.95)),
+        review(field("changed")),  # no confidence: no threshold tells anything of it
+    )
+    at = {round(figure.threshold, 2): figure for figure in figures.thresholds}
+    assert (at[0.7].reviews, at[0.7].caught, at[0.7].let_through) == (Share(0, 2), 0, 2)
+    assert (at[0.8].reviews, at[0.8].caught, at[0.8].let_through) == (Share(1, 2), 1, 1)
+    assert (at[0.81].reviews, at[0.81].caught, at[0.81].let_through) == (Share(2, 2), 2, 0)
+    assert (at[0.9].checked, at[0.9].passed, at[0.91].checked) == (2, 2, 3)
+    assert figures.without_confidence == 1
+
+
+def test_agreement_is_of_reviews_with_several_answers_only() -> None:
+    figures = figures_of(
+        review(field("kept"), agreement=None),
+        review(field("kept", agreement=1.0), field("unresolved", agreement=0.5), answers=2, agreement=0.75),
+        review(field("changed", agreement=2 / 3), answers=3, agreement=2 / 3),
+    )
+    assert figures.agreement.reviews == 2
+    assert figures.agreement.mean == pytest.approx((0.75 + 2 / 3) / 2)
+    assert figures.agreement.unanimous == Share(1, 3)
+    assert figures.agreement.unresolved == Share(1, 3)
+
+
+def test_times_are_of_answers_and_nearest_rank() -> None:
+    figures = figures_of(*(review(field("kept"), seconds=float(value)) for value in range(1, 11)))
+    assert (figures.times.median, figures.times.p90, figures.times.total) == (5, 9, 55)
+    assert figures_of(review(field("kept"), seconds=None)).times.answers == 0
+
+
+def test_conditions_tell_what_they_catch_alone_and_with_others() -> None:
+    figures = figures_of(
+        review(field("changed"), activation_conditions=["low", "sample"]),
+        review(field("kept"), activation_conditions=["sample"]),
+        review(field("kept"), activation_conditions=["sample", "sample"]),
+    )
+    low, sample = sorted(figures.conditions, key=lambda condition: condition.condition)
+    assert (low.reviews, low.overruled_reviews, low.alone) == (1, Share(1, 1), Share(0, 0))
+    assert (sample.reviews, sample.overruled_reviews, sample.alone) == (3, Share(1, 3), Share(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("days", "granularity", "spans"), [(1, "day", 1), (45, "day", 45), (46, "week", 7), (365, "month", 12)]
+)
+def test_spans_cover_the_period_without_gap_or_overlap(days: int, granularity: str, spans: int) -> None:
+    period = Period(date(2026, 1, 1), date(2026, 1, 1) + timedelta(days=days))
+    figures = figures_of(review(field("changed"), day=1), period=period)
+    assert figures.granularity == granularity
+    assert len(figures.spans) == spans
+    day = period.first
+    for span in figures.spans:
+        assert span.first == day
+        day += timedelta(days=span.days)
+    assert day == period.until
+    assert sum(span.reviews for span in figures.spans) == 1
+    assert figures.spans[0].overruled == Share(1, 1)
+
+
+def test_rare_names_are_counted_together_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "FIELD_NAMES_KEPT", 2)
+    figures = figures_of(review(*(field("changed", name=name) for name in "abcda")))
+    assert {figure.field.name: figure.overruled.hits for figure in figures.fields} == {
+        "a": 2, "b": 1, OTHER_FIELDS: 2,
+    }  # fmt: skip
+    assert figures.uncounted_names == 2
+    assert figures.overruled == Share(5, 5)
+
+
+def test_generated_reviews_are_review_records_and_add_up_to_an_independent_count() -> None:
+    lines = list(generate(400, first=date(2026, 1, 1), days=31, seed=3))
+    records = [ReviewRecord.model_validate_json(line) for _, line in lines]
+    assert [record.key for record in records] == [key for key, _ in lines]
+    figures = figures_of(*records)
+
+    fields = [part for record in records for part in record.fields]
+    judged = [part for part in fields if part.outcome in ("kept", "changed", "removed")]
+    wrong = [part for part in judged if part.outcome != "kept"]
+    assert figures.overruled == Share(len(wrong), len(judged))
+    assert figures.reviews == 400
+    compared = [
+        record
+        for record in records
+        if any(part.outcome in ("kept", "changed", "removed", "added") for part in record.fields)
+    ]
+    assert figures.overruled_reviews == Share(sum(record.overruled for record in compared), len(compared))
+    for name in {part.name for part in fields}:
+        of_name = [part for part in judged if part.name == name]
+        counted = sum(
+            (figure.overruled for figure in figures.fields if figure.field.name == name), Share(0, 0)
+        )
+        assert counted == Share(sum(part.outcome != "kept" for part in of_name), len(of_name))
+    for threshold in figures.thresholds:
+        below = [
+            part for part in judged if part.confidence is not None and part.confidence < threshold.threshold
+        ]
+        assert threshold.checked == len(below)
+        assert threshold.caught == sum(part.outcome != "kept" for part in below)
+    seconds = sorted(
+        answer.seconds_spent
+        for record in records
+        for answer in record.answers
+        if answer.seconds_spent is not None
+    )
+    assert list(figures.times.sorted_seconds) == seconds
+    assert figures.agreement.reviews == sum(
+        len(record.answers) > 1 and bool(record.fields) for record in records
+    )
+
+
+def _consistent(figures: Figures) -> None:
+    assert sum((span.overruled for span in figures.spans), Share(0, 0)) == figures.overruled
+    assert sum((flow.overruled for flow in figures.flow_definitions), Share(0, 0)) == figures.overruled
+    assert sum((one.overruled for one in figures.fields), Share(0, 0)) == figures.overruled
+    known = figures.overruled.n - figures.without_confidence
+    assert sum(band.kept.n for band in figures.bands) == known
+    for before, after in zip(figures.thresholds, figures.thresholds[1:], strict=False):
+        assert before.reviews.hits <= after.reviews.hits
+        assert before.checked <= after.checked
+        assert before.let_through >= after.let_through
+        assert after.checked + after.passed == known
+
+
+shares = st.none() | st.floats(0, 1)
+texts = st.none() | st.text(max_size=5)
+field_records = st.builds(
+    FieldRecord,
+    name=st.text(max_size=6),
+    confidence=shares,
+    agreement=shares,
+    votes=st.lists(st.builds(Vote, value=texts, count=st.integers(0, 3)), max_size=2),
+    per_worker=st.lists(
+        st.builds(WorkerField, worker_index=st.integers(0, 2), value=texts, outcome=st.just("kept")),
+        max_size=2,
+    ),
+)
+answer_records = st.builds(
+    AnswerRecord,
+    accepted_at=st.none(),
+    submitted_at=st.just(datetime(2026, 1, 31, tzinfo=UTC)),
+    seconds_spent=st.none() | st.floats(0, 1e6),
+)
+review_records = st.builds(
+    ReviewRecord,
+    flow_definition=st.sampled_from(["a", "b"]),
+    created_at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 31), timezones=st.just(UTC)),
+    completed_at=st.none(),
+    answers=st.lists(answer_records, max_size=3),
+    agreement=shares,
+    seconds_spent=st.none(),
+    activation_conditions=st.lists(st.sampled_from("xyz"), max_size=3),
+    fields=st.lists(field_records, max_size=4),
+)
+
+
+@given(st.lists(review_records, max_size=6), st.randoms(use_true_random=False))
+def test_any_record_is_counted_and_the_order_does_not_matter(
+    records: list[ReviewRecord], chance: random.Random
+) -> None:
+    figures = figures_of(*records)
+    assert not figures.malformed
+    assert figures.reviews == len(records)
+    shuffled = list(records)
+    chance.shuffle(shuffled)
+    again = figures_of(*shuffled)
+    assert again.overruled == figures.overruled
+    assert [span.overruled for span in again.spans] == [span.overruled for span in figures.spans]
+    assert {one.field: one for one in again.fields} == {one.field: one for one in figures.fields}
+
+
+@given(st.lists(review_records, max_size=6))
+def test_the_parts_add_up_to_the_whole(records: list[ReviewRecord]) -> None:
+    # A record may hold a "kept" without a prediction as far as its model goes; a comparison never makes one.
+    sound = [
+        record.model_copy(
+            update={
+                "fields": [
+                    part.model_copy(update={"predicted": part.predicted or "1"})
+                    if part.outcome in ("kept", "changed", "removed")
+                    else part
+                    for part in record.fields
+                ]
+            }
+        )
+        for record in records
+    ]
+    _consistent(figures_of(*sound))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+def test_what_is_not_a_record_is_told_and_not_counted(content: bytes) -> None:
+    counted = ReviewStatistics(JANUARY)
+    counted.add(StoredReview("s3://reviews/odd.json", "invoices", content))
+    figures = counted.figures()
+    assert [one.location for one in figures.malformed] == ["s3://reviews/odd.json"]
+    assert figures.reviews == 0
+    assert counted.seen == 1
+
+
+@given(st.data())
+def test_a_record_with_one_value_of_the_wrong_kind_is_told_with_its_path_or_counted(
+    data: st.DataObject,
+) -> None:
+    document = json.loads(review(field("kept", confidence=0.5), activation_conditions=["low"]).to_line())
+    place: Any = document
+    path = []
+    while isinstance(place, dict | list) and place:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        path.append(key)
+        if data.draw(st.booleans()) or not isinstance(place[key], dict | list) or not place[key]:
+            place[key] = data.draw(json_values)
+            break
+        place = place[key]
+    counted = ReviewStatistics(JANUARY)
+    counted.add(StoredReview("x", "invoices", json.dumps(document).encode()))
+    figures = counted.figures()
+    assert figures.reviews + len(figures.malformed) == 1
+    for one in figures.malformed:
+        assert one.problem.startswith(f"$.{path[0]}") or "schema_version" in one.problem
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"schema_version": 2}, "$.schema_version: expected 1, found 2"),
+        ({"overruled": "yes"}, '$.overruled: "yes" cannot be what is meant'),
+        ({"fields": [{}]}, "$.fields[0].name: missing"),
+        ({"agreement": float("nan")}, "$.agreement: expected 0 to 1, found NaN"),
+        (
+            {"answers": [{"seconds_spent": float("inf")}]},
+            "$.answers[0].seconds_spent: expected seconds, found Infinity",
+        ),
+        ({"answers": [7]}, "$.answers[0]: expected an object, found 7"),
+        (
+            {"flow_definition": "claims"},
+            "$.flow_definition: 'claims' lies in the folder of another, 'invoices'",
+        ),
+        (
+            {"created_at": "2026-03-01T00:00:00.000Z"},
+            "$.created_at: '2026-03-01T00:00:00.000Z' lies in the folder of another day",
+        ),
+    ],
+)
+def test_a_malformed_record_is_told_in_words(change: dict[str, Any], told: str) -> None:
+    document = json.loads(review(field("kept")).to_line()) | change
+    counted = ReviewStatistics(JANUARY)
+    counted.add(StoredReview("x", "invoices", json.dumps(document).encode()))
+    assert [one.problem for one in counted.figures().malformed] == [told]
+
+
+def test_a_period_has_a_day() -> None:
+    assert Period(date(2026, 1, 1), date(2026, 1, 2)).last == date(2026, 1, 1)
+    with pytest.raises(AfterloopError, match="has no day in it"):
+        Period(date(2026, 1, 2), date(2026, 1, 2))

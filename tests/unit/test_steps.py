@@ -145,8 +145,8 @@ def test_every_class_renders_as_it_did() -> None:
 
 def test_every_class_is_in_that_machine() -> None:
     used = set(re.findall(r"\w+", GOLDEN.read_text() + EVERY_STEP.read_text()))
-    missing = {name for name in steps.__all__ if name not in used}
-    assert missing == {"State", "Graph", "FrozenGraph", "StepInput", "Placeholder", "places"}
+    missing = {name for name in steps.__all__ if isinstance(getattr(steps, name), type) and name not in used}
+    assert missing == {"State", "Graph", "FrozenGraph", "StepInput", "Placeholder"}
 
 
 def sdk_machine() -> Chain:

@@ -17,6 +17,11 @@ import whatever is installed beside the engine, so that a bundle without its dep
 *Failed callbacks.* A task that waits for a token fails at once when the function that is to pass on the token
 fails; MiniStack goes on waiting for the token until the task's timeout, by default for a day.
 
+*Task tokens.* IAM checks who answers a token on the state machine whose task has it; MiniStack knows no resource for
+that and so refuses every policy that names one. A token that was never given out is `InvalidToken`; MiniStack says
+`TaskDoesNotExist`, as it does, rightly, of one whose task is over.
+(https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html)
+
 *Services of the sandbox's own.* The `aws-sdk` integrations of state machines reach the human-loop service, SageMaker,
 Textract and Rekognition too. Errors carry the prefix of the service, as `SageMakerA2IRuntime.ConflictException`.
 (https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html)
@@ -60,6 +65,7 @@ def apply(directory: Path) -> None:
     _isolate_functions(directory / "python")
     _report_function_errors()
     _fail_failed_callbacks()
+    _know_tokens()
     _set_variables_in_catch()
     _keep_message_attributes()
     _count_loopback_as_tls()
@@ -211,6 +217,60 @@ def _waiting_for(token: str) -> Iterator[None]:
         yield
     finally:
         _waiting.token = None
+
+
+_machines: dict[str, str] = {}
+"""By task token: ARN of the state machine whose task has it, or had it."""
+
+
+def _know_tokens() -> None:
+    from ministack.core import iam_actions
+    from ministack.core.responses import error_response_json
+    from ministack.services import stepfunctions
+
+    execute_task = stepfunctions._execute_task
+    invoke_with_callback = stepfunctions._invoke_with_callback
+    resource_arn = iam_actions.extract_resource_arn
+
+    def execute(state: dict[str, Any], given: Any, execution: Any, context: dict[str, Any]) -> Any:
+        _waiting.machine = context["StateMachine"]["Id"]
+        return execute_task(state, given, execution, context)
+
+    def invoke(resource: str, input_data: Any, token: str, state: dict[str, Any]) -> Any:
+        _machines[token] = _waiting.machine
+        return invoke_with_callback(resource, input_data, token, state)
+
+    def resource_of(
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, Any],
+        region: str,
+        account_id: str,
+    ) -> Any:
+        if service == "states" and (token := iam_actions._safe_json_field(body, "taskToken")):
+            nobodys = f"arn:aws:states:{region}:{account_id}:stateMachine:unknown"
+            return _machines.get(token, nobodys)
+        return resource_arn(service, method, path, headers, body, query, region, account_id)
+
+    def only_known(send: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+        def checked(data: dict[str, Any]) -> Any:
+            token = data.get("taskToken", "")
+            if (
+                token in _machines or token in stepfunctions._task_tokens
+            ):  # an activity's is in the latter only
+                return send(data)
+            return error_response_json("InvalidToken", "Invalid Token: 'Invalid token'", 400)
+
+        return checked
+
+    stepfunctions._execute_task = execute
+    stepfunctions._invoke_with_callback = invoke
+    iam_actions.extract_resource_arn = resource_of
+    for operation in ("_send_task_success", "_send_task_failure", "_send_task_heartbeat"):
+        setattr(stepfunctions, operation, only_known(getattr(stepfunctions, operation)))
 
 
 _SDK_SERVICES = {

@@ -194,6 +194,47 @@ def sdk_call(service: str, action: str, parameters: dict[str, Any]) -> dict[str,
     return {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
 
 
+ANSWERS_ITS_TOKEN = """
+import boto3
+
+def handler(event, context):
+    boto3.client("stepfunctions").send_task_success(taskToken=event["token"], output='"answered"')
+"""
+
+
+def test_who_answers_a_token_needs_permission_for_its_state_machine(sandbox, execute, unique, role):
+    add_function(sandbox, unique, role, code=ANSWERS_ITS_TOKEN)
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": unique, "Payload": {"token.$": "$$.Task.Token"}},
+        "TimeoutSeconds": 20,
+        "End": True,
+    }
+
+    def allow(machines: str) -> None:
+        statement = {"Effect": "Allow", "Action": "states:SendTaskSuccess", "Resource": machines}
+        sandbox.client("iam").put_role_policy(
+            RoleName=unique,
+            PolicyName="answer",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        )
+
+    base = f"arn:aws:states:{sandbox.region}:{sandbox.account_id}:stateMachine"
+    allow(f"{base}:another-*")
+    refused = execute({"Ask": ask})
+    assert refused["status"] == "FAILED"
+    assert "AccessDenied" in refused["cause"]
+    allow(f"{base}:{unique}-*")
+    assert json.loads(execute({"Ask": ask})["output"]) == "answered"
+
+
+def test_a_token_that_was_never_given_out_is_invalid(sandbox):
+    states = sandbox.client("stepfunctions")
+    with pytest.raises(states.exceptions.InvalidToken):
+        states.send_task_failure(taskToken="made up", error="E", cause="c")
+
+
 def test_a_state_machine_starts_and_describes_human_loops_by_itself(sandbox, execute, unique):
     flow = sandbox.flow_definitions.create(f"{unique}-flow", unique)
     request = {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workflow.publish.package import Package
     from workflow.publish.plan import Plan
     from workflow.publish.show import Shown
+    from workflow.publish.watching import Snapshot
     from workflow.stack.stages import Stage
 
 __all__ = ["main"]
@@ -99,7 +100,10 @@ def publish(
         raise PublishError(f"stage {stage} is protected: no hot swap; publish it with `python deploy.py`")
     from workflow.publish.publishing import publish as do_publish
     from workflow.publish.show import Shown
+    from workflow.publish.watching import snapshot
 
+    # Before anything is read: a file that changes during the publish is seen, too.
+    files = snapshot(ROOT, settings) if watch else {}
     console = _console(output)
     shown = Shown(console)
     with shown.running():
@@ -117,7 +121,7 @@ def publish(
         )
     _tell_outcome(console, account, settled, published, output)
     if watch:
-        _watch(stage, profile, region, settings)
+        _watch(files, stage, profile, region, settings)
 
 
 @app.command()
@@ -466,7 +470,7 @@ def _tell_swaps(console: Console, swaps: Sequence[str], output: Output) -> None:
     _tell(console, output, text, {"swapped": list(swaps)})
 
 
-def _watch(stage: str, profile: str | None, region: str | None, settings: Path) -> None:
+def _watch(since: Snapshot, stage: str, profile: str | None, region: str | None, settings: Path) -> None:
     """Swaps in a process of its own each time: only a new one sees what changed in the workflow's modules."""
     from workflow.publish.watching import changes
 
@@ -474,9 +478,12 @@ def _watch(stage: str, profile: str | None, region: str | None, settings: Path) 
     again += ["--stage", stage, "--settings", str(settings)]
     again += [*(["--profile", profile] if profile else []), *(["--region", region] if region else [])]
     typer.echo("Watching for changes; Ctrl-C ends it.")
-    for files in changes(ROOT, settings):
-        typer.echo(f"Changed: {', '.join(file.name for file in files)}")
-        subprocess.run(again, check=False)  # noqa: S603  our own command line
+    try:
+        for files in changes(ROOT, settings, since):
+            typer.echo(f"Changed: {', '.join(file.name for file in files)}")
+            subprocess.run(again, check=False)  # noqa: S603  our own command line
+    except KeyboardInterrupt:
+        typer.echo("No longer watching.")
 
 
 # Questions of init

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,3 +117,50 @@ def test_a_swap_of_a_stage_that_is_not_published_publishes_it(deploy: Deploy) ->
     assert "is published." in deploy("publish", "--swap", "--yes").stdout
     assert deploy("publish", "--swap", "--yes").stdout == "Nothing to swap\n"
     assert deploy("destroy", "--yes", "--delete-data").returncode == 0
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, to be edited while `--watch` watches it."""
+    for folder in ("lambdas", "requirements", "workflow"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "deploy.py", tmp_path)
+    (tmp_path / ".build").symlink_to(ROOT / ".build")
+    (tmp_path / "stages.toml").write_text(
+        '[stages.watch]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n'
+    )
+    return tmp_path
+
+
+def test_watching_swaps_what_changes_until_it_is_interrupted(
+    sandbox: Sandbox, project: Path, eventually: Callable[..., Any]
+) -> None:
+    log = project / "log"
+    with log.open("w") as written:
+        watcher = subprocess.Popen(
+            [sys.executable, "-u", "deploy.py", "--watch", "--yes", "--stage", "watch"],
+            cwd=project,
+            env=os.environ | sandbox.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        eventually(lambda: "Watching for changes" in log.read_text(), timeout=60)
+        file = project / "lambdas/decide_restart.py"
+        file.write_text(f"{file.read_text()}\n\ndef handler(event, context):\n    return 'seen'\n")
+        eventually(lambda: "Swapped: code of DecideRestart" in log.read_text(), timeout=60)
+        function = sandbox.client("lambda").invoke(
+            FunctionName="afterloop-watch-DecideRestart", Payload=b"{}"
+        )
+        assert json.loads(function["Payload"].read()) == "seen"
+
+        file.write_text("def handler(\n")
+        eventually(lambda: "error: lambdas/decide_restart.py, line 1: " in log.read_text(), timeout=60)
+        assert watcher.poll() is None, "a mistake does not end the watching"
+    finally:
+        watcher.send_signal(signal.SIGINT)
+        status = watcher.wait(30)
+    assert status == 0
+    assert log.read_text().endswith("No longer watching.\n")
+    assert "Traceback" not in log.read_text()

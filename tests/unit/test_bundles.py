@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -270,6 +271,59 @@ def test_a_dependency_without_a_wheel_is_named(
     assert pip.command
     assert "\n" not in str(error.value)
     assert not list((project / ".build").glob("*.zip"))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels, the only place where pip looks."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for name, value in {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_CONFIG_FILE": os.devnull,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
+    return folder
+
+
+def wheel(shelf: Path, platform: str) -> str:
+    """Puts a wheel on the shelf; returns the option that pins it by its hash."""
+    path = shelf / f"tiny-1.0-cp313-cp313-{platform}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny/__init__.py", f"platform = {platform!r}")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        tag = f"Tag: cp313-cp313-{platform}"
+        archive.writestr("tiny-1.0.dist-info/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\n{tag}\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    return f"--hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def test_pip_itself_takes_the_wheel_for_the_target(project: Path, shelf: Path) -> None:
+    hashes = [wheel(shelf, f"manylinux_2_28_{machine}") for machine in ("aarch64", "x86_64")]
+    (project / "requirements/lambdas.txt").write_text(f"tiny==1.0 {' '.join(hashes)}\n")
+
+    for architecture, machine in (("arm64", "aarch64"), ("x86_64", "x86_64")):
+        bundle = build(project, "tell", target=aws("3.13", architecture))
+        module = zipfile.ZipFile(bundle.path).read("tiny/__init__.py").decode()
+        assert module == f"platform = 'manylinux_2_28_{machine}'"
+
+
+@pytest.mark.parametrize("platform", ["manylinux_2_28_x86_64", "manylinux_2_99_aarch64", "win_arm64"])
+def test_pip_itself_finding_no_wheel_for_the_target_names_the_dependency(
+    project: Path, shelf: Path, platform: str
+) -> None:
+    (project / "requirements/lambdas.txt").write_text(f"tiny==1.0 {wheel(shelf, platform)}\n")
+    with pytest.raises(BundleError, match=r"^tiny==1\.0 has no wheel for Python 3\.13 on arm64 Linux"):
+        build(project, "tell", target=aws("3.13", "arm64"))
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused(project: Path, shelf: Path) -> None:
+    wheel(shelf, "manylinux_2_28_aarch64")
+    (project / "requirements/lambdas.txt").write_text(f"tiny==1.0 {HASH}\n")
+    with pytest.raises(BundleError, match=r"could not be fetched: .*DO NOT MATCH THE HASHES"):
+        build(project, "tell", target=aws("3.13", "arm64"))
 
 
 def test_dependencies_that_lambda_would_not_take_are_refused(

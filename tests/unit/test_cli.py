@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import deploy
+from workflow.errors import PublishError
 from workflow.publish.initialising import add_stage
-from workflow.stack.stages import Stage
+from workflow.publish.plan import Plan, ResourceChange
+from workflow.publish.show import Shown
+from workflow.stack.stages import Stage, load_stage
 
 ROOT = Path(deploy.__file__).parent
 
@@ -201,3 +206,90 @@ print(json.dumps([name for name in {heavy} if name in sys.modules]))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == []
+
+
+# Questions
+
+
+class Answers:
+    """A person at the keyboard: answers each question in turn, and remembers it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: object) -> None:
+        self.answers, self.questions = list(answers), []
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr(deploy.typer, "confirm", self.answer)
+        monkeypatch.setattr(deploy.typer, "prompt", self.answer)
+
+    def answer(self, question: str, default: object = None) -> object:
+        self.questions.append(question)
+        answer = self.answers.pop(0)
+        return default if answer is None else answer
+
+
+def confirmed(plan: Plan, *, yes: bool = False, allow_data_loss: bool = False) -> bool:
+    console = Console(file=StringIO())
+    return deploy._confirmation(console, Shown(console), "here", yes=yes, allow_data_loss=allow_data_loss)(
+        plan
+    )
+
+
+CHANGE = Plan("afterloop-dev", creates=False, notes=["Something."])
+REPLACED = ResourceChange("LedgerTable", "AWS::DynamoDB::Table", "replace", loses_data=True)
+GRAVE = Plan("afterloop-dev", creates=False, resources=[REPLACED])
+
+
+def test_a_publish_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Answers(monkeypatch, True, False)
+    assert confirmed(CHANGE) is True
+    assert confirmed(CHANGE) is False
+    assert person.questions == ["Publish this?", "Publish this?"]
+
+
+def test_what_replaces_or_deletes_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Answers(monkeypatch, True, False)
+    assert confirmed(GRAVE) is False
+    assert (
+        person.questions[1]
+        == "This replaces or deletes LedgerTable, with all that LedgerTable holds. Really?"
+    )
+
+
+def test_yes_does_not_lose_data_unless_told_so() -> None:
+    assert confirmed(CHANGE, yes=True)
+    with pytest.raises(
+        PublishError, match="the data of LedgerTable would be lost; if that is meant, add --allow-data"
+    ):
+        confirmed(GRAVE, yes=True)
+    assert confirmed(GRAVE, yes=True, allow_data_loss=True)
+
+
+def test_init_asks_and_offers_what_the_account_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flows = [{"name": "forms", "arn": "arn", "output": "s3://from-forms/x"}]
+    monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
+    person = Answers(monkeypatch, "eu-west-1", None, "a@b.cd, e@f.gh")
+    path = tmp_path / "stages.toml"
+
+    status, out, _ = run("init", "--stage", "test", "--settings", str(path), capsys=capsys)
+
+    assert status == 0
+    assert len(person.questions) == 3
+    assert "found forms, which writes to s3://from-forms/x" in out
+    assert load_stage(path, "test") == Stage(
+        name="test",
+        region="eu-west-1",
+        output_buckets=("from-forms",),
+        escalation_emails=("a@b.cd", "e@f.gh"),
+    )
+
+
+def test_init_asks_also_where_the_account_cannot_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Answers(monkeypatch, None, "mine", "")
+    path = tmp_path / "stages.toml"
+    status, _, err = run("init", "--settings", str(path), capsys=capsys)
+    assert status == 0
+    assert "flow definitions are not known here" in err
+    assert load_stage(path, "dev").output_buckets == ("mine",)

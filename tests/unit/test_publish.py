@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions as aws
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from workflow.errors import DeploymentError, PublishError, SettingsError
 from workflow.publish.account import Event, LiveVersions
+from workflow.publish.availability import not_offered
 from workflow.publish.aws_errors import explained
 from workflow.publish.following import first_cause, follow
 from workflow.publish.history import Record, to_go_back_to
@@ -21,8 +24,9 @@ from workflow.publish.initialising import add_stage, buckets_of, written
 from workflow.publish.live import make_live
 from workflow.publish.outputs import links
 from workflow.publish.swapping import _filled, _values
-from workflow.publish.watching import changes
-from workflow.stack.stages import Shift, Stage, load_stage, load_stages
+from workflow.publish.watching import changes, snapshot
+from workflow.stack.assembly import assemble
+from workflow.stack.stages import A2I_REGIONS, Shift, Stage, load_stage, load_stages
 
 STAGE = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
 
@@ -39,7 +43,7 @@ numbers: Iterator[int] = iter(range(1_000_000))
 
 
 def stack(status: str, reason: str = "") -> Event:
-    return event("afterloop-dev", status, reason, "AWS::CloudFormation::Stack")
+    return replace(event("afterloop-dev", status, reason, "AWS::CloudFormation::Stack"), is_of_stack=True)
 
 
 class Events:
@@ -378,7 +382,7 @@ def test_a_change_is_seen_once_it_is_quiet(tmp_path: Path) -> None:
         if text := next(naps, ""):
             file.write_text(text)
 
-    seen = changes(tmp_path, settings, nap)
+    seen = changes(tmp_path, settings, snapshot(tmp_path, settings), nap)
 
     assert next(seen) == [file]
     assert file.read_text() == "333"
@@ -403,3 +407,41 @@ def test_a_stage_on_aws_comes_with_links_into_the_console() -> None:
         f"#/statemachines/view/{machine}"
     }
     assert links(Place(is_aws=False), {"StateMachine": machine}) == {}
+
+
+# Regions
+
+
+def test_a_service_that_the_region_lacks_is_told_before() -> None:
+    inner = {
+        "States": {
+            "Deep": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:bedrockruntime:invokeModel"}
+        }
+    }
+    definition = {
+        "States": {
+            "Train": {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync"},
+            "Ask": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:bedrockruntime:invokeModel"},
+            "Start": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution"},
+            "Odd": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:unheardof:do"},
+            "All": {"Type": "Map", "ItemProcessor": inner},
+            "End": {"Type": "Pass"},
+        }
+    }
+    regions = {"bedrock-runtime": ["us-east-1"], "sagemaker": ["us-east-1", "eu-west-2"], "stepfunctions": []}
+
+    told = not_offered(definition, "eu-west-2", services=regions, regions_of=lambda service: regions[service])
+
+    assert told == ["AWS is not known to offer bedrock-runtime in eu-west-2: Ask, Deep would fail there"]
+
+
+def test_what_the_workflow_itself_calls_is_offered_wherever_a2i_is() -> None:
+    session = boto3.Session()
+    for region in A2I_REGIONS:
+        found = not_offered(
+            assemble().definition,
+            region,
+            services=session.get_available_services(),
+            regions_of=session.get_available_regions,
+        )
+        assert found == []

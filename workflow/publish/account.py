@@ -73,11 +73,17 @@ class Event:
     type: str
     status: str
     reason: str
+    is_of_stack: bool = False
+    """Whether it tells of the stack itself, not of one of its resources."""
 
     @property
-    def is_of_stack(self) -> bool:
-        """Whether it tells of the stack itself, not of one of its resources."""
-        return self.type == "AWS::CloudFormation::Stack"
+    def begins_operation(self) -> bool:
+        """Whether it is the first of an operation: older events are of others."""
+        return self.is_of_stack and self.status in (
+            "CREATE_IN_PROGRESS",
+            "UPDATE_IN_PROGRESS",
+            "DELETE_IN_PROGRESS",
+        )
 
 
 @dataclass(frozen=True)
@@ -249,11 +255,13 @@ class Account:
         """Events of an operation that are not in `seen`, oldest first; adds them to `seen`."""
         new: list[Event] = []
         for page in self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
-            for event in page["StackEvents"]:
-                # Newest first: the rest is older, seen, or of an operation before.
-                if event.get("ClientRequestToken") != token or event["EventId"] in seen:
+            for described in page["StackEvents"]:  # the newest first
+                if described["EventId"] in seen or described.get("ClientRequestToken", token) != token:
                     break
-                new.append(_event(event))
+                if "ClientRequestToken" in described:
+                    new.append(event := _event(described))
+                    if event.begins_operation:
+                        break
             else:
                 continue
             break
@@ -692,6 +700,7 @@ def _event(event: Mapping[str, Any]) -> Event:
         type=event["ResourceType"],
         status=event["ResourceStatus"],
         reason=event.get("ResourceStatusReason", ""),
+        is_of_stack=event["PhysicalResourceId"] == event["StackId"],
     )
 
 

@@ -33,7 +33,7 @@ def follow(account: Account, stack_id: str, token: str, on_event: Callable[[Even
         events += new
         for event in new:
             on_event(event)
-        if events and _is_last(events[-1], events):
+        if events and _is_last(events[-1]):
             break
         time.sleep(pause)
     status = events[-1].status
@@ -42,13 +42,9 @@ def follow(account: Account, stack_id: str, token: str, on_event: Callable[[Even
     return events
 
 
-def _is_last(event: Event, events: Sequence[Event]) -> bool:
-    """Whether a stack rests after an event."""
-    return (
-        event.is_of_stack
-        and event.resource == events[0].resource
-        and not event.status.endswith("IN_PROGRESS")
-    )
+def _is_last(event: Event) -> bool:
+    """Whether the stack rests after an event."""
+    return event.is_of_stack and not event.status.endswith("IN_PROGRESS")
 
 
 def first_cause(events: Sequence[Event]) -> Event | None:

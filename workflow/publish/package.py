@@ -40,6 +40,14 @@ class Package:
         return json.loads(self.template), self.parameters
 
     @property
+    def definition(self) -> dict[str, Any]:
+        """The state machine, with the template's placeholders."""
+        resources = self.content[0]["Resources"].values()
+        machines = [one for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine"]
+        definition: dict[str, Any] = json.loads(machines[0]["Properties"]["DefinitionString"])
+        return definition
+
+    @property
     def template_key(self) -> str:
         """Name of the template's object in the artifact bucket."""
         return f"templates/{hashlib.sha256(self.template.encode()).hexdigest()}.json"

@@ -108,6 +108,8 @@ class Plan:
     """What else changes, in a sentence each."""
     swapped: Sequence[str] = field(default=())
     """What a hot swap changed beside CloudFormation, and a publish puts in order."""
+    warnings: Sequence[str] = ()
+    """What will not work in the stage's Region, in a sentence each."""
 
     @property
     def is_empty(self) -> bool:
@@ -145,6 +147,7 @@ def compare(
     after: tuple[Mapping[str, Any], Mapping[str, str]],
     changes: Iterable[Mapping[str, Any]] = (),
     swapped: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Plan:
     """Compares what is published with what would be.
 
@@ -154,6 +157,7 @@ def compare(
         after: template and parameters to be published.
         changes: CloudFormation's ResourceChange records, when the stack is there.
         swapped: what was hot-swapped since the last publish.
+        warnings: what will not work.
     """
     old = resolved_resources(*before) if before else {}
     new = resolved_resources(*after)
@@ -174,6 +178,7 @@ def compare(
         resources=resources,
         notes=notes,
         swapped=swapped,
+        warnings=warnings,
     )
     if before and plan.is_empty and before[0] != after[0]:
         return Plan(stack, creates=False, notes=["The template's text changes, and nothing that it makes."])

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account, ChangeSet, Event, Stack
+from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
 from workflow.publish.history import Record, record
 from workflow.publish.live import make_live
@@ -65,16 +66,17 @@ def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
     """
     stack = _settled(account.stack(stage.stack_name))
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
-        return compare(stage.stack_name, before=None, after=package.content)
+        return compare(
+            stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package)
+        )
     before, after = (account.template(stack.name), stack.parameters), package.content
     swaps = swapped(account, stage, stack)
     if _are_equal(before, after):
         return Plan(stack.name, creates=False, swapped=swaps)
     change_set = _change_set(account, stack, package)
-    if change_set.is_empty:
-        return compare(stack.name, before=before, after=after, swapped=swaps)
-    account.delete_change_set(change_set.id)
-    return compare(stack.name, before=before, after=after, changes=change_set.changes, swapped=swaps)
+    if not change_set.is_empty:
+        account.delete_change_set(change_set.id)
+    return _compared(account, stack, package, before, change_set, swaps)
 
 
 def publish(
@@ -113,7 +115,7 @@ def publish(
     if not _are_equal(before, after):
         progress.step("Working out the changes")
         change_set = _change_set(account, stack, package)
-        plan = compare(stack.name, before=before, after=after, changes=change_set.changes, swapped=swaps)
+        plan = _compared(account, stack, package, before, change_set, swaps)
         agreed = False
         try:
             agreed = confirm(plan)
@@ -140,7 +142,7 @@ def _create(
     progress: Progress,
 ) -> Published | None:
     # A new stack is all additions: the plan needs no change set, and before the yes nothing is made.
-    plan = compare(stage.stack_name, before=None, after=package.content)
+    plan = compare(stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package))
     if not confirm(plan):
         return None
     if leftover:
@@ -149,9 +151,15 @@ def _create(
     progress.step("Uploading templates and functions")
     account.ensure_artifact_bucket()
     account.upload(package.objects)
-    change_set = account.create_change_set(
-        stage.stack_name, template_key=package.template_key, parameters=package.parameters, create=True
-    )
+    try:
+        change_set = account.create_change_set(
+            stage.stack_name, template_key=package.template_key, parameters=package.parameters, create=True
+        )
+    except PublishError:
+        shell = account.stack(stage.stack_name)
+        if shell and shell.status == "REVIEW_IN_PROGRESS":
+            account.delete_stack(shell.id)
+        raise
     return _execute(account, stage, package, change_set, plan, progress, create=True)
 
 
@@ -216,6 +224,35 @@ def _change_set(account: Account, stack: Stack, package: Package) -> ChangeSet:
     account.upload({package.template_key: package.template.encode()})
     return account.create_change_set(
         stack.name, template_key=package.template_key, parameters=package.parameters, create=False
+    )
+
+
+def _compared(
+    account: Account,
+    stack: Stack,
+    package: Package,
+    before: tuple[Mapping[str, Any], Mapping[str, str]],
+    change_set: ChangeSet,
+    swaps: Sequence[str],
+) -> Plan:
+    return compare(
+        stack.name,
+        before=before,
+        after=package.content,
+        changes=change_set.changes,
+        swapped=swaps,
+        warnings=_warnings(account, package),
+    )
+
+
+def _warnings(account: Account, package: Package) -> list[str]:
+    if not account.is_aws:
+        return []
+    return not_offered(
+        package.definition,
+        account.region,
+        services=account.session.get_available_services(),
+        regions_of=account.session.get_available_regions,
     )
 
 

@@ -75,6 +75,8 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
                 say(console, f"\n[bold]{title}[/]")
                 for line in shown:
                     say(console, line)
+    for warning in plan.warnings:
+        say(console, f"\n[bold red]Warning:[/] {escape(warning)}")
     say(console)
 
 

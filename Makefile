@@ -1,13 +1,15 @@
 # The chores. A fresh machine needs Python 3.11 or newer, pip and make; everything else goes into .venv.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that runs and is new enough: a name on the PATH may be a shim of a version that is not there.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # A hash of the list names the stamp: another list, another install.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check unit engine browser definitions lock clean
+.PHONY: local test check unit engine browser test-sagemaker definitions lock clean
 
 local: $(call stamp,base)  ## The main job on the embedded engine: publish, sample loops, a table of what happened
 	$(BIN)/python deploy.py local $(ARGS)
@@ -24,6 +26,9 @@ check: $(call stamp,dev)
 unit engine browser: $(call stamp,dev)
 	$(BIN)/python -m pytest tests/$@ $(ARGS)
 
+test-sagemaker: $(call stamp,dev)  ## The door to the SDK where the real SageMaker SDK is installed (250 MB, a minute)
+	$(BIN)/python tests/sagemaker_environment.py
+
 definitions: $(call stamp,base)  ## Render definitions/ anew, after a change of the workflow
 	$(BIN)/python deploy.py render
 
@@ -39,7 +44,7 @@ clean:
 	rm -rf $(VENV) .build
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Afterloop needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	@test -n "$(PYTHON)" || { echo "Afterloop needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-%: | $(BIN)/python

@@ -139,12 +139,12 @@ def run(
         with Live(get_renderable=watch.table, console=console, auto_refresh=False, transient=False) as live:
             driver.start()
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while not watch.finished and time.monotonic() < deadline and not watch.broken:
+            while not watch.finished and not watch.broken and time.monotonic() < deadline:
                 watch.look()
                 live.refresh()
                 time.sleep(0.2)
-            watch.look()
-            live.refresh()
+                if watch.all_ended:  # What is still missing will hardly come, but for a message.
+                    deadline = min(deadline, time.monotonic() + 5)
         if watch.broken:
             raise watch.broken
         for problem in (problems := watch.problems()):
@@ -277,6 +277,11 @@ class Watch:
     def finished(self) -> bool:
         """Whether every loop's execution has ended and its messages have arrived."""
         return not self.problems()
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether every loop has an execution, and none runs."""
+        return all(seen.execution_status not in ("", "RUNNING") for seen in self._seen.values())
 
     def look(self) -> None:
         """Read everything anew."""

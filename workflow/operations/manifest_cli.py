@@ -120,7 +120,8 @@ def _tell(export: Export, file: str, flow_definition: str, output: Output) -> No
             f"no review of {flow_definition} from these days can be trained on: nothing was written; try other "
             "days with --from and --to"
         )
-    typer.echo(f"{export.lines:,} reviews of {flow_definition} are in {file}")
+    reviews = "review" if export.lines == 1 else "reviews"
+    typer.echo(f"{export.lines:,} {reviews} of {flow_definition} in {file}")
     if export.classes:
         typer.echo(
             "Classes, by id: " + ", ".join(f"{index} {name}" for index, name in enumerate(export.classes))

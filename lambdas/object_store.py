@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
@@ -37,7 +37,9 @@ def object_store() -> ObjectStore:
     patience = Config(
         connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
     )
-    return ObjectStore(boto3.client("s3", config=patience))
+    # botocore's own client: what boto3 adds to it (transfers, resources) would be a tenth of a cold start.
+    client = botocore.session.get_session().create_client("s3", config=patience)
+    return ObjectStore(cast("S3Client", client))
 
 
 class ObjectStore:

@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from lambdas.reviews.errors import InvalidDocument, shortened
@@ -37,9 +37,9 @@ def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop
     """
     try:
         if isinstance(raw, str | bytes | bytearray):
-            head = _HEAD.validate_json(raw)
+            head = _Head.model_validate_json(raw)
             return _BY_STATUS[head.detail.human_loop_status].model_validate_json(raw)
-        head = _HEAD.validate_python(raw)
+        head = _Head.model_validate(raw)
         return _BY_STATUS[head.detail.human_loop_status].model_validate(raw)
     except ValidationError as error:
         raise InvalidDocument.of(error, "event", quote=True) from error
@@ -48,7 +48,10 @@ def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop
 
 
 class _Tolerant(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
+    # Each status builds the models that it needs.
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -197,6 +200,3 @@ class _HeadDetail(_Tolerant):
 
 class _Head(_Tolerant):
     detail: _HeadDetail
-
-
-_HEAD = TypeAdapter(_Head)

@@ -11,6 +11,7 @@ Source: "Amazon A2I Output Data", Amazon SageMaker Developer Guide.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import (
@@ -26,7 +27,6 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
-from lambdas.reviews.elements import Element, parse_element
 from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.json_reader import JsonReader
 from lambdas.reviews.record import TaskType
@@ -34,7 +34,12 @@ from lambdas.reviews.record import TaskType
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lambdas.reviews.elements import Element
+else:
+    Element = Any  # only outputs with crowd elements pay for their models
+
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 DOCUMENT = "output.json"
 
@@ -75,10 +80,13 @@ def parse_output(raw: bytes) -> Output:
 
 
 class _Tolerant(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True)
+    # Each kind of task builds the models that it needs.
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
-_SLOTTED = ConfigDict(alias_generator=to_camel, extra="ignore", hide_input_in_errors=True)
+_SLOTTED = ConfigDict(alias_generator=to_camel, extra="ignore", hide_input_in_errors=True, defer_build=True)
 
 
 @dataclass(slots=True, frozen=True, config=_SLOTTED)
@@ -250,9 +258,6 @@ class Output(_Tolerant):
 
 _TASK_TYPES: dict[str, TaskType] = {TEXTRACT: "textract", REKOGNITION: "rekognition"}
 _LABELS = ("moderationLabels", "ModerationLabels")
-_BLOCK = TypeAdapter(Block)
-_LABEL = TypeAdapter(ModerationLabel)
-_CONDITIONS = TypeAdapter(Conditions | None)
 
 
 def _task_type(raw: bytes) -> TaskType:
@@ -290,16 +295,23 @@ def _read_prediction(reader: JsonReader) -> Prediction | None:
     path = reader.path
     for key in reader.members():
         if key == "blocks" and reader.peek() != "n":
-            fields[key] = [reader.read(_BLOCK) for _ in reader.elements()]
+            block = _adapter(Block)
+            fields[key] = [reader.read(block) for _ in reader.elements()]
         elif key in _LABELS and reader.peek() != "n":
-            fields[_LABELS[0]] = [reader.read(_LABEL) for _ in reader.elements()]
+            label = _adapter(ModerationLabel)
+            fields[_LABELS[0]] = [reader.read(label) for _ in reader.elements()]
         else:
             fields[key] = reader.value()
     return _validated(Prediction, fields, path)
 
 
 def _read_conditions(reader: JsonReader) -> Conditions | None:
-    return reader.read(_CONDITIONS)
+    return None if reader.peek() == "n" and reader.value() is None else reader.read(_adapter(Conditions))
+
+
+@cache
+def _adapter(model: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(model)
 
 
 _SERVICE_FIELDS: dict[str, Callable[[JsonReader], Prediction | Conditions | None]] = {
@@ -333,6 +345,8 @@ def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any]:
             said = _read_prediction(reader) or Prediction()
             blocks, labels = said.blocks or (), said.moderation_labels or ()
         else:
+            from lambdas.reviews.elements import parse_element
+
             elements[key] = parse_element(reader.value())
     content = reader.raw[start : reader.at].decode().rstrip()
     return {"content": content, "elements": elements, "blocks": blocks, "moderationLabels": labels}

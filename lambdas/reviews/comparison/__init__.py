@@ -27,16 +27,23 @@ def compare(output: Output, prediction_path: str | None = None) -> list[Row]:
         output: The output.
         prediction_path: For a custom task, the JMESPath from `inputContent` to the prediction.
     """
-    from lambdas.reviews.comparison import custom  # each kind of task pays for its own imports only
-
+    # Each kind of task pays for its own imports only.
     if not output.human_answers:
         return []
     if output.task_type == "textract":
         from lambdas.reviews.comparison import textract
 
-        return textract.rows(output) + custom.unpredicted_rows(output)
-    if output.task_type == "rekognition":
+        rows = textract.rows(output)
+    elif output.task_type == "rekognition":
         from lambdas.reviews.comparison import rekognition
 
-        return rekognition.rows(output) + custom.unpredicted_rows(output)
-    return custom.rows(output, prediction_path)
+        rows = rekognition.rows(output)
+    else:
+        from lambdas.reviews.comparison import custom
+
+        return custom.rows(output, prediction_path)
+    if any(answer.elements for answer in output.human_answers):
+        from lambdas.reviews.comparison import custom
+
+        rows += custom.unpredicted_rows(output)
+    return rows

@@ -14,12 +14,11 @@ from lambdas.reviews.comparison.shapes import (
     ASSUMED_DIAGONAL,
     Box,
     Outline,
-    Shape,
     Span,
     Spot,
     align,
 )
-from lambdas.reviews.comparison.values import normalised, vote
+from lambdas.reviews.comparison.values import Shape, normalised, vote
 from lambdas.reviews.elements import (
     BoundingBoxes,
     Checks,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,16 +10,14 @@ if TYPE_CHECKING:
     from lambdas.reviews.record import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A predicted value, with the model's confidence from 0 to 1 if it is known."""
 
     value: Any
     confidence: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One field: the prediction, and what each worker said.
 
     Attributes:

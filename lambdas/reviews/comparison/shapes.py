@@ -10,14 +10,14 @@ import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from lambdas.reviews.comparison.values import Shape
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from lambdas.reviews.record import Kind
 
 # Boxes and outlines are of the same thing if they overlap by half (intersection over union, as COCO has it),
 # and unmoved if they overlap by nine tenths: what is less than that was dragged, not only touched.
@@ -33,44 +33,11 @@ SCAN_LINES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """A labelled place on an image, or in a text."""
-
-    kind: ClassVar[Kind]
-    label: str
-
-    @property
-    def ballot(self) -> Any:
-        """What workers vote on: the label, since they draw no two shapes alike."""
-        return self.label
-
-    @property
-    def extent(self) -> tuple[float, float]:
-        """From where to where the shape reaches, along the x axis or the text."""
-        raise NotImplementedError
-
-    def likeness(self, other: Any) -> float:
-        """Returns how alike two shapes are, from 1 down to 0: not the same thing. Labels do not count."""
-        raise NotImplementedError
-
-    def unmoved(self, other: Any) -> bool:
-        """Tells whether the other shape is where this one is."""
-        raise NotImplementedError
-
-    def middle(self, shapes: Sequence[Any]) -> Any:
-        """Returns the shape in the middle of several of the same vote."""
-        raise NotImplementedError
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the shape as the crowd element writes it."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
 class Box(Shape):
     """A rectangle, in pixels."""
 
     kind = "box"
+    label: str
     left: float
     top: float
     width: float
@@ -120,6 +87,7 @@ class Span(Shape):
     """A part of a text: from the first character to the one after the last."""
 
     kind = "span"
+    label: str
     start: int
     end: int
 
@@ -157,6 +125,7 @@ class Spot(Shape):
     """A point, in pixels; `diagonal` is that of the image."""
 
     kind = "keypoint"
+    label: str
     x: float
     y: float
     diagonal: float = ASSUMED_DIAGONAL
@@ -194,6 +163,7 @@ class Outline(Shape):
     """A polygon, by its corners in pixels."""
 
     kind = "polygon"
+    label: str
     corners: tuple[tuple[float, float], ...]
 
     @property

@@ -7,8 +7,7 @@ nor removed. A pair's confidence is the least of its key's, its value's and its 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.rows import Row, Scored, percent
 from lambdas.reviews.comparison.values import normalised
@@ -45,16 +44,14 @@ def rows(output: Output) -> list[Row]:
     return found + [_row(None, [match.added.get(place) for match in matches]) for place in added]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(NamedTuple):
     id: str
     key: str
     value: str | bool
     confidence: float | None
 
 
-@dataclass(slots=True)
-class _Match:
+class _Match(NamedTuple):
     """A worker's pairs: by the prediction's index, or else by the key's text and how many there were of it."""
 
     of_prediction: dict[int, _Pair]

@@ -8,12 +8,47 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
-
-from lambdas.reviews.comparison.shapes import Shape
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lambdas.reviews.record import Kind
+
+
+class Shape:
+    """A labelled place on an image, or in a text. The shapes there are: `lambdas.reviews.comparison.shapes`."""
+
+    __slots__ = ()
+
+    kind: ClassVar[Kind]
+    label: str
+
+    @property
+    def ballot(self) -> Any:
+        """What workers vote on: the label, since they draw no two shapes alike."""
+        return self.label
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """From where to where the shape reaches, along the x axis or the text."""
+        raise NotImplementedError
+
+    def likeness(self, other: Any) -> float:
+        """Returns how alike two shapes are, from 1 down to 0: not the same thing. Labels do not count."""
+        raise NotImplementedError
+
+    def unmoved(self, other: Any) -> bool:
+        """Tells whether the other shape is where this one is."""
+        raise NotImplementedError
+
+    def middle(self, shapes: Sequence[Any]) -> Any:
+        """Returns the shape in the middle of several of the same vote."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the shape as the crowd element writes it."""
+        raise NotImplementedError
 
 
 def normalised(text: str) -> str:

@@ -1,0 +1,217 @@
+"""The report in a real browser: nothing is fetched, nothing fails, and it can be read in every form it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from benchmarks.generate_reviews import write_reviews
+from workflow.operations.report.writing import write_report
+from workflow.operations.reviews_source import Period, open_reviews
+
+PERIOD = Period(date(2026, 1, 1), date(2026, 2, 1))
+
+# WCAG 2: contrast of text with what is behind it.
+CONTRAST = """
+() => {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[0-9.]+/g).slice(0, 3).map(Number).map((v) => v / 255)
+      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a, b) => {
+    const [light, dark] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+    return (light + 0.05) / (dark + 0.05);
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour !== 'rgba(0, 0, 0, 0)') return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const texts = [...document.querySelectorAll('h1, h2, p, dt, dd, td, th, li, summary, figcaption, a, svg text')];
+  return texts.filter((element) => element.getClientRects().length).map((element) => {
+    const style = getComputedStyle(element);
+    const colour = element instanceof SVGElement ? style.fill : style.color;
+    return [contrast(colour, behind(element)), element.textContent.slice(0, 40), colour];
+  });
+}
+"""
+
+# The right end of what reaches furthest, of what is not in a box that scrolls by itself.
+OVERFLOWING = """
+() => [...document.querySelectorAll('body *')]
+  .filter((element) => !element.closest('.scroll') && element.getBoundingClientRect().right > innerWidth + 1)
+  .map((element) => element.tagName + ' ' + element.textContent.slice(0, 40))
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_reviews(folder / "stored", 1200, first=PERIOD.first, days=PERIOD.days, seed=9)
+    ledger = [
+        {
+            "status": status,
+            "createdAt": f"2026-01-{day:02}T10:00:00.000Z",
+            "outcome": outcome,
+            "failureCode": "Expired",
+        }
+        for day in range(1, 32)
+        for status, outcome in (("Completed", "stored"), ("Failed", "restarted"), ("Stopped", "notified"))
+    ]
+    return write_report(
+        folder / "report.html",
+        open_reviews(str(folder / "stored")),
+        PERIOD,
+        ledger="the-ledger",
+        loops=ledger,
+    ).file
+
+
+@dataclass
+class Opened:
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Callable[..., Opened]]:
+    """Opens a file, the report by default, as a person with these preferences would."""
+    contexts = []
+
+    def open_page(file: Path = report, *, width: int = 1100, **preferences: Any) -> Opened:
+        context = browser.new_context(viewport={"width": width, "height": 800}, **preferences)
+        contexts.append(context)
+        seen = Opened(context.new_page())
+        seen.page.on("request", lambda request: seen.requests.append(request.url))
+        seen.page.on("console", lambda message: seen.said.append(message.text))
+        seen.page.on("pageerror", lambda error: seen.said.append(str(error)))
+        seen.page.goto(file.as_uri())
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def background(page: Page) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+def test_it_opens_and_fetches_nothing(opened: Callable[..., Opened], report: Path) -> None:
+    seen = opened()
+    assert seen.requests == [report.as_uri()]
+    assert seen.said == []
+    assert "predictions were overruled by people" in seen.page.title()
+    assert seen.page.locator("svg.wide:visible").count() == 8
+    assert seen.page.locator("svg.narrow:visible").count() == 0
+
+
+def test_its_policy_lets_nothing_in(opened: Callable[..., Opened], report: Path, tmp_path: Path) -> None:
+    """Were a script or an image to get into the page, the browser would refuse it."""
+    page = report.read_text(encoding="utf-8")
+    altered = tmp_path / "altered.html"
+    altered.write_text(
+        page.replace(
+            "</body>", '<script>document.title = "run"</script><img src="data:image/png;base64,AA"></body>'
+        ),
+        encoding="utf-8",
+    )
+    seen = opened(altered)
+    assert seen.page.title() != "run"
+    assert any("script-src" in message for message in seen.said)
+    assert any("img-src" in message or "image" in message for message in seen.said)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 375])
+def test_text_stands_out_in_light_and_dark(opened: Callable[..., Opened], scheme: str, width: int) -> None:
+    page = opened(width=width, color_scheme=scheme).page
+    for details in page.locator("summary").all():
+        details.click()
+    measured = page.evaluate(CONTRAST)
+    assert len(measured) > 300
+    weak = [text for text in measured if text[0] < 4.5]
+    assert not weak
+
+
+def test_dark_mode_is_dark(opened: Callable[..., Opened]) -> None:
+    light, dark = (opened(color_scheme=scheme).page for scheme in ("light", "dark"))
+    assert background(light) == "rgb(253, 252, 250)"
+    assert background(dark) == "rgb(22, 25, 28)"
+    line = ".wide [id$='line2d_1'] path, .wide path[style*='--warm']"
+    colours = [
+        page.locator(line).first.evaluate(
+            "element => getComputedStyle(element).stroke + getComputedStyle(element).fill"
+        )
+        for page in (light, dark)
+    ]
+    assert colours[0] != colours[1]
+
+
+@pytest.mark.parametrize("width", [320, 375, 560, 768, 1100])
+def test_no_width_needs_scrolling_sideways(opened: Callable[..., Opened], width: int) -> None:
+    page = opened(width=width).page
+    for details in page.locator("summary").all():
+        details.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OVERFLOWING) == []
+    phone = width <= 560
+    assert page.locator("svg.narrow:visible").count() == (8 if phone else 0)
+    assert page.locator("svg.wide:visible").count() == (0 if phone else 8)
+
+
+def test_paper_is_white_even_in_dark_mode_and_shows_the_charts(
+    opened: Callable[..., Opened], tmp_path: Path
+) -> None:
+    page = opened(width=400, color_scheme="dark").page
+    page.emulate_media(media="print", color_scheme="dark")
+    assert background(page) == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(35, 38, 43)"
+    assert page.locator("svg.wide:visible").count() == 8
+    assert page.locator("summary:visible").count() == 0
+    assert page.locator("#threshold ~ .scroll:visible").count() == 1
+    pdf = page.pdf(format="A4", prefer_css_page_size=True)
+    assert 5 <= pdf.count(b"/Type /Page\n") <= 12
+
+
+def test_the_numbers_behind_a_chart_unfold(opened: Callable[..., Opened]) -> None:
+    page = opened().page
+    table = page.locator("#trend + details table")
+    assert not table.is_visible()
+    page.locator("#trend + details summary").click()
+    assert table.is_visible()
+    assert table.locator("tbody tr").count() == PERIOD.days
+
+
+def test_a_drawing_is_an_image_with_a_name(opened: Callable[..., Opened]) -> None:
+    page = opened().page
+    assert (
+        page.get_by_role("img", name="How sure the model was, against how often people agreed").count() == 1
+    )
+    assert page.get_by_role("heading", name="Which fields are overruled most").is_visible()
+
+
+def test_an_empty_report_says_what_to_do(opened: Callable[..., Opened], tmp_path: Path) -> None:
+    (tmp_path / "stored").mkdir()
+    made = write_report(
+        tmp_path / "report.html",
+        open_reviews(str(tmp_path / "stored")),
+        PERIOD,
+        now=datetime(2026, 2, 1, tzinfo=UTC),
+    )
+    seen = opened(made.file, width=375)
+    assert seen.said == []
+    assert seen.page.get_by_text("There are no reviews from 1 to 31 January 2026.").is_visible()
+    assert seen.page.get_by_role("heading", name="What to do").is_visible()
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= 375

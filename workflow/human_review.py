@@ -14,8 +14,8 @@
 The step calls the stage's function StartLoop with a task token, and the published Afterloop workflow answers it. The
 step
 
-- gives the agreed review when the loop is completed: `answers` by field name, what is `unresolved`, the `agreement`, and
-  the `reviewLocation` of all of it (`lambdas.agreed_answer.of_review`);
+- gives the agreed review when the loop is completed: `answers` by field name, what is `unresolved`, `agreement`, and
+  the `reviewLocation` of the whole (`lambdas.agreed_answer.of_review`);
 - gives the prediction at once when nobody has to look, as the activation conditions of Textract or Rekognition are not
   met: `needed` is False (`of_prediction`);
 - goes on waiting when the loop failed and is started again;

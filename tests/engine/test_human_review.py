@@ -1,0 +1,638 @@
+"""A workflow that waits for people is told what became of the human loop, whatever that is, and is told once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambdas.agreed_answer import MOST_BYTES
+from lambdas.restart_policy import RestartRules
+from lambdas.waiting import Tokens
+from sandbox.local import LOCAL_STAGE
+from sandbox.samples import MODERATION, SUPPORT_MESSAGE, Field, form
+from tests.engine.published import PublishedStage
+from workflow.human_review import HumanReview
+from workflow.publish.account import Account
+from workflow.publish.package import make_package
+from workflow.publish.publishing import publish
+from workflow.stack.assembly import assemble
+from workflow.stack.dependencies import local
+from workflow.stack.permissions import statements_for
+from workflow.steps import Catch, Chain, Pass, definition
+
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/ask_people.py"
+INPUT = {"text": "The lamp in it was broken", "prediction": {"label": "praise", "confidence": 0.53}}
+COMPLAINT, COMPLAINT_TOO, QUESTION = SUPPORT_MESSAGE.answers
+ANSWERED = ["Workflow waiting?", "Answer workflow", "Handled"]
+
+
+class Parents:
+    """A user's own workflows in the account of a stage, and their executions."""
+
+    def __init__(self, published: PublishedStage) -> None:
+        self.published = published
+        self.states = published.states
+        self.tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+
+    def create(self, flow: str, **changes: Any) -> str:
+        """A workflow that asks people, and catches what can be caught; ARN of its state machine."""
+        ask = HumanReview(
+            "Ask people",
+            **{
+                "stage": self.published.stage.name,
+                "flow_definition_arn": flow,
+                "key": "$.id",
+                "input_content": {"taskObject.$": "$.text", "prediction.$": "$.prediction"},
+                "task_lifetime_seconds": 600,
+                "timeout_seconds": 3600,
+                "result_path": "$.people",
+                **changes,
+            },
+        )
+        for error in ("HumanReview.Stopped", "HumanReview.Failed", "States.Timeout", "States.ALL"):
+            caught = Pass(f"Caught {error}", result=error, result_path="$.caught")
+            ask.add_catch(Catch(error_equals=[error], result_path="$.error", next_step=caught))
+        return self.publish(definition(Chain([ask, Pass("Go on")])))
+
+    def publish(self, machine: dict[str, Any]) -> str:
+        """A state machine whose role may do what its steps need, and nothing else; its ARN."""
+        name = self.published.name("parent")
+        iam = self.published.sandbox.client("iam")
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "states.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
+        allowed = [
+            {"Effect": "Allow", "Action": list(statement.actions), "Resource": list(statement.resources)}
+            for statement in statements_for(machine)
+        ]
+        iam.put_role_policy(RoleName=name, PolicyName="steps", PolicyDocument=_policy(*allowed))
+        created = self.states.create_state_machine(name=name, definition=json.dumps(machine), roleArn=role)
+        return created["stateMachineArn"]
+
+    def start(self, machine: str, name: str) -> str:
+        """Start an execution about the loop of that name; its ARN."""
+        given = json.dumps({**INPUT, "id": name})
+        return self.states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+
+    def wait(self, machine: str, name: str) -> str:
+        """Start an execution, and go on when it waits; its ARN."""
+        waiting = len(self.tokens.of(name))
+        execution = self.start(machine, name)
+        self.published.eventually(
+            lambda: len(self.tokens.of(name)) > waiting, message=f"{name} is waited for"
+        )
+        return execution
+
+    def ended(self, execution: str) -> dict[str, Any]:
+        """Wait until the execution has ended; its output."""
+
+        def over() -> Any:
+            found = self.states.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        found = self.published.eventually(over, timeout=60, message=f"{execution} has ended")
+        assert found["status"] == "SUCCEEDED", found
+        return json.loads(found["output"])
+
+    def runs(self, execution: str) -> bool:
+        return self.states.describe_execution(executionArn=execution)["status"] == "RUNNING"
+
+
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+@pytest.fixture(scope="module")
+def parents(published: PublishedStage) -> Parents:
+    return Parents(published)
+
+
+@pytest.fixture(scope="module")
+def flow(published: PublishedStage) -> str:
+    """A flow definition of a custom task for one worker."""
+    return published.flow_definition()
+
+
+@pytest.fixture(scope="module")
+def parent(parents: Parents, flow: str) -> str:
+    """A workflow that asks these workers."""
+    return parents.create(flow)
+
+
+@pytest.mark.parametrize(
+    ("answers", "agreement", "sentiment", "unresolved"),
+    [
+        ([COMPLAINT], None, "complaint", []),
+        ([COMPLAINT, COMPLAINT], 1.0, "complaint", []),
+        ([COMPLAINT_TOO, QUESTION], 0.5, None, ["comment", "sentiment"]),
+        ([COMPLAINT, QUESTION, COMPLAINT], pytest.approx(2 / 3), "complaint", []),
+    ],
+    ids=["one worker", "two agree", "two disagree", "two of three agree"],
+)
+def test_the_agreed_review_goes_on(
+    published: PublishedStage,
+    parents: Parents,
+    answers: list[dict[str, Any]],
+    agreement: Any,
+    sentiment: str | None,
+    unresolved: list[str],
+) -> None:
+    name = published.name()
+    execution = parents.wait(parents.create(published.flow_definition(task_count=len(answers))), name)
+    for answer in answers:
+        published.sandbox.loops.answer(name, answer)
+
+    output = parents.ended(execution)
+    people = output["people"]
+    assert people["answers"].get("sentiment") == sentiment
+    assert (people["agreement"], people["unresolved"]) == (agreement, unresolved)
+    row = published.row(name)
+    assert people["reviewLocation"] == row.review_location
+    assert {
+        key: people[key] for key in ("humanLoopName", "status", "needed", "attempt", "answersIncluded")
+    } == {
+        "humanLoopName": name,
+        "status": "Completed",
+        "needed": True,
+        "attempt": 1,
+        "answersIncluded": True,
+    }
+    assert output["text"] == INPUT["text"]  # what the workflow had before is still there
+    assert published.sandbox.loops.get(name).input_content["prediction"] == INPUT["prediction"]
+    (handled,) = published.ended(name)
+    assert handled["states"][-3:] == ANSWERED
+    published.eventually(
+        lambda: published.row(name).answer == "delivered" and not published.row(name).waiting
+    )
+    assert published.row(name).answered_at
+
+
+def test_the_token_is_nowhere_but_in_its_item_and_not_there_for_long(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    (token,) = parents.tokens.of(name)
+    published.sandbox.loops.fail(name, "InternalError")
+    second = published.eventually(lambda: published.row(name).next_loop_name)
+    published.eventually(lambda: parents.tokens.of(second) == [token] and not parents.tokens.of(name))
+    published.sandbox.loops.answer(second, COMPLAINT)
+    parents.ended(execution)
+
+    found = []
+    for handled in (*published.ended(name), *published.ended(f'"{second}"')):
+        history = published.states.get_execution_history(
+            executionArn=handled["executionArn"], maxResults=1000
+        )
+        found.append(json.dumps(history["events"], default=str))
+    found += [published.row(loop).model_dump_json() for loop in (name, second)]
+    found.append(json.dumps(published.record(published.row(second).input_location or "")))
+    found.append(json.dumps(published.messages(name)))
+    logs = published.sandbox.client("logs")
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    logged = [
+        event["message"]
+        for group in groups
+        if "afterloop-local" in group
+        for event in logs.filter_log_events(logGroupName=group, limit=10_000)["events"]
+    ]
+    assert logged  # so there is something to look at
+    assert not [text for text in (*found, *logged) if token in text]
+    assert parents.tokens.of(second) == []
+    scanned = published.sandbox.client("dynamodb").scan(TableName=published.outputs["LedgerTable"])["Items"]
+    assert token not in json.dumps(scanned)
+    assert not [item for item in scanned if item["humanLoopName"]["S"] == f"tokens {second}"]
+
+
+def test_the_token_follows_the_lineage_through_two_restarts(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    loop = name
+    for code in ("InternalError", "Expired"):
+        published.sandbox.loops.fail(loop, code)
+        published.ended(f'"{loop}"')
+        assert parents.runs(execution)
+        loop = published.row(loop).next_loop_name or ""
+    published.sandbox.loops.answer(loop, COMPLAINT)
+
+    people = parents.ended(execution)["people"]
+    assert (people["humanLoopName"], people["attempt"]) == (f"{name}-attempt-3", 3)
+    assert people["answers"]["sentiment"] == "complaint"
+    assert [published.row(one).waiting for one in (name, f"{name}-attempt-2")] == [False, False]
+    assert [published.row(one).answer for one in (name, f"{name}-attempt-2")] == [None, None]
+
+
+def test_a_stop_can_be_caught_by_its_name(published: PublishedStage, parents: Parents) -> None:
+    name = published.name()
+    execution = parents.wait(parents.create(published.flow_definition(task_count=2)), name)
+    published.sandbox.loops.answer(name, COMPLAINT)
+    published.a2i.stop_human_loop(HumanLoopName=name)
+
+    output = parents.ended(execution)
+    assert output["caught"] == "HumanReview.Stopped"
+    kept = published.row(name).review_location
+    assert kept
+    assert output["error"]["Cause"] == (
+        f"Human loop {name} was stopped before the people had finished. "
+        f"The answers given until then are in {kept}."
+    )
+    assert published.message(name)["workflowWaiting"] is True
+
+
+def test_when_the_restarts_are_used_up_it_can_be_caught_by_its_name(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    loop = last = name
+    while loop:
+        published.sandbox.loops.fail(loop, "InternalError", "a fault of the service")
+        published.ended(f'"{loop}"')
+        last, loop = loop, published.row(loop).next_loop_name or ""
+    output = parents.ended(execution)
+    assert output["caught"] == "HumanReview.Failed"
+    assert f"Human loop {last} failed" in output["error"]["Cause"]
+    assert "all 3 attempts are used up" in output["error"]["Cause"]
+    assert "a fault of the service" in output["error"]["Cause"]
+    message = published.message(last)
+    assert message["workflowWaiting"] is True
+
+
+def test_a_refused_input_is_told_at_once(published: PublishedStage, parents: Parents, parent: str) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    published.sandbox.loops.fail(name, "ValidationError", "the template has no such variable")
+    output = parents.ended(execution)
+    assert output["caught"] == "HumanReview.Failed"
+    assert "the same input would fail again" in output["error"]["Cause"]
+    assert "the template has no such variable" in output["error"]["Cause"]
+
+
+def test_what_cannot_be_started_fails_the_step_with_the_functions_own_error(
+    published: PublishedStage, parents: Parents
+) -> None:
+    nowhere = published.flow_definition_arn("nowhere")
+    output = parents.ended(parents.start(parents.create(nowhere), published.name()))
+    assert (output["caught"], output["error"]["Error"]) == ("States.ALL", "StartRefused")
+    assert nowhere in json.loads(output["error"]["Cause"])["errorMessage"]
+
+
+def test_a_start_that_fails_in_passing_is_made_again(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    # boto3 tries three times before the function gives up: once for the step's first try, once more for its second.
+    published.sandbox.loops.refuse("StartHumanLoop", "ThrottlingException", times=6)
+    execution = parents.wait(parent, name)
+    published.sandbox.loops.answer(name, COMPLAINT)
+    assert parents.ended(execution)["people"]["humanLoopName"] == name
+
+
+def test_a_workflow_that_timed_out_before_the_review_came_is_no_error(
+    published: PublishedStage, parents: Parents, flow: str
+) -> None:
+    name = published.name()
+    hasty = parents.create(
+        flow, task_lifetime_seconds=1, timeout_seconds=2, restart=RestartRules(max_attempts=1)
+    )
+    output = parents.ended(parents.wait(hasty, name))
+    assert output["caught"] == "States.Timeout"
+    published.sandbox.loops.answer(name, COMPLAINT)
+
+    (handled,) = published.ended(name)
+    assert handled["status"] == "SUCCEEDED"
+    assert json.loads(handled["output"])["answer"] == {"delivered": 0, "ended": 1}
+    row = published.row(name)
+    assert (row.outcome, row.answer, row.waiting) == ("stored", "ended", False)
+    assert parents.tokens.of(name) == []
+    assert published.messages(name) == []
+
+
+def test_of_many_deliveries_of_one_ending_one_answers(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    published.sandbox.events.lose()
+    published.sandbox.loops.answer(name, COMPLAINT)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: published.sandbox.events.redeliver(name), range(4)))
+    assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
+    handled = published.ended(name, 4)
+    assert sum("Answer workflow" in one["states"] for one in handled) == 1
+
+
+def test_who_asks_again_gets_the_same_answer(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    """An execution that is run again has a new token, and the loop may be over, or under way, or in its restart."""
+    name = published.name()
+    first, second = parents.wait(parent, name), parents.wait(parent, name)
+    published.sandbox.loops.fail(name, "InternalError")
+    published.ended(name)
+    third = parents.start(parent, name)
+    again = published.row(name).next_loop_name or ""
+    published.eventually(lambda: len(parents.tokens.of(again)) == 3)
+    published.sandbox.loops.answer(again, COMPLAINT)
+    answers = [parents.ended(execution)["people"] for execution in (first, second, third)]
+    published.ended(f'"{again}"')
+    late = parents.ended(parents.start(parent, name))["people"]
+    assert answers == [late] * 3
+    assert late["humanLoopName"] == again
+    assert [loop.name for loop in published.sandbox.loops.list() if name in loop.name] == [name, again]
+
+
+@pytest.fixture
+def picture(published: PublishedStage) -> Iterator[Any]:
+    """A function that sets what Rekognition sees in a picture, and returns the request for it."""
+    bucket = published.stage.document_buckets[0]
+    sample = replace(MODERATION, name=published.name("picture"))
+    image = sample.upload(published.s3, bucket)
+
+    def shows(**labels: float) -> dict[str, Any]:
+        found = [{"Name": name, "ParentName": "", "Confidence": sure} for name, sure in labels.items()]
+        published.s3.put_object(
+            Bucket=bucket,
+            Key=f"{sample.name}.png.prediction.json",
+            Body=json.dumps({"ModerationLabels": found}),
+        )
+        return {"Image": image}
+
+    return shows
+
+
+def test_when_nobody_has_to_look_the_prediction_goes_on_at_once(
+    published: PublishedStage, parents: Parents, picture: Any
+) -> None:
+    flow = published.flow_definition(task_type="rekognition", conditions=MODERATION.conditions)
+    name = published.name()
+    machine = parents.create(flow, input_content=None, rekognition=picture(Alcohol=99.5))
+    people = parents.ended(parents.start(machine, name))["people"]
+    assert (people["humanLoopName"], people["status"], people["needed"]) == (name, "NotNeeded", False)
+    assert [label["Name"] for label in people["prediction"]["ModerationLabels"]] == ["Alcohol"]
+    assert published.record(people["predictionLocation"]) == people["prediction"]
+    row = published.row(name)
+    assert (row.status, row.answer, row.waiting) == ("NotNeeded", "delivered", None)
+    # And whoever asks again is told the same.
+    assert parents.ended(parents.start(machine, name))["people"] == people
+
+
+def test_when_nobody_has_to_look_any_more_after_a_restart_the_prediction_goes_on(
+    published: PublishedStage, parents: Parents, picture: Any
+) -> None:
+    flow = published.flow_definition(task_type="rekognition", conditions=MODERATION.conditions)
+    name = published.name()
+    machine = parents.create(flow, input_content=None, rekognition=picture(Alcohol=70.0))
+    execution = parents.wait(machine, name)
+    picture(Alcohol=99.5)
+    published.sandbox.loops.fail(name, "InternalError")
+    people = parents.ended(execution)["people"]
+    assert (people["humanLoopName"], people["needed"], people["attempt"]) == (f"{name}-attempt-2", False, 2)
+
+
+def test_a_prediction_that_is_too_large_is_told_by_its_place(
+    published: PublishedStage, parents: Parents
+) -> None:
+    prediction = form([Field(f"Question {number}:", "yes", confidence=99.9) for number in range(300)])
+    assert len(json.dumps(prediction)) > MOST_BYTES
+    name = published.name()
+    flow = published.flow_definition(
+        task_type="textract",
+        conditions=json.dumps(
+            {
+                "Conditions": [
+                    {
+                        "ConditionType": "ImportantFormKeyConfidenceCheck",
+                        "ConditionParameters": {
+                            "ImportantFormKey": "*",
+                            "KeyValueBlockConfidenceLessThan": 1,
+                            "WordBlockConfidenceLessThan": 1,
+                        },
+                    }
+                ]
+            }
+        ),
+    )
+    bucket = published.stage.document_buckets[0]
+    place = replace(MODERATION, name=name).upload(published.s3, bucket)
+    published.s3.put_object(Bucket=bucket, Key=f"{name}.png.prediction.json", Body=json.dumps(prediction))
+    machine = parents.create(
+        flow, input_content=None, textract={"Document": place, "FeatureTypes": ["FORMS"]}
+    )
+    people = parents.ended(parents.start(machine, name))["people"]
+    assert (people["predictionIncluded"], "prediction" in people) == (False, False)
+    assert len(published.record(people["predictionLocation"])["Blocks"]) == len(prediction["Blocks"])
+
+
+def test_while_the_workflow_cannot_read_the_review_its_parent_waits_on(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    published.sandbox.events.lose()
+    output = published.sandbox.loops.answer(name, COMPLAINT).output_uri
+    bucket, key = output.removeprefix("s3://").split("/", 1)
+    good = published.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    published.s3.put_object(Bucket=bucket, Key=key, Body=b"<html>")
+    published.sandbox.events.redeliver(name)
+
+    (red,) = published.ended(name)
+    assert red["error"] == "InvalidDocument"
+    assert published.message(name)["workflowWaiting"] is True
+    assert parents.runs(execution)
+    published.s3.put_object(Bucket=bucket, Key=key, Body=good)
+    published.sandbox.events.redeliver(name)
+    assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
+
+
+def test_a_token_that_cannot_be_delivered_calls_a_person_and_is_kept(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    iam, role = published.sandbox.client("iam"), _role_of(published, "AnswerWorkflow")
+    forbidden = {"Effect": "Deny", "Action": "states:SendTask*", "Resource": "*"}
+    iam.put_role_policy(RoleName=role, PolicyName="forbidden", PolicyDocument=_policy(forbidden))
+    try:
+        published.sandbox.loops.answer(name, COMPLAINT)
+        (red,) = published.ended(name)
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="forbidden")
+    assert (red["status"], red["error"]) == ("FAILED", "TokenUndeliverable")
+    assert red["states"][-4:] == ["Answer workflow", "Escalate", "Give claim back", "Failed"]
+    message = published.message(name)
+    assert (message["kind"], message["step"], message["workflowWaiting"]) == (
+        "step-failed",
+        "Answer workflow",
+        True,
+    )
+    assert "AccessDenied" in message["reason"]
+    assert parents.runs(execution)
+
+    published.sandbox.events.redeliver(name)
+    assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
+    assert published.ended(name, 2)[-1]["status"] == "SUCCEEDED"
+
+
+def test_a_token_that_is_none_calls_a_person(published: PublishedStage, parents: Parents, flow: str) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction, taskToken="made up by somebody")
+    published.sandbox.loops.answer(name, COMPLAINT)
+    (red,) = published.ended(name)
+    assert red["error"] == "TokenUndeliverable"
+    reason = published.message(name)["reason"]
+    assert "InvalidToken" in reason
+    assert "made up" not in reason
+
+
+def _role_of(published: PublishedStage, function: str) -> str:
+    name = f"afterloop-{published.stage.name}-{function}"
+    configuration = published.sandbox.client("lambda").get_function_configuration(FunctionName=name)
+    return configuration["Role"].rpartition("/")[2]
+
+
+POST_REVIEW = '''
+from workflow.steps import AwsSdkTask, Choice, ChoiceRule, LambdaStep, Pass
+
+NOWHERE = "arn:aws:lambda:us-east-1:111122223333:function:nowhere"
+
+
+def steps(branch):
+    """Steps that replace all of the state's data; then one that fails for loops that are named so."""
+    forget = Pass(f"Forget all ({branch})", input_path="$.detail.humanLoopName")
+    look = Choice(f"Bad? ({branch})")
+    fails = LambdaStep(f"Archive ({branch})", parameters={"FunctionName": NOWHERE, "Payload.$": "$"})
+    look.add_choice(ChoiceRule.StringMatches(variable="$", value="bad-*"), fails)
+    look.default_choice(Pass(f"Nothing to do ({branch})", result="fine"))
+    return [forget, look]
+
+
+completed, failed, stopped = (steps(branch) for branch in ("completed", "failed", "stopped"))
+'''
+
+
+@pytest.fixture(scope="module")
+def extended(published: PublishedStage, tmp_path_factory: pytest.TempPathFactory) -> PublishedStage:
+    """A stage of its own, whose branches have post-review steps."""
+    post_review = tmp_path_factory.mktemp("extended") / "post_review.py"
+    post_review.write_text(POST_REVIEW)
+    stage = LOCAL_STAGE.model_copy(update={"name": "extended"})
+    account = Account(published.sandbox.session)
+    package = make_package(
+        stage, assemble(post_review), local(), account=account.id, artifact_bucket=account.artifact_bucket
+    )
+    done = publish(account, stage, package, confirm=lambda plan: True)
+    assert done is not None
+    return PublishedStage(published.sandbox, stage, dict(done.outputs), published.eventually)
+
+
+ENDINGS = {
+    "Completed": (lambda stage, name: stage.sandbox.loops.answer(name, COMPLAINT), None),
+    "Failed": (lambda stage, name: stage.sandbox.loops.fail(name, "ValidationError"), "HumanReview.Failed"),
+    "Stopped": (lambda stage, name: stage.a2i.stop_human_loop(HumanLoopName=name), "HumanReview.Stopped"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("kind", ["good", "bad"])
+def test_post_review_steps_keep_the_answer_from_nobody(
+    extended: PublishedStage, flow: str, ending: str, kind: str
+) -> None:
+    parents = Parents(extended)
+    end, error = ENDINGS[ending]
+    name = extended.name(kind)
+    execution = parents.wait(parents.create(flow), name)
+    end(extended, name)
+
+    output = parents.ended(execution)
+    assert output.get("caught") == error
+    assert ("people" in output) == (error is None)
+    (handled,) = extended.ended(name)
+    if kind == "good":
+        assert handled["status"] == "SUCCEEDED"
+        assert handled["states"][-4:] == [f"Nothing to do ({ending.lower()})", *ANSWERED]
+        return
+    failed = f"Archive ({ending.lower()})"
+    assert (handled["status"], handled["error"]) == ("FAILED", "Lambda.ResourceNotFoundException")
+    assert handled["states"][-5:] == [
+        failed,
+        "Answer workflow anyway",
+        "Escalate",
+        "Give claim back",
+        "Failed",
+    ]
+    message = next(one for one in extended.messages(name) if one["kind"] == "step-failed")
+    assert (message["step"], message["workflowWaiting"]) == (failed, False)
+    assert "nowhere" in message["reason"]
+    assert extended.row(name).answer == "delivered"
+
+
+CLASSIFY = """
+def handler(event, context):
+    return {"label": "praise", "confidence": 0.97 if "thank" in event["text"] else 0.53}
+"""
+
+
+@pytest.fixture
+def example(published: PublishedStage, parents: Parents, flow: str) -> Any:
+    """The example of the README as it stands, with the user's own function and queue."""
+    from tests.engine.test_sandbox_corrections import add_function
+
+    principal = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = published.sandbox.client("iam").create_role(
+        RoleName=published.name("classify"), AssumeRolePolicyDocument=_policy(principal)
+    )
+    add_function(published.sandbox, "classify-message", role["Role"]["Arn"], code=CLASSIFY)
+    queue = published.name("queue")
+    published.sandbox.client("sqs").create_queue(QueueName=queue)
+    queue = f"https://sqs.{published.sandbox.region}.amazonaws.com/{published.sandbox.account_id}/{queue}"
+    spec = importlib.util.spec_from_file_location("ask_people", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield parents.publish(module.triage(flow, queue, published.stage.name)), queue
+    published.sandbox.client("lambda").delete_function(FunctionName="classify-message")
+
+
+def test_the_example_has_under_twenty_lines() -> None:
+    assert len([line for line in EXAMPLE.read_text().splitlines() if line.strip()]) < 20
+
+
+def test_the_example_classifies_asks_when_unsure_and_goes_on(
+    published: PublishedStage, parents: Parents, example: Any
+) -> None:
+    machine, queue = example
+    sqs = published.sandbox.client("sqs")
+
+    def sent(text: str, name: str) -> Any:
+        execution = parents.states.start_execution(
+            stateMachineArn=machine, input=json.dumps({"id": name, "text": text})
+        )["executionArn"]
+        if "thank" not in text:
+            published.eventually(lambda: parents.tokens.of(name))
+            assert published.sandbox.loops.get(name).input_content["prediction"]["label"] == "praise"
+            published.sandbox.loops.answer(name, COMPLAINT)
+        parents.ended(execution)
+        (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return json.loads(message["Body"])
+
+    assert sent("thank you", published.name()) == {"label": "praise", "confidence": 0.97}
+    assert sent("The lamp in it was broken", published.name()) == {"label": "complaint", "confidence": 0.53}

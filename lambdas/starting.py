@@ -301,12 +301,14 @@ class Starter:
     def resume(self, loop: Loop) -> StartedLoop:
         """Go on with a row that was left `Starting`, from the input that was stored with it.
 
+        What is refused leaves the row `Starting`: whoever called for the start was never told.
+
         Raises:
             InputUnknown: The row names no input.
             NameTaken: A loop of the name was started elsewhere.
             StartRefused: The service refuses.
         """
-        return self._run(loop, self._kept(loop))
+        return self._run(loop, self._kept(loop), caller_is_told=False)
 
     def _check(self, name: str, kept: _Kept) -> None:
         """Everything that can be known to be wrong before a call is made."""
@@ -330,7 +332,7 @@ class Starter:
             first = problems.generate_report().splitlines()[0]
             raise InvalidRequest(f"task.request: {call.operation} does not take it: {first}")
 
-    def _run(self, row: Loop, kept: _Kept) -> StartedLoop:
+    def _run(self, row: Loop, kept: _Kept, *, caller_is_told: bool = True) -> StartedLoop:
         row = row.model_copy(update={"created_at": row.created_at or now()})
         there = self.ledger.open(row)
         if there is not None:
@@ -355,9 +357,10 @@ class Starter:
                     return self._running(row, arn, already=True)
                 raise _refusal(row, error) from error
         except StartError as refusal:
-            self.ledger.update(
-                row.human_loop_name, only_while=("Starting",), status="Refused", reason=str(refusal)
-            )
+            if caller_is_told:
+                self.ledger.update(
+                    row.human_loop_name, only_while=("Starting",), status="Refused", reason=str(refusal)
+                )
             raise
 
     def _begin(self, row: Loop, kept: _Kept) -> StartedLoop:
@@ -444,7 +447,14 @@ class Starter:
                 f"The input of human loop {loop.human_loop_name!r} is not known: "
                 "it was not started through Afterloop."
             )
-        return _Kept.model_validate_json(self._read(loop.input_location))
+        try:
+            return _Kept.model_validate_json(self._read(loop.input_location))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            raise InputUnknown(
+                f"The input of human loop {loop.human_loop_name!r} is gone: there is no {loop.input_location}."
+            ) from error
 
     def _call(self, task: TextractTask | RekognitionTask) -> _Call:
         if isinstance(task, TextractTask):

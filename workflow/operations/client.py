@@ -33,7 +33,7 @@ from lambdas.starting import (
 )
 from workflow.errors import AfterloopError
 
-__all__ = ["FunctionFailed", "LoopsClient"]
+__all__ = ["FunctionFailed", "LoopsClient", "s3_object"]
 
 SECONDS_TO_WAIT = 90
 """For a function's answer: longer than the functions may run."""
@@ -134,7 +134,7 @@ class LoopsClient:
 
         Raises: As `start`.
         """
-        request = {"Document": _s3_object(document), "FeatureTypes": list(features)}
+        request = {"Document": s3_object(document), "FeatureTypes": list(features)}
         task = {"type": "textract", "request": request}
         return self._start(flow_definition, task, human_loop_name, key, content_classifiers)
 
@@ -158,7 +158,7 @@ class LoopsClient:
 
         Raises: As `start`.
         """
-        task = {"type": "rekognition", "request": {"Image": _s3_object(image)}}
+        task = {"type": "rekognition", "request": {"Image": s3_object(image)}}
         return self._start(flow_definition, task, human_loop_name, key, content_classifiers)
 
     def restart(self, human_loop_name: str, flow_definition_arn: str) -> StartedLoop:
@@ -228,7 +228,8 @@ class LoopsClient:
         return f"arn:{partition}:sagemaker:{region}:{self._account}:flow-definition/{flow_definition}"
 
 
-def _s3_object(location: str) -> dict[str, Any]:
+def s3_object(location: str) -> dict[str, Any]:
+    """Where a document is, as Textract and Rekognition take it. Raises InvalidRequest if it is no `s3://bucket/key`."""
     bucket, _, key = location.removeprefix("s3://").partition("/")
     if not location.startswith("s3://") or not key:
         raise InvalidRequest(f"{location!r} is no s3://bucket/key")

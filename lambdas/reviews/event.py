@@ -9,7 +9,7 @@ Source: "Use Amazon CloudWatch Events in Amazon Augmented AI", Amazon SageMaker 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.location import S3Location
+from lambdas.reviews.times import UtcTime
 
 DETAIL_TYPE = "SageMaker A2I HumanLoop Status Change"
 SOURCE = "aws.sagemaker"
@@ -54,10 +55,6 @@ class _Tolerant(BaseModel):
     )
 
 
-def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def _s3_uri(uri: str) -> str:
     S3Location.parse(uri)
     return uri
@@ -83,7 +80,7 @@ class Detail(_Tolerant):
     """
 
     human_loop_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(-+[A-Za-z0-9]+)*$", max_length=63)]
-    creation_time: Annotated[datetime, AfterValidator(_in_utc)]
+    creation_time: UtcTime
     human_loop_status: str
     human_loop_arn: str | None = None
     flow_definition_arn: str | None = None

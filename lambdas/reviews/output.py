@@ -10,12 +10,10 @@ Source: "Amazon A2I Output Data", Amazon SageMaker Developer Guide.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -30,6 +28,7 @@ from pydantic.dataclasses import dataclass
 from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.json_reader import JsonReader
 from lambdas.reviews.record import TaskType
+from lambdas.reviews.times import UtcTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,13 +189,6 @@ class WorkerMetadata(_Tolerant):
     identity_data: IdentityData | None = None
 
 
-def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
-
-
 class Answer(_Tolerant):
     """One worker's part of a review.
 
@@ -213,8 +205,8 @@ class Answer(_Tolerant):
     elements: dict[str, Element]
     blocks: tuple[Block, ...] | None = None
     moderation_labels: tuple[ModerationLabel, ...] | None = None
-    submission_time: Moment
-    acceptance_time: Moment | None = None
+    submission_time: UtcTime
+    acceptance_time: UtcTime | None = None
     time_spent_in_seconds: FiniteFloat | None = None
     worker_id: str | None = None
     worker_metadata: WorkerMetadata | None = None

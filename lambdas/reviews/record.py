@@ -8,10 +8,12 @@ storing it again stores the same bytes under the same key.
 from __future__ import annotations
 
 import types
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+from lambdas.reviews.times import in_utc
 
 TaskType = Literal["custom", "textract", "rekognition"]
 
@@ -32,7 +34,7 @@ the labels of a set; a bounding box; an entity; a point; a polygon; anything els
 
 
 def _to_millisecond(moment: datetime) -> datetime:
-    moment = moment.astimezone(UTC)
+    moment = in_utc(moment)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison import compare
 from lambdas.reviews.consolidation import consolidate, overall_agreement
-from lambdas.reviews.errors import InvalidDocument
+from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.event import CompletedLoop, StoppedLoop, flow_definition_name
 from lambdas.reviews.output import DOCUMENT
 from lambdas.reviews.record import OVERRULED, AnswerRecord, ReviewRecord
@@ -91,7 +91,7 @@ MOST_CONDITIONS = 50
 def _expect_same_loop(change: CompletedLoop | StoppedLoop, output: Output) -> None:
     told = output.human_loop_name
     if told is not None and told.casefold() != change.human_loop_name.casefold():
-        problem = f"{told!r} is not the loop of the event, {change.human_loop_name!r}"
+        problem = f"{shortened(told)} is not the loop of the event, {change.human_loop_name!r}"
         raise InvalidDocument(DOCUMENT, "$.humanLoopName", problem)
 
 

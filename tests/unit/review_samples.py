@@ -202,7 +202,7 @@ def told(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]]:
 
 # Hypothesis: values that are often equal, so that matches and ties come up.
 _labels = st.sampled_from(["cat", "dog", "bird"])
-_text = st.sampled_from(["", "Ana", "Ana  Silva", "Ana Silva", "1,50 €", "東京"])
+texts = st.sampled_from(["", "Ana", "Ana  Silva", "Ana Silva", "1,50 €", "東京"])
 _pixel = st.integers(0, 60)
 _confidence = st.floats(0, 100)
 
@@ -230,7 +230,7 @@ polygons = st.lists(
 )
 
 ELEMENTS: dict[str, st.SearchStrategy[Any]] = {
-    "text": _text,
+    "text": texts,
     "class": st.fixed_dictionaries({"label": _labels}),
     "classes": st.fixed_dictionaries({"labels": st.lists(_labels, unique=True)}),
     "boxes": st.fixed_dictionaries({"boundingBoxes": boxes}),
@@ -249,7 +249,7 @@ _content = st.fixed_dictionaries({}, optional=ELEMENTS)
 def custom_outputs(draw: st.DrawFn) -> dict[str, Any]:
     input_content = draw(
         st.fixed_dictionaries(
-            {}, optional={"prediction": _content, "initialValue": boxes, "taskObject": _text}
+            {}, optional={"prediction": _content, "initialValue": boxes, "taskObject": texts}
         )
     )
     return custom(input_content, *draw(st.lists(_content, max_size=3)))
@@ -272,9 +272,9 @@ _KEYS = ["Name", "Name:", "Date", "Total amount"]
 def textract_outputs(draw: st.DrawFn) -> dict[str, Any]:
     ids = st.sampled_from("abcd")
     key = st.sampled_from(_KEYS)
-    predicted = draw(st.dictionaries(ids, st.tuples(key, _text, _confidence), max_size=4))
+    predicted = draw(st.dictionaries(ids, st.tuples(key, texts, _confidence), max_size=4))
     said = draw(
-        st.lists(st.dictionaries(st.sampled_from("abcdef"), st.tuples(key, _text), max_size=4), max_size=3)
+        st.lists(st.dictionaries(st.sampled_from("abcdef"), st.tuples(key, texts), max_size=4), max_size=3)
     )
     return textract(
         [pair(id_, *texts) for id_, texts in predicted.items()],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from workflow.publish.history import Record, to_go_back_to
 from workflow.publish.initialising import add_stage, buckets_of, written
 from workflow.publish.live import make_live
 from workflow.publish.outputs import links
+from workflow.publish.readback import restored
 from workflow.publish.swapping import _filled, _values
 from workflow.publish.watching import changes, snapshot
 from workflow.stack.assembly import assemble
@@ -352,6 +355,11 @@ def test_a_definition_that_other_hands_changed_is_not_swapped() -> None:
         _values('{"a": "${A}"}', '{"b": "x"}')
 
 
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3),
+    max_leaves=8,
+)
 words = st.from_regex(r"[A-Za-z]{1,8}", fullmatch=True)
 
 
@@ -445,3 +453,18 @@ def test_what_the_workflow_itself_calls_is_offered_wherever_a2i_is() -> None:
             regions_of=session.get_available_regions,
         )
         assert found == []
+
+
+# Characters beyond ASCII
+
+
+@given(json_values)
+def test_what_cloudformation_loses_is_restored(template: Any) -> None:
+    returned = json.loads(re.sub(r"[^\x00-\x7f]", "?", json.dumps(template, ensure_ascii=False)))
+    assert restored(returned, template) == template
+
+
+def test_what_changed_is_not_taken_for_what_is_lost() -> None:
+    returned = {"a": "M?nchen", "b": ["x?"], "c": "gone", "d": ["1", "2"]}
+    sent = {"a": "München!", "b": ["xä"], "d": ["1"]}
+    assert restored(returned, sent) == {"a": "M?nchen", "b": ["xä"], "c": "gone", "d": ["1", "2"]}

@@ -465,6 +465,28 @@ def test_moderation_mirrors_too(document: dict[str, Any], data: st.DataObject) -
 
 
 @FEW
+@given(st.data())
+def test_forms_mirror_too(data: st.DataObject) -> None:
+    sides = [
+        data.draw(
+            st.dictionaries(
+                st.sampled_from("abcd"), st.tuples(st.sampled_from(["Name", "Date"]), samples.texts)
+            )
+        )
+        for _ in range(2)
+    ]
+
+    def outcomes(predicted: dict[str, Any], said: dict[str, Any]) -> list[str]:
+        document = textract(
+            [pair(id_, *texts) for id_, texts in predicted.items()],
+            [said_pair(id_, *texts) for id_, texts in said.items()],
+        )
+        return [field.outcome for field in fields_of(document)]
+
+    assert sorted(outcomes(*sides)) == sorted(MIRROR[outcome] for outcome in outcomes(*sides[::-1]))
+
+
+@FEW
 @given(samples.any_output)
 def test_every_review_accounts_for_every_worker_in_every_row(document: dict[str, Any]) -> None:
     rows = compare(samples.parsed(document))

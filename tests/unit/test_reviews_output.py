@@ -270,6 +270,10 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
             "output.json, $.humanAnswers[0].submissionTime: Input should be a valid datetime",
         ),
         (
+            broken("humanAnswers>0>submissionTime", "9999-12-31T23:59:59-14:00"),
+            "output.json, $.humanAnswers[0].submissionTime: out of range",
+        ),
+        (
             broken("humanAnswers>0>answerContent", [1]),
             "output.json, $.humanAnswers[0].answerContent: expected an object",
         ),

@@ -42,6 +42,11 @@ ROOT = Path(__file__).resolve().parent
 ELSEWHERE = {
     "loops": ("workflow.operations.cli", "loops", "List, show, start, restart and stop human loops."),
     "report": ("workflow.operations.report_cli", "app", "Make a report of reviews as one HTML file."),
+    "manifest": (
+        "workflow.operations.manifest_cli",
+        "app",
+        "Export reviewed items for retraining the model.",
+    ),
     "smoke": ("workflow.operations.smoke_cli", "app", "Try a published stage with one event of each status."),
 }
 """Commands whose module is imported only when they are asked for: `plan` should not load what draws charts."""

@@ -141,6 +141,32 @@ def test_the_artifact_bucket_is_private_encrypted_and_versioned(publisher: Publi
     assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
 
 
+def described(text: str) -> Callable[[dict[str, Any]], None]:
+    def edit(resources: dict[str, Any]) -> None:
+        resources["StartLoop"]["Properties"]["Description"] = text
+
+    return edit
+
+
+def test_characters_that_cloudformation_does_not_give_back_are_no_change(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = Account.template
+
+    def lossy(account: Account, stack: str) -> dict[str, Any]:
+        """As AWS answers; the engine gives back what it got."""
+        return json.loads(json.dumps(template(account, stack), ensure_ascii=False).encode("ascii", "replace"))
+
+    monkeypatch.setattr(Account, "template", lossy)
+    publisher.publish(publisher.package(described("für Prüfer")))
+
+    assert publisher.plan(publisher.package(described("für Prüfer"))).is_empty
+    assert [one.name for one in publisher.plan(publisher.package(described("für alle"))).functions] == [
+        "StartLoop"
+    ]
+    assert publisher.plan(publisher.package(described("fär Präfer"))).notes
+
+
 def test_a_plan_changes_nothing(publisher: Publisher) -> None:
     assert publisher.plan().creates
     assert publisher.stack_status is None

@@ -222,6 +222,14 @@ def test_more_people_than_a_topic_takes_are_refused() -> None:
         stage.parameters()
 
 
+def test_settings_that_are_too_long_are_refused_when_they_are_loaded(write) -> None:
+    flows = "".join(f"flow-{n:04} = 'a.very.long.path.to.the.prediction'\n" for n in range(100))
+    with pytest.raises(
+        SettingsError, match=r"^stages\.toml: stage dev: .*predictions.* takes 4096; shorten them"
+    ):
+        load_stages(write(f"{DEV}[stages.dev.predictions]\n{flows}"))
+
+
 def test_a_flow_definition_s_name_needs_the_account() -> None:
     stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=("forms",))
     with pytest.raises(SettingsError, match="the account of 'forms' is not known here; give its ARN"):

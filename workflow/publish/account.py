@@ -329,48 +329,27 @@ class Account:
     # The artifact bucket
 
     def ensure_artifact_bucket(self) -> None:
-        """Makes the artifact bucket on first use: private, encrypted, versioned, over TLS alone."""
-        bucket = self.artifact_bucket
-        if self._exists(lambda: self._s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=self.id)):
-            return
-        where: Any = {} if self.region == "us-east-1" else {
-            "CreateBucketConfiguration": {"LocationConstraint": self.region}
-        }  # fmt: skip
-        self._s3.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerEnforced", **where)
-        self._s3.put_public_access_block(
-            Bucket=bucket,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            },
-        )
+        """Makes the artifact bucket on first use: private, encrypted, over TLS alone, versioned."""
+        bucket: Any = {"Bucket": self.artifact_bucket, "ExpectedBucketOwner": self.id}
+        exists = self._exists(lambda: self._s3.head_bucket(**bucket))
+        if exists and self._s3.get_bucket_versioning(**bucket).get("Status") == "Enabled":
+            return  # Versioning comes last: with it, all the rest is there.
+        if not exists:
+            elsewhere: Any = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+            self._s3.create_bucket(
+                Bucket=self.artifact_bucket,
+                ObjectOwnership="BucketOwnerEnforced",
+                **({} if self.region == "us-east-1" else elsewhere),
+            )
+        self._s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=_NOTHING_PUBLIC)
         self._s3.put_bucket_encryption(
-            Bucket=bucket,
+            **bucket,
             ServerSideEncryptionConfiguration={
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
         )
-        self._s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        self._s3.put_bucket_policy(
-            Bucket=bucket,
-            Policy=json.dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Sid": "TlsOnly",
-                            "Effect": "Deny",
-                            "Principal": "*",
-                            "Action": "s3:*",
-                            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
-                            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                        }
-                    ],
-                }
-            ),
-        )
+        self._s3.put_bucket_policy(**bucket, Policy=json.dumps(_tls_only(self.artifact_bucket)))
+        self._s3.put_bucket_versioning(**bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def upload(self, objects: Mapping[str, bytes | Path]) -> list[str]:
         """Puts objects into the artifact bucket that are not there yet; returns the keys of those it put.
@@ -686,6 +665,30 @@ class _Refusals:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in self.CODES:
             raise PublishError(f"AWS refuses {self.what}: {error.response['Error']['Message']}") from None
+
+
+_NOTHING_PUBLIC: Any = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
+
+
+def _tls_only(bucket: str) -> dict[str, Any]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "TlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
 
 
 def _is_missing(error: ClientError) -> bool:

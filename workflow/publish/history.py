@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 
-__all__ = ["Record", "history", "record", "to_go_back_to"]
+__all__ = ["Record", "history", "latest", "record", "to_go_back_to"]
 
 
 class Record(BaseModel):
@@ -41,6 +41,12 @@ def history(account: Account, stage: str) -> list[Record]:
     keys = account.keys(_prefix(stage))
     contents = [account.read(key) for key in keys[-50:]]
     return [Record.model_validate_json(content) for content in contents if content]
+
+
+def latest(account: Account, stage: str) -> Record | None:
+    """The last publish of a stage; None when there is none."""
+    content = account.read(keys[-1]) if (keys := account.keys(_prefix(stage))) else None
+    return Record.model_validate_json(content) if content else None
 
 
 def record(

@@ -40,6 +40,11 @@ class Package:
         return json.loads(self.template), self.parameters
 
     @property
+    def is_ascii(self) -> bool:
+        """Whether no text of the template has a character that CloudFormation loses when it is asked for it."""
+        return json.dumps(json.loads(self.template), ensure_ascii=False).isascii()
+
+    @property
     def definition(self) -> dict[str, Any]:
         """The state machine, with the template's placeholders."""
         resources = self.content[0]["Resources"].values()

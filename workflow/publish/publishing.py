@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account, ChangeSet, Event, Stack
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
-from workflow.publish.history import Record, record
+from workflow.publish.history import Record, latest, record
 from workflow.publish.live import make_live
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
+from workflow.publish.readback import restored
 from workflow.publish.swapping import forget_swaps, swapped, undo_swaps
 from workflow.stack.stages import Stage
 
@@ -69,14 +70,13 @@ def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
         return compare(
             stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package)
         )
-    before, after = (account.template(stack.name), stack.parameters), package.content
-    swaps = swapped(account, stage, stack)
-    if _are_equal(before, after):
-        return Plan(stack.name, creates=False, swapped=swaps)
+    deployed = _deployed(account, stage, stack, package)
+    if deployed.is_same:
+        return Plan(stack.name, creates=False, swapped=deployed.swaps)
     change_set = _change_set(account, stack, package)
     if not change_set.is_empty:
         account.delete_change_set(change_set.id)
-    return _compared(account, stack, package, before, change_set, swaps)
+    return _compared(account, deployed, package, change_set)
 
 
 def publish(
@@ -110,12 +110,11 @@ def publish(
     stack = _settled(account.stack(stage.stack_name))
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
         return _create(account, stage, package, stack, confirm, progress)
-    before, after = (account.template(stack.name), stack.parameters), package.content
-    swaps = swapped(account, stage, stack)
-    if not _are_equal(before, after):
+    deployed = _deployed(account, stage, stack, package)
+    if not deployed.is_same:
         progress.step("Working out the changes")
         change_set = _change_set(account, stack, package)
-        plan = _compared(account, stack, package, before, change_set, swaps)
+        plan = _compared(account, deployed, package, change_set)
         agreed = False
         try:
             agreed = confirm(plan)
@@ -126,11 +125,32 @@ def publish(
             return None
         if not change_set.is_empty:
             return _execute(account, stage, package, change_set, plan, progress, restores=restores)
-    elif swaps:
-        plan = Plan(stack.name, creates=False, swapped=swaps)
+    elif deployed.swaps:
+        plan = Plan(stack.name, creates=False, swapped=deployed.swaps)
         if not confirm(plan):
             return None
-    return _confirmed(account, stage, package, stack, swaps, progress)
+    return _confirmed(account, stage, package, deployed, progress)
+
+
+@dataclass(frozen=True)
+class _Deployed:
+    """A stage as it is, beside the package to be published."""
+
+    stack: Stack
+    template: Mapping[str, Any]
+    swaps: Sequence[str]
+    is_same: bool
+    """Whether template and parameters are the package's."""
+
+
+def _deployed(account: Account, stage: Stage, stack: Stack, package: Package) -> _Deployed:
+    sent, parameters = package.content
+    template = restored(account.template(stack.name), sent)
+    is_same = bool(template == sent) and dict(stack.parameters) == dict(parameters)
+    if is_same and not package.is_ascii and (published := latest(account, stage.name)):
+        # What GetTemplate does not show may differ: our own record knows.
+        is_same = published.template_key == package.template_key
+    return _Deployed(stack, template, swapped(account, stage, stack), is_same)
 
 
 def _create(
@@ -198,14 +218,15 @@ def _execute(
 
 
 def _confirmed(
-    account: Account, stage: Stage, package: Package, stack: Stack, swaps: Sequence[str], progress: Progress
+    account: Account, stage: Stage, package: Package, deployed: _Deployed, progress: Progress
 ) -> Published:
     """The stack is as the package says; what goes beside it is put in order."""
-    if swaps:
+    stack = deployed.stack
+    if deployed.swaps:
         progress.step("Taking hot swaps back")
         undo_swaps(account, stage, stack, package)
     version = _live(account, stage, stack, package, progress)
-    return Published(stack.name, changed=bool(swaps), outputs=stack.outputs, version=version)
+    return Published(stack.name, changed=bool(deployed.swaps), outputs=stack.outputs, version=version)
 
 
 def _live(account: Account, stage: Stage, stack: Stack, package: Package, progress: Progress) -> str:
@@ -227,22 +248,20 @@ def _change_set(account: Account, stack: Stack, package: Package) -> ChangeSet:
     )
 
 
-def _compared(
-    account: Account,
-    stack: Stack,
-    package: Package,
-    before: tuple[Mapping[str, Any], Mapping[str, str]],
-    change_set: ChangeSet,
-    swaps: Sequence[str],
-) -> Plan:
-    return compare(
-        stack.name,
-        before=before,
+def _compared(account: Account, deployed: _Deployed, package: Package, change_set: ChangeSet) -> Plan:
+    plan = compare(
+        deployed.stack.name,
+        before=(deployed.template, deployed.stack.parameters),
         after=package.content,
         changes=change_set.changes,
-        swapped=swaps,
+        swapped=deployed.swaps,
         warnings=_warnings(account, package),
     )
+    if plan.is_empty and not change_set.is_empty:
+        return replace(
+            plan, notes=["Something changes in characters beyond ASCII, which CloudFormation does not show."]
+        )
+    return plan
 
 
 def _warnings(account: Account, package: Package) -> list[str]:
@@ -254,10 +273,6 @@ def _warnings(account: Account, package: Package) -> list[str]:
         services=account.session.get_available_services(),
         regions_of=account.session.get_available_regions,
     )
-
-
-def _are_equal(before: tuple[object, Mapping[str, str]], after: tuple[object, Mapping[str, str]]) -> bool:
-    return before[0] == after[0] and dict(before[1]) == dict(after[1])
 
 
 _CAN_BE_UPDATED = (

@@ -17,6 +17,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account, Stack
 from workflow.publish.live import ALIAS
 from workflow.publish.package import Package
+from workflow.publish.readback import restored
 from workflow.stack.stages import Stage
 
 __all__ = ["forget_swaps", "swap", "swapped", "undo_swaps"]
@@ -47,7 +48,8 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
         raise PublishError(
             f"stage {stage.name} is protected: no hot swap; publish it with `python deploy.py`"
         )
-    before, after = (account.template(stack.name), stack.parameters), package.content
+    after = package.content
+    before = restored(account.template(stack.name), after[0]), stack.parameters
     if not _can_swap(before, after):
         return None
     swaps = _read(account, stage.name) or Swaps()

@@ -339,10 +339,14 @@ def checked_stage(file: str, name: str, table: Any) -> Stage:
             f"{file}: stage {name}: name: the table [stages.{name}] names the stage; take the key out"
         )
     try:
-        return Stage(name=name, **table)
+        stage = Stage(name=name, **table)
+        stage.parameters(account="0" * 12)  # Whatever the account: are they short enough?
     except ValidationError as error:
         problems = "; ".join(_told(problem) for problem in error.errors())
         raise SettingsError(f"{file}: stage {name}: {problems}") from None
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from None
+    return stage
 
 
 def _tables(path: Path) -> dict[str, Any]:

@@ -266,11 +266,11 @@ def _field_table(figures: Figures) -> Table:
     rows = [
         (
             *_cells(figures, field.field.name, field.field.flow_definition),
+            words.percent(field.overruled.value) + _few(field.overruled),
+            words.interval(field.overruled),
             words.count(field.overruled.n),
             words.count(field.changed),
             words.count(field.removed),
-            words.percent(field.overruled.value) + _few(field.overruled),
-            words.interval(field.overruled),
             words.count(field.added),
             words.count(field.unresolved),
         )
@@ -278,7 +278,7 @@ def _field_table(figures: Figures) -> Table:
     ]
     header = (
         *_cells(figures, "Field", "Flow definition"),
-        *("Predictions", "Changed", "Removed", "Overruled", "95% interval", "Added by people", "No majority"),
+        *("Overruled", "95% interval", "Predictions", "Changed", "Removed", "Added by people", "No majority"),
     )
     rest = len(figures.fields) - FIELDS_LISTED
     if rest > 0:
@@ -291,22 +291,15 @@ def _flows(figures: Figures) -> str:
     rows = [
         (
             flow.flow_definition,
-            words.count(flow.reviews),
-            words.count(flow.overruled.n),
             words.percent(flow.overruled.value) + _few(flow.overruled),
+            words.count(flow.overruled.n),
             words.percent(flow.overruled_reviews.value) + _few(flow.overruled_reviews),
+            words.count(flow.reviews),
         )
         for flow in figures.flow_definitions
     ]
-    return _section(
-        "By flow definition",
-        "",
-        _table(
-            Table(
-                ("Flow definition", "Reviews", "Predictions", "Overruled", "Reviews with a correction"), rows
-            )
-        ),
-    )
+    header = ("Flow definition", "Overruled", "of predictions", "With a correction", "of reviews")
+    return _section("By flow definition", "", _table(Table(header, rows)))
 
 
 def _calibration(figures: Figures) -> str:
@@ -333,9 +326,9 @@ def _thresholds(figures: Figures) -> str:
         (
             words.percent(figure.threshold, 0),
             f"{words.count(figure.reviews.hits)} ({words.percent(figure.reviews.value, 0)})",
-            words.count(figure.checked),
-            words.count(figure.caught),
             f"{words.count(figure.let_through)} ({words.percent(figure.errors_let_through.value, 0)})",
+            words.count(figure.caught),
+            words.count(figure.checked),
             words.percent(figure.error_rate_of_passed.value),
         )
         for figure in figures.thresholds
@@ -345,9 +338,9 @@ def _thresholds(figures: Figures) -> str:
         (
             "Threshold",
             "Reviews needed",
-            "Predictions checked",
-            "Errors caught",
             "Errors let through",
+            "Errors caught",
+            "Predictions checked",
             "Wrong among those not checked",
         ),
         rows,
@@ -385,9 +378,9 @@ def _conditions(figures: Figures) -> str:
     rows = [
         (
             *_cells(figures, condition.condition, condition.flow_definition),
-            words.count(condition.reviews),
-            words.count(condition.overruled_reviews.hits),
             words.percent(condition.overruled_reviews.value) + _few(condition.overruled_reviews),
+            words.count(condition.overruled_reviews.hits),
+            words.count(condition.reviews),
             words.percent(condition.alone.value) + _few(condition.alone),
         )
         for condition in ordered[:FIELDS_LISTED]
@@ -402,7 +395,7 @@ def _conditions(figures: Figures) -> str:
         said = "Each of them finds something, or has sent too few to tell."
     header = (
         *_cells(figures, "Condition", "Flow definition"),
-        *("Reviews", "Of these corrected", "Share", "Share where it was the only one"),
+        *("Share with a correction", "With a correction", "Reviews", "Share where it was the only one"),
     )
     return _section(
         title,
@@ -435,15 +428,14 @@ def _agreement(figures: Figures) -> str:
         table=Table(
             (
                 *_cells(figures, "Field", "Flow definition"),
-                *("With several answers", "All the same", "Share", "95% interval"),
+                *("All the same", "95% interval", "With several answers"),
             ),
             [
                 (
                     *_cells(figures, field.field.name, field.field.flow_definition),
-                    words.count(field.agreed.n),
-                    words.count(field.agreed.hits),
                     words.percent(field.agreed.value) + _few(field.agreed),
                     words.interval(field.agreed),
+                    words.count(field.agreed.n),
                 )
                 for field in shared[:FIELDS_LISTED]
             ],

@@ -77,5 +77,6 @@ def write_report(
         part.write_text(page, encoding="utf-8")
         part.replace(file)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise AfterloopError(f"cannot write {file}: {error.strerror}; name another with --file") from error
     return Report(file.resolve(), headline(figures), figures, facts)

@@ -1,4 +1,4 @@
-"""Each ending of a human loop runs one execution to its end, with its effects in the ledger, the bucket and the topics."""
+"""Each ending of a human loop runs one execution to its end: ledger, bucket, topics and history say so."""
 
 from __future__ import annotations
 
@@ -334,6 +334,24 @@ def test_an_event_without_the_optional_keys_is_handled(published: PublishedStage
     published.sandbox.events.deliver(detail)
     (execution,) = published.ended(name)
     assert execution["status"] == "SUCCEEDED"
+
+
+def test_a_status_change_that_was_lost_is_caught_up_on(published: PublishedStage, flow: str) -> None:
+    """By the function that the stage's schedule runs once an hour, with its own role."""
+    name = published.name("lost")
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    published.sandbox.events.lose()
+    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
+    assert published.executions(name) == []
+
+    found = published.invoke("Reconcile", {})
+    assert name in json.dumps(found)
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    assert published.row(name).outcome == "stored"
+
+    published.sandbox.events.redeliver(name)  # it was only late
+    assert published.ended(name, 2)[1]["states"][-1] == "Already handled"
 
 
 def test_a_large_form_of_three_workers_fits_through_the_state(published: PublishedStage) -> None:

@@ -81,7 +81,7 @@ def test_every_function_has_its_own_role_a_timeout_and_logs_that_end(resources: 
 # Actions for which IAM knows no resource.
 WITHOUT_RESOURCE = re.compile(
     r"logs:(\w*LogDelivery\w*|ListLogDeliveries|DescribeLogGroups|\w+ResourcePolic\w+)"
-    r"|xray:\w+|textract:AnalyzeDocument|rekognition:DetectModerationLabels"
+    r"|xray:\w+|sagemaker:List\w+|textract:AnalyzeDocument|rekognition:DetectModerationLabels"
 )
 
 

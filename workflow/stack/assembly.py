@@ -26,8 +26,8 @@ from workflow.steps import places
 
 __all__ = ["Assembly", "assemble"]
 
-ALWAYS = ("start_loop",)
-"""Functions that no step names: they are called from outside the workflow."""
+ALWAYS = ("reconcile", "start_loop")
+"""Functions that no step names: one runs by the clock, the other is called from outside the workflow."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,14 @@ EMAILS_PER_TOPIC = 5
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 
+_OF_ONE_FUNCTION = {
+    "Reconcile": {
+        "FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns")),
+        "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS),
+    }
+}
+"""Variables that one function alone gets."""
+
 _ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
 
@@ -91,6 +99,7 @@ def build_template(
         _function(template, function)
     _state_machine(template, definition, functions, statements)
     _rule(template)
+    _schedule(template)
     _alarms(template)
     _analysis(template, reviews_table, queries)
     _outputs(template)
@@ -316,6 +325,7 @@ def _function(template: Template, function: Function) -> None:
                     "RESTART_SETTINGS": Ref("RestartSettings"),
                     "POWERTOOLS_SERVICE_NAME": "afterloop",
                     "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
+                    **_OF_ONE_FUNCTION.get(name, {}),
                 }
             ),
             Tags=_tags(),
@@ -487,6 +497,28 @@ def _rule(template: Template) -> None:
     )
 
 
+def _schedule(template: Template) -> None:
+    """Looks once an hour for status changes that were missed: EventBridge promises its best, not delivery."""
+    rule = template.add_resource(
+        events.Rule(
+            "ReconcileRule",
+            Description="Catches up on missed status changes",
+            ScheduleExpression="rate(1 hour)",
+            State="ENABLED",
+            Targets=[events.Target(Id="reconcile", Arn=GetAtt("Reconcile", "Arn"))],
+        )
+    )
+    template.add_resource(
+        awslambda.Permission(
+            "ReconcilePermission",
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref("Reconcile"),
+            Principal="events.amazonaws.com",
+            SourceArn=GetAtt(rule, "Arn"),
+        )
+    )
+
+
 def _alarms(template: Template) -> None:
     def alarm(
         title: str, description: str, namespace: str, metric: str, dimension: str, value: Any, **more: Any
@@ -519,6 +551,15 @@ def _alarms(template: Template) -> None:
             Ref("StateMachine"),
             Statistic="Sum",
         )
+    alarm(
+        "ReconcileErrors",
+        "Missed status changes could not be looked for: see the logs of the function Reconcile",
+        "AWS/Lambda",
+        "Errors",
+        "FunctionName",
+        Ref("Reconcile"),
+        Statistic="Sum",
+    )
     alarm(
         "EventsUndelivered",
         "Status changes reached the rule and not the workflow: they lie in the queue UndeliveredEvents",
@@ -587,6 +628,7 @@ def _outputs(template: Template) -> None:
         ("ReviewDatabase", "Athena's database of reviews", Ref("ReviewDatabase")),
         ("ReviewTable", "Athena's table of reviews", Ref("ReviewTable")),
         ("Rule", "Takes status changes to the workflow", Ref("Rule")),
+        ("Reconcile", "Function that catches up on missed status changes", GetAtt("Reconcile", "Arn")),
         (
             "StartLoop",
             "Function that starts human loops so that they can be restarted",

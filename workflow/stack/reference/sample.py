@@ -1,0 +1,89 @@
+"""One human loop that never was: the event that tells of its end, and what the domain makes of its output.
+
+The reference shows what the code makes of it, not what somebody once wrote down.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lambdas.reviews.event import CompletedLoop, parse_status_change
+from lambdas.reviews.location import S3Location
+from lambdas.reviews.output import parse_output
+from lambdas.reviews.record import ReviewRecord
+from lambdas.reviews.review import build_record, summarise
+from lambdas.reviews.settings import ReviewSettings
+
+__all__ = ["ACCOUNT", "EXECUTION", "REGION", "STAGE", "event", "record", "summary"]
+
+ACCOUNT = "111122223333"
+REGION = "us-east-1"
+STAGE = "prod"
+EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:afterloop-{STAGE}:5f2a9c"
+_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+_NAME = "message-3301"
+_FLOW = f"{_ARN}:flow-definition/support-messages"
+_OUTPUT = f"s3://human-review-outputs/support-messages/2026/03/04/05/06/07/{_NAME}/output.json"
+
+
+def event(status: str = "Completed", **detail: Any) -> dict[str, Any]:
+    """The status change of the sample loop, as A2I sends it."""
+    arn = f"{_ARN}:human-loop/{_NAME}"
+    return {
+        "version": "0",
+        "id": "12345678-1111-2222-3333-123456789012",
+        "detail-type": "SageMaker A2I HumanLoop Status Change",
+        "source": "aws.sagemaker",
+        "account": ACCOUNT,
+        "time": "2026-03-04T05:41:17Z",
+        "region": REGION,
+        "resources": [arn],
+        "detail": {
+            "creationTime": "2026-03-04T05:06:07.890Z",
+            "failureCode": None,
+            "failureReason": None,
+            "flowDefinitionArn": _FLOW,
+            "humanLoopArn": arn,
+            "humanLoopName": _NAME,
+            "humanLoopOutput": {"outputS3Uri": _OUTPUT} if status == "Completed" else None,
+            "humanLoopStatus": status,
+            **detail,
+        },
+    }
+
+
+def record() -> ReviewRecord:
+    """The review of the sample loop: three workers, of whom two agree against the model."""
+    output = {
+        "flowDefinitionArn": _FLOW,
+        "humanLoopName": _NAME,
+        "inputContent": {
+            "taskObject": "The lamp came broken, and nobody answers my mails.",
+            "prediction": {"label": "praise", "confidence": 0.53},
+        },
+        "humanAnswers": [
+            {
+                "answerContent": {"sentiment": {"label": label}},
+                "acceptanceTime": f"2026-03-04T05:{minute}:00.000Z",
+                "submissionTime": f"2026-03-04T05:{minute}:30.000Z",
+                "timeSpentInSeconds": 30.0,
+                "workerId": worker,
+            }
+            for label, minute, worker in (
+                ("complaint", 20, "worker-1"),
+                ("complaint", 31, "worker-2"),
+                ("question", 40, "worker-3"),
+            )
+        ],
+    }
+    change = parse_status_change(event())
+    assert isinstance(change, CompletedLoop)
+    settings = ReviewSettings(output_buckets=("human-review-outputs",))
+    return build_record(change, parse_output(json.dumps(output).encode()), settings, STAGE)
+
+
+def summary() -> dict[str, Any]:
+    """What the workflow's state carries of it."""
+    made = record()
+    return summarise(made, S3Location(f"afterloop-{STAGE}-reviewbucket-1a2b3c", made.key))

@@ -204,23 +204,19 @@ def test_the_manifest_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path)
     s3.put_object(Bucket=bucket, Key=record.key, Body=record.to_line())
     s3.put_object(Bucket=bucket, Key="outputs/output.json", Body=json.dumps(document).encode())
     day = record.created_at.date()
-    command = ["--flow-definition", record.flow_definition, "--stage", stage.name, "--from", str(day)]
+    command = [
+        "manifest",
+        "--flow-definition",
+        record.flow_definition,
+        "--stage",
+        stage.name,
+        "--from",
+        str(day),
+    ]
     command += ["--to", str(day + timedelta(days=1))]
 
-    def export(*more: str) -> subprocess.CompletedProcess[str]:
-        code = "import sys; from workflow.operations.manifest_cli import app; app(sys.argv[1:])"
-        return subprocess.run(
-            [sys.executable, "-c", code, *command, *more],
-            cwd=ROOT,
-            env=os.environ | sandbox.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
     file = tmp_path / "train.manifest"
-    ran = export("--file", str(file))
+    ran = run(sandbox, *command, "--file", str(file))
     assert ran.returncode == 0, ran.stderr
     assert f"1 review of {record.flow_definition} in {file}" in ran.stdout
     assert "Classes, by id: 0 cat" in ran.stdout
@@ -228,6 +224,6 @@ def test_the_manifest_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path)
     assert (line["source-ref"], line["animal"]) == ("s3://images/cat.jpg", "0")
 
     there = f"s3://{bucket}/training/train.manifest"
-    told = json.loads(export("--file", there, "--output", "json").stdout)
+    told = json.loads(run(sandbox, *command, "--file", there, "--output", "json").stdout)
     assert told == {"file": there, "lines": 1, "classes": ["cat"], "leftOut": []}
     assert s3.get_object(Bucket=bucket, Key="training/train.manifest")["Body"].read() == file.read_bytes()

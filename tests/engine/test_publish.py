@@ -216,6 +216,38 @@ def test_a_setting_reaches_the_stack_and_the_plan(publisher: Publisher) -> None:
     assert stack.parameters["OutputBuckets"] == "reviewed,more"
 
 
+def edited(publisher: Publisher, **sections: Any) -> Package:
+    package = publisher.package()
+    template = json.loads(package.template)
+    return replace(package, template=json.dumps({**template, **sections}))
+
+
+def test_an_output_alone_is_published(publisher: Publisher) -> None:
+    first = publisher.publish()
+    assert first is not None
+    outputs = {
+        **json.loads(publisher.package().template)["Outputs"],
+        "More": {"Value": {"Ref": "LedgerTable"}},
+    }
+    package = edited(publisher, Outputs=outputs)
+
+    assert publisher.plan(package).notes == ["The outputs of the stack change."]
+    published = publisher.publish(package)
+
+    assert published is not None
+    assert published.outputs["More"] == first.outputs["LedgerTable"]
+    assert publisher.plan(package).is_empty
+
+
+def test_a_text_that_makes_nothing_is_no_change(publisher: Publisher) -> None:
+    publisher.publish()
+    package = edited(publisher, Description="Other words for the same")
+    assert publisher.plan(package).is_empty
+    published = publisher.publish(package)
+    assert published is not None
+    assert not published.changed
+
+
 def held(queue: str, then: str) -> Callable[[dict[str, Any]], None]:
     """An edit that makes the machine wait for a task token, and then pass one state."""
     hold = {

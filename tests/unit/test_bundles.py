@@ -114,6 +114,15 @@ def test_a_cached_bundle_is_not_built_again(project: Path) -> None:
     assert time.perf_counter() - started < 0.5
 
 
+def test_what_is_remembered_of_imports_does_not_outlive_them(project: Path) -> None:
+    assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py", "lambdas/shared.py")
+    (project / "lambdas/ask.py").write_text("def handler(*_): ...\n")
+    assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py")
+
+    (project / ".build/imports-1.json").write_text("{ half")
+    assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py")
+
+
 def test_a_folder_is_a_function_with_its_data_and_its_own_dependencies(project: Path) -> None:
     folder = project / "lambdas/translate"
     folder.mkdir()

@@ -245,6 +245,23 @@ class Account:
             )
         return token
 
+    def update_stack(self, stack: str, *, template_key: str, parameters: Mapping[str, str]) -> str | None:
+        """Starts an update without a change set; returns the token of its events, None if there is nothing to do."""
+        token = uuid.uuid4().hex
+        try:
+            self._cloudformation.update_stack(
+                StackName=stack,
+                TemplateURL=self._url(template_key),
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                ClientRequestToken=token,
+            )
+        except ClientError as error:
+            if "No updates are to be performed" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+        return token
+
     def delete_stack(self, stack_id: str) -> str:
         """Starts deleting a stack; returns the token that its events carry."""
         token = uuid.uuid4().hex

@@ -168,7 +168,7 @@ def compare(
     notes = []
     if before and before[0].get("Outputs") != after[0].get("Outputs"):
         notes.append("The outputs of the stack change.")
-    plan = Plan(
+    return Plan(
         stack=stack,
         creates=before is None,
         states=list(_states(old, new)),
@@ -180,9 +180,6 @@ def compare(
         swapped=swapped,
         warnings=warnings,
     )
-    if before and plan.is_empty and before[0] != after[0]:
-        return Plan(stack, creates=False, notes=["The template's text changes, and nothing that it makes."])
-    return plan
 
 
 # States

@@ -115,16 +115,18 @@ def publish(
         progress.step("Working out the changes")
         change_set = _change_set(account, stack, package)
         plan = _compared(account, deployed, package, change_set)
-        agreed = False
-        try:
-            agreed = confirm(plan)
-        finally:
-            if not agreed and not change_set.is_empty:
-                account.delete_change_set(change_set.id)
-        if not agreed:
-            return None
-        if not change_set.is_empty:
-            return _execute(account, stage, package, change_set, plan, progress, restores=restores)
+        if not plan.is_empty:
+            agreed = False
+            try:
+                agreed = confirm(plan)
+            finally:
+                if not agreed and not change_set.is_empty:
+                    account.delete_change_set(change_set.id)
+            return (
+                _execute(account, stage, package, change_set, plan, progress, restores=restores)
+                if agreed
+                else None
+            )
     elif deployed.swaps:
         plan = Plan(stack.name, creates=False, swapped=deployed.swaps)
         if not confirm(plan):
@@ -198,8 +200,14 @@ def _execute(
         progress.step("Uploading functions")
         account.upload(package.objects)
     progress.step("Creating the stack" if create else "Updating the stack")
-    token = account.execute_change_set(change_set.id, create=create)
-    events = follow(account, change_set.stack_id, token, progress.event)
+    if change_set.is_empty:
+        # A change of outputs alone: some take it by a change set, some by an update.
+        token = account.update_stack(
+            stage.stack_name, template_key=package.template_key, parameters=package.parameters
+        )
+    else:
+        token = account.execute_change_set(change_set.id, create=create)
+    events = follow(account, change_set.stack_id, token, progress.event) if token else []
     stack = account.stack(stage.stack_name)
     assert stack is not None
     forget_swaps(account, stage)

@@ -8,15 +8,18 @@ keeps its bundle, and a publish leaves it alone. boto3 is Lambda's own.
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.util
+import json
+import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from workflow.errors import WorkflowError
 from workflow.stack.dependencies import (
@@ -68,13 +71,16 @@ def build_bundles(
         WorkflowError: a function's source is missing or is not Python.
     """
     cache = cache or root / ".build"
-    return {one.name: _bundle(one, target, root, cache) for one in functions}
+    imports = _Imports(root, cache)
+    bundles = {one.name: _bundle(one, target, root, cache, imports) for one in functions}
+    imports.save()
+    return bundles
 
 
-def _bundle(of: Function, target: Target, root: Path, cache: Path) -> Bundle:
+def _bundle(of: Function, target: Target, root: Path, cache: Path, imports: _Imports) -> Bundle:
     own = [of.requirements] if of.requirements else []
     dependencies = dependencies_zip(read_lock(root / SHARED_REQUIREMENTS, *own), target, cache)
-    sources = {name: (root / name).read_bytes() for name in _sources(of, root)}
+    sources = {name: (root / name).read_bytes() for name in _sources(of, root, imports)}
     digest = _digest(RULES, dependencies.name, *(part for item in sources.items() for part in item))
     bundle = Bundle(digest, cache / f"{digest[:32]}.zip", tuple(sources))
     if not bundle.path.exists():
@@ -99,7 +105,7 @@ def _digest(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def _sources(of: Function, root: Path) -> list[str]:
+def _sources(of: Function, root: Path, imports: _Imports) -> list[str]:
     """Files of `lambdas/` that a function needs: its own, and all that they import, directly or not."""
     module = of.handler.rpartition(".")[0]
     start = _file_of(module, root)
@@ -120,7 +126,7 @@ def _sources(of: Function, root: Path) -> list[str]:
         ]
         waiting.extend(package for package in inside if package.is_file())
         if file.suffix == ".py":
-            waiting.extend(_imported(file, root))
+            waiting.extend(imports.of(file))
     return sorted(file.relative_to(root).as_posix() for file in found)
 
 
@@ -136,29 +142,43 @@ def _whole_folder(start: Path, root: Path) -> list[Path]:
     ]
 
 
-def _imported(file: Path, root: Path) -> list[Path]:
-    """Files of `lambdas/` that a file imports by statement, or names in a string (for importlib)."""
-    stat = file.stat()
-    names, statements = _module_names(file, root, stat.st_mtime_ns, stat.st_size)
-    for name, line in statements:
-        if not _file_of(name, root) and not root.joinpath(*name.split(".")).is_dir():
-            raise WorkflowError(f"{file.relative_to(root)}, line {line}: there is no module {name}")
-    return [found for name in names if (found := _file_of(name, root))]
+class _Imports:
+    """What files of `lambdas/` import from there; kept by content, since parsing them all takes a while."""
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self.root = root
+        self.file = cache / f"imports-{RULES}.json"
+        self.known: dict[str, Any] = {}
+        self.used: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            self.known = json.loads(self.file.read_bytes())
+
+    def of(self, file: Path) -> list[Path]:
+        """Files that a file imports by statement, or names in a string (for importlib)."""
+        where = file.relative_to(self.root).as_posix()
+        content = file.read_bytes()
+        key = f"{where} {hashlib.sha256(content).hexdigest()}"
+        self.used[key] = names, statements = self.known.get(key) or _module_names(where, content)
+        for name, line in statements:
+            if not _file_of(name, self.root) and not self.root.joinpath(*name.split(".")).is_dir():
+                raise WorkflowError(f"{where}, line {line}: there is no module {name}")
+        return [found for name in names if (found := _file_of(name, self.root))]
+
+    def save(self) -> None:
+        """Writes down what is new."""
+        if not self.used.keys() <= self.known.keys():
+            unfinished = self.file.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(json.dumps(self.known | self.used), encoding="utf-8")
+            unfinished.replace(self.file)
 
 
-@lru_cache(maxsize=1024)
-def _module_names(
-    file: Path, root: Path, mtime_ns: int, size: int
-) -> tuple[tuple[str, ...], tuple[tuple[str, int], ...]]:
-    """Names in a file that may be modules of `lambdas`, and those that must be, with their lines.
-
-    Many functions share most of their files.
-    """
+def _module_names(where: str, content: bytes) -> tuple[list[str], list[tuple[str, int]]]:
+    """Names in a file that may be modules of `lambdas`, and those that must be, with their lines."""
     try:
-        tree = ast.parse(file.read_bytes(), str(file))
+        tree = ast.parse(content, where)
     except SyntaxError as error:
-        raise WorkflowError(f"{file.relative_to(root)}, line {error.lineno}: {error.msg}") from None
-    package = file.relative_to(root).with_suffix("").parts
+        raise WorkflowError(f"{where}, line {error.lineno}: {error.msg}") from None
+    package = PurePosixPath(where).with_suffix("").parts
     names: dict[str, None] = {}
     statements: list[tuple[str, int]] = []
     for node in ast.walk(tree):
@@ -175,8 +195,8 @@ def _module_names(
             case ast.Constant(value=str(text)) if text.startswith("lambdas."):
                 names[text] = None
     return (
-        tuple(name for name in names if name.split(".")[0] == "lambdas"),
-        tuple((name, line) for name, line in statements if name.split(".")[0] == "lambdas"),
+        [name for name in names if name.split(".")[0] == "lambdas"],
+        [(name, line) for name, line in statements if name.split(".")[0] == "lambdas"],
     )
 
 

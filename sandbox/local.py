@@ -188,7 +188,7 @@ def _started(port: int | None) -> Iterator[Sandbox]:
 
 def _stay(console: Console, sandbox: Sandbox) -> None:
     console.print("\nThe sandbox stays up until Ctrl-C. In another terminal:\n")
-    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         console.print(f"  export {name}={sandbox.environment()[name]}", highlight=False)
     console.print("  python deploy.py loops list --stage local\n", highlight=False)
     try:

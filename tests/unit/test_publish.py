@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow.errors import DeploymentError, PublishError, SettingsError
-from workflow.publish.account import Event, LiveVersions
+from workflow.publish.account import Event, LiveVersions, Stack
 from workflow.publish.availability import not_offered
 from workflow.publish.aws_errors import explained
 from workflow.publish.following import first_cause, follow
@@ -25,6 +25,8 @@ from workflow.publish.history import Record, to_go_back_to
 from workflow.publish.initialising import add_stage, buckets_of, written
 from workflow.publish.live import make_live
 from workflow.publish.outputs import links
+from workflow.publish.package import Package
+from workflow.publish.publishing import plan_for
 from workflow.publish.readback import restored
 from workflow.publish.swapping import _filled, _values
 from workflow.publish.watching import changes, snapshot
@@ -468,3 +470,27 @@ def test_what_changed_is_not_taken_for_what_is_lost() -> None:
     returned = {"a": "M?nchen", "b": ["x?"], "c": "gone", "d": ["1", "2"]}
     sent = {"a": "München!", "b": ["xä"], "d": ["1"]}
     assert restored(returned, sent) == {"a": "M?nchen", "b": ["xä"], "c": "gone", "d": ["1", "2"]}
+
+
+# States that a stack can be found in
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ("UPDATE_IN_PROGRESS", "another publish is under way"),
+        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name afterloop-dev"),
+        (
+            "DELETE_FAILED",
+            r"DELETE_FAILED \(no reason given\): finish its deletion with `python deploy.py destroy`",
+        ),
+        ("ROLLBACK_FAILED", "delete it with `python deploy.py destroy`"),
+    ],
+)
+def test_a_stack_that_a_person_must_put_right_is_told_with_how(found: str, told: str) -> None:
+    class Account:
+        def stack(self, name: str) -> Stack:
+            return Stack(name, "arn", found)
+
+    with pytest.raises(PublishError, match=told):
+        plan_for(Account(), STAGE, Package("{}", {}, {}))  # type: ignore[arg-type]

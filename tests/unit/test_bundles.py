@@ -114,6 +114,19 @@ def test_a_cached_bundle_is_not_built_again(project: Path) -> None:
     assert time.perf_counter() - started < 0.5
 
 
+def test_the_cache_does_not_grow_for_ever(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflow.stack.bundles.KEPT_BUNDLES", 2)
+    for number in range(5):
+        (project / "lambdas/shared.py").write_text(f"word = {number}\n")
+        newest = build(project, "ask").path
+    bundles = [
+        path for path in (project / ".build").glob("*.zip") if not path.name.startswith("dependencies")
+    ]
+    assert len(bundles) == 3
+    assert newest in bundles
+    assert list((project / ".build").glob("dependencies-*.zip"))
+
+
 def test_what_is_remembered_of_imports_does_not_outlive_them(project: Path) -> None:
     assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py", "lambdas/shared.py")
     (project / "lambdas/ask.py").write_text("def handler(*_): ...\n")

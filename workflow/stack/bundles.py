@@ -38,6 +38,10 @@ __all__ = ["Bundle", "Function", "Permission", "Target", "aws", "build_bundles",
 
 SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
 
+BUNDLE_NAME_LENGTH = 32
+KEPT_BUNDLES = 50
+"""How many bundles the cache keeps beside those in use."""
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -74,6 +78,7 @@ def build_bundles(
     imports = _Imports(root, cache)
     bundles = {one.name: _bundle(one, target, root, cache, imports) for one in functions}
     imports.save()
+    _prune(cache, {bundle.path for bundle in bundles.values()})
     return bundles
 
 
@@ -82,7 +87,7 @@ def _bundle(of: Function, target: Target, root: Path, cache: Path, imports: _Imp
     dependencies = dependencies_zip(read_lock(root / SHARED_REQUIREMENTS, *own), target, cache)
     sources = {name: (root / name).read_bytes() for name in _sources(of, root, imports)}
     digest = _digest(RULES, dependencies.name, *(part for item in sources.items() for part in item))
-    bundle = Bundle(digest, cache / f"{digest[:32]}.zip", tuple(sources))
+    bundle = Bundle(digest, cache / f"{digest[:BUNDLE_NAME_LENGTH]}.zip", tuple(sources))
     if not bundle.path.exists():
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             unfinished = Path(scratch) / "bundle.zip"
@@ -95,6 +100,15 @@ def _bundle(of: Function, target: Target, root: Path, cache: Path, imports: _Imp
                         add_entry(archive, importlib.util.cache_from_source(name), compiled(name, content))
             unfinished.replace(bundle.path)
     return bundle
+
+
+def _prune(cache: Path, used: set[Path]) -> None:
+    """Deletes the oldest bundles beyond a number: each change of code makes some, of some MB each."""
+    bundles = [
+        path for path in cache.glob("*.zip") if len(path.stem) == BUNDLE_NAME_LENGTH and path not in used
+    ]
+    for path in sorted(bundles, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT_BUNDLES:]:
+        path.unlink(missing_ok=True)
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -107,8 +107,9 @@ def _prune(cache: Path, used: set[Path]) -> None:
     bundles = [
         path for path in cache.glob("*.zip") if len(path.stem) == BUNDLE_NAME_LENGTH and path not in used
     ]
-    for path in sorted(bundles, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT_BUNDLES:]:
-        path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # Another process prunes at the same time.
+        for path in sorted(bundles, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT_BUNDLES:]:
+            path.unlink()
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -393,7 +393,8 @@ def _state_machine(
             StateMachineName=Sub("afterloop-${Stage}"),
             StateMachineType="STANDARD",
             RoleArn=GetAtt(role, "Arn"),
-            DefinitionString=json.dumps(definition, indent=2, ensure_ascii=False),
+            # ASCII: GetTemplate, which a plan compares with, answers any other character as a question mark.
+            DefinitionString=json.dumps(definition, indent=2),
             DefinitionSubstitutions={
                 name: value
                 for name, value in {

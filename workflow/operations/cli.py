@@ -237,6 +237,7 @@ def redrive(
 
 @loops.command()
 def reconcile(
+    flow_definition: Flow = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -259,7 +260,7 @@ def reconcile(
         def progress(flow: str, so_far: Reconciliation) -> None:
             tell(f"{flow.rpartition('/')[2]}: {so_far.looked_at:,} ended loops, {len(so_far.missed)} missed")
 
-        reconciliation = found.reconcile(since=moment, progress=progress)
+        reconciliation = found.reconcile(flow_definition=flow_definition, since=moment, progress=progress)
     _tell_reconciled(reconciliation, output)
     if reconciliation.problems:
         raise typer.Exit(1)
@@ -457,31 +458,48 @@ _STYLES = {
 
 
 def _show_listing(listing: Listing, limit: int) -> None:
-    from rich import box
-    from rich.table import Table
-
     if not listing.loops:
         typer.echo("There are no such loops.")
         return
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
-    for column in ("Human loop", "Flow definition"):
-        table.add_column(column, overflow="fold")
-    for column in ("Status", "Outcome", "Age", "Attempt"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("Why", no_wrap=True, overflow="ellipsis", ratio=1 if sys.stdout.isatty() else None)
-    for loop in listing.loops:
-        table.add_row(
-            loop.human_loop_name,
-            _flow_name(loop),
-            _styled(loop.status),
-            _styled(loop.outcome),
-            age(loop.created_at),
-            str(loop.attempt),
-            _plain(_why(loop)),
-        )
-    _print(table)
+    _print(_for_terminal(listing.loops) if sys.stdout.isatty() else _for_pipe(listing.loops))
     if listing.more:
         typer.echo(f"There are more than {limit}: raise --limit (0 for all), or narrow it.", err=True)
+
+
+def _for_terminal(loops: Sequence[Loop]) -> Table:
+    """What fits on a narrow screen: two lines a loop, no name cut."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=False, expand=True)
+    table.add_column("Human loop", overflow="fold", ratio=5)
+    table.add_column("Flow definition", overflow="fold", ratio=2)
+    table.add_column("Status", no_wrap=True, min_width=10)
+    table.add_column("Age", no_wrap=True, min_width=6)
+    table.add_column("Attempt", no_wrap=True, min_width=7)
+    for loop in loops:
+        name = Text(loop.human_loop_name)
+        if why := _why(loop):
+            name.append("\n").append_text(Text(_plain(why).plain, style="dim"))
+        status = _styled(loop.status)
+        if loop.outcome:
+            status.append("\n").append_text(_styled(loop.outcome))
+        table.add_row(name, _flow_name(loop), status, age(loop.created_at), str(loop.attempt))
+    return table
+
+
+def _for_pipe(loops: Sequence[Loop]) -> Table:
+    """One line a loop, for grep and cut."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("Human loop", "Flow definition", "Status", "Outcome", "Age", "Attempt", "Why"):
+        table.add_column(column, no_wrap=True)
+    for loop in loops:
+        words = (loop.human_loop_name, _flow_name(loop), loop.status or "", loop.outcome or "")
+        table.add_row(*map(_plain, words), age(loop.created_at), str(loop.attempt), _plain(_why(loop)))
+    return table
 
 
 def _why(loop: Loop) -> str:

@@ -394,12 +394,14 @@ class Loops:
     def reconcile(
         self,
         *,
+        flow_definition: str | None = None,
         since: datetime | None = None,
         progress: Callable[[str, Reconciliation], None] = lambda flow, so_far: None,
     ) -> Reconciliation:
         """Look for what was missed, as the stage's function does every hour. See `lambdas.reconciling`.
 
         Args:
+            flow_definition: Only at loops of this one, by name or ARN.
             since: Look at loops created since then, also if it is before the stage was first published.
             progress: Is told of each page of loops.
         """
@@ -422,7 +424,12 @@ class Loops:
             states=self._states,
             state_machine=self._workflow,
         )
-        return reconciler.run(self._flow_definitions, since=since, progress=progress)
+        flows = (
+            [self.resources.flow_definition_arn(flow_definition)]
+            if flow_definition
+            else self._flow_definitions
+        )
+        return reconciler.run(flows, since=since, progress=progress)
 
     # What they share
 

@@ -1,0 +1,315 @@
+"""`python deploy.py loops …` as a person and a program see it, on a published stage."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import deploy
+from sandbox.samples import SUPPORT_MESSAGE
+from tests.engine.published import PublishedStage
+from tests.engine.test_operations import Misplaced, escalated, failed_execution, handled
+
+ROOT = Path(deploy.__file__).parent
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(
+    published: PublishedStage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs a command against the stage `local`: exit status, standard output, standard error."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in published.sandbox.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as end:
+            deploy.main(["loops", *arguments, "--stage", "local"])
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def flow(published: PublishedStage) -> str:
+    return published.flow_definition()
+
+
+def flow_name(flow: str) -> str:
+    return flow.rpartition("/")[2]
+
+
+INPUT = json.dumps(SUPPORT_MESSAGE.prediction)
+
+
+def test_a_loop_from_its_start_to_its_review(
+    published: PublishedStage, flow: str, run: Run, tmp_path: Path
+) -> None:
+    name = published.name()
+    file = tmp_path / "input.json"
+    file.write_text(INPUT)
+    start = ("start", "--flow-definition", flow_name(flow), "--name", name, "--input")
+
+    status, out, err = run(*start, str(file))
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"{name} is started.",
+        f"What becomes of it: python deploy.py loops show {name} --stage local",
+    ]
+    # The command that it names, as it stands.
+    assert run(*out.splitlines()[1].partition("loops ")[2].removesuffix(" --stage local").split())[0] == 0
+    assert f"{name} was started already, and is InProgress." in run(*start, "-", stdin=INPUT)[1]
+
+    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
+    row = handled(published, name)
+    status, out, err = run("show", name)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{name}  Completed  stored\nIts review is stored.\n")
+    for told in (flow, row.input_location, row.review_location, row.output_location, row.execution):
+        assert str(told) in out
+    assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
+
+
+def test_a_list_that_is_piped_is_whole_and_plain(
+    published: PublishedStage, flow: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = published.name("a-long-name-" + "x" * 40)
+    published.start(name, flow, {})
+    escalated(published, name)
+
+    status, out, err = run("list", "--flow-definition", flow_name(flow), "--outcome", "Escalated")
+
+    assert (status, err) == (0, "")
+    assert "\x1b" not in out
+    header, *rows = out.splitlines()
+    assert header.split()[:2] == ["Human", "loop"]
+    (row,) = [row for row in rows if name in row]
+    assert "the same input would fail again." in row
+    assert all(line == line.rstrip() for line in out.splitlines())
+
+
+def test_programs_get_rows_as_the_ledger_has_them(published: PublishedStage, flow: str, run: Run) -> None:
+    name = published.name()
+    published.start(name, flow, {})
+    escalated(published, name)
+
+    status, out, _ = run("list", "--flow-definition", flow, "--limit", "0", "--output", "json")
+    assert status == 0
+    (row,) = [row for row in json.loads(out) if row["humanLoopName"] == name]
+    item = published.sandbox.client("dynamodb").get_item(
+        TableName=published.outputs["LedgerTable"], Key={"humanLoopName": {"S": name}}
+    )["Item"]
+    claims = {attribute for attribute in item if attribute.startswith("claim ")}
+    assert row.keys() - {"claims"} == item.keys() - claims
+    assert {f"claim {claim}" for claim in row["claims"]} == claims
+
+    shown = json.loads(run("show", name, "--output", "json")[1])
+    assert shown["loop"] == row
+    assert [step["command"] for step in shown["next"]] == [
+        f"python deploy.py loops restart {name} --stage local",
+        f'python deploy.py loops close {name} --stage local --note "..."',
+    ]
+
+
+def test_a_limit_is_told_on_standard_error(published: PublishedStage, run: Run) -> None:
+    flow = published.flow_definition()
+    for _ in range(2):
+        published.start(published.name(), flow, {})
+
+    status, out, err = run("list", "--flow-definition", flow, "--limit", "1")
+
+    assert status == 0
+    assert len(out.splitlines()) == 2
+    assert err == "There are more than 1: raise --limit (0 for all), or narrow it.\n"
+    assert run("list", "--flow-definition", flow, "--older-than", "1w")[1] == "There are no such loops.\n"
+
+
+def test_a_whole_request_from_a_file(published: PublishedStage, flow: str, run: Run, tmp_path: Path) -> None:
+    key = f"Order {published.name()}"
+    request = {"key": key, "flowDefinitionArn": flow, "task": {"type": "custom", "inputContent": {"a": 1}}}
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(request))
+
+    status, out, _ = run("start", "--request", str(file), "--output", "json")
+
+    assert status == 0
+    name = json.loads(out)["humanLoopName"]
+    assert run("show", key)[1].startswith(f"{name}  InProgress")
+
+
+def test_restart_stop_and_close(published: PublishedStage, flow: str, run: Run) -> None:
+    name = published.name()
+    published.start(name, flow, {})
+    escalated(published, name)
+
+    assert run("restart", name)[1].startswith(f"{name}-attempt-2 is started.")
+    assert run("stop", f"{name}-attempt-2")[1].startswith(f"{name}-attempt-2 is being stopped.")
+    assert handled(published, f"{name}-attempt-2").outcome == "notified"
+
+    other = published.name()
+    published.start(other, flow, {})
+    escalated(published, other)
+    status, out, _ = run("close", other, "--note", " nothing to be done ")
+    assert status == 0
+    assert re.match(rf"{other} is closed by \S+\.\n", out)
+    assert published.row(other).note == "nothing to be done"
+
+
+def test_the_command_of_an_escalation_runs_as_it_stands(
+    published: PublishedStage, flow: str, run: Run
+) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    misplaced = Misplaced(published, name)
+    misplaced.mend()
+    command = published.message(name)["command"].removeprefix("python deploy.py loops ")
+
+    status, out, _ = run(*command.removesuffix(" --stage local").split())
+
+    assert status == 0
+    assert out.startswith(f"{name} runs again: arn:aws:states:")
+    published.ended(name, 2)
+    assert published.row(name).outcome == "stored"
+
+
+def test_the_command_for_an_event_that_was_not_taken_runs_as_it_stands(
+    published: PublishedStage, run: Run
+) -> None:
+    execution = failed_execution(published)
+    event = json.loads(published.states.describe_execution(executionArn=execution)["input"])
+    command = published.message(event["detail"]["humanLoopName"])["command"]
+    assert execution in command
+
+    status, out, _ = run(
+        *command.removeprefix("python deploy.py loops ").removesuffix(" --stage local").split(),
+        "--output",
+        "json",
+    )
+
+    assert status == 0
+    assert json.loads(out)["before"] == execution
+
+
+def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> None:
+    flow = published.flow_definition()
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    published.sandbox.events.lose()
+    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
+
+    status, out, err = run("reconcile", "--flow-definition", flow)
+    assert (status, err) == (0, "")
+    missed, summary = out.splitlines()
+    assert missed.startswith(f"missed: {name} Completed: arn:aws:states:")
+    assert summary == "1 ended loop looked at: 1 put right."
+    assert handled(published, name).outcome == "stored"
+
+    status, out, _ = run("reconcile", "--flow-definition", flow, "--since", "2h", "--output", "json")
+    assert (status, json.loads(out)["lookedAt"], json.loads(out)["missed"]) == (0, 1, {})
+    status, out, err = run("reconcile", "--flow-definition", "gone")
+    assert status == 1
+    assert err.startswith("error: arn:aws:sagemaker:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["show", "nobody"], "there is no human loop 'nobody' in stage local"),
+        (["show", ""], "give the name of a human loop"),
+        (["list", "--status", "Done"], "'Done' is none of Starting, InProgress, Completed, Failed"),
+        (["list", "--outcome", "lost"], "'lost' is none of stored, restarted"),
+        (["list", "--older-than", "soon"], "'soon' is no age, such as 30m, 2h, 3d or 1w"),
+        (["list", "--limit", "-1"], "should be greater than or equal to 0"),
+        (["start", "--name", "a", "--input", "-"], "--flow-definition: is needed"),
+        (["start", "--flow-definition", "f", "--name", "a"], "one of --input, --document and --image, not 0"),
+        (["start", "--flow-definition", "f", "--name", "a", "--input", "-"], "standard input is no JSON"),
+        (["start", "--flow-definition", "f", "--input", "/no/such"], "--input: cannot read /no/such"),
+        (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is no s3://bucket/key"),
+        (["start", "--request", "-", "--key", "a"], "leave the other options out"),
+        (["close", "nobody"], "Missing option '--note'"),
+        (["close", "nobody", "--note", " "], "say why"),
+        (["redrive"], "give the human loop's name, or else --execution"),
+        (["redrive", "a", "--execution", "b"], "give the human loop's name, or else --execution"),
+        (["redrive", "--execution", "b"], "b is no execution of stage local"),
+        (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
+        (["reconcile", "--since", "yesterday"], "'yesterday' is no age"),
+    ],
+)
+def test_what_a_person_gets_wrong_is_one_line(run: Run, arguments: list[str], told: str) -> None:
+    status, out, err = run(*arguments)
+
+    assert (status, out) == (1, "")
+    assert err.startswith("error: ")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_names_that_a2i_refuses_are_told_with_one_that_would_do(flow: str, run: Run) -> None:
+    status, _, err = run(
+        "start", "--flow-definition", flow, "--name", "Order 17", "--input", "-", stdin=INPUT
+    )
+    assert status == 1
+    assert "A name that would do: 'order-17-" in err
+
+
+def test_a_stage_that_is_not_published_is_one_line(
+    run: Run, published: PublishedStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        deploy.main(["loops", "list", "--stage", "nowhere"])
+    captured = capsys.readouterr()
+    assert end.value.code == 1
+    assert captured.err.startswith("error: stage nowhere is not published in us-east-1")
+
+
+def test_on_a_terminal_it_has_colour_and_names_are_whole(published: PublishedStage, flow: str) -> None:
+    """In a terminal of 80 columns, as a process of its own."""
+    name = published.name("a-name-that-is-long-" + "y" * 30)
+    published.start(name, flow, {})
+    escalated(published, name)
+    environment = os.environ | published.sandbox.environment() | {"COLUMNS": "80", "TERM": "xterm-256color"}
+    command = [sys.executable, "deploy.py", "loops", "list", "--flow-definition", flow, "--stage", "local"]
+
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb") as terminal:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=terminal, stdout=terminal, stderr=terminal
+        )
+    shown = bytearray()
+    # When the last end of it is closed, a terminal answers with an error (EIO), not with nothing.
+    with contextlib.suppress(OSError):
+        while data := os.read(ours, 65_536):
+            shown += data
+    os.close(ours)
+    assert process.wait() == 0
+
+    text = shown.decode()
+    assert "\x1b[" in text
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert max(map(len, plain.splitlines())) <= 80
+    column = "".join(line.split()[0] for line in plain.splitlines() if line.strip() and "─" not in line)
+    assert name in column
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    code = (
+        "import sys, workflow.operations.cli; "
+        "print([name for name in ('matplotlib', 'troposphere', 'rich.table', 'stepfunctions') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

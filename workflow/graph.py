@@ -86,6 +86,7 @@ def mermaid(definition: _Machine) -> str:
         line = "-.->" if arrow.kind == "catch" else "-->"
         label = f"|{_quoted(arrow.label)}|" if arrow.label else ""
         lines.append(f"  {arrow.tail.id} {line}{label} {arrow.head.id}")
+    lines += [f"  %% {box.id}: {' '.join(text.split())}" for box in chart.boxes for text in box.caught]
     if holders := [box.id for box in chart.boxes if box.holds]:
         branches = [
             f"{box.id}b{number}" for box in chart.boxes for number in range(len(box.holds)) if box.holds[1:]
@@ -107,6 +108,7 @@ class _Box:
     name: str
     note: str = ""
     ends: bool = False
+    caught: list[str] = field(default_factory=list)
     holds: list[list[_Box]] = field(default_factory=list)
 
 
@@ -155,7 +157,27 @@ def _chart(definition: _Machine) -> _Chart:
         return [start, *found.values()] if kind == "top" else list(found.values())
 
     top = add_machine(definition, "top")
-    return _Chart(top, boxes, arrows)
+    return _Chart(top, boxes, _without_floods(arrows))
+
+
+def _without_floods(arrows: Sequence[_Arrow]) -> list[_Arrow]:
+    """Leave out arrows of errors that end in one state by the dozen, but the last: each state says it instead.
+
+    Nobody could follow these lines, and Graphviz takes minutes for them.
+    """
+    caught: dict[str, list[_Arrow]] = {}
+    for arrow in arrows:
+        if arrow.kind == "catch":
+            caught.setdefault(arrow.head.id, []).append(arrow)
+    flooding = {arrow.id for ending in caught.values() if len(ending) > _MOST_CAUGHT for arrow in ending[:-1]}
+    for arrow in arrows:
+        if arrow.id in flooding:
+            arrow.tail.caught.append(f"{arrow.meaning} → {arrow.head.name}")
+            arrow.head.note = f"on errors of {len(caught[arrow.head.id])} states"
+    return [arrow for arrow in arrows if arrow.id not in flooding]
+
+
+_MOST_CAUGHT = 24
 
 
 def _nested(state: _Machine) -> list[_Machine]:
@@ -298,6 +320,8 @@ def _called(state: _Machine) -> str:
 _MARGIN = 16
 _LINE = 17
 _SMALL_LINE = 14
+_MOST_LENGTH = 800
+"""Ranks that all arrows may pass through: Graphviz's time grows with more than the square of it."""
 
 
 @dataclass(frozen=True)
@@ -341,7 +365,10 @@ def _layout(chart: _Chart) -> _Layout:
                 parent.add_node(box.id, width=f"{width / 72:.4f}", height=f"{height / 72:.4f}")
 
     add(chart.top, graph)
+    left_out = _longest(chart)
     for arrow in chart.arrows:
+        if arrow in left_out:
+            continue
         attributes = {"id": arrow.id, "weight": "1" if arrow.kind == "catch" else "8"}
         if arrow.label:
             attributes["label"] = _room(_text_width(arrow.label, 11) + 10, _SMALL_LINE + 2)
@@ -350,7 +377,69 @@ def _layout(chart: _Chart) -> _Layout:
         if arrow.head.holds:
             attributes["lhead"] = f"cluster_{arrow.head.id}"
         graph.add_edge(_last_inside(arrow.tail).id, _first_inside(arrow.head).id, key=arrow.id, **attributes)
-    return _read(json.loads(graph.draw(format="json0", prog="dot")))
+    return _bowed(left_out, _read(json.loads(graph.draw(format="json0", prog="dot"))))
+
+
+def _longest(chart: _Chart) -> list[_Arrow]:
+    """The arrows to leave out, longest first, so that the layout takes no more than a second or so."""
+    ranks = _ranks(chart)
+    lengths = {arrow: abs(ranks[arrow.head.id] - ranks[arrow.tail.id]) for arrow in chart.arrows}
+    too_much = sum(lengths.values()) - len(lengths) - _MOST_LENGTH
+    left_out = []
+    for arrow in sorted(chart.arrows, key=lambda arrow: -lengths[arrow]):
+        if too_much <= 0:
+            break
+        left_out.append(arrow)
+        too_much -= lengths[arrow] - 1
+    return left_out
+
+
+def _ranks(chart: _Chart) -> dict[str, int]:
+    """How far down each box will stand: the longest way to it, arrows that lead back left out."""
+    heads: dict[str, list[str]] = {box.id: [] for box in chart.boxes}
+    for arrow in chart.arrows:
+        heads[arrow.tail.id].append(arrow.head.id)
+    finished: dict[str, None] = {}
+    ahead: dict[str, list[str]] = {}
+    for box in chart.boxes:
+        path = [(box.id, iter(heads[box.id]))] if box.id not in ahead else []
+        on_path = {box.id}
+        ahead.setdefault(box.id, [])
+        while path:
+            here, remaining = path[-1]
+            following = next(remaining, None)
+            if following is None:
+                finished[here] = None
+                on_path.discard(here)
+                path.pop()
+            elif following not in on_path:
+                ahead[here].append(following)
+                if following not in ahead:
+                    ahead[following] = []
+                    on_path.add(following)
+                    path.append((following, iter(heads[following])))
+    ranks = dict.fromkeys(finished, 0)
+    for here in reversed(finished):
+        for following in ahead[here]:
+            ranks[following] = max(ranks[following], ranks[here] + 1)
+    return ranks
+
+
+def _bowed(arrows: Sequence[_Arrow], layout: _Layout) -> _Layout:
+    """Draw arrows that Graphviz was not given: out at the right, past everything, and in at the right."""
+    curves, labels = dict(layout.curves), dict(layout.labels)
+    width = layout.width
+    for number, arrow in enumerate(arrows, 1):
+        left, top, wide, high = layout.boxes[arrow.tail.id]
+        x, y = left + wide, top + high / 2
+        left, top, wide, high = layout.boxes[arrow.head.id]
+        tip, end = left + wide, top + high / 2
+        out = layout.width + 12 + 4 * number
+        curves[arrow.id] = f"M{_n(x)} {_n(y)}C{_n(out)} {_n(y)} {_n(out)} {_n(end)} {_n(tip)} {_n(end)}"
+        if arrow.label:
+            labels[arrow.id] = (x + _text_width(arrow.label, 11) / 2 + 8, y - 10)
+        width = max(width, out)
+    return _Layout(width, layout.height, layout.boxes, curves, labels)
 
 
 def _read(drawn: Mapping[str, Any]) -> _Layout:
@@ -469,7 +558,7 @@ _STYLE = (
     ".state.start>.shape{fill:#1f2933;stroke:none}"
     ".arrow path{fill:none;stroke:#52606d;stroke-width:1.3}"
     ".arrow.catch path{stroke:#b42318;stroke-width:1.1;stroke-dasharray:4 3;opacity:.75}"
-    ".tip{fill:context-stroke}"
+    ".tip{fill:context-stroke}.caught{fill:#b42318}"
     ".plate{fill:#f5f7fa;opacity:.85}"
 )
 
@@ -491,6 +580,8 @@ def _drawn_state(box: _Box, layout: _Layout) -> str:
     else:
         radius = height / 2 if box.kind in ("succeed", "fail") else 8
         shape = _rectangle("shape", left, top, width, height, radius)
+        if box.caught:
+            shape += f'<circle class="caught" cx="{_n(left + width)}" cy="{_n(top + height / 2)}" r="4"/>'
         if box.ends and box.kind not in ("succeed", "fail"):
             shape += _rectangle("end", left + 3, top + 3, width - 6, height - 6, radius - 3)
     lines = _wrapped(box.name)
@@ -509,7 +600,7 @@ def _drawn_cluster(box: _Box, layout: _Layout) -> str:
 
 def _group(box: _Box, content: str) -> str:
     kind = box.kind.capitalize()
-    title = f"{box.name} ({kind}{', ' + box.note if box.note else ''})"
+    title = "; ".join([f"{box.name} ({kind}{', ' + box.note if box.note else ''})", *box.caught])
     return (
         f'<g class="state {_xml(box.kind)}" data-state={_attribute(box.name)}>'
         f"<title>{_xml(title)}</title>{content}</g>"

@@ -18,7 +18,6 @@ import types
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from typing import Any
@@ -114,6 +113,8 @@ def _package_without_its_init(name: str) -> types.ModuleType:
 
 def _version(name: str) -> Any:
     if name == "__version__":
+        from importlib import metadata  # not needed, as a rule, and a third of this module's import
+
         return metadata.version("stepfunctions")
     raise AttributeError(f"module 'stepfunctions' has no attribute {name!r}")
 

@@ -245,6 +245,8 @@ class Catch(_Fields, SDK.Catch):
 
 
 class _Step(_Fields, State):
+    next_step: Any
+
     def __init__(self, state_id: str, *args: Any, **kwargs: Any) -> None:
         self.place = _caller()
         if not isinstance(state_id, str) or not state_id:
@@ -269,7 +271,11 @@ class _Step(_Fields, State):
                 f"{_who(self)} leads to {self.next_step.state_id!r};"
                 f" it cannot also lead to {next_step.state_id!r}"
             )
-        return super().next(next_step)
+        if self.state_type == "Choice":
+            self.default_choice(next_step)
+        else:
+            self.next_step = next_step
+        return next_step
 
     def add_retry(self, retry: Any) -> None:
         """Add a Retry, or a list of these, after those that are there."""

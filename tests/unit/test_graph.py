@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,46 @@ def test_the_bytes_depend_on_the_definition_alone(tmp_path: Path) -> None:
     assert other.stderr == ""
     assert other.stdout == svg(EVERY_STEP)
     assert not re.search(r"graphviz|\d{4}-\d\d-\d\d|\d\d:\d\d", other.stdout, re.IGNORECASE)
+
+
+def test_a_flood_of_caught_errors_is_said_by_the_states() -> None:
+    failed = Fail("Failed")
+    steps = [
+        AwsSdkTask(
+            f"S{n}", service="s3", action="listBuckets", catch=Catch(failed, error_equals=["States.ALL"])
+        )
+        for n in range(200)
+    ]
+    machine = definition(Chain(steps))
+    started = time.process_time()
+    root = drawn(machine)
+    assert time.process_time() - started < 1
+    assert [arrow.get("class") for arrow in groups(root, "arrow")].count("arrow catch") == 1
+    titles = [group.findtext(f"{SVG}title") for group in groups(root, "state")]
+    assert "S7 (Task, s3 listBuckets); on any error → Failed" in titles
+    assert "Failed (Fail, on errors of 200 states)" in titles
+    assert mermaid(machine).count("-.->") == 1
+    assert "  %% n8: on any error → Failed\n" in mermaid(machine)
+
+
+def test_many_long_arrows_do_not_take_long() -> None:
+    steps: list[Any] = []
+    last = Succeed("Last")
+    for number in range(66):
+        guard = Choice(f"Guard {number}")
+        guard.add_choice(ChoiceRule.IsPresent("$.a", True), last)
+        steps += [guard, Pass(f"Pass {number}")]
+    machine = definition(Chain([*steps, last]))
+    started = time.process_time()
+    root = drawn(machine)
+    assert time.process_time() - started < 3
+    assert len(groups(root, "arrow")) == 1 + 3 * 66
+    widths = [
+        float(number)
+        for path in root.iter(f"{SVG}path")
+        for number in re.findall(r"[MC ]([\d.]+) ", path.get("d", ""))
+    ]
+    assert max(widths) <= float(root.get("width", ""))
 
 
 def test_it_has_a_background_of_its_own() -> None:

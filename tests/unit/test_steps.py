@@ -374,7 +374,12 @@ def test_nothing_follows_an_end() -> None:
         Chain([Fail("Failed"), Pass("After")])
 
 
-def test_a_second_default_is_refused() -> None:
+def test_a_second_default_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    choice = Choice("Choice")
+    same = Succeed("Same")
+    Chain([choice, same])
+    assert choice.next(same) is same  # the same again, and no word of the SDK's about it
+    assert caplog.records == []
     choice = Choice("Choice")
     choice.default_choice(Succeed("This"))
     with pytest.raises(

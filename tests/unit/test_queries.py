@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmarks.generate_reviews import generate
+from sandbox.invented_reviews import generate
 from lambdas.reviews.record import FieldRecord, ReviewRecord
 from workflow.errors import AfterloopError
 from workflow.operations.queries import FLOW_DEFINITION, LAST_DAYS, QUERIES, query

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.generate_reviews import write_reviews
+from sandbox.invented_reviews import write_reviews
 from workflow.errors import AfterloopError
 from workflow.operations.report_cli import app, chosen_period, reading
 from workflow.operations.reviews_source import Period

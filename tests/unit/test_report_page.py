@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.generate_reviews import generate
+from sandbox.invented_reviews import generate
 from tests.unit.test_report_statistics import field, figures_of, review
 from workflow.operations.report.findings import catches_nothing, findings, headline
 from workflow.operations.report.loop_facts import LoopFacts, count_loops

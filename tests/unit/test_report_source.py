@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from benchmarks.generate_reviews import generate, write_reviews
+from sandbox.invented_reviews import generate, write_reviews
 from workflow.errors import AccountError, AfterloopError
 from workflow.operations.reviews_source import FolderReviews, Period, ReviewsError, S3Reviews, open_reviews
 from workflow.operations.stage_resources import NotPublishedError, StageResources

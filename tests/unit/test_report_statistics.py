@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.generate_reviews import generate
+from sandbox.invented_reviews import generate
 from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
 from workflow.errors import AfterloopError
 from workflow.operations.report import statistics

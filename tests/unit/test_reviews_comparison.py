@@ -174,7 +174,10 @@ def test_an_extra_question_is_answered_beside_the_labels() -> None:
 
 def test_parents_in_a_circle_end() -> None:
     document = rekognition([("a", "b", 1.0), ("b", "a", 2.0)], [("a", "b")])
-    assert {field.outcome for field in fields_of(document)} == {"kept"}
+    assert {name: outcome for name, (*_, outcome) in told(fields_of(document)).items()} == {
+        "b/a": "kept",
+        "a/b": "kept",
+    }
 
 
 # Custom tasks
@@ -188,6 +191,7 @@ BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
         ({"label": "dog", "confidence": 0.7}, {"label": "dog"}, {"e": ("dog", "dog", "kept")}),
         ("dog", {"label": "cat"}, {"e": ("dog", "cat", "changed")}),
         ({"cat": 0.2, "dog": 0.8}, {"label": "cat"}, {"e": ("dog", "cat", "changed")}),
+        ({"cat": 0.8, "dog": 0.2}, {"label": "cat"}, {"e": ("cat", "cat", "kept")}),
         (
             [{"label": "cat", "score": 20}, {"label": "dog", "score": 80}],
             {"label": "dog"},
@@ -497,6 +501,13 @@ def test_every_review_accounts_for_every_worker_in_every_row(document: dict[str,
         for row in rows
     )
     assert not rows or workers
+
+
+def test_shapes_of_the_same_label_belong_together_before_others() -> None:
+    # Each predicted box lies exactly on the other animal's.
+    predicted = [Box("dog", 0, 0, 10, 10), Box("cat", 2, 0, 10, 10)]
+    said = [Box("cat", 0, 0, 10, 10), Box("dog", 2, 0, 10, 10)]
+    assert sorted(match(predicted, said)) == [(0, 1), (1, 0)]
 
 
 def test_measures_of_shapes_are_those_of_geometry() -> None:

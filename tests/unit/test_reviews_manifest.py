@@ -154,6 +154,11 @@ def test_the_source_may_be_named() -> None:
         ),
         (custom(IMAGE), {}, "the workers agree on nothing"),
         (custom(IMAGE, {"a": {"label": "x"}}, {"a": {"label": "y"}}), {}, "the workers agree on nothing"),
+        (
+            custom(IMAGE, {"a": {"labels": ["x", "y"]}}, {"a": {"labels": ["x"]}}),
+            {},
+            "the workers agree on nothing",
+        ),
     ],
 )
 def test_what_cannot_be_trained_on_says_why(document: Any, options: dict[str, Any], message: str) -> None:

@@ -61,7 +61,7 @@ class TokenUndeliverable(Exception):
 
 
 class NotEnded(ValueError):
-    """An answer was asked of a loop whose end is not recorded."""
+    """An answer was asked of a loop whose end is not recorded, or a successor of one that has none."""
 
 
 @dataclass(frozen=True)
@@ -181,12 +181,16 @@ class WaitingWorkflows:
         """Let those who wait for a loop wait for the next, which its row names. Doing it twice does no harm.
 
         Raises:
+            NotEnded: The row names no next loop.
             TokenUndeliverable: The next has ended, and a workflow cannot be told.
         """
-        for token in self.tokens.of(human_loop_name):
-            self.join(human_loop_name, token)
-            self.tokens.forget(human_loop_name, token)
-        self.ledger.update(human_loop_name, waiting=False)
+        tokens, loop = self.tokens.of(human_loop_name), self.ledger.find(human_loop_name)
+        for token in tokens:
+            if loop is None or loop.next_loop_name is None:
+                raise NotEnded(f"Human loop {human_loop_name!r}: the ledger does not tell what follows it.")
+            self.join(loop.next_loop_name, token)
+            self.tokens.forget(human_loop_name, token)  # not before: a token is always somewhere
+        self._nobody_waits(loop)
 
     def answer(self, human_loop_name: str) -> Answered:
         """Tell all who wait for a loop how it ended: the review, or an error to catch.
@@ -195,14 +199,17 @@ class WaitingWorkflows:
 
         Raises:
             NotEnded: Somebody waits, and the row does not tell of an end.
-            TokenUndeliverable: A workflow cannot be told. The others were, and its token is kept for another try.
+            TokenUndeliverable: A workflow cannot be told. The others were, and its token is kept for another try,
+                unless it is none.
         """
-        tokens = self.tokens.of(human_loop_name)
-        if not tokens:
-            return Answered()
-        answered = self._tell(human_loop_name, tokens, self.ledger.find(human_loop_name))
-        self.ledger.update(human_loop_name, waiting=False)
+        tokens, loop = self.tokens.of(human_loop_name), self.ledger.find(human_loop_name)
+        answered = self._tell(human_loop_name, tokens, loop) if tokens else Answered()
+        self._nobody_waits(loop)
         return answered
+
+    def _nobody_waits(self, loop: Loop | None) -> None:
+        if loop is not None and loop.waiting:
+            self.ledger.update(loop.human_loop_name, waiting=False)
 
     def _tell(self, human_loop_name: str, tokens: list[str], loop: Loop | None) -> Answered:
         message = self._message(human_loop_name, loop)
@@ -213,6 +220,10 @@ class WaitingWorkflows:
                 ways.append(self._send(token, message))
             except ClientError as error:
                 refusals.append(_without(token, human_loop_name, error))
+                if error.response["Error"]["Code"] == "InvalidToken":
+                    self.tokens.forget(
+                        human_loop_name, token
+                    )  # nobody has it: another try would end the same
             else:
                 self.ledger.update(human_loop_name, answer=ways[-1], answered_at=now())
                 self.tokens.forget(human_loop_name, token)

@@ -495,6 +495,8 @@ def test_a_token_that_is_none_calls_a_person(published: PublishedStage, parents:
     reason = published.message(name)["reason"]
     assert "InvalidToken" in reason
     assert "made up" not in reason
+    published.sandbox.events.redeliver(name)
+    assert published.ended(name, 2)[-1]["status"] == "SUCCEEDED"
 
 
 def _role_of(published: PublishedStage, function: str) -> str:

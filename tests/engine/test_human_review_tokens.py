@@ -1,0 +1,390 @@
+"""Tokens of waiting workflows: kept, moved and answered once, wherever a process ends, whoever is faster."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from lambdas.ledger import Ledger, Loop
+from lambdas.waiting import Answered, NotEnded, Tokens, TokenUndeliverable, WaitingWorkflows
+from sandbox.engine import Sandbox
+from workflow.stack.assembly import assemble
+
+FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
+REVIEW = {
+    "human_loop_name": "loop",
+    "flow_definition": "triage",
+    "flow_definition_arn": FLOW,
+    "status": "Completed",
+    "created_at": "2026-03-04T05:06:07.000Z",
+    "completed_at": "2026-03-04T06:06:07.000Z",
+    "task_type": "custom",
+    "output_location": "s3://outputs/output.json",
+    "activation_conditions": [],
+    "answers": [],
+    "fields": [],
+    "agreement": None,
+    "overruled": False,
+    "seconds_spent": None,
+}
+CALLS = range(1, 14)
+"""Of an operation of `WaitingWorkflows`, the calls to AWS; none has more. What goes wrong goes wrong before one."""
+
+
+class Killed(BaseException):
+    """The process ends here: nothing catches it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A ledger of these tests' own, and workflows that wait."""
+
+    sandbox: Sandbox
+    name: str
+    machine: str
+    queue: str
+    eventually: Callable[..., Any]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.sandbox.client("dynamodb"), self.name)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.sandbox.client("dynamodb"), self.name)
+
+    @cached_property
+    def waiting(self) -> WaitingWorkflows:
+        return self.watched(lambda call: None)
+
+    def watched(self, before: Callable[[int], None]) -> WaitingWorkflows:
+        """With clients of its own; `before` is told of each of their calls, counted from 1."""
+        services = ("dynamodb", "s3", "stepfunctions")
+        clients = {service: self.sandbox.session.client(service) for service in services}
+        count = itertools.count(1)
+        for client in clients.values():
+            client.meta.events.register("before-call.*.*", lambda **_: before(next(count)))
+        return WaitingWorkflows(
+            Ledger(clients["dynamodb"], self.name),
+            Tokens(clients["dynamodb"], self.name),
+            clients["s3"],
+            clients["stepfunctions"],
+        )
+
+    def killed_before(self, call: int) -> WaitingWorkflows:
+        def kill(now: int) -> None:
+            if now == call:
+                raise Killed
+
+        return self.watched(kill)
+
+    def meanwhile(self, call: int, act: Callable[[], Any]) -> WaitingWorkflows:
+        """Somebody else acts before that call."""
+
+        def interrupt(now: int) -> None:
+            if now == call:
+                act()
+
+        return self.watched(interrupt)
+
+    def loop(self, **changes: Any) -> str:
+        """A new row of a loop that is under way; its name."""
+        name = f"loop-{uuid.uuid4().hex[:10]}"
+        row = Loop(human_loop_name=name, flow_definition_arn=FLOW, status="InProgress", root_loop_name=name)
+        assert self.ledger.open(row.model_copy(update=changes)) is None
+        return name
+
+    def store(self, name: str) -> None:
+        """What **Record review** does, and then, if somebody waits, **Answer workflow**."""
+        key = f"reviews/{name}.json"
+        body = json.dumps({**REVIEW, "human_loop_name": name})
+        self.sandbox.client("s3").put_object(Bucket=self.name, Key=key, Body=body)
+        location = f"s3://{self.name}/{key}"
+        self.ledger.update(name, status="Completed", outcome="stored", review_location=location)
+        if self.row(name).waiting:
+            self.waiting.answer(name)
+
+    def restart(self, name: str) -> str:
+        """What **Restart loop** does to the ledger; the next loop's name."""
+        following = self.loop(previous_loop_name=name, attempt=2)
+        self.ledger.update(name, status="Failed", next_loop_name=following)
+        self.waiting.follow(name)
+        return following
+
+    def row(self, name: str) -> Loop:
+        found = self.ledger.find(name)
+        assert found is not None
+        return found
+
+    def workflow(self) -> tuple[str, str]:
+        """A workflow that waits: its execution and its token."""
+        states, sqs = self.sandbox.client("stepfunctions"), self.sandbox.client("sqs")
+        mark = uuid.uuid4().hex
+        started = states.start_execution(stateMachineArn=self.machine, input=json.dumps({"mark": mark}))
+
+        def token() -> str | None:
+            for message in sqs.receive_message(QueueUrl=self.queue).get("Messages", []):
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+                body = json.loads(message["Body"])
+                if body["mark"] == mark:
+                    return str(body["token"])
+            return None
+
+        return started["executionArn"], self.eventually(token)
+
+    def told(self, execution: str) -> Any:
+        """Wait until a workflow has been told; what it was."""
+        states = self.sandbox.client("stepfunctions")
+
+        def over() -> Any:
+            found = states.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        found = self.eventually(over, message=f"{execution} has been told")
+        return (
+            json.loads(found["output"])
+            if found["status"] == "SUCCEEDED"
+            else (found["error"], found["cause"])
+        )
+
+    def settled(self, *names: str) -> bool:
+        """No token is left, and no row says that somebody waits."""
+        return not any(self.tokens.of(name) or self.row(name).waiting for name in names)
+
+
+@pytest.fixture(scope="module")
+def place(sandbox: Sandbox, eventually: Callable[..., Any]) -> Place:
+    name = f"tokens-{uuid.uuid4().hex[:8]}"
+    sandbox.client("s3").create_bucket(Bucket=name)
+    table = assemble().template.to_dict()["Resources"]["LedgerTable"]["Properties"]
+    keys = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
+    sandbox.client("dynamodb").create_table(TableName=name, **{key: table[key] for key in keys})
+    queue = sandbox.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = sandbox.client("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    wait = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {
+            "QueueUrl": queue,
+            "MessageBody": {"token.$": "$$.Task.Token", "mark.$": "$.mark"},
+        },
+        "TimeoutSeconds": 120,
+        "End": True,
+    }
+    machine = sandbox.client("stepfunctions").create_state_machine(
+        name=name,
+        roleArn=role["Role"]["Arn"],
+        definition=json.dumps({"StartAt": "Wait", "States": {"Wait": wait}}),
+    )
+    return Place(sandbox, name, machine["stateMachineArn"], queue, eventually)
+
+
+def test_no_operation_makes_more_calls_than_are_tried_here(place: Place) -> None:
+    calls: dict[str, int] = {}
+
+    def counted(operation: str) -> WaitingWorkflows:
+        return place.watched(lambda call: calls.update({operation: call}))
+
+    name = place.loop()
+    _, token = place.workflow()
+    counted("join").join(name, token)
+    following = place.loop(previous_loop_name=name)
+    place.ledger.update(name, next_loop_name=following)
+    counted("follow").follow(name)
+    place.ledger.update(following, outcome="notified")
+    assert counted("answer").answer(following) == Answered(delivered=1)
+    late = place.workflow()[1]
+    counted("join late").join(name, late)
+    assert max(calls.values()) < CALLS.stop, calls
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_answer_that_is_cut_short_and_made_again_is_one_answer(place: Place, call: int) -> None:
+    name = place.loop()
+    workflows = [place.workflow() for _ in range(2)]
+    for _, token in workflows:
+        place.waiting.join(name, token)
+    place.ledger.update(name, status="Stopped", outcome="notified")
+    try:
+        place.killed_before(call).answer(name)
+    except Killed:
+        place.waiting.answer(name)
+    for execution, _ in workflows:
+        error, cause = place.told(execution)
+        assert error == "HumanReview.Stopped"
+        assert name in cause
+    assert place.settled(name)
+    assert place.row(name).answer in ("delivered", "ended")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_move_that_is_cut_short_and_made_again_loses_nobody(place: Place, call: int) -> None:
+    name = place.loop()
+    execution, token = place.workflow()
+    place.waiting.join(name, token)
+    following = place.loop(previous_loop_name=name)
+    place.ledger.update(name, status="Failed", next_loop_name=following)
+    try:
+        place.killed_before(call).follow(name)
+    except Killed:
+        place.waiting.follow(name)
+    assert place.tokens.of(following) == [token]
+    place.store(following)
+    assert place.told(execution)["humanLoopName"] == following
+    assert place.settled(name, following)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_who_begins_to_wait_while_the_loop_ends_is_told(place: Place, call: int) -> None:
+    name = place.loop()
+    execution, token = place.workflow()
+    place.meanwhile(call, lambda: place.store(name)).join(name, token)
+    if place.row(name).outcome is None:
+        place.store(name)
+    assert place.told(execution)["humanLoopName"] == name
+    assert place.settled(name)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_who_begins_to_wait_while_the_loop_is_restarted_waits_for_the_next(place: Place, call: int) -> None:
+    name = place.loop()
+    place.ledger.update(name, status="Failed")
+    execution, token = place.workflow()
+    place.meanwhile(call, lambda: place.restart(name)).join(name, token)
+    following = place.row(name).next_loop_name or place.restart(name)
+    place.store(following)
+    assert place.told(execution)["humanLoopName"] == following
+    assert place.settled(name, following)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_who_is_moved_while_the_next_loop_ends_is_told(place: Place, call: int) -> None:
+    name = place.loop()
+    execution, token = place.workflow()
+    place.waiting.join(name, token)
+    following = place.loop(previous_loop_name=name)
+    place.ledger.update(name, status="Failed", next_loop_name=following)
+    place.meanwhile(call, lambda: place.store(following)).follow(name)
+    if place.row(following).outcome is None:
+        place.store(following)
+    assert place.told(execution)["humanLoopName"] == following
+    assert place.settled(name, following)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"status": "Starting"}, True),
+        ({"status": "Completed"}, True),
+        ({"status": "Failed"}, True),
+        ({"status": "Failed", "outcome": "failed"}, True),
+        ({"status": "Completed", "outcome": "stored"}, False),
+        ({"status": "Stopped", "outcome": "notified"}, False),
+        ({"status": "Failed", "outcome": "escalated"}, False),
+        ({"status": "Failed", "outcome": "closed"}, False),
+        ({"status": "Failed", "outcome": "restarted"}, False),
+        ({"status": "Failed", "next_loop_name": "next"}, False),
+        ({"status": "NotNeeded"}, False),
+        ({"status": "Refused"}, False),
+    ],
+)
+def test_a_token_is_kept_while_somebody_is_going_to_look_for_it(
+    place: Place, changes: dict[str, Any], kept: bool
+) -> None:
+    name = place.loop()
+    place.ledger.update(name, **changes)
+    assert place.tokens.keep(name, "token") is kept
+    assert place.tokens.of(name) == (["token"] if kept else [])
+    assert bool(place.row(name).waiting) is kept
+
+
+def test_a_loop_that_the_ledger_does_not_know_keeps_no_token(place: Place) -> None:
+    assert place.tokens.keep("never-heard-of", "token") is False
+    with pytest.raises(NotEnded, match="never-heard-of"):
+        place.waiting.join("never-heard-of", "token")
+    assert place.ledger.find("never-heard-of") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "cause"),
+    [
+        (
+            {"status": "Failed", "outcome": "escalated", "reason": "All attempts are used up."},
+            "HumanReview.Failed",
+            "failed, and is not started again. All attempts are used up.",
+        ),
+        (
+            {"status": "Failed", "outcome": "escalated", "reason": "So.", "failure_reason": "x" * 40_000},
+            "HumanReview.Failed",
+            "So. A2I says: xxx",
+        ),
+        (
+            {"status": "Completed", "outcome": "closed", "note": "the customer has left"},
+            "HumanReview.Failed",
+            "was closed by a person: the customer has left",
+        ),
+        (
+            {"status": "Stopped", "outcome": "notified", "review_location": "s3://reviews/kept.json"},
+            "HumanReview.Stopped",
+            "The answers given until then are in s3://reviews/kept.json.",
+        ),
+    ],
+)
+def test_an_error_says_in_words_what_became_of_the_loop(
+    place: Place, changes: dict[str, Any], error: str, cause: str
+) -> None:
+    name = place.loop()
+    execution, token = place.workflow()
+    place.waiting.join(name, token)
+    place.ledger.update(name, **changes)
+    place.waiting.answer(name)
+    told_error, told_cause = place.told(execution)
+    assert told_error == error
+    assert told_cause.startswith(f"Human loop {name} ")
+    assert cause in told_cause
+    assert len(told_cause) <= 32_768
+
+
+def test_who_cannot_be_told_does_not_keep_others_from_being_told(place: Place) -> None:
+    name = place.loop()
+    execution, token = place.workflow()
+    for one in ("!made up", token, "~made up"):  # before and after it, in the order in which they are told
+        place.waiting.join(name, one)
+    place.ledger.update(name, status="Stopped", outcome="notified")
+    with pytest.raises(TokenUndeliverable) as refused:
+        place.waiting.answer(name)
+    assert place.told(execution)[0] == "HumanReview.Stopped"
+    assert str(refused.value) == (
+        f"A workflow that waits for human loop {name!r} could not be told of its end: "
+        "InvalidToken: Invalid Token: 'Invalid token'"
+    )
+    assert place.waiting.answer(name) == Answered()  # what is no token is told of once
+    assert place.settled(name)
+
+
+def test_a_loop_that_has_not_ended_is_not_answered(place: Place) -> None:
+    name = place.loop()
+    assert place.waiting.answer(name) == Answered()  # nobody waits: nothing to say
+    _, token = place.workflow()
+    place.waiting.join(name, token)
+    with pytest.raises(NotEnded, match=name):
+        place.waiting.answer(name)
+    assert place.tokens.of(name) == [token]
+
+
+def test_tokens_are_not_among_the_loops(place: Place) -> None:
+    name = place.loop()
+    place.waiting.join(name, "token")
+    everything = [loop.human_loop_name for loop in place.ledger.select()]
+    assert name in everything
+    assert not [found for found in everything if found.startswith("tokens ")]

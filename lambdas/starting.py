@@ -43,6 +43,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas import loop_names
 from lambdas.ledger import Ledger, Loop, now
+from lambdas.reviews.errors import json_path
 from lambdas.waiting import WaitingWorkflows
 
 if TYPE_CHECKING:
@@ -489,12 +490,10 @@ def _refusal(row: Loop, error: ClientError) -> StartRefused:
 
 
 def _told(problem: Any) -> str:
-    """One validation problem as `where: what`."""
-    where = ".".join(
-        str(part) for part in problem["loc"] if part not in ("custom", "textract", "rekognition")
-    )
-    what = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what
+    """One validation problem as `where: what`, on one line whatever was given."""
+    where = json_path([part for part in problem["loc"] if part not in ("custom", "textract", "rekognition")])
+    what = " ".join(problem["msg"].removeprefix("Value error, ").split())
+    return f"{where.removeprefix('.')}: {what}" if where else what
 
 
 def _bytes(value: Any) -> bytes:

@@ -1,0 +1,186 @@
+"""The user's post-review steps become part of a branch: retried, caught, and followed by the workflow's own ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow.errors import WorkflowError
+from workflow.machine import build_definition
+from workflow.stack.assembly import assemble
+
+HEAD = """
+from workflow.human_review import HumanReview
+from workflow.steps import *
+
+def send(name, **more):
+    return SnsPublishStep(name, parameters={"TopicArn": "${NotificationTopic}", "Message": "m"}, **more)
+
+completed, failed, stopped = [], [], []
+"""
+
+
+@pytest.fixture
+def post_review(tmp_path: Path) -> Any:
+    """Writes a post_review.py that ends with these lines, and returns its path."""
+
+    def write(lines: str) -> Path:
+        path = tmp_path / "post_review.py"
+        path.write_text(HEAD + lines)
+        return path
+
+    return write
+
+
+def test_steps_come_between_the_record_and_the_question_who_waits(post_review: Any) -> None:
+    states = build_definition(post_review("completed = [send('One'), Pass('Two'), send('Three')]"))["States"]
+    way = ["Record review", "One", "Two", "Three", "Workflow waiting?"]
+    assert [states[state]["Next"] for state in way[:-1]] == way[1:]
+    assert states["Record stop"]["Next"] == "Workflow waiting?"
+    for step in ("One", "Three"):
+        assert [retry["JitterStrategy"] for retry in states[step]["Retry"]] == ["FULL", "FULL"]
+        assert states[step]["Catch"] == [
+            {
+                "ErrorEquals": ["States.ALL"],
+                "Assign": {"failedStep": step},
+                "Next": "Answer workflow anyway",
+            }
+        ]
+    assert states["Answer workflow anyway"]["Next"] == "Escalate"
+    assert [catch["Next"] for catch in states["Answer workflow anyway"]["Catch"]] == ["Escalate"]
+
+
+def test_without_steps_there_is_nothing_to_catch(post_review: Any) -> None:
+    states = build_definition(post_review(""))["States"]
+    assert states["Record review"]["Next"] == "Workflow waiting?"
+    assert "Answer workflow anyway" not in states
+
+
+def test_wherever_a_choice_leads_the_workflow_goes_on(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+choice = Choice("Overruled?")
+choice.add_choice(ChoiceRule.BooleanEquals("$.review.overruled", True), Chain([send("Tell"), Wait("A", seconds=1)]))
+completed = [choice]
+other = Choice("Certain?")
+other.add_choice(ChoiceRule.IsPresent("$.x", True), send("Ask"))
+other.default_choice(send("Skip"))
+failed = [Pass("Before"), other]
+"""
+        )
+    )["States"]
+    assert states["Overruled?"]["Default"] == "Workflow waiting?"
+    assert states["A"]["Next"] == states["Ask"]["Next"] == states["Skip"]["Next"] == "Workflow waiting?"
+    for step in ("Tell", "Ask", "Skip"):
+        assert states[step]["Catch"][0]["Next"] == "Answer workflow anyway"
+
+
+def test_what_a_step_says_for_itself_stays(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+own = send("Own", retry=Retry(error_equals=["SNS.Down"], max_attempts=1))
+own.add_catch(Catch(error_equals=["States.ALL"], next_step=Pass("Never mind")))
+some = send("Some")
+some.add_catch(Catch(error_equals=["SNS.NotFound"], next_step=send("Elsewhere")))
+completed = [own, some]
+"""
+        )
+    )["States"]
+    assert [retry["ErrorEquals"] for retry in states["Own"]["Retry"]] == [["SNS.Down"]]
+    assert [catch["Next"] for catch in states["Own"]["Catch"]] == ["Never mind"]
+    assert [catch["Next"] for catch in states["Some"]["Catch"]] == ["Elsewhere", "Answer workflow anyway"]
+    assert states["Never mind"]["Next"] == states["Elsewhere"]["Next"] == "Workflow waiting?"
+    assert states["Elsewhere"]["Catch"][0]["Assign"] == {"failedStep": "Elsewhere"}
+
+
+def test_a_parallel_and_a_map_are_caught_as_one(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+both = Parallel("Both")
+both.add_branch(send("Left"))
+both.add_branch(Chain([Pass("Right"), Succeed("Done there")]))
+completed = [both, Map("Each", item_processor=send("Item"), items_path="$")]
+"""
+        )
+    )["States"]
+    for step in ("Both", "Each"):
+        assert [catch["Next"] for catch in states[step]["Catch"]] == ["Answer workflow anyway"]
+    assert "Catch" not in states["Both"]["Branches"][0]["States"]["Left"]
+    assert states["Each"]["Next"] == "Workflow waiting?"
+
+
+def test_steps_of_the_plain_sdk_and_chains_fit(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+from stepfunctions.steps import Pass as PlainPass, Task as PlainTask
+plain = PlainTask("Plain", resource="arn:aws:lambda:us-east-1:111122223333:function:f")
+completed = [Chain([PlainPass("First"), plain])]
+"""
+        )
+    )["States"]
+    assert states["First"]["Next"] == "Plain"
+    assert states["Plain"]["Next"] == "Workflow waiting?"
+    assert states["Plain"]["Catch"][0]["Next"] == "Answer workflow anyway"
+
+
+def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
+    states = build_definition(post_review("failed = stopped = [send('Tell')]"))["States"]
+    assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Tell"
+    assert len(states["Tell"]["Catch"]) == 1
+    assert len(states["Tell"]["Retry"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            "completed = [send('One'), Succeed('Fine')]",
+            "state 'Fine' ({}:9): a post-review step cannot be a Succeed",
+        ),
+        ("stopped = [Fail('Bad', error='E')]", "state 'Bad' ({}:9): a post-review step cannot be a Fail"),
+        ("failed = 'a step'", "post_review.py: `failed` must be a list of steps"),
+        ("completed = [lambda: 1]", "post_review.py: `completed` must be a list of steps"),
+        ("del stopped", "post_review.py: `stopped` must be a list of steps"),
+        ("completed = [Pass('Escalate')]", "two states have the name 'Escalate'"),
+    ],
+)
+def test_what_would_end_the_execution_is_refused(post_review: Any, lines: str, message: str) -> None:
+    path = post_review(lines)
+    with pytest.raises(WorkflowError) as refused:
+        build_definition(path)
+    assert message.format(path) in str(refused.value)
+
+
+def test_people_can_be_asked_again_by_a_post_review_step(post_review: Any) -> None:
+    """A second opinion: the stage's own function is named as any function of the workflow is."""
+    assembly = assemble(
+        post_review(
+            """
+second = HumanReview(
+    "Second opinion", start_loop="start_loop", key="States.Format('{} again', $.detail.humanLoopName)",
+    flow_definition_arn="arn:aws:sagemaker:us-east-1:111122223333:flow-definition/experts",
+    input_content={"review.$": "$.review"}, task_lifetime_seconds=3600, timeout_seconds=14400,
+)
+overruled = Choice("Overruled?")
+overruled.add_choice(ChoiceRule.BooleanEquals("$.review.overruled", True), second)
+completed = [overruled]
+"""
+        )
+    )
+    state = assembly.definition["States"]["Second opinion"]
+    assert state["Parameters"]["FunctionName"] == "${StartLoopArn}"
+    assert "taskToken.$" in state["Parameters"]["Payload"]
+    template = assembly.template.to_dict()["Resources"]
+    (steps,) = (
+        policy["PolicyDocument"]["Statement"]
+        for policy in template["StateMachineRole"]["Properties"]["Policies"]
+        if policy["PolicyName"] == "steps"
+    )
+    invoked = next(one["Resource"] for one in steps if one["Action"] == ["lambda:InvokeFunction"])
+    assert {"Fn::Sub": "${StartLoop.Arn}"} in invoked

@@ -6,9 +6,9 @@ outcome was recorded, and see the whole state: the event (`$.detail…`), and on
 follows by itself: the permission, the function with its role and bundle (for a function of `lambdas/`), the graph,
 the plan.
 
-A step that fails is retried, then escalated by its name; the stored review stays as it is, and a workflow that waits for
-it (`HumanReview`) still gets it. A Choice may lead to further steps; wherever they end, the workflow goes on. See docs/
-for a tutorial.
+A step that fails is retried, then escalated by its name; the stored review stays as it is, and a workflow that
+waits for it (`HumanReview`) still gets it. A Choice may lead to further steps; wherever they end, the workflow goes
+on. See docs/ for a tutorial.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -510,6 +511,15 @@ def test_shapes_of_the_same_label_belong_together_before_others() -> None:
     assert sorted(match(predicted, said)) == [(0, 1), (1, 0)]
 
 
+def test_round_outlines_are_measured_well() -> None:
+    def circle(x: float) -> Outline:
+        turns = [2 * math.pi * corner / 1000 for corner in range(1000)]
+        return Outline("lake", tuple((x + 50 * math.cos(turn), 50 * math.sin(turn)) for turn in turns))
+
+    lens = 2 * 50**2 * math.acos(10 / 100) - 5 * math.sqrt(4 * 50**2 - 10**2)
+    assert circle(0).likeness(circle(10)) == pytest.approx(lens / (2 * math.pi * 50**2 - lens), abs=0.001)
+
+
 def test_measures_of_shapes_are_those_of_geometry() -> None:
     assert Box("a", 0, 0, 10, 10).likeness(Box("b", 0, 0, 10, 6)) == 0.6
     assert Box("a", 0, 0, 10, 10).likeness(Box("b", 5, 5, 10, 10)) == 0.0  # 1/7: not the same thing
@@ -522,3 +532,9 @@ def test_measures_of_shapes_are_those_of_geometry() -> None:
     assert square.likeness(lower) == pytest.approx(0.6, abs=0.01)
     triangle = Outline("a", ((0, 0), (10, 0), (0, 10)))
     assert square.likeness(triangle) == pytest.approx(0.5, abs=0.01)
+    for height in (0.0, 5e-324, 1e308):  # flat, nearly flat, and more than a float holds
+        assert (
+            Outline("a", ((0, height), (1, -height), (2, height))).likeness(Outline("a", ((0, 0), (1, 0))))
+            == 0.0
+        )
+    assert Outline("a", ()).likeness(square) == 0.0

@@ -194,26 +194,32 @@ class Outline(Shape):
         if self.corners == other.corners:
             return 1.0
         heights = [y for _, y in (*self.corners, *other.corners)]
-        if not heights:
-            return 0.0
         low, high = min(heights), max(heights)
+        if not 0 < (high - low) / SCAN_LINES < math.inf:
+            return 0.0  # flat, or beyond all numbers
         shared = whole = 0.0
-        for line in range(SCAN_LINES):
-            y = low + (high - low) * ((line + 0.5) / SCAN_LINES)
-            mine, theirs = self._crossings(y), other._crossings(y)
+        for mine, theirs in zip(self._crossings(low, high), other._crossings(low, high), strict=True):
             both = _length_of_both(mine, theirs)
             shared += both
             whole += _length(mine) + _length(theirs) - both
         return _ratio(shared, whole, equal=False)
 
-    def _crossings(self, y: float) -> list[float]:
-        """Returns where the outline crosses a line, from left to right: inside is between the 1st and 2nd…"""
-        closed = (*self.corners, self.corners[0]) if self.corners else ()
-        return sorted(
-            x1 + (x2 - x1) * ((y - y1) / (y2 - y1))
-            for (x1, y1), (x2, y2) in pairwise(closed)
-            if (y1 <= y) != (y2 <= y)
-        )
+    def _crossings(self, low: float, high: float) -> list[list[float]]:
+        """Returns where the outline crosses each line between two heights, from left to right.
+
+        Inside is between the 1st and the 2nd place, the 3rd and the 4th, and so on.
+        """
+        lines: list[list[float]] = [[] for _ in range(SCAN_LINES)]
+        step = (high - low) / SCAN_LINES
+        for (x1, y1), (x2, y2) in pairwise((*self.corners, *self.corners[:1])):
+            # The first line above either end. It depends on the corner alone: what an edge enters, the next leaves.
+            first, after = (min(math.ceil((y - low) / step - 0.5), SCAN_LINES) for y in sorted((y1, y2)))
+            for line in range(first, after):
+                part = (low + (line + 0.5) * step - y1) / (y2 - y1)
+                lines[line].append(x1 + (x2 - x1) * min(max(part, 0.0), 1.0))
+        for places in lines:
+            places.sort()
+        return lines
 
 
 def align(

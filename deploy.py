@@ -282,11 +282,14 @@ def local(
     port: Annotated[
         int | None, typer.Option(help="TCP port of the local engine; a free one by default.")
     ] = None,
+    report: Annotated[Path, typer.Option(help="Where to write the report of the reviews.")] = Path(
+        "report.html"
+    ),
 ) -> None:
     """Run the whole of it on this machine, with no AWS account."""
     from sandbox.local import run
 
-    if not run(console=_console(Output.TEXT), port=port, once=once):
+    if not run(console=_console(Output.TEXT), port=port, once=once, report=report):
         raise typer.Exit(1)
 
 

@@ -23,7 +23,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.generate_reviews import write_reviews
+from sandbox.invented_reviews import write_reviews
 
 FIRST, DAYS = date(2026, 1, 1), 30
 SECONDS_LIMIT, MEMORY_LIMIT, PER_REVIEWS = 30.0, 1e9, 100_000
@@ -33,7 +33,7 @@ def main() -> int:
     """Runs the benchmark; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=PER_REVIEWS, help="how many reviews to generate")
-    parser.add_argument("--data", type=Path, help="a data set of benchmarks.generate_reviews, instead")
+    parser.add_argument("--data", type=Path, help="a data set of sandbox.invented_reviews, instead")
     parser.add_argument("--rounds", type=int, default=3, help="the fastest of so many counts")
     parser.add_argument("--measure", choices=("baseline", "report"), help=argparse.SUPPRESS)
     options = parser.parse_args()

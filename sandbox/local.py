@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -24,7 +25,11 @@ from rich.text import Text
 from lambdas.ledger import Ledger, Loop, TaskType
 from lambdas.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
+from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
+from workflow.operations.report.loop_facts import ledger_rows
+from workflow.operations.report.writing import write_report
+from workflow.operations.reviews_source import Period, open_reviews
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
@@ -37,6 +42,8 @@ __all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run", "subscribe
 OUTPUTS = "human-review-outputs"
 DOCUMENTS = "human-review-documents"
 PATIENCE_SECONDS = 90
+PAST = 400
+"""Reviews that are invented for the report: of four alone it could say little."""
 
 LOCAL_STAGE = Stage(
     name="local",
@@ -116,7 +123,7 @@ def run(
     console: Console,
     port: int | None = None,
     once: bool = False,
-    report: Callable[[Sandbox, dict[str, str]], None] | None = None,
+    report: Path | None = None,
 ) -> bool:
     """Run the sandbox, publish to it, start the sample loops and show what happened to each.
 
@@ -124,7 +131,7 @@ def run(
         console: Where to show it; a table that follows the events on a terminal, one table at the end elsewhere.
         port: TCP port of the sandbox; a free one when None.
         once: End when every loop has ended, instead of staying until Ctrl-C.
-        report: Is called with the sandbox and the stack's outputs when all loops have ended.
+        report: Where to write the report of the stage's reviews when all loops have ended; None for none.
 
     Returns:
         Whether every loop ended as it should.
@@ -151,8 +158,8 @@ def run(
             console.print(f"[red]✗[/] {problem}")
         if not problems:
             console.print(f"[green]✓[/] all {len(STORIES)} human loops ended as they should")
-        if report is not None and watch.finished:
-            report(sandbox, outputs)
+        if report is not None:
+            _report(console, sandbox, outputs, report)
         if not once:
             _stay(console, sandbox)
         return not problems
@@ -184,6 +191,24 @@ def publish_local(sandbox: Sandbox, stage: Stage = LOCAL_STAGE) -> dict[str, str
 def _started(port: int | None) -> Iterator[Sandbox]:
     with Sandbox.start(port=port, log_level="WARNING") as sandbox:
         yield sandbox
+
+
+def _report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: Path) -> None:
+    with console.status(f"Inventing {PAST} reviews of the last 30 days, and making the report"):
+        store_past(sandbox.session, outputs, PAST)
+        period = Period.last_days(31)
+        made = write_report(
+            file,
+            open_reviews(f"s3://{outputs['ReviewBucket']}/reviews", sandbox.session),
+            period,
+            ledger=outputs["LedgerTable"],
+            loops=ledger_rows(outputs["LedgerTable"], sandbox.session, period),
+        )
+    console.print(f"\n{made.headline}", highlight=False)
+    console.print(
+        f"The report, of these and of {PAST} invented reviews of the last 30 days: {made.file}",
+        highlight=False,
+    )
 
 
 def _stay(console: Console, sandbox: Sandbox) -> None:

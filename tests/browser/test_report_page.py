@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from benchmarks.generate_reviews import write_reviews
+from sandbox.invented_reviews import write_reviews
 from workflow.operations.report.writing import write_report
 from workflow.operations.reviews_source import Period, open_reviews
 

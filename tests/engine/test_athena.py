@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.generate_reviews import generate
 from lambdas.reviews.record import ReviewRecord
 from sandbox.engine import Sandbox
+from sandbox.invented_reviews import generate
 from workflow.operations.queries import QUERIES, query
 from workflow.operations.reviews_source import Period
 from workflow.stack.reviews_table import TABLE_NAME, columns, partition_keys, table_input

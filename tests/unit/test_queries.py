@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from sandbox.invented_reviews import generate
 from lambdas.reviews.record import FieldRecord, ReviewRecord
+from sandbox.invented_reviews import generate
 from workflow.errors import AfterloopError
 from workflow.operations.queries import FLOW_DEFINITION, LAST_DAYS, QUERIES, query
 from workflow.operations.report.statistics import ReviewStatistics

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.invented_reviews import generate
 from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
+from sandbox.invented_reviews import generate
 from workflow.errors import AfterloopError
 from workflow.operations.report import statistics
 from workflow.operations.report.statistics import (

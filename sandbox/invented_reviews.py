@@ -1,4 +1,4 @@
-"""A data set of stored reviews, to try the report on: `python -m benchmarks.generate_reviews --out DIR`.
+"""Invented reviews, to try the report on: `python -m sandbox.invented_reviews --out DIR`, or a stage's past.
 
 Laid out as the review bucket is, one JSON object a review. Four flow definitions of three task types, one to
 three workers, fields that differ in how hard they are, a model that is surer of itself than it is right, and
@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+
+import boto3
 
 Json = dict[str, Any]
 
@@ -73,6 +76,59 @@ def generate(
             f"{record['human_loop_name']}-{created:%Y%m%dT%H%M%S}{created.microsecond // 1000:03}Z.json"
         )
         yield key, json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def store_past(session: boto3.Session, outputs: Mapping[str, str], count: int, *, days: int = 30) -> None:
+    """Give a stage a past: invented reviews in its bucket, and their loops in its ledger, over the last days.
+
+    Some of the loops had failed before and been restarted, a few had been escalated.
+
+    Args:
+        session: Of the engine that the stage is published to.
+        outputs: Of the stage's stack.
+        count: How many reviews.
+        days: How far back they go, yesterday included.
+    """
+    first = datetime.now(UTC).date() - timedelta(days=days)
+    bucket, s3 = outputs["ReviewBucket"], session.client("s3")
+    chance = random.Random(7)
+    rows: list[Json] = []
+    with ThreadPoolExecutor(4) as pool:
+        for key, line in generate(count, first=first, days=days):
+            pool.submit(s3.put_object, Bucket=bucket, Key=key, Body=line)
+            rows += _loops(json.loads(line), f"s3://{bucket}/{key}", chance)
+    table = session.resource("dynamodb").Table(outputs["LedgerTable"])
+    with table.batch_writer() as batch:
+        for row in rows:
+            batch.put_item(Item=row)
+
+
+def _loops(record: Json, location: str, chance: random.Random) -> list[Json]:
+    """The ledger rows of a review's lineage; now and then another loop that failed for good comes with it."""
+    name = record["human_loop_name"]
+    row = {
+        "humanLoopName": name,
+        "flowDefinitionArn": record["flow_definition_arn"],
+        "status": record["status"],
+        "outcome": "stored" if record["status"] == "Completed" else "notified",
+        "createdAt": record["created_at"],
+        "updatedAt": record["completed_at"] or record["created_at"],
+        "attempt": 1,
+        "rootLoopName": name,
+        "reviewLocation": location,
+    }
+    failed = {**row, "status": "Failed", "failureCode": "InternalError"}
+    del failed["reviewLocation"]
+    luck = chance.random()
+    if luck < 0.03:
+        again = {**row, "humanLoopName": f"{name}-attempt-2", "attempt": 2, "previousLoopName": name}
+        return [{**failed, "outcome": "restarted", "nextLoopName": f"{name}-attempt-2"}, again]
+    if luck < 0.04:
+        name = f"{name}-refused"
+        reason = "The loop was refused for its input (ValidationError): the same input would fail again."
+        refused = {"failureCode": "ValidationError", "outcome": "escalated", "reason": reason}
+        return [row, {**failed, **refused, "humanLoopName": name, "rootLoopName": name}]
+    return [row]
 
 
 # ------------------------------------------------------------------------------- what the reviews are about
@@ -247,7 +303,7 @@ def _field(spec: _Field, workers: int, age: float, easy: bool, chance: random.Ra
     right = None if wrong and spec.kind in ("labels", "span") else truth
     slip = 0.0 if easy else 0.02
     values = [right if chance.random() >= slip else _other(spec, truth, chance) for _ in range(workers)]
-    votes = sorted(
+    votes: list[Json] = sorted(
         ({"value": value, "count": values.count(value)} for value in dict.fromkeys(values)),
         key=lambda vote: -vote["count"],
     )

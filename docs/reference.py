@@ -17,12 +17,12 @@ from workflow.stack.assembly import assemble
 from workflow.stack.reference import REFERENCE, render_pages
 from workflow.stack.rendered import differing, write_files
 
-__all__ = ["main", "rendered"]
+__all__ = ["command_line", "main", "rendered"]
 
 
 def rendered() -> dict[str, str]:
     """The pages as the code is now: name → Markdown."""
-    return render_pages(assemble(), _command_line())
+    return render_pages(assemble(), command_line())
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     return int(check and bool(changed))
 
 
-def _command_line() -> Any:
+def command_line() -> Any:
     """All commands, also those of modules that are imported only when they are asked for."""
     command: Any = typer.main.get_command(deploy.app)
     for name, (module, attribute, _) in deploy.ELSEWHERE.items():

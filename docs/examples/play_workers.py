@@ -1,0 +1,58 @@
+"""Plays the people of a human loop on the local engine: each gives the same answer, until the loop has ended.
+
+python -m docs.examples.play_workers message-1 '{"sentiment": {"label": "complaint"}}'
+python -m docs.examples.play_workers message-2 --fail InternalError
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from urllib.parse import urlsplit
+
+from sandbox.clients import HumanLoops
+from sandbox.control import Control
+from sandbox.errors import SandboxError
+
+
+def main() -> int:
+    """Reads the command line, plays, and returns the exit status."""
+    options = _parser().parse_args()
+    engine = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
+    if not engine.hostname or not engine.port:
+        return _error("AWS_ENDPOINT_URL is not set: export the lines that `make local` prints")
+    loops = HumanLoops(
+        Control(engine.hostname, engine.port), os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+    )
+    try:
+        loop = loops.get(options.name)
+        if options.fail:
+            loop = loops.fail(options.name, options.fail)
+        while not options.fail and loop.status == "InProgress":
+            loop = loops.answer(options.name, json.loads(options.answer))
+    except (SandboxError, OSError, ValueError) as error:
+        return _error(str(error))
+    sys.stdout.write(f"{loop.name}: {loop.status}, {len(loop.answers)} answers\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m docs.examples.play_workers", description=__doc__)
+    parser.add_argument("name", help="of the human loop")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("answer", nargs="?", help="answerContent, as JSON: crowd element → what was said")
+    what.add_argument(
+        "--fail", metavar="CODE", help="the loop fails: InternalError, Expired, ValidationError"
+    )
+    return parser
+
+
+def _error(message: str) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

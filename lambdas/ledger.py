@@ -30,6 +30,7 @@ Outcome = Literal["stored", "restarted", "escalated", "notified", "failed", "clo
 TaskType = Literal["custom", "textract", "rekognition"]
 
 _CLAIM = "claim "
+_INDEXES = {"status": "by-status", "flowDefinitionArn": "by-flow-definition", "outcome": "by-outcome"}
 _MOST_KEYS = 100
 """BatchGetItem takes no more."""
 
@@ -208,29 +209,51 @@ class Ledger:
         *,
         status: str | None = None,
         flow_definition_arn: str | None = None,
-        outcomes: tuple[str, ...] = (),
+        outcome: str | None = None,
         created_before: str | None = None,
         newest_first: bool = False,
     ) -> Iterator[Loop]:
-        """The loops for which all that is given holds.
+        """The loops for which all that is given holds, in the order of `created_at`.
 
-        With a status or a flow definition an index is read, and the loops come in the order of `created_at`,
-        oldest first unless told otherwise. With neither the whole table is, and they come in no order.
+        With a status, a flow definition or an outcome the loops are read from the index that has the fewest of them,
+        as far as that is known, and come as they are read. With none of them the whole table is read first.
         """
+        wanted = {"status": status, "flowDefinitionArn": flow_definition_arn, "outcome": outcome}
+        given = {attribute: value for attribute, value in wanted.items() if value is not None}
         created = [] if created_before is None else [Key("createdAt").lte(created_before)]
-        with_outcome = [Attr("outcome").is_in(sorted(outcomes))] if outcomes else []
-        of_flow = [] if flow_definition_arn is None else [Key("flowDefinitionArn").eq(flow_definition_arn)]
-        of_status = [] if status is None else [Key("status").eq(status)]
-        if not of_flow and not of_status:
-            # Not every item of the table is the row of a loop.
-            return self._read("scan", {}, [], [Attr("status").exists(), *created, *with_outcome])
-        # Few loops are under way at any time; of those that have ended a flow definition has the fewer.
-        by_status = not of_flow or status in ("Starting", "InProgress")
-        index, key, rest = (
-            ("by-status", of_status, of_flow) if by_status else ("by-flow-definition", of_flow, of_status)
+        if not given:
+            return self._scan(created, newest_first)
+        # Few loops wait for a person or are under way; of the rest a flow definition has the fewer.
+        by = next(
+            attribute
+            for attribute, is_narrow in (
+                ("outcome", outcome in ("escalated", "failed")),
+                ("status", status in ("Starting", "InProgress")),
+                ("flowDefinitionArn", flow_definition_arn is not None),
+                ("status", status is not None),
+                ("outcome", True),
+            )
+            if is_narrow
         )
-        order = {"IndexName": index, "ScanIndexForward": not newest_first}
-        return self._read("query", order, [*key, *created], [*rest, *with_outcome])
+        key, where = Key(by).eq(given.pop(by)), [Attr(name).eq(value) for name, value in given.items()]
+        return self._query(by, [key, *created], where, newest_first)
+
+    def _query(
+        self, by: str, key: Sequence[ConditionBase], where: Sequence[ConditionBase], newest_first: bool
+    ) -> Iterator[Loop]:
+        order = {"IndexName": _INDEXES[by], "ScanIndexForward": not newest_first}
+        try:
+            yield from self._read("query", order, key, where)
+        except ClientError as error:
+            # Tables that were made before there was an index by outcome do without it.
+            if by != "outcome" or error.response["Error"]["Code"] != "ValidationException":
+                raise
+            yield from self._scan([*key, *where], newest_first)
+
+    def _scan(self, where: Sequence[ConditionBase], newest_first: bool) -> Iterator[Loop]:
+        # Not every item of the table is the row of a loop.
+        rows = self._read("scan", {}, [], [Attr("status").exists(), *where])
+        yield from sorted(rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
 
     def created(self) -> datetime:
         """When the table was made: what ended before, the stage cannot have missed."""
@@ -256,8 +279,7 @@ class Ledger:
                 )
         for page in self._client.get_paginator(operation).paginate(**request):
             for item in page["Items"]:
-                if "taskTokens" not in item:  # tokens of waiting workflows lie beside the rows
-                    yield _loop(item)
+                yield _loop(item)
 
     def _make(self, change: _Change) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from lambdas import reconciling
-from lambdas.ledger import Loop, now
+from lambdas.ledger import Ledger, Loop, now
 from lambdas.loop_names import InvalidLoopName
 from lambdas.starting import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.waiting import Tokens
@@ -139,9 +140,53 @@ def escalated(published: PublishedStage, name: str) -> None:
     assert handled(published, name).outcome == "escalated"
 
 
+INDEXES = {"by-status": "status", "by-flow-definition": "flowDefinitionArn", "by-outcome": "outcome"}
+
+
 @pytest.fixture(scope="module")
-def rows(published: PublishedStage) -> dict[str, Loop]:
-    """Rows of one flow definition, with ages in days."""
+def indexed(published: PublishedStage) -> StageResources:
+    """The stage, with an empty ledger that has every index."""
+    return with_ledger(published, INDEXES)
+
+
+def with_ledger(published: PublishedStage, indexes: dict[str, str]) -> StageResources:
+    name = published.name("ledger")
+    published.sandbox.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "humanLoopName", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": "S"}
+            for attribute in ("humanLoopName", "createdAt", *indexes.values())
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": attribute, "KeyType": "HASH"},
+                    {"AttributeName": "createdAt", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, attribute in indexes.items()
+        ],
+    )
+    stage = StageResources.find("local", published.sandbox.session)
+    return dataclasses.replace(stage, outputs={**stage.outputs, "LedgerTable": name})
+
+
+@pytest.fixture(scope="module", params=["with every index", "made before there was one by outcome"])
+def ledger(published: PublishedStage, request: pytest.FixtureRequest) -> Loops:
+    """Operations on a ledger of which the tests know every row."""
+    indexes = dict(INDEXES)
+    if request.param != "with every index":
+        del indexes["by-outcome"]
+    return Loops(with_ledger(published, indexes), published.sandbox.session)
+
+
+@pytest.fixture(scope="module")
+def rows(published: PublishedStage, ledger: Loops) -> dict[str, Loop]:
+    """Its rows: of one flow definition, with ages in days, and one of another."""
     flow = published.flow_definition_arn(published.name("listed"))
     rows = {}
     for what, days, status, outcome in (
@@ -162,8 +207,11 @@ def rows(published: PublishedStage) -> dict[str, Loop]:
             outcome=outcome,
             created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         )
-        assert published.ledger.open(row) is None
+        assert ledger.ledger.open(row) is None
         rows[what] = row
+    ledger.ledger.open(
+        Loop(human_loop_name="of-another", flow_definition_arn=f"{flow}-2", status="InProgress")
+    )
     return rows
 
 
@@ -174,12 +222,12 @@ def client(published: PublishedStage) -> LoopsClient:
 
 class TestListing:
     @pytest.fixture
-    def listed(self, operate: Loops, rows: dict[str, Loop]) -> Callable[..., list[str]]:
+    def listed(self, ledger: Loops, rows: dict[str, Loop]) -> Callable[..., list[str]]:
         """What is listed of these rows, by what they are."""
         what = {row.human_loop_name: what for what, row in rows.items()}
 
         def listed(*, limit: int | None = None, newest_first: bool = False, **wanted: Any) -> list[str]:
-            found = operate.listing(Wanted(**wanted), limit=limit, newest_first=newest_first)
+            found = ledger.listing(Wanted(**wanted), limit=limit, newest_first=newest_first)
             return [what[row.human_loop_name] for row in found.loops if row.human_loop_name in what]
 
         return listed
@@ -229,12 +277,12 @@ class TestListing:
         assert listed(flow_definition=flow, **wanted) == expected
 
     def test_a_limit_takes_the_first_and_says_that_there_are_more(
-        self, operate: Loops, rows: dict[str, Loop]
+        self, ledger: Loops, rows: dict[str, Loop]
     ) -> None:
         flow = rows["running"].flow_definition_arn
-        few = operate.listing(Wanted(flow_definition=flow), limit=2)
-        all_of_them = operate.listing(Wanted(flow_definition=flow), limit=8)
-        completed = operate.listing(Wanted(flow_definition=flow, outcome="stored"), limit=1)
+        few = ledger.listing(Wanted(flow_definition=flow), limit=2)
+        all_of_them = ledger.listing(Wanted(flow_definition=flow), limit=8)
+        completed = ledger.listing(Wanted(flow_definition=flow, outcome="stored"), limit=1)
 
         assert [row.human_loop_name for row in few.loops] == [
             rows["unknown-status"].human_loop_name,
@@ -244,28 +292,42 @@ class TestListing:
         assert len(completed.loops) == 1
 
     @pytest.mark.parametrize(
-        ("wanted", "operation"),
+        "wanted",
         [
-            (Wanted(status="Failed"), "Query"),
-            (Wanted(flow_definition="some"), "Query"),
-            (Wanted(outcome="escalated"), "Query"),
-            (Wanted(status="InProgress", flow_definition="some", older_than=timedelta(1)), "Query"),
-            (Wanted(), "Scan"),
-            (Wanted(outcome="failed"), "Scan"),
+            Wanted(status="Completed"),
+            Wanted(flow_definition="some"),
+            Wanted(outcome="escalated"),
+            Wanted(outcome="failed"),
+            Wanted(outcome="stored", flow_definition="some"),
+            Wanted(status="InProgress", flow_definition="some", older_than=timedelta(1)),
         ],
         ids=str,
     )
-    def test_the_table_is_scanned_only_where_no_index_helps(
-        self, published: PublishedStage, wanted: Wanted, operation: str
+    def test_the_table_is_not_scanned_where_a_filter_is_given(
+        self, published: PublishedStage, indexed: StageResources, wanted: Wanted
     ) -> None:
-        calls: list[str] = []
-        loops = Loops(StageResources.find("local", published.sandbox.session), published.sandbox.session)
+        assert self.calls(published, indexed, wanted, limit=50) == {"Query"}
+
+    def test_the_table_is_not_scanned_either_if_what_waits_is_enough(
+        self, published: PublishedStage, indexed: StageResources
+    ) -> None:
+        ledger = Ledger(published.sandbox.client("dynamodb"), indexed.ledger_table)
+        for outcome in ("escalated", "failed"):
+            ledger.open(Loop(human_loop_name=published.name(), status="Failed", outcome=outcome))
+
+        assert self.calls(published, indexed, Wanted(), limit=1) == {"Query"}
+        assert self.calls(published, indexed, Wanted(), limit=50) == {"Query", "Scan"}
+
+    def calls(
+        self, published: PublishedStage, resources: StageResources, wanted: Wanted, limit: int
+    ) -> set[str]:
+        """What a listing calls DynamoDB for."""
+        calls: set[str] = set()
+        loops = Loops(resources, published.sandbox.session)
         client: Any = loops.ledger._client
-        client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
-
-        loops.listing(wanted, limit=1)
-
-        assert set(calls) == {operation}
+        client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.add(model.name))
+        loops.listing(wanted, limit=limit)
+        return calls
 
 
 class TestShow:

@@ -24,7 +24,6 @@ from lambdas.reconciling import (
     start_refused_event,
 )
 from lambdas.reviews.event import CompletedLoop, FailedLoop, StoppedLoop, parse_status_change
-from workflow.operations.loops import _newest_order, _order
 from workflow.operations.story import A2iView, Execution, Story, age, tell
 from workflow.stack.functions import function
 
@@ -165,20 +164,6 @@ def test_ages_are_told_in_one_unit(seconds: int, told: str) -> None:
 @pytest.mark.parametrize("nonsense", [None, "", "soon"])
 def test_an_age_that_is_not_known_is_not_told(nonsense: str | None) -> None:
     assert age(nonsense) == ""
-
-
-def test_what_waits_for_a_person_is_before_what_runs_and_what_is_over() -> None:
-    loops = [
-        row(status="Completed", outcome="stored", created_at="2026-01-01"),
-        row(status="InProgress", created_at="2026-01-02"),
-        row(status="Failed", outcome="escalated", created_at="2026-01-04"),
-        row(status="Completed", outcome="failed", created_at="2026-01-03"),
-        row(status="NotNeeded"),
-    ]
-    by_age = [loop.created_at for loop in sorted(loops, key=_order)]
-    assert by_age == ["2026-01-03", "2026-01-04", "2026-01-02", None, "2026-01-01"]
-    newest = [loop.created_at for loop in sorted(loops, key=_newest_order, reverse=True)]
-    assert newest == ["2026-01-04", "2026-01-03", "2026-01-02", "2026-01-01", None]
 
 
 # The reconciler

@@ -7,6 +7,7 @@ Functions.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import json
@@ -45,14 +46,6 @@ __all__ = ["Closed", "Listing", "LoopError", "Loops", "Redriven", "Wanted"]
 
 WAITING_OUTCOMES = ("escalated", "failed")
 """A person has to do something about loops with these."""
-
-_STATUS_OF_OUTCOME = {
-    "stored": "Completed",
-    "restarted": "Failed",
-    "escalated": "Failed",
-    "notified": "Stopped",
-}
-"""Outcomes that loops of one status alone have: an index can be read for them."""
 
 UNDER_WAY = ("Starting", "InProgress")
 
@@ -143,27 +136,30 @@ class Loops:
             newest_first: Instead of oldest first.
             progress: Is told how many were read.
         """
-        status = wanted.status or _STATUS_OF_OUTCOME.get(wanted.outcome or "")
+        rows = _counted(self._in_order(wanted, newest_first), progress)
+        # One more than is shown tells whether there are more; what comes after it is not even read.
+        found = list(itertools.islice(rows, None if limit is None else limit + 1))
+        return Listing(found[:limit], more=limit is not None and len(found) > limit)
+
+    def _in_order(self, wanted: Wanted, newest_first: bool) -> Iterator[Loop]:
         flow = wanted.flow_definition and self.resources.flow_definition_arn(wanted.flow_definition)
-        rows = self.ledger.select(
-            status=status,
+        select = functools.partial(
+            self.ledger.select,
             flow_definition_arn=flow,
-            outcomes=(wanted.outcome,) if wanted.outcome else (),
             created_before=_before(wanted.older_than),
             newest_first=newest_first,
         )
-        counted = _counted(rows, progress)
-        most = None if limit is None else limit + 1
-        if (status or flow) and (wanted.outcome or status in UNDER_WAY):
-            # All of one rank, in the index's order: no more is read than is shown.
-            found = list(itertools.islice(counted, most))
-        elif most is None:
-            found = sorted(counted, key=_newest_order if newest_first else _order, reverse=newest_first)
-        elif newest_first:
-            found = heapq.nlargest(most, counted, key=_newest_order)
-        else:
-            found = heapq.nsmallest(most, counted, key=_order)
-        return Listing(found[:limit], more=limit is not None and len(found) > limit)
+        if wanted.outcome:
+            yield from select(outcome=wanted.outcome, status=wanted.status)
+            return
+        waiting = [select(outcome=outcome, status=wanted.status) for outcome in WAITING_OUTCOMES]
+        under_way = [select(status=status) for status in UNDER_WAY if wanted.status in (None, status)]
+        for rows in (waiting, under_way):
+            yield from heapq.merge(*rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
+        if wanted.status not in UNDER_WAY:
+            for row in select(status=wanted.status):
+                if row.outcome not in WAITING_OUTCOMES and row.status not in UNDER_WAY:
+                    yield row
 
     def show(self, given: str) -> Story:
         """The whole story of a loop.
@@ -579,21 +575,6 @@ def _identity(detail: Mapping[str, Any]) -> tuple[str, str]:
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     )
     return name, f"{created} {status}"
-
-
-def _rank(loop: Loop) -> int:
-    if loop.outcome in WAITING_OUTCOMES:
-        return 0
-    return 1 if loop.outcome is None and loop.status not in ("NotNeeded", "Refused") else 2
-
-
-def _order(loop: Loop) -> tuple[int, str]:
-    return _rank(loop), loop.created_at or ""
-
-
-def _newest_order(loop: Loop) -> tuple[int, str]:
-    """For the largest first."""
-    return -_rank(loop), loop.created_at or ""
 
 
 def _counted(rows: Iterator[Loop], progress: Callable[[int], object]) -> Iterator[Loop]:

@@ -159,7 +159,7 @@ def form_answer(
         for value in _related(key, "VALUE", blocks):
             boxes = [b for b in _related(value, "CHILD", blocks) if b["BlockType"] == "SELECTION_ELEMENT"]
             typed = change if isinstance(change, str) else _text(value, blocks)
-            answer.append(_answer_block(value, "" if boxes else typed))
+            answer.append(_answer_block(value, None if boxes else typed))
             for box in boxes:
                 state = box["SelectionStatus"] if change is None else _STATES[bool(change)]
                 answer.append({"blockType": box["BlockType"], "id": box["Id"], "selectionStatus": state})
@@ -272,7 +272,8 @@ def _text(block: Mapping[str, Any], blocks: Mapping[str, dict[str, Any]]) -> str
     return " ".join(child["Text"] for child in _related(block, "CHILD", blocks) if "Text" in child)
 
 
-def _answer_block(block: Mapping[str, Any], text: str) -> dict[str, Any]:
+def _answer_block(block: Mapping[str, Any], text: str | None) -> dict[str, Any]:
+    """A block as a worker's answer repeats it; a value that was cleared is an empty text."""
     answer: dict[str, Any] = {
         "blockType": block["BlockType"],
         "entityTypes": block["EntityTypes"],
@@ -282,7 +283,7 @@ def _answer_block(block: Mapping[str, Any], text: str) -> dict[str, Any]:
             for relationship in block.get("Relationships", ())
         ],
     }
-    return answer | ({"text": text} if text else {})
+    return answer if text is None else answer | {"text": text}
 
 
 def _png(width: int, height: int) -> bytes:

@@ -13,6 +13,8 @@ on. See docs/ for a tutorial.
 
 from __future__ import annotations
 
+from typing import Any
+
 from workflow.steps import State
 
 completed: list[State] = []
@@ -23,3 +25,7 @@ failed: list[State] = []
 
 stopped: list[State] = []
 """After **Record stop**."""
+
+permissions: dict[str, list[dict[str, Any]]] = {}
+"""For a step that does not say on what it acts (a table whose name comes from the state, say): its name → what it may
+do, such as `{"Count it": [{"actions": ["dynamodb:UpdateItem"], "resources": ["arn:aws:dynamodb:…:table/counts"]}]}`."""

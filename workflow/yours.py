@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from workflow.errors import WorkflowError
 from workflow.failures import TRANSIENT, caught_after_review
 from workflow.steps import Chain, State, places, reachable
 
-__all__ = ["followed_by", "load"]
+__all__ = ["declared_permissions", "followed_by", "load"]
 
 BRANCHES = ("completed", "failed", "stopped")
 
@@ -24,11 +26,7 @@ def load(path: Path) -> dict[str, list[State]]:
     Raises:
         WorkflowError: It is no Python file, or has no list of steps for a branch.
     """
-    spec = importlib.util.spec_from_file_location("workflow.post_review", path)
-    if spec is None or spec.loader is None:
-        raise WorkflowError(f"{path}: is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = _run(path)
     branches = {}
     for branch in BRANCHES:
         steps = getattr(module, branch, None)
@@ -38,6 +36,20 @@ def load(path: Path) -> dict[str, list[State]]:
             )
         branches[branch] = steps
     return branches
+
+
+def declared_permissions(path: Path) -> dict[str, Any]:
+    """What the file declares that its steps may do: state name → list of `{"actions": …, "resources": …}`.
+
+    Raises:
+        WorkflowError: `permissions` is something else.
+    """
+    declared = getattr(_run(path), "permissions", {})
+    if not isinstance(declared, dict) or not all(isinstance(name, str) for name in declared):
+        raise WorkflowError(
+            f"{path.name}: `permissions` must be a dictionary: the name of a step → what it may do"
+        )
+    return declared
 
 
 def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> State | Chain:
@@ -75,3 +87,12 @@ def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> Stat
         elif step.next_step is None:
             step.next(ending)
     return chain
+
+
+def _run(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("workflow.post_review", path)
+    if spec is None or spec.loader is None:
+        raise WorkflowError(f"{path}: is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

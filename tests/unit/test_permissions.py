@@ -595,7 +595,7 @@ def test_an_http_call_is_held_to_its_endpoint() -> None:
     [
         (
             task("sns:publish", {"TopicArn.$": "$.topic"}),
-            "TopicArn is known only at run time; declare what it may do: sns:Publish on the topic",
+            "TopicArn is known only at run time; declare what it may do, sns:Publish on the topic",
         ),
         (
             task("sns:publish", {"TopicArn": "{% $states.input.topic %}"}, QueryLanguage="JSONata"),
@@ -615,7 +615,7 @@ def test_an_http_call_is_held_to_its_endpoint() -> None:
         ),
         (
             task("sns:publish", "{% $states.input %}", QueryLanguage="JSONata"),
-            "Arguments are known only at run time; declare what it may do: sns:Publish",
+            "Arguments are known only at run time; declare what it may do, sns:Publish",
         ),
         (task("sns:publish", {"Message": "x"}), "sns:publish is called without TopicArn"),
         (
@@ -630,7 +630,7 @@ def test_an_http_call_is_held_to_its_endpoint() -> None:
         ),
         (
             task("ecs:runTask", {"TaskDefinition": "t"}),
-            "the task definition holds the roles it passes; declare what it may do: iam:PassRole on these roles",
+            "the task definition holds the roles it passes; declare what it may do, iam:PassRole on these roles",
         ),
         (
             task("states:startExecution.sync:2", {"StateMachineArn": "${OtherArn}"}),
@@ -642,16 +642,16 @@ def test_an_http_call_is_held_to_its_endpoint() -> None:
         ),
         (
             task("aws-sdk:textract:analyzeDocument", {"Document.$": "$.document"}),
-            "Document.S3Object.Bucket is known only at run time; declare what it may do: s3:GetObject on the document",
+            "Document.S3Object.Bucket is known only at run time; declare what it may do, s3:GetObject on the document",
         ),
         (task("aws-sdk:s3:getObject", {"Bucket": "b", "Key.$": "$.key"}), "Key is known only at run time"),
         (
             task("aws-sdk:ec2:startInstances", {"InstanceIds": ["i-1"]}),
-            "declare what it may do: ec2:StartInstances",
+            "declare what it may do, ec2:StartInstances",
         ),
         (
             task("aws-sdk:cloudwatchlogs:startQuery", {"QueryString": "x"}),
-            "declare what it may do: logs:StartQuery on its resources",
+            "declare what it may do, logs:StartQuery on its resources",
         ),
         (
             task("aws-sdk:athena:startQueryExecution", {"WorkGroup": "w"}),

@@ -18,11 +18,12 @@ from workflow.checks import check
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.operations.queries import QUERIES
-from workflow.stack.functions import ROOT, Function, function
-from workflow.stack.permissions import statements_for
+from workflow.stack.functions import ROOT, Function, checked_permissions, function
+from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.reviews_table import table_input
 from workflow.stack.template import build_template
 from workflow.steps import places
+from workflow.yours import declared_permissions
 
 __all__ = ["Assembly", "assemble"]
 
@@ -73,11 +74,34 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
         template=build_template(
             definition,
             functions,
-            statements_for(definition),
+            statements_for(definition, _declared(post_review, definition), places=made_at),
             reviews_table=table_input(),
             queries=QUERIES,
         ),
     )
+
+
+def _declared(post_review: Path, definition: Mapping[str, Any]) -> dict[str, list[Statement]]:
+    """What the user's file declares for steps that do not say on what they act."""
+    declared = {}
+    known = set(_state_names(definition))
+    for name, permissions in declared_permissions(post_review).items():
+        place = f"{post_review.name}: permissions of {name!r}"
+        if name not in known:
+            raise WorkflowError(f"{place}: the workflow has no such step")
+        declared[name] = [
+            Statement(permission.actions, permission.resources, steps=(name,))
+            for permission in checked_permissions(permissions, place)
+        ]
+    return declared
+
+
+def _state_names(machine: Mapping[str, Any]) -> Iterator[str]:
+    for name, state in machine["States"].items():
+        yield name
+        for inner in (*state.get("Branches", ()), state.get("Iterator"), state.get("ItemProcessor")):
+            if inner:
+                yield from _state_names(inner)
 
 
 def _with_functions(

@@ -10,7 +10,7 @@ from typing import Any
 
 from workflow.errors import WorkflowError
 
-__all__ = ["Function", "Permission", "function"]
+__all__ = ["Function", "Permission", "checked_permissions", "function"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,10 +89,7 @@ def function(name: str, root: Path = ROOT) -> Function:
         description=(ast.get_docstring(tree) or name).partition("\n")[0],
         memory=declared.get("memory", Function.memory),
         timeout=declared.get("timeout", Function.timeout),
-        permissions=tuple(
-            Permission(tuple(permission["actions"]), tuple(permission["resources"]))
-            for permission in declared.get("permissions", ())
-        ),
+        permissions=declared.get("permissions", ()),
         requirements=requirements if requirements.is_file() else None,
     )
 
@@ -147,10 +144,18 @@ def _checked(declared: Any, place: str) -> dict[str, Any]:
         value = declared.get(key, low)
         if type(value) is not int or not low <= value <= high:
             raise WorkflowError(f"{place}: {key} must be {low} to {high} {unit}, not {value!r}")
-    permissions = declared.get("permissions", [])
-    if not isinstance(permissions, list | tuple):
+    return {**declared, "permissions": checked_permissions(declared.get("permissions", []), place)}
+
+
+def checked_permissions(declared: Any, place: str) -> tuple[Permission, ...]:
+    """Permissions that a person wrote: a list of `{"actions": [...], "resources": [...]}`.
+
+    Raises:
+        WorkflowError: it is not; says where (`place`) and what a permission is.
+    """
+    if not isinstance(declared, list | tuple):
         raise WorkflowError(f"{place}: permissions must be a list")
-    for permission in permissions:
+    for permission in declared:
         if not isinstance(permission, dict) or permission.keys() != {"actions", "resources"}:
             raise WorkflowError(
                 f'{place}: a permission is {{"actions": [...], "resources": [...]}}, not {permission!r}'
@@ -162,7 +167,9 @@ def _checked(declared: Any, place: str) -> dict[str, Any]:
             for value in values:
                 if not isinstance(value, str) or not re.fullmatch(pattern, value):
                     raise WorkflowError(f"{place}: {value!r} is none of IAM's {key}")
-    return declared
+    return tuple(
+        Permission(tuple(permission["actions"]), tuple(permission["resources"])) for permission in declared
+    )
 
 
 _IAM_PATTERNS = {

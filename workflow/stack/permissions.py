@@ -138,7 +138,8 @@ def _grouped(needed: Mapping[_Needed, set[str]]) -> list[Statement]:
 def _undeclared(name: str, place: str | None, actions: Sequence[str], unknown: _Unknown) -> PermissionUnknown:
     where = f"state {name!r}" + (f" ({place})" if place else "")
     return PermissionUnknown(
-        f"{where}: {unknown.reason}; declare what it may do: {', '.join(actions)} on {unknown.resource}"
+        f"{where}: {unknown.reason}; declare what it may do, {', '.join(actions)} on {unknown.resource}: "
+        f"permissions = {{{name!r}: [{{'actions': [...], 'resources': [...]}}]}} in post_review.py"
     )
 
 

@@ -1,0 +1,119 @@
+"""From the user's file to the template: what hangs on a step follows from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow.errors import WorkflowError
+from workflow.stack.assembly import Assembly, assemble
+
+HEAD = "from workflow.steps import *\ncompleted, failed, stopped = [], [], []\n"
+COUNT = """
+completed = [DynamoDBUpdateItemStep("Count it", parameters={
+    "TableName.$": "$.detail.humanLoopName", "Key": {"id": {"S": "all"}}, "UpdateExpression": "ADD n :one",
+    "ExpressionAttributeValues": {":one": {"N": "1"}}}, result_path="$.count")]
+"""
+
+
+def _assembled(folder: Path, text: str, root: Path | None = None) -> Assembly:
+    file = folder / "post_review.py"
+    file.write_text(HEAD + text)
+    return assemble(file, **({"root": root} if root else {}))
+
+
+def _statements(assembly: Assembly) -> list[dict[str, Any]]:
+    role = assembly.template.to_dict()["Resources"]["StateMachineRole"]["Properties"]
+    return list(role["Policies"][0]["PolicyDocument"]["Statement"])
+
+
+def test_a_step_brings_its_permission(tmp_path: Path) -> None:
+    step = """
+completed = [SqsSendMessageStep("Tell the shop", parameters={
+    "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/reviewed", "MessageBody.$": "$.review"})]
+"""
+    before = _statements(_assembled(tmp_path, ""))
+    (added,) = [one for one in _statements(_assembled(tmp_path, step)) if one not in before]
+    assert added["Action"] == ["sqs:SendMessage"]
+    assert json.dumps(added["Resource"]).count("reviewed") == 1
+
+
+def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: Path) -> None:
+    step = (
+        'completed = [LambdaStep("Praise", parameters={"FunctionName": "praise", "Payload.$": "$.review"},'
+        ' result_path="$.praise")]'
+    )
+    code = '"""Praises."""\n\ndef handler(event, context):\n    return {}\n'
+    root = tmp_path / "project"
+    (root / "lambdas").mkdir(parents=True)
+    for file in (Path(__file__).parents[2] / "lambdas").glob("*.py"):
+        (root / "lambdas" / file.name).write_bytes(file.read_bytes())
+    (root / "lambdas" / "praise.py").write_text(code)
+    assembly = _assembled(tmp_path, step, root)
+    resources = assembly.template.to_dict()["Resources"]
+    assert {"Praise", "PraiseRole", "PraiseLogs"} <= set(resources)
+    assert resources["Praise"]["Properties"]["Code"]["S3Key"] == {"Ref": "PraiseKey"}
+    state = assembly.definition["States"]["Praise"]
+    assert state["Parameters"]["FunctionName"] == "${PraiseArn}"
+    assert state["Retry"]
+    assert state["Catch"][0]["Next"] == "Answer workflow anyway"
+    assert "post_review.py:" in assembly.places["Praise"]
+
+
+def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
+    step = 'completed = [LambdaStep("X", parameters={"FunctionName": "not_there", "Payload.$": "$"})]'
+    with pytest.raises(WorkflowError, match=r"lambdas/not_there\.py"):
+        _assembled(tmp_path, step)
+
+
+def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(
+        WorkflowError, match=r"Count it.*post_review\.py:.*dynamodb:UpdateItem.*permissions = "
+    ):
+        _assembled(tmp_path, COUNT)
+    table = "arn:aws:dynamodb:us-east-1:123456789012:table/counts"
+    declared = (
+        f'permissions = {{"Count it": [{{"actions": ["dynamodb:UpdateItem"], "resources": ["{table}"]}}]}}\n'
+    )
+    statements = _statements(_assembled(tmp_path, COUNT + declared))
+    assert any(table in one["Resource"] for one in statements)
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ('permissions = {"Cuont it": []}', "no such step"),
+        (
+            'permissions = {"Count it": [{"actions": ["everything"], "resources": ["*"]}]}',
+            "none of IAM's actions",
+        ),
+        ("permissions = []", "must be a dictionary"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_told_in_one_line(
+    tmp_path: Path, declared: str, problem: str
+) -> None:
+    with pytest.raises(WorkflowError, match=problem) as refusal:
+        _assembled(tmp_path, COUNT + declared)
+    assert "\n" not in str(refusal.value)
+
+
+def test_all_that_is_wrong_is_told_a_line_each_with_its_place(tmp_path: Path) -> None:
+    steps = """
+first = Wait("First", seconds_path="$.nothing.here")
+choice = Choice("Which?")
+choice.add_choice(ChoiceRule.StringEquals("$.reviwe.location", "x"), Pass("Second"))
+completed = [first, choice]
+"""
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, steps)
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == 2
+    assert all("post_review.py:" in line for line in lines)
+    assert "'First'" in lines[0]
+    assert "$.nothing" in lines[0]
+    assert "'Which?'" in lines[1]
+    assert "$.reviwe" in lines[1]

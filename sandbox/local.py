@@ -23,7 +23,6 @@ from rich.table import Table
 from rich.text import Text
 
 from lambdas.ledger import Ledger, Loop, TaskType
-from lambdas.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
 from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
@@ -35,24 +34,17 @@ from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
-from workflow.stack.stages import Stage
+from workflow.stack.functions import ROOT
+from workflow.stack.stages import Stage, load_stage
 
 __all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run", "subscribed_queue"]
 
-OUTPUTS = "human-review-outputs"
-DOCUMENTS = "human-review-documents"
 PATIENCE_SECONDS = 90
 PAST = 400
 """Reviews that are invented for the report: of four alone it could say little."""
 
-LOCAL_STAGE = Stage(
-    name="local",
-    region="us-east-1",
-    output_buckets=(OUTPUTS,),
-    document_buckets=(DOCUMENTS,),
-    restart=RestartRules(back_off=BackOff(first_seconds=1, max_seconds=5)),
-)
-"""As a stage of stages.toml; it backs off for seconds, where a real stage takes minutes."""
+LOCAL_STAGE = load_stage(ROOT / "stages.toml", "local")
+"""As any stage; it backs off for seconds, where others take minutes."""
 
 
 @dataclass(frozen=True)
@@ -250,10 +242,10 @@ def _start(sandbox: Sandbox, functions: Any, function: str, story: Story) -> Non
     if story.sample.task_type == "custom":
         task = {"type": "custom", "inputContent": story.sample.prediction}
     elif story.sample.task_type == "textract":
-        document = story.sample.upload(sandbox.client("s3"), DOCUMENTS)
+        document = story.sample.upload(sandbox.client("s3"), LOCAL_STAGE.document_buckets[0])
         task = {"type": "textract", "request": {"Document": document, "FeatureTypes": ["FORMS"]}}
     else:
-        image = story.sample.upload(sandbox.client("s3"), DOCUMENTS)
+        image = story.sample.upload(sandbox.client("s3"), LOCAL_STAGE.document_buckets[0])
         task = {"type": "rekognition", "request": {"Image": image}}
     arn = f"arn:aws:sagemaker:{sandbox.region}:{sandbox.account_id}:flow-definition/{story.flow_definition}"
     request = {"humanLoopName": story.name, "flowDefinitionArn": arn, "task": task}

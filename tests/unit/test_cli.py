@@ -58,7 +58,7 @@ def test_without_credentials_there_is_one_line_that_names_the_local_way(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--stage", "nobody"], "stages.toml: there is no stage 'nobody'; it has dev"),
+        (["--stage", "nobody"], "stages.toml: there is no stage 'nobody'; it has dev, local"),
         (["plan", "--settings", "/no/such.toml"], "/no/such.toml: there is no such file; write one with"),
         (["--profile", "nobody"], "The config profile (nobody) could not be found"),
         (["plan", "--region", "mars-1"], "Amazon A2I is not offered in 'mars-1'"),

@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas import reconciling
 from lambdas.ledger import Ledger, Loop, now
 from lambdas.loop_names import InvalidLoopName
+from lambdas.reconciling import Reconciler
 from lambdas.starting import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.waiting import Tokens
 from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE
@@ -307,6 +309,30 @@ class TestListing:
         self, published: PublishedStage, indexed: StageResources, wanted: Wanted
     ) -> None:
         assert self.calls(published, indexed, wanted, limit=50) == {"Query"}
+
+    @pytest.mark.parametrize(
+        ("wanted", "index"),
+        [
+            ({"outcome": "failed", "flow_definition_arn": "f", "status": "Completed"}, "by-outcome"),
+            ({"outcome": "stored", "flow_definition_arn": "f"}, "by-flow-definition"),
+            ({"outcome": "stored"}, "by-outcome"),
+            ({"status": "InProgress", "flow_definition_arn": "f"}, "by-status"),
+            ({"status": "Completed", "flow_definition_arn": "f"}, "by-flow-definition"),
+            ({"status": "Completed", "outcome": "stored"}, "by-status"),
+        ],
+        ids=str,
+    )
+    def test_the_index_with_the_fewest_loops_is_read(
+        self, published: PublishedStage, indexed: StageResources, wanted: dict[str, str], index: str
+    ) -> None:
+        read: list[str] = []
+        client = published.sandbox.session.client("dynamodb")
+        client.meta.events.register(
+            "provide-client-params.dynamodb.Query", lambda params, **_: read.append(params["IndexName"])
+        )
+
+        assert list(Ledger(client, indexed.ledger_table).select(**wanted, created_before="2000")) == []  # type: ignore[arg-type]
+        assert read == [index]
 
     def test_the_table_is_not_scanned_either_if_what_waits_is_enough(
         self, published: PublishedStage, indexed: StageResources
@@ -816,6 +842,10 @@ class TestRedrive:
             operate.redrive_execution(execution["executionArn"] + "x")
 
 
+def raise_(error: Exception) -> Any:
+    raise error
+
+
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starts count as unfinished from the first moment."""
@@ -968,6 +998,28 @@ class TestReconcile:
         )
         assert ("is gone" if cause == "no input" else "no flow definition") in (refused.failure_reason or "")
         assert "StartRefused" in published.message(name)["reason"]
+
+    @pytest.mark.usefixtures("at_once")
+    def test_a_refused_start_is_not_forgotten_if_it_cannot_be_escalated_at_once(
+        self, published: PublishedStage, operate: Loops, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = published.row(loop)
+        name = published.name("unfinished")
+        gone = f"{row.input_location}.gone"
+        published.ledger.open(
+            row.model_copy(update={"human_loop_name": name, "status": "Starting", "input_location": gone})
+        )
+        busy = {"Error": {"Code": "ThrottlingException", "Message": "not now"}}
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Reconciler, "_start", lambda self, event, why: raise_(ClientError(busy, "StartExecution"))
+            )
+            found = operate.reconcile(flow_definition=row.flow_definition_arn)
+        assert any(problem.startswith(name) for problem in found.problems)
+        assert published.row(name).status == "Starting"
+
+        assert name in operate.reconcile(flow_definition=row.flow_definition_arn).refused
+        assert handled(published, name).outcome == "escalated"
 
     def test_a_claim_that_its_execution_left_behind_is_given_back(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str

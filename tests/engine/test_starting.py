@@ -200,15 +200,20 @@ def test_a_start_that_was_killed_anywhere_goes_on(
     with pytest.raises(Killed):
         place.starter(killed_at(number, when)).start(request)
 
+    calls: list[str] = []
+    starter = place.starter(lambda when, operation: calls.append(operation))
     row = place.ledger.find(name)
     if who == "the next call" or row is None:
         # Without a row nothing was promised to anyone, and only the caller can know of it.
-        started = place.starter().start(request)
+        started = starter.start(request)
     elif row.status == "Starting":
-        started = place.starter().resume(row)
+        started = starter.resume(row)
     else:
         assert (number, when) == (CALLS_OF_A_START - 1, "after")
         return
+    if number == 3 or (number, when) == (2, "after"):
+        # The loop was there: it is found, and no document is analyzed and paid for twice.
+        assert not {"StartHumanLoop", "AnalyzeDocument"} & set(calls)
 
     assert started.human_loop_arn == place.sandbox.loops.get(name).arn
     row = place.ledger.find(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -44,6 +45,9 @@ FUNCTION = {
     ],
 }
 
+MOST_PREDICTION_BYTES = 5 * 1024 * 1024
+"""A function answers with at most 6 MB (Lambda quotas): a larger prediction is at its location alone."""
+
 logger = Logger()
 metrics = Metrics()
 
@@ -83,5 +87,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     started = starter().start(request)
     metrics.add_metric("LoopsStarted", MetricUnit.Count, 1 if started.needed and not started.already else 0)
     logger.info("started", extra={"humanLoopName": started.human_loop_name, "already": started.already})
+    answer = started.model_dump(by_alias=True)
     # A workflow that waits gets the prediction by its token, and what a function answers must fit into a state.
-    return started.model_dump(by_alias=True, exclude={"prediction"} if request.task_token else None)
+    if request.task_token or len(json.dumps(started.prediction)) > MOST_PREDICTION_BYTES:
+        answer["prediction"] = None
+    return answer

@@ -199,9 +199,10 @@ class StartRequest(_Kept):
 class StartedLoop(_Message):
     """The answer to a start.
 
-    `needed` is False when Textract or Rekognition decided that no person has to look: then there is
-    no loop, and `prediction` is what the model said; it is also at `prediction_location`. `already` tells that an
-    earlier call had started it, and `status` what has become of it since: a loop that has ended ends no second time.
+    `needed` is False when Textract or Rekognition decided that no person has to look: then there is no loop, and
+    `prediction` is what the model said, unless it is too large for a function's answer; in any case it is at
+    `prediction_location`. `already` tells that an earlier call had started it, and `status` what has become of it
+    since: a loop that has ended ends no second time.
     """
 
     human_loop_name: str

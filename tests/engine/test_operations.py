@@ -496,6 +496,25 @@ class TestClient:
         assert published.row(name).status == "NotNeeded"
         assert published.record(started.prediction_location or "") == started.prediction
 
+    def test_a_prediction_that_is_too_large_for_an_answer_is_at_its_location(
+        self, published: PublishedStage, client: LoopsClient
+    ) -> None:
+        flow = published.flow_definition(task_type="textract", conditions=JOB_APPLICATION.conditions)
+        bucket, key = published.stage.document_buckets[0], f"{published.name()}.png"
+        where = INVOICE.upload(published.s3, bucket)["S3Object"]
+        published.s3.copy_object(Bucket=bucket, Key=key, CopySource=f"{bucket}/{where['Name']}")
+        blocks = [*INVOICE.prediction["Blocks"], {"BlockType": "LINE", "Id": "long", "Text": "x" * (6 << 20)}]
+        published.s3.put_object(
+            Bucket=bucket,
+            Key=f"{key}.prediction.json",
+            Body=json.dumps({**INVOICE.prediction, "Blocks": blocks}),
+        )
+
+        for _ in range(2):
+            started = client.start_textract(flow, f"s3://{bucket}/{key}", key=key)
+            assert (started.needed, started.prediction) == (False, None)
+            assert len(published.record(started.prediction_location or "")["Blocks"]) == len(blocks)
+
     def test_errors_keep_their_kind_and_words(
         self, published: PublishedStage, client: LoopsClient, flow: str, loop: str
     ) -> None:
@@ -553,6 +572,18 @@ class TestRestart:
         handled(published, fifth)
         assert published.row(fifth).outcome == "escalated"
         assert "all 5 attempts are used up" in (published.row(fifth).reason or "")
+
+    def test_beyond_what_rules_may_allow_each_restart_is_a_persons(
+        self, published: PublishedStage, operate: Loops, loop: str
+    ) -> None:
+        published.ledger.update(loop, attempt=20)
+        escalated(published, loop)
+
+        started = operate.restart(loop, more_attempts=5)
+
+        assert started.human_loop_name == f"{loop}-attempt-21"
+        published.sandbox.loops.fail(started.human_loop_name, "InternalError")
+        assert handled(published, started.human_loop_name).outcome == "escalated"
 
     def test_a_stopped_loop_can_go_to_another_team(
         self, published: PublishedStage, operate: Loops, loop: str

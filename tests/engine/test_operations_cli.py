@@ -136,6 +136,8 @@ def test_a_limit_is_told_on_standard_error(published: PublishedStage, run: Run) 
     assert status == 0
     assert len(out.splitlines()) == 2
     assert err == "There are more than 1: raise --limit (0 for all), or narrow it.\n"
+    _, out, told = run("list", "--flow-definition", flow, "--limit", "1", "--output", "json")
+    assert (len(json.loads(out)), told) == (1, err)
     assert run("list", "--flow-definition", flow, "--older-than", "1w")[1] == "There are no such loops.\n"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lambdas.ledger import Loop
 from lambdas.reconciling import (
@@ -23,7 +24,9 @@ from lambdas.reconciling import (
     missed_event,
     start_refused_event,
 )
+from lambdas.restart_policy import RestartRules
 from lambdas.reviews.event import CompletedLoop, FailedLoop, StoppedLoop, parse_status_change
+from workflow.operations.loops import MOST_ATTEMPTS
 from workflow.operations.story import A2iView, Execution, Story, age, tell
 from workflow.stack.functions import function
 
@@ -164,6 +167,12 @@ def test_ages_are_told_in_one_unit(seconds: int, told: str) -> None:
 @pytest.mark.parametrize("nonsense", [None, "", "soon"])
 def test_an_age_that_is_not_known_is_not_told(nonsense: str | None) -> None:
     assert age(nonsense) == ""
+
+
+def test_an_operator_gives_no_more_attempts_than_rules_may_have() -> None:
+    assert RestartRules(max_attempts=MOST_ATTEMPTS).max_attempts == MOST_ATTEMPTS
+    with pytest.raises(ValidationError):
+        RestartRules(max_attempts=MOST_ATTEMPTS + 1)
 
 
 # The reconciler

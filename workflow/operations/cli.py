@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lambdas.ledger import Loop
     from lambdas.reconciling import Reconciliation
     from lambdas.starting import StartedLoop, StartRequest
-    from workflow.operations.loops import Listing, Loops, Redriven
+    from workflow.operations.loops import Loops, Redriven
     from workflow.operations.story import StatusChange
 
 __all__ = ["loops"]
@@ -88,7 +88,9 @@ def list_(
     if output is Output.JSON:
         _print_json([row_as_json(loop) for loop in listing.loops])
     else:
-        _show_listing(listing, limit)
+        _show_listing(listing.loops)
+    if listing.more:
+        typer.echo(f"There are more than {limit}: raise --limit (0 for all), or narrow it.", err=True)
 
 
 @loops.command()
@@ -457,13 +459,11 @@ _STYLES = {
 }
 
 
-def _show_listing(listing: Listing, limit: int) -> None:
-    if not listing.loops:
+def _show_listing(loops: Sequence[Loop]) -> None:
+    if not loops:
         typer.echo("There are no such loops.")
-        return
-    _print(_for_terminal(listing.loops) if sys.stdout.isatty() else _for_pipe(listing.loops))
-    if listing.more:
-        typer.echo(f"There are more than {limit}: raise --limit (0 for all), or narrow it.", err=True)
+    else:
+        _print(_for_terminal(loops) if sys.stdout.isatty() else _for_pipe(loops))
 
 
 def _for_terminal(loops: Sequence[Loop]) -> Table:
@@ -534,8 +534,8 @@ def _show_story(story: Story) -> None:
     if story.next:
         _print("")
         for step in story.next:
-            _print(_plain(f"To {step.why}:"))
-            _print(Text(f"  {step.command}", style="cyan"))
+            _print(_plain(f"{step.why}:"))
+            _print(Text(f"  {step.command}", style="cyan"), breaks=False)
 
 
 def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
@@ -593,7 +593,10 @@ def _changes(changes: Sequence[StatusChange]) -> RenderableType:
         told = _styled(change.human_loop_status)
         told.append(f", taken {change.at}, {change.state}: execution ")
         told.append_text(_styled(change.execution.status))
-        lines += [told, _plain(change.execution.link or change.execution.arn)]
+        place = _plain(change.execution.link or change.execution.arn)
+        if change.execution.link:
+            place.stylize(f"link {change.execution.link}")  # one link, also where it takes two lines
+        lines += [told, place]
     return Group(*lines)
 
 
@@ -614,13 +617,18 @@ def _plain(text: str) -> Any:
     return Text(re.sub(r"\s+", " ", text))
 
 
-def _print(what: RenderableType) -> None:
-    """On a terminal as wide as it is; elsewhere as wide as needed, so that nothing is cut or broken."""
+def _print(what: RenderableType, *, breaks: bool = True) -> None:
+    """On a terminal as wide as it is; elsewhere as wide as needed, so that nothing is cut or broken.
+
+    Args:
+        what: What is printed.
+        breaks: Whether lines may be broken; not those that a person copies.
+    """
     from rich.console import Console
 
     console: Console = Console()
     if console.is_terminal:
-        console.print(what, highlight=False)
+        console.print(what, highlight=False, soft_wrap=not breaks)
         return
     wide = Console(width=100_000, color_system=None)
     with wide.capture() as captured:

@@ -49,6 +49,9 @@ WAITING_OUTCOMES = ("escalated", "failed")
 
 UNDER_WAY = ("Starting", "InProgress")
 
+MOST_ATTEMPTS = 20
+"""That a lineage may have by rules (`lambdas.restart_policy`); beyond them each restart is a person's."""
+
 
 class LoopError(AfterloopError):
     """What was asked cannot be done to this loop: says why, and what can."""
@@ -246,7 +249,7 @@ class Loops:
                 f"definition: stop that first: {busy.link or busy.arn}"
             )
         allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)
-        self.ledger.update(name, max_attempts=allowed)
+        self.ledger.update(name, max_attempts=min(allowed, MOST_ATTEMPTS))
         started = self._client.restart(name, flow)
         # Unless an execution is about to record the same: then it has the last word.
         row = self.ledger.find(name)

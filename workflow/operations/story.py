@@ -69,7 +69,7 @@ class StatusChange:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What a person can do now, and the command for it."""
+    """What a person can do now, in a few words, and the command for it."""
 
     why: str
     command: str
@@ -283,20 +283,20 @@ def _next(
         return NextStep(why, " ".join(["python deploy.py loops", operation, *arguments]))
 
     name, at = loop.human_loop_name, f"--stage {stage}"
-    close = step("close it, with a note", "close", name, at, '--note "..."')
+    close = step("Close it, with a note", "close", name, at, '--note "..."')
     if after:
-        return [step("see its last attempt", "show", after[-1].human_loop_name, at)]
+        return [step("See its last attempt", "show", after[-1].human_loop_name, at)]
     if loop.outcome == "escalated":
-        again = step("start it again, with one more attempt", "restart", name, at)
+        again = step("Start it again, with one more attempt", "restart", name, at)
         return [*([again] if loop.input_location else []), close]
     if loop.outcome == "failed" or (loop.outcome is None and _abandoned(changes)):
-        return [step("when the cause is mended, run its status change again", "redrive", name, at), close]
+        return [step("When the cause is mended, run its status change again", "redrive", name, at), close]
     if view is not None and view.status in ENDED:
-        return [step("look for its status change now", "reconcile", at)]
+        return [step("Look for its status change now", "reconcile", at)]
     if loop.status == "Starting" and _older(loop.updated_at or loop.created_at):
-        return [step("go on with its start", "reconcile", at)]
+        return [step("Go on with its start", "reconcile", at)]
     if loop.status == "InProgress" or (view is not None and view.status == "InProgress"):
-        return [step("stop it", "stop", name, at)]
+        return [step("Stop it", "stop", name, at)]
     return []
 
 

@@ -10,8 +10,9 @@ What a block is for follows from its language, and from what its first line or a
     python    a first line `# path/of.py` makes it that file; otherwise it is run
     toml      a first line `# stages.toml` makes it that file
     yaml      a first line `# path.yml` makes it that file; its `run:` lines are checked
-    json, sql looked at by the tests of the page
     text      what the block before it prints: these lines, in this order; `…` stands for anything
+
+    A block without a language is a drawing.
 
     <!-- not run: WHY -->       only looked at, and counted
     <!-- stays -->              a command that goes on, in a terminal of its own
@@ -45,7 +46,7 @@ PAGES = sorted(
 )
 """Every page that somebody wrote; those of the reference are written by the code."""
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -156,16 +157,16 @@ class Story:
     instead: Mapping[str, str] = field(default_factory=dict)
     printed: str = ""
     _last: Block | None = None
+    _failed: bool = False
     _staying: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def follow(self, page: str) -> None:
         """Do what the page says, block by block."""
-        for block in blocks(page):
-            if block.not_run is None:
-                self.do(block)
+        told = [block for block in blocks(page) if block.not_run is None and block.language]
+        for block, following in itertools.zip_longest(told, told[1:]):
+            self._do(block, patient=following is not None and following.remark == "until it says so")
 
-    def do(self, block: Block) -> None:
-        """Do what one block says."""
+    def _do(self, block: Block, *, patient: bool) -> None:
         content = self._here(block.content)
         if block.language == "text":
             self._expect(block, content)
@@ -176,7 +177,7 @@ class Story:
         elif block.language == "sh" and block.remark == "stays":
             self._stay(block, content)
         elif block.language in ("sh", "python"):
-            self._run(block, content)
+            self._run(block, content, patient=patient)
         else:
             raise AssertionError(f"{block.place}: nobody knows what to do with {block.language}")
 
@@ -185,7 +186,7 @@ class Story:
             text = text.replace(there, here)
         return text
 
-    def _run(self, block: Block, content: str) -> None:
+    def _run(self, block: Block, content: str, *, patient: bool) -> None:
         kept = self.folder / ".venv/environment"
         run = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", f"{content}\nexport -p > {kept}"]
@@ -200,9 +201,8 @@ class Story:
             check=False,
         )
         self.printed = run.stdout + run.stderr
-        assert run.returncode == block.exit_status, (
-            f"{block.place}: exit status {run.returncode}\n{self.printed}"
-        )
+        self._failed = run.returncode != block.exit_status
+        assert patient or not self._failed, f"{block.place}: exit status {run.returncode}\n{self.printed}"
         if kept.exists():
             exported = re.findall(r'^declare -x (\w+)="(.*)"$', kept.read_text(), re.MULTILINE)
             self.environment |= {name: value for name, value in exported if name not in ("OLDPWD", "SHLVL")}
@@ -230,7 +230,7 @@ class Story:
         assert self._last is not None, f"{block.place}: nothing was run before"
         wanted = [line.strip() for line in content.splitlines() if line.strip()]
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (missing := missing_line(wanted, self._printed())) is not None:
+        while (missing := missing_line(wanted, self._printed())) is not None or self._failed:
             again = block.remark == "until it says so" or self._last.remark == "stays"
             assert again, f"{block.place}: did not print {missing!r}, but\n{self.printed}"
             assert time.monotonic() < deadline, (
@@ -238,7 +238,7 @@ class Story:
             )
             time.sleep(0.2)
             if self._last.remark != "stays":
-                self._run(self._last, self._here(self._last.content))
+                self._run(self._last, self._here(self._last.content), patient=True)
 
     def _printed(self) -> str:
         if self._last is not None and self._last.remark == "stays":
@@ -273,7 +273,7 @@ def missing_line(wanted: list[str], printed: str) -> str | None:
     """The first of the lines that was not printed, in their order; None if all were."""
     lines = iter([" ".join(line.split()) for line in printed.splitlines()])
     for line in wanted:
-        parts = " ".join(line.split()).split("…")
+        parts = re.split(r"\s*…\s*", " ".join(line.split()))
         pattern = re.compile(".*".join(map(re.escape, parts)))
         if line != "…" and not any(pattern.fullmatch(other) for other in lines):
             return line

@@ -1,0 +1,205 @@
+"""The how-to pages and the explanation, followed on the engine; and the roles for CI that one of them gives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.engine import Sandbox
+from sandbox.local import FLOW_DEFINITIONS, LOCAL_STAGE
+from sandbox.samples import SUPPORT_MESSAGE
+from tests.documentation import PAGES, Story, blocks, copy_of_the_project, story_environment
+from workflow.operations.client import LoopsClient
+from workflow.publish.account import Account
+from workflow.publish.package import make_package
+from workflow.publish.publishing import publish
+from workflow.stack.assembly import assemble
+from workflow.stack.dependencies import local
+from workflow.stack.functions import ROOT
+from workflow.stack.stages import Stage, checked_stage
+
+ELSEWHERE = {"README.md", "docs/tutorial.md", "docs/how-to/publish-from-ci.md"}
+"""Pages that other tests run: test_docs.py of the unit tests, test_tutorial.py, and the end of this file."""
+
+STORIES = [page for page in PAGES if page not in ELSEWHERE]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Sandbox]:
+    """An engine of its own, as the tutorial leaves it: buckets, flow definitions, the stage dev, a review."""
+    with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
+        for bucket in (*LOCAL_STAGE.output_buckets, *LOCAL_STAGE.document_buckets):
+            running.client("s3").create_bucket(Bucket=bucket)
+        for name, (task_type, workers, conditions) in FLOW_DEFINITIONS.items():
+            running.flow_definitions.create(
+                name,
+                LOCAL_STAGE.output_buckets[0],
+                task_count=workers,
+                task_type=task_type,
+                conditions=conditions,
+            )
+        dev = {"region": "us-east-1", "output_buckets": list(LOCAL_STAGE.output_buckets)}
+        publish_to(running, checked_stage("stages.toml", "dev", dev))
+        content = SUPPORT_MESSAGE.prediction
+        LoopsClient("dev", running.session).start_custom(
+            "support-messages", content, human_loop_name="message-1"
+        )
+        for answer in SUPPORT_MESSAGE.answers:
+            running.loops.answer("message-1", answer)
+        yield running
+
+
+def publish_to(engine: Sandbox, stage: Stage) -> None:
+    """Publishes the project as it is."""
+    account = Account(engine.session)
+    package = make_package(
+        stage, assemble(), local(), account=account.id, artifact_bucket=account.artifact_bucket
+    )
+    assert publish(account, stage, package, confirm=lambda plan: True)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return copy_of_the_project(tmp_path)
+
+
+@pytest.mark.parametrize("page", STORIES)
+def test_what_the_page_says_holds(page: str, engine: Sandbox, project: Path) -> None:
+    with Story(project, story_environment(**engine.environment())) as story:
+        story.follow(page)
+
+
+def test_training_with_the_sdk_where_it_is_installed(project: Path) -> None:
+    pytest.importorskip("sagemaker", reason="TrainingStep needs the extra sagemaker")
+    page = "docs/how-to/retrain.md"
+    (function, steps) = (
+        block
+        for block in blocks(page)
+        if (block.file or "").startswith("lambdas/") or "import TrainingStep" in block.content
+    )
+    (project / "lambdas/enough_to_train.py").write_text(function.content)
+    (project / "workflow/post_review.py").write_text(steps.content)
+    made = assemble(project / "workflow/post_review.py", project)
+    assert made.definition["States"]["Train"]["Resource"] == "arn:aws:states:::sagemaker:createTrainingJob"
+
+
+RECORDED = """
+import sys
+import botocore.client
+import deploy
+
+call = botocore.client.BaseClient._make_api_call
+
+def noted(self, operation, parameters):
+    print("called", self.meta.service_model.signing_name, operation, file=sys.stderr)
+    return call(self, operation, parameters)
+
+botocore.client.BaseClient._make_api_call = noted
+deploy.main()
+"""
+PERMISSIONS = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+"""API call → IAM action, where they differ (Service Authorization Reference, Amazon S3)."""
+
+
+def test_the_roles_of_ci_may_do_what_its_commands_do(
+    engine: Sandbox, project: Path, roles: dict[str, Any]
+) -> None:
+    settings = project / "stages.toml"
+    for days, command, role in ((3, ["plan"], "PlanRole"), (5, ["publish", "--yes"], "PublishRole")):
+        settings.write_text(
+            '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["human-review-outputs"]\n'
+            f"log_retention_days = {days}\n"
+        )
+        run = subprocess.run(
+            [sys.executable, "-c", RECORDED, *command],
+            cwd=project,
+            env=story_environment(**engine.environment()),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == (2 if command == ["plan"] else 0), run.stderr
+        called = {
+            ":".join(line.split()[1:]) for line in run.stderr.splitlines() if line.startswith("called ")
+        }
+        assert "cloudformation:CreateChangeSet" in called
+        called.discard("sts:GetCallerIdentity")  # needs no permission
+        refused = [call for call in called if not allows(roles[role], PERMISSIONS.get(call, call))]
+        assert refused == [], role
+
+
+def test_who_plans_cannot_publish(roles: dict[str, Any]) -> None:
+    for action in ("cloudformation:ExecuteChangeSet", "iam:PutRolePolicy", "states:UpdateStateMachine"):
+        assert not allows(roles["PlanRole"], action)
+        assert allows(roles["PublishRole"], action) or action.startswith("cloudformation")
+    for name, role in roles.items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        claims = trust["Condition"]["StringEquals"]
+        assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+        subject = claims["token.actions.githubusercontent.com:sub"]
+        assert subject.endswith({"PlanRole": ":pull_request", "PublishRole": ":environment:${Stage}"}[name])
+        assert "*" not in subject
+
+
+def test_who_publishes_may_make_what_the_template_has(roles: dict[str, Any]) -> None:
+    template = json.loads((ROOT / "definitions/template.json").read_text())
+    services = {one["Type"].split("::")[1].lower() for one in template["Resources"].values()}
+    for service in services:
+        prefix = "states" if service == "stepfunctions" else service
+        action = "iam:CreateRole" if service == "iam" else f"{prefix}:CreateAnything"
+        assert allows(roles["PublishRole"], action), service
+
+
+def test_cfn_lint_finds_nothing_in_the_roles() -> None:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), str(ROLES)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+ROLES = ROOT / "docs/examples/github_roles.yml"
+
+
+class Template(yaml.SafeLoader):
+    """CloudFormation's YAML: `!Sub text` and its like as the text or the list."""
+
+
+Template.add_multi_constructor(
+    "!",
+    lambda loader, tag, node: (
+        loader.construct_scalar(node)
+        if isinstance(node, yaml.ScalarNode)
+        else loader.construct_sequence(node)
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def roles() -> dict[str, Any]:
+    resources = yaml.load(ROLES.read_text(), Template)["Resources"]
+    return {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::IAM::Role"}
+
+
+def allows(role: dict[str, Any], action: str) -> bool:
+    patterns = [
+        pattern
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for pattern in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
+    ]
+    return any(fnmatchcase(action, pattern) for pattern in patterns)

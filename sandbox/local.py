@@ -402,7 +402,8 @@ def _states(executions: Any, execution: str) -> list[str]:
 def subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
     """A queue that gets what the two topics send, as a user's own would."""
     sqs, sns = sandbox.client("sqs"), sandbox.client("sns")
-    url: str = sqs.create_queue(QueueName="afterloop-local-messages")["QueueUrl"]
+    name = outputs["StateMachine"].rpartition(":")[2]
+    url: str = sqs.create_queue(QueueName=f"{name}-messages")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topics = [outputs["EscalationTopic"], outputs["NotificationTopic"]]
     policy = {

@@ -293,11 +293,15 @@ def test_a_start_that_fails_in_passing_is_made_again(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
-    # boto3 tries three times before the function gives up: once for the step's first try, once more for its second.
-    published.sandbox.loops.refuse("StartHumanLoop", "ThrottlingException", times=6)
+    published.sandbox.loops.refuse(
+        "StartHumanLoop", "ThrottlingException", times=4
+    )  # as often as boto3 tries
     execution = parents.wait(parent, name)
     published.sandbox.loops.answer(name, COMPLAINT)
     assert parents.ended(execution)["people"]["humanLoopName"] == name
+    history = published.states.get_execution_history(executionArn=execution)["events"]
+    failures = [event["taskFailedEventDetails"] for event in history if event["type"] == "TaskFailed"]
+    assert [failure["error"] for failure in failures] == ["TransientServiceError"]
 
 
 def test_a_workflow_that_timed_out_before_the_review_came_is_no_error(
@@ -525,16 +529,21 @@ completed, failed, stopped = (steps(branch) for branch in ("completed", "failed"
 '''
 
 
+EXTENDED_FLOW = "extended"
+
+
 @pytest.fixture(scope="module")
 def extended(published: PublishedStage, tmp_path_factory: pytest.TempPathFactory) -> PublishedStage:
     """A stage of its own, whose branches have post-review steps."""
     post_review = tmp_path_factory.mktemp("extended") / "post_review.py"
     post_review.write_text(POST_REVIEW)
-    stage = LOCAL_STAGE.model_copy(update={"name": "extended"})
+    # Of one flow definition's loops only: what other tests do is none of its business.
+    stage = LOCAL_STAGE.model_copy(update={"name": "extended", "flow_definitions": (EXTENDED_FLOW,)})
     account = Account(published.sandbox.session)
     package = make_package(
         stage, assemble(post_review), local(), account=account.id, artifact_bucket=account.artifact_bucket
     )
+    published.sandbox.flow_definitions.create(EXTENDED_FLOW, stage.output_buckets[0])
     done = publish(account, stage, package, confirm=lambda plan: True)
     assert done is not None
     return PublishedStage(published.sandbox, stage, dict(done.outputs), published.eventually)
@@ -550,9 +559,10 @@ ENDINGS = {
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("kind", ["good", "bad"])
 def test_post_review_steps_keep_the_answer_from_nobody(
-    extended: PublishedStage, flow: str, ending: str, kind: str
+    extended: PublishedStage, ending: str, kind: str
 ) -> None:
     parents = Parents(extended)
+    flow = extended.flow_definition_arn(EXTENDED_FLOW)
     end, error = ENDINGS[ending]
     name = extended.name(kind)
     execution = parents.wait(parents.create(flow), name)

@@ -79,8 +79,9 @@ class HumanReview(LambdaStep):
         input_content: What people see: an object. For a custom task.
         textract: AnalyzeDocument's request, without HumanLoopConfig; the document is an S3Object.
         rekognition: DetectModerationLabels' request, likewise.
-        key: Your own name for the matter (an order, a document): the same key, the same loop. Inside a Map it must
-            tell the items apart. Without it the loop belongs to the execution.
+        key: Your own name for the matter (an order, a document): the same key, the same loop; the same key with
+            another input is refused (`NameTaken`). Inside a Map it must tell the items apart. Without it the loop
+            belongs to the execution.
         human_loop_name: The loop's name, instead of the key, if you need to choose it.
         content_classifiers: "FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent": what A2I wants to know.
         kwargs: As of every Task: `result_path`, `result_selector`, `output_path`, `catch`, `comment`…; a `retry` takes

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lambdas import loop_names
 from lambdas.agreed_answer import MOST_BYTES
 from lambdas.restart_policy import RestartRules
 from lambdas.waiting import Tokens
@@ -287,6 +288,33 @@ def test_what_cannot_be_started_fails_the_step_with_the_functions_own_error(
     output = parents.ended(parents.start(parents.create(nowhere), published.name()))
     assert (output["caught"], output["error"]["Error"]) == ("States.ALL", "StartRefused")
     assert nowhere in json.loads(output["error"]["Cause"])["errorMessage"]
+
+
+@pytest.mark.parametrize("jsonata", [False, True], ids=["JSONPath", "JSONata"])
+def test_without_a_key_the_loop_belongs_to_the_execution(
+    published: PublishedStage, parents: Parents, flow: str, jsonata: bool
+) -> None:
+    changes: dict[str, Any] = {"input_content": {"taskObject.$": "$.text"}, "output_path": "$.answers"}
+    if jsonata:
+        changes = {
+            "query_language": "JSONata",
+            "input_content": {"taskObject": "{% $states.input.text %}"},
+            "output": "{% $states.result.answers %}",
+        }
+    ask = HumanReview(
+        "Ask people",
+        stage=published.stage.name,
+        flow_definition_arn=flow,
+        task_lifetime_seconds=600,
+        timeout_seconds=3600,
+        **changes,
+    )
+    execution = parents.start(parents.publish(definition(ask)), published.name())
+    name = loop_names.from_key(f"{execution.rpartition(':')[2]} Ask people")
+    published.eventually(lambda: parents.tokens.of(name), message=f"{name} is waited for")
+    assert published.sandbox.loops.get(name).input_content == {"taskObject": INPUT["text"]}
+    published.sandbox.loops.answer(name, COMPLAINT)
+    assert parents.ended(execution) == {"comment": "Broken on arrival", "sentiment": "complaint"}
 
 
 def test_a_start_that_fails_in_passing_is_made_again(

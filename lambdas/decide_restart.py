@@ -49,7 +49,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     detail = FailedDetail.model_validate(event["detail"])
     row = ledger().find(detail.human_loop_name) or Loop(human_loop_name=detail.human_loop_name)
     flow_definition = detail.flow_definition_arn or row.flow_definition_arn
-    decision = _rules(row, flow_definition).decide(
+    # A lineage that an operator gave more attempts has them whatever the stage's rules are.
+    rules = settings if row.max_attempts is None else settings.with_max_attempts(row.max_attempts)
+    decision = rules.decide(
         failure_code=detail.failure_code,
         attempt=row.attempt,
         flow_definition=flow_definition,
@@ -77,11 +79,3 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "reason": decision.reason,
         "lineage": lineage,
     }
-
-
-def _rules(row: Loop, flow_definition: str | None) -> RestartSettings:
-    """The stage's rules, but for a lineage that an operator gave more attempts."""
-    if row.max_attempts is None:
-        return settings
-    rules = settings.rules_for(flow_definition).model_dump(exclude={"flow_definitions"})
-    return RestartSettings.model_validate(rules | {"max_attempts": row.max_attempts})

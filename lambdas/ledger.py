@@ -242,13 +242,7 @@ class Ledger:
         self, by: str, key: Sequence[ConditionBase], where: Sequence[ConditionBase], newest_first: bool
     ) -> Iterator[Loop]:
         order = {"IndexName": _INDEXES[by], "ScanIndexForward": not newest_first}
-        try:
-            yield from self._read("query", order, key, where)
-        except ClientError as error:
-            # Tables that were made before there was an index by outcome do without it.
-            if by != "outcome" or error.response["Error"]["Code"] != "ValidationException":
-                raise
-            yield from self._scan([*key, *where], newest_first)
+        return self._read("query", order, key, where)
 
     def _scan(self, where: Sequence[ConditionBase], newest_first: bool) -> Iterator[Loop]:
         # Not every item of the table is the row of a loop.

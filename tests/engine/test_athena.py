@@ -25,7 +25,8 @@ Ask = Callable[[str], list[dict[str, str | None]]]
 
 @pytest.fixture(scope="module")
 def stored() -> list[tuple[str, bytes]]:
-    return list(generate(120, first=date(2026, 1, 1), days=30, seed=4))
+    # More objects than would fit into memory if each had a buffer for the largest possible one.
+    return list(generate(300, first=date(2026, 1, 1), days=30, seed=4))
 
 
 @pytest.fixture(scope="module")

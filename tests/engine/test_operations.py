@@ -142,48 +142,35 @@ def escalated(published: PublishedStage, name: str) -> None:
     assert handled(published, name).outcome == "escalated"
 
 
-INDEXES = {"by-status": "status", "by-flow-definition": "flowDefinitionArn", "by-outcome": "outcome"}
-
-
 @pytest.fixture(scope="module")
 def indexed(published: PublishedStage) -> StageResources:
-    """The stage, with an empty ledger that has every index."""
-    return with_ledger(published, INDEXES)
+    """The stage, with an empty ledger."""
+    return with_own_ledger(published)
 
 
-def with_ledger(published: PublishedStage, indexes: dict[str, str]) -> StageResources:
+def with_own_ledger(published: PublishedStage) -> StageResources:
+    """The stage with a table of the tests' own, as the stack makes it."""
     name = published.name("ledger")
-    published.sandbox.client("dynamodb").create_table(
+    dynamodb = published.sandbox.client("dynamodb")
+    table = dynamodb.describe_table(TableName=published.outputs["LedgerTable"])["Table"]
+    dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "humanLoopName", "KeyType": "HASH"}],
-        AttributeDefinitions=[
-            {"AttributeName": attribute, "AttributeType": "S"}
-            for attribute in ("humanLoopName", "createdAt", *indexes.values())
-        ],
+        KeySchema=table["KeySchema"],
+        AttributeDefinitions=table["AttributeDefinitions"],
         GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": [
-                    {"AttributeName": attribute, "KeyType": "HASH"},
-                    {"AttributeName": "createdAt", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-            for index, attribute in indexes.items()
+            {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+            for index in table["GlobalSecondaryIndexes"]
         ],
     )
     stage = StageResources.find("local", published.sandbox.session)
     return dataclasses.replace(stage, outputs={**stage.outputs, "LedgerTable": name})
 
 
-@pytest.fixture(scope="module", params=["with every index", "made before there was one by outcome"])
-def ledger(published: PublishedStage, request: pytest.FixtureRequest) -> Loops:
+@pytest.fixture(scope="module")
+def ledger(published: PublishedStage) -> Loops:
     """Operations on a ledger of which the tests know every row."""
-    indexes = dict(INDEXES)
-    if request.param != "with every index":
-        del indexes["by-outcome"]
-    return Loops(with_ledger(published, indexes), published.sandbox.session)
+    return Loops(with_own_ledger(published), published.sandbox.session)
 
 
 @pytest.fixture(scope="module")

@@ -157,7 +157,7 @@ def _data(template: Template) -> None:
             KeySchema=[dynamodb.KeySchema(AttributeName="humanLoopName", KeyType="HASH")],
             AttributeDefinitions=[
                 dynamodb.AttributeDefinition(AttributeName=name, AttributeType="S")
-                for name in ("createdAt", "flowDefinitionArn", "humanLoopName", "status")
+                for name in ("createdAt", "flowDefinitionArn", "humanLoopName", "outcome", "status")
             ],
             GlobalSecondaryIndexes=[
                 dynamodb.GlobalSecondaryIndex(
@@ -168,7 +168,11 @@ def _data(template: Template) -> None:
                     ],
                     Projection=dynamodb.Projection(ProjectionType="ALL"),
                 )
-                for index, key in (("by-flow-definition", "flowDefinitionArn"), ("by-status", "status"))
+                for index, key in (
+                    ("by-flow-definition", "flowDefinitionArn"),
+                    ("by-outcome", "outcome"),
+                    ("by-status", "status"),
+                )
             ],
             PointInTimeRecoverySpecification=dynamodb.PointInTimeRecoverySpecification(
                 PointInTimeRecoveryEnabled=True

@@ -29,8 +29,9 @@ unit engine browser: $(call stamp,dev)
 test-sagemaker: $(call stamp,dev)  ## The door to the SDK where the real SageMaker SDK is installed (250 MB, a minute)
 	$(BIN)/python tests/sagemaker_environment.py
 
-definitions: $(call stamp,base)  ## Render definitions/ anew, after a change of the workflow
+definitions: $(call stamp,base)  ## Render definitions/ and docs/reference/ anew, after a change of the code
 	$(BIN)/python deploy.py render
+	$(BIN)/python -m docs.reference
 
 lock: $(call stamp,dev)  ## Resolve requirements/ anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --upgrade $(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt

@@ -272,7 +272,7 @@ def _check(condition: Any, where: str, types: set[str], depth: int) -> None:
                 _check(part, f"{where}.{joint}[{index}]", types, depth + 1)
             return
     kind = condition.get("ConditionType")
-    if kind not in types:
+    if not isinstance(kind, str) or kind not in types:
         raise ValueError(f"{where}.ConditionType is {kind!r}: use {', '.join(sorted(types))}")
     parameters = condition.get("ConditionParameters", {})
     names, numbers = _PARAMETERS[kind]

@@ -1,9 +1,9 @@
 """`definitions/`: what the Python renders to, committed, so that a pull request shows what production will get.
 
-    state_machine.asl.json   the definition in Amazon States Language, placeholders unfilled
-    template.json            the CloudFormation template, the same for every stage
-    state_machine.svg        the graph, drawn by Graphviz
-    state_machine.mmd        the graph as Mermaid text, which code hosts draw in Markdown
+state_machine.asl.json   the definition in Amazon States Language, placeholders unfilled
+template.json            the CloudFormation template, the same for every stage
+state_machine.svg        the graph, drawn by Graphviz
+state_machine.mmd        the graph as Mermaid text, which code hosts draw in Markdown
 """
 
 from __future__ import annotations

@@ -583,7 +583,8 @@ def _analysis(template: Template, reviews_table: Mapping[str, Any], queries: Map
             "ReviewDatabase",
             CatalogId=Ref("AWS::AccountId"),
             DatabaseInput=glue.DatabaseInput(
-                Name=Sub("afterloop_${Stage}"),
+                # Athena takes a name with a hyphen in quotes only.
+                Name=Sub("afterloop_${Name}", Name=Join("_", Split("-", Ref("Stage")))),
                 Description=Sub("Afterloop's stored reviews of stage ${Stage}"),
             ),
         )

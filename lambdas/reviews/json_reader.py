@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# Repeated groups are atomic, (?>(?:…)*), and not possessive, (?:…)*+: those miss matches before Python 3.11.5.
+_STRING = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)"', re.DOTALL)
 _SCALAR = re.compile(rb"[^\]},: \t\n\r]+")
-_NO_BRACKET = rb'[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"'
+_NO_BRACKET = rb'[^"\[\]{}]++|"(?>(?:[^"\\]++|\\.)*)"'
 _WHOLE = _NO_BRACKET
 for _ in range(3):  # as deep as a Textract block: one match passes over it
-    _WHOLE = _NO_BRACKET + rb"|[\[{](?:" + _WHOLE + rb")*+[\]}]"
+    _WHOLE = _NO_BRACKET + rb"|[\[{](?>(?:" + _WHOLE + rb")*)[\]}]"
 # All up to a bracket that closes what is open, or that opens something deeper.
-_TO_BRACKET = re.compile(rb"(?:" + _WHOLE + rb")*+", re.DOTALL)
+_TO_BRACKET = re.compile(rb"(?>(?:" + _WHOLE + rb")*)", re.DOTALL)
 _OWN_PLACE = re.compile(r" at line \d+ column \d+$")
 # What a number looks like that may be too large for a float; the parser makes it infinite.
 _HUGE = re.compile(rb"[0-9]{309}|[eE]\+?[0-9]{3}")

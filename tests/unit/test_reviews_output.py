@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import random
 from datetime import UTC, datetime
 from typing import Any
@@ -409,3 +410,14 @@ def test_the_reader_accepts_only_what_json_accepts(raw: bytes, choice: random.Ra
     except InvalidDocument:
         return
     assert value == json.loads(raw.removeprefix(b"\xef\xbb\xbf"))
+
+
+def test_the_reader_keeps_to_what_every_python_3_11_matches() -> None:
+    """Before 3.11.5, a possessive repeat of a group misses matches: the reader would find no end of an object."""
+    from lambdas.reviews import json_reader
+
+    patterns = [value.pattern for value in vars(json_reader).values() if isinstance(value, re.Pattern)]
+    assert len(patterns) > 4
+    for pattern in patterns:
+        text = pattern if isinstance(pattern, str) else pattern.decode()
+        assert not re.search(r"\)(\*|\+|\?|\{\d*,?\d*\})\+", text), text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lambdas.reviews.record import Kind
 
 
-class Shape:
+class Shape(ABC):
     """A labelled place on an image, or in a text. The shapes there are: `lambdas.reviews.comparison.shapes`."""
 
     __slots__ = ()
@@ -30,25 +31,25 @@ class Shape:
         return self.label
 
     @property
+    @abstractmethod
     def extent(self) -> tuple[float, float]:
         """From where to where the shape reaches, along the x axis or the text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def likeness(self, other: Any) -> float:
         """Returns how alike two shapes are, from 1 down to 0: not the same thing. Labels do not count."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unmoved(self, other: Any) -> bool:
         """Tells whether the other shape is where this one is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def middle(self, shapes: Sequence[Any]) -> Any:
         """Returns the shape in the middle of several of the same vote."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Returns the shape as the crowd element writes it."""
-        raise NotImplementedError
 
 
 def normalised(text: str) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow.errors import AccountError, AfterloopError, PublishError
+from workflow.errors import AccountError, AfterloopError, PublishError, WorkflowError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -588,10 +588,11 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (AfterloopError, typer.TyperException) as error:
-        _fail(error.format_message() if isinstance(error, typer.TyperException) else str(error))
+        _fail(*_lines(error))
     except (KeyboardInterrupt, typer.Abort):
         _fail(
-            "interrupted: what CloudFormation has begun goes on; see `python deploy.py status`", INTERRUPTED
+            "interrupted: what CloudFormation has begun goes on; see `python deploy.py status`",
+            exit_status=INTERRUPTED,
         )
     except Exception as error:
         from workflow.publish.aws_errors import explained
@@ -601,8 +602,16 @@ def _one_line_errors() -> Iterator[None]:
         raise
 
 
-def _fail(message: str, exit_status: int = 1) -> None:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+def _lines(error: AfterloopError | typer.TyperException) -> list[str]:
+    """One line, but of a workflow one for each thing that is wrong with it."""
+    if isinstance(error, typer.TyperException):
+        return [error.format_message()]
+    return str(error).splitlines() if isinstance(error, WorkflowError) else [str(error)]
+
+
+def _fail(*messages: str, exit_status: int = 1) -> None:
+    for message in messages:
+        typer.echo(f"error: {' '.join(message.split())}", err=True)
     sys.exit(exit_status)
 
 

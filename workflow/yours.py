@@ -6,12 +6,13 @@ Each gets the retries and the Catch that every step of the workflow has, and whe
 from __future__ import annotations
 
 import importlib.util
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from workflow.errors import WorkflowError
+from workflow.errors import AfterloopError, WorkflowError
 from workflow.failures import TRANSIENT, caught_after_review
 from workflow.steps import Chain, State, places, reachable
 
@@ -24,7 +25,7 @@ def load(path: Path) -> dict[str, list[State]]:
     """The steps of each branch, as the file says. The file is run: steps cannot be chained twice.
 
     Raises:
-        WorkflowError: It is no Python file, or has no list of steps for a branch.
+        WorkflowError: It cannot be run as Python, or has no list of steps for a branch.
     """
     module = _run(path)
     branches = {}
@@ -94,5 +95,21 @@ def _run(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise WorkflowError(f"{path}: is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except AfterloopError:
+        raise
+    except Exception as error:
+        # The file is the person's, and so is the mistake: one line, no traceback through our modules.
+        raise WorkflowError(_mistake(error, path)) from error
     return module
+
+
+def _mistake(error: Exception, path: Path) -> str:
+    """An error in running a file: the line of the file where it came up, what kind it is, and what it says."""
+    if isinstance(error, SyntaxError):
+        line, said = error.lineno, error.msg
+    else:
+        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
+        line, said = (lines or [None])[-1], str(error)
+    return f"{path.name}{f':{line}' if line else ''}: {type(error).__name__}: {said}"

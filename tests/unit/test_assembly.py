@@ -63,10 +63,13 @@ def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: 
     assert "post_review.py:" in assembly.places["Praise"]
 
 
-def test_a_function_that_is_not_there_is_named(tmp_path: Path) -> None:
-    step = 'completed = [LambdaStep("X", parameters={"FunctionName": "not_there", "Payload.$": "$"})]'
-    with pytest.raises(WorkflowError, match=r"lambdas/not_there\.py"):
+def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_path: Path) -> None:
+    step = 'completed = [LambdaStep("X", parameters={"FunctionName": "colect_review", "Payload.$": "$"})]'
+    with pytest.raises(WorkflowError, match=r"lambdas/colect_review\.py") as refusal:
         _assembled(tmp_path, step)
+    assert "state 'X' (" in str(refusal.value)
+    assert "post_review.py:3)" in str(refusal.value)
+    assert "name 'collect_review', or" in str(refusal.value)
 
 
 def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import deploy
-from workflow.errors import PublishError
+from workflow.errors import PublishError, WorkflowError
 from workflow.publish.initialising import add_stage
 from workflow.publish.plan import Plan, ResourceChange
 from workflow.publish.show import Shown
@@ -76,6 +76,23 @@ def test_a_mistake_is_told_in_one_line_with_status_1(
     assert err.startswith("error: ")
     assert told in err
     assert err.count("\n") == 1
+
+
+def test_of_a_workflow_each_thing_that_is_wrong_has_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def assemble() -> None:
+        raise WorkflowError("post_review.py:6: state 'A': wrong\npost_review.py:7: state 'B': wrong, too")
+
+    monkeypatch.setattr("workflow.stack.assembly.assemble", assemble)
+
+    status, out, err = run("render", capsys=capsys)
+
+    assert (status, out) == (1, "")
+    assert err.splitlines() == [
+        "error: post_review.py:6: state 'A': wrong",
+        "error: post_review.py:7: state 'B': wrong, too",
+    ]
 
 
 def test_an_endpoint_that_nobody_serves_is_told(

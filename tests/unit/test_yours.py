@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from workflow.errors import WorkflowError
+from workflow.failures import TRANSIENT
 from workflow.machine import build_definition
 from workflow.stack.assembly import assemble
 
@@ -40,7 +41,7 @@ def test_steps_come_between_the_record_and_the_question_who_waits(post_review: A
     assert [states[state]["Next"] for state in way[:-1]] == way[1:]
     assert states["Record stop"]["Next"] == "Workflow waiting?"
     for step in ("One", "Three"):
-        assert [retry["JitterStrategy"] for retry in states[step]["Retry"]] == ["FULL", "FULL"]
+        assert states[step]["Retry"] == [retry.to_dict() for retry in TRANSIENT]
         assert states[step]["Catch"] == [
             {
                 "ErrorEquals": ["States.ALL"],
@@ -133,7 +134,7 @@ def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
     states = build_definition(post_review("failed = stopped = [send('Tell')]"))["States"]
     assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Tell"
     assert len(states["Tell"]["Catch"]) == 1
-    assert len(states["Tell"]["Retry"]) == 2
+    assert states["Tell"]["Retry"] == [retry.to_dict() for retry in TRANSIENT]
 
 
 @pytest.mark.parametrize(
@@ -184,3 +185,19 @@ completed = [overruled]
     )
     invoked = next(one["Resource"] for one in steps if one["Action"] == ["lambda:InvokeFunction"])
     assert {"Fn::Sub": "${StartLoop.Arn}"} in invoked
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("completed = [", "post_review.py:9: SyntaxError: '[' was never closed"),
+        ("completed = [LamdaStep('A')]", "post_review.py:9: NameError: name 'LamdaStep' is not defined"),
+        ("import not_there", "post_review.py:9: ModuleNotFoundError: No module named 'not_there'"),
+        ("completed = [\n  send(\n    1 / 0)]", "post_review.py:11: ZeroDivisionError: division by zero"),
+        ("completed = [send()]", "post_review.py:9: TypeError: send() missing 1 required positional"),
+    ],
+)
+def test_a_file_that_cannot_be_run_says_in_which_line(post_review: Any, lines: str, told: str) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        build_definition(post_review(lines))
+    assert str(refusal.value).startswith(told)

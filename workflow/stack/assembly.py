@@ -64,7 +64,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     machine = build_machine(post_review)
     made_at = places(machine)
     definition, names = _with_functions(render(machine), made_at)
-    functions = tuple(function(name, root) for name in sorted({*names, *ALWAYS}))
+    functions = tuple(_function(name, names.get(name), made_at, root) for name in sorted({*names, *ALWAYS}))
     if findings := check(definition, functions=[one.name for one in functions], places=made_at):
         raise WorkflowError("\n".join(map(str, findings)))
     return Assembly(
@@ -79,6 +79,16 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
             queries=QUERIES,
         ),
     )
+
+
+def _function(name: str, state: str | None, places: Mapping[str, str], root: Path) -> Function:
+    try:
+        return function(name, root)
+    except WorkflowError as error:
+        if state is None:
+            raise
+        place = f" ({places[state]})" if state in places else ""
+        raise WorkflowError(f"state {state!r}{place}: {error}") from None
 
 
 def _declared(post_review: Path, definition: Mapping[str, Any]) -> dict[str, list[Statement]]:
@@ -106,14 +116,14 @@ def _state_names(machine: Mapping[str, Any]) -> Iterator[str]:
 
 def _with_functions(
     definition: Mapping[str, Any], places: Mapping[str, str]
-) -> tuple[dict[str, Any], set[str]]:
-    """The definition with a placeholder for each function of `lambdas/`, and the names of these.
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The definition with a placeholder for each function of `lambdas/`; the names of these, each with a state.
 
     A step names such a function by its file or folder (`"FunctionName": "collect_review"`). What has a colon is the
     ARN of a function from elsewhere, and stays.
     """
     filled = copy.deepcopy(dict(definition))
-    names = set()
+    names: dict[str, str] = {}
     for state_name, state in _tasks(filled):
         for field in ("Parameters", "Arguments"):
             named = state.get(field)
@@ -128,7 +138,7 @@ def _with_functions(
                     f"state {state_name!r}{place}: {name!r} is neither a function of lambdas/ "
                     "(lower-case letters, digits, underscores) nor an ARN"
                 )
-            names.add(name)
+            names.setdefault(name, state_name)
             named["FunctionName"] = "${" + _camel(name) + "Arn}"
     return filled, names
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,13 @@ def _source_of(name: str, root: Path) -> tuple[Path, str, Path]:
         if (file := folder / name / inside).is_file():
             module = f"lambdas.{name}.handler" if inside == "handler.py" else f"lambdas.{name}"
             return file, module, folder / name / "requirements.txt"
+    known = [file.stem for file in folder.glob("*.py")] + [
+        file.parent.name for file in folder.glob("*/handler.py")
+    ]
+    close = get_close_matches(name, known, 1)
     raise WorkflowError(
-        f"there is no function {name!r}: write lambdas/{name}.py, or lambdas/{name}/handler.py, "
-        "with `def handler(event, context):`"
+        f"there is no function {name!r}: {f'name {close[0]!r}, or ' if close else ''}write lambdas/{name}.py, "
+        f"or lambdas/{name}/handler.py, with `def handler(event, context):`"
     )
 
 

@@ -30,6 +30,11 @@ Textract and Rekognition too. Errors carry the prefix of the service, as `SageMa
 (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the
 language in the Catch, where it cannot be, and so sets none in a machine whose default is JSONPath.
 
+*Choices about what is not there.* A rule of a JSONPath Choice whose path leads to nothing fails the execution with
+`States.Runtime`, which nothing catches; only `IsPresent` may ask. MiniStack takes the value for null, and goes on. And
+`IsPresent` is true of a null that is there.
+(https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html)
+
 *Message attributes.* The `sns:publish` integration takes MessageAttributes as the API does; MiniStack drops them.
 
 *Tables of many objects.* MiniStack lets DuckDB guess the columns of a JSON table from all of its files at once, each
@@ -72,6 +77,7 @@ def apply(directory: Path) -> None:
     _fail_failed_callbacks()
     _know_tokens()
     _set_variables_in_catch()
+    _fail_choices_about_nothing()
     _keep_message_attributes()
     _read_tables_of_many_objects()
     _count_loopback_as_tls()
@@ -336,6 +342,39 @@ def _set_variables_in_catch() -> None:
         return output
 
     stepfunctions._apply_catcher = apply_catcher_and_assign
+
+
+def _fail_choices_about_nothing() -> None:
+    from ministack.services import stepfunctions
+
+    evaluate = stepfunctions._evaluate_rule
+    tokens_of = stepfunctions._parse_jsonpath_tokens
+
+    def leads_somewhere(path: str, data: Any) -> bool:
+        for kind, key in tokens_of(path) or ():
+            held = isinstance(data, dict if kind == "field" else list)
+            if not held or (key not in data if kind == "field" else key >= len(data)):
+                return False
+            data = data[key]
+        return True
+
+    def evaluate_what_is_there(rule: dict[str, Any], data: Any, ctx: Any = None) -> bool:
+        asked = [
+            path
+            for key, path in rule.items()
+            if (key == "Variable" or key.endswith("Path")) and str(path).startswith(("$.", "$["))
+        ]
+        missing = [path for path in asked if not leads_somewhere(path, data)]
+        if asked and "IsPresent" in rule:
+            return bool(rule["IsPresent"]) is not bool(missing)
+        if missing:
+            raise stepfunctions._ExecutionError(
+                "States.Runtime",
+                f"Invalid path '{missing[0]}': The choice state's condition path references an invalid value.",
+            )
+        return bool(evaluate(rule, data, ctx))
+
+    stepfunctions._evaluate_rule = evaluate_what_is_there
 
 
 def _keep_message_attributes() -> None:

@@ -387,7 +387,7 @@ def _jsonpath_flow(state: _Machine, given: Shape) -> _Flow:
     guarded = sorted(
         str(rule["Variable"])
         for rule in _rules(state.get("Choices", ()))
-        if "Variable" in rule and any(key.startswith("Is") for key in rule)
+        if "Variable" in rule and "IsPresent" in rule
     )
     for rule in _rules(state.get("Choices", ())):
         for key, value in rule.items():
@@ -622,7 +622,7 @@ def _possibly_with(shape: Shape, paths: Collection[str]) -> Shape:
 
 
 def _is_guarded(path: Any, guarded: Collection[str]) -> bool:
-    """Whether a Choice asks first if the value is there, or of what kind it is."""
+    """Whether a Choice asks first if the value is there. To ask of what kind it is fails if it is not."""
     return isinstance(path, str) and any(path.startswith(guard) for guard in guarded)
 
 

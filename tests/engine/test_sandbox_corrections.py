@@ -302,6 +302,38 @@ def test_a_catch_sets_variables(execute, function):
     assert json.loads(execution["output"]) == "OutputMissing"
 
 
+@pytest.mark.parametrize(
+    ("given", "rule", "ended"),
+    [
+        ({"a": {"b": "x"}}, {"IsString": True}, "Yes"),
+        ({"a": {"b": None}}, {"IsString": True}, "No"),
+        ({"a": {"b": None}}, {"IsPresent": True}, "Yes"),
+        ({"a": {}}, {"IsPresent": True}, "No"),
+        ({"a": None}, {"IsPresent": True}, "No"),
+        ({"a": {}}, {"IsString": True}, None),
+        ({"a": None}, {"IsNull": True}, None),
+        ({"a": None}, {"StringEquals": "x"}, None),
+    ],
+    ids=json.dumps,
+)
+def test_a_choice_about_what_is_not_there_fails_the_execution(execute, given, rule, ended):
+    states = {
+        "Choice": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.a.b", **rule, "Next": "Yes"}],
+            "Default": "No",
+        },
+        "Yes": {"Type": "Pass", "Result": "Yes", "End": True},
+        "No": {"Type": "Pass", "Result": "No", "End": True},
+    }
+    execution = execute(states, given)
+    if ended is None:
+        assert (execution["status"], execution["error"]) == ("FAILED", "States.Runtime")
+        assert "$.a.b" in execution["cause"]
+    else:
+        assert json.loads(execution["output"]) == ended
+
+
 def test_a_state_machine_publishes_message_attributes(sandbox, execute, unique):
     topic = sandbox.client("sns").create_topic(Name=unique)["TopicArn"]
     sqs = sandbox.client("sqs")

@@ -455,9 +455,18 @@ def test_what_a_choice_asks_for_may_be_there() -> None:
     assert said(definition(Chain([route, Succeed("End")]))) == []
 
 
-def test_a_choice_on_what_is_not_there() -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ChoiceRule.StringEquals("$.detail.status", "Completed"),
+        ChoiceRule.IsString("$.detail.status", True),
+        ChoiceRule.IsNull("$.detail.status", False),
+    ],
+    ids=str,
+)
+def test_a_choice_on_what_is_not_there(rule: Any) -> None:
     route = Choice("Route")
-    route.add_choice(ChoiceRule.StringEquals("$.detail.status", "Completed"), Succeed("Yes"))
+    route.add_choice(rule, Succeed("Yes"))
     [message] = said(definition(Chain([route, Succeed("No")])))
     assert message.startswith("state 'Route': $.detail.status: no step before provides 'status'")
 

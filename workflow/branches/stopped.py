@@ -45,7 +45,16 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
     )
     ending = Chain([notify, record_stop, *([after] if after else [])])
     keep.next(notify)
-    choice = Choice("Answers given?", comment="A stopped loop has an output only if somebody had answered.")
-    choice.add_choice(ChoiceRule.IsString(variable="$.detail.humanLoopOutput.outputS3Uri", value=True), keep)
+    choice = Choice(
+        "Answers given?",
+        comment="A stopped loop has an output only if somebody had answered.",
+        query_language="JSONata",
+    )
+    # humanLoopOutput may be null or missing, and a rule by JSONPath would then fail the execution.
+    choice.add_choice(
+        ChoiceRule.Condition(jsonata("$type($states.input.detail.humanLoopOutput.outputS3Uri) = 'string'")),
+        keep,
+        comment="an output is named",
+    )
     choice.default_choice(ending)
     return choice

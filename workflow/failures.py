@@ -18,10 +18,14 @@ FAILED_STEP = "failedStep"
 
 
 def in_words(failure: str) -> str:
-    """An expression for a caught error in words. A function's error comes as JSON with the message inside."""
+    """An expression for a caught error in words, 2,000 characters at most: a message holds it several times.
+
+    A function's error comes as JSON with the message inside; a long one has lost its end, and is no JSON.
+    """
     return (
-        f"($failure := {failure}; $failure.Error & ': ' & ("
-        "$contains($failure.Cause, '\"errorMessage\"') ? $parse($failure.Cause).errorMessage : $failure.Cause))"
+        f"($failure := {failure}; $substring($failure.Error & ': ' & ("
+        '$contains($failure.Cause, /^\\{.*"errorMessage".*\\}$/)'
+        " ? $parse($failure.Cause).errorMessage : $failure.Cause), 0, 2000))"
     )
 
 
@@ -36,6 +40,15 @@ TRANSIENT = [
         backoff_rate=2.0,
         max_attempts=10,
         max_delay_seconds=120,
+        jitter_strategy="FULL",
+    ),
+    # The function died, or ran out of time: once more may help, many times would not.
+    Retry(
+        error_equals=["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"],
+        interval_seconds=2,
+        backoff_rate=2.0,
+        max_attempts=2,
+        max_delay_seconds=60,
         jitter_strategy="FULL",
     ),
     Retry(

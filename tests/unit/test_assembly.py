@@ -41,6 +41,16 @@ completed = [SqsSendMessageStep("Tell the shop", parameters={
     assert json.dumps(added["Resource"]).count("reviewed") == 1
 
 
+@pytest.mark.parametrize("name", ["EscalationTopic", "LedgerTable", "NotificationTopic", "ReviewBucket"])
+def test_a_step_can_name_what_the_stack_has(tmp_path: Path, name: str) -> None:
+    step = (
+        'completed = [AwsSdkTask("Look", service="s3", action="headBucket",'
+        f' parameters={{"Bucket": "${{{name}}}"}}, result_path="$.bucket")]'
+    )
+    machine = _assembled(tmp_path, step).template.to_dict()["Resources"]["StateMachine"]["Properties"]
+    assert machine["DefinitionSubstitutions"][name] == {"Ref": name}
+
+
 def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: Path) -> None:
     step = (
         'completed = [LambdaStep("Praise", parameters={"FunctionName": "praise", "Payload.$": "$.review"},'

@@ -406,6 +406,7 @@ def _state_machine(
                     "EscalationTopic": Ref("EscalationTopic"),
                     "LedgerTable": Ref("LedgerTable"),
                     "NotificationTopic": Ref("NotificationTopic"),
+                    "ReviewBucket": Ref("ReviewBucket"),
                     "Region": Ref("AWS::Region"),
                     "Stage": Ref("Stage"),
                 }.items()

@@ -75,6 +75,12 @@ def scored(value: Any) -> Scored | None:
     return None
 
 
+def is_scored(value: Any) -> bool:
+    """Tells whether a predicted value is nothing but a value and its confidence."""
+    keys = {key.lower() for key in value} if isinstance(value, dict) else set()
+    return len(keys) == 2 and not keys.isdisjoint(_VALUE_KEYS) and not keys.isdisjoint(_CONFIDENCE_KEYS)
+
+
 def confidence_of(value: dict[str, Any]) -> float | None:
     """Returns the confidence, from 0 to 1, that stands in a predicted value; None if there is none."""
     lowered = {key.lower(): inner for key, inner in value.items()}

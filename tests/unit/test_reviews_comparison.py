@@ -212,6 +212,13 @@ BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
         ([], {"labels": ["dog"]}, {"e/dog": (None, "dog", "added")}),
         ("a  text", "a text", {"e": ("a text", "a text", "kept")}),
         (12, "12", {"e": ("12", "12", "kept")}),
+        (12, 12, {"e": (12, 12, "kept")}),
+        ({"value": 12, "confidence": 0.6}, 13, {"e": (12, 13, "changed")}),
+        (
+            {"lines": [1], "score": 2},
+            {"lines": [1], "score": 2},
+            {"e": (*[{"lines": [1], "score": 2}] * 2, "kept")},
+        ),
         ({"text": "a", "confidence": 99}, "b", {"e": ("a", "b", "changed")}),
         (True, {"on": True}, {"e": (True, True, "kept")}),
         ({"value": True, "confidence": 0.6}, {"on": False}, {"e": (True, False, "changed")}),

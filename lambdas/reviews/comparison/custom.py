@@ -32,7 +32,7 @@ from lambdas.reviews.elements import (
     Text,
     parse_element,
 )
-from lambdas.reviews.prediction import confidence_of, find_prediction, likeliest, likely, scored
+from lambdas.reviews.prediction import confidence_of, find_prediction, is_scored, likeliest, likely, scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -219,7 +219,8 @@ def _items(shape: type[Element], element: Element | None) -> list[Any]:
 def _predicted_items(shape: type[Element], predicted: Any) -> list[Scored] | None:
     """Returns a prediction as values of the element's shape; None if it does not fit it."""
     if shape is Other:
-        return [Scored(predicted)]
+        # Only what is nothing but a value and its confidence is taken apart: the rest may be the element's own.
+        return [(is_scored(predicted) and scored(predicted)) or Scored(predicted)]
     if shape is Text:
         text = scored(predicted)
         return None if text is None else [Scored(_as_text(text.value), text.confidence)]

@@ -63,6 +63,7 @@ class InvalidDocument(ReviewError):
         return cls(document, path + json_path(first["loc"]), problem)
 
 
+_TIME = "expected a time such as 2026-01-31T08:15:00Z"
 _WORDS = {
     "missing": "missing",
     "model_type": "expected an object",
@@ -74,7 +75,13 @@ _WORDS = {
     "string_type": "expected a text",
     "string_unicode": "not a valid text: half of a surrogate pair",
     "float_type": "expected a number",
+    "float_parsing": "expected a number",
     "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
 }
 _TYPES = {
     type(None): "null",

@@ -68,9 +68,11 @@ def parse_output(raw: bytes) -> Output:
             fields[key] = [_read_answer(reader, task_type) for _ in reader.elements()]
         elif key == "inputContent" and task_type != "custom" and reader.peek() == "{":
             fields[key], within = _read_input_content(reader)
-            service |= within
+            service |= {name: told for name, told in within.items() if told is not None}
         elif key in _SERVICE_FIELDS and task_type != "custom":
-            service.setdefault(key, _SERVICE_FIELDS[key](reader))
+            told = _SERVICE_FIELDS[key](reader)
+            if told is not None:
+                service.setdefault(key, told)
         elif key not in _SERVICE_FIELDS:
             fields[key] = reader.value()
     reader.expect_end()

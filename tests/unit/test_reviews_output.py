@@ -127,6 +127,19 @@ def test_the_ai_services_fields_are_read_in_both_places_and_spellings(place: str
     ]
 
 
+@pytest.mark.parametrize("nothing_in", ["inputContent", "top level"])
+def test_a_null_in_one_place_does_not_hide_what_is_told_in_the_other(nothing_in: str) -> None:
+    document = samples.rekognition([("Suggestive", "", 96.7)], [("Suggestive", "")])
+    fields = document["inputContent"] if nothing_in == "top level" else document
+    nothing = document if nothing_in == "top level" else document["inputContent"]
+    told = document["inputContent"]["aiServiceResponse"]
+    nothing["aiServiceResponse"] = None
+    fields["aiServiceResponse"] = told
+    # Whichever comes first.
+    for ordered in (document, dict(reversed(document.items()))):
+        assert samples.parsed(ordered).ai_service_response is not None
+
+
 def test_a_textract_output_keeps_what_a_comparison_needs() -> None:
     output = samples.parsed(
         samples.textract([samples.pair("a", "Name:", "Ana")], [samples.said_pair("a", "Name:", "Ann")])
@@ -268,7 +281,7 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         (broken("humanAnswers>0>submissionTime"), "output.json, $.humanAnswers[0].submissionTime: missing"),
         (
             broken("humanAnswers>0>submissionTime", "yesterday"),
-            "output.json, $.humanAnswers[0].submissionTime: Input should be a valid datetime",
+            "output.json, $.humanAnswers[0].submissionTime: expected a time such as 2026-01-31T08:15:00Z, found",
         ),
         (
             broken("humanAnswers>0>submissionTime", "9999-12-31T23:59:59-14:00"),
@@ -305,7 +318,7 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         ),
         (
             broken("inputContent>aiServiceResponse>blocks>1>confidence", "high"),
-            "output.json, $.inputContent.aiServiceResponse.blocks[1].confidence: Input should be a valid number",
+            "output.json, $.inputContent.aiServiceResponse.blocks[1].confidence: expected a number, found",
         ),
         (
             broken("inputContent>selectedAiServiceResponse>blocks", {"0": 1}),
@@ -313,7 +326,8 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         ),
         (
             broken("inputContent>humanTaskActivationConditionResults>Conditions>0>EvaluationResult", "maybe"),
-            "output.json, $.inputContent.humanTaskActivationConditionResults.Conditions[0].EvaluationResult: Input",
+            "output.json, $.inputContent.humanTaskActivationConditionResults.Conditions[0].EvaluationResult: "
+            "expected true or false",
         ),
     ],
 )

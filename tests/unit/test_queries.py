@@ -13,6 +13,7 @@ import pytest
 
 from lambdas.reviews.record import FieldRecord, ReviewRecord
 from sandbox.invented_reviews import generate
+from tests.unit.review_samples import custom, record_of
 from workflow.errors import AfterloopError
 from workflow.operations.queries import FLOW_DEFINITION, LAST_DAYS, QUERIES, query
 from workflow.operations.report.statistics import ReviewStatistics
@@ -32,7 +33,12 @@ def stored() -> list[tuple[str, bytes]]:
 @pytest.fixture(scope="module")
 def athena(stored: list[tuple[str, bytes]], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """DuckDB with the table as Glue defines it: its columns and types, its partitions from the keys."""
-    folder = tmp_path_factory.mktemp("objects")
+    connection = table_of(stored, tmp_path_factory.mktemp("objects"))
+    yield connection
+    connection.close()
+
+
+def table_of(stored: list[tuple[str, bytes]], folder: Path) -> Any:
     files: dict[str, list[bytes]] = defaultdict(list)
     for key, line in stored:
         files[key.rpartition("/")[0]].append(line)
@@ -48,8 +54,7 @@ def athena(stored: list[tuple[str, bytes]], tmp_path_factory: pytest.TempPathFac
         f"columns = {{{types}}}, hive_partitioning = true, "
         "hive_types = {'flow_definition': VARCHAR, 'date': VARCHAR})"
     )
-    yield connection
-    connection.close()
+    return connection
 
 
 def _duckdb_type(hive: str) -> str:
@@ -76,7 +81,11 @@ def records_of(stored: list[tuple[str, bytes]], flow: str) -> list[ReviewRecord]
 
 
 def judged(record: ReviewRecord) -> list[FieldRecord]:
-    return [part for part in record.fields if part.outcome in ("kept", "changed", "removed")]
+    return [
+        part
+        for part in record.fields
+        if part.outcome in ("kept", "changed", "removed") and part.predicted is not None
+    ]
 
 
 def test_there_is_a_query_for_each_question() -> None:
@@ -102,7 +111,9 @@ def test_overruled_by_field(athena: Any, stored: list[tuple[str, bytes]], flow: 
             overruled[part.name] += part.outcome != "kept"
     rows = ask(athena, "overruled-by-field", flow)
     assert {row["field_name"]: (row["predictions"], row["predictions_overruled"]) for row in rows} == {
-        name: (predictions[name], overruled[name]) for name in predictions
+        part.name: (predictions[part.name], overruled[part.name])
+        for record in records_of(stored, flow)
+        for part in record.fields
     }
     shares = [row["overruled_percent"] for row in rows]
     assert shares == sorted(shares, reverse=True)
@@ -110,6 +121,7 @@ def test_overruled_by_field(athena: Any, stored: list[tuple[str, bytes]], flow: 
         row["overruled_percent"]
         == pytest.approx(100 * row["predictions_overruled"] / row["predictions"], abs=0.051)
         for row in rows
+        if row["predictions"]
     )
 
 
@@ -148,6 +160,30 @@ def test_agreement_by_worker(athena: Any, stored: list[tuple[str, bytes]], flow:
     }
     shares = [row["agreed_percent"] for row in rows]
     assert shares == sorted(shares)
+
+
+def test_workers_agree_on_boxes_of_one_label_and_nobody_keeps_what_is_not_there(tmp_path: Path) -> None:
+    def box(label: str, left: int) -> dict[str, Any]:
+        return {"label": label, "left": left, "top": 0, "width": 100, "height": 100}
+
+    document = custom(
+        {"prediction": {"boundingBoxes": [box('a "dog"', 10)]}},
+        {"e": {"boundingBoxes": [box('a "dog"', 12)]}},
+        {"e": {"boundingBoxes": [box('a "dog"', 16)]}},
+        {"e": {"boundingBoxes": [box('a "cat"', 11), box("bird", 500)]}},
+    )
+    for index, answer in enumerate(document["humanAnswers"]):
+        answer["workerId"] = f"w{index}"
+    record = record_of(document)
+    day = Period(record.created_at.date(), record.created_at.date() + timedelta(days=1))
+    connection = table_of([(record.key, record.to_line())], tmp_path)
+    try:
+        agreement = connection.execute(query("agreement-by-worker", record.flow_definition, day)).fetchall()
+        fields = connection.execute(query("overruled-by-field", record.flow_definition, day)).fetchall()
+    finally:
+        connection.close()
+    assert agreement == [("w2", 2, 0, 0.0), ("w0", 2, 2, 100.0), ("w1", 2, 2, 100.0)]
+    assert fields == [('e/a "dog"', 1, 0, 0.0, 0, 0), ("e/bird", 0, 0, None, 0, 0)]
 
 
 @pytest.mark.parametrize("flow", FLOWS)

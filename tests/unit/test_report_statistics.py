@@ -96,6 +96,18 @@ def test_the_overrule_rate_counts_predictions_on_which_people_came_to_a_result()
     }  # fmt: skip
 
 
+def test_what_only_a_minority_added_is_no_prediction_that_was_kept() -> None:
+    minority = field("kept", name="bird", predicted=None, agreement=2 / 3)
+    figures = figures_of(review(field("kept"), minority, answers=3), review(minority, answers=3))
+    assert figures.overruled == Share(0, 1)
+    assert figures.overruled_reviews == Share(0, 1)
+    assert figures.outcomes == {"kept": 1}
+    assert {one.field.name: (one.overruled, one.agreed) for one in figures.fields} == {
+        "total": (Share(0, 1), Share(0, 0)),
+        "bird": (Share(0, 0), Share(0, 2)),
+    }
+
+
 def test_a_review_without_predictions_is_counted_but_compared_with_nothing() -> None:
     figures = figures_of(review(field("answered")), review(answers=0, status="Stopped"))
     assert (figures.reviews, figures.completed, figures.unanswered) == (2, 1, 1)

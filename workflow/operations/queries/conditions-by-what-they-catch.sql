@@ -14,6 +14,9 @@ CROSS JOIN UNNEST(fields) AS field
 WHERE
     flow_definition = 'YOUR-FLOW-DEFINITION'
     AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)
-    AND field.outcome IN ('kept', 'changed', 'removed', 'added')
+    AND (
+        field.outcome = 'added'
+        OR (field.outcome IN ('kept', 'changed', 'removed') AND field.predicted IS NOT NULL)
+    )
 GROUP BY activated.condition_name
 ORDER BY overruled_percent, reviews_compared DESC, condition_name

@@ -3,11 +3,18 @@
 -- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
 SELECT
     field.name AS field_name,
-    count(*) FILTER (WHERE field.outcome IN ('kept', 'changed', 'removed')) AS predictions,
+    count(*) FILTER (
+        WHERE field.outcome IN ('kept', 'changed', 'removed') AND field.predicted IS NOT NULL
+    ) AS predictions,
     count(*) FILTER (WHERE field.outcome IN ('changed', 'removed')) AS predictions_overruled,
     round(
         100e0 * count(*) FILTER (WHERE field.outcome IN ('changed', 'removed'))
-        / nullif(count(*) FILTER (WHERE field.outcome IN ('kept', 'changed', 'removed')), 0),
+        / nullif(
+            count(*) FILTER (
+                WHERE field.outcome IN ('kept', 'changed', 'removed') AND field.predicted IS NOT NULL
+            ),
+            0
+        ),
         1
     ) AS overruled_percent,
     count(*) FILTER (WHERE field.outcome = 'added') AS added_by_people,

@@ -399,13 +399,15 @@ class ReviewStatistics:
         for part in record["fields"]:
             outcome = part["outcome"]
             counts = self._field_counts(flow, part["name"])
-            counts.outcomes[outcome] = counts.outcomes.get(outcome, 0) + 1
             if several and (agreement := part["agreement"]) is not None:
                 counts.shared += 1
                 counts.unanimous += agreement == 1
+            if outcome == "kept" and part["predicted"] is None:
+                continue  # a minority added something: there is still no prediction that was kept
+            counts.outcomes[outcome] = counts.outcomes.get(outcome, 0) + 1
             if outcome in _COMPARED:
                 compared = True
-            if outcome not in _JUDGED or part["predicted"] is None:
+            if outcome not in _JUDGED:
                 continue
             judged += 1
             is_wrong = outcome != "kept"

@@ -287,6 +287,10 @@ def local(
     ),
 ) -> None:
     """Run the whole of it on this machine, with no AWS account."""
+    if not report.absolute().parent.is_dir():
+        raise AfterloopError(
+            f"cannot write {report}: there is no such folder; name another file with --report"
+        )
     from sandbox.local import run
 
     if not run(console=_console(Output.TEXT), port=port, once=once, report=report):

@@ -198,8 +198,13 @@ def dot_chart(
         lows, highs = zip(*(share.interval for _, share in rows), strict=True)
         values = [share.value for _, share in rows] + ([] if whole is None else [whole])
         # Shares are near one of the ends, mostly: the scale shows that end.
-        left = math.floor(10 * min(values) - 0.5) / 10 if min(values) > 0.6 else 0.0
-        right = 1.0 if left else _ceiling(max(values) * 1.08)
+        # It shows whole intervals; those of small samples would stretch it, and may reach beyond it.
+        firm = [share.interval for _, share in rows if not share.small]
+        lowest = min([*(10 * value - 0.5 for value in values), *(10 * low for low, _ in firm)])
+        left = math.floor(lowest) / 10 if min(values) > 0.6 else 0.0
+        right = (
+            1.0 if left else _ceiling(max([*(value * 1.08 for value in values), *(high for _, high in firm)]))
+        )
         axes.set_xlim(left, right)
         axes.set_ylim(len(rows) - 0.35, -0.65)
         if whole is not None:
@@ -208,6 +213,9 @@ def dot_chart(
             at = place if sheet.wide else place + 0.2
             ends = [max(low, left), min(high, right)]
             axes.plot(ends, [at, at], color=_COLOURS[colour], linewidth=2.5, alpha=0.4)
+            for end, tip, beyond in ((left, "<", low < left), (right, ">", high > right)):
+                if beyond:
+                    axes.plot([end], [at], marker=tip, markersize=5, color=_COLOURS[colour], clip_on=False)
             axes.plot(
                 [share.value],
                 [at],

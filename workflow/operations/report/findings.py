@@ -251,8 +251,8 @@ def _loops(facts: LoopFacts | None) -> Finding | None:
             if facts.escalated
             else "; none was left to a person to decide."
         ),
-        f"{words.count(facts.restarted)} were started anew; {words.count(facts.recovered)} of the restarts ended in "
-        "a review.",
+        f"{words.count(facts.restarted)} {'was' if facts.restarted == 1 else 'were'} started anew; "
+        f"{words.count(facts.recovered)} of the restarts ended in a review.",
     )
 
 

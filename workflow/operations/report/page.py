@@ -149,7 +149,9 @@ def _nothing(figures: Figures, facts: LoopFacts | None, origin: Origin) -> str:
 
 def _key_figures(figures: Figures, facts: LoopFacts | None) -> str:
     agreement, times = figures.agreement, figures.times
-    known: list[tuple[str, str]] = [(words.count(figures.reviews), "reviews")]
+    known: list[tuple[str, str]] = [
+        (words.count(figures.reviews), "review" if figures.reviews == 1 else "reviews")
+    ]
     if figures.overruled_reviews.n:
         known.append((words.percent(figures.overruled_reviews.value), "of reviews had something to correct"))
     if times.answers:
@@ -157,7 +159,8 @@ def _key_figures(figures: Figures, facts: LoopFacts | None) -> str:
     if agreement.unanimous.n:
         known.append((words.percent(agreement.unanimous.value), "of fields answered the same by all"))
     if facts is not None and facts.loops:
-        known.append((words.count(facts.by_status.get("Failed", 0)), "human loops failed"))
+        failed = facts.by_status.get("Failed", 0)
+        known.append((words.count(failed), "human loop failed" if failed == 1 else "human loops failed"))
         known.append((words.count(facts.escalated), "escalated to a person"))
     items = "".join(
         f"<div><dt>{_prose(label)}</dt><dd>{_prose(number)}</dd></div>" for number, label in known
@@ -473,9 +476,10 @@ def _loops(figures: Figures, facts: LoopFacts) -> str:
     said = f"{words.count(facts.loops, 'human loop')} in all."
     if failed:
         said += (
-            f" {words.count(failed)} failed ({codes}). {words.count(facts.restarted)} were started anew under another "
-            f"name; of those {words.count(facts.restarts, 'restart')}, {words.count(facts.recovered)} ended in a "
-            f"review. {words.count(facts.escalated)} had to be decided by a person."
+            f" {words.count(failed)} failed ({codes}). {words.count(facts.restarted)} "
+            f"{'was' if facts.restarted == 1 else 'were'} started anew under another name; of "
+            f"{words.count(facts.restarts, 'restart')}, {words.count(facts.recovered)} ended in a review. "
+            f"{words.count(facts.escalated)} had to be decided by a person."
         )
     elif facts.escalated:
         said += f" {words.count(facts.escalated)} had to be decided by a person."
@@ -496,8 +500,8 @@ def _without_ledger(figures: Figures) -> str:
     stopped = figures.reviews - figures.completed
     return _section(
         "What became of the human loops",
-        f"{words.count(figures.completed)} of these reviews are of loops that were completed, {words.count(stopped)} "
-        "of loops that were stopped. Failed loops, restarts and escalations are in the stage's ledger, which this "
+        f"Of these reviews, {words.count(figures.completed)} came from loops that were completed, {words.count(stopped)} "
+        "from loops that were stopped. Failed loops, restarts and escalations are in the stage's ledger, which this "
         "report was made without.",
     )
 

@@ -26,6 +26,7 @@ _PASSING = frozenset(
         "InternalFailure",
         "InternalServerError",
         "InternalServerException",
+        "KmsThrottlingException",
         "LimitExceededException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
@@ -63,6 +64,7 @@ def starter() -> Starter:
         textract=client("textract"),
         rekognition=client("rekognition"),
         waiting=waiting(),
+        flow_definitions=environment().flow_definitions,
     )
 
 

@@ -11,7 +11,7 @@ __all__ = ["Environment", "environment"]
 
 
 class Environment(BaseModel):
-    """What the stack tells its functions. All functions of the workflow itself get all of it."""
+    """What the stack tells its functions. All functions of the workflow itself get it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -22,6 +22,13 @@ class Environment(BaseModel):
     """JSON of `lambdas.reviews.settings.ReviewSettings`."""
     restart_settings: str
     """JSON of `lambdas.restart_policy.RestartSettings`."""
+    flow_definition_arns: str | None = None
+    """For the functions that start loops or look for them: ARNs, with commas between; `*` stands for all."""
+
+    @property
+    def flow_definitions(self) -> tuple[str, ...]:
+        """ARNs of those whose loops are the stage's; none stands for all of the account."""
+        return tuple(arn for arn in (self.flow_definition_arns or "").split(",") if arn.startswith("arn:"))
 
 
 @cache

@@ -86,7 +86,7 @@ class RestartRules(_Settings):
     """How many loops a lineage may have, the first included."""
     back_off: BackOff = BackOff()
     expired_to: FlowDefinition | None = None
-    """Name or ARN of another flow definition (another team) that expired loops go to."""
+    """Name or ARN of another flow definition (another team) that expired loops go to; one of the stage's."""
     escalate_to: tuple[Email, ...] = ()
     """E-mail addresses that are told about escalations, beside those of the whole stage."""
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -229,6 +230,8 @@ class Starter:
     textract: TextractClient
     rekognition: RekognitionClient
     waiting: WaitingWorkflows
+    flow_definitions: Sequence[str] = ()
+    """ARNs of those whose loops the stage hears of; none stands for all of the account."""
 
     def start(self, request: StartRequest) -> StartedLoop:
         """Start a loop, or go on with a start that did not come to its end.
@@ -237,7 +240,7 @@ class Starter:
 
         Raises:
             InvalidLoopName: A2I would refuse the name.
-            InvalidRequest: Textract or Rekognition have no such request.
+            InvalidRequest: Textract or Rekognition have no such request, or the flow definition is none of the stage's.
             InputTooLarge: A2I takes 3 MiB.
             NameTaken: Another loop has the name.
             StartRefused: The service refuses.
@@ -245,6 +248,7 @@ class Starter:
         """
         name = request.name
         kept = _Kept(task=request.task, content_classifiers=request.content_classifiers)
+        self._must_hear_of(request.flow_definition_arn)
         self._check(name, kept)
         body = _bytes(kept.model_dump(mode="json", by_alias=True))
         digest = hashlib.sha256(body).hexdigest()
@@ -274,9 +278,11 @@ class Starter:
 
         Raises:
             InputUnknown: The ledger does not know the input of the failed loop.
+            InvalidRequest: The flow definition is none of the stage's.
             NameTaken: A loop of the new name exists that is not this restart.
             StartRefused: The service refuses.
         """
+        self._must_hear_of(flow_definition_arn)
         kept = self._kept(failed)
         attempt = failed.attempt + 1
         name = loop_names.of_restart(failed.root, attempt)
@@ -311,6 +317,13 @@ class Starter:
             StartRefused: The service refuses.
         """
         return self._run(loop, self._kept(loop), caller_is_told=False)
+
+    def _must_hear_of(self, flow_definition_arn: str) -> None:
+        if self.flow_definitions and flow_definition_arn not in self.flow_definitions:
+            raise InvalidRequest(
+                f"flowDefinitionArn: {flow_definition_arn} is not in flow_definitions of the stage's settings: "
+                "the stage would not hear of the loop's end"
+            )
 
     def _check(self, name: str, kept: _Kept) -> None:
         """Everything that can be known to be wrong before a call is made."""

@@ -619,6 +619,20 @@ def test_post_review_steps_keep_the_answer_from_nobody(
     assert extended.row(name).answer == "delivered"
 
 
+def test_a_loop_of_which_the_stage_would_not_hear_is_not_started(extended: PublishedStage) -> None:
+    elsewhere = extended.flow_definition()
+    refused = f"InvalidRequest: .*{elsewhere} is not in flow_definitions of the stage's settings"
+    with pytest.raises(RuntimeError, match=refused):
+        extended.start(extended.name(), elsewhere, SUPPORT_MESSAGE.prediction)
+
+    name = extended.name()
+    extended.start(name, extended.flow_definition_arn(EXTENDED_FLOW), SUPPORT_MESSAGE.prediction)
+    with pytest.raises(RuntimeError, match=refused):
+        extended.invoke(
+            "afterloop-extended-RestartLoop", {"humanLoopName": name, "flowDefinitionArn": elsewhere}
+        )
+
+
 CLASSIFY = """
 def handler(event, context):
     return {"label": "praise", "confidence": 0.97 if "thank" in event["text"] else 0.53}

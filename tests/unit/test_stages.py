@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from unittest import mock
 
@@ -150,6 +151,19 @@ def test_a_flow_definition_s_restart_rules_add_to_the_stage_s(write) -> None:
         (f"{DEV}predictions = {{ forms = 'a[' }}", "stage dev: predictions.forms: not a JMESPath expression"),
         (f"{DEV}flow_definitions = ['{ELSEWHERE}']", "is in another Region than the stage's, us-east-1"),
         (
+            f"{DEV}restart.expired_to = '{ELSEWHERE}'",
+            "restart.expired_to: " + ELSEWHERE + " is in another Region than the stage's, us-east-1",
+        ),
+        (
+            f"{DEV}flow_definitions = ['forms']\nrestart.expired_to = 'night'",
+            "restart.expired_to: 'night' is not in flow_definitions: the stage would not hear",
+        ),
+        (
+            f"{DEV}flow_definitions = ['forms']\n[stages.dev.flow_definition_settings.forms.restart]\n"
+            "expired_to = 'night'",
+            "flow_definition_settings.forms.restart.expired_to: 'night' is not in flow_definitions",
+        ),
+        (
             f"{DEV}predictions = {{ 'Forms 1' = 'a' }}",
             "Give a JMESPath into inputContent for each flow definition, by name.",
         ),
@@ -195,6 +209,36 @@ def test_settings_that_are_too_long_for_the_stack_are_refused() -> None:
         match=r"predictions.* characters of the stack parameter ReviewSettings, which takes 4096",
     ):
         stage.parameters()
+
+
+def test_more_flow_definitions_than_an_event_pattern_takes_are_refused() -> None:
+    flows = tuple(f"flow-{n:04}" for n in range(40))
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=flows)
+    with pytest.raises(
+        SettingsError, match=r"flow_definitions: the ARNs make \d{4} characters of the rule's event"
+    ):
+        stage.parameters("1" * 12)
+    few = stage.model_copy(update={"flow_definitions": flows[:20]}).parameters("1" * 12)["FlowDefinitionArns"]
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker A2I HumanLoop Status Change"],
+        "detail": {"flowDefinitionArn": few.split(",")},
+    }
+    assert len(json.dumps(pattern)) <= 2048
+
+
+def test_settings_that_are_too_long_for_a_function_are_refused() -> None:
+    flows = tuple(f"flow-{n:04}" for n in range(20))
+    predictions = dict.fromkeys(flows, "a.path.to.the.prediction" + 4 * ".and.further.down")
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        flow_definitions=flows,
+        predictions=predictions,
+    )
+    with pytest.raises(SettingsError, match=r"predictions.*flow_definitions: together they make \d{4} bytes"):
+        stage.parameters("1" * 12)
 
 
 def test_escalations_are_told_to_the_stage_s_people_and_to_a_flow_definition_s() -> None:

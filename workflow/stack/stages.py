@@ -50,9 +50,16 @@ reviews and the workflow must be in the loops' Region: a stage elsewhere would n
 EMAILS_PER_TOPIC = 5
 """Subscriptions that the template has for each topic: it is the same for all stages, to the byte."""
 
+ENVIRONMENT_LIMIT = 3500
+"""Bytes of settings in a function's environment: Lambda takes 4 KB, and names and our own variables are in it."""
+
 PARAMETER_LIMIT = 4096
 """Characters of a CloudFormation parameter's value
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
+
+PATTERN_LIMIT = 2048 - 128
+"""Characters of ARNs in a rule's event pattern, which may have 2,048 with all the rest
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html)."""
 
 RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -208,6 +215,21 @@ class Stage(_Settings):
                     f"{len(value)} characters of the stack parameter {parameter}, "
                     f"which takes {PARAMETER_LIMIT}; shorten them, or use two stages"
                 )
+        arns = json.dumps(parameters["FlowDefinitionArns"].split(","), separators=(",", ":"))
+        if len(arns) > PATTERN_LIMIT:
+            raise SettingsError(
+                f"stage {self.name}: flow_definitions: the ARNs make {len(arns)} characters of the rule's event "
+                f"pattern, which has room for {PATTERN_LIMIT}; use two stages, or leave the key out for all"
+            )
+        # All functions have the first two, and those that start loops the third as well.
+        in_environment = ("ReviewSettings", "RestartSettings", "FlowDefinitionArns")
+        together = sum(len(parameters[parameter].encode()) for parameter in in_environment)
+        if together > ENVIRONMENT_LIMIT:
+            keys = ", ".join(_KEYS_OF_PARAMETER[parameter] for parameter in in_environment)
+            raise SettingsError(
+                f"stage {self.name}: {keys}: together they make {together} bytes of a function's environment, "
+                f"which has room for {ENVIRONMENT_LIMIT}; shorten them, or use two stages"
+            )
         return parameters
 
     def _escalated_to(self) -> dict[str, tuple[Email, ...]]:
@@ -268,11 +290,32 @@ class Stage(_Settings):
                 where = _key(("flow_definition_settings", flow, "restart", *first["loc"]))
                 raise ValueError(f"{where}: {first['msg']}") from None
         for flow in self.flow_definitions:
-            if flow.startswith("arn:") and flow.split(":")[3] != self.region:
+            if self._is_elsewhere(flow):
                 raise ValueError(
                     f"flow_definitions: {flow} is in another Region than the stage's, {self.region}"
                 )
+        for key, expired_to in self._expired_to().items():
+            if self._is_elsewhere(expired_to):
+                raise ValueError(f"{key}: {expired_to} is in another Region than the stage's, {self.region}")
+            names = [flow.rpartition("/")[2] for flow in self.flow_definitions]
+            if names and expired_to.rpartition("/")[2] not in names:
+                raise ValueError(
+                    f"{key}: {expired_to!r} is not in flow_definitions: the stage would not hear of the end of "
+                    "loops that go there; add it"
+                )
         return self
+
+    def _is_elsewhere(self, flow_definition: str) -> bool:
+        return flow_definition.startswith("arn:") and flow_definition.split(":")[3] != self.region
+
+    def _expired_to(self) -> dict[str, str]:
+        """The flow definitions that expired loops go to, by the key that says so."""
+        of_flows = {
+            f"flow_definition_settings.{flow}.restart.expired_to": settings.restart.get("expired_to")
+            for flow, settings in self.flow_definition_settings.items()
+        }
+        given = {"restart.expired_to": self.restart.expired_to, **of_flows}
+        return {key: expired_to for key, expired_to in given.items() if expired_to}
 
 
 _KEYS_OF_PARAMETER = {

@@ -61,13 +61,13 @@ EMAILS_PER_TOPIC = 5
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
 
-_OF_ONE_FUNCTION = {
-    "Reconcile": {
-        "FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns")),
-        "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS),
-    }
+_FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
+_OF_SOME_FUNCTIONS = {
+    "Reconcile": {**_FLOW_DEFINITIONS, "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS)},
+    "RestartLoop": _FLOW_DEFINITIONS,
+    "StartLoop": _FLOW_DEFINITIONS,
 }
-"""Variables that one function alone gets."""
+"""Variables that these functions alone get: all of a function's together may have 4 KB."""
 
 _ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
@@ -329,7 +329,7 @@ def _function(template: Template, function: Function) -> None:
                     "RESTART_SETTINGS": Ref("RestartSettings"),
                     "POWERTOOLS_SERVICE_NAME": "afterloop",
                     "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
-                    **_OF_ONE_FUNCTION.get(name, {}),
+                    **_OF_SOME_FUNCTIONS.get(name, {}),
                 }
             ),
             Tags=_tags(),

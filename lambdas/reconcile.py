@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.clients import client, ledger, starter, transient_errors
+from lambdas.environment import environment
 from lambdas.reconciling import Reconciler
 
 FUNCTION = {
@@ -29,7 +30,11 @@ FUNCTION = {
         {"actions": ["dynamodb:Query"], "resources": ["${LedgerTable.Arn}/index/by-status"]},
         {
             "actions": ["s3:GetObject"],
-            "resources": ["${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"],
+            "resources": [
+                "${ReviewBucket.Arn}/inputs/*",
+                "${ReviewBucket.Arn}/predictions/*",
+                "${ReviewBucket.Arn}/reviews/*",
+            ],
         },
         # Without it S3 does not say of an input that it is gone, but that it may not be read.
         {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
@@ -39,8 +44,14 @@ FUNCTION = {
         {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
         {"actions": ["sagemaker:StartHumanLoop"], "resources": ["${FlowDefinitions}"]},
         {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
-        {"actions": ["s3:GetObject"], "resources": ["${DocumentBuckets}/*"]},
+        # A request may name a version of the document; Textract and Rekognition read with the caller's permissions.
+        {"actions": ["s3:GetObject", "s3:GetObjectVersion"], "resources": ["${DocumentBuckets}/*"]},
         {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:*"]},
+        # Who waits for a loop and was not told of its end is told.
+        {
+            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
+            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
+        },
         {
             "actions": ["states:DescribeExecution"],
             "resources": [
@@ -77,10 +88,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Raises:
         ReconciliationIncomplete: AWS refused something; all else was done.
     """
-    given = os.environ["FLOW_DEFINITION_ARNS"].split(",")
-    flow_definitions = [arn for arn in given if arn.startswith("arn:")]  # `*` or nothing stands for all
     found = _reconciler().run(
-        flow_definitions,
+        environment().flow_definitions,
         time_is_over=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
     )
     metrics.add_metric("StatusChangesMissed", MetricUnit.Count, len(found.missed))

@@ -6,6 +6,7 @@ while the workflow's own records are held against A2I's:
     a loop ended, and nobody claimed its status change    the workflow is started with the event that did not come
     a row was left `Starting`                             the start goes on
     a claim is held by an execution that has ended        it is given back, and the row says so: a person decides
+    an execution ended, and who waits was not told        who waits for the loop is told now
 
 Everything here may be done twice, by two at a time, or while the event is on its way after all: claims and starts
 are what they are at any time, conditional writes to the ledger.
@@ -26,6 +27,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.ledger import Ledger, Loop
 from lambdas.starting import Starter, StartError
+from lambdas.waiting import NotEnded, TokenUndeliverable
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -56,6 +58,7 @@ START_REFUSED = "StartRefused"
 """The failure code of a loop that could not be started, and whose caller could not be told. A2I knows no such code."""
 
 _PAGE = 100
+_GONE = "gone"
 
 
 @dataclass
@@ -68,6 +71,7 @@ class Reconciliation:
         resumed: loops whose start went on.
         refused: loops whose start A2I refuses, with the execution that escalates it.
         released: claims of executions that had ended, `loop claim`, with that execution.
+        answered: loops whose end was recorded by an execution that could not tell the workflows that wait for them.
         problems: what AWS refused on the way, a line each; the rest was done all the same.
         complete: False if the time was over before everything was looked at.
     """
@@ -77,13 +81,15 @@ class Reconciliation:
     resumed: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     released: dict[str, str] = field(default_factory=dict)
+    answered: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     complete: bool = True
 
     @property
     def found_nothing(self) -> bool:
         """Whether everything was as it should be."""
-        return not (self.missed or self.resumed or self.refused or self.released or self.problems)
+        done = (self.missed, self.resumed, self.refused, self.released, self.answered)
+        return not (any(done) or self.problems)
 
     def as_json(self) -> dict[str, Any]:
         """The same with keys as JSON documents of the workflow have them."""
@@ -94,7 +100,7 @@ class Reconciliation:
         """Notes what AWS refuses: one loop that cannot be helped should not keep the others from it."""
         try:
             yield
-        except ClientError as error:
+        except (ClientError, NotEnded, TokenUndeliverable) as error:
             self.problems.append(f"{what}: {error}")
 
 
@@ -196,6 +202,8 @@ class Reconciler:
                     self._catch_up(loop["HumanLoopName"], found)
                 elif row.claims[claim]["state"] == "working":
                     self._give_back(row, claim, found)
+                elif row.claims[claim]["state"] == "done" and row.waiting:
+                    self._answer(row, claim, found)
 
     def _catch_up(self, name: str, found: Reconciliation) -> None:
         try:
@@ -209,20 +217,33 @@ class Reconciler:
 
     def _give_back(self, row: Loop, claim: str, found: Reconciliation) -> None:
         execution = row.claims[claim]["execution"]
+        status, why = self._how_is(execution)
+        if status not in DEAD and status != _GONE:
+            return
+        reason = f"The execution that worked on it ended as {status} without giving it back: {why}"
+        if self.ledger.release(row.human_loop_name, claim, execution, outcome="failed", reason=reason[:1000]):
+            found.released[f"{row.human_loop_name} {claim}"] = execution
+
+    def _answer(self, row: Loop, claim: str, found: Reconciliation) -> None:
+        # A step after the record ended the execution in a way that no Catch takes: it was stopped, or is wrong itself.
+        status, _ = self._how_is(row.claims[claim]["execution"])
+        if status in ("RUNNING", "PENDING_REDRIVE"):
+            return
+        if row.next_loop_name is not None:
+            self.starter.waiting.follow(row.human_loop_name)
+        else:
+            self.starter.waiting.answer(row.human_loop_name)
+        found.answered.append(row.human_loop_name)
+
+    def _how_is(self, execution: str) -> tuple[str, str]:
+        """An execution's status, or that it is gone; and why it ended so."""
         try:
             described = self.states.describe_execution(executionArn=execution)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
                 raise
-            status, why = "gone", "Step Functions does not know it any more"
-        else:
-            status = described["status"]
-            why = described.get("cause") or described.get("error") or "no cause is given"
-        if status not in DEAD and status != "gone":
-            return
-        reason = f"The execution that worked on it ended as {status} without giving it back: {why}"
-        if self.ledger.release(row.human_loop_name, claim, execution, outcome="failed", reason=reason[:1000]):
-            found.released[f"{row.human_loop_name} {claim}"] = execution
+            return _GONE, "Step Functions does not know it any more"
+        return described["status"], described.get("cause") or described.get("error") or "no cause is given"
 
     def _start(self, event: Mapping[str, Any], why: str) -> str:
         return self.states.start_execution(

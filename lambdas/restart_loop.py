@@ -29,11 +29,14 @@ FUNCTION = {
             "actions": ["s3:GetObject"],
             "resources": ["${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"],
         },
+        # Without it S3 does not say of an input that it is gone, but that it may not be read.
+        {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
         {"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/predictions/*"]},
         {"actions": ["sagemaker:StartHumanLoop"], "resources": ["${FlowDefinitions}"]},
         {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
         {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
-        {"actions": ["s3:GetObject"], "resources": ["${DocumentBuckets}/*"]},
+        # A request may name a version of the document; Textract and Rekognition read with the caller's permissions.
+        {"actions": ["s3:GetObject", "s3:GetObjectVersion"], "resources": ["${DocumentBuckets}/*"]},
         # Where there is nothing to wait for, a waiting workflow is told at once.
         {"actions": ["s3:GetObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
         {

@@ -700,7 +700,12 @@ class TestClose:
             operate.redrive(name)
 
     def test_a_workflow_that_waits_is_told(
-        self, published: PublishedStage, operate: Loops, flow: str, role: str
+        self,
+        published: PublishedStage,
+        operate: Loops,
+        flow: str,
+        role: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         name = published.name()
         detail = published.event(
@@ -712,9 +717,17 @@ class TestClose:
         tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
         assert tokens.keep(name, waiting.token)
 
+        # The function has no time just then; so it is closed again.
+        busy = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
+        with monkeypatch.context() as patched:
+            patched.setattr(LoopsClient, "call", lambda *given: raise_(ClientError(busy, "Invoke")))
+            with pytest.raises(ClientError):
+                operate.close(name, "the documents are gone")
         closed = operate.close(name, "the documents are gone")
 
         assert closed.answered == 1
+        with pytest.raises(LoopError, match="was closed already"):
+            operate.close(name, "again")
         published.eventually(lambda: waiting.described()["status"] == "FAILED")
         assert waiting.described()["error"] == "HumanReview.Failed"
 
@@ -961,6 +974,34 @@ class TestReconcile:
         assert len([one for one in executions if "Record review" in one["states"]]) == 1
         assert all(one["status"] == "SUCCEEDED" for one in executions)
 
+    def test_who_waits_for_a_loop_whose_execution_could_not_tell_its_end_is_told(
+        self,
+        published: PublishedStage,
+        operate: Loops,
+        loop: str,
+        flow: str,
+        role: str,
+        running_execution: str,
+    ) -> None:
+        """Its end was recorded, and a step after that ended the execution in a way that no Catch takes."""
+        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        waiting = Waiting(published, role)
+        assert tokens.keep(loop, waiting.token)
+        published.sandbox.events.lose()
+        published.sandbox.loops.fail(loop, "ValidationError", "no such variable")
+        claim = f"{reconciling._text(published.sandbox.loops.get(loop).created_at)} Failed"
+        published.ledger.update(loop, outcome="escalated", reason="The loop was refused.")
+
+        hold(published, loop, claim, "done", running_execution)
+        assert operate.reconcile(flow_definition=flow).found_nothing
+        assert waiting.described()["status"] == "RUNNING"
+
+        hold(published, loop, claim, "done", failed_execution(published))
+        assert operate.reconcile(flow_definition=flow).answered == [loop]
+        published.eventually(lambda: waiting.described()["status"] == "FAILED")
+        assert waiting.described()["error"] == "HumanReview.Failed"
+        assert operate.reconcile(flow_definition=flow).found_nothing
+
     @pytest.mark.usefixtures("at_once")
     @pytest.mark.parametrize("started", [True, False])
     def test_a_start_that_was_left_unfinished_goes_on(
@@ -1106,10 +1147,19 @@ class TestReconcile:
         handled(published, loop)
 
     def test_the_stages_function_does_all_of_it_with_its_own_role(
-        self, published: PublishedStage, loop: str, flow: str
+        self, published: PublishedStage, loop: str, flow: str, role: str
     ) -> None:
         """IAM is enforced for functions: what it may not do, it does not."""
-        missed, abandoned, unfinished, refused = loop, *(published.name() for _ in range(3))
+        missed, abandoned, unfinished, refused, untold = loop, *(published.name() for _ in range(4))
+        published.start(untold, flow, SUPPORT_MESSAGE.prediction)
+        waiting = Waiting(published, role)
+        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        assert tokens.keep(untold, waiting.token)
+        published.sandbox.events.lose()
+        published.sandbox.loops.answer(untold, SUPPORT_MESSAGE.answers[0])
+        claim = f"{reconciling._text(published.sandbox.loops.get(untold).created_at)} Completed"
+        published.ledger.update(untold, outcome="notified")
+        hold(published, untold, claim, "done", failed_execution(published))
         for name in (abandoned, unfinished):
             published.start(name, flow, SUPPORT_MESSAGE.prediction)
         published.sandbox.events.lose(2)
@@ -1134,6 +1184,8 @@ class TestReconcile:
         assert published.row(abandoned).claims[claim]["state"] == "released"
         assert published.row(unfinished).status == "InProgress"
         assert handled(published, refused).failure_code == "StartRefused"
+        published.eventually(lambda: waiting.described()["status"] == "FAILED")
+        assert waiting.described()["error"] == "HumanReview.Stopped"
 
 
 def make_unfinished(published: PublishedStage, name: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lambdas.environment import environment
 from lambdas.ledger import Loop
 from lambdas.reconciling import (
     Reconciler,
@@ -265,9 +266,9 @@ def reconcile(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         "AWS_SECRET_ACCESS_KEY": "b",
     }.items():
         monkeypatch.setenv(name, value)
-    from lambdas import clients, environment
+    from lambdas import clients
 
-    caches = (environment.environment, clients.client, clients.ledger, clients.starter, clients.waiting)
+    caches = (environment, clients.client, clients.ledger, clients.starter, clients.waiting)
     for cached in caches:
         cached.cache_clear()
     yield importlib.import_module("lambdas.reconcile")
@@ -297,13 +298,14 @@ def test_the_function_looks_at_the_flow_definitions_of_its_stage(
 ) -> None:
     asked: list[Any] = []
 
-    def run(self: Reconciler, flow_definitions: list[str], *, time_is_over: Any) -> Reconciliation:
+    def run(self: Reconciler, flow_definitions: tuple[str, ...], *, time_is_over: Any) -> Reconciliation:
         asked.append((flow_definitions, self.state_machine, time_is_over()))
         return Reconciliation(looked_at=3, missed={"loop-1 Failed": "arn:e"})
 
     monkeypatch.setattr(Reconciler, "run", run)
-    for given_arns, expected in (("*", []), ("", []), (f"{FLOW},{FLOW}-2", [FLOW, f"{FLOW}-2"])):
+    for given_arns, expected in (("*", ()), ("", ()), (f"{FLOW},{FLOW}-2", (FLOW, f"{FLOW}-2"))):
         monkeypatch.setenv("FLOW_DEFINITION_ARNS", given_arns)
+        environment.cache_clear()
         answer = reconcile.handler({}, Context())
         assert asked[-1] == (
             expected,

@@ -432,6 +432,7 @@ def _tell_reconciled(found: Reconciliation, output: Output) -> None:
         *(f"start went on: {name}" for name in found.resumed),
         *(f"start refused, and escalated: {name}: {run}" for name, run in found.refused.items()),
         *(f"left by its execution: {claim}: redrive or close it" for claim in found.released),
+        *(f"its end told to who waited for it: {name}" for name in found.answered),
     ]
     looked_at = f"{found.looked_at:,} ended loop{'' if found.looked_at == 1 else 's'} looked at"
     summary = f"{looked_at}: " + (
@@ -474,7 +475,7 @@ def _for_terminal(loops: Sequence[Loop]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=False, expand=True)
     table.add_column("Human loop", overflow="fold", ratio=5)
-    table.add_column("Flow definition", overflow="fold", ratio=2)
+    table.add_column("Flow definition", overflow="fold", ratio=3)
     table.add_column("Status", no_wrap=True, min_width=10)
     table.add_column("Age", no_wrap=True, min_width=6)
     table.add_column("Attempt", no_wrap=True, min_width=7)
@@ -482,7 +483,7 @@ def _for_terminal(loops: Sequence[Loop]) -> Table:
         name = Text(loop.human_loop_name)
         if why := _why(loop):
             name.append("\n").append_text(Text(_plain(why).plain, style="dim"))
-        status = _styled(loop.status)
+        status = Text().append_text(_styled(loop.status))
         if loop.outcome:
             status.append("\n").append_text(_styled(loop.outcome))
         table.add_row(name, _flow_name(loop), status, age(loop.created_at), str(loop.attempt))
@@ -587,10 +588,11 @@ def _lineage(story: Story) -> Table:
 
 def _changes(changes: Sequence[StatusChange]) -> RenderableType:
     from rich.console import Group
+    from rich.text import Text
 
     lines = []
     for change in changes:
-        told = _styled(change.human_loop_status)
+        told = Text().append_text(_styled(change.human_loop_status))
         told.append(f", taken {change.at}, {change.state}: execution ")
         told.append_text(_styled(change.execution.status))
         place = _plain(change.execution.link or change.execution.arn)

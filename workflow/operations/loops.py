@@ -314,13 +314,14 @@ class Loops:
         self._must_be_last(loop, "close")
         if busy := self._busy(loop):
             raise LoopError(f"human loop {name}: an execution is at work on it: {busy.link or busy.arn}")
-        if loop.outcome == "closed":
+        if loop.outcome == "closed" and not loop.waiting:
             raise LoopError(
                 f"human loop {name} was closed already, by {loop.closed_by} at {loop.closed_at}: {loop.note}"
             )
         abandoned = loop.outcome is None and bool(self._open_claims(loop))
-        if loop.outcome not in WAITING_OUTCOMES and not abandoned:
+        if loop.outcome not in (*WAITING_OUTCOMES, "closed") and not abandoned:
             raise LoopError(f"human loop {name} waits for nobody: {tell(loop, stage=self.stage).outcome}")
+        # One that is closed, and whose waiting workflow could not be told then, is closed again to tell it.
         changes = {"outcome": "closed", "note": note, "closed_by": self._who, "closed_at": now()}
         if not self.ledger.settle(loop, self._open_claims(loop), **changes):
             raise LoopError(f"human loop {name} was changed at this moment: look again, and close it then")

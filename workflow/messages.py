@@ -21,8 +21,13 @@ _DETAIL = "$states.input.detail"
 _LINEAGE = (
     "$join($states.input.decision.lineage.("
     "'  ' & $string(attempt) & '. ' & humanLoopName & ' — ' & status"
-    " & ($exists(failureCode) ? ' (' & failureCode & ')') & ', since ' & createdAt), '\\n')"
+    " & ($exists(failureCode) ? ' (' & failureCode & ')') & ', started ' & createdAt), '\\n')"
 )
+
+_INPUT_KNOWN = "$exists($states.input.claim.loop.inputLocation)"
+"""Without it there is no restart (`lambdas.restart_policy`), and no message should ask for one."""
+_RESTART = "'python deploy.py loops restart ' & $name & ' --stage ${Stage}'"
+_CLOSE = "'python deploy.py loops close ' & $name & ' --stage ${Stage} --note \"...\"'"
 
 
 def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
@@ -44,17 +49,17 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
             _LINEAGE,
             *_if_one_waits("A workflow waits for it, and is told now that it failed (HumanReview.Failed)."),
             "''",
-            "'To go on with one more attempt:'",
-            "'  python deploy.py loops restart ' & $name & ' --stage ${Stage}'",
+            f"({_INPUT_KNOWN} ? 'To go on with one more attempt:')",
+            f"({_INPUT_KNOWN} ? '  ' & {_RESTART})",
             "'To close it, with a note:'",
-            "'  python deploy.py loops close ' & $name & ' --stage ${Stage} --note \"...\"'",
+            f"'  ' & {_CLOSE}",
         ),
         document={
             "reason": "$states.input.decision.reason",
             "failureReason": f"{_DETAIL}.failureReason",
             "lineage": "$states.input.decision.lineage",
             "workflowWaiting": f"${WAITING}",
-            "command": "'python deploy.py loops restart ' & $name & ' --stage ${Stage}'",
+            "command": f"({_INPUT_KNOWN} ? {_RESTART} : {_CLOSE})",
         },
         output="$states.input",
         catch=catch,

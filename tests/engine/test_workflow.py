@@ -145,7 +145,9 @@ def test_a_loop_from_elsewhere_cannot_be_restarted_and_is_escalated(
     )
     published.sandbox.loops.fail(name, "InternalError")
     published.ended(name)
-    assert "its input is not known" in published.message(name)["reason"]
+    message = published.message(name)
+    assert "its input is not known" in message["reason"]
+    assert message["command"] == f'python deploy.py loops close {name} --stage local --note "..."'
 
 
 @pytest.mark.parametrize("answered", [0, 1])

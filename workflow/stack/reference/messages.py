@@ -15,6 +15,13 @@ _FAILED = {
     "failureCode": "ValidationError",
     "failureReason": "The input content could not be rendered by the worker task template.",
 }
+_CLAIM = {
+    "id": "2026-03-04T05:06:07.890Z Failed",
+    "loop": {
+        "humanLoopName": "message-3301",
+        "inputLocation": "s3://reviews/inputs/message-3301-7f814d2e.json",
+    },
+}
 _DECISION = {
     "action": "escalate",
     "reason": "The loop was refused for its input (ValidationError): the same input would fail again.",
@@ -35,7 +42,7 @@ _FAILURE = {
 _WHEN = {
     "Escalate failed loop": (
         "A human loop failed, and is not started again by itself. Somebody restarts it, or closes it.",
-        lambda: {**sample.event("Failed", **_FAILED), "decision": _DECISION},
+        lambda: {**sample.event("Failed", **_FAILED), "claim": _CLAIM, "decision": _DECISION},
     ),
     "Escalate": (
         "A step failed, and its retries did not mend it. Somebody mends the cause, and runs it again.",

@@ -479,6 +479,7 @@ def test_what_changed_is_not_taken_for_what_is_lost() -> None:
     ("found", "told"),
     [
         ("UPDATE_IN_PROGRESS", "another publish is under way"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "another publish is under way"),
         ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name afterloop-dev"),
         (
             "DELETE_FAILED",

@@ -500,9 +500,9 @@ def _without_ledger(figures: Figures) -> str:
     stopped = figures.reviews - figures.completed
     return _section(
         "What became of the human loops",
-        f"Of these reviews, {words.count(figures.completed)} came from loops that were completed, {words.count(stopped)} "
-        "from loops that were stopped. Failed loops, restarts and escalations are in the stage's ledger, which this "
-        "report was made without.",
+        f"Of these reviews, {words.count(figures.completed)} came from loops that were completed, "
+        f"{words.count(stopped)} from loops that were stopped. Failed loops, restarts and escalations are in "
+        "the stage's ledger, which this report was made without.",
     )
 
 

@@ -37,7 +37,7 @@ from workflow.operations.client import LoopsClient
 from workflow.operations.stage_resources import StageResources
 from workflow.operations.story import GONE, A2iView, Execution, Story, tell
 from workflow.publish.account import Account
-from workflow.publish.live import ALIAS
+from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     import boto3

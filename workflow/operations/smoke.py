@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from workflow.errors import AfterloopError
 from workflow.operations.stage_resources import StageResources
-from workflow.stack.template import ALIAS
+from workflow.stack import ALIAS
 
 __all__ = ["FLOW_DEFINITION", "Check", "SmokeTest"]
 

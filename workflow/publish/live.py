@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     from workflow.stack.stages import Shift
 
-__all__ = ["ALIAS", "Live", "make_live", "number"]
-
-ALIAS = "live"
+__all__ = ["Live", "make_live", "number"]
 
 KEPT_VERSIONS = 100
 """Step Functions keeps at most 1,000 versions of a state machine."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record
-from workflow.publish.live import ALIAS
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import Progress, Published, Silent, publish
+from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
 __all__ = ["roll_back"]

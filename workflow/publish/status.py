@@ -9,8 +9,9 @@ from typing import Any
 
 from workflow.publish.account import Account
 from workflow.publish.history import Record, history
-from workflow.publish.live import ALIAS, number
+from workflow.publish.live import number
 from workflow.publish.swapping import swapped
+from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
 __all__ = ["Status", "status"]

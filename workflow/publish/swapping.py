@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account, Stack
-from workflow.publish.live import ALIAS
 from workflow.publish.package import Package
 from workflow.publish.readback import restored
+from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
 __all__ = ["forget_swaps", "swap", "swapped", "undo_swaps"]

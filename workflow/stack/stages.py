@@ -26,6 +26,7 @@ from pydantic import (
 from lambdas.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
 from lambdas.reviews.settings import ReviewSettings
 from workflow.errors import SettingsError
+from workflow.stack import EMAILS_PER_TOPIC
 
 __all__ = [
     "A2I_REGIONS",
@@ -46,9 +47,6 @@ A2I_REGIONS = frozenset(
 )  # fmt: skip
 """Where Amazon A2I has an endpoint (https://docs.aws.amazon.com/general/latest/gr/a2i.html). A bucket's
 reviews and the workflow must be in the loops' Region: a stage elsewhere would never see an event."""
-
-EMAILS_PER_TOPIC = 5
-"""Subscriptions that the template has for each topic: it is the same for all stages, to the byte."""
 
 ENVIRONMENT_LIMIT = 3500
 """Bytes of settings in a function's environment: Lambda takes 4 KB, and names and our own variables are in it."""

@@ -47,16 +47,11 @@ from troposphere import (
 )
 
 from workflow.errors import WorkflowError
+from workflow.stack import ALIAS, EMAILS_PER_TOPIC
 from workflow.stack.functions import Function, Permission
 from workflow.stack.permissions import Statement
 
-__all__ = ["ALIAS", "EMAILS_PER_TOPIC", "build_template"]
-
-ALIAS = "live"
-"""The alias of the state machine that the rule starts: a publish moves it, a rollback moves it back."""
-
-EMAILS_PER_TOPIC = 5
-"""How many addresses a topic can have from the settings; for more, subscribe a mailing list."""
+__all__ = ["build_template"]
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"

@@ -3,7 +3,8 @@
 Each crowd element becomes a label attribute of its own name, in the format that Ground Truth uses for its kind:
 image and text classification, with one or several labels, object detection and text spans. Everything else
 becomes "groundtruth/custom". Moderation labels become ``moderation-labels``, a form's pairs ``form``.
-An element on which the workers are tied is left out: nobody knows what is right.
+An element on which the workers are tied is left out: nobody knows what is right. Where all saw nothing, the list
+is empty.
 
 Source: "Output Data" and "Augmented Manifest Files" in the Amazon SageMaker Developer Guide.
 """
@@ -14,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from lambdas.reviews.elements import BoundingBoxes
+from lambdas.reviews.elements import BoundingBoxes, Entities, LabelSet
 from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
 
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lambdas.reviews.output import Output
-    from lambdas.reviews.record import FieldRecord, ReviewRecord
+    from lambdas.reviews.record import FieldRecord, Kind, ReviewRecord
 
 SOURCES = ("source-ref", "sourceRef", "source", "taskObject", "image", "document", "text", "s3Uri", "uri")
 """Where, in a custom task's `inputContent`, the object that people looked at is sought: the first that is there."""
+
+_MODERATION = "moderation-labels"
+
+# Elements in which nothing is an answer, too, and the kind of what they hold.
+_EMPTY: dict[type, Kind] = {LabelSet: "labels", BoundingBoxes: "box", Entities: "span"}
 
 
 def manifest_line(
@@ -48,15 +54,14 @@ def manifest_line(
     key = "source-ref" if _is_location(source) else "source"
     line: dict[str, Any] = {key: source}
     for element, fields in _by_element(record, output).items():
-        nothing = all(field.reviewed is None for field in fields) and {"labels", "box", "span"}.isdisjoint(
-            field.kind for field in fields
-        )
+        kinds = {field.kind for field in fields} or _kinds_of_empty(output, element)
+        nothing = all(field.reviewed is None for field in fields) and kinds.isdisjoint(_EMPTY.values())
         if nothing or any(field.outcome == "unresolved" for field in fields):
             continue
         name = _attribute_name(element)
         while name in line:
             name += "-2"
-        value, metadata = _attribute(fields, output, element, classes, is_text=key == "source")
+        value, metadata = _attribute(fields, kinds, output, element, classes, is_text=key == "source")
         line[name] = value
         line[f"{name}-metadata"] = metadata | {
             "job-name": f"human-loop/{record.human_loop_name}",
@@ -125,22 +130,40 @@ def _is_location(source: str) -> bool:
 def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRecord]]:
     """Returns the fields of each element; those of the AI service under the name of what they are."""
     elements = sorted({name for answer in output.human_answers for name in answer.elements}, key=len)
-    service = {"textract": "form", "rekognition": "moderation-labels"}.get(record.task_type)
+    service = {"textract": "form", "rekognition": _MODERATION}.get(record.task_type)
     found: dict[str, list[FieldRecord]] = {}
     for field in record.fields:
         own = [name for name in elements if field.name == name or field.name.startswith(f"{name}/")]
         element = own[-1] if own else service
         if element:
             found.setdefault(element, []).append(field)
+    for element in [*elements, *([service] if service == _MODERATION else [])]:
+        if element not in found and _kinds_of_empty(output, element):
+            found[element] = []
     return found
 
 
+def _kinds_of_empty(output: Output, element: str) -> set[Kind]:
+    """Returns the kind that an element without fields is of: model and people saw nothing, which teaches, too."""
+    if element == _MODERATION and any(
+        answer.moderation_labels is not None for answer in output.human_answers
+    ):
+        return {"labels"}
+    kinds = {_EMPTY.get(type(answer.elements.get(element))) for answer in output.human_answers}
+    return {kind for kind in kinds if kind is not None} if len(kinds) == 1 else set()
+
+
 def _attribute(
-    fields: Sequence[FieldRecord], output: Output, element: str, classes: Sequence[str], *, is_text: bool
+    fields: Sequence[FieldRecord],
+    kinds: set[Kind],
+    output: Output,
+    element: str,
+    classes: Sequence[str],
+    *,
+    is_text: bool,
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a label attribute's value, and the metadata that its kind asks for."""
     what = "text" if is_text else "image"
-    kinds = {field.kind for field in fields}
     there = [field for field in fields if field.reviewed is not None]
     ids = _class_ids(classes, (label for field in there if (label := _label(field)) is not None))
     used = {str(ids[label]): label for field in there if (label := _label(field)) is not None}

@@ -53,6 +53,25 @@ def test_a_text_classification_by_three_workers() -> None:
     assert line["mood-metadata"]["confidence"] == 0.6667
 
 
+@pytest.mark.parametrize(
+    ("document", "element", "value"),
+    [
+        (custom(IMAGE, {"tags": {"labels": []}}), "tags", []),
+        (custom(IMAGE, {"cars": {"boundingBoxes": []}}), "cars", {"image_size": [], "annotations": []}),
+        (
+            custom({"taskObject": "Hm."}, {"who": {"entities": []}}, {"who": {"entities": []}}),
+            "who",
+            {"annotations": {"entities": [], "labels": []}},
+        ),
+        (rekognition([], []), "moderation-labels", []),
+    ],
+)
+def test_that_all_saw_nothing_is_a_line_to_learn_from(document: Any, element: str, value: object) -> None:
+    line = line_of(document)
+    assert line[element] == value
+    assert line[f"{element}-metadata"]["human-annotated"] == "yes"
+
+
 def test_several_labels() -> None:
     line = line_of(custom(IMAGE, {"tags": {"labels": ["dog", "bird"]}}), classes=["dog", "cat", "bird"])
     assert line["tags"] == [2, 0]

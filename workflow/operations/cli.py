@@ -473,7 +473,7 @@ def _for_terminal(loops: Sequence[Loop]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=False, expand=True)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", expand=True)
     table.add_column("Human loop", overflow="fold", ratio=5)
     table.add_column("Flow definition", overflow="fold", ratio=3)
     table.add_column("Status", no_wrap=True, min_width=10)

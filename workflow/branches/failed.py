@@ -62,7 +62,7 @@ def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) ->
         values={"reason": "{'S': $states.input.decision.reason}"},
         optional=_failure_values(),
         failed=failed,
-        comment="The loop waits for a person: python deploy.py loops list --outcome escalated.",
+        comment="The loop waits for a person: python deploy.py loops list --outcome escalated --stage ${Stage}",
     )
     choice = Choice("Restart?", comment="By the decision of the step before.")
     choice.add_choice(

@@ -528,7 +528,7 @@ def _alarms(template: Template) -> None:
             cloudwatch.Alarm(
                 title,
                 AlarmName=Sub(f"afterloop-${{Stage}}-{title}"),
-                AlarmDescription=description,
+                AlarmDescription=_filled(description),
                 Namespace=namespace,
                 MetricName=metric,
                 Dimensions=[cloudwatch.MetricDimension(Name=dimension, Value=value)],
@@ -545,7 +545,8 @@ def _alarms(template: Template) -> None:
     for outcome in ("Failed", "Aborted", "TimedOut"):
         alarm(
             f"Executions{outcome}",
-            f"An execution of the workflow ended as {outcome}: python deploy.py loops list --outcome failed",
+            f"An execution of the workflow ended as {outcome}:"
+            " python deploy.py loops list --outcome failed --stage ${Stage}",
             "AWS/States",
             f"Executions{outcome}",
             "StateMachineArn",
@@ -709,8 +710,11 @@ _RESOURCES = {
 
 
 def _resource(resource: str) -> Any:
-    resource = _RESOURCES.get(resource, resource)
-    return Sub(resource) if "${" in resource else resource
+    return _filled(_RESOURCES.get(resource, resource))
+
+
+def _filled(text: str) -> Any:
+    return Sub(text) if "${" in text else text
 
 
 def _derived(statement: Statement, functions: Sequence[Function]) -> dict[str, Any]:

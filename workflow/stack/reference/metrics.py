@@ -32,7 +32,7 @@ def metrics(template: Mapping[str, Any]) -> str:
         template: The CloudFormation template.
     """
     alarms = (
-        (code(name), one["Properties"]["AlarmDescription"], f"{one['Properties']['Namespace']}"
+        (code(name), _text(one["Properties"]["AlarmDescription"]), f"{one['Properties']['Namespace']}"
          f" {one['Properties']['MetricName']}")
         for name, one in sorted(template["Resources"].items())
         if one["Type"] == "AWS::CloudWatch::Alarm"
@@ -55,6 +55,10 @@ def metrics(template: Mapping[str, Any]) -> str:
             table(["Alarm", "What it means", "Metric"], alarms),
         ]
     )
+
+
+def _text(value: str | Mapping[str, str]) -> str:
+    return value if isinstance(value, str) else value["Fn::Sub"].replace("${Stage}", "STAGE")
 
 
 def metric_names() -> Iterator[tuple[str, str]]:

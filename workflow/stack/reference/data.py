@@ -253,7 +253,8 @@ def _additions(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _states(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, one in definition["States"].items():
-        yield f"**{name}**", one["Type"], (one.get("Comment") or STATES.get(name, "")).replace("${Stage}", "STAGE")
+        comment = one.get("Comment") or STATES.get(name, "")
+        yield f"**{name}**", one["Type"], comment.replace("${Stage}", "STAGE")
 
 
 def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:

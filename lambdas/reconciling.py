@@ -15,6 +15,7 @@ are what they are at any time, conditional writes to the ledger.
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,7 +142,12 @@ class Reconciler:
         for row in self._unfinished():
             with found.noting(row.human_loop_name):
                 self._resume(row, found)
-        for flow in flow_definitions or self._all_flow_definitions():
+        for row in self._long_under_way(flow_definitions):
+            with found.noting(row.human_loop_name):
+                self._catch_up(row.human_loop_name, found)
+        flows = list(flow_definitions or self._all_flow_definitions())
+        random.shuffle(flows)  # if the time is over, another is the last at the next run
+        for flow in flows:
             with found.noting(flow):
                 for page in self._ended_loops(flow, since):
                     self._compare(page, found)
@@ -174,6 +180,15 @@ class Reconciler:
             found.resumed.append(row.human_loop_name)
 
     # Status changes
+
+    def _long_under_way(self, flow_definitions: Sequence[str]) -> list[Loop]:
+        """Loops that may have ended and are too old to be among those that are listed: some tasks have 30 days."""
+        before = _text(datetime.now(UTC) - LONGEST_LOOP)
+        return [
+            row
+            for row in self.ledger.select(status="InProgress", created_before=before)
+            if not flow_definitions or row.flow_definition_arn in flow_definitions
+        ]
 
     def _all_flow_definitions(self) -> Iterator[str]:
         for page in self.sagemaker.get_paginator("list_flow_definitions").paginate():
@@ -212,6 +227,8 @@ class Reconciler:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return  # Deleted since it was listed.
             raise
+        if loop["HumanLoopStatus"] not in ENDED:
+            return
         event = missed_event(loop)
         found.missed[f"{name} {loop['HumanLoopStatus']}"] = self._start(event, "missed")
 

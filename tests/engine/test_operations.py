@@ -938,6 +938,20 @@ class TestReconcile:
         handled(published, name)
         assert published.row(name).outcome == "stored"
 
+    def test_a_loop_that_people_had_longer_than_is_listed_is_caught_up_with(
+        self, published: PublishedStage, operate: Loops, loop: str, flow: str
+    ) -> None:
+        published.sandbox.events.lose()
+        soon, long_ago = datetime.now(UTC) + timedelta(hours=1), "2026-01-01T00:00:00.000Z"
+
+        published.ledger.update(loop, created_at=long_ago)
+        assert operate.reconcile(flow_definition=flow, since=soon).found_nothing  # People are still at work.
+        published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
+        found = operate.reconcile(flow_definition=flow, since=soon)
+
+        assert (found.looked_at, list(found.missed)) == (0, [f"{loop} Completed"])
+        assert handled(published, loop).outcome == "stored"
+
     def test_more_loops_than_a_page_are_looked_at(
         self, published: PublishedStage, operate: Loops, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

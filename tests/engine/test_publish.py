@@ -23,6 +23,7 @@ from workflow.publish.publishing import Published, plan_for, publish
 from workflow.publish.rollback import roll_back
 from workflow.publish.status import status
 from workflow.publish.swapping import swap
+from workflow.stack import ALIAS
 from workflow.stack.assembly import Assembly, assemble
 from workflow.stack.bundles import local
 from workflow.stack.functions import ROOT
@@ -296,6 +297,43 @@ def test_executions_end_on_the_version_that_they_began_with(
     found = status(publisher.account, publisher.stage, drift=False)
     assert found is not None
     assert found.live == {2: 100}
+
+
+def test_a_shift_that_was_interrupted_is_something_to_do(publisher: Publisher) -> None:
+    first = publisher.publish()
+    second = publisher.publish(package := publisher.package(comment("next")))
+    assert first
+    assert second
+    assert first.version
+    assert second.version
+    machine = second.outputs["StateMachine"]
+    publisher.account.route(machine, ALIAS, {first.version: 90, second.version: 10}, create=False)
+
+    plan = publisher.plan(package)
+    assert plan.notes == [
+        "All new executions go to what is published; now they go to version 1 (90 %) and version 2 (10 %)."
+    ]
+    assert not plan.is_empty
+    assert publisher.publish(package, agree=False) is None
+
+    finished = publisher.publish(package)
+    assert finished
+    assert finished.changed
+    live = publisher.account.live(machine, ALIAS)
+    assert live
+    assert live.weights == {second.version: 100}
+    assert publisher.plan(package).is_empty
+
+
+def test_a_version_that_is_not_what_is_published_is_something_to_do(publisher: Publisher) -> None:
+    first = publisher.publish()
+    publisher.publish(package := publisher.package(comment("next")))
+    assert first
+    assert first.version
+    publisher.account.route(first.outputs["StateMachine"], ALIAS, {first.version: 100}, create=False)
+    assert publisher.plan(package).notes == [
+        "All new executions go to what is published; now they go to version 1 (100 %)."
+    ]
 
 
 def test_a_failed_creation_tells_the_first_cause_and_leaves_nothing_in_the_way(publisher: Publisher) -> None:

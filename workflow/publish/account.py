@@ -488,6 +488,10 @@ class Account:
             )
         return made["stateMachineVersionArn"]
 
+    def is_current(self, machine: str, version: str) -> bool:
+        """Whether a version is what its state machine is now."""
+        return self._revision(version) == self._revision(machine)
+
     def _revision(self, machine: str) -> tuple[object, ...]:
         described = self._states.describe_state_machine(stateMachineArn=machine)
         return described["definition"], described["roleArn"], described.get("loggingConfiguration")

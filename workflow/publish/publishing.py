@@ -14,11 +14,12 @@ from workflow.publish.account import Account, ChangeSet, Event, Stack
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
 from workflow.publish.history import Record, latest, record
-from workflow.publish.live import make_live
+from workflow.publish.live import make_live, number
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
 from workflow.publish.swapping import forget_swaps, swapped, undo_swaps
+from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
 __all__ = ["Progress", "Published", "Silent", "plan_for", "publish"]
@@ -72,7 +73,7 @@ def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
         )
     deployed = _deployed(account, stage, stack, package)
     if deployed.is_same:
-        return Plan(stack.name, creates=False, swapped=deployed.swaps)
+        return _beside(account, deployed)
     change_set = _change_set(account, stack, package)
     if not change_set.is_empty:
         account.delete_change_set(change_set.id)
@@ -127,11 +128,10 @@ def publish(
                 if agreed
                 else None
             )
-    elif deployed.swaps:
-        plan = Plan(stack.name, creates=False, swapped=deployed.swaps)
-        if not confirm(plan):
-            return None
-    return _confirmed(account, stage, package, deployed, progress)
+    plan = _beside(account, deployed)
+    if not plan.is_empty and not confirm(plan):
+        return None
+    return _confirmed(account, stage, package, deployed, plan, progress)
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _execute(
 
 
 def _confirmed(
-    account: Account, stage: Stage, package: Package, deployed: _Deployed, progress: Progress
+    account: Account, stage: Stage, package: Package, deployed: _Deployed, plan: Plan, progress: Progress
 ) -> Published:
     """The stack is as the package says; what goes beside it is put in order."""
     stack = deployed.stack
@@ -234,7 +234,22 @@ def _confirmed(
         progress.step("Taking hot swaps back")
         undo_swaps(account, stage, stack, package)
     version = _live(account, stage, stack, package, progress)
-    return Published(stack.name, changed=bool(deployed.swaps), outputs=stack.outputs, version=version)
+    return Published(stack.name, changed=not plan.is_empty, outputs=stack.outputs, version=version, plan=plan)
+
+
+def _beside(account: Account, deployed: _Deployed) -> Plan:
+    """What there is to do when the stack is as the package says: hot swaps, and executions sent elsewhere."""
+    stack = deployed.stack
+    notes = []
+    if machine := stack.outputs.get("StateMachine"):
+        live = account.live(machine, ALIAS)
+        weights = live.weights if live else {}
+        if len(weights) != 1 or not account.is_current(machine, next(iter(weights))):
+            # A gradual shift was interrupted or taken back, or a rollback failed half way.
+            versions = sorted(weights.items(), key=lambda item: number(item[0]))
+            told = " and ".join(f"version {number(arn)} ({weight} %)" for arn, weight in versions)
+            notes = [f"All new executions go to what is published; now they go to {told or 'no version'}."]
+    return Plan(stack.name, creates=False, swapped=deployed.swaps, notes=notes)
 
 
 def _live(account: Account, stage: Stage, stack: Stack, package: Package, progress: Progress) -> str:

@@ -519,6 +519,7 @@ def test_destroy_keeps_data_unless_told_otherwise(apart: Publisher) -> None:
 
     assert apart.stack_status is None
     assert tables_and_buckets(account) == ([table], [published.outputs["ReviewBucket"]])
+    assert "TlsOnly" in s3.get_bucket_policy(Bucket=published.outputs["ReviewBucket"])["Policy"]
     assert account.artifact_bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
     assert destruction(account, apart.stage) is None
 

@@ -101,14 +101,16 @@ def test_services_take_roles_only_for_this_account(resources: dict[str, Any]) ->
 
 
 def test_data_outlives_the_stack_and_is_encrypted(resources: dict[str, Any]) -> None:
-    table, bucket = resources["LedgerTable"], resources["ReviewBucket"]
-    for resource in (table, bucket):
+    table, bucket, policy = (
+        resources[name] for name in ("LedgerTable", "ReviewBucket", "ReviewBucketPolicy")
+    )
+    for resource in (table, bucket, policy):
         assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
     assert bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
-    (denied,) = resources["ReviewBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (denied,) = policy["Properties"]["PolicyDocument"]["Statement"]
     assert denied["Effect"] == "Deny"
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 

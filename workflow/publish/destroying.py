@@ -70,7 +70,11 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
         stack_id=stack.id,
         resources=len(resources),
         running=len(account.executions(machine, "RUNNING")) if machine else 0,
-        kept=[Kept(one["id"], one["type"], one["name"], _content(account, one)) for one in retained],
+        kept=[
+            Kept(one["id"], one["type"], one["name"], _content(account, one))
+            for one in retained
+            if one["type"] != "AWS::S3::BucketPolicy"  # It stays with its bucket, and goes with it.
+        ],
         emptied=[
             one["name"]
             for one in resources

@@ -220,6 +220,9 @@ def _data(template: Template) -> None:
     template.add_resource(
         s3.BucketPolicy(
             "ReviewBucketPolicy",
+            # A bucket that outlives its stack is read over TLS alone then, too.
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
             Bucket=Ref(bucket),
             PolicyDocument=_policy(_tls_only("s3:*", [GetAtt(bucket, "Arn"), Sub("${ReviewBucket.Arn}/*")])),
         )

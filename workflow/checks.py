@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-__all__ = ["EVENT", "Finding", "Shape", "check"]
+__all__ = ["EVENT", "RESULTS", "Finding", "Shape", "check"]
 
 _Machine = Mapping[str, Any]
 
@@ -35,6 +35,16 @@ EVENT: Shape = {
     },
 }
 """The status-change event (Use Amazon CloudWatch Events in Amazon Augmented AI, SageMaker developer guide)."""
+
+_REVIEW: Shape = dict.fromkeys(
+    """
+    location outputLocation taskType answers fields compared changed added removed unresolved agreement overruled
+    secondsSpent activationConditions
+    """.split()  # noqa: SIM905 (the words are what matters)
+)
+
+RESULTS: Mapping[str, Shape] = {"Collect review": {"review": _REVIEW}, "Keep answers": {"review": _REVIEW}}
+"""What states add that no definition says, by state name: a review's figures (`lambdas.reviews.review.summarise`)."""
 
 MOST_BYTES = 1024 * 1024
 """Of a definition (Step Functions quotas)."""
@@ -68,6 +78,7 @@ def check(
     functions: Collection[str] = (),
     places: Mapping[str, str] = {},
     event: Shape = EVENT,
+    results: Mapping[str, Shape] = {},
 ) -> list[Finding]:
     """Look for what is wrong with a machine.
 
@@ -77,12 +88,13 @@ def check(
             CamelCase; none to leave functions unchecked.
         places: state name to "file:line", as `workflow.steps.places` gives it.
         event: what the machine's input may hold.
+        results: state name to what it is known to add, key by key: of a function's result, say.
 
     Returns:
         Findings, in the order of the states; none if all is well.
     """
     found: dict[tuple[str | None, str], None] = {}
-    for state, message in _problems(definition, functions, event):
+    for state, message in _problems(definition, functions, event, results):
         found[state, message] = None
     order = {name: number for number, (name, _) in enumerate(_states(definition), 1)}
     return sorted(
@@ -94,7 +106,9 @@ def check(
 _Problem = tuple[str | None, str]
 
 
-def _problems(definition: _Machine, functions: Collection[str], event: Shape) -> Iterator[_Problem]:
+def _problems(
+    definition: _Machine, functions: Collection[str], event: Shape, results: Mapping[str, Shape]
+) -> Iterator[_Problem]:
     size = len(json.dumps(definition, ensure_ascii=False).encode())
     if size > MOST_BYTES:
         yield None, f"the definition has {size:,} bytes; Step Functions takes {MOST_BYTES:,}"
@@ -105,7 +119,7 @@ def _problems(definition: _Machine, functions: Collection[str], event: Shape) ->
         yield from _function(name, state, functions)
         yield from _api_action(name, state)
         yield from _expressions(name, state)
-    yield from _paths(definition, event, str(definition.get("QueryLanguage", "JSONPath")))
+    yield from _paths(definition, event, str(definition.get("QueryLanguage", "JSONPath")), results)
     yield from _validator(definition)
 
 
@@ -312,8 +326,10 @@ def _texts(value: Any, field: str) -> Iterator[tuple[str, str]]:
 # Paths: what each state may be given, and whether it asks for more
 
 
-def _paths(machine: _Machine, given: Shape, language: str) -> Iterator[_Problem]:
-    inputs = _inputs(machine, given, language)
+def _paths(
+    machine: _Machine, given: Shape, language: str, results: Mapping[str, Shape]
+) -> Iterator[_Problem]:
+    inputs = _inputs(machine, given, language, results)
     for name, state in machine["States"].items():
         if name not in inputs:
             continue  # Nothing leads to it, and that is said already.
@@ -322,10 +338,10 @@ def _paths(machine: _Machine, given: Shape, language: str) -> Iterator[_Problem]
             if missing := _missing(path, shape):
                 yield name, missing
         for nested in _nested(state):
-            yield from _paths(nested, flow.inner, language)
+            yield from _paths(nested, flow.inner, language, results)
 
 
-def _inputs(machine: _Machine, given: Shape, language: str) -> dict[str, Shape]:
+def _inputs(machine: _Machine, given: Shape, language: str, results: Mapping[str, Shape]) -> dict[str, Shape]:
     """Of every state that can be reached, all that its input may hold, whichever way was taken."""
     states = machine["States"]
     inputs: dict[str, Shape] = {}
@@ -338,7 +354,11 @@ def _inputs(machine: _Machine, given: Shape, language: str) -> dict[str, Shape]:
         if name in inputs and joined == inputs[name]:
             continue
         inputs[name] = joined
-        waiting.extend(_flow(states[name], joined, language).out)
+        known = results.get(name) or {}
+        waiting.extend(
+            (target, made and {**made, **{key: known[key] for key in known if key in made}})
+            for target, made in _flow(states[name], joined, language).out
+        )
     return inputs
 
 

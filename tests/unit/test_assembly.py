@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from workflow.checks import RESULTS
 from workflow.errors import WorkflowError
 from workflow.stack.assembly import Assembly, assemble
+from workflow.stack.reference.sample import summary
 
 HEAD = "from workflow.steps import *\ncompleted, failed, stopped = [], [], []\n"
 COUNT = """
@@ -130,3 +132,22 @@ completed = [first, choice]
     assert "$.nothing" in lines[0]
     assert "'Which?'" in lines[1]
     assert "$.reviwe" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ('Wait("W", seconds_path="$.review.locaton")', "did you mean 'location'"),
+        ('Pass("P", query_language="JSONata", output="{% $states.input.review.agrement %}")', "'agreement'"),
+    ],
+)
+def test_a_figure_that_a_review_does_not_have_is_found(tmp_path: Path, step: str, problem: str) -> None:
+    with pytest.raises(WorkflowError, match=problem):
+        _assembled(tmp_path, f"completed = [{step}]")
+
+
+def test_the_figures_that_are_known_are_those_that_a_review_has() -> None:
+    for added in RESULTS.values():
+        assert added
+        assert added["review"]
+        assert set(added["review"]) == set(summary())

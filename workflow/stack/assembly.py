@@ -14,7 +14,7 @@ from typing import Any
 
 from troposphere import Template
 
-from workflow.checks import check
+from workflow.checks import RESULTS, check
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.operations.queries import QUERIES
@@ -65,7 +65,8 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     made_at = places(machine)
     definition, names = _with_functions(render(machine), made_at)
     functions = tuple(_function(name, names.get(name), made_at, root) for name in sorted({*names, *ALWAYS}))
-    if findings := check(definition, functions=[one.name for one in functions], places=made_at):
+    known = [one.name for one in functions]
+    if findings := check(definition, functions=known, places=made_at, results=RESULTS):
         raise WorkflowError("\n".join(map(str, findings)))
     return Assembly(
         definition=definition,

@@ -274,7 +274,7 @@ class Starter:
     def restart(self, failed: Loop, flow_definition_arn: str) -> StartedLoop:
         """Start the next attempt of a failed loop, with the same input and a name that follows from root and attempt.
 
-        Who waits for the failed loop waits for the next one.
+        If it was started before, that is the restart, also where it went to another flow definition. Who waits for the failed loop waits for the next one.
 
         Raises:
             InputUnknown: The ledger does not know the input of the failed loop.
@@ -351,7 +351,9 @@ class Starter:
         row = row.model_copy(update={"created_at": row.created_at or now()})
         there = self.ledger.open(row)
         if there is not None:
-            if (there.input_digest, there.flow_definition_arn) != (row.input_digest, row.flow_definition_arn):
+            if there.input_digest != row.input_digest or not (
+                there.flow_definition_arn == row.flow_definition_arn or _is_same_restart(there, row)
+            ):
                 raise NameTaken(
                     f"Human loop name {row.human_loop_name!r} is taken: the ledger has a loop of that name "
                     "with another input or flow definition. Use another name or key."
@@ -494,6 +496,11 @@ class _Call(NamedTuple):
     operation: str
     document: str
     """The field of its request that names what is looked at."""
+
+
+def _is_same_restart(one: Loop, other: Loop) -> bool:
+    # Of a loop there is one restart. The rules may have sent it elsewhere than they would today.
+    return one.previous_loop_name is not None and one.previous_loop_name == other.previous_loop_name
 
 
 def _refusal(row: Loop, error: ClientError) -> StartRefused:

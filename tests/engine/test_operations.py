@@ -583,6 +583,16 @@ class TestRestart:
 
         assert published.sandbox.loops.get(started.human_loop_name).flow_definition_arn == other
 
+    def test_of_two_people_who_restart_it_at_once_with_two_teams_one_is_told(
+        self, published: PublishedStage, operate: Loops, loop: str
+    ) -> None:
+        escalated(published, loop)
+        started = operate.restart(loop)
+        published.ledger.update(loop, next_loop_name=None)  # as the other read it
+
+        with pytest.raises(LoopError, match=f"restarted at this moment, as {started.human_loop_name} with "):
+            operate.restart(loop, flow_definition=published.flow_definition())
+
     def test_what_is_not_to_be_restarted_says_why(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:

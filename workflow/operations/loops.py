@@ -251,6 +251,12 @@ class Loops:
         allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)
         self.ledger.update(name, max_attempts=min(allowed, MOST_ATTEMPTS))
         started = self._client.restart(name, flow)
+        there = self.ledger.find(started.human_loop_name)
+        if there is not None and there.flow_definition_arn != flow:
+            raise LoopError(
+                f"human loop {name} was restarted at this moment, as {there.human_loop_name} with "
+                f"{there.flow_definition_arn}: `{self._command('show', there.human_loop_name)}`"
+            )
         # Unless an execution is about to record the same: then it has the last word.
         row = self.ledger.find(name)
         if row is not None and not busy:

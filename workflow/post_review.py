@@ -8,7 +8,7 @@ the plan.
 
 A step that fails is retried, then escalated by its name; the stored review stays as it is, and a workflow that
 waits for it (`HumanReview`) still gets it. A Choice may lead to further steps; wherever they end, the workflow goes
-on. See docs/ for a tutorial.
+on with its own ending (what follows the Choice in the list is its default). See docs/ for a tutorial.
 """
 
 from __future__ import annotations

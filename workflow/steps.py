@@ -59,6 +59,7 @@ __all__ = [
     "definition",
     "places",
     "reachable",
+    "inside",
     # States
     "Pass",
     "Task",
@@ -848,6 +849,12 @@ def _everything(start: Any) -> Iterator[Any]:
         yield state
         for nested in _nested(state):
             yield from _everything(nested)
+
+
+def inside(state: Any) -> Iterator[Any]:
+    """Yield the states of the machines that are nested in a Parallel or Map; none of any other state."""
+    for nested in _nested(state):
+        yield from _everything(nested)
 
 
 def _nested(state: Any) -> list[Any]:

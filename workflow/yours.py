@@ -14,7 +14,7 @@ from typing import Any
 
 from workflow.errors import AfterloopError, WorkflowError
 from workflow.failures import TRANSIENT, caught_after_review
-from workflow.steps import Chain, State, places, reachable
+from workflow.steps import Chain, State, inside, places, reachable
 
 __all__ = ["declared_permissions", "followed_by", "load"]
 
@@ -77,9 +77,11 @@ def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> Stat
                 f"{step.state_type}: it would end the execution, and the workflow has more to do; leave it out"
             )
         if step.state_type in ("Task", "Parallel", "Map"):
-            if not step.retries:
-                for retry in TRANSIENT:
-                    step.add_retry(retry)
+            # In a Parallel or Map each Task tries again by itself: the others are not run again for it.
+            for state in (step, *inside(step)):
+                if state.state_type == "Task" and not state.retries:
+                    for retry in TRANSIENT:
+                        state.add_retry(retry)
             if not any("States.ALL" in catch.error_equals for catch in step.catches):
                 step.add_catch(caught_after_review(step.state_id, failed))
         if step.state_type == "Choice":

@@ -201,3 +201,25 @@ def test_a_file_that_cannot_be_run_says_in_which_line(post_review: Any, lines: s
     with pytest.raises(WorkflowError) as refusal:
         build_definition(post_review(lines))
     assert str(refusal.value).startswith(told)
+
+
+def test_what_is_inside_of_a_parallel_or_map_tries_again_by_itself(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+both = Parallel("Both")
+both.add_branch(send("One", retry=[Retry(error_equals=["States.ALL"], max_attempts=1)]))
+both.add_branch(Map("Each", item_processor=Chain([Pass("Before"), send("Two")])))
+completed = [both]
+"""
+        )
+    )["States"]
+    retries = [retry.to_dict() for retry in TRANSIENT]
+    one, each = (branch["States"] for branch in states["Both"]["Branches"])
+    assert "Retry" not in states["Both"]
+    assert states["Both"]["Catch"][0]["Assign"] == {"failedStep": "Both"}
+    assert one["One"]["Retry"] == [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}]
+    assert "Retry" not in each["Each"]
+    inner = each["Each"]["ItemProcessor"]["States"]
+    assert inner["Two"]["Retry"] == retries
+    assert "Retry" not in inner["Before"]

@@ -156,7 +156,7 @@ def test_watching_swaps_what_changes_until_it_is_interrupted(
         assert json.loads(function["Payload"].read()) == "seen"
 
         file.write_text("def handler(\n")
-        eventually(lambda: "error: lambdas/decide_restart.py, line 1: " in log.read_text(), timeout=60)
+        eventually(lambda: "lambdas/decide_restart.py, line 1: " in log.read_text(), timeout=60)
         assert watcher.poll() is None, "a mistake does not end the watching"
     finally:
         watcher.send_signal(signal.SIGINT)

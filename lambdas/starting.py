@@ -274,7 +274,8 @@ class Starter:
     def restart(self, failed: Loop, flow_definition_arn: str) -> StartedLoop:
         """Start the next attempt of a failed loop, with the same input and a name that follows from root and attempt.
 
-        If it was started before, that is the restart, also where it went to another flow definition. Who waits for the failed loop waits for the next one.
+        If it was started before, that is the restart, also where it went to another flow definition. Who waits for
+        the failed loop waits for the next one.
 
         Raises:
             InputUnknown: The ledger does not know the input of the failed loop.

@@ -74,6 +74,11 @@ ENDINGS = [
         [],
     ),
     (
+        row(status="Stopped", outcome="notified", input_location="s3://b/i"),
+        "whoever wants to know was told.",
+        ["restart loop-1"],
+    ),
+    (
         row(status="Failed", outcome="closed", closed_by="me", closed_at="then", note="why"),
         "Closed by me at then: why",
         [],

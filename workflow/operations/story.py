@@ -286,9 +286,13 @@ def _next(
     close = step("Close it, with a note", "close", name, at, '--note "..."')
     if after:
         return [step("See its last attempt", "show", after[-1].human_loop_name, at)]
+    again = (
+        [step("Start it again, with one more attempt", "restart", name, at)] if loop.input_location else []
+    )
     if loop.outcome == "escalated":
-        again = step("Start it again, with one more attempt", "restart", name, at)
-        return [*([again] if loop.input_location else []), close]
+        return [*again, close]
+    if loop.outcome == "notified":
+        return again
     if loop.outcome == "failed" or (loop.outcome is None and _abandoned(changes)):
         return [step("When the cause is mended, run its status change again", "redrive", name, at), close]
     if view is not None and view.status in ENDED:

@@ -151,3 +151,16 @@ def test_the_figures_that_are_known_are_those_that_a_review_has() -> None:
         assert added
         assert added["review"]
         assert set(added["review"]) == set(summary())
+
+
+def test_more_permissions_than_a_role_can_have_are_told_before_anything_is_sent(tmp_path: Path) -> None:
+    steps = """
+completed = [
+    SnsPublishStep(f"Tell {n}", parameters={"TopicArn": f"arn:aws:sns:us-east-1:123456789012:reviews-of-team-{n}",
+                                            "Message": "m"}, result_path=f"$.told{n}")
+    for n in range(%d)
+]
+"""
+    _assembled(tmp_path, steps % 100)
+    with pytest.raises(WorkflowError, match=r"StateMachineRole have about 1\d,\d+ characters, .* 10,240"):
+        _assembled(tmp_path, steps % 200)

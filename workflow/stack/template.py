@@ -98,6 +98,7 @@ def build_template(
     _alarms(template)
     _analysis(template, reviews_table, queries)
     _outputs(template)
+    _expect_policies_that_fit(template)
     return template
 
 
@@ -646,6 +647,43 @@ def _outputs(template: Template) -> None:
         ("Workgroup", "Athena's workgroup", Ref("ReviewWorkgroup")),
     ):
         template.add_output(Output(name, Description=description, Value=value))
+
+
+MOST_POLICY = 10_240
+"""Characters of all inline policies of a role, white space left out (IAM and STS quotas)."""
+
+_ABOUT_AS_LONG = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": "111122223333",
+}
+
+
+def _expect_policies_that_fit(template: Template) -> None:
+    """A role of too many steps is told here: CloudFormation finds it half way, and rolls back."""
+    for name, role in template.to_dict()["Resources"].items():
+        if role["Type"] == "AWS::IAM::Role":
+            policies = [policy["PolicyDocument"] for policy in role["Properties"].get("Policies", [])]
+            size = sum(len(json.dumps(_about(policy), separators=(",", ":"))) for policy in policies)
+            if size > MOST_POLICY:
+                raise WorkflowError(
+                    f"the permissions of {name} have about {size:,} characters, and IAM takes {MOST_POLICY:,}: let "
+                    "steps share what they act on, or move some into a state machine of their own that a step starts"
+                )
+
+
+def _about(value: Any) -> Any:
+    """A part of the template with what it becomes, or something of about that length."""
+    match value:
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{([^}]+)\}", lambda found: _ABOUT_AS_LONG.get(found[1], "x" * 40), text)
+        case {"Ref": _} | {"Fn::GetAtt": _}:
+            return "x" * 80
+        case dict():
+            return {key: _about(one) for key, one in value.items()}
+        case list():
+            return [_about(one) for one in value]
+    return value
 
 
 def _log_group(title: str, name: Any) -> logs.LogGroup:

@@ -251,23 +251,36 @@ class Output(_Tolerant):
 
 
 _TASK_TYPES: dict[str, TaskType] = {TEXTRACT: "textract", REKOGNITION: "rekognition"}
+_SOURCE = "awsManagedHumanLoopRequestSource"
 _LABELS = ("moderationLabels", "ModerationLabels")
 
 
 def _task_type(raw: bytes) -> TaskType:
-    """Returns the kind of task, which has to be known before anything else is read."""
+    """Returns the kind of task, which has to be known before anything else is read.
+
+    It is named at the top or, as the AI service's fields can be, under `inputContent`. There a custom task holds
+    whatever its caller sent, so that a name that is not known says nothing.
+    """
     reader = JsonReader(raw, DOCUMENT)
+    within: TaskType = "custom"
     for key in reader.members():
-        if key == "awsManagedHumanLoopRequestSource":
+        if key == _SOURCE:
             source = reader.value()
             if source is None:
-                break
+                continue
             if not isinstance(source, str) or source not in _TASK_TYPES:
                 known = ", ".join(_TASK_TYPES)
                 raise reader.error(f"unknown kind of task {shortened(source)}; known are {known}")
             return _TASK_TYPES[source]
-        reader.text()
-    return "custom"
+        if key == "inputContent" and reader.peek() == "{":
+            for inner in reader.members():
+                if inner == _SOURCE and reader.peek() == '"':
+                    within = _TASK_TYPES.get(reader.value(), within)
+                else:
+                    reader.text()
+        else:
+            reader.text()
+    return within
 
 
 def _read_input_content(reader: JsonReader) -> tuple[dict[str, Any], dict[str, Any]]:

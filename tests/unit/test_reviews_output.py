@@ -103,7 +103,7 @@ def test_a_custom_output_is_read_as_the_documentation_has_it() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["moderationLabels", "ModerationLabels"])
-@pytest.mark.parametrize("place", ["inputContent", "top level"])
+@pytest.mark.parametrize("place", ["inputContent", "inputContent, with the kind of task", "top level"])
 def test_the_ai_services_fields_are_read_in_both_places_and_spellings(place: str, spelling: str) -> None:
     document = samples.rekognition(
         [("Suggestive", "", 96.7)], [("Suggestive", "")], humanTaskActivationConditionResults=CONDITIONS
@@ -112,6 +112,9 @@ def test_the_ai_services_fields_are_read_in_both_places_and_spellings(place: str
     document = json.loads(text)
     if place == "top level":
         document |= document.pop("inputContent")
+    if place.endswith("the kind of task"):
+        source = document.pop("awsManagedHumanLoopRequestSource")
+        document["inputContent"]["awsManagedHumanLoopRequestSource"] = source
     output = samples.parsed(document)
 
     assert output.task_type == "rekognition"
@@ -125,6 +128,11 @@ def test_the_ai_services_fields_are_read_in_both_places_and_spellings(place: str
     assert output.activation_conditions == [
         "ModerationLabelConfidenceCheck(Suggestive, ConfidenceLessThan=98)"
     ]
+
+
+def test_what_a_custom_tasks_caller_sent_does_not_name_the_kind_of_task() -> None:
+    document = samples.custom({"awsManagedHumanLoopRequestSource": "mine"}, {"a": {"label": "x"}})
+    assert samples.parsed(document).task_type == "custom"
 
 
 @pytest.mark.parametrize("nothing_in", ["inputContent", "top level"])

@@ -148,7 +148,7 @@ def test_a_lineage_sends_to_its_last_loop() -> None:
 @pytest.mark.parametrize(
     ("review", "told"),
     [
-        ({"answers": 1, "fields": 1, "overruled": False}, "1 answer, 1 field: the model was right"),
+        ({"answers": 1, "fields": 1, "overruled": False}, "1 answer, 1 field: the model was not overruled"),
         (
             {"answers": 3, "fields": 6, "changed": 2, "added": 0, "removed": 1, "unresolved": 1}
             | {"agreement": 0.667, "overruled": True},

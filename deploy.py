@@ -332,6 +332,13 @@ def init(
     }
     checked_stage(settings.name, stage, {**answers, "output_buckets": ["any"]})
     found = [] if bucket else _flow_definitions(profile, answers["region"])
+    if found:
+        names = _answers("Only events of these of them (empty for all)", [])
+        known = {flow["name"]: flow for flow in found}
+        if unknown := [name for name in names if name not in known]:
+            raise PublishError(f"there is no flow definition {unknown[0]!r} there, but {', '.join(known)}")
+        answers["flow_definitions"] = names
+        found = [known[name] for name in names] or found
     answers["output_buckets"] = bucket or _answers("Buckets that they write to", _buckets(found))
     if email is None:
         email = _answers("E-mail addresses to tell of escalations (empty for none)", [])

@@ -280,25 +280,43 @@ def test_yes_does_not_lose_data_unless_told_so() -> None:
     assert confirmed(GRAVE, yes=True, allow_data_loss=True)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "buckets"), [("", ("from-forms", "from-images")), ("images", ("from-images",))]
+)
 def test_init_asks_and_offers_what_the_account_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    chosen: str,
+    buckets: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    flows = [{"name": "forms", "arn": "arn", "output": "s3://from-forms/x"}]
+    flows = [{"name": name, "arn": "arn", "output": f"s3://from-{name}/x"} for name in ("forms", "images")]
     monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
-    person = Answers(monkeypatch, "eu-west-1", None, "a@b.cd, e@f.gh")
+    person = Answers(monkeypatch, "eu-west-1", chosen, None, "a@b.cd, e@f.gh")
     path = tmp_path / "stages.toml"
 
     status, out, _ = run("init", "--stage", "test", "--settings", str(path), capsys=capsys)
 
     assert status == 0
-    assert len(person.questions) == 3
+    assert len(person.questions) == 4
     assert "found forms, which writes to s3://from-forms/x" in out
     assert load_stage(path, "test") == Stage(
         name="test",
         region="eu-west-1",
-        output_buckets=("from-forms",),
+        flow_definitions=tuple(chosen.split()),
+        output_buckets=buckets,
         escalation_emails=("a@b.cd", "e@f.gh"),
     )
+
+
+def test_init_knows_the_flow_definitions_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flows = [{"name": "forms", "arn": "arn", "output": "s3://from-forms/x"}]
+    monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
+    Answers(monkeypatch, "eu-west-1", "from")
+    status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), capsys=capsys)
+    assert (status, err) == (1, "error: there is no flow definition 'from' there, but forms\n")
 
 
 def test_init_asks_also_where_the_account_cannot_be_reached(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from io import StringIO
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from workflow.publish.plan import Plan, compare
+from workflow.publish.plan import Plan, StateChange, compare
 from workflow.publish.resolution import resolved_resources
 from workflow.publish.show import show_plan
 
@@ -347,3 +348,15 @@ def test_a_plan_is_plain_json() -> None:
     assert data["changes"] is True
     assert data["settings"] == [{"name": "Bucket", "before": "one", "after": "two"}]
     assert planned().as_json()["changes"] is False
+
+
+def test_the_inside_of_a_new_parallel_is_not_told_beside_it() -> None:
+    states = [
+        StateChange("Both", "added"),
+        StateChange("Both (branch 1)", "added", is_machine=True),
+        StateChange("Tell", "added"),
+        StateChange("Old", "changed", "+ x"),
+        StateChange("Old (branch 2)", "added", is_machine=True),
+    ]
+    text = shown(Plan("afterloop-dev", creates=False, states=states))
+    assert re.findall(r"^  [+~] (.*)$", text, re.MULTILINE) == ["Both", "Tell", "Old", "Old (branch 2)"]

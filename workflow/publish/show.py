@@ -98,7 +98,10 @@ def _count(number: int, what: str) -> str:
 
 
 def _states(plan: Plan) -> Iterator[str]:
+    whole = {(state.name, state.change) for state in plan.states if state.change != "changed"}
     for state in plan.states:
+        if state.is_machine and (state.name.rpartition(" (")[0], state.change) in whole:
+            continue  # The inside of a Map or Parallel comes and goes with it.
         yield f"  {_SIGNS[state.change]} {escape(state.name)}"
         lines = state.diff.splitlines()
         for line in lines[:MOST_LINES]:

@@ -268,10 +268,9 @@ def _figures(review: Mapping[str, Any]) -> str:
         parts.append(f"{int(review['unresolved'])} without a majority")
     if isinstance(agreement := review.get("agreement"), int | float):
         parts.append(f"agreement {agreement:.0%}")
-    told = {True: "the model was overruled", False: "the model was not overruled"}.get(
-        review.get("overruled")
-    )  # type: ignore[arg-type]
-    return ", ".join(parts) + (f": {told}" if told else "")
+    if isinstance(overruled := review.get("overruled"), bool):
+        parts[-1] += f": the model was {'' if overruled else 'not '}overruled"
+    return ", ".join(parts)
 
 
 def _next(

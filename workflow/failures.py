@@ -11,7 +11,7 @@ from typing import Any
 from workflow.expressions import jsonata
 from workflow.steps import Catch, Retry
 
-__all__ = ["CAUSE", "FAILED_STEP", "TRANSIENT", "caught", "caught_after_review", "in_words"]
+__all__ = ["CAUSE", "FAILED_STEP", "ONCE_MORE", "TRANSIENT", "caught", "caught_after_review", "in_words"]
 
 FAILED_STEP = "failedStep"
 """The workflow variable that holds the name of the step that failed."""
@@ -80,6 +80,16 @@ TRANSIENT = [
 
 One definition for all Tasks: names of services that a Task does not call never occur there.
 """
+
+ONCE_MORE = Retry(
+    error_equals=["States.TaskFailed"],
+    interval_seconds=5,
+    backoff_rate=2.0,
+    max_attempts=2,
+    max_delay_seconds=60,
+    jitter_strategy="FULL",
+)
+"""For the user's steps, which may call any service: what is transient there has a name that is not known here."""
 
 
 def caught(step: str, next_step: Any) -> Catch:

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from workflow.errors import AfterloopError, WorkflowError
-from workflow.failures import TRANSIENT, caught_after_review
-from workflow.steps import Chain, State, inside, places, reachable
+from workflow.failures import ONCE_MORE, TRANSIENT, caught_after_review
+from workflow.steps import Chain, Retry, State, inside, places, reachable
 
 __all__ = ["declared_permissions", "followed_by", "load"]
 
@@ -80,8 +80,7 @@ def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> Stat
             # In a Parallel or Map each Task tries again by itself: the others are not run again for it.
             for state in (step, *inside(step)):
                 if state.state_type == "Task" and not state.retries:
-                    for retry in TRANSIENT:
-                        state.add_retry(retry)
+                    state.add_retry(_retries(state))
             if not any("States.ALL" in catch.error_equals for catch in step.catches):
                 step.add_catch(caught_after_review(step.state_id, failed))
         if step.state_type == "Choice":
@@ -90,6 +89,15 @@ def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> Stat
         elif step.next_step is None:
             step.next(ending)
     return chain
+
+
+def _retries(task: State) -> list[Retry]:
+    """What a Task of the user's is tried again for, if it does not say so itself.
+
+    Not for any failure if it waits for a job or an answer: that would be another job, or another question.
+    """
+    waits = str(task.resource).endswith((".sync", ".sync:2", ".waitForTaskToken"))
+    return TRANSIENT if waits else [*TRANSIENT, ONCE_MORE]
 
 
 def _run(path: Path) -> ModuleType:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from workflow.errors import WorkflowError
-from workflow.failures import TRANSIENT
+from workflow.failures import ONCE_MORE, TRANSIENT
 from workflow.machine import build_definition
 from workflow.stack.assembly import assemble
 
@@ -41,7 +41,7 @@ def test_steps_come_between_the_record_and_the_question_who_waits(post_review: A
     assert [states[state]["Next"] for state in way[:-1]] == way[1:]
     assert states["Record stop"]["Next"] == "Workflow waiting?"
     for step in ("One", "Three"):
-        assert states[step]["Retry"] == [retry.to_dict() for retry in TRANSIENT]
+        assert states[step]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
         assert states[step]["Catch"] == [
             {
                 "ErrorEquals": ["States.ALL"],
@@ -134,7 +134,7 @@ def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
     states = build_definition(post_review("failed = stopped = [send('Tell')]"))["States"]
     assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Tell"
     assert len(states["Tell"]["Catch"]) == 1
-    assert states["Tell"]["Retry"] == [retry.to_dict() for retry in TRANSIENT]
+    assert states["Tell"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ completed = [both]
 """
         )
     )["States"]
-    retries = [retry.to_dict() for retry in TRANSIENT]
+    retries = [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
     one, each = (branch["States"] for branch in states["Both"]["Branches"])
     assert "Retry" not in states["Both"]
     assert states["Both"]["Catch"][0]["Assign"] == {"failedStep": "Both"}
@@ -223,3 +223,17 @@ completed = [both]
     inner = each["Each"]["ItemProcessor"]["States"]
     assert inner["Two"]["Retry"] == retries
     assert "Retry" not in inner["Before"]
+
+
+def test_a_step_that_waits_for_a_job_is_not_begun_again_for_any_failure(tmp_path: Path) -> None:
+    text = """
+from workflow.steps import GlueStartJobRunStep
+completed = [GlueStartJobRunStep("Load", parameters={"JobName": "load"})]
+failed = []
+stopped = []
+"""
+    file = tmp_path / "post_review.py"
+    file.write_text(text)
+    load = build_definition(file)["States"]["Load"]
+    assert load["Resource"].endswith(".sync")
+    assert load["Retry"] == [retry.to_dict() for retry in TRANSIENT]

@@ -17,13 +17,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workflow.errors import AccountError, AfterloopError, PublishError, WorkflowError
+from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,22 +59,7 @@ app = typer.Typer(
 )
 
 
-class Output(StrEnum):
-    """For whom the outcome is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-StageName = Annotated[
-    str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="A stage of the settings.")
-]
-Profile = Annotated[str | None, typer.Option(help="A profile of ~/.aws/config.")]
-Region = Annotated[str | None, typer.Option(help="Instead of the stage's own Region.")]
-Settings = Annotated[Path, typer.Option(help="The file with the stages' settings.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-As = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
-SETTINGS = ROOT / "stages.toml"
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""

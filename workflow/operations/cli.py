@@ -15,16 +15,8 @@ import typer
 
 from lambdas.ledger import LoopStatus, Outcome
 from workflow.errors import AfterloopError
-from workflow.operations.report_cli import (
-    SETTINGS,
-    Output,
-    Profile,
-    Region,
-    Settings,
-    StageName,
-    session_for,
-)
 from workflow.operations.story import Story, age, row_as_json
+from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -45,7 +37,6 @@ loops = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-As = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the human loop, or the key that it was started with.")
 ]

@@ -17,22 +17,10 @@ from lambdas.object_store import ObjectStore
 from lambdas.reviews.location import S3Location
 from workflow.errors import AfterloopError
 from workflow.operations.manifest import READERS, Export, export_manifest
-from workflow.operations.report_cli import (
-    SETTINGS,
-    First,
-    Output,
-    Profile,
-    Region,
-    Settings,
-    Source,
-    StageName,
-    Until,
-    chosen_period,
-    reading,
-    session_for,
-)
+from workflow.operations.report_cli import First, Source, Until, chosen_period, reading
 from workflow.operations.reviews_source import open_reviews
 from workflow.operations.stage_resources import StageResources
+from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
 
 __all__ = ["app", "manifest"]
 
@@ -62,9 +50,7 @@ def manifest(
     profile: Profile = None,
     region: Region = None,
     settings: Settings = SETTINGS,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="text for people, json for programs.")
-    ] = Output.TEXT,
+    output: As = Output.TEXT,
 ) -> None:
     """Export reviewed items as a Ground Truth augmented manifest, to train a model on what people said."""
     period = chosen_period(first, until)

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workflow.operations.reviews_source import Period, open_reviews
+from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
 
 if TYPE_CHECKING:
     import boto3
@@ -21,23 +21,11 @@ if TYPE_CHECKING:
     from workflow.operations.report.statistics import Figures, Share
     from workflow.operations.report.writing import Report
 
-__all__ = ["app", "chosen_period", "reading", "report", "session_for"]
-
-SETTINGS = Path(__file__).resolve().parents[2] / "stages.toml"
+__all__ = ["app", "chosen_period", "reading", "report"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-class Output(StrEnum):
-    """For whom the outcome is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-StageName = Annotated[
-    str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="A stage of the settings.")
-]
 FlowDefinition = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name or ARN of one flow definition; all if not given.")
 ]
@@ -59,9 +47,6 @@ Source = Annotated[
         metavar="PLACE", help="A folder of reviews or s3://bucket/prefix, instead of the stage's bucket."
     ),
 ]
-Profile = Annotated[str | None, typer.Option(help="A profile of ~/.aws/config.")]
-Region = Annotated[str | None, typer.Option(help="Instead of the stage's own Region.")]
-Settings = Annotated[Path, typer.Option(help="The file with the stages' settings.")]
 
 
 @app.command()
@@ -75,9 +60,7 @@ def report(
     profile: Profile = None,
     region: Region = None,
     settings: Settings = SETTINGS,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="text for people, json for programs.")
-    ] = Output.TEXT,
+    output: As = Output.TEXT,
 ) -> None:
     """Make a report of reviews as one HTML file: how often people overrule the model, and where.
 
@@ -127,28 +110,6 @@ def chosen_period(first: datetime | None, until: datetime | None) -> Period:
     """The days that were asked for: up to `until` or today, from `first` or 30 days before."""
     default = Period.last_days(30, until=until.date() if until else None)
     return Period(first.date(), default.until) if first else default
-
-
-def session_for(stage: str, profile: str | None, region: str | None, settings: Path) -> boto3.Session:
-    """A session in the stage's Region, or the one that was given.
-
-    Raises:
-        AccountError: there is no such profile.
-        SettingsError: the settings do not hold.
-    """
-    import boto3
-    from botocore.exceptions import BotoCoreError
-
-    from workflow.publish.aws_errors import explained
-    from workflow.stack.stages import load_stages
-
-    if region is None and settings.is_file():
-        known = {found.name: found.region for found in load_stages(settings).values()}
-        region = known.get(stage)
-    try:
-        return boto3.Session(profile_name=profile, region_name=region)
-    except BotoCoreError as error:
-        raise explained(error) or error from None
 
 
 @contextmanager

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from workflow.operations.report_cli import SETTINGS, Output, Profile, Region, Settings, session_for
 from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
+from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
 from workflow.stack.stages import load_stage
 
 __all__ = ["app", "smoke"]
@@ -23,18 +22,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def smoke(
-    stage: Annotated[
-        str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="A stage of the settings.")
-    ] = "dev",
+    stage: StageName = "dev",
     profile: Profile = None,
     region: Region = None,
     output_bucket: Annotated[
         str | None, typer.Option(help="Where the sample output is put; the stage's first output bucket.")
     ] = None,
-    settings: Settings = Path(SETTINGS),
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="text for people, json for programs.")
-    ] = Output.TEXT,
+    settings: Settings = SETTINGS,
+    output: As = Output.TEXT,
 ) -> None:
     """Try a published stage with one event of each status, check every effect, and clean up.
 

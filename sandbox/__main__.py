@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from sandbox.errors import SandboxError
-from sandbox.identity import ACCESS_KEY_ID, HOST, REGION, SECRET_ACCESS_KEY
-from sandbox.server import EngineSettings, listen, serve
+from sandbox.identity import ACCESS_KEY_ID, HOST, REGION, SECRET_ACCESS_KEY, EngineSettings
+from sandbox.server import listen, serve
 
 
 def main(arguments: list[str] | None = None) -> int:

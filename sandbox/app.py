@@ -28,7 +28,7 @@ from sandbox.effects import EngineEffects
 from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
 
 if TYPE_CHECKING:
-    from sandbox.server import EngineSettings
+    from sandbox.identity import EngineSettings
 
 __all__ = ["SandboxApp"]
 

@@ -15,27 +15,15 @@ import signal
 import socket
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, cast
 
 from sandbox.errors import SandboxError
-from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, REGION, SECRET_ACCESS_KEY
+from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, SECRET_ACCESS_KEY, EngineSettings
 
-__all__ = ["EngineSettings", "listen", "serve"]
+__all__ = ["listen", "serve"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How an engine starts; `Sandbox.start` explains each."""
-
-    region: str = REGION
-    wait_scale: float = 1.0
-    lifetime_scale: float = 1.0
-    workers: int = 16
-    log_level: str = "INFO"
 
 
 def listen(port: int | None) -> socket.socket:

@@ -189,7 +189,7 @@ def give_claim_back(*, after: Any) -> Task:
             "ExpressionAttributeValues": {
                 ":released": {"S": "released"},
                 ":outcome": {"S": "failed"},
-                ":reason": {"S": jsonata("$states.input.failure.reason")},
+                ":reason": {"S": jsonata("$states.input.failure.step & ': ' & $states.input.failure.reason")},
                 ":execution": {"S": _EXECUTION},
                 ":now": {"S": _NOW},
             },

@@ -292,6 +292,7 @@ def _is_refused(
     row = published.row(name)
     assert (row.outcome, row.review_location) == ("failed", None)
     assert reason in (row.reason or "")
+    assert (row.reason or "").startswith(f"Collect review: {error}: ")
     stored = published.s3.list_objects_v2(Bucket=published.outputs["ReviewBucket"], Prefix="reviews/")
     assert not [one for one in stored.get("Contents", []) if name in one["Key"]]
 

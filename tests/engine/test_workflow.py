@@ -169,6 +169,19 @@ def test_a_stopped_loop_is_told_of_and_its_answers_are_kept(published: Published
     assert "NotificationTopic" in message["topic"]
 
 
+@pytest.mark.parametrize("output", [None, {}, {"outputS3Uri": None}, {"outputS3Uri": ""}, "absent"])
+def test_a_stopped_loop_without_an_output_is_no_failure(published: PublishedStage, output: Any) -> None:
+    name = published.name()
+    detail = published.event(name, "Stopped", humanLoopOutput=output)
+    if output == "absent":
+        del detail["humanLoopOutput"]
+    published.sandbox.events.deliver(detail)
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    assert "Keep answers" not in execution["states"]
+    assert published.row(name).outcome == "notified"
+
+
 def test_of_many_deliveries_of_one_status_change_one_is_worked_on(
     published: PublishedStage, flow: str
 ) -> None:

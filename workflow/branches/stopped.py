@@ -51,8 +51,9 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
         query_language="JSONata",
     )
     # humanLoopOutput may be null or missing, and a rule by JSONPath would then fail the execution.
+    output = "$states.input.detail.humanLoopOutput.outputS3Uri"
     choice.add_choice(
-        ChoiceRule.Condition(jsonata("$type($states.input.detail.humanLoopOutput.outputS3Uri) = 'string'")),
+        ChoiceRule.Condition(jsonata(f"$type({output}) = 'string' and {output} != ''")),
         keep,
         comment="an output is named",
     )

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import yaml
 from sandbox.engine import Sandbox
 from sandbox.local import FLOW_DEFINITIONS, LOCAL_STAGE
 from sandbox.samples import SUPPORT_MESSAGE
-from tests.documentation import PAGES, Story, blocks, copy_of_the_project, story_environment
+from tests.documentation import PAGES, Story, copy_of_the_project, story_environment
 from workflow.operations.client import LoopsClient
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
@@ -76,32 +75,6 @@ def project(tmp_path: Path) -> Path:
 def test_what_the_page_says_holds(page: str, engine: Sandbox, project: Path) -> None:
     with Story(project, story_environment(**engine.environment())) as story:
         story.follow(page)
-
-
-@pytest.mark.skipif(find_spec("sagemaker") is None, reason="TrainingStep needs the extra sagemaker")
-def test_training_with_the_sdk_where_it_is_installed(engine: Sandbox, project: Path) -> None:
-    """In a process of its own: importing the SageMaker SDK warns of much, and sets loggers."""
-    for block in blocks("docs/how-to/retrain.md"):
-        if (block.file or "").startswith("lambdas/") or "TrainingStep(" in block.content:
-            assert block.file is not None
-            (project / block.file).write_text(block.content)
-    code = (
-        "from workflow.stack.assembly import assemble; made = assemble()\n"
-        "from workflow.stack.permissions import statements_for\n"
-        "print(made.definition['States']['Train']['Resource'])\n"
-        "print(*(action for one in statements_for(made.definition) for action in one.actions))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project,
-        env=story_environment(**engine.environment()),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "arn:aws:states:::sagemaker:createTrainingJob\n" in run.stdout
-    assert "iam:PassRole" in run.stdout
 
 
 RECORDED = """

@@ -1,0 +1,43 @@
+"""The page on retraining, as it stands, where the SageMaker SDK is installed: `make test-sagemaker` runs this."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.documentation import blocks, copy_of_the_project
+
+
+@pytest.mark.skipif(find_spec("sagemaker") is None, reason="TrainingStep needs the extra sagemaker")
+def test_the_training_step_of_the_page_becomes_part_of_the_workflow(tmp_path: Path) -> None:
+    """In a process of its own: importing the SageMaker SDK warns of much, and sets loggers."""
+    project = copy_of_the_project(tmp_path)
+    written = []
+    for block in blocks("docs/how-to/retrain.md"):
+        if (block.file or "").startswith("lambdas/") or "TrainingStep(" in block.content:
+            assert block.file is not None
+            (project / block.file).write_text(block.content)
+            written.append(block.file)
+    assert "workflow/post_review.py" in written
+    code = (
+        "from workflow.stack.assembly import assemble; made = assemble()\n"
+        "from workflow.stack.permissions import statements_for\n"
+        "print(made.definition['States']['Train']['Resource'])\n"
+        "print(*(action for one in statements_for(made.definition) for action in one.actions))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "arn:aws:states:::sagemaker:createTrainingJob" in run.stdout
+    assert "iam:PassRole" in run.stdout

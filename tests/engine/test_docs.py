@@ -78,14 +78,19 @@ def test_what_the_page_says_holds(page: str, engine: Sandbox, project: Path) -> 
 
 
 RECORDED = """
+import atexit
+import pathlib
 import sys
 import botocore.client
 import deploy
 
 call = botocore.client.BaseClient._make_api_call
+called = []  # by several threads: an append is whole, a printed line need not be
+file = pathlib.Path(sys.argv.pop(1))
+atexit.register(lambda: file.write_text("\\n".join(called)))
 
 def noted(self, operation, parameters):
-    print("called", self.meta.service_model.signing_name, operation, file=sys.stderr)
+    called.append(f"{self.meta.service_model.signing_name}:{operation}")
     return call(self, operation, parameters)
 
 botocore.client.BaseClient._make_api_call = noted
@@ -104,14 +109,14 @@ PERMISSIONS = {
 def test_the_roles_of_ci_may_do_what_its_commands_do(
     engine: Sandbox, project: Path, roles: dict[str, Any]
 ) -> None:
-    settings = project / "stages.toml"
+    settings, calls = project / "stages.toml", project / "calls.txt"
     for days, command, role in ((3, ["plan"], "PlanRole"), (5, ["publish", "--yes"], "PublishRole")):
         settings.write_text(
             '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["human-review-outputs"]\n'
             f"log_retention_days = {days}\n"
         )
         run = subprocess.run(
-            [sys.executable, "-c", RECORDED, *command],
+            [sys.executable, "-c", RECORDED, str(calls), *command],
             cwd=project,
             env=story_environment(**engine.environment()),
             capture_output=True,
@@ -119,9 +124,7 @@ def test_the_roles_of_ci_may_do_what_its_commands_do(
             check=False,
         )
         assert run.returncode == (2 if command == ["plan"] else 0), run.stderr
-        called = {
-            ":".join(line.split()[1:]) for line in run.stderr.splitlines() if line.startswith("called ")
-        }
+        called = set(calls.read_text().splitlines())
         assert "cloudformation:CreateChangeSet" in called
         called.discard("sts:GetCallerIdentity")  # needs no permission
         refused = [call for call in called if not allows(roles[role], PERMISSIONS.get(call, call))]

@@ -26,6 +26,11 @@ that and so refuses every policy that names one. A token that was never given ou
 Textract and Rekognition too. Errors carry the prefix of the service, as `SageMakerA2IRuntime.ConflictException`.
 (https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html)
 
+*Versions of state machines.* An execution that is started by a version or by an alias runs that version's definition,
+by an alias of two versions the one or the other as often as their weights say, and can be listed by it; MiniStack runs
+what is newest.
+(https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
+
 *Variables set by a Catch.* `Assign` in a Catch sets workflow variables in either query language
 (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the
 language in the Catch, where it cannot be, and so sets none in a machine whose default is JSONPath.
@@ -50,6 +55,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import random
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -76,6 +82,7 @@ def apply(directory: Path) -> None:
     _report_function_errors()
     _fail_failed_callbacks()
     _know_tokens()
+    _run_versions()
     _set_variables_in_catch()
     _fail_choices_about_nothing()
     _keep_message_attributes()
@@ -283,6 +290,97 @@ def _know_tokens() -> None:
     iam_actions.extract_resource_arn = resource_of
     for operation in ("_send_task_success", "_send_task_failure", "_send_task_heartbeat"):
         setattr(stepfunctions, operation, only_known(getattr(stepfunctions, operation)))
+
+
+_requested: ContextVar[tuple[str | None, str | None]] = ContextVar("afterloop_version", default=(None, None))
+"""ARN of the version that the execution which is being started runs, and of the alias that led to it."""
+
+
+def _run_versions() -> None:
+    from ministack.services import stepfunctions
+
+    start, run = stepfunctions._start_execution, stepfunctions._run_execution
+    describe, list_all = stepfunctions._describe_execution, stepfunctions._list_executions
+    describe_machine = stepfunctions._describe_state_machine_for_execution
+    kind = type(stepfunctions._state_machines)
+    newest = kind.get
+    running = threading.local()
+
+    class Machines(kind):  # type: ignore[misc, valid-type]
+        """The state machines, of which a thread that begins an execution gets the version that it runs."""
+
+        __slots__ = ()
+
+        def get(self, arn: Any, default: Any = None) -> Any:
+            machine, version = newest(self, arn, default), getattr(running, "version", None)
+            if machine is None or version is None:
+                return machine
+            running.version = None
+            return {**machine, "definition": version["definition"], "roleArn": version["roleArn"]}
+
+    def start_version(data: dict[str, Any]) -> Any:
+        arn = str(data.get("stateMachineArn", ""))
+        alias = stepfunctions._state_machine_aliases.get(arn)
+        if routes := (alias or {}).get("routingConfiguration"):
+            weights = [one.get("weight", 0) for one in routes]
+            version, by = random.choices(routes, weights)[0]["stateMachineVersionArn"], arn  # noqa: S311
+        else:
+            version, by = arn if arn in stepfunctions._state_machine_versions else None, None
+        token = _requested.set((version, by))
+        try:
+            return start(data)
+        finally:
+            _requested.reset(token)
+
+    def run_version(execution_arn: str) -> None:
+        if execution := stepfunctions._executions.get(execution_arn):
+            version, alias = _requested.get()
+            version = execution.setdefault("stateMachineVersionArn", version)
+            execution.setdefault("stateMachineAliasArn", alias)
+            running.version = stepfunctions._state_machine_versions.get(version)
+        run(execution_arn)
+
+    def described(data: dict[str, Any]) -> Any:
+        return _completed(describe(data), _associated(data))
+
+    def described_machine(data: dict[str, Any]) -> Any:
+        version = stepfunctions._state_machine_versions.get(_associated(data).get("stateMachineVersionArn"))
+        more = {key: version[key] for key in ("definition", "roleArn")} if version else {}
+        return _completed(describe_machine(data), more)
+
+    def listed(data: dict[str, Any]) -> Any:
+        arn = str(data.get("stateMachineArn", ""))
+        if (
+            arn not in stepfunctions._state_machine_versions
+            and arn not in stepfunctions._state_machine_aliases
+        ):
+            return list_all(data)
+        base = stepfunctions._resolve_state_machine_arn(arn)
+        status, headers, body = list_all({**data, "stateMachineArn": base, "maxResults": 1_000_000})
+        answer = json.loads(body)
+        answer["executions"] = [one for one in answer["executions"] if arn in _associated(one).values()]
+        return status, headers, json.dumps(answer).encode()
+
+    stepfunctions._state_machines.__class__ = Machines
+    stepfunctions._start_execution, stepfunctions._run_execution = start_version, run_version
+    stepfunctions._describe_execution, stepfunctions._list_executions = described, listed
+    stepfunctions._describe_state_machine_for_execution = described_machine
+
+
+def _associated(data: dict[str, Any]) -> dict[str, str]:
+    """Version and alias of an execution, as far as it has them."""
+    from ministack.services import stepfunctions
+
+    execution = stepfunctions._executions.get(data.get("executionArn")) or {}
+    keys = ("stateMachineVersionArn", "stateMachineAliasArn")
+    return {key: execution[key] for key in keys if execution.get(key)}
+
+
+def _completed(answer: Any, more: dict[str, Any]) -> Any:
+    status, headers, body = answer
+    if status >= 400 or not more:
+        return answer
+    return status, headers, json.dumps({**json.loads(body), **more}).encode()
 
 
 _SDK_SERVICES = {

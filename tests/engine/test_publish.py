@@ -7,6 +7,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.destroying import destroy, destruction
 from workflow.publish.history import history, to_go_back_to
+from workflow.publish.live import make_live
 from workflow.publish.package import Package, make_package
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import Published, plan_for, publish
@@ -27,7 +29,7 @@ from workflow.stack import ALIAS
 from workflow.stack.assembly import Assembly, assemble
 from workflow.stack.bundles import local
 from workflow.stack.functions import ROOT
-from workflow.stack.stages import Stage
+from workflow.stack.stages import Shift, Stage
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +204,7 @@ def test_only_the_function_whose_code_changed_is_published(publisher: Publisher)
     assert [one.id for one in publisher.plans[-1].resources] == ["DecideRestart"]
     assert published is not None
     assert published.version is not None
-    assert published.version.endswith(":1"), "the state machine did not change"
+    assert published.version.endswith(":2"), "the state machine names a version of the function"
 
 
 def test_a_setting_reaches_the_stack_and_the_plan(publisher: Publisher) -> None:
@@ -249,7 +251,16 @@ def test_a_text_that_makes_nothing_is_no_change(publisher: Publisher) -> None:
     assert not published.changed
 
 
-def held(queue: str, then: str) -> Callable[[dict[str, Any]], None]:
+CALL = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::lambda:invoke",
+    "Parameters": {"FunctionName": "${DecideRestartArn}", "Payload": {}},
+    "OutputPath": "$.Payload",
+    "End": True,
+}
+
+
+def held(queue: str, then: str, state: Any = None) -> Callable[[dict[str, Any]], None]:
     """An edit that makes the machine wait for a task token, and then pass one state."""
     hold = {
         "Type": "Task",
@@ -257,7 +268,7 @@ def held(queue: str, then: str) -> Callable[[dict[str, Any]], None]:
         "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
         "Next": then,
     }
-    definition = {"StartAt": "Hold", "States": {"Hold": hold, then: {"Type": "Pass", "End": True}}}
+    definition = {"StartAt": "Hold", "States": {"Hold": hold, then: state or {"Type": "Pass", "End": True}}}
 
     def edit(resources: dict[str, Any]) -> None:
         resources["StateMachine"]["Properties"]["DefinitionString"] = json.dumps(definition)
@@ -265,30 +276,60 @@ def held(queue: str, then: str) -> Callable[[dict[str, Any]], None]:
     return edit
 
 
-def test_executions_end_on_the_version_that_they_began_with(
-    publisher: Publisher, eventually: Callable[..., Any]
-) -> None:
-    states, sqs = (publisher.account.session.client(name) for name in ("stepfunctions", "sqs"))
-    queue = sqs.create_queue(QueueName=publisher.stage.name)["QueueUrl"]
+class Executions:
+    """Executions of what is live, each of which waits at its beginning until it is told to go on."""
 
-    def started() -> tuple[str, str]:
+    def __init__(self, publisher: Publisher, eventually: Callable[..., Any]) -> None:
+        self.stage, self.eventually = publisher.stage, eventually
+        session = publisher.account.session
+        self.states, self.sqs = session.client("stepfunctions"), session.client("sqs")
+        self.queue = self.sqs.create_queue(QueueName=self.stage.name)["QueueUrl"]
+        account = f"{publisher.account.region}:{publisher.account.id}"
+        self.alias = f"arn:aws:states:{account}:stateMachine:{self.stage.stack_name}:{ALIAS}"
+
+    def start(self) -> tuple[str, str]:
         """ARN and task token of a new execution, which waits."""
-        alias = f"{first.outputs['StateMachine']}:live"
-        execution = states.start_execution(stateMachineArn=alias, input="{}")["executionArn"]
-        messages = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
-        sqs.delete_message(QueueUrl=queue, ReceiptHandle=messages[0]["ReceiptHandle"])
+        execution = self.states.start_execution(stateMachineArn=self.alias, input="{}")["executionArn"]
+        messages = self.eventually(lambda: self.sqs.receive_message(QueueUrl=self.queue).get("Messages"))
+        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=messages[0]["ReceiptHandle"])
         return execution, messages[0]["Body"]
 
-    first = publisher.publish(publisher.package(held(queue, "One")))
-    assert first is not None
-    before = started()
+    def finish(self, execution: str, token: str) -> Any:
+        """What it gives at its end, or the name of its error."""
+        self.states.send_task_success(taskToken=token, output="{}")
+        ended = self.eventually(
+            lambda: (
+                found
+                if (found := self.states.describe_execution(executionArn=execution))["status"] != "RUNNING"
+                else None
+            )
+        )
+        return json.loads(ended["output"]) if ended["status"] == "SUCCEEDED" else ended["error"]
+
+
+@pytest.fixture
+def executions(publisher: Publisher, eventually: Callable[..., Any]) -> Executions:
+    return Executions(publisher, eventually)
+
+
+def answering(publisher: Publisher, answer: str) -> None:
+    """Writes a function that gives an answer."""
+    file = publisher.root / "lambdas/decide_restart.py"
+    file.write_text(f"def handler(event, context):\n    return {answer!r}\n")
+
+
+def test_executions_end_on_the_version_that_they_began_with(
+    publisher: Publisher, executions: Executions
+) -> None:
+    states, queue = executions.states, executions.queue
+    publisher.publish(publisher.package(held(queue, "One")))
+    before = executions.start()
     publisher.publish(publisher.package(held(queue, "Two")))
-    after = started()
+    after = executions.start()
 
     passed = []
     for execution, token in (before, after):
-        states.send_task_success(taskToken=token, output="{}")
-        eventually(lambda arn=execution: states.describe_execution(executionArn=arn)["status"] == "SUCCEEDED")
+        executions.finish(execution, token)
         history = states.get_execution_history(executionArn=execution)["events"]
         passed.append(
             [one["stateEnteredEventDetails"]["name"] for one in history if "stateEnteredEventDetails" in one]
@@ -297,6 +338,129 @@ def test_executions_end_on_the_version_that_they_began_with(
     found = status(publisher.account, publisher.stage, drift=False)
     assert found is not None
     assert found.live == {2: 100}
+
+
+def test_executions_end_on_the_code_that_they_began_with_and_a_rollback_brings_it_back(
+    publisher: Publisher, executions: Executions
+) -> None:
+    account, stage = publisher.account, publisher.stage
+    definition = held(executions.queue, "Call", CALL)
+    for answer in ("one", "two"):
+        answering(publisher, answer)
+        publisher.publish(publisher.package(definition))
+        if answer == "one":
+            before = executions.start()
+    after = executions.start()
+    assert [executions.finish(*before), executions.finish(*after)] == ["one", "two"]
+
+    seen = []
+
+    def confirm(plan: Plan) -> bool:
+        seen.append(plan)
+        return True
+
+    class Told:
+        """Starts an execution when new ones should go to the version of before, and the stack is as it was."""
+
+        started: tuple[str, str] | None = None
+
+        def step(self, text: str) -> None:
+            if text == "Updating the stack":
+                self.started = executions.start()
+
+        def event(self, event: object) -> None:
+            pass
+
+    told = Told()
+    roll_back(account, stage, to_go_back_to(history(account, stage.name)), confirm=confirm, progress=told)
+    assert [(one.name, one.code) for one in seen[0].functions] == [("DecideRestart", True)]
+    assert not seen[0].grave
+    assert told.started
+    assert executions.finish(*told.started) == "one"
+    assert executions.finish(*executions.start()) == "one"
+
+    answering(publisher, "two")
+    publisher.publish(publisher.package(definition))
+    assert executions.finish(*executions.start()) == "two"
+    assert publisher.plan(publisher.package(definition)).is_empty
+
+
+def test_code_that_comes_with_a_failed_update_comes_with_the_next(
+    publisher: Publisher, executions: Executions
+) -> None:
+    definition = held(executions.queue, "Call", CALL)
+    answering(publisher, "one")
+    publisher.publish(publisher.package(definition))
+    answering(publisher, "two")
+
+    def both(resources: dict[str, Any]) -> None:
+        definition(resources)
+        broken(resources)
+        resources["Broken"]["DependsOn"] = "DecideRestartVersion"
+
+    with pytest.raises(DeploymentError):
+        publisher.publish(publisher.package(both))
+    assert executions.finish(*executions.start()) == "one"
+
+    publisher.publish(publisher.package(definition))
+    assert executions.finish(*executions.start()) == "two"
+
+
+def test_a_setting_of_a_function_goes_with_its_version(publisher: Publisher) -> None:
+    publisher.publish()
+    account = publisher.account
+    name = f"{publisher.stage.stack_name}-CollectReview"
+    functions = account.session.client("lambda")
+    publisher.publish(publisher.package(output_buckets=("reviewed", "more")))
+
+    newest, first = account.function_versions(name)
+    settings = [
+        functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]["REVIEW_SETTINGS"]
+        for arn in (first, newest)
+    ]
+    assert ["more" in one for one in settings] == [False, True]
+
+
+def test_versions_of_functions_do_not_pile_up(
+    publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.publish.live.KEPT_VERSIONS", 2)
+    definition = held(executions.queue, "Call", CALL)
+    for answer in ("one", "two", "three"):
+        answering(publisher, answer)
+        publisher.publish(publisher.package(definition))
+
+    name = f"{publisher.stage.stack_name}-DecideRestart"
+    assert [arn.rpartition(":")[2] for arn in publisher.account.function_versions(name)] == ["3", "2"]
+    assert executions.finish(*executions.start()) == "three"
+    assert len(publisher.account.function_versions(name.replace("DecideRestart", "CollectReview"))) == 1
+
+
+def test_a_shift_gives_new_code_a_part_and_takes_it_back_when_only_that_fails(
+    publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = held(executions.queue, "Call", CALL)
+    answering(publisher, "one")
+    publisher.publish(publisher.package(definition))
+    answers = []
+
+    def until_some_failed(seconds: float) -> None:
+        """In place of a pause: executions, until one got the new code, and one the old."""
+        for begun in iter(executions.start, None):
+            answers.append(executions.finish(*begun))
+            if len(set(answers)) == 2:
+                return
+
+    monkeypatch.setattr("workflow.publish.publishing.make_live", partial(make_live, sleep=until_some_failed))
+    publisher.stage = publisher.stage.model_copy(update={"shift": Shift(first_percent=50, minutes=1)})
+    (publisher.root / "lambdas/decide_restart.py").write_text(
+        "def handler(event, context):\n    raise RuntimeError\n"
+    )
+    with pytest.raises(PublishError, match=r"1 executions failed on version 2 and none on version 1"):
+        publisher.publish(publisher.package(definition))
+
+    assert set(answers) == {"one", "RuntimeError"}
+    assert executions.finish(*executions.start()) == "one"
 
 
 def test_a_shift_that_was_interrupted_is_something_to_do(publisher: Publisher) -> None:
@@ -457,6 +621,59 @@ def test_a_hot_swap_changes_code_and_definition_at_once_and_a_publish_puts_it_in
     assert json.loads(functions.invoke(FunctionName=name, Payload=b"{}")["Payload"].read()) != "swapped"
     machine = states.describe_state_machine(stateMachineArn=first.outputs["StateMachine"])["definition"]
     assert "Swapped" not in machine
+
+
+def test_executions_run_swapped_code_and_the_next_publish_is_no_obstacle(
+    publisher: Publisher, executions: Executions
+) -> None:
+    account, stage = publisher.account, publisher.stage
+    definition = held(executions.queue, "Call", CALL)
+    answering(publisher, "published")
+    publisher.publish(publisher.package(definition))
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+
+    answering(publisher, "swapped")
+    assert swap(account, stage, stack, publisher.package(definition)) == ["code of DecideRestart"]
+    assert executions.finish(*executions.start()) == "swapped"
+    assert publisher.plan(publisher.package(definition)).swapped == ["code of DecideRestart"]
+    publisher.publish(publisher.package(definition))
+    assert executions.finish(*executions.start()) == "swapped"
+    assert publisher.plan(publisher.package(definition)).is_empty
+
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+    answering(publisher, "swapped back")
+    swap(account, stage, stack, publisher.package(definition))
+    answering(publisher, "swapped")
+    assert swap(account, stage, stack, publisher.package(definition)) == ["code of DecideRestart"]
+    assert executions.finish(*executions.start()) == "swapped"
+    assert publisher.plan(publisher.package(definition)).is_empty
+
+
+def test_a_swap_that_was_taken_back_does_not_outlive_the_next_publish(
+    publisher: Publisher, executions: Executions
+) -> None:
+    """An update touches only what differs from the last publish: what was swapped does not, when it is taken back."""
+    account, stage = publisher.account, publisher.stage
+    definition = held(executions.queue, "Call", CALL)
+    answering(publisher, "published")
+    publisher.publish(publisher.package(definition))
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+    answering(publisher, "swapped")
+    swap(account, stage, stack, publisher.package(held(executions.queue, "Swapped", CALL)))
+    assert executions.finish(*executions.start()) == "swapped"
+
+    answering(publisher, "published")
+    package = publisher.package(definition, log_retention_days=7)
+    publisher.publish(package)
+
+    assert executions.finish(*executions.start()) == "published"
+    name = f"{stage.stack_name}-DecideRestart"
+    answer = account.session.client("lambda").invoke(FunctionName=name, Payload=b"{}")["Payload"].read()
+    assert json.loads(answer) == "published"
+    assert publisher.plan(package).is_empty
 
 
 def test_what_cannot_be_swapped_is_left_to_cloudformation(publisher: Publisher) -> None:

@@ -289,6 +289,56 @@ def test_a_state_machine_calls_textract_by_itself(sandbox, execute, unique):
     assert json.loads(execution["output"])["DocumentMetadata"] == {"Pages": 1}
 
 
+def test_an_execution_runs_the_version_that_it_was_started_by(sandbox, unique, role, eventually):
+    states = sandbox.client("stepfunctions")
+
+    def saying(word: str) -> str:
+        machine = {"StartAt": "Say", "States": {"Say": {"Type": "Pass", "Result": word, "End": True}}}
+        return json.dumps(machine)
+
+    def started(arn: str) -> tuple[str, dict[str, Any]]:
+        execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+        ended = eventually(
+            lambda: (
+                found
+                if (found := states.describe_execution(executionArn=execution))["status"] == "SUCCEEDED"
+                else None
+            )
+        )
+        return json.loads(ended["output"]), ended
+
+    machine = states.create_state_machine(name=unique, definition=saying("one"), roleArn=role)
+    arn = machine["stateMachineArn"]
+    first = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    second = states.update_state_machine(stateMachineArn=arn, definition=saying("two"), publish=True)[
+        "stateMachineVersionArn"
+    ]
+    routes = [
+        {"stateMachineVersionArn": first, "weight": 100},
+        {"stateMachineVersionArn": second, "weight": 0},
+    ]
+    alias = states.create_state_machine_alias(name="live", routingConfiguration=routes)[
+        "stateMachineAliasArn"
+    ]
+
+    said, by_alias = started(alias)
+    assert said == "one"
+    assert (by_alias["stateMachineVersionArn"], by_alias["stateMachineAliasArn"]) == (first, alias)
+    definition = states.describe_state_machine_for_execution(executionArn=by_alias["executionArn"])[
+        "definition"
+    ]
+    assert definition == saying("one")
+    assert started(second)[0] == "two"
+    said, by_machine = started(arn)
+    assert said == "two"
+    assert "stateMachineVersionArn" not in by_machine
+
+    def listed(arn: str) -> int:
+        return len(states.list_executions(stateMachineArn=arn)["executions"])
+
+    assert [listed(one) for one in (arn, first, second, alias)] == [3, 1, 1, 1]
+
+
 def test_a_catch_sets_variables(execute, function):
     task = {
         "Type": "Task",

@@ -84,6 +84,12 @@ def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_pa
     assert "name 'collect_review', or" in str(refusal.value)
 
 
+def test_a_version_of_a_function_is_not_for_a_step_to_choose(tmp_path: Path) -> None:
+    step = 'completed = [LambdaStep("X", parameters={"FunctionName": "collect_review", "Qualifier": "live"})]'
+    with pytest.raises(WorkflowError, match=r"state 'X' \(.*post_review\.py:3\): leave out Qualifier"):
+        _assembled(tmp_path, step)
+
+
 def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path: Path) -> None:
     with pytest.raises(
         WorkflowError, match=r"Count it.*post_review\.py:.*dynamodb:UpdateItem.*permissions = "

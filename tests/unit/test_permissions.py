@@ -43,7 +43,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     ),
     "function of the stack": (
         task("lambda:invoke.waitForTaskToken", {"FunctionName": "${CollectReviewArn}"}),
-        {"${CollectReviewArn}": ["lambda:InvokeFunction"]},
+        {
+            "${CollectReviewArn}": ["lambda:InvokeFunction"],
+            "${CollectReviewArn}:*": ["lambda:InvokeFunction"],
+        },
     ),
     "function, qualified": (
         task("lambda:invoke", {"FunctionName": "${FArn}", "Qualifier": "live"}),

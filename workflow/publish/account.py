@@ -564,11 +564,33 @@ class Account:
                 break
         return found
 
+    # Function versions
+
+    def function_versions(self, function: str) -> list[str]:
+        """ARNs of a function's versions, newest first."""
+        pages = self._lambda.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+        found = [
+            one["FunctionArn"] for page in pages for one in page["Versions"] if one["Version"] != "$LATEST"
+        ]
+        return sorted(found, key=lambda arn: int(arn.rpartition(":")[2]), reverse=True)
+
+    def delete_function_version(self, version: str) -> None:
+        """Deletes a version of a function."""
+        self._lambda.delete_function(FunctionName=version)
+
     # Hot swap
 
     def swap_function(self, name: str, zipped: bytes) -> None:
         """Gives a function new code at once, beside CloudFormation."""
         self._lambda.update_function_code(FunctionName=name, ZipFile=zipped)
+        self._wait_for_function(name)
+
+    def restore_function(self, name: str, key: str) -> None:
+        """Gives a function the code that lies in the artifact bucket."""
+        self._lambda.update_function_code(FunctionName=name, S3Bucket=self.artifact_bucket, S3Key=key)
+        self._wait_for_function(name)
+
+    def _wait_for_function(self, name: str) -> None:
         self._lambda.get_waiter("function_updated_v2").wait(
             FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120}
         )

@@ -1,13 +1,14 @@
 """Which version of the state machine new executions run on: the alias `live`.
 
 A publish makes a version of each new revision and points the alias to it, at once or by and by. An
-execution ends on the version that it began with.
+execution ends on the version that it began with, and on the versions of the functions that this one names
+(made by the template).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,10 +20,10 @@ from workflow.stack import ALIAS
 if TYPE_CHECKING:
     from workflow.stack.stages import Shift
 
-__all__ = ["Live", "make_live", "number"]
+__all__ = ["Live", "make_live", "number", "prune_functions"]
 
 KEPT_VERSIONS = 100
-"""Step Functions keeps at most 1,000 versions of a state machine."""
+"""Step Functions keeps at most 1,000 versions of a state machine, Lambda 75 GB of functions in a Region."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,16 @@ def _shift(
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def prune_functions(account: Account, functions: Iterable[str]) -> None:
+    """Deletes the versions of functions that no kept version of the state machine names.
+
+    A publish that makes a version of a function makes one of the state machine too, so as many are enough.
+    """
+    for function in functions:
+        for version in account.function_versions(function)[KEPT_VERSIONS:]:
+            account.delete_function_version(version)
 
 
 def _prune(account: Account, machine: str, used: set[str]) -> None:

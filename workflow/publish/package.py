@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import PublishError
+from workflow.publish.resolution import resolved_resources, revision_parameters
 from workflow.stack.bundles import Bundle, Target, build_bundles
 from workflow.stack.functions import ROOT
 
@@ -100,4 +101,20 @@ def make_package(
         "ArtifactBucket": artifact_bucket,
         **{function.key_parameter: bundles[function.name].key for function in assembly.functions},
     }
-    return Package(template, parameters, bundles)
+    return Package(template, {**parameters, **_revisions(json.loads(template), parameters)}, bundles)
+
+
+def _revisions(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:
+    """For each function that a step runs, twelve digits that change when what a version keeps of it does.
+
+    Never without: Lambda makes no version of a function that is as in its last one, and CloudFormation then
+    fails ("A version for this Lambda function exists").
+    """
+    resources = resolved_resources(template, parameters)
+    found = {}
+    for function, parameter in revision_parameters(template).items():
+        properties = resources[function]["Properties"]
+        kept = {key: value for key, value in properties.items() if key not in ("Description", "Tags")}
+        text = json.dumps(kept, sort_keys=True)
+        found[parameter] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return found

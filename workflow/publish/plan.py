@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from workflow.publish.resolution import resolved_resources
+from workflow.publish.resolution import resolved_resources, revision_parameters
 
 __all__ = [
     "FunctionChange",
@@ -384,13 +384,14 @@ def _json_object(text: str | None) -> dict[str, Any] | None:
 
 
 def _code_parameters(template: Mapping[str, Any]) -> set[str]:
-    """Parameters that name bundles: a function's code, not a setting."""
+    """Parameters that name bundles, and those that follow a function: no settings."""
     code = [
         resource["Properties"].get("Code", {}).get("S3Key")
         for resource in template.get("Resources", {}).values()
         if resource["Type"] == "AWS::Lambda::Function"
     ]
-    return {key["Ref"] for key in code if isinstance(key, Mapping) and "Ref" in key}
+    bundles = {key["Ref"] for key in code if isinstance(key, Mapping) and "Ref" in key}
+    return bundles | set(revision_parameters(template).values())
 
 
 # Resources
@@ -406,6 +407,9 @@ def _resources(
         is_harmless = action == "change" or (action == "may replace" and not some_are_replaced)
         if is_harmless and old.get(name) == new.get(name):
             # Listed because it refers to something that changes, and gets the same from it as before.
+            continue
+        if kind == "AWS::Lambda::Version" and action in ("replace", "may replace"):
+            # One more version: its function is told as changed, and the version before stays.
             continue
         retained = change.get("PolicyAction") in (
             "Retain",

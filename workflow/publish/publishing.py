@@ -14,7 +14,7 @@ from workflow.publish.account import Account, ChangeSet, Event, Stack
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
 from workflow.publish.history import Record, latest, record
-from workflow.publish.live import make_live, number
+from workflow.publish.live import make_live, number, prune_functions
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
@@ -123,11 +123,12 @@ def publish(
             finally:
                 if not agreed and not change_set.is_empty:
                     account.delete_change_set(change_set.id)
-            return (
-                _execute(account, stage, package, change_set, plan, progress, restores=restores)
-                if agreed
-                else None
-            )
+            if not agreed:
+                return None
+            if deployed.swaps:
+                progress.step("Taking hot swaps back")
+                undo_swaps(account, stage, deployed.stack)
+            return _execute(account, stage, package, change_set, plan, progress, restores=restores)
     plan = _beside(account, deployed)
     if not plan.is_empty and not confirm(plan):
         return None
@@ -212,6 +213,10 @@ def _execute(
     assert stack is not None
     forget_swaps(account, stage)
     version = _live(account, stage, stack, package, progress)
+    if changed := {change.name for change in plan.functions if change.change == "changed"}:
+        prune_functions(
+            account, [one["name"] for one in account.resources(stack.name) if one["id"] in changed]
+        )
     record(
         account,
         stage.name,
@@ -232,7 +237,7 @@ def _confirmed(
     stack = deployed.stack
     if deployed.swaps:
         progress.step("Taking hot swaps back")
-        undo_swaps(account, stage, stack, package)
+        undo_swaps(account, stage, stack)
     version = _live(account, stage, stack, package, progress)
     return Published(stack.name, changed=not plan.is_empty, outputs=stack.outputs, version=version, plan=plan)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["resolved_resources"]
+__all__ = ["resolved_resources", "revision_parameters"]
 
 _NOTHING = object()
 
@@ -25,6 +25,17 @@ def resolved_resources(
         name: {key: resolver.value(part) for key, part in resource.items() if key != "Condition"}
         for name, resource in template.get("Resources", {}).items()
         if resolver.holds(resource.get("Condition"))
+    }
+
+
+def revision_parameters(template: Mapping[str, Any]) -> dict[str, str]:
+    """Parameter that a function's version follows, by the function's logical id."""
+    return {
+        version["Properties"]["FunctionName"]["Ref"]: version["Properties"]["Description"]["Fn::Join"][1][0][
+            "Ref"
+        ]
+        for version in template.get("Resources", {}).values()
+        if version["Type"] == "AWS::Lambda::Version"
     }
 
 

@@ -17,6 +17,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account, Stack
 from workflow.publish.package import Package
 from workflow.publish.readback import restored
+from workflow.publish.resolution import revision_parameters
 from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
@@ -53,21 +54,27 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
     if not _can_swap(before, after):
         return None
     swaps = _read(account, stage.name) or Swaps()
-    done = []
-    for function, bundle in package.bundles.items():
-        if swaps.functions.get(function, stack.parameters.get(f"{function}Key")) != bundle.key:
-            account.swap_function(_physical(account, stack, function), bundle.path.read_bytes())
-            swaps.functions[function] = bundle.key
-            done.append(f"code of {function}")
+    changed = {
+        function: bundle
+        for function, bundle in package.bundles.items()
+        if swaps.functions.get(function, stack.parameters.get(f"{function}Key")) != bundle.key
+    }
     old, new = _definition(before[0]), _definition(after[0])
+    done = [f"code of {function}" for function in changed]
     if (swaps.definition or old) != new:
-        machine = stack.outputs["StateMachine"]
-        swaps.values = swaps.values or _values(old, account.definition(machine))
-        _make_live(account, machine, _filled(new, swaps.values))
-        swaps.definition = new
         done.append("definition")
-    if done:
-        account.write(_key(stage.name), swaps.model_dump_json().encode())
+    if not done:
+        return done
+    machine = stack.outputs["StateMachine"]
+    if not swaps.values:
+        swaps.values = _values(old, account.definition(machine))
+    swaps.functions.update({function: bundle.key for function, bundle in changed.items()})
+    swaps.definition = new
+    # First, so that a swap that is cut short is put in order too.
+    account.write(_key(stage.name), swaps.model_dump_json().encode())
+    for function, bundle in changed.items():
+        account.swap_function(_physical(account, stack, function), bundle.path.read_bytes())
+    _make_live(account, machine, _filled(new, swaps.values | _newest(swaps, stack)))
     return done
 
 
@@ -81,24 +88,25 @@ def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
         for function, key in sorted(swaps.functions.items())
         if stack.parameters.get(f"{function}Key") != key
     ]
-    return [*changed, *(["definition"] if swaps.definition else [])]
+    published = _definition(account.template(stack.name))
+    return [*changed, *(["definition"] if swaps.definition not in (None, published) else [])]
 
 
-def undo_swaps(account: Account, stage: Stage, stack: Stack, package: Package) -> None:
-    """Makes what was swapped as CloudFormation made it; the package must be what the stack was made from."""
+def undo_swaps(account: Account, stage: Stage, stack: Stack) -> None:
+    """Makes what was swapped as CloudFormation made it: an update leaves alone what it believes unchanged."""
     swaps = _read(account, stage.name)
     if swaps is None:
         return
     for function in swaps.functions:
-        if function in package.bundles:
-            account.swap_function(
-                _physical(account, stack, function), package.bundles[function].path.read_bytes()
-            )
+        if key := stack.parameters.get(f"{function}Key"):
+            account.restore_function(_physical(account, stack, function), key)
     if swaps.definition:
         _make_live(
-            account, stack.outputs["StateMachine"], _filled(_definition(package.content[0]), swaps.values)
+            account,
+            stack.outputs["StateMachine"],
+            _filled(_definition(account.template(stack.name)), swaps.values),
         )
-    forget_swaps(account, stage)
+    account.remove(_key(stage.name))
 
 
 def forget_swaps(account: Account, stage: Stage) -> None:
@@ -118,7 +126,9 @@ def _can_swap(
         for resource in stripped["Resources"].values():
             if resource["Type"] == "AWS::StepFunctions::StateMachine":
                 resource["Properties"]["DefinitionString"] = placeholders
-        keys = {name for name in parameters if name.endswith("Key")}
+        keys = {name for name in parameters if name.endswith("Key")} | {
+            *revision_parameters(template).values()
+        }
         return stripped, {name: "" if name in keys else value for name, value in parameters.items()}
 
     return bool(rest(*before) == rest(*after))
@@ -152,6 +162,16 @@ def _values(text: str, filled: str) -> dict[str, str]:
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+def _newest(swaps: Swaps, stack: Stack) -> dict[str, str]:
+    """What stands in the definition for functions with swapped code: no version, but what is newest.
+
+    A swap makes no version: Lambda would make none at the publish that follows, and CloudFormation fail.
+    """
+    swapped = (name for name, key in swaps.functions.items() if stack.parameters.get(f"{name}Key") != key)
+    values = {f"{name}Arn": swaps.values.get(f"{name}Arn", "") for name in swapped}
+    return {name: ":".join(arn.split(":")[:7]) for name, arn in values.items() if arn}
 
 
 def _make_live(account: Account, machine: str, definition: str) -> None:

@@ -139,6 +139,12 @@ def _with_functions(
                     f"state {state_name!r}{place}: {name!r} is neither a function of lambdas/ "
                     "(lower-case letters, digits, underscores) nor an ARN"
                 )
+            if any(key.startswith("Qualifier") for key in named):
+                place = f" ({places[state_name]})" if state_name in places else ""
+                raise WorkflowError(
+                    f"state {state_name!r}{place}: leave out Qualifier: an execution runs {name} in the version "
+                    "that was published with the workflow"
+                )
             names.setdefault(name, state_name)
             named["FunctionName"] = "${" + _camel(name) + "Arn}"
     return filled, names

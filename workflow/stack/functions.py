@@ -56,6 +56,11 @@ class Function:
         """The stack parameter that names the bundle's object in the artifact bucket."""
         return f"{self.name}Key"
 
+    @property
+    def revision_parameter(self) -> str:
+        """The stack parameter that changes with the function, so that a version of it is published."""
+        return f"{self.name}Revision"
+
 
 def function(name: str, root: Path = ROOT) -> Function:
     """The function that `lambdas/<name>.py` or the folder `lambdas/<name>/` holds.

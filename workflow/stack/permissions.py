@@ -345,6 +345,9 @@ def _lambda(call: _Call) -> Iterator[_Grant]:
         function = qualifier if isinstance(qualifier, _Unknown) else _with(function, f":{qualifier}")
     if isinstance(function, str) and (partial := re.search(r"function:(\d{12}:function:.+)", function)):
         function = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:{partial.group(1)}"
+    if isinstance(function, str) and re.fullmatch(r"\$\{\w+\}", function):
+        # One of ours: an execution runs a version of it, and after a hot swap what is newest.
+        yield ["lambda:InvokeFunction"], f"{function}:*", {}
     yield ["lambda:InvokeFunction"], function, {}
 
 

@@ -87,11 +87,14 @@ def build_template(
     template = Template()
     template.set_description("Afterloop: one Step Functions execution for every human loop that ends")
     template.set_version()
-    _parameters(template, functions)
+    steps = [function for function in functions if _placeholder(function) in json.dumps(definition)]
+    _parameters(template, functions, steps)
     _data(template)
     _topics(template)
     for function in functions:
         _function(template, function)
+    for function in steps:
+        _version(template, function)
     _state_machine(template, definition, functions, statements)
     _rule(template)
     _schedule(template)
@@ -102,7 +105,7 @@ def build_template(
     return template
 
 
-def _parameters(template: Template, functions: Sequence[Function]) -> None:
+def _parameters(template: Template, functions: Sequence[Function], steps: Sequence[Function]) -> None:
     def parameter(name: str, description: str, kind: str = "String", **more: Any) -> None:
         template.add_parameter(Parameter(name, Type=kind, Description=description, **more))
 
@@ -110,6 +113,8 @@ def _parameters(template: Template, functions: Sequence[Function]) -> None:
     parameter("ArtifactBucket", "Holds the functions' bundles.")
     for function in functions:
         parameter(function.key_parameter, f"The bundle of {function.name} in the artifact bucket.")
+    for function in steps:
+        parameter(function.revision_parameter, f"Changes with code and settings of {function.name}.")
     parameter("OutputBuckets", "Buckets that flow definitions write output.json to.", "CommaDelimitedList")
     parameter(
         "DocumentBuckets",
@@ -336,6 +341,35 @@ def _function(template: Template, function: Function) -> None:
     )
 
 
+def _version(template: Template, function: Function) -> None:
+    """What executions run: a version keeps code and settings, so that an execution ends on those it began with.
+
+    A changed description makes CloudFormation publish another version; the earlier ones stay, for executions
+    that run and for a rollback (workflow/publish/live.py bounds their number).
+    """
+    template.add_resource(
+        awslambda.Version(
+            _version_of(function),
+            UpdateReplacePolicy="Retain",
+            FunctionName=Ref(function.name),
+            Description=Join(
+                # All that a function's settings name and a publish may replace.
+                " ",
+                [Ref(function.revision_parameter), Ref("LedgerTable"), Ref("ReviewBucket")],
+            ),
+        )
+    )
+
+
+def _version_of(function: Function) -> str:
+    return f"{function.name}Version"
+
+
+def _placeholder(function: Function) -> str:
+    """What stands for the function in the definition."""
+    return f"${{{function.name}Arn}}"
+
+
 def _state_machine(
     template: Template,
     definition: Mapping[str, Any],
@@ -401,7 +435,7 @@ def _state_machine(
             DefinitionSubstitutions={
                 name: value
                 for name, value in {
-                    **{f"{function.name}Arn": GetAtt(function.name, "Arn") for function in functions},
+                    **{f"{function.name}Arn": Ref(_version_of(function)) for function in functions},
                     "EscalationTopic": Ref("EscalationTopic"),
                     "LedgerTable": Ref("LedgerTable"),
                     "NotificationTopic": Ref("NotificationTopic"),
@@ -763,7 +797,7 @@ def _derived(statement: Statement, functions: Sequence[Function]) -> dict[str, A
     resources = []
     for resource in statement.resources:
         for function in functions:
-            resource = resource.replace(f"${{{function.name}Arn}}", f"${{{function.name}.Arn}}")
+            resource = resource.replace(_placeholder(function), f"${{{function.name}.Arn}}")
         resources.append(_resource(resource))
     return _allow(statement.actions, resources, statement.conditions)
 

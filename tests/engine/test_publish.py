@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -649,6 +650,40 @@ def test_executions_run_swapped_code_and_the_next_publish_is_no_obstacle(
     assert swap(account, stage, stack, publisher.package(definition)) == ["code of DecideRestart"]
     assert executions.finish(*executions.start()) == "swapped"
     assert publisher.plan(publisher.package(definition)).is_empty
+
+
+def test_a_swap_that_was_cut_short_is_taken_up_or_put_in_order(
+    publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, stage = publisher.account, publisher.stage
+    definition = held(executions.queue, "Call", CALL)
+    answering(publisher, "published")
+    published = publisher.package(definition)
+    publisher.publish(published)
+    stack = account.stack(stage.stack_name)
+    assert stack is not None
+    answering(publisher, "swapped")
+    package = publisher.package(definition)
+
+    def cut_short() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Account, "swap_definition", Mock(side_effect=KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                swap(account, stage, stack, package)
+
+    cut_short()
+    assert "a swap that was cut short" in publisher.plan(published).swapped
+    assert swap(account, stage, stack, package) == ["code of DecideRestart", "definition"]
+    assert executions.finish(*executions.start()) == "swapped"
+
+    publisher.publish(published)
+    cut_short()
+    assert publisher.plan(published).swapped == ["a swap that was cut short"]
+    publisher.publish(published)
+    assert publisher.plan(published).is_empty
+    name = f"{stage.stack_name}-DecideRestart"
+    answer = account.session.client("lambda").invoke(FunctionName=name, Payload=b"{}")["Payload"].read()
+    assert json.loads(answer) == executions.finish(*executions.start()) == "published"
 
 
 def test_a_swap_that_was_taken_back_does_not_outlive_the_next_publish(

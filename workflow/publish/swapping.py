@@ -30,9 +30,14 @@ class Swaps(BaseModel):
     functions: dict[str, str] = {}
     """Function name → key of its bundle."""
     definition: str | None = None
-    """As it is now, with the placeholders of the template."""
+    """As it is now, with the placeholders of the template; None from the beginning of a swap to its end."""
     values: dict[str, str] = {}
     """What the placeholders of the definition stand for."""
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a swap began and did not come to its end."""
+        return bool(self.values) and self.definition is None
 
 
 def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list[str] | None:
@@ -61,20 +66,20 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
     }
     old, new = _definition(before[0]), _definition(after[0])
     done = [f"code of {function}" for function in changed]
-    if (swaps.definition or old) != new:
+    if swaps.is_cut_short or (swaps.definition or old) != new:
         done.append("definition")
     if not done:
         return done
     machine = stack.outputs["StateMachine"]
-    if not swaps.values:
-        swaps.values = _values(old, account.definition(machine))
-    swaps.functions.update({function: bundle.key for function, bundle in changed.items()})
-    swaps.definition = new
-    # First, so that a swap that is cut short is put in order too.
-    account.write(_key(stage.name), swaps.model_dump_json().encode())
+    swaps.values = swaps.values or _values(old, account.definition(machine))
+    swaps.definition = None
+    _write(account, stage.name, swaps)
     for function, bundle in changed.items():
         account.swap_function(_physical(account, stack, function), bundle.path.read_bytes())
+        swaps.functions[function] = bundle.key
     _make_live(account, machine, _filled(new, swaps.values | _newest(swaps, stack)))
+    swaps.definition = new
+    _write(account, stage.name, swaps)
     return done
 
 
@@ -88,8 +93,10 @@ def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
         for function, key in sorted(swaps.functions.items())
         if stack.parameters.get(f"{function}Key") != key
     ]
+    if swaps.is_cut_short:
+        return [*changed, "a swap that was cut short"]
     published = _definition(account.template(stack.name))
-    return [*changed, *(["definition"] if swaps.definition not in (None, published) else [])]
+    return [*changed, *(["definition"] if swaps.definition != published else [])]
 
 
 def undo_swaps(account: Account, stage: Stage, stack: Stack) -> None:
@@ -97,15 +104,14 @@ def undo_swaps(account: Account, stage: Stage, stack: Stack) -> None:
     swaps = _read(account, stage.name)
     if swaps is None:
         return
-    for function in swaps.functions:
-        if key := stack.parameters.get(f"{function}Key"):
-            account.restore_function(_physical(account, stack, function), key)
-    if swaps.definition:
-        _make_live(
-            account,
-            stack.outputs["StateMachine"],
-            _filled(_definition(account.template(stack.name)), swaps.values),
-        )
+    keys = {name.removesuffix("Key"): key for name, key in stack.parameters.items() if name.endswith("Key")}
+    for function in keys if swaps.is_cut_short else keys.keys() & swaps.functions.keys():
+        account.restore_function(_physical(account, stack, function), keys[function])
+    _make_live(
+        account,
+        stack.outputs["StateMachine"],
+        _filled(_definition(account.template(stack.name)), swaps.values),
+    )
     account.remove(_key(stage.name))
 
 
@@ -186,6 +192,10 @@ def _physical(account: Account, stack: Stack, function: str) -> str:
 def _read(account: Account, stage: str) -> Swaps | None:
     content = account.read(_key(stage))
     return Swaps.model_validate_json(content) if content else None
+
+
+def _write(account: Account, stage: str, swaps: Swaps) -> None:
+    account.write(_key(stage), swaps.model_dump_json().encode())
 
 
 def _key(stage: str) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import boto3
 import pytest
@@ -12,7 +17,15 @@ from botocore.stub import Stubber
 
 from sandbox.invented_reviews import generate, write_reviews
 from workflow.errors import AccountError, AfterloopError
-from workflow.operations.reviews_source import FolderReviews, Period, ReviewsError, S3Reviews, open_reviews
+from workflow.operations.reviews_source import (
+    FolderReviews,
+    Period,
+    ReviewsError,
+    ReviewsSource,
+    S3Reviews,
+    StoredReview,
+    open_reviews,
+)
 from workflow.operations.stage_resources import NotPublishedError, StageResources
 
 FIRST = date(2026, 1, 1)
@@ -85,13 +98,13 @@ def test_a_bucket_is_listed_from_the_first_day_to_the_last_only() -> None:
         {
             "IsTruncated": True,
             "NextContinuationToken": "t",
-            "Contents": [{"Key": key} for key in (*keys, f"{dates}2026-01-04/c.json")],
+            "Contents": [{"Key": key, "Size": 7} for key in (*keys, f"{dates}2026-01-04/c.json")],
         },
         {"Bucket": "b", "Prefix": dates, "StartAfter": f"{dates}2026-01-02"},
     )
     source = S3Reviews("s3://b/r", session)  # type: ignore[arg-type]
-    found = list(source._keys("f", Period(date(2026, 1, 2), date(2026, 1, 4))))
-    assert found == [f"{dates}2026-01-02/a.json", f"{dates}2026-01-03/a.json"]
+    found = list(source._objects("f", Period(date(2026, 1, 2), date(2026, 1, 4))))
+    assert found == [(f"{dates}2026-01-02/a.json", 7), (f"{dates}2026-01-03/a.json", 7)]
     session.stub.assert_no_pending_responses()
     assert source.location == "s3://b/r/"
 
@@ -112,14 +125,102 @@ def test_a_bucket_that_cannot_be_read_is_one_line(code: str, told: str) -> None:
     assert str(raised.value).startswith(told)
 
 
-def test_an_object_that_cannot_be_read_ends_it_with_its_address() -> None:
-    session = Session("s3")
-    key = "r/flow_definition=f/date=2026-01-02/a.json"
-    session.stub.add_response("list_objects_v2", {"IsTruncated": False, "Contents": [{"Key": key}]})
-    session.stub.add_client_error("get_object", "AccessDenied", "no")
-    source = open_reviews("s3://b/r", session)  # type: ignore[arg-type]
-    with pytest.raises(ReviewsError, match=f"cannot read s3://b/{key}: GetObject is not permitted"):
-        list(source.reviews("f", Period(FIRST, date(2026, 1, 9))))
+class Bucket:
+    """A bucket over HTTP with some reviews, which answers as the test says: `statuses` come before 200."""
+
+    def __init__(self, count: int) -> None:
+        self.keys = [f"r/flow_definition=f/date=2026-01-02/{number:03}.json" for number in range(count)]
+        self.statuses: list[int] = []
+        self.asked: list[str] = []
+
+    def answer(self, path: str) -> tuple[int, str]:
+        url = urlsplit(path)
+        if "list-type=2" in url.query:
+            inner = "".join(f"<Contents><Key>{key}</Key><Size>40</Size></Contents>" for key in self.keys)
+            return 200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{inner}</ListBucketResult>"
+        key = unquote(url.path).removeprefix("/b/")
+        self.asked.append(key)
+        if self.statuses:
+            return self.statuses.pop(0), "<Error><Code>X</Code><Message>not today</Message></Error>"
+        return 200, f'{{"key": "{key}"}}'
+
+    def source(self) -> ReviewsSource:
+        return open_reviews("s3://b/r", boto3.Session("x", "x", region_name="eu-west-1"))
+
+    def read(self) -> list[StoredReview]:
+        return list(self.source().reviews("f", Period(FIRST, date(2026, 1, 9))))
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    bucket = Bucket(20)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, text = bucket.answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.send_header("ETag", '"1"')
+            self.send_header("Last-Modified", "Fri, 02 Jan 2026 00:00:00 GMT")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    yield bucket
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("ahead", [("AHEAD", 512), ("AHEAD", 3), ("AHEAD_BYTES", 100), ("AHEAD_BYTES", 1)])
+def test_objects_come_whole_and_in_the_order_of_their_keys(
+    bucket: Bucket, ahead: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"workflow.operations.reviews_source.{ahead[0]}", ahead[1])
+    found = bucket.read()
+    assert [one.location for one in found] == [f"s3://b/{key}" for key in bucket.keys]
+    assert [json.loads(one.content)["key"] for one in found] == bucket.keys
+
+
+def test_no_more_is_read_ahead_than_fits(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflow.operations.reviews_source.AHEAD_BYTES", 100)  # two and a half of them
+    reviews = bucket.source().reviews("f", Period(FIRST, date(2026, 1, 9)))
+    for number, _ in enumerate(reviews, 1):
+        assert len(bucket.asked) <= number + 2
+
+
+def test_what_passes_is_tried_again(bucket: Bucket) -> None:
+    bucket.statuses = [503, 500]
+    assert len(bucket.read()) == 20
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (403, "s3:GetObject is not permitted"),
+        (404, "it was listed, and is gone: somebody deletes reviews; run this again"),
+        (400, "not today"),
+    ],
+)
+def test_an_object_that_cannot_be_read_ends_it_with_its_address(
+    bucket: Bucket, status: int, told: str
+) -> None:
+    bucket.keys = bucket.keys[:1]
+    bucket.statuses = [status]
+    with pytest.raises(ReviewsError) as raised:
+        bucket.read()
+    assert str(raised.value).startswith(f"cannot read s3://b/{bucket.keys[0]}: ")
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_the_last_days_end_today_or_before_a_day() -> None:

@@ -38,6 +38,8 @@ class Bucket:
                     status, body = "200 OK", (self._folder / key).read_bytes()
                 elif "list-type=2" in url.query:
                     status, body = "200 OK", self._listed(parse_qs(url.query)).encode()
+                elif line.startswith(b"HEAD"):
+                    status, body = "200 OK", b""
                 else:
                     status, body = "404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>"
                 head = (

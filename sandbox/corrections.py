@@ -300,6 +300,7 @@ def _run_versions() -> None:
     from ministack.services import stepfunctions
 
     start, run = stepfunctions._start_execution, stepfunctions._run_execution
+    start_sync = stepfunctions._start_sync_execution
     describe, list_all = stepfunctions._describe_execution, stepfunctions._list_executions
     describe_machine = stepfunctions._describe_state_machine_for_execution
     kind = type(stepfunctions._state_machines)
@@ -318,8 +319,9 @@ def _run_versions() -> None:
             running.version = None
             return {**machine, "definition": version["definition"], "roleArn": version["roleArn"]}
 
-    def start_version(data: dict[str, Any]) -> Any:
-        arn = str(data.get("stateMachineArn", ""))
+    @contextlib.contextmanager
+    def associated(arn: str) -> Iterator[None]:
+        """Says to the execution that is started inside by what it is."""
         alias = stepfunctions._state_machine_aliases.get(arn)
         if routes := (alias or {}).get("routingConfiguration"):
             weights = [one.get("weight", 0) for one in routes]
@@ -328,9 +330,20 @@ def _run_versions() -> None:
             version, by = arn if arn in stepfunctions._state_machine_versions else None, None
         token = _requested.set((version, by))
         try:
-            return start(data)
+            yield
         finally:
             _requested.reset(token)
+
+    def start_version(data: dict[str, Any]) -> Any:
+        with associated(str(data.get("stateMachineArn", ""))):
+            return start(data)
+
+    def start_version_and_wait(data: dict[str, Any]) -> Any:
+        arn = str(data.get("stateMachineArn", ""))
+        with associated(arn):
+            return start_sync(
+                {**data, "stateMachineArn": stepfunctions._resolve_state_machine_arn(arn) or arn}
+            )
 
     def run_version(execution_arn: str) -> None:
         if execution := stepfunctions._executions.get(execution_arn):
@@ -363,6 +376,7 @@ def _run_versions() -> None:
 
     stepfunctions._state_machines.__class__ = Machines
     stepfunctions._start_execution, stepfunctions._run_execution = start_version, run_version
+    stepfunctions._start_sync_execution = start_version_and_wait
     stepfunctions._describe_execution, stepfunctions._list_executions = described, listed
     stepfunctions._describe_state_machine_for_execution = described_machine
 

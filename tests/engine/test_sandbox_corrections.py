@@ -339,6 +339,41 @@ def test_an_execution_runs_the_version_that_it_was_started_by(sandbox, unique, r
     assert [listed(one) for one in (arn, first, second, alias)] == [3, 1, 1, 1]
 
 
+@pytest.mark.parametrize("inner_by", ["machine", "version", "alias"])
+def test_an_execution_that_another_waits_for_runs_its_own_definition(
+    sandbox, unique, role, eventually, inner_by
+):
+    """The outer one is started by an alias, as the rule starts all."""
+    states = sandbox.client("stepfunctions")
+
+    def machine(name: str, state: dict[str, Any]) -> dict[str, str]:
+        definition = json.dumps({"StartAt": "Do", "States": {"Do": {**state, "End": True}}})
+        arn = states.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+        version = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+        routes = [{"stateMachineVersionArn": version, "weight": 100}]
+        alias = states.create_state_machine_alias(name="live", routingConfiguration=routes)
+        return {"machine": arn, "version": version, "alias": alias["stateMachineAliasArn"]}
+
+    inner = machine(f"{unique}-in", {"Type": "Pass", "Result": "inner"})
+    resource = "arn:aws:states:::states:startExecution.sync:2"
+    wait = {
+        "Type": "Task",
+        "Resource": resource,
+        "Parameters": {"StateMachineArn": inner[inner_by], "Input": {}},
+    }
+    outer = machine(f"{unique}-out", {**wait, "OutputPath": "$.Output"})
+    execution = states.start_execution(stateMachineArn=outer["alias"])["executionArn"]
+    ended = eventually(
+        lambda: (
+            found
+            if (found := states.describe_execution(executionArn=execution))["status"] != "RUNNING"
+            else None
+        )
+    )
+    assert json.loads(ended["output"]) == "inner"
+    assert len(states.list_executions(stateMachineArn=inner[inner_by])["executions"]) == 1
+
+
 def test_a_catch_sets_variables(execute, function):
     task = {
         "Type": "Task",

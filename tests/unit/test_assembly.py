@@ -27,6 +27,15 @@ def _assembled(folder: Path, text: str, root: Path | None = None) -> Assembly:
     return assemble(file, **({"root": root} if root else {}))
 
 
+def _project(folder: Path) -> Path:
+    """A copy of the project, as far as its functions go."""
+    root = folder / "project"
+    (root / "lambdas").mkdir(parents=True)
+    for file in (Path(__file__).parents[2] / "lambdas").glob("*.py"):
+        (root / "lambdas" / file.name).write_bytes(file.read_bytes())
+    return root
+
+
 def _statements(assembly: Assembly) -> list[dict[str, Any]]:
     role = assembly.template.to_dict()["Resources"]["StateMachineRole"]["Properties"]
     return list(role["Policies"][0]["PolicyDocument"]["Statement"])
@@ -59,10 +68,7 @@ def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: 
         ' result_path="$.praise")]'
     )
     code = '"""Praises."""\n\ndef handler(event, context):\n    return {}\n'
-    root = tmp_path / "project"
-    (root / "lambdas").mkdir(parents=True)
-    for file in (Path(__file__).parents[2] / "lambdas").glob("*.py"):
-        (root / "lambdas" / file.name).write_bytes(file.read_bytes())
+    root = _project(tmp_path)
     (root / "lambdas" / "praise.py").write_text(code)
     assembly = _assembled(tmp_path, step, root)
     resources = assembly.template.to_dict()["Resources"]
@@ -157,6 +163,29 @@ def test_the_figures_that_are_known_are_those_that_a_review_has() -> None:
         assert added
         assert added["review"]
         assert set(added["review"]) == set(summary())
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (60, r"StateMachineRole have about 1\d,\d+ characters"),
+        (100, r"the steps run 10\d functions, and a stack has place for about 90"),
+    ],
+)
+def test_more_functions_than_a_stack_has_place_for_are_told_before_anything_is_sent(
+    tmp_path: Path, count: int, told: str
+) -> None:
+    root = _project(tmp_path)
+    for number in range(count):
+        (root / f"lambdas/one_{number}.py").write_text("def handler(event, context): ...\n")
+    steps = f"""
+completed = [
+    LambdaStep(f"Run {{n}}", parameters={{"FunctionName": f"one_{{n}}", "Payload": {{}}}}, result_path=f"$.told{{n}}")
+    for n in range({count})
+]
+"""
+    with pytest.raises(WorkflowError, match=told):
+        _assembled(tmp_path, steps, root)
 
 
 def test_more_permissions_than_a_role_can_have_are_told_before_anything_is_sent(tmp_path: Path) -> None:

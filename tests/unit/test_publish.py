@@ -342,6 +342,33 @@ def test_buckets_are_those_that_flow_definitions_write_to() -> None:
     assert buckets_of(flows) == ["a", "b"]
 
 
+# Revisions of functions
+
+
+def versioned(revision: str) -> Package:
+    version = {
+        "Type": "AWS::Lambda::Version",
+        "Properties": {
+            "FunctionName": {"Ref": "Collect"},
+            "Description": {"Fn::Join": [" ", [{"Ref": "CollectRevision"}]]},
+        },
+    }
+    template = {"Resources": {"CollectVersion": version}}
+    return Package(json.dumps(template), {"CollectRevision": revision, "Other": "x"}, {})
+
+
+def test_a_revision_is_new_each_time_that_the_function_is_not_as_deployed() -> None:
+    """Lambda makes no version of a function that is as it was when an earlier one was made."""
+    first = versioned("aaaa").stamped({}).parameters["CollectRevision"]
+    again = versioned("aaaa").stamped({"CollectRevision": first}).parameters
+    changed = versioned("bbbb").stamped({"CollectRevision": first}).parameters["CollectRevision"]
+    back = versioned(first).stamped({"CollectRevision": changed}).parameters["CollectRevision"]
+
+    assert again == {"CollectRevision": first, "Other": "x"}
+    assert len({first, changed, back}) == 3
+    assert [one.partition("-")[0] for one in (first, changed, back)] == ["aaaa", "bbbb", "aaaa"]
+
+
 # The hot swap
 
 

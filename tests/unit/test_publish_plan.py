@@ -240,6 +240,27 @@ def test_a_resource_that_is_only_touched_by_reference_is_not_shown() -> None:
     assert not plan.resources
 
 
+def test_another_version_of_a_function_is_no_replacement() -> None:
+    """It touches what refers to it, conditionally, and is told as a change of the function."""
+    version = {
+        "LogicalResourceId": "CollectVersion",
+        "ResourceType": "AWS::Lambda::Version",
+        "Action": "Modify",
+        "Replacement": "True",
+        "PolicyAction": "ReplaceAndRetain",
+    }
+    machine = {
+        "LogicalResourceId": "Machine",
+        "ResourceType": "AWS::StepFunctions::StateMachine",
+        "Action": "Modify",
+        "Replacement": "Conditional",
+    }
+    after = (TEMPLATE, {**PARAMETERS, "CollectKey": "functions/b.zip"})
+    plan = compare("afterloop-dev", before=(TEMPLATE, PARAMETERS), after=after, changes=[version, machine])
+    assert [one.name for one in plan.functions] == ["Collect"]
+    assert not plan.resources
+
+
 def test_a_subscription_appears_with_its_condition() -> None:
     told = resolved_resources(TEMPLATE, {**PARAMETERS, "Emails": "a@example.com, -"})
     assert told["Email"]["Properties"]["Endpoint"] == "a@example.com"

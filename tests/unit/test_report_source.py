@@ -132,6 +132,7 @@ class Bucket:
         self.keys = [f"r/flow_definition=f/date=2026-01-02/{number:03}.json" for number in range(count)]
         self.statuses: list[int] = []
         self.asked: list[str] = []
+        self.signed_for: set[str] = set()
 
     def answer(self, path: str) -> tuple[int, str]:
         url = urlsplit(path)
@@ -159,6 +160,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            bucket.signed_for.add(self.headers["Authorization"].split("/")[2])
             status, text = bucket.answer(self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
@@ -166,6 +168,12 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
             self.send_header("Last-Modified", "Fri, 02 Jan 2026 00:00:00 GMT")
             self.end_headers()
             self.wfile.write(text.encode())
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("x-amz-bucket-region", "eu-central-1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -189,6 +197,18 @@ def test_objects_come_whole_and_in_the_order_of_their_keys(
     found = bucket.read()
     assert [one.location for one in found] == [f"s3://b/{key}" for key in bucket.keys]
     assert [json.loads(one.content)["key"] for one in found] == bucket.keys
+
+
+def test_objects_are_read_in_the_buckets_region(bucket: Bucket) -> None:
+    bucket.read()
+    # Lists of the session's Region are followed by boto3 itself, where S3 redirects them.
+    assert bucket.signed_for == {"eu-west-1", "eu-central-1"}
+
+
+def test_a_key_that_cannot_be_asked_for_is_told(bucket: Bucket) -> None:
+    bucket.keys = ["r//flow_definition=f/date=2026-01-02/1.json"]
+    with pytest.raises(ReviewsError, match=r"cannot read s3://b/r//flow.*empty path segment"):
+        bucket.read()
 
 
 def test_no_more_is_read_ahead_than_fits(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

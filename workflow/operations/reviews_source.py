@@ -192,16 +192,20 @@ class S3Reviews:
                     future.cancel()
 
     def _store(self) -> S3Store:
-        """The bucket as boto3's client sees it: the same endpoint, Region and credentials."""
-        endpoint = self._s3.meta.endpoint_url
+        """The bucket as boto3 sees it: the same endpoint and credentials, and the Region that it follows it to."""
+        with self._told("list"):
+            region = (
+                self._s3.head_bucket(Bucket=self._bucket).get("BucketRegion") or self._s3.meta.region_name
+            )
+        endpoint = self._session.client("s3", region_name=region).meta.endpoint_url
         options: ClientConfig = {"allow_http": endpoint.startswith("http:"), "user_agent": "afterloop-report"}
         if bundle := os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"):
             options["root_certificate"] = Path(bundle).read_bytes()
         return S3Store(
             self._bucket,
             endpoint=endpoint,
-            region=self._s3.meta.region_name,
-            credential_provider=Boto3CredentialProvider(self._session),
+            region=region,
+            credential_provider=Boto3CredentialProvider(self._session, ttl=timedelta(minutes=5)),
             client_options=options,
         )
 
@@ -242,7 +246,7 @@ class S3Reviews:
             raise ReviewsError(
                 f"cannot {what} s3://{self._bucket}/{key or self._prefix}: {known or error}"
             ) from error
-        except (BaseError, FileNotFoundError) as error:
+        except (BaseError, FileNotFoundError, ValueError) as error:
             raise ReviewsError(f"cannot {what} s3://{self._bucket}/{key}: {_reason(error)}") from error
 
 

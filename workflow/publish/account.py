@@ -574,6 +574,16 @@ class Account:
         ]
         return sorted(found, key=lambda arn: int(arn.rpartition(":")[2]), reverse=True)
 
+    def has_function(self, arn: str) -> bool:
+        """Whether a function, or a version of it, is there."""
+        try:
+            self._lambda.get_function_configuration(FunctionName=arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return False
+            raise
+        return True
+
     def delete_function_version(self, version: str) -> None:
         """Deletes a version of a function."""
         self._lambda.delete_function(FunctionName=version)

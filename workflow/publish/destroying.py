@@ -73,7 +73,8 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
         kept=[
             Kept(one["id"], one["type"], one["name"], _content(account, one))
             for one in retained
-            if one["type"] != "AWS::S3::BucketPolicy"  # It stays with its bucket, and goes with it.
+            # The former stays with its bucket, the latter goes with its function.
+            if one["type"] not in ("AWS::S3::BucketPolicy", "AWS::Lambda::Version")
         ],
         emptied=[
             one["name"]

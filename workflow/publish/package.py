@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,22 @@ class Package:
         content = json.dumps([self.template, dict(self.parameters)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 
+    def stamped(self, deployed: Mapping[str, str]) -> Package:
+        """With a new stamp at the revision of each function that is not as it is deployed.
+
+        So Lambda always finds the function changed when a version of it is to be made, whatever versions there were,
+        and never answers that there is one ("A version for this Lambda function exists"), which fails the publish.
+
+        Args:
+            deployed: the stack's parameters.
+        """
+        stamp = secrets.token_hex(3)
+        revisions = {}
+        for name in revision_parameters(self.content[0]).values():
+            revision, before = self.parameters[name].partition("-")[0], deployed.get(name, "")
+            revisions[name] = before if before.partition("-")[0] == revision else f"{revision}-{stamp}"
+        return replace(self, parameters={**self.parameters, **revisions})
+
     @property
     def objects(self) -> dict[str, bytes | Path]:
         """What the artifact bucket must hold: content by key."""
@@ -105,11 +122,7 @@ def make_package(
 
 
 def _revisions(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:
-    """For each function that a step runs, twelve digits that change when what a version keeps of it does.
-
-    Never without: Lambda makes no version of a function that is as in its last one, and CloudFormation then
-    fails ("A version for this Lambda function exists").
-    """
+    """For each function that a step runs, twelve digits that change when what a version keeps of it does."""
     resources = resolved_resources(template, parameters)
     found = {}
     for function, parameter in revision_parameters(template).items():

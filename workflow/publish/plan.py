@@ -159,8 +159,8 @@ def compare(
         swapped: what was hot-swapped since the last publish.
         warnings: what will not work.
     """
-    old = resolved_resources(*before) if before else {}
-    new = resolved_resources(*after)
+    old = _resources_of(*before) if before else {}
+    new = _resources_of(*after)
     if before:
         resources = list(_resources(list(changes), old, new))
     else:
@@ -180,6 +180,12 @@ def compare(
         swapped=swapped,
         warnings=warnings,
     )
+
+
+def _resources_of(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The resources, with the revisions of functions left out: these only follow what is told of a function."""
+    unseen = dict.fromkeys(revision_parameters(template).values(), "")
+    return resolved_resources(template, {**parameters, **unseen})
 
 
 # States
@@ -400,6 +406,10 @@ def _code_parameters(template: Mapping[str, Any]) -> set[str]:
 def _resources(
     changes: Sequence[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[ResourceChange]:
+    # A version follows its function, which is told as changed or gone, and the versions before stay.
+    changes = [
+        one for one in changes if one["ResourceType"] != "AWS::Lambda::Version" or one["Action"] == "Add"
+    ]
     some_are_replaced = any(change.get("Replacement") == "True" for change in changes)
     for change in changes:
         name, kind = change["LogicalResourceId"], change["ResourceType"]
@@ -407,9 +417,6 @@ def _resources(
         is_harmless = action == "change" or (action == "may replace" and not some_are_replaced)
         if is_harmless and old.get(name) == new.get(name):
             # Listed because it refers to something that changes, and gets the same from it as before.
-            continue
-        if kind == "AWS::Lambda::Version" and action in ("replace", "may replace"):
-            # One more version: its function is told as changed, and the version before stays.
             continue
         retained = change.get("PolicyAction") in (
             "Retain",

@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account, ChangeSet, Event, Stack
@@ -67,6 +70,7 @@ def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
             the template.
     """
     stack = _settled(account.stack(stage.stack_name))
+    package = package.stamped(stack.parameters if stack else {})
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
         return compare(
             stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package)
@@ -109,6 +113,7 @@ def publish(
     """
     progress = progress or Silent()
     stack = _settled(account.stack(stage.stack_name))
+    package = package.stamped(stack.parameters if stack else {})
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
         return _create(account, stage, package, stack, confirm, progress)
     deployed = _deployed(account, stage, stack, package)
@@ -127,7 +132,8 @@ def publish(
                 return None
             if deployed.swaps:
                 progress.step("Taking hot swaps back")
-                undo_swaps(account, stage, deployed.stack)
+                # A rollback has sent new executions where they should go already.
+                undo_swaps(account, stage, deployed.stack, route=restores is None)
             return _execute(account, stage, package, change_set, plan, progress, restores=restores)
     plan = _beside(account, deployed)
     if not plan.is_empty and not confirm(plan):
@@ -213,10 +219,6 @@ def _execute(
     assert stack is not None
     forget_swaps(account, stage)
     version = _live(account, stage, stack, package, progress)
-    if changed := {change.name for change in plan.functions if change.change == "changed"}:
-        prune_functions(
-            account, [one["name"] for one in account.resources(stack.name) if one["id"] in changed]
-        )
     record(
         account,
         stage.name,
@@ -225,6 +227,11 @@ def _execute(
         version=version,
         restores=restores.number if restores else None,
     )
+    if changed := {change.name for change in plan.functions if change.change == "changed"}:
+        with suppress(ClientError):  # The publish is done; what stays goes with the next.
+            prune_functions(
+                account, [one["name"] for one in account.resources(stack.name) if one["id"] in changed]
+            )
     return Published(
         stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan, events=events
     )
@@ -286,9 +293,8 @@ def _compared(account: Account, deployed: _Deployed, package: Package, change_se
         warnings=_warnings(account, package),
     )
     if plan.is_empty and not change_set.is_empty:
-        return replace(
-            plan, notes=["Something changes in characters beyond ASCII, which CloudFormation does not show."]
-        )
+        beyond = "Something changes in characters beyond ASCII, which CloudFormation does not show."
+        return replace(plan, notes=["Functions get new versions." if package.is_ascii else beyond])
     return plan
 
 

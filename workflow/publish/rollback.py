@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from workflow.errors import PublishError
@@ -27,7 +28,7 @@ def roll_back(
     """Publishes again what was published before: definition, functions, permissions and settings.
 
     New executions go to the version of that publish as soon as `confirm` says yes, before the stack is
-    changed.
+    changed, if all is there that it names.
 
     Args:
         account: where the stage is.
@@ -53,7 +54,7 @@ def roll_back(
     def confirmed(plan: Plan) -> bool:
         if not confirm(plan):
             return False
-        if machine and record.version in account.versions(machine):
+        if machine and record.version in account.versions(machine) and _is_whole(account, record.version):
             progress.step(f"Sending new executions to the version of publish {record.number}")
             account.route(machine, ALIAS, {record.version: 100}, create=account.live(machine, ALIAS) is None)
         return True
@@ -66,3 +67,9 @@ def roll_back(
         progress=progress,
         restores=record,
     )
+
+
+def _is_whole(account: Account, version: str) -> bool:
+    """Whether each version of a function that a version of the state machine names is still there."""
+    named = re.findall(r"arn:[\w-]+:lambda:[^:\"]+:\d+:function:[\w-]+:\d+", account.definition(version))
+    return all(account.has_function(arn) for arn in set(named))

@@ -96,22 +96,27 @@ def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
     if swaps.is_cut_short:
         return [*changed, "a swap that was cut short"]
     published = _definition(account.template(stack.name))
-    return [*changed, *(["definition"] if swaps.definition != published else [])]
+    return [*changed, *(["definition"] if swaps.definition not in (None, published) else [])]
 
 
-def undo_swaps(account: Account, stage: Stage, stack: Stack) -> None:
-    """Makes what was swapped as CloudFormation made it: an update leaves alone what it believes unchanged."""
+def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = True) -> None:
+    """Makes what was swapped as CloudFormation made it: an update leaves alone what it believes unchanged.
+
+    Args:
+        account: where the stage is.
+        stage: which one.
+        stack: its stack.
+        route: whether new executions go to the definition that is put back.
+    """
     swaps = _read(account, stage.name)
     if swaps is None:
         return
     keys = {name.removesuffix("Key"): key for name, key in stack.parameters.items() if name.endswith("Key")}
     for function in keys if swaps.is_cut_short else keys.keys() & swaps.functions.keys():
         account.restore_function(_physical(account, stack, function), keys[function])
-    _make_live(
-        account,
-        stack.outputs["StateMachine"],
-        _filled(_definition(account.template(stack.name)), swaps.values),
-    )
+    if swaps.values:
+        definition = _filled(_definition(account.template(stack.name)), swaps.values)
+        _make_live(account, stack.outputs["StateMachine"], definition, route=route)
     account.remove(_key(stage.name))
 
 
@@ -180,9 +185,10 @@ def _newest(swaps: Swaps, stack: Stack) -> dict[str, str]:
     return {name: ":".join(arn.split(":")[:7]) for name, arn in values.items() if arn}
 
 
-def _make_live(account: Account, machine: str, definition: str) -> None:
+def _make_live(account: Account, machine: str, definition: str, *, route: bool = True) -> None:
     version = account.swap_definition(machine, definition)
-    account.route(machine, ALIAS, {version: 100}, create=account.live(machine, ALIAS) is None)
+    if route:
+        account.route(machine, ALIAS, {version: 100}, create=account.live(machine, ALIAS) is None)
 
 
 def _physical(account: Account, stack: Stack, function: str) -> str:

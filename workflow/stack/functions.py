@@ -58,7 +58,7 @@ class Function:
 
     @property
     def revision_parameter(self) -> str:
-        """The stack parameter that changes with the function, so that a version of it is published."""
+        """The stack parameter that changes with the function, so that a version of it is made."""
         return f"{self.name}Revision"
 
 

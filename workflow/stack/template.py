@@ -84,15 +84,20 @@ def build_template(
         reviews_table: The Glue table of stored reviews (`TableInput`, without its location).
         queries: Ready queries for Athena: name → SQL.
     """
+    steps = [function for function in functions if _placeholder(function) in json.dumps(definition)]
+    if len(functions) + len(steps) > MOST_FUNCTION_PARAMETERS:
+        raise WorkflowError(
+            f"the steps run {len(steps)} functions, and a stack has place for about {MOST_FUNCTION_PARAMETERS // 2}: "
+            "let steps share functions, or move some into a state machine of their own that a step starts"
+        )
     template = Template()
     template.set_description("Afterloop: one Step Functions execution for every human loop that ends")
     template.set_version()
-    steps = [function for function in functions if _placeholder(function) in json.dumps(definition)]
     _parameters(template, functions, steps)
     _data(template)
     _topics(template)
     for function in functions:
-        _function(template, function)
+        _function(template, function, has_versions=function in steps)
     for function in steps:
         _version(template, function)
     _state_machine(template, definition, functions, statements)
@@ -281,7 +286,7 @@ def _topics(template: Template) -> None:
             )
 
 
-def _function(template: Template, function: Function) -> None:
+def _function(template: Template, function: Function, *, has_versions: bool) -> None:
     name = function.name
     log_group = template.add_resource(
         _log_group(f"{name}Logs", Sub(f"/aws/lambda/afterloop-${{Stage}}-{name}"))
@@ -334,6 +339,8 @@ def _function(template: Template, function: Function) -> None:
                     "POWERTOOLS_SERVICE_NAME": "afterloop",
                     "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
                     **_OF_SOME_FUNCTIONS.get(name, {}),
+                    # A version is made only of a function that is not as in the version before.
+                    **({"REVISION": Ref(function.revision_parameter)} if has_versions else {}),
                 }
             ),
             Tags=_tags(),
@@ -345,11 +352,12 @@ def _version(template: Template, function: Function) -> None:
     """What executions run: a version keeps code and settings, so that an execution ends on those it began with.
 
     A changed description makes CloudFormation publish another version; the earlier ones stay, for executions
-    that run and for a rollback (workflow/publish/live.py bounds their number).
+    that run and for a rollback (workflow/publish/live.py bounds their number). They go with the function.
     """
     template.add_resource(
         awslambda.Version(
             _version_of(function),
+            DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
             FunctionName=Ref(function.name),
             Description=Join(
@@ -683,6 +691,9 @@ def _outputs(template: Template) -> None:
         template.add_output(Output(name, Description=description, Value=value))
 
 
+MOST_FUNCTION_PARAMETERS = 180
+"""Of the 200 parameters that a template may have, what the stage's settings leave."""
+
 MOST_POLICY = 10_240
 """Characters of all inline policies of a role, white space left out (IAM and STS quotas)."""
 
@@ -710,7 +721,11 @@ def _about(value: Any) -> Any:
     """A part of the template with what it becomes, or something of about that length."""
     match value:
         case {"Fn::Sub": str(text)}:
-            return re.sub(r"\$\{([^}]+)\}", lambda found: _ABOUT_AS_LONG.get(found[1], "x" * 40), text)
+            return re.sub(
+                r"\$\{([^}]+)\}",
+                lambda found: _ABOUT_AS_LONG.get(found[1], "x" * (80 if found[1].endswith(".Arn") else 40)),
+                text,
+            )
         case {"Ref": _} | {"Fn::GetAtt": _}:
             return "x" * 80
         case dict():

@@ -31,6 +31,9 @@ by an alias of two versions the one or the other as often as their weights say, 
 what is newest.
 (https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
 
+*Names of resources.* CloudFormation gives those that the template does not name a name that no other has. MiniStack's
+is the same in each Region, so that two stacks of one name share their roles and buckets, which are not of a Region.
+
 *Variables set by a Catch.* `Assign` in a Catch sets workflow variables in either query language
 (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the
 language in the Catch, where it cannot be, and so sets none in a machine whose default is JSONPath.
@@ -53,6 +56,7 @@ only, where nobody listens: every request counts as one over TLS.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import json
 import random
@@ -83,6 +87,7 @@ def apply(directory: Path) -> None:
     _fail_failed_callbacks()
     _know_tokens()
     _run_versions()
+    _name_resources_by_region()
     _set_variables_in_catch()
     _fail_choices_about_nothing()
     _keep_message_attributes()
@@ -395,6 +400,21 @@ def _completed(answer: Any, more: dict[str, Any]) -> Any:
     if status >= 400 or not more:
         return answer
     return status, headers, json.dumps({**json.loads(body), **more}).encode()
+
+
+def _name_resources_by_region() -> None:
+    from ministack.core.responses import get_region
+    from ministack.services.cloudformation import provisioners
+
+    name = provisioners._physical_name
+
+    def name_in_region(stack: str, logical_id: str, **more: Any) -> str:
+        """The engine's name; its last 13 characters, by which it tells names apart, made from the Region too."""
+        given = str(name(stack, logical_id, **more))
+        digest = hashlib.sha256(f"{given}:{get_region()}".encode()).hexdigest()[:13]
+        return given[:-13] + (digest if more.get("lowercase") else digest.upper())
+
+    provisioners._physical_name = name_in_region
 
 
 _SDK_SERVICES = {

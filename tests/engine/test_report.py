@@ -119,7 +119,10 @@ def test_a_stage_that_is_not_there_is_told(sandbox: Sandbox) -> None:
         StageResources.find("nowhere", sandbox.session)
 
 
-def test_the_bucket_gives_the_days_that_are_asked_for_in_order(sandbox: Sandbox, stage: Stage) -> None:
+def test_the_bucket_gives_the_days_that_are_asked_for_in_order(
+    sandbox: Sandbox, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # which cannot reach this machine's loopback
     source = open_reviews(f"s3://{stage.resources.review_bucket}/reviews", sandbox.session)
     flows = source.flow_definitions()
     assert flows == sorted(flows)

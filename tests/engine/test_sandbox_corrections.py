@@ -374,6 +374,31 @@ def test_an_execution_that_another_waits_for_runs_its_own_definition(
     assert len(states.list_executions(stateMachineArn=inner[inner_by])["executions"]) == 1
 
 
+def test_stacks_of_one_name_in_two_regions_share_nothing(sandbox, unique, eventually):
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}}
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Bucket": {"Type": "AWS::S3::Bucket"},
+    }
+    names = []
+    for region in ("us-east-1", "eu-west-1"):
+        client = sandbox.client("cloudformation", region_name=region)
+        client.create_stack(
+            StackName=unique,
+            TemplateBody=json.dumps({"Resources": resources}),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        eventually(
+            lambda client=client: (
+                client.describe_stacks(StackName=unique)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+            )
+        )
+        found = client.describe_stack_resources(StackName=unique)["StackResources"]
+        names += [one["PhysicalResourceId"] for one in found]
+    assert len(set(names)) == 4
+
+
 def test_a_catch_sets_variables(execute, function):
     task = {
         "Type": "Task",

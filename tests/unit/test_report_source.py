@@ -24,6 +24,7 @@ from workflow.operations.reviews_source import (
     ReviewsSource,
     S3Reviews,
     StoredReview,
+    _proxy,
     open_reviews,
 )
 from workflow.operations.stage_resources import NotPublishedError, StageResources
@@ -209,6 +210,31 @@ def test_a_key_that_cannot_be_asked_for_is_told(bucket: Bucket) -> None:
     bucket.keys = ["r//flow_definition=f/date=2026-01-02/1.json"]
     with pytest.raises(ReviewsError, match=r"cannot read s3://b/r//flow.*empty path segment"):
         bucket.read()
+
+
+def test_a_proxy_is_gone_past_where_boto3_does(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert len(bucket.read()) == 20
+
+
+@pytest.mark.parametrize(
+    ("configured", "options"),
+    [
+        (None, {"proxy_url": "http://proxy:3128"}),
+        ({"https": "http://other:1"}, {"proxy_url": "http://other:1"}),
+        ({}, {"proxy_url": "http://proxy:3128", "proxy_excludes": "s3.eu-west-1.amazonaws.com"}),
+    ],
+)
+def test_a_proxy_is_the_one_that_boto3_takes(
+    configured: dict[str, str] | None, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    assert _proxy("https://s3.eu-west-1.amazonaws.com", configured) == options
 
 
 def test_no_more_is_read_ahead_than_fits(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +18,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import boto3
 import obstore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import get_environ_proxies
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
@@ -197,8 +199,13 @@ class S3Reviews:
             region = (
                 self._s3.head_bucket(Bucket=self._bucket).get("BucketRegion") or self._s3.meta.region_name
             )
-        endpoint = self._session.client("s3", region_name=region).meta.endpoint_url
-        options: ClientConfig = {"allow_http": endpoint.startswith("http:"), "user_agent": "afterloop-report"}
+        client = self._session.client("s3", region_name=region)
+        endpoint = client.meta.endpoint_url
+        options: ClientConfig = {
+            "allow_http": endpoint.startswith("http:"),
+            "user_agent": "afterloop-report",
+            **_proxy(endpoint, getattr(client.meta.config, "proxies", None)),
+        }
         if bundle := os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"):
             options["root_certificate"] = Path(bundle).read_bytes()
         return S3Store(
@@ -248,6 +255,18 @@ class S3Reviews:
             ) from error
         except (BaseError, FileNotFoundError, ValueError) as error:
             raise ReviewsError(f"cannot {what} s3://{self._bucket}/{key}: {_reason(error)}") from error
+
+
+def _proxy(endpoint: str, configured: Mapping[str, str] | None) -> ClientConfig:
+    """Leads through a proxy, or past it, what boto3 does: obstore takes the environment's whatever is configured."""
+    url = urlsplit(endpoint)
+    proxies = get_environ_proxies(endpoint) if configured is None else configured
+    if proxy := proxies.get(url.scheme) or proxies.get("all"):
+        return {"proxy_url": proxy}
+    environment = getproxies()
+    if proxy := environment.get(url.scheme) or environment.get("all"):
+        return {"proxy_url": proxy, "proxy_excludes": url.hostname or ""}
+    return {}
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -139,6 +140,31 @@ def said_pair(id_: str, key: str | None, value: str | None, **value_more: Any) -
     ]
 
 
+def parts_of(id_: str, parts: Sequence[str]) -> list[dict[str, Any]]:
+    """The parts of a value: a check box for SELECTED or NOT_SELECTED, a word for any other text."""
+    return [
+        checkbox(f"{id_}-p{index}", part) if part in STATUSES else word(f"{id_}-p{index}", part)
+        for index, part in enumerate(parts)
+    ]
+
+
+def boxed_pair(id_: str, key: str, parts: Sequence[str]) -> list[dict[str, Any]]:
+    """A predicted pair whose value has check boxes in it."""
+    return key_value(id_, [word(f"{id_}-k", key)], parts_of(id_, parts))
+
+
+def said_boxes(
+    id_: str, key: str, parts: Sequence[str], text: str | None = None, **value_more: Any
+) -> list[dict[str, Any]]:
+    """A pair whose value has check boxes in it, as a worker submits it."""
+    made = parts_of(id_, parts)
+    children = [{"type": "CHILD", "ids": [part["id"] for part in made]}]
+    return [*said_pair(id_, key, text, relationships=children, **value_more), *made]
+
+
+STATUSES = ("SELECTED", "NOT_SELECTED")
+
+
 def textract(
     predicted: list[list[dict[str, Any]]], *said: list[list[dict[str, Any]]], **more: Any
 ) -> dict[str, Any]:
@@ -267,18 +293,28 @@ def rekognition_outputs(draw: st.DrawFn) -> dict[str, Any]:
 
 _KEYS = ["Name", "Name:", "Date", "Total amount"]
 
+parts = st.lists(st.sampled_from([*STATUSES, "Yes", "No"]), max_size=4)
+
 
 @st.composite
 def textract_outputs(draw: st.DrawFn) -> dict[str, Any]:
     ids = st.sampled_from("abcd")
     key = st.sampled_from(_KEYS)
-    predicted = draw(st.dictionaries(ids, st.tuples(key, texts, _confidence), max_size=4))
-    said = draw(
-        st.lists(st.dictionaries(st.sampled_from("abcdef"), st.tuples(key, texts), max_size=4), max_size=3)
-    )
+    predicted = draw(st.dictionaries(ids, st.tuples(key, texts | parts, _confidence), max_size=4))
+    pairs = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(key, texts | parts), max_size=6)
+    said = draw(st.lists(pairs, max_size=3))
     return textract(
-        [pair(id_, *texts) for id_, texts in predicted.items()],
-        *[[said_pair(id_, *texts) for id_, texts in pairs.items()] for pairs in said],
+        [
+            pair(id_, key, value, confidence) if isinstance(value, str) else boxed_pair(id_, key, value)
+            for id_, (key, value, confidence) in predicted.items()
+        ],
+        *[
+            [
+                said_pair(id_, key, value) if isinstance(value, str) else said_boxes(id_, key, value)
+                for id_, (key, value) in pairs.items()
+            ]
+            for pairs in said
+        ],
     )
 
 

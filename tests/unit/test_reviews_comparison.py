@@ -50,6 +50,18 @@ def test_a_pair_is_matched_by_block_id_first_then_by_the_keys_text() -> None:
     ]
 
 
+def test_of_predictions_with_one_key_the_one_that_says_the_same_is_meant() -> None:
+    document = textract(
+        [pair("a", "Item", "Pen"), pair("b", "Item", "Ink"), pair("c", "Item", "Cap")],
+        [said_pair("x", "Item:", "Cap"), said_pair("y", "Item", "Pen"), said_pair("z", "Item", "Ink, red")],
+    )
+    assert [(field.predicted, field.reviewed) for field in fields_of(document)] == [
+        ('"Pen"', '"Pen"'),
+        ('"Ink"', '"Ink, red"'),
+        ('"Cap"', '"Cap"'),
+    ]
+
+
 def test_a_corrected_key_is_a_change() -> None:
     document = textract([pair("a", "Narne:", "Ana")], [said_pair("a", "Name:", "Ana")])
     assert told(fields_of(document)) == {"Narne:": ("Ana", {"key": "Name:", "value": "Ana"}, "changed")}
@@ -79,6 +91,85 @@ def test_a_check_box_is_read_wherever_its_status_stands(said: list[dict[str, Any
         "changed",
     )
     assert field.confidence == pytest.approx(0.61)  # the least of key, value and box
+
+
+YES_NO = ["SELECTED", "Yes", "NOT_SELECTED", "No"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said", "predicted", "reviewed"),
+    [
+        (YES_NO, {"parts": ["NOT_SELECTED", "Yes", "SELECTED", "No"]}, None, "NOT_SELECTED Yes SELECTED No"),
+        (
+            YES_NO,
+            {"parts": ["NOT_SELECTED", "Yes", "SELECTED", "No"], "text": "Yes  No"},
+            None,
+            "NOT_SELECTED Yes SELECTED No",
+        ),
+        (
+            YES_NO,
+            {"parts": YES_NO, "text": "NOT_SELECTED Yes SELECTED No"},
+            None,
+            "NOT_SELECTED Yes SELECTED No",
+        ),
+        (YES_NO, {"parts": YES_NO, "text": "Yes Never"}, None, "SELECTED NOT_SELECTED Yes Never"),
+        (
+            ["SELECTED", "NOT_SELECTED"],
+            {"parts": ["NOT_SELECTED", "SELECTED"]},
+            None,
+            "NOT_SELECTED SELECTED",
+        ),
+        (["SELECTED", "Male"], {"parts": ["NOT_SELECTED", "Male"]}, None, "NOT_SELECTED Male"),
+        (
+            ["SELECTED", "Male"],
+            {"parts": ["SELECTED", "Male"], "selectionStatus": "NOT_SELECTED"},
+            None,
+            "NOT_SELECTED Male",
+        ),
+        (YES_NO, {"parts": YES_NO, "selectionStatus": "NOT_SELECTED"}, None, "NOT_SELECTED Yes No"),
+        (["SELECTED"], {"parts": ["SELECTED"], "selectionStatus": "NOT_SELECTED"}, True, False),
+    ],
+)
+def test_a_box_that_a_person_ticked_is_a_change_whatever_stands_beside_it(
+    parts: list[str], said: dict[str, Any], predicted: bool | None, reviewed: str | bool
+) -> None:
+    (field,) = fields_of(
+        textract([samples.boxed_pair("a", "Sex", parts)], [samples.said_boxes("a", "Sex", **said)])
+    )
+    assert told([field]) == {
+        "Sex": (" ".join(parts) if predicted is None else predicted, reviewed, "changed")
+    }
+    assert field.kind == ("text" if isinstance(reviewed, str) else "selection")
+
+
+def _words(parts: list[str]) -> str:
+    return " ".join(part for part in parts if part not in samples.STATUSES)
+
+
+@FEW
+@given(samples.parts, st.data())
+def test_a_value_is_kept_however_it_is_told_and_changed_if_any_box_is(
+    parts: list[str], data: st.DataObject
+) -> None:
+    words = _words(parts)
+    untouched = [
+        samples.said_boxes("a", "Sex", parts),
+        samples.said_boxes("a", "Sex", parts, text=words),
+        samples.said_boxes("a", "Sex", parts)[:2],
+        *([samples.said_pair("a", "Sex", words)] if words else []),
+    ]
+    for said in untouched:
+        (field,) = fields_of(textract([samples.boxed_pair("a", "Sex", parts)], [said]))
+        assert (field.outcome, field.reviewed) == ("kept", field.predicted)
+
+    boxes = [index for index, part in enumerate(parts) if part in samples.STATUSES]
+    for index in data.draw(st.sets(st.sampled_from(boxes), min_size=1)) if boxes else ():
+        flipped = [*parts]
+        flipped[index] = "SELECTED" if parts[index] == "NOT_SELECTED" else "NOT_SELECTED"
+        for text in (None, words):
+            said = samples.said_boxes("a", "Sex", flipped, text=text)
+            (field,) = fields_of(textract([samples.boxed_pair("a", "Sex", parts)], [said]))
+            assert field.outcome == "changed"
 
 
 def test_an_untouched_value_that_an_answer_does_not_repeat_is_kept() -> None:

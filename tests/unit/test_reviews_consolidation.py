@@ -11,7 +11,7 @@ from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.shapes import Box, Outline, Span, Spot
 from lambdas.reviews.consolidation import consolidate, overall_agreement
 from tests.unit import review_samples as samples
-from tests.unit.review_samples import custom, fields_of, record_of, rekognition, told
+from tests.unit.review_samples import custom, fields_of, record_of, rekognition, said_pair, textract, told
 
 FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -138,6 +138,47 @@ def test_labels_of_several_workers_are_voted_on_one_by_one() -> None:
         "Violence": (None, None, "kept"),
         "Violence/Weapons": (None, None, "kept"),
     }
+
+
+@pytest.mark.parametrize(
+    ("found", "agreed"),
+    [
+        (["AB", "BA"], [("A", 2), ("B", 2)]),
+        (["BA", "AB"], [("A", 2), ("B", 2)]),
+        (["AAB", "BA", "ABA"], [("A", 3), ("B", 3), ("A", 2)]),
+        (["AB", "BC"], [(None, 1), ("B", 2)]),  # one of them misread the other pair
+        (["A", "B"], [(None, 1)]),
+        (["ABC", "C", "C"], [(None, 2), (None, 2), ("C", 3)]),  # most found no more than one
+    ],
+)
+def test_pairs_of_one_key_that_people_add_are_told_apart_by_their_values(
+    found: list[str], agreed: list[tuple[str | None, int]]
+) -> None:
+    document = textract(
+        [],
+        *[
+            [said_pair(f"{worker}{place}", "Item", value) for place, value in enumerate(values)]
+            for worker, values in enumerate(found)
+        ],
+    )
+    fields = fields_of(document)
+    assert {field.name for field in fields} == {"Item"}
+    told_of = [(json.loads(field.reviewed or "null"), field.votes[0].count) for field in fields]
+    assert sorted(told_of, key=str) == sorted(agreed, key=str)
+
+
+@FEW
+@given(st.lists(st.tuples(st.sampled_from(["Item", "Item:", "Sum"]), st.sampled_from("ABC"))), st.data())
+def test_who_adds_the_same_pairs_agrees_whatever_their_order(
+    pairs: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    orders = [pairs, *(data.draw(st.permutations(pairs)) for _ in range(2))]
+    document = textract(
+        [], *[[said_pair(f"{at}", *pair) for at, pair in enumerate(order)] for order in orders]
+    )
+    fields = fields_of(document)
+    assert len(fields) == len(pairs)
+    assert {field.agreement for field in fields} <= {1.0}
 
 
 def test_a_reviews_agreement_is_the_mean_of_its_fields() -> None:

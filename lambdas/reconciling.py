@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ __all__ = [
     "LONGEST_LOOP",
     "Reconciler",
     "Reconciliation",
+    "claim_id",
     "claim_of",
     "execution_name",
     "missed_event",
@@ -59,6 +61,7 @@ START_REFUSED = "StartRefused"
 """The failure code of a loop that could not be started, and whose caller could not be told. A2I knows no such code."""
 
 _PAGE = 100
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
 _GONE = "gone"
 
 
@@ -280,6 +283,15 @@ def claim_of(row: Loop, created: datetime, status: str) -> str | None:
         if claimed_status == status and _same_second(time, created):
             return claim
     return None
+
+
+def claim_id(created: str, status: str) -> str:
+    """The name of the claim of a status change, of its event's creationTime and humanLoopStatus.
+
+    The time has milliseconds, however the event spells it (`workflow.expressions.CLAIM_ID`).
+    """
+    spelt = _TIME.fullmatch(created)
+    return f"{spelt[1]}.{((spelt[2] or '') + '000')[:3]}Z {status}" if spelt else f"{created} {status}"
 
 
 def missed_event(loop: Mapping[str, Any]) -> dict[str, Any]:

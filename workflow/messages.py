@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workflow.expressions import EXECUTION_LINK, FLOW_DEFINITION_NAME, LOOP_NAME, jsonata, lines
+from workflow.expressions import (
+    EVENTS_FLOW_DEFINITION,
+    EXECUTION_LINK,
+    FLOW_DEFINITION,
+    LOOP_NAME,
+    jsonata,
+    lines,
+)
 from workflow.failures import CAUSE, FAILED_STEP, TRANSIENT
 from workflow.steps import Catch, SnsPublishStep
 from workflow.waiting import WAITING
@@ -131,6 +138,7 @@ def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
             "reason": CAUSE,
             "command": redrive,
         },
+        flow=EVENTS_FLOW_DEFINITION,
         output=merged,
         catch=[Catch(error_equals=["States.ALL"], output=jsonata(merged), next_step=failed)],
     )
@@ -168,11 +176,12 @@ def _publish(
     document: Mapping[str, str],
     output: str,
     catch: Sequence[Any],
+    flow: str = f"${FLOW_DEFINITION}",
 ) -> SnsPublishStep:
     """An SNS step. The expressions may use $name, $flow, $link; parts of the document without a value are left out."""
     shared = (
         f"$name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != '' ? {LOOP_NAME} : 'unknown';"
-        f" $flow := {FLOW_DEFINITION_NAME}; $link := {EXECUTION_LINK}; "
+        f" $flow := {flow}; $link := {EXECUTION_LINK}; "
     )
     fields = {
         "kind": f"'{kind}'",

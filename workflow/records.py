@@ -4,10 +4,10 @@ All are direct DynamoDB integrations: the workflow's own bookkeeping needs no fu
 when functions do not. The attributes are those of `lambdas.ledger.Loop`; `${LedgerTable}` is filled in by
 the stack.
 
-A status change is (humanLoopName, creationTime, humanLoopStatus). Its claim is a map attribute of
-the loop's item, named after the other two: {state: working | done | released, execution, at}. It is taken unless
-another execution works on it or has done with it, so a second delivery of the event ends at once, and
-an execution that failed can be run again.
+A status change is (humanLoopName, creationTime, humanLoopStatus), the time to the millisecond. Its claim is
+a map attribute of the loop's item, named after the other two: {state: working | done | released, execution, at}. It
+is taken unless another execution works on it or has done with it, so a second delivery of the event ends at
+once, and an execution that failed can be run again.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workflow.expressions import jsonata
+from workflow.expressions import CLAIM_ID, jsonata
 from workflow.failures import TRANSIENT, caught
 from workflow.steps import Catch, Task
-from workflow.waiting import whether_somebody_waits
+from workflow.waiting import told_by_the_row
 
 __all__ = ["claim_status_change", "give_claim_back", "record"]
 
-_CLAIM = "'claim ' & $states.input.detail.creationTime & ' ' & $states.input.detail.humanLoopStatus"
+_CLAIM = "claimAttribute"
+"""The workflow variable that holds the name of the claim's attribute."""
 _NOW = jsonata("$states.context.State.EnteredTime")
 _EXECUTION = jsonata("$states.context.Execution.Id")
 _NAME = jsonata("$states.input.detail.humanLoopName")
@@ -32,7 +33,7 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
     """The first step: take the status change, or learn that somebody has it.
 
     Adds `$.claim`: `id` and `loop` (the ledger row as plain JSON, so that no later step has to read it). Sets the
-    variable that tells whether a workflow waits for the loop.
+    variables that tell whether a workflow waits for the loop, which flow definition it is of, and the claim's name.
 
     Args:
         already_handled: Where a status change goes that another execution holds or has handled.
@@ -44,6 +45,7 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
         f" : $error('The event has no text at $.detail.{field}.')"
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     }
+    flow_is_told = f"$type({detail}.flowDefinitionArn) = 'string' and {detail}.flowDefinitionArn != ''"
     return Task(
         "Claim status change",
         comment="A conditional write: of several deliveries of one status change, one execution goes on.",
@@ -55,13 +57,13 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
             "UpdateExpression": jsonata(
                 "'SET #claim = :claim, #status = :status, #execution = :execution, updatedAt = :now, '"
                 " & 'createdAt = if_not_exists(createdAt, :created)'"
-                f" & ($type({detail}.flowDefinitionArn) = 'string' ? ', flowDefinitionArn = :flow')"
+                f" & ({flow_is_told} ? ', flowDefinitionArn = :flow')"
             ),
             "ConditionExpression": "attribute_not_exists(#claim) OR #claim.#state = :released "
             "OR #claim.#execution = :execution",
             "ExpressionAttributeNames": {
                 "#claim": jsonata(
-                    f"'claim ' & ({wanted['creationTime']}) & ' ' & ({wanted['humanLoopStatus']})"
+                    f"({wanted['creationTime']}; {wanted['humanLoopStatus']}; 'claim ' & {CLAIM_ID})"
                 ),
                 "#state": "state",
                 "#status": "status",
@@ -76,16 +78,16 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
                 f"':status': {{'S': {detail}.humanLoopStatus}},"
                 f"':created': {{'S': {detail}.creationTime}},"
                 "':now': {'S': $states.context.State.EnteredTime}},"
-                f"$type({detail}.flowDefinitionArn) = 'string'"
+                f"{flow_is_told}"
                 f" ? {{':flow': {{'S': {detail}.flowDefinitionArn}}}} : {{}}])"
             ),
             "ReturnValues": "ALL_NEW",
         },
-        assign=whether_somebody_waits(),
+        assign={**told_by_the_row(), _CLAIM: jsonata(f"'claim ' & {CLAIM_ID}")},
         # Of the row, the state carries what later steps decide by: texts, numbers and flags, not the maps.
         output=jsonata(
             "$merge([$states.input, {'claim': {"
-            f"'id': {detail}.creationTime & ' ' & {detail}.humanLoopStatus,"
+            f"'id': {CLAIM_ID},"
             "'loop': $merge($each($states.result.Attributes, function($value, $name) {"
             " $exists($value.S) ? {$name: $value.S} : $exists($value.N) ? {$name: $number($value.N)}"
             " : $exists($value.BOOL) ? {$name: $value.BOOL} : {}"
@@ -147,7 +149,7 @@ def record(
             "UpdateExpression": jsonata(f"'SET #claim.#state = :done{sets}'{maybe_sets}"),
             "ConditionExpression": "#claim.#execution = :execution",
             "ExpressionAttributeNames": {
-                "#claim": jsonata(_CLAIM),
+                "#claim": jsonata(f"${_CLAIM}"),
                 "#state": "state",
                 "#execution": "execution",
                 **{f"#{attribute}": attribute for attribute in certain},
@@ -158,7 +160,7 @@ def record(
             ),
             "ReturnValues": "ALL_NEW",
         },
-        assign=whether_somebody_waits(),
+        assign=told_by_the_row(),
         output=jsonata("$states.input"),
         timeout_seconds=30,
         retry=TRANSIENT,
@@ -182,7 +184,7 @@ def give_claim_back(*, after: Any) -> Task:
             "UpdateExpression": "SET #claim.#state = :released, outcome = :outcome, reason = :reason, updatedAt = :now",
             "ConditionExpression": "#claim.#execution = :execution",
             "ExpressionAttributeNames": {
-                "#claim": jsonata(_CLAIM),
+                "#claim": jsonata(f"${_CLAIM}"),
                 "#state": "state",
                 "#execution": "execution",
             },

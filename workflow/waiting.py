@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.expressions import jsonata
+from workflow.expressions import FLOW_DEFINITION, jsonata, name_in
 from workflow.failures import FAILED_STEP, TRANSIENT, in_words
 from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Succeed
 
-__all__ = ["WAITING", "answer_anyway", "whether_somebody_waits", "workflow_waiting"]
+__all__ = ["WAITING", "answer_anyway", "told_by_the_row", "workflow_waiting"]
 
 WAITING = "workflowWaiting"
 """The workflow variable that holds whether a workflow waits for the loop, as of the last write to the ledger."""
@@ -26,9 +26,12 @@ WAITING = "workflowWaiting"
 _EVENT = "$states.context.Execution.Input"
 
 
-def whether_somebody_waits() -> dict[str, str]:
-    """The assignment by a step that wrote to the loop's row and got the whole of it back."""
-    return {WAITING: jsonata("$states.result.Attributes.waiting.BOOL = true")}
+def told_by_the_row() -> dict[str, str]:
+    """The assignments by a step that wrote to the loop's row and got the whole of it back."""
+    return {
+        WAITING: jsonata("$states.result.Attributes.waiting.BOOL = true"),
+        FLOW_DEFINITION: jsonata(name_in("$states.result.Attributes.flowDefinitionArn.S")),
+    }
 
 
 def workflow_waiting(*, failed: Any) -> Choice:

@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 
+from lambdas.reconciling import claim_id
+from lambdas.restart_policy import BackOff, RestartRules
+from sandbox.local import LOCAL_STAGE
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
 from tests.engine.published import PublishedStage
+from workflow.publish.account import Account
+from workflow.publish.package import make_package
+from workflow.publish.publishing import publish
+from workflow.stack.assembly import assemble
+from workflow.stack.dependencies import local
 
 RED_END = ["Escalate", "Give claim back", "Failed"]
 CLAIMED = ["Claim status change", "Route by status"]
@@ -92,6 +100,56 @@ def test_a_failed_loop_is_restarted_and_the_second_attempt_is_stored(
     published.sandbox.loops.answer(second.human_loop_name, SUPPORT_MESSAGE.answers[0])
     published.ended(second.human_loop_name)
     assert published.row(second.human_loop_name).outcome == "stored"
+
+
+EXPIRING, NIGHT = "expiring", "expiring-at-night"
+
+
+@pytest.fixture(scope="module")
+def expiring(published: PublishedStage) -> PublishedStage:
+    """A stage of its own, whose expired loops go to another team."""
+    stage = LOCAL_STAGE.model_copy(
+        update={
+            "name": "expiring",
+            "flow_definitions": (EXPIRING, NIGHT),
+            "restart": RestartRules(expired_to=NIGHT, back_off=BackOff(first_seconds=1)),
+        }
+    )
+    account = Account(published.sandbox.session)
+    package = make_package(
+        stage, assemble(), local(), account=account.id, artifact_bucket=account.artifact_bucket
+    )
+    for flow in (EXPIRING, NIGHT):
+        published.sandbox.flow_definitions.create(flow, stage.output_buckets[0])
+    done = publish(account, stage, package, confirm=lambda plan: True)
+    assert done is not None
+    return PublishedStage(published.sandbox, stage, dict(done.outputs), published.eventually)
+
+
+def test_an_expired_loop_goes_to_the_flow_definition_that_the_settings_name(expiring: PublishedStage) -> None:
+    day, night = (expiring.flow_definition_arn(flow) for flow in (EXPIRING, NIGHT))
+    name = expiring.name()
+    expiring.start(name, day, SUPPORT_MESSAGE.prediction)
+    expiring.sandbox.loops.fail(name, "Expired", "nobody came")
+
+    (execution,) = expiring.ended(name)
+    assert execution["states"][-3:] == ["Back off", "Restart loop", "Record restart"]
+    first = expiring.row(name)
+    assert (first.outcome, first.failure_code, first.flow_definition_arn) == ("restarted", "Expired", day)
+    assert NIGHT in (first.reason or "")
+    second = expiring.row(first.next_loop_name or "")
+    assert (second.attempt, second.previous_loop_name, second.root_loop_name) == (2, name, name)
+    assert second.flow_definition_arn == night
+    loop = expiring.sandbox.loops.get(second.human_loop_name)
+    assert (loop.flow_definition_arn, loop.input_content) == (night, SUPPORT_MESSAGE.prediction)
+
+    expiring.sandbox.loops.answer(second.human_loop_name, SUPPORT_MESSAGE.answers[0])
+    expiring.ended(f'"{second.human_loop_name}"')
+    stored = expiring.row(second.human_loop_name)
+    assert (stored.status, stored.outcome) == ("Completed", "stored")
+    location = stored.review_location or ""
+    assert f"/reviews/flow_definition={NIGHT}/" in location
+    assert expiring.record(location)["flow_definition_arn"] == night
 
 
 def test_a_refused_input_is_escalated_with_lineage_and_command(published: PublishedStage, flow: str) -> None:
@@ -350,6 +408,95 @@ def test_an_event_without_the_optional_keys_is_handled(published: PublishedStage
     published.sandbox.events.deliver(detail)
     (execution,) = published.ended(name)
     assert execution["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("value", ["absent", None, ""])
+@pytest.mark.parametrize("ending", ["Completed", "Failed", "Stopped"])
+def test_messages_say_the_flow_definition_that_only_the_ledger_knows(
+    published: PublishedStage, flow: str, ending: str, value: Any
+) -> None:
+    """The e-mail addresses of single flow definitions (`escalate_to`) are filters on that attribute."""
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    output = {"outputS3Uri": _put_output(published, name, b"<html>")} if ending == "Completed" else None
+    detail = published.event(name, ending, failureCode="ValidationError", humanLoopOutput=output)
+    if value == "absent":
+        del detail["flowDefinitionArn"]
+    else:
+        detail["flowDefinitionArn"] = value
+    published.sandbox.events.deliver(detail)
+
+    published.ended(name)
+    message = published.message(name)
+    assert message["flowDefinition"] == flow.rpartition("/")[2]
+    assert message["attributes"]["flowDefinition"] == flow.rpartition("/")[2]
+    assert published.row(name).flow_definition_arn == flow
+
+
+def test_a_loop_restarts_by_the_flow_definition_that_only_the_ledger_knows(
+    published: PublishedStage, flow: str
+) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    detail = published.event(name, "Failed", failureCode="InternalError")
+    del detail["flowDefinitionArn"]
+    published.sandbox.events.deliver(detail)
+    published.ended(name)
+    second = published.row(published.row(name).next_loop_name or "")
+    assert second.flow_definition_arn == flow
+
+
+def test_a_review_is_of_the_flow_definition_that_only_the_ledger_knows(
+    published: PublishedStage, flow: str
+) -> None:
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    answer = {"answerContent": SUPPORT_MESSAGE.answers[0], "submissionTime": "2026-03-04T06:00:00.000Z"}
+    document = {
+        "humanLoopName": name,
+        "humanAnswers": [{**answer, "workerId": "w"}],
+        "inputContent": SUPPORT_MESSAGE.prediction,
+    }
+    location = _put_output(published, name, json.dumps(document).encode())
+    detail = published.event(name, "Completed", humanLoopOutput={"outputS3Uri": location})
+    del detail["flowDefinitionArn"]
+    published.sandbox.events.deliver(detail)
+
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED", execution.get("cause")
+    stored = published.row(name).review_location or ""
+    assert f"/reviews/flow_definition={flow.rpartition('/')[2]}/" in stored
+
+
+SPELLINGS = ["07.890Z", "07.890000Z", "07.89Z", "07.8909Z"]
+
+
+def test_a_status_change_is_the_same_however_its_time_is_spelt(published: PublishedStage) -> None:
+    name = published.name()
+    for number, seconds in enumerate(SPELLINGS, 1):
+        time = f"2026-03-04T05:06:{seconds}"
+        published.sandbox.events.deliver(published.event(name, "Stopped", creationTime=time))
+        published.ended(name, number)
+
+    executions = published.ended(name, len(SPELLINGS))
+    assert [one["states"][-1] for one in executions] == ["Handled", *["Already handled"] * 3]
+    assert list(published.row(name).claims) == ["2026-03-04T05:06:07.890Z Stopped"]
+    published.message(name)
+
+
+@pytest.mark.parametrize(
+    ("time", "claimed"),
+    [("2026-03-04T05:06:07Z", "2026-03-04T05:06:07.000Z"), ("last Monday", "last Monday")],
+)
+def test_a_time_that_is_spelt_in_another_way_is_taken(
+    published: PublishedStage, time: str, claimed: str
+) -> None:
+    name = published.name()
+    published.sandbox.events.deliver(published.event(name, "Stopped", creationTime=time))
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED", execution.get("cause")
+    assert list(published.row(name).claims) == [f"{claimed} Stopped"]
+    assert claim_id(time, "Stopped") == f"{claimed} Stopped"
 
 
 def test_a_status_change_that_was_lost_is_caught_up_on(published: PublishedStage, flow: str) -> None:

@@ -8,7 +8,15 @@ from workflow.functions import invoke
 from workflow.records import record
 from workflow.steps import Chain
 
-__all__ = ["completed", "review_values"]
+__all__ = ["EVENT_AND_FLOW_DEFINITION", "completed", "review_values"]
+
+_KNOWN = "$states.input.claim.loop.flowDefinitionArn"
+
+EVENT_AND_FLOW_DEFINITION = (
+    "$merge([$sift($states.input, function($value, $key) { $key != 'claim' }),"
+    f" {{'detail': $merge([$states.input.detail, $exists({_KNOWN}) ? {{'flowDefinitionArn': {_KNOWN}}} : {{}}])}}])"
+)
+"""The event, with the flow definition that the ledger knows: the event, and the output, may not name it."""
 
 
 def completed(*, failed: Any) -> Chain:
@@ -22,7 +30,7 @@ def completed(*, failed: Any) -> Chain:
             invoke(
                 "Collect review",
                 "collect_review",
-                payload="{'event': $sift($states.input, function($value, $key) { $key != 'claim' })}",
+                payload=f"{{'event': {EVENT_AND_FLOW_DEFINITION}}}",
                 adds="review",
                 failed=failed,
                 comment="Fetches output.json, compares prediction and people, stores the review; returns a summary.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.branches.completed import review_values
+from workflow.branches.completed import EVENT_AND_FLOW_DEFINITION, review_values
 from workflow.expressions import jsonata
 from workflow.failures import caught
 from workflow.functions import invoke
@@ -26,7 +26,7 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
     keep = invoke(
         "Keep answers",
         "collect_review",
-        payload="{'event': $sift($states.input, function($value, $key) { $key != 'claim' })}",
+        payload=f"{{'event': {EVENT_AND_FLOW_DEFINITION}}}",
         adds="review",
         failed=failed,
         comment="As Collect review, for what the people had answered when the loop was stopped.",

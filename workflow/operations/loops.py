@@ -26,6 +26,7 @@ from lambdas.reconciling import (
     ENDED,
     Reconciler,
     Reconciliation,
+    claim_id,
     claim_of,
     execution_name,
     missed_event,
@@ -584,7 +585,7 @@ def _identity(detail: Mapping[str, Any]) -> tuple[str, str]:
         value if isinstance(value := detail.get(field), str) else ""
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     )
-    return name, f"{created} {status}"
+    return name, claim_id(created, status)
 
 
 def _counted(rows: Iterator[Loop], progress: Callable[[int], object]) -> Iterator[Loop]:

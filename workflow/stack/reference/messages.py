@@ -109,6 +109,7 @@ def _evaluated(expression: str, state: Mapping[str, Any]) -> Any:
     program = Jsonata(plain)
     program.assign("states", {"input": state, "context": {"Execution": {"Id": sample.EXECUTION}}})
     program.assign("workflowWaiting", False)
+    program.assign("flowDefinitionName", sample.FLOW_DEFINITION)
     program.assign("failedStep", "Collect review")
     program.register_lambda("parse", json.loads)  # Step Functions' own addition to JSONata
     return program.evaluate(state)

@@ -15,15 +15,16 @@ from lambdas.reviews.record import ReviewRecord
 from lambdas.reviews.review import build_record, summarise
 from lambdas.reviews.settings import ReviewSettings
 
-__all__ = ["ACCOUNT", "EXECUTION", "REGION", "STAGE", "event", "record", "summary"]
+__all__ = ["ACCOUNT", "EXECUTION", "FLOW_DEFINITION", "REGION", "STAGE", "event", "record", "summary"]
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
 STAGE = "prod"
+FLOW_DEFINITION = "support-messages"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:afterloop-{STAGE}:5f2a9c"
 _ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 _NAME = "message-3301"
-_FLOW = f"{_ARN}:flow-definition/support-messages"
+_FLOW = f"{_ARN}:flow-definition/{FLOW_DEFINITION}"
 _OUTPUT = f"s3://human-review-outputs/support-messages/2026/03/04/05/06/07/{_NAME}/output.json"
 
 

@@ -36,7 +36,8 @@ def of_review(record: ReviewRecord, location: str, *, attempt: int = 1) -> dict[
 
         `answers`: field name → the value that most workers agree on, None if they agree that nothing is there. A
         list of such values where fields share a name, and always for boxes, spans, keypoints and polygons.
-        `unresolved`: names of the fields in which no value has most of the votes; they are not in `answers`.
+        `unresolved`: names of the fields in which no value has most of the votes. They are not in `answers`, nor
+        are the fields that share such a name: a list is whole, or it is not there.
     """
     answer: dict[str, Any] = {
         "humanLoopName": record.human_loop_name,
@@ -47,9 +48,10 @@ def of_review(record: ReviewRecord, location: str, *, attempt: int = 1) -> dict[
         "agreement": record.agreement,
         "overruled": record.overruled,
     }
+    unresolved = {field.name for field in record.fields if field.outcome == "unresolved"}
     values = {
-        "answers": _agreed_values([field for field in record.fields if field.outcome != "unresolved"]),
-        "unresolved": sorted({field.name for field in record.fields if field.outcome == "unresolved"}),
+        "answers": _agreed_values([field for field in record.fields if field.name not in unresolved]),
+        "unresolved": sorted(unresolved),
     }
     return _if_it_fits(answer, "answersIncluded", values)
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.reviews.comparison import compare
-from lambdas.reviews.comparison.shapes import Box, Outline, Span, Spot, align, match
+from lambdas.reviews.comparison.shapes import Box, Outline, Span, Spot, _touching, align, match
 from tests.unit import review_samples as samples
 from tests.unit.review_samples import custom, fields_of, pair, rekognition, said_pair, textract, told
 
@@ -513,6 +513,41 @@ def test_likeness_and_matching_are_symmetric(shape: str, data: st.DataObject) ->
     back = sorted((repr(ours[mine]), repr(theirs[other])) for other, mine in match(theirs, ours))
     assert there == back
     assert len({mine for mine, _ in match(ours, theirs)}) == len(there)  # each to one only
+
+
+@pytest.mark.parametrize("shape", _shapes)
+@FEW
+@given(st.data())
+def test_no_shapes_that_are_alike_are_missed(shape: str, data: st.DataObject) -> None:
+    ours, theirs = data.draw(_shapes[shape]), data.draw(_shapes[shape])
+    assert sorted(_touching(ours, theirs)) == [
+        (mine, other)
+        for mine in range(len(ours))
+        for other in range(len(theirs))
+        if ours[mine].likeness(theirs[other]) > 0
+    ]
+
+
+@pytest.mark.parametrize("along", ["across", "down"])
+def test_outlines_far_from_each_other_are_not_measured(along: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def square(place: int) -> Outline:
+        corners = ((0, 0), (10, 0), (10, 10), (0, 10))
+        return Outline(
+            "cell",
+            tuple(
+                (x + 20.0 * place, 0.0 + y) if along == "across" else (x, y + 20.0 * place)
+                for x, y in corners
+            ),
+        )
+
+    measured = []
+    likeness = Outline.likeness
+    monkeypatch.setattr(
+        Outline, "likeness", lambda one, other: (measured.append(one), likeness(one, other))[1]
+    )
+    squares = [square(place) for place in range(200)]
+    assert sorted(match(squares, squares[::-1])) == [(place, 199 - place) for place in range(200)]
+    assert len(measured) == 2 * 200  # to see that they are alike, and how much
 
 
 @pytest.mark.parametrize("shape", _shapes)

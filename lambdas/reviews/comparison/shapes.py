@@ -48,6 +48,11 @@ class Box(Shape):
     def extent(self) -> tuple[float, float]:
         return self.left, self.left + self.width
 
+    @property
+    @override
+    def extent_down(self) -> tuple[float, float]:
+        return self.top, self.top + self.height
+
     @override
     def likeness(self, other: Box) -> float:
         overlap = self._overlap(other)
@@ -136,6 +141,12 @@ class Spot(Shape):
         reach = self.diagonal * SAME_DISTANCE
         return self.x - reach, self.x + reach
 
+    @property
+    @override
+    def extent_down(self) -> tuple[float, float]:
+        reach = self.diagonal * SAME_DISTANCE
+        return self.y - reach, self.y + reach
+
     @override
     def likeness(self, other: Spot) -> float:
         return max(1.0 - self._distance(other) / SAME_DISTANCE, 0.0)
@@ -170,6 +181,11 @@ class Outline(Shape):
     @override
     def extent(self) -> tuple[float, float]:
         return min((x for x, _ in self.corners), default=0.0), max((x for x, _ in self.corners), default=0.0)
+
+    @property
+    @override
+    def extent_down(self) -> tuple[float, float]:
+        return min((y for _, y in self.corners), default=0.0), max((y for _, y in self.corners), default=0.0)
 
     @override
     def likeness(self, other: Outline) -> float:
@@ -290,18 +306,25 @@ def _closeness(one: Shape, other: Shape) -> tuple[bool, float, list[str]]:
 
 
 def _touching(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int, int]]:
-    """Yields the pairs of indices of shapes that are alike at all, found by a sweep along their extents."""
-    starts = sorted(
-        [(shape.extent[0], 0, index) for index, shape in enumerate(ours)]
-        + [(shape.extent[0], 1, index) for index, shape in enumerate(theirs)]
-    )
+    """Yields the pairs of indices of shapes that are alike at all, found by a sweep along their extents.
+
+    Only shapes that reach each other both ways are measured, which is what takes long.
+    """
     sides = (ours, theirs)
+    across = [[shape.extent for shape in side] for side in sides]
+    down = [[shape.extent_down for shape in side] for side in sides]
+    starts = sorted((start, side, index) for side in (0, 1) for index, (start, _) in enumerate(across[side]))
     active: tuple[list[int], list[int]] = ([], [])
     for start, side, index in starts:
-        across = active[1 - side]
-        across[:] = [other for other in across if sides[1 - side][other].extent[1] >= start]
-        for other in across:
-            if sides[side][index].likeness(sides[1 - side][other]) > 0:
+        far = 1 - side
+        active[far][:] = [other for other in active[far] if across[far][other][1] >= start]
+        low, high = down[side][index]
+        for other in active[far]:
+            if (
+                down[far][other][0] <= high
+                and down[far][other][1] >= low
+                and sides[side][index].likeness(sides[far][other]) > 0
+            ):
                 yield (index, other) if side == 0 else (other, index)
         active[side].append(index)
 

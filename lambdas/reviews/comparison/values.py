@@ -35,6 +35,11 @@ class Shape(ABC):
     def extent(self) -> tuple[float, float]:
         """From where to where the shape reaches, along the x axis or the text."""
 
+    @property
+    def extent_down(self) -> tuple[float, float]:
+        """From where to where the shape reaches along the y axis; a text has none."""
+        return 0.0, 0.0
+
     @abstractmethod
     def likeness(self, other: Any) -> float:
         """Returns how alike two shapes are, from 1 down to 0: not the same thing. Labels do not count."""

@@ -5,8 +5,10 @@ Each gets the retries and the Catch that every step of the workflow has, and whe
 
 from __future__ import annotations
 
+import ast
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,7 @@ from workflow.errors import AfterloopError, WorkflowError
 from workflow.failures import ONCE_MORE, TRANSIENT, caught_after_review
 from workflow.steps import Chain, Retry, State, inside, places, reachable
 
-__all__ = ["declared_permissions", "followed_by", "load"]
+__all__ = ["declared_permissions", "followed_by", "load", "shown"]
 
 BRANCHES = ("completed", "failed", "stopped")
 
@@ -24,17 +26,22 @@ def load(path: Path) -> dict[str, list[State]]:
     """The steps of each branch, as the file says. The file is run: steps cannot be chained twice.
 
     Raises:
-        WorkflowError: It cannot be run as Python, or has no list of steps for a branch.
+        WorkflowError: It cannot be run as Python, has no list of steps for a branch, or makes steps that no
+            branch leads to.
     """
     module = _run(path)
     branches = {}
+    wrong = []
     for branch in BRANCHES:
         steps = getattr(module, branch, None)
-        if not isinstance(steps, list) or not all(isinstance(step, State | Chain) for step in steps):
-            raise WorkflowError(
-                f"{path.name}: `{branch}` must be a list of steps, such as [SnsPublishStep(…)], or []"
+        if isinstance(steps, list) and all(isinstance(step, State | Chain) for step in steps):
+            branches[branch] = steps
+        else:
+            wrong.append(
+                f"{shown(path)}: `{branch}` must be a list of steps, such as [SnsPublishStep(…)], or []"
             )
-        branches[branch] = steps
+    if wrong := [*wrong, *_unused(module, path, branches)]:
+        raise WorkflowError("\n".join(wrong))
     return branches
 
 
@@ -47,7 +54,7 @@ def declared_permissions(path: Path) -> dict[str, Any]:
     declared = getattr(_run(path), "permissions", {})
     if not isinstance(declared, dict) or not all(isinstance(name, str) for name in declared):
         raise WorkflowError(
-            f"{path.name}: `permissions` must be a dictionary: the name of a step → what it may do"
+            f"{shown(path)}: `permissions` must be a dictionary: the name of a step → what it may do"
         )
     return declared
 
@@ -90,6 +97,12 @@ def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> Stat
     return chain
 
 
+def shown(path: Path) -> str:
+    """A file as errors name it: from the current folder, if it lies in it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def _retries(task: State) -> list[Retry]:
     """What a Task of the user's is tried again for, if it does not say so itself.
 
@@ -97,6 +110,64 @@ def _retries(task: State) -> list[Retry]:
     """
     waits = str(task.resource).endswith((".sync", ".sync:2", ".waitForTaskToken"))
     return TRANSIENT if waits else [*TRANSIENT, ONCE_MORE]
+
+
+def _unused(module: ModuleType, path: Path, branches: Mapping[str, Sequence[State]]) -> Iterator[str]:
+    """Names of steps that no branch leads to, and that the file does not read: a misspelt branch, say.
+
+    What the file reads, to make a list or another step of it, is used there, or will be if a condition holds.
+    """
+    used: set[int] = set()
+    for start in [step for steps in branches.values() for step in steps]:
+        used |= set(_ids(start))
+    tree = ast.parse(path.read_bytes())
+    read, written = _read(tree), _written(tree)
+    for name, value in vars(module).items():
+        if name in BRANCHES or name in read or name not in written:
+            continue
+        steps = value if isinstance(value, list | tuple) else [value]
+        if not steps or not all(isinstance(step, State | Chain) for step in steps):
+            continue
+        if used.isdisjoint(one for step in steps for one in _ids(step)):
+            close = get_close_matches(name, BRANCHES, 1)
+            hint = f"did you mean `{close[0]}`?" if close else f"put it into {_LISTED}, or leave it out"
+            yield f"{shown(path)}:{written[name]}: no branch uses `{name}`; {hint}"
+
+
+_LISTED = "`completed`, `failed` or `stopped`"
+
+
+def _ids(start: State | Chain) -> Iterator[int]:
+    for state in reachable(start):
+        yield id(state)
+        yield from (id(one) for one in inside(state))
+
+
+def _read(tree: ast.Module) -> set[str]:
+    """Names that a file reads for more than to add to what they stand for (`choice.add_choice(…)`)."""
+    changed = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in _ADDING
+    }
+    return {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in changed
+    }
+
+
+_ADDING = frozenset(
+    """
+    add_branch add_catch add_choice add_retry append attach_iterator default_choice extend insert next output
+    """.split()  # noqa: SIM905 (the words are what matters)
+)
+
+
+def _written(tree: ast.Module) -> dict[str, int]:
+    """Names that a file gives something to stand for, with the last line that does; imported ones left out."""
+    nodes = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    return {node.id: node.lineno for node in sorted(nodes, key=lambda node: node.lineno)}
 
 
 def _run(path: Path) -> ModuleType:
@@ -120,4 +191,4 @@ def _mistake(error: Exception, path: Path) -> str:
     else:
         lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
         line, said = (lines or [None])[-1], str(error)
-    return f"{path.name}{f':{line}' if line else ''}: {type(error).__name__}: {said}"
+    return f"{shown(path)}{f':{line}' if line else ''}: {type(error).__name__}: {said}"

@@ -12,6 +12,7 @@ from workflow.checks import RESULTS
 from workflow.errors import WorkflowError
 from workflow.stack.assembly import Assembly, assemble
 from workflow.stack.reference.sample import summary
+from workflow.stack.references import astray
 
 HEAD = "from workflow.steps import *\ncompleted, failed, stopped = [], [], []\n"
 COUNT = """
@@ -126,6 +127,125 @@ def test_a_declaration_that_cannot_be_is_told_in_one_line(
     with pytest.raises(WorkflowError, match=problem) as refusal:
         _assembled(tmp_path, COUNT + declared)
     assert "\n" not in str(refusal.value)
+
+
+def _with_permission(resource: str, step: str = "") -> str:
+    step = step or COUNT
+    return f'{step}permissions = {{"Count it": [{{"actions": ["s3:GetObject"], "resources": ["{resource}"]}}]}}\n'
+
+
+PRAISE = (
+    'completed = [LambdaStep("Praise", parameters={"FunctionName": "praise", "Payload": {}},'
+    ' result_path="$.praise")]\n'
+)
+
+
+def _praising(folder: Path, resource: str) -> Path:
+    root = _project(folder)
+    (root / "lambdas/praise.py").write_text(
+        f'FUNCTION = {{\n    "permissions": [{{"actions": ["s3:GetObject"], "resources": ["{resource}"]}}]}}\n'
+        "def handler(event, context): ...\n"
+    )
+    return root
+
+
+ASTRAY = [
+    ("${ReviewBuckt.Arn}/reviews/*", "the template has no 'ReviewBuckt'; did you mean 'ReviewBucket'?"),
+    ("arn:aws:sns:${AWS::Regoin}:1:x", "the template has no 'AWS::Regoin'; did you mean 'AWS::Region'?"),
+    ("${ReviewBucket.arn}", "'ReviewBucket' has no attribute 'arn'; did you mean 'Arn'?"),
+    (
+        "${NotificationTopic.Arn}",
+        "'NotificationTopic' has no attribute 'Arn': ${NotificationTopic} is its ARN",
+    ),
+    ("${Stage.Arn}", "the template has no 'Stage'"),
+    ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list, which cannot stand in a text"),
+    ("${FlowDefinitions}/x", "the template has no 'FlowDefinitions'; did you mean 'FlowDefinitionArns'?"),
+    ("arn:aws:s3:::${ReviewBucket/*", "a `${` in it has no `}`"),
+]
+NAMED = [
+    "${ReviewBucket.Arn}/reviews/*",
+    "arn:${AWS::Partition}:s3:::${ReviewBucket}/${Stage}/${!aws:username}",
+    "${FlowDefinitions}",
+    "${HumanLoops}",
+    "${EscalationTopic}",
+    "*",
+]
+
+
+@pytest.mark.parametrize(("resource", "told"), ASTRAY)
+def test_a_permission_on_what_the_template_does_not_have_is_told(
+    tmp_path: Path, resource: str, told: str
+) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
+    assert str(refusal.value).startswith(
+        f"lambdas/praise.py, line 1: FUNCTION: permissions: {resource!r}: {told}"
+    )
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [*ASTRAY, ("${OutputBuckets}/*", "OutputBuckets is a list, which cannot stand in a text")],
+)
+def test_so_is_one_that_the_user_s_file_declares(tmp_path: Path, resource: str, told: str) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, _with_permission(resource))
+    assert str(refusal.value).startswith(
+        f"{tmp_path / 'post_review.py'}: permissions of 'Count it': {resource!r}: {told}"
+    )
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("resource", NAMED)
+def test_names_that_the_template_has_are_taken(tmp_path: Path, resource: str) -> None:
+    _assembled(tmp_path, _with_permission(resource))
+    _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
+
+
+@pytest.mark.parametrize("resource", ["${OutputBuckets}/*", "${DocumentBuckets}"])
+def test_a_function_can_name_the_stage_s_buckets(tmp_path: Path, resource: str) -> None:
+    _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
+
+
+def _telling(topic: str) -> str:
+    return f'completed = [SnsPublishStep("Tell", parameters={{"TopicArn": "{topic}", "Message": "m"}})]'
+
+
+def test_a_step_on_what_no_step_can_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, _telling("${NotificatonTopic}"))
+    assert str(refusal.value) == (
+        f"{tmp_path / 'post_review.py'}:3: state 'Tell': ${{NotificatonTopic}} is no name that a step knows; "
+        "did you mean 'NotificationTopic'?"
+    )
+
+
+def test_the_region_of_a_step_is_the_stack_s(tmp_path: Path) -> None:
+    """The definition's `${Region}` is the template's `${AWS::Region}`."""
+    statements = _statements(_assembled(tmp_path, _telling("arn:aws:sns:${Region}:123456789012:x")))
+    assert {"Fn::Sub": "arn:aws:sns:${AWS::Region}:123456789012:x"} in [
+        resource for one in statements for resource in one["Resource"]
+    ]
+
+
+def test_nothing_in_the_template_leads_nowhere(tmp_path: Path) -> None:
+    template = _assembled(tmp_path, "").template.to_dict()
+    assert list(astray(template)) == []
+    rendered = json.dumps(template)
+    for before, after, told in [
+        (
+            '{"Ref": "LedgerTable"}',
+            '{"Ref": "LedgrTable"}',
+            "has no 'LedgrTable'; did you mean 'LedgerTable'?",
+        ),
+        ('["ReconcileRole", "Arn"]', '["ReconcileRole", "Name"]', "'ReconcileRole' has no attribute 'Name'"),
+        ("/aws/lambda/afterloop-${Stage}-", "/aws/lambda/afterloop-${Stag}-", "the template has no 'Stag'"),
+    ]:
+        assert before in rendered
+        found = list(astray(json.loads(rendered.replace(before, after))))
+        assert found
+        assert all(told in one for one in found)
 
 
 def test_all_that_is_wrong_is_told_a_line_each_with_its_place(tmp_path: Path) -> None:

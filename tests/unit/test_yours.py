@@ -145,9 +145,9 @@ def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
             "state 'Fine' ({}:9): a post-review step cannot be a Succeed",
         ),
         ("stopped = [Fail('Bad', error='E')]", "state 'Bad' ({}:9): a post-review step cannot be a Fail"),
-        ("failed = 'a step'", "post_review.py: `failed` must be a list of steps"),
-        ("completed = [lambda: 1]", "post_review.py: `completed` must be a list of steps"),
-        ("del stopped", "post_review.py: `stopped` must be a list of steps"),
+        ("failed = 'a step'", "{}: `failed` must be a list of steps"),
+        ("completed = [lambda: 1]", "{}: `completed` must be a list of steps"),
+        ("del stopped", "{}: `stopped` must be a list of steps"),
         ("completed = [Pass('Escalate')]", "two states have the name 'Escalate'"),
     ],
 )
@@ -190,17 +190,82 @@ completed = [overruled]
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ("completed = [", "post_review.py:9: SyntaxError: '[' was never closed"),
-        ("completed = [LamdaStep('A')]", "post_review.py:9: NameError: name 'LamdaStep' is not defined"),
-        ("import not_there", "post_review.py:9: ModuleNotFoundError: No module named 'not_there'"),
-        ("completed = [\n  send(\n    1 / 0)]", "post_review.py:11: ZeroDivisionError: division by zero"),
-        ("completed = [send()]", "post_review.py:9: TypeError: send() missing 1 required positional"),
+        ("completed = [", "{}:9: SyntaxError: '[' was never closed"),
+        ("completed = [LamdaStep('A')]", "{}:9: NameError: name 'LamdaStep' is not defined"),
+        ("import not_there", "{}:9: ModuleNotFoundError: No module named 'not_there'"),
+        ("completed = [\n  send(\n    1 / 0)]", "{}:11: ZeroDivisionError: division by zero"),
+        ("completed = [send()]", "{}:9: TypeError: send() missing 1 required positional"),
     ],
 )
 def test_a_file_that_cannot_be_run_says_in_which_line(post_review: Any, lines: str, told: str) -> None:
+    path = post_review(lines)
     with pytest.raises(WorkflowError) as refusal:
-        build_definition(post_review(lines))
-    assert str(refusal.value).startswith(told)
+        build_definition(path)
+    assert str(refusal.value).startswith(told.format(path))
+
+
+def test_a_file_is_named_from_the_folder_that_one_is_in(
+    post_review: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "workflow" / "post_review.py"
+    path.parent.mkdir()
+    post_review("completed = [").rename(path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkflowError, match=r"^workflow/post_review\.py:9: SyntaxError"):
+        build_definition(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("complete = [Pass('x')]", ["{}:9: no branch uses `complete`; did you mean `completed`?"]),
+        (
+            "del failed\nfail = [Pass('x')]",
+            ["{}: `failed` must", "{}:10: no branch uses `fail`; did you mean `fa"],
+        ),
+        (
+            "a = Pass('a')\nb = Pass('b')\nmine = [a, b]",
+            ["{}:11: no branch uses `mine`; put it into `completed`,"],
+        ),
+        ("a = Pass('a')\nb = Pass('b')\na.next(b)", ["{}:9: no branch uses `a`; put it into"]),
+        (
+            "ask = Choice('Ask')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), send('Tell'))\ntuple_ = (ask,)"
+            "\nchain = Chain([Pass('b')])",
+            ["{}:11: no branch uses `tuple_`; put", "{}:12: no branch uses `chain`; put"],
+        ),
+    ],
+)
+def test_steps_that_no_branch_uses_are_told(post_review: Any, lines: str, told: list[str]) -> None:
+    path = post_review(lines)
+    with pytest.raises(WorkflowError) as refusal:
+        build_definition(path)
+    lines_told = str(refusal.value).splitlines()
+    assert len(lines_told) == len(told)
+    for line, start in zip(lines_told, told, strict=True):
+        assert line.startswith(start.format(path))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "extra = [send('One'), send('Two')]\ncompleted = [Pass('First'), *extra]",
+        "extra = [send('One')]\ncompleted = extra.copy()",
+        "extra = (send('One'), Pass('Two'))\ncompleted += extra\nfailed = list(extra)",
+        "chain = Chain([Pass('One'), Pass('Two')])\ncompleted = [chain]",
+        "ask = Choice('Ask')\ntell = send('Tell')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), tell)\n"
+        "completed.append(ask)",
+        "item = Pass('Item')\nevery = Map('Each', item_processor=item, items_path='$')\ncompleted.append(every)",
+        "handler = Pass('Dealt with')\nown = send('Own')\n"
+        "own.add_catch(Catch(error_equals=['X'], next_step=handler))\ncompleted = [own]",
+        "audit = [send('Audit')]\ncompleted = audit if 1 > 2 else []",
+        "for n in range(3):\n    step = Pass(f'Step {n}')\n    completed.append(step)",
+        "empty = []\nNAMES = ['a']",
+    ],
+)
+def test_names_for_steps_that_lead_to_a_branch_are_the_file_s_own_matter(
+    post_review: Any, lines: str
+) -> None:
+    build_definition(post_review(lines))
 
 
 def test_what_is_inside_of_a_parallel_or_map_tries_again_by_itself(post_review: Any) -> None:

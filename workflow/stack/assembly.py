@@ -6,9 +6,11 @@ Nothing here calls AWS or reads a stage: the outcome is the same for all of them
 from __future__ import annotations
 
 import copy
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.operations.queries import QUERIES
 from workflow.stack.functions import ROOT, Function, checked_permissions, function
 from workflow.stack.permissions import Statement, statements_for
+from workflow.stack.references import astray, leads_nowhere
 from workflow.stack.reviews_table import table_input
-from workflow.stack.template import build_template
+from workflow.stack.template import NAMES_IN_STEPS, build_template, without_special_names
 from workflow.steps import places
-from workflow.yours import declared_permissions
+from workflow.yours import declared_permissions, shown
 
 __all__ = ["Assembly", "assemble"]
 
@@ -68,18 +71,18 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     known = [one.name for one in functions]
     if findings := check(definition, functions=known, places=made_at, results=RESULTS):
         raise WorkflowError("\n".join(map(str, findings)))
-    return Assembly(
-        definition=definition,
-        functions=functions,
-        places=made_at,
-        template=build_template(
-            definition,
-            functions,
-            statements_for(definition, _declared(post_review, definition), places=made_at),
-            reviews_table=table_input(),
-            queries=QUERIES,
-        ),
-    )
+    declared = _declared(post_review, definition)
+    statements = statements_for(definition, declared, places=made_at)
+    template = build_template(definition, functions, statements, reviews_table=table_input(), queries=QUERIES)
+    made = template.to_dict()
+    told = [
+        *_astray_in_functions(functions, made),
+        *_astray_in_steps(definition, statements, declared, functions, made, made_at, post_review),
+    ]
+    # The whole template after these, which say where a name stands.
+    if lines := told or list(astray(made)):
+        raise WorkflowError("\n".join(lines))
+    return Assembly(definition=definition, functions=functions, places=made_at, template=template)
 
 
 def _function(name: str, state: str | None, places: Mapping[str, str], root: Path) -> Function:
@@ -95,9 +98,9 @@ def _function(name: str, state: str | None, places: Mapping[str, str], root: Pat
 def _declared(post_review: Path, definition: Mapping[str, Any]) -> dict[str, list[Statement]]:
     """What the user's file declares for steps that do not say on what they act."""
     declared = {}
-    known = set(_state_names(definition))
+    known = dict(_states(definition))
     for name, permissions in declared_permissions(post_review).items():
-        place = f"{post_review.name}: permissions of {name!r}"
+        place = f"{shown(post_review)}: permissions of {name!r}"
         if name not in known:
             raise WorkflowError(f"{place}: the workflow has no such step")
         declared[name] = [
@@ -107,12 +110,53 @@ def _declared(post_review: Path, definition: Mapping[str, Any]) -> dict[str, lis
     return declared
 
 
-def _state_names(machine: Mapping[str, Any]) -> Iterator[str]:
+def _astray_in_functions(functions: Iterable[Function], template: Mapping[str, Any]) -> Iterator[str]:
+    """What functions declare that they may do, on names that the template does not have."""
+    for one in functions:
+        for permission in one.permissions:
+            for resource in permission.resources:
+                if why := leads_nowhere(without_special_names(resource), template):
+                    yield f"{one.place}: permissions: {resource!r}: {why}"
+
+
+def _astray_in_steps(
+    definition: Mapping[str, Any],
+    statements: Iterable[Statement],
+    declared: Mapping[str, Sequence[Statement]],
+    functions: Iterable[Function],
+    template: Mapping[str, Any],
+    places: Mapping[str, str],
+    post_review: Path,
+) -> Iterator[str]:
+    """The same of steps: what they declare, and what they name."""
+    known = [*NAMES_IN_STEPS, *(f"{one.name}Arn" for one in functions)]
+    states = dict(_states(definition))
+    written = set()
+    for step, permissions in declared.items():
+        for resource in [resource for permission in permissions for resource in permission.resources]:
+            written.add(resource)
+            if why := leads_nowhere(without_special_names(resource, is_step=True), template, known):
+                yield f"{shown(post_review)}: permissions of {step!r}: {resource!r}: {why}"
+    for statement in statements:
+        for resource in statement.resources:
+            for name in re.findall(r"\$\{(\w+)(?:\.\w+)?\}", "" if resource in written else resource):
+                if name not in known:
+                    close = get_close_matches(name, known, 1)
+                    hint = (
+                        f"did you mean {close[0]!r}?" if close else f"it may name {', '.join(NAMES_IN_STEPS)}"
+                    )
+                    saying = (step for step in statement.steps if f"${{{name}" in json.dumps(states[step]))
+                    step = next(saying, statement.steps[0])
+                    place = f"{places[step]}: " if step in places else ""
+                    yield f"{place}state {step!r}: ${{{name}}} is no name that a step knows; {hint}"
+
+
+def _states(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, state in machine["States"].items():
-        yield name
+        yield name, state
         for inner in (*state.get("Branches", ()), state.get("Iterator"), state.get("ItemProcessor")):
             if inner:
-                yield from _state_names(inner)
+                yield from _states(inner)
 
 
 def _with_functions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Function:
         permissions: what the function declares beside its code that it may do.
         requirements: the locked, hashed file of its own dependencies; None for the shared ones
             (requirements/lambdas.txt), which it then shares a bundle with.
+        place: file and line of what it declares, for errors.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Function:
     timeout: int = 30
     permissions: tuple[Permission, ...] = ()
     requirements: Path | None = None
+    place: str = field(default="", compare=False)
 
     @property
     def key_parameter(self) -> str:
@@ -97,6 +99,7 @@ def function(name: str, root: Path = ROOT) -> Function:
         timeout=declared.get("timeout", Function.timeout),
         permissions=declared.get("permissions", ()),
         requirements=requirements if requirements.is_file() else None,
+        place=_place_of_declared(tree, source.relative_to(root)),
     )
 
 
@@ -132,15 +135,24 @@ def _parsed(source: Path, root: Path) -> ast.Module:
 
 def _declared(tree: ast.Module, where: Path) -> dict[str, Any]:
     """The literal `FUNCTION` of a module, checked."""
-    node = next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
+    node = _declaration(tree)
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return {}
-    place = f"{where}, line {node.lineno}: FUNCTION"
+    place = _place_of_declared(tree, where)
     try:
         declared = ast.literal_eval(node.value)
     except ValueError:
         raise WorkflowError(f"{place}: must be a literal dictionary: it is read, not run") from None
     return _checked(declared, place)
+
+
+def _declaration(tree: ast.Module) -> ast.stmt | None:
+    return next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
+
+
+def _place_of_declared(tree: ast.Module, where: Path) -> str:
+    node = _declaration(tree)
+    return f"{where}, line {node.lineno}: FUNCTION" if node else str(where)
 
 
 def _checked(declared: Any, place: str) -> dict[str, Any]:

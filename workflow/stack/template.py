@@ -51,7 +51,7 @@ from workflow.stack import ALIAS, EMAILS_PER_TOPIC
 from workflow.stack.functions import Function, Permission
 from workflow.stack.permissions import Statement
 
-__all__ = ["build_template"]
+__all__ = ["NAMES_IN_STEPS", "build_template", "without_special_names"]
 
 RUNTIME = "python3.13"
 ARCHITECTURE = "arm64"
@@ -63,6 +63,16 @@ _OF_SOME_FUNCTIONS = {
     "StartLoop": _FLOW_DEFINITIONS,
 }
 """Variables that these functions alone get: all of a function's together may have 4 KB."""
+
+NAMES_IN_STEPS = {
+    "EscalationTopic": "EscalationTopic",
+    "LedgerTable": "LedgerTable",
+    "NotificationTopic": "NotificationTopic",
+    "ReviewBucket": "ReviewBucket",
+    "Region": "AWS::Region",
+    "Stage": "Stage",
+}
+"""What `${…}` in a step may stand for, beside the functions: name → what it refers to."""
 
 _ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
@@ -444,12 +454,7 @@ def _state_machine(
                 name: value
                 for name, value in {
                     **{f"{function.name}Arn": Ref(_version_of(function)) for function in functions},
-                    "EscalationTopic": Ref("EscalationTopic"),
-                    "LedgerTable": Ref("LedgerTable"),
-                    "NotificationTopic": Ref("NotificationTopic"),
-                    "ReviewBucket": Ref("ReviewBucket"),
-                    "Region": Ref("AWS::Region"),
-                    "Stage": Ref("Stage"),
+                    **{name: Ref(target) for name, target in NAMES_IN_STEPS.items()},
                 }.items()
                 if f"${{{name}}}" in json.dumps(definition)
             },
@@ -799,6 +804,15 @@ _RESOURCES = {
 }
 
 
+def without_special_names(resource: str, *, is_step: bool = False) -> str:
+    """What is left of a declared resource for Fn::Sub, when the names that only this module knows are filled in.
+
+    The names of the stage's buckets are for functions alone.
+    """
+    match = None if is_step else _BUCKETS.match(resource)
+    return match[2] if match else _RESOURCES.get(resource, resource)
+
+
 def _resource(resource: str) -> Any:
     return _filled(_RESOURCES.get(resource, resource))
 
@@ -813,6 +827,8 @@ def _derived(statement: Statement, functions: Sequence[Function]) -> dict[str, A
     for resource in statement.resources:
         for function in functions:
             resource = resource.replace(_placeholder(function), f"${{{function.name}.Arn}}")
+        for name, target in NAMES_IN_STEPS.items():
+            resource = resource.replace(f"${{{name}}}", f"${{{target}}}")
         resources.append(_resource(resource))
     return _allow(statement.actions, resources, statement.conditions)
 

@@ -41,7 +41,8 @@ class Loop(BaseModel):
     Times are ISO 8601 in UTC; locations are `s3://bucket/key`. `created_at` is when the row was opened, or for
     a loop that was not started through Afterloop its creation time. `attempt` is 1 for the first loop of a
     lineage and counts up with each restart. `waiting` tells whether a workflow waits for it, `answer` and
-    `answered_at` how and when one was told. `note`, `closed_by` and `closed_at` are of the person who closed it.
+    `answered_at` how and when one was told. `escalated_at` is when a person was last called to decide what becomes
+    of it, and stays when that is done. `note`, `closed_by` and `closed_at` are of the person who closed it.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
@@ -71,6 +72,7 @@ class Loop(BaseModel):
     waiting: bool | None = None
     answer: str | None = None
     answered_at: str | None = None
+    escalated_at: str | None = None
     note: str | None = None
     closed_by: str | None = None
     closed_at: str | None = None

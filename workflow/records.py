@@ -181,7 +181,8 @@ def give_claim_back(*, after: Any) -> Task:
         arguments={
             "TableName": "${LedgerTable}",
             "Key": {"humanLoopName": {"S": _NAME}},
-            "UpdateExpression": "SET #claim.#state = :released, outcome = :outcome, reason = :reason, updatedAt = :now",
+            "UpdateExpression": "SET #claim.#state = :released, outcome = :outcome, reason = :reason, "
+            "updatedAt = :now, escalatedAt = :now",
             "ConditionExpression": "#claim.#execution = :execution",
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${_CLAIM}"),

@@ -23,6 +23,8 @@ from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAG
 from tests.engine.published import PublishedStage
 from workflow.operations.client import LoopsClient
 from workflow.operations.loops import LoopError, Loops, Wanted
+from workflow.operations.report.loop_facts import count_loops, ledger_rows
+from workflow.operations.reviews_source import Period
 from workflow.operations.stage_resources import StageResources
 
 
@@ -666,6 +668,35 @@ class TestStop:
         published.ledger.open(Loop(human_loop_name=name, flow_definition_arn=flow, status="Starting"))
         with pytest.raises(LoopError, match=r"its start has not come to its end: .*reconcile"):
             operate.stop(name)
+
+
+def test_a_person_was_called_whatever_is_decided_then(
+    published: PublishedStage, operate: Loops, flow: str
+) -> None:
+    closed, restarted, mended, waiting, fine = names = [published.name() for _ in range(5)]
+    for name in names:
+        published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    for name in (closed, restarted, waiting):
+        escalated(published, name)
+    misplaced = Misplaced(published, mended)
+    misplaced.mend()
+    published.sandbox.loops.answer(fine, SUPPORT_MESSAGE.answers[0])
+    handled(published, fine)
+
+    operate.close(closed, "it was a test")
+    again = operate.restart(restarted).human_loop_name
+    operate.redrive(mended)
+    published.ended(mended, 2)
+
+    rows = {name: published.row(name) for name in names}
+    assert {rows[name].outcome for name in names} == {"closed", "restarted", "stored", "escalated"}
+    assert {name for name, row in rows.items() if row.escalated_at} == {closed, restarted, mended, waiting}
+    assert published.row(again).escalated_at is None
+    period = Period.last_days(2)
+    facts = count_loops(
+        ledger_rows(published.outputs["LedgerTable"], published.sandbox.session, period, flow)
+    )
+    assert (facts.loops, facts.escalated, facts.undecided) == (6, 4, 1)
 
 
 class TestClose:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -99,6 +100,13 @@ def stage(sandbox: Sandbox, eventually: Callable[..., Any]) -> Stage:
                 ("Completed", "2026-01-14T23:59:59.999999+00:00", FLOW, {"attempt": 2}),
                 ("Failed", "2026-01-10T10:00:00Z", FLOW, {"outcome": "restarted", "failureCode": "Expired"}),
                 ("Failed", "2026-01-10T10:00:00Z", "other", {"outcome": "escalated"}),
+                (
+                    "Failed",
+                    "2026-01-10T10:00:00Z",
+                    "other",
+                    {"outcome": "restarted", "escalatedAt": "2026-01-10"},
+                ),
+                ("Refused", "2026-01-10T10:00:00Z", "other", {}),
                 ("Completed", "2026-01-15T00:00:00.000Z", FLOW, {}),  # the day after
                 ("Completed", "2026-01-04T23:59:59.999Z", FLOW, {}),  # the day before
             ]
@@ -143,18 +151,23 @@ def test_a_bucket_that_is_not_there_is_told(sandbox: Sandbox) -> None:
 def test_the_ledger_gives_the_loops_of_the_days_only(sandbox: Sandbox, stage: Stage) -> None:
     resources = stage.resources
     everything = count_loops(ledger_rows(resources.ledger_table, sandbox.session, PERIOD))
-    assert everything.by_status == {"Completed": 2, "Failed": 2}
+    assert everything.by_status == {"Completed": 2, "Failed": 3, "Refused": 1}
     assert (everything.restarts, everything.recovered, everything.restarted, everything.escalated) == (
         1,
         1,
-        1,
-        1,
+        2,
+        2,
     )
     one = count_loops(
         ledger_rows(resources.ledger_table, sandbox.session, PERIOD, resources.flow_definition_arn(FLOW))
     )
     assert one.by_status == {"Completed": 2, "Failed": 1}
     assert one.by_day["2026-01-10"] == {"Failed": 1}
+    # By status or by flow definition: the loops are the same.
+    other = count_loops(
+        ledger_rows(resources.ledger_table, sandbox.session, PERIOD, resources.flow_definition_arn("other"))
+    )
+    assert Counter(one.by_status) + Counter(other.by_status) == everything.by_status
 
 
 def run(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from sandbox.invented_reviews import generate
 from workflow.errors import AfterloopError
 from workflow.operations.report import statistics
 from workflow.operations.report.statistics import (
+    LONGEST_SECONDS,
     OTHER_FIELDS,
     Figures,
     ReviewStatistics,
@@ -164,6 +165,19 @@ def test_times_are_of_answers_and_nearest_rank() -> None:
     figures = figures_of(*(review(field("kept"), seconds=float(value)) for value in range(1, 11)))
     assert (figures.times.median, figures.times.p90, figures.times.total) == (5, 9, 55)
     assert figures_of(review(field("kept"), seconds=None)).times.answers == 0
+
+
+@pytest.mark.parametrize("odd", [-1, -0.5, 1e300, 10**400, math.nan, math.inf, LONGEST_SECONDS + 1])
+def test_a_time_that_cannot_be_is_left_out_and_the_review_is_not(odd: float) -> None:
+    document = json.loads(review(field("changed"), answers=3).to_line())
+    for answer, seconds in zip(document["answers"], [20, odd, 40], strict=True):
+        answer["seconds_spent"] = seconds
+    counted = ReviewStatistics(JANUARY)
+    counted.add(StoredReview("x", "invoices", json.dumps(document).encode()))
+    figures = counted.figures()
+    assert not figures.malformed
+    assert figures.overruled == Share(1, 1)
+    assert (figures.times.answers, figures.times.total) == (2, 60)
 
 
 def test_conditions_tell_what_they_catch_alone_and_with_others() -> None:
@@ -370,10 +384,7 @@ def test_a_record_with_one_value_of_the_wrong_kind_is_told_with_its_path_or_coun
         ({"overruled": "yes"}, '$.overruled: "yes" cannot be what is meant'),
         ({"fields": [{}]}, "$.fields[0].name: missing"),
         ({"agreement": float("nan")}, "$.agreement: expected 0 to 1, found NaN"),
-        (
-            {"answers": [{"seconds_spent": float("inf")}]},
-            "$.answers[0].seconds_spent: expected seconds, found Infinity",
-        ),
+        ({"answers": [{"seconds_spent": "9"}]}, '$.answers[0].seconds_spent: "9" cannot be what is meant'),
         ({"answers": [7]}, "$.answers[0]: expected an object, found 7"),
         (
             {"flow_definition": "claims"},

@@ -59,7 +59,10 @@ def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) ->
     record_escalation = record(
         "Record escalation",
         "escalated",
-        values={"reason": "{'S': $states.input.decision.reason}"},
+        values={
+            "reason": "{'S': $states.input.decision.reason}",
+            "escalatedAt": "{'S': $states.context.State.EnteredTime}",
+        },
         optional=_failure_values(),
         failed=failed,
         comment="The loop waits for a person: python deploy.py loops list --outcome escalated --stage ${Stage}",

@@ -242,15 +242,17 @@ def _loops(facts: LoopFacts | None) -> Finding | None:
     if facts is None or not facts.loops:
         return None
     failed = facts.by_status.get("Failed", 0)
+    were = "was" if facts.escalated == 1 else "were"
+    if not facts.escalated:
+        decided = "none was left to a person to decide"
+    else:
+        decided = f"{words.count(facts.escalated)} {were} left to a person to decide"
+        if facts.undecided:
+            decided += f", of which {words.count(facts.undecided)} still {'waits' if facts.undecided == 1 else 'wait'}"
     if not failed and not facts.escalated:
-        return Finding("No human loop failed.", f"{words.count(facts.loops)} were started.")
+        return Finding("No human loop failed.", f"{words.count(facts.started)} were started.")
     return Finding(
-        f"{words.count(failed, 'human loop')} of {words.count(facts.loops)} failed"
-        + (
-            f", and {words.count(facts.escalated)} {'needs' if facts.escalated == 1 else 'need'} a person's decision."
-            if facts.escalated
-            else "; none was left to a person to decide."
-        ),
+        f"{words.count(failed, 'human loop')} of {words.count(facts.started)} failed; {decided}.",
         f"{words.count(facts.restarted)} {'was' if facts.restarted == 1 else 'were'} started anew; "
         f"{words.count(facts.recovered)} of the restarts ended in a review.",
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.ledger import LoopStatus
 from workflow.errors import AfterloopError
 from workflow.operations.reviews_source import Period
 from workflow.publish.aws_errors import explained
@@ -23,8 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUSES", "LoopFacts", "count_loops", "ledger_rows"]
 
-STATUSES = ("Completed", "Failed", "Stopped", "InProgress", "Starting", "NotNeeded")
+STATUSES: tuple[LoopStatus, ...] = (
+    "Completed",
+    "Failed",
+    "Stopped",
+    "InProgress",
+    "Starting",
+    "NotNeeded",
+    "Refused",
+)
 """The statuses that the ledger knows, in the order in which they are told."""
+
+_NEVER_STARTED = ("NotNeeded", "Refused")
+_UNDECIDED = ("escalated", "failed")
 
 
 @dataclass(frozen=True)
@@ -32,23 +44,27 @@ class LoopFacts:
     """Human loops of a period, by the day they were created.
 
     Attributes:
-        loops: how many there are.
+        loops: how many there are, those that were not needed or refused included.
+        started: how many of them A2I was to start: nobody ever was to answer the others.
         by_status: loops by status.
         by_day: loops by day (YYYY-MM-DD), then by status.
         restarts: loops that are themselves a restart of another (attempt 2 and later).
         restarted: loops that were started anew under another name after they had failed.
         recovered: restarts that ended in a review.
-        escalated: loops that were handed to a person to decide.
+        escalated: loops that were handed to a person to decide, whatever became of them then.
+        undecided: those of them that still wait for a person.
         failure_codes: failed loops by their failure code.
     """
 
     loops: int
+    started: int
     by_status: Mapping[str, int]
     by_day: Mapping[str, Mapping[str, int]]
     restarts: int
     restarted: int
     recovered: int
     escalated: int
+    undecided: int
     failure_codes: Mapping[str, int]
 
 
@@ -57,10 +73,11 @@ def count_loops(rows: Iterable[Mapping[str, Any]]) -> LoopFacts:
     by_status: Counter[str] = Counter()
     by_day: dict[str, Counter[str]] = {}
     failure_codes: Counter[str] = Counter()
-    loops = restarts = restarted = recovered = escalated = 0
+    loops = started = restarts = restarted = recovered = escalated = undecided = 0
     for row in rows:
         status = str(row.get("status") or "Unknown")
         loops += 1
+        started += status not in _NEVER_STARTED
         by_status[status] += 1
         by_day.setdefault(str(row.get("createdAt", ""))[:10], Counter())[status] += 1
         if int(row.get("attempt") or 1) > 1:
@@ -68,17 +85,22 @@ def count_loops(rows: Iterable[Mapping[str, Any]]) -> LoopFacts:
             recovered += status == "Completed"
         outcome = row.get("outcome")
         restarted += outcome == "restarted"
-        escalated += outcome == "escalated"
+        waits = outcome in _UNDECIDED
+        undecided += waits
+        # Rows of before there was escalatedAt tell it by what a person did.
+        escalated += waits or outcome == "closed" or bool(row.get("escalatedAt") or row.get("closedAt"))
         if status == "Failed":
             failure_codes[str(row.get("failureCode") or "unknown")] += 1
     return LoopFacts(
         loops=loops,
+        started=started,
         by_status=dict(by_status),
         by_day={day: dict(counts) for day, counts in by_day.items()},
         restarts=restarts,
         restarted=restarted,
         recovered=recovered,
         escalated=escalated,
+        undecided=undecided,
         failure_codes=dict(failure_codes.most_common()),
     )
 
@@ -109,7 +131,7 @@ def ledger_rows(
             arguments: dict[str, Any] = {
                 "IndexName": index,
                 "KeyConditionExpression": condition,
-                "ProjectionExpression": "#status, createdAt, attempt, outcome, failureCode",
+                "ProjectionExpression": "#status, createdAt, attempt, outcome, failureCode, escalatedAt, closedAt",
                 "ExpressionAttributeNames": {"#status": "status"},
             }
             while True:

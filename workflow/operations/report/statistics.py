@@ -57,6 +57,10 @@ OTHER_FIELDS = "(all other fields)"
 SMALL_SAMPLE = 30
 """Below this many, a share says little: it is marked as such."""
 
+LONGEST_SECONDS = 30 * 24 * 3600
+"""No answer takes longer: it is the most that a task of SageMaker's may give a worker. What a record says beyond it,
+or below 0, is no time."""
+
 _SCHEMA_VERSION = ReviewRecord.model_fields["schema_version"].default
 _OUTCOMES = frozenset(get_args(Outcome))
 _JUDGED = frozenset({"kept", "changed", "removed"})
@@ -214,7 +218,7 @@ class Times:
     """How long workers were at it, one value per answer that tells, in seconds.
 
     Attributes:
-        answers: answers that tell how long they took.
+        answers: answers that tell how long they took; a time that cannot be is none.
         median: half of the answers took no longer.
         p90: nine of ten answers took no longer.
         total: the sum.
@@ -457,7 +461,7 @@ class ReviewStatistics:
             self._agreement_sum += record["agreement"]
         for answer in answers:
             seconds = answer["seconds_spent"]
-            if seconds is not None:
+            if seconds is not None and 0 <= seconds <= LONGEST_SECONDS:  # NaN is not either
                 self._seconds.append(seconds)
 
     def _field_counts(self, flow: str, name: str) -> _FieldCounts:
@@ -715,11 +719,6 @@ def parse_record(content: bytes) -> dict[str, Any]:
     _check_share(record, "agreement", "$")
     for index, answer in enumerate(record["answers"]):
         _check(answer, _ANSWER_KEYS, "$.answers", index)
-        seconds = answer["seconds_spent"]
-        if seconds is not None and not 0 <= seconds < math.inf:
-            raise _MalformedError(
-                f"$.answers[{index}].seconds_spent: expected seconds, found {_shown(seconds)}"
-            )
     for index, part in enumerate(record["fields"]):
         _check(part, _FIELD_KEYS, "$.fields", index)
         if part["outcome"] not in _OUTCOMES:

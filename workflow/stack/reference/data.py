@@ -117,6 +117,7 @@ LEDGER = {
     "waiting": "Whether a workflow waits for it.",
     "answer": "How one was told: delivered, or ended (it had ended before).",
     "answered_at": "When.",
+    "escalated_at": "When a person was last called to decide what becomes of it; it stays when that is done.",
     "note": "Why a person closed it.",
     "closed_by": "Who closed it.",
     "closed_at": "When.",

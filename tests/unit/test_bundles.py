@@ -132,7 +132,7 @@ def test_what_is_remembered_of_imports_does_not_outlive_them(project: Path) -> N
     (project / "lambdas/ask.py").write_text("def handler(*_): ...\n")
     assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py")
 
-    (project / ".build/imports-1.json").write_text("{ half")
+    (project / ".build/imports-2.json").write_text("{ half")
     assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py")
 
 
@@ -175,6 +175,164 @@ def test_an_import_of_a_module_that_is_not_there_is_told_before_it_fails_in_the_
         build(project, "ask")
 
 
+OWN_LOCK = "lambdas/tell.requirements.in -o lambdas/tell.requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import os\nimport pandas.io as p\n", 2),
+        ("from pandas import DataFrame\n", 1),
+        ("class A:\n    import pandas\n", 2),
+        ("from lambdas import shared\nimport pandas\nimport pandas\n", 2),
+    ],
+)
+def test_an_import_that_nothing_provides_is_told_before_it_fails_in_the_cloud(
+    project: Path, text: str, line: int
+) -> None:
+    (project / "lambdas/tell.py").write_text(text + "def handler(event, context): ...\n")
+    with pytest.raises(WorkflowError) as refusal:
+        build(project, "tell")
+    assert str(refusal.value) == (
+        f"lambdas/tell.py, line {line}: imports pandas, which is neither in the bundle of Tell nor in Lambda's Python: "
+        "name what provides it in lambdas/tell.requirements.in, and lock that: "
+        f"python -m uv pip compile --generate-hashes {OWN_LOCK}"
+    )
+    # What is remembered of the file says so again.
+    with pytest.raises(WorkflowError, match="imports pandas"):
+        build(project, "tell")
+
+
+def test_all_imports_that_nothing_provides_are_told_for_each_function(project: Path) -> None:
+    (project / "lambdas/shared.py").write_text("import pandas\nword = 1\n")
+    (project / "lambdas/tell.py").write_text("import numpy\nfrom lambdas import shared\nhandler = print\n")
+    with pytest.raises(WorkflowError) as refusal:
+        build(project, "ask", "tell")
+    assert [line.partition(", which")[0] for line in str(refusal.value).splitlines()] == [
+        "lambdas/shared.py, line 1: imports pandas",
+        "lambdas/shared.py, line 1: imports pandas",
+        "lambdas/tell.py, line 1: imports numpy",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from __future__ import annotations\nimport json, tomllib, xml.etree\n",
+        "import boto3, botocore.config, urllib3, six\nfrom dateutil import parser\n",
+        "import jmespath\nfrom jmespath import search\n",
+        "try:\n    import pandas\nexcept ImportError:\n    import polars\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pandas\n",
+        "import contextlib\nwith contextlib.suppress(ImportError):\n    import pandas\n",
+        "def later():\n    import pandas\n",
+        "import sys\nsys.path.append('/opt/more')\nimport pandas\n",
+        "from . import shared\nfrom .shared import word\n",
+    ],
+)
+def test_an_import_that_may_be_well_is_nobody_s_fault(project: Path, text: str) -> None:
+    (project / "lambdas/tell.py").write_text(text + "def handler(event, context): ...\n")
+    build(project, "tell")
+
+
+def test_what_a_function_s_own_lock_provides_can_be_imported(project: Path) -> None:
+    folder = project / "lambdas/translate"
+    folder.mkdir()
+    (folder / "handler.py").write_text("import typing_inspection\n\ndef handler(event, context): ...\n")
+    (folder / "once.py").write_text("import pandas  # A script beside it, which it does not import.\n")
+    with pytest.raises(
+        WorkflowError, match=r"imports typing_inspection, .* lambdas/translate/requirements\.in"
+    ):
+        build(project, "translate")
+    (folder / "requirements.in").write_text("typing-inspection\n")
+    version = importlib.metadata.version("typing-inspection")
+    (folder / "requirements.txt").write_text(f"typing-inspection=={version} {HASH}\n")
+    assert "lambdas/translate/requirements.in" not in build(project, "translate").sources
+
+
+@pytest.mark.parametrize(
+    ("written", "lock", "told"),
+    [
+        ("pandas\n", None, "there is no lambdas/tell.requirements.txt beside it"),
+        ("# none yet\n", None, "there is no lambdas/tell.requirements.txt beside it"),
+        ("Some.Thing\nPandas[fast] >= 2 # new\n", "some-thing==1", "does not have Pandas[fast] >= 2;"),
+        ("some_thing>=2\nother\n", "some-thing==1", "does not have some_thing>=2, other;"),
+    ],
+)
+def test_requirements_that_are_not_locked_are_told(
+    project: Path, written: str, lock: str | None, told: str
+) -> None:
+    (project / "lambdas/tell.requirements.in").write_text(written)
+    if lock:
+        (project / "lambdas/tell.requirements.txt").write_text(f"{lock} {HASH}\n")
+    with pytest.raises(WorkflowError) as refusal:
+        function("tell", project)
+    assert str(refusal.value).startswith("lambdas/tell.requirements.in: ")
+    assert told in str(refusal.value)
+    assert str(refusal.value).endswith(f"; lock it: python -m uv pip compile --generate-hashes {OWN_LOCK}")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Some.Thing[more]>=1,<2  # why\n",
+        "-r other.in\n--find-links here\n./wheel.whl\nsome_thing",
+        "colorama; sys_platform == 'win32'\n",
+        "some-thing\\\n  >=1",
+    ],
+)
+def test_requirements_that_are_locked_are_taken(project: Path, written: str) -> None:
+    (project / "lambdas/tell.requirements.in").write_text(written)
+    (project / "lambdas/tell.requirements.txt").write_text(f"some-thing==1.2 {HASH}\n")
+    assert function("tell", project).requirements
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (
+            "def handler(event): ...",
+            "takes 1 argument, and Lambda calls it with two: write `def handler(event, con",
+        ),
+        ("def handler(): ...", "takes no arguments, and"),
+        ("def handler(*, event=None): ...", "takes no arguments, and"),
+        ("def handler(event, context, more): ...", "takes 3 arguments, and"),
+        ("def handler(a, b, c, *more): ...", "takes 3 arguments, and"),
+        ("handler = lambda event: 1", "takes 1 argument, and"),
+        ("def handler(event, context): ...\ndef handler(event): ...", "takes 1 argument, and"),
+        (
+            "def handler(event, context, *, table): ...",
+            "needs 'table', and Lambda calls it with two arguments alone",
+        ),
+    ],
+)
+def test_a_handler_that_lambda_cannot_call_is_told(project: Path, handler: str, told: str) -> None:
+    (project / "lambdas/ask.py").write_text(f"{handler}\n")
+    line = len(handler.splitlines())
+    with pytest.raises(WorkflowError) as refusal:
+        function("ask", project)
+    assert str(refusal.value).startswith(f"lambdas/ask.py, line {line}: `handler` {told}")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "def handler(event, context): ...",
+        "def handler(event, context, /, table=None, *, more=1, **rest): ...",
+        "def handler(*_): ...",
+        "def handler(event, *_): ...",
+        "def handler(event, context=None): ...",
+        "@wrapped\ndef handler(event): ...",
+        "handler = lambda event, context: 1",
+        "handler = App().run",
+        "handler: object = made(by=3)",
+        "def handler(event): ...\nhandler = wrapped(handler)",
+    ],
+)
+def test_a_handler_that_lambda_may_be_able_to_call_is_taken(project: Path, handler: str) -> None:
+    (project / "lambdas/ask.py").write_text(f"{handler}\n")
+    assert function("ask", project).handler == "lambdas.ask.handler"
+
+
 def test_a_syntax_error_is_told_with_its_place(project: Path) -> None:
     (project / "lambdas/shared.py").write_text("a = 1\nb = (\n")
     with pytest.raises(WorkflowError, match=r"lambdas/shared\.py, line 2: '\(' was never closed"):
@@ -184,7 +342,10 @@ def test_a_syntax_error_is_told_with_its_place(project: Path) -> None:
 @pytest.mark.parametrize(
     ("requirement", "told"),
     [
-        ("jmespath>=1\n", r"lambdas\.txt: 'jmespath>=1' has no version or no hash; lock it: uv pip compile"),
+        (
+            "jmespath>=1\n",
+            r"lambdas\.txt: 'jmespath>=1' has no version or no hash; lock it: python -m uv pip compile",
+        ),
         ("jmespath==1.1.0\n", "has no version or no hash"),
         (f"no-such-distribution==1.0 {HASH}\n", "no-such-distribution==1.0 is not installed here"),
         (f"jmespath==0.0.1 {HASH}\n", "jmespath is installed in version .*, and locked in 0.0.1"),
@@ -354,6 +515,12 @@ def test_dependencies_that_lambda_would_not_take_are_refused(
     monkeypatch.setattr("workflow.stack.dependencies.UNZIPPED_LIMIT", 1000)
     with pytest.raises(BundleError, match="Lambda takes 250 MB"):
         build(project, "tell")
+
+
+def test_what_parses_and_does_not_compile_is_told_with_its_place(project: Path) -> None:
+    (project / "lambdas/shared.py").write_text("word = 1\nreturn word\n")
+    with pytest.raises(WorkflowError, match=r"lambdas/shared\.py, line 2: 'return' outside function"):
+        build(project, "ask")
 
 
 def test_a_function_says_about_itself_what_its_module_says(project: Path) -> None:

@@ -24,7 +24,18 @@ from typing import Literal
 
 from workflow.errors import BundleError
 
-__all__ = ["Lock", "Target", "add_entry", "aws", "dependencies_zip", "local", "compiled", "read_lock"]
+__all__ = [
+    "Lock",
+    "Target",
+    "add_entry",
+    "aws",
+    "compiled",
+    "dependencies_zip",
+    "how_to_lock",
+    "local",
+    "read_lock",
+    "unlocked",
+]
 
 Lock = dict[str, str]
 """Requirements by normalised name, each with version, marker and hashes on one line."""
@@ -81,10 +92,42 @@ def read_lock(*files: Path) -> Lock:
             if not matched or "--hash=" not in requirement:
                 raise BundleError(
                     f"{file}: {requirement.split(' --hash')[0]!r} has no version or no hash; lock it: "
-                    f"uv pip compile --generate-hashes {file.stem}.in -o {file.name}"
+                    f"{how_to_lock(f'{file.stem}.in')}"
                 )
             lock[_normalised(matched[1])] = requirement
     return lock
+
+
+def how_to_lock(written: str) -> str:
+    """The command that locks a `.in` file."""
+    return f"python -m uv pip compile --generate-hashes {written} -o {written.removesuffix('.in')}.txt"
+
+
+def unlocked(written: Path, lock: Path) -> list[str]:
+    """The requirements of a `.in` that its lock has not, or not in a version that they allow.
+
+    What has a marker may be left out of a lock; what is no plain requirement (`-r more.in`) is left to the locking.
+
+    Raises:
+        BundleError: the lock has a requirement without version or hash.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    locked = read_lock(lock)
+    lacking = []
+    for line in _requirements(written):
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        pinned = locked.get(_normalised(requirement.name))
+        version = re.search(r"==([^\s;]+)", pinned or "")
+        if version is None:
+            if requirement.marker is None and requirement.url is None:
+                lacking.append(line)
+        elif not requirement.specifier.contains(version[1], prereleases=True):
+            lacking.append(line)
+    return lacking
 
 
 def dependencies_zip(lock: Lock, target: Target, cache: Path) -> Path:

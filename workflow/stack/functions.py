@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import WorkflowError
+from workflow.stack.dependencies import how_to_lock, unlocked
 
-__all__ = ["Function", "Permission", "checked_permissions", "function"]
+__all__ = ["Function", "Permission", "checked_permissions", "function", "requirements_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,17 +80,15 @@ def function(name: str, root: Path = ROOT) -> Function:
     or `lambdas/<name>.requirements.txt` beside the file, is what the function depends on.
 
     Raises:
-        WorkflowError: there is no such function, or what it says about itself cannot be.
+        WorkflowError: there is no such function, Lambda cannot call it, its requirements are not locked, or what
+            it says about itself cannot be.
+        BundleError: its lock has a requirement without version or hash.
     """
-    source, module, requirements = _source_of(name, root)
+    source, module = _source_of(name, root)
+    requirements = requirements_of(module, root)
     tree = _parsed(source, root)
-    if not any(
-        (isinstance(node, ast.FunctionDef) and node.name == "handler") or _assigns(node, "handler")
-        for node in tree.body
-    ):
-        raise WorkflowError(
-            f"{source.relative_to(root)}: defines no `handler`; write `def handler(event, context):`"
-        )
+    _expect_handler(tree, source.relative_to(root))
+    _expect_lock(requirements, root)
     declared = _declared(tree, source.relative_to(root))
     return Function(
         name="".join(part.capitalize() for part in name.split("_")),
@@ -103,19 +102,25 @@ def function(name: str, root: Path = ROOT) -> Function:
     )
 
 
-def _source_of(name: str, root: Path) -> tuple[Path, str, Path]:
-    """Source file, module and requirements file (which need not exist) of a function."""
+def requirements_of(module: str, root: Path = ROOT) -> Path:
+    """Where the lock of a function's own dependencies is, or would be, by its module (`lambdas.<name>…`)."""
+    folder, name = root / "lambdas", module.split(".")[1]
+    file = folder / f"{name}.py"
+    return folder / f"{name}.requirements.txt" if file.is_file() else folder / name / "requirements.txt"
+
+
+def _source_of(name: str, root: Path) -> tuple[Path, str]:
+    """Source file and module of a function."""
     folder = root / "lambdas"
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise WorkflowError(
             f"{name!r} cannot name a function; use lower-case letters, digits and underscores"
         )
     if (file := folder / f"{name}.py").is_file():
-        return file, f"lambdas.{name}", folder / f"{name}.requirements.txt"
+        return file, f"lambdas.{name}"
     for inside in ("handler.py", "__init__.py"):
         if (file := folder / name / inside).is_file():
-            module = f"lambdas.{name}.handler" if inside == "handler.py" else f"lambdas.{name}"
-            return file, module, folder / name / "requirements.txt"
+            return file, f"lambdas.{name}.handler" if inside == "handler.py" else f"lambdas.{name}"
     known = [file.stem for file in folder.glob("*.py")] + [
         file.parent.name for file in folder.glob("*/handler.py")
     ]
@@ -131,6 +136,55 @@ def _parsed(source: Path, root: Path) -> ast.Module:
         return ast.parse(source.read_bytes(), str(source))
     except SyntaxError as error:
         raise WorkflowError(f"{source.relative_to(root)}, line {error.lineno}: {error.msg}") from None
+
+
+def _expect_handler(tree: ast.Module, where: Path) -> None:
+    """A handler that Lambda can call: with the event and the context, by position."""
+    handlers = [
+        node
+        for node in tree.body
+        if (isinstance(node, ast.FunctionDef) and node.name == "handler") or _assigns(node, "handler")
+    ]
+    if not handlers:
+        raise WorkflowError(f"{where}: defines no `handler`; write `def handler(event, context):`")
+    match handlers[-1]:
+        case ast.FunctionDef(decorator_list=[], args=taken) as handler:
+            pass
+        case (
+            ast.Assign(value=ast.Lambda(args=taken)) | ast.AnnAssign(value=ast.Lambda(args=taken)) as handler
+        ):
+            pass
+        case _:
+            return  # What a decorator makes of it, or a call returns, only a run can tell.
+    place = f"{where}, line {handler.lineno}: `handler`"
+    most = len(taken.posonlyargs) + len(taken.args)
+    least = most - len(taken.defaults)
+    if least > 2 or (most < 2 and not taken.vararg):
+        wanted = least if least > 2 else most
+        raise WorkflowError(
+            f"{place} takes {wanted or 'no'} argument{'' if wanted == 1 else 's'}, and Lambda calls it with two: "
+            "write `def handler(event, context):`"
+        )
+    for argument, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
+        if default is None:
+            raise WorkflowError(
+                f"{place} needs {argument.arg!r}, and Lambda calls it with two arguments alone: give it a default"
+            )
+
+
+def _expect_lock(lock: Path, root: Path) -> None:
+    """What a function says that it depends on is locked: beside its `requirements.in` is a lock that has all of it."""
+    written = lock.with_suffix(".in")
+    if not written.is_file():
+        return
+    shown, target = (path.relative_to(root).as_posix() for path in (written, lock))
+    how = f"lock it: {how_to_lock(shown)}"
+    if not lock.is_file():
+        raise WorkflowError(
+            f"{shown}: there is no {target} beside it, so that the bundle has none of it; {how}"
+        )
+    if lacking := unlocked(written, lock):
+        raise WorkflowError(f"{shown}: {target} does not have {', '.join(lacking)}; {how}")
 
 
 def _declared(tree: ast.Module, where: Path) -> dict[str, Any]:

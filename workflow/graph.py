@@ -4,8 +4,9 @@ The bytes depend on the definition alone. Graphviz is given boxes of known sizes
 installed font moves anything: it decides where the boxes stand and how the arrows run, and the drawing is
 written here.
 
-In the SVG every state is a `<g class="state task" data-state="Record review">`, so that the console can
-colour the path an execution took. A neutral background of its own keeps it readable on light and dark pages.
+In the SVG every state is a `<g class="state task" data-state="Record review">`. In a picture of an execution its
+classes also say what became of it, and so do its colour, a sign at its corner, and a legend. A neutral
+background of its own keeps it readable on light and dark pages.
 """
 
 from __future__ import annotations
@@ -14,32 +15,47 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from xml.sax import saxutils
 
-__all__ = ["mermaid", "svg"]
+__all__ = ["Became", "mermaid", "svg"]
 
 _Machine = Mapping[str, Any]
 
 
-def svg(definition: _Machine) -> str:
-    """Draw a machine.
+class Became(StrEnum):
+    """What became of a state in an execution, as its class in the SVG."""
+
+    PASSED = "passed"
+    CAUGHT = "caught-error"
+    FAILED = "failed"
+    RUNNING = "running"
+    NOT_REACHED = "not-reached"
+
+
+def svg(definition: _Machine, became: Mapping[str, Became] | None = None) -> str:
+    """Draw a machine, or what an execution of it did.
 
     Args:
         definition: ASL, as `workflow.steps.definition` renders it.
+        became: what became of the execution's states, by name; it did not reach those that are not in it.
 
     Returns:
         An SVG document: the same bytes for the same definition, on any machine.
     """
-    chart = _chart(definition)
+    chart = _chart(definition, became)
     layout = _layout(chart)
     width, height = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
+    legend, legend_width = _drawn_legend(chart, height)
+    if legend:
+        width, height = max(width, legend_width), height + _LEGEND
     title = str(definition.get("Comment", "State machine"))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}"'
         f' viewBox="0 0 {_n(width)} {_n(height)}" role="img" aria-label={_attribute(title)}>',
         f"<title>{_xml(title)}</title>",
-        f"<style>{_STYLE}</style>",
+        f"<style>{_STYLE}{_EXECUTION_STYLE if legend else ''}</style>",
         '<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7"'
         ' orient="auto-start-reverse"><path d="M0 1L10 5L0 9z" class="tip"/></marker></defs>',
         f'<rect class="page" width="{_n(width)}" height="{_n(height)}" rx="12"/>',
@@ -49,6 +65,7 @@ def svg(definition: _Machine) -> str:
         *(_drawn_state(box, layout) for box in chart.boxes if not box.holds),
         *(_drawn_label(arrow, layout) for arrow in chart.arrows if arrow.label),
         "</g>",
+        *legend,
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -110,6 +127,7 @@ class _Box:
     ends: bool = False
     caught: list[str] = field(default_factory=list)
     holds: list[list[_Box]] = field(default_factory=list)
+    became: Became | None = None
 
 
 @dataclass(eq=False)
@@ -129,7 +147,7 @@ class _Chart:
     arrows: list[_Arrow]
 
 
-def _chart(definition: _Machine) -> _Chart:
+def _chart(definition: _Machine, became: Mapping[str, Became] | None = None) -> _Chart:
     boxes: list[_Box] = []
     arrows: list[_Arrow] = []
 
@@ -141,6 +159,7 @@ def _chart(definition: _Machine) -> _Chart:
         for name, state in machine["States"].items():
             box = _Box(f"n{len(boxes)}", state["Type"].lower(), name, _note(state))
             box.ends = bool(state.get("End")) or box.kind in ("succeed", "fail")
+            box.became = None if became is None else became.get(name, Became.NOT_REACHED)
             boxes.append(box)
             found[name] = box
             for nested in _nested(state):
@@ -304,14 +323,23 @@ def _called(state: _Machine) -> str:
     resource = str(state.get("Resource", ""))
     match = re.search(r":states:::(?:aws-sdk:)?([\w-]+):(\w+)(\.\w+)?", resource)
     if match is None:
-        return resource.rpartition(":")[2]
+        return f"Lambda {_function(resource)}" if ":function:" in resource else resource.rpartition(":")[2]
     service, action, form = match.groups()
     arguments = state.get("Arguments", state.get("Parameters"))
     if service == "lambda" and isinstance(arguments, Mapping):
-        function = re.sub(r"^\$\{(.+?)(Arn)?\}$", r"\1", str(arguments.get("FunctionName", "")))
-        return f"Lambda {function.rpartition(':')[2]}".strip()
+        return f"Lambda {_function(str(arguments.get('FunctionName', '')))}".strip()
     waits = " and wait" if form else ""
     return f"{_SERVICES.get(service, service)} {action}{waits}"
+
+
+def _function(named: str) -> str:
+    """A function's name, of `${CollectReviewArn}`, a name or an ARN; without version, alias and the stage's prefix."""
+    placeholder = re.fullmatch(r"\$\{(.+?)(Arn)?\}", named)
+    if placeholder:
+        return placeholder[1]
+    name = re.search(r"(?:^|:function:)([\w-]+)(:[^:]*)?$", named)
+    # Stages have lower-case names, the stack's functions begin with a capital.
+    return re.sub(r"^afterloop-[a-z0-9-]+-(?=[A-Z]\w*$)", "", name[1] if name else named)
 
 
 # Where it stands
@@ -562,6 +590,28 @@ _STYLE = (
     ".plate{fill:#f5f7fa;opacity:.85}"
 )
 
+_EXECUTION_STYLE = (
+    ".state.passed>.shape{fill:#bbf7d0;stroke:#15803d;stroke-width:3}"
+    ".state.caught-error>.shape{fill:#fed7aa;stroke:#c2410c;stroke-width:3}"
+    ".state.failed>.shape{fill:#fecaca;stroke:#b91c1c;stroke-width:3}"
+    ".state.running>.shape{fill:#bfdbfe;stroke:#1d4ed8;stroke-width:3}"
+    ".state.not-reached>.shape{fill:#fff;stroke:#b4bec9}"
+    ".state.not-reached text{fill:#616e7c}.state.not-reached .end{stroke:#b4bec9}"
+    ".passed>.badge{fill:#15803d}.caught-error>.badge{fill:#c2410c}.failed>.badge{fill:#b91c1c}"
+    ".running>.badge{fill:#1d4ed8}.not-reached>.badge{fill:#fff;stroke:#b4bec9;stroke-width:1.4}"
+    ".state>.sign,.sign{fill:none;stroke:#fff;stroke-width:2;stroke-linecap:round}"
+    ".legend text{text-anchor:start}"
+)
+_LEGEND = 30
+_SIGNS = {
+    Became.PASSED: ("M-3.5 .3L-1 3L3.5 -2.8", "passed"),
+    Became.CAUGHT: ("M0 -4V.6M0 3.8V4", "failed, and the error was caught"),
+    Became.FAILED: ("M-3 -3L3 3M3 -3L-3 3", "failed"),
+    Became.RUNNING: ("M-3.6 0H-3.5M0 0H.1M3.6 0H3.7", "running"),
+    Became.NOT_REACHED: ("", "not reached"),
+}
+"""Of what became of a state: the strokes of its sign, about the middle, and its words."""
+
 
 def _drawn_state(box: _Box, layout: _Layout) -> str:
     left, top, width, height = layout.boxes[box.id]
@@ -586,7 +636,7 @@ def _drawn_state(box: _Box, layout: _Layout) -> str:
             shape += _rectangle("end", left + 3, top + 3, width - 6, height - 6, radius - 3)
     lines = _wrapped(box.name)
     text_height = len(lines) * _LINE + (_SMALL_LINE if box.note else 0)
-    return _group(box, shape + _texts(lines, box.note, middle, top + (height - text_height) / 2))
+    return _group(box, layout, shape + _texts(lines, box.note, middle, top + (height - text_height) / 2))
 
 
 def _drawn_cluster(box: _Box, layout: _Layout) -> str:
@@ -595,16 +645,41 @@ def _drawn_cluster(box: _Box, layout: _Layout) -> str:
     lines = _wrapped(box.name)
     text_height = len(lines) * _LINE + (_SMALL_LINE if box.note else 0)
     shape = _rectangle("shape", left, top, width, height, 10)
-    return _group(box, shape + _texts(lines, box.note, x, y - text_height / 2))
+    return _group(box, layout, shape + _texts(lines, box.note, x, y - text_height / 2))
 
 
-def _group(box: _Box, content: str) -> str:
+def _group(box: _Box, layout: _Layout, content: str) -> str:
     kind = box.kind.capitalize()
     title = "; ".join([f"{box.name} ({kind}{', ' + box.note if box.note else ''})", *box.caught])
-    return (
-        f'<g class="state {_xml(box.kind)}" data-state={_attribute(box.name)}>'
-        f"<title>{_xml(title)}</title>{content}</g>"
-    )
+    classes = f"state {_xml(box.kind)}"
+    if box.became is not None:
+        left, top, width, _ = layout.boxes[box.id]
+        title += f": {_SIGNS[box.became][1]}"
+        classes += f" {box.became}"
+        if box.became is not Became.NOT_REACHED:
+            content += _badge(box.became, left + width - 4, top + 1)
+    return f'<g class="{classes}" data-state={_attribute(box.name)}><title>{_xml(title)}</title>{content}</g>'
+
+
+def _badge(became: Became, x: float, y: float) -> str:
+    strokes = _SIGNS[became][0]
+    sign = f'<path class="sign" transform="translate({_n(x)} {_n(y)})" d="{strokes}"/>' if strokes else ""
+    return f'<circle class="badge" cx="{_n(x)}" cy="{_n(y)}" r="8"/>{sign}'
+
+
+def _drawn_legend(chart: _Chart, top: float) -> tuple[list[str], float]:
+    """What the signs in a picture mean, side by side, and how wide that is; nothing for a machine alone."""
+    parts = []
+    left, middle = float(_MARGIN), top + _LEGEND / 2 - _MARGIN / 2
+    for became in Became:
+        if any(box.became is became for box in chart.boxes):
+            words = _SIGNS[became][1]
+            parts.append(
+                f'<g class="legend {became}">{_badge(became, left + 8, middle)}'
+                f'<text x="{_n(left + 22)}" y="{_n(middle + 4.5)}">{_xml(words)}</text></g>'
+            )
+            left += 22 + _text_width(words, 13) + 16
+    return parts, left
 
 
 def _texts(lines: Sequence[str], note: str, x: float, top: float) -> str:

@@ -1,4 +1,4 @@
-"""Draws what became of a human loop: the machine that ran, green where its execution passed, red where it failed.
+"""Draws what became of a human loop: the machine that ran, and which of its states its execution passed, which failed.
 
 python -m docs.examples.execution_graph message-1 --stage dev --file message-1.svg
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.sax import saxutils
 
 import boto3
 
 from lambdas.ledger import Ledger
 from workflow.errors import AfterloopError
-from workflow.graph import svg
+from workflow.graph import Became, svg
 from workflow.operations.stage_resources import StageResources
 
 
@@ -30,14 +31,22 @@ def main() -> int:
     try:
         execution = last_execution(options.name, options.stage)
     except AfterloopError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        return _error(str(error))
     states = boto3.client("stepfunctions")
-    passed, failed = ways(states, execution)
-    machine = states.describe_state_machine_for_execution(executionArn=execution)["definition"]
-    options.file.write_text(coloured(svg(json.loads(machine)), passed, failed), encoding="utf-8")
-    sys.stdout.write(" → ".join(passed) + f"\n{options.file}\n")
+    pages = states.get_paginator("get_execution_history").paginate(executionArn=execution)
+    visited = visits(event for page in pages for event in page["events"])
+    machine = json.loads(states.describe_state_machine_for_execution(executionArn=execution)["definition"])
+    try:
+        options.file.write_text(svg(machine, worst(visited)), encoding="utf-8")
+    except OSError as error:
+        return _error(f"{options.file} cannot be written: {error.strerror}")
+    sys.stdout.write(" → ".join(map(str, visited)) + f"\n{options.file}\n")
     return 0
+
+
+def _error(message: str) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return 1
 
 
 def last_execution(human_loop_name: str, stage: str) -> str:
@@ -54,28 +63,71 @@ def last_execution(human_loop_name: str, stage: str) -> str:
     return row.execution
 
 
-def ways(states: Any, execution: str) -> tuple[list[str], list[str]]:
-    """The states that an execution left, in order, and those that it entered and did not leave."""
-    pages = states.get_paginator("get_execution_history").paginate(executionArn=execution)
-    entered, left = [], []
-    for event in (event for page in pages for event in page["events"]):
+@dataclass
+class Visit:
+    """That an execution was in a state, what became of it there, and the error if one was raised."""
+
+    state: str
+    became: Became = Became.RUNNING
+    error: str = ""
+
+    def __str__(self) -> str:
+        if self.became is Became.RUNNING:
+            return f"{self.state} (running)"
+        return f"{self.state} (failed: {self.error})" if self.error else self.state
+
+
+def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
+    """The states that an execution entered, in order.
+
+    Args:
+        events: its whole history, the first event first:
+            https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
+    """
+    errors: dict[int, str] = {}
+    visited: list[Visit] = []
+    inside: list[Visit] = []
+    for event in events:
+        errors[event["id"]] = error = _error_of(event)
         if "stateEnteredEventDetails" in event:
-            entered.append(event["stateEnteredEventDetails"]["name"])
+            visit = Visit(event["stateEnteredEventDetails"]["name"])
+            visited.append(visit)
+            if event["type"] == "FailStateEntered":
+                visit.became = Became.FAILED  # Nothing leaves it, and its error is that of the states before.
+            else:
+                inside.append(visit)
         elif "stateExitedEventDetails" in event:
-            left.append(event["stateExitedEventDetails"]["name"])
-    return left, [name for name in entered if name not in left]
+            name = event["stateExitedEventDetails"]["name"]
+            visit = next(visit for visit in inside if visit.state == name)
+            inside.remove(visit)
+            # Who catches an error is left like others, but right after it. The local engine gives no previous id.
+            visit.error = errors[event.get("previousEventId") or event["id"] - 1]
+            visit.became = Became.CAUGHT if visit.error else Became.PASSED
+        elif event["type"] == "ExecutionRedriven":
+            for visit in inside:
+                visit.became, visit.error = Became.RUNNING, ""
+        elif event["type"] in ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"):
+            for visit in inside:
+                visit.became, visit.error = Became.FAILED, error
+    return visited
 
 
-def coloured(picture: str, passed: list[str], failed: list[str]) -> str:
-    """A picture of the machine in which these states stand out."""
-    rules = [_rule(name, "#bbf7d0", "#15803d") for name in passed]
-    rules += [_rule(name, "#fecaca", "#b91c1c") for name in failed]
-    return picture.replace("</style>", "".join(rules) + "</style>", 1)
+def _error_of(event: Mapping[str, Any]) -> str:
+    """Name of the error that an event tells of; empty if of none."""
+    if not event["type"].endswith(("Failed", "TimedOut", "Aborted")):
+        return ""
+    details: Mapping[str, Any] = next(
+        (value for key, value in event.items() if key.endswith("EventDetails")), {}
+    )
+    return str(details.get("error") or event["type"])
 
 
-def _rule(name: str, fill: str, stroke: str) -> str:
-    selector = f".state[data-state={json.dumps(name, ensure_ascii=False)}]>.shape"
-    return saxutils.escape(f"{selector}{{fill:{fill};stroke:{stroke};stroke-width:3}}")
+def worst(visited: Sequence[Visit]) -> dict[str, Became]:
+    """What to draw of each state; of one that was entered several times, the worst."""
+    badness = [Became.PASSED, Became.CAUGHT, Became.RUNNING, Became.FAILED]
+    return {
+        visit.state: visit.became for visit in sorted(visited, key=lambda visit: badness.index(visit.became))
+    }
 
 
 if __name__ == "__main__":

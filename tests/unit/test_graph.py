@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow.graph import mermaid, svg
+from workflow.graph import Became, mermaid, svg
 from workflow.steps import (
     AwsSdkTask,
     Catch,
@@ -159,6 +159,91 @@ def test_a_rule_is_said_in_few_words(rule: Any, said: str) -> None:
     assert said.replace('"', "#34;") in re.sub(
         r"#(?!34)(\d+);", lambda code: chr(int(code[1])), mermaid(definition(choice))
     )
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "${CollectReviewArn}",
+        "CollectReview",
+        "CollectReview:5",
+        "afterloop-dev-CollectReview",
+        "afterloop-blue-green-2-CollectReview",
+        "arn:aws:lambda:us-east-1:111122223333:function:afterloop-dev-CollectReview",
+        "arn:aws:lambda:us-east-1:111122223333:function:afterloop-dev-CollectReview:5",
+        "arn:aws-cn:lambda:cn-north-1:111122223333:function:CollectReview:live",
+        "111122223333:function:CollectReview:$LATEST",
+    ],
+)
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_function_has_its_name_without_version_and_stage(named: str, direct: bool) -> None:
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": named},
+    }
+    if direct and ":function:" in named:
+        task = {"Type": "Task", "Resource": named}
+    assert "Lambda CollectReview" in texts(drawn({"StartAt": "A", "States": {"A": task | {"End": True}}}))
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("arn:aws:lambda:us-east-1:111122223333:function:our-own_function:12", "our-own_function"),
+        ("afterloop-dev-lower", "afterloop-dev-lower"),
+        ("{% $function %}", "{% $function %}"),
+    ],
+)
+def test_other_functions_have_the_name_that_they_were_given(named: str, said: str) -> None:
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": named},
+    }
+    assert f"Lambda {said}" in texts(drawn({"StartAt": "A", "States": {"A": task | {"End": True}}}))
+
+
+def test_what_became_of_states_is_told_by_more_than_colour() -> None:
+    machine = review_machine()
+    became = {
+        "Route by status": Became.PASSED,
+        "Collect review": Became.CAUGHT,
+        "Both": Became.RUNNING,
+        "Failed": Became.FAILED,
+    }
+    root = ElementTree.fromstring(svg(machine, became))
+    states = {group.get("data-state"): group for group in groups(root, "state") if group.get("data-state")}
+    signs = {}
+    for name, group in states.items():
+        of_it = became.get(str(name), Became.NOT_REACHED)
+        assert group.get("class", "").split()[2] == of_it
+        signs[of_it] = [path.get("d") for path in group.iter(f"{SVG}path") if path.get("class") == "sign"]
+    assert signs.pop(Became.NOT_REACHED) == []
+    assert len({*map(tuple, signs.values())}) == 4, "each has a sign of its own"
+    assert "failed, and the error was caught" in states["Collect review"].findtext(f"{SVG}title", "")
+    legend = groups(root, "legend")
+    assert [texts(group) for group in legend] == [
+        ["passed"],
+        ["failed, and the error was caught"],
+        ["failed"],
+        ["running"],
+        ["not reached"],
+    ]
+    below = max(rectangle(group)[3] for group in states.values()) + 16
+    bottom = float(root.get("height", ""))
+    assert all(
+        below < float(text.get("y", "")) < bottom for group in legend for text in group.iter(f"{SVG}text")
+    )
+
+
+def test_nothing_that_was_not_reached_is_green() -> None:
+    """A success state of the machine alone is."""
+    style = ElementTree.fromstring(svg(review_machine(), {})).findtext(f"{SVG}style", "")
+    ways = re.findall(r"\.state\.(succeed|not-reached)>\.shape\{fill:([^;]+)", style)
+    assert ways == [("succeed", "#def7e5"), ("not-reached", "#fff")], "the later rule holds"
+    assert "not-reached" not in svg(review_machine())
+    assert not groups(drawn(review_machine()), "legend")
 
 
 Rectangle = tuple[float, float, float, float]
@@ -371,5 +456,7 @@ def test_whatever_the_names_both_are_valid(names: list[str], text: str) -> None:
     }
     root = drawn(machine)
     assert len(groups(root, "state")) == 1 + len(names) + len(others)
+    executed = ElementTree.fromstring(svg(machine, dict.fromkeys(names, Became.CAUGHT)))
+    assert len(groups(executed, "legend")) == 2
     for line in mermaid(machine).splitlines():
         assert MERMAID_LINE.fullmatch(line), line

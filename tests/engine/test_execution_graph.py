@@ -1,0 +1,109 @@
+"""The picture of an execution, drawn from the histories and definitions that the engine has."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.examples import execution_graph
+from docs.examples.execution_graph import Visit, visits, worst
+from sandbox.samples import SUPPORT_MESSAGE
+from tests.engine.published import PublishedStage
+from workflow.graph import Became
+
+Draw = Callable[[str, Path], tuple[int, str, str]]
+
+NOWHERE = "arn:aws:lambda:us-east-1:111122223333:function:nowhere"
+STATES: dict[str, Any] = {
+    "Begin": {"Type": "Pass", "Next": "Call"},
+    "Call": {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": NOWHERE},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Put right"}],
+        "Next": "Done",
+    },
+    "Put right": {"Type": "Pass", "Next": "Give up"},
+    "Give up": {"Type": "Fail", "Error": "Given.Up"},
+    "Done": {"Type": "Succeed"},
+}
+ERROR = "Lambda.ResourceNotFoundException"
+
+
+@pytest.mark.parametrize("caught", [True, False])
+def test_a_step_that_failed_is_told_and_drawn_as_failed(published: PublishedStage, caught: bool) -> None:
+    states = STATES if caught else {**STATES, "Call": {**STATES["Call"], "Catch": []}}
+    role = published.states.describe_state_machine(stateMachineArn=published.outputs["StateMachine"])
+    machine = published.states.create_state_machine(
+        name=published.name("machine"),
+        definition=json.dumps({"StartAt": "Begin", "States": states}),
+        roleArn=role["roleArn"],
+    )["stateMachineArn"]
+    execution = published.states.start_execution(stateMachineArn=machine)["executionArn"]
+    published.eventually(
+        lambda: published.states.describe_execution(executionArn=execution)["status"] == "FAILED"
+    )
+    visited = visits(published.states.get_execution_history(executionArn=execution)["events"])
+    if caught:
+        assert visited == [
+            Visit("Begin", Became.PASSED),
+            Visit("Call", Became.CAUGHT, ERROR),
+            Visit("Put right", Became.PASSED),
+            Visit("Give up", Became.FAILED),
+        ]
+    else:
+        assert visited == [Visit("Begin", Became.PASSED), Visit("Call", Became.FAILED, ERROR)]
+    assert worst(visited)["Call"] is (Became.CAUGHT if caught else Became.FAILED)
+
+
+@pytest.fixture
+def draw(
+    published: PublishedStage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Draw:
+    """Runs the command: exit status, standard output, standard error."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in published.sandbox.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(name: str, file: Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["", name, "--stage", published.stage.name, "--file", str(file)])
+        status = execution_graph.main()
+        printed, complained = capsys.readouterr()
+        return status, printed, complained
+
+    return run
+
+
+def test_the_command_draws_what_became_of_a_loop(
+    published: PublishedStage, draw: Draw, tmp_path: Path
+) -> None:
+    name = published.name()
+    published.start(name, published.flow_definition(), SUPPORT_MESSAGE.prediction)
+    published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
+    (execution,) = published.ended(name)
+
+    file = tmp_path / "loop.svg"
+    assert draw(name, file) == (0, " → ".join(execution["states"]) + f"\n{file}\n", "")
+    picture = file.read_text(encoding="utf-8")
+    assert 'class="state task passed" data-state="Record review"' in picture
+    assert 'class="state succeed not-reached" data-state="Already handled"' in picture
+    assert ">Lambda CollectReview<" in picture
+    assert not re.search(r"Lambda (\d|afterloop)", picture)
+
+    nowhere = tmp_path / "nowhere" / "loop.svg"
+    assert draw(name, nowhere) == (1, "", f"error: {nowhere} cannot be written: No such file or directory\n")
+    assert draw(name, tmp_path) == (1, "", f"error: {tmp_path} cannot be written: Is a directory\n")
+
+
+def test_a_loop_that_nobody_worked_on_is_told_in_one_line(draw: Draw, tmp_path: Path) -> None:
+    complained = "error: no execution of stage local has worked on message-0\n"
+    assert draw("message-0", tmp_path / "loop.svg") == (1, "", complained)

@@ -13,12 +13,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -64,6 +66,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
+NOTHING_CHANGED = "nothing was changed"
+
+
+class _Interrupted(Exception):
+    """Ctrl-C, where it is known what that leaves behind: the text says so."""
+
 
 @app.command()
 def publish(
@@ -96,20 +104,22 @@ def publish(
     files = snapshot(ROOT, settings) if watch else {}
     console = _console(output)
     shown = Shown(console)
-    with shown.running():
+    confirmation = _Confirmation(console, shown, account, stage, yes, allow_data_loss)
+    confirmation.look = f"look at `python deploy.py plan --stage {stage}`"
+    with shown.running(), _leaving(confirmation):
         shown.step("Building definition, template and functions")
         package = _package(account, settled)
-        if swap and (swaps := _swap(account, settled, package, shown)) is not None:
-            _tell_swaps(console, swaps, output)
-            return
-        published = do_publish(
-            account,
-            settled,
-            package,
-            confirm=_confirmation(console, shown, _where(account), yes=yes, allow_data_loss=allow_data_loss),
-            progress=shown,
-        )
-    _tell_outcome(console, account, settled, published, output)
+        swaps = None
+        if swap:
+            confirmation.leaves = f"`python deploy.py plan --stage {stage}` tells if a swap was cut short"
+            swaps = _swap(account, settled, package, shown)
+            confirmation.leaves = NOTHING_CHANGED
+        if swaps is None:
+            published = do_publish(account, settled, package, confirm=confirmation, progress=shown)
+    if swaps is None:
+        _tell_outcome(console, account, settled, published, output)
+    else:
+        _tell_swaps(console, swaps, output)
     if watch:
         _watch(files, stage, profile, region, settings)
 
@@ -160,13 +170,14 @@ def rollback(
 
     console = _console(output)
     shown = Shown(console)
-    with shown.running():
+    confirmation = _Confirmation(console, shown, account, stage, yes, allow_data_loss)
+    with shown.running(), _leaving(confirmation):
         shown.step("Looking up earlier publishes")
         published = roll_back(
             account,
             settled,
             to_go_back_to(history(account, stage), to),
-            confirm=_confirmation(console, shown, _where(account), yes=yes, allow_data_loss=allow_data_loss),
+            confirm=confirmation,
             progress=shown,
         )
     _tell_outcome(console, account, settled, published, output)
@@ -250,9 +261,10 @@ def destroy(
         )
         return
     show_destruction(console, doomed, where=_where(account))
-    if not yes:
-        _ask(console, f"Delete {doomed.stack}{' with its data' if delete_data and doomed.kept else ''}?")
-    with shown.running():
+    data = " with its data" if delete_data and doomed.kept else ""
+    if not yes and not _asked(console, f"Delete {doomed.stack}{data}?"):
+        _nothing_changed(console)
+    with shown.running(), _leaving(_Begun(stage)):
         do_destroy(account, settled, doomed, shown)
     kept = [] if delete_data else [one.name for one in doomed.kept]
     text = f"{doomed.stack} is deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else "")
@@ -265,7 +277,8 @@ def local(
         bool, typer.Option(help="End when all sample loops have ended, with 0 if all did as they should.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(help="TCP port of the local engine; a free one by default.")
+        int | None,
+        typer.Option(min=0, max=65_535, help="TCP port of the local engine; a free one by default."),
     ] = None,
     report: Annotated[Path, typer.Option(help="Where to write the report of the reviews.")] = Path(
         "report.html"
@@ -278,7 +291,11 @@ def local(
         )
     from sandbox.local import run
 
-    if not run(console=_console(Output.TEXT), port=port, once=once, report=report):
+    try:
+        succeeded = run(console=_console(Output.TEXT), port=port, once=once, report=report)
+    except KeyboardInterrupt:
+        raise _Interrupted("the local engine is stopped, and what was in it is gone") from None
+    if not succeeded:
         raise typer.Exit(1)
 
 
@@ -309,9 +326,18 @@ def init(
     settings: Settings = SETTINGS,
 ) -> None:
     """Ask what a stage needs, and write its settings."""
-    from workflow.publish.initialising import add_stage
+    from workflow.publish.initialising import add_stage, replaceable
     from workflow.stack.stages import checked_stage
 
+    # What can be known before the first question is told before it.
+    given = {"output_buckets": bucket or ["any"], "escalation_emails": email or []}
+    checked_stage(settings.name, stage, {"region": region or "us-east-1", **given})
+    there = replaceable(settings, stage, ask=sys.stdin.isatty())
+    if there:
+        buckets = ", ".join(there.output_buckets)
+        typer.echo(f"{settings.name} has a stage {stage} already: {there.region}, output in {buckets}.")
+        if not _question(typer.confirm, "Replace it, with all that it says?"):
+            _nothing_changed()
     answers: dict[str, Any] = {
         "region": region or _answer("Region of your flow definitions", _default_region(profile))
     }
@@ -329,7 +355,7 @@ def init(
         email = _answers("E-mail addresses to tell of escalations (empty for none)", [])
     answers["escalation_emails"] = email
     made = checked_stage(settings.name, stage, answers)
-    add_stage(settings, made)
+    add_stage(settings, made, replace=there is not None)
     typer.echo(
         f"{settings.name} has the stage {stage} now. What it would make: python deploy.py plan --stage {stage}"
     )
@@ -380,40 +406,86 @@ def _console(output: Output) -> Console:
     return Console(quiet=output is Output.JSON)
 
 
-def _confirmation(
-    console: Console, shown: Shown, where: str, *, yes: bool, allow_data_loss: bool
-) -> Callable[[Plan], bool]:
-    from workflow.publish.show import show_plan
+class _Begun:
+    """What Ctrl-C leaves behind when a stack operation has begun.
 
-    def confirm(found: Plan) -> bool:
-        with shown.paused():
-            show_plan(console, found, where=where)
-            lost = ", ".join(change.id for change in found.losses)
-            if yes:
-                if lost and not allow_data_loss:
-                    raise PublishError(
-                        f"the data of {lost} would be lost; if that is meant, add --allow-data-loss"
-                    )
-                return True
-            agreed = _asked(console, "Publish this?")
-            if agreed and found.grave:
-                grave = ", ".join(change.id for change in found.grave)
-                warning = f", with all that {lost} holds" if lost else ""
-                agreed = _asked(console, f"This replaces or deletes {grave}{warning}. Really?")
-            return agreed
+    Args:
+        stage: the stage's name.
+    """
 
-    return confirm
+    def __init__(self, stage: str) -> None:
+        self.leaves = f"what CloudFormation has begun goes on; see `python deploy.py status --stage {stage}`"
 
 
-def _asked(console: Console, question: str) -> bool:
+@dataclass
+class _Confirmation:
+    """Shows a plan and asks whether to go on. Knows what Ctrl-C leaves behind."""
+
+    console: Console
+    shown: Shown
+    account: Account
+    stage: str
+    yes: bool
+    allow_data_loss: bool
+    look: str | None = None
+    """What shows the plan, if this command need not be run for it."""
+    leaves: str = NOTHING_CHANGED
+
+    def __call__(self, found: Plan) -> bool:
+        from workflow.publish.show import show_plan
+
+        with self.shown.paused():
+            show_plan(self.console, found, where=_where(self.account))
+            agreed = self._agreed(found)
+        if agreed:
+            self.leaves = _Begun(self.stage).leaves
+        return agreed
+
+    def _agreed(self, found: Plan) -> bool:
+        lost = ", ".join(change.id for change in found.losses)
+        if self.yes:
+            if lost and not self.allow_data_loss:
+                raise PublishError(
+                    f"the data of {lost} would be lost; if that is meant, add --allow-data-loss"
+                )
+            return True
+        agreed = _asked(self.console, "Publish this?", self.look)
+        if agreed and found.grave:
+            grave = ", ".join(change.id for change in found.grave)
+            warning = f", with all that {lost} holds" if lost else ""
+            agreed = _asked(self.console, f"This replaces or deletes {grave}{warning}. Really?", self.look)
+        return agreed
+
+
+@contextmanager
+def _leaving(what: _Begun | _Confirmation) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _Interrupted(what.leaves) from None
+
+
+def _asked(console: Console, question: str, look: str | None = None) -> bool:
     if console.quiet or not sys.stdin.isatty():
-        raise PublishError("there is nobody to ask: look at `python deploy.py plan`, then add --yes")
-    return typer.confirm(question)
+        if look is None:
+            hidden = "see without --output json what would be done"
+            look = hidden if console.quiet else "see above what would be done"
+        raise PublishError(f"there is nobody to ask: {look}, then add --yes")
+    return bool(_question(typer.confirm, question))
 
 
-def _ask(console: Console, question: str) -> None:
-    if not _asked(console, question):
-        raise typer.Exit(1)
+def _question(ask: Callable[..., Any], question: str, **how: Any) -> Any:
+    """A person's answer. At every question nothing has been begun."""
+    try:
+        return ask(question, **how)
+    except typer.Abort:
+        raise _Interrupted(NOTHING_CHANGED) from None
+
+
+def _nothing_changed(console: Console | None = None) -> NoReturn:
+    if console is None or not console.quiet:
+        typer.echo("Nothing was changed.")
+    raise typer.Exit(1)
 
 
 def _tell_outcome(console: Console, account: Account, stage: Stage, published: Any, output: Output) -> None:
@@ -421,8 +493,7 @@ def _tell_outcome(console: Console, account: Account, stage: Stage, published: A
     from workflow.publish.show import say, show_outputs
 
     if published is None:
-        say(console, "Nothing was changed.")
-        raise typer.Exit(1)
+        _nothing_changed(console)
     pages = links(account, published.outputs)
     if output is Output.JSON:
         _print_json(
@@ -487,6 +558,7 @@ def _watch(since: Snapshot, stage: str, profile: str | None, region: str | None,
             typer.echo(f"Changed: {', '.join(file.name for file in files)}")
             subprocess.run(again, check=False)  # noqa: S603  our own command line
     except KeyboardInterrupt:
+        _end_line(sys.stdout)
         typer.echo("No longer watching.")
 
 
@@ -530,7 +602,7 @@ def _buckets(found: list[dict[str, str]]) -> list[str]:
 def _answer(question: str, default: str) -> str:
     if not sys.stdin.isatty():
         raise PublishError("there is nobody to ask: give --region, --bucket and --email")
-    return str(typer.prompt(question, default=default))
+    return str(_question(typer.prompt, question, default=default))
 
 
 def _answers(question: str, default: list[str]) -> list[str]:
@@ -585,11 +657,10 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except (AfterloopError, typer.TyperException) as error:
         _fail(*_lines(error))
+    except _Interrupted as error:
+        _fail_interrupted(f"interrupted: {error}")
     except (KeyboardInterrupt, typer.Abort):
-        _fail(
-            "interrupted: what CloudFormation has begun goes on; see `python deploy.py status`",
-            exit_status=INTERRUPTED,
-        )
+        _fail_interrupted("interrupted")
     except Exception as error:
         from workflow.publish.aws_errors import explained
 
@@ -601,11 +672,23 @@ def _one_line_errors() -> Iterator[None]:
 def _lines(error: AfterloopError | typer.TyperException) -> list[str]:
     """One line, but of a workflow one for each thing that is wrong with it."""
     if isinstance(error, typer.TyperException):
-        return [error.format_message()]
+        message = re.sub(r": (Value error, |Input (?=should ))", ": ", error.format_message())
+        return [re.sub(r"should be a valid integer\b.*", "should be a whole number", message)]
     return str(error).splitlines() if isinstance(error, WorkflowError) else [str(error)]
 
 
-def _fail(*messages: str, exit_status: int = 1) -> None:
+def _fail_interrupted(message: str) -> NoReturn:
+    _end_line(sys.stderr)
+    _fail(message, exit_status=INTERRUPTED)
+
+
+def _end_line(stream: TextIO) -> None:
+    """On a terminal Ctrl-C stands as ^C in the line: what follows begins a new one."""
+    if stream.isatty():
+        typer.echo(file=stream)
+
+
+def _fail(*messages: str, exit_status: int = 1) -> NoReturn:
     for message in messages:
         typer.echo(f"error: {' '.join(message.split())}", err=True)
     sys.exit(exit_status)

@@ -67,7 +67,8 @@ def test_a_stage_s_life(deploy: Deploy, settings: Path) -> None:
     refused = deploy()
     assert refused.returncode == 1
     assert (
-        refused.stderr == "error: there is nobody to ask: look at `python deploy.py plan`, then add --yes\n"
+        refused.stderr
+        == "error: there is nobody to ask: look at `python deploy.py plan --stage cli`, then add --yes\n"
     )
     not_there = deploy("outputs")
     assert not_there.returncode == 1

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 import deploy
 from workflow.errors import PublishError, WorkflowError
-from workflow.publish.initialising import add_stage
+from workflow.publish.destroying import Destruction
+from workflow.publish.initialising import add_stage, replaceable
 from workflow.publish.plan import Plan, ResourceChange
 from workflow.publish.show import Shown
-from workflow.stack.stages import Stage, load_stage
+from workflow.stack.stages import Shift, Stage, load_stage, load_stages
 
 ROOT = Path(deploy.__file__).parent
 
@@ -65,6 +75,14 @@ def test_without_credentials_there_is_one_line_that_names_the_local_way(
         (["plan", "--nonsense"], "No such option: --nonsense"),
         (["nonsense"], "No such command 'nonsense'"),
         (["plan", "--output", "xml"], "'xml' is not one of 'text', 'json'"),
+        (["local", "--port", "99999"], "'--port': should be less than or equal to 65535"),
+        (["local", "--port", "-1"], "'--port': should be greater than or equal to 0"),
+        (["local", "--port", "http"], "'--port': should be a whole number\n"),
+        (["report", "--from", "31.1.2026"], "'--from': '31.1.2026' is no day, such as 2026-01-31"),
+        (["loops", "list", "--older-than", "2x"], "value for --older-than: '2x' is no age, such as 30m"),
+        (["loops", "reconcile", "--since", "2x"], "3d or 1w, and no day, such as 2026-01-31"),
+        (["init"], "stages.toml: there is a stage dev already; edit it there, or name another with --stage"),
+        (["init", "--stage", "Prod"], "stage Prod: name: 'Prod' will not do"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_status_1(
@@ -110,22 +128,195 @@ def test_an_endpoint_that_nobody_serves_is_told(
     assert "error: AWS cannot be reached" in err
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:4566",
+        "localhost:4566",
+        "nonsense",
+        "http://",
+        "http://[::1",
+        "http://a:99999",
+        "http://a:b",
+        "b/c",
+    ],
+)
+def test_an_endpoint_that_is_no_url_is_told(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for command in ("plan", "loops list"):
+        status, _, err = run(*command.split(), capsys=capsys)
+        assert status == 1
+        assert err == f"error: AWS_ENDPOINT_URL: {url!r} is no URL such as http://127.0.0.1:4566\n"
+
+
+def test_an_endpoint_of_the_aws_settings_that_is_no_url_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "aws").write_text("[default]\nendpoint_url = localhost:4566\n")
+    status, _, err = run("plan", capsys=capsys)
+    assert status == 1
+    assert err.startswith("error: endpoint_url of the AWS settings: 'localhost:4566' is no URL such as ")
+
+
+def test_of_loops_without_a_command_the_help_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run("loops", capsys=capsys)
+    assert status == 1
+    assert "Usage: python deploy.py loops" in out
+    assert err == (
+        "error: give one of the commands of loops: "
+        "list, show, start, restart, stop, close, redrive, reconcile\n"
+    )
+
+
 def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy, "_reach", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         deploy.main(["plan"])
 
 
-def test_an_interruption_says_what_goes_on(
+def interrupted(*_: object, **__: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somewhere to publish to, whoever asks."""
+    somewhere = mock.Mock(id="111122223333", region="us-east-1", is_aws=True)
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
+    monkeypatch.setattr(deploy, "_reach", lambda *_: (somewhere, stage))
+    monkeypatch.setattr(deploy, "_package", lambda *_: None)
+
+
+def asks_then(happens: Callable[[], None]) -> Callable[..., None]:
+    """Stands in for a publish."""
+
+    def publish(*_: object, confirm: Callable[[Plan], bool], **__: object) -> None:
+        if confirm(CHANGE):
+            happens()
+
+    return publish
+
+
+GOES_ON = "what CloudFormation has begun goes on; see `python deploy.py status --stage dev`"
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("confirmed", "told"), [(True, GOES_ON), (False, "nothing was changed")], ids=["after yes", "before"]
+)
+def test_an_interruption_of_a_publish_says_what_goes_on(
+    confirmed: bool, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish = asks_then(interrupted) if confirmed else interrupted
+    monkeypatch.setattr("workflow.publish.publishing.publish", publish)
+    status, _, err = run("publish", "--yes", capsys=capsys)
+    assert (status, err) == (130, f"error: interrupted: {told}\n")
+
+
+@pytest.mark.usefixtures("account")
+def test_an_interruption_of_a_swap_says_what_tells_of_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(deploy, "_reach", interrupted)
-    status, _, err = run("publish", capsys=capsys)
+    monkeypatch.setattr("workflow.publish.swapping.swap", interrupted)
+    status, _, err = run("publish", "--swap", capsys=capsys)
     assert status == 130
-    assert err == "error: interrupted: what CloudFormation has begun goes on; see `python deploy.py status`\n"
+    assert err == ("error: interrupted: `python deploy.py plan --stage dev` tells if a swap was cut short\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "told"),
+    [
+        ("local", "sandbox.local.run", ": the local engine is stopped, and what was in it is gone"),
+        ("plan", "deploy._reach", ""),
+    ],
+)
+def test_other_interruptions_do_not_speak_of_cloudformation(
+    command: str, place: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(place, interrupted)
+    status, _, err = run(command, capsys=capsys)
+    assert (status, err) == (130, f"error: interrupted{told}\n")
+
+
+@pytest.mark.parametrize("stage", ["new", "dev"])
+def test_ctrl_c_at_a_question_of_init(stage: str, tmp_path: Path) -> None:
+    """In a terminal, as a process of its own: what it says has a line of its own."""
+    path = tmp_path / "stages.toml"
+    path.write_text(SHIPPED)
+    command = [sys.executable, "deploy.py", "init", "--stage", stage, "--settings", str(path)]
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb") as terminal:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+        )
+    shown = os.read(ours, 65_536)
+    while not shown.endswith(b": "):
+        shown += os.read(ours, 65_536)
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # When the last end of it is closed, a terminal answers with EIO.
+        while data := os.read(ours, 65_536):
+            shown += data
+    os.close(ours)
+
+    assert process.wait(30) == 130
+    assert shown.decode().replace("\r", "").endswith("\nerror: interrupted: nothing was changed\n")
+    assert path.read_text() == SHIPPED
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_without_anybody_to_ask_it_says_where_to_look(
+    output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asks = asks_then(interrupted)
+    monkeypatch.setattr("workflow.publish.publishing.publish", asks)
+    monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
+    monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
+    monkeypatch.setattr("workflow.publish.history.to_go_back_to", lambda *_: None)
+    doomed = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
+    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: doomed)
+    there = "above" if output == "text" else "without --output json"
+    for command, look in (
+        ("publish", "look at `python deploy.py plan --stage dev`"),
+        ("rollback", f"see {there} what would be done"),
+        ("destroy", f"see {there} what would be done"),
+    ):
+        status, out, err = run(command, "--output", output, capsys=capsys)
+        assert (status, err) == (1, f"error: there is nobody to ask: {look}, then add --yes\n")
+        assert bool(out) == (output == "text")
+
+
+@pytest.mark.usefixtures("account")
+def test_a_no_to_destroy_says_that_nothing_was_changed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    doomed = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
+    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: doomed)
+    Answers(monkeypatch, False)
+    status, out, err = run("destroy", capsys=capsys)
+    assert (status, err) == (1, "")
+    assert out.endswith("Nothing was changed.\n")
+
+
+@pytest.mark.usefixtures("account")
+def test_a_swap_is_watched_after(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: ["definition"])
+    monkeypatch.setattr("workflow.publish.watching.changes", interrupted)
+    status, out, _ = run("publish", "--swap", "--watch", capsys=capsys)
+    assert status == 0
+    assert out.splitlines() == [
+        "Swapped: definition",
+        "Watching for changes; Ctrl-C ends it.",
+        "No longer watching.",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["publish", "--help"]])
@@ -164,6 +355,87 @@ def test_init_writes_a_stage_from_options_and_does_not_write_over_it(
 
     assert status == 1
     assert "there is a stage dev already" in err
+
+
+SHIPPED = (ROOT / "stages.toml").read_text(encoding="utf-8")
+
+
+def test_init_asks_before_all_else_whether_a_stage_may_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first command that the README names, in the file as it is shipped."""
+    path = tmp_path / "stages.toml"
+    path.write_text(SHIPPED)
+    person = Answers(monkeypatch, False, True, None, "mine", "")
+
+    status, out, _ = run("init", "--settings", str(path), capsys=capsys)
+
+    assert (status, path.read_text()) == (1, SHIPPED)
+    assert out == (
+        "stages.toml has a stage dev already: us-east-1, output in human-review-outputs.\n"
+        "Nothing was changed.\n"
+    )
+    assert run("init", "--settings", str(path), capsys=capsys)[0] == 0
+    assert person.questions[:2] == ["Replace it, with all that it says?"] * 2
+    assert load_stage(path, "dev") == Stage(name="dev", region="us-east-1", output_buckets=("mine",))
+    assert list(load_stages(path)) == ["dev", "local"]
+    kept = SHIPPED[SHIPPED.index("# What `python deploy.py local`") :]
+    assert path.read_text() == (
+        SHIPPED[: SHIPPED.index("[stages.dev]")]
+        + '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["mine"]\n\n'
+        + kept
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'stages.dev = { region = "us-east-1", output_buckets = ["mine"] }\n',
+        '[stages]\ndev.region = "us-east-1"\ndev.output_buckets = ["mine"]\n',
+        '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["mine"]\nprotected = true\n',
+    ],
+)
+def test_init_does_not_ask_to_replace_what_it_cannot_or_should_not(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.toml"
+    path.write_text(text)
+    person = Answers(monkeypatch)
+    status, out, err = run("init", "--settings", str(path), capsys=capsys)
+    assert (status, out, person.questions) == (1, "", [])
+    assert err == (
+        "error: stages.toml: there is a stage dev already; edit it there, or name another with --stage\n"
+    )
+    assert path.read_text() == text
+
+
+stages = st.lists(
+    st.builds(
+        Stage,
+        name=st.from_regex(r"[a-z][a-z-]{0,5}", fullmatch=True),
+        region=st.sampled_from(["us-east-1", "eu-west-1"]),
+        output_buckets=st.just(("reviewed",)),
+        shift=st.none() | st.builds(Shift, first_percent=st.integers(1, 99)),
+        predictions=st.dictionaries(st.sampled_from(["stages", "forms"]), st.sampled_from(["a", '"[b]"'])),
+        log_retention_days=st.sampled_from([7, 30]),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda stage: stage.name,
+)
+
+
+@given(stages, st.data())
+def test_replacing_a_stage_leaves_the_others_as_they_are(written: list[Stage], data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "stages.toml"
+        for stage in written:
+            add_stage(path, stage)
+        old = data.draw(st.sampled_from(written))
+        new = Stage(name=old.name, region="us-west-2", output_buckets=("other",))
+        assert replaceable(path, old.name) == old
+        add_stage(path, new, replace=True)
+        assert list(load_stages(path).values()) == [new if stage is old else stage for stage in written]
 
 
 @pytest.mark.parametrize(
@@ -244,10 +516,11 @@ class Answers:
 
 
 def confirmed(plan: Plan, *, yes: bool = False, allow_data_loss: bool = False) -> bool:
-    console = Console(file=StringIO())
-    return deploy._confirmation(console, Shown(console), "here", yes=yes, allow_data_loss=allow_data_loss)(
-        plan
-    )
+    console, account = Console(file=StringIO()), mock.Mock(id="111122223333", region="us-east-1")
+    confirm = deploy._Confirmation(console, Shown(console), account, "dev", yes, allow_data_loss)
+    agreed = confirm(plan)
+    assert (confirm.leaves == GOES_ON) == agreed
+    return agreed
 
 
 CHANGE = Plan("afterloop-dev", creates=False, notes=["Something."])

@@ -175,6 +175,35 @@ def test_a_flow_definition_s_restart_rules_add_to_the_stage_s(write) -> None:
             "[stages.dev]\nregion = 'us-east-1'\noutput_buckets = ['s3://bbb']",
             "output_buckets.0: 's3://bbb' will not do. List the buckets",
         ),
+        (
+            "[stages.dev]\nregion = 4\noutput_buckets = ['s3://bbb']",
+            "stages.toml: stage dev: region: should be a text, not 4. Give the Region of the flow definitions, such as "
+            "us-east-1; output_buckets.0: 's3://bbb' will not do. List the buckets that your flow definitions write "
+            "output.json to, by name, without s3://.",
+        ),
+        (
+            "[stages.dev]\nregion = 'us-east-1'\noutput_buckets = []",
+            "output_buckets: should have an item, not []. List",
+        ),
+        (f"{DEV}log_retention_days = 'x'", "log_retention_days: should be a whole number, not 'x'. Give one"),
+        (f"{DEV}protected = 'maybe'", "protected: should be true or false, not 'maybe'."),
+        (f"{DEV}shift = 3", "shift: should be a table, not 3. Give first_percent"),
+        (
+            f"{DEV}predictions = {{ 'Forms 1' = 'a' }}",
+            "stage dev: predictions.Forms 1: 'Forms 1' will not do",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = ['expired']",
+            "flow_definition_settings.forms.restart.restart_on.0: 'expired' is spelt 'Expired' by the service",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nmax_atempts = 3",
+            "flow_definition_settings.forms.restart.max_atempts: there is no such key; did you mean 'max_attempts'?",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = 'Expired'",
+            "flow_definition_settings.forms.restart.restart_on: should be a list, not 'Expired'.",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_with_its_place(write, text: str, told: str) -> None:
@@ -297,6 +326,8 @@ def test_whatever_a_stage_says_it_is_loaded_or_refused_in_one_line(table: dict) 
         parameters = stage.parameters("123456789012")
     except SettingsError as error:
         problem = str(error)
+        for leaked in ("Value error", "Input should", "Tuple", "instance of", "unable to", ".;"):
+            assert leaked not in problem.replace(repr(table), "")
     else:
         assert all(len(value) <= 4096 for value in parameters.values())
         assert ReviewSettings.parse(parameters["ReviewSettings"])

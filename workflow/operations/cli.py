@@ -32,10 +32,19 @@ __all__ = ["loops"]
 
 loops = typer.Typer(
     help="List, show, start, restart and stop human loops, and put right what went wrong.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@loops.callback()
+def _which(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        names = ", ".join(context.command.list_commands(context))  # type: ignore[attr-defined]
+        raise AfterloopError(f"give one of the commands of loops: {names}")
+
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the human loop, or the key that it was started with.")
@@ -66,7 +75,7 @@ def list_(
         status=_known_word("--status", status, get_args(LoopStatus)),
         flow_definition=flow_definition,
         outcome=_known_word("--outcome", outcome, get_args(Outcome)),
-        older_than=_age(older_than) if older_than else None,
+        older_than=_age(older_than, "--older-than") if older_than else None,
     )
     found = _loops(stage, profile, region, settings)
     with _progress("Reading the ledger") as tell:
@@ -289,15 +298,18 @@ def _request(
             raise typer.BadParameter(
                 "is the whole request: leave the other options out", param_hint="--request"
             )
-        return StartRequest.read(_json_file(request, "--request"))
+        return StartRequest.read(_json_object(request, "--request"))
     if not flow_definition:
         raise typer.BadParameter("is needed, unless --request is given", param_hint="--flow-definition")
+    if (name is None) == (key is None):
+        given_too = "" if name is None else ", not both"
+        raise typer.BadParameter(f"give one of --name and --key{given_too}", param_hint="the loop's name")
     if len(given := [one for one in (input_content, document, image) if one]) != 1:
         raise typer.BadParameter(
             f"give one of --input, --document and --image, not {len(given)}", param_hint="the task"
         )
     if input_content:
-        task: dict[str, Any] = {"type": "custom", "inputContent": _json_file(input_content, "--input")}
+        task: dict[str, Any] = {"type": "custom", "inputContent": _json_object(input_content, "--input")}
     elif document:
         task = {
             "type": "textract",
@@ -316,15 +328,20 @@ def _request(
     )
 
 
-def _json_file(name: str, option: str) -> Any:
+def _json_object(name: str, option: str) -> dict[str, Any]:
+    where = "standard input" if name == "-" else name
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        return json.loads(text)
+        document = json.loads(text)
     except OSError as error:
         raise AfterloopError(f"{option}: cannot read {name}: {error.strerror}") from None
     except ValueError as error:
-        where = "standard input" if name == "-" else name
         raise AfterloopError(f"{option}: {where} is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        kind = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+        found = kind.get(type(document), "a number")
+        raise AfterloopError(f"{option}: {where} must be one JSON object, {{…}}, and is {found}")
+    return document
 
 
 def _known_word(option: str, given: str | None, words: tuple[str, ...]) -> str | None:
@@ -339,10 +356,11 @@ def _known_word(option: str, given: str | None, words: tuple[str, ...]) -> str |
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def _age(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,5})\s*([mhdw])", text.strip())
+def _age(text: str, option: str, otherwise: str = "") -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,5})\s*([mhdw])", text.strip())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no age, such as 30m, 2h, 3d or 1w", param_hint="an age")
+        told = f"{text!r} is no age, such as 30m, 2h, 3d or 1w{otherwise}"
+        raise typer.BadParameter(told, param_hint=option)
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -350,7 +368,7 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.now(UTC) - _age(text)
+        return datetime.now(UTC) - _age(text, "--since", ", and no day, such as 2026-01-31")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 

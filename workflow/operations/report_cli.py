@@ -26,19 +26,24 @@ __all__ = ["app", "chosen_period", "reading", "report"]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day, such as 2026-01-31") from None
+
+
 FlowDefinition = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name or ARN of one flow definition; all if not given.")
 ]
 First = Annotated[
     datetime | None,
-    typer.Option(
-        "--from", formats=["%Y-%m-%d"], metavar="DAY", help="First day of the human loops' creation, UTC."
-    ),
+    typer.Option("--from", parser=_day, metavar="DAY", help="First day of the human loops' creation, UTC."),
 ]
 Until = Annotated[
     datetime | None,
     typer.Option(
-        "--to", formats=["%Y-%m-%d"], metavar="DAY", help="The day after the last one; tomorrow if not given."
+        "--to", parser=_day, metavar="DAY", help="The day after the last one; tomorrow if not given."
     ),
 ]
 Source = Annotated[

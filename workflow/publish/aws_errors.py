@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from urllib.parse import urlsplit
+
 from botocore.exceptions import (
     ClientError,
     ConnectionError,
@@ -14,6 +17,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.utils import is_valid_endpoint_url
 
 from workflow.errors import AccountError
 
@@ -40,7 +44,28 @@ def explained(error: BaseException) -> AccountError | None:
             return AccountError(f"AWS cannot be reached: {error}")
         case ClientError():
             return _refused(error)
+        case ValueError() if type(error) is ValueError:
+            return _wrong_endpoint(error)
     return None
+
+
+def _wrong_endpoint(error: ValueError) -> AccountError | None:
+    """An endpoint that is no URL, which boto3 tells as a mere ValueError, in words that depend on what is wrong."""
+    for name, value in os.environ.items():
+        if name.startswith("AWS_ENDPOINT_URL") and value and not _is_endpoint(value):
+            return AccountError(f"{name}: {value!r} is no URL such as http://127.0.0.1:4566")
+    told = str(error).removeprefix("Invalid endpoint: ")
+    if told == str(error):
+        return None
+    return AccountError(f"endpoint_url of the AWS settings: {told!r} is no URL such as http://127.0.0.1:4566")
+
+
+def _is_endpoint(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and parts.port != 0 and is_valid_endpoint_url(url)
+    except ValueError:
+        return False
 
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from workflow.errors import SettingsError
 from workflow.stack.stages import Stage, load_stages
 
-__all__ = ["HEADER", "add_stage", "buckets_of", "written"]
+__all__ = ["HEADER", "add_stage", "buckets_of", "replaceable", "written"]
 
 HEADER = """\
 # The stages of this workflow: one table each, one stack each.
@@ -31,20 +32,76 @@ def written(stage: Stage) -> str:
     return f"[stages.{stage.name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
 
 
-def add_stage(path: Path, stage: Stage) -> None:
-    """Adds a stage to the end of a settings file, which is made when it is not there.
+def replaceable(path: Path, name: str, *, ask: bool = True) -> Stage | None:
+    """The stage of that name that `add_stage` can replace; None when there is none of that name.
+
+    Args:
+        path: the settings file; it need not be there.
+        name: the stage's.
+        ask: whether there is somebody to ask if it may be replaced.
 
     Raises:
-        SettingsError: the file has a stage of that name, or is not what a settings file is.
+        SettingsError: there is one, and it cannot be replaced; or the file is not what a settings file is.
     """
-    before = ""
+    stage = load_stages(path).get(name) if path.exists() else None
+    if stage and (not ask or stage.protected or _around(path.read_text(encoding="utf-8"), name) is None):
+        raise _is_there(path, name)
+    return stage
+
+
+def add_stage(path: Path, stage: Stage, *, replace: bool = False) -> None:
+    """Writes a stage into a settings file, which is made when it is not there.
+
+    Args:
+        path: the settings file.
+        stage: what to write: in place of the stage of that name, or at the end.
+        replace: whether a stage of that name may be replaced.
+
+    Raises:
+        SettingsError: the file has a stage of that name that is not to be replaced, or cannot be; or it is
+            not what a settings file is.
+    """
+    before, after = HEADER, ""
     if path.exists():
-        if stage.name in load_stages(path):
-            raise SettingsError(
-                f"{path.name}: there is a stage {stage.name} already; edit it there, or name another"
-            )
         before = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
-    path.write_text(f"{before or HEADER}\n{written(stage)}", encoding="utf-8")
+        if stage.name in load_stages(path):
+            around = _around(before, stage.name) if replace else None
+            if around is None:
+                raise _is_there(path, stage.name)
+            before, after = around
+    gap = "\n" if before and not before.endswith("\n\n") else ""
+    path.write_text(f"{before}{gap}{written(stage)}{after}", encoding="utf-8")
+
+
+def _is_there(path: Path, name: str) -> SettingsError:
+    return SettingsError(
+        f"{path.name}: there is a stage {name} already; edit it there, or name another with --stage"
+    )
+
+
+def _around(text: str, name: str) -> tuple[str, str] | None:
+    """The text before and after the tables of a stage; None where they cannot be told from the rest.
+
+    Comments at their end, which belong to what follows, stay.
+    """
+    header = re.compile(rf"\s*\[\s*stages\s*\.\s*{re.escape(name)}\s*[.\]]")
+    lines = text.splitlines(keepends=True)
+    tables = [number for number, line in enumerate(lines) if re.match(r"\s*\[", line)]
+    own = [number for number in tables if header.match(lines[number])]
+    if not own:
+        return None
+    end = next((number for number in tables if number > own[-1]), len(lines))
+    while end > own[-1] + 1 and re.match(r"\s*(#|$)", lines[end - 1]):
+        end -= 1
+    before, after = "".join(lines[: own[0]]), "".join(lines[end:])
+    # Only if what goes is this stage and nothing else: TOML has many ways to write the same.
+    document = tomllib.loads(text)
+    del document["stages"][name]
+    try:
+        rest = tomllib.loads(before + after)
+    except tomllib.TOMLDecodeError:
+        return None
+    return (before, after) if rest.get("stages", {}) == document["stages"] else None
 
 
 def _toml(value: Any) -> str:

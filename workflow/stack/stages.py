@@ -133,7 +133,7 @@ class Stage(_Settings):
     notification_emails: tuple[Email, ...] = Field(default=(), description="List e-mail addresses.")
     escalation_emails: tuple[Email, ...] = Field(default=(), description="List e-mail addresses.")
     log_retention_days: Annotated[int, AfterValidator(_can_be_kept)] = Field(
-        default=30, description="Use one of those."
+        default=30, description="Give one of the numbers of days that CloudWatch Logs has, such as 30 or 365."
     )
     protected: bool = Field(default=False, description="Use true or false.")
     worker_identity: Literal["keep", "hash", "drop"] = Field(
@@ -284,9 +284,8 @@ class Stage(_Settings):
             try:
                 RestartRules.model_validate(_merged(self.restart.model_dump(), settings.restart))
             except ValidationError as error:
-                first = error.errors()[0]
-                where = _key(("flow_definition_settings", flow, "restart", *first["loc"]))
-                raise ValueError(f"{where}: {first['msg']}") from None
+                at = ("flow_definition_settings", flow, "restart")
+                raise ValueError(_told(error.errors()[0], at, field=("restart",))) from None
         for flow in self.flow_definitions:
             if self._is_elsewhere(flow):
                 raise ValueError(
@@ -383,7 +382,8 @@ def checked_stage(file: str, name: str, table: Any) -> Stage:
         stage = Stage(name=name, **table)
         stage.parameters(account="0" * 12)  # Whatever the account: are they short enough?
     except ValidationError as error:
-        problems = "; ".join(_told(problem) for problem in error.errors())
+        *others, last = [_told(problem) for problem in error.errors() if not _follows(problem)]
+        problems = "".join(f"{other.removesuffix('.')}; " for other in others) + last
         raise SettingsError(f"{file}: stage {name}: {problems}") from None
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}") from None
@@ -414,10 +414,16 @@ def _tables(path: Path) -> dict[str, Any]:
     return tables
 
 
-def _told(problem: Any) -> str:
-    """One validation problem as `key: what is wrong. What to do.`"""
-    key = _key(problem["loc"])
-    model, advice = _field_at(problem["loc"])
+def _told(problem: Any, at: tuple[str, ...] = (), *, field: tuple[str, ...] = ()) -> str:
+    """One validation problem as `key: what is wrong. What to do.`
+
+    Args:
+        problem: as pydantic has it.
+        at: where in the stage it is, if it is not of the stage itself.
+        field: which field of a stage has the same type as what is there.
+    """
+    key = _key((*at, *problem["loc"]))
+    model, advice = _field_at((*field, *problem["loc"]))
     match problem["type"]:
         case "extra_forbidden":
             keys = [field for field in model.model_fields if field != "name"]
@@ -431,19 +437,41 @@ def _told(problem: Any) -> str:
         case "string_pattern_mismatch":
             return f"{key}: {problem['input']!r} will not do. {advice}".rstrip()
         case _:
-            return f"{key}: {_reworded(problem['msg'])}, not {problem['input']!r}. {advice}".rstrip()
+            return f"{key}: {_words(problem)}, not {problem['input']!r}. {advice}".rstrip()
+
+
+def _follows(problem: Any) -> bool:
+    """Whether a problem is told already: a list that lacks items only because those that it has will not do."""
+    return problem["type"] == "too_short" and len(problem["input"]) > 0
 
 
 def _key(location: tuple[Any, ...]) -> str:
-    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in location)
+    # pydantic marks a key that will not do, against the value that it has.
+    parts = location[:-1] if location and location[-1] == "[key]" else location
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in parts)
 
 
-def _reworded(message: str) -> str:
-    return (
-        re.sub(r"^Input should", "should", message)
-        .replace("valid tuple", "list")
-        .replace("valid dictionary", "table")
-    )
+_WORDS = {
+    "int": "should be a whole number",
+    "float": "should be a number",
+    "finite": "should be a finite number",
+    "bool": "should be true or false",
+    "string": "should be a text",
+    "tuple": "should be a list",
+    "dict": "should be a table",
+    "model": "should be a table",
+}
+"""What TOML calls it, by how pydantic's type of a problem begins."""
+
+
+def _words(problem: Any) -> str:
+    kind = str(problem["type"])
+    if kind == "too_short":
+        return "should have an item"
+    if kind == "string_too_long":
+        return f"should have at most {problem['ctx']['max_length']} characters"
+    message = re.sub(r"^Input should", "should", problem["msg"])
+    return _WORDS.get(kind.partition("_")[0], message)
 
 
 def _field_at(location: tuple[Any, ...]) -> tuple[type[BaseModel], str]:

@@ -120,7 +120,8 @@ class Ledger:
     def open(self, loop: Loop) -> Loop | None:
         """Write a row for a loop that is about to start, unless there is one.
 
-        A row that tells of a refused start does not count: nothing was started under its name.
+        A row that tells of a refused start does not count: nothing was started under its name. To a restart it does,
+        unless it is the same restart's: whether a name is another's must not change from one try to the next.
 
         Returns:
             None when the row was written, otherwise the row that was there already, untouched.
@@ -128,13 +129,15 @@ class Ledger:
         moment = now()
         # Rows without createdAt would be missing in both indexes.
         row = loop.model_copy(update={"created_at": loop.created_at or moment, "updated_at": moment})
+        same = {":previous": {"S": loop.previous_loop_name}} if loop.previous_loop_name else {}
+        refused = "#status = :refused" + (" AND previousLoopName = :previous" if same else "")
         try:
             self._client.put_item(
                 TableName=self._table,
                 Item=_attributes(row),
-                ConditionExpression="attribute_not_exists(humanLoopName) OR #status = :refused",
+                ConditionExpression=f"attribute_not_exists(humanLoopName) OR ({refused})",
                 ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":refused": {"S": "Refused"}},
+                ExpressionAttributeValues={":refused": {"S": "Refused"}, **same},
             )
         except ClientError as error:
             if not _condition_failed(error):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["InvalidLoopName", "check", "from_key", "of_restart"]
+__all__ = ["InvalidLoopName", "check", "from_key", "of_restart", "of_restart_instead"]
 
 LONGEST = 63
 _PATTERN = re.compile(r"[a-z0-9](-*[a-z0-9])*")
@@ -55,6 +55,11 @@ def of_restart(root: str, attempt: int) -> str:
     suffix = f"attempt-{attempt}"
     name = f"{root}-{suffix}"
     return name if len(name) <= LONGEST else _shortened(root, f"{_digest(root)}-{suffix}")
+
+
+def of_restart_instead(root: str, attempt: int) -> str:
+    """The name of that attempt where its own is another loop's: it follows from the two as well."""
+    return _shortened(root, f"{_digest(f'{root} {attempt}')}-attempt-{attempt}")
 
 
 def _shortened(readable: str, suffix: str) -> str:

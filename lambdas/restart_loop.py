@@ -74,7 +74,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Raises:
         InputUnknown: The ledger does not know the loop, or not its input.
-        NameTaken: A loop of the new name exists that is not this restart.
+        NameTaken: Other loops have both names that the restart may have.
     """
     restart = Restart.model_validate(event)
     failed = ledger().find(restart.human_loop_name)

@@ -92,6 +92,18 @@ REFUSALS = frozenset(
 """Errors that say that the loop was not started, and that the same call would be refused again."""
 
 
+_ABOUT_THE_LOOP = (
+    "flow_definition_arn",
+    "task_type",
+    "attempt",
+    "max_attempts",
+    "root_loop_name",
+    "previous_loop_name",
+    "input_location",
+    "input_digest",
+)
+
+
 class StartError(ValueError):
     """The loop was not started, and the caller can do something about it."""
 
@@ -274,38 +286,51 @@ class Starter:
     def restart(self, failed: Loop, flow_definition_arn: str) -> StartedLoop:
         """Start the next attempt of a failed loop, with the same input and a name that follows from root and attempt.
 
-        If it was started before, that is the restart, also where it went to another flow definition. Who waits for
-        the failed loop waits for the next one.
+        If it was started before, that is the restart, also where it went to another flow definition. Where somebody
+        has given the name to another loop, the restart has a second one. Who waits for the failed loop waits for the
+        next one.
 
         Raises:
             InputUnknown: The ledger does not know the input of the failed loop.
             InvalidRequest: The flow definition is none of the stage's.
-            NameTaken: A loop of the new name exists that is not this restart.
+            NameTaken: Other loops have both names.
             StartRefused: The service refuses.
         """
         self._must_hear_of(flow_definition_arn)
         kept = self._kept(failed)
         attempt = failed.attempt + 1
-        name = loop_names.of_restart(failed.root, attempt)
-        started = self._run(
-            Loop(
-                human_loop_name=name,
-                flow_definition_arn=flow_definition_arn,
-                status="Starting",
-                task_type=kept.task.type,
-                attempt=attempt,
-                max_attempts=failed.max_attempts,
-                root_loop_name=failed.root,
-                previous_loop_name=failed.human_loop_name,
-                input_location=failed.input_location,
-                input_digest=failed.input_digest,
-            ),
-            kept,
+        names = [
+            name(failed.root, attempt) for name in (loop_names.of_restart, loop_names.of_restart_instead)
+        ]
+        if failed.next_loop_name in names:
+            names.sort(key=failed.next_loop_name.__ne__)
+        for name in names:
+            try:
+                started = self._run(
+                    Loop(
+                        human_loop_name=name,
+                        flow_definition_arn=flow_definition_arn,
+                        status="Starting",
+                        task_type=kept.task.type,
+                        attempt=attempt,
+                        max_attempts=failed.max_attempts,
+                        root_loop_name=failed.root,
+                        previous_loop_name=failed.human_loop_name,
+                        input_location=failed.input_location,
+                        input_digest=failed.input_digest,
+                    ),
+                    kept,
+                )
+            except NameTaken:
+                continue
+            # From here on nobody can begin to wait for the failed loop: who waits for it now is all who do.
+            self.ledger.update(failed.human_loop_name, next_loop_name=name)
+            self.waiting.follow(failed.human_loop_name)
+            return started
+        raise NameTaken(
+            f"Human loop {failed.human_loop_name!r} cannot be started again: {' and '.join(map(repr, names))}, the "
+            "names that its restart may have, are taken by loops that are not its restart."
         )
-        # From here on nobody can begin to wait for the failed loop: who waits for it now is all who do.
-        self.ledger.update(failed.human_loop_name, next_loop_name=name)
-        self.waiting.follow(failed.human_loop_name)
-        return started
 
     def resume(self, loop: Loop) -> StartedLoop:
         """Go on with a row that was left `Starting`, from the input that was stored with it.
@@ -352,12 +377,11 @@ class Starter:
         row = row.model_copy(update={"created_at": row.created_at or now()})
         there = self.ledger.open(row)
         if there is not None:
-            if there.input_digest != row.input_digest or not (
-                there.flow_definition_arn == row.flow_definition_arn or _is_same_restart(there, row)
-            ):
+            if not _is_same_start(there, row):
                 raise NameTaken(
                     f"Human loop name {row.human_loop_name!r} is taken: the ledger has a loop of that name "
-                    "with another input or flow definition. Use another name or key."
+                    "with another input or flow definition. Use another name or key, one that differs for each "
+                    "matter: inside a Map, for each item."
                 )
             if there.status != "Starting":
                 return self._told_again(there)
@@ -376,8 +400,14 @@ class Starter:
                 raise _refusal(row, error) from error
         except StartError as refusal:
             if caller_is_told:
+                # What ends under a name that is taken is a loop of elsewhere: nothing of this row is about it.
+                about_it = dict.fromkeys(_ABOUT_THE_LOOP) if isinstance(refusal, NameTaken) else {}
                 self.ledger.update(
-                    row.human_loop_name, only_while=("Starting",), status="Refused", reason=str(refusal)
+                    row.human_loop_name,
+                    only_while=("Starting",),
+                    status="Refused",
+                    reason=str(refusal),
+                    **about_it,
                 )
             raise
 
@@ -499,9 +529,11 @@ class _Call(NamedTuple):
     """The field of its request that names what is looked at."""
 
 
-def _is_same_restart(one: Loop, other: Loop) -> bool:
-    # Of a loop there is one restart. The rules may have sent it elsewhere than they would today.
-    return one.previous_loop_name is not None and one.previous_loop_name == other.previous_loop_name
+def _is_same_start(there: Loop, row: Loop) -> bool:
+    if row.previous_loop_name is not None:
+        # Of a loop there is one restart. The rules may have sent it elsewhere than they would today.
+        return there.previous_loop_name == row.previous_loop_name
+    return (there.input_digest, there.flow_definition_arn) == (row.input_digest, row.flow_definition_arn)
 
 
 def _refusal(row: Loop, error: ClientError) -> StartRefused:

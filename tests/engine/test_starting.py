@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas import loop_names
 from lambdas.ledger import Ledger, Loop
 from lambdas.loop_names import InvalidLoopName
 from lambdas.starting import (
@@ -490,3 +491,88 @@ def test_a_refused_restart_can_be_made_again(place: Place, name: str) -> None:
     started = place.starter().restart(failed, place.flows["custom"])
 
     assert place.sandbox.loops.get(started.human_loop_name).status == "InProgress"
+
+
+def test_a_loop_that_has_the_name_of_a_restart_is_not_taken_for_it(place: Place, name: str) -> None:
+    stranger = f"{name}-attempt-2"
+    place.starter().start(place.request("custom", stranger))
+    before = place.ledger.find(stranger)
+    failed = failed_loop(place, name)
+
+    started = place.starter().restart(failed, place.flows["custom"])
+
+    assert place.ledger.find(stranger) == before
+    assert started.human_loop_name != stranger
+    assert not started.already
+    first, second = place.ledger.find(name), place.ledger.find(started.human_loop_name)
+    assert first is not None
+    assert second is not None
+    assert (first.next_loop_name, second.previous_loop_name) == (second.human_loop_name, name)
+    assert (second.attempt, second.root_loop_name, second.status) == (2, name, "InProgress")
+    for row in (failed, first):  # Whatever is known of the restart, a second call finds it.
+        again = place.starter().restart(row, place.flows["custom"])
+        assert (again.human_loop_name, again.already) == (started.human_loop_name, True)
+    assert sorted(place.loops(name)) == sorted([name, stranger, started.human_loop_name])
+
+
+def test_a_refused_start_keeps_the_name_from_a_restart(place: Place, name: str) -> None:
+    """So that a name that was another's at one try is another's at the next."""
+    stranger = f"{name}-attempt-2"
+    with pytest.raises(StartRefused):
+        place.starter().start(
+            place.request("custom", stranger, flowDefinitionArn=place.flows["custom"] + "-wrong")
+        )
+    failed = failed_loop(place, name)
+    started = place.starter().restart(failed, place.flows["custom"])
+    assert started.human_loop_name == loop_names.of_restart_instead(name, 2)
+    row = place.ledger.find(stranger)
+    assert row is not None
+    assert row.status == "Refused"
+
+
+def test_racing_restarts_beside_a_loop_that_has_their_name_are_one_restart(place: Place, name: str) -> None:
+    place.starter().start(place.request("custom", f"{name}-attempt-2"))
+    failed = failed_loop(place, name)
+    gate = threading.Barrier(3, timeout=20)
+
+    def meet(when: str, operation: str) -> None:
+        if when == "before" and operation == "PutItem":
+            gate.wait()
+
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(place.starter(meet).restart, failed, place.flows["custom"]) for _ in range(3)]
+        names = {call.result().human_loop_name for call in calls}
+
+    assert names == {loop_names.of_restart_instead(name, 2)}
+    assert len(place.loops(name)) == 3
+
+
+def test_where_both_names_of_a_restart_are_taken_that_is_told(place: Place, name: str) -> None:
+    taken = [f"{name}-attempt-2", loop_names.of_restart_instead(name, 2)]
+    for one in taken:
+        place.starter().start(place.request("custom", one))
+    failed = failed_loop(place, name)
+    with pytest.raises(NameTaken, match=f"'{name}' cannot be started again: '{taken[0]}' and '{taken[1]}'"):
+        place.starter().restart(failed, place.flows["custom"])
+    row = place.ledger.find(name)
+    assert row is not None
+    assert row.next_loop_name is None
+
+
+def test_a_restart_whose_name_a_loop_of_elsewhere_has_gets_another(
+    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdas.starting.CLOCKS_DIFFER", timedelta(0))
+    stranger = f"{name}-attempt-2"
+    place.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
+        HumanLoopName=stranger,
+        FlowDefinitionArn=place.flows["custom"],
+        HumanLoopInput={"InputContent": "{}"},
+    )
+    failed = failed_loop(place, name)
+    started = place.starter().restart(failed, place.flows["custom"])
+    assert started.human_loop_name == loop_names.of_restart_instead(name, 2)
+    # When that loop fails, it is nobody's second attempt, and is not started again with this one's input.
+    row = place.ledger.find(stranger)
+    assert row is not None
+    assert (row.status, row.attempt, row.previous_loop_name, row.input_location) == ("Refused", 1, None, None)

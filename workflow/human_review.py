@@ -25,7 +25,8 @@ step
 - fails with `States.Timeout` when none of this came in time.
 
 All of these can be caught by name. An execution that is run again, or a retry, asks the same people the same thing: it
-finds the loop by its key, and waits for it, or gets the answer that was given.
+finds the loop by its key, and waits for it, or gets the answer that was given. Without a key each entry of the step is
+a matter of its own, which its retries find.
 
 The role of your state machine needs `lambda:InvokeFunction` on StartLoop, and nothing else:
 `workflow.stack.permissions.statements_for(definition(…))` says so, too.
@@ -80,8 +81,9 @@ class HumanReview(LambdaStep):
         textract: AnalyzeDocument's request, without HumanLoopConfig; the document is an S3Object.
         rekognition: DetectModerationLabels' request, likewise.
         key: Your own name for the matter (an order, a document): the same key, the same loop; the same key with
-            another input is refused (`NameTaken`). Inside a Map it must tell the items apart. Without it the loop
-            belongs to the execution.
+            another input is refused (`NameTaken`). Inside a Map it must tell the items apart, and cannot be left out,
+            unless the Map is distributed. Without it the loop belongs to the execution and to this entry of the
+            step: if the execution comes to the step again, people are asked anew.
         human_loop_name: The loop's name, instead of the key, if you need to choose it.
         content_classifiers: "FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent": what A2I wants to know.
         kwargs: As of every Task: `result_path`, `result_selector`, `output_path`, `catch`, `comment`…; a `retry` takes
@@ -119,6 +121,7 @@ class HumanReview(LambdaStep):
             **({"contentClassifiers": list(content_classifiers)} if content_classifiers else {}),
             **_given("taskToken", _TOKEN[jsonata], jsonata),
         }
+        self._is_of_the_execution = key is None and human_loop_name is None
         function = start_loop or _start_loop(flow_definition_arn, stage)
         kwargs.setdefault("retry", _start_again())
         super().__init__(
@@ -138,6 +141,16 @@ class HumanReview(LambdaStep):
         if problem:
             raise WorkflowError(f"state {state_id!r} ({places(self)[state_id]}): {problem}")
 
+    def problem_in_map(self) -> str | None:
+        """Items come to the step in one execution, maybe at one time: nothing that a state is told tells them apart."""
+        if not self._is_of_the_execution:
+            return None
+        return (
+            "inside a Map give key, a path to what tells the items apart, such as "
+            f"{_example_of_key(self.fields.get('query_language') == 'JSONata')!r}: without it all items would ask for "
+            "one loop"
+        )
+
 
 def longest_review_seconds(task_lifetime_seconds: int, restart: RestartRules) -> int:
     """How long it may take until a loop has ended for good: every attempt expires, every wait is the longest."""
@@ -147,9 +160,12 @@ def longest_review_seconds(task_lifetime_seconds: int, restart: RestartRules) ->
 
 
 _TOKEN = {False: "$$.Task.Token", True: "{% $states.context.Task.Token %}"}
+# Names first, to be read in the loop's name; but two state machines may have executions of one name. The time is that
+# of the entry, which a Retry does not change.
+_OF_THE_ENTRY = ("Execution.Name", "State.Name", "State.EnteredTime", "Execution.Id")
 _OF_THE_EXECUTION = {
-    False: "States.Format('{} {}', $$.Execution.Name, $$.State.Name)",
-    True: "{% $states.context.Execution.Name & ' ' & $states.context.State.Name %}",
+    False: f"States.Format('{{}} {{}} {{}} {{}}', {', '.join(f'$$.{field}' for field in _OF_THE_ENTRY)})",
+    True: "{% " + " & ' ' & ".join(f"$states.context.{field}" for field in _OF_THE_ENTRY) + " %}",
 }
 
 
@@ -239,12 +255,15 @@ def _wrong_name(key: Any, human_loop_name: Any, jsonata: bool) -> str | None:
         return "give either key or human_loop_name"
     for field, value in (("key", key), ("human_loop_name", human_loop_name)):
         if value is not None and not _varies(value, jsonata):
-            example = "{% $states.input.id %}" if jsonata else "$.id"
             return (
                 f"{field}: {value!r} is the same in every execution, and so would be the loop; give a path, such as "
-                f"{example!r}, or leave it out: then the loop belongs to the execution"
+                f"{_example_of_key(jsonata)!r}, or leave it out: then the loop belongs to the execution"
             )
     return None
+
+
+def _example_of_key(jsonata: bool) -> str:
+    return "{% $states.input.id %}" if jsonata else "$.id"
 
 
 def _wrong_time(timeout: Any, lifetime: Any, restart: RestartRules) -> str | None:

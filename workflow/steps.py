@@ -286,6 +286,10 @@ class _Step(_Fields, State):
         """Add a Catch, or a list of these, after those that are there."""
         super().add_catch(self._expect_blocks(catch, SDK.Catch))
 
+    def problem_in_map(self) -> str | None:
+        """What is wrong with this state where it runs for each item of an inline Map; None if nothing is."""
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """Render this state alone, as it stands in a definition's States."""
         return _plain_state(super().to_dict(), self)
@@ -444,6 +448,11 @@ class Map(_Step, SDK.Map):
     def to_dict(self) -> dict[str, Any]:
         """Render this state and the machine that runs for every item."""
         raw = State.to_dict(self)
+        # Each item of a distributed Map has an execution of its own.
+        if (self.processor_config or {}).get("Mode") != "DISTRIBUTED":
+            for state in inside(self):
+                if isinstance(state, _Step) and (problem := state.problem_in_map()):
+                    raise WorkflowError(f"{_who(state)}: {problem}")
         if self.item_processor is not None:
             config = {"ProcessorConfig": dict(self.processor_config)} if self.processor_config else {}
             raw["ItemProcessor"] = config | _machine(self.item_processor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from lambdas import loop_names
 from lambdas.agreed_answer import MOST_BYTES
 from lambdas.restart_policy import RestartRules
 from lambdas.waiting import Tokens
@@ -26,7 +25,7 @@ from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
 from workflow.stack.permissions import statements_for
-from workflow.steps import Catch, Chain, Pass, definition
+from workflow.steps import Catch, Chain, Choice, ChoiceRule, Map, Pass, definition
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/ask_people.py"
 INPUT = {"text": "The lamp in it was broken", "prediction": {"label": "praise", "confidence": 0.53}}
@@ -290,18 +289,15 @@ def test_what_cannot_be_started_fails_the_step_with_the_functions_own_error(
     assert nowhere in json.loads(output["error"]["Cause"])["errorMessage"]
 
 
-@pytest.mark.parametrize("jsonata", [False, True], ids=["JSONPath", "JSONata"])
-def test_without_a_key_the_loop_belongs_to_the_execution(
-    published: PublishedStage, parents: Parents, flow: str, jsonata: bool
-) -> None:
-    changes: dict[str, Any] = {"input_content": {"taskObject.$": "$.text"}, "output_path": "$.answers"}
+def ask_without_a_key(published: PublishedStage, flow: str, jsonata: bool = False) -> HumanReview:
+    changes: dict[str, Any] = {"input_content": {"taskObject.$": "$.text"}, "result_path": "$.people"}
     if jsonata:
         changes = {
             "query_language": "JSONata",
             "input_content": {"taskObject": "{% $states.input.text %}"},
-            "output": "{% $states.result.answers %}",
+            "output": "{% $merge([$states.input, {'people': $states.result}]) %}",
         }
-    ask = HumanReview(
+    return HumanReview(
         "Ask people",
         stage=published.stage.name,
         flow_definition_arn=flow,
@@ -309,12 +305,147 @@ def test_without_a_key_the_loop_belongs_to_the_execution(
         timeout_seconds=3600,
         **changes,
     )
-    execution = parents.start(parents.publish(definition(ask)), published.name())
-    name = loop_names.from_key(f"{execution.rpartition(':')[2]} Ask people")
-    published.eventually(lambda: parents.tokens.of(name), message=f"{name} is waited for")
-    assert published.sandbox.loops.get(name).input_content == {"taskObject": INPUT["text"]}
+
+
+@pytest.fixture
+def asked(published: PublishedStage) -> Callable[..., list[str]]:
+    """A function that waits until as many loops are asked of a flow definition; their names, oldest first."""
+
+    def names(flow: str, count: int) -> list[str]:
+        def loops() -> list[str]:
+            found = [loop for loop in published.sandbox.loops.list() if loop.flow_definition_arn == flow]
+            return [loop.name for loop in sorted(found, key=lambda loop: loop.created_at)]
+
+        published.eventually(lambda: len(loops()) >= count, message=f"{count} loops of {flow}")
+        return loops()
+
+    return names
+
+
+JSONPATH_AND_JSONATA = pytest.mark.parametrize("jsonata", [False, True], ids=["JSONPath", "JSONata"])
+
+
+@JSONPATH_AND_JSONATA
+def test_without_a_key_the_loop_belongs_to_the_execution(
+    published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
+) -> None:
+    """Whatever its name is: that is unique to a state machine, not to an account."""
+    flow = published.flow_definition()
+    order = published.name("order")
+    machines = [
+        parents.publish(definition(ask_without_a_key(published, flow, jsonata))),
+        parents.publish(definition(Chain([ask_without_a_key(published, flow, jsonata), Pass("Other")]))),
+        parents.publish(definition(Chain([ask_without_a_key(published, flow, jsonata), Pass("Third")]))),
+    ]
+    executions = []
+    for machine, text in zip(machines, ("one", "another", "one"), strict=True):
+        given = json.dumps({"text": text})
+        started = parents.states.start_execution(stateMachineArn=machine, name=order, input=given)
+        executions.append(started["executionArn"])
+        asked(flow, len(executions))
+
+    names = asked(flow, 3)
+    assert len(set(names)) == 3
+    assert all(name.startswith(f"{order}-ask-people-") for name in names)
+    for name, answer in zip(names, (COMPLAINT, QUESTION, COMPLAINT_TOO), strict=True):
+        published.eventually(lambda name=name: parents.tokens.of(name))
+        published.sandbox.loops.answer(name, answer)
+    people = [parents.ended(execution)["people"] for execution in executions]
+    assert [one["humanLoopName"] for one in people] == names
+    assert [one["answers"]["sentiment"] for one in people] == ["complaint", "question", "complaint"]
+
+
+@JSONPATH_AND_JSONATA
+def test_without_a_key_a_retry_finds_the_loop_of_its_entry(
+    published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
+) -> None:
+    flow = published.flow_definition()
+    machine = parents.publish(definition(ask_without_a_key(published, flow, jsonata)))
+    # As often as boto3 tries: the function fails then, and the step tries again.
+    published.sandbox.loops.refuse("StartHumanLoop", "ThrottlingException", times=4)
+    execution = parents.start(machine, published.name())
+    (name,) = asked(flow, 1)
+    published.eventually(lambda: parents.tokens.of(name))
     published.sandbox.loops.answer(name, COMPLAINT)
-    assert parents.ended(execution) == {"comment": "Broken on arrival", "sentiment": "complaint"}
+    assert parents.ended(execution)["people"]["humanLoopName"] == name
+    history = published.states.get_execution_history(executionArn=execution)["events"]
+    assert [event["type"] for event in history].count("TaskFailed") == 1
+    rows = published.ledger.select(flow_definition_arn=flow)
+    assert [row.human_loop_name for row in rows] == [name]
+
+
+@JSONPATH_AND_JSONATA
+def test_without_a_key_who_comes_to_the_step_again_asks_anew(
+    published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
+) -> None:
+    flow = published.flow_definition()
+    ask = ask_without_a_key(published, flow, jsonata)
+    sure = Choice("Sure?")
+    sure.add_choice(ChoiceRule.StringEquals(variable="$.people.answers.sentiment", value="question"), ask)
+    sure.default_choice(Pass("Go on"))
+    ask.next(sure)
+    execution = parents.start(parents.publish(definition(ask)), published.name())
+    for number, answer in enumerate((QUESTION, QUESTION, COMPLAINT), 1):
+        name = asked(flow, number)[-1]
+        published.eventually(lambda name=name: parents.tokens.of(name))
+        published.sandbox.loops.answer(name, answer)
+    people = parents.ended(execution)["people"]
+    names = asked(flow, 3)
+    assert len(set(names)) == 3
+    assert (people["humanLoopName"], people["answers"]["sentiment"]) == (names[-1], "complaint")
+
+
+def each_item(published: PublishedStage, flow: str, key: str) -> dict[str, Any]:
+    ask = HumanReview(
+        "Ask people",
+        stage=published.stage.name,
+        flow_definition_arn=flow,
+        key=key,
+        input_content={"taskObject.$": "$.text"},
+        task_lifetime_seconds=600,
+        timeout_seconds=3600,
+    )
+    return definition(Map("Each message", items_path="$.messages", item_processor=ask))
+
+
+def test_in_a_map_each_item_is_asked_about_by_its_key(
+    published: PublishedStage, parents: Parents, asked: Any
+) -> None:
+    flow = published.flow_definition()
+    machine = parents.publish(each_item(published, flow, "$.id"))
+    ids = [published.name("item") for _ in range(3)]
+    # Two are alike: what tells them apart is the key.
+    texts = ("Broken", "Broken", "Where is it?")
+    messages = [{"id": one, "text": text} for one, text in zip(ids, texts, strict=True)]
+    execution = parents.states.start_execution(
+        stateMachineArn=machine, input=json.dumps({"messages": messages})
+    )["executionArn"]
+    assert sorted(asked(flow, 3)) == sorted(ids)
+    answers = dict(zip(ids, (COMPLAINT, QUESTION, COMPLAINT_TOO), strict=True))
+    for name, answer in answers.items():
+        published.eventually(lambda name=name: parents.tokens.of(name))
+        published.sandbox.loops.answer(name, answer)
+    people: Any = parents.ended(execution)
+    assert [one["humanLoopName"] for one in people] == ids
+    assert [one["answers"]["sentiment"] for one in people] == ["complaint", "question", "complaint"]
+
+
+def test_in_a_map_a_key_that_is_the_same_for_all_items_is_told(
+    published: PublishedStage, parents: Parents, flow: str
+) -> None:
+    machine = parents.publish(each_item(published, flow, "$$.Execution.Id"))
+    messages = [{"text": "Broken"}, {"text": "Where is it?"}]
+    execution = parents.states.start_execution(
+        stateMachineArn=machine, input=json.dumps({"messages": messages})
+    )["executionArn"]
+
+    def failed() -> bool:
+        history = published.states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+        found = json.dumps(history, default=str)
+        return "NameTaken" in found and "inside a Map, for each item" in found
+
+    published.eventually(failed)
+    published.states.stop_execution(executionArn=execution)
 
 
 def test_a_start_that_fails_in_passing_is_made_again(

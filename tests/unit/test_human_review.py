@@ -19,6 +19,8 @@ from workflow.steps import (
     Chain,
     ExecutionInput,
     LambdaStep,
+    Map,
+    Parallel,
     Pass,
     definition,
 )
@@ -97,7 +99,13 @@ def test_with_jsonata_it_says_the_same() -> None:
         ({"key": ExecutionInput()["order"]}, {"key.$": "$$.Execution.Input['order']"}),
         ({"key": "States.Format('order {}', $.id)"}, {"key.$": "States.Format('order {}', $.id)"}),
         ({"key": None, "human_loop_name": "$.name"}, {"humanLoopName.$": "$.name"}),
-        ({"key": None}, {"key.$": "States.Format('{} {}', $$.Execution.Name, $$.State.Name)"}),
+        (
+            {"key": None},
+            {
+                "key.$": "States.Format('{} {} {} {}', $$.Execution.Name, $$.State.Name, $$.State.EnteredTime, "
+                "$$.Execution.Id)"
+            },
+        ),
         ({"input_content": "$.all"}, {"task": {"type": "custom", "inputContent.$": "$.all"}}),
         (
             {"input_content": None, "textract": {"FeatureTypes": ["FORMS"], "Document.$": "$.scan"}},
@@ -121,6 +129,37 @@ def test_with_jsonata_it_says_the_same() -> None:
 def test_what_differs_is_given_as_a_path(changes: dict[str, Any], payload: dict[str, Any]) -> None:
     rest = rendered(**changes)["Parameters"]["Payload"]
     assert {name: rest.get(name) for name in payload} == payload
+
+
+@pytest.mark.parametrize("inner", ["the step", "a chain", "a Parallel", "a Map"])
+@pytest.mark.parametrize("jsonata", [False, True], ids=["JSONPath", "JSONata"])
+def test_in_a_map_it_needs_a_key(inner: str, jsonata: bool) -> None:
+    language: dict[str, Any] = {}
+    if jsonata:
+        language = {"query_language": "JSONata", "input_content": {"text": "{% $states.input.text %}"}}
+
+    def each(step: HumanReview, **more: Any) -> Map:
+        parallel = Parallel("Both")
+        if inner == "a Parallel":
+            parallel.add_branch(step)
+        processor: Any = {
+            "the step": step,
+            "a chain": Chain([Pass("Before"), step]) if inner == "a chain" else None,
+            "a Parallel": parallel,
+            "a Map": Map("Each page", item_processor=step),
+        }[inner]
+        return Map("Each order", item_processor=processor, **more)
+
+    with pytest.raises(
+        WorkflowError, match=r"state 'Ask people' \(.*test_human_review.*\): inside a Map give key"
+    ):
+        definition(each(ask(key=None, **language)))
+    key = "{% $states.input.id %}" if jsonata else "$.id"
+    definition(each(ask(key=key, **language)))
+    definition(each(ask(key=None, human_loop_name=key, **language)))
+    if inner != "a Map":  # Each item has an execution of its own.
+        distributed = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+        definition(each(ask(key=None, **language), processor_config=distributed))
 
 
 def test_a_flow_definition_known_at_run_time_only_needs_the_functions_arn() -> None:

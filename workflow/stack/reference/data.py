@@ -185,6 +185,11 @@ def review_record() -> str:
         + table(["Outcome", "Meaning"], ((code(word), OUTCOMES.get(word, "")) for word in get_args(Outcome)))
     )
     parts.append(f"Kinds of fields: {', '.join(map(code, get_args(Kind)))}.")
+    parts.append(
+        "A form's value that is one check box and nothing else is a `selection`: true or false. In any other value of a"
+        " form each box stands as Textract writes its status, where it is among the words:"
+        " `SELECTED Yes NOT_SELECTED No`."
+    )
     return "\n\n".join(parts)
 
 

@@ -132,14 +132,14 @@ Element: TypeAlias = (
     Text | Classification | LabelSet | BoundingBoxes | Entities | Keypoints | Polygons | Checks | Other
 )
 
-# The key that an element's value has, and no other's.
+# The key that tells an element by its value. Of a value with several of them, the first that fits says most.
 _BY_KEY: dict[str, type[Classification | LabelSet | BoundingBoxes | Entities | Keypoints | Polygons]] = {
-    "label": Classification,
-    "labels": LabelSet,
     "boundingBoxes": BoundingBoxes,
     "entities": Entities,
     "keypoints": Keypoints,
     "polygons": Polygons,
+    "labels": LabelSet,
+    "label": Classification,
 }
 
 
@@ -149,9 +149,11 @@ def parse_element(value: Any) -> Element:
         return Text(value=value)
     if not isinstance(value, dict):
         return Other(value=value)
-    for key in _BY_KEY.keys() & value.keys():
+    for key, model in _BY_KEY.items():
+        if key not in value:
+            continue
         try:
-            return _BY_KEY[key].model_validate(value)
+            return model.model_validate(value)
         except ValidationError:
             continue
     if value and all(isinstance(checked, bool) for checked in value.values()):

@@ -6,13 +6,15 @@ the element that it belongs to. Where none is named, the first of `PLACES` that 
 value that is named like the element.
 
 The prediction is either an object with one value for each element, by name, or the value of the one element
-that it fits. Values come as the element's own value, or as
+that it fits best (`lambdas.reviews.comparison.custom` says how well). An object with a value and its
+confidence is one value, even if an element is called "label" or "text" like a key of it. Values come as the
+element's own value, or as
 
 - a text, number or boolean, or an object with such a value and a confidence:
   ``{"label": "dog", "confidence": 0.7}`` (also "value", "text", "class", "name"; "score", "probability");
 - for a classification, also a list of these, or ``{"dog": 0.7, "cat": 0.3}``: the likeliest is taken;
-- for labels and check boxes, also a list of labels or of such objects, or ``{"dog": 0.7, …}``: those of at
-  least 0.5 are taken;
+- for labels and check boxes, also a list of labels or of such objects, or ``{"dog": 0.7, …}``: of these, those of
+  at least 0.5 are taken;
 - for boxes, entities, points and outlines, the list alone, each with a confidence or not.
 
 A confidence is from 0 to 1; above 1 it is taken as percent.
@@ -20,9 +22,12 @@ A confidence is from 0 to 1; above 1 it is taken as percent.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison.rows import Scored, share
+
+if TYPE_CHECKING:
+    from collections.abc import Set
 
 PLACES = (
     "prediction",
@@ -58,21 +63,68 @@ def find_prediction(input_content: Any, path: str | None = None) -> Any:
         return None
     found = next((input_content[place] for place in PLACES if input_content.get(place) is not None), None)
     if isinstance(found, str | bool | int | float):
-        confidence = next((input_content[key] for key in _CONFIDENCE_KEYS if key in input_content), None)
-        return {"value": found, "confidence": confidence}
+        confidence = confidence_of(input_content)
+        return found if confidence is None else {"value": found, "confidence": confidence}
     return found
+
+
+def value_key(value: Any) -> str | None:
+    """Returns the key under which an object has its single predicted value; None if it has none."""
+    if not isinstance(value, dict):
+        return None
+    single = {key.lower(): key for key, inner in value.items() if isinstance(inner, str | bool | int | float)}
+    return next((single[key] for key in _VALUE_KEYS if key in single), None)
+
+
+def is_one_value(value: dict[str, Any], names: Set[str]) -> bool:
+    """Tells whether an object is one value with its confidence, rather than one that holds values by these names.
+
+    An element can be called like a key of it: then it is one value, unless another of its keys is a name, too.
+    """
+    inner = {key: value[key] for key in value if key.lower() in _CONFIDENCE_KEYS}
+    key = value_key(value)
+    if key is None or not any(told is None or share(told) is not None for told in inner.values()):
+        return False
+    return names & value.keys() <= {key, *inner}
+
+
+def fields_of(value: dict[str, Any], named: bool) -> dict[str, Scored]:
+    """Returns the single values in an object that has them by field, without a confidence of the whole.
+
+    Args:
+        value: The object.
+        named: Whether its place was named: only there every key is a field. Elsewhere one must have a confidence.
+    """
+    found = {}
+    for key, inner in value.items():
+        single = scored(inner)
+        if single is None or (key.lower() in _CONFIDENCE_KEYS and share(inner) is not None):
+            continue
+        if named or (isinstance(inner, dict) and confidence_of(inner) is not None):
+            found[key] = single
+    return found
+
+
+def holds_fields(value: Any, named: bool) -> bool:
+    """Tells whether an object is one of values by field, even if nobody filled in a field of its names."""
+    if not isinstance(value, dict) or is_one_value(value, frozenset()):
+        return False
+    if (value_key(value) or "").lower() in ("label", "value", "class"):
+        return False  # "name" and "text" may well be fields
+    numbers = [inner for inner in value.values() if type(inner) in (int, float) and 0 <= inner <= 1]
+    if len(numbers) == len(value) > 1:
+        return False  # labels with their probabilities
+    return bool(fields_of(value, named)) and all(
+        inner is None or scored(inner) is not None for inner in value.values()
+    )
 
 
 def scored(value: Any) -> Scored | None:
     """Returns a single predicted value, with its confidence; None if it is not of such a shape."""
     if isinstance(value, str | bool | int | float):
         return Scored(value)
-    if isinstance(value, dict):
-        lowered = {key.lower(): inner for key, inner in value.items()}
-        for key in _VALUE_KEYS:
-            if isinstance(lowered.get(key), str | bool | int | float):
-                return Scored(lowered[key], confidence_of(value))
-    return None
+    key = value_key(value)
+    return None if key is None else Scored(value[key], confidence_of(value))
 
 
 def is_scored(value: Any) -> bool:
@@ -92,24 +144,33 @@ def likeliest(value: Any) -> Scored | None:
     single = scored(value)
     if single is not None:
         return single
-    candidates = _candidates(value)
-    if not candidates:
+    several = _several(value)
+    if not several:
         return None
-    return max(candidates, key=lambda candidate: (candidate.confidence or 0.0, str(candidate.value)))
+    return max(several, key=lambda candidate: (candidate.confidence or 0.0, str(candidate.value)))
 
 
 def likely(value: Any) -> list[Scored] | None:
     """Returns the labels that a multi-label classification predicts; None if it predicts nothing of the kind."""
-    if isinstance(value, dict) and isinstance(value.get("labels"), list):
-        value = value["labels"]
+    found = candidates(value)
+    if found is None or scored(_labels_in(value)) is not None:
+        return found  # a single one is what the model says, however unsure it is
+    return [one for one in found if one.confidence is None or one.confidence >= LIKELY]
+
+
+def candidates(value: Any) -> list[Scored] | None:
+    """Returns the labels that a prediction names, however likely they are; None if it names none."""
+    value = _labels_in(value)
     single = scored(value)
-    candidates = [single] if single is not None else _candidates(value)
-    if candidates is None:
-        return None
-    return [one for one in candidates if one.confidence is None or one.confidence >= LIKELY]
+    return [single] if single is not None else _several(value)
 
 
-def _candidates(value: Any) -> list[Scored] | None:
+def _labels_in(value: Any) -> Any:
+    labels = value.get("labels") if isinstance(value, dict) else None
+    return labels if isinstance(labels, list) else value
+
+
+def _several(value: Any) -> list[Scored] | None:
     if isinstance(value, dict) and value and all(share(inner) is not None for inner in value.values()):
         return [Scored(label, share(confidence)) for label, confidence in value.items()]
     if isinstance(value, list):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.shapes import (
-    ASSUMED_DIAGONAL,
     Box,
     Outline,
     Span,
@@ -32,7 +31,19 @@ from lambdas.reviews.elements import (
     Text,
     parse_element,
 )
-from lambdas.reviews.prediction import confidence_of, find_prediction, is_scored, likeliest, likely, scored
+from lambdas.reviews.prediction import (
+    candidates,
+    confidence_of,
+    fields_of,
+    find_prediction,
+    holds_fields,
+    is_one_value,
+    is_scored,
+    likeliest,
+    likely,
+    scored,
+    value_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,22 +56,27 @@ _Shapes = BoundingBoxes | Entities | Keypoints | Polygons
 def rows(output: Output, prediction_path: str | None = None) -> list[Row]:
     """Returns the rows of a custom task: for each element one, or one for each label or shape in it."""
     said = _said(output)
+    named = prediction_path is not None
     found = find_prediction(output.input_content, prediction_path)
-    keyed = isinstance(found, dict) and not said.keys().isdisjoint(found)
-    fallback = output.input_content if prediction_path is None else None
-    bare = None if keyed or found is None else _one_that_fits(found, said)
+    by_name: Any = {}
+    unanswered: dict[str, Scored] = {}
+    if found is None:
+        by_name = {} if named else output.input_content
+    elif _has_names(found, said):
+        by_name, unanswered = found, fields_of(found, named)
+    elif fits := _fits(found, said):
+        by_name = {_best(fits, found, said): found}
+    elif holds_fields(found, named):
+        unanswered = fields_of(found, named)
 
-    made: list[Row] = []
-    for name, elements in said.items():
-        if keyed:
-            predicted = found.get(name)
-        elif name == bare:
-            predicted = found
-        else:
-            predicted = fallback.get(name) if isinstance(fallback, dict) else None
-        made += _element_rows(name, elements, predicted)
-    if keyed:
-        made += _unanswered_rows(found, said, named=prediction_path is not None)
+    predicted = by_name if isinstance(by_name, dict) else {}
+    made = [
+        row for name, elements in said.items() for row in _element_rows(name, elements, predicted.get(name))
+    ]
+    # A blank input is left out of an answer: what the model predicted for it was taken away.
+    for name in sorted(unanswered.keys() - said.keys()):
+        item = Scored(_as_text(unanswered[name].value), unanswered[name].confidence)
+        made.append(Row(name, "text", item, [None] * len(output.human_answers)))
     return made
 
 
@@ -76,21 +92,88 @@ def _said(output: Output) -> dict[str, list[Element | None]]:
     return {name: [elements.get(name) for elements in answers] for name in names}
 
 
-def _one_that_fits(found: Any, said: dict[str, list[Element | None]]) -> str | None:
-    """Returns the element that a prediction without a name is for: the only one that it fits.
+def _has_names(found: Any, said: dict[str, list[Element | None]]) -> bool:
+    """Tells whether a prediction is an object with values by the names of the elements."""
+    return (
+        isinstance(found, dict) and not said.keys().isdisjoint(found) and not is_one_value(found, said.keys())
+    )
 
-    Free text fits nearly anything, so it is considered only where there is nothing else.
+
+# How well a prediction without a name fits an element: the least is the best.
+_SHAPES, _LABELS, _CHECKS, _ODD_LABELS, _ANYTHING, _HARDLY = range(6)
+
+
+def _fits(found: Any, said: dict[str, list[Element | None]]) -> dict[str, int]:
+    """Returns how well a prediction without a name fits each of the elements that it fits at all."""
+    return {name: fit for name, elements in said.items() if (fit := _fit(elements, found)) is not None}
+
+
+def _best(fits: dict[str, int], found: Any, said: dict[str, list[Element | None]]) -> str | None:
+    """Returns the element that a prediction without a name is for; None if that is not plain.
+
+    It is the one that is called like the prediction's own key ("label", "text"), or else the only one
+    that it fits best. What fits nearly anything, such as free text, must be for the only element beside check boxes.
     """
-    fitting = [
-        name for name, elements in said.items() if _predicted_items(_shape(elements), found) is not None
-    ]
-    narrow = [name for name in fitting if _shape(said[name]) not in (Text, Other)]
-    chosen = narrow or (fitting if len(said) == 1 else [])
+    key = value_key(found)
+    if key in fits:
+        return key
+    best = min(fits.values())
+    chosen = [name for name, fit in fits.items() if fit == best]
+    if best >= _ANYTHING:
+        others = {_shape(elements) for name, elements in said.items() if name not in chosen}
+        # A "label" beside other elements is not free text: the element that it is for was left blank.
+        is_label = key is not None and key.lower() in ("label", "class")
+        if others - {Checks} or (others and is_label):
+            return None
     return chosen[0] if len(chosen) == 1 else None
+
+
+def _fit(elements: Sequence[Element | None], found: Any) -> int | None:
+    shape = _shape(elements)
+    if issubclass(shape, _Shapes):
+        return None if _predicted_shapes(shape, found) is None else _SHAPES
+    single = scored(found)
+    if shape is Other:
+        forms = {type(item) for element in elements for item in _items(shape, element)}
+        return _ANYTHING if single is not None or type(found) in forms else None
+    if _are_shapes(found):
+        return None
+    yes_or_no = single is not None and isinstance(single.value, bool)
+    if shape is Checks:
+        return _fit_of_checks(_boxes(elements), found, yes_or_no)
+    if _predicted_items(shape, found) is None:
+        return None
+    if shape is Text:
+        return _ANYTHING
+    # One of several labels, none of them likelier than the others, is no classification.
+    equal = isinstance(found, list) and len(found) > 1 and all(isinstance(label, str) for label in found)
+    return _ODD_LABELS if yes_or_no or (equal and shape is Classification) else _LABELS
+
+
+def _fit_of_checks(boxes: Sequence[str], found: Any, yes_or_no: bool) -> int | None:
+    if not _predicted_checks(boxes, found):
+        return None
+    labels = candidates(found)
+    if labels is None or yes_or_no:
+        return _CHECKS
+    if not _are_among(boxes, labels):
+        return None
+    # "on" is no name of a choice: a check box is called so by itself.
+    return _HARDLY if not labels or boxes == ["on"] else _CHECKS
+
+
+def _are_shapes(found: Any) -> bool:
+    """Tells whether a prediction is of boxes, entities, points or outlines: its first item tells."""
+    if isinstance(found, list):
+        first = found[:1] if found and isinstance(found[0], dict) else []
+        return any(_predicted_shapes(shape, first) for shape in _LIST_OF)
+    return isinstance(parse_element(found), _Shapes)
 
 
 def _element_rows(name: str, elements: Sequence[Element | None], predicted: Any) -> list[Row]:
     shape = _shape(elements)
+    if shape is Checks:
+        return _check_rows(name, elements, predicted)
     items = None if predicted is None else _predicted_items(shape, predicted)
     asked = items is not None
     said = [_items(shape, element) for element in elements]
@@ -98,8 +181,6 @@ def _element_rows(name: str, elements: Sequence[Element | None], predicted: Any)
         return _shape_rows(name, items or [], said, asked)
     if shape is LabelSet:
         return _label_rows(name, items or [], said, asked)
-    if shape is Checks:
-        return _check_rows(name, items, said)
     return [
         Row(
             name=name,
@@ -141,54 +222,43 @@ def _label_rows(
     ]
 
 
-def _check_rows(
-    name: str, predicted: Sequence[Scored] | None, said: Sequence[Sequence[dict[str, bool]]]
-) -> list[Row]:
-    checks = [values[0] if values else {} for values in said]
-    boxes = sorted({box for checked in checks for box in checked})
+def _check_rows(name: str, elements: Sequence[Element | None], predicted: Any) -> list[Row]:
+    boxes = _boxes(elements)
     by_box = _predicted_checks(boxes, predicted)
     return [
         Row(
             name=name if box == "on" else f"{name}/{box}",
             kind="selection",
             predicted=by_box.get(box),
-            said=[checked.get(box) for checked in checks],
-            asked=predicted is not None and bool(by_box),
+            said=[element.checked.get(box) if isinstance(element, Checks) else None for element in elements],
+            asked=bool(by_box),
         )
         for box in boxes
     ]
 
 
-def _predicted_checks(boxes: Sequence[str], predicted: Sequence[Scored] | None) -> dict[str, Scored]:
+def _boxes(elements: Iterable[Element | None]) -> list[str]:
+    return sorted({box for element in elements if isinstance(element, Checks) for box in element.checked})
+
+
+def _predicted_checks(boxes: Sequence[str], predicted: Any) -> dict[str, Scored]:
     """Returns the prediction for each box, from one for all: whether it is checked, or which ones are."""
-    if predicted is None:
+    if isinstance(predicted, dict) and all(isinstance(checked, bool) for checked in predicted.values()):
+        known = {box: Scored(predicted[box]) for box in boxes if box in predicted}
+        if known:
+            return known
+    single = scored(predicted)
+    if single is not None and isinstance(single.value, bool):
+        return {boxes[0]: single} if len(boxes) == 1 else {}
+    checked = likely(predicted)
+    if checked is None or not _are_among(boxes, checked):
         return {}
-    checked = predicted[0].value if len(predicted) == 1 else None
-    if isinstance(checked, dict):
-        return {box: Scored(checked[box]) for box in boxes if box in checked}
-    if isinstance(checked, bool):
-        return {boxes[0]: predicted[0]} if len(boxes) == 1 else {}
-    by_name = {str(item.value): item for item in predicted}
-    if not by_name.keys() <= set(boxes):
-        return {}
+    by_name = {str(item.value): item for item in checked}
     return {box: Scored(box in by_name, by_name[box].confidence if box in by_name else None) for box in boxes}
 
 
-def _unanswered_rows(found: dict[str, Any], said: dict[str, Any], named: bool) -> list[Row]:
-    """Returns rows for what the model predicted and nobody filled in (a blank input is left out of an answer).
-
-    Only in a place that was named is every key a field; elsewhere one must have a confidence to be taken for one.
-    """
-    workers = len(next(iter(said.values())))
-    made = []
-    for name in sorted(found.keys() - said.keys()):
-        value = found[name]
-        has_confidence = isinstance(value, dict) and confidence_of(value) is not None
-        single = scored(value)
-        if single is not None and (named or has_confidence):
-            item = Scored(_as_text(single.value), single.confidence)
-            made.append(Row(name, "text", item, [None] * workers))
-    return made
+def _are_among(boxes: Sequence[str], labels: Iterable[Scored]) -> bool:
+    return all(str(label.value) in boxes for label in labels)
 
 
 def _shape(elements: Iterable[Element | None]) -> type[Element]:
@@ -211,8 +281,6 @@ def _items(shape: type[Element], element: Element | None) -> list[Any]:
         return [normalised(element.label)]
     if isinstance(element, LabelSet):
         return [normalised(label) for label in element.labels]
-    if isinstance(element, Checks):
-        return [element.checked]
     return [shape for shape, _ in _drawn(element)]
 
 
@@ -230,10 +298,6 @@ def _predicted_items(shape: type[Element], predicted: Any) -> list[Scored] | Non
     if shape is LabelSet:
         labels = likely(predicted)
         return None if labels is None else [Scored(_as_text(one.value), one.confidence) for one in labels]
-    if shape is Checks:
-        if isinstance(predicted, dict) and all(isinstance(checked, bool) for checked in predicted.values()):
-            return [Scored(predicted)]
-        return likely(predicted)
     return _predicted_shapes(shape, predicted)
 
 
@@ -270,7 +334,7 @@ def _drawn(element: Element) -> list[tuple[Shape, dict[str, Any]]]:
         size = element.input_image_properties
         diagonal = math.hypot(size.width, size.height) if size else 0.0
         return [
-            (Spot(point.label, point.x, point.y, diagonal or ASSUMED_DIAGONAL), point.model_extra or {})
+            (Spot(point.label, point.x, point.y, diagonal), point.model_extra or {})
             for point in element.keypoints
         ]
     if isinstance(element, Polygons):

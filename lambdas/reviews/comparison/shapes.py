@@ -127,24 +127,24 @@ class Span(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Spot(Shape):
-    """A point, in pixels; `diagonal` is that of the image."""
+    """A point, in pixels; `diagonal` is that of the image, 0 if its size is not known."""
 
     kind = "keypoint"
     label: str
     x: float
     y: float
-    diagonal: float = ASSUMED_DIAGONAL
+    diagonal: float = 0.0
 
     @property
     @override
     def extent(self) -> tuple[float, float]:
-        reach = self.diagonal * SAME_DISTANCE
+        reach = (self.diagonal or ASSUMED_DIAGONAL) * SAME_DISTANCE
         return self.x - reach, self.x + reach
 
     @property
     @override
     def extent_down(self) -> tuple[float, float]:
-        reach = self.diagonal * SAME_DISTANCE
+        reach = (self.diagonal or ASSUMED_DIAGONAL) * SAME_DISTANCE
         return self.y - reach, self.y + reach
 
     @override
@@ -157,16 +157,16 @@ class Spot(Shape):
 
     @override
     def middle(self, shapes: Sequence[Spot]) -> Spot:
-        return Spot(
-            self.label, median(spot.x for spot in shapes), median(spot.y for spot in shapes), self.diagonal
-        )
+        x, y = median(spot.x for spot in shapes), median(spot.y for spot in shapes)
+        return Spot(self.label, x, y, max(spot.diagonal for spot in shapes))
 
     @override
     def to_dict(self) -> dict[str, Any]:
         return {"label": self.label, "x": self.x, "y": self.y}
 
     def _distance(self, other: Spot) -> float:
-        return math.hypot(self.x - other.x, self.y - other.y) / max(self.diagonal, other.diagonal)
+        diagonal = max(self.diagonal, other.diagonal) or ASSUMED_DIAGONAL
+        return math.hypot(self.x - other.x, self.y - other.y) / diagonal
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ Source: "Amazon A2I Output Data", Amazon SageMaker Developer Guide.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -47,6 +48,9 @@ LONGEST_CONDITION = 300
 
 TEXTRACT = "AWS/Textract/AnalyzeDocument/Forms/V1"
 REKOGNITION = "AWS/Rekognition/DetectModerationLabels/Image/V3"
+
+# No task is given to a worker for longer: 30 days.
+LONGEST_TASK = 30 * 24 * 60 * 60
 
 
 def parse_output(raw: bytes) -> Output:
@@ -191,6 +195,10 @@ class WorkerMetadata(_Tolerant):
     identity_data: IdentityData | None = None
 
 
+def _possible_time(seconds: float | None) -> float | None:
+    return seconds if seconds is not None and 0 <= seconds <= LONGEST_TASK else None
+
+
 class Answer(_Tolerant):
     """One worker's part of a review.
 
@@ -200,7 +208,8 @@ class Answer(_Tolerant):
         blocks: The blocks of a Textract review; None if the worker's page did not ask for them.
         moderation_labels: The labels of a Rekognition review, only those that apply; None likewise.
         acceptance_time: When the worker took the task. Before 2021 outputs have no such time.
-        time_spent_in_seconds: How long the worker was at it, without breaks.
+        time_spent_in_seconds: How long the worker was at it, without breaks; None, too, where the document
+            has a time that cannot be: below 0, or above `LONGEST_TASK`.
     """
 
     content: str
@@ -209,7 +218,7 @@ class Answer(_Tolerant):
     moderation_labels: tuple[ModerationLabel, ...] | None = None
     submission_time: UtcTime
     acceptance_time: UtcTime | None = None
-    time_spent_in_seconds: FiniteFloat | None = None
+    time_spent_in_seconds: Annotated[float | None, AfterValidator(_possible_time)] = None
     worker_id: str | None = None
     worker_metadata: WorkerMetadata | None = None
 

@@ -7,6 +7,7 @@ storing it again stores the same bytes under the same key.
 
 from __future__ import annotations
 
+import re
 import types
 from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -39,7 +40,7 @@ def _to_millisecond(moment: datetime) -> datetime:
 
 
 def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 Moment = Annotated[
@@ -60,7 +61,8 @@ class AnswerRecord(_Part):
     Attributes:
         worker_id: As the stage's `worker_identity` says: the id, a pseudonym, or None.
         identity_provider: Of a private workforce: "Cognito" or "Oidc".
-        seconds_spent: How long the worker was at it, in seconds; None before 2021.
+        seconds_spent: How long the worker was at it, in seconds; None before 2021, or if A2I's figure
+            cannot be.
         content: The worker's `answerContent`, as the JSON text that A2I wrote.
     """
 
@@ -148,8 +150,8 @@ class ReviewRecord(_Part):
         """The key of the record's object: the same review always gets the same one."""
         created = self.created_at
         return (
-            f"reviews/flow_definition={self.flow_definition}/date={created:%Y-%m-%d}/"
-            f"{self.human_loop_name}-{created:%Y%m%dT%H%M%S}{created.microsecond // 1000:03}Z.json"
+            f"reviews/flow_definition={self.flow_definition}/date={created.date().isoformat()}/"
+            f"{self.human_loop_name}-{re.sub('[-:.]', '', _iso(created))}.json"
         )
 
     def to_line(self) -> bytes:

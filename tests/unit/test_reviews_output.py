@@ -443,3 +443,27 @@ def test_the_reader_keeps_to_what_every_python_3_11_matches() -> None:
     for pattern in patterns:
         text = pattern if isinstance(pattern, str) else pattern.decode()
         assert not re.search(r"\)(\*|\+|\?|\{\d*,?\d*\})\+", text), text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"),
+    [
+        (0, 0.0),
+        (40.5, 40.5),
+        ("5.5", 5.5),
+        (2_592_000, 2_592_000.0),
+        (-5, None),
+        (2_592_001, None),
+        (1e300, None),
+        ("NaN", None),
+        ("Infinity", None),
+        (None, None),
+    ],
+)
+def test_a_time_that_cannot_be_is_not_known(seconds: Any, kept: float | None) -> None:
+    document = samples.custom({})
+    document["humanAnswers"] = [samples.answer({"a": "x"}, timeSpentInSeconds=seconds)]
+    output = samples.parsed(document)
+    assert output.human_answers[0].time_spent_in_seconds == kept
+    assert json.loads(output.raw) == document  # the document stays as it is
+    assert samples.record_of(document).seconds_spent == kept

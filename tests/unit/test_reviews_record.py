@@ -247,3 +247,18 @@ def test_settings_that_do_not_hold_are_one_line(text: str, message: str) -> None
         ReviewSettings.parse(text)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("year", [1, 99, 999, 1000, 9999])
+def test_years_have_four_digits(year: int) -> None:
+    document = custom({}) | {
+        "humanAnswers": [samples.answer({"a": "x"}) | {"submissionTime": f"{year:04}-01-02T03:04:05.678Z"}]
+    }
+    started = change(creationTime=f"{year:04}-01-02T03:04:05.678Z")
+    record = build_record(started, parsed(document), ReviewSettings(), "dev")
+    assert record.key == (
+        f"reviews/flow_definition=my-flow/date={year:04}-01-02/loop-1-{year:04}0102T030405678Z.json"
+    )
+    line = json.loads(record.to_line())
+    assert line["created_at"] == line["completed_at"] == f"{year:04}-01-02T03:04:05.678Z"
+    assert ReviewRecord.model_validate_json(record.to_line()) == record

@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from lambdas.reviews.elements import BoundingBoxes, Entities, LabelSet
+from lambdas.reviews.elements import BoundingBoxes, Checks, Entities, LabelSet
 from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
 
@@ -66,7 +66,9 @@ def manifest_line(
         line[f"{name}-metadata"] = metadata | {
             "job-name": f"human-loop/{record.human_loop_name}",
             "human-annotated": "yes",
-            "creation-date": f"{record.completed_at or record.created_at:%Y-%m-%dT%H:%M:%S.%f}",
+            "creation-date": (record.completed_at or record.created_at)
+            .replace(tzinfo=None)
+            .isoformat(timespec="microseconds"),
         }
     if len(line) == 1:
         raise NotExportable(f"human loop {record.human_loop_name}: the workers agree on nothing")
@@ -129,18 +131,35 @@ def _is_location(source: str) -> bool:
 
 def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRecord]]:
     """Returns the fields of each element; those of the AI service under the name of what they are."""
-    elements = sorted({name for answer in output.human_answers for name in answer.elements}, key=len)
+    elements = sorted({name for answer in output.human_answers for name in answer.elements})
     service = {"textract": "form", "rekognition": _MODERATION}.get(record.task_type)
     found: dict[str, list[FieldRecord]] = {}
     for field in record.fields:
-        own = [name for name in elements if field.name == name or field.name.startswith(f"{name}/")]
-        element = own[-1] if own else service
+        element = next((name for name in elements if _is_of(field, name, output)), service)
         if element:
             found.setdefault(element, []).append(field)
     for element in [*elements, *([service] if service == _MODERATION else [])]:
         if element not in found and _kinds_of_empty(output, element):
             found[element] = []
     return found
+
+
+def _is_of(field: FieldRecord, element: str, output: Output) -> bool:
+    """Tells whether a field is called like an element, or like it and a label or a check box in it.
+
+    Names can have slashes: that a field's begins with an element's does not tell.
+    """
+    if field.kind in ("text", "label", "other"):
+        return field.name == element
+    if field.kind == "selection":
+        answers = [answer.elements.get(element) for answer in output.human_answers]
+        boxes = {box for answer in answers if isinstance(answer, Checks) for box in answer.checked}
+        return any(field.name == (element if box == "on" else f"{element}/{box}") for box in boxes)
+    values = [
+        json.loads(value) for value in (field.predicted, *(vote.value for vote in field.votes)) if value
+    ]
+    labels = [value["label"] if isinstance(value, dict) else value for value in values]
+    return any(field.name == f"{element}/{label}" for label in labels)
 
 
 def _kinds_of_empty(output: Output, element: str) -> set[Kind]:

@@ -152,6 +152,34 @@ def test_every_element_is_an_attribute_and_a_tie_is_left_out() -> None:
     assert {key for key in line if not key.endswith("-metadata")} == {"source-ref", "animal", "my-note"}
 
 
+def test_slashes_in_names_and_labels_do_not_mix_elements_up() -> None:
+    dog = {"left": 1, "top": 2, "width": 3, "height": 4}
+    said = {
+        "a": {"labels": ["b/x", "b"]},
+        "a/b": {"labels": ["x"]},
+        "c": {"boundingBoxes": [dog | {"label": "d/dog"}]},
+        "c/d": "a text",
+        "e": {"f/on": True, "on": False},
+        "e/f": {"on": True},
+        "e/f/on": "another text",
+    }
+    line = line_of(custom(IMAGE, said), classes=["b", "b/x", "x", "d/dog"])
+    assert line["a"] == [0, 1]
+    assert line["a-b"] == [2]
+    assert line["c"]["annotations"] == [dog | {"class_id": 3}]
+    assert line["c-d"] == [{"name": "c/d", "value": "a text"}]
+    assert line["e"] == [{"name": "e/f/on", "value": True}, {"name": "e", "value": False}]
+    assert line["e-f"] == [{"name": "e/f", "value": True}]
+    assert line["e-f-on"] == [{"name": "e/f/on", "value": "another text"}]
+
+
+def test_years_have_four_digits() -> None:
+    document = custom(IMAGE) | {
+        "humanAnswers": [samples.answer({"a": "x"}) | {"submissionTime": "0099-01-02T03:04:05.678Z"}]
+    }
+    assert line_of(document)["a-metadata"]["creation-date"] == "0099-01-02T03:04:05.678000"
+
+
 def test_the_source_may_be_named() -> None:
     document = custom({"document": {"where": "s3://scans/1.png"}}, {"kind": {"label": "invoice"}})
     assert line_of(document, source_path="document.where")["source-ref"] == "s3://scans/1.png"

@@ -1,8 +1,8 @@
 """What is wrong with a machine, found before anything is sent.
 
-Structure (names, transitions, ends), functions and API actions that do not exist, paths that nothing before
-provides, JSONata that does not parse, and what an independent ASL validator (`statelint`) says. Every finding is one
-line that names the state and, where it is known, the line of the user's file that made it.
+Structure (names, transitions, ends), functions, API actions and fields of these that do not exist, paths that nothing
+before provides, JSONata that does not parse, and what an independent ASL validator (`statelint`) says. Every finding
+is one line that names the state and, where it is known, the line of the user's file that made it.
 
 A path is reported only if it cannot be there: if on no way to the state any step, nor the event, provides it. What
 cannot be known (a function's result, an item of a Map) may hold anything.
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
+
+from workflow.calls import actions_of, problems_of_call
 
 __all__ = ["EVENT", "RESULTS", "Finding", "Shape", "check"]
 
@@ -79,6 +81,7 @@ def check(
     places: Mapping[str, str] = {},
     event: Shape = EVENT,
     results: Mapping[str, Shape] = {},
+    own: Collection[str] = (),
 ) -> list[Finding]:
     """Look for what is wrong with a machine.
 
@@ -89,12 +92,13 @@ def check(
         places: state name to "file:line", as `workflow.steps.places` gives it.
         event: what the machine's input may hold.
         results: state name to what it is known to add, key by key: of a function's result, say.
+        own: names of states whose calls of APIs are known to be right: models of services are not read for them.
 
     Returns:
         Findings, in the order of the states; none if all is well.
     """
     found: dict[tuple[str | None, str], None] = {}
-    for state, message in _problems(definition, functions, event, results):
+    for state, message in _problems(definition, functions, event, results, own):
         found[state, message] = None
     order = {name: number for number, (name, _) in enumerate(_states(definition), 1)}
     return sorted(
@@ -107,7 +111,11 @@ _Problem = tuple[str | None, str]
 
 
 def _problems(
-    definition: _Machine, functions: Collection[str], event: Shape, results: Mapping[str, Shape]
+    definition: _Machine,
+    functions: Collection[str],
+    event: Shape,
+    results: Mapping[str, Shape],
+    own: Collection[str],
 ) -> Iterator[_Problem]:
     size = len(json.dumps(definition, ensure_ascii=False).encode())
     if size > MOST_BYTES:
@@ -117,7 +125,9 @@ def _problems(
         yield from _transitions(machine)
     for name, state in _states(definition):
         yield from _function(name, state, functions)
-        yield from _api_action(name, state)
+        if name not in own:
+            yield from _api_action(name, state)
+            yield from ((name, problem) for problem in problems_of_call(state))
         yield from _expressions(name, state)
     yield from _paths(definition, event, str(definition.get("QueryLanguage", "JSONPath")), results)
     yield from _validator(definition)
@@ -243,45 +253,14 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-_BOTOCORE_NAMES = {
-    "cloudwatchlogs": "logs",
-    "cognitoidentityprovider": "cognito-idp",
-    "costexplorer": "ce",
-    "databasemigration": "dms",
-    "elasticloadbalancingv2": "elbv2",
-    "eventbridge": "events",
-    "iotdataplane": "iot-data",
-    "lexruntimev2": "lexv2-runtime",
-    "sfn": "stepfunctions",
-}
-"""Services of AWS SDK integrations that botocore knows by another name than theirs without hyphens."""
-
-
 def _api_action(name: str, state: _Machine) -> Iterator[_Problem]:
     match = re.search(r":states:::aws-sdk:(\w+):(\w+)", str(state.get("Resource")))
     if match is None:
         return
     service, action = match.groups()
-    operations = _operations(service)
+    operations = actions_of(service)
     if operations and action not in operations:
         yield name, f"the service {service} has no action {action!r}{_hint(action, operations)}"
-
-
-def _operations(service: str) -> set[str]:
-    """The actions of a service, in camelCase; none if it is not known."""
-    from botocore.loaders import Loader
-
-    if service not in _operations_known:
-        loader = Loader()
-        available = loader.list_available_services("service-2")
-        plain = {known.replace("-", ""): known for known in available}
-        known = _BOTOCORE_NAMES.get(service) or plain.get(service)
-        model = loader.load_service_model(known, "service-2") if known in available else {"operations": {}}
-        _operations_known[service] = {action[:1].lower() + action[1:] for action in model["operations"]}
-    return _operations_known[service]
-
-
-_operations_known: dict[str, set[str]] = {}
 
 
 # JSONata

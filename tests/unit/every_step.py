@@ -147,8 +147,35 @@ def build() -> dict[str, Any]:
     )
     ask.default_choice(Succeed("Kept", output="{% $states.input.review %}", query_language="JSONata"))
 
+    table = {"TableName": "reviews", "Key": {"id": {"S.$": "$.id"}}}
+    taken: dict[str, dict[str, Any]] = {
+        "SnsPublishStep": {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:x", "Message": {"whole.$": "$"}},
+        "SqsSendMessageStep": {
+            "QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/x",
+            "MessageBody": {"whole.$": "$", "token.$": "$$.Task.Token"},
+            "MessageAttributes": {"kind": {"DataType": "String", "StringValue.$": "$.kind"}},
+        },
+        "EventBridgePutEventsStep": {
+            "Entries": [
+                {
+                    "Detail": {"review.$": "$.review"},
+                    "DetailType": "Reviewed",
+                    "EventBusName": "x",
+                    "Source": "x",
+                }
+            ]
+        },
+        "DynamoDBGetItemStep": table,
+        "DynamoDBPutItemStep": {
+            "TableName": "reviews",
+            "Item": {"id": {"S.$": "$.id"}, "none": {"NULL": True}},
+        },
+        "DynamoDBUpdateItemStep": {**table, "UpdateExpression": "REMOVE a", "ReturnValues": "ALL_NEW"},
+        "DynamoDBDeleteItemStep": table,
+        "GlueStartJobRunStep": {"JobName": "x", "Arguments": {"--day.$": "$.day"}},
+    }
     integrations = [
-        steps.__dict__[name](f"Integration {name}", parameters={"Name": "x"})
+        steps.__dict__[name](f"Integration {name}", parameters=taken.get(name, {"Name": "x"}))
         for name in steps.__all__
         if name.endswith("Step") and name not in ("LambdaStep", "StepFunctionsStartExecutionStep")
     ]

@@ -53,6 +53,19 @@ OVERFLOWING = """
 """
 
 
+# The tables of which a part is not to be seen without scrolling.
+SCROLLING = """
+() => [...document.querySelectorAll('.scroll')]
+  .filter((element) => element.scrollWidth > element.clientWidth)
+  .map((element) => element.closest('section').querySelector('h2').textContent)
+"""
+
+
+def report_of(folder: Path, count: int) -> Path:
+    write_reviews(folder / "stored", count, first=PERIOD.first, days=PERIOD.days, seed=9)
+    return write_report(folder / "report.html", open_reviews(str(folder / "stored")), PERIOD).file
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
@@ -169,6 +182,34 @@ def test_no_width_needs_scrolling_sideways(opened: Callable[..., Opened], width:
     phone = width <= 560
     assert page.locator("svg.narrow:visible").count() == (8 if phone else 0)
     assert page.locator("svg.wide:visible").count() == (0 if phone else 8)
+
+
+@pytest.mark.parametrize("count", [5, 1200])
+@pytest.mark.parametrize("width", [900, 1100, 1400])
+def test_no_table_is_cut_on_a_desk(
+    opened: Callable[..., Opened], tmp_path: Path, report: Path, width: int, count: int
+) -> None:
+    file = report if count == 1200 else report_of(tmp_path, count)
+    page = opened(file, width=width).page
+    for details in page.locator("summary").all():
+        details.click()
+    assert page.locator(".scroll").count() >= 8
+    assert page.evaluate(SCROLLING) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for table in page.locator(".scroll").all():
+        box = table.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= width - 20
+
+
+def test_a_table_that_scrolls_on_a_phone_keeps_the_names_of_its_rows(opened: Callable[..., Opened]) -> None:
+    page = opened(width=400).page
+    table = page.locator("section:has(h2:text('What each activation condition catches')) .scroll")
+    assert table.evaluate("element => { element.scrollLeft = 10000; return element.scrollLeft; }") > 0
+    name, around = table.locator("tbody td").first.bounding_box(), table.bounding_box()
+    assert name is not None
+    assert around is not None
+    assert name["x"] == around["x"]
 
 
 def test_paper_is_white_even_in_dark_mode_and_shows_the_charts(

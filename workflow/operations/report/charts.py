@@ -115,6 +115,7 @@ def trend_chart(figures: Figures) -> Chart:
     spans = figures.spans
     rates = [span.overruled.value for span in spans]
     known = [index for index, span in enumerate(spans) if span.overruled.n]
+    alone = [index for index in known if not {index - 1, index + 1} & set(known)]
     places = range(len(spans))
 
     def draw(sheet: _Sheet) -> None:
@@ -122,11 +123,15 @@ def trend_chart(figures: Figures) -> Chart:
         low = [spans[index].overruled.interval[0] if index in known else math.nan for index in places]
         high = [spans[index].overruled.interval[1] if index in known else math.nan for index in places]
         axes.fill_between(places, low, high, color=_COLOURS["warm"], alpha=0.16, linewidth=0)
-        axes.plot(places, rates, color=_COLOURS["warm"], linewidth=2, marker="o", markersize=4)
+        if alone:  # An area needs neighbours; what has none gets a line.
+            lows, highs = ([side[index] for index in alone] for side in (low, high))
+            axes.vlines(alone, lows, highs, color=_COLOURS["warm"], linewidth=2.5, alpha=0.4)
+        axes.plot(places, rates, color=_COLOURS["warm"], linewidth=2, marker="o", markersize=4, clip_on=False)
         axes.axhline(figures.overruled.value, color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
-        # A day with few reviews has a wide interval: it may be cut, the line may not.
-        top = max([rates[index] for index in known] + [figures.overruled.value])
-        axes.set_ylim(0, _ceiling(min(1.0, top * 1.25)))
+        # A day with few reviews has a wide interval: it may be cut, where there are others; the line may not.
+        whole = [high[index] for index in known] if alone == known else []
+        top = max([1.25 * rates[index] for index in known] + [1.25 * figures.overruled.value, *whole])
+        axes.set_ylim(0, _ceiling(min(1.0, top)))
         _percent_axis(axes.yaxis)
         axes.set_xlim(-0.6, len(spans) - 0.4)
         axes.set_xticks([])
@@ -198,8 +203,10 @@ def dot_chart(
         lows, highs = zip(*(share.interval for _, share in rows), strict=True)
         values = [share.value for _, share in rows] + ([] if whole is None else [whole])
         # Shares are near one of the ends, mostly: the scale shows that end.
-        # It shows whole intervals; those of small samples would stretch it, and may reach beyond it.
+        # It shows whole intervals. Those of a few small samples would stretch it for all, and may reach beyond it.
         firm = [share.interval for _, share in rows if not share.small]
+        if 2 * len(firm) < len(rows):
+            firm = [share.interval for _, share in rows]
         lowest = min([*(10 * value - 0.5 for value in values), *(10 * low for low, _ in firm)])
         left = math.floor(lowest) / 10 if min(values) > 0.6 else 0.0
         right = (
@@ -273,6 +280,7 @@ def calibration_chart(figures: Figures) -> Chart:
                 [band.kept.value],
                 marker="o",
                 markersize=7,
+                clip_on=False,
                 color=_COLOURS["accent"],
                 markerfacecolor=_COLOURS["paper" if band.kept.small else "accent"],
                 markeredgewidth=1.6,
@@ -342,8 +350,8 @@ def threshold_chart(figures: Figures, table: Table) -> Chart:
 
     def draw(sheet: _Sheet) -> None:
         axes = sheet.axes(left=44, right=14, top=30, bottom=44)
-        axes.plot(thresholds, reviews, color=_COLOURS["accent"], linewidth=2.2)
-        axes.plot(thresholds, errors, color=_COLOURS["warm"], linewidth=2.2)
+        axes.plot(thresholds, reviews, color=_COLOURS["accent"], linewidth=2.2, clip_on=False)
+        axes.plot(thresholds, errors, color=_COLOURS["warm"], linewidth=2.2, clip_on=False)
         axes.set_xlim(start, 1.0)
         axes.set_ylim(0, 1.0)
         _percent_axis(axes.xaxis)

@@ -36,6 +36,8 @@ __all__ = ["Origin", "render_page"]
 FIELDS_DRAWN = 16
 FIELDS_LISTED = 200
 MALFORMED_LISTED = 20
+MANY_COLUMNS = 7
+LONG_NAME = 40
 TABLE_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 _CSS = Path(__file__).with_name("page.css")
@@ -583,12 +585,16 @@ def _table(table: Table) -> str:
         names, numbers = row[: table.text_columns], row[table.text_columns :]
         return "".join(
             [f'<{tag} class="t">{_breakable(cell)}</{tag}>' for cell in names]
-            + [f"<{tag}>{_name(cell)}</{tag}>" for cell in numbers]
+            + [f"<{tag}>{_unbroken(cell)}</{tag}>" for cell in numbers]
         )
 
     rows = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in table.rows)
+    names = [name for row in table.rows for name in row[: table.text_columns]]
+    shape = {"many": len(table.header) > MANY_COLUMNS, "long": any(len(name) > LONG_NAME for name in names)}
+    classes = " ".join(name for name, holds in shape.items() if holds)
+    attributes = f' class="{classes}"' if classes else ""
     return (
-        '<div class="scroll" tabindex="0"><table>\n'
+        f'<div class="scroll" tabindex="0"><table{attributes}>\n'
         f"<thead><tr>{cells('th', table.header)}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
     )
 
@@ -606,6 +612,11 @@ def _breakable(text: str) -> str:
     """A name in a table. Many are long words, `ImportantFormKeyConfidenceCheck(…)`: these may break where a part
     of them ends."""
     return "<wbr>".join(_name(part) for part in re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[(/_=,.])(?=\w)", text))
+
+
+def _unbroken(text: str) -> str:
+    """A figure in a table: an interval may break after its "to" only."""
+    return _name(re.sub(r" to (?=\d)", "\N{NO-BREAK SPACE}to ", text))
 
 
 def _prose(text: str) -> str:

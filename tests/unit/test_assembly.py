@@ -91,6 +91,21 @@ def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_pa
     assert "name 'collect_review', or" in str(refusal.value)
 
 
+def test_what_is_wrong_with_functions_is_told_of_each(tmp_path: Path) -> None:
+    root = _project(tmp_path)
+    (root / "lambdas/praise.py").write_text("def handler(event): ...\n")
+    (root / "lambdas/blame.py").write_text("def handler(event, context): ...\n")
+    (root / "lambdas/blame.requirements.in").write_text("pandas\n")
+    steps = """
+completed = [LambdaStep(name, parameters={"FunctionName": name, "Payload": {}}) for name in ("praise", "blame")]
+"""
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, steps, root)
+    blame, praise = str(refusal.value).splitlines()
+    assert "lambdas/blame.requirements.in: there is no lambdas/blame.requirements.txt beside it" in blame
+    assert "lambdas/praise.py, line 1: `handler` takes 1 argument" in praise
+
+
 def test_a_version_of_a_function_is_not_for_a_step_to_choose(tmp_path: Path) -> None:
     step = 'completed = [LambdaStep("X", parameters={"FunctionName": "collect_review", "Qualifier": "live"})]'
     with pytest.raises(WorkflowError, match=r"state 'X' \(.*post_review\.py:3\): leave out Qualifier"):

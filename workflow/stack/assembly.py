@@ -67,7 +67,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     machine = build_machine(post_review)
     made_at = places(machine)
     definition, names = _with_functions(render(machine), made_at)
-    functions = tuple(_function(name, names.get(name), made_at, root) for name in sorted({*names, *ALWAYS}))
+    functions = _functions(names, made_at, root)
     known = [one.name for one in functions]
     own = _own(made_at, post_review)
     if findings := check(definition, functions=known, places=made_at, results=RESULTS, own=own):
@@ -95,6 +95,19 @@ def _own(places: Mapping[str, str], post_review: Path) -> set[str]:
         for name, place in places.items()
         if files[place].is_relative_to(ours) and files[place] != post_review.resolve()
     }
+
+
+def _functions(names: Mapping[str, str], places: Mapping[str, str], root: Path) -> tuple[Function, ...]:
+    """The functions that steps name, and those that none names; what is wrong is told of all of them."""
+    found, wrong = [], []
+    for name in sorted({*names, *ALWAYS}):
+        try:
+            found.append(_function(name, names.get(name), places, root))
+        except WorkflowError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise WorkflowError("\n".join(wrong))
+    return tuple(found)
 
 
 def _function(name: str, state: str | None, places: Mapping[str, str], root: Path) -> Function:

@@ -106,8 +106,9 @@ def _shift(
         # An execution may fail by its event alone: a version is to blame if it fails where the other does not.
         if failed and not account.executions(before, "FAILED", since=started):
             account.route(machine, ALIAS, {before: 100}, create=False)
+            count = "1 execution" if len(failed) == 1 else f"{len(failed)} executions"
             raise PublishError(
-                f"{len(failed)} executions failed on version {number(version)} and none on version "
+                f"{count} failed on version {number(version)} and none on version "
                 f"{number(before)}, which gets all new executions again; the first: {failed[-1]}"
             )
 

@@ -7,10 +7,11 @@ executions and their histories, the ledger, the review bucket, a queue that subs
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,14 @@ from typing import Any
 from rich import box
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from lambdas.ledger import Ledger, Loop, TaskType
+from lambdas.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
+from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
 from workflow.operations.report.loop_facts import ledger_rows
@@ -32,10 +36,11 @@ from workflow.operations.reviews_source import Period, open_reviews
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
+from workflow.publish.show import say
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
 from workflow.stack.functions import ROOT
-from workflow.stack.stages import Stage, load_stage
+from workflow.stack.stages import Stage, UnknownStage, load_stage
 
 __all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run", "subscribed_queue"]
 
@@ -43,7 +48,25 @@ PATIENCE_SECONDS = 90
 PAST = 400
 """Reviews that are invented for the report: of four alone it could say little."""
 
-LOCAL_STAGE = load_stage(ROOT / "stages.toml", "local")
+PAST_DAYS = 30
+
+
+def _local_stage(settings: Path) -> Stage:
+    """The stage of the settings file, or the one that the project is shipped with if it is there no more."""
+    try:
+        return load_stage(settings, "local")
+    except UnknownStage:
+        return Stage(
+            name="local",
+            account=ACCOUNT_ID,
+            region=REGION,
+            output_buckets=("human-review-outputs",),
+            document_buckets=("human-review-documents",),
+            restart=RestartRules(back_off=BackOff(first_seconds=1, max_seconds=5)),
+        )
+
+
+LOCAL_STAGE = _local_stage(ROOT / "stages.toml")
 """As any stage; it backs off for seconds, where others take minutes."""
 
 
@@ -129,27 +152,27 @@ def run(
         Whether every loop ended as it should.
     """
     with console.status("Starting the sandbox"), _started(port) as sandbox:
-        console.print(f"Sandbox at {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
+        say(console, f"Sandbox at {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
         with console.status(f"Publishing the stage {LOCAL_STAGE.name!r}"):
             outputs = publish_local(sandbox)
-        console.print(f"Published: {outputs['StateMachine']}\n")
+        say(console, f"Published: {outputs['StateMachine']}\n")
         watch = Watch(sandbox, outputs)
         driver = threading.Thread(target=_drive, args=(sandbox, outputs, watch), daemon=True)
-        with Live(get_renderable=watch.table, console=console, auto_refresh=False, transient=False) as live:
+        with _showing(watch, console) as show:
             driver.start()
             deadline = time.monotonic() + PATIENCE_SECONDS
             while not watch.finished and not watch.broken and time.monotonic() < deadline:
                 watch.look()
-                live.refresh()
+                show()
                 time.sleep(0.2)
                 if watch.all_ended:  # What is still missing will hardly come, but for a message.
                     deadline = min(deadline, time.monotonic() + 5)
         if watch.broken:
             raise watch.broken
         for problem in (problems := watch.problems()):
-            console.print(f"[red]✗[/] {problem}")
+            say(console, f"[red]✗[/] {escape(problem)}")
         if not problems:
-            console.print(f"[green]✓[/] all {len(STORIES)} human loops ended as they should")
+            say(console, f"[green]✓[/] all {len(STORIES)} human loops ended as they should")
         if report is not None:
             _report(console, sandbox, outputs, report)
         if not once:
@@ -185,10 +208,26 @@ def _started(port: int | None) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@contextmanager
+def _showing(watch: Watch, console: Console) -> Iterator[Callable[[], None]]:
+    """Shows the table: on a terminal again and again, elsewhere once, as wide as it needs to be."""
+    if console.is_terminal:
+        table = functools.partial(watch.table, expand=True)
+        with Live(get_renderable=table, console=console, auto_refresh=False, transient=False) as live:
+            yield live.refresh
+        return
+    yield lambda: None
+    wide = Console(width=100_000, color_system=None)
+    with wide.capture() as captured:
+        wide.print(watch.table(expand=False))
+    for line in captured.get().splitlines():
+        say(console, escape(line.rstrip()))
+
+
 def _report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: Path) -> None:
-    with console.status(f"Inventing {PAST} reviews of the last 30 days, and making the report"):
-        store_past(sandbox.session, outputs, PAST)
-        period = Period.last_days(31)
+    with console.status(f"Inventing {PAST} reviews of the last {PAST_DAYS} days, and making the report"):
+        store_past(sandbox.session, outputs, PAST, days=PAST_DAYS)
+        period = Period.last_days(PAST_DAYS + 1)
         made = write_report(
             file,
             open_reviews(f"s3://{outputs['ReviewBucket']}/reviews", sandbox.session),
@@ -196,23 +235,26 @@ def _report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: P
             ledger=outputs["LedgerTable"],
             loops=ledger_rows(outputs["LedgerTable"], sandbox.session, period),
         )
-    console.print(f"\n{made.headline}", highlight=False)
-    console.print(
-        f"The report, of these and of {PAST} invented reviews of the last 30 days: {made.file}",
-        highlight=False,
+    say(console, escape(f"\n{made.headline}"))
+    say(
+        console,
+        escape(
+            f"The report, of today's reviews and of {PAST} invented ones of the {PAST_DAYS} days before: {made.file}"
+        ),
     )
 
 
 def _stay(console: Console, sandbox: Sandbox) -> None:
     console.print("\nThe sandbox stays up until Ctrl-C. In another terminal:\n")
     for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        console.print(f"  export {name}={sandbox.environment()[name]}", highlight=False)
-    console.print("  python deploy.py loops list --stage local\n", highlight=False)
+        say(console, escape(f"  export {name}={sandbox.environment()[name]}"))
+    say(console, "  python deploy.py loops list --stage local\n")
     try:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        console.print("Stopping the sandbox")
+        # On a terminal Ctrl-C stands as ^C in the line.
+        say(console, "\nStopping the sandbox" if console.is_terminal else "Stopping the sandbox")
 
 
 # What people and the service do
@@ -336,9 +378,11 @@ class Watch:
             return f"{story.name}: its message has not arrived"
         return None
 
-    def table(self) -> Group:
-        """The table as it is now."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=True, expand=True)
+    def table(self, *, expand: bool = True) -> Group:
+        """The table as it is now, as wide as the console or as it needs to be."""
+        table = Table(
+            box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=True, expand=expand
+        )
         table.add_column("Human loop", no_wrap=True)
         table.add_column("Execution", no_wrap=True)
         table.add_column("States passed, and what became of it", ratio=1, overflow="fold")

@@ -35,6 +35,8 @@ def listen(port: int | None) -> socket.socket:
     Raises:
         SandboxError: the port is taken, or not allowed.
     """
+    if not 0 <= (port or 0) <= 65_535:
+        raise SandboxError(f"the sandbox cannot use port {port}: choose one from 1 to 65535")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

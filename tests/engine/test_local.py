@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.local import STORIES
+from sandbox.engine import Sandbox
+from sandbox.errors import SandboxError
+from sandbox.local import STORIES, _local_stage
+from workflow.errors import SettingsError
+from workflow.stack.stages import load_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +27,7 @@ def test_one_round_of_local_ends_well_and_leaves_no_process(tmp_path: Path) -> N
     ended = subprocess.run(
         [sys.executable, "deploy.py", "local", "--once", "--report", str(report)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "200", "MARK": mark},
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "40", "MARK": mark},
         capture_output=True,
         text=True,
         timeout=180,
@@ -33,9 +37,32 @@ def test_one_round_of_local_ends_well_and_leaves_no_process(tmp_path: Path) -> N
     assert ended.stderr == ""
     for story in STORIES:
         assert re.search(rf"^ {re.escape(story.name)} +succeeded ", ended.stdout, re.MULTILINE), story.name
+    for whole in (r"Published: arn:\S+:afterloop-local", r" +s3://\S+/message-3301-\w+\.json"):
+        assert re.search(f"^{whole}$", ended.stdout, re.MULTILINE), (
+            "it is piped: nothing is broken into lines"
+        )
+    assert "today's reviews and of 400 invented ones of the 30 days before: " in ended.stdout
     assert f"all {len(STORIES)} human loops ended as they should" in ended.stdout
     assert "overruled by people" in report.read_text()
     assert _processes_with(mark) == []
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 99_999])
+def test_a_port_that_cannot_be_is_told(port: int) -> None:
+    with pytest.raises(SandboxError, match=f"cannot use port {port}: choose one from 1 to 65535"):
+        Sandbox.start(port=port)
+
+
+def test_the_local_stage_is_there_without_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "stages.toml"
+    assert _local_stage(path) == load_stage(ROOT / "stages.toml", "local")
+    path.write_text('[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')
+    assert _local_stage(path) == load_stage(ROOT / "stages.toml", "local")
+    path.write_text('[stages.local]\nregion = "eu-west-1"\noutput_buckets = ["reviewed"]\n')
+    assert _local_stage(path).region == "eu-west-1"
+    path.write_text("[stages.local]\nregoin = 1\n")
+    with pytest.raises(SettingsError, match="did you mean 'region'"):
+        _local_stage(path)
 
 
 def _processes_with(mark: str) -> list[str]:

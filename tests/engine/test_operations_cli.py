@@ -225,7 +225,11 @@ def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> N
     assert (status, json.loads(out)["lookedAt"], json.loads(out)["missed"]) == (0, 1, {})
     status, out, err = run("reconcile", "--flow-definition", "gone")
     assert status == 1
-    assert err.startswith("error: arn:aws:sagemaker:")
+    assert err == (
+        "error: arn:aws:sagemaker:us-east-1:111122223333:flow-definition/gone: there is no such flow definition: "
+        "create it, take it out of flow_definitions in the stage's settings, or name another with "
+        "--flow-definition\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,8 +244,16 @@ def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> N
         (["start", "--name", "a", "--input", "-"], "--flow-definition: is needed"),
         (["start", "--flow-definition", "f", "--name", "a"], "one of --input, --document and --image, not 0"),
         (["start", "--flow-definition", "f", "--name", "a", "--input", "-"], "standard input is no JSON"),
-        (["start", "--flow-definition", "f", "--input", "/no/such"], "--input: cannot read /no/such"),
+        (
+            ["start", "--flow-definition", "f", "--key", "a", "--input", "/no/such"],
+            "--input: cannot read /no/such",
+        ),
         (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is no s3://bucket/key"),
+        (["start", "--flow-definition", "f", "--input", "-"], "give one of --name and --key\n"),
+        (
+            ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
+            "give one of --name and --key, not both",
+        ),
         (["start", "--request", "-", "--key", "a"], "leave the other options out"),
         (["close", "nobody"], "Missing option '--note'"),
         (["close", "nobody", "--note", " "], "say why"),
@@ -261,6 +273,21 @@ def test_what_a_person_gets_wrong_is_one_line(run: Run, arguments: list[str], to
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [("[1]", "a list"), ('"a"', "a text"), ("1.5", "a number"), ("null", "null"), ("true", "true or false")],
+)
+def test_json_that_is_no_object_is_told_with_its_file_and_option(
+    document: str, found: str, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "input.json"
+    file.write_text(document)
+    for arguments in (["--flow-definition", "f", "--name", "a", "--input"], ["--request"]):
+        status, _, err = run("start", *arguments, str(file))
+        assert status == 1
+        assert err == f"error: {arguments[-1]}: {file} must be one JSON object, {{…}}, and is {found}\n"
+
+
 def test_names_that_a2i_refuses_are_told_with_one_that_would_do(flow: str, run: Run) -> None:
     status, _, err = run(
         "start", "--flow-definition", flow, "--name", "Order 17", "--input", "-", stdin=INPUT
@@ -276,7 +303,16 @@ def test_a_stage_that_is_not_published_is_one_line(
         deploy.main(["loops", "list", "--stage", "nowhere"])
     captured = capsys.readouterr()
     assert end.value.code == 1
-    assert captured.err.startswith("error: stage nowhere is not published in us-east-1")
+    assert captured.err == (
+        "error: stage nowhere is not published in us-east-1 (there is no stack afterloop-nowhere); "
+        "stages.toml: there is no stage 'nowhere'; it has dev, local\n"
+    )
+    with pytest.raises(SystemExit):
+        deploy.main(["loops", "list", "--stage", "dev"])
+    assert (
+        "is not published in us-east-1 (there is no stack afterloop-dev): run `python deploy.py publish "
+        in (capsys.readouterr().err)
+    )
 
 
 def test_on_a_terminal_it_has_colour_and_names_are_whole(published: PublishedStage, flow: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+
 import pytest
 
 from tests.engine.published import PublishedStage
 from workflow.errors import AfterloopError
 from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
+from workflow.stack.functions import ROOT
 
 
 def _test(published: PublishedStage, bucket: str | None = None) -> SmokeTest:
@@ -41,6 +47,30 @@ def test_a_sound_stage_passes_every_check_and_is_left_as_it_was(published: Publi
     assert _left(published) == []
 
 
+def test_what_is_piped_is_not_broken_into_lines(published: PublishedStage) -> None:
+    published.s3.create_bucket(Bucket="not-of-the-stage-either")
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "deploy.py",
+            "smoke",
+            "--stage",
+            "local",
+            "--output-bucket",
+            "not-of-the-stage-either",
+        ],
+        cwd=ROOT,
+        env=os.environ | published.sandbox.environment() | {"COLUMNS": "30"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (1, "")
+    (failed,) = re.findall(r"^    it is FAILED: .* \((arn:\S+)\)$", ran.stdout, re.MULTILINE)
+    assert published.states.describe_execution(executionArn=failed)["status"] == "FAILED"
+    assert ran.stdout.splitlines()[-1].endswith("nothing is left behind but the executions")
+
+
 def test_what_is_broken_is_named(published: PublishedStage) -> None:
     published.s3.create_bucket(Bucket="not-of-the-stage")
     checks = list(_test(published, "not-of-the-stage").checks())
@@ -52,6 +82,10 @@ def test_what_is_broken_is_named(published: PublishedStage) -> None:
 
 
 def test_an_output_bucket_that_cannot_be_written_to_is_told_in_one_line(published: PublishedStage) -> None:
-    with pytest.raises(AfterloopError, match="s3://there-is-no-such-bucket/"):
+    with pytest.raises(
+        AfterloopError,
+        match=r"output to s3://there-is-no-such-bucket/\S+: there is no such bucket: make it, or name another of the "
+        r"stage's output buckets with --output-bucket$",
+    ):
         list(_test(published, "there-is-no-such-bucket").checks())
     assert _left(published) == []

@@ -260,13 +260,19 @@ def test_ctrl_c_at_a_question_of_init(stage: str, tmp_path: Path) -> None:
     shown = os.read(ours, 65_536)
     while not shown.endswith(b": "):
         shown += os.read(ours, 65_536)
-    process.send_signal(signal.SIGINT)
+    status = None
+    while (
+        status is None
+    ):  # Between prompt and read() Python takes note of a signal, and then waits all the same.
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(5)
     with contextlib.suppress(OSError):  # When the last end of it is closed, a terminal answers with EIO.
         while data := os.read(ours, 65_536):
             shown += data
     os.close(ours)
 
-    assert process.wait(30) == 130
+    assert status == 130
     assert shown.decode().replace("\r", "").endswith("\nerror: interrupted: nothing was changed\n")
     assert path.read_text() == SHIPPED
 

@@ -71,6 +71,21 @@ def test_what_is_not_a_review_is_warned_of(reviews: Path, tmp_path: Path) -> Non
     assert "There are no reviews from 1 to 31 January 2026." in ran.stdout
 
 
+def test_a_flow_definition_without_reviews_is_named_with_those_that_have_some(
+    reviews: Path, tmp_path: Path
+) -> None:
+    arguments = [*JANUARY, "--source", str(reviews), "--file", str(tmp_path / "r.html"), "--flow-definition"]
+    ran = CliRunner().invoke(app, [*arguments, "typo-flow"])
+    assert ran.exit_code == 0
+    names = sorted(folder.name.partition("=")[2] for folder in (reviews / "reviews").iterdir())
+    assert "ticket-routing" in names
+    assert ran.stderr == (
+        "warning: no review is of the flow definition 'typo-flow'; those that have reviews of some day: "
+        f"{', '.join(names)}\n"
+    )
+    assert CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr == ""
+
+
 def test_a_place_that_cannot_be_written_is_one_line(reviews: Path, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "report.html"
     ran = CliRunner().invoke(app, [*JANUARY, "--source", str(reviews), "--file", str(file)])

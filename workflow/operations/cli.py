@@ -263,6 +263,7 @@ def reconcile(
             tell(f"{flow.rpartition('/')[2]}: {so_far.looked_at:,} ended loops, {len(so_far.missed)} missed")
 
         reconciliation = found.reconcile(flow_definition=flow_definition, since=moment, progress=progress)
+    reconciliation.problems = [_plain_problem(problem) for problem in reconciliation.problems]
     _tell_reconciled(reconciliation, output)
     if reconciliation.problems:
         raise typer.Exit(1)
@@ -276,7 +277,7 @@ def _loops(stage: str, profile: str | None, region: str | None, settings: Path) 
     from workflow.operations.stage_resources import StageResources
 
     session = session_for(stage, profile, region, settings)
-    return Loops(StageResources.find(stage, session), session)
+    return Loops(StageResources.find(stage, session, settings), session)
 
 
 def _request(
@@ -433,6 +434,24 @@ def _tell_redriven(found: Loops, redriven: Redriven, output: Output, stage: str)
         f"{name or 'The event'} runs again: {where}",
         *([follow] if name else []),
     )
+
+
+def _plain_problem(problem: str) -> str:
+    """What AWS refuses, without how boto3 words it."""
+    match = re.fullmatch(
+        r"(?P<what>.+): An error occurred \((?P<code>\w+)\) when calling the (?P<call>\w+) operation"
+        r"(?: \(.+?\))?: (?P<told>.*)",
+        problem,
+        re.DOTALL,
+    )
+    if match is None:
+        return problem
+    if (match["call"], match["code"]) == ("ListHumanLoops", "ResourceNotFoundException"):
+        return (
+            f"{match['what']}: there is no such flow definition: create it, take it out of flow_definitions in the "
+            "stage's settings, or name another with --flow-definition"
+        )
+    return f"{match['what']}: {match['call']} is refused ({match['code']}): {match['told']}"
 
 
 def _tell_reconciled(found: Reconciliation, output: Output) -> None:

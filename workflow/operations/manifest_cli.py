@@ -56,7 +56,7 @@ def manifest(
     period = chosen_period(first, until)
     name = flow_definition.rpartition("/")[2]
     session = session_for(stage, profile, region, settings)
-    source = source or f"s3://{StageResources.find(stage, session).review_bucket}/reviews"
+    source = source or f"s3://{StageResources.find(stage, session, settings).review_bucket}/reviews"
     reviews = open_reviews(source, session).reviews(name, period)
     patience = Config(max_pool_connections=READERS, retries={"mode": "standard", "max_attempts": 5})
     outputs = ObjectStore(session.client("s3", config=patience))

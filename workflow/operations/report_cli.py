@@ -83,17 +83,18 @@ def report(
         from workflow.operations.stage_resources import StageResources
 
         session = session_for(stage, profile, region, settings)
-        resources = StageResources.find(stage, session)
+        resources = StageResources.find(stage, session, settings)
         source = f"s3://{resources.review_bucket}/reviews"
         ledger = resources.ledger_table
         arn = resources.flow_definition_arn(flow_definition) if flow_definition else None
         loops = ledger_rows(ledger, session, period, arn)
     elif source.startswith("s3://"):
         session = session_for(stage, profile, region, settings)
+    reviews = open_reviews(source, session)
     with reading("reviews") as progress:
         made = write_report(
             file,
-            open_reviews(source, session),
+            reviews,
             period,
             flow_definition=flow,
             ledger=ledger,
@@ -101,6 +102,12 @@ def report(
             progress=progress,
         )
     _warn(made.figures)
+    if flow and not made.figures.reviews:
+        others = ", ".join(reviews.flow_definitions()) or "none"
+        typer.echo(
+            f"warning: no review is of the flow definition {flow!r}; those that have reviews of some day: {others}",
+            err=True,
+        )
     if output is Output.JSON:
         typer.echo(json.dumps(_as_json(made), indent=2))
     else:

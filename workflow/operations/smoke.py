@@ -147,8 +147,13 @@ class SmokeTest:
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(output))
         except ClientError as error:
+            code, told = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+            why = (
+                "there is no such bucket: make it" if code == "NoSuchBucket" else f"{told or code}: mend that"
+            )
             raise AfterloopError(
-                f"cannot write a sample output to s3://{self._bucket}/{key}: {error}; the smoke test needs to"
+                f"the smoke test cannot write its sample output to s3://{self._bucket}/{key}: {why}, or name another "
+                "of the stage's output buckets with --output-bucket"
             ) from error
         cleaning.callback(self._delete_object, self._bucket, key)
         location = {"outputS3Uri": f"s3://{self._bucket}/{key}"}

@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
 from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
+from workflow.publish.show import say
 from workflow.stack.stages import load_stage
 
 __all__ = ["app", "smoke"]
@@ -36,7 +38,7 @@ def smoke(
     Exits with 1 if something is not as it should be. Subscribers of the escalation topic get one message.
     """
     session = session_for(stage, profile, region, settings)
-    resources = StageResources.find(stage, session)
+    resources = StageResources.find(stage, session, settings)
     bucket = output_bucket or load_stage(settings, stage).output_buckets[0]
     console = Console(quiet=output is Output.JSON)
     found = []
@@ -46,14 +48,15 @@ def smoke(
             for check in checks:
                 found.append(check)
                 mark = "[green]✓[/]" if check.problem is None else "[red]✗[/]"
-                console.print(f"{mark} {check.loop}: {check.what}", highlight=False)
+                say(console, f"{mark} {check.loop}: {check.what}")
                 if check.problem:
-                    console.print(f"    {check.problem}", highlight=False, markup=False)
+                    say(console, escape(f"    {check.problem}"))
     if output is Output.JSON:
         typer.echo(json.dumps([asdict(check) for check in found], indent=2))
     bad = sum(check.problem is not None for check in found)
-    console.print(
-        f"{len(found) - bad} of {len(found)} as it should be; nothing is left behind but the executions"
+    say(
+        console,
+        f"{len(found) - bad} of {len(found)} as it should be; nothing is left behind but the executions",
     )
     if bad:
         raise typer.Exit(1)

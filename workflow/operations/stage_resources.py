@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from workflow.errors import AfterloopError
+from workflow.errors import AfterloopError, SettingsError
 from workflow.publish.aws_errors import explained
+from workflow.stack.stages import UnknownStage, load_stage
 
 if TYPE_CHECKING:
     import boto3
@@ -40,8 +42,14 @@ class StageResources:
     outputs: Mapping[str, str]
 
     @classmethod
-    def find(cls, stage: str, session: boto3.Session) -> StageResources:
+    def find(cls, stage: str, session: boto3.Session, settings: Path | None = None) -> StageResources:
         """The resources of the stage that is published with the session's account and Region.
+
+        Args:
+            stage: its name.
+            session: of the account.
+            settings: the file with the stages' settings, to tell a stage that could be published from a typing
+                error.
 
         Raises:
             AccountError: if the account cannot be reached, or the credentials may not look.
@@ -54,8 +62,8 @@ class StageResources:
             answer = error.response["Error"]
             if answer["Code"] == "ValidationError" and "does not exist" in answer["Message"]:
                 raise NotPublishedError(
-                    f"stage {stage} is not published in {session.region_name} (there is no stack {name}): run "
-                    f"`python deploy.py publish --stage {stage}`, or name another with --stage or --region"
+                    f"stage {stage} is not published in {session.region_name} (there is no stack {name})"
+                    + _advice(stage, settings)
                 ) from error
             raise explained(error) or error from None
         except BotoCoreError as error:
@@ -116,3 +124,14 @@ class StageResources:
                 f"`python deploy.py publish --stage {self.stage}`"
             )
         return self.outputs[name]
+
+
+def _advice(stage: str, settings: Path | None) -> str:
+    if settings is not None:
+        try:
+            load_stage(settings, stage)
+        except UnknownStage as error:
+            return f"; {error}"
+        except SettingsError:
+            pass  # It is there; publishing it tells what is wrong with it.
+    return f": run `python deploy.py publish --stage {stage}`, or name another with --stage or --region"

@@ -33,6 +33,7 @@ __all__ = [
     "FlowDefinitionSettings",
     "Shift",
     "Stage",
+    "UnknownStage",
     "checked_stage",
     "load_stage",
     "load_stages",
@@ -83,6 +84,10 @@ def _can_be_kept(days: int) -> int:
 
 
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+
+
+class UnknownStage(SettingsError):
+    """There is no stage of that name, or no settings file at all."""
 
 
 class _Settings(BaseModel):
@@ -349,11 +354,12 @@ def load_stage(path: Path, name: str, **instead: Any) -> Stage:
         instead: values that stand in for those of the file, by key.
 
     Raises:
-        SettingsError: as `load_stages`, and when there is no stage of that name.
+        UnknownStage: there is no stage of that name, or no file.
+        SettingsError: as `load_stages`.
     """
     tables = _tables(path)
     if name not in tables:
-        raise SettingsError(
+        raise UnknownStage(
             f"{path.name}: there is no stage {name!r}; it has {', '.join(tables)}"
             + _did_you_mean(name, tables)
         )
@@ -394,9 +400,7 @@ def _tables(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(
-            f"{path}: there is no such file; write one with `python deploy.py init`"
-        ) from None
+        raise UnknownStage(f"{path}: there is no such file; write one with `python deploy.py init`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:

@@ -23,7 +23,7 @@ from workflow.publish.history import history, to_go_back_to
 from workflow.publish.live import make_live
 from workflow.publish.package import Package, make_package
 from workflow.publish.plan import Plan
-from workflow.publish.publishing import Published, plan_for, publish
+from workflow.publish.publishing import Published, Silent, plan_for, publish
 from workflow.publish.rollback import roll_back
 from workflow.publish.status import status
 from workflow.publish.swapping import swap
@@ -296,6 +296,24 @@ class Executions:
         self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=messages[0]["ReceiptHandle"])
         return execution, messages[0]["Body"]
 
+    def started_during_a_rollback(self, publisher: Publisher) -> tuple[str, str]:
+        """Rolls the stage back by one; an execution that began when new ones were sent, and the stack was as before."""
+        executions, started = self, list[tuple[str, str]]()
+
+        class During(Silent):
+            def step(self, text: str) -> None:
+                if text == "Updating the stack":
+                    started.append(executions.start())
+
+        def confirm(plan: Plan) -> bool:
+            publisher.plans.append(plan)
+            return True
+
+        record = to_go_back_to(history(publisher.account, self.stage.name))
+        roll_back(publisher.account, self.stage, record, confirm=confirm, progress=During())
+        (execution,) = started
+        return execution
+
     def finish(self, execution: str, token: str) -> Any:
         """What it gives at its end, or the name of its error."""
         self.states.send_task_success(taskToken=token, output="{}")
@@ -342,25 +360,9 @@ def test_executions_end_on_the_version_that_they_began_with(
     assert found.live == {2: 100}
 
 
-class During:
-    """Starts an execution when a rollback has sent new ones to a version, and the stack is as it was."""
-
-    def __init__(self, executions: Executions) -> None:
-        self._executions = executions
-        self.started: tuple[str, str] | None = None
-
-    def step(self, text: str) -> None:
-        if text == "Updating the stack":
-            self.started = self._executions.start()
-
-    def event(self, event: object) -> None:
-        pass
-
-
 def test_executions_end_on_the_code_that_they_began_with_and_a_rollback_brings_it_back(
     publisher: Publisher, executions: Executions
 ) -> None:
-    account, stage = publisher.account, publisher.stage
     definition = held(executions.queue, "Call", CALL)
     for answer in ("one", "two"):
         answering(publisher, answer)
@@ -370,18 +372,10 @@ def test_executions_end_on_the_code_that_they_began_with_and_a_rollback_brings_i
     after = executions.start()
     assert [executions.finish(*before), executions.finish(*after)] == ["one", "two"]
 
-    seen = []
-
-    def confirm(plan: Plan) -> bool:
-        seen.append(plan)
-        return True
-
-    told = During(executions)
-    roll_back(account, stage, to_go_back_to(history(account, stage.name)), confirm=confirm, progress=told)
-    assert [(one.name, one.code) for one in seen[0].functions] == [("DecideRestart", True)]
-    assert not seen[0].grave
-    assert told.started
-    assert executions.finish(*told.started) == "one"
+    assert executions.finish(*executions.started_during_a_rollback(publisher)) == "one"
+    plan = publisher.plans[-1]
+    assert [(one.name, one.code) for one in plan.functions] == [("DecideRestart", True)]
+    assert not plan.grave
     assert executions.finish(*executions.start()) == "one"
 
     answering(publisher, "two")
@@ -402,18 +396,8 @@ def test_a_rollback_keeps_new_executions_from_what_was_swapped(
     assert stack is not None
     answering(publisher, "swapped")
     swap(account, stage, stack, publisher.package(held(executions.queue, "Swapped", CALL)))
-    told = During(executions)
 
-    roll_back(
-        account,
-        stage,
-        to_go_back_to(history(account, stage.name)),
-        confirm=lambda plan: True,
-        progress=told,
-    )
-
-    assert told.started
-    assert executions.finish(*told.started) == "one"
+    assert executions.finish(*executions.started_during_a_rollback(publisher)) == "one"
     assert executions.finish(*executions.start()) == "one"
 
 
@@ -427,18 +411,10 @@ def test_a_rollback_sends_nothing_to_functions_that_are_gone(
         publisher.publish(publisher.package(definition))
     name = f"{stage.stack_name}-DecideRestart"
     account.delete_function_version(account.function_versions(name)[-1])
-    told = During(executions)
 
-    roll_back(
-        account,
-        stage,
-        to_go_back_to(history(account, stage.name)),
-        confirm=lambda plan: True,
-        progress=told,
+    assert executions.finish(*executions.started_during_a_rollback(publisher)) == "two", (
+        "until the stack has what it goes back to"
     )
-
-    assert told.started
-    assert executions.finish(*told.started) == "two", "until the stack has what it goes back to"
     assert executions.finish(*executions.start()) == "one"
 
 

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from sandbox.engine import Sandbox, SandboxSession
 from workflow.errors import DeploymentError, PublishError
-from workflow.publish.account import Account
+from workflow.publish.account import Account, Stack
 from workflow.publish.destroying import destroy, destruction
 from workflow.publish.history import history, to_go_back_to
 from workflow.publish.live import make_live
@@ -77,6 +77,21 @@ class Publisher:
     def stack_status(self) -> str | None:
         stack = self.account.stack(self.stage.stack_name)
         return stack.status if stack else None
+
+    @property
+    def stack(self) -> Stack:
+        """The stage's stack, which is there."""
+        stack = self.account.stack(self.stage.stack_name)
+        assert stack is not None
+        return stack
+
+    def publish_calling(self, queue: str, *answers: str) -> Callable[[dict[str, Any]], None]:
+        """Publishes a machine that waits and calls a function, once with each answer of this; its definition."""
+        definition = held(queue, "Call", CALL)
+        for answer in answers:
+            answering(self, answer)
+            self.publish(self.package(definition))
+        return definition
 
 
 @pytest.fixture
@@ -216,8 +231,7 @@ def test_a_setting_reaches_the_stack_and_the_plan(publisher: Publisher) -> None:
     plan = publisher.plans[-1]
     assert "OutputBuckets" in [setting.name for setting in plan.settings]
     assert {one.resource for one in plan.permissions if one.widened} >= {"arn:aws:s3:::more/*"}
-    stack = publisher.account.stack(publisher.stage.stack_name)
-    assert stack is not None
+    stack = publisher.stack
     assert stack.parameters["OutputBuckets"] == "reviewed,more"
 
 
@@ -388,12 +402,8 @@ def test_a_rollback_keeps_new_executions_from_what_was_swapped(
     publisher: Publisher, executions: Executions
 ) -> None:
     account, stage = publisher.account, publisher.stage
-    definition = held(executions.queue, "Call", CALL)
-    for answer in ("one", "two"):
-        answering(publisher, answer)
-        publisher.publish(publisher.package(definition))
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    publisher.publish_calling(executions.queue, "one", "two")
+    stack = publisher.stack
     answering(publisher, "swapped")
     swap(account, stage, stack, publisher.package(held(executions.queue, "Swapped", CALL)))
 
@@ -405,10 +415,7 @@ def test_a_rollback_sends_nothing_to_functions_that_are_gone(
     publisher: Publisher, executions: Executions
 ) -> None:
     account, stage = publisher.account, publisher.stage
-    definition = held(executions.queue, "Call", CALL)
-    for answer in ("one", "two"):
-        answering(publisher, answer)
-        publisher.publish(publisher.package(definition))
+    publisher.publish_calling(executions.queue, "one", "two")
     name = f"{stage.stack_name}-DecideRestart"
     account.delete_function_version(account.function_versions(name)[-1])
 
@@ -457,9 +464,7 @@ def test_a_publish_is_written_down_though_old_versions_cannot_be_deleted(
 def test_code_that_comes_with_a_failed_update_comes_with_the_next(
     publisher: Publisher, executions: Executions
 ) -> None:
-    definition = held(executions.queue, "Call", CALL)
-    answering(publisher, "one")
-    publisher.publish(publisher.package(definition))
+    definition = publisher.publish_calling(executions.queue, "one")
     answering(publisher, "two")
 
     def both(resources: dict[str, Any]) -> None:
@@ -494,10 +499,7 @@ def test_versions_of_functions_do_not_pile_up(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflow.publish.live.KEPT_VERSIONS", 2)
-    definition = held(executions.queue, "Call", CALL)
-    for answer in ("one", "two", "three"):
-        answering(publisher, answer)
-        publisher.publish(publisher.package(definition))
+    publisher.publish_calling(executions.queue, "one", "two", "three")
 
     name = f"{publisher.stage.stack_name}-DecideRestart"
     assert [arn.rpartition(":")[2] for arn in publisher.account.function_versions(name)] == ["3", "2"]
@@ -508,9 +510,7 @@ def test_versions_of_functions_do_not_pile_up(
 def test_a_shift_gives_new_code_a_part_and_takes_it_back_when_only_that_fails(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    definition = held(executions.queue, "Call", CALL)
-    answering(publisher, "one")
-    publisher.publish(publisher.package(definition))
+    definition = publisher.publish_calling(executions.queue, "one")
     answers = []
 
     def until_some_failed(seconds: float) -> None:
@@ -648,8 +648,7 @@ def test_a_rollback_brings_back_definition_settings_and_code(publisher: Publishe
     assert [state.name for state in plan.states] == ["Already handled"]
     assert [one.name for one in plan.functions if one.code] == ["DecideRestart"]
     assert [(one.name, one.after) for one in plan.settings] == [("LogRetentionDays", "30")]
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    stack = publisher.stack
     assert digests(stack.parameters) == digests(back_to.parameters)
     assert [(one.number, one.restores) for one in history(account, stage.name)] == [
         (1, None),
@@ -670,8 +669,7 @@ def test_a_hot_swap_changes_code_and_definition_at_once_and_a_publish_puts_it_in
     file = publisher.root / "lambdas/decide_restart.py"
     original = file.read_text()
     file.write_text("def handler(event, context):\n    return 'swapped'\n")
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    stack = publisher.stack
 
     done = swap(account, stage, stack, publisher.package(comment("Swapped")))
 
@@ -704,11 +702,8 @@ def test_executions_run_swapped_code_and_the_next_publish_is_no_obstacle(
     publisher: Publisher, executions: Executions
 ) -> None:
     account, stage = publisher.account, publisher.stage
-    definition = held(executions.queue, "Call", CALL)
-    answering(publisher, "published")
-    publisher.publish(publisher.package(definition))
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    definition = publisher.publish_calling(executions.queue, "published")
+    stack = publisher.stack
 
     answering(publisher, "swapped")
     assert swap(account, stage, stack, publisher.package(definition)) == ["code of DecideRestart"]
@@ -718,8 +713,7 @@ def test_executions_run_swapped_code_and_the_next_publish_is_no_obstacle(
     assert executions.finish(*executions.start()) == "swapped"
     assert publisher.plan(publisher.package(definition)).is_empty
 
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    stack = publisher.stack
     answering(publisher, "swapped back")
     swap(account, stage, stack, publisher.package(definition))
     answering(publisher, "swapped")
@@ -736,8 +730,7 @@ def test_a_swap_that_was_cut_short_is_taken_up_or_put_in_order(
     answering(publisher, "published")
     published = publisher.package(definition)
     publisher.publish(published)
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    stack = publisher.stack
     answering(publisher, "swapped")
     package = publisher.package(definition)
 
@@ -785,11 +778,8 @@ def test_a_swap_that_was_taken_back_does_not_outlive_the_next_publish(
 ) -> None:
     """An update touches only what differs from the last publish: what was swapped does not, when it is taken back."""
     account, stage = publisher.account, publisher.stage
-    definition = held(executions.queue, "Call", CALL)
-    answering(publisher, "published")
-    publisher.publish(publisher.package(definition))
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    definition = publisher.publish_calling(executions.queue, "published")
+    stack = publisher.stack
     answering(publisher, "swapped")
     swap(account, stage, stack, publisher.package(held(executions.queue, "Swapped", CALL)))
     assert executions.finish(*executions.start()) == "swapped"
@@ -808,8 +798,7 @@ def test_a_swap_that_was_taken_back_does_not_outlive_the_next_publish(
 def test_what_cannot_be_swapped_is_left_to_cloudformation(publisher: Publisher) -> None:
     publisher.publish()
     account, stage = publisher.account, publisher.stage
-    stack = account.stack(stage.stack_name)
-    assert stack is not None
+    stack = publisher.stack
     assert swap(account, stage, stack, publisher.package(log_retention_days=7)) is None
     with pytest.raises(PublishError, match="is protected: no hot swap"):
         swap(account, stage.model_copy(update={"protected": True}), stack, publisher.package())

@@ -31,7 +31,7 @@ test-sagemaker: $(call stamp,dev)  ## The door to the SDK where the real SageMak
 
 definitions: $(call stamp,base)  ## Render definitions/ and docs/reference/ anew, after a change of the code
 	$(BIN)/python deploy.py render
-	$(BIN)/python -m docs.reference
+	$(BIN)/python -m docs.generate
 
 lock: $(call stamp,dev)  ## Resolve requirements/ anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --upgrade $(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt

@@ -24,16 +24,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
+from workflow.cli.options import SETTINGS, As, Output, Profile, Region, Settings, StageName
 from workflow.errors import AccountError, AfterloopError, PublishError, WorkflowError
-from workflow.options import SETTINGS, As, Output, Profile, Region, Settings, StageName
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from workflow.cli.show import Shown
     from workflow.publish.account import Account
     from workflow.publish.package import Package
     from workflow.publish.plan import Plan
-    from workflow.publish.show import Shown
     from workflow.publish.watching import Snapshot
     from workflow.stack.stages import Stage
 
@@ -42,14 +42,14 @@ __all__ = ["main"]
 ROOT = Path(__file__).resolve().parent
 
 ELSEWHERE = {
-    "loops": ("workflow.operations.cli", "loops", "List, show, start, restart and stop human loops."),
-    "report": ("workflow.operations.report_cli", "app", "Make a report of reviews as one HTML file."),
+    "loops": ("workflow.cli.loops", "loops", "List, show, start, restart and stop human loops."),
+    "report": ("workflow.cli.report", "app", "Make a report of reviews as one HTML file."),
     "manifest": (
-        "workflow.operations.manifest_cli",
+        "workflow.cli.manifest",
         "app",
         "Export reviewed items for retraining the model.",
     ),
-    "smoke": ("workflow.operations.smoke_cli", "app", "Try a published stage with one event of each status."),
+    "smoke": ("workflow.cli.smoke", "app", "Try a published stage with one event of each status."),
 }
 """Commands whose module is imported only when they are asked for: `plan` should not load what draws charts."""
 
@@ -96,8 +96,8 @@ def publish(
     account, settled = _reach(stage, profile, region, settings)
     if (swap or watch) and settled.protected:
         raise PublishError(f"stage {stage} is protected: no hot swap; publish it with `python deploy.py`")
+    from workflow.cli.show import Shown
     from workflow.publish.publishing import publish as do_publish
-    from workflow.publish.show import Shown
     from workflow.publish.watching import snapshot
 
     # Before anything is read: a file that changes during the publish is seen, too.
@@ -134,8 +134,8 @@ def plan(
 ) -> None:
     """Show what `publish` would change, and change nothing. Exits with 2 when there is something."""
     account, settled = _reach(stage, profile, region, settings)
+    from workflow.cli.show import Shown, show_plan
     from workflow.publish.publishing import plan_for
-    from workflow.publish.show import Shown, show_plan
 
     console = _console(output)
     with (shown := Shown(console)).running():
@@ -164,9 +164,9 @@ def rollback(
 ) -> None:
     """Go back to the publish before the last: new executions at once, then the whole stack."""
     account, settled = _reach(stage, profile, region, settings)
+    from workflow.cli.show import Shown
     from workflow.publish.history import history, to_go_back_to
     from workflow.publish.rollback import roll_back
-    from workflow.publish.show import Shown
 
     console = _console(output)
     shown = Shown(console)
@@ -193,8 +193,8 @@ def outputs(
 ) -> None:
     """Show what a published stage offers, and where to look at it."""
     account, settled = _reach(stage, profile, region, settings)
+    from workflow.cli.show import show_outputs
     from workflow.publish.outputs import links
-    from workflow.publish.show import show_outputs
 
     stack = account.stack(settled.stack_name)
     if stack is None or not stack.outputs:
@@ -218,7 +218,7 @@ def status(
 ) -> None:
     """Show how a stage is: what is live, what runs, what failed, what drifted, what was published."""
     account, settled = _reach(stage, profile, region, settings)
-    from workflow.publish.show import Shown, show_status
+    from workflow.cli.show import Shown, show_status
     from workflow.publish.status import status as look
 
     console = _console(output)
@@ -245,9 +245,9 @@ def destroy(
 ) -> None:
     """Take a stage away. Ledger and reviews stay in the account, unless told otherwise."""
     account, settled = _reach(stage, profile, region, settings)
+    from workflow.cli.show import Shown, show_destruction
     from workflow.publish.destroying import destroy as do_destroy
     from workflow.publish.destroying import destruction
-    from workflow.publish.show import Shown, show_destruction
 
     console = _console(output)
     shown = Shown(console)
@@ -432,7 +432,7 @@ class _Confirmation:
     leaves: str = NOTHING_CHANGED
 
     def __call__(self, found: Plan) -> bool:
-        from workflow.publish.show import show_plan
+        from workflow.cli.show import show_plan
 
         with self.shown.paused():
             show_plan(self.console, found, where=_where(self.account))
@@ -489,8 +489,8 @@ def _nothing_changed(console: Console | None = None) -> NoReturn:
 
 
 def _tell_outcome(console: Console, account: Account, stage: Stage, published: Any, output: Output) -> None:
+    from workflow.cli.show import say, show_outputs
     from workflow.publish.outputs import links
-    from workflow.publish.show import say, show_outputs
 
     if published is None:
         _nothing_changed(console)
@@ -520,7 +520,7 @@ def _tell(console: Console, output: Output, text: str, data: dict[str, Any]) -> 
     else:
         from rich.markup import escape
 
-        from workflow.publish.show import say
+        from workflow.cli.show import say
 
         say(console, escape(text))
 

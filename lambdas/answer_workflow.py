@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from lambdas.clients import transient_errors, waiting
+from lambdas.aws.clients import transient_errors, waiting
 
 FUNCTION = {
     "memory": 512,

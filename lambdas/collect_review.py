@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 
-from lambdas.environment import environment
-from lambdas.object_store import object_store
+from lambdas.aws.environment import environment
+from lambdas.aws.object_store import object_store
 from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
 from lambdas.reviews.event import FailedLoop, parse_status_change
 from lambdas.reviews.location import S3Location

@@ -8,10 +8,10 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from lambdas.clients import ledger, transient_errors
-from lambdas.environment import environment
-from lambdas.ledger import Loop
-from lambdas.restart_policy import RestartSettings
+from lambdas.aws.clients import ledger, transient_errors
+from lambdas.aws.environment import environment
+from lambdas.loops.ledger import Loop
+from lambdas.loops.restart_policy import RestartSettings
 
 FUNCTION = {
     "memory": 256,

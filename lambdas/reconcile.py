@@ -8,9 +8,9 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.clients import client, ledger, starter, transient_errors
-from lambdas.environment import environment
-from lambdas.reconciling import Reconciler
+from lambdas.aws.clients import client, ledger, starter, transient_errors
+from lambdas.aws.environment import environment
+from lambdas.loops.reconciling import Reconciler
 
 FUNCTION = {
     "memory": 512,
@@ -83,7 +83,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         context: Lambda's.
 
     Returns:
-        A `lambdas.reconciling.Reconciliation`.
+        A `lambdas.loops.reconciling.Reconciliation`.
 
     Raises:
         ReconciliationIncomplete: AWS refused something; all else was done.

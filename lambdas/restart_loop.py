@@ -9,8 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from lambdas.clients import ledger, starter, transient_errors
-from lambdas.starting import InputUnknown
+from lambdas.aws.clients import ledger, starter, transient_errors
+from lambdas.loops.starting import InputUnknown
 
 FUNCTION = {
     "memory": 256,

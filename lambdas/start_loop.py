@@ -8,8 +8,8 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.clients import starter, transient_errors
-from lambdas.starting import StartRequest
+from lambdas.aws.clients import starter, transient_errors
+from lambdas.loops.starting import StartRequest
 
 FUNCTION = {
     "memory": 256,
@@ -70,11 +70,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     `workflow.operations.client.LoopsClient` makes this call in Python, with types and errors.
 
     Args:
-        event: A `lambdas.starting.StartRequest`.
+        event: A `lambdas.loops.starting.StartRequest`.
         context: Lambda's.
 
     Returns:
-        A `lambdas.starting.StartedLoop`.
+        A `lambdas.loops.starting.StartedLoop`.
 
     Raises:
         InvalidRequest: The request is malformed; says where.

@@ -24,19 +24,19 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from lambdas.ledger import Ledger, Loop, TaskType
-from lambdas.restart_policy import BackOff, RestartRules
+from lambdas.loops.ledger import Ledger, Loop, TaskType
+from lambdas.loops.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
+from workflow.cli.show import say
 from workflow.operations.report.loop_facts import ledger_rows
 from workflow.operations.report.writing import write_report
 from workflow.operations.reviews_source import Period, open_reviews
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
-from workflow.publish.show import say
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
 from workflow.stack.functions import ROOT

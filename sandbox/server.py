@@ -118,10 +118,10 @@ async def _serve(listener: socket.socket, settings: EngineSettings, directory: P
     from hypercorn.config import Config
     from hypercorn.typing import ASGIFramework
 
-    from sandbox import corrections, resource_types
+    from sandbox import ministack_patches, resource_types
     from sandbox.app import SandboxApp
 
-    corrections.apply(directory)
+    ministack_patches.apply(directory)
     resource_types.add()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,7 +133,7 @@ async def _serve(listener: socket.socket, settings: EngineSettings, directory: P
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.1
     app = SandboxApp(settings)
-    corrections.integrate(app.caller(loop))
+    ministack_patches.integrate(app.caller(loop))
     serving = asyncio.create_task(serve_asgi(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait))
     stopping = asyncio.create_task(stop.wait())
     # Not its graceful end: there is nothing to save, and it would wait for open connections.

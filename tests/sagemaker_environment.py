@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-GOLDEN = ROOT / "tests" / "unit" / "golden" / "every_step.json"
+GOLDEN = ROOT / "tests" / "unit" / "workflow" / "golden" / "every_step.json"
 NOT_NEEDED = {"duckdb", "matplotlib", "ministack", "pygraphviz"}
 TOOLS = ("pytest", "markdown-it-py")
 
@@ -30,11 +30,11 @@ def main() -> int:
         python = Path(folder) / "venv" / "bin" / "python"
         run(sys.executable, "-m", "venv", python.parent.parent)
         run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *needed, *extra, *TOOLS)
-        tests = ("tests/unit/test_steps.py", "tests/unit/test_docs_retraining.py")
+        tests = ("tests/unit/workflow/test_steps.py", "tests/unit/docs/test_retraining.py")
         run(python, "-m", "pytest", "-q", "--noconftest", "-p", "no:cacheprovider", *tests)
         rendered = Path(folder) / "rendered.json"
         for order in ("door-first", "sdk-first"):
-            run(python, "tests/unit/every_step.py", rendered, order)
+            run(python, "tests/unit/workflow/every_step.py", rendered, order)
             if rendered.read_bytes() != GOLDEN.read_bytes():
                 sys.stderr.write(f"{order}: what is rendered differs from {GOLDEN.relative_to(ROOT)}\n")
                 return 1

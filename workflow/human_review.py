@@ -15,7 +15,7 @@ The step calls the stage's function StartLoop with a task token, and the publish
 step
 
 - gives the agreed review when the loop is completed: `answers` by field name, what is `unresolved`, `agreement`, and
-  the `reviewLocation` of the whole (`lambdas.agreed_answer.of_review`);
+  the `reviewLocation` of the whole (`lambdas.loops.agreed_answer.of_review`);
 - gives the prediction at once when nobody has to look, as the activation conditions of Textract or Rekognition are not
   met: `needed` is False (`of_prediction`);
 - goes on waiting when the loop failed and is started again;
@@ -38,7 +38,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambdas.restart_policy import RestartRules
+from lambdas.loops.restart_policy import RestartRules
 from workflow.errors import WorkflowError
 from workflow.steps import LambdaStep, Retry, places
 

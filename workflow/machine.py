@@ -13,12 +13,12 @@ from typing import Any
 from workflow.branches.completed import completed
 from workflow.branches.failed import failed_loop
 from workflow.branches.stopped import stopped
-from workflow.failures import FAILED_STEP
-from workflow.messages import escalate_failed_step, escalate_unreadable_event
-from workflow.records import claim_status_change, give_claim_back
+from workflow.parts.answers import answer_anyway, workflow_waiting
+from workflow.parts.failures import FAILED_STEP
+from workflow.parts.messages import escalate_failed_step, escalate_unreadable_event
+from workflow.parts.records import claim_status_change, give_claim_back
+from workflow.parts.user_steps import followed_by, load
 from workflow.steps import Chain, Choice, ChoiceRule, Fail, Pass, Succeed, definition
-from workflow.waiting import answer_anyway, workflow_waiting
-from workflow.yours import followed_by, load
 
 __all__ = ["POST_REVIEW", "build_definition", "build_machine", "render"]
 

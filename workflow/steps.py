@@ -39,8 +39,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from workflow.errors import WorkflowError
-from workflow.sdk import (
+from workflow.asl.sdk import (
     SAGEMAKER_STEPS,
     SDK,
     BaseRule,
@@ -54,6 +53,7 @@ from workflow.sdk import (
     StepInput,
     sagemaker_step,
 )
+from workflow.errors import WorkflowError
 
 __all__ = [
     "definition",

@@ -15,9 +15,9 @@ from typing import Any
 
 import boto3
 
-from lambdas.ledger import Ledger
+from lambdas.loops.ledger import Ledger
+from workflow.asl.graph import Became, svg
 from workflow.errors import AfterloopError
-from workflow.graph import Became, svg
 from workflow.operations.stage_resources import StageResources
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger, Loop
 from sandbox.engine import Sandbox
 from sandbox.local import subscribed_queue
 from workflow.stack.stages import Stage

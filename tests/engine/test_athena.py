@@ -12,8 +12,9 @@ import pytest
 from lambdas.reviews.record import ReviewRecord
 from sandbox.engine import Sandbox
 from sandbox.invented_reviews import generate
-from workflow.operations.queries import QUERIES, query
+from tests.queries import query
 from workflow.operations.reviews_source import Period
+from workflow.stack.queries import QUERIES
 from workflow.stack.reviews_table import TABLE_NAME, columns, partition_keys, table_input
 
 BUCKET = "athena-reviews"

@@ -16,7 +16,7 @@ from docs.examples import execution_graph
 from docs.examples.execution_graph import Visit, visits, worst
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
-from workflow.graph import Became
+from workflow.asl.graph import Became
 
 Draw = Callable[[str, Path], tuple[int, str, str]]
 

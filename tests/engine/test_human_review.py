@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lambdas.agreed_answer import MOST_BYTES
-from lambdas.restart_policy import RestartRules
-from lambdas.waiting import Tokens
+from lambdas.loops.agreed_answer import MOST_BYTES
+from lambdas.loops.restart_policy import RestartRules
+from lambdas.loops.waiting import Tokens
 from sandbox.local import LOCAL_STAGE
 from sandbox.samples import MODERATION, SUPPORT_MESSAGE, Field, form
 from tests.engine.published import PublishedStage
@@ -773,7 +773,7 @@ def handler(event, context):
 @pytest.fixture
 def example(published: PublishedStage, parents: Parents, flow: str) -> Any:
     """The example of the README as it stands, with the user's own function and queue."""
-    from tests.engine.test_sandbox_corrections import add_function
+    from tests.engine.test_sandbox_ministack_patches import add_function
 
     principal = {
         "Effect": "Allow",

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.ledger import Ledger, Loop
-from lambdas.waiting import Answered, NotEnded, Tokens, TokenUndeliverable, WaitingWorkflows
+from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.waiting import Answered, NotEnded, Tokens, TokenUndeliverable, WaitingWorkflows
 from sandbox.engine import Sandbox
 from workflow.stack.assembly import assemble
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas import reconciling
-from lambdas.ledger import Ledger, Loop, now
-from lambdas.loop_names import InvalidLoopName
-from lambdas.reconciling import Reconciler
-from lambdas.starting import InputTooLarge, InvalidRequest, NameTaken, StartRefused
-from lambdas.waiting import Tokens
+from lambdas.loops import reconciling
+from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.names import InvalidLoopName
+from lambdas.loops.reconciling import Reconciler
+from lambdas.loops.starting import InputTooLarge, InvalidRequest, NameTaken, StartRefused
+from lambdas.loops.waiting import Tokens
 from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
 from workflow.operations.client import LoopsClient
@@ -622,7 +622,7 @@ class TestRestart:
     def test_a_loop_of_elsewhere_has_no_input_to_restart_with(
         self, published: PublishedStage, operate: Loops, flow: str
     ) -> None:
-        from lambdas.starting import InputUnknown
+        from lambdas.loops.starting import InputUnknown
 
         name = published.name()
         published.a2i.start_human_loop(

@@ -346,7 +346,7 @@ def test_on_a_terminal_it_has_colour_and_names_are_whole(published: PublishedSta
 
 def test_nothing_heavy_is_imported_for_help() -> None:
     code = (
-        "import sys, workflow.operations.cli; "
+        "import sys, workflow.cli.loops; "
         "print([name for name in ('matplotlib', 'troposphere', 'rich.table', 'stepfunctions') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -20,7 +20,7 @@ from lambdas.reviews.review import build_record
 from lambdas.reviews.settings import ReviewSettings
 from sandbox.engine import Sandbox
 from sandbox.invented_reviews import generate
-from tests.unit import review_samples as samples
+from tests import review_samples as samples
 from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.reviews_source import Period, ReviewsError, open_reviews
 from workflow.operations.stage_resources import NotPublishedError, StageResources

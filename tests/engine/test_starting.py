@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas import loop_names
-from lambdas.ledger import Ledger, Loop
-from lambdas.loop_names import InvalidLoopName
-from lambdas.starting import (
+from lambdas.loops import names as loop_names
+from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.names import InvalidLoopName
+from lambdas.loops.starting import (
     InputTooLarge,
     InputUnknown,
     InvalidRequest,
@@ -27,7 +27,7 @@ from lambdas.starting import (
     StartRefused,
     StartRequest,
 )
-from lambdas.waiting import Tokens, WaitingWorkflows
+from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from sandbox import samples
 from sandbox.engine import Sandbox
 from workflow.stack.assembly import assemble
@@ -340,7 +340,7 @@ def test_a_name_with_another_input_or_flow_definition_is_taken(
 def test_a_loop_that_was_started_elsewhere_is_not_taken_for_ours(
     place: Place, name: str, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.starting.CLOCKS_DIFFER", timedelta(0))
+    monkeypatch.setattr("lambdas.loops.starting.CLOCKS_DIFFER", timedelta(0))
     elsewhere = {"text": content, "n": 2}
     place.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
         HumanLoopName=name,
@@ -562,7 +562,7 @@ def test_where_both_names_of_a_restart_are_taken_that_is_told(place: Place, name
 def test_a_restart_whose_name_a_loop_of_elsewhere_has_gets_another(
     place: Place, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.starting.CLOCKS_DIFFER", timedelta(0))
+    monkeypatch.setattr("lambdas.loops.starting.CLOCKS_DIFFER", timedelta(0))
     stranger = f"{name}-attempt-2"
     place.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
         HumanLoopName=stranger,

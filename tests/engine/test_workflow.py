@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.reconciling import claim_id
-from lambdas.restart_policy import BackOff, RestartRules
+from lambdas.loops.reconciling import claim_id
+from lambdas.loops.restart_policy import BackOff, RestartRules
 from sandbox.local import LOCAL_STAGE
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
 from tests.engine.published import PublishedStage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.functions import invoke
-from workflow.records import record
+from workflow.parts.invoke import invoke
+from workflow.parts.records import record
 from workflow.steps import Chain
 
 __all__ = ["EVENT_AND_FLOW_DEFINITION", "completed", "review_values"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.failures import caught
-from workflow.functions import invoke
-from workflow.messages import escalate_failed_loop
-from workflow.records import record
+from workflow.parts.failures import caught
+from workflow.parts.invoke import invoke
+from workflow.parts.messages import escalate_failed_loop
+from workflow.parts.records import record
 from workflow.steps import Chain, Choice, ChoiceRule, Wait
 
 __all__ = ["failed_loop"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflow.asl.expressions import jsonata
 from workflow.branches.completed import EVENT_AND_FLOW_DEFINITION, review_values
-from workflow.expressions import jsonata
-from workflow.failures import caught
-from workflow.functions import invoke
-from workflow.messages import notify_stopped
-from workflow.records import record
+from workflow.parts.failures import caught
+from workflow.parts.invoke import invoke
+from workflow.parts.messages import notify_stopped
+from workflow.parts.records import record
 from workflow.steps import Catch, Chain, Choice, ChoiceRule
 
 __all__ = ["stopped"]

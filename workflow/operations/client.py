@@ -20,9 +20,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from lambdas.loop_names import InvalidLoopName
-from lambdas.reviews.errors import TransientServiceError
-from lambdas.starting import (
+from lambdas.loops.names import InvalidLoopName
+from lambdas.loops.starting import (
     InputTooLarge,
     InputUnknown,
     InvalidRequest,
@@ -31,6 +30,7 @@ from lambdas.starting import (
     StartRefused,
     StartRequest,
 )
+from lambdas.reviews.errors import TransientServiceError
 from workflow.errors import AfterloopError
 
 __all__ = ["FunctionFailed", "LoopsClient", "s3_object"]

@@ -1,6 +1,6 @@
 """What an operator does to human loops: list, show, start, restart, stop, close, redrive, reconcile.
 
-Nothing here prints or asks: `workflow/operations/cli.py` does. Loops are started by the stage's own functions, so
+Nothing here prints or asks: `workflow/cli/loops.py` does. Loops are started by the stage's own functions, so
 that it makes no difference who starts them; the rest is read and written where it is: in the ledger, A2I and Step
 Functions.
 """
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lambdas import loop_names
-from lambdas.ledger import Ledger, Loop, now
-from lambdas.reconciling import (
+from lambdas.loops import names as loop_names
+from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.reconciling import (
     DEAD,
     ENDED,
     Reconciler,
@@ -31,8 +31,8 @@ from lambdas.reconciling import (
     execution_name,
     missed_event,
 )
-from lambdas.starting import StartedLoop, Starter, StartRequest
-from lambdas.waiting import Tokens, WaitingWorkflows
+from lambdas.loops.starting import StartedLoop, Starter, StartRequest
+from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from workflow.errors import AfterloopError
 from workflow.operations.client import LoopsClient
 from workflow.operations.stage_resources import StageResources
@@ -51,7 +51,7 @@ WAITING_OUTCOMES = ("escalated", "failed")
 UNDER_WAY = ("Starting", "InProgress")
 
 MOST_ATTEMPTS = 20
-"""That a lineage may have by rules (`lambdas.restart_policy`); beyond them each restart is a person's."""
+"""That a lineage may have by rules (`lambdas.loops.restart_policy`); beyond them each restart is a person's."""
 
 
 class LoopError(AfterloopError):
@@ -405,7 +405,7 @@ class Loops:
         since: datetime | None = None,
         progress: Callable[[str, Reconciliation], None] = lambda flow, so_far: None,
     ) -> Reconciliation:
-        """Look for what was missed, as the stage's function does every hour. See `lambdas.reconciling`.
+        """Look for what was missed, as the stage's function does every hour. See `lambdas.loops.reconciling`.
 
         Args:
             flow_definition: Only at loops of this one, by name or ARN.

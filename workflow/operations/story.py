@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.ledger import Loop
-from lambdas.reconciling import DEAD, ENDED, UNFINISHED_AFTER
+from lambdas.loops.ledger import Loop
+from lambdas.loops.reconciling import DEAD, ENDED, UNFINISHED_AFTER
 
 __all__ = [
     "GONE",

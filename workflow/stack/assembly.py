@@ -16,17 +16,17 @@ from typing import Any
 
 from troposphere import Template
 
-from workflow.checks import RESULTS, check
+from workflow.asl.checks import RESULTS, check
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
-from workflow.operations.queries import QUERIES
+from workflow.parts.user_steps import declared_permissions, shown
 from workflow.stack.functions import ROOT, Function, checked_permissions, function
 from workflow.stack.permissions import Statement, statements_for
+from workflow.stack.queries import QUERIES
 from workflow.stack.references import astray, leads_nowhere
 from workflow.stack.reviews_table import table_input
 from workflow.stack.template import NAMES_IN_STEPS, build_template, without_special_names
 from workflow.steps import places
-from workflow.yours import declared_permissions, shown
 
 __all__ = ["Assembly", "assemble"]
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from workflow.graph import mermaid, svg
+from workflow.asl.graph import mermaid, svg
 from workflow.stack.assembly import Assembly
 from workflow.stack.functions import ROOT
 

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from lambdas.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
+from lambdas.loops.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
 from lambdas.reviews.settings import ReviewSettings
 from workflow.errors import SettingsError
 from workflow.stack import EMAILS_PER_TOPIC

@@ -1,0 +1,108 @@
+"""What the code says about itself: docstrings of fields, of sections, of exceptions. Read, never run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from docs.generate.markdown import prose
+from workflow.stack.functions import ROOT
+
+__all__ = ["ExceptionClass", "attribute_docs", "doc_of", "exceptions", "first_paragraph", "section", "trees"]
+
+
+@dataclass(frozen=True)
+class ExceptionClass:
+    """An exception that the code defines.
+
+    Attributes:
+        name: The class's.
+        module: Where it is, `lambdas.loops.starting`.
+        bases: Names of the classes that it is made from.
+        doc: The first paragraph of its docstring.
+    """
+
+    name: str
+    module: str
+    bases: tuple[str, ...]
+    doc: str
+
+
+def attribute_docs(model: type) -> dict[str, str]:
+    """Name → meaning of a class's attributes: from texts below them, or from its docstring's `Attributes:`."""
+    node = _class(Path(inspect.getfile(model)), model.__name__)
+    return {**section(doc_of(node), "Attributes"), **dict(_texts_below(node))}
+
+
+def section(doc: str, name: str) -> dict[str, str]:
+    """A section of a Google style docstring, such as `Raises:`: name → text."""
+    match = re.search(rf"^{name}:\n((?:(?:[ ]+.*)?\n?)*)", doc, re.MULTILINE)
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n(?=\S)", inspect.cleandoc(match[1])) if match else ():
+        key, colon, text = entry.partition(":")
+        if colon and re.fullmatch(r"[\w, ]+", key):
+            found |= dict.fromkeys((part.strip() for part in key.split(",")), prose(text))
+    return found
+
+
+def doc_of(node: ast.AST) -> str:
+    """The docstring of a class, function or module."""
+    assert isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module)
+    return ast.get_docstring(node) or ""
+
+
+def first_paragraph(doc: str) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return prose(doc.partition("\n\n")[0])
+
+
+def exceptions(package: str) -> list[ExceptionClass]:
+    """The public exceptions of a package of the project, in the order of modules and lines."""
+    classes = [
+        ExceptionClass(
+            node.name,
+            ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"),
+            tuple(base.id if isinstance(base, ast.Name) else ast.unparse(base) for base in node.bases),
+            first_paragraph(doc_of(node)),
+        )
+        for file, tree in trees(package)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    known = {"Exception", "ValueError", "RuntimeError", "ImportError", "AfterloopError", "StartError"}
+    while more := {one.name for one in classes if known & set(one.bases)} - known:
+        known |= more
+    return [one for one in classes if known & set(one.bases)]
+
+
+def trees(package: str) -> Iterator[tuple[Path, ast.Module]]:
+    """The modules of a package of the project, parsed."""
+    for file in sorted((ROOT / package).rglob("*.py")):
+        yield file, _parsed(file)
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes(), str(file))
+
+
+def _class(file: Path, name: str) -> ast.ClassDef:
+    for node in ast.walk(_parsed(file)):
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return node
+    raise LookupError(f"{file} has no class {name}")
+
+
+def _texts_below(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for field, text in zip(node.body, node.body[1:], strict=False):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(doc))),
+            ):
+                yield name, prose(doc)

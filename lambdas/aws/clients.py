@@ -1,0 +1,97 @@
+"""AWS clients of the functions, made when first used, and what all of them have in common: which errors pass."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+from lambdas.aws.environment import environment
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.starting import Starter
+from lambdas.loops.waiting import Tokens, WaitingWorkflows
+from lambdas.reviews.errors import TransientServiceError
+
+__all__ = ["client", "ledger", "starter", "transient_errors", "waiting"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_PASSING = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "KmsThrottlingException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceQuotaExceededException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """The boto3 client of a service; one a process."""
+    return boto3.client(service, config=Config(retries={"mode": "standard", "max_attempts": 3}))  # type: ignore[call-overload]
+
+
+@functools.cache
+def ledger() -> Ledger:
+    """The stage's ledger."""
+    return Ledger(client("dynamodb"), environment().ledger_table)
+
+
+@functools.cache
+def starter() -> Starter:
+    """What starts loops for the stage."""
+    return Starter(
+        ledger=ledger(),
+        bucket=environment().review_bucket,
+        s3=client("s3"),
+        a2i=client("sagemaker-a2i-runtime"),
+        textract=client("textract"),
+        rekognition=client("rekognition"),
+        waiting=waiting(),
+        flow_definitions=environment().flow_definitions,
+    )
+
+
+@functools.cache
+def waiting() -> WaitingWorkflows:
+    """The workflows that wait for loops of the stage."""
+    return WaitingWorkflows(
+        ledger=ledger(),
+        tokens=Tokens(client("dynamodb"), environment().ledger_table),
+        s3=client("s3"),
+        stepfunctions=client("stepfunctions"),
+    )
+
+
+def transient_errors(handler: Callable[P, R]) -> Callable[P, R]:
+    """A handler whose passing errors are raised as `TransientServiceError`, the name that the workflow retries."""
+
+    @functools.wraps(handler)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return handler(*args, **kwargs)
+        except (ConnectionError, HTTPClientError) as error:
+            raise TransientServiceError(str(error)) from error
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if error.response["Error"]["Code"] in _PASSING or status >= 500:
+                raise TransientServiceError(str(error)) from error
+            raise
+
+    return wrapped

@@ -1,0 +1,279 @@
+"""Every code block of README.md and docs/: of a kind that is known, whole, and spelt as what it names is spelt.
+
+What can only be run against services runs in tests/engine/test_docs.py and test_tutorial.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from docs.generate import REFERENCE
+from docs.generate.__main__ import command_line
+from tests.documentation import PAGES, Block, anchors, blocks, links, missing_line
+from workflow.stack.assembly import assemble
+from workflow.stack.functions import ROOT
+from workflow.stack.stages import load_stages
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+LANGUAGES = {"sh", "python", "toml", "yaml", "text", ""}
+
+NOT_RUN = {
+    "docs/how-to/lambda-step.md": 1,
+    "docs/how-to/publish-from-ci.md": 1,
+    "docs/how-to/retrain.md": 2,
+    "docs/how-to/stages.md": 1,
+}
+"""Page → how many of its blocks are not run. One more needs a reason on the page, and a number here."""
+
+OTHER_PROGRAMS = {
+    "aws", "cat", "echo", "export", "git", "make", "python", "rm", "source",
+}  # fmt: skip
+"""What commands of the pages may begin with."""
+
+every_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
+every_page = pytest.mark.parametrize("page", PAGES)
+
+
+def of(language: str) -> Callable[..., Any]:
+    found = [block for block in BLOCKS if block.language == language]
+    return pytest.mark.parametrize("block", found, ids=lambda block: block.place)
+
+
+@every_block
+def test_blocks_are_of_a_known_kind(block: Block) -> None:
+    assert block.language in LANGUAGES
+    assert block.language or re.search("[┬│├→]", block.content), "a block without a language is a drawing"
+    assert not block.remark or re.fullmatch(
+        r"not run: .{10,}|exits with \d+|stays|until it says so", block.remark
+    ), block.remark
+
+
+def test_what_is_not_run_is_counted() -> None:
+    assert Counter(block.page for block in BLOCKS if block.not_run) == NOT_RUN
+
+
+@of("sh")
+def test_commands_are_spelt_as_the_command_line_has_them(block: Block) -> None:
+    assert block.commands
+    for command in block.commands:
+        expect_known(command)
+
+
+@of("python")
+def test_python_is_python(block: Block, tmp_path: Path) -> None:
+    ast.parse(block.content, block.place)
+    if not (block.file or "").startswith(("lambdas/", "workflow/")):
+        return
+    assert block.file is not None
+    file = tmp_path / block.file
+    file.parent.mkdir(parents=True)
+    file.write_text(block.content.partition("\n")[2])
+    ruff = [sys.executable, "-m", "ruff"]
+    settings = ["--config", str(ROOT / "pyproject.toml"), "--no-cache"]
+    for judge in (["check", *settings], ["format", "--check", *settings]):
+        found = subprocess.run([*ruff, *judge, str(file)], capture_output=True, text=True, check=False)
+        assert found.returncode == 0, f"{block.place}\n{found.stdout}{found.stderr}"
+
+
+@every_page
+def test_the_steps_of_a_page_make_a_machine(page: str, tmp_path: Path) -> None:
+    """Each file of steps is assembled with the functions that the page has written until then."""
+    root = tmp_path / "root"
+    (root / "lambdas").mkdir(parents=True)
+    for part in (ROOT / "lambdas").iterdir():
+        if part.name != "__pycache__":
+            (root / "lambdas" / part.name).symlink_to(part)
+    for block in blocks(page):
+        if block.language != "python" or block.not_run:
+            continue
+        if (block.file or "").startswith("lambdas/"):
+            assert block.file is not None
+            (root / block.file).parent.mkdir(exist_ok=True)
+            (root / block.file).write_text(block.content)
+        elif names := branches_of(block):
+            steps = tmp_path / "post_review.py"
+            missing = {"completed", "failed", "stopped"} - names
+            steps.write_text(block.content + "".join(f"\n{branch} = []" for branch in sorted(missing)))
+            made = assemble(steps, root)
+            assert len(made.places) > len(assemble(empty(tmp_path)).places), f"{block.place}: adds no step"
+
+
+@of("toml")
+def test_settings_hold(block: Block, tmp_path: Path) -> None:
+    if "[stages." not in block.content:
+        tomllib.loads(block.content)
+        return
+    file = tmp_path / "stages.toml"
+    file.write_text(block.content)
+    for stage in load_stages(file).values():
+        assert stage.parameters("111122223333")
+
+
+@of("yaml")
+def test_workflows_of_ci_are_whole(block: Block) -> None:
+    document = yaml.safe_load(block.content)
+    assert {"name", "jobs", "permissions"} <= set(document)
+    assert document.keys() & {"on", True}, "YAML 1.1 reads `on` as true"
+    for job in document["jobs"].values():
+        assert job["runs-on"]
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            if "uses" in step:
+                assert re.fullmatch(r"[\w.-]+/[\w.-]+@v\d+", step["uses"])
+            for command in Block("", 0, "sh", step.get("run", "") + "\n").commands:
+                if not re.fullmatch(r"\w+=.*|case .*|esac|\d\).*|\*\).*|set [+-]e|if .*|fi|exit .*", command):
+                    expect_known(re.sub(r" (\|\||&&) .*", "", command))
+
+
+@every_page
+def test_links_lead_somewhere(page: str) -> None:
+    for line, target in links(page):
+        place = f"{page}:{line}: {target}"
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+        assert file.exists(), place
+        assert file.is_relative_to(ROOT), place
+        assert not anchor or anchor in anchors(file), place
+
+
+def test_links_of_the_reference_lead_somewhere() -> None:
+    for file in REFERENCE.glob("*.md"):
+        for line, target in links(file.relative_to(ROOT).as_posix()):
+            path, _, anchor = target.partition("#")
+            there = (file.parent / path).resolve() if path else file
+            assert there.exists(), f"{file.name}:{line}: {target}"
+            assert not anchor or anchor in anchors(there), f"{file.name}:{line}: {target}"
+
+
+def test_every_page_can_be_found() -> None:
+    """From the table of contents, in one step."""
+    contents = ROOT / "docs/README.md"
+    found = {(contents.parent / target).resolve() for _, target in links("docs/README.md")}
+    pages = {ROOT / page for page in PAGES if page.startswith("docs/")} | set(REFERENCE.glob("*.md"))
+    assert pages - {contents} <= found
+
+
+@every_page
+def test_pages_speak_of_the_project_alone(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert str(ROOT) not in text
+    assert "\t" not in text
+
+
+def test_what_the_readme_runs_is_run_on_the_pages() -> None:
+    """The same commands, with names that are there. `init` asks, and is tested with the command line."""
+    shells = [block for block in BLOCKS if block.language == "sh" and not block.not_run]
+    run, shown = (
+        {
+            named(command)
+            for block in shells
+            if (block.page == "README.md") == readme
+            for command in block.commands
+        }
+        for readme in (False, True)
+    )
+    assert shown - run == {"python deploy.py init", "make test"}
+
+
+# The reader of blocks itself
+
+
+def test_commands_without_their_here_documents() -> None:
+    content = "cat > a.json <<'END'\n{}\nEND\n# why\npython deploy.py plan \\\n    --stage dev  # see\n"
+    assert Block("x", 1, "sh", content).commands == ["cat > a.json", "python deploy.py plan --stage dev"]
+
+
+def test_a_misspelt_command_is_found() -> None:
+    for command in (
+        "python deploy.py pln",
+        "python deploy.py plan --stge dev",
+        "python deploy.py loops",
+        "python deploy.py loops show",
+        "python deploy.py plan --output yaml",
+        "make nothing",
+        "curl x",
+        "python -m docs.examples.nobody",
+    ):
+        with pytest.raises(AssertionError):
+            expect_known(command)
+
+
+def test_printed_lines_are_looked_for_in_order() -> None:
+    assert missing_line(["a … c", "d"], "x\n  a b  c\nd\n") is None
+    assert missing_line(["d", "a … c"], "a b c\nd\n") == "a … c"
+    assert missing_line(["a"], "a b\n") == "a"
+
+
+def named(command: str) -> str:
+    """A command without what it is given."""
+    words = command.split()
+    if words[0] == "make":
+        return " ".join(words[:2])
+    if words[:2] != ["python", "deploy.py"]:
+        return words[0]
+    group = 4 if words[2] == "loops" else 3
+    return " ".join(words[:group] if not words[2].startswith("-") else ["python", "deploy.py", "publish"])
+
+
+def branches_of(block: Block) -> set[str]:
+    """The lists of steps that a block defines."""
+    targets = (
+        target
+        for node in ast.parse(block.content).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    )
+    return {target.id for target in targets if isinstance(target, ast.Name)} & {
+        "completed",
+        "failed",
+        "stopped",
+    }
+
+
+def empty(folder: Path) -> Path:
+    file = folder / "none.py"
+    file.write_text("completed = failed = stopped = []\ncompleted, failed, stopped = [], [], []\n")
+    return file
+
+
+def expect_known(command: str) -> None:
+    """Fails unless the command is one that exists, with options that it has."""
+    words = shlex.split(re.sub(r"\s(\||>|2>|<)\s.*", "", command))
+    assert words[0] in OTHER_PROGRAMS, f"{command}: what is {words[0]}?"
+    if words[:2] == ["python", "deploy.py"]:
+        expect_parsed(words[2:] or ["publish"], command)
+    elif words[0] == "make":
+        targets = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in " ".join(targets).split(), command
+    elif words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("docs", "sandbox", "workflow"):
+        module = ROOT.joinpath(*words[2].split("."))
+        assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), command
+
+
+def expect_parsed(words: list[str], command: str) -> None:
+    if words[0].startswith("-"):
+        words = ["publish", *words]
+    leaf: Any = command_line()
+    while words and hasattr(leaf, "commands"):
+        assert words[0] in leaf.commands, f"{command}: there is no command {words[0]}"
+        leaf, words = leaf.commands[words[0]], words[1:]
+    assert not hasattr(leaf, "commands"), f"{command}: which?"
+    try:
+        leaf.make_context("command", list(words))
+    except typer.TyperException as error:
+        raise AssertionError(f"{command}: {error.format_message()}") from None

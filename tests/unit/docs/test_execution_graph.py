@@ -1,0 +1,113 @@
+"""What a history of an execution tells of its states, for histories that the local engine does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docs.examples.execution_graph import Visit, visits, worst
+from workflow.asl.graph import Became
+
+
+class History:
+    """Events with ids and previous ids, as Step Functions gives them."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.add("ExecutionStarted", after=0)
+
+    def add(self, kind: str, *, after: int | None = None, error: str = "") -> int:
+        number = len(self.events) + 1
+        event = {"id": number, "previousEventId": number - 1 if after is None else after, "type": kind}
+        if error or not kind.endswith("Started"):
+            event[f"{kind[0].lower()}{kind[1:]}EventDetails"] = {"error": error} if error else {}
+        self.events.append(event)
+        return number
+
+    def entered(self, name: str, kind: str = "Task", *, after: int | None = None) -> int:
+        number = self.add(f"{kind}StateEntered", after=after)
+        self.events[-1]["stateEnteredEventDetails"] = {"name": name}
+        return number
+
+    def left(self, name: str, kind: str = "Task", *, after: int | None = None) -> int:
+        number = self.add(f"{kind}StateExited", after=after)
+        self.events[-1]["stateExitedEventDetails"] = {"name": name}
+        return number
+
+    def __str__(self) -> str:
+        return " → ".join(map(str, visits(self.events)))
+
+
+def test_a_step_that_failed_was_retried_and_caught() -> None:
+    history = History()
+    history.entered("Say the verdict")
+    for _ in range(3):
+        history.add("TaskScheduled")
+        history.add("TaskFailed", error="KeyError")
+    history.left("Say the verdict")
+    history.entered("Escalate")
+    history.add("TaskSucceeded")
+    history.left("Escalate")
+    history.entered("Failed", "Fail")
+    history.add("ExecutionFailed", error="KeyError")
+    assert str(history) == "Say the verdict (failed: KeyError) → Escalate → Failed"
+    assert worst(visits(history.events)) == {
+        "Say the verdict": Became.CAUGHT,
+        "Escalate": Became.PASSED,
+        "Failed": Became.FAILED,
+    }
+
+
+def test_a_step_that_succeeded_at_last_is_passed() -> None:
+    history = History()
+    history.entered("A")
+    history.add("TaskTimedOut", error="States.Timeout")
+    history.add("TaskSucceeded")
+    history.left("A")
+    assert visits(history.events) == [Visit("A", Became.PASSED)]
+
+
+def test_branches_side_by_side_are_told_apart() -> None:
+    history = History()
+    history.entered("Both", "Parallel")
+    started = history.add("ParallelStateStarted")
+    one = history.entered("One", after=started)
+    other = history.entered("Other", after=started)
+    one = history.add("TaskFailed", error="Oh", after=one)
+    other = history.add("TaskSucceeded", after=other)
+    history.left("One", after=one)
+    history.left("Other", after=other)
+    history.add("ParallelStateFailed")
+    history.left("Both", "Parallel")
+    assert str(history) == "Both (failed: ParallelStateFailed) → One (failed: Oh) → Other"
+
+
+def test_of_many_visits_the_worst_is_drawn() -> None:
+    history = History()
+    for error in ("", "Oh", ""):
+        history.entered("Item")
+        history.add("TaskFailed" if error else "TaskSucceeded", error=error)
+        history.left("Item")
+    assert str(history) == "Item → Item (failed: Oh) → Item"
+    assert worst(visits(history.events)) == {"Item": Became.CAUGHT}
+
+
+def test_an_execution_that_runs_fails_and_is_redriven() -> None:
+    history = History()
+    history.entered("A")
+    assert str(history) == "A (running)"
+    history.add("TaskFailed", error="Oh")
+    history.add("ExecutionFailed", error="Oh")
+    assert str(history) == "A (failed: Oh)"
+    assert worst(visits(history.events)) == {"A": Became.FAILED}
+    history.add("ExecutionRedriven")
+    assert str(history) == "A (running)"
+    history.add("TaskSucceeded")
+    history.left("A")
+    assert str(history) == "A"
+
+
+def test_an_execution_that_was_stopped_says_so() -> None:
+    history = History()
+    history.entered("Wait", "Wait")
+    history.add("ExecutionAborted")
+    assert str(history) == "Wait (failed: ExecutionAborted)"

@@ -1,0 +1,125 @@
+"""The reference: committed as the code writes it, complete, and the same on every machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from docs.generate import REFERENCE, data, metrics, sample, settings
+from docs.generate.__main__ import main, rendered
+from docs.generate.commands import commands
+from docs.generate.markdown import table
+from docs.generate.reading import attribute_docs, exceptions, section
+from lambdas.loops.ledger import Loop
+from lambdas.reviews.record import AnswerRecord, FieldRecord, Outcome, ReviewRecord, Vote, WorkerField
+from workflow.stack.functions import ROOT
+from workflow.stack.rendered import differing
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return rendered()
+
+
+def test_the_pages_are_what_the_code_writes(pages: dict[str, str]) -> None:
+    changed = differing(pages, REFERENCE)
+    assert not changed, f"python -m docs.generate would change {changed}"
+    assert {file.name for file in REFERENCE.glob("*.md")} == set(pages), "a page that nothing writes"
+
+
+def test_the_pages_know_nothing_of_this_machine(pages: dict[str, str]) -> None:
+    for name, content in pages.items():
+        assert str(ROOT) not in content, name
+        assert str(Path.home()) not in content, name
+
+
+def test_every_page_has_what_it_is_about(pages: dict[str, str]) -> None:
+    for command in ("publish", "plan", "rollback", "smoke", "report", "loops list", "loops redrive"):
+        assert f"\n## {command}\n" in pages["commands.md"]
+    assert "| `--older-than` AGE |" in pages["commands.md"]
+    assert "| `max_attempts` | whole number, from 1 to 20 | `3` |" in pages["settings.md"]
+    assert "| `$.review` | **Collect review**, **Keep answers** |" in pages["state.md"]
+    assert "| `by-status` | `status`, `createdAt` |" in pages["ledger.md"]
+    assert "| `OutputTooLarge` | `ReviewError` |" in pages["errors.md"]
+    assert "python deploy.py loops restart message-3301 --stage prod" in pages["messages.md"]
+    assert "${Stage}" not in pages["messages.md"]
+
+
+@pytest.mark.parametrize("model", [model for _, model, _ in settings.MODELS])
+def test_every_setting_has_a_meaning(model: type[BaseModel]) -> None:
+    told = {**attribute_docs(model), **settings.MEANINGS}
+    assert [name for name in model.model_fields if name != "name" and not told.get(name)] == []
+
+
+@pytest.mark.parametrize("model", [ReviewRecord, AnswerRecord, FieldRecord, Vote, WorkerField])
+def test_every_key_of_the_record_has_a_meaning(model: type[BaseModel]) -> None:
+    told = {**data.RECORD, **attribute_docs(model)}
+    assert [name for name in model.model_fields if not told.get(name)] == []
+
+
+def test_what_the_pages_explain_is_what_there_is(pages: dict[str, str]) -> None:
+    assert set(data.LEDGER) == set(Loop.model_fields)
+    assert set(data.SUMMARY) == set(sample.summary())
+    assert set(data.OUTCOMES) == set(Outcome.__args__)
+    known = {name for _, model, _ in settings.MODELS for name in model.model_fields}
+    assert set(settings.MEANINGS) <= known
+    assert set(metrics.MEANINGS) <= {name for name, _ in metrics.metric_names()}
+    for key in data.ADDED:
+        assert f"| `$.{key}` |" in pages["state.md"], key
+
+
+def test_every_metric_of_the_project_has_a_meaning() -> None:
+    own = {"answer_workflow", "collect_review", "reconcile", "restart_loop", "start_loop"}
+    counted = {name for name, module in metrics.metric_names() if module in own}
+    assert counted == set(metrics.MEANINGS)
+
+
+def test_a_page_that_differs_is_found(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
+    assert main(["--check"]) == 0
+    assert "nothing to change" in capsys.readouterr().out
+    (tmp_path / "state.md").write_text("# The state\n")
+    assert differing({"state.md": "# Another\n"}, tmp_path) == ["state.md"]
+
+
+def test_the_pages_do_not_depend_on_where_they_are_written(pages: dict[str, str], tmp_path: Path) -> None:
+    code = "import json, sys; from docs.generate.__main__ import rendered; json.dump(rendered(), sys.stdout)"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "COLUMNS": "40", "PATH": "", "AFTERLOOP_STAGE": "prod"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(run.stdout) == pages
+
+
+def test_sections_of_docstrings() -> None:
+    doc = "Does it.\n\nArgs:\n    name: The ``name``,\n        long.\n    other: O.\n\nRaises:\n    Bad: It is.\n"
+    assert section(doc, "Args") == {"name": "The `name`, long.", "other": "O."}
+    assert section(doc, "Raises") == {"Bad": "It is."}
+    assert section(doc, "Returns") == {}
+
+
+def test_exceptions_are_found_with_their_kin() -> None:
+    found = {one.name: one for one in exceptions("lambdas")}
+    assert found["InvalidDocument"].bases == ("ReviewError",)
+    assert found["InvalidDocument"].module == "lambdas.reviews.errors"
+    assert "Loop" not in found
+
+
+def test_cells_of_tables_cannot_break_the_table() -> None:
+    assert table(["A"], [["x|y\nz"]]) == "| A |\n| --- |\n| x\\|y z |"
+
+
+def test_commands_without_options_are_shown_too() -> None:
+    leaf = SimpleNamespace(params=[], help="Does it.\n\nAt once.")
+    page = commands(SimpleNamespace(commands={"do": leaf}))
+    assert "## do\n\n`python deploy.py do [OPTIONS]`\n\nDoes it.\n\nAt once." in page

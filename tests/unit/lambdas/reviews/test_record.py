@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from lambdas.reviews.errors import InvalidDocument, InvalidSettings
+from lambdas.reviews.location import S3Location
+from lambdas.reviews.record import ReviewRecord, hive_columns
+from lambdas.reviews.review import build_record, pseudonym, summarise
+from lambdas.reviews.settings import ReviewSettings
+from tests import review_samples as samples
+from tests.review_samples import change, custom, parsed, record_of
+
+FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+COGNITO = {"workerMetadata": {"identityData": {"identityProviderType": "Cognito", "sub": "secret-sub"}}}
+
+
+def two_workers() -> dict[str, Any]:
+    return custom({"prediction": {"label": "dog", "confidence": 0.7}}) | {
+        "humanAnswers": [
+            samples.answer({"animal": {"label": "cat"}}, "late", 9, timeSpentInSeconds=40.5, **COGNITO),
+            samples.answer(
+                {"animal": {"label": "cat"}},
+                "early",
+                3,
+                timeSpentInSeconds=20,
+                acceptanceTime="2026-03-01T10:02:00Z",
+            ),
+        ]
+    }
+
+
+def test_a_record_tells_the_whole_review() -> None:
+    record = record_of(two_workers(), outputBuckets=["outputs"])
+    assert json.loads(record.to_line()) == {
+        "schema_version": 1,
+        "human_loop_name": "loop-1",
+        "flow_definition": "my-flow",
+        "flow_definition_arn": samples.FLOW,
+        "status": "Completed",
+        "created_at": "2026-03-01T09:59:00.123Z",
+        "completed_at": "2026-03-01T10:09:00.000Z",
+        "task_type": "custom",
+        "output_location": "s3://outputs/my-flow/loop-1/output.json",
+        "activation_conditions": [],
+        "answers": [
+            {
+                "worker_id": "early",
+                "identity_provider": None,
+                "accepted_at": "2026-03-01T10:02:00.000Z",
+                "submitted_at": "2026-03-01T10:03:00.000Z",
+                "seconds_spent": 20.0,
+                "content": '{"animal": {"label": "cat"}}',
+            },
+            {
+                "worker_id": "late",
+                "identity_provider": "Cognito",
+                "accepted_at": None,
+                "submitted_at": "2026-03-01T10:09:00.000Z",
+                "seconds_spent": 40.5,
+                "content": '{"animal": {"label": "cat"}}',
+            },
+        ],
+        "fields": [
+            {
+                "name": "animal",
+                "kind": "label",
+                "predicted": '"dog"',
+                "confidence": 0.7,
+                "reviewed": '"cat"',
+                "outcome": "changed",
+                "votes": [{"value": '"cat"', "count": 2}],
+                "agreement": 1.0,
+                "per_worker": [
+                    {"worker_index": 0, "value": '"cat"', "outcome": "changed"},
+                    {"worker_index": 1, "value": '"cat"', "outcome": "changed"},
+                ],
+            }
+        ],
+        "agreement": 1.0,
+        "overruled": True,
+        "seconds_spent": 60.5,
+    }
+
+
+@FEW
+@given(samples.any_output)
+def test_a_record_is_one_line_that_can_be_read_back(document: dict[str, Any]) -> None:
+    record = record_of(document)
+    line = record.to_line()
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert ReviewRecord.model_validate_json(line) == record
+    for field in record.fields:
+        for text in (field.predicted, field.reviewed, *(vote.value for vote in field.votes)):
+            assert text is None or json.loads(text) is not None
+    assert record.overruled == any(
+        field.outcome in ("changed", "added", "removed") for field in record.fields
+    )
+
+
+def test_storing_a_review_twice_stores_the_same() -> None:
+    first, second = record_of(two_workers()), record_of(two_workers())
+    assert (first.key, first.to_line()) == (second.key, second.to_line())
+    assert first.key == "reviews/flow_definition=my-flow/date=2026-03-01/loop-1-20260301T095900123Z.json"
+
+
+def test_the_partition_is_the_day_in_utc() -> None:
+    late = change(creationTime="2026-03-01T23:30:00-05:00")
+    record = build_record(late, parsed(custom({})), ReviewSettings(), "dev")
+    assert "/date=2026-03-02/" in record.key
+    assert record.created_at == datetime(2026, 3, 2, 4, 30, tzinfo=UTC)
+
+
+def test_a_stopped_loop_keeps_the_answers_it_has() -> None:
+    stopped = change("Stopped")
+    record = build_record(stopped, parsed(custom({}, {"a": "x"})), ReviewSettings(), "dev")
+    assert (record.status, len(record.answers)) == ("Stopped", 1)
+
+
+def test_a_review_without_answers_has_no_fields() -> None:
+    record = record_of(custom({"prediction": {"a": "x"}}))
+    assert (record.fields, record.completed_at, record.seconds_spent, record.overruled) == (
+        [],
+        None,
+        None,
+        False,
+    )
+
+
+@pytest.mark.parametrize("place", ["event", "output"])
+def test_the_flow_definition_is_the_events_or_the_outputs(place: str) -> None:
+    other = "arn:aws-us-gov:sagemaker:us-gov-west-1:111122223333:flow-definition/Other-Flow"
+    event = change(flowDefinitionArn=other if place == "event" else None)
+    document = custom({}) | {"flowDefinitionArn": "garbage" if place == "event" else other}
+    record = build_record(event, parsed(document), ReviewSettings(), "dev")
+    assert (record.flow_definition, record.flow_definition_arn) == ("Other-Flow", other)
+
+
+def test_a_review_of_no_flow_definition_is_an_error() -> None:
+    with pytest.raises(InvalidDocument, match=r"\$\.flowDefinitionArn: neither the event nor the output"):
+        build_record(
+            change(flowDefinitionArn=None),
+            parsed({"humanAnswers": [], "humanLoopName": "loop-1"}),
+            ReviewSettings(),
+            "",
+        )
+
+
+def test_an_output_of_another_loop_is_an_error() -> None:
+    with pytest.raises(
+        InvalidDocument, match=r"\$\.humanLoopName: 'loop-2' is not the loop of the event, 'loop-1'"
+    ):
+        record_of(custom({}) | {"humanLoopName": "loop-2"})
+    record_of(custom({}) | {"humanLoopName": "LOOP-1"})  # events have been seen with other letters
+
+
+def test_worker_identity_is_kept_hashed_or_dropped() -> None:
+    def workers(stage: str = "dev", **settings: Any) -> list[str | None]:
+        return [answer.worker_id for answer in record_of(two_workers(), stage, **settings).answers]
+
+    assert workers() == ["early", "late"]
+    assert workers(workerIdentity="drop") == [None, None]
+    hashed = workers(workerIdentity="hash")
+    assert hashed == [pseudonym("early", "dev"), pseudonym("late", "dev")]
+    assert len({*hashed, *workers("prod", workerIdentity="hash")}) == 4
+    assert all(worker and len(worker) == 16 and set(worker) <= set("0123456789abcdef") for worker in hashed)
+    for identity in ("keep", "hash", "drop"):
+        assert b"secret-sub" not in record_of(two_workers(), workerIdentity=identity).to_line()
+
+
+def test_the_summary_is_small_and_has_no_word_of_the_documents() -> None:
+    pairs = [samples.pair(str(index), f"Key{index}", "secret") for index in range(500)]
+    said = [samples.said_pair(str(index), f"Key{index}", "hidden") for index in range(400)]
+    record = record_of(samples.textract(pairs, said))
+    summary = summarise(record, S3Location("reviews", record.key))
+    text = json.dumps(summary)
+    assert "secret" not in text
+    assert "hidden" not in text
+    assert len(text) < 1000
+    assert summary == {
+        "location": f"s3://reviews/{record.key}",
+        "outputLocation": "s3://outputs/my-flow/loop-1/output.json",
+        "taskType": "textract",
+        "answers": 1,
+        "fields": 500,
+        "compared": 500,
+        "changed": 400,
+        "added": 0,
+        "removed": 100,
+        "unresolved": 0,
+        "agreement": None,
+        "overruled": True,
+        "secondsSpent": None,
+        "activationConditions": [],
+    }
+
+
+def test_the_tables_columns_follow_from_the_record() -> None:
+    columns = hive_columns()
+    assert list(columns) == list(json.loads(record_of(two_workers()).to_line()))
+    assert columns["created_at"] == "string"
+    assert columns["overruled"] == "boolean"
+    assert columns["activation_conditions"] == "array<string>"
+    assert columns["answers"] == (
+        "array<struct<worker_id:string,identity_provider:string,accepted_at:string,submitted_at:string,"
+        "seconds_spent:double,content:string>>"
+    )
+    assert "per_worker:array<struct<worker_index:int,value:string,outcome:string>>" in columns["fields"]
+
+
+def test_settings_are_read_from_json_with_camel_case_keys() -> None:
+    text = (
+        '{"outputBuckets": ["a"], "predictions": {"flow": "model.result"},'
+        ' "workerIdentity": "hash", "maxOutputBytes": 9}'
+    )
+    read = ReviewSettings.parse(text)
+    assert read == ReviewSettings(
+        output_buckets=("a",),
+        predictions={"flow": "model.result"},
+        worker_identity="hash",
+        max_output_bytes=9,
+    )
+    assert json.loads(read.model_dump_json(by_alias=True)) == json.loads(text)
+    assert ReviewSettings.parse("{}").max_output_bytes == 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "review settings, the whole: "),
+        ('{"outputBucket": ["a"]}', "review settings, outputBucket: Extra inputs are not permitted"),
+        (
+            '{"workerIdentity": "burn"}',
+            "review settings, workerIdentity: Input should be 'keep', 'hash' or 'drop'",
+        ),
+        ('{"maxOutputBytes": 0}', "review settings, maxOutputBytes: Input should be greater than 0"),
+        ('{"predictions": {"my-flow": "a..b"}}', "review settings, predictions['my-flow']: "),
+    ],
+)
+def test_settings_that_do_not_hold_are_one_line(text: str, message: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        ReviewSettings.parse(text)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("year", [1, 99, 999, 1000, 9999])
+def test_years_have_four_digits(year: int) -> None:
+    document = custom({}) | {
+        "humanAnswers": [samples.answer({"a": "x"}) | {"submissionTime": f"{year:04}-01-02T03:04:05.678Z"}]
+    }
+    started = change(creationTime=f"{year:04}-01-02T03:04:05.678Z")
+    record = build_record(started, parsed(document), ReviewSettings(), "dev")
+    assert record.key == (
+        f"reviews/flow_definition=my-flow/date={year:04}-01-02/loop-1-{year:04}0102T030405678Z.json"
+    )
+    line = json.loads(record.to_line())
+    assert line["created_at"] == line["completed_at"] == f"{year:04}-01-02T03:04:05.678Z"
+    assert ReviewRecord.model_validate_json(record.to_line()) == record

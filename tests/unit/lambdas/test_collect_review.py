@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError, IncompleteReadError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from lambdas import collect_review
+from lambdas.aws.environment import environment
+from lambdas.aws.object_store import ObjectStore, object_store
+from lambdas.reviews.errors import (
+    InvalidDocument,
+    InvalidSettings,
+    OutputMissing,
+    OutputNotAllowed,
+    OutputTooLarge,
+    TransientServiceError,
+)
+from lambdas.reviews.location import S3Location
+from lambdas.reviews.record import ReviewRecord
+from tests import review_samples as samples
+
+OUTPUT = json.dumps(
+    samples.custom({"prediction": {"label": "dog", "confidence": 0.7}}, {"animal": {"label": "zebra"}})
+).encode()
+KEY = "reviews/flow_definition=my-flow/date=2026-03-01/loop-1-20260301T095900123Z.json"
+WHERE = {"Bucket": "outputs", "Key": "my-flow/loop-1/output.json"}
+
+
+@dataclass
+class Context:
+    """What of Lambda's context the logger asks for."""
+
+    function_name: str = "collect_review"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:111122223333:function:collect_review"
+    aws_request_id: str = "1"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """S3 as a script: it answers what the test says it does, and fails the test if anything else is asked of it."""
+    for name, value in {
+        "STAGE": "dev",
+        "LEDGER_TABLE": "ledger",
+        "REVIEW_BUCKET": "reviews",
+        "REVIEW_SETTINGS": json.dumps({"outputBuckets": ["outputs"], "maxOutputBytes": 5000}),
+        "RESTART_SETTINGS": "{}",
+        # Another one each time: a logger of the same name would go on writing where the last test read.
+        "POWERTOOLS_SERVICE_NAME": f"afterloop-{uuid.uuid4()}",
+        "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
+    }.items():
+        monkeypatch.setenv(name, value)
+    environment.cache_clear()
+    client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s")
+    with Stubber(client) as script:
+        yield script
+        script.assert_no_pending_responses()
+    environment.cache_clear()
+
+
+def event(
+    status: str = "Completed", uri: object = "s3://outputs/my-flow/loop-1/output.json"
+) -> dict[str, Any]:
+    return {
+        "detail": {
+            "humanLoopName": "loop-1",
+            "creationTime": "2026-03-01T09:59:00.123Z",
+            "humanLoopStatus": status,
+            "humanLoopOutput": {"outputS3Uri": uri},
+        }
+    }
+
+
+def holds(s3: Stubber, content: bytes, announced: int | None = None) -> None:
+    length = len(content) if announced is None else announced
+    body = StreamingBody(io.BytesIO(content), length)
+    s3.add_response("get_object", {"Body": body, "ContentLength": length}, WHERE)
+
+
+def collect(s3: Stubber, raw: dict[str, Any]) -> dict[str, Any]:
+    """What the function answers in a new execution environment, where nothing is cached."""
+    importlib.reload(collect_review)
+    collect_review.object_store = lambda: ObjectStore(s3.client)  # type: ignore[assignment]
+    answer: dict[str, Any] = collect_review.handler({"event": raw}, Context())
+    return answer
+
+
+def logged(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("status", ["Completed", "Stopped"])
+def test_a_review_is_fetched_compared_and_stored(
+    s3: Stubber, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = samples.build_record(
+        samples.change(status), samples.parse_output(OUTPUT), samples.ReviewSettings(), "dev"
+    ).to_line()
+    holds(s3, OUTPUT)
+    s3.add_response(
+        "put_object",
+        {},
+        {"Bucket": "reviews", "Key": KEY, "Body": expected, "ContentType": "application/json"},
+    )
+    summary = collect(s3, event(status))
+
+    assert summary["location"] == f"s3://reviews/{KEY}"
+    assert (summary["changed"], summary["overruled"], summary["taskType"]) == (1, True, "custom")
+    assert ReviewRecord.model_validate_json(expected).status == status
+    log, metrics = logged(capsys.readouterr().out)
+    assert (log["message"], log["humanLoopName"], log["review"]) == ("review stored", "loop-1", summary)
+    assert (metrics["ReviewsStored"], metrics["ReviewsOverruled"], metrics["FieldsCompared"]) == (
+        [1],
+        [1],
+        [1],
+    )
+    assert "zebra" not in json.dumps([log, metrics])
+
+
+def test_a_place_that_holds_no_prediction_is_told_to_operators(
+    s3: Stubber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"outputBuckets": ["outputs"], "predictions": {"my-flow": "no.where"}}
+    monkeypatch.setenv("REVIEW_SETTINGS", json.dumps(settings))
+    holds(s3, OUTPUT)
+    s3.add_response("put_object", {})
+    assert collect(s3, event())["compared"] == 0
+    assert [line.get("message") for line in logged(capsys.readouterr().out)][:2] == [
+        "no prediction where the settings say",
+        "review stored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "message"),
+    [
+        (None, InvalidDocument, r"event, \$: expected an object"),
+        (event("Failed"), InvalidDocument, "a Failed loop without output"),
+        (event("Stopped", None), InvalidDocument, "a Stopped loop without output"),
+        (event(uri=None), InvalidDocument, "outputS3Uri: expected a text"),
+        (event(uri="outputs/key"), InvalidDocument, "expected s3://bucket/key, found 'outputs/key'"),
+        (
+            event(uri="s3://others/key"),
+            OutputNotAllowed,
+            "s3://others/key: not in an output bucket of the stage",
+        ),
+        (event(uri="s3://outputs.evil/key"), OutputNotAllowed, "add it to output_buckets"),
+    ],
+)
+def test_nothing_is_fetched_that_should_not_be(
+    s3: Stubber, raw: Any, error: type[Exception], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(error, match=message):
+        collect(s3, raw)
+    log, metrics = logged(capsys.readouterr().out)
+    assert (log["level"], log["message"], log["error"]) == ("ERROR", "review refused", error.__name__)
+    assert metrics["ReviewsRefused"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"output.json, \$: the document is empty"),
+        (b"<xml/>", r"output.json, \$: expected an object"),
+        (OUTPUT[:-20], "not JSON"),
+        (OUTPUT.replace(b"loop-1", b"loop-9"), "'loop-9' is not the loop of the event"),
+        (OUTPUT.replace(b'"humanAnswers"', b'"humanAnswer"'), r"\$\.humanAnswers: missing"),
+    ],
+)
+def test_nothing_is_stored_of_a_malformed_output(s3: Stubber, content: bytes, message: str) -> None:
+    holds(s3, content)  # and nothing more: a put would fail the test
+    with pytest.raises(InvalidDocument, match=message):
+        collect(s3, event())
+
+
+def test_what_is_too_large_is_not_read(s3: Stubber) -> None:
+    class Unread(io.BytesIO):
+        def read(self, *args: object) -> bytes:
+            raise AssertionError("it was read")
+
+    s3.add_response("get_object", {"Body": StreamingBody(Unread(), 5001), "ContentLength": 5001}, WHERE)
+    with pytest.raises(
+        OutputTooLarge, match="5,001 bytes, and the stage's limit is 5,000; to accept it, raise"
+    ):
+        collect(s3, event())
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("NoSuchKey", 404, OutputMissing),
+        ("NoSuchBucket", 404, OutputMissing),
+        ("AccessDenied", 403, OutputNotAllowed),
+        ("SlowDown", 503, TransientServiceError),
+        ("InternalError", 500, TransientServiceError),
+        ("RequestTimeout", 400, TransientServiceError),
+    ],
+)
+def test_what_s3_refuses_has_a_name(s3: Stubber, code: str, status: int, error: type[Exception]) -> None:
+    s3.add_client_error("get_object", code, http_status_code=status)
+    with pytest.raises(error, match=r"s3://outputs/my-flow/loop-1/output\.json: "):
+        collect(s3, event())
+
+
+def test_a_write_that_fails_for_a_moment_is_worth_a_retry(s3: Stubber) -> None:
+    holds(s3, OUTPUT)
+    s3.add_client_error("put_object", "ServiceUnavailable", http_status_code=503)
+    with pytest.raises(TransientServiceError):
+        collect(s3, event())
+
+
+def test_a_download_that_breaks_off_is_worth_a_retry(s3: Stubber) -> None:
+    holds(s3, OUTPUT[:100], announced=len(OUTPUT))
+    with pytest.raises(TransientServiceError) as caught:
+        collect(s3, event())
+    assert isinstance(caught.value.__cause__, IncompleteReadError)
+
+
+def test_a_service_out_of_reach_is_worth_a_retry() -> None:
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="s",
+        endpoint_url="http://127.0.0.1:9",
+        config=boto3.session.Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
+    with pytest.raises(TransientServiceError) as caught:
+        ObjectStore(client).read(S3Location("outputs", "key"), 10)
+    assert isinstance(caught.value.__cause__, EndpointConnectionError)
+
+
+def test_settings_that_do_not_hold_say_so(s3: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVIEW_SETTINGS", '{"outputBuckets": "outputs"}')
+    with pytest.raises(InvalidSettings, match="review settings, outputBuckets"):
+        collect(s3, event())
+
+
+def test_the_store_of_a_process_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert object_store() is object_store()
+    object_store.cache_clear()

@@ -1,0 +1,57 @@
+"""The JSONata that states share says what its counterpart in Python says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonata import Jsonata  # type: ignore[import-untyped]
+
+from lambdas.loops.reconciling import claim_id
+from workflow.asl.expressions import CLAIM_ID, name_in
+
+moments = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31))
+times = (
+    st.text(min_size=1)
+    | st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{0,9})?Z?\Z")
+    | moments.map(lambda moment: moment.isoformat() + "Z")
+)
+
+
+def evaluated(expression: str, value: Any) -> Any:
+    program = Jsonata(expression)
+    program.assign("states", {"input": value})
+    return program.evaluate({})
+
+
+@given(time=times)
+def test_a_claim_is_named_alike_by_the_workflow_and_by_the_functions(time: str) -> None:
+    detail = {"creationTime": time, "humanLoopStatus": "Failed"}
+    assert evaluated(CLAIM_ID, {"detail": detail}) == claim_id(time, "Failed")
+
+
+@given(moment=moments, places=st.integers(3, 9))
+def test_one_time_has_one_claim_and_it_is_spelt_as_a2i_does(moment: datetime, places: int) -> None:
+    milliseconds = f"{moment.replace(tzinfo=UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}".rjust(
+        23, "0"
+    )
+    longer = milliseconds + "0" * (places - 3)
+    assert claim_id(f"{longer}Z", "Failed") == f"{milliseconds}Z Failed"
+
+
+@pytest.mark.parametrize(
+    ("arn", "name"),
+    [
+        ("arn:aws:sagemaker:eu-west-1:111122223333:flow-definition/triage", "triage"),
+        ("triage", "triage"),
+        ("", "unknown"),
+        (None, "unknown"),
+        (7, "unknown"),
+    ],
+)
+def test_a_name_is_taken_from_an_arn(arn: Any, name: str) -> None:
+    assert evaluated(name_in("$states.input.arn"), {"arn": arn}) == name
+    assert evaluated(name_in("$states.input.arn"), {}) == "unknown"

@@ -1,0 +1,465 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from workflow.asl.graph import Became, mermaid, svg
+from workflow.steps import (
+    AwsSdkTask,
+    Catch,
+    Chain,
+    Choice,
+    ChoiceRule,
+    Fail,
+    LambdaStep,
+    Map,
+    Parallel,
+    Pass,
+    Succeed,
+    Wait,
+    definition,
+)
+
+EVERY_STEP = json.loads((Path(__file__).parents[1] / "golden" / "every_step.json").read_text())
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def review_machine() -> dict[str, Any]:
+    failed = Fail("Failed")
+    route = Choice("Route by status")
+    both = Parallel("Both", catch=Catch(failed, error_equals=["States.ALL"]))
+    both.add_branch(Chain([Pass("Left"), Wait("Wait", seconds=30)]))
+    both.add_branch(Map("Every field", item_processor=Pass("Field")))
+    collect = LambdaStep(
+        "Collect review",
+        parameters={"FunctionName": "${CollectReviewArn}"},
+        catch=[
+            Catch(failed, error_equals=["OutputMissing", "States.Timeout"]),
+            Catch(failed, error_equals=["States.ALL"]),
+        ],
+    )
+    route.add_choice(ChoiceRule.StringEquals("$.detail.humanLoopStatus", "Completed"), Chain([collect, both]))
+    route.add_choice(
+        ChoiceRule.StringEquals("$.detail.humanLoopStatus", "Stopped"),
+        AwsSdkTask("Tell", service="sagemakera2iruntime", action="describeHumanLoop"),
+        comment="It was stopped",
+    )
+    return definition(Chain([route, Succeed("Nothing to do")]), comment="Reviews & <more>")
+
+
+def drawn(machine: dict[str, Any]) -> ElementTree.Element:
+    return ElementTree.fromstring(svg(machine))
+
+
+def groups(root: ElementTree.Element, kind: str) -> list[ElementTree.Element]:
+    return [group for group in root.iter(f"{SVG}g") if group.get("class", "").split(" ")[0] == kind]
+
+
+def texts(element: ElementTree.Element) -> list[str]:
+    return [text.text or "" for text in element.iter(f"{SVG}text")]
+
+
+def test_every_state_is_there_once_with_its_kind() -> None:
+    states = {
+        group.get("data-state"): group.get("class") for group in groups(drawn(review_machine()), "state")
+    }
+    states.pop(None)  # the start
+    assert states == {
+        "Route by status": "state choice",
+        "Collect review": "state task",
+        "Both": "state parallel",
+        "Left": "state pass",
+        "Wait": "state wait",
+        "Every field": "state map",
+        "Field": "state pass",
+        "Tell": "state task",
+        "Nothing to do": "state succeed",
+        "Failed": "state fail",
+    }
+
+
+def test_every_transition_is_there_and_says_when() -> None:
+    arrows = {
+        (group.get("class"), group.findtext(f"{SVG}title"))
+        for group in groups(drawn(review_machine()), "arrow")
+    }
+    assert arrows == {
+        ("arrow next", "Start → Route by status"),
+        ("arrow choice", 'Route by status → Collect review: humanLoopStatus = "Completed"'),
+        ("arrow choice", 'Route by status → Tell: humanLoopStatus = "Stopped"'),
+        ("arrow default", "Route by status → Nothing to do: when no rule holds"),
+        ("arrow next", "Collect review → Both"),
+        ("arrow catch", "Collect review → Failed: on OutputMissing, States.Timeout"),
+        ("arrow catch", "Collect review → Failed: on any error"),
+        ("arrow catch", "Both → Failed: on any error"),
+        ("arrow next", "Left → Wait"),
+    }
+
+
+def test_labels_and_notes_are_words() -> None:
+    words = texts(drawn(review_machine()))
+    for text in (
+        'humanLoopStatus = "Completed"',
+        "It was stopped",  # a rule's comment goes before its condition
+        "otherwise",
+        "OutputMissing, Timeout",
+        "Lambda CollectReview",
+        "A2I describeHumanLoop",
+        "30 s",
+        "side by side",
+        "for every item",
+    ):
+        assert text in words
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (ChoiceRule.NumericGreaterThanEquals("$.review['agreement']", 0.5), "agreement ≥ 0.5"),
+        (ChoiceRule.NumericLessThanPath("$.a", "$.limits.b"), "a < b"),
+        (ChoiceRule.BooleanEquals("$.review.overruled", True), "overruled"),
+        (ChoiceRule.BooleanEquals("$.review.overruled", False), "not overruled"),
+        (ChoiceRule.IsPresent("$.a", True), "a is there"),
+        (ChoiceRule.IsPresent("$.a", False), "a is not there"),
+        (ChoiceRule.IsNull("$.a", False), "a is not null"),
+        (ChoiceRule.IsString("$.a", True), "a is a string"),
+        (ChoiceRule.StringMatches("$.a", "x*"), 'a matches "x*"'),
+        (ChoiceRule.Not(ChoiceRule.StringEquals("$.a", "x")), 'not (a = "x")'),
+        (
+            ChoiceRule.And(
+                [
+                    ChoiceRule.IsPresent("$.a", True),
+                    ChoiceRule.Or(
+                        [ChoiceRule.BooleanEquals("$.b", True), ChoiceRule.BooleanEquals("$.c", True)]
+                    ),
+                ]
+            ),
+            "a is there and (b or c)",
+        ),
+        (ChoiceRule.Condition("{%  $states.input.review.overruled\n and $x %}"), "review.overruled and $x"),
+        (ChoiceRule.Condition("{% " + "very " * 20 + "%}"), "very very very very very very ver…"),
+    ],
+)
+def test_a_rule_is_said_in_few_words(rule: Any, said: str) -> None:
+    choice = Choice("Choice")
+    choice.add_choice(rule, Succeed("Yes"))
+    assert said in texts(drawn(definition(choice)))
+    assert said.replace('"', "#34;") in re.sub(
+        r"#(?!34)(\d+);", lambda code: chr(int(code[1])), mermaid(definition(choice))
+    )
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "${CollectReviewArn}",
+        "CollectReview",
+        "CollectReview:5",
+        "afterloop-dev-CollectReview",
+        "afterloop-blue-green-2-CollectReview",
+        "arn:aws:lambda:us-east-1:111122223333:function:afterloop-dev-CollectReview",
+        "arn:aws:lambda:us-east-1:111122223333:function:afterloop-dev-CollectReview:5",
+        "arn:aws-cn:lambda:cn-north-1:111122223333:function:CollectReview:live",
+        "111122223333:function:CollectReview:$LATEST",
+    ],
+)
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_function_has_its_name_without_version_and_stage(named: str, direct: bool) -> None:
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": named},
+    }
+    if direct and ":function:" in named:
+        task = {"Type": "Task", "Resource": named}
+    assert "Lambda CollectReview" in texts(drawn({"StartAt": "A", "States": {"A": task | {"End": True}}}))
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("arn:aws:lambda:us-east-1:111122223333:function:our-own_function:12", "our-own_function"),
+        ("afterloop-dev-lower", "afterloop-dev-lower"),
+        ("{% $function %}", "{% $function %}"),
+    ],
+)
+def test_other_functions_have_the_name_that_they_were_given(named: str, said: str) -> None:
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": named},
+    }
+    assert f"Lambda {said}" in texts(drawn({"StartAt": "A", "States": {"A": task | {"End": True}}}))
+
+
+def test_what_became_of_states_is_told_by_more_than_colour() -> None:
+    machine = review_machine()
+    became = {
+        "Route by status": Became.PASSED,
+        "Collect review": Became.CAUGHT,
+        "Both": Became.RUNNING,
+        "Failed": Became.FAILED,
+    }
+    root = ElementTree.fromstring(svg(machine, became))
+    states = {group.get("data-state"): group for group in groups(root, "state") if group.get("data-state")}
+    signs = {}
+    for name, group in states.items():
+        of_it = became.get(str(name), Became.NOT_REACHED)
+        assert group.get("class", "").split()[2] == of_it
+        signs[of_it] = [path.get("d") for path in group.iter(f"{SVG}path") if path.get("class") == "sign"]
+    assert signs.pop(Became.NOT_REACHED) == []
+    assert len({*map(tuple, signs.values())}) == 4, "each has a sign of its own"
+    assert "failed, and the error was caught" in states["Collect review"].findtext(f"{SVG}title", "")
+    legend = groups(root, "legend")
+    assert [texts(group) for group in legend] == [
+        ["passed"],
+        ["failed, and the error was caught"],
+        ["failed"],
+        ["running"],
+        ["not reached"],
+    ]
+    below = max(rectangle(group)[3] for group in states.values()) + 16
+    bottom = float(root.get("height", ""))
+    assert all(
+        below < float(text.get("y", "")) < bottom for group in legend for text in group.iter(f"{SVG}text")
+    )
+
+
+def test_nothing_that_was_not_reached_is_green() -> None:
+    """A success state of the machine alone is."""
+    style = ElementTree.fromstring(svg(review_machine(), {})).findtext(f"{SVG}style", "")
+    ways = re.findall(r"\.state\.(succeed|not-reached)>\.shape\{fill:([^;]+)", style)
+    assert ways == [("succeed", "#def7e5"), ("not-reached", "#fff")], "the later rule holds"
+    assert "not-reached" not in svg(review_machine())
+    assert not groups(drawn(review_machine()), "legend")
+
+
+Rectangle = tuple[float, float, float, float]
+
+
+def rectangle(group: ElementTree.Element) -> Rectangle:
+    shape = next(child for child in group if child.get("class") == "shape")
+    if shape.tag == f"{SVG}rect":
+        left, top = float(shape.get("x", "")), float(shape.get("y", ""))
+        return left, top, left + float(shape.get("width", "")), top + float(shape.get("height", ""))
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", shape.get("d", ""))]
+    left, top, right, middle = numbers[0] - 16, numbers[1], numbers[3], numbers[4]
+    return left, top, right, middle + (middle - top)
+
+
+def inside(inner: Rectangle, outer: Rectangle) -> bool:
+    return outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+
+
+def apart(one: Rectangle, other: Rectangle) -> bool:
+    return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize("machine", [review_machine(), EVERY_STEP], ids=["review", "every step"])
+def test_nested_states_lie_in_what_holds_them_and_others_apart(machine: dict[str, Any]) -> None:
+    root = drawn(machine)
+    places = {
+        group.get("data-state"): rectangle(group)
+        for group in groups(root, "state")
+        if group.get("data-state")
+    }
+    page = (0.0, 0.0, float(root.get("width", "")), float(root.get("height", "")))
+    holders: dict[str, set[str]] = {}
+
+    def walk(machine: dict[str, Any], outer: set[str]) -> None:
+        for name, state in machine["States"].items():
+            holders[name] = outer
+            for nested in [*state.get("Branches", []), state.get("ItemProcessor"), state.get("Iterator")]:
+                if nested:
+                    walk(nested, outer | {name})
+
+    walk(machine, set())
+    assert holders.keys() == places.keys()
+    for name, outer in holders.items():
+        assert inside(places[name], page)
+        for holder in outer:
+            assert inside(places[name], places[holder])
+    for one, other in combinations(holders, 2):
+        if one not in holders[other] and other not in holders[one]:
+            assert apart(places[one], places[other]), (one, other)
+
+
+def test_the_bytes_depend_on_the_definition_alone(tmp_path: Path) -> None:
+    """Not on fonts, hash seeds, the home folder, the time or the version of Graphviz."""
+    code = "import json, sys; from workflow.asl.graph import svg; sys.stdout.write(svg(json.load(sys.stdin)))"
+    (tmp_path / "fonts.conf").write_text("<fontconfig/>")
+    elsewhere = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": ".",
+        "PYTHONHASHSEED": "7",
+        "PYTHONIOENCODING": "utf-8",
+        "HOME": str(tmp_path),
+        "FONTCONFIG_FILE": str(tmp_path / "fonts.conf"),
+        "TZ": "Asia/Tokyo",
+    }
+    other = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(EVERY_STEP),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=elsewhere,
+        check=True,
+    )
+    assert other.stderr == ""
+    assert other.stdout == svg(EVERY_STEP)
+    assert not re.search(r"graphviz|\d{4}-\d\d-\d\d|\d\d:\d\d", other.stdout, re.IGNORECASE)
+
+
+def test_a_flood_of_caught_errors_is_said_by_the_states() -> None:
+    failed = Fail("Failed")
+    steps = [
+        AwsSdkTask(
+            f"S{n}", service="s3", action="listBuckets", catch=Catch(failed, error_equals=["States.ALL"])
+        )
+        for n in range(200)
+    ]
+    machine = definition(Chain(steps))
+    started = time.process_time()
+    root = drawn(machine)
+    assert time.process_time() - started < 1
+    assert [arrow.get("class") for arrow in groups(root, "arrow")].count("arrow catch") == 1
+    titles = [group.findtext(f"{SVG}title") for group in groups(root, "state")]
+    assert "S7 (Task, s3 listBuckets); on any error → Failed" in titles
+    assert "Failed (Fail, on errors of 200 states)" in titles
+    assert mermaid(machine).count("-.->") == 1
+    assert "  %% n8: on any error → Failed\n" in mermaid(machine)
+
+
+def test_many_long_arrows_do_not_take_long() -> None:
+    steps: list[Any] = []
+    last = Succeed("Last")
+    for number in range(66):
+        guard = Choice(f"Guard {number}")
+        guard.add_choice(ChoiceRule.IsPresent("$.a", True), last)
+        steps += [guard, Pass(f"Pass {number}")]
+    machine = definition(Chain([*steps, last]))
+    started = time.process_time()
+    root = drawn(machine)
+    assert time.process_time() - started < 3
+    assert len(groups(root, "arrow")) == 1 + 3 * 66
+    widths = [
+        float(number)
+        for path in root.iter(f"{SVG}path")
+        for number in re.findall(r"[MC ]([\d.]+) ", path.get("d", ""))
+    ]
+    assert max(widths) <= float(root.get("width", ""))
+
+
+def test_it_has_a_background_of_its_own() -> None:
+    root = drawn(review_machine())
+    page = next(rect for rect in root.iter(f"{SVG}rect") if rect.get("class") == "page")
+    assert page.get("width") == root.get("width")
+    assert root.findtext(f"{SVG}title") == "Reviews & <more>"
+
+
+def test_a_transition_to_nowhere_does_not_stop_the_picture() -> None:
+    machine = {
+        "StartAt": "Nowhere",
+        "States": {"A": {"Type": "Pass", "Next": "B"}, "C": {"Type": "Choice", "Choices": [{}]}},
+    }
+    assert len(groups(drawn(machine), "arrow")) == 0
+    assert "-->" not in mermaid(machine)
+
+
+def test_mermaid_is_what_it_was() -> None:
+    assert mermaid(review_machine()) == (
+        "flowchart TD\n"
+        '  s0(("Start")):::start\n'
+        '  n1{{"Route by status"}}:::choice\n'
+        '  n2(["Nothing to do"]):::succeed\n'
+        '  n3("Collect review"):::task\n'
+        '  subgraph n4["Both"]\n'
+        '    subgraph n4b0[" "]\n'
+        '      n5["Left"]:::pass\n'
+        '      n6[/"Wait"/]:::wait\n'
+        "    end\n"
+        '    subgraph n4b1[" "]\n'
+        '      subgraph n7["Every field"]\n'
+        '        n8["Field"]:::pass\n'
+        "      end\n"
+        "    end\n"
+        "  end\n"
+        '  n9(["Failed"]):::fail\n'
+        '  n10("Tell"):::task\n'
+        "  n5 --> n6\n"
+        "  s0 --> n1\n"
+        '  n1 -->|"humanLoopStatus = #34;Completed#34;"| n3\n'
+        '  n1 -->|"It was stopped"| n10\n'
+        '  n1 -->|"otherwise"| n2\n'
+        "  n3 --> n4\n"
+        '  n3 -.->|"OutputMissing, Timeout"| n9\n'
+        "  n3 -.-> n9\n"
+        "  n4 -.-> n9\n"
+        "  class n4,n7,n4b0,n4b1 holder\n"
+        "  classDef start fill:#1f2933,stroke:#1f2933,color:#fff\n"
+        "  classDef task fill:#e8f1ff,stroke:#2563a8,color:#1f2933\n"
+        "  classDef choice fill:#fff4d6,stroke:#a86a10,color:#1f2933\n"
+        "  classDef wait fill:#f1e9fd,stroke:#6f42a8,color:#1f2933,stroke-dasharray:6 3\n"
+        "  classDef pass fill:#fff,stroke:#7b8794,color:#1f2933\n"
+        "  classDef succeed fill:#def7e5,stroke:#22804a,color:#1f2933\n"
+        "  classDef fail fill:#fde4e4,stroke:#b42318,color:#1f2933\n"
+        "  classDef holder fill:#e4e9f0,stroke:#7b8794,color:#1f2933\n"
+    )
+
+
+QUOTED = r'"(?:[^"#&<>`\\*_~|\[\]{}()\n]|#\d+;)*"'
+MERMAID_LINE = re.compile(
+    rf"flowchart TD|  class(?:Def)? .*|\s*end|\s*subgraph \w+\[{QUOTED}\]"
+    rf"|\s*\w+(?:\({QUOTED}\)|\(\({QUOTED}\)\)|\(\[{QUOTED}\]\)|\[{QUOTED}\]|\[/{QUOTED}/\]|\{{\{{{QUOTED}\}}\}}):::\w+"
+    rf"|\s*\w+ (?:-->|-\.->)(?:\|{QUOTED}\|)? \w+"
+)
+
+
+@settings(max_examples=200, deadline=None)
+@example(["0", "x"], "")
+@given(st.lists(st.text(min_size=1, max_size=80), min_size=2, max_size=4, unique=True), st.text(max_size=60))
+def test_whatever_the_names_both_are_valid(names: list[str], text: str) -> None:
+    first, *others = names
+    machine = {
+        "Comment": text,
+        "StartAt": first,
+        "States": {
+            first: {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": "{% " + text + " %}", "Next": name, "Comment": text} for name in others
+                ],
+                "Default": first,
+            },
+            **{
+                name: {
+                    "Type": "Parallel",
+                    "Branches": [{"StartAt": "x", "States": {"x": {"Type": "Pass", "End": True}}}],
+                    "Catch": [{"ErrorEquals": [text], "Next": first}],
+                    "End": True,
+                }
+                for name in others
+            },
+        },
+    }
+    root = drawn(machine)
+    assert len(groups(root, "state")) == 1 + len(names) + len(others)
+    executed = ElementTree.fromstring(svg(machine, dict.fromkeys(names, Became.CAUGHT)))
+    assert len(groups(executed, "legend")) == (
+        1 if "x" in names else 2
+    )  # the state inside is reached by its name
+    for line in mermaid(machine).splitlines():
+        assert MERMAID_LINE.fullmatch(line), line

@@ -1,0 +1,106 @@
+"""The commands that read reviews: what they write, and what they say."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sandbox.invented_reviews import write_reviews
+from workflow.cli.report import app, chosen_period, reading
+from workflow.errors import AfterloopError
+from workflow.operations.reviews_source import Period
+
+JANUARY = ("--from", "2026-01-01", "--to", "2026-02-01")
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stored")
+    write_reviews(folder, 300, first=date(2026, 1, 1), days=31, seed=5)
+    return folder
+
+
+def test_it_says_the_headline_and_where_the_file_is(reviews: Path, tmp_path: Path) -> None:
+    file = tmp_path / "january.html"
+    ran = CliRunner().invoke(app, [*JANUARY, "--source", str(reviews), "--file", str(file)])
+    assert ran.exit_code == 0, ran.output
+    assert "% of the model's predictions were overruled by people." in ran.stdout
+    assert "in 300 reviews from 1 to 31 January 2026" in ran.stdout
+    assert f"The report: {file}" in ran.stdout
+    assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["january.html"]
+
+
+def test_one_flow_definition_by_name_or_arn(reviews: Path, tmp_path: Path) -> None:
+    told = []
+    for name in ("ticket-routing", "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/ticket-routing"):
+        file = tmp_path / "report.html"
+        arguments = [
+            *JANUARY,
+            "--source",
+            str(reviews),
+            "--file",
+            str(file),
+            "--flow-definition",
+            name,
+            "-o",
+            "json",
+        ]
+        ran = CliRunner().invoke(app, arguments)
+        told.append(json.loads(ran.stdout))
+        assert "Human reviews of ticket-routing" in file.read_text(encoding="utf-8")
+    assert told[0] == told[1]
+    assert 0 < told[0]["reviews"] < 300
+    assert told[0]["overruled"]["of"] >= told[0]["overruled"]["hits"] > 0
+
+
+def test_what_is_not_a_review_is_warned_of(reviews: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "flow_definition=odd" / "date=2026-01-02"
+    odd.mkdir(parents=True)
+    for number in range(5):
+        (odd / f"{number}.json").write_text("{")
+    arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html")]
+    ran = CliRunner().invoke(app, arguments)
+    assert ran.exit_code == 0
+    assert f"warning: not a review, and not counted: {odd}/0.json: not JSON" in ran.stderr
+    assert "warning: 2 more are not; the report lists them" in ran.stderr
+    assert "There are no reviews from 1 to 31 January 2026." in ran.stdout
+
+
+def test_a_flow_definition_without_reviews_is_named_with_those_that_have_some(
+    reviews: Path, tmp_path: Path
+) -> None:
+    arguments = [*JANUARY, "--source", str(reviews), "--file", str(tmp_path / "r.html"), "--flow-definition"]
+    ran = CliRunner().invoke(app, [*arguments, "typo-flow"])
+    assert ran.exit_code == 0
+    names = sorted(folder.name.partition("=")[2] for folder in (reviews / "reviews").iterdir())
+    assert "ticket-routing" in names
+    assert ran.stderr == (
+        "warning: no review is of the flow definition 'typo-flow'; those that have reviews of some day: "
+        f"{', '.join(names)}\n"
+    )
+    assert CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr == ""
+
+
+def test_a_place_that_cannot_be_written_is_one_line(reviews: Path, tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "report.html"
+    ran = CliRunner().invoke(app, [*JANUARY, "--source", str(reviews), "--file", str(file)])
+    assert isinstance(ran.exception, AfterloopError)
+    assert f"cannot write {file}: No such file or directory" in str(ran.exception)
+
+
+def test_days_are_the_last_thirty_unless_given() -> None:
+    today = Period.last_days(30)
+    assert chosen_period(None, None) == today
+    assert chosen_period(None, datetime(2026, 2, 1)) == Period(date(2026, 1, 2), date(2026, 2, 1))
+    assert chosen_period(datetime(2026, 1, 1), datetime(2026, 2, 1)).days == 31
+    assert chosen_period(datetime(2020, 1, 1), None).until == today.until
+
+
+def test_progress_is_for_terminals_only() -> None:
+    with reading("reviews") as progress:
+        assert progress is None

@@ -1,0 +1,106 @@
+"""The charts of few reviews: nothing that matters lies beyond their edges."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.workflow.operations.report.test_statistics import field, figures_of, review
+from workflow.operations.report.charts import (
+    Chart,
+    Table,
+    calibration_chart,
+    dot_chart,
+    trend_chart,
+)
+from workflow.operations.report.statistics import Share
+
+TABLE = Table(("Field",), [])
+
+
+def dots(*shares: Share) -> Chart:
+    rows = [(f"field {number}", share) for number, share in enumerate(shares)]
+    return dot_chart("dots", "", "", rows, colour="accent", whole=None, table=TABLE)
+
+
+def axis(drawing: str) -> list[float]:
+    """The shares that a drawing has on its axis."""
+    texts = (text.text or "" for text in ElementTree.fromstring(drawing).iter("text"))
+    return [float(text[:-1]) / 100 for text in texts if re.fullmatch(r"[\d.]+%", text)]
+
+
+def beyond(drawing: str) -> int:
+    """How many intervals reach beyond the axis: each has a tip there, next to the dots."""
+    markers = [group for group in ElementTree.fromstring(drawing).iter("g") if group.find("use") is not None]
+    return len(markers) - drawing.count(" of ")
+
+
+def drawings(chart: Chart) -> tuple[str, str]:
+    return chart.wide, chart.narrow
+
+
+def cut_dots(drawing: str) -> int:
+    """How many lines have dots that an edge may cut."""
+    root = ElementTree.fromstring(drawing)
+    lines = [group for group in root.iter("g") if "-line2d_" in group.get("id", "")]
+    dots = [group for line in lines for group in line.iter("g") if group.find("use") is not None]
+    return sum(group.get("clip-path") is not None for group in dots)
+
+
+@given(
+    st.lists(
+        st.integers(1, 29).flatmap(lambda n: st.integers(0, n).map(lambda hits: Share(hits, n))),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_intervals_of_few_are_whole_where_all_are_of_few(shares: list[Share]) -> None:
+    for drawing in drawings(dots(*shares)):
+        assert beyond(drawing) == 0
+
+
+def test_intervals_of_few_do_not_stretch_the_axis_of_many() -> None:
+    chart = dots(*[Share(980, 1000)] * 4, Share(7, 7))
+    for drawing in drawings(chart):
+        assert min(axis(drawing)) >= 0.9
+        assert beyond(drawing) == 1
+
+
+@pytest.mark.parametrize("days", [[5], [3, 9, 20]])
+def test_a_day_without_neighbours_has_its_whole_interval(days: list[int]) -> None:
+    figures = figures_of(
+        *(review(field("changed" if number == 0 else "kept"), day=day) for day in days for number in range(6))
+    )
+    high = max(span.overruled.interval[1] for span in figures.spans if span.overruled.n)
+    for drawing in drawings(trend_chart(figures)):
+        root = ElementTree.fromstring(drawing)
+        (lines,) = (
+            group for group in root.iter("g") if re.search(r"-LineCollection_\d+$", group.get("id", ""))
+        )
+        ends = [
+            [float(number) for number in re.findall(r"[\d.]+", path.get("d", ""))]
+            for path in lines.iter("path")
+        ]
+        assert len(ends) == len(days)
+        assert all(min(y1, y2) >= 14 and abs(y1 - y2) > 20 for _, y1, _, y2 in ends), "from the margin down"
+        assert max(axis(drawing)) > high - 0.15
+
+
+def test_days_in_a_row_have_an_area() -> None:
+    figures = figures_of(*(review(field("changed"), field("kept"), day=day) for day in (5, 6)))
+    assert "FillBetweenPolyCollection" in trend_chart(figures).wide
+    assert "-LineCollection" not in trend_chart(figures).wide
+
+
+@pytest.mark.parametrize("outcome", ["kept", "changed"])
+def test_dots_at_the_ends_are_whole(outcome: str) -> None:
+    figures = figures_of(review(field(outcome, confidence=1.0), field(outcome, confidence=0.55)))
+    for chart in (trend_chart(figures), calibration_chart(figures), dots(Share(0, 9), Share(9, 9))):
+        for drawing in drawings(chart):
+            assert "<use" in drawing
+            assert cut_dots(drawing) == 0

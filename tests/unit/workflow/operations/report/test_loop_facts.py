@@ -1,0 +1,85 @@
+"""What a report counts of the ledger's rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.loops.ledger import LoopStatus, Outcome
+from tests.unit.workflow.operations.report.test_page import MADE, Page
+from tests.unit.workflow.operations.report.test_statistics import JANUARY
+from workflow.operations.report.findings import findings
+from workflow.operations.report.loop_facts import STATUSES, count_loops
+from workflow.operations.report.page import render_page
+from workflow.operations.report.statistics import ReviewStatistics
+
+DAY = "2026-01-05T10:00:00.000Z"
+
+
+def row(status: str = "Failed", **more: Any) -> dict[str, Any]:
+    return {"status": status, "createdAt": DAY, **more}
+
+
+ESCALATED = {"outcome": "escalated", "escalatedAt": DAY}
+
+
+def test_what_a_person_has_decided_was_escalated_all_the_same() -> None:
+    facts = count_loops(
+        [
+            row(**ESCALATED),
+            row(**{**ESCALATED, "outcome": "closed", "closedAt": DAY}),
+            row(**{**ESCALATED, "outcome": "restarted"}),
+            row("Completed", outcome="failed", escalatedAt=DAY),
+            row("Completed", outcome="stored", escalatedAt=DAY),  # redriven
+            row("Completed", outcome="stored"),
+            row(outcome="restarted"),
+        ]
+    )
+    assert (facts.escalated, facts.undecided) == (5, 2)
+    (finding,) = findings(ReviewStatistics(JANUARY).figures(), facts)
+    assert (
+        finding.point
+        == "4 human loops of 7 failed; 5 were left to a person to decide, of which 2 still wait."
+    )
+    page = Page(render_page(ReviewStatistics(JANUARY).figures(), facts, MADE))
+    assert "5 had to be decided by a person." in page.text
+
+
+@pytest.mark.parametrize("more", [{"outcome": "escalated"}, {"outcome": "failed"}, {"outcome": "closed"}])
+def test_rows_of_before_escalations_had_a_time_count_too(more: dict[str, str]) -> None:
+    assert count_loops([row(**more)]).escalated == 1
+
+
+def test_what_was_never_started_is_told_and_not_among_the_started() -> None:
+    facts = count_loops([row("Completed")] * 3 + [row("Refused"), row("NotNeeded")])
+    assert (facts.loops, facts.started) == (5, 3)
+    (finding,) = findings(ReviewStatistics(JANUARY).figures(), facts)
+    assert (finding.point, finding.because) == ("No human loop failed.", "3 were started.")
+
+
+def test_every_status_is_asked_for() -> None:
+    assert set(STATUSES) == set(get_args(LoopStatus))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"status": st.sampled_from(STATUSES), "createdAt": st.just(DAY)},
+            optional={
+                "outcome": st.sampled_from(get_args(Outcome)),
+                "escalatedAt": st.just(DAY),
+                "closedAt": st.just(DAY),
+                "attempt": st.integers(1, 5),
+            },
+        )
+    )
+)
+def test_the_parts_of_the_loops_add_up(rows: list[dict[str, Any]]) -> None:
+    facts = count_loops(rows)
+    assert facts.by_status == Counter(one["status"] for one in rows)
+    assert facts.undecided <= facts.escalated <= facts.loops == len(rows)
+    assert facts.started == facts.loops - sum(facts.by_status.get(one, 0) for one in ("NotNeeded", "Refused"))

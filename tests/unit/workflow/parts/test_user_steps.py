@@ -1,0 +1,304 @@
+"""The user's post-review steps become part of a branch: retried, caught, and followed by the workflow's own ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow.errors import WorkflowError
+from workflow.machine import build_definition
+from workflow.parts.failures import ONCE_MORE, TRANSIENT
+from workflow.stack.assembly import assemble
+
+HEAD = """
+from workflow.human_review import HumanReview
+from workflow.steps import *
+
+def send(name, **more):
+    return SnsPublishStep(name, parameters={"TopicArn": "${NotificationTopic}", "Message": "m"}, **more)
+
+completed, failed, stopped = [], [], []
+"""
+
+
+@pytest.fixture
+def post_review(tmp_path: Path) -> Any:
+    """Writes a post_review.py that ends with these lines, and returns its path."""
+
+    def write(lines: str) -> Path:
+        path = tmp_path / "post_review.py"
+        path.write_text(HEAD + lines)
+        return path
+
+    return write
+
+
+def test_steps_come_between_the_record_and_the_question_who_waits(post_review: Any) -> None:
+    states = build_definition(post_review("completed = [send('One'), Pass('Two'), send('Three')]"))["States"]
+    way = ["Record review", "One", "Two", "Three", "Workflow waiting?"]
+    assert [states[state]["Next"] for state in way[:-1]] == way[1:]
+    assert states["Record stop"]["Next"] == "Workflow waiting?"
+    for step in ("One", "Three"):
+        assert states[step]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+        assert states[step]["Catch"] == [
+            {
+                "ErrorEquals": ["States.ALL"],
+                "Assign": {"failedStep": step},
+                "Next": "Answer workflow anyway",
+            }
+        ]
+    assert states["Answer workflow anyway"]["Next"] == "Escalate"
+    assert [catch["Next"] for catch in states["Answer workflow anyway"]["Catch"]] == ["Escalate"]
+
+
+def test_without_steps_there_is_nothing_to_catch(post_review: Any) -> None:
+    states = build_definition(post_review(""))["States"]
+    assert states["Record review"]["Next"] == "Workflow waiting?"
+    assert "Answer workflow anyway" not in states
+
+
+def test_wherever_a_choice_leads_the_workflow_goes_on(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+choice = Choice("Overruled?")
+choice.add_choice(ChoiceRule.BooleanEquals("$.review.overruled", True), Chain([send("Tell"), Wait("A", seconds=1)]))
+completed = [choice]
+other = Choice("Certain?")
+other.add_choice(ChoiceRule.IsPresent("$.x", True), send("Ask"))
+other.default_choice(send("Skip"))
+failed = [Pass("Before"), other]
+"""
+        )
+    )["States"]
+    assert states["Overruled?"]["Default"] == "Workflow waiting?"
+    assert states["A"]["Next"] == states["Ask"]["Next"] == states["Skip"]["Next"] == "Workflow waiting?"
+    for step in ("Tell", "Ask", "Skip"):
+        assert states[step]["Catch"][0]["Next"] == "Answer workflow anyway"
+
+
+def test_what_a_step_says_for_itself_stays(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+own = send("Own", retry=Retry(error_equals=["SNS.Down"], max_attempts=1))
+own.add_catch(Catch(error_equals=["States.ALL"], next_step=Pass("Never mind")))
+some = send("Some")
+some.add_catch(Catch(error_equals=["SNS.NotFound"], next_step=send("Elsewhere")))
+completed = [own, some]
+"""
+        )
+    )["States"]
+    assert [retry["ErrorEquals"] for retry in states["Own"]["Retry"]] == [["SNS.Down"]]
+    assert [catch["Next"] for catch in states["Own"]["Catch"]] == ["Never mind"]
+    assert [catch["Next"] for catch in states["Some"]["Catch"]] == ["Elsewhere", "Answer workflow anyway"]
+    assert states["Never mind"]["Next"] == states["Elsewhere"]["Next"] == "Workflow waiting?"
+    assert states["Elsewhere"]["Catch"][0]["Assign"] == {"failedStep": "Elsewhere"}
+
+
+def test_a_parallel_and_a_map_are_caught_as_one(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+both = Parallel("Both")
+both.add_branch(send("Left"))
+both.add_branch(Chain([Pass("Right"), Succeed("Done there")]))
+completed = [both, Map("Each", item_processor=send("Item"), items_path="$")]
+"""
+        )
+    )["States"]
+    for step in ("Both", "Each"):
+        assert [catch["Next"] for catch in states[step]["Catch"]] == ["Answer workflow anyway"]
+    assert "Catch" not in states["Both"]["Branches"][0]["States"]["Left"]
+    assert states["Each"]["Next"] == "Workflow waiting?"
+
+
+def test_steps_of_the_plain_sdk_and_chains_fit(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+from stepfunctions.steps import Pass as PlainPass, Task as PlainTask
+plain = PlainTask("Plain", resource="arn:aws:lambda:us-east-1:111122223333:function:f")
+completed = [Chain([PlainPass("First"), plain])]
+"""
+        )
+    )["States"]
+    assert states["First"]["Next"] == "Plain"
+    assert states["Plain"]["Next"] == "Workflow waiting?"
+    assert states["Plain"]["Catch"][0]["Next"] == "Answer workflow anyway"
+
+
+def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
+    states = build_definition(post_review("failed = stopped = [send('Tell')]"))["States"]
+    assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Tell"
+    assert len(states["Tell"]["Catch"]) == 1
+    assert states["Tell"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            "completed = [send('One'), Succeed('Fine')]",
+            "state 'Fine' ({}:9): a post-review step cannot be a Succeed",
+        ),
+        ("stopped = [Fail('Bad', error='E')]", "state 'Bad' ({}:9): a post-review step cannot be a Fail"),
+        ("failed = 'a step'", "{}: `failed` must be a list of steps"),
+        ("completed = [lambda: 1]", "{}: `completed` must be a list of steps"),
+        ("del stopped", "{}: `stopped` must be a list of steps"),
+        ("completed = [Pass('Escalate')]", "two states have the name 'Escalate'"),
+    ],
+)
+def test_what_would_end_the_execution_is_refused(post_review: Any, lines: str, message: str) -> None:
+    path = post_review(lines)
+    with pytest.raises(WorkflowError) as refused:
+        build_definition(path)
+    assert message.format(path) in str(refused.value)
+
+
+def test_people_can_be_asked_again_by_a_post_review_step(post_review: Any) -> None:
+    """A second opinion: the stage's own function is named as any function of the workflow is."""
+    assembly = assemble(
+        post_review(
+            """
+second = HumanReview(
+    "Second opinion", start_loop="start_loop", key="States.Format('{} again', $.detail.humanLoopName)",
+    flow_definition_arn="arn:aws:sagemaker:us-east-1:111122223333:flow-definition/experts",
+    input_content={"review.$": "$.review"}, task_lifetime_seconds=3600, timeout_seconds=14400,
+)
+overruled = Choice("Overruled?")
+overruled.add_choice(ChoiceRule.BooleanEquals("$.review.overruled", True), second)
+completed = [overruled]
+"""
+        )
+    )
+    state = assembly.definition["States"]["Second opinion"]
+    assert state["Parameters"]["FunctionName"] == "${StartLoopArn}"
+    assert "taskToken.$" in state["Parameters"]["Payload"]
+    template = assembly.template.to_dict()["Resources"]
+    (steps,) = (
+        policy["PolicyDocument"]["Statement"]
+        for policy in template["StateMachineRole"]["Properties"]["Policies"]
+        if policy["PolicyName"] == "steps"
+    )
+    invoked = next(one["Resource"] for one in steps if one["Action"] == ["lambda:InvokeFunction"])
+    assert {"Fn::Sub": "${StartLoop.Arn}"} in invoked
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("completed = [", "{}:9: SyntaxError: '[' was never closed"),
+        ("completed = [LamdaStep('A')]", "{}:9: NameError: name 'LamdaStep' is not defined"),
+        ("import not_there", "{}:9: ModuleNotFoundError: No module named 'not_there'"),
+        ("completed = [\n  send(\n    1 / 0)]", "{}:11: ZeroDivisionError: division by zero"),
+        ("completed = [send()]", "{}:9: TypeError: send() missing 1 required positional"),
+    ],
+)
+def test_a_file_that_cannot_be_run_says_in_which_line(post_review: Any, lines: str, told: str) -> None:
+    path = post_review(lines)
+    with pytest.raises(WorkflowError) as refusal:
+        build_definition(path)
+    assert str(refusal.value).startswith(told.format(path))
+
+
+def test_a_file_is_named_from_the_folder_that_one_is_in(
+    post_review: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "workflow" / "post_review.py"
+    path.parent.mkdir()
+    post_review("completed = [").rename(path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkflowError, match=r"^workflow/post_review\.py:9: SyntaxError"):
+        build_definition(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("complete = [Pass('x')]", ["{}:9: no branch uses `complete`; did you mean `completed`?"]),
+        (
+            "del failed\nfail = [Pass('x')]",
+            ["{}: `failed` must", "{}:10: no branch uses `fail`; did you mean `fa"],
+        ),
+        (
+            "a = Pass('a')\nb = Pass('b')\nmine = [a, b]",
+            ["{}:11: no branch uses `mine`; put it into `completed`,"],
+        ),
+        ("a = Pass('a')\nb = Pass('b')\na.next(b)", ["{}:9: no branch uses `a`; put it into"]),
+        (
+            "ask = Choice('Ask')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), send('Tell'))\ntuple_ = (ask,)"
+            "\nchain = Chain([Pass('b')])",
+            ["{}:11: no branch uses `tuple_`; put", "{}:12: no branch uses `chain`; put"],
+        ),
+    ],
+)
+def test_steps_that_no_branch_uses_are_told(post_review: Any, lines: str, told: list[str]) -> None:
+    path = post_review(lines)
+    with pytest.raises(WorkflowError) as refusal:
+        build_definition(path)
+    lines_told = str(refusal.value).splitlines()
+    assert len(lines_told) == len(told)
+    for line, start in zip(lines_told, told, strict=True):
+        assert line.startswith(start.format(path))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "extra = [send('One'), send('Two')]\ncompleted = [Pass('First'), *extra]",
+        "extra = [send('One')]\ncompleted = extra.copy()",
+        "extra = (send('One'), Pass('Two'))\ncompleted += extra\nfailed = list(extra)",
+        "chain = Chain([Pass('One'), Pass('Two')])\ncompleted = [chain]",
+        "ask = Choice('Ask')\ntell = send('Tell')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), tell)\n"
+        "completed.append(ask)",
+        "item = Pass('Item')\nevery = Map('Each', item_processor=item, items_path='$')\ncompleted.append(every)",
+        "handler = Pass('Dealt with')\nown = send('Own')\n"
+        "own.add_catch(Catch(error_equals=['X'], next_step=handler))\ncompleted = [own]",
+        "audit = [send('Audit')]\ncompleted = audit if 1 > 2 else []",
+        "for n in range(3):\n    step = Pass(f'Step {n}')\n    completed.append(step)",
+        "empty = []\nNAMES = ['a']",
+    ],
+)
+def test_names_for_steps_that_lead_to_a_branch_are_the_file_s_own_matter(
+    post_review: Any, lines: str
+) -> None:
+    build_definition(post_review(lines))
+
+
+def test_what_is_inside_of_a_parallel_or_map_tries_again_by_itself(post_review: Any) -> None:
+    states = build_definition(
+        post_review(
+            """
+both = Parallel("Both")
+both.add_branch(send("One", retry=[Retry(error_equals=["States.ALL"], max_attempts=1)]))
+both.add_branch(Map("Each", item_processor=Chain([Pass("Before"), send("Two")])))
+completed = [both]
+"""
+        )
+    )["States"]
+    retries = [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+    one, each = (branch["States"] for branch in states["Both"]["Branches"])
+    assert "Retry" not in states["Both"]
+    assert states["Both"]["Catch"][0]["Assign"] == {"failedStep": "Both"}
+    assert one["One"]["Retry"] == [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}]
+    assert "Retry" not in each["Each"]
+    inner = each["Each"]["ItemProcessor"]["States"]
+    assert inner["Two"]["Retry"] == retries
+    assert "Retry" not in inner["Before"]
+
+
+def test_a_step_that_waits_for_a_job_is_not_begun_again_for_any_failure(tmp_path: Path) -> None:
+    text = """
+from workflow.steps import GlueStartJobRunStep
+completed = [GlueStartJobRunStep("Load", parameters={"JobName": "load"})]
+failed = []
+stopped = []
+"""
+    file = tmp_path / "post_review.py"
+    file.write_text(text)
+    load = build_definition(file)["States"]["Load"]
+    assert load["Resource"].endswith(".sync")
+    assert load["Retry"] == [retry.to_dict() for retry in TRANSIENT]

@@ -1,0 +1,337 @@
+"""From the user's file to the template: what hangs on a step follows from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.generate.sample import summary
+from workflow.asl.checks import RESULTS
+from workflow.errors import WorkflowError
+from workflow.stack.assembly import Assembly, assemble
+from workflow.stack.functions import ROOT
+from workflow.stack.references import astray
+
+HEAD = "from workflow.steps import *\ncompleted, failed, stopped = [], [], []\n"
+COUNT = """
+completed = [DynamoDBUpdateItemStep("Count it", parameters={
+    "TableName.$": "$.detail.humanLoopName", "Key": {"id": {"S": "all"}}, "UpdateExpression": "ADD n :one",
+    "ExpressionAttributeValues": {":one": {"N": "1"}}}, result_path="$.count")]
+"""
+
+
+def _assembled(folder: Path, text: str, root: Path | None = None) -> Assembly:
+    file = folder / "post_review.py"
+    file.write_text(HEAD + text)
+    return assemble(file, **({"root": root} if root else {}))
+
+
+def _project(folder: Path) -> Path:
+    """A copy of the project, as far as its functions go."""
+    root = folder / "project"
+    (root / "lambdas").mkdir(parents=True)
+    for file in (ROOT / "lambdas").glob("*.py"):
+        (root / "lambdas" / file.name).write_bytes(file.read_bytes())
+    return root
+
+
+def _statements(assembly: Assembly) -> list[dict[str, Any]]:
+    role = assembly.template.to_dict()["Resources"]["StateMachineRole"]["Properties"]
+    return list(role["Policies"][0]["PolicyDocument"]["Statement"])
+
+
+def test_a_step_brings_its_permission(tmp_path: Path) -> None:
+    step = """
+completed = [SqsSendMessageStep("Tell the shop", parameters={
+    "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/reviewed", "MessageBody.$": "$.review"})]
+"""
+    before = _statements(_assembled(tmp_path, ""))
+    (added,) = [one for one in _statements(_assembled(tmp_path, step)) if one not in before]
+    assert added["Action"] == ["sqs:SendMessage"]
+    assert json.dumps(added["Resource"]).count("reviewed") == 1
+
+
+@pytest.mark.parametrize("name", ["EscalationTopic", "LedgerTable", "NotificationTopic", "ReviewBucket"])
+def test_a_step_can_name_what_the_stack_has(tmp_path: Path, name: str) -> None:
+    step = (
+        'completed = [AwsSdkTask("Look", service="s3", action="headBucket",'
+        f' parameters={{"Bucket": "${{{name}}}"}}, result_path="$.bucket")]'
+    )
+    machine = _assembled(tmp_path, step).template.to_dict()["Resources"]["StateMachine"]["Properties"]
+    assert machine["DefinitionSubstitutions"][name] == {"Ref": name}
+
+
+def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: Path) -> None:
+    step = (
+        'completed = [LambdaStep("Praise", parameters={"FunctionName": "praise", "Payload.$": "$.review"},'
+        ' result_path="$.praise")]'
+    )
+    code = '"""Praises."""\n\ndef handler(event, context):\n    return {}\n'
+    root = _project(tmp_path)
+    (root / "lambdas" / "praise.py").write_text(code)
+    assembly = _assembled(tmp_path, step, root)
+    resources = assembly.template.to_dict()["Resources"]
+    assert {"Praise", "PraiseRole", "PraiseLogs"} <= set(resources)
+    assert resources["Praise"]["Properties"]["Code"]["S3Key"] == {"Ref": "PraiseKey"}
+    state = assembly.definition["States"]["Praise"]
+    assert state["Parameters"]["FunctionName"] == "${PraiseArn}"
+    assert state["Retry"]
+    assert state["Catch"][0]["Next"] == "Answer workflow anyway"
+    assert "post_review.py:" in assembly.places["Praise"]
+
+
+def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_path: Path) -> None:
+    step = 'completed = [LambdaStep("X", parameters={"FunctionName": "colect_review", "Payload.$": "$"})]'
+    with pytest.raises(WorkflowError, match=r"lambdas/colect_review\.py") as refusal:
+        _assembled(tmp_path, step)
+    assert "state 'X' (" in str(refusal.value)
+    assert "post_review.py:3)" in str(refusal.value)
+    assert "name 'collect_review', or" in str(refusal.value)
+
+
+def test_what_is_wrong_with_functions_is_told_of_each(tmp_path: Path) -> None:
+    root = _project(tmp_path)
+    (root / "lambdas/praise.py").write_text("def handler(event): ...\n")
+    (root / "lambdas/blame.py").write_text("def handler(event, context): ...\n")
+    (root / "lambdas/blame.requirements.in").write_text("pandas\n")
+    steps = """
+completed = [LambdaStep(name, parameters={"FunctionName": name, "Payload": {}}) for name in ("praise", "blame")]
+"""
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, steps, root)
+    blame, praise = str(refusal.value).splitlines()
+    assert "lambdas/blame.requirements.in: there is no lambdas/blame.requirements.txt beside it" in blame
+    assert "lambdas/praise.py, line 1: `handler` takes 1 argument" in praise
+
+
+def test_a_version_of_a_function_is_not_for_a_step_to_choose(tmp_path: Path) -> None:
+    step = 'completed = [LambdaStep("X", parameters={"FunctionName": "collect_review", "Qualifier": "live"})]'
+    with pytest.raises(WorkflowError, match=r"state 'X' \(.*post_review\.py:3\): leave out Qualifier"):
+        _assembled(tmp_path, step)
+
+
+def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(
+        WorkflowError, match=r"Count it.*post_review\.py:.*dynamodb:UpdateItem.*permissions = "
+    ):
+        _assembled(tmp_path, COUNT)
+    table = "arn:aws:dynamodb:us-east-1:123456789012:table/counts"
+    declared = (
+        f'permissions = {{"Count it": [{{"actions": ["dynamodb:UpdateItem"], "resources": ["{table}"]}}]}}\n'
+    )
+    statements = _statements(_assembled(tmp_path, COUNT + declared))
+    assert any(table in one["Resource"] for one in statements)
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ('permissions = {"Cuont it": []}', "no such step"),
+        (
+            'permissions = {"Count it": [{"actions": ["everything"], "resources": ["*"]}]}',
+            "none of IAM's actions",
+        ),
+        ("permissions = []", "must be a dictionary"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_told_in_one_line(
+    tmp_path: Path, declared: str, problem: str
+) -> None:
+    with pytest.raises(WorkflowError, match=problem) as refusal:
+        _assembled(tmp_path, COUNT + declared)
+    assert "\n" not in str(refusal.value)
+
+
+def _with_permission(resource: str, step: str = "") -> str:
+    step = step or COUNT
+    return f'{step}permissions = {{"Count it": [{{"actions": ["s3:GetObject"], "resources": ["{resource}"]}}]}}\n'
+
+
+PRAISE = (
+    'completed = [LambdaStep("Praise", parameters={"FunctionName": "praise", "Payload": {}},'
+    ' result_path="$.praise")]\n'
+)
+
+
+def _praising(folder: Path, resource: str) -> Path:
+    root = _project(folder)
+    (root / "lambdas/praise.py").write_text(
+        f'FUNCTION = {{\n    "permissions": [{{"actions": ["s3:GetObject"], "resources": ["{resource}"]}}]}}\n'
+        "def handler(event, context): ...\n"
+    )
+    return root
+
+
+ASTRAY = [
+    ("${ReviewBuckt.Arn}/reviews/*", "the template has no 'ReviewBuckt'; did you mean 'ReviewBucket'?"),
+    ("arn:aws:sns:${AWS::Regoin}:1:x", "the template has no 'AWS::Regoin'; did you mean 'AWS::Region'?"),
+    ("${ReviewBucket.arn}", "'ReviewBucket' has no attribute 'arn'; did you mean 'Arn'?"),
+    (
+        "${NotificationTopic.Arn}",
+        "'NotificationTopic' has no attribute 'Arn': ${NotificationTopic} is its ARN",
+    ),
+    ("${Stage.Arn}", "the template has no 'Stage'"),
+    ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list, which cannot stand in a text"),
+    ("${FlowDefinitions}/x", "the template has no 'FlowDefinitions'; did you mean 'FlowDefinitionArns'?"),
+    ("arn:aws:s3:::${ReviewBucket/*", "a `${` in it has no `}`"),
+]
+NAMED = [
+    "${ReviewBucket.Arn}/reviews/*",
+    "arn:${AWS::Partition}:s3:::${ReviewBucket}/${Stage}/${!aws:username}",
+    "${FlowDefinitions}",
+    "${HumanLoops}",
+    "${EscalationTopic}",
+    "*",
+]
+
+
+@pytest.mark.parametrize(("resource", "told"), ASTRAY)
+def test_a_permission_on_what_the_template_does_not_have_is_told(
+    tmp_path: Path, resource: str, told: str
+) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
+    assert str(refusal.value).startswith(
+        f"lambdas/praise.py, line 1: FUNCTION: permissions: {resource!r}: {told}"
+    )
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("resource", "told"),
+    [*ASTRAY, ("${OutputBuckets}/*", "OutputBuckets is a list, which cannot stand in a text")],
+)
+def test_so_is_one_that_the_user_s_file_declares(tmp_path: Path, resource: str, told: str) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, _with_permission(resource))
+    assert str(refusal.value).startswith(
+        f"{tmp_path / 'post_review.py'}: permissions of 'Count it': {resource!r}: {told}"
+    )
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("resource", NAMED)
+def test_names_that_the_template_has_are_taken(tmp_path: Path, resource: str) -> None:
+    _assembled(tmp_path, _with_permission(resource))
+    _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
+
+
+@pytest.mark.parametrize("resource", ["${OutputBuckets}/*", "${DocumentBuckets}"])
+def test_a_function_can_name_the_stage_s_buckets(tmp_path: Path, resource: str) -> None:
+    _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
+
+
+def _telling(topic: str) -> str:
+    return f'completed = [SnsPublishStep("Tell", parameters={{"TopicArn": "{topic}", "Message": "m"}})]'
+
+
+def test_a_step_on_what_no_step_can_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, _telling("${NotificatonTopic}"))
+    assert str(refusal.value) == (
+        f"{tmp_path / 'post_review.py'}:3: state 'Tell': ${{NotificatonTopic}} is no name that a step knows; "
+        "did you mean 'NotificationTopic'?"
+    )
+
+
+def test_the_region_of_a_step_is_the_stack_s(tmp_path: Path) -> None:
+    """The definition's `${Region}` is the template's `${AWS::Region}`."""
+    statements = _statements(_assembled(tmp_path, _telling("arn:aws:sns:${Region}:123456789012:x")))
+    assert {"Fn::Sub": "arn:aws:sns:${AWS::Region}:123456789012:x"} in [
+        resource for one in statements for resource in one["Resource"]
+    ]
+
+
+def test_nothing_in_the_template_leads_nowhere(tmp_path: Path) -> None:
+    template = _assembled(tmp_path, "").template.to_dict()
+    assert list(astray(template)) == []
+    rendered = json.dumps(template)
+    for before, after, told in [
+        (
+            '{"Ref": "LedgerTable"}',
+            '{"Ref": "LedgrTable"}',
+            "has no 'LedgrTable'; did you mean 'LedgerTable'?",
+        ),
+        ('["ReconcileRole", "Arn"]', '["ReconcileRole", "Name"]', "'ReconcileRole' has no attribute 'Name'"),
+        ("/aws/lambda/afterloop-${Stage}-", "/aws/lambda/afterloop-${Stag}-", "the template has no 'Stag'"),
+    ]:
+        assert before in rendered
+        found = list(astray(json.loads(rendered.replace(before, after))))
+        assert found
+        assert all(told in one for one in found)
+
+
+def test_all_that_is_wrong_is_told_a_line_each_with_its_place(tmp_path: Path) -> None:
+    steps = """
+first = Wait("First", seconds_path="$.nothing.here")
+choice = Choice("Which?")
+choice.add_choice(ChoiceRule.StringEquals("$.reviwe.location", "x"), Pass("Second"))
+completed = [first, choice]
+"""
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, steps)
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == 2
+    assert all("post_review.py:" in line for line in lines)
+    assert "'First'" in lines[0]
+    assert "$.nothing" in lines[0]
+    assert "'Which?'" in lines[1]
+    assert "$.reviwe" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ('Wait("W", seconds_path="$.review.locaton")', "did you mean 'location'"),
+        ('Pass("P", query_language="JSONata", output="{% $states.input.review.agrement %}")', "'agreement'"),
+    ],
+)
+def test_a_figure_that_a_review_does_not_have_is_found(tmp_path: Path, step: str, problem: str) -> None:
+    with pytest.raises(WorkflowError, match=problem):
+        _assembled(tmp_path, f"completed = [{step}]")
+
+
+def test_the_figures_that_are_known_are_those_that_a_review_has() -> None:
+    for added in RESULTS.values():
+        assert added
+        assert added["review"]
+        assert set(added["review"]) == set(summary())
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (60, r"StateMachineRole have about 1\d,\d+ characters"),
+        (100, r"the steps run 10\d functions, and a stack has place for about 90"),
+    ],
+)
+def test_more_functions_than_a_stack_has_place_for_are_told_before_anything_is_sent(
+    tmp_path: Path, count: int, told: str
+) -> None:
+    root = _project(tmp_path)
+    for number in range(count):
+        (root / f"lambdas/one_{number}.py").write_text("def handler(event, context): ...\n")
+    steps = f"""
+completed = [
+    LambdaStep(f"Run {{n}}", parameters={{"FunctionName": f"one_{{n}}", "Payload": {{}}}}, result_path=f"$.told{{n}}")
+    for n in range({count})
+]
+"""
+    with pytest.raises(WorkflowError, match=told):
+        _assembled(tmp_path, steps, root)
+
+
+def test_more_permissions_than_a_role_can_have_are_told_before_anything_is_sent(tmp_path: Path) -> None:
+    steps = """
+completed = [
+    SnsPublishStep(f"Tell {n}", parameters={"TopicArn": f"arn:aws:sns:us-east-1:123456789012:reviews-of-team-{n}",
+                                            "Message": "m"}, result_path=f"$.told{n}")
+    for n in range(%d)
+]
+"""
+    _assembled(tmp_path, steps % 100)
+    with pytest.raises(WorkflowError, match=r"StateMachineRole have about 1\d,\d+ characters, .* 10,240"):
+        _assembled(tmp_path, steps % 200)

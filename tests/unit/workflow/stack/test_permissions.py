@@ -1,0 +1,783 @@
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflow.errors import WorkflowError
+from workflow.stack.permissions import PermissionUnknown, Statement, statements_for
+
+HERE = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+RULE = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+
+
+def task(resource: str, arguments: Any = None, **fields: Any) -> dict[str, Any]:
+    key = "Arguments" if fields.get("QueryLanguage") == "JSONata" else "Parameters"
+    given = {} if arguments is None else {key: arguments}
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", **given, **fields, "End": True}
+
+
+def machine(**states: dict[str, Any]) -> dict[str, Any]:
+    return {"StartAt": next(iter(states)), "States": states}
+
+
+def granted(state: dict[str, Any], **options: Any) -> dict[str, set[str]]:
+    """Resource to actions."""
+    found: dict[str, set[str]] = {}
+    for statement in statements_for(machine(Step=state), **options):
+        for resource in statement.resources:
+            found.setdefault(resource, set()).update(statement.actions)
+    return found
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
+    "function by name": (
+        task("lambda:invoke", {"FunctionName": "collect", "Payload.$": "$"}),
+        {HERE % ("lambda", "function:collect"): ["lambda:InvokeFunction"]},
+    ),
+    "function of the stack": (
+        task("lambda:invoke.waitForTaskToken", {"FunctionName": "${CollectReviewArn}"}),
+        {
+            "${CollectReviewArn}": ["lambda:InvokeFunction"],
+            "${CollectReviewArn}:*": ["lambda:InvokeFunction"],
+        },
+    ),
+    "function, qualified": (
+        task("lambda:invoke", {"FunctionName": "${FArn}", "Qualifier": "live"}),
+        {"${FArn}:live": ["lambda:InvokeFunction"]},
+    ),
+    "function by partial ARN": (
+        task("lambda:invoke", {"FunctionName": "123456789012:function:other"}),
+        {
+            "arn:${AWS::Partition}:lambda:${AWS::Region}:123456789012:function:other": [
+                "lambda:InvokeFunction"
+            ]
+        },
+    ),
+    "function by ARN": (
+        task("aws-sdk:lambda:invoke", {"FunctionName": "arn:aws:lambda:eu-west-1:123456789012:function:x"}),
+        {"arn:aws:lambda:eu-west-1:123456789012:function:x": ["lambda:InvokeFunction"]},
+    ),
+    "topic": (
+        task("sns:publish", {"TopicArn": "${EscalationTopic}", "Message.$": "$.text"}),
+        {"${EscalationTopic}": ["sns:Publish"]},
+    ),
+    "phone": (task("sns:publish", {"PhoneNumber.$": "$.phone"}), {"*": ["sns:Publish"]}),
+    "queue by URL": (
+        task("sqs:sendMessage", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/queue.fifo"}),
+        {"arn:${AWS::Partition}:sqs:eu-west-1:123456789012:queue.fifo": ["sqs:SendMessage"]},
+    ),
+    "queue of the stack": (
+        task("sqs:sendMessage.waitForTaskToken", {"QueueUrl": "${Queue}"}),
+        {"${Queue.Arn}": ["sqs:SendMessage"]},
+    ),
+    "queue by a URL of pseudo parameters": (
+        task("aws-sdk:sqs:sendMessageBatch", {"QueueUrl": "https://sqs.${R}.amazonaws.com/${A}/q"}),
+        {"arn:${AWS::Partition}:sqs:${R}:${A}:q": ["sqs:SendMessage"]},
+    ),
+    "events on buses": (
+        task(
+            "events:putEvents",
+            {
+                "Entries": [
+                    {"Source": "a", "DetailType": "b"},
+                    {"EventBusName": "mine"},
+                    {"EventBusName": "arn:aws:events:eu-west-1:123456789012:event-bus/x"},
+                ]
+            },
+        ),
+        {
+            HERE % ("events", "event-bus/default"): ["events:PutEvents"],
+            HERE % ("events", "event-bus/mine"): ["events:PutEvents"],
+            "arn:aws:events:eu-west-1:123456789012:event-bus/x": ["events:PutEvents"],
+        },
+    ),
+    "table, in JSONata": (
+        task(
+            "dynamodb:updateItem",
+            {"TableName": "{% '${LedgerTable}' %}", "Key": "{% $x %}"},
+            QueryLanguage="JSONata",
+        ),
+        {HERE % ("dynamodb", "table/${LedgerTable}"): ["dynamodb:UpdateItem"]},
+    ),
+    "index of a table": (
+        task("aws-sdk:dynamodb:query", {"TableName": "loops", "IndexName": "by-status"}),
+        {HERE % ("dynamodb", "table/loops/index/by-status"): ["dynamodb:Query"]},
+    ),
+    "transaction": (
+        task(
+            "aws-sdk:dynamodb:transactWriteItems",
+            {"TransactItems": [{"Put": {"TableName": "a"}}, {"ConditionCheck": {"TableName": "b"}}]},
+        ),
+        {
+            HERE % ("dynamodb", "table/a"): ["dynamodb:PutItem"],
+            HERE % ("dynamodb", "table/b"): ["dynamodb:ConditionCheckItem"],
+        },
+    ),
+    "Glue job": (
+        task("glue:startJobRun", {"JobName": "etl"}),
+        {HERE % ("glue", "job/etl"): ["glue:StartJobRun"]},
+    ),
+    "Glue job, waited for": (
+        task("glue:startJobRun.sync", {"JobName": "etl"}),
+        {
+            HERE % ("glue", "job/etl"): [
+                "glue:BatchStopJobRun",
+                "glue:GetJobRun",
+                "glue:GetJobRuns",
+                "glue:StartJobRun",
+            ]
+        },
+    ),
+    "DataBrew job": (
+        task("databrew:startJobRun.sync", {"Name": "clean"}),
+        {
+            HERE % ("databrew", "job/clean"): [
+                "databrew:ListJobRuns",
+                "databrew:StartJobRun",
+                "databrew:StopJobRun",
+            ]
+        },
+    ),
+    "execution": (
+        task(
+            "states:startExecution",
+            {"StateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:other"},
+        ),
+        {"arn:aws:states:eu-west-1:123456789012:stateMachine:other": ["states:StartExecution"]},
+    ),
+    "execution, called back": (
+        task("states:startExecution.waitForTaskToken", {"StateMachineArn": "${Other}"}),
+        {"${Other}": ["states:StartExecution"]},
+    ),
+    "execution, waited for": (
+        task(
+            "states:startExecution.sync:2",
+            {"StateMachineArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:other:prod"},
+        ),
+        {
+            "arn:aws:states:eu-west-1:123456789012:stateMachine:other:prod": ["states:StartExecution"],
+            "arn:aws:states:eu-west-1:123456789012:execution:other:*": [
+                "states:DescribeExecution",
+                "states:StopExecution",
+            ],
+            HERE % ("events", "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"): RULE,
+        },
+    ),
+    "execution of the stack, waited for": (
+        task("states:startExecution.sync", {"StateMachineArn": "${Other}"}),
+        {
+            "${Other}": ["states:StartExecution"],
+            HERE % ("states", "execution:${Other.Name}:*"): [
+                "states:DescribeExecution",
+                "states:StopExecution",
+            ],
+            HERE % ("events", "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"): RULE,
+        },
+    ),
+    "Batch job": (
+        task("batch:submitJob.sync", {"JobName.$": "$.n", "JobDefinition": "train", "JobQueue": "gpu"}),
+        {
+            HERE % ("batch", "job-definition/train"): ["batch:SubmitJob"],
+            HERE % ("batch", "job-definition/train:*"): ["batch:SubmitJob"],
+            HERE % ("batch", "job-queue/gpu"): ["batch:SubmitJob"],
+            "*": ["batch:DescribeJobs"],
+            HERE % ("batch", "job/*"): ["batch:TerminateJob"],
+            HERE % ("events", "rule/StepFunctionsGetEventsForBatchJobsRule"): RULE,
+        },
+    ),
+    "Batch job of one revision": (
+        task("batch:submitJob", {"JobDefinition": "train:7", "JobQueue": "gpu"}),
+        {
+            HERE % ("batch", "job-definition/train:7"): ["batch:SubmitJob"],
+            HERE % ("batch", "job-queue/gpu"): ["batch:SubmitJob"],
+        },
+    ),
+    "ECS task with its roles": (
+        task(
+            "ecs:runTask.sync",
+            {
+                "TaskDefinition": "convert",
+                "Overrides": {
+                    "TaskRoleArn": "work",
+                    "ExecutionRoleArn": "arn:aws:iam::123456789012:role/run",
+                },
+            },
+        ),
+        {
+            HERE % ("ecs", "task-definition/convert:*"): ["ecs:RunTask"],
+            HERE % ("ecs", "task/*"): ["ecs:DescribeTasks", "ecs:StopTask"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/work": ["iam:PassRole"],
+            "arn:aws:iam::123456789012:role/run": ["iam:PassRole"],
+            HERE % ("events", "rule/StepFunctionsGetEventsForECSTaskRule"): RULE,
+        },
+    ),
+    "EMR cluster": (
+        task(
+            "elasticmapreduce:createCluster.sync",
+            {"Name": "c", "ServiceRole": "EMR_DefaultRole", "JobFlowRole": "EMR_EC2_DefaultRole"},
+        ),
+        {
+            "*": ["elasticmapreduce:RunJobFlow"],
+            HERE % ("elasticmapreduce", "cluster/*"): [
+                "elasticmapreduce:DescribeCluster",
+                "elasticmapreduce:TerminateJobFlows",
+            ],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/EMR_DefaultRole": ["iam:PassRole"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/EMR_EC2_DefaultRole": ["iam:PassRole"],
+            HERE % ("events", "rule/StepFunctionsGetEventForEMRRunJobFlowRule"): RULE,
+        },
+    ),
+    "EMR step": (
+        task("elasticmapreduce:addStep.sync", {"ClusterId": "j-1", "Step": {}}),
+        {
+            HERE % ("elasticmapreduce", "cluster/j-1"): [
+                "elasticmapreduce:AddJobFlowSteps",
+                "elasticmapreduce:CancelSteps",
+                "elasticmapreduce:DescribeStep",
+            ],
+            HERE % ("events", "rule/StepFunctionsGetEventForEMRAddJobFlowStepsRule"): RULE,
+        },
+    ),
+    "EMR cluster's end": (
+        task("elasticmapreduce:terminateCluster", {"ClusterId": "j-1"}),
+        {HERE % ("elasticmapreduce", "cluster/j-1"): ["elasticmapreduce:TerminateJobFlows"]},
+    ),
+    "EMR instance group": (
+        task("elasticmapreduce:modifyInstanceGroupByName", {"ClusterId": "j-1"}),
+        {
+            HERE % ("elasticmapreduce", "cluster/j-1"): [
+                "elasticmapreduce:ListInstanceGroups",
+                "elasticmapreduce:ModifyInstanceGroups",
+            ]
+        },
+    ),
+    "EKS node group": (
+        task(
+            "eks:createNodegroup.sync",
+            {"ClusterName": "k", "NodegroupName.$": "$.name", "NodeRole": "node"},
+        ),
+        {
+            HERE % ("eks", "cluster/k"): ["eks:CreateNodegroup"],
+            "*": ["ec2:DescribeSubnets"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/node": [
+                "iam:GetRole",
+                "iam:ListAttachedRolePolicies",
+                "iam:PassRole",
+            ],
+            HERE % ("eks", "nodegroup/k/*/*"): ["eks:DeleteNodegroup", "eks:DescribeNodegroup"],
+        },
+    ),
+    "EKS cluster": (
+        task("eks:createCluster", {"Name": "k", "RoleArn": "arn:aws:iam::123456789012:role/eks"}),
+        {"*": ["eks:CreateCluster"], "arn:aws:iam::123456789012:role/eks": ["iam:PassRole"]},
+    ),
+    "EKS cluster's end": (
+        task("eks:deleteCluster.sync", {"Name": "k"}),
+        {HERE % ("eks", "cluster/k"): ["eks:DeleteCluster", "eks:DescribeCluster"]},
+    ),
+    "EKS profile": (
+        task(
+            "eks:createFargateProfile",
+            {"ClusterName": "k", "FargateProfileName": "p", "PodExecutionRoleArn": "pods"},
+        ),
+        {
+            HERE % ("eks", "cluster/k"): ["eks:CreateFargateProfile"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/pods": ["iam:PassRole"],
+        },
+    ),
+    "Kubernetes": (task("eks:runJob.sync", {"ClusterName": "k", "Job": {}}), {}),
+    "training": (
+        task(
+            "sagemaker:createTrainingJob.sync",
+            {"TrainingJobName.$": "$$.Execution.Name", "RoleArn": "arn:aws:iam::123456789012:role/Train"},
+        ),
+        {
+            HERE % ("sagemaker", "training-job/*"): [
+                "sagemaker:AddTags",
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:DescribeTrainingJob",
+                "sagemaker:ListTags",
+                "sagemaker:StopTrainingJob",
+            ],
+            "arn:aws:iam::123456789012:role/Train": ["iam:PassRole"],
+            HERE % ("events", "rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule"): RULE,
+        },
+    ),
+    "training, name in part known": (
+        task(
+            "sagemaker:createTrainingJob",
+            {"TrainingJobName.$": "States.Format('Retrain-{}', $.name)", "RoleArn": "Train"},
+        ),
+        {
+            HERE % ("sagemaker", "training-job/retrain-*"): [
+                "sagemaker:AddTags",
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:ListTags",
+            ],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Train": ["iam:PassRole"],
+        },
+    ),
+    "endpoint": (
+        task("sagemaker:updateEndpoint", {"EndpointName": "Model", "EndpointConfigName": "New"}),
+        {
+            HERE % ("sagemaker", "endpoint/model"): ["sagemaker:UpdateEndpoint"],
+            HERE % ("sagemaker", "endpoint-config/new"): ["sagemaker:UpdateEndpoint"],
+        },
+    ),
+    "tuning": (
+        task(
+            "sagemaker:createHyperParameterTuningJob",
+            {"HyperParameterTuningJobName": "t", "TrainingJobDefinition": {"RoleArn": "Train"}},
+        ),
+        {
+            HERE % ("sagemaker", "hyper-parameter-tuning-job/t"): [
+                "sagemaker:AddTags",
+                "sagemaker:CreateHyperParameterTuningJob",
+                "sagemaker:ListTags",
+            ],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Train": ["iam:PassRole"],
+        },
+    ),
+    "model": (
+        task("sagemaker:createModel", {"ModelName": "m", "ExecutionRoleArn": "Serve"}),
+        {
+            HERE % ("sagemaker", "model/m"): ["sagemaker:CreateModel"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Serve": ["iam:PassRole"],
+        },
+    ),
+    "pipeline": (
+        task("aws-sdk:sagemaker:startPipelineExecution", {"PipelineName": "Retrain"}),
+        {HERE % ("sagemaker", "pipeline/retrain"): ["sagemaker:StartPipelineExecution"]},
+    ),
+    "human loop": (
+        task(
+            "aws-sdk:sagemakera2iruntime:startHumanLoop",
+            {
+                "FlowDefinitionArn": "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/f",
+                "HumanLoopName.$": "$.n",
+            },
+        ),
+        {"arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/f": ["sagemaker:StartHumanLoop"]},
+    ),
+    "human loop's end": (
+        task(
+            "aws-sdk:sagemakera2iruntime:stopHumanLoop",
+            {"HumanLoopName": "{% 'invoice-' & $states.input.id %}"},
+            QueryLanguage="JSONata",
+        ),
+        {HERE % ("sagemaker", "human-loop/invoice-*"): ["sagemaker:StopHumanLoop"]},
+    ),
+    "Textract with a human loop": (
+        task(
+            "aws-sdk:textract:analyzeDocument",
+            {
+                "Document": {"S3Object": {"Bucket": "documents", "Name.$": "States.Format('in/{}', $.key)"}},
+                "HumanLoopConfig": {
+                    "HumanLoopName.$": "$.name",
+                    "FlowDefinitionArn": "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/f",
+                },
+            },
+        ),
+        {
+            "*": ["textract:AnalyzeDocument"],
+            "arn:${AWS::Partition}:s3:::documents/in/*": ["s3:GetObject"],
+            "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/f": ["sagemaker:StartHumanLoop"],
+        },
+    ),
+    "Rekognition": (
+        task("aws-sdk:rekognition:detectModerationLabels", {"Image": {"Bytes.$": "$.bytes"}}),
+        {"*": ["rekognition:DetectModerationLabels"]},
+    ),
+    "object": (
+        task("aws-sdk:s3:getObject", {"Bucket": "${ReviewBucket}", "Key": "reviews/all.json"}),
+        {"arn:${AWS::Partition}:s3:::${ReviewBucket}/reviews/all.json": ["s3:GetObject"]},
+    ),
+    "object, key in part known": (
+        task(
+            "aws-sdk:s3:putObject",
+            {"Bucket": "b", "Key": "{% 'a/' & $states.input.id & '.json' %}", "Body": "{% $x %}"},
+            QueryLanguage="JSONata",
+        ),
+        {"arn:${AWS::Partition}:s3:::b/a/*.json": ["s3:PutObject"]},
+    ),
+    "copy": (
+        task("aws-sdk:s3:copyObject", {"Bucket": "b", "Key": "k", "CopySource": "other/from"}),
+        {
+            "arn:${AWS::Partition}:s3:::b/k": ["s3:PutObject"],
+            "arn:${AWS::Partition}:s3:::other/from": ["s3:GetObject"],
+        },
+    ),
+    "list": (
+        task("aws-sdk:s3:listObjectsV2", {"Bucket": "b", "Prefix": "reviews/"}),
+        {"arn:${AWS::Partition}:s3:::b": ["s3:ListBucket"]},
+    ),
+    "other names": (
+        task("aws-sdk:sfn:startExecution", {"StateMachineArn": "${Other}"}),
+        {"${Other}": ["states:StartExecution"]},
+    ),
+    "log events": (
+        task("aws-sdk:cloudwatchlogs:putLogEvents", {"LogGroupName": "/a/b", "LogStreamName.$": "$.s"}),
+        {HERE % ("logs", "log-group:/a/b:*"): ["logs:PutLogEvents"]},
+    ),
+    "secret": (
+        task("aws-sdk:secretsmanager:getSecretValue", {"SecretId": "slack"}),
+        {HERE % ("secretsmanager", "secret:slack-??????"): ["secretsmanager:GetSecretValue"]},
+    ),
+    "parameter": (
+        task("aws-sdk:ssm:getParameter", {"Name": "/a/b"}),
+        {HERE % ("ssm", "parameter/a/b"): ["ssm:GetParameter"]},
+    ),
+    "events by the SDK": (
+        task("aws-sdk:eventbridge:putEvents", {"Entries": [{}]}),
+        {HERE % ("events", "event-bus/default"): ["events:PutEvents"]},
+    ),
+    "model inference": (
+        task("aws-sdk:bedrockruntime:invokeModel", {"ModelId": "amazon.nova-lite-v1:0"}),
+        {
+            "arn:${AWS::Partition}:bedrock:${AWS::Region}::foundation-model/amazon.nova-lite-v1:0": [
+                "bedrock:InvokeModel"
+            ]
+        },
+    ),
+    "metric": (
+        task("aws-sdk:cloudwatch:putMetricData", {"Namespace": "n"}),
+        {"*": ["cloudwatch:PutMetricData"]},
+    ),
+    "HTTP": (
+        task(
+            "http:invoke",
+            {
+                "ApiEndpoint": "https://hooks.example.com/x",
+                "Method": "POST",
+                "Authentication": {"ConnectionArn": "arn:aws:events:eu-west-1:123456789012:connection/c/1"},
+            },
+        ),
+        {
+            "*": ["states:InvokeHTTPEndpoint"],
+            "arn:aws:events:eu-west-1:123456789012:connection/c/1": ["events:RetrieveConnectionCredentials"],
+            HERE % ("secretsmanager", "secret:events!connection/*"): [
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+            ],
+        },
+    ),
+    "another account": (
+        task(
+            "lambda:invoke",
+            {"FunctionName.$": "$.f"},
+            Credentials={"RoleArn": "arn:aws:iam::210987654321:role/there"},
+        ),
+        {"arn:aws:iam::210987654321:role/there": ["sts:AssumeRole"]},
+    ),
+    "function, directly": (
+        {"Type": "Task", "Resource": "arn:aws:lambda:eu-west-1:123456789012:function:x", "End": True},
+        {"arn:aws:lambda:eu-west-1:123456789012:function:x": ["lambda:InvokeFunction"]},
+    ),
+    "activity": (
+        {"Type": "Task", "Resource": "arn:aws:states:eu-west-1:123456789012:activity:x", "End": True},
+        {},
+    ),
+    "Distributed Map": (
+        {
+            "Type": "Map",
+            "ItemReader": {
+                "Resource": "arn:aws:states:::s3:getObject",
+                "ReaderConfig": {"InputType": "JSONL"},
+                "Parameters": {"Bucket": "in", "Key": "list.jsonl"},
+            },
+            "ResultWriter": {
+                "Resource": "arn:aws:states:::s3:putObject",
+                "Parameters": {"Bucket": "out", "Prefix": "run/"},
+            },
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": "Inside",
+                "States": {"Inside": task("sns:publish", {"TopicArn": "${T}"})},
+            },
+            "End": True,
+        },
+        {
+            HERE % ("states", "stateMachine:afterloop-${Stage}"): ["states:StartExecution"],
+            HERE % ("states", "execution:afterloop-${Stage}/*"): [
+                "states:DescribeExecution",
+                "states:RedriveExecution",
+                "states:StopExecution",
+            ],
+            "arn:${AWS::Partition}:s3:::in/list.jsonl": ["s3:GetObject"],
+            "arn:${AWS::Partition}:s3:::out/run/*": [
+                "s3:AbortMultipartUpload",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+            "${T}": ["sns:Publish"],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_gets_exactly_what_it_names(case: str) -> None:
+    state, expected = CASES[case]
+    assert granted(state) == {resource: set(actions) for resource, actions in expected.items()}
+
+
+# An independent judge: the actions, and the resources of each, as IAM's own reference has them (in cfn-lint)
+
+IAM = json.loads((files("cfnlint") / "data" / "AdditionalSpecs" / "Policies.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_iam_knows_these_actions_on_such_resources(case: str) -> None:
+    for statement in statements_for(machine(Step=CASES[case][0])):
+        for action in statement.actions:
+            service, _, name = action.partition(":")
+            known = IAM[service]["Actions"].get(name.lower())
+            assert known is not None, f"IAM has no {action}"
+            kinds = known.get("Resources", [])
+            formats = [
+                form for kind in kinds for form in IAM[service]["Resources"][kind.lower()]["ARNFormats"]
+            ]
+            for resource in statement.resources:
+                if resource == "*":
+                    assert not kinds or action in RESOURCES_ARE_OPTIONAL, (
+                        f"{action} can be narrowed to {kinds}"
+                    )
+                elif resource.startswith("arn:"):
+                    assert any(fits(resource, form) for form in formats), f"{action} on {resource}: {formats}"
+
+
+# For these IAM's resources are only for special uses: adapters, models of one's own, topics (not phones), datasets.
+RESOURCES_ARE_OPTIONAL = {"rekognition:DetectModerationLabels", "sns:Publish", "cloudwatch:PutMetricData"}
+
+
+def fits(arn: str, form: str) -> bool:
+    plain = re.sub(r"\$\{AWS::(\w+)\}|\$\{([\w.]+)\}", r"\1\2", arn)
+    pattern = re.sub(r"\$\{(Partition|Region|Account)\}", r"[^:]*", form)
+    pattern = re.sub(r"\$\{\w+\}", r"[^:]+", pattern)
+    return re.fullmatch(pattern, plain) is not None
+
+
+# Conditions
+
+
+def test_roles_are_passed_to_one_service_only() -> None:
+    [passes] = [
+        statement
+        for statement in statements_for(machine(Step=CASES["training"][0]))
+        if statement.actions == ("iam:PassRole",)
+    ]
+    assert passes.conditions == {"StringLike": {"iam:PassedToService": ["sagemaker.amazonaws.com*"]}}
+
+
+def test_a_list_is_held_to_its_prefix() -> None:
+    [statement] = statements_for(machine(Step=CASES["list"][0]))
+    assert statement.conditions == {"StringLike": {"s3:prefix": "reviews/*"}}
+
+
+def test_an_http_call_is_held_to_its_endpoint() -> None:
+    found = {statement.actions: statement for statement in statements_for(machine(Step=CASES["HTTP"][0]))}
+    assert found["states:InvokeHTTPEndpoint",].conditions == {
+        "StringEquals": {"states:HTTPMethod": "POST"},
+        "StringLike": {"states:HTTPEndpoint": "https://hooks.example.com/x"},
+    }
+
+
+# What a step does not say
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (
+            task("sns:publish", {"TopicArn.$": "$.topic"}),
+            "TopicArn is known only at run time; declare what it may do, sns:Publish on the topic",
+        ),
+        (
+            task("sns:publish", {"TopicArn": "{% $states.input.topic %}"}, QueryLanguage="JSONata"),
+            "TopicArn is known only at run time",
+        ),
+        (
+            task(
+                "sns:publish",
+                {"TopicArn": "{% 'arn:aws:sns:' & $states.input.topic %}"},
+                QueryLanguage="JSONata",
+            ),
+            "TopicArn is known only at run time",
+        ),
+        (
+            task("sns:publish", {"TopicArn": "{% $a ? 'arn:a' : 'arn:b' %}"}, QueryLanguage="JSONata"),
+            "TopicArn is known only at run time",
+        ),
+        (
+            task("sns:publish", "{% $states.input %}", QueryLanguage="JSONata"),
+            "Arguments are known only at run time; declare what it may do, sns:Publish",
+        ),
+        (task("sns:publish", {"Message": "x"}), "sns:publish is called without TopicArn"),
+        (
+            task("lambda:invoke", {"FunctionName": "f", "Qualifier.$": "$.q"}),
+            "Qualifier is known only at run time",
+        ),
+        (task("sqs:sendMessage", {"QueueUrl": "my-queue"}), "'my-queue' is not the URL of a queue"),
+        (task("events:putEvents", {"Entries.$": "$.entries"}), "Entries are known only at run time"),
+        (
+            task("events:putEvents", {"Entries": [{"EventBusName.$": "$.bus"}]}),
+            "EventBusName is known only at run time",
+        ),
+        (
+            task("ecs:runTask", {"TaskDefinition": "t"}),
+            "the task definition holds the roles it passes; declare what it may do, iam:PassRole on these roles",
+        ),
+        (
+            task("states:startExecution.sync:2", {"StateMachineArn": "${OtherArn}"}),
+            "the name of '${OtherArn}' is not known",
+        ),
+        (
+            task("elasticmapreduce:addStep.sync", {"ClusterId.$": "$.c"}),
+            "ClusterId is known only at run time",
+        ),
+        (
+            task("aws-sdk:textract:analyzeDocument", {"Document.$": "$.document"}),
+            "Document.S3Object.Bucket is known only at run time; declare what it may do, s3:GetObject on the document",
+        ),
+        (task("aws-sdk:s3:getObject", {"Bucket": "b", "Key.$": "$.key"}), "Key is known only at run time"),
+        (
+            task("aws-sdk:ec2:startInstances", {"InstanceIds": ["i-1"]}),
+            "declare what it may do, ec2:StartInstances",
+        ),
+        (
+            task("aws-sdk:cloudwatchlogs:startQuery", {"QueryString": "x"}),
+            "declare what it may do, logs:StartQuery on its resources",
+        ),
+        (
+            task("aws-sdk:athena:startQueryExecution", {"WorkGroup": "w"}),
+            "a query reads tables and writes results",
+        ),
+        (
+            task("aws-sdk:bedrockruntime:converse", {"ModelId": "eu.amazon.nova-lite-v1:0"}),
+            "stands for models in several Regions",
+        ),
+        ({"Type": "Task", "Resource": "${Something}", "End": True}, "'${Something}' is no integration"),
+        (
+            {
+                "Type": "Map",
+                "ItemReader": {
+                    "Resource": "arn:aws:states:::s3:getObject",
+                    "ReaderConfig": {"InputType": "MANIFEST"},
+                    "Parameters": {"Bucket": "in", "Key": "manifest.json"},
+                },
+                "ItemProcessor": {"StartAt": "x", "States": {"x": {"Type": "Succeed"}}},
+                "End": True,
+            },
+            "a manifest names further files",
+        ),
+    ],
+)
+def test_what_cannot_be_derived_is_named(state: dict[str, Any], message: str) -> None:
+    with pytest.raises(PermissionUnknown, match=re.escape(message)) as raised:
+        statements_for(machine(Step=state), places={"Step": "post_review.py:12"})
+    assert str(raised.value).startswith("state 'Step' (post_review.py:12): ")
+    assert "\n" not in str(raised.value)
+    assert statements_for(machine(Step=state), {"Step": []}) is not None  # it is enough to declare it
+
+
+def test_what_is_declared_comes_beside_what_is_derived() -> None:
+    state = task("ecs:runTask.sync", {"TaskDefinition": "t"})
+    role = "arn:aws:iam::123456789012:role/work"
+    found = granted(state, declared={"Step": [Statement(("iam:PassRole",), (role,))]})
+    assert found[role] == {"iam:PassRole"}
+    assert found[HERE % ("ecs", "task-definition/t:*")] == {"ecs:RunTask"}
+    assert found[HERE % ("events", "rule/StepFunctionsGetEventsForECSTaskRule")] == set(RULE)
+
+
+def test_a_declaration_for_no_state_is_refused() -> None:
+    with pytest.raises(WorkflowError, match="declared for the state 'Stepp', which does not exist"):
+        statements_for(machine(Step={"Type": "Succeed"}), {"Stepp": []})
+
+
+# All of a machine
+
+
+def test_statements_are_grouped_and_say_who_needs_them() -> None:
+    definition = machine(
+        A=task("dynamodb:putItem", {"TableName": "loops"}),
+        B=task("dynamodb:getItem", {"TableName": "loops"}),
+        C=task("sns:publish", {"TopicArn": "${T}"}),
+        D={
+            "Type": "Parallel",
+            "Branches": [machine(E=task("sns:publish", {"TopicArn": "${U}"}))],
+            "End": True,
+        },
+    )
+    assert statements_for(definition) == [
+        Statement(
+            ("dynamodb:GetItem", "dynamodb:PutItem"),
+            (HERE % ("dynamodb", "table/loops"),),
+            steps=("A", "B"),
+        ),
+        Statement(("sns:Publish",), ("${T}", "${U}"), steps=("C", "E")),
+    ]
+
+
+def test_the_order_of_states_does_not_matter() -> None:
+    states = {name: state for name, (state, _) in CASES.items()}
+    backwards = dict(reversed(states.items()))
+    assert statements_for(machine(**states)) == statements_for(machine(**backwards))
+
+
+def test_every_class_of_the_door_is_derived_or_says_what_to_declare() -> None:
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "every_step.json").read_text())
+    declared: dict[str, list[Statement]] = {}
+    while True:
+        try:
+            assert statements_for(golden, declared)
+            break
+        except PermissionUnknown as error:
+            name = re.match(r"state '([^']+)'", str(error))
+            assert name is not None
+            assert name.group(1) not in declared
+            declared[name.group(1)] = []
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["{% $x %}", "$.a", "${A}"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            [
+                "TopicArn", "TopicArn.$", "FunctionName", "Qualifier", "QueueUrl", "Entries", "EventBusName",
+                "TableName", "TransactItems", "Put", "IndexName", "JobName", "StateMachineArn", "JobDefinition",
+                "TaskDefinition", "Overrides", "TaskRoleArn", "Document", "S3Object", "Bucket", "Name", "Key",
+                "Prefix", "HumanLoopConfig", "TrainingJobName", "RoleArn", "ModelId", "ClusterName", "Tags",
+            ]
+        ),
+        inner,
+        max_size=5,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(sorted({state["Resource"] for state, _ in CASES.values() if "Resource" in state})),
+    json_values,
+    st.sampled_from(["Parameters", "Arguments"]),
+)
+def test_whatever_the_arguments_it_is_an_answer_or_a_clear_error(
+    resource: str, arguments: Any, key: str
+) -> None:
+    state = {"Type": "Task", "Resource": resource, key: arguments, "End": True}
+    try:
+        statements = statements_for(machine(Step=state))
+    except PermissionUnknown:
+        return
+    for statement in statements:
+        assert all(isinstance(text, str) and text for text in (*statement.actions, *statement.resources))

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.loops.restart_policy import RestartSettings
+from lambdas.reviews.settings import ReviewSettings
+from workflow.errors import SettingsError
+from workflow.stack.stages import Stage, load_stage, load_stages
+
+LEAST = 'region = "us-east-1"\noutput_buckets = ["reviewed"]\n'
+ELSEWHERE = "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/forms"
+DEV = f"[stages.dev]\n{LEAST}"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "stages.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_least_that_a_stage_says(write) -> None:
+    stages = load_stages(write(f"{DEV}\n[stages.prod]\n{LEAST}protected = true"))
+
+    assert list(stages) == ["dev", "prod"]
+    assert stages["dev"] == Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
+    assert stages["prod"].protected
+    assert stages["prod"].stack_name == "afterloop-prod"
+
+
+def test_settings_reach_the_stack_as_parameters(write) -> None:
+    stage = load_stage(
+        write(
+            f"""
+            [stages.dev]
+            {LEAST}
+            flow_definitions = ["forms", "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos"]
+            notification_emails = ["a@example.com", "b@example.com"]
+            escalation_emails = ["c@example.com"]
+            log_retention_days = 7
+            worker_identity = "hash"
+            predictions = {{ forms = "document.label" }}
+            """
+        ),
+        "dev",
+    )
+
+    parameters = stage.parameters("123456789012")
+
+    assert parameters == {
+        "Stage": "dev",
+        "OutputBuckets": "reviewed",
+        "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
+        "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
+        "DocumentBuckets": "-",
+        "NotificationEmails": "a@example.com,b@example.com,-,-,-",
+        "NotificationEmailFlowDefinitions": "*,*,*,*,*",
+        "EscalationEmails": "c@example.com,-,-,-,-",
+        "EscalationEmailFlowDefinitions": "*,*,*,*,*",
+        "LogRetentionDays": "7",
+        "ReviewSettings": parameters["ReviewSettings"],
+        "RestartSettings": "{}",
+    }
+    assert ReviewSettings.parse(parameters["ReviewSettings"]) == ReviewSettings(
+        output_buckets=("reviewed",), predictions={"forms": "document.label"}, worker_identity="hash"
+    )
+
+
+def test_a_flow_definition_s_restart_rules_add_to_the_stage_s(write) -> None:
+    stage = load_stage(
+        write(
+            f"""
+            [stages.dev]
+            {LEAST}
+            [stages.dev.restart]
+            max_attempts = 5
+            escalate_to = ["team@example.com"]
+            back_off = {{ first_seconds = 30, jitter = 0.25 }}
+            [stages.dev.flow_definition_settings.forms.restart]
+            expired_to = "other-team"
+            back_off = {{ first_seconds = 5 }}
+            """
+        ),
+        "dev",
+    )
+
+    settings = RestartSettings.model_validate_json(stage.parameters()["RestartSettings"])
+
+    forms = settings.rules_for("arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms")
+    assert (forms.max_attempts, forms.expired_to) == (5, "other-team")
+    assert (forms.back_off.first_seconds, forms.back_off.jitter) == (5, 0.25)
+    assert settings.rules_for(None).expired_to is None
+    assert settings.rules_for(None).back_off.first_seconds == 30
+    assert "@" not in stage.parameters()["RestartSettings"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "stages.toml: has no stage; write a table [stages.dev], or run `python deploy.py init`"),
+        ("[stages.dev", "stages.toml: is not TOML: "),
+        ("stage = 1", "stages.toml: unknown key 'stage' at the top; every stage is a table [stages.NAME]"),
+        ("[stages]\ndev = 1", "stages.toml: stage dev: must be a table, [stages.dev]"),
+        ("[stages.dev]\nregion = 'us-east-1'", "stage dev: output_buckets: is missing. List the buckets"),
+        ("[stages.dev]\noutput_buckets = ['bbb']", "stage dev: region: is missing. Give the Region"),
+        (
+            "[stages.dev]\nregion = 'us-esat-1'\noutput_buckets = ['bbb']",
+            "region: Amazon A2I is not offered in 'us-esat-1'",
+        ),
+        (f"[stages.Dev]\n{LEAST}", "stage Dev: name: 'Dev' will not do. Use up to 20 lower-case letters"),
+        (f"{DEV}name = 'prod'", "name: the table [stages.dev] names the stage; take the key out"),
+        (f"{DEV}regoin = 1", "regoin: there is no such key; did you mean 'region'?"),
+        (f"{DEV}xyzzy = 1", "xyzzy: there is no such key; the keys are region, account, output_buckets, "),
+        (
+            f"{DEV}restart = {{ max_atempts = 2 }}",
+            "restart.max_atempts: there is no such key; did you mean 'max_attempts'?",
+        ),
+        (
+            f"{DEV}restart = {{ max_attempts = 0 }}",
+            "restart.max_attempts: should be greater than or equal to 1, not 0.",
+        ),
+        (
+            f"{DEV}restart = {{ restart_on = ['expired'] }}",
+            "restart.restart_on.0: 'expired' is spelt 'Expired' by the service",
+        ),
+        (
+            f"{DEV}restart = {{ back_off = {{ rate = 0.5 }} }}",
+            "restart.back_off.rate: should be greater than or equal to 1",
+        ),
+        (
+            f"{DEV}log_retention_days = 31",
+            "log_retention_days: CloudWatch Logs cannot keep logs for 31 days; it can for 1, 3",
+        ),
+        (
+            f"{DEV}worker_identity = 'keeep'",
+            "worker_identity: should be 'keep', 'hash' or 'drop', not 'keeep'.",
+        ),
+        (
+            f"{DEV}notification_emails = ['a, b']",
+            "notification_emails.0: 'a, b' will not do. List e-mail addresses.",
+        ),
+        (f"{DEV}predictions = {{ forms = 'a[' }}", "stage dev: predictions.forms: not a JMESPath expression"),
+        (f"{DEV}flow_definitions = ['{ELSEWHERE}']", "is in another Region than the stage's, us-east-1"),
+        (
+            f"{DEV}restart.expired_to = '{ELSEWHERE}'",
+            "restart.expired_to: " + ELSEWHERE + " is in another Region than the stage's, us-east-1",
+        ),
+        (
+            f"{DEV}flow_definitions = ['forms']\nrestart.expired_to = 'night'",
+            "restart.expired_to: 'night' is not in flow_definitions: the stage would not hear",
+        ),
+        (
+            f"{DEV}flow_definitions = ['forms']\n[stages.dev.flow_definition_settings.forms.restart]\n"
+            "expired_to = 'night'",
+            "flow_definition_settings.forms.restart.expired_to: 'night' is not in flow_definitions",
+        ),
+        (
+            f"{DEV}predictions = {{ 'Forms 1' = 'a' }}",
+            "Give a JMESPath into inputContent for each flow definition, by name.",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nmax_attempts = 99",
+            "flow_definition_settings.forms.restart.max_attempts: ",
+        ),
+        (
+            "[stages.dev]\nregion = 'us-east-1'\noutput_buckets = ['s3://bbb']",
+            "output_buckets.0: 's3://bbb' will not do. List the buckets",
+        ),
+        (
+            "[stages.dev]\nregion = 4\noutput_buckets = ['s3://bbb']",
+            "stages.toml: stage dev: region: should be a text, not 4. Give the Region of the flow definitions, such as "
+            "us-east-1; output_buckets.0: 's3://bbb' will not do. List the buckets that your flow definitions write "
+            "output.json to, by name, without s3://.",
+        ),
+        (
+            "[stages.dev]\nregion = 'us-east-1'\noutput_buckets = []",
+            "output_buckets: should have an item, not []. List",
+        ),
+        (f"{DEV}log_retention_days = 'x'", "log_retention_days: should be a whole number, not 'x'. Give one"),
+        (f"{DEV}protected = 'maybe'", "protected: should be true or false, not 'maybe'."),
+        (f"{DEV}shift = 3", "shift: should be a table, not 3. Give first_percent"),
+        (
+            f"{DEV}predictions = {{ 'Forms 1' = 'a' }}",
+            "stage dev: predictions.Forms 1: 'Forms 1' will not do",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = ['expired']",
+            "flow_definition_settings.forms.restart.restart_on.0: 'expired' is spelt 'Expired' by the service",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nmax_atempts = 3",
+            "flow_definition_settings.forms.restart.max_atempts: there is no such key; did you mean 'max_attempts'?",
+        ),
+        (
+            f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = 'Expired'",
+            "flow_definition_settings.forms.restart.restart_on: should be a list, not 'Expired'.",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_with_its_place(write, text: str, told: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_stages(write(text))
+
+    assert told in str(error.value)
+    assert str(error.value).startswith("stages.toml: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"there is no such file; write one with `python deploy.py init`"):
+        load_stages(tmp_path / "stages.toml")
+
+
+def test_an_unknown_stage_is_told_with_those_there_are(write) -> None:
+    path = write(f"{DEV}[stages.prod]\n{LEAST}")
+    with pytest.raises(SettingsError, match=r"no stage 'prd'; it has dev, prod; did you mean 'prod'\?"):
+        load_stage(path, "prd")
+
+
+def test_another_stage_s_mistake_does_not_stop_this_one(write) -> None:
+    assert load_stage(write(f"{DEV}[stages.prod]\n"), "dev").name == "dev"
+
+
+def test_settings_that_are_too_long_for_the_stack_are_refused() -> None:
+    flows = {f"flow-{n:04}": "a.very.long.path.to.the.prediction" for n in range(100)}
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), predictions=flows)
+    with pytest.raises(
+        SettingsError,
+        match=r"predictions.* characters of the stack parameter ReviewSettings, which takes 4096",
+    ):
+        stage.parameters()
+
+
+def test_more_flow_definitions_than_an_event_pattern_takes_are_refused() -> None:
+    flows = tuple(f"flow-{n:04}" for n in range(40))
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=flows)
+    with pytest.raises(
+        SettingsError, match=r"flow_definitions: the ARNs make \d{4} characters of the rule's event"
+    ):
+        stage.parameters("1" * 12)
+    few = stage.model_copy(update={"flow_definitions": flows[:20]}).parameters("1" * 12)["FlowDefinitionArns"]
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker A2I HumanLoop Status Change"],
+        "detail": {"flowDefinitionArn": few.split(",")},
+    }
+    assert len(json.dumps(pattern)) <= 2048
+
+
+def test_settings_that_are_too_long_for_a_function_are_refused() -> None:
+    flows = tuple(f"flow-{n:04}" for n in range(20))
+    predictions = dict.fromkeys(flows, "a.path.to.the.prediction" + 4 * ".and.further.down")
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        flow_definitions=flows,
+        predictions=predictions,
+    )
+    with pytest.raises(SettingsError, match=r"predictions.*flow_definitions: together they make \d{4} bytes"):
+        stage.parameters("1" * 12)
+
+
+def test_escalations_are_told_to_the_stage_s_people_and_to_a_flow_definition_s() -> None:
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        escalation_emails=("all@example.com",),
+        restart={"escalate_to": ["more@example.com"]},
+        flow_definition_settings={
+            "forms": {"restart": {"escalate_to": ["forms@example.com", "all@example.com"]}}
+        },
+    )
+    parameters = stage.parameters()
+    assert parameters["EscalationEmails"] == "all@example.com,more@example.com,forms@example.com,-,-"
+    assert parameters["EscalationEmailFlowDefinitions"] == "*,*,forms,*,*"
+
+
+def test_more_people_than_a_topic_takes_are_refused() -> None:
+    people = tuple(f"p{n}@example.com" for n in range(6))
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), notification_emails=people)
+    with pytest.raises(
+        SettingsError, match="notification_emails: together they name 6 addresses, and a topic takes 5"
+    ):
+        stage.parameters()
+
+
+def test_settings_that_are_too_long_are_refused_when_they_are_loaded(write) -> None:
+    flows = "".join(f"flow-{n:04} = 'a.very.long.path.to.the.prediction'\n" for n in range(100))
+    with pytest.raises(
+        SettingsError, match=r"^stages\.toml: stage dev: .*predictions.* takes 4096; shorten them"
+    ):
+        load_stages(write(f"{DEV}[stages.dev.predictions]\n{flows}"))
+
+
+def test_a_flow_definition_s_name_needs_the_account() -> None:
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=("forms",))
+    with pytest.raises(SettingsError, match="the account of 'forms' is not known here; give its ARN"):
+        stage.parameters()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+keys = st.sampled_from([*Stage.model_fields, "nonsense"])
+
+
+@given(st.dictionaries(keys, json_values, max_size=6))
+def test_whatever_a_stage_says_it_is_loaded_or_refused_in_one_line(table: dict) -> None:
+    document = {"stages": {"dev": {"region": "us-east-1", "output_buckets": ["reviewed"], **table}}}
+    try:
+        with mock.patch("workflow.stack.stages.tomllib.loads", return_value=document):
+            stage = load_stages(Path(__file__))["dev"]
+        parameters = stage.parameters("123456789012")
+    except SettingsError as error:
+        problem = str(error)
+        for leaked in ("Value error", "Input should", "Tuple", "instance of", "unable to", ".;"):
+            assert leaked not in problem.replace(repr(table), "")
+    else:
+        assert all(len(value) <= 4096 for value in parameters.values())
+        assert ReviewSettings.parse(parameters["ReviewSettings"])
+        return
+    assert "stage dev: " in problem
+    assert "\n" not in problem

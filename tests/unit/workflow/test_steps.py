@@ -1,0 +1,455 @@
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import os
+import pickle
+import re
+import runpy
+import subprocess
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from workflow import steps
+
+# isort: split
+import stepfunctions.steps as plain
+
+from workflow.asl.sdk import SAGEMAKER_STEPS, SagemakerMissing
+from workflow.errors import AfterloopError, WorkflowError
+from workflow.steps import (
+    AwsSdkTask,
+    Catch,
+    Chain,
+    Choice,
+    ChoiceRule,
+    ExecutionInput,
+    Fail,
+    Graph,
+    LambdaStep,
+    Map,
+    Parallel,
+    Pass,
+    Retry,
+    Succeed,
+    Task,
+    Wait,
+    definition,
+    places,
+)
+
+GOLDEN = Path(__file__).parent / "golden" / "every_step.json"
+EVERY_STEP = Path(__file__).parent / "every_step.py"
+
+
+# The door itself
+
+
+def run(code: str, *options: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter that has compiled nothing yet, any warning an error."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-X", f"pycache_prefix={cache}", *options, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "."},
+        check=True,
+    )
+
+
+def test_importing_it_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    out = run(
+        "import logging, sys, warnings\n"
+        "root = logging.getLogger()\n"
+        "handler = logging.NullHandler(); root.addHandler(handler); root.setLevel(17)\n"
+        "before = (root.level, root.handlers[:], warnings.filters[:], sys.excepthook)\n"
+        "import workflow.steps\n"
+        "assert before == (root.level, root.handlers[:], warnings.filters[:], sys.excepthook)\n"
+        "print(*{'boto3', 'sagemaker', 'pkg_resources', 'IPython'} & set(sys.modules))\n"
+        "import boto3; boto3.Session\n",
+        cache=tmp_path,
+    )
+    assert out.stdout.strip() == ""
+    assert out.stderr == ""
+
+
+def test_importing_it_is_quick(tmp_path: Path) -> None:
+    run("import workflow.steps", cache=tmp_path)  # compiled once
+    out = run("import workflow.steps", "-X", "importtime", cache=tmp_path)
+    total = next(line for line in out.stderr.splitlines() if line.endswith("| workflow.steps"))
+    assert int(total.split("|")[1]) < 1_200_000  # microseconds
+
+
+def test_the_sdk_imported_afterwards_has_the_same_classes(tmp_path: Path) -> None:
+    run(
+        "import workflow.steps as door\n"
+        "import stepfunctions, stepfunctions.steps\n"
+        "from stepfunctions.steps.states import Task\n"
+        "assert stepfunctions.__version__ == '2.3.0'\n"
+        "assert stepfunctions.steps.Task is Task and issubclass(door.Task, Task)\n",
+        cache=tmp_path,
+    )
+
+
+def test_the_sdk_exports_all_that_its_own_init_does() -> None:
+    spec = find_spec("stepfunctions.steps")
+    assert spec is not None
+    assert spec.origin is not None
+    init = ast.parse(Path(spec.origin).read_text())
+    names = {
+        alias.name for node in ast.walk(init) if isinstance(node, ast.ImportFrom) for alias in node.names
+    } - {"absolute_import"}
+    assert set(SAGEMAKER_STEPS) <= names
+    for name in names - set(SAGEMAKER_STEPS):
+        assert name in steps.__all__
+        ours, theirs = getattr(steps, name), getattr(plain, name)
+        assert ours is theirs or issubclass(ours, theirs)
+
+
+def test_integrations_are_tasks_of_ours_and_of_the_sdk() -> None:
+    for name in steps.__all__:
+        if name.endswith("Step"):
+            assert issubclass(getattr(steps, name), (Task,)), name
+            assert issubclass(getattr(steps, name), (plain.Task,)), name
+    assert isinstance(LambdaStep("Collect"), plain.LambdaStep)
+
+
+@pytest.mark.skipif(find_spec("sagemaker") is not None, reason="the SageMaker SDK is installed")
+@pytest.mark.parametrize("name", SAGEMAKER_STEPS)
+def test_steps_that_need_sagemaker_say_so(name: str) -> None:
+    for module in (steps, plain):
+        with pytest.raises(
+            SagemakerMissing, match=rf"^{name} needs the SageMaker SDK .*sagemaker<3"
+        ) as raised:
+            getattr(module, name)
+        assert isinstance(raised.value, AfterloopError)
+        assert isinstance(raised.value, ImportError)
+
+
+def test_a_name_it_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="NoStep"):
+        steps.NoStep  # noqa: B018
+
+
+# What it renders
+
+
+def test_every_class_renders_as_it_did() -> None:
+    """The same bytes in the other environment: tests/sagemaker_environment.py."""
+    assert runpy.run_path(str(EVERY_STEP))["render"]() == GOLDEN.read_text()
+
+
+def test_every_class_is_in_that_machine() -> None:
+    used = set(re.findall(r"\w+", GOLDEN.read_text() + EVERY_STEP.read_text()))
+    missing = {name for name in steps.__all__ if isinstance(getattr(steps, name), type) and name not in used}
+    assert missing == {"State", "Graph", "FrozenGraph", "StepInput", "Placeholder"}
+
+
+def sdk_machine() -> Chain:
+    """A machine of what the SDK has itself."""
+    failed = Fail("Failed", error="Bad", cause="No reason")
+    choice = Choice("Choice")
+    parallel = Parallel("Parallel", catch=[Catch(failed, error_equals=["States.ALL"], result_path="$.error")])
+    parallel.add_branch(Chain([Pass("A"), Wait("B", seconds=3)]))
+    parallel.add_branch(Pass("C", result={"x": 1}))
+    mapped = Map("Map", items_path="$.items")
+    mapped.attach_iterator(Pass("D"))
+    choice.add_choice(ChoiceRule.StringEquals("$.x", "y"), Chain([parallel, mapped]))
+    first = LambdaStep(
+        "First",
+        parameters={"FunctionName": "f", "Payload": ExecutionInput()["x"]},
+        retry=[Retry(error_equals=["E"])],
+    )
+    return Chain([first, choice, Succeed("End")])
+
+
+def test_it_renders_what_the_sdk_renders() -> None:
+    machine = sdk_machine()
+    rendered = definition(machine, comment="One")
+    graph = Graph(machine, comment="One").to_dict()
+    assert rendered == graph
+    assert list(rendered["States"]) == list(graph["States"])
+
+
+def test_fields_have_one_order_whatever_the_order_of_arguments() -> None:
+    one = Task("Task", resource="arn:x", comment="c", timeout_seconds=3, result_path=None)
+    other = Task("Task", result_path=None, timeout_seconds=3, comment="c", resource="arn:x")
+    rendered = json.dumps(definition(one))
+    assert rendered == json.dumps(definition(other))
+    assert '"Type": "Task", "Comment": "c", "Resource": "arn:x", "ResultPath": null' in rendered
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", None])
+def test_a_definition_does_not_depend_on_the_region(
+    region: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if region:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    assert LambdaStep("x").to_dict()["Resource"] == "arn:aws:states:::lambda:invoke"
+
+
+def test_plain_sdk_states_fit_into_the_same_chain() -> None:
+    ours, theirs = Task("Ours", resource="arn:x"), plain.Pass("Theirs", result={"a": 1})
+    theirs_too = plain.Choice("Theirs, too")
+    theirs_too.add_choice(plain.ChoiceRule.IsPresent("$.x", True), Succeed("Good"))
+    rendered = definition(plain.Chain([Chain([ours, theirs]), theirs_too, plain.Fail("Bad")]))
+    assert list(rendered["States"]) == ["Ours", "Theirs", "Theirs, too", "Bad", "Good"]
+    assert rendered["States"]["Ours"]["Next"] == "Theirs"
+    assert rendered["States"]["Theirs, too"]["Default"] == "Bad"
+    assert next(iter(rendered["States"]["Theirs"])) == "Type"
+
+
+def test_placeholders_become_what_their_field_reads() -> None:
+    given = ExecutionInput()
+    before = Pass("Before")
+    step = Task(
+        "Task",
+        resource="arn:x",
+        arguments={"a": [given["a b"][0], {"deep": before.output()["x"]}]},
+        query_language="JSONata",
+    )
+    arguments = definition(Chain([before, step]))["States"]["Task"]["Arguments"]
+    assert arguments == {
+        "a": [
+            "{% $states.context.Execution.Input.`a b`[0] %}",
+            {"deep": "{% $states.input.x %}"},
+        ]
+    }
+    variables = Pass("Variables", assign={"who": given["who"]})
+    assert definition(variables)["States"]["Variables"]["Assign"] == {"who.$": "$$.Execution.Input['who']"}
+    inherited = Pass("Variables", assign={"who": given["who"]})
+    assert definition(inherited, query_language="JSONata")["States"]["Variables"]["Assign"] == {
+        "who": "{% $states.context.Execution.Input.who %}"
+    }
+
+
+def test_a_long_chain_renders_without_recursion() -> None:
+    chain = Chain([Pass(str(number)) for number in range(3000)])
+    assert len(definition(chain)["States"]) == 3000
+
+
+def test_deep_nesting_renders_every_state_once() -> None:
+    inner: Pass | Parallel = Pass("Innermost")
+    for depth in range(60):
+        outer = Parallel(f"Parallel {depth}")
+        outer.add_branch(inner)
+        inner = outer
+    assert json.dumps(definition(inner)).count("Innermost") == 2  # StartAt and the state
+
+
+def test_it_copies_values_and_keeps_the_users_own() -> None:
+    parameters = {"a": {"b": [1, 2]}}
+    step = Task("Task", resource="arn:x", parameters=parameters)
+    definition(step)["States"]["Task"]["Parameters"]["a"]["b"].append(3)
+    assert parameters == {"a": {"b": [1, 2]}}
+
+
+def test_a_training_step_renders_where_the_sagemaker_sdk_is_installed() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sagemaker = pytest.importorskip("sagemaker")
+        boto3 = pytest.importorskip("boto3")
+        from sagemaker.estimator import Estimator
+
+        session = boto3.Session("key", "secret", region_name="eu-west-1")
+        estimator = Estimator(
+            image_uri="123456789012.dkr.ecr.eu-west-1.amazonaws.com/train:1",
+            role="arn:aws:iam::123456789012:role/Train",
+            instance_count=1,
+            instance_type="ml.m5.large",
+            output_path="s3://models/out",
+            sagemaker_session=sagemaker.Session(boto_session=session),
+        )
+    retrain = steps.TrainingStep(
+        "Retrain",
+        estimator=estimator,
+        job_name=ExecutionInput()["name"],
+        data="s3://reviews/train",
+        result_selector={"model.$": "$.ModelArtifacts.S3ModelArtifacts"},
+        result_path="$.training",
+    )
+    assert isinstance(retrain, (plain.TrainingStep,))
+    assert isinstance(retrain, Task)
+    assert places(retrain)["Retrain"].startswith("tests/unit/workflow/test_steps.py:")
+    rendered = definition(Chain([retrain, plain.Succeed("Done")]))["States"]["Retrain"]
+    assert rendered["Resource"] == "arn:aws:states:::sagemaker:createTrainingJob.sync"
+    assert rendered["Parameters"]["TrainingJobName.$"] == "$$.Execution.Input['name']"
+    assert rendered["Parameters"]["RoleArn"] == "arn:aws:iam::123456789012:role/Train"
+    assert rendered["ResultSelector"] == {"model.$": "$.ModelArtifacts.S3ModelArtifacts"}
+    with pytest.raises(
+        WorkflowError, match="TrainingStep has no field 'result_pat'; did you mean 'result_path'"
+    ):
+        steps.TrainingStep("x", estimator=estimator, job_name="x", result_pat="$.x")
+
+
+# Where the SDK is silent
+
+
+def test_states_can_be_copied_and_pickled() -> None:
+    chain = sdk_machine()
+    assert definition(copy.deepcopy(chain)) == definition(chain)
+    assert definition(pickle.loads(pickle.dumps(chain))) == definition(chain)
+
+
+def test_an_unset_field_is_none_and_a_misspelt_one_an_error() -> None:
+    task = Task("Task", resource="arn:x")
+    assert task.result_path is None
+    assert task.resource == "arn:x"
+    with pytest.raises(AttributeError, match="Task has no attribute or field 'retires'"):
+        task.retires  # noqa: B018
+    assert not hasattr(task, "branches")
+
+
+def test_an_unknown_field_is_named_with_its_state_place_and_likely_name() -> None:
+    with pytest.raises(WorkflowError) as raised:
+        LambdaStep("Collect", parameter={})
+    line = raised.traceback[0].lineno + 1
+    assert str(raised.value) == (
+        f"state 'Collect' (tests/unit/workflow/test_steps.py:{line}): LambdaStep has no field 'parameter';"
+        " did you mean 'parameters'?"
+    )
+    with pytest.raises(
+        WorkflowError, match=r"Retry at tests/unit/workflow/test_steps.py:\d+: Retry has no field 'delay'"
+    ):
+        Retry(error_equals=["States.ALL"], delay=3)
+    with pytest.raises(WorkflowError, match=r"Catch has no field 'assigns'; did you mean 'assign'"):
+        Catch(Pass("x"), assigns={})
+
+
+def test_the_sdks_own_complaints_name_the_state() -> None:
+    with pytest.raises(
+        WorkflowError, match=r"state 'Later' \(tests/.*\): The Wait state MUST contain exactly one"
+    ):
+        Wait("Later")
+
+
+def test_two_states_of_one_name_are_refused() -> None:
+    parallel = Parallel("Parallel")
+    parallel.add_branch(Succeed("Same"))
+    for chain in (
+        Chain([Pass("Same"), Pass("Between"), Pass("Same")]),
+        Chain([parallel, Succeed("Same")]),  # even if they are equal, and nested
+        Chain([Map("Left", item_processor=Pass("Same")), Map("Right", item_processor=Pass("Same"))]),
+    ):
+        with pytest.raises(
+            WorkflowError, match=r"two states have the name 'Same' \(tests/.*py:\d+, tests/.*py:\d+\)"
+        ):
+            definition(chain)
+
+
+def test_one_state_twice_in_a_chain_is_refused() -> None:
+    state = Pass("Twice")
+    with pytest.raises(WorkflowError, match=r"Chain at tests/.*: state 'Twice' \(tests/.*\) is in it twice"):
+        Chain([state, Chain([Pass("Between"), state])])
+    chain = Chain([state])
+    with pytest.raises(WorkflowError, match=r"state 'Twice' .* is in it already"):
+        chain.append(state)
+
+
+def test_a_state_cannot_be_shared_by_two_machines() -> None:
+    shared = Fail("Failed")
+    inside = Task("Inside", resource="arn:x", catch=Catch(shared, error_equals=["States.ALL"]))
+    outside = Map("Outside", item_processor=inside, catch=Catch(shared, error_equals=["States.ALL"]))
+    with pytest.raises(WorkflowError, match=r"state 'Failed' \(tests/.*\) belongs to two machines"):
+        definition(outside)
+
+
+def test_a_second_successor_is_refused() -> None:
+    first, second, third = Pass("First"), Pass("Second"), Pass("Third")
+    first.next(second)
+    first.next(Chain([second]))  # the same again
+    with pytest.raises(
+        WorkflowError, match=r"state 'First' .*leads to 'Second'; it cannot also lead to 'Third'"
+    ):
+        first.next(third)
+
+
+def test_nothing_follows_an_end() -> None:
+    with pytest.raises(WorkflowError, match="a Fail ends the machine, 'After' cannot follow it"):
+        Chain([Fail("Failed"), Pass("After")])
+
+
+def test_a_second_default_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    choice = Choice("Choice")
+    same = Succeed("Same")
+    Chain([choice, same])
+    assert choice.next(same) is same  # the same again, and no word of the SDK's about it
+    assert caplog.records == []
+    choice = Choice("Choice")
+    choice.default_choice(Succeed("This"))
+    with pytest.raises(
+        WorkflowError, match=r"has the default 'This'; 'That' cannot be it as well \(what follows"
+    ):
+        Chain([choice, Succeed("That")])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LambdaStep("x", resource="arn:aws:lambda:…"), "its resource is given by its class"),
+        (lambda: Task(None), "a state's name must be a string, not None"),  # type: ignore[arg-type]
+        (lambda: Chain(["Collect review"]), "expected a step or a Chain, not 'Collect review'"),
+        (lambda: Pass("x").next(None), "expected a step or a Chain, not None"),
+        (lambda: Pass("x").next(Chain()), "a chain in it is empty"),
+        (lambda: definition(Chain()), "a chain in it is empty"),
+        (lambda: definition("x"), "expected a step or a Chain"),
+        (lambda: Task("x", retry={"error_equals": ["States.ALL"]}), "expected a Retry or a list of these"),
+        (lambda: Task("x", catch=[Fail("y")]), "expected a Catch or a list of these"),
+        (lambda: Catch("Failed", error_equals=["E"]), "expected a step or a Chain"),
+        (lambda: Choice("x").add_choice("$.x", Pass("y")), "a rule comes from ChoiceRule"),
+        (lambda: ChoiceRule.Condition("$states.input.x"), "a condition is a JSONata expression in"),
+        (lambda: definition(Parallel("x")), "a Parallel needs a branch"),
+        (lambda: definition(Map("x")), "a Map needs item_processor"),
+        (
+            lambda: definition(Task("x", parameters=ExecutionInput())),
+            "Parameters: a placeholder cannot be all",
+        ),
+        (
+            lambda: definition(Task("x", parameters={"a": [ExecutionInput()["b"]]})),
+            r"Parameters\.a\[0\]: a placeholder cannot stand in a list",
+        ),
+        (lambda: definition(Pass("x", result={"a": {1, 2}})), r"Result\.a: \{1, 2\} is not JSON"),
+        (lambda: definition(Pass("x", result={"a": float("nan")})), r"Result\.a: nan is not JSON"),
+        (lambda: definition(Pass("x", result={1: 2})), r"a key must be a string, not 1"),
+        (lambda: AwsSdkTask("x", service="SageMaker", action="startHumanLoop"), "written in small letters"),
+        (lambda: AwsSdkTask("x", service="s3", action="StartHumanLoop"), "written in camelCase"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(make, message: str) -> None:
+    with pytest.raises(WorkflowError, match=message) as raised:
+        make()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_placeholder_of_another_step_is_refused() -> None:
+    first, second = Pass("First"), Pass("Second")
+    third = Task("Third", resource="arn:x", parameters={"a": {"b": first.output()["c"]}})
+    with pytest.raises(
+        WorkflowError,
+        match=r"state 'Third' .*placeholder \$\['c'\] in parameters is not for the output of 'Second'",
+    ):
+        definition(Chain([first, second, third]))
+
+
+# Places
+
+
+def test_places_are_those_of_the_user() -> None:
+    def made_by_a_function() -> Chain:
+        return Chain([Pass("A"), plain.Pass("Plain")])
+
+    parallel = Parallel("B")
+    parallel.add_branch(AwsSdkTask("C", service="s3", action="listBuckets"))
+    chain = Chain([made_by_a_function(), parallel])
+    found = places(chain)
+    lines = Path(__file__).read_text().splitlines()
+    assert set(found) == {"A", "B", "C"}
+    for name, place in found.items():
+        file, _, line = place.rpartition(":")
+        assert file == "tests/unit/workflow/test_steps.py"
+        assert f'"{name}"' in lines[int(line) - 1]

@@ -1,0 +1,140 @@
+"""Reviewed items as a SageMaker Ground Truth augmented manifest, to train a model on what people said.
+
+`workflow.operations.manifest.line` makes a line of one review; this makes the file of many: finds the classes of all of
+them first, so that a class has the same id in every line, then reads each review's output and writes its line.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import IO, TypeVar
+
+from pydantic import ValidationError
+
+from lambdas.aws.object_store import ObjectStore
+from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
+from lambdas.reviews.location import S3Location
+from lambdas.reviews.output import parse_output
+from lambdas.reviews.record import ReviewRecord
+from workflow.errors import AfterloopError
+from workflow.operations.manifest.line import labels, manifest_line
+from workflow.operations.reviews_source import StoredReview
+
+__all__ = ["LARGEST_OUTPUT", "Export", "export_manifest"]
+
+LARGEST_OUTPUT = 256 * 1024 * 1024
+"""Bytes of the largest output that is read; also the most that a stage's settings can allow."""
+
+READERS = 16
+AHEAD = 32
+
+T = TypeVar("T")
+
+
+@dataclass
+class Export:
+    """What became of the reviews.
+
+    Attributes:
+        lines: how many were written.
+        classes: the labels, in the order of their ids.
+        left_out: reviews that are not in the manifest, and why.
+    """
+
+    lines: int = 0
+    classes: tuple[str, ...] = ()
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+
+def export_manifest(
+    reviews: Iterable[StoredReview],
+    outputs: ObjectStore,
+    file: IO[str],
+    *,
+    classes: Sequence[str] = (),
+    source_path: str | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Export:
+    """Writes one line a review, in the order of the reviews. A review that makes no line is told, not dropped.
+
+    Args:
+        reviews: stored reviews of one flow definition.
+        outputs: reads the outputs that the reviews were made from.
+        file: is written to.
+        classes: labels whose ids are to be 0, 1, …: those of a model that is trained further. The others that
+            people used follow after, sorted.
+        source_path: see `workflow.operations.manifest.line.manifest_line`.
+        progress: called with the number of lines now and then.
+
+    Raises:
+        AfterloopError: if the outputs may not be read.
+    """
+    export = Export()
+    with tempfile.TemporaryFile() as kept:
+        found: set[str] = set()
+        for stored in reviews:
+            try:
+                record = ReviewRecord.model_validate_json(stored.content)
+            except ValidationError as error:
+                problem = InvalidDocument.of(error, "review record")
+                export.left_out.append((stored.location, str(problem)))
+                continue
+            found |= labels(record)
+            kept.write(record.to_line())
+        export.classes = (*classes, *sorted(found.difference(classes)))
+        kept.seek(0)
+        for record, line in _in_order(
+            _records(kept), lambda record: _line(record, outputs, export.classes, source_path)
+        ):
+            if isinstance(line, OutputNotAllowed):
+                raise AfterloopError(
+                    f"{line}: the export reads the outputs themselves, so allow s3:GetObject on their bucket for your "
+                    "credentials"
+                ) from line
+            if isinstance(line, ReviewError):
+                export.left_out.append((record.human_loop_name, str(line)))
+                continue
+            file.write(line + "\n")
+            export.lines += 1
+            if progress is not None and export.lines % 50 == 0:
+                progress(export.lines)
+    return export
+
+
+def _records(kept: IO[bytes]) -> Iterator[ReviewRecord]:
+    for line in kept:
+        yield ReviewRecord.model_validate_json(line)
+
+
+def _line(
+    record: ReviewRecord, outputs: ObjectStore, classes: Sequence[str], source_path: str | None
+) -> str | ReviewError:
+    try:
+        output = parse_output(outputs.read(S3Location.parse(record.output_location), LARGEST_OUTPUT))
+        return manifest_line(record, output, classes=classes, source_path=source_path)
+    except ReviewError as error:
+        return error
+
+
+def _in_order(
+    records: Iterable[ReviewRecord], work: Callable[[ReviewRecord], T]
+) -> Iterator[tuple[ReviewRecord, T]]:
+    """Does the work in threads, a bounded number ahead, and gives the outcomes in order."""
+    with ThreadPoolExecutor(READERS, thread_name_prefix="outputs") as pool:
+        waiting: deque[tuple[ReviewRecord, Future[T]]] = deque()
+        try:
+            for record in records:
+                waiting.append((record, pool.submit(work, record)))
+                if len(waiting) >= AHEAD:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()

@@ -11,25 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import transient_errors, waiting
 
-FUNCTION = {
-    "memory": 512,
-    "timeout": 60,
-    "permissions": [
-        {
-            "actions": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"],
-            "resources": ["${LedgerTable.Arn}"],
-        },
-        {
-            "actions": ["s3:GetObject"],
-            "resources": ["${ReviewBucket.Arn}/reviews/*", "${ReviewBucket.Arn}/predictions/*"],
-        },
-        {
-            # Any workflow of the account may wait; IAM checks the state machine that the token belongs to.
-            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
-            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
-        },
-    ],
-}
+FUNCTION = {"memory": 512, "timeout": 60, "grants": ["answer_waiting"]}
 
 logger = Logger()
 metrics = Metrics()

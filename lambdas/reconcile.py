@@ -15,43 +15,15 @@ from lambdas.loops.reconciling import Reconciler
 FUNCTION = {
     "memory": 512,
     "timeout": 900,
+    "grants": ["start_loop"],
     "permissions": [
-        {
-            "actions": [
-                "dynamodb:BatchGetItem",
-                "dynamodb:DeleteItem",
-                "dynamodb:DescribeTable",
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:UpdateItem",
-            ],
-            "resources": ["${LedgerTable.Arn}"],
-        },
+        {"actions": ["dynamodb:BatchGetItem", "dynamodb:DescribeTable"], "resources": ["${LedgerTable.Arn}"]},
         {"actions": ["dynamodb:Query"], "resources": ["${LedgerTable.Arn}/index/by-status"]},
-        {
-            "actions": ["s3:GetObject"],
-            "resources": [
-                "${ReviewBucket.Arn}/inputs/*",
-                "${ReviewBucket.Arn}/predictions/*",
-                "${ReviewBucket.Arn}/reviews/*",
-            ],
-        },
         # Without it S3 does not say of an input that it is gone, but that it may not be read.
         {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
-        {"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/predictions/*"]},
         # Lists take no resource (Service Authorization Reference, Amazon SageMaker).
         {"actions": ["sagemaker:ListFlowDefinitions", "sagemaker:ListHumanLoops"], "resources": ["*"]},
-        {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
-        {"actions": ["sagemaker:StartHumanLoop"], "resources": ["${FlowDefinitions}"]},
-        {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
-        # A request may name a version of the document; Textract and Rekognition read with the caller's permissions.
-        {"actions": ["s3:GetObject", "s3:GetObjectVersion"], "resources": ["${DocumentBuckets}/*"]},
         {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:*"]},
-        # Who waits for a loop and was not told of its end is told.
-        {
-            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
-            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
-        },
         {
             "actions": ["states:DescribeExecution"],
             "resources": [

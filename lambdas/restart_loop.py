@@ -15,35 +15,9 @@ from lambdas.loops.starting import InputUnknown
 FUNCTION = {
     "memory": 256,
     "timeout": 60,
-    "permissions": [
-        {
-            "actions": [
-                "dynamodb:DeleteItem",
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:UpdateItem",
-            ],
-            "resources": ["${LedgerTable.Arn}"],
-        },
-        {
-            "actions": ["s3:GetObject"],
-            "resources": ["${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"],
-        },
-        # Without it S3 does not say of an input that it is gone, but that it may not be read.
-        {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
-        {"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/predictions/*"]},
-        {"actions": ["sagemaker:StartHumanLoop"], "resources": ["${FlowDefinitions}"]},
-        {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
-        {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
-        # A request may name a version of the document; Textract and Rekognition read with the caller's permissions.
-        {"actions": ["s3:GetObject", "s3:GetObjectVersion"], "resources": ["${DocumentBuckets}/*"]},
-        # Where there is nothing to wait for, a waiting workflow is told at once.
-        {"actions": ["s3:GetObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
-        {
-            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
-            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
-        },
-    ],
+    "grants": ["start_loop"],
+    # Without it S3 does not say of an input that it is gone, but that it may not be read.
+    "permissions": [{"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]}],
 }
 
 logger = Logger()

@@ -14,36 +14,8 @@ from lambdas.loops.starting import StartRequest
 FUNCTION = {
     "memory": 256,
     "timeout": 60,
-    "permissions": [
-        {
-            "actions": [
-                "dynamodb:DeleteItem",
-                "dynamodb:GetItem",
-                "dynamodb:PutItem",
-                "dynamodb:UpdateItem",
-            ],
-            "resources": ["${LedgerTable.Arn}"],
-        },
-        {
-            "actions": ["s3:GetObject"],
-            "resources": ["${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"],
-        },
-        {
-            "actions": ["s3:PutObject"],
-            "resources": ["${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"],
-        },
-        {"actions": ["sagemaker:StartHumanLoop"], "resources": ["${FlowDefinitions}"]},
-        {"actions": ["sagemaker:DescribeHumanLoop"], "resources": ["${HumanLoops}"]},
-        {"actions": ["textract:AnalyzeDocument", "rekognition:DetectModerationLabels"], "resources": ["*"]},
-        # A request may name a version of the document; Textract and Rekognition read with the caller's permissions.
-        {"actions": ["s3:GetObject", "s3:GetObjectVersion"], "resources": ["${DocumentBuckets}/*"]},
-        # Where there is nothing to wait for, a waiting workflow is told at once.
-        {"actions": ["s3:GetObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
-        {
-            "actions": ["states:SendTaskFailure", "states:SendTaskSuccess"],
-            "resources": ["arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*"],
-        },
-    ],
+    "grants": ["start_loop"],
+    "permissions": [{"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/inputs/*"]}],
 }
 
 MOST_PREDICTION_BYTES = 5 * 1024 * 1024

@@ -36,9 +36,9 @@ from workflow.stack.dependencies import (
     local,
     read_lock,
 )
-from workflow.stack.functions import ROOT, Function, Permission, function, requirements_of
+from workflow.stack.functions import ROOT, Function, function, requirements_of
 
-__all__ = ["Bundle", "Function", "Permission", "Target", "aws", "build_bundles", "function", "local"]
+__all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "local"]
 
 SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
 

@@ -11,22 +11,11 @@ from typing import Any
 
 from workflow.errors import WorkflowError
 from workflow.stack.dependencies import how_to_lock, unlocked
+from workflow.stack.grants import GRANTS, Permission
 
-__all__ = ["Function", "Permission", "checked_permissions", "function", "requirements_of"]
+__all__ = ["ROOT", "Function", "checked_permissions", "function", "requirements_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Permission:
-    """What a function may do beside writing its own logs.
-
-    Actions are IAM's (`s3:GetObject`); resources are ARNs, in which what CloudFormation's Fn::Sub knows may
-    stand: `${LedgerTable.Arn}`, `arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:reviews`.
-    """
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,7 +63,10 @@ def function(name: str, root: Path = ROOT) -> Function:
             "memory": 1024,
             "timeout": 60,
             "permissions": [{"actions": ["sns:Publish"], "resources": ["arn:aws:sns:…"]}],
+            "grants": ["start_loop"],
         }
+
+    A grant stands for permissions that several functions need (`workflow/stack/grants.py`).
 
     The first line of the module's docstring is the description. A file `requirements.txt` in the folder,
     or `lambdas/<name>.requirements.txt` beside the file, is what the function depends on.
@@ -212,15 +204,25 @@ def _place_of_declared(tree: ast.Module, where: Path) -> str:
 def _checked(declared: Any, place: str) -> dict[str, Any]:
     if not isinstance(declared, dict):
         raise WorkflowError(f"{place}: must be a dictionary")
-    if unknown := declared.keys() - {"memory", "timeout", "permissions"}:
+    if unknown := declared.keys() - {"memory", "timeout", "permissions", "grants"}:
         raise WorkflowError(
-            f"{place}: unknown key {min(unknown)!r}; the keys are memory, timeout, permissions"
+            f"{place}: unknown key {min(unknown)!r}; the keys are memory, timeout, permissions, grants"
         )
     for key, low, high, unit in (("memory", 128, 10_240, "MB"), ("timeout", 1, 900, "seconds")):
         value = declared.get(key, low)
         if type(value) is not int or not low <= value <= high:
             raise WorkflowError(f"{place}: {key} must be {low} to {high} {unit}, not {value!r}")
-    return {**declared, "permissions": checked_permissions(declared.get("permissions", []), place)}
+    own = checked_permissions(declared.get("permissions", []), place)
+    return {**declared, "permissions": (*_granted(declared.get("grants", []), place), *own)}
+
+
+def _granted(names: Any, place: str) -> tuple[Permission, ...]:
+    if not isinstance(names, list | tuple):
+        raise WorkflowError(f"{place}: grants must be a list of names")
+    for name in names:
+        if name not in GRANTS:
+            raise WorkflowError(f"{place}: there is no grant {name!r}; there are {', '.join(GRANTS)}")
+    return tuple(permission for name in names for permission in GRANTS[name])
 
 
 def checked_permissions(declared: Any, place: str) -> tuple[Permission, ...]:

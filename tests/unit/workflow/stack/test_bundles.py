@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from workflow.errors import BundleError, WorkflowError
-from workflow.stack.bundles import Function, Permission, Target, aws, build_bundles, function, local
+from workflow.stack.bundles import Function, Target, aws, build_bundles, function, local
 from workflow.stack.dependencies import read_lock
+from workflow.stack.grants import GRANTS, Permission
 
 HASH = "--hash=sha256:" + "0" * 64
 JMESPATH = f"jmespath=={importlib.metadata.version('jmespath')} {HASH}\n"
@@ -543,12 +544,25 @@ def test_a_function_says_about_itself_what_its_module_says(project: Path) -> Non
 ANY = '"resources": ["*"]'
 
 
+def test_a_grant_stands_for_the_permissions_of_its_name(project: Path) -> None:
+    (project / "lambdas/ask.py").write_text(
+        'FUNCTION = {"grants": ["start_loop"], "permissions": [{"actions": ["sns:Publish"], "resources": ["*"]}]}\n'
+        "def handler(event, context): ...\n"
+    )
+    assert function("ask", project).permissions == (
+        *GRANTS["start_loop"],
+        Permission(("sns:Publish",), ("*",)),
+    )
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
         ("dict()", r"lambdas/ask\.py, line 1: FUNCTION: must be a literal dictionary"),
         ("[]", "must be a dictionary"),
-        ('{"memroy": 1}', "unknown key 'memroy'; the keys are memory, timeout, permissions"),
+        ('{"memroy": 1}', "unknown key 'memroy'; the keys are memory, timeout, permissions, grants"),
+        ('{"grants": ["start"]}', "there is no grant 'start'; there are start_loop, answer_waiting"),
+        ('{"grants": "start_loop"}', "grants must be a list of names"),
         ('{"memory": 64}', "memory must be 128 to 10240 MB, not 64"),
         ('{"timeout": True}', "timeout must be 1 to 900 seconds, not True"),
         ('{"timeout": 901}', "timeout must be 1 to 900 seconds, not 901"),

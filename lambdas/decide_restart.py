@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -20,7 +21,6 @@ FUNCTION = {
 }
 
 logger = Logger()
-settings = RestartSettings.model_validate_json(environment().restart_settings)
 
 
 class FailedDetail(BaseModel):
@@ -50,6 +50,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     row = ledger().find(detail.human_loop_name) or Loop(human_loop_name=detail.human_loop_name)
     flow_definition = detail.flow_definition_arn or row.flow_definition_arn
     # A lineage that an operator gave more attempts has them whatever the stage's rules are.
+    settings = _settings()
     rules = settings if row.max_attempts is None else settings.with_max_attempts(row.max_attempts)
     decision = rules.decide(
         failure_code=detail.failure_code,
@@ -79,3 +80,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "reason": decision.reason,
         "lineage": lineage,
     }
+
+
+@functools.cache
+def _settings() -> RestartSettings:
+    """The stage's rules, read once a process."""
+    return RestartSettings.model_validate_json(environment().restart_settings)

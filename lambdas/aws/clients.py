@@ -8,9 +8,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.environment import environment
+from lambdas.aws.transient import is_transient
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
@@ -20,25 +21,6 @@ __all__ = ["client", "ledger", "starter", "transient_errors", "waiting"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_PASSING = frozenset(
-    {
-        "InternalFailure",
-        "InternalServerError",
-        "InternalServerException",
-        "KmsThrottlingException",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceQuotaExceededException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 
 
 @functools.cache
@@ -86,11 +68,8 @@ def transient_errors(handler: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return handler(*args, **kwargs)
-        except (ConnectionError, HTTPClientError) as error:
-            raise TransientServiceError(str(error)) from error
-        except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if error.response["Error"]["Code"] in _PASSING or status >= 500:
+        except (BotoCoreError, ClientError) as error:
+            if is_transient(error):
                 raise TransientServiceError(str(error)) from error
             raise
 

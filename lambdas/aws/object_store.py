@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.aws.transient import is_transient
 from lambdas.reviews.errors import (
     OutputMissing,
     OutputNotAllowed,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["ObjectStore", "object_store"]
 
 _MISSING = {"NoSuchKey", "NoSuchBucket", "404"}
-_TRANSIENT = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
 
 
 @cache
@@ -89,17 +88,15 @@ def _told(location: S3Location) -> Iterator[None]:
     """Tells S3's errors in the words of a review."""
     try:
         yield
-    except (HTTPClientError, BotoConnectionError, IncompleteReadError) as error:
-        raise TransientServiceError(f"{location}: {error}") from error
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    except (BotoCoreError, ClientError) as error:
+        response: Any = error.response if isinstance(error, ClientError) else {}
+        code = response.get("Error", {}).get("Code", "")
         if code in _MISSING:
             what = "there is no such bucket" if code == "NoSuchBucket" else "there is no such object"
             raise OutputMissing(f"{location}: {what}") from error
-        if code in _TRANSIENT or status >= 500:
-            raise TransientServiceError(f"{location}: {code}") from error
-        if status == 403:
+        if is_transient(error):
+            raise TransientServiceError(f"{location}: {code or error}") from error
+        if response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 403:
             raise OutputNotAllowed(
                 f"{location}: access denied; check the bucket's policy and the policy of its KMS key"
             ) from error

@@ -27,14 +27,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
 from sandbox.activation import check_conditions
 from sandbox.errors import SandboxError
 from sandbox.protocol import ServiceError, iso_time
 
 __all__ = [
-    "DETAIL_TYPE",
-    "SOURCE",
-    "TERMINAL",
     "Answer",
     "Effects",
     "FlowDefinition",
@@ -43,9 +41,6 @@ __all__ = [
     "Tenant",
 ]
 
-SOURCE = "aws.sagemaker"
-DETAIL_TYPE = "SageMaker A2I HumanLoop Status Change"
-TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 _DEFAULT_PAGE = 10
 _DEFAULT_LIFETIME_SECONDS = 864_000  # ten days, A2I's default for a private workforce
 _EXPIRED = "The task expired before enough workers had answered it."
@@ -313,7 +308,9 @@ class HumanLoopService:
         """DeleteFlowDefinition: refused while loops of it are in progress."""
         flow = self._flow(tenant, request["FlowDefinitionName"])
         active = [
-            loop.name for loop in self._loops.values() if loop.flow is flow and loop.status not in TERMINAL
+            loop.name
+            for loop in self._loops.values()
+            if loop.flow is flow and loop.status not in TERMINAL_STATUSES
         ]
         if active:
             raise ServiceError("ResourceInUse", f"{flow.arn} has active human loops, such as {active[0]}")
@@ -372,7 +369,7 @@ class HumanLoopService:
     async def stop_human_loop(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """StopHumanLoop: `Stopping` at once, `Stopped` a little later, with the answers given so far."""
         loop = self.loop(tenant, request["HumanLoopName"])
-        if loop.status in TERMINAL:
+        if loop.status in TERMINAL_STATUSES:
             raise _invalid(f"The human loop {loop.name} has ended: its status is {loop.status}")
         if loop.status == "InProgress" and not loop.completing:
             loop.status = "Stopping"
@@ -382,7 +379,7 @@ class HumanLoopService:
     def delete_human_loop(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """DeleteHumanLoop, of a loop that has ended."""
         loop = self.loop(tenant, request["HumanLoopName"])
-        if loop.status not in TERMINAL:
+        if loop.status not in TERMINAL_STATUSES:
             raise _invalid(f"The human loop {loop.name} is {loop.status}: stop it before you delete it")
         del self._loops[tenant, loop.name]
         return {}

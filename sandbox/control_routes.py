@@ -29,7 +29,8 @@ from typing import Any
 from ministack import app as ministack
 from ministack.services import stepfunctions
 
-from sandbox.a2i import DETAIL_TYPE, SOURCE, TERMINAL, HumanLoop, HumanLoopService, Tenant
+from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
+from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
 from sandbox.errors import SandboxError
 from sandbox.identity import ACCOUNT_ID
 from sandbox.protocol import ServiceError, iso_time
@@ -124,7 +125,7 @@ class ControlRoutes:
 
     async def _redeliver(self, given: _Given, name: str) -> Any:
         loop = self._loops.loop(given.tenant, name)
-        if loop.status not in TERMINAL:
+        if loop.status not in TERMINAL_STATUSES:
             raise SandboxError(f"the human loop {name} is {loop.status}: only an ended loop sends an event")
         await self._loops.emit(loop.tenant, loop.event())
         return _shown(loop)

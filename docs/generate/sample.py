@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lambdas.reviews.event import CompletedLoop, parse_status_change
+from lambdas.reviews.event import CompletedLoop, parse_status_change, status_change_event
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.output import parse_output
 from lambdas.reviews.record import ReviewRecord
@@ -30,28 +30,19 @@ _OUTPUT = f"s3://human-review-outputs/support-messages/2026/03/04/05/06/07/{_NAM
 
 def event(status: str = "Completed", **detail: Any) -> dict[str, Any]:
     """The status change of the sample loop, as A2I sends it."""
-    arn = f"{_ARN}:human-loop/{_NAME}"
-    return {
-        "version": "0",
-        "id": "12345678-1111-2222-3333-123456789012",
-        "detail-type": "SageMaker A2I HumanLoop Status Change",
-        "source": "aws.sagemaker",
-        "account": ACCOUNT,
-        "time": "2026-03-04T05:41:17Z",
-        "region": REGION,
-        "resources": [arn],
-        "detail": {
-            "creationTime": "2026-03-04T05:06:07.890Z",
-            "failureCode": None,
-            "failureReason": None,
-            "flowDefinitionArn": _FLOW,
-            "humanLoopArn": arn,
-            "humanLoopName": _NAME,
-            "humanLoopOutput": {"outputS3Uri": _OUTPUT} if status == "Completed" else None,
-            "humanLoopStatus": status,
-            **detail,
-        },
+    whole = {
+        "creationTime": "2026-03-04T05:06:07.890Z",
+        "failureCode": None,
+        "failureReason": None,
+        "flowDefinitionArn": _FLOW,
+        "humanLoopArn": f"{_ARN}:human-loop/{_NAME}",
+        "humanLoopName": _NAME,
+        "humanLoopOutput": {"outputS3Uri": _OUTPUT} if status == "Completed" else None,
+        "humanLoopStatus": status,
+        **detail,
     }
+    event_id = "12345678-1111-2222-3333-123456789012"
+    return status_change_event(whole, event_id=event_id, time="2026-03-04T05:41:17Z")
 
 
 def record() -> ReviewRecord:

@@ -30,6 +30,7 @@ from pydantic.alias_generators import to_camel
 from lambdas.loops.ledger import Ledger, Loop
 from lambdas.loops.starting import Starter, StartError
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable
+from lambdas.reviews.event import TERMINAL_STATUSES, status_change_event
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -53,7 +54,6 @@ LONGEST_LOOP = timedelta(days=11)
 UNFINISHED_AFTER = timedelta(minutes=5)
 """A start takes seconds: one that has not come to its end by then never will by itself."""
 
-ENDED = frozenset({"Completed", "Failed", "Stopped"})
 DEAD = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 """Statuses of executions that hold what they hold for ever."""
 
@@ -207,7 +207,7 @@ class Reconciler:
         )
         for page in pages:
             loops = page["HumanLoopSummaries"]
-            yield [loop for loop in loops if loop["HumanLoopStatus"] in ENDED]
+            yield [loop for loop in loops if loop["HumanLoopStatus"] in TERMINAL_STATUSES]
 
     def _compare(self, loops: Sequence[Any], found: Reconciliation) -> None:
         rows = self.ledger.find_all([loop["HumanLoopName"] for loop in loops])
@@ -230,7 +230,7 @@ class Reconciler:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return  # Deleted since it was listed.
             raise
-        if loop["HumanLoopStatus"] not in ENDED:
+        if loop["HumanLoopStatus"] not in TERMINAL_STATUSES:
             return
         event = missed_event(loop)
         found.missed[f"{name} {loop['HumanLoopStatus']}"] = self._start(event, "missed")
@@ -301,7 +301,6 @@ def missed_event(loop: Mapping[str, Any]) -> dict[str, Any]:
     """
     output = loop.get("HumanLoopOutput", {}).get("OutputS3Uri")
     return _event(
-        loop["HumanLoopArn"],
         {
             "creationTime": _text(loop["CreationTime"]),
             "failureCode": loop.get("FailureCode"),
@@ -320,7 +319,6 @@ def start_refused_event(row: Loop, reason: str) -> dict[str, Any]:
     flow = row.flow_definition_arn or ""
     arn = f"{flow.partition(':flow-definition/')[0]}:human-loop/{row.human_loop_name}"
     return _event(
-        arn,
         {
             "creationTime": row.created_at or _text(datetime.now(UTC)),
             "failureCode": START_REFUSED,
@@ -340,19 +338,9 @@ def execution_name(why: str, human_loop_name: str) -> str:
     return f"{why}-{readable[:60]}-{uuid.uuid4().hex[:8]}"
 
 
-def _event(human_loop_arn: str, detail: Mapping[str, Any]) -> dict[str, Any]:
-    _, _, _, region, account, _ = human_loop_arn.split(":", 5)
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "SageMaker A2I HumanLoop Status Change",
-        "source": "aws.sagemaker",
-        "account": account,
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": region,
-        "resources": [human_loop_arn],
-        "detail": dict(detail),
-    }
+def _event(detail: Mapping[str, Any]) -> dict[str, Any]:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return status_change_event(detail, event_id=str(uuid.uuid4()), time=now)
 
 
 def _same_second(text: str, moment: datetime) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -19,8 +19,15 @@ from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.times import UtcTime
 
-DETAIL_TYPE = "SageMaker A2I HumanLoop Status Change"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SOURCE = "aws.sagemaker"
+DETAIL_TYPE = "SageMaker A2I HumanLoop Status Change"
+"""How EventBridge knows the event: the rule's pattern, the engine and whoever makes such an event take it from here."""
+
+TERMINAL_STATUSES = ("Completed", "Failed", "Stopped")
+"""The statuses that a human loop ends in. A2I sends an event for these only."""
 
 _FLOW_DEFINITION_ARN = re.compile(
     r"arn:[a-z0-9-]+:sagemaker:[a-z0-9-]*:[0-9]*:flow-definition/([A-Za-z0-9-]+)"
@@ -46,6 +53,29 @@ def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop
         raise InvalidDocument.of(error, "event", quote=True) from error
     except RecursionError as error:
         raise InvalidDocument("event", "$", "nested too deeply") from error
+
+
+def status_change_event(detail: Mapping[str, Any], *, event_id: str, time: str) -> dict[str, Any]:
+    """Returns the event that A2I sends for a status change.
+
+    Args:
+        detail: The event's detail. Account and Region are those of its `humanLoopArn`.
+        event_id: The event's own id, a UUID.
+        time: When the event is sent, such as 2026-01-31T08:15:00Z.
+    """
+    arn = str(detail["humanLoopArn"])
+    _, _, _, region, account, _ = arn.split(":", 5)
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": DETAIL_TYPE,
+        "source": SOURCE,
+        "account": account,
+        "time": time,
+        "region": region,
+        "resources": [arn],
+        "detail": dict(detail),
+    }
 
 
 class _Tolerant(BaseModel):

@@ -23,7 +23,6 @@ from lambdas.loops import names as loop_names
 from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.loops.reconciling import (
     DEAD,
-    ENDED,
     Reconciler,
     Reconciliation,
     claim_id,
@@ -33,6 +32,7 @@ from lambdas.loops.reconciling import (
 )
 from lambdas.loops.starting import StartedLoop, Starter, StartRequest
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
+from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.errors import AfterloopError
 from workflow.operations.client import LoopsClient
 from workflow.operations.stage_resources import StageResources
@@ -185,7 +185,7 @@ class Loops:
             if "execution" in held
         }
         # Of a loop that has ended A2I knows no more than the ledger.
-        view = self._view(loop.human_loop_name) if loop.status not in ENDED else None
+        view = self._view(loop.human_loop_name) if loop.status not in TERMINAL_STATUSES else None
         return tell(
             loop,
             stage=self.stage,
@@ -287,7 +287,7 @@ class Loops:
             if code not in ("ResourceNotFoundException", "ValidationException"):
                 raise
             view = self._view(name)
-            if view is not None and view.status in ENDED:
+            if view is not None and view.status in TERMINAL_STATUSES:
                 told = (
                     f"it has ended already, as {view.status}: `{self._command('show', name)}` tells the rest"
                 )
@@ -494,7 +494,7 @@ class Loops:
                 f"human loop {name} is being started: if that takes minutes, `{self._command('reconcile')}`"
             )
         view = self._view(name) if loop.status == "InProgress" else None
-        if view is not None and view.status in ENDED:
+        if view is not None and view.status in TERMINAL_STATUSES:
             return (
                 f"human loop {name} has ended as {view.status}, and its status change has not come (yet): "
                 f"`{self._command('reconcile')}` looks for it"

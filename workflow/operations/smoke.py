@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from lambdas.reviews.event import status_change_event
 from workflow.errors import AfterloopError
 from workflow.operations.stage_resources import StageResources
 from workflow.stack import ALIAS
@@ -182,17 +183,7 @@ class SmokeTest:
         }
 
     def _event(self, sample: _Sample) -> dict[str, Any]:
-        return {
-            "version": "0",
-            "id": str(uuid.uuid4()),
-            "detail-type": "SageMaker A2I HumanLoop Status Change",
-            "source": "aws.sagemaker",
-            "account": self._resources.account_id,
-            "time": self._created,
-            "region": self._resources.region,
-            "resources": [sample.detail["humanLoopArn"]],
-            "detail": sample.detail,
-        }
+        return status_change_event(sample.detail, event_id=str(uuid.uuid4()), time=self._created)
 
     # What is looked at
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.loops.ledger import Loop
-from lambdas.loops.reconciling import DEAD, ENDED, UNFINISHED_AFTER
+from lambdas.loops.reconciling import DEAD, UNFINISHED_AFTER
+from lambdas.reviews.event import TERMINAL_STATUSES
 
 __all__ = [
     "GONE",
@@ -237,9 +238,9 @@ def _outcome(loop: Loop, view: A2iView | None, changes: Sequence[StatusChange]) 
             return loop.reason or "No person had to look."
         case "Refused":
             return _sentence("It was not started, and who called for it was told", loop.reason)
-        case "Completed" | "Failed" | "Stopped":
+        case status if status in TERMINAL_STATUSES:
             return f"It has ended as {loop.status}, and the workflow is at work on it."
-    if view is not None and view.status in ENDED:
+    if view is not None and view.status in TERMINAL_STATUSES:
         return f"A2I says that it has ended as {view.status}, and the workflow has not heard of it (yet)."
     if loop.status == "InProgress" or view is not None:
         return (
@@ -296,7 +297,7 @@ def _next(
         return again
     if loop.outcome == "failed" or (loop.outcome is None and _abandoned(changes)):
         return [step("When the cause is mended, run its status change again", "redrive", name, at), close]
-    if view is not None and view.status in ENDED:
+    if view is not None and view.status in TERMINAL_STATUSES:
         return [step("Look for its status change now", "reconcile", at)]
     if loop.status == "Starting" and _older(loop.updated_at or loop.created_at):
         return [step("Go on with its start", "reconcile", at)]

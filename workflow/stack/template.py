@@ -46,9 +46,11 @@ from troposphere import (
     stepfunctions,
 )
 
+from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.errors import WorkflowError
 from workflow.stack import ALIAS, EMAILS_PER_TOPIC
-from workflow.stack.functions import Function, Permission
+from workflow.stack.functions import Function
+from workflow.stack.grants import Permission
 from workflow.stack.permissions import Statement
 
 __all__ = ["NAMES_IN_STEPS", "build_template", "without_special_names"]
@@ -528,8 +530,8 @@ def _rule(template: Template) -> None:
             Description="Status changes of human loops",
             State="ENABLED",
             EventPattern={
-                "source": ["aws.sagemaker"],
-                "detail-type": ["SageMaker A2I HumanLoop Status Change"],
+                "source": [SOURCE],
+                "detail-type": [DETAIL_TYPE],
                 "detail": If(
                     "AllFlowDefinitions",
                     NoValue,

@@ -12,21 +12,22 @@ from pydantic.alias_generators import to_camel
 
 from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
-from docs.generate.reading import attribute_docs
+from docs.generate.reading import attribute_docs, words_of
 from lambdas.loops.ledger import Loop, LoopStatus
 from lambdas.loops.ledger import Outcome as LoopOutcome
+from lambdas.reviews import record
 from lambdas.reviews.record import (
     AnswerRecord,
     FieldRecord,
     Kind,
-    Outcome,
     ReviewRecord,
     Vote,
     WorkerField,
     hive_columns,
 )
+from lambdas.reviews.summary import ReviewSummary
 
-__all__ = ["ADDED", "LEDGER", "OUTCOMES", "RECORD", "SUMMARY", "ledger", "review_record", "state"]
+__all__ = ["ADDED", "ledger", "review_record", "state"]
 
 ADDED = {
     "claim": "Which status change this is (`id`), and what the ledger knew of the loop when it was claimed (`loop`).",
@@ -37,24 +38,6 @@ ADDED = {
     "answer": "How many waiting workflows were told (`delivered`), and how many had ended before (`ended`).",
 }
 """What steps add to the state, by key."""
-
-SUMMARY = {
-    "location": "Where the whole review is: a JSON object in the review bucket.",
-    "outputLocation": "Where A2I wrote `output.json`.",
-    "taskType": "`custom`, `textract` or `rekognition`.",
-    "answers": "How many people answered.",
-    "fields": "How many fields the review has.",
-    "compared": "How many of them could be compared with a prediction.",
-    "changed": "Fields to which people gave another value.",
-    "added": "Fields that people added.",
-    "removed": "Fields that people took away.",
-    "unresolved": "Fields without a majority.",
-    "agreement": "From 0 to 1; null for fewer than two answers.",
-    "overruled": "Whether people changed, added or removed anything.",
-    "secondsSpent": "All people's time together; null if no answer tells.",
-    "activationConditions": "Names of the conditions that sent the prediction to people; at most 50.",
-}
-"""The figures of a review, by key."""
 
 STATES = {
     "Route by status": "One branch for each status.",
@@ -68,62 +51,6 @@ STATES = {
     "Not taken": "The red end of an event that could not be claimed.",
 }
 """States that have no comment of their own."""
-
-RECORD = {
-    "schema_version": "1. It goes up when a key changes its meaning.",
-    "human_loop_name": "The loop's.",
-    "flow_definition": "The flow definition's name; a partition of the table.",
-    "flow_definition_arn": "The flow definition's ARN.",
-    "status": "Completed, or Stopped with the answers that were given until then.",
-    "task_type": "custom, textract or rekognition.",
-    "output_location": "A2I's `output.json`, `s3://…`.",
-    "answers": "One for each worker, in the order of submission.",
-    "fields": "One for each thing that was predicted or said.",
-    "accepted_at": "When the worker took the task; null before 2021.",
-    "submitted_at": "When the worker was done.",
-    "kind": "What the field holds; see below.",
-    "outcome": "What became of the prediction; see below.",
-    "per_worker": "What each worker did.",
-    "value": "JSON text; null: nothing was said of the field.",
-    "count": "How many workers gave it.",
-    "worker_index": "Place in `answers`, from 0.",
-}
-"""What the record's model does not say of its fields itself."""
-
-LEDGER = {
-    "human_loop_name": "The key: unique in an account and Region.",
-    "flow_definition_arn": "The human review workflow that it belongs to.",
-    "human_loop_arn": "A2I's ARN of it.",
-    "status": f"{', '.join(get_args(LoopStatus))}. NotNeeded: the activation conditions were not met. Refused: A2I"
-    " would not start it, and the name is free again.",
-    "task_type": "custom, textract or rekognition.",
-    "created_at": "When the row was opened; of a loop that was not started through Afterloop, its creation time.",
-    "updated_at": "The last write.",
-    "attempt": "1 for the first loop of a lineage, 2 for its first restart, and so on.",
-    "max_attempts": "How many attempts this lineage may have, if an operator said so.",
-    "root_loop_name": "The first loop of the lineage.",
-    "previous_loop_name": "The loop that this one is the restart of.",
-    "next_loop_name": "The loop that this one was started again as.",
-    "input_location": "The input, `s3://…`, as it was stored before the loop was started.",
-    "input_digest": "SHA-256 of it: the same name with another input is refused.",
-    "outcome": f"What became of it: {', '.join(get_args(LoopOutcome))}.",
-    "reason": "Why, in plain words.",
-    "review_location": "The review record, `s3://…`.",
-    "output_location": "A2I's `output.json`; of a loop that was not needed, the prediction.",
-    "execution": "ARN of the last execution that worked on it.",
-    "failure_code": "A2I's.",
-    "failure_reason": "A2I's.",
-    "review": "The figures of the review: answers, fields, changed, added, removed, unresolved, overruled, agreement.",
-    "waiting": "Whether a workflow waits for it.",
-    "answer": "How one was told: delivered, or ended (it had ended before).",
-    "answered_at": "When.",
-    "escalated_at": "When a person was last called to decide what becomes of it; it stays when that is done.",
-    "note": "Why a person closed it.",
-    "closed_by": "Who closed it.",
-    "closed_at": "When.",
-    "claims": "",
-}
-"""The attributes of a row, by field of `Loop`."""
 
 
 def state(definition: Mapping[str, Any]) -> str:
@@ -146,7 +73,7 @@ def state(definition: Mapping[str, Any]) -> str:
             "`$.claim.loop` has the [ledger](ledger.md)'s attributes of the loop that are texts, numbers or flags.",
             "## `$.review`\n\nAfter **Collect review**, and after **Keep answers** for a stopped loop:",
             fenced(review),
-            table(["Key", "What it is"], ((code(key), SUMMARY.get(key, "")) for key in review)),
+            table(["Key", "What it is"], _summary()),
             "## The states\n\n" + table(["State", "Type", "Why it is there"], _states(definition)),
         ]
     )
@@ -182,7 +109,10 @@ def review_record() -> str:
         parts.append("\n\n".join(filter(None, [f"## {title}", about, rows])))
     parts.append(
         "## Outcomes of a field\n\n"
-        + table(["Outcome", "Meaning"], ((code(word), OUTCOMES.get(word, "")) for word in get_args(Outcome)))
+        + table(
+            ["Outcome", "Meaning"],
+            ((code(word), meaning) for word, meaning in words_of(record, "Outcome").items()),
+        )
     )
     parts.append(f"Kinds of fields: {', '.join(map(code, get_args(Kind)))}.")
     parts.append(
@@ -204,8 +134,9 @@ def ledger(template: Mapping[str, Any]) -> str:
         (code(index["IndexName"]), ", ".join(code(key["AttributeName"]) for key in index["KeySchema"]))
         for index in keys
     )
+    docs = attribute_docs(Loop)
     rows = (
-        (code(to_camel(name)), _kind(field.annotation), LEDGER.get(name, ""))
+        (code(to_camel(name)), _kind(field.annotation), _values(name) + docs.get(name, ""))
         for name, field in Loop.model_fields.items()
         if name != "claims"
     )
@@ -237,14 +168,18 @@ def ledger(template: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
-OUTCOMES = {
-    "kept": "People left the prediction as it was.",
-    "changed": "They gave it another value.",
-    "added": "They said something where the model, asked for this kind of thing, said nothing.",
-    "removed": "They took away what it said.",
-    "unresolved": "Several workers, no majority.",
-    "answered": "There was no prediction to compare with.",
-}
+def _summary() -> Iterator[tuple[str, str]]:
+    docs = attribute_docs(ReviewSummary)
+    for name, field in ReviewSummary.model_fields.items():
+        yield code(str(field.alias)), docs.get(name, "")
+
+
+def _values(attribute: str) -> str:
+    """The words that an attribute of a row has; nothing for one that may hold any text."""
+    if attribute == "review":
+        return f"{', '.join(map(code, ReviewSummary.ledger_figures()))}. "
+    words = {"status": LoopStatus, "outcome": LoopOutcome}.get(attribute)
+    return f"{', '.join(get_args(words))}. " if words else ""
 
 
 def _additions(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -267,7 +202,7 @@ def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     docs = attribute_docs(model)
     for name, kind in hive_columns(model).items():
         nested = re.sub(r"<.*>", "<struct>" if "struct" in kind else r"\g<0>", kind)
-        yield code(name), code(nested), docs.get(name, RECORD.get(name, "")).replace("None", "null")
+        yield code(name), code(nested), docs.get(name, "").replace("None", "null")
 
 
 def _kind(annotation: Any) -> str:

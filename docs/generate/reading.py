@@ -8,12 +8,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 from docs.generate.markdown import prose
 from workflow.stack.functions import ROOT
 
-__all__ = ["ExceptionClass", "attribute_docs", "doc_of", "exceptions", "first_paragraph", "section", "trees"]
+__all__ = [
+    "ExceptionClass",
+    "attribute_docs",
+    "doc_of",
+    "exceptions",
+    "first_paragraph",
+    "section",
+    "trees",
+    "words_of",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,21 @@ def section(doc: str, name: str) -> dict[str, str]:
         if colon and re.fullmatch(r"[\w, ]+", key):
             found |= dict.fromkeys((part.strip() for part in key.split(",")), prose(text))
     return found
+
+
+def words_of(module: ModuleType, name: str) -> dict[str, str]:
+    """Word → meaning, from the text below the module's `NAME = Literal[…]`: a line `word: meaning` each."""
+    statements = _parsed(Path(inspect.getfile(module))).body
+    for statement, text in pairwise(statements):
+        match statement, text:
+            case (
+                ast.Assign(targets=[ast.Name(id=target)]),
+                ast.Expr(value=ast.Constant(value=str(doc))),
+            ) if target == name:
+                return {
+                    word: prose(meaning) for word, meaning in re.findall(r"^(\w+): (.+)$", doc, re.MULTILINE)
+                }
+    raise LookupError(f"{module.__name__} has no text below {name}")
 
 
 def doc_of(node: ast.AST) -> str:

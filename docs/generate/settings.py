@@ -17,7 +17,7 @@ from docs.generate.reading import attribute_docs
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
-__all__ = ["MEANINGS", "MODELS", "settings"]
+__all__ = ["MODELS", "settings"]
 
 MODELS: tuple[tuple[str, type[BaseModel], str], ...] = (
     (
@@ -45,34 +45,6 @@ MODELS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ),
 )  # fmt: skip
 
-MEANINGS = {
-    "region": "The Region of the flow definitions. Reviews and workflow are in it, too.",
-    "account": "The AWS account that the stage belongs to, 12 digits. With it, a publish with credentials of another"
-    " account is refused.",
-    "output_buckets": "The buckets that flow definitions write `output.json` to. No other bucket is read.",
-    "document_buckets": "The buckets of the documents and images that Textract and Rekognition read when a loop is"
-    " started or restarted.",
-    "flow_definitions": "Names or ARNs: only their status changes start the workflow. Empty: all of the account.",
-    "notification_emails": "Who is told of stopped loops; at most five.",
-    "escalation_emails": "Who is called when a person has to act; at most five, with those of `escalate_to`.",
-    "log_retention_days": "How long logs are kept. One of the numbers of days that CloudWatch Logs knows.",
-    "protected": "A protected stage takes no hot swap, and cannot be destroyed before the protection is lifted.",
-    "worker_identity": "What a review record says of who answered: their id, a pseudonym, or nothing.",
-    "predictions": "For custom tasks: flow definition → JMESPath from `inputContent` to the prediction. Without it, the"
-    " usual places are looked at.",
-    "max_output_bytes": "The largest `output.json` that is read, in bytes, 1 KiB to 256 MiB.",
-    "restart": "See below.",
-    "shift": "See below.",
-    "flow_definition_settings": "See below.",
-    "first_percent": "The part of new executions that go to the new version first.",
-    "minutes": "How long that lasts.",
-    "first_seconds": "The wait before the first restart.",
-    "rate": "How much longer each following wait is.",
-    "max_seconds": "The longest wait.",
-    "back_off": "See below.",
-}
-"""Where a model's field has no text of its own. `render_pages` is complete only with all of them: a test looks."""
-
 
 def settings() -> str:
     """The page."""
@@ -97,7 +69,11 @@ def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
         if name == "name":
             continue
-        yield code(name), _value(field), _default(field), MEANINGS.get(name) or docs.get(name, "")
+        yield code(name), _value(field), _default(field), docs.get(name) or _elsewhere(field)
+
+
+def _elsewhere(field: FieldInfo) -> str:
+    return "See below." if _kind(field.annotation) == "table" else ""
 
 
 def _default(field: FieldInfo) -> str:

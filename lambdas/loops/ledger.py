@@ -38,44 +38,70 @@ _MOST_KEYS = 100
 class Loop(BaseModel):
     """A human loop as the ledger knows it. Only the name is certain: a loop may be first heard of by its event.
 
-    Times are ISO 8601 in UTC; locations are `s3://bucket/key`. `created_at` is when the row was opened, or for
-    a loop that was not started through Afterloop its creation time. `attempt` is 1 for the first loop of a
-    lineage and counts up with each restart. `waiting` tells whether a workflow waits for it, `answer` and
-    `answered_at` how and when one was told. `escalated_at` is when a person was last called to decide what becomes
-    of it, and stays when that is done. `note`, `closed_by` and `closed_at` are of the person who closed it.
+    Times are ISO 8601 in UTC; locations are `s3://bucket/key`.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
     human_loop_name: str
+    """The key: unique in an account and Region."""
     flow_definition_arn: str | None = None
+    """The human review workflow that it belongs to."""
     human_loop_arn: str | None = None
+    """A2I's ARN of it."""
     status: str | None = None
+    """NotNeeded: the activation conditions were not met. Refused: A2I would not start it, and the name is free
+    again."""
     task_type: TaskType | None = None
+    """custom, textract or rekognition."""
     created_at: str | None = None
+    """When the row was opened; of a loop that was not started through Afterloop, its creation time."""
     updated_at: str | None = None
+    """The last write."""
     attempt: int = 1
+    """1 for the first loop of a lineage, 2 for its first restart, and so on."""
     max_attempts: int | None = None
+    """How many attempts this lineage may have, if an operator said so."""
     root_loop_name: str | None = None
+    """The first loop of the lineage."""
     previous_loop_name: str | None = None
+    """The loop that this one is the restart of."""
     next_loop_name: str | None = None
+    """The loop that this one was started again as."""
     input_location: str | None = None
+    """The input, `s3://…`, as it was stored before the loop was started."""
     input_digest: str | None = None
+    """SHA-256 of it: the same name with another input is refused."""
     outcome: str | None = None
+    """What became of it."""
     reason: str | None = None
+    """Why, in plain words."""
     review_location: str | None = None
+    """The review record, `s3://…`."""
     output_location: str | None = None
+    """A2I's `output.json`; of a loop that was not needed, the prediction."""
     execution: str | None = None
+    """ARN of the last execution that worked on it."""
     failure_code: str | None = None
+    """A2I's code for why it failed."""
     failure_reason: str | None = None
+    """A2I's words for why it failed."""
     review: dict[str, Any] | None = None
+    """The figures of the review."""
     waiting: bool | None = None
+    """Whether a workflow waits for it."""
     answer: str | None = None
+    """What became of the answer to a waiting workflow: delivered, or ended (the workflow had ended before)."""
     answered_at: str | None = None
+    """When it was answered."""
     escalated_at: str | None = None
+    """When a person was last called to decide what becomes of it; it stays when that is done."""
     note: str | None = None
+    """Why a person closed it."""
     closed_by: str | None = None
+    """Who closed it."""
     closed_at: str | None = None
+    """When it was closed."""
     claims: dict[str, dict[str, Any]] = {}
     """What was claimed of this loop, by `creationTime status`: state (working, done, released), execution, at."""
 

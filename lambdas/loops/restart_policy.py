@@ -52,8 +52,11 @@ class BackOff(_Settings):
     """How long to wait before a restart: `first_seconds` x `rate` ^ (attempt - 1), at most `max_seconds`."""
 
     first_seconds: int = Field(default=60, ge=0, le=86_400)
+    """The wait before the first restart."""
     rate: float = Field(default=2.0, ge=1, le=10)
+    """How much longer each following wait is."""
     max_seconds: int = Field(default=3_600, ge=0, le=604_800)
+    """The longest wait."""
     jitter: float = Field(default=0.5, ge=0, le=1)
     """The part of the wait, 0 to 1, that is spread: loops that failed together do not restart together."""
 

@@ -6,8 +6,8 @@ prediction.py     where a custom task's prediction lies, and in which shapes it 
 comparison/       prediction against people, field by field; one module per task type
 consolidation.py  several workers' answers made one: votes, agreement, ties
 review.py         all of the above in one call: build_record, and summarise for the workflow
+summary.py        what the workflow goes on with: numbers and locations
 record.py         the review record: what is stored, queried and reported on
-manifest.py       a record as a line of a Ground Truth augmented manifest
 settings.py       what a stage sets: output buckets, where predictions lie, worker identity
 location.py       s3:// locations
 errors.py         all that can go wrong

@@ -21,9 +21,12 @@ TaskType = Literal["custom", "textract", "rekognition"]
 Outcome = Literal["kept", "changed", "added", "removed", "unresolved", "answered"]
 """What became of a field.
 
-kept: people left the prediction as it was. changed: they gave it another value. added: they said something
-where the model, asked for this kind of thing, said nothing. removed: they took away what it said.
-unresolved: several workers, no majority. answered: there was no prediction to compare with.
+kept: People left the prediction as it was.
+changed: They gave it another value.
+added: They said something where the model, asked for this kind of thing, said nothing.
+removed: They took away what it said.
+unresolved: Several workers, no majority.
+answered: There was no prediction to compare with.
 """
 
 OVERRULED: frozenset[Outcome] = frozenset({"changed", "added", "removed"})
@@ -61,6 +64,8 @@ class AnswerRecord(_Part):
     Attributes:
         worker_id: As the stage's `worker_identity` says: the id, a pseudonym, or None.
         identity_provider: Of a private workforce: "Cognito" or "Oidc".
+        accepted_at: When the worker took the task; None before 2021.
+        submitted_at: When the worker was done.
         seconds_spent: How long the worker was at it, in seconds; None before 2021, or if A2I's figure
             cannot be.
         content: The worker's `answerContent`, as the JSON text that A2I wrote.
@@ -75,14 +80,25 @@ class AnswerRecord(_Part):
 
 
 class Vote(_Part):
-    """How many workers gave a value (JSON text; None: they said nothing of the field)."""
+    """How many workers gave a value.
+
+    Attributes:
+        value: JSON text; None: nothing was said of the field.
+        count: How many workers gave it.
+    """
 
     value: str | None
     count: int
 
 
 class WorkerField(_Part):
-    """What one worker did with a field; `worker_index` counts in the record's answers, from 0."""
+    """What one worker did with a field.
+
+    Attributes:
+        worker_index: Place in the record's `answers`, from 0.
+        value: JSON text; None: nothing was said of the field.
+        outcome: What became of the prediction by this worker's answer.
+    """
 
     worker_index: int
     value: str | None
@@ -97,12 +113,15 @@ class FieldRecord(_Part):
             ("Date of birth"), a label with its parents ("Violence/Weapons"), a crowd element
             ("category"), or an element and a label ("annotatedResult/dog"). A review can have several
             fields of one name: two boxes around two dogs, two keys that read the same.
+        kind: What the field holds.
         predicted: The prediction, as JSON text; None if there was none.
         confidence: The model's, from 0 to 1; None if it is not known.
         reviewed: The value that most workers agree on, as JSON text; None if they agree on nothing
             being there, or if they are tied (see `outcome`).
+        outcome: What became of the prediction.
         votes: Most votes first.
         agreement: The share of workers that gave the most frequent value; None for fewer than two.
+        per_worker: What each worker did.
     """
 
     name: str
@@ -120,10 +139,19 @@ class ReviewRecord(_Part):
     """One review.
 
     Attributes:
+        schema_version: It goes up when a key changes its meaning.
+        human_loop_name: The loop's.
+        flow_definition: The flow definition's name; a partition of the table.
+        flow_definition_arn: The flow definition's ARN.
+        status: Completed, or Stopped with the answers that were given until then.
         created_at: When the human loop was created; the day of it is the record's partition.
         completed_at: The last submission; None without answers.
+        task_type: custom, textract or rekognition.
+        output_location: A2I's `output.json`, `s3://…`.
         activation_conditions: Names of the conditions that were true, for example
             "ModerationLabelConfidenceCheck(Suggestive, ConfidenceLessThan=98)".
+        answers: One for each worker, in the order of submission.
+        fields: One for each thing that was predicted or said.
         agreement: The mean over the fields; None for fewer than two answers.
         overruled: Whether people changed, added or removed anything. A tie is not an overruling.
         seconds_spent: The sum over the answers, in seconds; None if no answer tells.

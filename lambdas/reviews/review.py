@@ -16,6 +16,7 @@ from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.event import CompletedLoop, StoppedLoop, flow_definition_name
 from lambdas.reviews.output import DOCUMENT
 from lambdas.reviews.record import OVERRULED, AnswerRecord, ReviewRecord
+from lambdas.reviews.summary import MAX_CONDITIONS, ReviewSummary
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,28 +65,25 @@ def build_record(
 
 
 def summarise(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
-    """Returns what the workflow goes on with: numbers and locations, never a word of the documents."""
+    """Returns what the workflow goes on with, as JSON: a `lambdas.reviews.summary.ReviewSummary`."""
     outcomes = [field.outcome for field in record.fields]
-    return {
-        "location": str(location),
-        "outputLocation": record.output_location,
-        "taskType": record.task_type,
-        "answers": len(record.answers),
-        "fields": len(outcomes),
-        "compared": len(outcomes) - outcomes.count("answered"),
-        "changed": outcomes.count("changed"),
-        "added": outcomes.count("added"),
-        "removed": outcomes.count("removed"),
-        "unresolved": outcomes.count("unresolved"),
-        "agreement": record.agreement,
-        "overruled": record.overruled,
-        "secondsSpent": record.seconds_spent,
-        "activationConditions": record.activation_conditions[:MOST_CONDITIONS],
-    }
-
-
-# A flow definition has fewer; the state's payload stays small whatever the document says.
-MOST_CONDITIONS = 50
+    summary = ReviewSummary(
+        location=str(location),
+        output_location=record.output_location,
+        task_type=record.task_type,
+        answers=len(record.answers),
+        fields=len(outcomes),
+        compared=len(outcomes) - outcomes.count("answered"),
+        changed=outcomes.count("changed"),
+        added=outcomes.count("added"),
+        removed=outcomes.count("removed"),
+        unresolved=outcomes.count("unresolved"),
+        agreement=record.agreement,
+        overruled=record.overruled,
+        seconds_spent=record.seconds_spent,
+        activation_conditions=record.activation_conditions[:MAX_CONDITIONS],
+    )
+    return summary.model_dump(by_alias=True)
 
 
 def _expect_same_loop(change: CompletedLoop | StoppedLoop, output: Output) -> None:

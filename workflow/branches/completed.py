@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lambdas.reviews.summary import ReviewSummary
 from workflow.parts.invoke import invoke
 from workflow.parts.records import record
 from workflow.steps import Chain
@@ -49,13 +50,16 @@ def completed(*, failed: Any) -> Chain:
 def review_values() -> dict[str, str]:
     """The ledger attributes of a stored review, as DynamoDB values."""
     review = "$states.input.review"
-    figures = ", ".join(
-        f"'{figure}': {{'N': $string({review}.{figure})}}"
-        for figure in ("answers", "fields", "changed", "added", "removed", "unresolved")
-    )
+    always, if_known = [], []
+    for name, kind in ReviewSummary.ledger_figures().items():
+        figure = f"{review}.{name}"
+        value = f"{{'BOOL': {figure}}}" if kind is bool else f"{{'N': $string({figure})}}"
+        if kind is float:
+            if_known.append(f", $type({figure}) = 'number' ? {{'{name}': {value}}} : {{}}")
+        else:
+            always.append(f"'{name}': {value}")
     return {
         "reviewLocation": f"{{'S': {review}.location}}",
         "outputLocation": f"{{'S': {review}.outputLocation}}",
-        "review": f"{{'M': $merge([{{{figures}, 'overruled': {{'BOOL': {review}.overruled}}}},"
-        f" $type({review}.agreement) = 'number' ? {{'agreement': {{'N': $string({review}.agreement)}}}} : {{}}])}}",
+        "review": f"{{'M': $merge([{{{', '.join(always)}}}{''.join(if_known)}])}}",
     }

@@ -98,7 +98,9 @@ class Shift(_Settings):
     """How a publish moves new executions from the version before to the new one."""
 
     first_percent: int = Field(default=10, ge=1, le=99, description="Give a percentage from 1 to 99.")
+    """The part of new executions that go to the new version first."""
     minutes: int = Field(default=10, ge=1, le=1440, description="Give minutes from 1 to 1440.")
+    """How long that lasts."""
 
 
 class FlowDefinitionSettings(_Settings):
@@ -118,41 +120,56 @@ class Stage(_Settings):
     region: Annotated[str, AfterValidator(_offers_a2i)] = Field(
         description="Give the Region of the flow definitions, such as us-east-1."
     )
+    """The Region of the flow definitions. Reviews and workflow are in it, too."""
     account: str | None = Field(
         default=None,
         pattern=r"^[0-9]{12}$",
         description="Give the 12 digits of the AWS account that this stage belongs to, as a string.",
     )
+    """The AWS account that the stage belongs to, 12 digits. With it, a publish with credentials of another
+    account is refused."""
     output_buckets: tuple[Bucket, ...] = Field(
         min_length=1,
         description="List the buckets that your flow definitions write output.json to, by name, without s3://.",
     )
+    """The buckets that flow definitions write `output.json` to. No other bucket is read."""
     document_buckets: tuple[Bucket, ...] = Field(
         default=(),
         description="List the buckets of the documents that Textract and Rekognition read, by name.",
     )
+    """The buckets of the documents and images that Textract and Rekognition read when a loop is started or
+    restarted."""
     flow_definitions: tuple[FlowDefinition, ...] = Field(
         default=(),
         description="List names or ARNs of flow definitions, or leave the key out for all of the account.",
     )
+    """Names or ARNs: only their status changes start the workflow. Empty: all of the account."""
     notification_emails: tuple[Email, ...] = Field(default=(), description="List e-mail addresses.")
+    """Who is told of stopped loops; at most five."""
     escalation_emails: tuple[Email, ...] = Field(default=(), description="List e-mail addresses.")
+    """Who is called when a person has to act; at most five, with those of `escalate_to`."""
     log_retention_days: Annotated[int, AfterValidator(_can_be_kept)] = Field(
         default=30, description="Give one of the numbers of days that CloudWatch Logs has, such as 30 or 365."
     )
+    """How long logs are kept. One of the numbers of days that CloudWatch Logs knows."""
     protected: bool = Field(default=False, description="Use true or false.")
+    """A protected stage takes no hot swap, and cannot be destroyed before the protection is lifted."""
     worker_identity: Literal["keep", "hash", "drop"] = Field(
         default="keep", description="Use keep, hash or drop."
     )
+    """What a review record says of who answered: their id, a pseudonym, or nothing."""
     predictions: dict[FlowName, str] = Field(
         default={}, description="Give a JMESPath into inputContent for each flow definition, by name."
     )
+    """For custom tasks: flow definition → JMESPath from `inputContent` to the prediction. Without it, the usual
+    places are looked at."""
     max_output_bytes: int = Field(
         default=33_554_432,
         ge=1024,
         le=268_435_456,
         description="Give the largest output.json to read, in bytes, 1 KiB to 256 MiB.",
     )
+    """The largest `output.json` that is read, in bytes, 1 KiB to 256 MiB."""
     restart: RestartRules = Field(
         default=RestartRules(), description="See restart in the reference of settings."
     )

@@ -1,0 +1,77 @@
+"""The wheel, for projects that import `HumanReview`, `LoopsClient` or `lambdas.reviews`: it has all of the code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from workflow.stack.functions import ROOT
+
+PACKAGES = ("workflow", "lambdas", "sandbox")
+
+IMPORT_ALL = f"""
+import importlib, pkgutil
+for name in {PACKAGES}:
+    package = importlib.import_module(name)
+    print(package.__file__)
+    for module in pkgutil.walk_packages(package.__path__, name + "."):
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
+from lambdas.reviews.review import build_record, summarise
+from workflow.human_review import HumanReview
+from workflow.operations.client import LoopsClient
+from workflow.stack.queries import QUERIES
+assert QUERIES
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built of a copy of the project: setuptools writes beside what it builds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    project = folder / "project"
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / file, project)
+    build = ["wheel", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(project)]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *build], capture_output=True, check=True
+    )
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
+    tracked = {
+        file.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert packed == tracked
+
+
+def test_all_of_it_can_be_imported_where_the_project_is_not(wheel: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    # Without -P the current folder would come first, and with PYTHONPATH as it is, perhaps the project.
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", IMPORT_ALL],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(installed), "HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert [Path(line).parent for line in run.stdout.splitlines()] == [installed / name for name in PACKAGES]

@@ -1,0 +1,66 @@
+"""The alarms: each sends a message to the escalation topic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import GetAtt, Ref, Sub, Template, cloudwatch
+
+from workflow.stack.template.policies import filled
+
+__all__ = ["add_alarms"]
+
+
+def add_alarms(template: Template) -> None:
+    """Adds an alarm for what nobody would notice otherwise: red executions, missed and undelivered events."""
+
+    def alarm(
+        title: str, description: str, namespace: str, metric: str, dimension: str, value: Any, **more: Any
+    ) -> None:
+        template.add_resource(
+            cloudwatch.Alarm(
+                title,
+                AlarmName=Sub(f"afterloop-${{Stage}}-{title}"),
+                AlarmDescription=filled(description),
+                Namespace=namespace,
+                MetricName=metric,
+                Dimensions=[cloudwatch.MetricDimension(Name=dimension, Value=value)],
+                Period=60,
+                EvaluationPeriods=1,
+                Threshold=1,
+                ComparisonOperator="GreaterThanOrEqualToThreshold",
+                TreatMissingData="notBreaching",
+                AlarmActions=[Ref("EscalationTopic")],
+                **more,
+            )
+        )
+
+    for outcome in ("Failed", "Aborted", "TimedOut"):
+        alarm(
+            f"Executions{outcome}",
+            f"An execution of the workflow ended as {outcome}:"
+            " python deploy.py loops list --outcome failed --stage ${Stage}",
+            "AWS/States",
+            f"Executions{outcome}",
+            "StateMachineArn",
+            Ref("StateMachine"),
+            Statistic="Sum",
+        )
+    alarm(
+        "ReconcileErrors",
+        "Missed status changes could not be looked for: see the logs of the function Reconcile",
+        "AWS/Lambda",
+        "Errors",
+        "FunctionName",
+        Ref("Reconcile"),
+        Statistic="Sum",
+    )
+    alarm(
+        "EventsUndelivered",
+        "Status changes reached the rule and not the workflow: they lie in the queue UndeliveredEvents",
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        "QueueName",
+        GetAtt("UndeliveredEvents", "QueueName"),
+        Statistic="Maximum",
+    )

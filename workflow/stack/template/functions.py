@@ -1,0 +1,114 @@
+"""A function with its role, its logs and its versions."""
+
+from __future__ import annotations
+
+from troposphere import GetAtt, Join, Ref, Sub, Template, awslambda, iam
+
+from workflow.stack import ALIAS
+from workflow.stack.functions import Function
+from workflow.stack.template.names import version_of
+from workflow.stack.template.policies import allow, declared, policy, trust
+from workflow.stack.template.tags import kept_logs, tags
+
+__all__ = ["add_function", "add_version"]
+
+
+RUNTIME = "python3.13"
+
+
+ARCHITECTURE = "arm64"
+
+
+_FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
+
+
+_OF_SOME_FUNCTIONS = {
+    "Reconcile": {**_FLOW_DEFINITIONS, "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS)},
+    "RestartLoop": _FLOW_DEFINITIONS,
+    "StartLoop": _FLOW_DEFINITIONS,
+}
+"""Variables that these functions alone get: all of a function's together may have 4 KB."""
+
+
+def add_function(template: Template, function: Function, *, has_versions: bool) -> None:
+    """Adds a function with its role and log group."""
+    name = function.name
+    log_group = template.add_resource(
+        kept_logs(f"{name}Logs", Sub(f"/aws/lambda/afterloop-${{Stage}}-{name}"))
+    )
+    role = template.add_resource(
+        iam.Role(
+            f"{name}Role",
+            Description=f"What {name} may do",
+            AssumeRolePolicyDocument=policy(trust("lambda.amazonaws.com")),
+            Policies=[
+                iam.Policy(
+                    PolicyName="function",
+                    PolicyDocument=policy(
+                        allow(
+                            ["logs:CreateLogStream", "logs:PutLogEvents"],
+                            Sub(
+                                "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}"
+                                f":log-group:/aws/lambda/afterloop-${{Stage}}-{name}:*"
+                            ),
+                        ),
+                        allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+                        *(declared(permission) for permission in function.permissions),
+                    ),
+                )
+            ],
+            Tags=tags(),
+        )
+    )
+    template.add_resource(
+        awslambda.Function(
+            name,
+            DependsOn=[log_group.title],
+            FunctionName=Sub(f"afterloop-${{Stage}}-{name}"),
+            Description=function.description,
+            Runtime=RUNTIME,
+            Architectures=[ARCHITECTURE],
+            Handler=function.handler,
+            Code=awslambda.Code(S3Bucket=Ref("ArtifactBucket"), S3Key=Ref(function.key_parameter)),
+            Role=GetAtt(role, "Arn"),
+            MemorySize=function.memory,
+            Timeout=function.timeout,
+            TracingConfig=awslambda.TracingConfig(Mode="Active"),
+            Environment=awslambda.Environment(
+                Variables={
+                    "STAGE": Ref("Stage"),
+                    "LEDGER_TABLE": Ref("LedgerTable"),
+                    "REVIEW_BUCKET": Ref("ReviewBucket"),
+                    "REVIEW_SETTINGS": Ref("ReviewSettings"),
+                    "RESTART_SETTINGS": Ref("RestartSettings"),
+                    "POWERTOOLS_SERVICE_NAME": "afterloop",
+                    "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
+                    **_OF_SOME_FUNCTIONS.get(name, {}),
+                    # A version is made only of a function that is not as in the version before.
+                    **({"REVISION": Ref(function.revision_parameter)} if has_versions else {}),
+                }
+            ),
+            Tags=tags(),
+        )
+    )
+
+
+def add_version(template: Template, function: Function) -> None:
+    """What executions run: a version keeps code and settings, so that an execution ends on those it began with.
+
+    A changed description makes CloudFormation publish another version; the earlier ones stay, for executions
+    that run and for a rollback (workflow/publish/live.py bounds their number). They go with the function.
+    """
+    template.add_resource(
+        awslambda.Version(
+            version_of(function),
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            FunctionName=Ref(function.name),
+            Description=Join(
+                # All that a function's settings name and a publish may replace.
+                " ",
+                [Ref(function.revision_parameter), Ref("LedgerTable"), Ref("ReviewBucket")],
+            ),
+        )
+    )

@@ -1,0 +1,106 @@
+"""The state machine with its role and its logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from troposphere import GetAtt, Ref, Sub, Template, iam, stepfunctions
+
+from workflow.stack.functions import Function
+from workflow.stack.permissions import Statement
+from workflow.stack.template.names import NAMES_IN_STEPS, version_of
+from workflow.stack.template.policies import THIS_ACCOUNT, allow, derived, policy, trust
+from workflow.stack.template.tags import kept_logs, tags
+
+__all__ = ["add_state_machine"]
+
+
+def add_state_machine(
+    template: Template,
+    definition: Mapping[str, Any],
+    functions: Sequence[Function],
+    statements: Sequence[Statement],
+) -> None:
+    """Adds the workflow with its role and log group."""
+    machine_arn = Sub(
+        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:afterloop-${Stage}"
+    )
+    log_group = template.add_resource(
+        kept_logs("StateMachineLogs", Sub("/aws/vendedlogs/states/afterloop-${Stage}"))
+    )
+    role = template.add_resource(
+        iam.Role(
+            "StateMachineRole",
+            Description="What the workflow may do: derived from its steps",
+            AssumeRolePolicyDocument=policy(
+                trust(
+                    "states.amazonaws.com",
+                    {**THIS_ACCOUNT, "ArnLike": {"aws:SourceArn": machine_arn}},
+                )
+            ),
+            Policies=[
+                iam.Policy(
+                    PolicyName="steps",
+                    PolicyDocument=policy(*(derived(statement, functions) for statement in statements)),
+                ),
+                iam.Policy(
+                    PolicyName="logs-and-traces",
+                    PolicyDocument=policy(
+                        # Log delivery and tracing take no resource (Step Functions developer guide).
+                        allow(
+                            [
+                                "logs:CreateLogDelivery",
+                                "logs:DeleteLogDelivery",
+                                "logs:DescribeLogGroups",
+                                "logs:DescribeResourcePolicies",
+                                "logs:GetLogDelivery",
+                                "logs:ListLogDeliveries",
+                                "logs:PutResourcePolicy",
+                                "logs:UpdateLogDelivery",
+                                "xray:GetSamplingRules",
+                                "xray:GetSamplingTargets",
+                                "xray:PutTelemetryRecords",
+                                "xray:PutTraceSegments",
+                            ],
+                            "*",
+                        )
+                    ),
+                ),
+            ],
+            Tags=tags(),
+        )
+    )
+    template.add_resource(
+        stepfunctions.StateMachine(
+            "StateMachine",
+            StateMachineName=Sub("afterloop-${Stage}"),
+            StateMachineType="STANDARD",
+            RoleArn=GetAtt(role, "Arn"),
+            # ASCII: GetTemplate, which a plan compares with, answers any other character as a question mark.
+            DefinitionString=json.dumps(definition, indent=2),
+            DefinitionSubstitutions={
+                name: value
+                for name, value in {
+                    **{f"{function.name}Arn": Ref(version_of(function)) for function in functions},
+                    **{name: Ref(target) for name, target in NAMES_IN_STEPS.items()},
+                }.items()
+                if f"${{{name}}}" in json.dumps(definition)
+            },
+            LoggingConfiguration=stepfunctions.LoggingConfiguration(
+                Level="ALL",
+                # Names, times and errors; what the states carried stays out of the logs.
+                IncludeExecutionData=False,
+                Destinations=[
+                    stepfunctions.LogDestination(
+                        CloudWatchLogsLogGroup=stepfunctions.CloudWatchLogsLogGroup(
+                            LogGroupArn=GetAtt(log_group, "Arn")
+                        )
+                    )
+                ],
+            ),
+            TracingConfiguration=stepfunctions.TracingConfiguration(Enabled=True),
+            Tags=tags(stepfunctions.Tags),
+        )
+    )

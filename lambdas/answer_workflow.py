@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import transient_errors, waiting
+from lambdas.aws.metrics import Metric
 
 FUNCTION = {"memory": 512, "timeout": 60, "grants": ["answer_waiting"]}
 
@@ -44,7 +45,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """
     name = Ended.model_validate(event).human_loop_name
     answered = waiting().answer(name)
-    metrics.add_metric("WorkflowsAnswered", MetricUnit.Count, answered.delivered)
+    metrics.add_metric(Metric.WORKFLOWS_ANSWERED, MetricUnit.Count, answered.delivered)
     logger.info(
         "answered",
         extra={"humanLoopName": name, "delivered": answered.delivered, "ended": answered.ended},

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.environment import environment
+from lambdas.aws.metrics import Metric
 from lambdas.aws.object_store import object_store
 from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
 from lambdas.reviews.event import FailedLoop, parse_status_change
@@ -52,12 +54,12 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         summary = _collect(payload.get("event"))
     except ReviewError as error:
-        metrics.add_metric("ReviewsRefused", "Count", 1)
+        metrics.add_metric(Metric.REVIEWS_REFUSED, MetricUnit.Count, 1)
         logger.error("review refused", extra={"error": type(error).__name__, "reason": str(error)})
         raise
-    metrics.add_metric("ReviewsStored", "Count", 1)
-    metrics.add_metric("ReviewsOverruled", "Count", int(summary["overruled"]))
-    metrics.add_metric("FieldsCompared", "Count", summary["compared"])
+    metrics.add_metric(Metric.REVIEWS_STORED, MetricUnit.Count, 1)
+    metrics.add_metric(Metric.REVIEWS_OVERRULED, MetricUnit.Count, int(summary["overruled"]))
+    metrics.add_metric(Metric.FIELDS_COMPARED, MetricUnit.Count, summary["compared"])
     logger.info("review stored", extra={"review": summary})
     return summary
 

@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import client, ledger, starter, transient_errors
 from lambdas.aws.environment import environment
+from lambdas.aws.metrics import Metric
 from lambdas.loops.reconciling import Reconciler
 
 FUNCTION = {
@@ -64,9 +65,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         environment().flow_definitions,
         time_is_over=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
     )
-    metrics.add_metric("StatusChangesMissed", MetricUnit.Count, len(found.missed))
-    metrics.add_metric("StartsResumed", MetricUnit.Count, len(found.resumed) + len(found.refused))
-    metrics.add_metric("ClaimsReleased", MetricUnit.Count, len(found.released))
+    metrics.add_metric(Metric.STATUS_CHANGES_MISSED, MetricUnit.Count, len(found.missed))
+    metrics.add_metric(Metric.STARTS_RESUMED, MetricUnit.Count, len(found.resumed) + len(found.refused))
+    metrics.add_metric(Metric.CLAIMS_RELEASED, MetricUnit.Count, len(found.released))
     logger.info("reconciled", extra=found.as_json())
     if not found.complete:
         logger.warning("the time was over before every loop was looked at")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import ledger, starter, transient_errors
+from lambdas.aws.metrics import Metric
 from lambdas.loops.starting import InputUnknown
 
 FUNCTION = {
@@ -55,6 +56,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if failed is None:
         raise InputUnknown(f"The ledger does not know human loop {restart.human_loop_name!r}.")
     started = starter().restart(failed, restart.flow_definition_arn)
-    metrics.add_metric("LoopsRestarted", MetricUnit.Count, 0 if started.already else 1)
+    metrics.add_metric(Metric.LOOPS_RESTARTED, MetricUnit.Count, 0 if started.already else 1)
     logger.info("restarted", extra={"humanLoopName": failed.human_loop_name, "next": started.human_loop_name})
     return started.model_dump(by_alias=True, exclude={"prediction"})

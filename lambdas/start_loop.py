@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import starter, transient_errors
+from lambdas.aws.metrics import Metric
 from lambdas.loops.starting import StartRequest
 
 FUNCTION = {
@@ -58,7 +59,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """
     request = StartRequest.read(event)
     started = starter().start(request)
-    metrics.add_metric("LoopsStarted", MetricUnit.Count, 1 if started.needed and not started.already else 0)
+    metrics.add_metric(
+        Metric.LOOPS_STARTED, MetricUnit.Count, 1 if started.needed and not started.already else 0
+    )
     logger.info("started", extra={"humanLoopName": started.human_loop_name, "already": started.already})
     answer = started.model_dump(by_alias=True)
     # A workflow that waits gets the prediction by its token, and what a function answers must fit into a state.

@@ -7,22 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from docs.generate.markdown import code, table
-from docs.generate.reading import trees
+from docs.generate.reading import attribute_docs, trees
+from lambdas.aws.metrics import Metric
 
-__all__ = ["MEANINGS", "metric_names", "metrics"]
-
-MEANINGS = {
-    "ClaimsReleased": "Claims of executions that had ended, given back by the reconciler.",
-    "FieldsCompared": "Fields with a prediction to compare with.",
-    "LoopsRestarted": "Loops that were started again.",
-    "LoopsStarted": "Loops that were started; not those that nobody had to look at.",
-    "ReviewsOverruled": "Reviews in which people changed, added or removed something.",
-    "ReviewsRefused": "Outputs that are missing, malformed, too large, or not in an output bucket.",
-    "ReviewsStored": "Reviews that were stored.",
-    "StartsResumed": "Starts that were left unfinished, and went on or were refused.",
-    "StatusChangesMissed": "Loops that had ended, and whose event never came.",
-    "WorkflowsAnswered": "Waiting workflows that were told how a loop ended.",
-}
+__all__ = ["metric_names", "metrics"]
 
 
 def metrics(template: Mapping[str, Any]) -> str:
@@ -37,6 +25,8 @@ def metrics(template: Mapping[str, Any]) -> str:
         for name, one in sorted(template["Resources"].items())
         if one["Type"] == "AWS::CloudWatch::Alarm"
     )  # fmt: skip
+    docs = attribute_docs(Metric)
+    meanings = {metric.value: docs[metric.name] for metric in Metric}
     return "\n\n".join(
         [
             "# Metrics and alarms",
@@ -46,7 +36,7 @@ def metrics(template: Mapping[str, Any]) -> str:
             table(
                 ["Metric", "Counted by", "What it counts"],
                 (
-                    (code(name), code(module), MEANINGS.get(name, ""))
+                    (code(name), code(module), meanings.get(name, ""))
                     for name, module in sorted(metric_names())
                 ),
             ),
@@ -62,10 +52,15 @@ def _text(value: str | Mapping[str, str]) -> str:
 
 
 def metric_names() -> Iterator[tuple[str, str]]:
-    """The metrics that the functions count: name and module."""
+    """The metrics that the functions count, your own functions' included: name and module."""
     for file, tree in trees("lambdas"):
         for node in ast.walk(tree):
             match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="add_metric"),
+                    args=[ast.Attribute(value=ast.Name(id="Metric"), attr=member), *_],
+                ):
+                    yield Metric[member].value, file.stem
                 case ast.Call(
                     func=ast.Attribute(attr="add_metric"), args=[ast.Constant(value=str(name)), *_]
                 ):

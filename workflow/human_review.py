@@ -39,6 +39,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambdas.loops.restart_policy import RestartRules
+from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, THROTTLED
 from workflow.errors import WorkflowError
 from workflow.steps import LambdaStep, Retry, places
 
@@ -173,16 +174,7 @@ def _start_again() -> list[Retry]:
     """A start can be made again: it is the same start. What people or A2I decided is not retried."""
     return [
         Retry(
-            error_equals=[
-                "TransientServiceError",
-                "Lambda.TooManyRequestsException",
-                "Lambda.ServiceException",
-                "Lambda.AWSLambdaException",
-                "Lambda.SdkClientException",
-                "Lambda.Unknown",
-                "Runtime.ExitError",
-                "Sandbox.Timedout",
-            ],
+            error_equals=[*THROTTLED, *OF_FUNCTIONS, *FUNCTION_DIED],
             interval_seconds=2,
             backoff_rate=2.0,
             max_attempts=8,

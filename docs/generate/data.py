@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
-from docs.generate.reading import attribute_docs, words_of
+from docs.generate.reading import attribute_docs, plain_type, words_of
 from lambdas.loops.ledger import Loop, LoopStatus
 from lambdas.loops.ledger import Outcome as LoopOutcome
 from lambdas.reviews import record
@@ -206,11 +205,7 @@ def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
 
 
 def _kind(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin in (Union, types.UnionType):
-        return _kind(next(one for one in arguments if one is not type(None)))
-    if origin is Literal:
+    plain = plain_type(annotation)
+    if get_origin(plain) is Literal:
         return "text"
-    return {str: "text", int: "number", bool: "flag"}.get(annotation, "map")
+    return {str: "text", int: "number", bool: "flag"}.get(plain, "map")

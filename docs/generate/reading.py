@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from docs.generate.markdown import prose
 from workflow.stack.functions import ROOT
@@ -21,6 +23,7 @@ __all__ = [
     "doc_of",
     "exceptions",
     "first_paragraph",
+    "plain_type",
     "section",
     "trees",
     "words_of",
@@ -59,6 +62,16 @@ def section(doc: str, name: str) -> dict[str, str]:
         if colon and re.fullmatch(r"[\w, ]+", key):
             found |= dict.fromkeys((part.strip() for part in key.split(",")), prose(text))
     return found
+
+
+def plain_type(annotation: Any) -> Any:
+    """A type without what `Annotated` adds to it, and without its None."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return plain_type(arguments[0])
+    if origin in (Union, types.UnionType):
+        return plain_type(next(one for one in arguments if one is not type(None)))
+    return annotation
 
 
 def words_of(module: ModuleType, name: str) -> dict[str, str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
@@ -13,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from docs.generate.markdown import code, table
-from docs.generate.reading import attribute_docs
+from docs.generate.reading import attribute_docs, plain_type
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
@@ -93,18 +92,15 @@ def _value(field: FieldInfo) -> str:
 
 
 def _kind(annotation: Any) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _kind(arguments[0])
-    if origin in (Union, types.UnionType):
-        return _kind(next(one for one in arguments if one is not type(None)))
+    plain = plain_type(annotation)
+    origin = get_origin(plain)
     if origin is Literal:
-        return " or ".join(code(json.dumps(one)) for one in arguments)
+        return " or ".join(code(json.dumps(one)) for one in get_args(plain))
     if origin in (tuple, list):
         return "list of texts"
-    if origin is dict or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+    if origin is dict or (isinstance(plain, type) and issubclass(plain, BaseModel)):
         return "table"
-    return {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}[annotation]
+    return {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}[plain]
 
 
 def _limit(constraint: Any) -> str:

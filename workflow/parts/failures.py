@@ -6,9 +6,11 @@ end of the machine (`red_end`): **Escalate** → **Give claim back** → **Faile
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from workflow.asl.expressions import jsonata
+from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, OF_SERVICES, THROTTLED
 from workflow.steps import Catch, Retry
 
 __all__ = ["CAUSE", "FAILED_STEP", "ONCE_MORE", "TRANSIENT", "caught", "caught_after_review", "in_words"]
@@ -32,63 +34,29 @@ def in_words(failure: str) -> str:
 CAUSE = in_words("$states.input.failure")
 """The error that `caught` has put into the state, in words."""
 
+
+def _retry(errors: Sequence[str], *, attempts: int, longest_wait: int, first_wait: int = 2) -> Retry:
+    return Retry(
+        error_equals=list(errors),
+        interval_seconds=first_wait,
+        backoff_rate=2.0,
+        max_attempts=attempts,
+        max_delay_seconds=longest_wait,
+        jitter_strategy="FULL",
+    )
+
+
 TRANSIENT = [
-    # A function that is throttled is a queue: it may take a while, and there is no hurry.
-    Retry(
-        error_equals=["Lambda.TooManyRequestsException"],
-        interval_seconds=2,
-        backoff_rate=2.0,
-        max_attempts=10,
-        max_delay_seconds=120,
-        jitter_strategy="FULL",
-    ),
-    # The function died, or ran out of time: once more may help, many times would not.
-    Retry(
-        error_equals=["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"],
-        interval_seconds=2,
-        backoff_rate=2.0,
-        max_attempts=2,
-        max_delay_seconds=60,
-        jitter_strategy="FULL",
-    ),
-    Retry(
-        error_equals=[
-            "TransientServiceError",
-            "Lambda.ServiceException",
-            "Lambda.AWSLambdaException",
-            "Lambda.SdkClientException",
-            "Lambda.ClientExecutionTimeoutException",
-            "DynamoDB.InternalServerError",
-            "DynamoDB.InternalServerErrorException",
-            "DynamoDB.ProvisionedThroughputExceededException",
-            "DynamoDB.RequestLimitExceeded",
-            "DynamoDB.ThrottlingException",
-            "DynamoDB.SdkClientException",
-            "SNS.InternalErrorException",
-            "SNS.ThrottledException",
-            "SNS.SdkClientException",
-            "States.Timeout",
-        ],
-        interval_seconds=2,
-        backoff_rate=2.0,
-        max_attempts=5,
-        max_delay_seconds=60,
-        jitter_strategy="FULL",
-    ),
+    _retry(THROTTLED, attempts=10, longest_wait=120),
+    _retry(FUNCTION_DIED, attempts=2, longest_wait=60),
+    _retry([*OF_FUNCTIONS, *OF_SERVICES, "States.Timeout"], attempts=5, longest_wait=60),
 ]
 """What passes by itself, with growing waits and full jitter, so that a crowd of executions does not come back as one.
 
 One definition for all Tasks: names of services that a Task does not call never occur there.
 """
 
-ONCE_MORE = Retry(
-    error_equals=["States.TaskFailed"],
-    interval_seconds=5,
-    backoff_rate=2.0,
-    max_attempts=2,
-    max_delay_seconds=60,
-    jitter_strategy="FULL",
-)
+ONCE_MORE = _retry(["States.TaskFailed"], attempts=2, longest_wait=60, first_wait=5)
 """For the user's steps, which may call any service: what is transient there has a name that is not known here."""
 
 

@@ -128,6 +128,16 @@ def hold(published: PublishedStage, name: str, claim: str, state: str, execution
     )
 
 
+def completed_without_output(published: PublishedStage, name: str, flow: str) -> dict[str, Any]:
+    """A status change that the workflow fails on, and gives back: its detail."""
+    detail = published.event(
+        name, "Completed", flowDefinitionArn=flow, humanLoopOutput={"outputS3Uri": "s3://nowhere/a"}
+    )
+    published.sandbox.events.deliver(detail)
+    handled(published, name)
+    return detail
+
+
 def handled(published: PublishedStage, name: str) -> Loop:
     """Wait until the workflow has recorded what became of a loop: its row."""
 
@@ -724,11 +734,7 @@ class TestClose:
     ) -> None:
         """Also of a status change that the workflow had failed on, and had given back."""
         name = published.name()
-        detail = published.event(
-            name, "Completed", flowDefinitionArn=flow, humanLoopOutput={"outputS3Uri": "s3://nowhere/a"}
-        )
-        published.sandbox.events.deliver(detail)
-        handled(published, name)
+        detail = completed_without_output(published, name, flow)
         assert published.row(name).outcome == "failed"
 
         operate.close(name, "never mind")
@@ -749,11 +755,7 @@ class TestClose:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         name = published.name()
-        detail = published.event(
-            name, "Completed", flowDefinitionArn=flow, humanLoopOutput={"outputS3Uri": "s3://nowhere/a"}
-        )
-        published.sandbox.events.deliver(detail)
-        handled(published, name)
+        completed_without_output(published, name, flow)
         waiting = Waiting(published, role)
         tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
         assert tokens.keep(name, waiting.token)

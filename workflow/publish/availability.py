@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
+
+from workflow.asl.integration import integration_of
+from workflow.asl.walk import states
 
 __all__ = ["not_offered"]
 
@@ -36,28 +38,13 @@ def not_offered(
     """
     named = {name.replace("-", ""): name for name in services}
     callers: dict[str, list[str]] = {}
-    for state, service in _calls(definition):
-        known = named.get(_OTHER_NAMES.get(service, service).replace("-", ""))
-        if known:
-            callers.setdefault(known, []).append(state)
+    for name, state in states(definition):
+        if called := integration_of(state):
+            known = named.get(_OTHER_NAMES.get(called.service, called.service).replace("-", ""))
+            if known:
+                callers.setdefault(known, []).append(name)
     return [
-        f"AWS is not known to offer {service} in {region}: {', '.join(states)} would fail there"
-        for service, states in sorted(callers.items())
+        f"AWS is not known to offer {service} in {region}: {', '.join(names)} would fail there"
+        for service, names in sorted(callers.items())
         if (regions := regions_of(service)) and region not in regions
     ]
-
-
-_INTEGRATION = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:(?:aws-sdk:)?([a-z0-9-]+):")
-
-
-def _calls(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """States with the services that they call, in branches and maps too."""
-    for name, state in machine.get("States", {}).items():
-        matched = re.match(
-            r"arn:aws[a-z-]*:states:[^:]*:[^:]*:(?:aws-sdk:)?([a-z0-9-]+):", str(state.get("Resource", ""))
-        )
-        if matched:
-            yield name, matched[1]
-        for inner in (*state.get("Branches", ()), state.get("Iterator"), state.get("ItemProcessor")):
-            if inner:
-                yield from _calls(inner)

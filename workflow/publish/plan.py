@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from workflow.asl.walk import nested, own_fields
 from workflow.publish.resolution import resolved_resources, revision_parameters
 
 __all__ = [
@@ -217,15 +218,10 @@ def _all_states(resources: Mapping[str, Any]) -> dict[str, Any]:
 def _flattened(machine: Mapping[str, Any], itself: str) -> Iterator[tuple[str, Any]]:
     yield itself, {key: value for key, value in machine.items() if key != "States"}
     for name, state in machine.get("States", {}).items():
-        own = {
-            key: value for key, value in state.items() if key not in ("Branches", "Iterator", "ItemProcessor")
-        }
-        yield name, own
-        for number, branch in enumerate(state.get("Branches", ()), 1):
-            yield from _flattened(branch, f"{name} (branch {number})")
-        for key in ("Iterator", "ItemProcessor"):
-            if key in state:
-                yield from _flattened(state[key], f"{name} (each item)")
+        yield name, own_fields(state)
+        for number, inside in enumerate(nested(state), 1):
+            which = f"branch {number}" if inside.field == "Branches" else "each item"
+            yield from _flattened(inside.machine, f"{name} ({which})")
 
 
 def _diff(before: Any, after: Any) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 from troposphere import Template
 
 from workflow.asl.checks import RESULTS, check
+from workflow.asl.integration import integration_of
+from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.user_steps import declared_permissions, shown
@@ -123,7 +125,7 @@ def _function(name: str, state: str | None, places: Mapping[str, str], root: Pat
 def _declared(post_review: Path, definition: Mapping[str, Any]) -> dict[str, list[Statement]]:
     """What the user's file declares for steps that do not say on what they act."""
     declared = {}
-    known = dict(_states(definition))
+    known = dict(states(definition))
     for name, permissions in declared_permissions(post_review).items():
         place = f"{shown(post_review)}: permissions of {name!r}"
         if name not in known:
@@ -155,7 +157,7 @@ def _astray_in_steps(
 ) -> Iterator[str]:
     """The same of steps: what they declare, and what they name."""
     known = [*NAMES_IN_STEPS, *(f"{one.name}Arn" for one in functions)]
-    states = dict(_states(definition))
+    known_states = dict(states(definition))
     written = set()
     for step, permissions in declared.items():
         for resource in [resource for permission in permissions for resource in permission.resources]:
@@ -170,18 +172,12 @@ def _astray_in_steps(
                     hint = (
                         f"did you mean {close[0]!r}?" if close else f"it may name {', '.join(NAMES_IN_STEPS)}"
                     )
-                    saying = (step for step in statement.steps if f"${{{name}" in json.dumps(states[step]))
+                    saying = (
+                        step for step in statement.steps if f"${{{name}" in json.dumps(known_states[step])
+                    )
                     step = next(saying, statement.steps[0])
                     place = f"{places[step]}: " if step in places else ""
                     yield f"{place}state {step!r}: ${{{name}}} is no name that a step knows; {hint}"
-
-
-def _states(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, state in machine["States"].items():
-        yield name, state
-        for inner in (*state.get("Branches", ()), state.get("Iterator"), state.get("ItemProcessor")):
-            if inner:
-                yield from _states(inner)
 
 
 def _with_functions(
@@ -194,7 +190,10 @@ def _with_functions(
     """
     filled = copy.deepcopy(dict(definition))
     names: dict[str, str] = {}
-    for state_name, state in _tasks(filled):
+    for state_name, state in states(filled):
+        called = integration_of(state)
+        if called is None or (called.service, called.action, called.is_sdk) != ("lambda", "invoke", False):
+            continue
         for field in ("Parameters", "Arguments"):
             named = state.get(field)
             if not isinstance(named, dict) or not isinstance(named.get("FunctionName"), str):
@@ -217,16 +216,6 @@ def _with_functions(
             names.setdefault(name, state_name)
             named["FunctionName"] = "${" + _camel(name) + "Arn}"
     return filled, names
-
-
-def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All Tasks that run a function, in branches and maps too."""
-    for name, state in machine["States"].items():
-        if str(state.get("Resource", "")).startswith("arn:aws:states:::lambda:invoke"):
-            yield name, state
-        for inner in (*state.get("Branches", ()), state.get("Iterator"), state.get("ItemProcessor")):
-            if inner:
-                yield from _tasks(inner)
 
 
 def _camel(name: str) -> str:

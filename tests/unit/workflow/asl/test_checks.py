@@ -12,8 +12,8 @@ from botocore.loaders import Loader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow.asl.calls import problems_of_call
 from workflow.asl.checks import RESULTS, Finding, check
+from workflow.asl.checks.calls import problems_of_call
 from workflow.machine import build_definition
 from workflow.steps import (
     AwsSdkTask,

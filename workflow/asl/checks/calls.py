@@ -19,6 +19,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+from workflow.asl.integration import integration_of
+
 __all__ = ["actions_of", "problems_of_call"]
 
 _OPTIMIZED = {
@@ -74,11 +76,11 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
     Args:
         state: in Amazon States Language.
     """
-    match = re.search(r":states:::(aws-sdk:)?(\w+):(\w+)(\.\w+(:2)?)?$", str(state.get("Resource")))
-    if match is None:
+    called = integration_of(state)
+    if called is None:
         return
-    sdk, service, action = match[1], match[2], match[3]
-    model = _model(service if sdk else _OPTIMIZED.get(f"{service}:{action}", ""))
+    service, action, is_sdk = called.service, called.action, called.is_sdk
+    model = _model(service if is_sdk else _OPTIMIZED.get(f"{service}:{action}", ""))
     operation = model.get("operations", {}).get(action[:1].upper() + action[1:])
     if operation is None:
         return
@@ -86,7 +88,7 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
     given = state.get(where, {})
     shape = model["shapes"][operation["input"]["shape"]] if "input" in operation else {"members": {}}
     if isinstance(given, Mapping):
-        yield from _problems(given, shape, f"{where}: {service}:{action}", model, is_exact=not sdk)
+        yield from _problems(given, shape, f"{where}: {service}:{action}", model, is_exact=not is_sdk)
 
 
 def _problems(

@@ -1,0 +1,67 @@
+"""What an ASL validator says that is not ours: `statelint`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from workflow.asl.checks.problem import Problem
+from workflow.asl.walk import Machine, nested
+
+__all__ = ["problems_of_validator"]
+
+
+def problems_of_validator(definition: Machine) -> Iterator[Problem]:
+    """The validator's findings, but for those that the other checks have, with more."""
+    from statelint.linter import Linter  # type: ignore[import-untyped]
+
+    paths = dict(_paths(definition, "State Machine"))
+    language = str(definition.get("QueryLanguage", "JSONPath"))
+    for problem in Linter.validate(_for_the_validator(definition, language)):
+        if re.match(
+            r"No (state|transition|terminal state) found|State .* is also defined|StartAt value", problem
+        ):
+            continue  # `structure` says it.
+        within = [path for path in paths if re.search(rf"{re.escape(path)}(?=[.\s\"\[]|$)", problem)]
+        path = max(within, key=len, default=None)
+        if path is None:
+            yield None, f"{problem} (statelint)"
+        else:
+            message = problem.replace(f' at "{path}"', "").replace(f"{path}.", "").replace(path, "it")
+            yield paths[path], f"{message} (statelint)"
+
+
+def _paths(machine: Machine, at: str) -> Iterator[tuple[str, str]]:
+    """Where the validator finds a state, and the state's name."""
+    for name, state in machine["States"].items():
+        path = f"{at}.States.{name}"
+        yield path, name
+        for inside in nested(state):
+            yield from _paths(inside.machine, f"{path}.{inside.path}")
+
+
+def _for_the_validator(value: Any, language: str) -> Any:
+    """Take out what statelint 3.1 does not know, and Step Functions does.
+
+    Variables in JSONPath states, labels, the readers' and writers' configurations, expressions in place of numbers.
+    """
+    if isinstance(value, list):
+        return [_for_the_validator(item, language) for item in value]
+    if isinstance(value, str) and re.match(r"\$|States\.", value):
+        return re.sub(r"(?<![$\w])\$(?=[A-Za-z_])", "$.", value)
+    if not isinstance(value, Mapping):
+        return value
+    own = str(value.get("QueryLanguage", language)) if "Type" in value else language
+    plain = {}
+    for key, item in value.items():
+        if (key == "Assign" and own == "JSONPath") or key in ("Label", "ReaderConfig", "WriterConfig"):
+            continue
+        if key.endswith(_NUMBERS) and isinstance(item, str) and item.startswith("{%"):
+            plain[key] = 1
+        else:
+            plain[key] = _for_the_validator(item, language if key == "States" else own)
+    return plain
+
+
+_NUMBERS = ("Seconds", "MaxConcurrency", "Count", "Percentage", "MaxItemsPerBatch", "MaxInputBytesPerBatch")

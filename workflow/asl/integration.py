@@ -9,10 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["PARTITION", "Integration", "arguments_of", "integration_of"]
+__all__ = ["FORMS", "PARTITION", "Integration", "arguments_of", "integration_of"]
 
 PARTITION = r"(?:[\w-]+|\$\{[\w:]+\})"
 """A pattern for the partition in an ARN: `aws`, `aws-cn`, or a placeholder for it."""
+
+
+FORMS = ("", ".sync", ".sync:2", ".waitForTaskToken")
+"""What a Task waits for: the response, the end of what it starts (two ways to say it), somebody with its token."""
 
 
 class Integration(NamedTuple):
@@ -21,8 +25,7 @@ class Integration(NamedTuple):
     Attributes:
         service: as Step Functions writes it: `sns`, `sagemakera2iruntime`.
         action: in camelCase: `publish`, `startHumanLoop`.
-        form: what the Task waits for: empty (for the response), `.sync`, `.sync:2` or `.waitForTaskToken`. One that
-            Step Functions does not know is here as it is written.
+        form: what the Task waits for, one of `FORMS`; one that Step Functions does not know is as it is written.
         is_sdk: whether it is an AWS SDK integration, not one that Step Functions has optimized.
     """
 
@@ -47,6 +50,6 @@ _RESOURCE = re.compile(
 )
 
 
-def arguments_of(part: Mapping[str, Any]) -> Any:
-    """What a Task hands to a service, or a reader or writer of a Map to S3: an object, an expression, or None."""
-    return part.get("Arguments", part.get("Parameters"))
+def arguments_of(part: Mapping[str, Any], default: Any = None) -> Any:
+    """What a Task hands to a service, or a reader or writer of a Map to S3: an object, or an expression for one."""
+    return part.get("Arguments", part.get("Parameters", default))

@@ -21,9 +21,10 @@ from workflow.asl.integration import integration_of
 from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
-from workflow.parts.user_steps import declared_permissions, shown
-from workflow.stack.functions import ROOT, Function, checked_permissions, function
+from workflow.parts.user_steps import shown
+from workflow.stack.functions import ROOT, Function, function
 from workflow.stack.permissions import Statement, statements_for
+from workflow.stack.permissions.declared import declared_for
 from workflow.stack.queries import QUERIES
 from workflow.stack.references import astray, leads_nowhere
 from workflow.stack.reviews_table import table_input
@@ -74,7 +75,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     own = _own(made_at, post_review)
     if findings := check(definition, functions=known, places=made_at, results=RESULTS, own=own):
         raise WorkflowError("\n".join(map(str, findings)))
-    declared = _declared(post_review, definition)
+    declared = declared_for(definition, post_review)
     statements = statements_for(definition, declared, places=made_at)
     template = build_template(definition, functions, statements, reviews_table=table_input(), queries=QUERIES)
     made = template.to_dict()
@@ -120,21 +121,6 @@ def _function(name: str, state: str | None, places: Mapping[str, str], root: Pat
             raise
         place = f" ({places[state]})" if state in places else ""
         raise WorkflowError(f"state {state!r}{place}: {error}") from None
-
-
-def _declared(post_review: Path, definition: Mapping[str, Any]) -> dict[str, list[Statement]]:
-    """What the user's file declares for steps that do not say on what they act."""
-    declared = {}
-    known = dict(states(definition))
-    for name, permissions in declared_permissions(post_review).items():
-        place = f"{shown(post_review)}: permissions of {name!r}"
-        if name not in known:
-            raise WorkflowError(f"{place}: the workflow has no such step")
-        declared[name] = [
-            Statement(permission.actions, permission.resources, steps=(name,))
-            for permission in checked_permissions(permissions, place)
-        ]
-    return declared
 
 
 def _astray_in_functions(functions: Iterable[Function], template: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,122 @@
+"""What a state hands over, made plain: fields in one order, placeholders as ASL, values that are JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from workflow.asl.origin import name_of
+from workflow.asl.sdk import ExecutionInput, Placeholder
+from workflow.asl.walk import NESTED
+from workflow.errors import WorkflowError
+
+__all__ = ["machine_language", "plain_state"]
+
+machine_language: ContextVar[str] = ContextVar(
+    "query language of the machine being rendered", default="JSONPath"
+)
+
+
+def plain_state(raw: dict[str, Any], state: Any) -> dict[str, Any]:
+    """Give a state's fields their order, and make placeholders ASL."""
+    language = raw.get("QueryLanguage", machine_language.get())
+
+    def error(path: str, message: str) -> WorkflowError:
+        return WorkflowError(f"{name_of(state)}, {path}: {message}")
+
+    return {
+        name: value
+        for name in sorted(raw, key=lambda name: (_READING_ORDER.get(name, len(_READING_ORDER)), name))
+        for name, value in _plain_item(name, raw[name], None, language, name, error)
+    }
+
+
+def _plain_item(
+    name: Any,
+    value: Any,
+    template: str | None,
+    language: str,
+    path: str,
+    error: Callable[[str, str], WorkflowError],
+) -> Iterator[tuple[str, Any]]:
+    if not isinstance(name, str):
+        raise error(path, f"a key must be a string, not {name!r}")
+    inside = template
+    if template is None and name in NESTED:
+        yield name, value  # rendered before
+        return
+    if template is None:
+        inside = (
+            "JSONPath"
+            if name in _PATH_TEMPLATES
+            else "JSONata"
+            if name in _EXPRESSIONS
+            else language
+            if name == "Assign"
+            else None
+        )
+    if isinstance(value, Placeholder):
+        if inside == "JSONata":
+            yield name, _jsonata(value)
+        elif template == "JSONPath":
+            yield f"{name}.$", value.to_jsonpath()
+        elif template is None and (name.endswith("Path") or name == "Variable"):
+            yield name, value.to_jsonpath()
+        else:
+            raise error(
+                path, "a placeholder cannot be all of it; put it into one of its fields, or use a path"
+            )
+    else:
+        yield name, _plain_value(value, inside, language, path, error)
+
+
+def _plain_value(
+    value: Any, template: str | None, language: str, path: str, error: Callable[[str, str], WorkflowError]
+) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: plain
+            for key, item in value.items()
+            for name, plain in _plain_item(key, item, template, language, f"{path}.{key}", error)
+        }
+    if isinstance(value, list | tuple):
+        return [_plain_value(item, template, language, f"{path}[{n}]", error) for n, item in enumerate(value)]
+    if isinstance(value, Placeholder):
+        if template == "JSONata":
+            return _jsonata(value)
+        raise error(path, "a placeholder cannot stand in a list; name a field for it, or use States.Array(…)")
+    if (
+        value is None
+        or isinstance(value, str | bool | int)
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
+        return value
+    raise error(path, f"{value!r} is not JSON")
+
+
+def _jsonata(placeholder: Any) -> str:
+    root = "$states.context.Execution.Input" if isinstance(placeholder, ExecutionInput) else "$states.input"
+    steps = (
+        f"[{name}]" if isinstance(name, int) else f".{name}" if name.isidentifier() else f".`{name}`"
+        for name in placeholder._get_path()
+    )
+    return f"{{% {root}{''.join(steps)} %}}"
+
+
+_READING_ORDER = {
+    name: position
+    for position, name in enumerate(
+        """
+        Type Comment QueryLanguage Resource Credentials InputPath Parameters Arguments ItemReader ItemsPath
+        Items ItemSelector ItemBatcher MaxConcurrency MaxConcurrencyPath ToleratedFailureCount
+        ToleratedFailureCountPath ToleratedFailurePercentage ToleratedFailurePercentagePath Label Seconds
+        SecondsPath Timestamp TimestampPath Error ErrorPath Cause CausePath Result ResultSelector ResultPath
+        OutputPath Assign Output TimeoutSeconds TimeoutSecondsPath HeartbeatSeconds HeartbeatSecondsPath
+        Choices Default Branches ItemProcessor Iterator ResultWriter Next End Retry Catch
+        """.split()  # noqa: SIM905 (a list of fifty lines is no easier to read)
+    )
+}
+_PATH_TEMPLATES = ("Parameters", "ResultSelector", "ItemSelector", "BatchInput")
+_EXPRESSIONS = ("Arguments", "Output", "Items")

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workflow.asl.graph import Became, mermaid, svg
+from workflow.asl.walk import nested
 from workflow.steps import (
     AwsSdkTask,
     Catch,
@@ -32,7 +33,7 @@ from workflow.steps import (
     definition,
 )
 
-EVERY_STEP = json.loads((Path(__file__).parents[1] / "golden" / "every_step.json").read_text())
+EVERY_STEP = json.loads((Path(__file__).parents[2] / "golden" / "every_step.json").read_text())
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -281,9 +282,8 @@ def test_nested_states_lie_in_what_holds_them_and_others_apart(machine: dict[str
     def walk(machine: dict[str, Any], outer: set[str]) -> None:
         for name, state in machine["States"].items():
             holders[name] = outer
-            for nested in [*state.get("Branches", []), state.get("ItemProcessor"), state.get("Iterator")]:
-                if nested:
-                    walk(nested, outer | {name})
+            for held in nested(state):
+                walk(held.machine, outer | {name})
 
     walk(machine, set())
     assert holders.keys() == places.keys()

@@ -733,7 +733,7 @@ def test_the_order_of_states_does_not_matter() -> None:
 
 
 def test_every_class_of_the_door_is_derived_or_says_what_to_declare() -> None:
-    golden = json.loads((Path(__file__).parents[1] / "golden" / "every_step.json").read_text())
+    golden = json.loads((Path(__file__).parents[2] / "golden" / "every_step.json").read_text())
     declared: dict[str, list[Statement]] = {}
     while True:
         try:

@@ -143,7 +143,7 @@ def _astray_in_steps(
 ) -> Iterator[str]:
     """The same of steps: what they declare, and what they name."""
     known = [*NAMES_IN_STEPS, *(f"{one.name}Arn" for one in functions)]
-    known_states = dict(states(definition))
+    by_name = dict(states(definition))
     written = set()
     for step, permissions in declared.items():
         for resource in [resource for permission in permissions for resource in permission.resources]:
@@ -158,9 +158,7 @@ def _astray_in_steps(
                     hint = (
                         f"did you mean {close[0]!r}?" if close else f"it may name {', '.join(NAMES_IN_STEPS)}"
                     )
-                    saying = (
-                        step for step in statement.steps if f"${{{name}" in json.dumps(known_states[step])
-                    )
+                    saying = (step for step in statement.steps if f"${{{name}" in json.dumps(by_name[step]))
                     step = next(saying, statement.steps[0])
                     place = f"{places[step]}: " if step in places else ""
                     yield f"{place}state {step!r}: ${{{name}}} is no name that a step knows; {hint}"

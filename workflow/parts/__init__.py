@@ -5,5 +5,6 @@ records.py     what is written into the ledger
 messages.py    what is sent to people and programs
 failures.py    what is tried again, and what happens to the rest
 answers.py     the answer to workflows that wait for a loop
+state.py       what the state of an execution holds that no definition says
 user_steps.py  the user's post-review steps, as part of a branch
 """

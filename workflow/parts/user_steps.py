@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from workflow.asl.integration import FORMS
 from workflow.errors import AfterloopError, WorkflowError
 from workflow.parts.failures import ONCE_MORE, TRANSIENT, caught_after_review
 from workflow.steps import Chain, Retry, State, inside, places, reachable
@@ -108,7 +109,7 @@ def _retries(task: State) -> list[Retry]:
 
     Not for any failure if it waits for a job or an answer: that would be another job, or another question.
     """
-    waits = str(task.resource).endswith((".sync", ".sync:2", ".waitForTaskToken"))
+    waits = str(task.resource).endswith(FORMS[1:])
     return TRANSIENT if waits else [*TRANSIENT, ONCE_MORE]
 
 

@@ -16,11 +16,12 @@ from typing import Any
 
 from troposphere import Template
 
-from workflow.asl.checks import RESULTS, check
+from workflow.asl.checks import check
 from workflow.asl.integration import integration_of
 from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
+from workflow.parts.state import EVENT, RESULTS
 from workflow.parts.user_steps import shown
 from workflow.stack.functions import ROOT, Function, function
 from workflow.stack.permissions import Statement, statements_for
@@ -73,7 +74,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     functions = _functions(names, made_at, root)
     known = [one.name for one in functions]
     own = _own(made_at, post_review)
-    if findings := check(definition, functions=known, places=made_at, results=RESULTS, own=own):
+    if findings := check(definition, functions=known, places=made_at, event=EVENT, results=RESULTS, own=own):
         raise WorkflowError("\n".join(map(str, findings)))
     declared = declared_for(definition, post_review)
     statements = statements_for(definition, declared, places=made_at)

@@ -27,28 +27,7 @@ from workflow.asl.checks.tasks import problems_of_action, problems_of_function
 from workflow.asl.checks.validator import problems_of_validator
 from workflow.asl.walk import Machine, State, machines
 
-__all__ = ["EVENT", "RESULTS", "Finding", "Shape", "check"]
-
-EVENT: Shape = {
-    **dict.fromkeys(["version", "id", "detail-type", "source", "account", "time", "region", "resources"]),
-    "replay-name": None,
-    "detail": {
-        **dict.fromkeys(["creationTime", "failureCode", "failureReason", "flowDefinitionArn"]),
-        **dict.fromkeys(["humanLoopArn", "humanLoopName", "humanLoopStatus"]),
-        "humanLoopOutput": {"outputS3Uri": None},
-    },
-}
-"""The status-change event (Use Amazon CloudWatch Events in Amazon Augmented AI, SageMaker developer guide)."""
-
-_REVIEW: Shape = dict.fromkeys(
-    """
-    location outputLocation taskType answers fields compared changed added removed unresolved agreement overruled
-    secondsSpent activationConditions
-    """.split()  # noqa: SIM905 (the words are what matters)
-)
-
-RESULTS: Mapping[str, Shape] = {"Collect review": {"review": _REVIEW}, "Keep answers": {"review": _REVIEW}}
-"""What states add that no definition says, by state name: a review's figures (`lambdas.reviews.review.summarise`)."""
+__all__ = ["Finding", "Shape", "check"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +54,7 @@ def check(
     *,
     functions: Collection[str] = (),
     places: Mapping[str, str] = {},
-    event: Shape = EVENT,
+    event: Shape = None,
     results: Mapping[str, Shape] = {},
     own: Collection[str] = (),
 ) -> list[Finding]:
@@ -86,7 +65,7 @@ def check(
         functions: names of the functions that exist, as their files are called (`collect_review`) or in
             CamelCase; none to leave functions unchecked.
         places: state name to "file:line", as `workflow.steps.places` gives it.
-        event: what the machine's input may hold.
+        event: what the machine's input may hold; None for anything.
         results: state name to what it is known to add, key by key: of a function's result, say.
         own: names of states whose calls of APIs are known to be right: models of services are not read for them.
 

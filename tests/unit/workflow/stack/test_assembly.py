@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from docs.generate.sample import summary
-from workflow.asl.checks import RESULTS
 from workflow.errors import WorkflowError
+from workflow.parts.state import RESULTS
 from workflow.stack.assembly import Assembly, assemble
 from workflow.stack.functions import ROOT
 from workflow.stack.references import astray

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow.asl.checks import RESULTS, Finding, check
+from workflow.asl.checks import Finding, check
 from workflow.machine import build_definition
+from workflow.parts.state import EVENT, RESULTS
 from workflow.steps import (
     AwsSdkTask,
     Catch,
@@ -37,7 +38,8 @@ EVERY_STEP = json.loads((Path(__file__).parents[2] / "golden" / "every_step.json
 
 
 def said(machine: dict[str, Any], **options: Any) -> list[str]:
-    return [str(finding) for finding in check(machine, **options)]
+    """What is found, if the input is the event unless told otherwise."""
+    return [str(finding) for finding in check(machine, **{"event": EVENT, **options})]
 
 
 def task(name: str, **fields: Any) -> Task:
@@ -559,7 +561,7 @@ def test_what_an_independent_validator_says(state: dict[str, Any], message: str)
     machine = one(
         {"Type": "Map", "ItemProcessor": {"StartAt": "In. side", "States": {"In. side": state}}, "End": True}
     )
-    findings = check(machine)
+    findings = check(machine, event=EVENT)
     assert any(finding.state == "In. side" and message in finding.message for finding in findings), findings
 
 
@@ -568,7 +570,7 @@ def test_what_an_independent_validator_says(state: dict[str, Any], message: str)
 
 def test_a_finding_is_one_line_with_the_place_in_the_users_file() -> None:
     chain = Chain([task("First", result_path="$.x"), task("Last", parameters={"x.$": "$.y"})])
-    [finding] = check(definition(chain), places=places(chain))
+    [finding] = check(definition(chain), event=EVENT, places=places(chain))
     assert finding.state == "Last"
     assert re.fullmatch(
         r"tests/unit/workflow/asl/checks/test_checks\.py:\d+: state 'Last': "
@@ -586,14 +588,14 @@ def test_findings_come_in_the_order_of_the_states() -> None:
         Stray={"Type": "Succeed"},
         Last={"Type": "Succeed"},
     )
-    assert [finding.state for finding in check(machine)] == ["Step", "Second", "Second", "Stray"]
-    assert len({str(finding) for finding in check(machine)}) == 4
+    assert [finding.state for finding in check(machine, event=EVENT)] == ["Step", "Second", "Second", "Stray"]
+    assert len({str(finding) for finding in check(machine, event=EVENT)}) == 4
     assert str(Finding("It is large.")) == "It is large."
 
 
 def test_the_findings_of_every_step_are_true() -> None:
     """That machine reads three paths that nobody provides; it has nothing else wrong with it."""
-    assert [(finding.state, finding.message.split(":")[0]) for finding in check(EVERY_STEP)] == [
+    assert [(finding.state, finding.message.split(":")[0]) for finding in check(EVERY_STEP, event=EVENT)] == [
         ("Collect", "$.heartbeat"),
         ("Start human loop", "$['location']['human loop']"),
         ("Task", "$.limit"),
@@ -621,7 +623,7 @@ def test_200_states_take_well_under_a_second() -> None:
         machine["States"][f"S{number}"] = state
     machine["States"]["S200"] = {"Type": "Succeed"}
     started = time.process_time()
-    assert check(machine) == []
+    assert check(machine, event=EVENT) == []
     assert time.process_time() - started < 1
 
 

@@ -42,32 +42,13 @@ from workflow.stack.dependencies import local
 from workflow.stack.functions import ROOT
 from workflow.stack.stages import Stage, UnknownStage, load_stage
 
-__all__ = ["LOCAL_STAGE", "STORIES", "Story", "publish_local", "run", "subscribed_queue"]
+__all__ = ["FLOW_DEFINITIONS", "STORIES", "Story", "local_stage", "publish_local", "run", "subscribed_queue"]
 
 PATIENCE_SECONDS = 90
 PAST = 400
 """Reviews that are invented for the report: of four alone it could say little."""
 
 PAST_DAYS = 30
-
-
-def _local_stage(settings: Path) -> Stage:
-    """The stage of the settings file, or the one that the project is shipped with if it is there no more."""
-    try:
-        return load_stage(settings, "local")
-    except UnknownStage:
-        return Stage(
-            name="local",
-            account=ACCOUNT_ID,
-            region=REGION,
-            output_buckets=("human-review-outputs",),
-            document_buckets=("human-review-documents",),
-            restart=RestartRules(back_off=BackOff(first_seconds=1, max_seconds=5)),
-        )
-
-
-LOCAL_STAGE = _local_stage(ROOT / "stages.toml")
-"""As any stage; it backs off for seconds, where others take minutes."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +132,14 @@ def run(
     Returns:
         Whether every loop ended as it should.
     """
+    stage = local_stage()
     with console.status("Starting the sandbox"), _started(port) as sandbox:
         say(console, f"Sandbox at {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
-        with console.status(f"Publishing the stage {LOCAL_STAGE.name!r}"):
-            outputs = publish_local(sandbox)
+        with console.status(f"Publishing the stage {stage.name!r}"):
+            outputs = publish_local(sandbox, stage)
         say(console, f"Published: {outputs['StateMachine']}\n")
         watch = Watch(sandbox, outputs)
-        driver = threading.Thread(target=_drive, args=(sandbox, outputs, watch), daemon=True)
+        driver = threading.Thread(target=_drive, args=(sandbox, stage, outputs, watch), daemon=True)
         with _showing(watch, console) as show:
             driver.start()
             deadline = time.monotonic() + PATIENCE_SECONDS
@@ -180,12 +162,34 @@ def run(
         return not problems
 
 
-def publish_local(sandbox: Sandbox, stage: Stage = LOCAL_STAGE) -> dict[str, str]:
-    """Make buckets and flow definitions in a sandbox and publish a stage to it.
+def local_stage(settings: Path = ROOT / "stages.toml") -> Stage:
+    """The stage `local` of the settings, or the one that the project is shipped with if they have it no more.
+
+    It is a stage as any other, but backs off for seconds, where others take minutes.
+
+    Raises:
+        SettingsError: the settings do not hold.
+    """
+    try:
+        return load_stage(settings, "local")
+    except UnknownStage:
+        return Stage(
+            name="local",
+            account=ACCOUNT_ID,
+            region=REGION,
+            output_buckets=("human-review-outputs",),
+            document_buckets=("human-review-documents",),
+            restart=RestartRules(back_off=BackOff(first_seconds=1, max_seconds=5)),
+        )
+
+
+def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str]:
+    """Make buckets and flow definitions in a sandbox and publish a stage to it, `local_stage()` if none is given.
 
     Returns:
         The stack's outputs.
     """
+    stage = stage or local_stage()
     s3 = sandbox.client("s3")
     for bucket in (*stage.output_buckets, *stage.document_buckets):
         s3.create_bucket(Bucket=bucket)
@@ -260,13 +264,12 @@ def _stay(console: Console, sandbox: Sandbox) -> None:
 # What people and the service do
 
 
-def _drive(sandbox: Sandbox, outputs: dict[str, str], watch: Watch) -> None:
+def _drive(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch) -> None:
     try:
-        functions = sandbox.client("lambda")
         for story in STORIES:
             if story.name.endswith("-attempt-2"):
                 continue  # Started by the workflow.
-            _start(sandbox, functions, outputs["StartLoop"], story)
+            _start(sandbox, stage, outputs["StartLoop"], story)
         for story in STORIES:
             if story.stopped:
                 sandbox.client("sagemaker-a2i-runtime").stop_human_loop(HumanLoopName=story.name)
@@ -279,19 +282,19 @@ def _drive(sandbox: Sandbox, outputs: dict[str, str], watch: Watch) -> None:
         watch.broken = error
 
 
-def _start(sandbox: Sandbox, functions: Any, function: str, story: Story) -> None:
+def _start(sandbox: Sandbox, stage: Stage, function: str, story: Story) -> None:
     task: dict[str, Any]
     if story.sample.task_type == "custom":
         task = {"type": "custom", "inputContent": story.sample.prediction}
     elif story.sample.task_type == "textract":
-        document = story.sample.upload(sandbox.client("s3"), LOCAL_STAGE.document_buckets[0])
+        document = story.sample.upload(sandbox.client("s3"), stage.document_buckets[0])
         task = {"type": "textract", "request": {"Document": document, "FeatureTypes": ["FORMS"]}}
     else:
-        image = story.sample.upload(sandbox.client("s3"), LOCAL_STAGE.document_buckets[0])
+        image = story.sample.upload(sandbox.client("s3"), stage.document_buckets[0])
         task = {"type": "rekognition", "request": {"Image": image}}
     arn = f"arn:aws:sagemaker:{sandbox.region}:{sandbox.account_id}:flow-definition/{story.flow_definition}"
     request = {"humanLoopName": story.name, "flowDefinitionArn": arn, "task": task}
-    answer = functions.invoke(FunctionName=function, Payload=json.dumps(request))
+    answer = sandbox.client("lambda").invoke(FunctionName=function, Payload=json.dumps(request))
     payload = json.load(answer["Payload"])
     if "FunctionError" in answer:
         raise RuntimeError(f"{story.name} could not be started: {payload}")

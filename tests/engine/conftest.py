@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 
 from sandbox.engine import Sandbox
-from sandbox.local import LOCAL_STAGE, publish_local
+from sandbox.local import local_stage, publish_local
 from tests.engine.published import PublishedStage
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def published(sandbox: Sandbox, eventually: Callable[..., object]) -> PublishedStage:
     """The stage `local`, published to the shared sandbox by the same code that publishes to AWS."""
-    return PublishedStage(sandbox, LOCAL_STAGE, publish_local(sandbox), eventually)
+    return PublishedStage(sandbox, local_stage(), publish_local(sandbox), eventually)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from sandbox.engine import Sandbox
-from sandbox.local import FLOW_DEFINITIONS, LOCAL_STAGE
+from sandbox.local import FLOW_DEFINITIONS, local_stage
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.documentation import PAGES, Story, copy_of_the_project, story_environment
 from workflow.operations.client import LoopsClient
@@ -35,18 +35,19 @@ STORIES = [page for page in PAGES if page not in ELSEWHERE]
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Sandbox]:
     """An engine of its own, as the tutorial leaves it: buckets, flow definitions, the stage dev, a review."""
+    stage = local_stage()
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
-        for bucket in (*LOCAL_STAGE.output_buckets, *LOCAL_STAGE.document_buckets):
+        for bucket in (*stage.output_buckets, *stage.document_buckets):
             running.client("s3").create_bucket(Bucket=bucket)
         for name, (task_type, workers, conditions) in FLOW_DEFINITIONS.items():
             running.flow_definitions.create(
                 name,
-                LOCAL_STAGE.output_buckets[0],
+                stage.output_buckets[0],
                 task_count=workers,
                 task_type=task_type,
                 conditions=conditions,
             )
-        dev = {"region": "us-east-1", "output_buckets": list(LOCAL_STAGE.output_buckets)}
+        dev = {"region": "us-east-1", "output_buckets": list(stage.output_buckets)}
         publish_to(running, checked_stage("stages.toml", "dev", dev))
         content = SUPPORT_MESSAGE.prediction
         LoopsClient("dev", running.session).start_custom(

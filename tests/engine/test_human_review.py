@@ -15,7 +15,7 @@ import pytest
 from lambdas.loops.agreed_answer import MOST_BYTES
 from lambdas.loops.restart_policy import RestartRules
 from lambdas.loops.waiting import Tokens
-from sandbox.local import LOCAL_STAGE
+from sandbox.local import local_stage
 from sandbox.samples import MODERATION, SUPPORT_MESSAGE, Field, form
 from tests.engine.published import PublishedStage
 from workflow.human_review import HumanReview
@@ -697,7 +697,7 @@ def extended(published: PublishedStage, tmp_path_factory: pytest.TempPathFactory
     post_review = tmp_path_factory.mktemp("extended") / "post_review.py"
     post_review.write_text(POST_REVIEW)
     # Of one flow definition's loops only: what other tests do is none of its business.
-    stage = LOCAL_STAGE.model_copy(update={"name": "extended", "flow_definitions": (EXTENDED_FLOW,)})
+    stage = local_stage().model_copy(update={"name": "extended", "flow_definitions": (EXTENDED_FLOW,)})
     account = Account(published.sandbox.session)
     package = make_package(
         stage, assemble(post_review), local(), account=account.id, artifact_bucket=account.artifact_bucket

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.engine import Sandbox
 from sandbox.errors import SandboxError
-from sandbox.local import STORIES, _local_stage
+from sandbox.local import STORIES, local_stage
 from workflow.errors import SettingsError
 from workflow.stack.stages import load_stage
 
@@ -53,16 +53,16 @@ def test_a_port_that_cannot_be_is_told(port: int) -> None:
         Sandbox.start(port=port)
 
 
-def test_the_local_stage_is_there_without_its_table(tmp_path: Path) -> None:
+def test_thelocal_stage_is_there_without_its_table(tmp_path: Path) -> None:
     path = tmp_path / "stages.toml"
-    assert _local_stage(path) == load_stage(ROOT / "stages.toml", "local")
+    assert local_stage(path) == load_stage(ROOT / "stages.toml", "local")
     path.write_text('[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')
-    assert _local_stage(path) == load_stage(ROOT / "stages.toml", "local")
+    assert local_stage(path) == load_stage(ROOT / "stages.toml", "local")
     path.write_text('[stages.local]\nregion = "eu-west-1"\noutput_buckets = ["reviewed"]\n')
-    assert _local_stage(path).region == "eu-west-1"
+    assert local_stage(path).region == "eu-west-1"
     path.write_text("[stages.local]\nregoin = 1\n")
     with pytest.raises(SettingsError, match="did you mean 'region'"):
-        _local_stage(path)
+        local_stage(path)
 
 
 def _processes_with(mark: str) -> list[str]:

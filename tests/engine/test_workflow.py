@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.loops.reconciling import claim_id
 from lambdas.loops.restart_policy import BackOff, RestartRules
-from sandbox.local import LOCAL_STAGE
+from sandbox.local import local_stage
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
 from tests.engine.published import PublishedStage
 from workflow.publish.account import Account
@@ -108,7 +108,7 @@ EXPIRING, NIGHT = "expiring", "expiring-at-night"
 @pytest.fixture(scope="module")
 def expiring(published: PublishedStage) -> PublishedStage:
     """A stage of its own, whose expired loops go to another team."""
-    stage = LOCAL_STAGE.model_copy(
+    stage = local_stage().model_copy(
         update={
             "name": "expiring",
             "flow_definitions": (EXPIRING, NIGHT),

@@ -1,0 +1,30 @@
+"""What importing the sandbox needs: its own code and the project's, and no settings."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from workflow.stack.functions import ROOT
+
+IMPORT_ALL = """
+import importlib, pkgutil, sandbox
+for module in pkgutil.iter_modules(sandbox.__path__, "sandbox."):
+    print(importlib.import_module(module.name).__file__)
+"""
+
+
+def test_every_module_is_imported_beside_settings_that_do_not_hold(tmp_path: Path) -> None:
+    for folder in ("lambdas", "sandbox", "workflow"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "stages.toml").write_text("[stages.local]\nregoin = 1\n")
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    modules = {str(file.relative_to(ROOT)) for file in (ROOT / "sandbox").glob("*.py")}
+    assert {str(Path(file).relative_to(tmp_path)) for file in ended.stdout.split()} == modules - {
+        "sandbox/__init__.py"
+    }

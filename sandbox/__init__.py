@@ -3,7 +3,7 @@
     engine.py            Sandbox: starts and ends it; boto3 clients for it; `python -m sandbox serve` does the same
     clients.py           sandbox.flow_definitions, .loops, .events: what people and A2I do to human loops
     samples.py           invented predictions and answers, in the services' own shapes
-    local.py             what `python deploy.py local` shows
+    cli.py               the command `python deploy.py local`; local.py: what it does and shows
 
 Inside the child process:
 

@@ -30,7 +30,7 @@ from sandbox.engine import Sandbox
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
-from workflow.cli.show import say
+from workflow.cli.terminal import print_whole, say
 from workflow.operations.report.loop_facts import ledger_rows
 from workflow.operations.report.writing import write_report
 from workflow.operations.reviews_source import Period, open_reviews
@@ -221,11 +221,7 @@ def _showing(watch: Watch, console: Console) -> Iterator[Callable[[], None]]:
             yield live.refresh
         return
     yield lambda: None
-    wide = Console(width=100_000, color_system=None)
-    with wide.capture() as captured:
-        wide.print(watch.table(expand=False))
-    for line in captured.get().splitlines():
-        say(console, escape(line.rstrip()))
+    print_whole(watch.table(expand=False), console)
 
 
 def _report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: Path) -> None:

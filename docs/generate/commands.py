@@ -40,7 +40,7 @@ def commands(command: Any) -> str:
         [
             "# Commands",
             "`python deploy.py COMMAND`, in the project's folder, with `.venv` activated. Without a command,"
-            " `publish` runs. `--help` shows the same as this page.",
+            " `publish` runs. `--help` shows the same as this page, `--version` the version.",
             contents,
             "## Exit statuses\n\n" + table(["Status", "Meaning"], EXIT_STATUSES),
             *(_section(name, leaf) for name, leaf in leaves),

@@ -342,12 +342,3 @@ def test_on_a_terminal_it_has_colour_and_names_are_whole(published: PublishedSta
     assert max(map(len, plain.splitlines())) <= 80
     column = "".join(line.split()[0] for line in plain.splitlines() if line.strip() and "─" not in line)
     assert name in column
-
-
-def test_nothing_heavy_is_imported_for_help() -> None:
-    code = (
-        "import sys, workflow.cli.loops; "
-        "print([name for name in ('matplotlib', 'troposphere', 'rich.table', 'stepfunctions') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

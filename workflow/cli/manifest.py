@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import boto3
 import typer
@@ -15,24 +14,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.object_store import ObjectStore
 from lambdas.reviews.location import S3Location
-from workflow.cli.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
-from workflow.cli.report import First, Source, Until, chosen_period, reading
+from workflow.cli.options import ReviewOptions, StageOptions, takes_options
+from workflow.cli.terminal import Output, print_json, progress
 from workflow.errors import AfterloopError
 from workflow.operations.manifest.export import READERS, Export, export_manifest
 from workflow.operations.reviews_source import open_reviews
-from workflow.operations.stage_resources import StageResources
 
-__all__ = ["app", "manifest"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["manifest"]
 
 
-@app.command()
+@takes_options
 def manifest(
+    *,
     flow_definition: Annotated[str, typer.Option(metavar="NAME", help="Name or ARN of the flow definition.")],
-    stage: StageName = "dev",
-    first: First = None,
-    until: Until = None,
     file: Annotated[
         str, typer.Option("--file", "-f", metavar="FILE", help="The file to write, or s3://bucket/key.")
     ] = "reviews.manifest",
@@ -46,29 +40,34 @@ def manifest(
             metavar="JMESPATH", help="For custom tasks: from inputContent to what people looked at."
         ),
     ] = None,
-    source: Source = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings: Settings = SETTINGS,
-    output: As = Output.TEXT,
+    of: ReviewOptions,
+    on: StageOptions,
 ) -> None:
     """Export reviewed items as a Ground Truth augmented manifest, to train a model on what people said."""
-    period = chosen_period(first, until)
+    period = of.period()
     name = flow_definition.rpartition("/")[2]
-    session = session_for(stage, profile, region, settings)
-    source = source or f"s3://{StageResources.find(stage, session, settings).review_bucket}/reviews"
+    session = on.session()
+    source = of.source or f"s3://{on.resources(session).review_bucket}/reviews"
     reviews = open_reviews(source, session).reviews(name, period)
     patience = Config(max_pool_connections=READERS, retries={"mode": "standard", "max_attempts": 5})
     outputs = ObjectStore(session.client("s3", config=patience))
-    with tempfile.TemporaryDirectory() as folder, reading("reviews") as progress:
+    with tempfile.TemporaryDirectory() as folder, progress("Reading reviews", clock=True) as read:
         part = Path(folder) / "manifest"
         with part.open("w", encoding="utf-8", newline="\n") as lines:
             export = export_manifest(
-                reviews, outputs, lines, classes=label or (), source_path=source_path, progress=progress
+                reviews,
+                outputs,
+                lines,
+                classes=label or (),
+                source_path=source_path,
+                progress=lambda number: read(f"{number:,}"),
             )
         if export.lines:
             _put(part, file, session)
-    _tell(export, file, name, output)
+    if on.output is Output.JSON:
+        print_json(_as_json(export, file))
+    else:
+        _tell(export, file, name)
 
 
 def _put(part: Path, file: str, session: boto3.Session) -> None:
@@ -82,21 +81,16 @@ def _put(part: Path, file: str, session: boto3.Session) -> None:
         raise AfterloopError(f"cannot write {file}: {error}; name another with --file") from error
 
 
-def _tell(export: Export, file: str, flow_definition: str, output: Output) -> None:
-    if output is Output.JSON:
-        typer.echo(
-            json.dumps(
-                {
-                    "file": file if export.lines else None,
-                    "lines": export.lines,
-                    "classes": list(export.classes),
-                    "leftOut": [{"review": review, "reason": reason} for review, reason in export.left_out],
-                },
-                indent=2,
-                ensure_ascii=False,
-            )
-        )
-        return
+def _as_json(export: Export, file: str) -> dict[str, Any]:
+    return {
+        "file": file if export.lines else None,
+        "lines": export.lines,
+        "classes": list(export.classes),
+        "leftOut": [{"review": review, "reason": reason} for review, reason in export.left_out],
+    }
+
+
+def _tell(export: Export, file: str, flow_definition: str) -> None:
     for review, reason in export.left_out[:3]:
         typer.echo(f"left out: {review}: {reason}", err=True)
     if len(export.left_out) > 3:

@@ -1,26 +1,25 @@
-"""Plans, progress, status and outcomes, shown to people on a terminal. Data comes in, nothing goes out."""
+"""A stage shown to people on a terminal: plans, progress, status, outcomes. Data comes in, nothing goes out."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
-from workflow.publish.account import Event
-from workflow.publish.plan import Plan, ResourceChange
+from workflow.cli.terminal import Activity, say
 
 if TYPE_CHECKING:
-    from rich.status import Status as Spinner
+    from rich.console import Console
 
+    from workflow.publish.account import Account, Event
     from workflow.publish.destroying import Destruction
+    from workflow.publish.plan import Plan, ResourceChange
     from workflow.publish.status import Status
 
-__all__ = ["Shown", "say", "show_destruction", "show_outputs", "show_plan", "show_status"]
+__all__ = ["StackActivity", "begun", "show_destruction", "show_outputs", "show_plan", "show_status", "where"]
 
 MOST_LINES = 40
 """Of a diff."""
@@ -42,10 +41,14 @@ _FATES = {
 }
 
 
-def say(console: Console, line: str = "") -> None:
-    """Prints a line, in rich's markup."""
-    # No wrapping: a piped table or a copied ARN stays whole. No highlighting: colour has a meaning here.
-    console.print(line, soft_wrap=True, highlight=False)
+def where(account: Account) -> str:
+    """Account and Region, in a few words."""
+    return f"account {account.id}, {account.region}" + ("" if account.is_aws else ", a local engine")
+
+
+def begun(stage: str) -> str:
+    """What Ctrl-C leaves behind when a stack operation has begun."""
+    return f"what CloudFormation has begun goes on; see `python deploy.py status --stage {stage}`"
 
 
 def show_plan(console: Console, plan: Plan, *, where: str) -> None:
@@ -220,49 +223,18 @@ def _when(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
-class Shown:
-    """Progress on a terminal: one line that says what is done now. Quiet where nobody looks."""
+class StackActivity(Activity):
+    """Progress of a stack: what is done now, and which resource CloudFormation works on."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
-        self.spinner: Spinner | None = None
-        self.text = ""
-        self.done: set[str] = set()
-
-    @contextmanager
-    def running(self) -> Iterator[Shown]:
-        """Shows the line while the block runs."""
-        if not self.console.is_terminal:
-            yield self
-            return
-        with self.console.status("") as self.spinner:
-            yield self
-        self.spinner = None
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Takes the line away, for a question."""
-        if self.spinner is None:
-            yield
-            return
-        self.spinner.stop()
-        yield
-        self.spinner.start()
-
-    def step(self, text: str) -> None:
-        """Shows what is done now."""
-        self.text = text
-        self._update("")
+        super().__init__(console)
+        self._done: set[str] = set()
 
     def event(self, event: Event) -> None:
         """Shows which resource CloudFormation works on, and keeps what failed on the screen."""
-        if event.status.endswith("FAILED") and self.spinner:
+        if event.status.endswith("FAILED") and self.console.is_terminal:
             say(self.console, f"[red]{event.resource} {event.status}[/] {escape(event.reason)}")
         if event.status.endswith("COMPLETE") and not event.is_of_stack:
-            self.done.add(event.resource)
-        self._update(f"{event.resource} {event.status.lower().replace('_', ' ')}")
-
-    def _update(self, detail: str) -> None:
-        if self.spinner:
-            done = f" [dim]{len(self.done)} resources done; {escape(detail)}[/]" if detail else ""
-            self.spinner.update(f"{escape(self.text)}{done}")
+            self._done.add(event.resource)
+        state = event.status.lower().replace("_", " ")
+        self.detail(f"{len(self._done)} resources done; {event.resource} {state}")

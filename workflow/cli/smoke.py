@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from workflow.cli.options import SETTINGS, As, Output, Profile, Region, Settings, StageName, session_for
-from workflow.cli.show import say
+from workflow.cli.options import StageOptions, takes_options
+from workflow.cli.terminal import Activity, Output, console_for, print_json, say
 from workflow.operations.smoke import SmokeTest
-from workflow.operations.stage_resources import StageResources
 from workflow.stack.stages import load_stage
 
-__all__ = ["app", "smoke"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["smoke"]
 
 
-@app.command()
+@takes_options
 def smoke(
-    stage: StageName = "dev",
-    profile: Profile = None,
-    region: Region = None,
+    *,
     output_bucket: Annotated[
         str | None, typer.Option(help="Where the sample output is put; the stage's first output bucket.")
     ] = None,
-    settings: Settings = SETTINGS,
-    output: As = Output.TEXT,
+    on: StageOptions,
 ) -> None:
     """Try a published stage with one event of each status, check every effect, and clean up.
 
     Exits with 1 if something is not as it should be. Subscribers of the escalation topic get one message.
     """
-    session = session_for(stage, profile, region, settings)
-    resources = StageResources.find(stage, session, settings)
-    bucket = output_bucket or load_stage(settings, stage).output_buckets[0]
-    console = Console(quiet=output is Output.JSON)
+    session = on.session()
+    resources = on.resources(session)
+    bucket = output_bucket or load_stage(on.settings, on.stage).output_buckets[0]
+    console = console_for(on.output)
     found = []
-    with console.status("Starting") as status:
-        test = SmokeTest(resources, session, bucket, progress=status.update)
+    with Activity(console).running() as activity:
+        activity.step("Starting")
+        test = SmokeTest(resources, session, bucket, progress=activity.step)
         with closing(test.checks()) as checks:  # type: ignore[type-var]
             for check in checks:
                 found.append(check)
@@ -51,8 +44,8 @@ def smoke(
                 say(console, f"{mark} {check.loop}: {check.what}")
                 if check.problem:
                     say(console, escape(f"    {check.problem}"))
-    if output is Output.JSON:
-        typer.echo(json.dumps([asdict(check) for check in found], indent=2))
+    if on.output is Output.JSON:
+        print_json([asdict(check) for check in found])
     bad = sum(check.problem is not None for check in found)
     say(
         console,

@@ -20,9 +20,10 @@ import pytest
 import typer
 import yaml
 
+from deploy import COMMANDS
 from docs.generate import REFERENCE
-from docs.generate.__main__ import command_line
 from tests.documentation import PAGES, Block, anchors, blocks, links, missing_line
+from workflow.cli.program import command_line
 from workflow.stack.assembly import assemble
 from workflow.stack.functions import ROOT
 from workflow.stack.stages import load_stages
@@ -268,7 +269,7 @@ def expect_known(command: str) -> None:
 def expect_parsed(words: list[str], command: str) -> None:
     if words[0].startswith("-"):
         words = ["publish", *words]
-    leaf: Any = command_line()
+    leaf: Any = command_line(COMMANDS)
     while words and hasattr(leaf, "commands"):
         assert words[0] in leaf.commands, f"{command}: there is no command {words[0]}"
         leaf, words = leaf.commands[words[0]], words[1:]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from sandbox.invented_reviews import write_reviews
-from workflow.cli.report import app, chosen_period, reading
+from workflow.cli.report import report
 from workflow.errors import AfterloopError
-from workflow.operations.reviews_source import Period
+
+app = typer.Typer()
+app.command()(report)
 
 JANUARY = ("--from", "2026-01-01", "--to", "2026-02-01")
 
@@ -93,14 +96,11 @@ def test_a_place_that_cannot_be_written_is_one_line(reviews: Path, tmp_path: Pat
     assert f"cannot write {file}: No such file or directory" in str(ran.exception)
 
 
-def test_days_are_the_last_thirty_unless_given() -> None:
-    today = Period.last_days(30)
-    assert chosen_period(None, None) == today
-    assert chosen_period(None, datetime(2026, 2, 1)) == Period(date(2026, 1, 2), date(2026, 2, 1))
-    assert chosen_period(datetime(2026, 1, 1), datetime(2026, 2, 1)).days == 31
-    assert chosen_period(datetime(2020, 1, 1), None).until == today.until
-
-
-def test_progress_is_for_terminals_only() -> None:
-    with reading("reviews") as progress:
-        assert progress is None
+def test_programs_get_places_as_they_are_written(tmp_path: Path) -> None:
+    odd = tmp_path / "flow_definition=Prüfung" / "date=2026-01-02"
+    odd.mkdir(parents=True)
+    (odd / "1.json").write_text("{")
+    arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
+    ran = CliRunner().invoke(app, arguments)
+    assert ran.exit_code == 0
+    assert f'"location": "{odd}/1.json"' in ran.stdout

@@ -1,0 +1,38 @@
+"""`python deploy.py local`: the command, and its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow.cli.terminal import Output, console_for, leaving
+from workflow.errors import AfterloopError
+
+__all__ = ["local"]
+
+
+def local(
+    once: Annotated[
+        bool, typer.Option(help="End when all sample loops have ended, with 0 if all did as they should.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="TCP port of the local engine; a free one by default."),
+    ] = None,
+    report: Annotated[Path, typer.Option(help="Where to write the report of the reviews.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Run the whole of it on this machine, with no AWS account."""
+    if not report.absolute().parent.is_dir():
+        raise AfterloopError(
+            f"cannot write {report}: there is no such folder; name another file with --report"
+        )
+    from sandbox.local import run
+
+    with leaving(lambda: "the local engine is stopped, and what was in it is gone"):
+        succeeded = run(console=console_for(Output.TEXT), port=port, once=once, report=report)
+    if not succeeded:
+        raise typer.Exit(1)

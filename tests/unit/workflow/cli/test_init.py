@@ -1,0 +1,199 @@
+"""Init: what it asks, checks and writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import Answers, run
+from workflow.stack.functions import ROOT
+from workflow.stack.stages import Stage, load_stage, load_stages
+
+SHIPPED = (ROOT / "stages.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stage", ["new", "dev"])
+def test_ctrl_c_at_a_question_of_init(stage: str, tmp_path: Path) -> None:
+    """In a terminal, as a process of its own: what it says has a line of its own."""
+    path = tmp_path / "stages.toml"
+    path.write_text(SHIPPED)
+    command = [sys.executable, "deploy.py", "init", "--stage", stage, "--settings", str(path)]
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb") as terminal:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+        )
+    shown = os.read(ours, 65_536)
+    while not shown.endswith(b": "):
+        shown += os.read(ours, 65_536)
+    status = None
+    while (
+        status is None
+    ):  # Between prompt and read() Python takes note of a signal, and then waits all the same.
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(5)
+    with contextlib.suppress(OSError):  # When the last end of it is closed, a terminal answers with EIO.
+        while data := os.read(ours, 65_536):
+            shown += data
+    os.close(ours)
+
+    assert status == 130
+    assert shown.decode().replace("\r", "").endswith("\nerror: interrupted: nothing was changed\n")
+    assert path.read_text() == SHIPPED
+
+
+def test_init_writes_a_stage_from_options_and_does_not_write_over_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.toml"
+    arguments = [
+        "init",
+        "--settings",
+        str(path),
+        "--region",
+        "eu-west-1",
+        "--bucket",
+        "reviewed",
+        "--email",
+        "a@b.cd",
+    ]
+
+    assert run(*arguments, capsys=capsys)[0] == 0
+    assert 'output_buckets = ["reviewed"]' in path.read_text()
+    status, _, err = run(*arguments, capsys=capsys)
+
+    assert status == 1
+    assert "there is a stage dev already" in err
+
+
+def test_init_asks_before_all_else_whether_a_stage_may_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first command that the README names, in the file as it is shipped."""
+    path = tmp_path / "stages.toml"
+    path.write_text(SHIPPED)
+    person = Answers(monkeypatch, False, True, None, "mine", "")
+
+    status, out, _ = run("init", "--settings", str(path), capsys=capsys)
+
+    assert (status, path.read_text()) == (1, SHIPPED)
+    assert out == (
+        "stages.toml has a stage dev already: us-east-1, output in human-review-outputs.\n"
+        "Nothing was changed.\n"
+    )
+    assert run("init", "--settings", str(path), capsys=capsys)[0] == 0
+    assert person.questions[:2] == ["Replace it, with all that it says?"] * 2
+    assert load_stage(path, "dev") == Stage(name="dev", region="us-east-1", output_buckets=("mine",))
+    assert list(load_stages(path)) == ["dev", "local"]
+    kept = SHIPPED[SHIPPED.index("# What `python deploy.py local`") :]
+    assert path.read_text() == (
+        SHIPPED[: SHIPPED.index("[stages.dev]")]
+        + '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["mine"]\n\n'
+        + kept
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'stages.dev = { region = "us-east-1", output_buckets = ["mine"] }\n',
+        '[stages]\ndev.region = "us-east-1"\ndev.output_buckets = ["mine"]\n',
+        '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["mine"]\nprotected = true\n',
+    ],
+)
+def test_init_does_not_ask_to_replace_what_it_cannot_or_should_not(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.toml"
+    path.write_text(text)
+    person = Answers(monkeypatch)
+    status, out, err = run("init", "--settings", str(path), capsys=capsys)
+    assert (status, out, person.questions) == (1, "", [])
+    assert err == (
+        "error: stages.toml: there is a stage dev already; edit it there, or name another with --stage\n"
+    )
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            ["--region", "mars-1", "--bucket", "reviewed", "--email", "a@b.cd"],
+            "Amazon A2I is not offered in 'mars-1'",
+        ),
+        (
+            ["--region", "eu-west-1", "--bucket", "s3://x", "--email", "a@b.cd"],
+            "output_buckets.0: 's3://x' will not do",
+        ),
+        (
+            ["--stage", "Prod", "--region", "eu-west-1", "--bucket", "reviewed"],
+            "stage Prod: name: 'Prod' will not do",
+        ),
+    ],
+)
+def test_init_checks_what_it_is_told(
+    tmp_path: Path, more: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), *more, capsys=capsys)
+    assert status == 1
+    assert told in err
+    assert not (tmp_path / "stages.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "buckets"), [("", ("from-forms", "from-images")), ("images", ("from-images",))]
+)
+def test_init_asks_and_offers_what_the_account_has(
+    chosen: str,
+    buckets: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flows = [{"name": name, "arn": "arn", "output": f"s3://from-{name}/x"} for name in ("forms", "images")]
+    monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
+    person = Answers(monkeypatch, "eu-west-1", chosen, None, "a@b.cd, e@f.gh")
+    path = tmp_path / "stages.toml"
+
+    status, out, _ = run("init", "--stage", "test", "--settings", str(path), capsys=capsys)
+
+    assert status == 0
+    assert len(person.questions) == 4
+    assert "found forms, which writes to s3://from-forms/x" in out
+    assert load_stage(path, "test") == Stage(
+        name="test",
+        region="eu-west-1",
+        flow_definitions=tuple(chosen.split()),
+        output_buckets=buckets,
+        escalation_emails=("a@b.cd", "e@f.gh"),
+    )
+
+
+def test_init_knows_the_flow_definitions_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flows = [{"name": "forms", "arn": "arn", "output": "s3://from-forms/x"}]
+    monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
+    Answers(monkeypatch, "eu-west-1", "from")
+    status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), capsys=capsys)
+    assert (status, err) == (1, "error: there is no flow definition 'from' there, but forms\n")
+
+
+def test_init_asks_also_where_the_account_cannot_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Answers(monkeypatch, None, "mine", "")
+    path = tmp_path / "stages.toml"
+    status, _, err = run("init", "--settings", str(path), capsys=capsys)
+    assert status == 0
+    assert "flow definitions are not known here" in err
+    assert load_stage(path, "dev").output_buckets == ("mine",)

@@ -1,0 +1,97 @@
+"""The options that commands share, and what they choose."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from inspect import signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.command_line import run
+from workflow.cli.options import ReviewOptions, StageOptions, takes_options
+from workflow.cli.terminal import Output
+from workflow.operations.reviews_source import Period
+from workflow.publish.initialising import add_stage
+from workflow.stack.stages import Stage
+
+
+def test_a_stage_of_another_account_is_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.toml"
+    add_stage(
+        path, Stage(name="dev", region="us-east-1", account="111111111111", output_buckets=("reviewed",))
+    )
+    monkeypatch.setattr(
+        "workflow.publish.account.Account._identity", {"Account": "222222222222", "Arn": "me"}
+    )
+
+    status, _, err = run("plan", "--settings", str(path), capsys=capsys)
+
+    assert status == 1
+    assert (
+        "these credentials are of account 222222222222, and stage dev is of 111111111111: give --profile"
+        in err
+    )
+
+
+def test_a_dataclass_of_options_becomes_options() -> None:
+    got: list[Any] = []
+
+    @takes_options
+    def tend(
+        name: Annotated[str, typer.Argument()],
+        *,
+        hard: Annotated[bool, typer.Option("--hard")] = False,
+        of: ReviewOptions,
+        on: StageOptions,
+    ) -> None:
+        got.append((name, hard, of, on))
+
+    fields = ["first", "until", "source", "stage", "profile", "region", "settings", "output"]
+    assert list(signature(tend).parameters) == ["name", "hard", *fields]
+    app = typer.Typer()
+    app.command()(tend)
+    arguments = [
+        "loop-1",
+        "--hard",
+        "--from",
+        "2026-01-31",
+        "-s",
+        "prod",
+        "--settings",
+        "a.toml",
+        "-o",
+        "json",
+    ]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert CliRunner(env={"AFTERLOOP_STAGE": "test"}).invoke(app, ["loop-2"]).exit_code == 0
+    assert got == [
+        (
+            "loop-1",
+            True,
+            ReviewOptions(first=datetime(2026, 1, 31)),
+            StageOptions(stage="prod", settings=Path("a.toml"), output=Output.JSON),
+        ),
+        ("loop-2", False, ReviewOptions(), StageOptions(stage="test")),
+    ]
+
+
+def test_a_session_is_in_the_stages_region_unless_another_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "stages.toml"
+    add_stage(path, Stage(name="dev", region="eu-west-1", output_buckets=("reviewed",)))
+    assert StageOptions(settings=path).session().region_name == "eu-west-1"
+    assert StageOptions(settings=path, region="us-west-2").session().region_name == "us-west-2"
+    assert StageOptions(settings=tmp_path / "none.toml").session().region_name is None
+
+
+def test_days_are_the_last_thirty_unless_given() -> None:
+    today = Period.last_days(30)
+    assert ReviewOptions().period() == today
+    assert ReviewOptions(until=datetime(2026, 2, 1)).period() == Period(date(2026, 1, 2), date(2026, 2, 1))
+    assert ReviewOptions(datetime(2026, 1, 1), datetime(2026, 2, 1)).period().days == 31
+    assert ReviewOptions(datetime(2020, 1, 1)).period().until == today.until

@@ -1,0 +1,190 @@
+"""Human loops shown to people: a list, and the whole story of one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from workflow.cli.terminal import plain, print_whole
+from workflow.operations.story import age
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from lambdas.loops.ledger import Loop
+    from workflow.operations.story import StatusChange, Story
+
+__all__ = ["show_listing", "show_story"]
+
+_STYLES = {
+    "Completed": "green",
+    "Failed": "red",
+    "Stopped": "yellow",
+    "stored": "green",
+    "escalated": "bold red",
+    "failed": "bold red",
+    "SUCCEEDED": "green",
+    "RUNNING": "cyan",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "ABORTED": "red",
+}
+
+
+def show_listing(loops: Sequence[Loop]) -> None:
+    """Shows a list of human loops: a table on a terminal, elsewhere a line for each."""
+    if not loops:
+        typer.echo("There are no such loops.")
+    else:
+        print_whole(_for_terminal(loops) if sys.stdout.isatty() else _for_pipe(loops))
+
+
+def _for_terminal(loops: Sequence[Loop]) -> Table:
+    """What fits on a narrow screen: two lines a loop, no name cut."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", expand=True)
+    table.add_column("Human loop", overflow="fold", ratio=5)
+    table.add_column("Flow definition", overflow="fold", ratio=3)
+    table.add_column("Status", no_wrap=True, min_width=10)
+    table.add_column("Age", no_wrap=True, min_width=6)
+    table.add_column("Attempt", no_wrap=True, min_width=7)
+    for loop in loops:
+        name = Text(loop.human_loop_name)
+        if why := _why(loop):
+            name.append("\n").append_text(Text(plain(why).plain, style="dim"))
+        status = Text().append_text(_styled(loop.status))
+        if loop.outcome:
+            status.append("\n").append_text(_styled(loop.outcome))
+        table.add_row(name, _flow_name(loop), status, age(loop.created_at), str(loop.attempt))
+    return table
+
+
+def _for_pipe(loops: Sequence[Loop]) -> Table:
+    """One line a loop, for grep and cut."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("Human loop", "Flow definition", "Status", "Outcome", "Age", "Attempt", "Why"):
+        table.add_column(column, no_wrap=True)
+    for loop in loops:
+        words = (loop.human_loop_name, _flow_name(loop), loop.status or "", loop.outcome or "")
+        table.add_row(*map(plain, words), age(loop.created_at), str(loop.attempt), plain(_why(loop)))
+    return table
+
+
+def _why(loop: Loop) -> str:
+    if loop.outcome == "closed":
+        return loop.note or ""
+    if loop.outcome in ("escalated", "failed") or loop.status in ("NotNeeded", "Refused"):
+        return loop.reason or ""
+    if loop.next_loop_name:
+        return f"restarted as {loop.next_loop_name}"
+    return loop.failure_code or ""
+
+
+def show_story(story: Story) -> None:
+    """Shows how a human loop came to be, what became of it, and what to do."""
+    from rich.table import Table
+    from rich.text import Text
+
+    loop = story.loop
+    head = Text(loop.human_loop_name, style="bold")
+    status = loop.status or (story.view.status if story.view else "unknown")
+    head.append("  ").append_text(_styled(status))
+    if loop.outcome:
+        head.append("  ").append_text(_styled(loop.outcome))
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for what, told in _facts(story):
+        facts.add_row(what, told)
+    print_whole(head)
+    print_whole(plain(story.outcome))
+    print_whole("")
+    print_whole(facts)
+    if story.next:
+        print_whole("")
+        for step in story.next:
+            print_whole(plain(f"{step.why}:"))
+            print_whole(Text(f"  {step.command}", style="cyan"), breaks=False)
+
+
+def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
+    loop = story.loop
+    yield "Flow definition", plain(loop.flow_definition_arn or "unknown")
+    yield "Started", plain(story.started)
+    created = loop.created_at or (story.view.created.isoformat() if story.view else None)
+    if created:
+        yield "Created", plain(f"{created} ({age(created)} ago)")
+    if loop.failure_code or loop.failure_reason:
+        yield "Failure", plain(": ".join(filter(None, [loop.failure_code, loop.failure_reason])))
+    if len(story.lineage) > 1:
+        yield "Lineage", _lineage(story)
+    if story.changes:
+        yield "Status changes", _changes(story.changes)
+    for what, place in (
+        ("Input", loop.input_location),
+        ("Output", loop.output_location if loop.status != "NotNeeded" else None),
+        ("Prediction", loop.output_location if loop.status == "NotNeeded" else None),
+        ("Review", loop.review_location),
+    ):
+        if place:
+            yield what, plain(place)
+    if story.review:
+        yield "", plain(story.review)
+    if loop.waiting:
+        yield "Waiting", plain("a workflow waits for its end")
+    if loop.answer:
+        yield "Waiting", plain(f"the workflow that waited for its end: {loop.answer}, {loop.answered_at}")
+
+
+def _lineage(story: Story) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for _ in range(5):
+        table.add_column(overflow="fold")
+    for loop in story.lineage:
+        here = loop.human_loop_name == story.loop.human_loop_name
+        table.add_row(
+            f"{loop.attempt}.",
+            plain(loop.human_loop_name + (" (this one)" if here else "")),
+            _styled(loop.status),
+            plain(loop.failure_code or ""),
+            _styled(loop.outcome),
+        )
+    return table
+
+
+def _changes(changes: Sequence[StatusChange]) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = []
+    for change in changes:
+        told = Text().append_text(_styled(change.human_loop_status))
+        told.append(f", taken {change.at}, {change.state}: execution ")
+        told.append_text(_styled(change.execution.status))
+        place = plain(change.execution.link or change.execution.arn)
+        if change.execution.link:
+            place.stylize(f"link {change.execution.link}")  # one link, also where it takes two lines
+        lines += [told, place]
+    return Group(*lines)
+
+
+def _flow_name(loop: Loop) -> str:
+    return (loop.flow_definition_arn or "unknown").rpartition("/")[2]
+
+
+def _styled(word: str | None) -> Text:
+    from rich.text import Text
+
+    return Text(word or "", style=_STYLES.get(word or "", ""))

@@ -34,6 +34,7 @@ from workflow.cli.terminal import print_whole, say
 from workflow.operations.report.loop_facts import ledger_rows
 from workflow.operations.report.writing import write_report
 from workflow.operations.reviews_source import Period, open_reviews
+from workflow.operations.smoke import queue_policy
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
@@ -449,19 +450,7 @@ def subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
     url: str = sqs.create_queue(QueueName=f"{name}-messages")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topics = [outputs["EscalationTopic"], outputs["NotificationTopic"]]
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "sns.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": topics}},
-            }
-        ],
-    }
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": queue_policy(arn, topics)})
     for topic in topics:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return url

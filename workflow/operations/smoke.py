@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from workflow.errors import AfterloopError
 from workflow.operations.stage_resources import StageResources
 from workflow.stack import ALIAS
 
-__all__ = ["FLOW_DEFINITION", "Check", "SmokeTest"]
+__all__ = ["FLOW_DEFINITION", "Check", "SmokeTest", "queue_policy"]
 
 FLOW_DEFINITION = "afterloop-smoke"
 """What the sample events name as flow definition; there need not be one."""
@@ -244,19 +244,7 @@ class SmokeTest:
             "QueueArn"
         ]
         topics = [self._resources.output("EscalationTopic"), self._resources.output("NotificationTopic")]
-        policy = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sns.amazonaws.com"},
-                    "Action": "sqs:SendMessage",
-                    "Resource": arn,
-                    "Condition": {"ArnEquals": {"aws:SourceArn": topics}},
-                }
-            ],
-        }
-        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": queue_policy(arn, topics)})
         for topic in topics:
             subscription = self._sns.subscribe(
                 TopicArn=topic,
@@ -278,3 +266,20 @@ class SmokeTest:
         for version in (*answer.get("Versions", []), *answer.get("DeleteMarkers", [])):
             if version["Key"] == key:
                 self._s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+
+
+def queue_policy(queue: str, topics: Sequence[str]) -> str:
+    """The policy, as JSON, with which a queue takes the messages of topics.
+
+    Args:
+        queue: The queue's ARN.
+        topics: The topics' ARNs.
+    """
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topics}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -49,11 +49,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options that a dataclass lists.
+    """Lets a command take options as a dataclass.
 
-    Typer makes an option of each parameter. For a parameter whose type is a dataclass, as `on: StageOptions`, it
-    is to make one of each field: they take the parameter's place in the signature that Typer reads. The command
-    itself is called with the dataclass.
+    Typer makes an option of each parameter. A parameter whose type is a dataclass, such as `on: StageOptions`,
+    stands for one option a field: the signature that Typer reads has the fields in its place. When the command
+    runs, it gets the dataclass, filled.
     """
     types = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: kind for name, kind in types.items() if is_dataclass(kind)}

@@ -34,7 +34,7 @@ from lambdas.reviews.times import UtcTime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lambdas.reviews.elements import Element
+    from lambdas.reviews.comparison.elements import Element
 else:
     Element = Any  # only outputs with crowd elements pay for their models
 
@@ -361,7 +361,7 @@ def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any]:
             said = _read_prediction(reader) or Prediction()
             blocks, labels = said.blocks or (), said.moderation_labels or ()
         else:
-            from lambdas.reviews.elements import parse_element
+            from lambdas.reviews.comparison.elements import parse_element
 
             elements[key] = parse_element(reader.value())
     content = reader.raw[start : reader.at].decode().rstrip()

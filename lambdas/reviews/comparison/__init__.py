@@ -2,7 +2,7 @@
 
 rows.py         what a row is
 values.py       when two values are one, per kind of field
-shapes.py       boxes, spans, points and outlines: how alike they are, and which belong together
+alignment.py    boxes, spans, points and outlines: how alike they are, and which belong together
 textract.py     key-value pairs: by block id, then by the key's text
 rekognition.py  moderation labels, with their parents
 custom.py       crowd elements, against the prediction that the loop was started with

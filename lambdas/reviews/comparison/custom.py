@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lambdas.reviews.comparison.rows import Row, Scored
-from lambdas.reviews.comparison.shapes import (
+from lambdas.reviews.comparison.alignment import (
     Box,
     Outline,
     Span,
     Spot,
     align,
 )
-from lambdas.reviews.comparison.values import Shape, normalised, vote
-from lambdas.reviews.elements import (
+from lambdas.reviews.comparison.elements import (
     BoundingBoxes,
     Checks,
     Classification,
@@ -31,6 +29,8 @@ from lambdas.reviews.elements import (
     Text,
     parse_element,
 )
+from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.comparison.values import Shape, normalised, vote
 from lambdas.reviews.prediction import (
     candidates,
     confidence_of,

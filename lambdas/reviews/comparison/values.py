@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Shape(ABC):
-    """A labelled place on an image, or in a text. The shapes there are: `lambdas.reviews.comparison.shapes`."""
+    """A labelled place on an image, or in a text. The shapes there are: `lambdas.reviews.comparison.alignment`."""
 
     __slots__ = ()
 

@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from lambdas.reviews.elements import BoundingBoxes, Checks, Entities, LabelSet
+from lambdas.reviews.comparison.elements import BoundingBoxes, Checks, Entities, LabelSet
 from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lambdas.reviews.comparison.alignment import Box, Outline, Span, Spot
 from lambdas.reviews.comparison.rows import Row, Scored
-from lambdas.reviews.comparison.shapes import Box, Outline, Span, Spot
 from lambdas.reviews.consolidation import consolidate, overall_agreement
 from tests import review_samples as samples
 from tests.review_samples import custom, fields_of, record_of, rekognition, said_pair, textract, told

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.reviews.elements import (
+from lambdas.reviews.comparison.elements import (
     BoundingBoxes,
     Checks,
     Classification,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.reviews.comparison.shapes import Spot
-from lambdas.reviews.elements import BoundingBoxes, Classification, LabelSet, parse_element
+from lambdas.reviews.comparison.alignment import Spot
+from lambdas.reviews.comparison.elements import BoundingBoxes, Classification, LabelSet, parse_element
 from tests import review_samples as samples
 from tests.review_samples import custom, fields_of, record_of, told
 
@@ -280,7 +280,8 @@ def test_a_value_with_keys_of_several_elements_is_always_the_same_one(value: Any
     assert type(parse_element(value)) is model
     assert type(parse_element(dict(reversed(value.items())))) is model
     code = (
-        f"from lambdas.reviews.elements import parse_element; print(type(parse_element({value!r})).__name__)"
+        "from lambdas.reviews.comparison.elements import parse_element; "
+        f"print(type(parse_element({value!r})).__name__)"
     )
     for seed in "012":
         run = subprocess.run(

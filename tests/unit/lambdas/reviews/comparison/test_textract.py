@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lambdas.reviews.comparison import compare
-from lambdas.reviews.comparison.shapes import Box, Outline, Span, Spot, _touching, align, match
+from lambdas.reviews.comparison.alignment import Box, Outline, Span, Spot, _touching, align, match
 from tests import review_samples as samples
 from tests.review_samples import custom, fields_of, pair, rekognition, said_pair, textract, told
 

@@ -40,6 +40,20 @@ def custom(input_content: Any, *contents: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+PLACES = ("by the element's name", "for the only element", "named like the element")
+"""Where a prediction for the element "e" can lie."""
+
+
+def with_prediction(place: str, prediction: Any, said: Any) -> dict[str, Any]:
+    """A custom task's output with one element, "e", one answer, and a prediction in one of the places."""
+    input_content = {
+        "by the element's name": {"prediction": {"e": prediction}},
+        "for the only element": {"prediction": prediction},
+        "named like the element": {"e": prediction},
+    }[place]
+    return custom(input_content, {"e": said})
+
+
 def rekognition(
     predicted: list[tuple[str, str, float]], *said: list[tuple[str, str]], **more: Any
 ) -> dict[str, Any]:
@@ -224,6 +238,10 @@ def told(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]]:
         )
         for field in fields
     }
+
+
+MIRROR = {"added": "removed", "removed": "added", "kept": "kept", "changed": "changed"}
+"""What an outcome becomes if prediction and answer change places."""
 
 
 # Hypothesis: values that are often equal, so that matches and ties come up.

@@ -11,15 +11,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.reviews.record import FieldRecord, ReviewRecord
+from lambdas.reviews.record import DRAWN, FieldRecord, ReviewRecord
 
 __all__ = ["MOST_BYTES", "of_prediction", "of_review", "to_text"]
 
 MOST_BYTES = 128 * 1024
 """Half of the 262,144 bytes that Step Functions allows a state: the other half is the waiting workflow's own."""
-
-_SEVERAL = frozenset({"box", "span", "keypoint", "polygon"})
-"""Kinds of fields that a review has any number of under one name: two dogs are two boxes, "animals/dog"."""
 
 
 def of_review(record: ReviewRecord, location: str, *, attempt: int = 1) -> dict[str, Any]:
@@ -85,9 +82,7 @@ def _agreed_values(fields: list[FieldRecord]) -> dict[str, Any]:
     for field in fields:
         by_name.setdefault(field.name, []).append(field)
     return {
-        name: [_value(field) for field in same]
-        if len(same) > 1 or same[0].kind in _SEVERAL
-        else _value(same[0])
+        name: [_value(field) for field in same] if len(same) > 1 or same[0].kind in DRAWN else _value(same[0])
         for name, same in by_name.items()
     }
 

@@ -5,17 +5,14 @@ settings, as a JMESPath: ``model.result``, or ``{transcription: original_words}`
 the element that it belongs to. Where none is named, the first of `PLACES` that is there is taken, else a
 value that is named like the element.
 
-The prediction is either an object with one value for each element, by name, or the value of the one element
-that it fits best (`lambdas.reviews.comparison.custom` says how well). An object with a value and its
-confidence is one value, even if an element is called "label" or "text" like a key of it. Values come as the
-element's own value, or as
+The prediction is either an object with one value for each element, by name, or the value of the one element that
+it fits best (`lambdas.reviews.comparison.custom`). An object with a value and its confidence is one value, even if
+an element is called "label" or "text" like a key of it. Each element says which values it takes
+(`lambdas.reviews.comparison.elements`): its own, and such as are written here, which are
 
 - a text, number or boolean, or an object with such a value and a confidence:
   ``{"label": "dog", "confidence": 0.7}`` (also "value", "text", "class", "name"; "score", "probability");
-- for a classification, also a list of these, or ``{"dog": 0.7, "cat": 0.3}``: the likeliest is taken;
-- for labels and check boxes, also a list of labels or of such objects, or ``{"dog": 0.7, …}``: of these, those of
-  at least 0.5 are taken;
-- for boxes, entities, points and outlines, the list alone, each with a confidence or not.
+- several of these in a list, or ``{"dog": 0.7, "cat": 0.3}``.
 
 A confidence is from 0 to 1; above 1 it is taken as percent.
 """
@@ -25,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison.rows import Scored, share
+from lambdas.reviews.comparison.values import as_json, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -41,7 +39,6 @@ PLACES = (
 
 _VALUE_KEYS = ("label", "value", "text", "class", "name")
 _CONFIDENCE_KEYS = ("confidence", "score", "probability")
-LIKELY = 0.5
 
 
 def find_prediction(input_content: Any, path: str | None = None) -> Any:
@@ -52,13 +49,7 @@ def find_prediction(input_content: Any, path: str | None = None) -> Any:
         path: The JMESPath from there to the prediction; without one `PLACES` are looked at.
     """
     if path is not None:
-        import jmespath  # only flow definitions with a path pay for it
-        from jmespath.exceptions import JMESPathError
-
-        try:
-            return jmespath.search(path, input_content)
-        except (JMESPathError, TypeError, ValueError, ArithmeticError):
-            return None  # a function met what it is not for: in this document there is no prediction
+        return search(path, input_content)
     if not isinstance(input_content, dict):
         return None
     found = next((input_content[place] for place in PLACES if input_content.get(place) is not None), None)
@@ -66,6 +57,17 @@ def find_prediction(input_content: Any, path: str | None = None) -> Any:
         confidence = confidence_of(input_content)
         return found if confidence is None else {"value": found, "confidence": confidence}
     return found
+
+
+def search(path: str, document: Any) -> Any:
+    """Returns what a JMESPath leads to in a document; None if it leads to nothing."""
+    import jmespath  # only flow definitions with a path pay for it
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.search(path, document)
+    except (JMESPathError, TypeError, ValueError, ArithmeticError):
+        return None  # a function met what it is not for
 
 
 def value_key(value: Any) -> str | None:
@@ -88,21 +90,20 @@ def is_one_value(value: dict[str, Any], names: Set[str]) -> bool:
     return names & value.keys() <= {key, *inner}
 
 
-def fields_of(value: dict[str, Any], named: bool) -> dict[str, Scored]:
-    """Returns the single values in an object that has them by field, without a confidence of the whole.
+def field_names(value: dict[str, Any], named: bool) -> set[str]:
+    """Returns the keys of an object that have a single value each, without a confidence of the whole.
 
     Args:
         value: The object.
         named: Whether its place was named: only there every key is a field. Elsewhere one must have a confidence.
     """
-    found = {}
-    for key, inner in value.items():
-        single = scored(inner)
-        if single is None or (key.lower() in _CONFIDENCE_KEYS and share(inner) is not None):
-            continue
-        if named or (isinstance(inner, dict) and confidence_of(inner) is not None):
-            found[key] = single
-    return found
+    return {
+        key
+        for key, inner in value.items()
+        if scored(inner) is not None
+        and not (key.lower() in _CONFIDENCE_KEYS and share(inner) is not None)
+        and (named or (isinstance(inner, dict) and confidence_of(inner) is not None))
+    }
 
 
 def holds_fields(value: Any, named: bool) -> bool:
@@ -114,7 +115,7 @@ def holds_fields(value: Any, named: bool) -> bool:
     numbers = [inner for inner in value.values() if type(inner) in (int, float) and 0 <= inner <= 1]
     if len(numbers) == len(value) > 1:
         return False  # labels with their probabilities
-    return bool(fields_of(value, named)) and all(
+    return bool(field_names(value, named)) and all(
         inner is None or scored(inner) is not None for inner in value.values()
     )
 
@@ -139,38 +140,8 @@ def confidence_of(value: dict[str, Any]) -> float | None:
     return next((share(lowered[key]) for key in _CONFIDENCE_KEYS if key in lowered), None)
 
 
-def likeliest(value: Any) -> Scored | None:
-    """Returns the label that a classification predicts."""
-    single = scored(value)
-    if single is not None:
-        return single
-    several = _several(value)
-    if not several:
-        return None
-    return max(several, key=lambda candidate: (candidate.confidence or 0.0, str(candidate.value)))
-
-
-def likely(value: Any) -> list[Scored] | None:
-    """Returns the labels that a multi-label classification predicts; None if it predicts nothing of the kind."""
-    found = candidates(value)
-    if found is None or scored(_labels_in(value)) is not None:
-        return found  # a single one is what the model says, however unsure it is
-    return [one for one in found if one.confidence is None or one.confidence >= LIKELY]
-
-
-def candidates(value: Any) -> list[Scored] | None:
-    """Returns the labels that a prediction names, however likely they are; None if it names none."""
-    value = _labels_in(value)
-    single = scored(value)
-    return [single] if single is not None else _several(value)
-
-
-def _labels_in(value: Any) -> Any:
-    labels = value.get("labels") if isinstance(value, dict) else None
-    return labels if isinstance(labels, list) else value
-
-
-def _several(value: Any) -> list[Scored] | None:
+def several(value: Any) -> list[Scored] | None:
+    """Returns several predicted values, each with its confidence; None if they are not of such a shape."""
     if isinstance(value, dict) and value and all(share(inner) is not None for inner in value.values()):
         return [Scored(label, share(confidence)) for label, confidence in value.items()]
     if isinstance(value, list):
@@ -178,3 +149,15 @@ def _several(value: Any) -> list[Scored] | None:
         found = [candidate for candidate in candidates if candidate is not None]
         return found if len(found) == len(value) else None
     return None
+
+
+def is_yes_or_no(value: Any) -> bool:
+    """Tells whether a predicted value is true or false, with a confidence or without."""
+    single = scored(value)
+    return single is not None and isinstance(single.value, bool)
+
+
+def as_text(item: Scored) -> Scored:
+    """Returns a single predicted value as the text that people would type for it."""
+    value = item.value
+    return Scored(normalised(value if isinstance(value, str) else as_json(value)), item.confidence)

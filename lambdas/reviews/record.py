@@ -36,6 +36,9 @@ Kind = Literal["text", "selection", "label", "labels", "box", "span", "keypoint"
 """What a field holds: free text; a box that is checked or not; the one label of a classification; one of
 the labels of a set; a bounding box; an entity; a point; a polygon; anything else, as it was."""
 
+DRAWN: frozenset[Kind] = frozenset({"box", "span", "keypoint", "polygon"})
+"""The kinds that people draw: any number of such fields can have one name, two dogs are two boxes "animals/dog"."""
+
 
 def _to_millisecond(moment: datetime) -> datetime:
     moment = in_utc(moment)

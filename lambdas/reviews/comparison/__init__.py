@@ -1,11 +1,12 @@
 """The comparison: what the model predicted beside what people said, one row a field.
 
 rows.py         what a row is
-values.py       when two values are one, per kind of field
-alignment.py    boxes, spans, points and outlines: how alike they are, and which belong together
+values.py       when two values are one
 textract.py     key-value pairs: by block id, then by the key's text
 rekognition.py  moderation labels, with their parents
-custom.py       crowd elements, against the prediction that the loop was started with
+custom.py       crowd elements, each paired with the prediction that the loop was started with
+elements/       all that is particular to a crowd element, one file a kind
+alignment.py    which of the shapes that people draw mean the same thing
 """
 
 from __future__ import annotations

@@ -9,24 +9,21 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lambdas.reviews.record import Kind
-
 
 class Shape(ABC):
-    """A labelled place on an image, or in a text. The shapes there are: `lambdas.reviews.comparison.alignment`."""
+    """A labelled place on an image, or in a text: see `lambdas.reviews.comparison.elements`."""
 
     __slots__ = ()
 
-    kind: ClassVar[Kind]
     label: str
 
     @property
-    def ballot(self) -> Any:
+    def voted(self) -> Any:
         """What workers vote on: the label, since they draw no two shapes alike."""
         return self.label
 
@@ -69,7 +66,7 @@ def as_json(value: Any) -> str:
 
 def vote(value: Any) -> str | None:
     """Returns what a value counts as when votes are counted; None for nothing."""
-    return None if value is None else as_json(value.ballot if isinstance(value, Shape) else value)
+    return None if value is None else as_json(value.voted if isinstance(value, Shape) else value)
 
 
 def agreed(values: Sequence[Any]) -> Any:

@@ -15,9 +15,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from lambdas.reviews.comparison.elements import BoundingBoxes, Checks, Entities, LabelSet
+from lambdas.reviews.comparison.elements import element_of_kind
+from lambdas.reviews.comparison.elements.boxes import BoundingBoxes
+from lambdas.reviews.comparison.elements.labels import label_of
 from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
+from lambdas.reviews.prediction import search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,8 +33,8 @@ SOURCES = ("source-ref", "sourceRef", "source", "taskObject", "image", "document
 
 _MODERATION = "moderation-labels"
 
-# Elements in which nothing is an answer, too, and the kind of what they hold.
-_EMPTY: dict[type, Kind] = {LabelSet: "labels", BoundingBoxes: "box", Entities: "span"}
+# Kinds of fields for which Ground Truth has a format with classes.
+_WITH_CLASS: frozenset[Kind] = frozenset({"label", "labels", "box", "span"})
 
 
 def manifest_line(
@@ -55,7 +58,8 @@ def manifest_line(
     line: dict[str, Any] = {key: source}
     for element, fields in _by_element(record, output).items():
         kinds = {field.kind for field in fields} or _kinds_of_empty(output, element)
-        nothing = all(field.reviewed is None for field in fields) and kinds.isdisjoint(_EMPTY.values())
+        nothing = all(field.reviewed is None for field in fields)
+        nothing = nothing and not any(element_of_kind(kind).nothing_is_an_answer for kind in kinds)
         if nothing or any(field.outcome == "unresolved" for field in fields):
             continue
         name = _attribute_name(element)
@@ -85,7 +89,7 @@ def _source(output: Output, path: str | None) -> str:
     if output.task_type == "custom":
         content = output.input_content
         if path is not None:
-            place = _searched(path, content)
+            place = search(path, content)
         elif isinstance(content, dict):
             place = next((content[key] for key in SOURCES if isinstance(content.get(key), str)), None)
     else:
@@ -96,16 +100,6 @@ def _source(output: Output, path: str | None) -> str:
             "name its place in inputContent as a JMESPath"
         )
     return place
-
-
-def _searched(path: str, content: Any) -> Any:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return jmespath.search(path, content)
-    except (JMESPathError, TypeError, ValueError, ArithmeticError):
-        return None  # a function met what it is not for
 
 
 def _service_source(output: Output) -> str | None:
@@ -149,17 +143,8 @@ def _is_of(field: FieldRecord, element: str, output: Output) -> bool:
 
     Names can have slashes: that a field's begins with an element's does not tell.
     """
-    if field.kind in ("text", "label", "other"):
-        return field.name == element
-    if field.kind == "selection":
-        answers = [answer.elements.get(element) for answer in output.human_answers]
-        boxes = {box for answer in answers if isinstance(answer, Checks) for box in answer.checked}
-        return any(field.name == (element if box == "on" else f"{element}/{box}") for box in boxes)
-    values = [
-        json.loads(value) for value in (field.predicted, *(vote.value for vote in field.votes)) if value
-    ]
-    labels = [value["label"] if isinstance(value, dict) else value for value in values]
-    return any(field.name == f"{element}/{label}" for label in labels)
+    answers = [answer.elements.get(element) for answer in output.human_answers]
+    return element_of_kind(field.kind).owns(field, element, answers)
 
 
 def _kinds_of_empty(output: Output, element: str) -> set[Kind]:
@@ -168,7 +153,8 @@ def _kinds_of_empty(output: Output, element: str) -> set[Kind]:
         answer.moderation_labels is not None for answer in output.human_answers
     ):
         return {"labels"}
-    kinds = {_EMPTY.get(type(answer.elements.get(element))) for answer in output.human_answers}
+    answers = [answer.elements.get(element) for answer in output.human_answers]
+    kinds = {answer.kind if answer and answer.nothing_is_an_answer else None for answer in answers}
     return {kind for kind in kinds if kind is not None} if len(kinds) == 1 else set()
 
 
@@ -228,10 +214,9 @@ def _class_ids(classes: Sequence[str], found: Iterable[str]) -> dict[str, int]:
 
 
 def _label(field: FieldRecord) -> str | None:
-    if field.reviewed is None or field.kind not in ("label", "labels", "box", "span"):
+    if field.reviewed is None or field.kind not in _WITH_CLASS:
         return None
-    value = json.loads(field.reviewed)
-    return str(value["label"] if isinstance(value, dict) else value)
+    return str(label_of(json.loads(field.reviewed)))
 
 
 def _confidence(field: FieldRecord) -> float:

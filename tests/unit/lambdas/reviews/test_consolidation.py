@@ -7,7 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.reviews.comparison.alignment import Box, Outline, Span, Spot
+from lambdas.reviews.comparison.elements.boxes import Box
+from lambdas.reviews.comparison.elements.keypoints import Keypoint
+from lambdas.reviews.comparison.elements.polygons import Polygon
+from lambdas.reviews.comparison.elements.spans import Span
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.consolidation import consolidate, overall_agreement
 from tests import review_samples as samples
@@ -78,16 +81,19 @@ def test_without_a_prediction_nobody_is_overruled() -> None:
             [Box("dog", 0, 0, 10, 10), Box("cat", 5, 5, 5, 5), Box("dog", 1, 0, 10, 11)],
             {"label": "dog", "left": 0.5, "top": 0, "width": 10, "height": 10.5},
         ),
-        ([Spot("eye", 1, 1), Spot("eye", 2, 3), Spot("eye", 9, 2)], {"label": "eye", "x": 2, "y": 2}),
+        (
+            [Keypoint("eye", 1, 1), Keypoint("eye", 2, 3), Keypoint("eye", 9, 2)],
+            {"label": "eye", "x": 2, "y": 2},
+        ),
         (
             [Span("name", 0, 3), Span("name", 0, 9), Span("name", 0, 9)],
             {"label": "name", "startOffset": 0, "endOffset": 9},
         ),
         (
             [
-                Outline("lake", ((0, 0), (9, 0), (9, 9))),
-                Outline("lake", ((0, 0), (9, 0), (9, 8))),
-                Outline("lake", ((0, 0), (9, 0), (9, 7))),
+                Polygon("lake", ((0, 0), (9, 0), (9, 9))),
+                Polygon("lake", ((0, 0), (9, 0), (9, 8))),
+                Polygon("lake", ((0, 0), (9, 0), (9, 7))),
             ],
             {"label": "lake", "vertices": [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 8}]},
         ),
@@ -101,7 +107,7 @@ def test_without_a_prediction_nobody_is_overruled() -> None:
     ],
 )
 def test_the_agreed_shape_lies_in_the_middle(drawn: list[Any], agreed: dict[str, Any]) -> None:
-    field = consolidate(Row("f", drawn[0].kind, None, drawn))
+    field = consolidate(Row("f", "box", None, drawn))
     assert json.loads(field.reviewed or "") == agreed
     assert field.votes[0].value == field.reviewed
 

@@ -10,18 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.reviews.comparison.elements import (
-    BoundingBoxes,
-    Checks,
-    Classification,
-    Entities,
-    Keypoints,
-    LabelSet,
-    Other,
-    Polygons,
-    Text,
-    parse_element,
-)
+from lambdas.reviews.comparison.elements.text import Text
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.json_reader import JsonReader
 from lambdas.reviews.output import REKOGNITION, TEXTRACT, parse_output
@@ -173,43 +162,6 @@ def test_an_answer_may_be_empty(content: dict[str, Any]) -> None:
 def test_there_may_be_no_answers_and_no_input() -> None:
     output = parse_output(b'{"humanAnswers": []}')
     assert (output.human_answers, output.input_content) == ([], None)
-
-
-@pytest.mark.parametrize(
-    ("value", "model"),
-    [
-        ("some text", Text),
-        ({"label": "dog"}, Classification),
-        ({"label": "dog", "workerComment": "sure"}, Classification),
-        ({"labels": ["dog", "cat"]}, LabelSet),
-        (
-            {"boundingBoxes": [{"left": 1, "top": 2.5, "width": 3, "height": 4, "label": "dog"}]},
-            BoundingBoxes,
-        ),
-        ({"boundingBoxes": [], "inputImageProperties": {"width": 1, "height": 2}}, BoundingBoxes),
-        ({"entities": [{"startOffset": 0, "endOffset": 4, "label": "person"}]}, Entities),
-        ({"keypoints": [{"label": "eye", "x": 1, "y": 2}]}, Keypoints),
-        ({"polygons": [{"label": "dog", "vertices": [{"x": 1, "y": 2}]}]}, Polygons),
-        ({"on": True}, Checks),
-        ({"blurry": True, "dim": False}, Checks),
-        ({"label": True}, Checks),
-        ({}, Other),
-        (None, Other),
-        (7, Other),
-        ({"labels": [1]}, Other),
-        ({"boundingBoxes": [{"left": "x"}]}, Other),
-        ({"labeledImage": {"pngImageData": "iVBOR"}}, Other),
-    ],
-)
-def test_an_element_is_what_its_shape_says(value: Any, model: type) -> None:
-    element = parse_element(value)
-    assert type(element) is model
-    if isinstance(element, Other):
-        assert element.value == value
-    elif isinstance(element, Checks):
-        assert element.checked == value
-    elif not isinstance(element, Text):
-        assert element.model_dump(by_alias=True, exclude_unset=True) == value  # nothing is lost
 
 
 def test_unknown_fields_survive() -> None:

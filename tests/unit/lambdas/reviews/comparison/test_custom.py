@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdas.reviews.comparison.alignment import Spot
-from lambdas.reviews.comparison.elements import BoundingBoxes, Classification, LabelSet, parse_element
 from tests import review_samples as samples
 from tests.review_samples import custom, fields_of, record_of, told
 
@@ -22,6 +17,63 @@ BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
 CAT = BOX | {"label": "cat"}
 SPAN = {"label": "name", "startOffset": 0, "endOffset": 3}
 NAMED = {"predictions": {"my-flow": "m"}}
+
+
+# Where a prediction lies, and its confidence
+
+
+def test_what_has_no_prediction_is_answered() -> None:
+    document = custom(
+        {"text": "…", "prediction": {"label": "dog", "confidence": 70}},
+        {"animal": {"label": "cat"}, "comment": "furry"},
+    )
+    fields = fields_of(document)
+    assert told(fields) == {"animal": ("dog", "cat", "changed"), "comment": (None, "furry", "answered")}
+    assert [field.confidence for field in fields] == [0.7, None]
+
+
+def test_two_elements_that_a_nameless_prediction_fits_get_none_of_it() -> None:
+    document = custom({"prediction": "dog"}, {"a": {"label": "cat"}, "b": {"label": "cat"}})
+    assert {field.outcome for field in fields_of(document)} == {"answered"}
+
+
+def test_the_place_of_a_prediction_is_named_per_flow_definition() -> None:
+    document = custom(
+        {"model": [{"answer": {"label": "dog", "score": 0.25}}], "prediction": "bird"},
+        {"animal": {"label": "dog"}},
+    )
+    (field,) = fields_of(document, predictions={"my-flow": "model[0].answer"})
+    assert (field.predicted, field.confidence, field.outcome) == ('"dog"', 0.25, "kept")
+    (field,) = fields_of(document, predictions={"other-flow": "model[0].answer"})
+    assert field.predicted == '"bird"'
+
+
+def test_a_named_place_can_give_values_the_names_of_their_elements() -> None:
+    document = custom({"original_words": "use Lambda", "end": 9}, {"transcription": "use lambda"})
+    path = "{transcription: original_words}"
+    assert told(fields_of(document, predictions={"my-flow": path})) == {
+        "transcription": ("use Lambda", "use lambda", "changed")
+    }
+
+
+@pytest.mark.parametrize("path", ["nothing.here", "max_by(model, &score)", "length(end)"])
+def test_a_place_without_a_prediction_leaves_answers_uncompared(path: str) -> None:
+    document = custom({"model": [{"score": "x"}, {"score": 1}], "end": 9}, {"animal": {"label": "dog"}})
+    assert told(fields_of(document, predictions={"my-flow": path})) == {"animal": (None, "dog", "answered")}
+
+
+def test_a_confidence_may_stand_beside_a_bare_prediction() -> None:
+    (field,) = fields_of(custom({"prediction": "dog", "confidence": 0.4}, {"animal": {"label": "dog"}}))
+    assert field.confidence == 0.4
+
+
+@pytest.mark.parametrize("confidence", ["high", None, True, -1, 101, [0.5]])
+def test_a_confidence_that_is_none_is_unknown(confidence: object) -> None:
+    document = custom(
+        {"prediction": {"label": "dog", "confidence": confidence}}, {"animal": {"label": "dog"}}
+    )
+    (field,) = fields_of(document)
+    assert (field.predicted, field.confidence) == ('"dog"', None)
 
 
 # A prediction without a name, beside other elements
@@ -192,6 +244,24 @@ def test_elsewhere_only_what_has_a_confidence_is_taken_for_a_field() -> None:
     assert fields_of(custom({"prediction": {"total": "12"}}, {})) == []
 
 
+def test_a_predicted_input_that_was_blanked_is_removed() -> None:
+    # A blank input is left out of the answer.
+    found = {
+        "total": {"value": "12", "confidence": 0.9},
+        "tax": {"value": "3", "confidence": 0.8},
+        "version": "v1",
+    }
+    document = custom({"prediction": found}, {"total": "12"})
+    assert told(fields_of(document)) == {"total": ("12", "12", "kept"), "tax": ("3", None, "removed")}
+    assert fields_of(document)[1].confidence == 0.8
+    # In a place that was named, every key is a field.
+    assert told(fields_of(document, predictions={"my-flow": "prediction"}))["version"] == (
+        "v1",
+        None,
+        "removed",
+    )
+
+
 # Elements that are called like something else
 
 
@@ -246,69 +316,16 @@ def test_what_is_called_like_an_element_is_context_where_there_is_a_prediction()
     assert not record.overruled
 
 
-# Check boxes and labels
+# What should be symmetric
 
 
-@pytest.mark.parametrize(
-    ("predicted", "said", "expected"),
-    [
-        ({"value": True, "confidence": 0.4}, {"on": True}, {"e": (True, True, "kept")}),
-        ({"value": True}, {"on": False}, {"e": (True, False, "changed")}),
-        ({"label": "x", "confidence": 0.4}, {"on": False}, {"e": (None, False, "answered")}),
-        ([{"label": "dim", "score": 0.4}], {"dim": False}, {"e/dim": (False, False, "kept")}),
-        ({"label": "dog", "confidence": 0.4}, {"labels": ["dog"]}, {"e/dog": ("dog", "dog", "kept")}),
-    ],
-)
-def test_only_of_several_labels_the_unlikely_are_left_out(
-    predicted: Any, said: Any, expected: dict[str, Any]
-) -> None:
-    assert told(fields_of(custom({"prediction": {"e": predicted}}, {"e": said}))) == expected
-
-
-# Elements and shapes
-
-
-@pytest.mark.parametrize(
-    ("value", "model"),
-    [
-        ({"label": "a", "labels": ["a", "b"]}, LabelSet),
-        ({"label": "a", "labels": [1]}, Classification),
-        ({"label": "a", "boundingBoxes": [BOX], "labels": ["a"]}, BoundingBoxes),
-    ],
-)
-def test_a_value_with_keys_of_several_elements_is_always_the_same_one(value: Any, model: type) -> None:
-    assert type(parse_element(value)) is model
-    assert type(parse_element(dict(reversed(value.items())))) is model
-    code = (
-        "from lambdas.reviews.comparison.elements import parse_element; "
-        f"print(type(parse_element({value!r})).__name__)"
+@pytest.mark.parametrize("element", [name for name in samples.ELEMENTS if name not in ("text", "other")])
+@FEW
+@given(st.data())
+def test_comparing_the_other_way_round_mirrors_the_outcomes(element: str, data: st.DataObject) -> None:
+    one, other = data.draw(samples.ELEMENTS[element]), data.draw(samples.ELEMENTS[element])
+    there = fields_of(custom({"prediction": {"e": one}}, {"e": other}))
+    back = fields_of(custom({"prediction": {"e": other}}, {"e": one}))
+    assert sorted((str(f.predicted), str(f.reviewed), f.outcome) for f in there) == sorted(
+        (str(f.reviewed), str(f.predicted), samples.MIRROR[f.outcome]) for f in back
     )
-    for seed in "012":
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-        )
-        assert run.stdout.strip() == model.__name__, run.stderr
-
-
-def test_points_are_measured_by_the_largest_image_that_an_answer_tells() -> None:
-    def point(x: int, width: int) -> dict[str, Any]:
-        return {
-            "k": {
-                "keypoints": [{"label": "eye", "x": x, "y": 0}],
-                "inputImageProperties": {"width": width, "height": 10},
-            }
-        }
-
-    found = {"prediction": {"k": {"keypoints": [{"label": "eye", "x": 0, "y": 0}]}}}
-    there, back = point(4, 500), point(12, 1000)
-    outcomes = [fields_of(custom(found, *says))[0].outcome for says in ([there, back], [back, there])]
-    assert outcomes == ["kept", "kept"]
-
-
-def test_an_assumed_size_does_not_take_the_place_of_a_known_one() -> None:
-    small = Spot("eye", 10, 0, diagonal=100)
-    assert not Spot("eye", 13, 0).unmoved(small)  # 3 % of the image
-    assert Spot("eye", 13, 0).unmoved(Spot("eye", 10, 0))

@@ -1,0 +1,107 @@
+"""crowd-checkbox, crowd-radio-button: for each value ("on" by default), whether it is checked.
+
+Each box is a field, called like the element and the box's value, or like the element alone if that is "on". A
+prediction says for each box whether it is checked, or names those that are, as a prediction of labels does; of a
+single box, it may also be true or false.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from lambdas.reviews.comparison.elements import Element, Fit
+from lambdas.reviews.comparison.elements.labels import candidates, likely
+from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.prediction import is_yes_or_no, scored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Self
+
+    from lambdas.reviews.record import FieldRecord
+
+DEFAULT = "on"
+"""The value of a box that was given none."""
+
+
+class Checks(Element):
+    """Check boxes, or a choice of one."""
+
+    kind = "selection"
+    stands_beside = True
+
+    checked: dict[str, bool]
+
+    @classmethod
+    @override
+    def parse(cls, value: Any) -> Self | None:
+        return cls(checked=value) if value and _are_checks(value) else None
+
+    @classmethod
+    @override
+    def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
+        boxes = _boxes(answers)
+        if not _predicted(boxes, found):
+            return None
+        labels = candidates(found)
+        if labels is None or is_yes_or_no(found):
+            return Fit.CHECKS
+        if not _are_among(boxes, labels):
+            return None
+        # "on" is no name of a choice: a check box is called so by itself.
+        return Fit.HARDLY if not labels or boxes == [DEFAULT] else Fit.CHECKS
+
+    @classmethod
+    @override
+    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+        boxes = _boxes(answers)
+        by_box = _predicted(boxes, predicted)
+        return [
+            Row(
+                name=_field_name(name, box),
+                kind=cls.kind,
+                predicted=by_box.get(box),
+                said=[answer.checked.get(box) if answer else None for answer in answers],
+                asked=bool(by_box),
+            )
+            for box in boxes
+        ]
+
+    @classmethod
+    @override
+    def owns(cls, field: FieldRecord, name: str, answers: Sequence[Element | None]) -> bool:
+        return any(field.name == _field_name(name, box) for box in _boxes(answers))
+
+
+def _field_name(name: str, box: str) -> str:
+    return name if box == DEFAULT else f"{name}/{box}"
+
+
+def _boxes(answers: Iterable[Element | None]) -> list[str]:
+    return sorted({box for answer in answers if isinstance(answer, Checks) for box in answer.checked})
+
+
+def _predicted(boxes: Sequence[str], predicted: Any) -> dict[str, Scored]:
+    """Returns the prediction for each box, from one for all: whether it is checked, or which ones are."""
+    if _are_checks(predicted):
+        known = {box: Scored(predicted[box]) for box in boxes if box in predicted}
+        if known:
+            return known
+    if is_yes_or_no(predicted):
+        single = scored(predicted)
+        return {boxes[0]: single} if single and len(boxes) == 1 else {}
+    checked = likely(predicted)
+    if checked is None or not _are_among(boxes, checked):
+        return {}
+    by_name = {str(item.value): item for item in checked}
+    return {box: Scored(box in by_name, by_name[box].confidence if box in by_name else None) for box in boxes}
+
+
+def _are_checks(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(checked, bool) for checked in value.values())
+
+
+def _are_among(boxes: Sequence[str], labels: Iterable[Scored]) -> bool:
+    return all(str(label.value) in boxes for label in labels)

@@ -1,0 +1,71 @@
+"""What boxes, spans, keypoints and polygons share: people draw any number of them, and each is a field.
+
+A field is called like the element and the shape's label: "animals/dog". A prediction is the element's own value, or
+the list in it alone; each shape in it may have a confidence.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from pydantic import FiniteFloat
+from typing_extensions import override
+
+from lambdas.reviews.comparison.alignment import align
+from lambdas.reviews.comparison.elements import Fit, Part, key_of_kind, parse_element
+from lambdas.reviews.comparison.elements.labels import Labelled
+from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.prediction import confidence_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from lambdas.reviews.comparison.values import Shape
+
+
+class ImageProperties(Part):
+    """The size of the image that was annotated, in pixels."""
+
+    width: FiniteFloat
+    height: FiniteFloat
+
+
+class Drawn(Labelled):
+    """An element in which people draw."""
+
+    @abstractmethod
+    def shapes(self) -> Sequence[tuple[Shape, dict[str, Any]]]:
+        """Returns what was drawn, each shape with the keys that it has beside its own."""
+
+    @classmethod
+    def predicted(cls, predicted: Any) -> list[Scored] | None:
+        """Returns a prediction as shapes; None if it is not of this element."""
+        if predicted is None:
+            return None
+        element = parse_element(
+            {key_of_kind(cls.kind): predicted} if isinstance(predicted, list) else predicted
+        )
+        if not isinstance(element, cls):
+            return None
+        return [Scored(shape, confidence_of(more)) for shape, more in element.shapes()]
+
+    @classmethod
+    @override
+    def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
+        return None if cls.predicted(found) is None else Fit.DRAWN
+
+    @classmethod
+    @override
+    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+        found = cls.predicted(predicted)
+        items = found or []
+        said = [[shape for shape, _ in answer.shapes()] if answer else [] for answer in answers]
+        made = []
+        for index, drawn in align([item.value for item in items], said):
+            item = None if index is None else items[index]
+            labels = [shape.label for shape in drawn if shape]
+            label = item.value.label if item else min(labels, key=lambda one: (-labels.count(one), one))
+            made.append(Row(cls.field_name(name, label), cls.kind, item, drawn, asked=found is not None))
+        return made

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import review_samples as samples
+from tests.review_samples import fields_of, told
+
+
+@pytest.mark.parametrize("place", samples.PLACES)
+@pytest.mark.parametrize(
+    ("prediction", "said", "expected"),
+    [
+        ("a  text", "a text", {"e": ("a text", "a text", "kept")}),
+        (12, "12", {"e": ("12", "12", "kept")}),
+        ({"text": "a", "confidence": 99}, "b", {"e": ("a", "b", "changed")}),
+    ],
+)
+def test_texts_are_compared(place: str, prediction: Any, said: Any, expected: dict[str, Any]) -> None:
+    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected

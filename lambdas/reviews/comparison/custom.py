@@ -23,70 +23,74 @@ if TYPE_CHECKING:
 
 def rows(output: Output, prediction_path: str | None = None) -> list[Row]:
     """Returns the rows of a custom task: those that each element makes of its answers and its prediction."""
-    said = _said(output)
+    answered = _answered(output)
     named = prediction_path is not None
     found = find_prediction(output.input_content, prediction_path)
     by_name: Any = {}
     fields: set[str] = set()
     if found is None:
         by_name = {} if named else output.input_content
-    elif _has_names(found, said):
+    elif _has_names(found, answered):
         by_name, fields = found, field_names(found, named)
-    elif fits := _fits(found, said):
-        by_name = {_best(fits, found, said): found}
+    elif fits := _fits(found, answered):
+        by_name = {_best(fits, found, answered): found}
     elif holds_fields(found, named):
         by_name, fields = found, field_names(found, named)
 
     # A blank input is left out of an answer: what the model predicted for it was taken away.
     nobody = [None] * len(output.human_answers)
-    blank = {name: _Said(element_of_kind("text"), nobody) for name in sorted(fields - said.keys())}
-    return _rows(said | blank, by_name if isinstance(by_name, dict) else {})
+    blank = {name: _Answered(element_of_kind("text"), nobody) for name in sorted(fields - answered.keys())}
+    return _rows(answered | blank, by_name if isinstance(by_name, dict) else {})
 
 
 def unpredicted_rows(output: Output) -> list[Row]:
     """Returns the rows of what workers filled in beside a built-in task."""
-    return _rows(_said(output), {})
+    return _rows(_answered(output), {})
 
 
-class _Said(NamedTuple):
+class _Answered(NamedTuple):
     """What each worker filled in at one element."""
 
     element: type[Element]
     answers: Sequence[Element | None]
 
 
-def _said(output: Output) -> dict[str, _Said]:
+def _answered(output: Output) -> dict[str, _Answered]:
     """Returns what workers filled in, by the element's name, in an order that does not depend on the workers'."""
     names = sorted({name for answer in output.human_answers for name in answer.elements})
     by_name = {name: [answer.elements.get(name) for answer in output.human_answers] for name in names}
-    return {name: _Said(element_of(answers), answers) for name, answers in by_name.items()}
+    return {name: _Answered(element_of(answers), answers) for name, answers in by_name.items()}
 
 
-def _rows(said: Mapping[str, _Said], predicted: Mapping[str | None, Any]) -> list[Row]:
+def _rows(answered: Mapping[str, _Answered], predicted: Mapping[str | None, Any]) -> list[Row]:
     return [
         row
-        for name, (element, answers) in said.items()
+        for name, (element, answers) in answered.items()
         for row in element.rows(name, answers, predicted.get(name))
     ]
 
 
-def _has_names(found: Any, said: Mapping[str, _Said]) -> bool:
+def _has_names(found: Any, answered: Mapping[str, _Answered]) -> bool:
     """Tells whether a prediction is an object with values by the names of the elements."""
     return (
-        isinstance(found, dict) and not said.keys().isdisjoint(found) and not is_one_value(found, said.keys())
+        isinstance(found, dict)
+        and not answered.keys().isdisjoint(found)
+        and not is_one_value(found, answered.keys())
     )
 
 
-def _fits(found: Any, said: Mapping[str, _Said]) -> dict[str, Fit]:
+def _fits(found: Any, answered: Mapping[str, _Answered]) -> dict[str, Fit]:
     """Returns how well a prediction without a name fits each of the elements that it fits at all."""
-    asked = said.items()
-    if is_drawn(found):
-        asked = {name: one for name, one in asked if one.element.kind in (*DRAWN, "other")}.items()
-    fits = {name: element.fit(found, answers) for name, (element, answers) in asked}
+    drawn = is_drawn(found)  # then it is for what people draw, or for values of a shape that we do not know
+    fits = {
+        name: element.fit(found, answers)
+        for name, (element, answers) in answered.items()
+        if not drawn or element.kind in (*DRAWN, "other")
+    }
     return {name: fit for name, fit in fits.items() if fit is not None}
 
 
-def _best(fits: Mapping[str, Fit], found: Any, said: Mapping[str, _Said]) -> str | None:
+def _best(fits: Mapping[str, Fit], found: Any, answered: Mapping[str, _Answered]) -> str | None:
     """Returns the element that a prediction without a name is for; None if that is not plain.
 
     It is the one that is called like the prediction's own key ("label", "text"), or else the only one
@@ -98,7 +102,7 @@ def _best(fits: Mapping[str, Fit], found: Any, said: Mapping[str, _Said]) -> str
     best = min(fits.values())
     chosen = [name for name, fit in fits.items() if fit == best]
     if best >= Fit.ANYTHING:
-        others = [element for name, (element, _) in said.items() if name not in chosen]
+        others = [element for name, (element, _) in answered.items() if name not in chosen]
         # A "label" beside other elements is not free text: the element that it is for was left blank.
         is_label = key is not None and key.lower() in ("label", "class")
         if not all(element.stands_beside for element in others) or (others and is_label):

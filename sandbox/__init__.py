@@ -15,5 +15,5 @@ Inside the child process:
     activation.py        whether a prediction needs people
     effects.py           what loops do to S3 and EventBridge
     control_routes.py    /_sandbox/…, which clients.py calls
-    ministack_patches.py  where MiniStack differs from AWS; resource_types.py: what its CloudFormation lacks
+    ministack_patches.py where MiniStack differs from AWS; resource_types.py: what its CloudFormation lacks
 """

@@ -19,5 +19,5 @@
 Beside the line: `swapping` (the hot swap, for development stages), `watching`, `status`, `destroying`,
 `initialising` (settings from a person's answers), `outputs` (where to look).
 
-`account.Account` is the only class that calls AWS; `show` is the only module that prints.
+`account.Account` is the only class that calls AWS. Nothing here prints: `workflow/cli/show.py` does.
 """

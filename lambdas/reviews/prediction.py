@@ -19,13 +19,13 @@ A confidence is from 0 to 1; above 1 it is taken as percent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.rows import Scored, share
 from lambdas.reviews.comparison.values import as_json, normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Mapping, Set
 
 PLACES = (
     "prediction",
@@ -41,15 +41,43 @@ _VALUE_KEYS = ("label", "value", "text", "class", "name")
 _CONFIDENCE_KEYS = ("confidence", "score", "probability")
 
 
-def find_prediction(input_content: Any, path: str | None = None) -> Any:
-    """Returns the prediction in a custom task's input; None if there is none.
+class Prediction(NamedTuple):
+    """The prediction of a task, taken apart as far as that can be done without its elements.
+
+    Attributes:
+        unnamed: A value for one element, which the prediction does not name; None if there is none.
+        key: The key under which that value stands, if it is an object with its confidence.
+        by_name: Values by the names of elements; of an unnamed one, those that it has if it fits no element.
+        fields: The names under which single values are predicted, also for elements that nobody filled in.
+    """
+
+    unnamed: Any = None
+    key: str | None = None
+    by_name: Mapping[str, Any] = {}
+    fields: Set[str] = frozenset()
+
+
+def find_prediction(input_content: Any, names: Set[str], path: str | None = None) -> Prediction:
+    """Returns the prediction in a custom task's input.
 
     Args:
         input_content: What the loop was started with.
-        path: The JMESPath from there to the prediction; without one `PLACES` are looked at.
+        names: The names of the elements that workers filled in.
+        path: The JMESPath from there to the prediction; without one `PLACES` are looked at, and then the names.
     """
-    if path is not None:
-        return search(path, input_content)
+    named = path is not None
+    found = _search_places(input_content) if path is None else search(path, input_content)
+    if found is None:
+        by_name = input_content if isinstance(input_content, dict) and not named else {}
+        return Prediction(by_name=by_name)
+    if isinstance(found, dict) and not names.isdisjoint(found) and not _is_one_value(found, names):
+        return Prediction(by_name=found, fields=_field_names(found, named))
+    if _holds_fields(found, named):
+        return Prediction(found, _value_key(found), by_name=found, fields=_field_names(found, named))
+    return Prediction(found, _value_key(found))
+
+
+def _search_places(input_content: Any) -> Any:
     if not isinstance(input_content, dict):
         return None
     found = next((input_content[place] for place in PLACES if input_content.get(place) is not None), None)
@@ -70,7 +98,7 @@ def search(path: str, document: Any) -> Any:
         return None  # a function met what it is not for
 
 
-def value_key(value: Any) -> str | None:
+def _value_key(value: Any) -> str | None:
     """Returns the key under which an object has its single predicted value; None if it has none."""
     if not isinstance(value, dict):
         return None
@@ -78,19 +106,19 @@ def value_key(value: Any) -> str | None:
     return next((single[key] for key in _VALUE_KEYS if key in single), None)
 
 
-def is_one_value(value: dict[str, Any], names: Set[str]) -> bool:
+def _is_one_value(value: dict[str, Any], names: Set[str]) -> bool:
     """Tells whether an object is one value with its confidence, rather than one that holds values by these names.
 
     An element can be called like a key of it: then it is one value, unless another of its keys is a name, too.
     """
     inner = {key: value[key] for key in value if key.lower() in _CONFIDENCE_KEYS}
-    key = value_key(value)
+    key = _value_key(value)
     if key is None or not any(told is None or share(told) is not None for told in inner.values()):
         return False
     return names & value.keys() <= {key, *inner}
 
 
-def field_names(value: dict[str, Any], named: bool) -> set[str]:
+def _field_names(value: dict[str, Any], named: bool) -> set[str]:
     """Returns the keys of an object that have a single value each, without a confidence of the whole.
 
     Args:
@@ -106,16 +134,16 @@ def field_names(value: dict[str, Any], named: bool) -> set[str]:
     }
 
 
-def holds_fields(value: Any, named: bool) -> bool:
+def _holds_fields(value: Any, named: bool) -> bool:
     """Tells whether an object is one of values by field, even if nobody filled in a field of its names."""
-    if not isinstance(value, dict) or is_one_value(value, frozenset()):
+    if not isinstance(value, dict) or _is_one_value(value, frozenset()):
         return False
-    if (value_key(value) or "").lower() in ("label", "value", "class"):
+    if (_value_key(value) or "").lower() in ("label", "value", "class"):
         return False  # "name" and "text" may well be fields
     numbers = [inner for inner in value.values() if type(inner) in (int, float) and 0 <= inner <= 1]
     if len(numbers) == len(value) > 1:
         return False  # labels with their probabilities
-    return bool(field_names(value, named)) and all(
+    return bool(_field_names(value, named)) and all(
         inner is None or scored(inner) is not None for inner in value.values()
     )
 
@@ -124,7 +152,7 @@ def scored(value: Any) -> Scored | None:
     """Returns a single predicted value, with its confidence; None if it is not of such a shape."""
     if isinstance(value, str | bool | int | float):
         return Scored(value)
-    key = value_key(value)
+    key = _value_key(value)
     return None if key is None else Scored(value[key], confidence_of(value))
 
 

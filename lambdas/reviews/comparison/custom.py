@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.elements import Fit, element_of, element_of_kind, is_drawn
-from lambdas.reviews.prediction import field_names, find_prediction, holds_fields, is_one_value, value_key
+from lambdas.reviews.prediction import find_prediction
 from lambdas.reviews.record import DRAWN
 
 if TYPE_CHECKING:
@@ -24,23 +24,15 @@ if TYPE_CHECKING:
 def rows(output: Output, prediction_path: str | None = None) -> list[Row]:
     """Returns the rows of a custom task: those that each element makes of its answers and its prediction."""
     answered = _answered(output)
-    named = prediction_path is not None
-    found = find_prediction(output.input_content, prediction_path)
-    by_name: Any = {}
-    fields: set[str] = set()
-    if found is None:
-        by_name = {} if named else output.input_content
-    elif _has_names(found, answered):
-        by_name, fields = found, field_names(found, named)
-    elif fits := _fits(found, answered):
-        by_name = {_best(fits, found, answered): found}
-    elif holds_fields(found, named):
-        by_name, fields = found, field_names(found, named)
+    prediction = find_prediction(output.input_content, answered.keys(), prediction_path)
+    if prediction.unnamed is not None and (fits := _fits(prediction.unnamed, answered)):
+        return _rows(answered, {_best(fits, prediction.key, answered): prediction.unnamed})
 
     # A blank input is left out of an answer: what the model predicted for it was taken away.
     nobody = [None] * len(output.human_answers)
-    blank = {name: _Answered(element_of_kind("text"), nobody) for name in sorted(fields - answered.keys())}
-    return _rows(answered | blank, by_name if isinstance(by_name, dict) else {})
+    blank = sorted(prediction.fields - answered.keys())
+    left_blank = {name: _Answered(element_of_kind("text"), nobody) for name in blank}
+    return _rows(answered | left_blank, prediction.by_name)
 
 
 def unpredicted_rows(output: Output) -> list[Row]:
@@ -62,21 +54,12 @@ def _answered(output: Output) -> dict[str, _Answered]:
     return {name: _Answered(element_of(answers), answers) for name, answers in by_name.items()}
 
 
-def _rows(answered: Mapping[str, _Answered], predicted: Mapping[str | None, Any]) -> list[Row]:
+def _rows(answered: Mapping[str, _Answered], predicted: Mapping[Any, Any]) -> list[Row]:
     return [
         row
         for name, (element, answers) in answered.items()
         for row in element.rows(name, answers, predicted.get(name))
     ]
-
-
-def _has_names(found: Any, answered: Mapping[str, _Answered]) -> bool:
-    """Tells whether a prediction is an object with values by the names of the elements."""
-    return (
-        isinstance(found, dict)
-        and not answered.keys().isdisjoint(found)
-        and not is_one_value(found, answered.keys())
-    )
 
 
 def _fits(found: Any, answered: Mapping[str, _Answered]) -> dict[str, Fit]:
@@ -90,13 +73,12 @@ def _fits(found: Any, answered: Mapping[str, _Answered]) -> dict[str, Fit]:
     return {name: fit for name, fit in fits.items() if fit is not None}
 
 
-def _best(fits: Mapping[str, Fit], found: Any, answered: Mapping[str, _Answered]) -> str | None:
+def _best(fits: Mapping[str, Fit], key: str | None, answered: Mapping[str, _Answered]) -> str | None:
     """Returns the element that a prediction without a name is for; None if that is not plain.
 
     It is the one that is called like the prediction's own key ("label", "text"), or else the only one
     that it fits best. What fits nearly anything, such as free text, must be for the only element beside check boxes.
     """
-    key = value_key(found)
     if key in fits:
         return key
     best = min(fits.values())

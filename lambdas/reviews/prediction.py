@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lambdas.reviews.comparison.rows import Scored, share
+from lambdas.reviews.comparison.rows import Scored
 from lambdas.reviews.comparison.values import as_json, normalised
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _is_one_value(value: dict[str, Any], names: Set[str]) -> bool:
     """
     inner = {key: value[key] for key in value if key.lower() in _CONFIDENCE_KEYS}
     key = _value_key(value)
-    if key is None or not any(told is None or share(told) is not None for told in inner.values()):
+    if key is None or not any(told is None or _share(told) is not None for told in inner.values()):
         return False
     return names & value.keys() <= {key, *inner}
 
@@ -129,7 +129,7 @@ def _field_names(value: dict[str, Any], named: bool) -> set[str]:
         key
         for key, inner in value.items()
         if scored(inner) is not None
-        and not (key.lower() in _CONFIDENCE_KEYS and share(inner) is not None)
+        and not (key.lower() in _CONFIDENCE_KEYS and _share(inner) is not None)
         and (named or (isinstance(inner, dict) and confidence_of(inner) is not None))
     }
 
@@ -165,13 +165,13 @@ def is_scored(value: Any) -> bool:
 def confidence_of(value: dict[str, Any]) -> float | None:
     """Returns the confidence, from 0 to 1, that stands in a predicted value; None if there is none."""
     lowered = {key.lower(): inner for key, inner in value.items()}
-    return next((share(lowered[key]) for key in _CONFIDENCE_KEYS if key in lowered), None)
+    return next((_share(lowered[key]) for key in _CONFIDENCE_KEYS if key in lowered), None)
 
 
 def several(value: Any) -> list[Scored] | None:
     """Returns several predicted values, each with its confidence; None if they are not of such a shape."""
-    if isinstance(value, dict) and value and all(share(inner) is not None for inner in value.values()):
-        return [Scored(label, share(confidence)) for label, confidence in value.items()]
+    if isinstance(value, dict) and value and all(_share(inner) is not None for inner in value.values()):
+        return [Scored(label, _share(confidence)) for label, confidence in value.items()]
     if isinstance(value, list):
         candidates = [scored(inner) for inner in value]
         found = [candidate for candidate in candidates if candidate is not None]
@@ -189,3 +189,10 @@ def as_text(item: Scored) -> Scored:
     """Returns a single predicted value as the text that people would type for it."""
     value = item.value
     return Scored(normalised(value if isinstance(value, str) else as_json(value)), item.confidence)
+
+
+def _share(confidence: object) -> float | None:
+    """Returns a custom model's confidence as one of 0 to 1: above 1 it is taken as percent."""
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
+        return None
+    return float(confidence) if confidence <= 1 else confidence / 100

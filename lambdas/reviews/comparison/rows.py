@@ -36,10 +36,3 @@ class Row(NamedTuple):
 def percent(confidence: float | None) -> float | None:
     """Returns a confidence of 0 to 100, as Textract and Rekognition give it, as one of 0 to 1."""
     return None if confidence is None else min(max(confidence / 100, 0.0), 1.0)
-
-
-def share(confidence: object) -> float | None:
-    """Returns a custom model's confidence as one of 0 to 1: above 1 it is taken as percent."""
-    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
-        return None
-    return float(confidence) if confidence <= 1 else confidence / 100

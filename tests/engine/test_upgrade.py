@@ -1,0 +1,478 @@
+"""A stage of commit 657dd37 is upgraded in place to what is now, and rolled back: nothing is lost or handled twice.
+
+A case is the life of a human loop in three parts, with a `yield` between them: the first part runs on the old stage,
+the second on the upgraded one, the third after the rollback. All cases live through one upgrade and one rollback, on
+an engine of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambdas.aws.object_store import ObjectStore
+from sandbox.engine import Sandbox
+from tests.engine.upgrade.old_stage import POST_REVIEW, OldStage
+from tests.engine.upgrade.post_review import QUEUE
+from tests.engine.upgrade.upgraded_stage import FLOW, UpgradedStage, lost
+from workflow.operations.manifest.export import export_manifest
+from workflow.operations.report.loop_facts import ledger_rows
+from workflow.operations.report.writing import write_report
+from workflow.operations.reviews_source import Period, open_reviews
+from workflow.publish.account import Account
+from workflow.publish.history import history, to_go_back_to
+from workflow.publish.package import Package, make_package
+from workflow.publish.publishing import publish
+from workflow.publish.rollback import roll_back
+from workflow.stack.assembly import assemble
+from workflow.stack.dependencies import local
+from workflow.stack.stages import Stage
+
+OLD = "657dd37"
+Life = Iterator[None]
+
+BACK_OFF_SECONDS = 4
+"""How long an execution holds its claim, so that the stage is published meanwhile."""
+
+
+def test_an_upgrade_and_a_rollback_lose_nothing(
+    stage: UpgradedStage, account: Account, package: Package, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    lives = {begin.__name__: begin(stage) for begin in LIVES}
+
+    def live(part: str) -> None:
+        for name, life in lives.items():
+            with subtests.test(f"{name}, {part}"):
+                next(life, None)
+
+    live("before the upgrade")
+    before = stage.rows()
+    upgraded = publish(account, stage.stage, package, confirm=lambda plan: True)
+    assert upgraded is not None
+    stage.now_has(dict(upgraded.outputs))
+    with subtests.test("rows, after the upgrade"):
+        rows = {name: row_as_it_was(stage, name) for name in before}
+        assert lost(settled(before), rows) == []
+
+    live("after the upgrade")
+    before, keys = stage.rows(), stage.review_keys()
+    record = to_go_back_to(history(account, stage.stage.name))
+    rolled_back = roll_back(account, stage.stage, record, confirm=lambda plan: True)
+    assert rolled_back is not None
+    stage.now_has(dict(rolled_back.outputs))
+    with subtests.test("rows and reviews, after the rollback"):
+        assert lost(settled(before), stage.rows()) == []
+        assert set(keys) <= set(stage.review_keys())
+
+    live("after the rollback")
+    with subtests.test("all is handled once"):
+        everything_is_handled_once(stage)
+    with subtests.test("report and manifest"):
+        report_and_manifest_have_every_review(stage, tmp_path)
+
+
+# The stage
+
+
+@pytest.fixture
+def stage(old: OldStage, eventually: Callable[..., Any]) -> Iterator[UpgradedStage]:
+    """The stage as the old code published it, alone on its engine."""
+    with Sandbox.start(wait_scale=0, log_level="WARNING") as sandbox:
+        sandbox.client("sqs").create_queue(QueueName=QUEUE.rpartition("/")[2])
+        outputs = old.publish(sandbox, eventually)
+        stage = UpgradedStage(sandbox, Stage(**old.settings), outputs, eventually)
+        sandbox.flow_definitions.create(FLOW, stage.stage.output_buckets[0])
+        stage.parent_machine = create_parent(stage, old)
+        yield stage
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> OldStage:
+    return OldStage.of(OLD, tmp_path / "old")
+
+
+@pytest.fixture
+def account(stage: UpgradedStage) -> Account:
+    return Account(stage.sandbox.session)
+
+
+@pytest.fixture
+def package(stage: UpgradedStage, account: Account) -> Package:
+    """What the stage becomes: the code of today, with the user's settings and steps as they were."""
+    return make_package(
+        stage.stage,
+        assemble(POST_REVIEW),
+        local(),
+        account=account.id,
+        artifact_bucket=account.artifact_bucket,
+    )
+
+
+def create_parent(stage: UpgradedStage, old: OldStage) -> str:
+    """The user's own workflow, as it was published then: ARN of its state machine."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam = stage.sandbox.client("iam")
+    role = iam.create_role(
+        RoleName="parent", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
+    )["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName="parent", PolicyName="steps", PolicyDocument=json.dumps(old.parent["policy"])
+    )
+    created = stage.states.create_state_machine(
+        name="parent", definition=json.dumps(old.parent["definition"]), roleArn=role
+    )
+    return str(created["stateMachineArn"])
+
+
+# What holds for all loops
+
+
+def settled(rows: dict[str, Any]) -> dict[str, Any]:
+    """The rows that no execution is about to change."""
+    return {name: row for name, row in rows.items() if not name.startswith("claimed")}
+
+
+def row_as_it_was(stage: UpgradedStage, name: str) -> dict[str, Any]:
+    """A row as the ledger of today reads it, with the names that the attributes had at first."""
+    row = stage.row(name).model_dump(by_alias=True, exclude_none=True)
+    return {**row, **{f"claim {claim}": held for claim, held in row["claims"].items()}}
+
+
+def everything_is_handled_once(stage: UpgradedStage) -> None:
+    handled = [
+        stage.event_of(execution)
+        for execution in stage.all_executions()
+        if stage.end_of(execution)["status"] == "SUCCEEDED"
+        and stage.states_of(execution)[-1] != "Already handled"
+    ]
+    changes = Counter((event["humanLoopName"], event["humanLoopStatus"]) for event in handled)
+    loops = stage.sandbox.loops.list()
+    assert changes == Counter((loop.name, loop.status) for loop in loops)
+    assert {loop.name for loop in loops} <= stage.rows().keys()
+
+    completed = [loop.name for loop in loops if loop.status == "Completed"]
+    stored = [stage.record(f"s3://{stage.outputs['ReviewBucket']}/{key}") for key in stage.review_keys()]
+    assert Counter(review["human_loop_name"] for review in stored) == Counter(completed)
+
+    messages = [(loop.name, message["kind"]) for loop in loops for message in stage.messages(loop.name)]
+    assert Counter(messages) == Counter(dict.fromkeys(messages, 1))
+
+
+def report_and_manifest_have_every_review(stage: UpgradedStage, folder: Path) -> None:
+    session, period = stage.sandbox.session, Period.last_days(2)
+    reviews = open_reviews(f"s3://{stage.outputs['ReviewBucket']}/reviews", session)
+    rows = stage.rows()
+    loops = ledger_rows(stage.outputs["LedgerTable"], session, period)
+    report = write_report(folder / "report.html", reviews, period, loops=loops)
+    assert (report.figures.reviews, report.figures.malformed) == (len(stage.review_keys()), [])
+    assert report.facts is not None
+    assert report.facts.loops == len(rows)
+
+    lines = io.StringIO()
+    export = export_manifest(reviews.reviews(FLOW, period), ObjectStore(stage.s3), lines)
+    assert (export.lines, export.left_out) == (len(stage.review_keys()), [])
+
+
+# Open loops, and workflows that wait for them
+
+
+def open_loop(stage: UpgradedStage) -> Life:
+    name = stage.begin("open")
+    yield
+    stage.begin(name)  # Who asks for the same gets the same loop.
+    stage.answer(name)
+    assert not stage.ran_old_code(stage.is_stored(name))
+    yield
+    stage.redeliver(name)
+
+
+def open_until_the_rollback(stage: UpgradedStage) -> Life:
+    name = stage.ask("open-until-the-rollback")
+    yield
+    assert stage.is_open(name)
+    yield
+    stage.answer(name)
+    assert stage.ran_old_code(stage.is_stored(name))
+    stage.parent_got(name, name)
+
+
+def waited_for(stage: UpgradedStage) -> Life:
+    name = stage.ask("waited-for")
+    yield
+    assert stage.parent_waits(name)
+    stage.answer(name)
+    stage.parent_got(name, name)
+    yield
+
+
+def started_by_new_code(stage: UpgradedStage) -> Life:
+    yield
+    name = stage.ask("started-by-new-code")
+    yield
+    stage.answer(name)
+    assert stage.ran_old_code(stage.is_stored(name))
+    stage.parent_got(name, name)
+
+
+def started_after_the_rollback(stage: UpgradedStage) -> Life:
+    yield
+    yield
+    name = stage.ask("started-after-the-rollback")
+    stage.answer(name)
+    assert stage.ran_old_code(stage.is_stored(name))
+    stage.parent_got(name, name)
+
+
+def still_starting(stage: UpgradedStage) -> Life:
+    name = "still-starting"
+    stage.sandbox.loops.refuse("StartHumanLoop", "ServiceQuotaExceededException")
+    with pytest.raises(RuntimeError, match="TransientServiceError"):
+        stage.begin(name)
+    assert stage.row(name).status == "Starting"
+    yield
+    stage.begin(name)
+    assert stage.is_open(name)
+    yield
+    stage.answer(name)
+    stage.is_stored(name)
+
+
+# Executions that are running
+
+
+def claimed(stage: UpgradedStage) -> Life:
+    """An execution has the claim of a failed loop, and waits before it starts the loop again."""
+    name = stage.ask("claimed")
+    execution = stage.back_off(name, BACK_OFF_SECONDS)
+    assert [claim["state"] for claim in stage.row(name).claims.values()] == ["working"]
+    yield
+    again = stage.has_outcome(name, "restarted").next_loop_name
+    assert stage.row(name).execution == execution
+    assert stage.ran_old_code(execution)
+    stage.answer(again)
+    assert not stage.ran_old_code(stage.is_stored(again))
+    stage.parent_got(name, again)
+    yield
+    stage.redeliver(name)
+
+
+def claimed_by_new_code(stage: UpgradedStage) -> Life:
+    yield
+    name = stage.ask("claimed-by-new-code")
+    execution = stage.back_off(name, BACK_OFF_SECONDS)
+    yield
+    again = stage.has_outcome(name, "restarted").next_loop_name
+    assert not stage.ran_old_code(execution)
+    stage.answer(again)
+    assert stage.ran_old_code(stage.is_stored(again))
+    stage.parent_got(name, again)
+
+
+def held_until_the_upgrade(stage: UpgradedStage) -> Life:
+    """An execution waits in a step of the user's."""
+    name = stage.ask("held-until-the-upgrade")
+    execution, token = stage.hold(name)
+    yield
+    assert stage.runs(execution)
+    stage.redeliver(name)
+    stage.states.send_task_success(taskToken=token, output="{}")
+    assert stage.end_of(execution)["status"] == "SUCCEEDED"
+    assert stage.ran_old_code(execution)
+    stage.parent_got(name, name)
+    yield
+
+
+def held_until_the_rollback(stage: UpgradedStage) -> Life:
+    name = stage.ask("held-until-the-rollback")
+    execution, token = stage.hold(name)
+    yield
+    assert stage.parent_waits(name)
+    yield
+    assert stage.runs(execution)
+    stage.states.send_task_success(taskToken=token, output="{}")
+    assert stage.end_of(execution)["status"] == "SUCCEEDED"
+    assert stage.ran_old_code(execution)
+    stage.parent_got(name, name)
+
+
+def held_by_new_code(stage: UpgradedStage) -> Life:
+    yield
+    name = stage.ask("held-by-new-code")
+    execution, token = stage.hold(name)
+    yield
+    stage.states.send_task_success(taskToken=token, output="{}")
+    assert stage.end_of(execution)["status"] == "SUCCEEDED"
+    assert not stage.ran_old_code(execution)
+    stage.parent_got(name, name)
+
+
+# Loops that failed, and what was missed
+
+
+def restarted(stage: UpgradedStage) -> Life:
+    name = stage.ask("restarted")
+    second = stage.fail(name)
+    yield
+    third = stage.fail(second)
+    assert stage.row(third).attempt == 3
+    stage.answer(third)
+    stage.is_stored(third)
+    stage.parent_got(name, third)
+    yield
+    for loop in (name, second, third):
+        stage.redeliver(loop)
+
+
+def restarted_by_new_code(stage: UpgradedStage) -> Life:
+    yield
+    name = stage.ask("restarted-by-new-code")
+    second = stage.fail(name)
+    yield
+    third = stage.fail(second)
+    stage.answer(third)
+    assert stage.ran_old_code(stage.is_stored(third))
+    stage.parent_got(name, third)
+
+
+def escalated(stage: UpgradedStage) -> Life:
+    """A person is called, and starts the loop again after the upgrade."""
+    name = stage.begin("escalated")
+    stage.sandbox.loops.fail(name, "ValidationError")
+    stage.has_outcome(name, "escalated")
+    stage.message(name)
+    yield
+    stage.redeliver(name)
+    again = stage.operate.restart(name).human_loop_name
+    stage.answer(again)
+    stage.is_stored(again)
+    assert stage.row(name).next_loop_name == again
+    yield
+    stage.redeliver(name)
+
+
+def not_handled(stage: UpgradedStage) -> Life:
+    """The output cannot be read: the execution fails, and an operator runs it again after the upgrade."""
+    name = stage.ask("not-handled")
+    stage.sandbox.events.lose()
+    stage.answer(name)
+    bucket, key = stage.sandbox.loops.get(name).output_uri.removeprefix("s3://").split("/", 1)
+    readable = stage.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    stage.s3.put_object(Bucket=bucket, Key=key, Body=b"<html>")
+    stage.sandbox.events.redeliver(name)
+    stage.has_outcome(name, "failed", status="FAILED")
+    yield
+    assert stage.parent_waits(name)
+    stage.s3.put_object(Bucket=bucket, Key=key, Body=readable)
+    redriven = stage.operate.redrive(name)
+    assert stage.is_stored(name) == redriven.execution
+    stage.parent_got(name, name)
+    yield
+    stage.redeliver(name)
+
+
+def abandoned(stage: UpgradedStage) -> Life:
+    """An execution was stopped with the claim in its hands."""
+    name = stage.ask("abandoned")
+    execution = stage.back_off(name, 3600)
+    stage.states.stop_execution(executionArn=execution)
+    assert stage.end_of(execution)["status"] == "ABORTED"
+    yield
+    assert stage.operate.redrive(name).before == execution
+    again = stage.has_outcome(name, "restarted").next_loop_name
+    stage.answer(again)
+    stage.is_stored(again)
+    stage.parent_got(name, again)
+    yield
+
+
+def missed(stage: UpgradedStage) -> Life:
+    """The event was lost; the reconciler finds what it missed."""
+    name = stage.ask("missed")
+    stage.sandbox.events.lose()
+    stage.answer(name)
+    yield
+    stage.invoke("Reconcile", {})
+    assert not stage.ran_old_code(stage.is_stored(name))
+    stage.parent_got(name, name)
+    stage.redeliver(name)
+    yield
+
+
+def missed_by_new_code(stage: UpgradedStage) -> Life:
+    yield
+    name = stage.ask("missed-by-new-code")
+    stage.sandbox.events.lose()
+    stage.answer(name)
+    yield
+    stage.invoke("Reconcile", {})
+    assert stage.ran_old_code(stage.is_stored(name))
+    stage.parent_got(name, name)
+
+
+# Loops that are done
+
+
+def finished(stage: UpgradedStage) -> Life:
+    name = stage.ask("finished")
+    stage.answer(name)
+    stage.old_code = stage.code_of(stage.is_stored(name))
+    stage.parent_got(name, name)
+    yield
+    stage.is_stored(name)
+    stage.redeliver(name)
+    yield
+    stage.is_stored(name)
+    stage.redeliver(name)
+
+
+def finished_by_new_code(stage: UpgradedStage) -> Life:
+    yield
+    name = stage.begin("finished-by-new-code")
+    stage.answer(name)
+    assert not stage.ran_old_code(stage.is_stored(name))
+    yield
+    stage.redeliver(name)
+    stage.is_stored(name)
+
+
+def stopped(stage: UpgradedStage) -> Life:
+    name = stage.begin("stopped")
+    stage.a2i.stop_human_loop(HumanLoopName=name)
+    stage.has_outcome(name, "notified")
+    stage.message(name)
+    yield
+    stage.redeliver(name)
+    yield
+    stage.redeliver(name)
+
+
+LIVES = [
+    finished,
+    finished_by_new_code,
+    open_loop,
+    open_until_the_rollback,
+    waited_for,
+    started_by_new_code,
+    started_after_the_rollback,
+    still_starting,
+    held_until_the_upgrade,
+    held_until_the_rollback,
+    held_by_new_code,
+    restarted,
+    restarted_by_new_code,
+    escalated,
+    not_handled,
+    abandoned,
+    missed,
+    missed_by_new_code,
+    stopped,
+    # The last, because time is running: the stage is published next.
+    claimed,
+    claimed_by_new_code,
+]

@@ -1,0 +1,117 @@
+"""Publishes the stage of a fixture, and leaves in the account what the code of its time left there.
+
+It calls AWS itself and shares no code with `workflow.publish`, which may publish in another way by now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sandbox.engine import Sandbox
+from workflow.stack.bundles import build_bundles
+from workflow.stack.dependencies import local
+from workflow.stack.functions import ROOT, Function
+
+HERE = Path(__file__).parent
+POST_REVIEW = HERE / "post_review.py"
+
+
+@dataclass(frozen=True)
+class OldStage:
+    """What a fixture holds."""
+
+    settings: dict[str, Any]
+    template: dict[str, Any]
+    parameters: dict[str, str]
+    parent: dict[str, Any]
+    root: Path
+    """A folder with the functions' source, in which their bundles can be made."""
+
+    @classmethod
+    def of(cls, commit: str, root: Path) -> OldStage:
+        """The fixture of a commit, unpacked into an empty folder."""
+        with zipfile.ZipFile(HERE / f"{commit}.zip") as files:
+            files.extractall(root)
+        shutil.copytree(ROOT / "requirements", root / "requirements")
+        (ROOT / ".build").mkdir(exist_ok=True)
+        (root / ".build").symlink_to(ROOT / ".build")
+        parts = ("settings", "template", "parameters", "parent")
+        return cls(*(json.loads((root / f"{part}.json").read_text()) for part in parts), root=root)
+
+    def publish(self, sandbox: Sandbox, eventually: Callable[..., Any]) -> dict[str, str]:
+        """Makes the stack, a version of its state machine with the alias `live`, and the record of the publish.
+
+        Returns:
+            The stack's outputs.
+        """
+        name = self.settings["name"]
+        bucket = f"afterloop-artifacts-{sandbox.account_id}-{sandbox.region}"
+        s3, template = sandbox.client("s3"), json.dumps(self.template)
+        template_key = f"templates/{hashlib.sha256(template.encode()).hexdigest()}.json"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key=template_key, Body=template)
+        parameters = {**self.parameters, "ArtifactBucket": bucket, **self._upload_functions(s3, bucket)}
+        outputs = _create_stack(
+            sandbox,
+            eventually,
+            StackName=f"afterloop-{name}",
+            TemplateURL=f"{sandbox.endpoint_url}/{bucket}/{template_key}",
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Tags=[{"Key": "afterloop:stage", "Value": name}],
+        )
+        record = {
+            "number": 1,
+            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "by": sandbox.client("sts").get_caller_identity()["Arn"],
+            "template_key": template_key,
+            "parameters": parameters,
+            "version": _make_live(sandbox, outputs["StateMachine"]),
+            "restores": None,
+        }
+        s3.put_object(Bucket=bucket, Key=f"stages/{name}/publishes/00000001.json", Body=json.dumps(record))
+        return outputs
+
+    def _upload_functions(self, s3: Any, bucket: str) -> dict[str, str]:
+        """Puts the functions' bundles into the bucket; the parameters that follow from them."""
+        functions = [
+            Function(name, resource["Properties"]["Handler"])
+            for name, resource in self.template["Resources"].items()
+            if resource["Type"] == "AWS::Lambda::Function"
+        ]
+        parameters = {}
+        for name, bundle in build_bundles(functions, local(), root=self.root).items():
+            s3.put_object(Bucket=bucket, Key=bundle.key, Body=bundle.path.read_bytes())
+            parameters |= {f"{name}Key": bundle.key, f"{name}Revision": bundle.digest[:12]}
+        return {key: value for key, value in parameters.items() if key in self.template["Parameters"]}
+
+
+def _create_stack(sandbox: Sandbox, eventually: Callable[..., Any], **request: Any) -> dict[str, str]:
+    cloudformation = sandbox.client("cloudformation")
+    stack_id = cloudformation.create_stack(Capabilities=["CAPABILITY_NAMED_IAM"], **request)["StackId"]
+
+    def settled() -> Any:
+        stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
+        return stack if stack["StackStatus"] != "CREATE_IN_PROGRESS" else None
+
+    stack = eventually(settled, timeout=60, message="the old stack is made")
+    assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _make_live(sandbox: Sandbox, machine: str) -> str:
+    """The ARN of the version that new executions run on."""
+    states = sandbox.client("stepfunctions")
+    version = states.publish_state_machine_version(stateMachineArn=machine, description="publish 0123abcd")
+    arn: str = version["stateMachineVersionArn"]
+    states.create_state_machine_alias(
+        name="live", routingConfiguration=[{"stateMachineVersionArn": arn, "weight": 100}]
+    )
+    return arn

@@ -1,0 +1,19 @@
+"""The user's steps of the stage that is upgraded: a review of a loop named `held-…` waits until somebody goes on."""
+
+from workflow.steps import Choice, ChoiceRule, Pass, SqsSendMessageStep
+
+QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/held-reviews"
+
+hold = SqsSendMessageStep(
+    "Hold review",
+    wait_for_callback=True,
+    timeout_seconds=3600,
+    parameters={"QueueUrl": QUEUE, "MessageBody.$": "$$.Task.Token"},
+    result_path="$.held",
+)
+held = Choice("Held?")
+held.add_choice(ChoiceRule.StringMatches(variable="$.detail.humanLoopName", value="held-*"), hold)
+
+completed = [held, Pass("Not held")]
+failed: list[Pass] = []
+stopped: list[Pass] = []

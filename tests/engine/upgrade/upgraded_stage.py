@@ -1,0 +1,237 @@
+"""A stage through its upgrade and its rollback: what people and programs do with it, and what they find."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from lambdas.loops.ledger import Loop
+from lambdas.reviews.record import ReviewRecord
+from sandbox.samples import SUPPORT_MESSAGE
+from tests.engine.published import PublishedStage
+from tests.engine.upgrade.post_review import QUEUE
+from workflow.operations.loops import Loops
+from workflow.operations.stage_resources import StageResources
+
+FLOW = "support-messages"
+ANSWER = SUPPORT_MESSAGE.answers[0]
+
+
+@dataclass
+class UpgradedStage(PublishedStage):
+    """The stage as it is published at the moment."""
+
+    parent_machine: str = ""
+    """ARN of a workflow of a user's own that asks people."""
+    old_code: str = ""
+    """What the first executions ran; see `code_of`."""
+    _parents: dict[str, str] = field(default_factory=dict)
+    """The execution that asked about a loop, by the loop's name."""
+    _events: dict[str, Any] = field(default_factory=dict)
+
+    def now_has(self, outputs: dict[str, str]) -> None:
+        """The stage was published again, with these outputs."""
+        self.outputs = outputs
+        self.__post_init__()
+
+    # What people and programs do
+
+    def begin(self, name: str) -> str:
+        """Start a loop through the stage; its name."""
+        self.start(name, self.flow_definition_arn(FLOW), SUPPORT_MESSAGE.prediction)
+        return name
+
+    def ask(self, name: str) -> str:
+        """Start a workflow that waits for a loop, which it starts; the loop's name."""
+        given = json.dumps({"id": name, "text": "The lamp was broken", "prediction": {"label": "praise"}})
+        started = self.states.start_execution(stateMachineArn=self.parent_machine, input=given)
+        self._parents[name] = started["executionArn"]
+        self.eventually(lambda: self.is_open(name), message=f"{name} is open")
+        return name
+
+    def answer(self, name: str) -> None:
+        """People review a loop."""
+        self.sandbox.loops.answer(name, ANSWER)
+
+    def fail(self, name: str) -> str:
+        """A loop fails, and is started again; the name of the next."""
+        self.sandbox.loops.fail(name, "InternalError")
+        started: str = self.has_outcome(name, "restarted").next_loop_name
+        assert self.is_open(started)
+        return started
+
+    def hold(self, name: str) -> tuple[str, str]:
+        """The review of a loop waits in a step of the user's: the execution, and the token that lets it go on."""
+        self.answer(name)
+        execution = self.execution_in(name, "Hold review")
+        queue = self.sandbox.client("sqs")
+        messages = self.eventually(lambda: queue.receive_message(QueueUrl=QUEUE).get("Messages"))
+        queue.delete_message(QueueUrl=QUEUE, ReceiptHandle=messages[0]["ReceiptHandle"])
+        return execution, messages[0]["Body"]
+
+    def back_off(self, name: str, seconds: float) -> str:
+        """A loop fails, and waits for so long before it is started again; the execution that has claimed it."""
+        self.sandbox.configure(wait_scale=seconds)  # The stage backs off for a second.
+        self.sandbox.loops.fail(name, "InternalError")
+        execution = self.execution_in(name, "Back off")
+        self.sandbox.configure(wait_scale=0)
+        return execution
+
+    def redeliver(self, name: str) -> None:
+        """Deliver the event of an ended loop again, and see that nothing changes."""
+        row, executions = self.row(name), self.executions_of(name)
+        self.sandbox.events.redeliver(name)
+        late = self.eventually(
+            lambda: [one for one in self.executions_of(name) if one not in executions],
+            message=f"the event of {name} comes again",
+        )
+        assert [self.end_of(one)["status"] for one in late] == ["SUCCEEDED"]
+        assert [self.states_of(one)[-1] for one in late] == ["Already handled"]
+        assert self.row(name) == row
+
+    @property
+    def operate(self) -> Loops:
+        """The operator's commands of today."""
+        session = self.sandbox.session
+        return Loops(StageResources.find(self.stage.name, session), session)
+
+    # What they find
+
+    def is_open(self, name: str) -> bool:
+        """Whether people can review a loop, as the ledger and the service say."""
+        row = self.ledger.find(name)
+        if row is None or row.status != "InProgress":
+            return False
+        return self.sandbox.loops.get(name).status == "InProgress"
+
+    def has_outcome(self, name: str, outcome: str, *, status: str = "SUCCEEDED") -> Any:
+        """Wait for a loop's outcome, and for the end of the execution that wrote it; the row."""
+
+        def row() -> Loop | None:
+            found = self.row(name)
+            return found if found.outcome == outcome else None
+
+        execution = self.eventually(row, message=f"{name} is {outcome}").execution
+        ended = self.end_of(execution)
+        assert ended["status"] == status, (name, ended)
+        return self.row(name)
+
+    def is_stored(self, name: str) -> str:
+        """Wait until a review is stored, and read it; the execution that stored it."""
+        row = self.has_outcome(name, "stored")
+        document = self.record(row.review_location)
+        read = ReviewRecord.model_validate(document)
+        assert (read.human_loop_name, len(read.answers)) == (name, 1)
+        assert lost(document, json.loads(read.to_line())) == []
+        return str(row.execution)
+
+    def parent_got(self, name: str, answered: str) -> None:
+        """Wait until the workflow that asked about loop `name` has got the answer to loop `answered`."""
+        ended = self.end_of(self._parents[name])
+        assert ended["status"] == "SUCCEEDED", ended
+        people = json.loads(ended["output"])["people"]
+        assert (people["humanLoopName"], people["answers"]["sentiment"]) == (answered, "complaint")
+        self.eventually(lambda: self.row(answered).answer == "delivered", message=f"{answered} is delivered")
+
+    def parent_waits(self, name: str) -> bool:
+        """Whether the workflow that asked about a loop still waits."""
+        return self.runs(self._parents[name])
+
+    def runs(self, execution: str) -> bool:
+        """Whether an execution is running."""
+        return self.states.describe_execution(executionArn=execution)["status"] == "RUNNING"
+
+    def end_of(self, execution: str) -> Any:
+        """Wait until an execution has ended; its description."""
+
+        def over() -> Any:
+            found = self.states.describe_execution(executionArn=execution)
+            return found if found["status"] != "RUNNING" else None
+
+        return self.eventually(over, timeout=60, message=f"{execution} has ended")
+
+    def execution_in(self, name: str, state: str) -> str:
+        """Wait until a loop's execution is in a state; its ARN."""
+
+        def execution() -> str | None:
+            return next(
+                (one for one in self.executions_of(name) if self.states_of(one)[-1:] == [state]), None
+            )
+
+        return str(self.eventually(execution, message=f"{name} is in {state}"))
+
+    def executions_of(self, name: str) -> list[str]:
+        """The ARNs of the executions about a loop."""
+        return [one for one in self.all_executions() if self.event_of(one)["humanLoopName"] == name]
+
+    def all_executions(self) -> list[str]:
+        """The ARNs of all executions of the stage's state machine, whatever their version."""
+        machine = self.outputs["StateMachine"]
+        pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        return [one["executionArn"] for page in pages for one in page["executions"]]
+
+    def event_of(self, execution: str) -> Any:
+        """The detail of the event that an execution is about."""
+        if execution not in self._events:
+            described = self.states.describe_execution(executionArn=execution)
+            self._events[execution] = json.loads(described["input"])["detail"]
+        return self._events[execution]
+
+    def states_of(self, execution: str) -> list[str]:
+        """The names of the states that an execution has entered."""
+        history = self.states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+        return [
+            one["stateEnteredEventDetails"]["name"] for one in history if "stateEnteredEventDetails" in one
+        ]
+
+    def code_of(self, execution: str) -> str:
+        """What an execution runs: its definition, with a digest of their code for the versions of functions."""
+        machine = self.states.describe_state_machine_for_execution(executionArn=execution)
+        functions = self.sandbox.client("lambda")
+
+        def digest(arn: re.Match[str]) -> str:
+            return str(functions.get_function_configuration(FunctionName=arn[0])["CodeSha256"])
+
+        return re.sub(r"arn:aws:lambda:[\w:-]+", digest, machine["definition"])
+
+    def ran_old_code(self, execution: str) -> bool:
+        """Whether an execution runs, or ran, what the first ones did."""
+        return self.code_of(execution) == self.old_code
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The items of the ledger's table that are loops, by name, with all of their attributes."""
+        pages = (
+            self.sandbox.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(TableName=self.outputs["LedgerTable"], ConsistentRead=True)
+        )
+        items = [
+            {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+            for page in pages
+            for item in page["Items"]
+        ]
+        return {item["humanLoopName"]: item for item in items if "status" in item}
+
+    def review_keys(self) -> list[str]:
+        """The keys of the stored reviews."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.outputs["ReviewBucket"], Prefix="reviews/"
+        )
+        return [one["Key"] for page in pages for one in page.get("Contents", [])]
+
+
+def lost(before: Any, now: Any, at: str = "") -> list[str]:
+    """Where `now` does not say what `before` said; what it says beside that does not matter."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [place for key in before for place in lost(before[key], now.get(key), f"{at}.{key}")]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [
+            place
+            for number, pair in enumerate(zip(before, now, strict=True))
+            for place in lost(*pair, f"{at}[{number}]")
+        ]
+    return [] if before == now else [f"{at}: {before!r} is now {now!r}"]

@@ -9,7 +9,7 @@ ARGS ?=
 # A hash of the list names the stamp: another list, another install.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check unit engine browser test-sagemaker definitions lock clean
+.PHONY: local test check unit engine browser test-sagemaker definitions old-stage lock clean
 
 local: $(call stamp,base)  ## The main job on the embedded engine: publish, sample loops, a table of what happened
 	$(BIN)/python deploy.py local $(ARGS)
@@ -32,6 +32,9 @@ test-sagemaker: $(call stamp,dev)  ## The door to the SDK where the real SageMak
 definitions: $(call stamp,base)  ## Render definitions/ and docs/reference/ anew, after a change of the code
 	$(BIN)/python deploy.py render
 	$(BIN)/python -m docs.generate
+
+old-stage: $(call stamp,dev)  ## Make the stage of an earlier commit anew from git, for the test of an upgrade
+	$(BIN)/python -m tests.engine.upgrade.make_fixture 657dd37
 
 lock: $(call stamp,dev)  ## Resolve requirements/ anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --upgrade $(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt

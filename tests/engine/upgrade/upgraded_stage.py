@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,10 @@ class UpgradedStage(PublishedStage):
         self.outputs = outputs
         self.__post_init__()
 
+    def wait(self, condition: Callable[[], Any], message: str) -> Any:
+        """Wait until something holds; its value. With patience, because a function's first call takes seconds."""
+        return self.eventually(condition, timeout=60, message=message)
+
     # What people and programs do
 
     def begin(self, name: str) -> str:
@@ -50,7 +55,7 @@ class UpgradedStage(PublishedStage):
         given = json.dumps({"id": name, "text": "The lamp was broken", "prediction": {"label": "praise"}})
         started = self.states.start_execution(stateMachineArn=self.parent_machine, input=given)
         self._parents[name] = started["executionArn"]
-        self.eventually(lambda: self.is_open(name), message=f"{name} is open")
+        self.wait(lambda: self.is_open(name), message=f"{name} is open")
         return name
 
     def answer(self, name: str) -> None:
@@ -69,7 +74,9 @@ class UpgradedStage(PublishedStage):
         self.answer(name)
         execution = self.execution_in(name, "Hold review")
         queue = self.sandbox.client("sqs")
-        messages = self.eventually(lambda: queue.receive_message(QueueUrl=QUEUE).get("Messages"))
+        messages = self.wait(
+            lambda: queue.receive_message(QueueUrl=QUEUE).get("Messages"), message=f"the token of {name}"
+        )
         queue.delete_message(QueueUrl=QUEUE, ReceiptHandle=messages[0]["ReceiptHandle"])
         return execution, messages[0]["Body"]
 
@@ -85,7 +92,7 @@ class UpgradedStage(PublishedStage):
         """Deliver the event of an ended loop again, and see that nothing changes."""
         row, executions = self.row(name), self.executions_of(name)
         self.sandbox.events.redeliver(name)
-        late = self.eventually(
+        late = self.wait(
             lambda: [one for one in self.executions_of(name) if one not in executions],
             message=f"the event of {name} comes again",
         )
@@ -115,7 +122,7 @@ class UpgradedStage(PublishedStage):
             found = self.row(name)
             return found if found.outcome == outcome else None
 
-        execution = self.eventually(row, message=f"{name} is {outcome}").execution
+        execution = self.wait(row, message=f"{name} is {outcome}").execution
         ended = self.end_of(execution)
         assert ended["status"] == status, (name, ended)
         return self.row(name)
@@ -135,7 +142,7 @@ class UpgradedStage(PublishedStage):
         assert ended["status"] == "SUCCEEDED", ended
         people = json.loads(ended["output"])["people"]
         assert (people["humanLoopName"], people["answers"]["sentiment"]) == (answered, "complaint")
-        self.eventually(lambda: self.row(answered).answer == "delivered", message=f"{answered} is delivered")
+        self.wait(lambda: self.row(answered).answer == "delivered", message=f"{answered} is delivered")
 
     def parent_waits(self, name: str) -> bool:
         """Whether the workflow that asked about a loop still waits."""
@@ -152,7 +159,7 @@ class UpgradedStage(PublishedStage):
             found = self.states.describe_execution(executionArn=execution)
             return found if found["status"] != "RUNNING" else None
 
-        return self.eventually(over, timeout=60, message=f"{execution} has ended")
+        return self.wait(over, message=f"{execution} has ended")
 
     def execution_in(self, name: str, state: str) -> str:
         """Wait until a loop's execution is in a state; its ARN."""
@@ -162,7 +169,7 @@ class UpgradedStage(PublishedStage):
                 (one for one in self.executions_of(name) if self.states_of(one)[-1:] == [state]), None
             )
 
-        return str(self.eventually(execution, message=f"{name} is in {state}"))
+        return str(self.wait(execution, message=f"{name} is in {state}"))
 
     def executions_of(self, name: str) -> list[str]:
         """The ARNs of the executions about a loop."""

@@ -39,9 +39,9 @@ class UpgradedStage(PublishedStage):
         self.outputs = outputs
         self.__post_init__()
 
-    def wait(self, condition: Callable[[], Any], message: str) -> Any:
+    def wait(self, condition: Callable[[], Any], message: str, timeout: float = 40) -> Any:
         """Wait until something holds; its value. With patience, because a function's first call takes seconds."""
-        return self.eventually(condition, timeout=60, message=message)
+        return self.eventually(condition, timeout=timeout, message=message)
 
     # What people and programs do
 
@@ -55,7 +55,7 @@ class UpgradedStage(PublishedStage):
         given = json.dumps({"id": name, "text": "The lamp was broken", "prediction": {"label": "praise"}})
         started = self.states.start_execution(stateMachineArn=self.parent_machine, input=given)
         self._parents[name] = started["executionArn"]
-        self.wait(lambda: self.is_open(name), message=f"{name} is open")
+        self.wait(lambda: self.is_open(name), f"{name} is open")
         return name
 
     def answer(self, name: str) -> None:
@@ -75,7 +75,7 @@ class UpgradedStage(PublishedStage):
         execution = self.execution_in(name, "Hold review")
         queue = self.sandbox.client("sqs")
         messages = self.wait(
-            lambda: queue.receive_message(QueueUrl=QUEUE).get("Messages"), message=f"the token of {name}"
+            lambda: queue.receive_message(QueueUrl=QUEUE).get("Messages"), f"the token of {name}"
         )
         queue.delete_message(QueueUrl=QUEUE, ReceiptHandle=messages[0]["ReceiptHandle"])
         return execution, messages[0]["Body"]
@@ -94,7 +94,7 @@ class UpgradedStage(PublishedStage):
         self.sandbox.events.redeliver(name)
         late = self.wait(
             lambda: [one for one in self.executions_of(name) if one not in executions],
-            message=f"the event of {name} comes again",
+            f"the event of {name} comes again",
         )
         assert [self.end_of(one)["status"] for one in late] == ["SUCCEEDED"]
         assert [self.states_of(one)[-1] for one in late] == ["Already handled"]
@@ -122,7 +122,7 @@ class UpgradedStage(PublishedStage):
             found = self.row(name)
             return found if found.outcome == outcome else None
 
-        execution = self.wait(row, message=f"{name} is {outcome}").execution
+        execution = self.wait(row, f"{name} is {outcome}").execution
         ended = self.end_of(execution)
         assert ended["status"] == status, (name, ended)
         return self.row(name)
@@ -137,12 +137,13 @@ class UpgradedStage(PublishedStage):
         return str(row.execution)
 
     def parent_got(self, name: str, answered: str) -> None:
-        """Wait until the workflow that asked about loop `name` has got the answer to loop `answered`."""
-        ended = self.end_of(self._parents[name])
+        """The workflow that asked about loop `name` gets the answer to loop `answered`, which has its outcome."""
+        self.wait(lambda: not self.parent_waits(name), f"who waits for {name} gets an answer", timeout=10)
+        ended = self.states.describe_execution(executionArn=self._parents[name])
         assert ended["status"] == "SUCCEEDED", ended
         people = json.loads(ended["output"])["people"]
         assert (people["humanLoopName"], people["answers"]["sentiment"]) == (answered, "complaint")
-        self.wait(lambda: self.row(answered).answer == "delivered", message=f"{answered} is delivered")
+        self.wait(lambda: self.row(answered).answer == "delivered", f"{answered} is delivered", timeout=10)
 
     def parent_waits(self, name: str) -> bool:
         """Whether the workflow that asked about a loop still waits."""
@@ -159,7 +160,7 @@ class UpgradedStage(PublishedStage):
             found = self.states.describe_execution(executionArn=execution)
             return found if found["status"] != "RUNNING" else None
 
-        return self.wait(over, message=f"{execution} has ended")
+        return self.wait(over, f"{self.event_of(execution)['humanLoopName']}: {execution} has ended")
 
     def execution_in(self, name: str, state: str) -> str:
         """Wait until a loop's execution is in a state; its ARN."""
@@ -169,7 +170,7 @@ class UpgradedStage(PublishedStage):
                 (one for one in self.executions_of(name) if self.states_of(one)[-1:] == [state]), None
             )
 
-        return str(self.wait(execution, message=f"{name} is in {state}"))
+        return str(self.wait(execution, f"{name} is in {state}"))
 
     def executions_of(self, name: str) -> list[str]:
         """The ARNs of the executions about a loop."""

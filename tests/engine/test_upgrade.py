@@ -275,21 +275,8 @@ def claimed_by_new_code(stage: UpgradedStage) -> Life:
     stage.parent_got(name, again)
 
 
-def held_until_the_upgrade(stage: UpgradedStage) -> Life:
-    """An execution waits in a step of the user's."""
-    name = stage.ask("held-until-the-upgrade")
-    execution, token = stage.hold(name)
-    yield
-    assert stage.runs(execution)
-    stage.redeliver(name)
-    stage.states.send_task_success(taskToken=token, output="{}")
-    assert stage.end_of(execution)["status"] == "SUCCEEDED"
-    assert stage.ran_old_code(execution)
-    stage.parent_got(name, name)
-    yield
-
-
 def held_until_the_rollback(stage: UpgradedStage) -> Life:
+    """An execution waits in a step of the user's."""
     name = stage.ask("held-until-the-rollback")
     execution, token = stage.hold(name)
     yield
@@ -326,8 +313,7 @@ def restarted(stage: UpgradedStage) -> Life:
     stage.is_stored(third)
     stage.parent_got(name, third)
     yield
-    for loop in (name, second, third):
-        stage.redeliver(loop)
+    stage.redeliver(name)
 
 
 def restarted_by_new_code(stage: UpgradedStage) -> Life:
@@ -354,7 +340,6 @@ def escalated(stage: UpgradedStage) -> Life:
     stage.is_stored(again)
     assert stage.row(name).next_loop_name == again
     yield
-    stage.redeliver(name)
 
 
 def not_handled(stage: UpgradedStage) -> Life:
@@ -451,7 +436,6 @@ def stopped(stage: UpgradedStage) -> Life:
     yield
     stage.redeliver(name)
     yield
-    stage.redeliver(name)
 
 
 LIVES = [
@@ -463,7 +447,6 @@ LIVES = [
     started_by_new_code,
     started_after_the_rollback,
     still_starting,
-    held_until_the_upgrade,
     held_until_the_rollback,
     held_by_new_code,
     restarted,

@@ -14,6 +14,7 @@ Of a definition, plain JSON values:
 walk.py         machines in machines, ways from state to state, rules in rules
 integration.py  what a Task calls
 expressions.py  JSONata, as the states use it
+transient_errors.py  errors of a Task that pass by themselves
 checks/         what is wrong with a machine, found before anything is sent
 graph/          a picture of a machine, or of an execution of it
 

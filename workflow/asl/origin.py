@@ -55,12 +55,13 @@ def caller() -> tuple[str, int]:
     """
     frame = sys._getframe(1)
     while frame.f_back and (
-        str(frame.f_globals.get("__name__")).startswith(_NOT_THE_USERS)
+        _is_ours(str(frame.f_globals.get("__name__")))
         or (frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), Block))
     ):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
 
-_NOT_THE_USERS = ("stepfunctions.", "workflow.asl.", "workflow.steps")
-"""Names of modules, or how they begin, in which a step is made for somebody else."""
+def _is_ours(module: str) -> bool:
+    """Whether a step that is made in a module is made for somebody else."""
+    return module == "workflow.steps" or module.startswith(("stepfunctions.", "workflow.asl."))

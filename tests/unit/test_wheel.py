@@ -11,23 +11,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.own_code import modules_of_lambdas
 from workflow.stack.functions import ROOT
 
 PACKAGES = ("workflow", "lambdas", "sandbox")
 
-IMPORT_ALL = f"""
-import importlib, pkgutil
-for name in {PACKAGES}:
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+for name in ("workflow", "sandbox"):
     package = importlib.import_module(name)
-    print(package.__file__)
     for module in pkgutil.walk_packages(package.__path__, name + "."):
         if not module.name.endswith(".__main__"):
             importlib.import_module(module.name)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 from lambdas.reviews.review import build_record, summarise
 from workflow.human_review import HumanReview
 from workflow.operations.client import LoopsClient
 from workflow.stack.queries import QUERIES
 assert QUERIES
+for name in ("workflow", "lambdas", "sandbox"):
+    print(sys.modules[name].__file__)
 """
 
 
@@ -37,7 +41,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     project = folder / "project"
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, project / package)
+    (project / "lambdas/__pycache__").mkdir(exist_ok=True)
+    (project / "lambdas/__pycache__/left_over.pyc").touch()
     for file in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, project)
     build = [
@@ -74,7 +80,7 @@ def test_all_of_it_can_be_imported_where_the_project_is_not(wheel: Path, tmp_pat
         archive.extractall(installed)
     # Without -P the current folder would come first, and with PYTHONPATH as it is, perhaps the project.
     run = subprocess.run(
-        [sys.executable, "-P", "-c", IMPORT_ALL],
+        [sys.executable, "-P", "-c", IMPORT_ALL, *modules_of_lambdas(tmp_path)],
         cwd=tmp_path,
         env={"PYTHONPATH": str(installed), "HOME": str(tmp_path), "PATH": os.environ["PATH"]},
         capture_output=True,

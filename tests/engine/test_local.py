@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,25 +15,44 @@ import pytest
 from sandbox.engine import Sandbox
 from sandbox.errors import SandboxError
 from sandbox.local import STORIES, local_stage
+from workflow import ROOT
 from workflow.errors import SettingsError
 from workflow.stack.stages import load_stage
 
-ROOT = Path(__file__).resolve().parents[2]
+
+@dataclass(frozen=True)
+class Round:
+    """One round of `local`, as a process of its own.
+
+    Attributes:
+        mark: A text in the environment of the process, and of all that it started.
+        ended: What the process printed, and its exit status.
+        report: The page that it wrote.
+    """
+
+    mark: str
+    ended: subprocess.CompletedProcess[str]
+    report: Path
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-def test_one_round_of_local_ends_well_and_leaves_no_process(tmp_path: Path) -> None:
-    mark = f"afterloop-test-{uuid.uuid4().hex}"
-    report = tmp_path / "report.html"
+@pytest.fixture(scope="module")
+def one_round(tmp_path_factory: pytest.TempPathFactory) -> Round:
+    folder = tmp_path_factory.mktemp("local")
+    mark, report = f"afterloop-test-{uuid.uuid4().hex}", folder / "report.html"
     ended = subprocess.run(
         [sys.executable, "deploy.py", "local", "--once", "--report", str(report)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "40", "MARK": mark},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "40", "MARK": mark},
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+    return Round(mark, ended, report)
+
+
+def test_one_round_of_local_ends_well(one_round: Round) -> None:
+    ended = one_round.ended
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stderr == ""
     for story in STORIES:
@@ -43,8 +63,13 @@ def test_one_round_of_local_ends_well_and_leaves_no_process(tmp_path: Path) -> N
         )
     assert "today's reviews and of 400 invented ones of the 30 days before: " in ended.stdout
     assert f"all {len(STORIES)} human loops ended as they should" in ended.stdout
-    assert "overruled by people" in report.read_text()
-    assert _processes_with(mark) == []
+    assert "overruled by people" in one_round.report.read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+def test_one_round_of_local_leaves_no_process(one_round: Round) -> None:
+    assert one_round.ended.returncode == 0
+    assert _processes_with(one_round.mark) == []
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 99_999])
@@ -53,7 +78,7 @@ def test_a_port_that_cannot_be_is_told(port: int) -> None:
         Sandbox.start(port=port)
 
 
-def test_thelocal_stage_is_there_without_its_table(tmp_path: Path) -> None:
+def test_the_local_stage_is_there_without_its_table(tmp_path: Path) -> None:
     path = tmp_path / "stages.toml"
     assert local_stage(path) == load_stage(ROOT / "stages.toml", "local")
     path.write_text('[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')

@@ -204,6 +204,7 @@ def test_what_is_too_large_is_not_read(s3: Stubber) -> None:
         ("SlowDown", 503, TransientServiceError),
         ("InternalError", 500, TransientServiceError),
         ("RequestTimeout", 400, TransientServiceError),
+        ("KmsThrottlingException", 400, TransientServiceError),
     ],
 )
 def test_what_s3_refuses_has_a_name(s3: Stubber, code: str, status: int, error: type[Exception]) -> None:

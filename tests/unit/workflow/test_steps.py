@@ -249,11 +249,12 @@ def test_it_copies_values_and_keeps_the_users_own() -> None:
     assert parameters == {"a": {"b": [1, 2]}}
 
 
+@pytest.mark.skipif(find_spec("sagemaker") is None, reason="TrainingStep needs the extra sagemaker")
 def test_a_training_step_renders_where_the_sagemaker_sdk_is_installed() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sagemaker = pytest.importorskip("sagemaker")
-        boto3 = pytest.importorskip("boto3")
+        import boto3
+        import sagemaker
         from sagemaker.estimator import Estimator
 
         session = boto3.Session("key", "secret", region_name="eu-west-1")

@@ -56,11 +56,6 @@ class ReviewSummary(BaseModel):
     activation_conditions: list[str]
 
     @classmethod
-    def keys(cls) -> list[str]:
-        """The names as JSON has them, in order."""
-        return [str(field.alias) for field in cls.model_fields.values()]
-
-    @classmethod
     def ledger_figures(cls) -> dict[str, type]:
         """The figures that the ledger's row has as `review`, by name: int, bool, or float for one that may be null."""
         kinds: dict[str, type] = {}

@@ -17,6 +17,7 @@ __all__ = [
     "Nested",
     "State",
     "Way",
+    "is_distributed",
     "machines",
     "nested",
     "own_fields",
@@ -91,6 +92,12 @@ def nested(state: State) -> Iterator[Nested]:
                 yield Nested(field, f"{field}[{number}]", machine)
         elif held:
             yield Nested(field, field, held)
+
+
+def is_distributed(state: State) -> bool:
+    """Whether a state is a Map each of whose items has an execution of its own."""
+    mode: str | None = state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode")
+    return mode == "DISTRIBUTED"
 
 
 def own_fields(state: State) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from docs.generate import REFERENCE, data, metrics, sample, settings
+from docs.generate import REFERENCE, data, metrics, settings
 from docs.generate.__main__ import main, rendered
 from docs.generate.commands import commands
 from docs.generate.markdown import table
@@ -23,7 +23,7 @@ from lambdas.loops.ledger import Loop
 from lambdas.reviews import record
 from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
 from lambdas.reviews.summary import ReviewSummary
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 from workflow.stack.rendered import differing
 
 
@@ -72,7 +72,6 @@ def test_every_key_of_the_record_the_summary_and_the_ledger_has_a_meaning(model:
 
 
 def test_what_the_pages_explain_is_what_there_is(pages: dict[str, str]) -> None:
-    assert ReviewSummary.keys() == list(sample.summary())
     assert list(words_of(record, "Outcome")) == list(get_args(record.Outcome))
     for key in data.ADDED:
         assert f"| `$.{key}` |" in pages["state.md"], key

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow.asl.integration import arguments_of, integration_of
-from workflow.asl.walk import State, Way
+from workflow.asl.walk import State, Way, is_distributed
 
 __all__ = ["label_of", "meaning_of", "note_of"]
 
@@ -107,8 +107,7 @@ def note_of(state: State) -> str:
             return f"{seconds} s"
         return _short(f"until {state['Timestamp']}" if "Timestamp" in state else _last(path) or "computed")
     if kind == "Map":
-        distributed = state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
-        return "for every item, distributed" if distributed else "for every item"
+        return "for every item, distributed" if is_distributed(state) else "for every item"
     return "side by side" if kind == "Parallel" else ""
 
 

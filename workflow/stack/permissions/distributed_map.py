@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workflow.asl.integration import arguments_of
-from workflow.asl.walk import State
+from workflow.asl.walk import State, is_distributed
 from workflow.stack.permissions.call import Call, Grant, Unknown, arn_of
 from workflow.stack.permissions.sdk_integrations import s3
 
@@ -14,8 +14,7 @@ __all__ = ["distributed_map"]
 
 def distributed_map(state: State, machine_name: str) -> Iterator[Grant]:
     """What a Map needs beside what its states do; nothing if it runs inline and reads no file."""
-    processor = state.get("ItemProcessor", {})
-    if processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED":
+    if is_distributed(state):
         yield ["states:StartExecution"], arn_of("states", f"stateMachine:{machine_name}"), {}
         executions = arn_of("states", f"execution:{machine_name}/*")
         yield ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"], executions, {}

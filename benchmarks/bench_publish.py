@@ -26,9 +26,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.engine import Sandbox
+from workflow import ROOT
 from workflow.stack.assembly import assemble
 from workflow.stack.bundles import build_bundles, local
-from workflow.stack.functions import ROOT
 
 ROUNDS = 5
 LIMITS = {"plan": 2.0, "200 steps, more": 1.0, "bundles, cold": 2.0, "bundles, cached": 0.5}

@@ -32,10 +32,10 @@ from sandbox.control import Control
 from sandbox.errors import SandboxError
 from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, REGION, SECRET_ACCESS_KEY
 from sandbox.server import listen
+from workflow import ROOT
 
 __all__ = ["Sandbox", "SandboxSession"]
 
-_ROOT = Path(__file__).resolve().parent.parent
 _START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 10.0
 
@@ -262,7 +262,7 @@ def _spawn(listener: socket.socket, log: Path, options: Mapping[str, str]) -> su
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 (our own module, no shell)
             [sys.executable, "-m", "sandbox", "serve", "--socket", str(listener.fileno()), *arguments],
-            cwd=_ROOT,
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,

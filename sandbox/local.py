@@ -30,6 +30,7 @@ from sandbox.engine import Sandbox
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
+from workflow import ROOT
 from workflow.cli.terminal import print_whole, say
 from workflow.operations.report.loop_facts import ledger_rows
 from workflow.operations.report.writing import write_report
@@ -40,7 +41,6 @@ from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
-from workflow.stack.functions import ROOT
 from workflow.stack.stages import Stage, UnknownStage, load_stage
 
 __all__ = ["FLOW_DEFINITIONS", "STORIES", "Story", "local_stage", "publish_local", "run", "subscribed_queue"]

@@ -37,7 +37,7 @@ from typing import Self
 
 from markdown_it import MarkdownIt
 
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()

@@ -13,3 +13,12 @@ errors.py        what a person can cause, and put right
 
 The contract in pyproject.toml holds it to that (`lint-imports`).
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["ROOT"]
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder: `lambdas/`, `definitions/`, `stages.toml` and the locks are in it."""

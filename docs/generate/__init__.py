@@ -19,8 +19,8 @@ from typing import Any
 
 from docs.generate import commands, data, failures, functions, messages, metrics, settings
 from docs.generate.markdown import page
+from workflow import ROOT
 from workflow.stack.assembly import Assembly
-from workflow.stack.functions import ROOT
 
 __all__ = ["REFERENCE", "render_pages"]
 

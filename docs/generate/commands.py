@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.generate.markdown import code, prose, table
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 __all__ = ["commands"]
 

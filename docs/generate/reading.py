@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from docs.generate.markdown import prose
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 __all__ = [
     "ExceptionClass",

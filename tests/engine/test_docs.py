@@ -17,13 +17,13 @@ from sandbox.engine import Sandbox
 from sandbox.local import FLOW_DEFINITIONS, local_stage
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.documentation import PAGES, Story, copy_of_the_project, story_environment
+from workflow import ROOT
 from workflow.operations.client import LoopsClient
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
-from workflow.stack.functions import ROOT
 from workflow.stack.stages import Stage, checked_stage
 
 ELSEWHERE = {"README.md", "docs/tutorial.md", "docs/how-to/publish-from-ci.md"}

@@ -19,8 +19,8 @@ import deploy
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
 from tests.engine.test_operations import Misplaced, escalated, failed_execution, handled
+from workflow import ROOT
 
-ROOT = Path(deploy.__file__).parent
 Run = Callable[..., tuple[int, str, str]]
 
 

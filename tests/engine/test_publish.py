@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.engine import Sandbox, SandboxSession
+from workflow import ROOT
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account, Stack
 from workflow.publish.destroying import destroy, destruction
@@ -30,7 +31,6 @@ from workflow.publish.swapping import swap
 from workflow.stack import ALIAS
 from workflow.stack.assembly import Assembly, assemble
 from workflow.stack.bundles import local
-from workflow.stack.functions import ROOT
 from workflow.stack.stages import Shift, Stage
 
 

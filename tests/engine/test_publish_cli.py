@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Sandbox
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 Deploy = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -21,11 +21,11 @@ from lambdas.reviews.settings import ReviewSettings
 from sandbox.engine import Sandbox
 from sandbox.invented_reviews import generate
 from tests import review_samples as samples
+from workflow import ROOT
 from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.reviews_source import Period, ReviewsError, open_reviews
 from workflow.operations.stage_resources import NotPublishedError, StageResources
 
-ROOT = Path(__file__).resolve().parents[2]
 DAYS = ("--from", "2026-01-05", "--to", "2026-01-15")
 PERIOD = Period(date(2026, 1, 5), date(2026, 1, 15))
 FLOW = "ticket-routing"

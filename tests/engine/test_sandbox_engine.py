@@ -18,8 +18,7 @@ import pytest
 
 from sandbox.engine import Sandbox
 from sandbox.errors import SandboxError
-
-ROOT = Path(__file__).resolve().parents[2]
+from workflow import ROOT
 
 SLEEPER = """
 import os, subprocess, sys, time

@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from tests.engine.published import PublishedStage
+from workflow import ROOT
 from workflow.errors import AfterloopError
 from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
-from workflow.stack.functions import ROOT
 
 
 def _test(published: PublishedStage, bucket: str | None = None) -> SmokeTest:

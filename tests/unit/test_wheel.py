@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.own_code import modules_of_lambdas
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 PACKAGES = ("workflow", "lambdas", "sandbox")
 

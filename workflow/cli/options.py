@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from workflow import ROOT
 from workflow.cli.terminal import Output
 from workflow.errors import AccountError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from workflow.stack.stages import Stage
 
 __all__ = [
-    "ROOT",
     "SETTINGS",
     "FlowDefinition",
     "Profile",
@@ -35,9 +35,6 @@ __all__ = [
     "Yes",
     "takes_options",
 ]
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The project's folder. workflow.stack knows it too, but takes longer to import than `--help` needs."""
 
 SETTINGS = ROOT / "stages.toml"
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
-from workflow.cli.options import ROOT
+from workflow import ROOT
 from workflow.cli.terminal import INTERRUPTED, one_line_errors
 
 __all__ = ["Command", "command_line", "run", "version", "with_default_command"]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workflow.cli.options import ROOT, StageOptions, Yes, takes_options
+from workflow import ROOT
+from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
     NOTHING_CHANGED,
     Output,

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow import ROOT
 from workflow.errors import PublishError
 from workflow.publish.resolution import resolved_resources, revision_parameters
 from workflow.stack.bundles import Bundle, Target, build_bundles
-from workflow.stack.functions import ROOT
 
 if TYPE_CHECKING:
     from workflow.stack.assembly import Assembly

@@ -16,6 +16,7 @@ from typing import Any
 
 from troposphere import Template
 
+from workflow import ROOT
 from workflow.asl.checks import check
 from workflow.asl.integration import integration_of
 from workflow.asl.walk import states
@@ -23,7 +24,7 @@ from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
 from workflow.parts.user_steps import shown
-from workflow.stack.functions import ROOT, Function, function
+from workflow.stack.functions import Function, function
 from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.permissions.declared import declared_for
 from workflow.stack.queries import QUERIES

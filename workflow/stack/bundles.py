@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from workflow import ROOT
 from workflow.errors import WorkflowError
 from workflow.stack.dependencies import (
     RULES,
@@ -36,7 +37,7 @@ from workflow.stack.dependencies import (
     local,
     read_lock,
 )
-from workflow.stack.functions import ROOT, Function, function, requirements_of
+from workflow.stack.functions import Function, function, requirements_of
 
 __all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "local"]
 

@@ -9,13 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from workflow import ROOT
 from workflow.errors import WorkflowError
 from workflow.stack.dependencies import how_to_lock, unlocked
 from workflow.stack.grants import GRANTS, Permission
 
-__all__ = ["ROOT", "Function", "checked_permissions", "function", "requirements_of"]
-
-ROOT = Path(__file__).resolve().parents[2]
+__all__ = ["Function", "checked_permissions", "function", "requirements_of"]
 
 
 @dataclass(frozen=True)

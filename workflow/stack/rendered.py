@@ -12,9 +12,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from workflow import ROOT
 from workflow.asl.graph import mermaid, svg
 from workflow.stack.assembly import Assembly
-from workflow.stack.functions import ROOT
 
 __all__ = ["DEFINITIONS", "differing", "render_files", "write_files"]
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.engine import Sandbox
+from workflow import ROOT
 from workflow.stack.bundles import build_bundles
 from workflow.stack.dependencies import local
-from workflow.stack.functions import ROOT, Function
+from workflow.stack.functions import Function
 
 HERE = Path(__file__).parent
 POST_REVIEW = HERE / "post_review.py"

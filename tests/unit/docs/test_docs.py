@@ -23,9 +23,9 @@ import yaml
 from deploy import COMMANDS
 from docs.generate import REFERENCE
 from tests.documentation import PAGES, Block, anchors, blocks, links, missing_line
+from workflow import ROOT
 from workflow.cli.program import command_line
 from workflow.stack.assembly import assemble
-from workflow.stack.functions import ROOT
 from workflow.stack.stages import load_stages
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.own_code import modules_of_lambdas
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 
 def test_no_import_needs_an_environment_variable(tmp_path: Path) -> None:

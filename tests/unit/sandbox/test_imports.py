@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 
 IMPORT_ALL = """
 import importlib, pkgutil, sandbox

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import Answers, run
-from workflow.stack.functions import ROOT
+from workflow import ROOT
 from workflow.stack.stages import Stage, load_stage, load_stages
 
 SHIPPED = (ROOT / "stages.toml").read_text(encoding="utf-8")

@@ -13,8 +13,8 @@ import pytest
 
 from deploy import COMMANDS
 from tests.command_line import run
+from workflow import ROOT
 from workflow.cli.program import command_line, version, with_default_command
-from workflow.stack.functions import ROOT
 
 
 @pytest.mark.parametrize("command", [[], ["plan"], ["outputs"], ["status"], ["destroy"], ["rollback"]])

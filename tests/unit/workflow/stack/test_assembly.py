@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from docs.generate.sample import summary
+from workflow import ROOT
 from workflow.errors import WorkflowError
 from workflow.parts.state import RESULTS
 from workflow.stack.assembly import Assembly, assemble
-from workflow.stack.functions import ROOT
 from workflow.stack.references import astray
 
 HEAD = "from workflow.steps import *\ncompleted, failed, stopped = [], [], []\n"

@@ -89,23 +89,14 @@ def review_record() -> str:
         f"The key: {code(made.key)}",
         fenced(made.model_dump(mode="json")),
     ]
-    for title, model, about in (
-        ("The review", ReviewRecord, ""),
-        ("An answer: `answers[]`", AnswerRecord, ""),
-        ("A field: `fields[]`", FieldRecord, ""),
-        (
-            "A vote: `fields[].votes[]`",
-            Vote,
-            "How many workers gave a value (JSON text; null: they said nothing).",
-        ),
-        (
-            "What one worker did with a field: `fields[].per_worker[]`",
-            WorkerField,
-            "`worker_index` counts in `answers`, from 0.",
-        ),
+    for title, model in (
+        ("The review", ReviewRecord),
+        ("An answer: `answers[]`", AnswerRecord),
+        ("A field: `fields[]`", FieldRecord),
+        ("A vote: `fields[].votes[]`", Vote),
+        ("What one worker did with a field: `fields[].per_worker[]`", WorkerField),
     ):
-        rows = table(["Key", "Type in Athena", "What it is"], _columns(model))
-        parts.append("\n\n".join(filter(None, [f"## {title}", about, rows])))
+        parts.append(f"## {title}\n\n{table(['Key', 'Type in Athena', 'What it is'], _columns(model))}")
     parts.append(
         "## Outcomes of a field\n\n"
         + table(

@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow.asl.graph.chart import Arrow, Box, Chart
 
-__all__ = ["LINE", "SMALL_LINE", "Layout", "pt", "layout_of", "text_width", "wrapped"]
+__all__ = ["LINE", "SMALL_LINE", "Layout", "layout_of", "pt", "text_width", "wrapped"]
 
 LINE = 17
 SMALL_LINE = 14
@@ -239,5 +239,5 @@ def text_width(text: str, size: float) -> float:
 
 
 def pt(number: float) -> str:
-    """A pt, to a tenth of a point."""
+    """A number of points as SVG writes it, to a tenth."""
     return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0 for there is a -0.0

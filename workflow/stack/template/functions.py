@@ -12,15 +12,11 @@ from workflow.stack.template.tags import kept_logs, tags
 
 __all__ = ["add_function", "add_version"]
 
-
 RUNTIME = "python3.13"
-
 
 ARCHITECTURE = "arm64"
 
-
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
-
 
 _OF_SOME_FUNCTIONS = {
     "Reconcile": {**_FLOW_DEFINITIONS, "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS)},

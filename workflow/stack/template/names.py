@@ -6,7 +6,6 @@ from workflow.stack.functions import Function
 
 __all__ = ["NAMES_IN_STEPS", "placeholder", "version_of"]
 
-
 NAMES_IN_STEPS = {
     "EscalationTopic": "EscalationTopic",
     "LedgerTable": "LedgerTable",

@@ -28,7 +28,6 @@ __all__ = [
     "without_special_names",
 ]
 
-
 THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
 
@@ -84,9 +83,7 @@ def declared(permission: Permission) -> Any:
 
 _BUCKETS = re.compile(r"\$\{(OutputBuckets|DocumentBuckets)\}(.*)$")
 
-
 _SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}"
-
 
 _RESOURCES = {
     "${FlowDefinitions}": f"{_SAGEMAKER}:flow-definition/*",
@@ -126,7 +123,6 @@ def derived(statement: Statement, functions: Sequence[Function]) -> dict[str, An
 
 MAX_POLICY = 10_240
 """Characters of all inline policies of a role, white space left out (IAM and STS quotas)."""
-
 
 _ABOUT_AS_LONG = {
     "AWS::Partition": "aws",

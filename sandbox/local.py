@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,9 @@ def run(
         Whether every loop ended as it should.
     """
     stage = local_stage()
-    with console.status("Starting the sandbox"), _started(port) as sandbox:
+    with ExitStack() as running:
+        with console.status("Starting the sandbox"):
+            sandbox = running.enter_context(Sandbox.start(port=port, log_level="WARNING"))
         say(console, f"Sandbox at {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
         with console.status(f"Publishing the stage {stage.name!r}"):
             outputs = publish_local(sandbox, stage)
@@ -205,12 +207,6 @@ def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str
     published = publish(account, stage, package, confirm=lambda plan: True)
     assert published is not None
     return dict(published.outputs)
-
-
-@contextmanager
-def _started(port: int | None) -> Iterator[Sandbox]:
-    with Sandbox.start(port=port, log_level="WARNING") as sandbox:
-        yield sandbox
 
 
 @contextmanager

@@ -23,7 +23,11 @@ check: $(call stamp,dev)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit engine browser: $(call stamp,dev)
+unit: $(call stamp,dev)  ## The unit tests with their coverage, module by module
+	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal --cov --cov-report=term --cov-report=json:.build/coverage.json $(ARGS)
+	$(BIN)/python -m tests.coverage_by_module .build/coverage.json
+
+engine browser: $(call stamp,dev)
 	$(BIN)/python -m pytest tests/$@ $(ARGS)
 
 test-sagemaker: $(call stamp,dev)  ## The door to the SDK where the real SageMaker SDK is installed (250 MB, a minute)

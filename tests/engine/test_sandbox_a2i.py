@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.reviews.output import parse_output
@@ -284,7 +284,7 @@ def unrestrained(sandbox: Sandbox) -> Any:
 
 
 @given(name=st.text(min_size=1, max_size=70).filter(lambda name: name not in (".", "..")))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_any_name_is_answered_by_an_error_of_the_service(unrestrained, name):
     for call in (
         unrestrained.describe_human_loop,

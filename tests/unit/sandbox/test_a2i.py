@@ -413,7 +413,7 @@ def test_a_reset_forgets_everything_and_nothing_that_was_waiting_happens():
 
 
 @given(text=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_people_and_callers_write_comes_out_as_json(text):
     async def scenario() -> None:
         world = World()
@@ -444,7 +444,7 @@ def test_half_a_surrogate_pair_is_still_json():
     before=st.none() | st.integers(-2, 30),
     same_time=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pages_together_are_the_list(count, size, order, after, before, same_time):
     async def scenario() -> None:
         world = World()

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.reviews.comparison.elements.boxes import Box
@@ -15,8 +15,6 @@ from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.consolidation import consolidate, overall_agreement
 from tests import review_samples as samples
 from tests.review_samples import custom, fields_of, record_of, rekognition, said_pair, textract, told
-
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def row(predicted: Any, *said: Any, asked: bool = True) -> Row:
@@ -173,7 +171,6 @@ def test_pairs_of_one_key_that_people_add_are_told_apart_by_their_values(
     assert sorted(told_of, key=str) == sorted(agreed, key=str)
 
 
-@FEW
 @given(st.lists(st.tuples(st.sampled_from(["Item", "Item:", "Sum"]), st.sampled_from("ABC"))), st.data())
 def test_who_adds_the_same_pairs_agrees_whatever_their_order(
     pairs: list[tuple[str, str]], data: st.DataObject
@@ -203,7 +200,6 @@ def _without_order(fields: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@FEW
 @given(st.data())
 def test_consolidation_does_not_depend_on_the_order_of_workers(task_type: str, data: st.DataObject) -> None:
     document = data.draw(samples.OUTPUTS[task_type])
@@ -214,7 +210,6 @@ def test_consolidation_does_not_depend_on_the_order_of_workers(task_type: str, d
 
 
 @pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@FEW
 @given(st.data())
 def test_a_record_does_not_depend_on_the_order_in_the_document(task_type: str, data: st.DataObject) -> None:
     document = data.draw(samples.OUTPUTS[task_type])
@@ -223,7 +218,6 @@ def test_a_record_does_not_depend_on_the_order_in_the_document(task_type: str, d
 
 
 @pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@FEW
 @given(st.data())
 def test_workers_who_agree_agree(task_type: str, data: st.DataObject) -> None:
     document = data.draw(samples.OUTPUTS[task_type])

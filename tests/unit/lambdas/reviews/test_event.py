@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.reviews.errors import InvalidDocument
@@ -170,7 +170,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(sorted(json.loads(SAMPLE)["detail"])), JSON), st.data())
 def test_no_event_raises_anything_but_the_one_error(detail: dict[str, Any], data: st.DataObject) -> None:
     if data.draw(st.booleans()):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.reviews.comparison.elements.text import Text
@@ -308,10 +308,6 @@ def test_an_error_does_not_quote_what_people_wrote() -> None:
         assert "secret" not in str(caught.value)
 
 
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-
-@FEW
 @given(samples.any_output, st.data())
 def test_parsing_raises_nothing_but_the_one_error(document: dict[str, Any], data: st.DataObject) -> None:
     # Any value, anywhere in the document, replaced by any other; then the text cut short, and bytes exchanged.
@@ -341,7 +337,6 @@ def test_parsing_raises_nothing_but_the_one_error(document: dict[str, Any], data
 
 
 @pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@FEW
 @given(st.data())
 def test_every_valid_output_is_read(task_type: str, data: st.DataObject) -> None:
     document = data.draw(samples.OUTPUTS[task_type])
@@ -361,7 +356,6 @@ def _walk(reader: JsonReader, choice: random.Random) -> Any:
     return reader.value()
 
 
-@FEW
 @given(samples.any_json, st.sampled_from([None, 1]), st.booleans(), st.randoms(use_true_random=False))
 def test_the_reader_reads_what_json_reads(
     value: Any, indent: int | None, escaped: bool, choice: random.Random
@@ -372,7 +366,6 @@ def test_the_reader_reads_what_json_reads(
     reader.expect_end()
 
 
-@FEW
 @given(
     st.binary() | st.text('[]{}:,"\\0tru \n', max_size=30).map(str.encode), st.randoms(use_true_random=False)
 )

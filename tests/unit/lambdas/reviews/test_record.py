@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from lambdas.reviews.errors import InvalidDocument, InvalidSettings
 from lambdas.reviews.location import S3Location
@@ -15,7 +15,6 @@ from lambdas.reviews.settings import ReviewSettings
 from tests import review_samples as samples
 from tests.review_samples import change, custom, parsed, record_of
 
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 COGNITO = {"workerMetadata": {"identityData": {"identityProviderType": "Cognito", "sub": "secret-sub"}}}
 
 
@@ -87,7 +86,6 @@ def test_a_record_tells_the_whole_review() -> None:
     }
 
 
-@FEW
 @given(samples.any_output)
 def test_a_record_is_one_line_that_can_be_read_back(document: dict[str, Any]) -> None:
     record = record_of(document)

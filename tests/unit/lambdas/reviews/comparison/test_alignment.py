@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.reviews.comparison.alignment import align, match, touching
@@ -12,9 +12,6 @@ from lambdas.reviews.comparison.elements.keypoints import Keypoint
 from lambdas.reviews.comparison.elements.polygons import Polygon
 from lambdas.reviews.comparison.elements.spans import Span
 from tests import review_samples as samples
-
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
 
 _shapes: dict[str, st.SearchStrategy[list[Any]]] = {
     "boxes": samples.boxes.map(lambda boxes: [Box(**box) for box in boxes]),
@@ -31,7 +28,6 @@ _shapes: dict[str, st.SearchStrategy[list[Any]]] = {
 
 
 @pytest.mark.parametrize("shape", _shapes)
-@FEW
 @given(st.data())
 def test_likeness_and_matching_are_symmetric(shape: str, data: st.DataObject) -> None:
     ours, theirs = data.draw(_shapes[shape]), data.draw(_shapes[shape])
@@ -48,7 +44,6 @@ def test_likeness_and_matching_are_symmetric(shape: str, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("shape", _shapes)
-@FEW
 @given(st.data())
 def test_no_shapes_that_are_alike_are_missed(shape: str, data: st.DataObject) -> None:
     ours, theirs = data.draw(_shapes[shape]), data.draw(_shapes[shape])
@@ -83,7 +78,6 @@ def test_outlines_far_from_each_other_are_not_measured(along: str, monkeypatch: 
 
 
 @pytest.mark.parametrize("shape", _shapes)
-@FEW
 @given(st.data())
 def test_the_order_of_shapes_makes_no_difference(shape: str, data: st.DataObject) -> None:
     predicted, said = data.draw(_shapes[shape]), data.draw(st.lists(_shapes[shape], max_size=3))

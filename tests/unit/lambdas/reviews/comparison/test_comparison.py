@@ -2,15 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from lambdas.reviews.comparison import compare
 from tests import review_samples as samples
 
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
-
-@FEW
 @given(samples.any_output)
 def test_every_review_accounts_for_every_worker_in_every_row(document: dict[str, Any]) -> None:
     rows = compare(samples.parsed(document))

@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import review_samples as samples
 from tests.review_samples import custom, fields_of, record_of, told
 
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
 CAT = BOX | {"label": "cat"}
 SPAN = {"label": "name", "startOffset": 0, "endOffset": 3}
@@ -164,7 +163,6 @@ _check = st.fixed_dictionaries({"on": st.booleans()})
 
 
 @pytest.mark.parametrize("kind", _bare)
-@FEW
 @given(st.data())
 def test_what_is_compared_is_the_same_beside_a_check_box(kind: str, data: st.DataObject) -> None:
     content = {"prediction": data.draw(_bare[kind])}
@@ -198,7 +196,6 @@ def _without_order(fields: list[Any]) -> Any:
     ]
 
 
-@FEW
 @given(_documents(), st.booleans(), st.data())
 def test_neither_comparison_nor_consolidation_depends_on_the_order_of_workers(
     document: dict[str, Any], named: bool, data: st.DataObject
@@ -320,7 +317,6 @@ def test_what_is_called_like_an_element_is_context_where_there_is_a_prediction()
 
 
 @pytest.mark.parametrize("element", [name for name in samples.ELEMENTS if name not in ("text", "other")])
-@FEW
 @given(st.data())
 def test_comparing_the_other_way_round_mirrors_the_outcomes(element: str, data: st.DataObject) -> None:
     one, other = data.draw(samples.ELEMENTS[element]), data.draw(samples.ELEMENTS[element])

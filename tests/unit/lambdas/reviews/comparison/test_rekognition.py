@@ -2,13 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import review_samples as samples
 from tests.review_samples import fields_of, rekognition, told
-
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def test_labels_are_compared_as_sets_with_their_parents() -> None:
@@ -68,7 +66,6 @@ def test_parents_in_a_circle_end() -> None:
     }
 
 
-@FEW
 @given(samples.rekognition_outputs(), st.data())
 def test_moderation_mirrors_too(document: dict[str, Any], data: st.DataObject) -> None:
     said = data.draw(

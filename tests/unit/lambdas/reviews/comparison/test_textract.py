@@ -3,13 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import review_samples as samples
 from tests.review_samples import fields_of, pair, said_pair, textract, told
-
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def test_a_form_is_compared_pair_by_pair() -> None:
@@ -140,7 +138,6 @@ def _words(parts: list[str]) -> str:
     return " ".join(part for part in parts if part not in samples.STATUSES)
 
 
-@FEW
 @given(samples.parts, st.data())
 def test_a_value_is_kept_however_it_is_told_and_changed_if_any_box_is(
     parts: list[str], data: st.DataObject
@@ -206,7 +203,6 @@ def test_confidence_is_the_least_of_a_pairs_parts() -> None:
     assert field.confidence == pytest.approx(0.705)
 
 
-@FEW
 @given(st.data())
 def test_forms_mirror_too(data: st.DataObject) -> None:
     sides = [

@@ -160,7 +160,7 @@ def test_all_fields_of_a_service_are_taken(service: str) -> None:
             assert list(problems_of_call({"Resource": resource, "Parameters": fields_given})) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(
         [

@@ -667,7 +667,7 @@ states = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(names, states, min_size=1), names)
 def test_whatever_the_machine_it_ends_with_findings_of_one_line(found: dict[str, Any], start: str) -> None:
     for finding in check({"StartAt": start, "States": found}):

@@ -428,7 +428,7 @@ MERMAID_LINE = re.compile(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(["0", "x"], "")
 @given(st.lists(st.text(min_size=1, max_size=80), min_size=2, max_size=4, unique=True), st.text(max_size=60))
 def test_whatever_the_names_both_are_valid(names: list[str], text: str) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.reviews.errors import NotExportable
@@ -221,7 +221,6 @@ def test_the_classes_of_a_manifest_are_the_labels_of_all_its_reviews() -> None:
     assert set().union(*map(labels, records)) == {"dog", "bird"}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(samples.any_output, st.booleans())
 def test_every_review_is_a_line_or_says_why_not(document: dict[str, Any], several: bool) -> None:
     record = samples.record_of(document)

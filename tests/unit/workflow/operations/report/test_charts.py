@@ -58,7 +58,7 @@ def cut_dots(drawing: str) -> int:
         max_size=5,
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_intervals_of_few_are_whole_where_all_are_of_few(shares: list[Share]) -> None:
     for drawing in drawings(dots(*shares)):
         assert beyond(drawing) == 0

@@ -193,7 +193,7 @@ def test_names_from_documents_are_shown_and_do_nothing(facts: LoopFacts) -> None
     assert "$\\frac{$" in page.text
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.text(st.characters(codec=None), min_size=1, max_size=60))
 def test_any_name_can_be_drawn(name: str) -> None:
     record = review(field("kept")).model_dump(mode="json")

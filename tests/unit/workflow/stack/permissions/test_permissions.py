@@ -765,7 +765,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted({state["Resource"] for state, _ in CASES.values() if "Resource" in state})),
     json_values,

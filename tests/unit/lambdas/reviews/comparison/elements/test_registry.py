@@ -8,7 +8,7 @@ import sys
 from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from lambdas.reviews.comparison import compare, elements
 from lambdas.reviews.comparison.elements import Element, element_of_kind, parse_element
@@ -109,7 +109,6 @@ def test_every_kind_of_field_is_made_by_one_element_and_every_file_of_an_element
     }
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(samples.custom_outputs())
 def test_an_element_makes_fields_of_its_own_kind(document: dict[str, Any]) -> None:
     output = samples.parsed(document)

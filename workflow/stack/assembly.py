@@ -25,6 +25,7 @@ from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
 from workflow.parts.user_steps import shown
 from workflow.stack.functions import Function, function
+from workflow.stack.grants import Permission
 from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.permissions.declared import declared_for
 from workflow.stack.queries import QUERIES
@@ -137,7 +138,7 @@ def _astray_in_functions(functions: Iterable[Function], template: Mapping[str, A
 def _astray_in_steps(
     definition: Mapping[str, Any],
     statements: Iterable[Statement],
-    declared: Mapping[str, Sequence[Statement]],
+    declared: Mapping[str, Sequence[Permission]],
     functions: Iterable[Function],
     template: Mapping[str, Any],
     places: Mapping[str, str],

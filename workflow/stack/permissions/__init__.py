@@ -1,22 +1,18 @@
-"""What the state machine's role may do, derived from its steps.
+"""The permissions of the state machine's role, derived from its steps.
 
-derive.py             from steps to statements: start here
-call.py               what a step calls, and how an argument becomes an ARN
-optimized.py          integrations that Step Functions has optimized, by service
-sdk_integrations.py   AWS SDK integrations, by service
-distributed_map.py    Distributed Maps
-iam.py                IAM's names of services and actions
-declared.py           what the user's file declares for steps that do not say enough
+derive.py           from steps to statements: start here
+call.py             what a step calls, and how an argument becomes an ARN
+services.py         what a call of each service needs
+distributed_map.py  what a Distributed Map needs
+declared.py         what the user's file declares
 
-Every Task says which service it calls and on what: from this follow the exact IAM actions and resources, for
-the integrations that Step Functions has optimized, in all their forms (request and response, `.sync`,
-`.waitForTaskToken`), for AWS SDK integrations, HTTP tasks and Distributed Maps. Where a step does not say
-enough (a topic that is read from the input, the roles of an ECS task), nothing is guessed:
-`PermissionUnknown` names the step and what to declare.
+Every Task says which service it calls and on which resource. From this follow the exact IAM actions and resources, for
+the services that a review workflow uses: Lambda, SNS, SQS, EventBridge, DynamoDB, S3, Step Functions, SageMaker, A2I,
+Textract, Rekognition, Comprehend, Translate, Bedrock, Glue, HTTP endpoints, and a few more. Where a step does not name
+its resource (a topic that is read from the input), or calls another service (ECS, Batch), nothing is guessed:
+`PermissionUnknown` names the step and says what to declare.
 
-Not derived, because a definition does not say it: the use of KMS keys that belong to the resources.
-
-Sources: IAM policies for integrated services (Step Functions developer guide); Service Authorization Reference.
+The use of KMS keys that encrypt a resource is never derived: a definition does not name them.
 """
 
 from workflow.stack.permissions.derive import PermissionUnknown, Statement, statements_for

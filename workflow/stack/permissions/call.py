@@ -1,7 +1,7 @@
-"""What a step calls, and how an argument of it becomes the ARN of a resource.
+"""What a step calls, and how an argument of the call becomes the ARN of a resource.
 
-Resources are strings as CloudFormation's Fn::Sub takes them: placeholders of the definition (`${LedgerTable}`) stay in
-them, and a bare name becomes an ARN of the stack's own partition, Region and account.
+Resources are strings for CloudFormation's Fn::Sub: placeholders of the definition (`${LedgerTable}`) stay in them, and
+a bare name becomes an ARN in the stack's partition, Region and account.
 """
 
 from __future__ import annotations
@@ -11,29 +11,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Call", "Conditions", "Grant", "Unknown", "arn_of", "is_arn", "with_ending"]
+__all__ = ["Call", "Conditions", "Grant", "Resource", "Unknown", "arn_of", "bucket_arn", "is_arn", "joined"]
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """What a step does not say: why not, and what kind of resource is meant."""
+    """A resource that a step does not name: why not, and what kind of resource it is."""
 
     reason: str
     resource: str
 
 
+Resource = str | Unknown
+
 Conditions = Mapping[str, Mapping[str, Any]]
 """IAM's Condition block: operator to key to values."""
 
-Grant = tuple[Sequence[str], "str | Unknown", Conditions]
-"""IAM actions that a step needs, the resource that it needs them on, and under which conditions."""
+Grant = tuple[Sequence[str], Resource, Conditions]
+"""IAM actions that a step needs, the resource it needs them on, and the conditions."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a step: `<service>:<action>`, whether its end is waited for, and its arguments.
+    """One call of a step: `<service>:<action>` and its arguments.
 
-    Arguments are named by paths of keys, such as `Document.S3Object.Bucket`.
+    Arguments are found by a path of keys, such as `Document.S3Object.Bucket`. An argument's value is often written
+    as a JSONPath or a JSONata expression, so that all of it or a part is known only at run time.
+
+    Attributes:
+        service: The service, as Step Functions writes it: `sagemakera2iruntime`.
+        action: The action, in camelCase.
+        waits: Whether the step waits for the job that it starts (`.sync`).
+        arguments: The arguments of the call.
     """
 
     service: str
@@ -46,15 +55,21 @@ class Call:
         found = self._find(path)
         return found is not None and found.whole
 
-    def text(self, path: str, what: str) -> str | Unknown:
-        """The string that the argument always is."""
+    def text(self, path: str, what: str) -> Resource:
+        """Returns the argument's string if it is the same in every execution."""
         pattern = self.pattern(path, what)
         if isinstance(pattern, str) and "*" in pattern:
             return Unknown(f"{path} is known only at run time", what)
         return pattern
 
-    def pattern(self, path: str, what: str, *, new: bool = False) -> str | Unknown:
-        """The same with `*` for what comes at run time; that may be all of it if the step makes something new."""
+    def pattern(self, path: str, what: str, *, new: bool = False) -> Resource:
+        """Returns the argument's string, with `*` for each part that is known only at run time.
+
+        Args:
+            path: The argument.
+            what: The kind of resource that it names.
+            new: Whether the step creates the resource. Then `*` alone will do.
+        """
         found = self._find(path)
         if found is None:
             return Unknown(f"{self.service}:{self.action} is called without {path}", what)
@@ -62,8 +77,8 @@ class Call:
 
     def arn(
         self, path: str, what: str, service: str = "", ending: str = "", *, region: bool = True
-    ) -> str | Unknown:
-        """The ARN that the argument is or, given a service and how its ARNs end, that its name stands for."""
+    ) -> Resource:
+        """Returns the ARN that the argument holds or, given a service and an ARN's ending, names."""
         value = self.text(path, what)
         if isinstance(value, Unknown) or not service or is_arn(value):
             return value
@@ -87,9 +102,13 @@ class Call:
 
 @dataclass(frozen=True)
 class _Value:
-    """An argument as it is written: a plain value or a JSONata expression; or a JSONPath, or intrinsic function.
+    """An argument's value in the definition.
 
-    It is not `whole` if something that holds the argument is written so, and the argument may be in it.
+    Attributes:
+        value: A plain value, a JSONata expression, or (`path`) a JSONPath or an intrinsic function.
+        path: Whether the key ends in `.$`.
+        whole: Whether this is the argument's own value. If not, it is an expression for an object around it,
+            and only a run shows whether the argument is in it.
     """
 
     value: Any
@@ -98,7 +117,7 @@ class _Value:
 
 
 def _pattern(found: _Value) -> str:
-    """A string with `*` for the parts that come at run time; empty if nothing of it is known."""
+    """A string with `*` for the parts known only at run time; empty if that is all of it."""
     if not isinstance(found.value, str) or not found.whole:
         return ""
     if found.path:
@@ -115,7 +134,8 @@ _OPERAND = r"""(?:'[^'\\]*'|"[^"\\]*"|\$[\w.$`\[\]]*(?:\([^()]*\))?)"""
 
 
 def _concatenation(expression: str) -> str:
-    """Of a JSONata concatenation of literals, paths and plain calls: the literals, with `*` for the rest."""
+    """The literals of a JSONata concatenation of literals, paths and simple calls, with `*` for the rest."""
+    # Anything else, such as a condition, can give two different strings, which no pattern describes safely.
     if not re.fullmatch(rf"{_OPERAND}(?:\s*&\s*{_OPERAND})*", expression):
         return ""
     operands = re.findall(_OPERAND, expression)
@@ -123,16 +143,24 @@ def _concatenation(expression: str) -> str:
 
 
 def is_arn(value: str) -> bool:
-    """Whether it is an ARN, or a placeholder for one: `${TopicArn}`."""
+    """Whether the value is an ARN or a placeholder for one: `${TopicArn}`."""
     return re.match(r"arn:|\$\{\w*Arn\}", value) is not None
 
 
 def arn_of(service: str, resource: str, *, region: bool = True, account: bool = True) -> str:
-    """An ARN in the stack's partition, Region and account; S3 and IAM leave out some of these."""
+    """Returns an ARN in the stack's partition, Region and account. ARNs of S3 and IAM leave out some of these."""
     place = ("${AWS::Region}" if region else "") + ":" + ("${AWS::AccountId}" if account else "")
     return f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"
 
 
-def with_ending(value: str | Unknown, suffix: str) -> str | Unknown:
-    """A resource with something after it, if it is known."""
-    return value if isinstance(value, Unknown) else value + suffix
+def bucket_arn(bucket: Resource) -> Resource:
+    """Returns the ARN of a bucket, given by name or ARN, or of objects, given as `bucket/key`."""
+    if isinstance(bucket, Unknown) or is_arn(bucket):
+        return bucket
+    return arn_of("s3", bucket, region=False, account=False)
+
+
+def joined(*parts: Resource) -> Resource:
+    """Returns the parts in one string, or the first that is unknown."""
+    unknown = next((part for part in parts if isinstance(part, Unknown)), None)
+    return unknown or "".join(map(str, parts))

@@ -1,4 +1,4 @@
-"""What the user's file declares for steps that do not say on what they act."""
+"""The permissions that the user's file declares."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from workflow.asl.walk import Machine, states
 from workflow.errors import WorkflowError
 from workflow.parts.user_steps import declared_permissions, shown
 from workflow.stack.functions import checked_permissions
-from workflow.stack.permissions.derive import Statement
+from workflow.stack.grants import Permission
 
 __all__ = ["declared_for"]
 
 
-def declared_for(definition: Machine, post_review: Path) -> dict[str, list[Statement]]:
-    """Read what steps may do beyond what can be derived.
+def declared_for(definition: Machine, post_review: Path) -> dict[str, tuple[Permission, ...]]:
+    """Reads the permissions that cannot be derived.
 
     Args:
-        definition: The machine, in Amazon States Language.
-        post_review: The file with the user's post-review steps, and their `permissions`.
+        definition: The state machine in Amazon States Language.
+        post_review: The file with the user's post-review steps and their `permissions`.
 
     Returns:
-        State name to statements.
+        State name to permissions.
 
     Raises:
-        WorkflowError: The file declares something that is no permission, or for a step that does not exist.
+        WorkflowError: A declaration is not a valid permission, or names an unknown step.
     """
     declared = {}
     known = dict(states(definition))
@@ -32,8 +32,5 @@ def declared_for(definition: Machine, post_review: Path) -> dict[str, list[State
         place = f"{shown(post_review)}: permissions of {name!r}"
         if name not in known:
             raise WorkflowError(f"{place}: the workflow has no such step")
-        declared[name] = [
-            Statement(permission.actions, permission.resources, steps=(name,))
-            for permission in checked_permissions(permissions, place)
-        ]
+        declared[name] = checked_permissions(permissions, place)
     return declared

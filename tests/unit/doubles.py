@@ -1,0 +1,59 @@
+"""Doubles of AWS that several unit tests share: the ledger's table, and sessions with stubbed clients.
+
+DynamoDB and S3 are moto's (use them within `mock_aws`). Other services are botocore's Stubber: a test adds the
+responses it expects, in order.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
+
+from workflow import ROOT
+
+__all__ = ["REGION", "StubbedSession", "create_ledger_table"]
+
+REGION = "us-east-1"
+
+
+def create_ledger_table(dynamodb: Any, name: str = "ledger") -> str:
+    """Creates the ledger's table as the stack does, with production's keys and indexes, and returns its name."""
+    template = json.loads((ROOT / "definitions" / "template.json").read_text())
+    properties = template["Resources"]["LedgerTable"]["Properties"]
+    fields = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
+    dynamodb.create_table(TableName=name, **{field: properties[field] for field in fields})
+    return name
+
+
+class StubbedSession:
+    """A boto3 session. Clients of the given services are stubbed; all others are boto3's own.
+
+    Args:
+        services: Names of the services to stub. Their stubbers are in `stubs`.
+    """
+
+    region_name = REGION
+
+    def __init__(self, *services: str) -> None:
+        self._boto3 = boto3.Session("testing", "testing", region_name=REGION)
+        self._clients: dict[str, Any] = {service: self._boto3.client(service) for service in services}
+        self.stubs = {service: Stubber(client) for service, client in self._clients.items()}
+        for stub in self.stubs.values():
+            stub.activate()
+
+    def client(self, service: str, **options: Any) -> Any:
+        return self._clients.get(service) or self._boto3.client(service, **options)
+
+    def resource(self, service: str) -> Any:
+        return self._boto3.resource(service)
+
+    def get_partition_for_region(self, region: str) -> str:
+        return self._boto3.get_partition_for_region(region)
+
+    def assert_all_called(self) -> None:
+        """Checks that every response that a test added was asked for."""
+        for stub in self.stubs.values():
+            stub.assert_no_pending_responses()

@@ -95,7 +95,8 @@ def _kind(annotation: Any) -> str:
     plain = plain_type(annotation)
     origin = get_origin(plain)
     if origin is Literal:
-        return " or ".join(code(json.dumps(one)) for one in get_args(plain))
+        values = [code(json.dumps(one)) for one in get_args(plain)]
+        return (" or " if len(values) < 5 else ", ").join(values)
     if origin in (tuple, list):
         return "list of texts"
     if origin is dict or (isinstance(plain, type) and issubclass(plain, BaseModel)):

@@ -1,8 +1,8 @@
-"""What the stack is made of: the template, permissions that follow from steps, function bundles, stages."""
+"""What the stack is made of: the template, permissions derived from steps, function bundles, stages."""
 
 ALIAS = "live"
-"""The alias of the state machine that the rule starts: a publish moves it, a rollback moves it back."""
+"""The alias of the state machine that the rule starts. A publish moves it, a rollback moves it back."""
 
 EMAILS_PER_TOPIC = 5
-"""Addresses that a topic can have from the settings: the template is the same for all stages, to the byte. For more,
-subscribe a mailing list."""
+"""E-mail addresses from the settings that a topic can have. The number is fixed, because all stages have the same
+template. For more addresses, subscribe a mailing list."""

@@ -128,15 +128,15 @@ def test_init_does_not_ask_to_replace_what_it_cannot_or_should_not(
     [
         (
             ["--region", "mars-1", "--bucket", "reviewed", "--email", "a@b.cd"],
-            "Amazon A2I is not offered in 'mars-1'",
+            "'ap-southeast-2', not 'mars-1'",
         ),
         (
             ["--region", "eu-west-1", "--bucket", "s3://x", "--email", "a@b.cd"],
-            "output_buckets.0: 's3://x' will not do",
+            "output_buckets.0: 's3://x' is invalid",
         ),
         (
             ["--stage", "Prod", "--region", "eu-west-1", "--bucket", "reviewed"],
-            "stage Prod: name: 'Prod' will not do",
+            "stage Prod: name: 'Prod' is invalid",
         ),
     ],
 )

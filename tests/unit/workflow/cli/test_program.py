@@ -32,10 +32,10 @@ def test_without_credentials_there_is_one_line_that_names_the_local_way(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--stage", "nobody"], "stages.toml: there is no stage 'nobody'; it has dev, local"),
+        (["--stage", "nobody"], "stages.toml: there is no stage 'nobody'; the stages are dev, local"),
         (["plan", "--settings", "/no/such.toml"], "/no/such.toml: there is no such file; write one with"),
         (["--profile", "nobody"], "The config profile (nobody) could not be found"),
-        (["plan", "--region", "mars-1"], "Amazon A2I is not offered in 'mars-1'"),
+        (["plan", "--region", "mars-1"], "'ap-southeast-2', not 'mars-1'"),
         (["plan", "--nonsense"], "No such option: --nonsense"),
         (["nonsense"], "No such command 'nonsense'"),
         (["plan", "--output", "xml"], "'xml' is not one of 'text', 'json'"),
@@ -46,7 +46,7 @@ def test_without_credentials_there_is_one_line_that_names_the_local_way(
         (["loops", "list", "--older-than", "2x"], "value for --older-than: '2x' is no age, such as 30m"),
         (["loops", "reconcile", "--since", "2x"], "3d or 1w, and no day, such as 2026-01-31"),
         (["init"], "stages.toml: there is a stage dev already; edit it there, or name another with --stage"),
-        (["init", "--stage", "Prod"], "stage Prod: name: 'Prod' will not do"),
+        (["init", "--stage", "Prod"], "stage Prod: name: 'Prod' is invalid"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_status_1(

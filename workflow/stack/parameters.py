@@ -1,0 +1,112 @@
+"""The parameters of the stack, which bring a stage's settings into the template that all stages share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from workflow.errors import SettingsError
+from workflow.stack import EMAILS_PER_TOPIC
+
+if TYPE_CHECKING:
+    from workflow.stack.stages import Stage
+
+__all__ = ["parameters_of"]
+
+MAX_PARAMETER = 4096
+"""Characters of a parameter's value
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
+
+MAX_PATTERN_ARNS = 2048 - 128
+"""Characters of ARNs in a rule's event pattern. All of the pattern can have 2,048
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html)."""
+
+MAX_ENVIRONMENT = 3500
+"""Bytes of settings in a function's environment. Lambda takes 4 KB, which also has our other variables and all names
+(https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+
+
+def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
+    """Returns the values of the parameters, by name; see `Stage.parameters`."""
+    settings = stage.restart_settings()
+    # Messages reach e-mail addresses through the topics, so no function needs them.
+    no_emails: Any = {"escalate_to": True, "flow_definitions": {"__all__": {"escalate_to"}}}
+    escalate_to = {flow: rules.escalate_to for flow, rules in settings.flow_definitions.items()}
+    parameters = {
+        "Stage": stage.name,
+        "OutputBuckets": ",".join(stage.output_buckets),
+        "DocumentBuckets": ",".join(stage.document_buckets) or "-",
+        "FlowDefinitionArns": ",".join(_arn(flow, stage, account) for flow in stage.flow_definitions) or "*",
+        **_subscriptions(stage, "Notification", "notification_emails", stage.notification_emails, {}),
+        **_subscriptions(
+            stage,
+            "Escalation",
+            "escalation_emails and escalate_to",
+            (*stage.escalation_emails, *settings.escalate_to),
+            escalate_to,
+        ),
+        "LogRetentionDays": str(stage.log_retention_days),
+        "ReviewSettings": _compact(stage.review_settings().model_dump(by_alias=True)),
+        "RestartSettings": _compact(settings.model_dump(exclude_defaults=True, exclude=no_emails)),
+    }
+    _expect_short(stage, parameters)
+    return parameters
+
+
+def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
+    """Refuses settings that CloudFormation, EventBridge or Lambda would refuse in the middle of a publish."""
+    arns = _compact(parameters["FlowDefinitionArns"].split(","))
+    in_environment = (
+        parameters[name] for name in ("ReviewSettings", "RestartSettings", "FlowDefinitionArns")
+    )
+    for keys, size, limit, of in (
+        ("document_buckets", len(parameters["DocumentBuckets"]), MAX_PARAMETER, "characters of a parameter"),
+        ("flow_definitions", len(arns), MAX_PATTERN_ARNS, "characters of ARNs in the rule's event pattern"),
+        (
+            "output_buckets, predictions, restart, flow_definition_settings and flow_definitions",
+            sum(len(value.encode()) for value in in_environment),
+            MAX_ENVIRONMENT,
+            "bytes in a function's environment",
+        ),
+    ):
+        if size > limit:
+            raise SettingsError(
+                f"stage {stage.name}: {keys}: too long: {size} {of}, and the limit is {limit}; "
+                "shorten them, or use two stages"
+            )
+
+
+def _subscriptions(
+    stage: Stage, topic: str, keys: str, for_all: tuple[str, ...], by_flow: Mapping[str, tuple[str, ...]]
+) -> dict[str, str]:
+    """A topic's addresses, each with the flow definition it gets messages about, or `*`."""
+    pairs = dict.fromkeys((email, "*") for email in for_all)
+    for flow, emails in by_flow.items():
+        pairs |= {(email, flow): None for email in emails if email not in for_all}
+    if len(pairs) > EMAILS_PER_TOPIC:
+        raise SettingsError(
+            f"stage {stage.name}: {keys}: {len(pairs)} addresses in all, and the limit of a topic is "
+            f"{EMAILS_PER_TOPIC}; subscribe a mailing list"
+        )
+    # The template has the same number of subscriptions for every stage: "-" leaves one out.
+    slots = [*pairs, *[("-", "*")] * (EMAILS_PER_TOPIC - len(pairs))]
+    return {
+        f"{topic}Emails": ",".join(email for email, _ in slots),
+        f"{topic}EmailFlowDefinitions": ",".join(flow for _, flow in slots),
+    }
+
+
+def _arn(flow_definition: str, stage: Stage, account: str) -> str:
+    if flow_definition.startswith("arn:"):
+        return flow_definition
+    if not (account := stage.account or account):
+        raise SettingsError(
+            f"stage {stage.name}: flow_definitions: the account of {flow_definition!r} is not known here; "
+            "give its ARN"
+        )
+    return f"arn:aws:sagemaker:{stage.region}:{account}:flow-definition/{flow_definition}"
+
+
+def _compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True)

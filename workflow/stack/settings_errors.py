@@ -1,0 +1,90 @@
+"""Validation problems of settings in one line: `key: what is wrong. What the value is.`"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["did_you_mean", "explained", "with_key"]
+
+
+def explained(error: ValidationError, model: type[BaseModel], key: str = "") -> str:
+    """Returns all problems in one line.
+
+    Args:
+        error: Pydantic's error.
+        model: The model that it validated.
+        key: Where in the stage the model's table is; empty for the stage itself.
+    """
+    # A list whose items are all invalid is also reported as too short.
+    problems = [one for one in error.errors() if not (one["type"] == "too_short" and one["input"])]
+    *others, last = (_text(problem, model, key) for problem in problems)
+    return "; ".join([*(other.removesuffix(".") for other in others), last])
+
+
+@contextmanager
+def with_key(model: type[BaseModel], key: str = "") -> Iterator[None]:
+    """Turns a model's ValidationError into a ValueError that names the key, for use in another model's validator."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValueError(explained(error, model, key)) from None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `; did you mean …?` if one of the known words is close, otherwise an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _text(problem: Any, model: type[BaseModel], at: str) -> str:
+    key = _key(at, *problem["loc"])
+    model, meaning = _field_at(model, problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            keys = [field for field in model.model_fields if field != "name"]
+            close = did_you_mean(str(problem["loc"][-1]), keys)
+            return f"{key}: there is no such key{close or '; the keys are ' + ', '.join(keys)}"
+        case "missing":
+            return f"{key}: is missing. {meaning}"
+        case "value_error":
+            message = problem["msg"].removeprefix("Value error, ")
+            return f"{key}: {message}" if key else message
+        case "string_pattern_mismatch":
+            return f"{key}: {problem['input']!r} is invalid. {meaning}"
+        case _:
+            return f"{key}: {_words(problem['msg'])}, not {problem['input']!r}. {meaning}"
+
+
+def _key(*location: Any) -> str:
+    # Pydantic ends the location of an invalid key with "[key]".
+    parts = [part for part in location if part not in ("", "[key]")]
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in parts)
+
+
+def _words(message: str) -> str:
+    message = re.sub(r"^(Input|Tuple|String) | after validation.*|, (unable|got) .*", "", message)
+    return message.replace("an object", "a table")
+
+
+def _field_at(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[type[BaseModel], str]:
+    """The model that a problem is in, and the first sentence about the field."""
+    meaning = ""
+    for part in location:
+        if field := model.model_fields.get(str(part)):
+            meaning = field.description or ""
+            model = next(_models_in(field.annotation), model)
+    sentence = " ".join(meaning.split()).partition(". ")[0].removesuffix(".")
+    return model, f"{sentence}." if sentence else "See docs/reference/settings.md."
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)

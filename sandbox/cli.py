@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workflow.cli.terminal import Output, console_for, leaving
+from workflow.cli.terminal import Output, console_for, on_interrupt
 from workflow.errors import AfterloopError
 
 __all__ = ["local"]
@@ -25,14 +25,14 @@ def local(
         "report.html"
     ),
 ) -> None:
-    """Run the whole of it on this machine, with no AWS account."""
+    """Run everything on this machine, without an AWS account."""
     if not report.absolute().parent.is_dir():
         raise AfterloopError(
             f"cannot write {report}: there is no such folder; name another file with --report"
         )
     from sandbox.local import run
 
-    with leaving(lambda: "the local engine is stopped, and what was in it is gone"):
+    with on_interrupt(lambda: "the local engine is stopped, and what was in it is gone"):
         succeeded = run(console=console_for(Output.TEXT), port=port, once=once, report=report)
     if not succeeded:
         raise typer.Exit(1)

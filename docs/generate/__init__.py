@@ -1,6 +1,7 @@
 """`docs/reference/`: pages written by the code itself, so that they say what it does.
 
     commands.md        every command with its options, from the command line
+    json.md            what commands print with --output json, from the models that print it
     settings.md        the keys of stages.toml, from the models that check them
     state.md           what an execution carries, from the definition and from a sample that the domain works on
     review-record.md   what is stored of a review, from its model
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docs.generate import commands, data, failures, functions, messages, metrics, settings
+from docs.generate import commands, data, failures, functions, messages, metrics, settings, shapes
 from docs.generate.markdown import page
 from workflow import ROOT
 from workflow.stack.assembly import Assembly
@@ -36,6 +37,7 @@ def render_pages(assembly: Assembly, command: Any) -> dict[str, str]:
     """
     pages = {
         "commands.md": commands.commands(command),
+        "json.md": shapes.shapes(),
         "settings.md": settings.settings(),
         "state.md": data.state(assembly.definition),
         "review-record.md": data.review_record(),

@@ -1,4 +1,4 @@
-"""`python deploy.py loops …` as a person and a program see it, on a published stage."""
+"""Tests of `python deploy.py loops` on a published stage."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def flow_name(flow: str) -> str:
 INPUT = json.dumps(SUPPORT_MESSAGE.prediction)
 
 
-def test_a_loop_from_its_start_to_its_review(
-    published: PublishedStage, flow: str, run: Run, tmp_path: Path
-) -> None:
+def test_start_answer_and_show(published: PublishedStage, flow: str, run: Run, tmp_path: Path) -> None:
     name = published.name()
     file = tmp_path / "input.json"
     file.write_text(INPUT)
@@ -68,11 +66,11 @@ def test_a_loop_from_its_start_to_its_review(
     assert (status, err) == (0, "")
     assert out.splitlines() == [
         f"{name} is started.",
-        f"What becomes of it: python deploy.py loops show {name} --stage local",
+        f"To check its status: python deploy.py loops show {name} --stage local",
     ]
-    # The command that it names, as it stands.
+    # The command that it prints can be run as it is.
     assert run(*out.splitlines()[1].partition("loops ")[2].removesuffix(" --stage local").split())[0] == 0
-    assert f"{name} was started already, and is InProgress." in run(*start, "-", stdin=INPUT)[1]
+    assert f"{name} was already started. Its status is InProgress." in run(*start, "-", stdin=INPUT)[1]
 
     published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
     row = handled(published, name)
@@ -84,7 +82,7 @@ def test_a_loop_from_its_start_to_its_review(
     assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
 
 
-def test_a_list_that_is_piped_is_whole_and_plain(
+def test_piped_list_has_whole_names_and_no_colors(
     published: PublishedStage, flow: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
@@ -103,7 +101,7 @@ def test_a_list_that_is_piped_is_whole_and_plain(
     assert all(line == line.rstrip() for line in out.splitlines())
 
 
-def test_programs_get_rows_as_the_ledger_has_them(published: PublishedStage, flow: str, run: Run) -> None:
+def test_json_has_the_attributes_of_the_ledger(published: PublishedStage, flow: str, run: Run) -> None:
     name = published.name()
     published.start(name, flow, {})
     escalated(published, name)
@@ -126,7 +124,7 @@ def test_programs_get_rows_as_the_ledger_has_them(published: PublishedStage, flo
     ]
 
 
-def test_a_limit_is_told_on_standard_error(published: PublishedStage, run: Run) -> None:
+def test_list_reports_its_limit_on_standard_error(published: PublishedStage, run: Run) -> None:
     flow = published.flow_definition()
     for _ in range(2):
         published.start(published.name(), flow, {})
@@ -135,13 +133,15 @@ def test_a_limit_is_told_on_standard_error(published: PublishedStage, run: Run) 
 
     assert status == 0
     assert len(out.splitlines()) == 2
-    assert err == "There are more than 1: raise --limit (0 for all), or narrow it.\n"
+    assert err == "More than 1 human loops match: raise --limit (0 for all), or add a filter.\n"
     _, out, told = run("list", "--flow-definition", flow, "--limit", "1", "--output", "json")
     assert (len(json.loads(out)), told) == (1, err)
-    assert run("list", "--flow-definition", flow, "--older-than", "1w")[1] == "There are no such loops.\n"
+    assert run("list", "--flow-definition", flow, "--older-than", "1w")[1] == "No human loops found.\n"
 
 
-def test_a_whole_request_from_a_file(published: PublishedStage, flow: str, run: Run, tmp_path: Path) -> None:
+def test_start_with_a_request_from_a_file(
+    published: PublishedStage, flow: str, run: Run, tmp_path: Path
+) -> None:
     key = f"Order {published.name()}"
     request = {"key": key, "flowDefinitionArn": flow, "task": {"type": "custom", "inputContent": {"a": 1}}}
     file = tmp_path / "request.json"
@@ -160,7 +160,7 @@ def test_restart_stop_and_close(published: PublishedStage, flow: str, run: Run) 
     escalated(published, name)
 
     assert run("restart", name)[1].startswith(f"{name}-attempt-2 is started.")
-    assert run("stop", f"{name}-attempt-2")[1].startswith(f"{name}-attempt-2 is being stopped.")
+    assert run("stop", f"{name}-attempt-2")[1].startswith(f"{name}-attempt-2 is stopping.")
     assert handled(published, f"{name}-attempt-2").outcome == "notified"
 
     other = published.name()
@@ -168,13 +168,11 @@ def test_restart_stop_and_close(published: PublishedStage, flow: str, run: Run) 
     escalated(published, other)
     status, out, _ = run("close", other, "--note", " nothing to be done ")
     assert status == 0
-    assert re.match(rf"{other} is closed by \S+\.\n", out)
+    assert re.match(rf"{other} was closed by \S+\.\n", out)
     assert published.row(other).note == "nothing to be done"
 
 
-def test_the_command_of_an_escalation_runs_as_it_stands(
-    published: PublishedStage, flow: str, run: Run
-) -> None:
+def test_command_of_an_escalation_can_be_run(published: PublishedStage, flow: str, run: Run) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     misplaced = Misplaced(published, name)
@@ -184,14 +182,12 @@ def test_the_command_of_an_escalation_runs_as_it_stands(
     status, out, _ = run(*command.removesuffix(" --stage local").split())
 
     assert status == 0
-    assert out.startswith(f"{name} runs again: arn:aws:states:")
+    assert out.startswith(f"{name} is processed again: arn:aws:states:")
     published.ended(name, 2)
     assert published.row(name).outcome == "stored"
 
 
-def test_the_command_for_an_event_that_was_not_taken_runs_as_it_stands(
-    published: PublishedStage, run: Run
-) -> None:
+def test_command_for_an_unclaimed_event_can_be_run(published: PublishedStage, run: Run) -> None:
     execution = failed_execution(published)
     event = json.loads(published.states.describe_execution(executionArn=execution)["input"])
     command = published.message(event["detail"]["humanLoopName"])["command"]
@@ -207,7 +203,7 @@ def test_the_command_for_an_event_that_was_not_taken_runs_as_it_stands(
     assert json.loads(out)["before"] == execution
 
 
-def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> None:
+def test_reconcile_reports_what_it_found(published: PublishedStage, run: Run) -> None:
     flow = published.flow_definition()
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
@@ -218,7 +214,7 @@ def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> N
     assert (status, err) == (0, "")
     missed, summary = out.splitlines()
     assert missed.startswith(f"missed: {name} Completed: arn:aws:states:")
-    assert summary == "1 ended loop looked at: 1 put right."
+    assert summary == "Ended human loops checked: 1; 1 fixed."
     assert handled(published, name).outcome == "stored"
 
     status, out, _ = run("reconcile", "--flow-definition", flow, "--since", "2h", "--output", "json")
@@ -226,24 +222,27 @@ def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> N
     status, out, err = run("reconcile", "--flow-definition", "gone")
     assert status == 1
     assert err == (
-        "error: arn:aws:sagemaker:us-east-1:111122223333:flow-definition/gone: there is no such flow definition: "
-        "create it, take it out of flow_definitions in the stage's settings, or name another with "
+        "error: arn:aws:sagemaker:us-east-1:111122223333:flow-definition/gone: this flow definition does not exist: "
+        "create it, remove it from flow_definitions in the stage's settings, or choose another with "
         "--flow-definition\n"
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["show", "nobody"], "there is no human loop 'nobody' in stage local"),
         (["show", ""], "give the name of a human loop"),
-        (["list", "--status", "Done"], "'Done' is none of Starting, InProgress, Completed, Failed"),
-        (["list", "--outcome", "lost"], "'lost' is none of stored, restarted"),
-        (["list", "--older-than", "soon"], "'soon' is no age, such as 30m, 2h, 3d or 1w"),
+        (["list", "--status", "Done"], "'Done' is not one of 'starting', 'inprogress', 'completed'"),
+        (["list", "--outcome", "lost"], "'lost' is not one of 'stored', 'restarted'"),
+        (["list", "--older-than", "soon"], "invalid age 'soon': use 30m, 2h, 3d or 1w"),
         (["list", "--limit", "-1"], "should be greater than or equal to 0"),
-        (["start", "--name", "a", "--input", "-"], "--flow-definition: is needed"),
+        (["start", "--name", "a", "--input", "-"], "--flow-definition: is required"),
         (["start", "--flow-definition", "f", "--name", "a"], "one of --input, --document and --image, not 0"),
-        (["start", "--flow-definition", "f", "--name", "a", "--input", "-"], "standard input is no JSON"),
+        (
+            ["start", "--flow-definition", "f", "--name", "a", "--input", "-"],
+            "standard input is not valid JSON",
+        ),
         (
             ["start", "--flow-definition", "f", "--key", "a", "--input", "/no/such"],
             "--input: cannot read /no/such",
@@ -254,41 +253,39 @@ def test_reconcile_tells_what_it_found(published: PublishedStage, run: Run) -> N
             ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
             "give one of --name and --key, not both",
         ),
-        (["start", "--request", "-", "--key", "a"], "leave the other options out"),
+        (["start", "--request", "-", "--key", "a"], "cannot be combined with the options that it replaces"),
         (["close", "nobody"], "Missing option '--note'"),
-        (["close", "nobody", "--note", " "], "say why"),
-        (["redrive"], "give the human loop's name, or else --execution"),
-        (["redrive", "a", "--execution", "b"], "give the human loop's name, or else --execution"),
+        (["close", "nobody", "--note", " "], "say why the loop needs no more action"),
+        (["redrive"], "give either the name of the human loop or --execution"),
+        (["redrive", "a", "--execution", "b"], "give either the name of the human loop or --execution"),
         (["redrive", "--execution", "b"], "b is no execution of stage local"),
         (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
-        (["reconcile", "--since", "yesterday"], "'yesterday' is no age"),
+        (["reconcile", "--since", "yesterday"], "invalid age 'yesterday'"),
     ],
 )
-def test_what_a_person_gets_wrong_is_one_line(run: Run, arguments: list[str], told: str) -> None:
+def test_mistakes_are_one_line_errors(run: Run, arguments: list[str], message: str) -> None:
     status, out, err = run(*arguments)
 
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("document", "found"),
-    [("[1]", "a list"), ('"a"', "a text"), ("1.5", "a number"), ("null", "null"), ("true", "true or false")],
+    [("[1]", "an array"), ('"a"', "a string"), ("1.5", "a number"), ("null", "null"), ("true", "a boolean")],
 )
-def test_json_that_is_no_object_is_told_with_its_file_and_option(
-    document: str, found: str, run: Run, tmp_path: Path
-) -> None:
+def test_json_that_is_not_an_object_is_an_error(document: str, found: str, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "input.json"
     file.write_text(document)
     for arguments in (["--flow-definition", "f", "--name", "a", "--input"], ["--request"]):
         status, _, err = run("start", *arguments, str(file))
         assert status == 1
-        assert err == f"error: {arguments[-1]}: {file} must be one JSON object, {{…}}, and is {found}\n"
+        assert err == f"error: {arguments[-1]}: {file} must contain one JSON object, {{…}}, not {found}\n"
 
 
-def test_names_that_a2i_refuses_are_told_with_one_that_would_do(flow: str, run: Run) -> None:
+def test_invalid_name_is_an_error_with_a_valid_suggestion(flow: str, run: Run) -> None:
     status, _, err = run(
         "start", "--flow-definition", flow, "--name", "Order 17", "--input", "-", stdin=INPUT
     )
@@ -296,7 +293,7 @@ def test_names_that_a2i_refuses_are_told_with_one_that_would_do(flow: str, run: 
     assert "A name that would do: 'order-17-" in err
 
 
-def test_a_stage_that_is_not_published_is_one_line(
+def test_unpublished_stage_is_one_line_error(
     run: Run, published: PublishedStage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
@@ -315,7 +312,7 @@ def test_a_stage_that_is_not_published_is_one_line(
     )
 
 
-def test_on_a_terminal_it_has_colour_and_names_are_whole(published: PublishedStage, flow: str) -> None:
+def test_list_on_a_terminal_has_colors_and_whole_names(published: PublishedStage, flow: str) -> None:
     """In a terminal of 80 columns, as a process of its own."""
     name = published.name("a-name-that-is-long-" + "y" * 30)
     published.start(name, flow, {})

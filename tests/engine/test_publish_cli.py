@@ -1,4 +1,4 @@
-"""The command line against the embedded engine, as the process that a person or a pipeline runs."""
+"""Tests of the command line as a process, against the embedded engine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def deploy(sandbox: Sandbox, settings: Path) -> Deploy:
-    """Runs `python deploy.py` with a stage of these tests; nobody is at its keyboard."""
+    """Runs `python deploy.py` with the stage of these tests. Standard input is not a terminal."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -57,8 +57,8 @@ def printed(run: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(run.stdout)
 
 
-def test_a_stage_s_life(deploy: Deploy, settings: Path) -> None:
-    """One story, since each command finds what the one before left."""
+def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) -> None:
+    """One test, since each command needs the result of the one before."""
     plan = deploy("plan")
     assert (plan.returncode, plan.stderr) == (2, "")
     assert plan.stdout.startswith("afterloop-cli (account 111122223333, us-east-1, a local engine) is new.")
@@ -68,11 +68,14 @@ def test_a_stage_s_life(deploy: Deploy, settings: Path) -> None:
     assert refused.returncode == 1
     assert (
         refused.stderr
-        == "error: there is nobody to ask: look at `python deploy.py plan --stage cli`, then add --yes\n"
+        == "error: standard input is not a terminal: run `python deploy.py plan --stage cli` to see the changes, "
+        "then pass --yes\n"
     )
     not_there = deploy("outputs")
     assert not_there.returncode == 1
-    assert not_there.stderr == "error: stage cli is not published: python deploy.py publish --stage cli\n"
+    assert (
+        not_there.stderr == "error: stage cli is not published: run `python deploy.py publish --stage cli`\n"
+    )
 
     published = deploy("--yes")
     assert (published.returncode, published.stderr) == (0, "")
@@ -81,7 +84,7 @@ def test_a_stage_s_life(deploy: Deploy, settings: Path) -> None:
 
     again = deploy("--yes")
     assert again.returncode == 0
-    assert "is as it should be: nothing to change." in again.stdout
+    assert "is up to date." in again.stdout
     nothing = deploy("plan")
     assert nothing.returncode == 0
     assert nothing.stdout.endswith("nothing to change\n\n")
@@ -108,13 +111,13 @@ def test_a_stage_s_life(deploy: Deploy, settings: Path) -> None:
 
     gone = deploy("destroy", "--yes", "--delete-data")
     assert gone.returncode == 0
-    assert "afterloop-cli is deleted." in gone.stdout
+    assert "afterloop-cli was deleted." in gone.stdout
     again = deploy("destroy", "--yes")
     assert (again.returncode, again.stderr) == (0, "")
-    assert "there is no such stage; nothing to do" in again.stdout
+    assert "does not exist: nothing to delete" in again.stdout
 
 
-def test_a_swap_of_a_stage_that_is_not_published_publishes_it(deploy: Deploy) -> None:
+def test_swap_publishes_a_new_stage(deploy: Deploy) -> None:
     assert "is published." in deploy("publish", "--swap", "--yes").stdout
     assert deploy("publish", "--swap", "--yes").stdout == "Nothing to swap\n"
     assert deploy("destroy", "--yes", "--delete-data").returncode == 0
@@ -133,7 +136,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_watching_swaps_what_changes_until_it_is_interrupted(
+def test_watch_swaps_changes_until_ctrl_c(
     sandbox: Sandbox, project: Path, eventually: Callable[..., Any]
 ) -> None:
     log = project / "log"
@@ -158,10 +161,10 @@ def test_watching_swaps_what_changes_until_it_is_interrupted(
 
         file.write_text("def handler(\n")
         eventually(lambda: "lambdas/decide_restart.py, line 1: " in log.read_text(), timeout=60)
-        assert watcher.poll() is None, "a mistake does not end the watching"
+        assert watcher.poll() is None, "a mistake does not end it"
     finally:
         watcher.send_signal(signal.SIGINT)
         status = watcher.wait(30)
     assert status == 0
-    assert log.read_text().endswith("No longer watching.\n")
+    assert log.read_text().endswith("Stopped watching.\n")
     assert "Traceback" not in log.read_text()

@@ -1,4 +1,4 @@
-"""`python deploy.py init`: asks what a stage needs, and writes its settings."""
+"""`python deploy.py init`: asks for the settings of a stage and writes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from workflow.cli.options import SETTINGS, Profile, Region, Settings
-from workflow.cli.terminal import attended, confirm, nothing_changed, prompt
+from workflow.cli.terminal import confirm, exit_unchanged, is_interactive, prompt
 from workflow.errors import AccountError, PublishError
 
 __all__ = ["init"]
@@ -15,25 +15,27 @@ __all__ = ["init"]
 
 def init(
     stage: Annotated[str, typer.Option("--stage", "-s", help="Name of the stage to write.")] = "dev",
-    bucket: Annotated[list[str] | None, typer.Option(help="An output bucket; may be repeated.")] = None,
-    email: Annotated[list[str] | None, typer.Option(help="Is told of escalations; may be repeated.")] = None,
+    bucket: Annotated[list[str] | None, typer.Option(help="An output bucket; can be repeated.")] = None,
+    email: Annotated[
+        list[str] | None, typer.Option(help="An email address for escalations; can be repeated.")
+    ] = None,
     profile: Profile = None,
     region: Region = None,
     settings: Settings = SETTINGS,
 ) -> None:
-    """Ask what a stage needs, and write its settings."""
+    """Ask for the settings of a stage, and write them to the settings file."""
     from workflow.publish.initialising import add_stage, replaceable
     from workflow.stack.stages import checked_stage
 
-    # What can be known before the first question is told before it.
+    # Checks all options before the first question, with stand-ins for what the questions are about.
     given = {"output_buckets": bucket or ["any"], "escalation_emails": email or []}
     checked_stage(settings.name, stage, {"region": region or "us-east-1", **given})
-    there = replaceable(settings, stage, ask=attended())
-    if there:
-        buckets = ", ".join(there.output_buckets)
-        typer.echo(f"{settings.name} has a stage {stage} already: {there.region}, output in {buckets}.")
-        if not confirm("Replace it, with all that it says?"):
-            nothing_changed()
+    existing = replaceable(settings, stage, ask=is_interactive())
+    if existing:
+        buckets = ", ".join(existing.output_buckets)
+        typer.echo(f"{settings.name} already has a stage {stage}: {existing.region}, output in {buckets}.")
+        if not confirm("Replace all of its settings?"):
+            exit_unchanged()
     answers: dict[str, Any] = {
         "region": region or _ask("Region of your flow definitions", _default_region(profile))
     }
@@ -41,28 +43,27 @@ def init(
     if bucket:
         answers["output_buckets"] = bucket
     else:
-        answers |= _ask_what_is_reviewed(profile, answers["region"])
+        answers |= _ask_for_sources(profile, answers["region"])
     if email is None:
-        email = _ask_for_several("E-mail addresses to tell of escalations (empty for none)")
+        email = _ask_for_several("Email addresses for escalations (empty for none)")
     answers["escalation_emails"] = email
     made = checked_stage(settings.name, stage, answers)
-    add_stage(settings, made, replace=there is not None)
-    typer.echo(
-        f"{settings.name} has the stage {stage} now. What it would make: python deploy.py plan --stage {stage}"
-    )
+    add_stage(settings, made, replace=existing is not None)
+    typer.echo(f"Stage {stage} was written to {settings.name}.")
+    typer.echo(f"To see what a publish creates: python deploy.py plan --stage {stage}")
 
 
-def _ask_what_is_reviewed(profile: str | None, region: str) -> dict[str, list[str]]:
-    """Flow definitions, if the account's are known, and the buckets that they write to."""
+def _ask_for_sources(profile: str | None, region: str) -> dict[str, list[str]]:
+    """Asks for flow definitions, if the account can be reached, and for the buckets that they write to."""
     from workflow.publish.initialising import buckets_of
 
     answers = {}
     found = _flow_definitions(profile, region)
     if found:
-        names = _ask_for_several("Only events of these of them (empty for all)")
+        names = _ask_for_several("Flow definitions to process (empty for all)")
         known = {flow["name"]: flow for flow in found}
         if unknown := [name for name in names if name not in known]:
-            raise PublishError(f"there is no flow definition {unknown[0]!r} there, but {', '.join(known)}")
+            raise PublishError(f"flow definition {unknown[0]!r} does not exist; there are {', '.join(known)}")
         answers["flow_definitions"] = names
         found = [known[name] for name in names] or found
     answers["output_buckets"] = _ask_for_several("Buckets that they write to", buckets_of(found))
@@ -70,7 +71,7 @@ def _ask_what_is_reviewed(profile: str | None, region: str) -> dict[str, list[st
 
 
 def _flow_definitions(profile: str | None, region: str) -> list[dict[str, str]]:
-    """What the account has; nothing where it cannot be reached: the person is asked then."""
+    """The flow definitions of the account. Empty if it cannot be reached: a stage can be written without."""
     from botocore.exceptions import BotoCoreError
 
     from workflow.publish.account import Account
@@ -78,10 +79,10 @@ def _flow_definitions(profile: str | None, region: str) -> list[dict[str, str]]:
     try:
         found = Account.at(profile=profile, region=region).flow_definitions()
     except (AccountError, BotoCoreError) as error:
-        typer.echo(f"(The account's flow definitions are not known here: {error})", err=True)
+        typer.echo(f"(Could not list the account's flow definitions: {error})", err=True)
         return []
     for flow in found:
-        typer.echo(f"  found {flow['name']}, which writes to {flow['output']}")
+        typer.echo(f"  Found {flow['name']}, which writes to {flow['output']}")
     return found
 
 
@@ -98,7 +99,7 @@ def _default_region(profile: str | None) -> str:
 
 
 def _ask(question: str, default: str) -> str:
-    return prompt(question, default, instead="give --region, --bucket and --email")
+    return prompt(question, default, hint="pass --region, --bucket and --email")
 
 
 def _ask_for_several(question: str, default: list[str] | None = None) -> list[str]:

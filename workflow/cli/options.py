@@ -1,4 +1,4 @@
-"""The options that commands share, and what they choose: a session, an account and a stage, a period."""
+"""The options that commands share, and what follows from them: session, account, stage, period."""
 
 from __future__ import annotations
 
@@ -38,19 +38,18 @@ __all__ = [
 
 SETTINGS = ROOT / "stages.toml"
 
-Profile = Annotated[str | None, typer.Option(help="A profile of ~/.aws/config.")]
-Region = Annotated[str | None, typer.Option(help="Instead of the stage's own Region.")]
-Settings = Annotated[Path, typer.Option(help="The file with the stages' settings.")]
+Profile = Annotated[str | None, typer.Option(help="A profile in ~/.aws/config.")]
+Region = Annotated[str | None, typer.Option(help="AWS Region. The default is the Region of the stage.")]
+Settings = Annotated[Path, typer.Option(help="The file with the settings of the stages.")]
 FlowDefinition = Annotated[str | None, typer.Option(metavar="NAME", help="Name or ARN of a flow definition.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Lets a command take options as a dataclass.
+    """Decorates a command whose parameters include dataclasses of options, such as `on: StageOptions`.
 
-    Typer makes an option of each parameter. A parameter whose type is a dataclass, such as `on: StageOptions`,
-    stands for one option a field: the signature that Typer reads has the fields in its place. When the command
-    runs, it gets the dataclass, filled.
+    Typer makes one option of each parameter, and cannot group them. The signature that Typer reads has the fields of
+    the dataclass instead. The command gets the dataclass.
     """
     types = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: kind for name, kind in types.items() if is_dataclass(kind)}
@@ -78,24 +77,22 @@ def _parameters(command: Callable[..., None], groups: Mapping[str, Any]) -> Iter
 
 @dataclass(frozen=True)
 class StageOptions:
-    """Which stage a command is about, who asks, and for whom the outcome is printed."""
+    """The stage, the credentials, and the format of the output."""
 
     stage: Annotated[
-        str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="A stage of the settings.")
+        str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="Name of the stage.")
     ] = "dev"
     profile: Profile = None
     region: Region = None
     settings: Settings = SETTINGS
-    output: Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")] = (
-        Output.TEXT
-    )
+    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the output.")] = Output.TEXT
 
     def session(self) -> boto3.Session:
-        """A session in the stage's Region, or the one that was given.
+        """A session in the Region of --region, or else of the stage.
 
         Raises:
-            AccountError: there is no such profile.
-            SettingsError: the settings do not hold.
+            AccountError: The profile does not exist.
+            SettingsError: The settings are not valid.
         """
         import boto3
         from botocore.exceptions import BotoCoreError
@@ -104,6 +101,7 @@ class StageOptions:
         from workflow.stack.stages import load_stages
 
         region = self.region
+        # A published stage can be used without its settings: loops, reports and manifests need a Region only.
         if region is None and self.settings.is_file():
             known = {found.name: found.region for found in load_stages(self.settings).values()}
             region = known.get(self.stage)
@@ -113,21 +111,21 @@ class StageOptions:
             raise explained(error) or error from None
 
     def resources(self, session: boto3.Session) -> StageResources:
-        """What the stage has in the account.
+        """The stage's resources.
 
         Raises:
-            AfterloopError: it is not published there.
+            AfterloopError: The stage is not published.
         """
         from workflow.operations.stage_resources import StageResources
 
         return StageResources.find(self.stage, session, self.settings)
 
     def reach(self) -> tuple[Account, Stage]:
-        """The account, and the stage's settings. The stage need not be published.
+        """The account, and the settings of the stage. The stage may not be published yet.
 
         Raises:
-            AccountError: the account cannot be reached, or is not the stage's.
-            SettingsError: the settings do not hold, or do not have the stage.
+            AccountError: The account cannot be reached, or is not the account of the stage.
+            SettingsError: The settings are not valid, or do not contain the stage.
         """
         from workflow.publish.account import Account
         from workflow.stack.stages import load_stage
@@ -136,8 +134,8 @@ class StageOptions:
         account = Account.at(profile=self.profile, region=stage.region)
         if stage.account and account.id != stage.account:
             raise AccountError(
-                f"these credentials are of account {account.id}, and stage {stage.name} is of {stage.account}: "
-                "give --profile"
+                f"the credentials are for account {account.id}, but stage {stage.name} belongs to account "
+                f"{stage.account}: choose other credentials with --profile"
             )
         return account, stage
 
@@ -146,34 +144,30 @@ def _day(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%d")
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day, such as 2026-01-31") from None
+        raise typer.BadParameter(f"invalid day {text!r}: use YYYY-MM-DD") from None
 
 
 @dataclass(frozen=True)
 class ReviewOptions:
-    """Which reviews a command reads: of which days, and from where."""
+    """The reviews that a command reads: their days and their location."""
 
     first: Annotated[
         datetime | None,
-        typer.Option(
-            "--from", parser=_day, metavar="DAY", help="First day of the human loops' creation, UTC."
-        ),
+        typer.Option("--from", parser=_day, metavar="DAY", help="Loops created on this day (UTC) or later."),
     ] = None
     until: Annotated[
         datetime | None,
-        typer.Option(
-            "--to", parser=_day, metavar="DAY", help="The day after the last one; tomorrow if not given."
-        ),
+        typer.Option("--to", parser=_day, metavar="DAY", help="Loops created before this day (UTC)."),
     ] = None
     source: Annotated[
         str | None,
         typer.Option(
-            metavar="PLACE", help="A folder of reviews or s3://bucket/prefix, instead of the stage's bucket."
+            metavar="PLACE", help="A folder or s3://bucket/prefix to read instead of the stage's bucket."
         ),
     ] = None
 
     def period(self) -> Period:
-        """The days that were asked for: up to `until` or today, from `first` or 30 days before."""
+        """From `first`, or 30 days, to `until`, or today."""
         from workflow.operations.reviews_source import Period
 
         default = Period.last_days(30, until=self.until.date() if self.until else None)

@@ -1,14 +1,17 @@
-"""The program: makes a command line of a table of commands, and runs it.
+"""The program: builds the command line from a table of commands, and runs it.
 
-A command's module is imported only when the command is asked for: `plan` should not load what draws charts.
+A command's module is imported only to run that command: `plan` must not load what draws charts.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -16,61 +19,52 @@ from typer.core import TyperCommand
 from workflow import ROOT
 from workflow.cli.terminal import INTERRUPTED, one_line_errors
 
-__all__ = ["Command", "command_line", "run", "version", "with_default_command"]
+__all__ = ["command_line", "run", "version", "with_default_command"]
 
 
-class Command(NamedTuple):
-    """A command, or a group of commands, before its module is imported.
-
-    Attributes:
-        module: Where it is, under its own name: a function, or a Typer of several.
-        help: What the list of commands says about it.
-    """
-
-    module: str
-    help: str
-
-
-def run(commands: Mapping[str, Command], arguments: Sequence[str]) -> None:
-    """Runs the command that the arguments name, and ends the process with its exit status.
+def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
+    """Runs a command, and ends the process with its exit status.
 
     Args:
-        commands: All that there are, by name.
-        arguments: As a shell gives them, without the program's own name.
+        commands: Command → the module that defines it.
+        arguments: The arguments of the process, without the program's name.
     """
     given = with_default_command(arguments)
     with one_line_errors():
         program = command_line(commands, given[0])
         status = program.main(given, prog_name="python deploy.py", standalone_mode=False) or 0
         if status == INTERRUPTED:
-            raise KeyboardInterrupt  # Typer has made a status of it.
+            # Typer turns Ctrl-C into this status, and prints nothing.
+            raise KeyboardInterrupt
         sys.exit(status)
 
 
-def command_line(commands: Mapping[str, Command], only: str | None = None) -> Any:
-    """The command line as Typer runs it: a group.
+def command_line(commands: Mapping[str, str], only: str | None = None) -> Any:
+    """The command line as Typer runs it: a group of commands.
 
     Args:
-        commands: All that there are, by name.
-        only: The one whose module is imported; the others are listed, and cannot be run. None for all.
+        commands: Command → the module that defines it.
+        only: The command to import. If it is not a command, such as `--help`, all commands are listed but cannot be
+            run. None imports all.
     """
     group: Any = typer.main.get_command(_program)
-    for name, (module, told) in commands.items():
-        group.add_command(
-            _imported(name, module) if only in (name, None) else TyperCommand(name, help=told), name
-        )
+    for name, module in commands.items():
+        if only in (name, None):
+            group.add_command(_imported(name, module), name)
+        elif only not in commands:
+            group.add_command(TyperCommand(name, help=_help(name, module)), name)
     return group
 
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with `publish` before them if they name no command."""
+    """The arguments, with `publish` first if they do not start with a command."""
     if arguments and (not arguments[0].startswith("-") or arguments[0] in ("--help", "--version")):
         return list(arguments)
     return ["publish", *arguments]
 
 
 def version() -> str:
-    """The version in pyproject.toml; of an installed package, which has no such file, the one in its metadata."""
+    """The version in pyproject.toml. An installed package does not have that file, but has metadata."""
     import importlib.metadata
     import tomllib
 
@@ -81,12 +75,25 @@ def version() -> str:
 
 
 def _imported(name: str, module: str) -> Any:
+    """A command, or a group of commands if the module has one under the name."""
     found = getattr(importlib.import_module(module), name)
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False)
         alone.command(name)(found)
         found = alone
     return typer.main.get_command(found)
+
+
+def _help(name: str, module: str) -> str:
+    """The docstring of a command, or of the module for a group of commands. Both are read without importing them."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_bytes())
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return ast.get_docstring(node) or ""
+    return ast.get_docstring(tree) or ""
 
 
 def _print_version(asked: bool) -> None:
@@ -96,7 +103,7 @@ def _print_version(asked: bool) -> None:
 
 
 _program = typer.Typer(
-    help="Publishes the workflow, and shows and tends what is published.",
+    help="Publishes the workflow, and manages what is published.",
     epilog="Without a command, `publish` runs.",
     add_completion=False,
 )

@@ -1,4 +1,4 @@
-"""`python deploy.py publish`, `plan` and `rollback`: what changes is shown, asked for, and done."""
+"""`python deploy.py publish`, `plan` and `rollback`: the changes are shown, confirmed and made."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
     NOTHING_CHANGED,
     Output,
-    agreed,
+    approved,
     console_for,
     end_line,
-    leaving,
-    nothing_changed,
+    exit_unchanged,
+    on_interrupt,
     print_json,
     say,
-    tell,
 )
 from workflow.errors import PublishError
 
@@ -39,66 +38,71 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmation", "plan", "publish", "rollback"]
 
+AllowDataLoss = Annotated[bool, typer.Option(help="With --yes: continue even if data is lost.")]
+
 
 @takes_options
 def publish(
     *,
     yes: Yes = False,
-    allow_data_loss: Annotated[
-        bool, typer.Option(help="With --yes: also where data would be lost with a resource.")
-    ] = False,
+    allow_data_loss: AllowDataLoss = False,
     swap: Annotated[
         bool,
-        typer.Option(help="Swap code and definition at once, beside CloudFormation, if no more changed."),
+        typer.Option(help="Update code and definition without CloudFormation, if nothing else changed."),
     ] = False,
     watch: Annotated[
-        bool, typer.Option(help="Publish, then swap whenever a file changes, until Ctrl-C.")
+        bool, typer.Option(help="Publish, then swap whenever a file changes. Stop it with Ctrl-C.")
     ] = False,
     on: StageOptions,
 ) -> None:
-    """Publish a stage: show what changes, ask, do it, show where to look."""
+    """Publish a stage. The changes are shown before you confirm them."""
+    if watch and on.output is Output.JSON:
+        raise typer.BadParameter("does not support --output json", param_hint="--watch")
     account, stage = on.reach()
     if (swap or watch) and stage.protected:
         raise PublishError(
-            f"stage {stage.name} is protected: no hot swap; publish it with `python deploy.py`"
+            f"stage {stage.name} is protected: a hot swap is not allowed; run `python deploy.py publish`"
         )
     from workflow.cli.show import StackActivity
     from workflow.publish import publishing
     from workflow.publish.watching import snapshot
 
-    # Before anything is read: a file that changes during the publish is seen, too.
+    # Taken before anything is read, so that a change during the publish is swapped afterwards.
     files = snapshot(ROOT, on.settings) if watch else {}
     activity = StackActivity(console_for(on.output))
-    look = f"look at `python deploy.py plan --stage {stage.name}`"
-    confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, look)
-    with activity.running(), leaving(lambda: confirmation.leaves):
-        activity.step("Building definition, template and functions")
+    hint = f"run `python deploy.py plan --stage {stage.name}` to see the changes"
+    confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, hint)
+    with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
+        activity.step("Building the definition, the template and the functions")
         package = _package(account, stage)
-        swaps = _swap(account, stage, package, activity, confirmation) if swap else None
-        if swaps is None:
+        swapped = _swap(account, stage, package, activity, confirmation) if swap else None
+        if swapped is None:
             published = publishing.publish(account, stage, package, confirm=confirmation, progress=activity)
-    if swaps is None:
-        _tell_outcome(activity.console, account, stage, published, on.output)
+    if swapped is None:
+        _print_outcome(activity.console, account, stage, published, on.output)
+    elif on.output is Output.JSON:
+        _print_json(account, stage, *swapped)
     else:
-        text = f"Swapped: {', '.join(swaps)}" if swaps else "Nothing to swap"
-        tell(on.output, {"swapped": list(swaps)}, text)
+        typer.echo(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
     if watch:
         _watch(files, on)
 
 
 @takes_options
 def plan(*, on: StageOptions) -> None:
-    """Show what `publish` would change, and change nothing. Exits with 2 when there is something."""
+    """Show what `publish` would change, and change nothing. The exit status is 2 if there are changes."""
     account, stage = on.reach()
     from workflow.cli.show import StackActivity, show_plan, where
     from workflow.publish.publishing import plan_for
 
     console = console_for(on.output)
     with StackActivity(console).running() as activity:
-        activity.step("Working out the changes")
+        activity.step("Comparing with the published stage")
         found = plan_for(account, stage, _package(account, stage))
     if on.output is Output.JSON:
-        print_json({"stage": stage.name, **found.as_json()})
+        from workflow.cli.shapes import PlanResult
+
+        print_json(PlanResult.of(found, stage=stage.name))
     else:
         show_plan(console, found, where=where(account))
     if not found.is_empty:
@@ -109,13 +113,16 @@ def plan(*, on: StageOptions) -> None:
 def rollback(
     *,
     to: Annotated[
-        int | None, typer.Option(help="Number of the publish to go back to, as `status` shows it.")
+        int | None,
+        typer.Option(
+            help="Number of the publish to go back to, as `status` shows it. The default is the previous one."
+        ),
     ] = None,
     yes: Yes = False,
-    allow_data_loss: Annotated[bool, typer.Option(help="With --yes: also where data would be lost.")] = False,
+    allow_data_loss: AllowDataLoss = False,
     on: StageOptions,
 ) -> None:
-    """Go back to the publish before the last: new executions at once, then the whole stack."""
+    """Go back to an earlier publish: new executions at once, then the whole stack."""
     account, stage = on.reach()
     from workflow.cli.show import StackActivity
     from workflow.publish.history import history, to_go_back_to
@@ -123,25 +130,25 @@ def rollback(
 
     activity = StackActivity(console_for(on.output))
     confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss)
-    with activity.running(), leaving(lambda: confirmation.leaves):
-        activity.step("Looking up earlier publishes")
+    with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
+        activity.step("Reading earlier publishes")
         record = to_go_back_to(history(account, stage.name), to)
         published = roll_back(account, stage, record, confirm=confirmation, progress=activity)
-    _tell_outcome(activity.console, account, stage, published, on.output)
+    _print_outcome(activity.console, account, stage, published, on.output)
 
 
 @dataclass
 class Confirmation:
-    """Shows a plan and asks whether to go on. Knows what Ctrl-C leaves behind.
+    """Shows a plan and asks whether to go on.
 
     Attributes:
-        activity: Where to show it; it pauses for the question.
-        account: Where the stage is.
+        activity: Where to show the plan. It is paused for the question.
+        account: The account of the stage.
         stage: The stage's name.
-        yes: Whether the answer is known.
-        allow_data_loss: Whether it is also yes where data would be lost.
-        look: What shows the plan, if this command need not be run for it.
-        leaves: What Ctrl-C leaves behind now.
+        yes: Whether to go on without asking.
+        allow_data_loss: With `yes`: whether to go on even if data is lost.
+        hint: How to see the plan without this command.
+        if_interrupted: What Ctrl-C reports; it changes once the plan is confirmed.
     """
 
     activity: StackActivity
@@ -149,40 +156,38 @@ class Confirmation:
     stage: str
     yes: bool = False
     allow_data_loss: bool = False
-    look: str | None = None
-    leaves: str = NOTHING_CHANGED
+    hint: str | None = None
+    if_interrupted: str = NOTHING_CHANGED
 
     def __call__(self, found: Plan) -> bool:
-        """Whether to do what a plan says.
+        """Whether to make the changes of a plan.
 
         Raises:
-            PublishError: there is nobody to ask; or data would be lost, and it is not said that it may.
+            PublishError: Nobody can answer, or data would be lost and `allow_data_loss` is not set.
         """
-        from workflow.cli.show import begun, show_plan, where
+        from workflow.cli.show import interrupted_message, show_plan, where
 
         with self.activity.paused():
             show_plan(self.activity.console, found, where=where(self.account))
-            if not self._agreed(found):
+            if not self._approved(found):
                 return False
-        self.leaves = begun(self.stage)
+        self.if_interrupted = interrupted_message(self.stage)
         return True
 
-    def _agreed(self, found: Plan) -> bool:
+    def _approved(self, found: Plan) -> bool:
         lost = ", ".join(change.id for change in found.losses)
         if self.yes:
             if lost and not self.allow_data_loss:
-                raise PublishError(
-                    f"the data of {lost} would be lost; if that is meant, add --allow-data-loss"
-                )
+                raise PublishError(f"the data in {lost} would be lost: to continue, pass --allow-data-loss")
             return True
         console = self.activity.console
-        if not agreed(console, "Publish this?", self.look):
+        if not approved(console, "Publish these changes?", self.hint):
             return False
         if not found.grave:
             return True
-        grave = ", ".join(change.id for change in found.grave)
-        warning = f", with all that {lost} holds" if lost else ""
-        return agreed(console, f"This replaces or deletes {grave}{warning}. Really?", self.look)
+        resources = ", ".join(change.id for change in found.grave)
+        warning = f" The data in {lost} is lost." if lost else ""
+        return approved(console, f"This replaces or deletes {resources}.{warning} Continue?", self.hint)
 
 
 def _package(account: Account, stage: Stage) -> Package:
@@ -199,32 +204,39 @@ def _package(account: Account, stage: Stage) -> Package:
     )
 
 
-def _tell_outcome(
+def _print_outcome(
     console: Console, account: Account, stage: Stage, published: Published | None, output: Output
 ) -> None:
     from workflow.cli.show import show_outputs, where
     from workflow.publish.outputs import links
 
     if published is None:
-        nothing_changed(console)
-    pages = links(account, published.outputs)
+        exit_unchanged()
     if output is Output.JSON:
-        print_json(
-            {
-                "stage": stage.name,
-                "stack": published.stack,
-                "changed": published.changed,
-                "version": published.version,
-                "outputs": dict(published.outputs),
-                "links": pages,
-                "plan": published.plan.as_json() if published.plan else None,
-            }
-        )
+        _print_json(account, stage, published)
         return
-    said = "is published" if published.changed else "is as it should be: nothing to change"
-    say(console, f"[bold]{published.stack}[/] ({where(account)}) {said}.\n")
-    show_outputs(console, published.outputs, pages)
-    say(console, f"\nHow it is: python deploy.py status --stage {stage.name}")
+    outcome = "is published" if published.changed else "is up to date"
+    say(console, f"[bold]{published.stack}[/] ({where(account)}) {outcome}.\n")
+    show_outputs(console, published.outputs, links(account, published.outputs))
+    say(console, f"\nTo check its status: python deploy.py status --stage {stage.name}")
+
+
+def _print_json(account: Account, stage: Stage, published: Published, swapped: Sequence[str] = ()) -> None:
+    from workflow.cli.shapes import PlanChanges, PublishResult
+    from workflow.publish.outputs import links
+
+    print_json(
+        PublishResult(
+            stage=stage.name,
+            stack=published.stack,
+            changed=published.changed,
+            version=published.version,
+            outputs=dict(published.outputs),
+            links=links(account, published.outputs),
+            plan=PlanChanges.of(published.plan) if published.plan else None,
+            swapped=list(swapped),
+        )
+    )
 
 
 # Hot swap
@@ -232,33 +244,38 @@ def _tell_outcome(
 
 def _swap(
     account: Account, stage: Stage, package: Package, activity: StackActivity, confirmation: Confirmation
-) -> Sequence[str] | None:
-    """What was swapped; None if there is no stage to swap in, or more changed than can be swapped."""
+) -> tuple[Published, Sequence[str]] | None:
+    """The stage and what was swapped in it; None if there is no stage yet, or a swap cannot make the changes."""
+    from workflow.publish.publishing import Published
     from workflow.publish.swapping import swap
 
-    confirmation.leaves = f"`python deploy.py plan --stage {stage.name}` tells if a swap was cut short"
+    confirmation.if_interrupted = (
+        f"the swap may be incomplete; check `python deploy.py plan --stage {stage.name}`"
+    )
     activity.step("Swapping")
     stack = account.stack(stage.stack_name)
-    swaps = swap(account, stage, stack, package) if stack and stack.outputs else None
-    confirmation.leaves = NOTHING_CHANGED
-    return swaps
+    swapped = swap(account, stage, stack, package) if stack and stack.outputs else None
+    confirmation.if_interrupted = NOTHING_CHANGED
+    if stack is None or swapped is None:
+        return None
+    return Published(stack.name, changed=bool(swapped), outputs=stack.outputs), swapped
 
 
 def _watch(since: Snapshot, on: StageOptions) -> None:
-    """Swaps in a process of its own each time: only a new one sees what changed in the workflow's modules."""
     from workflow.publish.watching import changes
 
+    # A process for each swap: this one has already imported the workflow's modules, and would not see their changes.
     again = [sys.executable, str(ROOT / "deploy.py"), "publish", "--swap", "--yes"]
     again += ["--stage", on.stage, "--settings", str(on.settings)]
     again += [
         *(["--profile", on.profile] if on.profile else []),
         *(["--region", on.region] if on.region else []),
     ]
-    typer.echo("Watching for changes; Ctrl-C ends it.")
+    typer.echo("Watching for changes. Press Ctrl-C to stop.")
     try:
         for files in changes(ROOT, on.settings, since):
             typer.echo(f"Changed: {', '.join(file.name for file in files)}")
-            subprocess.run(again, check=False)  # noqa: S603  our own command line
+            subprocess.run(again, check=False)  # noqa: S603  the command line of this project
     except KeyboardInterrupt:
         end_line(sys.stdout)
-        typer.echo("No longer watching.")
+        typer.echo("Stopped watching.")

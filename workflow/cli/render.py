@@ -1,4 +1,4 @@
-"""`python deploy.py render`: definitions/ as the Python says."""
+"""`python deploy.py render`: writes definitions/."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["render"]
 
 
 def render(
-    check: Annotated[bool, typer.Option(help="Write nothing; exit with 1 if something differs.")] = False,
+    check: Annotated[bool, typer.Option(help="Write nothing. Exit with 1 if a file is out of date.")] = False,
 ) -> None:
-    """Render the definition, the template and the graph into definitions/."""
+    """Render the definition, the template and the graph to definitions/."""
     from workflow.stack.assembly import assemble
     from workflow.stack.rendered import differing, render_files, write_files
 
@@ -22,6 +22,6 @@ def render(
     changed = differing(files) if check else write_files(files)
     if check and changed:
         raise PublishError(
-            f"definitions/ is not what the Python says ({', '.join(changed)}): python deploy.py render"
+            f"definitions/ is out of date ({', '.join(changed)}): run `python deploy.py render`"
         )
     typer.echo(f"definitions/: {', '.join(changed) if changed else 'nothing to change'}")

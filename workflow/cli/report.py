@@ -1,20 +1,20 @@
-"""`python deploy.py report`: one HTML file that tells how often people overrule the model, and where."""
+"""`python deploy.py report`: one HTML file that shows how often people overrule the model, and where."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workflow.cli.options import ReviewOptions, StageOptions, takes_options
+from workflow.cli.options import FlowDefinition, ReviewOptions, StageOptions, takes_options
 from workflow.cli.terminal import Output, print_json, progress
 from workflow.operations.reviews_source import open_reviews
 
 if TYPE_CHECKING:
     import boto3
 
-    from workflow.operations.report.statistics import Figures, Share
+    from workflow.operations.report.statistics import Figures
     from workflow.operations.report.writing import Report
 
 __all__ = ["report"]
@@ -23,17 +23,15 @@ __all__ = ["report"]
 @takes_options
 def report(
     *,
-    flow_definition: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name or ARN of one flow definition; all if not given.")
-    ] = None,
+    flow_definition: FlowDefinition = None,
     file: Annotated[Path, typer.Option("--file", "-f", help="The file to write.")] = Path("report.html"),
     of: ReviewOptions,
     on: StageOptions,
 ) -> None:
-    """Make a report of reviews as one HTML file: how often people overrule the model, and where.
+    """Write a report of reviews as one HTML file: how often people overrule the model, and where.
 
-    Without days it covers the last 30. With --source it is about the reviews only: restarts and escalations
-    are in the stage's ledger.
+    Without --from and --to it covers the last 30 days. With --source it has no figures about restarts and
+    escalations, which are in the stage's ledger.
     """
     from workflow.operations.report.loop_facts import ledger_rows
     from workflow.operations.report.writing import write_report
@@ -66,46 +64,39 @@ def report(
     if flow and not made.figures.reviews:
         others = ", ".join(reviews.flow_definitions()) or "none"
         typer.echo(
-            f"warning: no review is of the flow definition {flow!r}; those that have reviews of some day: {others}",
+            f"warning: there are no reviews of flow definition {flow!r}; flow definitions with reviews: {others}",
             err=True,
         )
     if on.output is Output.JSON:
-        print_json(_as_json(made))
+        _print_json(made)
     else:
         typer.echo(f"{made.headline}\n{made.headline.meaning}".rstrip())
-        typer.echo(f"\nThe report: {made.file}")
+        typer.echo(f"\nReport: {made.file}")
 
 
 def _warn(figures: Figures) -> None:
     malformed = figures.malformed
     for one in malformed[:3]:
-        typer.echo(f"warning: not a review, and not counted: {one.location}: {one.problem}", err=True)
+        typer.echo(f"warning: not a valid review, left out: {one.location}: {one.problem}", err=True)
     if len(malformed) > 3:
-        typer.echo(f"warning: {len(malformed) - 3:,} more are not; the report lists them", err=True)
+        typer.echo(f"warning: {len(malformed) - 3:,} more were left out; the report lists them", err=True)
 
 
-def _as_json(made: Report) -> dict[str, Any]:
+def _print_json(made: Report) -> None:
+    from workflow.cli.shapes import LoopFigures, MalformedReview, ReportResult, Share
+
     figures, facts = made.figures, made.facts
-    return {
-        "file": str(made.file),
-        "headline": str(made.headline),
-        "from": str(figures.period.first),
-        "to": str(figures.period.until),
-        "reviews": figures.reviews,
-        "overruled": _share(figures.overruled),
-        "overruledReviews": _share(figures.overruled_reviews),
-        "agreement": _share(figures.agreement.unanimous),
-        "malformed": [{"location": one.location, "problem": one.problem} for one in figures.malformed],
-        "loops": None
-        if facts is None
-        else {"byStatus": dict(facts.by_status), "restarts": facts.restarts, "escalated": facts.escalated},
-    }
-
-
-def _share(share: Share) -> dict[str, Any]:
-    return {
-        "of": share.n,
-        "hits": share.hits,
-        "share": share.value if share.n else None,
-        "interval": list(share.interval) if share.n else None,
-    }
+    print_json(
+        ReportResult(
+            file=str(made.file),
+            headline=str(made.headline),
+            first=str(figures.period.first),
+            until=str(figures.period.until),
+            reviews=figures.reviews,
+            overruled=Share.of(figures.overruled),
+            overruled_reviews=Share.of(figures.overruled_reviews),
+            agreement=Share.of(figures.agreement.unanimous),
+            malformed=[MalformedReview.model_validate(one) for one in figures.malformed],
+            loops=None if facts is None else LoopFigures.model_validate(facts),
+        )
+    )

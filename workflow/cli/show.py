@@ -1,4 +1,4 @@
-"""A stage shown to people on a terminal: plans, progress, status, outcomes. Data comes in, nothing goes out."""
+"""Prints plans, progress, status and outcomes of a stage for people."""
 
 from __future__ import annotations
 
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from workflow.publish.plan import Plan, ResourceChange
     from workflow.publish.status import Status
 
-__all__ = ["StackActivity", "begun", "show_destruction", "show_outputs", "show_plan", "show_status", "where"]
+__all__ = [
+    "StackActivity",
+    "interrupted_message",
+    "show_destruction",
+    "show_outputs",
+    "show_plan",
+    "show_status",
+    "where",
+]
 
-MOST_LINES = 40
-"""Of a diff."""
+MAX_DIFF_LINES = 40
+MAX_VALUE_LENGTH = 200
 
 _SIGNS = {"added": "[green]+[/]", "removed": "[red]-[/]", "changed": "[yellow]~[/]"}
 _ACTIONS = {
@@ -33,31 +41,31 @@ _ACTIONS = {
     "delete": "[bold red]-[/]",
     "let go": "[red]-[/]",
 }
-_FATES = {
+_CONSEQUENCES = {
     "replace": "is replaced",
     "may replace": "may be replaced",
     "delete": "is deleted",
-    "let go": "leaves the stack, and stays in the account",
+    "let go": "is removed from the stack, and stays in the account",
 }
 
 
 def where(account: Account) -> str:
-    """Account and Region, in a few words."""
+    """The account and Region, for messages."""
     return f"account {account.id}, {account.region}" + ("" if account.is_aws else ", a local engine")
 
 
-def begun(stage: str) -> str:
-    """What Ctrl-C leaves behind when a stack operation has begun."""
-    return f"what CloudFormation has begun goes on; see `python deploy.py status --stage {stage}`"
+def interrupted_message(stage: str) -> str:
+    """What Ctrl-C reports after a stack operation has started."""
+    return f"CloudFormation continues its operation; check `python deploy.py status --stage {stage}`"
 
 
 def show_plan(console: Console, plan: Plan, *, where: str) -> None:
-    """Shows a plan.
+    """Prints a plan.
 
     Args:
-        console: where to print.
-        plan: what would change.
-        where: account and Region, in a few words.
+        console: Where to print it.
+        plan: What a publish would change.
+        where: The account and Region.
     """
     if plan.is_empty:
         say(console, f"{plan.stack} ({where}): nothing to change")
@@ -71,7 +79,7 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
             ("Permissions", _permissions(plan)),
             ("Settings", _settings(plan)),
             ("Resources", _resources(plan)),
-            ("Hot swaps to be put in order", (f"  ~ {escape(swap)}" for swap in plan.swapped)),
+            ("Hot swaps to be replaced", (f"  ~ {escape(swap)}" for swap in plan.swapped)),
             ("Also", (f"  {escape(note)}" for note in plan.notes)),
         ):
             if shown := list(lines):
@@ -84,7 +92,7 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
 
 
 def _show_new(console: Console, plan: Plan, where: str) -> None:
-    say(console, f"[bold]{plan.stack}[/] ({where}) is new. It would be made of:\n")
+    say(console, f"[bold]{plan.stack}[/] ({where}) is new. It would have:\n")
     states = [state.name for state in plan.states if not state.is_machine]
     say(console, f"  {_count(len(states), 'state')}: {escape(', '.join(states))}")
     say(
@@ -92,8 +100,8 @@ def _show_new(console: Console, plan: Plan, where: str) -> None:
         f"  {_count(len(plan.functions), 'function')}: {', '.join(one.name for one in plan.functions)}",
     )
     kinds = Counter(resource.type.removeprefix("AWS::").replace("::", " ") for resource in plan.resources)
-    told = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in sorted(kinds.items()))
-    say(console, f"  {_count(len(plan.resources), 'resource')}: {told}")
+    listed = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in sorted(kinds.items()))
+    say(console, f"  {_count(len(plan.resources), 'resource')}: {listed}")
 
 
 def _count(number: int, what: str) -> str:
@@ -101,23 +109,23 @@ def _count(number: int, what: str) -> str:
 
 
 def _states(plan: Plan) -> Iterator[str]:
-    whole = {(state.name, state.change) for state in plan.states if state.change != "changed"}
+    added_or_removed = {(state.name, state.change) for state in plan.states if state.change != "changed"}
     for state in plan.states:
-        if state.is_machine and (state.name.rpartition(" (")[0], state.change) in whole:
-            continue  # The inside of a Map or Parallel comes and goes with it.
+        if state.is_machine and (state.name.rpartition(" (")[0], state.change) in added_or_removed:
+            continue  # The inner machine of a Map or Parallel is added and removed with its state.
         yield f"  {_SIGNS[state.change]} {escape(state.name)}"
         lines = state.diff.splitlines()
-        for line in lines[:MOST_LINES]:
+        for line in lines[:MAX_DIFF_LINES]:
             style = {"+": "green", "-": "red"}.get(line[:1], "dim")
             yield f"      [{style}]{escape(line)}[/]"
-        if len(lines) > MOST_LINES:
-            yield f"      [dim]… {len(lines) - MOST_LINES} more lines[/]"
+        if len(lines) > MAX_DIFF_LINES:
+            yield f"      [dim]… {len(lines) - MAX_DIFF_LINES} more lines[/]"
 
 
 def _functions(plan: Plan) -> Iterator[str]:
     for function in plan.functions:
-        what = ", ".join([*(["code"] if function.code else []), *function.settings])
-        yield f"  {_SIGNS[function.change]} {function.name}{f'   {what}' if what else ''}"
+        details = ", ".join([*(["code"] if function.code else []), *function.settings])
+        yield f"  {_SIGNS[function.change]} {function.name}   {details}".rstrip()
 
 
 def _permissions(plan: Plan) -> Iterator[str]:
@@ -136,34 +144,38 @@ def _settings(plan: Plan) -> Iterator[str]:
 def _value(value: str | None) -> str:
     if value is None:
         return "(not set)"
-    return escape(value if len(value) <= 200 else f"{value[:200]}…") or "(empty)"
+    return escape(value if len(value) <= MAX_VALUE_LENGTH else f"{value[:MAX_VALUE_LENGTH]}…") or "(empty)"
 
 
 def _resources(plan: Plan) -> Iterator[str]:
     for change in plan.resources:
         properties = ", ".join(change.properties) if change.action == "change" else ""
         line = f"  {_ACTIONS[change.action]} {change.id}  [dim]{change.type}[/]  {escape(properties)}"
-        yield f"{line}[bold red]{_fate(change)}[/]" if change.action in _FATES else line.rstrip()
+        yield (
+            f"{line}[bold red]{_consequence(change)}[/]" if change.action in _CONSEQUENCES else line.rstrip()
+        )
 
 
-def _fate(change: ResourceChange) -> str:
-    fate = _FATES[change.action].upper() if change.action in ("replace", "delete") else _FATES[change.action]
-    return f"{fate}; what it holds is LOST" if change.loses_data else fate
+def _consequence(change: ResourceChange) -> str:
+    text = _CONSEQUENCES[change.action]
+    if change.action in ("replace", "delete"):
+        text = text.upper()
+    return f"{text}; its data is LOST" if change.loses_data else text
 
 
 def show_outputs(console: Console, outputs: Mapping[str, str], links: Mapping[str, str]) -> None:
-    """Shows what a stage offers, and where to look at it."""
+    """Prints the outputs of a stage, and links to the AWS console."""
     width = max(map(len, outputs), default=0)
     for name, value in sorted(outputs.items()):
         say(console, f"  {name:<{width}}  {escape(value)}")
     if links:
-        say(console, "\nTo look at:")
+        say(console, "\nIn the AWS console:")
     for name, link in links.items():
         say(console, f"  {name:<{width}}  [link={link}]{link}[/link]")
 
 
 def show_status(console: Console, status: Status) -> None:
-    """Shows how a stage is."""
+    """Prints the status of a stage."""
     state = "green" if status.state.endswith("COMPLETE") and "ROLLBACK" not in status.state else "red"
     updated = f", updated {_when(status.updated)}" if status.updated else ""
     say(console, f"[bold]{status.stack}[/]: [{state}]{status.state}[/]{updated}")
@@ -171,9 +183,9 @@ def show_status(console: Console, status: Status) -> None:
         f"version {number}" if weight == 100 else f"version {number} ({weight} %)"
         for number, weight in sorted(status.live.items(), reverse=True)
     )
-    say(console, f"  new executions run on {live or 'nothing: publish once more'}")
+    say(console, f"  new executions run on {live or 'no version: publish again'}")
     failed = f"[red]{status.failed} failed[/]" if status.failed else "none failed"
-    say(console, f"  {status.running} executions run now; of the last 24 hours {failed}")
+    say(console, f"  {status.running} executions are running; {failed} in the last 24 hours")
     for swap in status.swapped:
         say(console, f"  [yellow]hot-swapped since the last publish:[/] {swap}")
     if status.drifts is not None:
@@ -188,7 +200,7 @@ def show_status(console: Console, status: Status) -> None:
 
 def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> None:
     if not drifts:
-        say(console, "  no drift: everything is as the template says")
+        say(console, "  no drift: all resources match the template")
     for drift in drifts:
         say(console, f"  [red]drift:[/] {drift['id']} ({drift['type']}) {str(drift['status']).lower()}")
         differences = drift["differences"]
@@ -200,21 +212,25 @@ def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> No
             )
 
 
-def show_destruction(console: Console, doomed: Destruction, *, where: str) -> None:
-    """Shows what destroying a stage would do."""
-    say(console, f"[bold]{doomed.stack}[/] ({where}) would be deleted: {doomed.resources} resources.")
-    if doomed.running:
-        say(console, f"  [red]{doomed.running} executions run now, and are stopped.[/]")
-    for kept in doomed.kept:
-        fate = "[bold red]is DELETED with all it holds[/]" if doomed.deletes_data else "[green]is kept[/]"
-        say(console, f"  {kept.id} {kept.name} ({_holding(kept.type, kept.holds)}) {fate}")
-    for bucket in doomed.emptied:
+def show_destruction(console: Console, destruction: Destruction, *, where: str) -> None:
+    """Prints what destroying a stage would do."""
+    say(
+        console,
+        f"[bold]{destruction.stack}[/] ({where}) would be deleted: {destruction.resources} resources.",
+    )
+    if destruction.running:
+        say(console, f"  [red]{destruction.running} running executions would be stopped.[/]")
+    for kept in destruction.kept:
+        what = "[bold red]is DELETED with its data[/]" if destruction.deletes_data else "[green]is kept[/]"
+        say(console, f"  {kept.id} {kept.name} ({_content(kept.type, kept.holds)}) {what}")
+    for bucket in destruction.emptied:
         say(console, f"  {bucket} [bold red]is emptied[/]")
     say(console)
 
 
-def _holding(kind: str, count: int) -> str:
-    what = {"AWS::S3::Bucket": "object versions", "AWS::DynamoDB::Table": "items"}.get(kind, "things")
+def _content(kind: str, count: int) -> str:
+    what = {"AWS::S3::Bucket": "object versions", "AWS::DynamoDB::Table": "items"}.get(kind, "objects")
+    # Only the first page of a bucket is counted.
     more = " or more" if kind == "AWS::S3::Bucket" and count >= 1000 else ""
     return f"about {count:,} {what}{more}"
 
@@ -224,14 +240,14 @@ def _when(at: datetime) -> str:
 
 
 class StackActivity(Activity):
-    """Progress of a stack: what is done now, and which resource CloudFormation works on."""
+    """Shows the current step of a stack operation, and the resource that CloudFormation is working on."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._done: set[str] = set()
 
     def event(self, event: Event) -> None:
-        """Shows which resource CloudFormation works on, and keeps what failed on the screen."""
+        """Shows the resource of an event. A failure stays on the screen."""
         if event.status.endswith("FAILED") and self.console.is_terminal:
             say(self.console, f"[red]{event.resource} {event.status}[/] {escape(event.reason)}")
         if event.status.endswith("COMPLETE") and not event.is_of_stack:

@@ -1,4 +1,4 @@
-"""Human loops shown to people: a list, and the whole story of one."""
+"""Prints human loops for people: a list, and the history of one."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _STYLES = {
 
 
 def show_listing(loops: Sequence[Loop]) -> None:
-    """Shows a list of human loops: a table on a terminal, elsewhere a line for each."""
+    """Prints a list of human loops: a table on a terminal, elsewhere one line for each."""
     if not loops:
-        typer.echo("There are no such loops.")
+        typer.echo("No human loops found.")
     else:
         print_whole(_for_terminal(loops) if sys.stdout.isatty() else _for_pipe(loops))
 
 
 def _for_terminal(loops: Sequence[Loop]) -> Table:
-    """What fits on a narrow screen: two lines a loop, no name cut."""
+    """A table for a narrow screen: two lines for each loop, and names wrap instead of being cut."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -68,15 +68,15 @@ def _for_terminal(loops: Sequence[Loop]) -> Table:
 
 
 def _for_pipe(loops: Sequence[Loop]) -> Table:
-    """One line a loop, for grep and cut."""
+    """One line for each loop, for grep and cut."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for column in ("Human loop", "Flow definition", "Status", "Outcome", "Age", "Attempt", "Why"):
         table.add_column(column, no_wrap=True)
     for loop in loops:
-        words = (loop.human_loop_name, _flow_name(loop), loop.status or "", loop.outcome or "")
-        table.add_row(*map(plain, words), age(loop.created_at), str(loop.attempt), plain(_why(loop)))
+        cells = (loop.human_loop_name, _flow_name(loop), loop.status or "", loop.outcome or "")
+        table.add_row(*map(plain, cells), age(loop.created_at), str(loop.attempt), plain(_why(loop)))
     return table
 
 
@@ -91,7 +91,7 @@ def _why(loop: Loop) -> str:
 
 
 def show_story(story: Story) -> None:
-    """Shows how a human loop came to be, what became of it, and what to do."""
+    """Prints how a human loop started, its status changes and outcome, and the commands that can be run."""
     from rich.table import Table
     from rich.text import Text
 
@@ -104,8 +104,8 @@ def show_story(story: Story) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for what, told in _facts(story):
-        facts.add_row(what, told)
+    for name, value in _facts(story):
+        facts.add_row(name, value)
     print_whole(head)
     print_whole(plain(story.outcome))
     print_whole("")
@@ -114,7 +114,7 @@ def show_story(story: Story) -> None:
         print_whole("")
         for step in story.next:
             print_whole(plain(f"{step.why}:"))
-            print_whole(Text(f"  {step.command}", style="cyan"), breaks=False)
+            print_whole(Text(f"  {step.command}", style="cyan"), wrap=False)
 
 
 def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
@@ -141,9 +141,9 @@ def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
     if story.review:
         yield "", plain(story.review)
     if loop.waiting:
-        yield "Waiting", plain("a workflow waits for its end")
+        yield "Waiting", plain("a workflow waits for this loop")
     if loop.answer:
-        yield "Waiting", plain(f"the workflow that waited for its end: {loop.answer}, {loop.answered_at}")
+        yield "Waiting", plain(f"notification of the waiting workflow: {loop.answer}, {loop.answered_at}")
 
 
 def _lineage(story: Story) -> Table:
@@ -170,13 +170,14 @@ def _changes(changes: Sequence[StatusChange]) -> RenderableType:
 
     lines = []
     for change in changes:
-        told = Text().append_text(_styled(change.human_loop_status))
-        told.append(f", taken {change.at}, {change.state}: execution ")
-        told.append_text(_styled(change.execution.status))
+        claim = Text().append_text(_styled(change.human_loop_status))
+        claim.append(f", claimed {change.at}, {change.state}: execution ")
+        claim.append_text(_styled(change.execution.status))
         place = plain(change.execution.link or change.execution.arn)
         if change.execution.link:
-            place.stylize(f"link {change.execution.link}")  # one link, also where it takes two lines
-        lines += [told, place]
+            # Terminals find links by themselves, but not those that wrap.
+            place.stylize(f"link {change.execution.link}")
+        lines += [claim, place]
     return Group(*lines)
 
 

@@ -1,9 +1,8 @@
-"""`python deploy.py smoke`: tries a published stage with one event of each status."""
+"""`python deploy.py smoke`: tests a published stage with one event of each status."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -21,13 +20,16 @@ __all__ = ["smoke"]
 def smoke(
     *,
     output_bucket: Annotated[
-        str | None, typer.Option(help="Where the sample output is put; the stage's first output bucket.")
+        str | None,
+        typer.Option(
+            help="Bucket for the sample output. The default is the first output bucket of the stage."
+        ),
     ] = None,
     on: StageOptions,
 ) -> None:
-    """Try a published stage with one event of each status, check every effect, and clean up.
+    """Test a published stage with one event of each status, check the results, and clean up.
 
-    Exits with 1 if something is not as it should be. Subscribers of the escalation topic get one message.
+    The exit status is 1 if a check fails. Subscribers of the escalation topic get one message.
     """
     session = on.session()
     resources = on.resources(session)
@@ -45,11 +47,13 @@ def smoke(
                 if check.problem:
                     say(console, escape(f"    {check.problem}"))
     if on.output is Output.JSON:
-        print_json([asdict(check) for check in found])
-    bad = sum(check.problem is not None for check in found)
+        from workflow.cli.shapes import SmokeResult
+
+        print_json(SmokeResult(found))
+    failed = sum(check.problem is not None for check in found)
     say(
         console,
-        f"{len(found) - bad} of {len(found)} as it should be; nothing is left behind but the executions",
+        f"{len(found) - failed} of {len(found)} checks passed. Only the executions of the test remain.",
     )
-    if bad:
+    if failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`python deploy.py outputs`, `status` and `destroy`: how a published stage is, and its end."""
+"""`python deploy.py outputs`, `status` and `destroy`: a published stage, and its deletion."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
     Activity,
     Output,
-    agreed,
+    approved,
     console_for,
-    leaving,
-    nothing_changed,
+    exit_unchanged,
+    on_interrupt,
     print_json,
-    tell,
 )
 from workflow.errors import PublishError
 
@@ -24,17 +23,20 @@ __all__ = ["destroy", "outputs", "status"]
 
 @takes_options
 def outputs(*, on: StageOptions) -> None:
-    """Show what a published stage offers, and where to look at it."""
+    """Show the outputs of a published stage, and links to the AWS console."""
     account, stage = on.reach()
     from workflow.cli.show import show_outputs
     from workflow.publish.outputs import links
 
     stack = account.stack(stage.stack_name)
+    # A stack without outputs is one whose first publish has not finished, or failed.
     if stack is None or not stack.outputs:
         raise _not_published(stage.name)
     pages = links(account, stack.outputs)
     if on.output is Output.JSON:
-        print_json({"stage": stage.name, "outputs": dict(stack.outputs), "links": pages})
+        from workflow.cli.shapes import OutputsResult
+
+        print_json(OutputsResult(stage=stage.name, outputs=dict(stack.outputs), links=pages))
     else:
         show_outputs(console_for(on.output), stack.outputs, pages)
 
@@ -43,23 +45,25 @@ def outputs(*, on: StageOptions) -> None:
 def status(
     *,
     drift: Annotated[
-        bool, typer.Option(help="Look for changes made by other hands, which takes a while.")
+        bool, typer.Option(help="Detect drift from the template. This can take some minutes.")
     ] = True,
     on: StageOptions,
 ) -> None:
-    """Show how a stage is: what is live, what runs, what failed, what drifted, what was published."""
+    """Show the status of a stage: live versions, executions, failures, drift and publishes."""
     account, stage = on.reach()
     from workflow.cli.show import show_status
-    from workflow.publish.status import status as look
+    from workflow.publish.status import status as find_status
 
     console = console_for(on.output)
     with Activity(console).running() as activity:
-        activity.step("Looking for drift" if drift else "Looking")
-        found = look(account, stage, drift=drift)
+        activity.step("Detecting drift" if drift else "Reading the status")
+        found = find_status(account, stage, drift=drift)
     if found is None:
         raise _not_published(stage.name)
     if on.output is Output.JSON:
-        print_json(found.as_json())
+        from workflow.cli.shapes import StatusResult
+
+        print_json(StatusResult.model_validate(found))
     else:
         show_status(console, found)
 
@@ -67,30 +71,41 @@ def status(
 @takes_options
 def destroy(
     *,
-    delete_data: Annotated[bool, typer.Option(help="Delete the ledger and the reviews too.")] = False,
+    delete_data: Annotated[bool, typer.Option(help="Also delete the ledger and the reviews.")] = False,
     yes: Yes = False,
     on: StageOptions,
 ) -> None:
-    """Take a stage away. Ledger and reviews stay in the account, unless told otherwise."""
+    """Delete a stage. The ledger and the reviews stay in the account unless you pass --delete-data."""
     account, stage = on.reach()
-    from workflow.cli.show import StackActivity, begun, show_destruction, where
+    from workflow.cli.show import StackActivity, interrupted_message, show_destruction, where
     from workflow.publish import destroying
 
     console = console_for(on.output)
-    doomed = destroying.destruction(account, stage, delete_data=delete_data)
-    if doomed is None:
-        tell(on.output, {}, f"{stage.stack_name} ({where(account)}): there is no such stage; nothing to do")
+    destruction = destroying.destruction(account, stage, delete_data=delete_data)
+    if destruction is None:
+        if on.output is Output.JSON:
+            from workflow.cli.shapes import DestroyResult
+
+            print_json(DestroyResult.nothing(stage.stack_name, deletes_data=delete_data))
+        else:
+            typer.echo(f"{stage.stack_name} ({where(account)}) does not exist: nothing to delete")
         return
-    show_destruction(console, doomed, where=where(account))
-    data = " with its data" if delete_data and doomed.kept else ""
-    if not yes and not agreed(console, f"Delete {doomed.stack}{data}?"):
-        nothing_changed(console)
-    with StackActivity(console).running() as activity, leaving(lambda: begun(stage.name)):
-        destroying.destroy(account, stage, doomed, activity)
-    kept = [] if delete_data else [one.name for one in doomed.kept]
-    text = f"{doomed.stack} is deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else "")
-    tell(on.output, {"destroyed": True, **doomed.as_json()}, text)
+    show_destruction(console, destruction, where=where(account))
+    data = " with its data" if delete_data and destruction.kept else ""
+    if not yes and not approved(console, f"Delete {destruction.stack}{data}?"):
+        exit_unchanged()
+    with StackActivity(console).running() as activity, on_interrupt(lambda: interrupted_message(stage.name)):
+        destroying.destroy(account, stage, destruction, activity)
+    if on.output is Output.JSON:
+        from workflow.cli.shapes import DestroyResult
+
+        print_json(DestroyResult.of(destruction))
+        return
+    kept = [] if delete_data else [one.name for one in destruction.kept]
+    typer.echo(
+        f"{destruction.stack} was deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else "")
+    )
 
 
 def _not_published(stage: str) -> PublishError:
-    return PublishError(f"stage {stage} is not published: python deploy.py publish --stage {stage}")
+    return PublishError(f"stage {stage} is not published: run `python deploy.py publish --stage {stage}`")

@@ -1,4 +1,4 @@
-"""What `python deploy.py loops start` is given: options, files, standard input. It becomes one request."""
+"""The options of `python deploy.py loops start`, and the request that they make."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ __all__ = ["StartOptions", "start_request"]
 
 @dataclass(frozen=True)
 class StartOptions:
-    """What a human loop is started with."""
+    """The human loop to start."""
 
     flow_definition: FlowDefinition = None
     name: Annotated[str | None, typer.Option(help="Name of the human loop.")] = None
-    key: Annotated[str | None, typer.Option(help="Instead of a name: your own key for it.")] = None
+    key: Annotated[
+        str | None, typer.Option(help="Your own key for it, instead of a name. The name is derived from it.")
+    ] = None
     input_content: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="FILE", help="A custom task: what people are shown, as JSON; - for stdin."
+            "--input",
+            metavar="FILE",
+            help="A custom task: what workers see, as JSON. - reads standard input.",
         ),
     ] = None
     document: Annotated[
@@ -41,47 +45,49 @@ class StartOptions:
     ] = None
     request: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Instead of all these: the whole request as JSON; - for stdin."),
+        typer.Option(
+            metavar="FILE",
+            help="The whole request as JSON, instead of the options above. - reads standard input.",
+        ),
     ] = None
 
     @property
     def tasks(self) -> list[str]:
-        """Those that say what people get to see."""
+        """The options that were given of those that choose a task."""
         return [one for one in (self.input_content, self.document, self.image) if one]
 
 
 def start_request(given: StartOptions, resources: StageResources) -> StartRequest:
-    """What the stage's function that starts loops is asked for.
+    """The request for the stage's function that starts human loops.
 
     Raises:
-        BadParameter: options are missing, or do not go together.
-        AfterloopError: a file cannot be read, or does not hold one JSON object.
-        StartError: the request in it is not valid.
+        BadParameter: Options are missing or exclude each other.
+        AfterloopError: A file cannot be read, or does not contain one JSON object.
+        StartError: The request is not valid.
     """
     from lambdas.loops.starting import StartRequest
 
     if given.request is not None:
         if any((given.flow_definition, given.name, given.key, given.tasks)):
             raise typer.BadParameter(
-                "is the whole request: leave the other options out", param_hint="--request"
+                "cannot be combined with the options that it replaces", param_hint="--request"
             )
         return StartRequest.read(_json_object(given.request, "--request"))
     if not given.flow_definition:
-        raise typer.BadParameter("is needed, unless --request is given", param_hint="--flow-definition")
+        raise typer.BadParameter("is required, unless you pass --request", param_hint="--flow-definition")
     if (given.name is None) == (given.key is None):
-        given_too = "" if given.name is None else ", not both"
-        raise typer.BadParameter(f"give one of --name and --key{given_too}", param_hint="the loop's name")
+        both = "" if given.name is None else ", not both"
+        raise typer.BadParameter(f"give one of --name and --key{both}", param_hint="the loop's name")
     if len(given.tasks) != 1:
         raise typer.BadParameter(
             f"give one of --input, --document and --image, not {len(given.tasks)}", param_hint="the task"
         )
-    task = _task(given)
     return StartRequest.read(
         {
             "humanLoopName": given.name,
             "key": given.key,
             "flowDefinitionArn": resources.flow_definition_arn(given.flow_definition),
-            "task": task,
+            "task": _task(given),
         }
     )
 
@@ -106,9 +112,9 @@ def _json_object(name: str, option: str) -> dict[str, Any]:
     except OSError as error:
         raise AfterloopError(f"{option}: cannot read {name}: {error.strerror}") from None
     except ValueError as error:
-        raise AfterloopError(f"{option}: {where} is no JSON: {error}") from None
+        raise AfterloopError(f"{option}: {where} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
-        kind = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-        found = kind.get(type(document), "a number")
-        raise AfterloopError(f"{option}: {where} must be one JSON object, {{…}}, and is {found}")
+        kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+        found = kinds.get(type(document), "a number")
+        raise AfterloopError(f"{option}: {where} must contain one JSON object, {{…}}, not {found}")
     return document

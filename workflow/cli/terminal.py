@@ -1,11 +1,10 @@
-"""How commands speak to people and programs: what they say, ask, show meanwhile, and how they fail.
+"""How commands talk to people and programs: output, questions, progress and errors.
 
-What is not needed for a command's `--help` is imported when it is used: rich takes a tenth of a second.
+What `--help` does not need is imported where it is used: rich alone takes a tenth of a second.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import typer
 from workflow.errors import AfterloopError, PublishError, WorkflowError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
     from rich.text import Text
@@ -27,13 +27,13 @@ __all__ = [
     "NOTHING_CHANGED",
     "Activity",
     "Output",
-    "agreed",
-    "attended",
+    "approved",
     "confirm",
     "console_for",
     "end_line",
-    "leaving",
-    "nothing_changed",
+    "exit_unchanged",
+    "is_interactive",
+    "on_interrupt",
     "one_line_errors",
     "plain",
     "print_json",
@@ -41,72 +41,64 @@ __all__ = [
     "progress",
     "prompt",
     "say",
-    "tell",
 ]
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+"""Exit status after Ctrl-C: 128 + SIGINT, as in shells."""
 
 NOTHING_CHANGED = "nothing was changed"
 
 
 class Output(StrEnum):
-    """For whom the outcome is printed."""
+    """The format of a command's output."""
 
     TEXT = "text"
     JSON = "json"
 
 
-# What is said
+# Output
 
 
 def console_for(output: Output) -> Console:
-    """Standard output for people; it prints nothing where a program reads the outcome."""
+    """Standard output for people. It is quiet when the command prints JSON."""
     from rich.console import Console
 
     return Console(quiet=output is Output.JSON)
 
 
 def say(console: Console, line: str = "") -> None:
-    """Prints a line, in rich's markup."""
-    # No wrapping: a piped table or a copied ARN stays whole. No highlighting: colour has a meaning here.
+    """Prints a line of rich markup."""
+    # Wrapping would break piped tables and copied ARNs. Highlighting would color numbers, and colors have a meaning.
     console.print(line, soft_wrap=True, highlight=False)
 
 
-def tell(output: Output, data: Any, *lines: str) -> None:
-    """Prints an outcome: the data for programs, or else the lines, as they are."""
-    if output is Output.JSON:
-        print_json(data)
-    else:
-        for line in lines:
-            typer.echo(line)
-
-
-def print_json(data: Any) -> None:
-    """Prints JSON for programs. Names stand in it as they are written: nothing is escaped that need not be."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+def print_json(document: BaseModel) -> None:
+    """Prints the JSON document of a command; `workflow/cli/shapes.py` has a model for each."""
+    typer.echo(document.model_dump_json(by_alias=True, indent=2))
 
 
 def plain(text: str) -> Text:
-    """Text that is nobody's markup, in one line: names and reasons come from elsewhere."""
+    """Text on one line. Names and reasons come from elsewhere, so brackets in them are not markup."""
     from rich.text import Text
 
     return Text(re.sub(r"\s+", " ", text))
 
 
-def print_whole(what: RenderableType, console: Console | None = None, *, breaks: bool = True) -> None:
-    """Prints on a terminal as wide as it is; elsewhere as wide as needed, so that nothing is cut or broken.
+def print_whole(what: RenderableType, console: Console | None = None, *, wrap: bool = True) -> None:
+    """Prints something without cutting it.
+
+    A terminal wraps at its own width. Elsewhere each line is as long as it needs to be, for grep and cut.
 
     Args:
-        what: What is printed.
-        console: Where to; standard output if None.
-        breaks: Whether lines may be broken; not those that a person copies.
+        what: What to print.
+        console: Where to print it. The default is standard output.
+        wrap: Whether a terminal may wrap lines. Set it to False for lines that people copy.
     """
     from rich.console import Console
 
     console = console or Console()
     if console.is_terminal:
-        console.print(what, highlight=False, soft_wrap=not breaks)
+        console.print(what, highlight=False, soft_wrap=not wrap)
         return
     wide = Console(width=100_000, color_system=None)
     with wide.capture() as captured:
@@ -115,84 +107,81 @@ def print_whole(what: RenderableType, console: Console | None = None, *, breaks:
         typer.echo(line.rstrip(), file=console.file)
 
 
-def nothing_changed(console: Console | None = None) -> NoReturn:
-    """Ends a command whose question was answered with no.
-
-    Args:
-        console: Says it, unless it is quiet.
-    """
-    if console is None or not console.quiet:
-        typer.echo("Nothing was changed.")
+def exit_unchanged() -> NoReturn:
+    """Ends a command after its question was answered with no."""
+    typer.echo("Nothing was changed.")
     raise typer.Exit(1)
 
 
-# What is asked
+# Questions
 
 
-def attended() -> bool:
-    """Whether there is a person at the keyboard."""
+def is_interactive() -> bool:
+    """Whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 
-def agreed(console: Console, question: str, look: str | None = None) -> bool:
-    """Whether a person agrees to what a command would do.
+def approved(console: Console, question: str, hint: str | None = None) -> bool:
+    """Asks whether to go on.
 
     Args:
-        console: Where what would be done was shown.
-        question: Can be answered with yes or no.
-        look: Says where to look, if not at what the command has just shown.
+        console: Where the command has shown what it is about to do.
+        question: A yes-or-no question.
+        hint: How to see what the command would do, if it has not shown it.
 
     Raises:
-        PublishError: standard input is no terminal, or the console is quiet.
+        PublishError: Standard input is not a terminal, or the command prints JSON.
     """
-    if console.quiet or not attended():
-        where = "without --output json" if console.quiet else "above"
-        raise _nobody_to_ask(f"{look or f'see {where} what would be done'}, then add --yes")
+    if console.quiet:
+        hint = hint or "run without it to see the changes"
+        raise PublishError(f"--output json does not ask for confirmation: {hint}, then pass --yes")
+    if not is_interactive():
+        raise _not_a_terminal(f"{hint or 'check the changes above'}, then pass --yes")
     return confirm(question)
 
 
 def confirm(question: str) -> bool:
-    """A person's yes or no."""
-    return bool(_answer(typer.confirm, question))
+    """Asks a yes-or-no question."""
+    return bool(_ask(typer.confirm, question))
 
 
-def prompt(question: str, default: str, *, instead: str) -> str:
-    """A person's answer, or the default if it is empty.
+def prompt(question: str, default: str, *, hint: str) -> str:
+    """Asks for a text.
 
     Args:
-        question: What is asked.
-        default: Is shown with it.
-        instead: What to do where nobody can answer; the error says it.
+        question: What to ask.
+        default: The answer if the person enters nothing.
+        hint: What to do where nobody can answer; part of the error.
 
     Raises:
-        PublishError: standard input is no terminal.
+        PublishError: Standard input is not a terminal.
     """
-    if not attended():
-        raise _nobody_to_ask(instead)
-    return str(_answer(typer.prompt, question, default=default))
+    if not is_interactive():
+        raise _not_a_terminal(hint)
+    return str(_ask(typer.prompt, question, default=default))
 
 
-def _nobody_to_ask(instead: str) -> PublishError:
-    return PublishError(f"there is nobody to ask: {instead}")
+def _not_a_terminal(hint: str) -> PublishError:
+    return PublishError(f"standard input is not a terminal: {hint}")
 
 
-def _answer(ask: Callable[..., Any], question: str, **how: Any) -> Any:
-    """At every question nothing has been begun."""
+def _ask(ask: Callable[..., Any], question: str, **options: Any) -> Any:
     try:
-        return ask(question, **how)
+        return ask(question, **options)
     except typer.Abort:
+        # Commands ask before they change anything.
         raise _Interrupted(NOTHING_CHANGED) from None
 
 
-# What is shown meanwhile
+# Progress
 
 
 class Activity:
-    """One line on a terminal that says what is done now. Quiet where nobody looks.
+    """A line on a terminal that shows what a command is doing. Elsewhere nothing is shown.
 
     Args:
-        console: The terminal, if it is one.
-        clock: Whether it shows how long it has taken.
+        console: Where to show it.
+        clock: Whether to show the elapsed time.
     """
 
     def __init__(self, console: Console, *, clock: bool = False) -> None:
@@ -219,7 +208,7 @@ class Activity:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Takes the line away, for a question."""
+        """Hides the line while the block runs, for a question."""
         if self._line is None:
             yield
             return
@@ -229,12 +218,12 @@ class Activity:
         line.start()
 
     def step(self, text: str) -> None:
-        """Shows what is done now."""
+        """Shows the current step."""
         self._text = text
         self.detail("")
 
     def detail(self, detail: str) -> None:
-        """Shows how far it is."""
+        """Shows how far the current step is."""
         if self._line:
             from rich.markup import escape
 
@@ -245,7 +234,7 @@ class Activity:
 
 @contextmanager
 def progress(what: str, *, clock: bool = False) -> Iterator[Callable[[str], None]]:
-    """Shows on a terminal, on standard error, that something is going on; what it yields says how far it is."""
+    """Shows progress on standard error, if that is a terminal. Yields a function that shows how far it is."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return
@@ -256,29 +245,29 @@ def progress(what: str, *, clock: bool = False) -> Iterator[Callable[[str], None
         yield lambda text: activity.step(f"{what}: {text}")
 
 
-# How it fails
+# Errors
 
 
 @contextmanager
-def leaving(leaves: Callable[[], str]) -> Iterator[None]:
-    """Says of Ctrl-C in the block what it leaves behind.
+def on_interrupt(message: Callable[[], str]) -> Iterator[None]:
+    """Reports the state that Ctrl-C leaves when it interrupts the block.
 
     Args:
-        leaves: Asked at that moment.
+        message: Returns what to report. It is called when Ctrl-C comes, since the answer changes during the block.
     """
     try:
         yield
     except KeyboardInterrupt:
-        raise _Interrupted(leaves()) from None
+        raise _Interrupted(message()) from None
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Ends the process with one line for an error that a person can cause. A bug shows its traceback."""
+    """Ends the process with a one-line message for an error that a person can fix. A bug shows its traceback."""
     try:
         yield
     except (AfterloopError, typer.TyperException) as error:
-        _fail(*_lines(error))
+        _fail(*_messages(error))
     except _Interrupted as error:
         _fail_interrupted(f"interrupted: {error}")
     except (KeyboardInterrupt, typer.Abort):
@@ -292,18 +281,19 @@ def one_line_errors() -> Iterator[None]:
 
 
 def end_line(stream: TextIO) -> None:
-    """On a terminal Ctrl-C stands as ^C in the line: what follows begins a new one."""
+    """Starts a new line on a terminal, which shows Ctrl-C as ^C at the cursor."""
     if stream.isatty():
         typer.echo(file=stream)
 
 
 class _Interrupted(Exception):
-    """Ctrl-C, where it is known what that leaves behind: the text says so."""
+    """Ctrl-C, with the state that it leaves as its text."""
 
 
-def _lines(error: AfterloopError | typer.TyperException) -> list[str]:
-    """One line, but of a workflow one for each thing that is wrong with it."""
+def _messages(error: AfterloopError | typer.TyperException) -> list[str]:
+    """One message, or one for each mistake in a workflow."""
     if isinstance(error, typer.TyperException):
+        # Typer checks values with pydantic, and puts pydantic's wording into its messages.
         message = re.sub(r": (Value error, |Input (?=should ))", ": ", error.format_message())
         return [re.sub(r"should be a valid integer\b.*", "should be a whole number", message)]
     return str(error).splitlines() if isinstance(error, WorkflowError) else [str(error)]

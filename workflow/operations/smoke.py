@@ -34,17 +34,14 @@ PATIENCE_SECONDS = 180
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        loop: Status of the sample loop that it is about.
-        what: What should be, in words.
-        problem: What is instead; None when it is as it should be.
-    """
+    """One check of the smoke test."""
 
     loop: str
+    """Status of the sample loop."""
     what: str
+    """What is checked, in words."""
     problem: str | None = None
+    """Why the check failed; null when it passed."""
 
 
 @dataclass

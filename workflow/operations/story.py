@@ -19,7 +19,6 @@ __all__ = [
     "StatusChange",
     "Story",
     "age",
-    "row_as_json",
     "tell",
 ]
 
@@ -70,10 +69,12 @@ class StatusChange:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What a person can do now, in a few words, and the command for it."""
+    """A command that you can run now."""
 
     why: str
+    """What the command does."""
     command: str
+    """The command."""
 
 
 @dataclass(frozen=True)
@@ -99,35 +100,6 @@ class Story:
     view: A2iView | None
     review: str
     next: Sequence[NextStep]
-
-    def as_json(self) -> dict[str, Any]:
-        """The story for programs; rows as the ledger has them."""
-        return {
-            "loop": row_as_json(self.loop),
-            "started": self.started,
-            "outcome": self.outcome,
-            "lineage": [row_as_json(loop) for loop in self.lineage],
-            "statusChanges": [
-                {
-                    "creationTime": change.creation_time,
-                    "humanLoopStatus": change.human_loop_status,
-                    "state": change.state,
-                    "at": change.at,
-                    "execution": change.execution.arn,
-                    "executionStatus": change.execution.status,
-                    "cause": change.execution.cause,
-                    "link": change.execution.link,
-                }
-                for change in self.changes
-            ],
-            "a2iStatus": self.view.status if self.view else None,
-            "next": [{"why": step.why, "command": step.command} for step in self.next],
-        }
-
-
-def row_as_json(loop: Loop) -> dict[str, Any]:
-    """A row with the ledger's own attribute names; its claims under `claims`."""
-    return loop.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def tell(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
@@ -17,13 +16,16 @@ __all__ = ["Destruction", "Kept", "destroy", "destruction"]
 
 @dataclass(frozen=True)
 class Kept:
-    """A resource that outlives its stack, because it holds data."""
+    """A resource with data, which stays in the account when its stack is deleted."""
 
     id: str
+    """Logical ID of the resource."""
     type: str
+    """Type of the resource."""
     name: str
+    """Physical ID of the resource."""
     holds: int
-    """About how many items or objects."""
+    """Approximate number of items or object versions."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,6 @@ class Destruction:
     emptied: Sequence[str]
     """Buckets that go with the stack, and are emptied for it."""
     deletes_data: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """The destruction as plain JSON."""
-        return asdict(self)
 
 
 def destruction(account: Account, stage: Stage, *, delete_data: bool = False) -> Destruction | None:

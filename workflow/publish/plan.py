@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -35,14 +35,16 @@ Change = Literal["added", "removed", "changed"]
 
 @dataclass(frozen=True)
 class StateChange:
-    """A state of the machine that is added, removed or changed."""
+    """A state of the state machine that is added, removed or changed."""
 
     name: str
+    """Name of the state."""
     change: Change
+    """How it changes."""
     diff: str = ""
-    """Of a changed state: its definition as a unified diff, without header."""
+    """The changed definition as a unified diff, without its header; empty for other changes."""
     is_machine: bool = False
-    """Whether it is not a state but the machine itself, or the inside of a Map or Parallel."""
+    """True for the state machine itself, and for the inner state machines of Map and Parallel states."""
 
 
 @dataclass(frozen=True)
@@ -50,32 +52,41 @@ class FunctionChange:
     """A function that is added, removed or changed."""
 
     name: str
+    """Logical ID of the function."""
     change: Change
+    """How it changes."""
     code: bool = False
-    """Whether its code changed, or what it depends on."""
+    """Whether its code or its dependencies change."""
     settings: tuple[str, ...] = ()
-    """Its properties that changed beside the code, such as MemorySize."""
+    """Other properties that change, such as `MemorySize`."""
 
 
 @dataclass(frozen=True)
 class PermissionChange:
-    """Something that somebody may do who could not before, or the other way round."""
+    """A permission that is added or removed."""
 
     holder: str
-    """Logical id of the role, or of the resource whose policy says so."""
+    """Logical ID of the role, or of the resource with the policy."""
     action: str
+    """The action, such as `s3:GetObject`; `not ACTION` for a Deny."""
     resource: str
+    """The resource that the action is for."""
     widened: bool
+    """Whether the change widens access: an Allow that is added, or a Deny that is removed."""
     condition: str = ""
+    """The condition of the statement; empty if it has none."""
 
 
 @dataclass(frozen=True)
 class SettingChange:
-    """A setting of the stage, as a parameter of the stack."""
+    """A parameter of the stack that changes."""
 
     name: str
+    """Name of the parameter; `PARAMETER.KEY` for one key of a JSON object."""
     before: str | None
+    """The value now; null if it is not set."""
     after: str | None
+    """The value after the publish; null if it is not set."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,17 @@ class ResourceChange:
     """A resource of the stack that is added, changed, replaced or deleted."""
 
     id: str
+    """Logical ID of the resource."""
     type: str
+    """Type of the resource."""
     action: Literal["add", "change", "replace", "may replace", "delete", "let go"]
-    """`let go`: it leaves the stack and stays in the account."""
+    """`let go`: the resource is removed from the stack and stays in the account."""
     name: str = ""
-    """Its physical id, when it has one."""
+    """Physical ID of the resource; empty if it has none yet."""
     properties: tuple[str, ...] = ()
+    """The properties that change."""
     loses_data: bool = False
-    """Whether what it holds is lost."""
+    """Whether the data in the resource is lost."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +149,6 @@ class Plan:
     def losses(self) -> list[ResourceChange]:
         """Of those, the ones that hold data which would be lost: `--yes` alone does not do."""
         return [change for change in self.grave if change.loses_data]
-
-    def as_json(self) -> dict[str, Any]:
-        """The plan as plain JSON."""
-        return {**asdict(self), "changes": not self.is_empty}
 
 
 def compare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,12 +38,6 @@ class Status:
     """Resources that are not as the template says; None when not looked for."""
     publishes: Sequence[Record]
     """The last ones, the oldest first."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The status as plain JSON."""
-        records = [one.model_dump(mode="json", exclude={"parameters"}) for one in self.publishes]
-        updated = self.updated.isoformat() if self.updated else None
-        return {**asdict(self), "updated": updated, "publishes": records}
 
 
 def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | None:

@@ -1,4 +1,4 @@
-"""Init: what it asks, checks and writes."""
+"""Tests of `init`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SHIPPED = (ROOT / "stages.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("stage", ["new", "dev"])
-def test_ctrl_c_at_a_question_of_init(stage: str, tmp_path: Path) -> None:
-    """In a terminal, as a process of its own: what it says has a line of its own."""
+def test_ctrl_c_at_a_question_changes_nothing(stage: str, tmp_path: Path) -> None:
+    """In a real terminal. The message starts on a new line."""
     path = tmp_path / "stages.toml"
     path.write_text(SHIPPED)
     command = [sys.executable, "deploy.py", "init", "--stage", stage, "--settings", str(path)]
@@ -50,9 +50,7 @@ def test_ctrl_c_at_a_question_of_init(stage: str, tmp_path: Path) -> None:
     assert path.read_text() == SHIPPED
 
 
-def test_init_writes_a_stage_from_options_and_does_not_write_over_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_init_writes_a_stage_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "stages.toml"
     arguments = [
         "init",
@@ -74,10 +72,10 @@ def test_init_writes_a_stage_from_options_and_does_not_write_over_it(
     assert "there is a stage dev already" in err
 
 
-def test_init_asks_before_all_else_whether_a_stage_may_be_replaced(
+def test_init_asks_before_it_replaces_a_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first command that the README names, in the file as it is shipped."""
+    """With the settings file of the repository, as in the README."""
     path = tmp_path / "stages.toml"
     path.write_text(SHIPPED)
     person = Answers(monkeypatch, False, True, None, "mine", "")
@@ -86,11 +84,11 @@ def test_init_asks_before_all_else_whether_a_stage_may_be_replaced(
 
     assert (status, path.read_text()) == (1, SHIPPED)
     assert out == (
-        "stages.toml has a stage dev already: us-east-1, output in human-review-outputs.\n"
+        "stages.toml already has a stage dev: us-east-1, output in human-review-outputs.\n"
         "Nothing was changed.\n"
     )
     assert run("init", "--settings", str(path), capsys=capsys)[0] == 0
-    assert person.questions[:2] == ["Replace it, with all that it says?"] * 2
+    assert person.questions[:2] == ["Replace all of its settings?"] * 2
     assert load_stage(path, "dev") == Stage(name="dev", region="us-east-1", output_buckets=("mine",))
     assert list(load_stages(path)) == ["dev", "local"]
     kept = SHIPPED[SHIPPED.index("# What `python deploy.py local`") :]
@@ -109,7 +107,7 @@ def test_init_asks_before_all_else_whether_a_stage_may_be_replaced(
         '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["mine"]\nprotected = true\n',
     ],
 )
-def test_init_does_not_ask_to_replace_what_it_cannot_or_should_not(
+def test_init_refuses_to_replace_protected_or_inline_stages(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "stages.toml"
@@ -140,7 +138,7 @@ def test_init_does_not_ask_to_replace_what_it_cannot_or_should_not(
         ),
     ],
 )
-def test_init_checks_what_it_is_told(
+def test_init_checks_options(
     tmp_path: Path, more: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), *more, capsys=capsys)
@@ -152,7 +150,7 @@ def test_init_checks_what_it_is_told(
 @pytest.mark.parametrize(
     ("chosen", "buckets"), [("", ("from-forms", "from-images")), ("images", ("from-images",))]
 )
-def test_init_asks_and_offers_what_the_account_has(
+def test_init_offers_flow_definitions_of_the_account(
     chosen: str,
     buckets: tuple[str, ...],
     tmp_path: Path,
@@ -168,7 +166,7 @@ def test_init_asks_and_offers_what_the_account_has(
 
     assert status == 0
     assert len(person.questions) == 4
-    assert "found forms, which writes to s3://from-forms/x" in out
+    assert "Found forms, which writes to s3://from-forms/x" in out
     assert load_stage(path, "test") == Stage(
         name="test",
         region="eu-west-1",
@@ -178,22 +176,22 @@ def test_init_asks_and_offers_what_the_account_has(
     )
 
 
-def test_init_knows_the_flow_definitions_that_there_are(
+def test_init_refuses_unknown_flow_definition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flows = [{"name": "forms", "arn": "arn", "output": "s3://from-forms/x"}]
     monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
     Answers(monkeypatch, "eu-west-1", "from")
     status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), capsys=capsys)
-    assert (status, err) == (1, "error: there is no flow definition 'from' there, but forms\n")
+    assert (status, err) == (1, "error: flow definition 'from' does not exist; there are forms\n")
 
 
-def test_init_asks_also_where_the_account_cannot_be_reached(
+def test_init_works_without_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Answers(monkeypatch, None, "mine", "")
     path = tmp_path / "stages.toml"
     status, _, err = run("init", "--settings", str(path), capsys=capsys)
     assert status == 0
-    assert "flow definitions are not known here" in err
+    assert "Could not list the account's flow definitions" in err
     assert load_stage(path, "dev").output_buckets == ("mine",)

@@ -1,4 +1,4 @@
-"""The group of commands about human loops. What they do is tested on the engine."""
+"""Tests of the `loops` commands. tests/engine has more, against the local engine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import pytest
 from tests.command_line import run
 
 
-def test_of_loops_without_a_command_the_help_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_loops_without_a_command_prints_help_and_one_error(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run("loops", capsys=capsys)
     assert status == 1
     assert "Usage: python deploy.py loops" in out
     assert err == (
-        "error: give one of the commands of loops: "
-        "list, show, start, restart, stop, close, redrive, reconcile\n"
+        "error: loops needs a command: list, show, start, restart, stop, close, redrive, reconcile\n"
     )

@@ -1,4 +1,4 @@
-"""The options that commands share, and what they choose."""
+"""Tests of the shared options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workflow.publish.initialising import add_stage
 from workflow.stack.stages import Stage
 
 
-def test_a_stage_of_another_account_is_not_touched(
+def test_credentials_of_another_account_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "stages.toml"
@@ -33,13 +33,13 @@ def test_a_stage_of_another_account_is_not_touched(
     status, _, err = run("plan", "--settings", str(path), capsys=capsys)
 
     assert status == 1
-    assert (
-        "these credentials are of account 222222222222, and stage dev is of 111111111111: give --profile"
-        in err
+    assert err == (
+        "error: the credentials are for account 222222222222, but stage dev belongs to account 111111111111: "
+        "choose other credentials with --profile\n"
     )
 
 
-def test_a_dataclass_of_options_becomes_options() -> None:
+def test_fields_of_a_dataclass_become_options() -> None:
     got: list[Any] = []
 
     @takes_options
@@ -81,7 +81,7 @@ def test_a_dataclass_of_options_becomes_options() -> None:
     ]
 
 
-def test_a_session_is_in_the_stages_region_unless_another_is_given(tmp_path: Path) -> None:
+def test_session_uses_region_option_or_stage(tmp_path: Path) -> None:
     path = tmp_path / "stages.toml"
     add_stage(path, Stage(name="dev", region="eu-west-1", output_buckets=("reviewed",)))
     assert StageOptions(settings=path).session().region_name == "eu-west-1"
@@ -89,7 +89,7 @@ def test_a_session_is_in_the_stages_region_unless_another_is_given(tmp_path: Pat
     assert StageOptions(settings=tmp_path / "none.toml").session().region_name is None
 
 
-def test_days_are_the_last_thirty_unless_given() -> None:
+def test_period_defaults_to_the_last_30_days() -> None:
     today = Period.last_days(30)
     assert ReviewOptions().period() == today
     assert ReviewOptions(until=datetime(2026, 2, 1)).period() == Period(date(2026, 1, 2), date(2026, 2, 1))

@@ -1,4 +1,4 @@
-"""The command line as a process sees it: exit statuses, one-line errors, and what it does not import."""
+"""Tests of the program: exit statuses, one-line errors, and what is imported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workflow.cli.program import command_line, version, with_default_command
 
 
 @pytest.mark.parametrize("command", [[], ["plan"], ["outputs"], ["status"], ["destroy"], ["rollback"]])
-def test_without_credentials_there_is_one_line_that_names_the_local_way(
+def test_missing_credentials_are_one_error_with_an_alternative(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, err = run(*command, capsys=capsys)
@@ -30,7 +30,7 @@ def test_without_credentials_there_is_one_line_that_names_the_local_way(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--stage", "nobody"], "stages.toml: there is no stage 'nobody'; the stages are dev, local"),
         (["plan", "--settings", "/no/such.toml"], "/no/such.toml: there is no such file; write one with"),
@@ -42,26 +42,26 @@ def test_without_credentials_there_is_one_line_that_names_the_local_way(
         (["local", "--port", "99999"], "'--port': should be less than or equal to 65535"),
         (["local", "--port", "-1"], "'--port': should be greater than or equal to 0"),
         (["local", "--port", "http"], "'--port': should be a whole number\n"),
-        (["report", "--from", "31.1.2026"], "'--from': '31.1.2026' is no day, such as 2026-01-31"),
-        (["loops", "list", "--older-than", "2x"], "value for --older-than: '2x' is no age, such as 30m"),
-        (["loops", "reconcile", "--since", "2x"], "3d or 1w, and no day, such as 2026-01-31"),
+        (["report", "--from", "31.1.2026"], "'--from': invalid day '31.1.2026': use YYYY-MM-DD"),
+        (["loops", "list", "--older-than", "2x"], "value for --older-than: invalid age '2x': use 30m"),
+        (["loops", "reconcile", "--since", "2x"], "use 30m, 2h, 3d or 1w, or a day such as 2026-01-31"),
         (["init"], "stages.toml: there is a stage dev already; edit it there, or name another with --stage"),
         (["init", "--stage", "Prod"], "stage Prod: name: 'Prod' is invalid"),
     ],
 )
-def test_a_mistake_is_told_in_one_line_with_status_1(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_mistakes_are_one_line_errors(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, err = run(*arguments, capsys=capsys)
 
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["publish", "--help"]])
-def test_help_is_there(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_prints_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(*arguments, capsys=capsys)
     assert status == 0
     assert "Usage: python deploy.py" in out
@@ -74,7 +74,7 @@ def test_publish_is_the_default_command(first: str) -> None:
     assert with_default_command(["plan", first]) == ["plan", first]
 
 
-def test_a_plan_does_not_import_what_it_does_not_need() -> None:
+def test_plan_does_not_import_heavy_libraries() -> None:
     heavy = ["matplotlib", "numpy", "duckdb", "ministack", "sagemaker", "pygraphviz", "cfnlint"]
     code = f"""
 import sys, json
@@ -89,7 +89,7 @@ print(json.dumps([name for name in {heavy} if name in sys.modules]))
 
 
 def test_only_the_module_of_the_command_is_imported() -> None:
-    others = {command.module for command in COMMANDS.values()}
+    others = set(COMMANDS.values())
     for arguments, module in (
         (["--help"], None),
         (["--version"], None),
@@ -109,16 +109,14 @@ print(json.dumps([name for name in {[*sorted(others), "sandbox.local", "boto3"]}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_says_what_their_own_help_says(name: str) -> None:
+def test_help_of_a_command_is_known_without_importing_it(name: str) -> None:
     listed = command_line(COMMANDS, only="nothing").commands[name].help
     own = command_line(COMMANDS, only=name).commands[name].help
-    if name == "manifest":  # Says in the list what it is for, in its own help what it writes.
-        assert (listed, own.split(" as ")[0]) == (COMMANDS[name].help, "Export reviewed items")
-    else:
-        assert own.startswith(listed.removesuffix("."))
+    assert listed
+    assert listed.split() == own.split()
 
 
-def test_the_version_is_the_one_of_the_project(
+def test_version_comes_from_pyproject(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -128,7 +126,7 @@ def test_the_version_is_the_one_of_the_project(
     assert version() == "7.8.9"
 
 
-def test_the_version_of_an_installed_package_is_in_its_metadata(
+def test_version_of_an_installed_package_comes_from_metadata(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = tmp_path / "afterloop-3.2.1.dist-info"
@@ -148,7 +146,7 @@ def test_the_version_of_an_installed_package_is_in_its_metadata(
         ("workflow.cli.loops", ["matplotlib", "troposphere", "rich.table", "stepfunctions"]),
     ],
 )
-def test_nothing_heavy_is_imported_for_help(module: str, heavy: list[str]) -> None:
+def test_command_modules_do_not_import_heavy_libraries(module: str, heavy: list[str]) -> None:
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Publish, plan and rollback: what they ask, and what they leave behind."""
+"""Tests of `publish`, `plan` and `rollback`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workflow.publish.plan import Plan, ResourceChange
 
 
 def asks_then(happens: Callable[[], None]) -> Callable[..., None]:
-    """Stands in for a publish."""
+    """A publish that asks for confirmation, and then does something else."""
 
     def publish(*_: object, confirm: Callable[[Plan], bool], **__: object) -> None:
         if confirm(CHANGE):
@@ -27,35 +27,37 @@ def asks_then(happens: Callable[[], None]) -> Callable[..., None]:
     return publish
 
 
-GOES_ON = "what CloudFormation has begun goes on; see `python deploy.py status --stage dev`"
+CONTINUES = "CloudFormation continues its operation; check `python deploy.py status --stage dev`"
 
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize(
-    ("confirmed", "told"), [(True, GOES_ON), (False, "nothing was changed")], ids=["after yes", "before"]
+    ("confirmed", "message"), [(True, CONTINUES), (False, "nothing was changed")], ids=["after yes", "before"]
 )
-def test_an_interruption_of_a_publish_says_what_goes_on(
-    confirmed: bool, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_interrupted_publish_reports_what_continues(
+    confirmed: bool, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish = asks_then(interrupted) if confirmed else interrupted
     monkeypatch.setattr("workflow.publish.publishing.publish", publish)
     status, _, err = run("publish", "--yes", capsys=capsys)
-    assert (status, err) == (130, f"error: interrupted: {told}\n")
+    assert (status, err) == (130, f"error: interrupted: {message}\n")
 
 
 @pytest.mark.usefixtures("account")
-def test_an_interruption_of_a_swap_says_what_tells_of_it(
+def test_interrupted_swap_reports_how_to_check(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("workflow.publish.swapping.swap", interrupted)
     status, _, err = run("publish", "--swap", capsys=capsys)
     assert status == 130
-    assert err == ("error: interrupted: `python deploy.py plan --stage dev` tells if a swap was cut short\n")
+    assert err == (
+        "error: interrupted: the swap may be incomplete; check `python deploy.py plan --stage dev`\n"
+    )
 
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_without_anybody_to_ask_it_says_where_to_look(
+def test_commands_do_not_ask_without_a_terminal_or_with_json(
     output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asks = asks_then(interrupted)
@@ -63,29 +65,34 @@ def test_without_anybody_to_ask_it_says_where_to_look(
     monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
     monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
     monkeypatch.setattr("workflow.publish.history.to_go_back_to", lambda *_: None)
-    doomed = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
-    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: doomed)
-    there = "above" if output == "text" else "without --output json"
-    for command, look in (
-        ("publish", "look at `python deploy.py plan --stage dev`"),
-        ("rollback", f"see {there} what would be done"),
-        ("destroy", f"see {there} what would be done"),
+    destruction = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
+    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: destruction)
+    why, default = {
+        "text": ("standard input is not a terminal", "check the changes above"),
+        "json": ("--output json does not ask for confirmation", "run without it to see the changes"),
+    }[output]
+    for command, hint in (
+        ("publish", "run `python deploy.py plan --stage dev` to see the changes"),
+        ("rollback", default),
+        ("destroy", default),
     ):
         status, out, err = run(command, "--output", output, capsys=capsys)
-        assert (status, err) == (1, f"error: there is nobody to ask: {look}, then add --yes\n")
+        assert (status, err) == (1, f"error: {why}: {hint}, then pass --yes\n")
         assert bool(out) == (output == "text")
 
 
 @pytest.mark.usefixtures("account")
-def test_a_swap_is_watched_after(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_swaps_until_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: ["definition"])
     monkeypatch.setattr("workflow.publish.watching.changes", interrupted)
     status, out, _ = run("publish", "--swap", "--watch", capsys=capsys)
     assert status == 0
     assert out.splitlines() == [
         "Swapped: definition",
-        "Watching for changes; Ctrl-C ends it.",
-        "No longer watching.",
+        "Watching for changes. Press Ctrl-C to stop.",
+        "Stopped watching.",
     ]
 
 
@@ -95,9 +102,9 @@ def confirmed(plan: Plan, *, yes: bool = False, allow_data_loss: bool = False) -
         mock.Mock(id="111122223333", region="us-east-1"),
     )
     confirm = Confirmation(activity, account, "dev", yes, allow_data_loss)
-    agreed = confirm(plan)
-    assert (confirm.leaves == GOES_ON) == agreed
-    return agreed
+    approved = confirm(plan)
+    assert (confirm.if_interrupted == CONTINUES) == approved
+    return approved
 
 
 CHANGE = Plan("afterloop-dev", creates=False, notes=["Something."])
@@ -106,29 +113,28 @@ CHANGE = Plan("afterloop-dev", creates=False, notes=["Something."])
 REPLACED = ResourceChange("LedgerTable", "AWS::DynamoDB::Table", "replace", loses_data=True)
 
 
-GRAVE = Plan("afterloop-dev", creates=False, resources=[REPLACED])
+REPLACES_TABLE = Plan("afterloop-dev", creates=False, resources=[REPLACED])
 
 
-def test_a_publish_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Answers(monkeypatch, True, False)
     assert confirmed(CHANGE) is True
     assert confirmed(CHANGE) is False
-    assert person.questions == ["Publish this?", "Publish this?"]
+    assert person.questions == ["Publish these changes?"] * 2
 
 
-def test_what_replaces_or_deletes_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_asks_again_before_it_replaces_or_deletes(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Answers(monkeypatch, True, False)
-    assert confirmed(GRAVE) is False
-    assert (
-        person.questions[1]
-        == "This replaces or deletes LedgerTable, with all that LedgerTable holds. Really?"
+    assert confirmed(REPLACES_TABLE) is False
+    assert person.questions[1] == (
+        "This replaces or deletes LedgerTable. The data in LedgerTable is lost. Continue?"
     )
 
 
-def test_yes_does_not_lose_data_unless_told_so() -> None:
+def test_yes_refuses_data_loss_without_allow_data_loss() -> None:
     assert confirmed(CHANGE, yes=True)
     with pytest.raises(
-        PublishError, match="the data of LedgerTable would be lost; if that is meant, add --allow-data"
+        PublishError, match="the data in LedgerTable would be lost: to continue, pass --allow-data"
     ):
-        confirmed(GRAVE, yes=True)
-    assert confirmed(GRAVE, yes=True, allow_data_loss=True)
+        confirmed(REPLACES_TABLE, yes=True)
+    assert confirmed(REPLACES_TABLE, yes=True, allow_data_loss=True)

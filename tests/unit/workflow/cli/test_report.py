@@ -1,4 +1,4 @@
-"""The commands that read reviews: what they write, and what they say."""
+"""Tests of `report`."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_says_the_headline_and_where_the_file_is(reviews: Path, tmp_path: Path) -> None:
+def test_report_prints_headline_and_file(reviews: Path, tmp_path: Path) -> None:
     file = tmp_path / "january.html"
     ran = CliRunner().invoke(app, [*JANUARY, "--source", str(reviews), "--file", str(file)])
     assert ran.exit_code == 0, ran.output
     assert "% of the model's predictions were overruled by people." in ran.stdout
     assert "in 300 reviews from 1 to 31 January 2026" in ran.stdout
-    assert f"The report: {file}" in ran.stdout
+    assert f"Report: {file}" in ran.stdout
     assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [entry.name for entry in tmp_path.iterdir()] == ["january.html"]
 
 
-def test_one_flow_definition_by_name_or_arn(reviews: Path, tmp_path: Path) -> None:
-    told = []
+def test_report_of_one_flow_definition_by_name_or_arn(reviews: Path, tmp_path: Path) -> None:
+    documents = []
     for name in ("ticket-routing", "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/ticket-routing"):
         file = tmp_path / "report.html"
         arguments = [
@@ -54,14 +54,14 @@ def test_one_flow_definition_by_name_or_arn(reviews: Path, tmp_path: Path) -> No
             "json",
         ]
         ran = CliRunner().invoke(app, arguments)
-        told.append(json.loads(ran.stdout))
+        documents.append(json.loads(ran.stdout))
         assert "Human reviews of ticket-routing" in file.read_text(encoding="utf-8")
-    assert told[0] == told[1]
-    assert 0 < told[0]["reviews"] < 300
-    assert told[0]["overruled"]["of"] >= told[0]["overruled"]["hits"] > 0
+    assert documents[0] == documents[1]
+    assert 0 < documents[0]["reviews"] < 300
+    assert documents[0]["overruled"]["of"] >= documents[0]["overruled"]["hits"] > 0
 
 
-def test_what_is_not_a_review_is_warned_of(reviews: Path, tmp_path: Path) -> None:
+def test_report_warns_about_invalid_reviews(reviews: Path, tmp_path: Path) -> None:
     odd = tmp_path / "flow_definition=odd" / "date=2026-01-02"
     odd.mkdir(parents=True)
     for number in range(5):
@@ -69,34 +69,32 @@ def test_what_is_not_a_review_is_warned_of(reviews: Path, tmp_path: Path) -> Non
     arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html")]
     ran = CliRunner().invoke(app, arguments)
     assert ran.exit_code == 0
-    assert f"warning: not a review, and not counted: {odd}/0.json: not JSON" in ran.stderr
-    assert "warning: 2 more are not; the report lists them" in ran.stderr
+    assert f"warning: not a valid review, left out: {odd}/0.json: not JSON" in ran.stderr
+    assert "warning: 2 more were left out; the report lists them" in ran.stderr
     assert "There are no reviews from 1 to 31 January 2026." in ran.stdout
 
 
-def test_a_flow_definition_without_reviews_is_named_with_those_that_have_some(
-    reviews: Path, tmp_path: Path
-) -> None:
+def test_report_warns_about_a_flow_definition_without_reviews(reviews: Path, tmp_path: Path) -> None:
     arguments = [*JANUARY, "--source", str(reviews), "--file", str(tmp_path / "r.html"), "--flow-definition"]
     ran = CliRunner().invoke(app, [*arguments, "typo-flow"])
     assert ran.exit_code == 0
     names = sorted(folder.name.partition("=")[2] for folder in (reviews / "reviews").iterdir())
     assert "ticket-routing" in names
     assert ran.stderr == (
-        "warning: no review is of the flow definition 'typo-flow'; those that have reviews of some day: "
+        "warning: there are no reviews of flow definition 'typo-flow'; flow definitions with reviews: "
         f"{', '.join(names)}\n"
     )
     assert CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr == ""
 
 
-def test_a_place_that_cannot_be_written_is_one_line(reviews: Path, tmp_path: Path) -> None:
+def test_report_to_a_missing_folder_is_an_error(reviews: Path, tmp_path: Path) -> None:
     file = tmp_path / "missing" / "report.html"
     ran = CliRunner().invoke(app, [*JANUARY, "--source", str(reviews), "--file", str(file)])
     assert isinstance(ran.exception, AfterloopError)
     assert f"cannot write {file}: No such file or directory" in str(ran.exception)
 
 
-def test_programs_get_places_as_they_are_written(tmp_path: Path) -> None:
+def test_json_does_not_escape_names(tmp_path: Path) -> None:
     odd = tmp_path / "flow_definition=Prüfung" / "date=2026-01-02"
     odd.mkdir(parents=True)
     (odd / "1.json").write_text("{")

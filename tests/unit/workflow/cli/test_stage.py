@@ -1,4 +1,4 @@
-"""Outputs, status and destroy."""
+"""Tests of `outputs`, `status` and `destroy`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from workflow.publish.destroying import Destruction
 
 
 @pytest.mark.usefixtures("account")
-def test_a_no_to_destroy_says_that_nothing_was_changed(
+def test_answering_no_to_destroy_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    doomed = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
-    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: doomed)
+    destruction = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
+    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: destruction)
     Answers(monkeypatch, False)
     status, out, err = run("destroy", capsys=capsys)
     assert (status, err) == (1, "")

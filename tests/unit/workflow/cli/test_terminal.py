@@ -1,4 +1,4 @@
-"""How commands speak: lines, JSON, questions, progress, errors."""
+"""Tests of output, questions, progress and errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from rich.table import Table
 
 from tests.command_line import Answers, interrupted, run
 from workflow.cli import terminal
-from workflow.cli.terminal import Activity, Output
+from workflow.cli.shapes import StopResult
+from workflow.cli.terminal import Activity
 from workflow.errors import PublishError, WorkflowError
 
 
-def test_of_a_workflow_each_thing_that_is_wrong_has_its_line(
+def test_each_mistake_in_a_workflow_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def assemble() -> None:
@@ -36,7 +37,7 @@ def test_of_a_workflow_each_thing_that_is_wrong_has_its_line(
     ]
 
 
-def test_an_endpoint_that_nobody_serves_is_told(
+def test_unreachable_endpoint_is_one_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in {
@@ -64,7 +65,7 @@ def test_an_endpoint_that_nobody_serves_is_told(
         "b/c",
     ],
 )
-def test_an_endpoint_that_is_no_url_is_told(
+def test_invalid_endpoint_in_the_environment_is_one_error(
     url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in {
@@ -80,7 +81,7 @@ def test_an_endpoint_that_is_no_url_is_told(
         assert err == f"error: AWS_ENDPOINT_URL: {url!r} is no URL such as http://127.0.0.1:4566\n"
 
 
-def test_an_endpoint_of_the_aws_settings_that_is_no_url_is_told(
+def test_invalid_endpoint_in_the_aws_config_is_one_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path(os.environ["AWS_CONFIG_FILE"]).write_text("[default]\nendpoint_url = localhost:4566\n")
@@ -98,34 +99,32 @@ def test_a_bug_shows_its_traceback(
 
 
 @pytest.mark.parametrize(
-    ("command", "place", "told"),
+    ("command", "place", "message"),
     [
         ("local", "sandbox.local.run", ": the local engine is stopped, and what was in it is gone"),
         ("plan", "workflow.cli.options.StageOptions.reach", ""),
     ],
 )
-def test_other_interruptions_do_not_speak_of_cloudformation(
-    command: str, place: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_interrupted_commands_report_what_they_leave(
+    command: str,
+    place: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(place, interrupted)
     status, _, err = run(command, capsys=capsys)
-    assert (status, err) == (130, f"error: interrupted{told}\n")
+    assert (status, err) == (130, f"error: interrupted{message}\n")
 
 
-def test_programs_get_names_as_they_are_written(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.tell(Output.JSON, {"flow": "Prüfung", "change": "7 → 30"}, "Prüfung")
+def test_json_uses_aliases_and_does_not_escape_names(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_json(StopResult(human_loop_name="Prüfung → 7"))
     out = capsys.readouterr().out
-    assert "Prüfung" in out
-    assert "7 → 30" in out
-    assert json.loads(out) == {"flow": "Prüfung", "change": "7 → 30"}
+    assert "Prüfung → 7" in out
+    assert json.loads(out) == {"humanLoopName": "Prüfung → 7", "a2iStatus": "Stopping"}
 
 
-def test_people_get_lines_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.tell(Output.TEXT, {}, "[bold]no markup[/] :smile:", "second")
-    assert capsys.readouterr().out == "[bold]no markup[/] :smile:\nsecond\n"
-
-
-def test_what_is_piped_is_as_wide_as_it_needs_to_be() -> None:
+def test_piped_output_is_not_wrapped() -> None:
     table = Table(box=None)
     table.add_column()
     table.add_row(terminal.plain("[red]a\nb[/] " + "x" * 300))
@@ -134,19 +133,19 @@ def test_what_is_piped_is_as_wide_as_it_needs_to_be() -> None:
     assert file.getvalue().strip() == "[red]a b[/] " + "x" * 300
 
 
-def test_on_a_terminal_it_is_as_wide_as_that() -> None:
+def test_terminal_output_wraps_at_its_width() -> None:
     file = StringIO()
     narrow = Console(file=file, width=40, force_terminal=True)
     terminal.print_whole("x" * 50, narrow)
-    terminal.print_whole("y" * 50, narrow, breaks=False)
+    terminal.print_whole("y" * 50, narrow, wrap=False)
     assert file.getvalue().splitlines() == ["x" * 40, "x" * 10, "y" * 50]
 
 
-def test_an_answer_is_yes_no_or_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_take_yes_no_and_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Answers(monkeypatch, True, False)
     console = Console(file=StringIO())
-    assert terminal.agreed(console, "Do it?")
-    assert not terminal.agreed(console, "Do it?")
+    assert terminal.approved(console, "Do it?")
+    assert not terminal.approved(console, "Do it?")
     assert person.questions == ["Do it?", "Do it?"]
 
     def aborted(question: str) -> None:
@@ -159,21 +158,21 @@ def test_an_answer_is_yes_no_or_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quiet", "look", "told"),
+    ("quiet", "hint", "message"),
     [
-        (False, None, "see above what would be done, then add --yes"),
-        (True, None, "see without --output json what would be done, then add --yes"),
-        (True, "look at the plan", "look at the plan, then add --yes"),
+        (False, None, "standard input is not a terminal: check the changes above"),
+        (True, None, "--output json does not ask for confirmation: run without it to see the changes"),
+        (True, "run plan", "--output json does not ask for confirmation: run plan"),
     ],
 )
-def test_without_a_person_a_question_is_an_error(quiet: bool, look: str | None, told: str) -> None:
-    with pytest.raises(PublishError, match=f"^there is nobody to ask: {told}$"):
-        terminal.agreed(Console(file=StringIO(), quiet=quiet), "Do it?", look)
-    with pytest.raises(PublishError, match=r"^there is nobody to ask: give --name$"):
-        terminal.prompt("Name", "", instead="give --name")
+def test_questions_without_a_terminal_are_errors(quiet: bool, hint: str | None, message: str) -> None:
+    with pytest.raises(PublishError, match=f"^{message}, then pass --yes$"):
+        terminal.approved(Console(file=StringIO(), quiet=quiet), "Do it?", hint)
+    with pytest.raises(PublishError, match=r"^standard input is not a terminal: pass --name$"):
+        terminal.prompt("Name", "", hint="pass --name")
 
 
-def test_an_activity_is_one_line_that_gives_way_to_questions() -> None:
+def test_activity_hides_for_questions() -> None:
     file = StringIO()
     activity = Activity(Console(file=file, width=80, force_terminal=True), clock=True)
     with activity.running():
@@ -190,7 +189,7 @@ def test_an_activity_is_one_line_that_gives_way_to_questions() -> None:
     assert "3 resources done" in after
 
 
-def test_an_activity_is_silent_where_no_terminal_is() -> None:
+def test_activity_is_silent_without_a_terminal() -> None:
     file = StringIO()
     activity = Activity(Console(file=file))
     with activity.running(), activity.paused():
@@ -198,7 +197,7 @@ def test_an_activity_is_silent_where_no_terminal_is() -> None:
     assert file.getvalue() == ""
 
 
-def test_progress_is_for_terminals_only(
+def test_progress_is_shown_on_terminals_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with terminal.progress("Reading reviews") as report:

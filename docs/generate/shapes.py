@@ -1,0 +1,89 @@
+"""What commands print with `--output json`, from the models that print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from docs.generate.markdown import code, prose, table
+from workflow.cli.shapes import SHAPES, OmitsNull
+
+__all__ = ["shapes"]
+
+ELSEWHERE = {"LedgerRow": "ledger.md"}
+"""Objects that another page describes."""
+
+
+def shapes() -> str:
+    """The page."""
+    commands: dict[Any, list[str]] = {}
+    for command, model in SHAPES.items():
+        commands.setdefault(model, []).append(command)
+    objects: dict[str, Mapping[str, Any]] = {}
+    sections = []
+    for model, names in commands.items():
+        schema = model.model_json_schema()
+        objects |= {name: one for name, one in schema.pop("$defs", {}).items() if name not in ELSEWHERE}
+        heading = f"## {', '.join(names)}\n\n{prose(schema['description'])}"
+        sections.append(f"{heading}\n\n{_body(model, schema)}")
+    return "\n\n".join(
+        [
+            "# JSON output",
+            "With `--output json`, a [command](commands.md) prints one JSON document on standard output. A command"
+            " always prints the same keys. New versions may add keys.",
+            "After an error, nothing is printed on standard output, one line is printed on standard error, and the exit"
+            " status is 1. `smoke` and `loops reconcile` print their document and also exit with 1 when it contains"
+            " failed checks or problems. `publish --watch` does not support `--output json`.",
+            *sections,
+            "## Objects",
+            *(
+                f"### {name}\n\n{prose(schema['description'])}\n\n{_keys(schema)}"
+                for name, schema in sorted(objects.items())
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _body(model: type[BaseModel], schema: dict[str, Any]) -> str:
+    if where := ELSEWHERE.get(model.__name__):
+        return f"The keys are the attributes of [the ledger]({where}), with its claims under `claims`."
+    if "properties" not in schema:
+        return f"An {_type(schema)}."
+    if issubclass(model, OmitsNull):
+        for one in schema["properties"].values():
+            if "anyOf" in one:
+                one["anyOf"].remove({"type": "null"})
+    return _keys(schema)
+
+
+def _keys(schema: Mapping[str, Any]) -> str:
+    return table(["Key", "Type", "Meaning"], _rows(schema))
+
+
+def _rows(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for key, one in schema["properties"].items():
+        yield code(key), _type(one), prose(one["description"])
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """The type of a JSON value, in the words of JSON Schema."""
+    match schema:
+        case {"$ref": str(target)}:
+            name = target.rpartition("/")[2]
+            return f"[{name}]({ELSEWHERE.get(name, f'#{name.lower()}')})"
+        case {"anyOf": options}:
+            return " or ".join(map(_type, options))
+        case {"enum": words}:
+            return " or ".join(map(code, words))
+        case {"type": "array", "items": items}:
+            of = _type(items)
+            return f"array of {of}" if "(" in of else f"array of {of}s"
+        case {"type": "array", "prefixItems": items}:
+            return f"array of {len(items)} {_type(items[0])}s"
+        case {"type": "object", "additionalProperties": {"type": kind}}:
+            return f"object of {kind}s"
+        case {"format": "date-time"}:
+            return "time in ISO 8601"
+    return str(schema["type"])

@@ -1,0 +1,506 @@
+"""The JSON documents that commands print with `--output json`: one shape for each command.
+
+A command prints what its model here accepts, so the models are the documentation, too: `docs/generate/shapes.py` writes
+docs/reference/json.md from them. Keys are public: programs of users read them.
+
+This module imports pydantic and most of the project. Commands import it only to print JSON, which keeps `--help` fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    RootModel,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic.alias_generators import to_camel
+
+from lambdas.loops.ledger import Loop
+from workflow.operations.smoke import Check
+from workflow.operations.story import NextStep, Story
+from workflow.publish.destroying import Destruction, Kept
+from workflow.publish.plan import (
+    FunctionChange,
+    PermissionChange,
+    Plan,
+    ResourceChange,
+    SettingChange,
+    StateChange,
+)
+
+if TYPE_CHECKING:
+    from workflow.operations.report import statistics  # It imports numpy.
+
+__all__ = ["SHAPES", "OmitsNull"]
+
+
+class _Shape(BaseModel):
+    """Settings of all shapes. The dataclasses in their fields inherit these settings."""
+
+    model_config = ConfigDict(
+        extra="forbid", from_attributes=True, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class _CamelShape(_Shape):
+    """A shape whose keys are written as in A2I's events and the ledger."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class OmitsNull(BaseModel):
+    """A shape that has no key for what is not known."""
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+
+# Stages
+
+
+class PlanChanges(_Shape):
+    """What a publish changes."""
+
+    stack: str
+    """Name of the CloudFormation stack."""
+    creates: bool
+    """Whether the stack does not exist yet."""
+    changes: bool
+    """Whether there is anything to change."""
+    states: list[StateChange]
+    """States of the state machine."""
+    functions: list[FunctionChange]
+    """Lambda functions."""
+    permissions: list[PermissionChange]
+    """Permissions that are added or removed."""
+    settings: list[SettingChange]
+    """Parameters of the stack."""
+    resources: list[ResourceChange]
+    """Resources of the stack."""
+    notes: list[str]
+    """Other changes, one sentence each."""
+    swapped: list[str]
+    """What was hot-swapped since the last publish. A publish replaces it."""
+    warnings: list[str]
+    """What does not work in the stage's Region, one sentence each."""
+
+    @classmethod
+    def of(cls, plan: Plan, **more: str) -> Self:
+        """The shape of a plan, with the keys that a subclass adds."""
+        return cls(**vars(plan), changes=not plan.is_empty, **more)
+
+
+class PlanResult(PlanChanges):
+    """What `publish` would change."""
+
+    stage: str
+    """Name of the stage."""
+
+
+class PublishResult(_Shape):
+    """A stage after `publish`, `publish --swap` or `rollback`."""
+
+    stage: str
+    """Name of the stage."""
+    stack: str
+    """Name of the CloudFormation stack."""
+    changed: bool
+    """Whether the command changed anything."""
+    version: str | None
+    """ARN of the state machine's version that new executions run on; null after a hot swap."""
+    outputs: dict[str, str]
+    """Outputs of the stack."""
+    links: dict[str, str]
+    """Pages of the AWS console, by what they show. Empty on a local engine."""
+    plan: PlanChanges | None
+    """What was changed; null after a hot swap."""
+    swapped: list[str]
+    """What was hot-swapped: `definition`, and `code of FUNCTION` for each function. Empty after a publish."""
+
+
+class OutputsResult(_Shape):
+    """The outputs of a published stage."""
+
+    stage: str
+    """Name of the stage."""
+    outputs: dict[str, str]
+    """Outputs of the stack."""
+    links: dict[str, str]
+    """Pages of the AWS console, by what they show. Empty on a local engine."""
+
+
+class DriftedProperty(_Shape):
+    """A property that differs from the template."""
+
+    property: str
+    """Path of the property."""
+    expected: str
+    """The value in the template."""
+    actual: str
+    """The value now."""
+
+
+class Drift(_Shape):
+    """A resource that differs from the template."""
+
+    id: str
+    """Logical ID of the resource."""
+    type: str
+    """Type of the resource."""
+    name: str
+    """Physical ID of the resource."""
+    status: str
+    """`MODIFIED` or `DELETED`."""
+    differences: list[DriftedProperty]
+    """The properties that differ."""
+
+
+class PublishRecord(_Shape):
+    """A publish that succeeded."""
+
+    number: int
+    """1 for the first publish of the stage."""
+    at: datetime
+    """When it was published."""
+    by: str
+    """ARN of the identity that published."""
+    template_key: str
+    """Key of the template in the artifact bucket."""
+    version: str
+    """ARN of the state machine's version."""
+    restores: int | None
+    """After a rollback: the number of the publish that it went back to."""
+
+
+class StatusResult(_Shape):
+    """The status of a published stage."""
+
+    stage: str
+    """Name of the stage."""
+    stack: str
+    """Name of the CloudFormation stack."""
+    state: str
+    """CloudFormation's status of the stack, such as `UPDATE_COMPLETE`."""
+    # Pydantic would write Z. The key has always had an offset, which is all that Python 3.10 can parse.
+    updated: Annotated[datetime, PlainSerializer(datetime.isoformat)] | None
+    """When the stack was last updated."""
+    live: dict[int, int]
+    """The versions that new executions run on: version number → percentage."""
+    running: int
+    """Executions that are running, up to 1,000."""
+    failed: int
+    """Executions that started in the last 24 hours and failed, up to 1,000."""
+    swapped: list[str]
+    """What was hot-swapped since the last publish."""
+    drifts: list[Drift] | None
+    """Resources that differ from the template; null with `--no-drift`."""
+    publishes: list[PublishRecord]
+    """The last 10 publishes, oldest first."""
+
+
+class DestroyResult(_Shape):
+    """What `destroy` did."""
+
+    destroyed: bool
+    """False when the stage is not published."""
+    stack: str
+    """Name of the CloudFormation stack."""
+    stack_id: str | None
+    """ARN of the stack; null when the stage is not published."""
+    resources: int
+    """How many resources the stack had."""
+    running: int
+    """How many executions were stopped."""
+    kept: list[Kept]
+    """The table and buckets that hold data. They stay in the account, unless `deletes_data` is true."""
+    emptied: list[str]
+    """Buckets that were emptied and deleted with the stack."""
+    deletes_data: bool
+    """Whether `--delete-data` was given."""
+
+    @classmethod
+    def of(cls, destruction: Destruction) -> DestroyResult:
+        """The shape of a destruction that is done."""
+        return cls(destroyed=True, **vars(destruction))
+
+    @classmethod
+    def nothing(cls, stack: str, *, deletes_data: bool) -> DestroyResult:
+        """The shape for a stage that is not published."""
+        return cls(
+            destroyed=False,
+            stack=stack,
+            stack_id=None,
+            resources=0,
+            running=0,
+            kept=[],
+            emptied=[],
+            deletes_data=deletes_data,
+        )
+
+
+# Human loops
+
+
+class LedgerRow(OmitsNull, Loop):
+    """A human loop: its attributes in the ledger. Attributes without a value are absent."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class LoopList(RootModel[list[LedgerRow]]):
+    """The human loops that were found."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class StatusChange(_CamelShape):
+    """A status change that the workflow claimed."""
+
+    creation_time: str
+    """When the human loop was created."""
+    human_loop_status: str
+    """The status that the human loop changed to."""
+    state: str
+    """State of the claim: `working`, `done` or `released`."""
+    at: str
+    """When it was claimed."""
+    execution: str
+    """ARN of the last execution that claimed it."""
+    execution_status: str
+    """Step Functions' status of the execution; `GONE` when Step Functions no longer has it."""
+    cause: str | None
+    """Why the execution failed."""
+    link: str | None
+    """The execution in the AWS console; null on a local engine."""
+
+
+class LoopStory(_CamelShape):
+    """The history of a human loop."""
+
+    loop: LedgerRow
+    """The human loop."""
+    started: str
+    """How it was started, in words."""
+    outcome: str
+    """Its outcome, in words."""
+    lineage: list[LedgerRow]
+    """All attempts of the human loop, oldest first."""
+    status_changes: list[StatusChange]
+    """Its status changes, oldest first."""
+    a2i_status: Annotated[str | None, Field(alias="a2iStatus")]
+    """A2I's status of the human loop; null when A2I was not asked."""
+    next: list[NextStep]
+    """What you can do now."""
+
+    @classmethod
+    def of(cls, story: Story) -> LoopStory:
+        """The shape of a story."""
+        return cls(
+            loop=LedgerRow.model_validate(story.loop),
+            started=story.started,
+            outcome=story.outcome,
+            lineage=[LedgerRow.model_validate(loop) for loop in story.lineage],
+            status_changes=[
+                StatusChange(
+                    creation_time=change.creation_time,
+                    human_loop_status=change.human_loop_status,
+                    state=change.state,
+                    at=change.at,
+                    execution=change.execution.arn,
+                    execution_status=change.execution.status,
+                    cause=change.execution.cause,
+                    link=change.execution.link,
+                )
+                for change in story.changes
+            ],
+            a2i_status=story.view.status if story.view else None,
+            next=list(story.next),
+        )
+
+
+class StartResult(OmitsNull, _CamelShape):
+    """A human loop that was started. Keys without a value are absent."""
+
+    human_loop_name: str
+    """Name of the human loop."""
+    human_loop_arn: str | None = None
+    """ARN of the human loop."""
+    needed: bool
+    """False when the activation conditions of a Textract or Rekognition task were not met: there is no human loop."""
+    already: bool
+    """Whether an earlier call had started it."""
+    status: str
+    """Status of the human loop."""
+    prediction: dict[str, Any] | None = None
+    """The prediction, when no human loop is needed and the prediction is small enough for the function's response."""
+    prediction_location: str | None = None
+    """Where the prediction is stored, when no human loop is needed."""
+
+
+class StopResult(_CamelShape):
+    """A human loop that A2I is stopping."""
+
+    human_loop_name: str
+    """Name of the human loop."""
+    a2i_status: Annotated[str, Field(alias="a2iStatus")] = "Stopping"
+    """`Stopping`. The status change follows."""
+
+
+class RedriveResult(_CamelShape):
+    """A status change that is processed again."""
+
+    human_loop_name: str
+    """Name of the human loop; empty when the event does not contain it."""
+    status_change: str
+    """The claim: creation time and status."""
+    execution: str
+    """ARN of the new execution."""
+    before: str
+    """ARN of the execution that failed."""
+
+
+class ReconcileResult(_CamelShape):
+    """What `loops reconcile` found and did."""
+
+    looked_at: int
+    """How many human loops of A2I were compared with the ledger."""
+    missed: dict[str, str]
+    """Status changes without a claim, as `NAME STATUS` → ARN of the execution that was started."""
+    resumed: list[str]
+    """Human loops whose start was resumed."""
+    refused: dict[str, str]
+    """Human loops that A2I refused to start → ARN of the execution that escalates it."""
+    released: dict[str, str]
+    """Claims, as `NAME CLAIM`, that were released because their execution had ended → ARN of that execution."""
+    answered: list[str]
+    """Human loops whose waiting workflows were notified."""
+    problems: list[str]
+    """Errors from AWS, one line each."""
+    complete: bool
+    """False when time ran out first."""
+
+
+# Reviews
+
+
+class Share(_Shape):
+    """A proportion with its confidence interval."""
+
+    total: Annotated[int, Field(alias="of")]
+    """The total."""
+    hits: int
+    """How many of the total."""
+    share: float | None
+    """`hits` / `of`; null when the total is 0."""
+    interval: tuple[float, float] | None
+    """The 95 % confidence interval; null when the total is 0."""
+
+    @classmethod
+    def of(cls, share: statistics.Share) -> Share:
+        """The shape of a share."""
+        value, interval = (share.value, share.interval) if share.n else (None, None)
+        return cls(total=share.n, hits=share.hits, share=value, interval=interval)
+
+
+class MalformedReview(_Shape):
+    """A stored object that is not a valid review."""
+
+    location: str
+    """Where it is."""
+    problem: str
+    """What is wrong with it."""
+
+
+class LoopFigures(_CamelShape):
+    """Human loops in the ledger that were created in the period."""
+
+    by_status: dict[str, int]
+    """Status → how many human loops."""
+    restarts: int
+    """How many were restarts of others."""
+    escalated: int
+    """How many were escalated."""
+
+
+class ReportResult(_CamelShape):
+    """A report that was written, with its main figures."""
+
+    file: str
+    """The HTML file."""
+    headline: str
+    """The result in one sentence."""
+    first: Annotated[str, Field(alias="from")]
+    """First day of the period."""
+    until: Annotated[str, Field(alias="to")]
+    """The day after the last day of the period."""
+    reviews: int
+    """How many reviews were read."""
+    overruled: Share
+    """Predicted fields that people changed."""
+    overruled_reviews: Share
+    """Reviews in which people changed a prediction."""
+    agreement: Share
+    """Fields that several people answered, all of them the same."""
+    malformed: list[MalformedReview]
+    """Objects that are not valid reviews. The figures leave them out."""
+    loops: LoopFigures | None
+    """Human loops of the stage; null with `--source`."""
+
+
+class LeftOutReview(_Shape):
+    """A review that is not in the manifest."""
+
+    review: str
+    """Where the review is."""
+    reason: str
+    """Why it is not in the manifest."""
+
+
+class ManifestResult(_CamelShape):
+    """A manifest that was written."""
+
+    file: str | None
+    """The manifest; null when no review could be exported."""
+    lines: int
+    """How many lines the manifest has."""
+    classes: list[str]
+    """The labels, in the order of their IDs."""
+    left_out: list[LeftOutReview]
+    """Reviews that are not in the manifest."""
+
+
+class SmokeResult(RootModel[list[Check]]):
+    """The checks of the smoke test. The exit status is 1 when one failed."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+SHAPES: Mapping[str, type[BaseModel]] = {
+    "publish": PublishResult,
+    "plan": PlanResult,
+    "rollback": PublishResult,
+    "outputs": OutputsResult,
+    "status": StatusResult,
+    "destroy": DestroyResult,
+    "loops list": LoopList,
+    "loops show": LoopStory,
+    "loops start": StartResult,
+    "loops restart": StartResult,
+    "loops stop": StopResult,
+    "loops close": LedgerRow,
+    "loops redrive": RedriveResult,
+    "loops reconcile": ReconcileResult,
+    "report": ReportResult,
+    "manifest": ManifestResult,
+    "smoke": SmokeResult,
+}
+"""Command → model of what it prints with `--output json`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,10 +13,11 @@ from pydantic.alias_generators import to_camel
 
 from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
-from docs.generate.reading import attribute_docs, plain_type, words_of
+from docs.generate.reading import attribute_docs, first_paragraph, plain_type, words_of
 from lambdas.loops.ledger import Loop, LoopStatus
 from lambdas.loops.ledger import Outcome as LoopOutcome
 from lambdas.reviews import record
+from lambdas.reviews.comparison.elements import element_of_kind
 from lambdas.reviews.record import (
     AnswerRecord,
     FieldRecord,
@@ -104,7 +107,10 @@ def review_record() -> str:
             ((code(word), meaning) for word, meaning in words_of(record, "Outcome").items()),
         )
     )
-    parts.append(f"Kinds of fields: {', '.join(map(code, get_args(Kind)))}.")
+    parts.append(
+        "## Kinds of fields\n\nThe fields of a custom task, by the crowd element that makes them:\n\n"
+        + table(["Kind", "Made by"], ((code(kind), _element(kind)) for kind in get_args(Kind)))
+    )
     parts.append(
         "A form's value that is one check box and nothing else is a `selection`: true or false. In any other value of a"
         " form each box stands as Textract writes its status, where it is among the words:"
@@ -193,6 +199,11 @@ def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     for name, kind in hive_columns(model).items():
         nested = re.sub(r"<.*>", "<struct>" if "struct" in kind else r"\g<0>", kind)
         yield code(name), code(nested), docs.get(name, "").replace("None", "null")
+
+
+def _element(kind: Kind) -> str:
+    module = sys.modules[element_of_kind(kind).__module__]
+    return first_paragraph(inspect.getdoc(module) or "")
 
 
 def _kind(annotation: Any) -> str:

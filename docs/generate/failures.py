@@ -18,13 +18,17 @@ def errors(definition: Mapping[str, Any]) -> str:
         definition: The machine in Amazon States Language.
     """
     retried = _retried(definition)
+    at_command_line = exceptions("workflow", "sandbox", root="AfterloopError")
     return "\n\n".join(
         [
             "# Errors",
             "## At the command line",
             "Each is told in one line on standard error, `error: …`, with exit status 1: what was wrong, where, what to"
             " do. Anything else is a bug, and shows its traceback.",
-            table(["Error", "Kind of", "What it means"], map(_row, exceptions("workflow"))),
+            table(
+                ["Error", "Kind of", "What it means"],
+                map(_row, at_command_line),
+            ),
             "## In an execution",
             "The name of an exception of a function is the error's name in Step Functions, in the message of the"
             " escalation, and in `loops show`. A step that meets one of those that pass by themselves is retried, with"

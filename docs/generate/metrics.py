@@ -26,7 +26,7 @@ def metrics(template: Mapping[str, Any]) -> str:
         if one["Type"] == "AWS::CloudWatch::Alarm"
     )  # fmt: skip
     docs = attribute_docs(Metric)
-    meanings = {metric.value: docs[metric.name] for metric in Metric}
+    meanings = {metric.value: docs.get(metric.name, "") for metric in Metric}
     return "\n\n".join(
         [
             "# Metrics and alarms",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import re
 import types
@@ -100,8 +101,13 @@ def first_paragraph(doc: str) -> str:
     return prose(doc.partition("\n\n")[0])
 
 
-def exceptions(package: str) -> list[ExceptionClass]:
-    """The public exceptions of a package of the project, in the order of modules and lines."""
+def exceptions(*packages: str, root: str = "") -> list[ExceptionClass]:
+    """The public exceptions of packages of the project, in the order of modules and lines.
+
+    Args:
+        packages: Names of packages, `lambdas`.
+        root: Only this class and what is made from it. By default, all exceptions.
+    """
     classes = [
         ExceptionClass(
             node.name,
@@ -109,14 +115,19 @@ def exceptions(package: str) -> list[ExceptionClass]:
             tuple(base.id if isinstance(base, ast.Name) else ast.unparse(base) for base in node.bases),
             first_paragraph(doc_of(node)),
         )
+        for package in packages
         for file, tree in trees(package)
         for node in tree.body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
-    known = {"Exception", "ValueError", "RuntimeError", "ImportError", "AfterloopError", "StartError"}
+    known = {root} if root else {one.__name__ for one in vars(builtins).values() if _is_exception(one)}
     while more := {one.name for one in classes if known & set(one.bases)} - known:
         known |= more
-    return [one for one in classes if known & set(one.bases)]
+    return [one for one in classes if one.name in known]
+
+
+def _is_exception(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Exception)
 
 
 def trees(package: str) -> Iterator[tuple[Path, ast.Module]]:

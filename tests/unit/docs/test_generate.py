@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from docs.generate import REFERENCE, data, metrics, settings
+from docs.generate import REFERENCE
 from docs.generate.__main__ import main, rendered
 from docs.generate.commands import commands
 from docs.generate.markdown import table
-from docs.generate.reading import attribute_docs, exceptions, section, words_of
-from lambdas.aws.metrics import Metric
-from lambdas.loops.ledger import Loop
-from lambdas.reviews import record
-from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
-from lambdas.reviews.summary import ReviewSummary
+from docs.generate.reading import exceptions, section
 from workflow import ROOT
 from workflow.stack.rendered import differing
 
@@ -54,32 +47,6 @@ def test_every_page_has_what_it_is_about(pages: dict[str, str]) -> None:
     assert "| `OutputTooLarge` | `ReviewError` |" in pages["errors.md"]
     assert "python deploy.py loops restart message-3301 --stage prod" in pages["messages.md"]
     assert "${Stage}" not in pages["messages.md"]
-
-
-@pytest.mark.parametrize("model", [model for _, model, _ in settings.MODELS])
-def test_every_setting_has_a_meaning(model: type[BaseModel]) -> None:
-    page = settings.settings()
-    for name in model.model_fields:
-        assert name == "name" or re.search(rf"^\| `{name}` \|.+\| [^|]*\w[^|]* \|$", page, re.MULTILINE), name
-
-
-@pytest.mark.parametrize(
-    "model", [ReviewRecord, AnswerRecord, FieldRecord, Vote, WorkerField, ReviewSummary, Loop]
-)
-def test_every_key_of_the_record_the_summary_and_the_ledger_has_a_meaning(model: type[BaseModel]) -> None:
-    told = attribute_docs(model)
-    assert [name for name in model.model_fields if not told.get(name)] == []
-
-
-def test_what_the_pages_explain_is_what_there_is(pages: dict[str, str]) -> None:
-    assert list(words_of(record, "Outcome")) == list(get_args(record.Outcome))
-    for key in data.ADDED:
-        assert f"| `$.{key}` |" in pages["state.md"], key
-
-
-def test_every_metric_is_counted_and_has_a_meaning() -> None:
-    assert {name for name, _ in metrics.metric_names()} >= set(Metric)
-    assert set(attribute_docs(Metric)) == {metric.name for metric in Metric}
 
 
 def test_a_page_that_differs_is_found(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:

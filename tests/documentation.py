@@ -41,7 +41,7 @@ from workflow import ROOT
 
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if path.parent.name != "reference"
 )
 """Every page that somebody wrote; those of the reference are written by the code."""

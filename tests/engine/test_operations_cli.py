@@ -302,7 +302,7 @@ def test_unpublished_stage_is_one_line_error(
     assert end.value.code == 1
     assert captured.err == (
         "error: stage nowhere is not published in us-east-1 (there is no stack afterloop-nowhere); "
-        "stages.toml: there is no stage 'nowhere'; it has dev, local\n"
+        "stages.toml: there is no stage 'nowhere'; the stages are dev, local\n"
     )
     with pytest.raises(SystemExit):
         deploy.main(["loops", "list", "--stage", "dev"])

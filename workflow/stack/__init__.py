@@ -6,3 +6,9 @@ ALIAS = "live"
 EMAILS_PER_TOPIC = 5
 """E-mail addresses from the settings that a topic can have. The number is fixed, because all stages have the same
 template. For more addresses, subscribe a mailing list."""
+
+PYTHON = "3.13"
+"""The Python that functions run on. The project itself runs on an older one as well."""
+
+ARCHITECTURE = "arm64"
+"""The processors that functions run on: cheaper than x86_64 for the same time."""

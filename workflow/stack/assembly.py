@@ -24,7 +24,7 @@ from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
 from workflow.parts.user_steps import shown
-from workflow.stack.functions import Function, function
+from workflow.stack.functions import Function, camel_case, function
 from workflow.stack.grants import Permission
 from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.permissions.declared import declared_for
@@ -201,9 +201,5 @@ def _with_functions(
                     "that was published with the workflow"
                 )
             names.setdefault(name, state_name)
-            named["FunctionName"] = "${" + _camel(name) + "Arn}"
+            named["FunctionName"] = "${" + camel_case(name) + "Arn}"
     return filled, names
-
-
-def _camel(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))

@@ -7,14 +7,17 @@ import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from workflow import ROOT
 from workflow.errors import WorkflowError
 from workflow.stack.dependencies import how_to_lock, unlocked
 from workflow.stack.grants import GRANTS, Permission
+from workflow.stack.settings_errors import explained
 
-__all__ = ["Function", "checked_permissions", "function", "requirements_of"]
+__all__ = ["Function", "camel_case", "checked_permissions", "function", "requirements_of"]
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,15 @@ class Function:
     """One Lambda function of the stack.
 
     Attributes:
-        name: in CamelCase; the logical id in the template, and the end of the function's name.
-        handler: where its code starts, from the root of the bundle: `lambdas.collect_review.handler`.
-        description: one line, for the Lambda console.
-        memory: in MB; CPU grows with it.
-        timeout: in seconds, always given: Lambda's own default is 3.
-        permissions: what the function declares beside its code that it may do.
-        requirements: the locked, hashed file of its own dependencies; None for the shared ones
-            (requirements/lambdas.txt), which it then shares a bundle with.
-        place: file and line of what it declares, for errors.
+        name: In CamelCase. The logical ID in the template, and the end of the function's name.
+        handler: The handler, from the root of the bundle: `lambdas.collect_review.handler`.
+        description: One line, for the Lambda console.
+        memory: In MB. CPU grows with it.
+        timeout: In seconds.
+        permissions: The permissions that it declares, in addition to writing its own logs.
+        requirements: The locked, hashed file of its own dependencies. None if it has only the shared ones
+            (requirements/lambdas.txt).
+        place: File and line of its declaration, for errors.
     """
 
     name: str
@@ -49,14 +52,14 @@ class Function:
 
     @property
     def revision_parameter(self) -> str:
-        """The stack parameter that changes with the function, so that a version of it is made."""
+        """The stack parameter that changes with the function, so that CloudFormation publishes a new version."""
         return f"{self.name}Revision"
 
 
 def function(name: str, root: Path = ROOT) -> Function:
-    """The function that `lambdas/<name>.py` or the folder `lambdas/<name>/` holds.
+    """Returns the function in `lambdas/<name>.py` or in the folder `lambdas/<name>/`.
 
-    Its module may say more about it in a literal (it is read, never run)::
+    Its module can declare more about it in a literal, which is read and never run::
 
         FUNCTION = {
             "memory": 1024,
@@ -67,34 +70,43 @@ def function(name: str, root: Path = ROOT) -> Function:
 
     A grant stands for permissions that several functions need (`workflow/stack/grants.py`).
 
-    The first line of the module's docstring is the description. A file `requirements.txt` in the folder,
-    or `lambdas/<name>.requirements.txt` beside the file, is what the function depends on.
+    The first line of the module's docstring is the description. The function's own dependencies are in
+    `requirements.txt` in the folder, or in `lambdas/<name>.requirements.txt` next to the file.
 
     Raises:
-        WorkflowError: there is no such function, Lambda cannot call it, its requirements are not locked, or what
-            it says about itself cannot be.
-        BundleError: its lock has a requirement without version or hash.
+        WorkflowError: There is no such function, Lambda cannot call its handler, its requirements are not
+            locked, or its declaration is invalid.
+        BundleError: Its lock has a requirement without a version or a hash.
     """
     source, module = _source_of(name, root)
     requirements = requirements_of(module, root)
-    tree = _parsed(source, root)
-    _expect_handler(tree, source.relative_to(root))
+    where = source.relative_to(root)
+    tree = _parsed(source, where)
+    _expect_handler(tree, where)
     _expect_lock(requirements, root)
-    declared = _declared(tree, source.relative_to(root))
+    node = next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
+    place = f"{where}, line {node.lineno}: FUNCTION" if node else str(where)
+    declared = _declared(node, place)
+    granted = (permission for grant in declared.grants for permission in GRANTS[grant])
     return Function(
-        name="".join(part.capitalize() for part in name.split("_")),
+        name=camel_case(name),
         handler=f"{module}.handler",
         description=(ast.get_docstring(tree) or name).partition("\n")[0],
-        memory=declared.get("memory", Function.memory),
-        timeout=declared.get("timeout", Function.timeout),
-        permissions=declared.get("permissions", ()),
+        memory=declared.memory,
+        timeout=declared.timeout,
+        permissions=(*granted, *declared.permissions),
         requirements=requirements if requirements.is_file() else None,
-        place=_place_of_declared(tree, source.relative_to(root)),
+        place=place,
     )
 
 
+def camel_case(name: str) -> str:
+    """Returns `CollectReview` for `collect_review`."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 def requirements_of(module: str, root: Path = ROOT) -> Path:
-    """Where the lock of a function's own dependencies is, or would be, by its module (`lambdas.<name>…`)."""
+    """Returns the path, existing or not, of the lock for the dependencies of a module (`lambdas.<name>…`)."""
     folder, name = root / "lambdas", module.split(".")[1]
     file = folder / f"{name}.py"
     return folder / f"{name}.requirements.txt" if file.is_file() else folder / name / "requirements.txt"
@@ -105,7 +117,7 @@ def _source_of(name: str, root: Path) -> tuple[Path, str]:
     folder = root / "lambdas"
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise WorkflowError(
-            f"{name!r} cannot name a function; use lower-case letters, digits and underscores"
+            f"{name!r} is not a valid name of a function; use lower-case letters, digits and underscores"
         )
     if (file := folder / f"{name}.py").is_file():
         return file, f"lambdas.{name}"
@@ -117,20 +129,20 @@ def _source_of(name: str, root: Path) -> tuple[Path, str]:
     ]
     close = get_close_matches(name, known, 1)
     raise WorkflowError(
-        f"there is no function {name!r}: {f'name {close[0]!r}, or ' if close else ''}write lambdas/{name}.py, "
-        f"or lambdas/{name}/handler.py, with `def handler(event, context):`"
+        f"there is no function {name!r}: {f'use {close[0]!r}, or ' if close else ''}write lambdas/{name}.py "
+        f"or lambdas/{name}/handler.py with `def handler(event, context):`"
     )
 
 
-def _parsed(source: Path, root: Path) -> ast.Module:
+def _parsed(source: Path, where: Path) -> ast.Module:
     try:
         return ast.parse(source.read_bytes(), str(source))
     except SyntaxError as error:
-        raise WorkflowError(f"{source.relative_to(root)}, line {error.lineno}: {error.msg}") from None
+        raise WorkflowError(f"{where}, line {error.lineno}: {error.msg}") from None
 
 
 def _expect_handler(tree: ast.Module, where: Path) -> None:
-    """A handler that Lambda can call: with the event and the context, by position."""
+    """Refuses a handler that Lambda cannot call with the event and the context, by position."""
     handlers = [
         node
         for node in tree.body
@@ -139,32 +151,32 @@ def _expect_handler(tree: ast.Module, where: Path) -> None:
     if not handlers:
         raise WorkflowError(f"{where}: defines no `handler`; write `def handler(event, context):`")
     match handlers[-1]:
-        case ast.FunctionDef(decorator_list=[], args=taken) as handler:
-            pass
         case (
-            ast.Assign(value=ast.Lambda(args=taken)) | ast.AnnAssign(value=ast.Lambda(args=taken)) as handler
-        ):
+            ast.FunctionDef(decorator_list=[], args=taken)
+            | ast.Assign(value=ast.Lambda(args=taken))
+            | ast.AnnAssign(value=ast.Lambda(args=taken))
+        ) as handler:
             pass
         case _:
-            return  # What a decorator makes of it, or a call returns, only a run can tell.
+            return  # Only a run shows what a decorator or a call returns.
     place = f"{where}, line {handler.lineno}: `handler`"
     most = len(taken.posonlyargs) + len(taken.args)
     least = most - len(taken.defaults)
     if least > 2 or (most < 2 and not taken.vararg):
-        wanted = least if least > 2 else most
+        count = least if least > 2 else most
         raise WorkflowError(
-            f"{place} takes {wanted or 'no'} argument{'' if wanted == 1 else 's'}, and Lambda calls it with two: "
+            f"{place} takes {count or 'no'} argument{'' if count == 1 else 's'}, but Lambda calls it with two: "
             "write `def handler(event, context):`"
         )
     for argument, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
         if default is None:
             raise WorkflowError(
-                f"{place} needs {argument.arg!r}, and Lambda calls it with two arguments alone: give it a default"
+                f"{place} needs {argument.arg!r}, but Lambda gives only the event and the context: add a default"
             )
 
 
 def _expect_lock(lock: Path, root: Path) -> None:
-    """What a function says that it depends on is locked: beside its `requirements.in` is a lock that has all of it."""
+    """Refuses a `requirements.in` without a lock that has all of it."""
     written = lock.with_suffix(".in")
     if not written.is_file():
         return
@@ -172,95 +184,60 @@ def _expect_lock(lock: Path, root: Path) -> None:
     how = f"lock it: {how_to_lock(shown)}"
     if not lock.is_file():
         raise WorkflowError(
-            f"{shown}: there is no {target} beside it, so that the bundle has none of it; {how}"
+            f"{shown}: {target} is missing, so the bundle would have no dependency in it; {how}"
         )
     if lacking := unlocked(written, lock):
         raise WorkflowError(f"{shown}: {target} does not have {', '.join(lacking)}; {how}")
 
 
-def _declared(tree: ast.Module, where: Path) -> dict[str, Any]:
-    """The literal `FUNCTION` of a module, checked."""
-    node = _declaration(tree)
+def _expect_grant(name: str) -> str:
+    if name not in GRANTS:
+        raise ValueError(f"there is no grant {name!r}; the grants are {', '.join(GRANTS)}")
+    return name
+
+
+class _Declaration(BaseModel):
+    """The literal `FUNCTION` of a module."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    memory: int = Field(default=Function.memory, ge=128, le=10_240, strict=True)
+    """The memory in MB."""
+    timeout: int = Field(default=Function.timeout, ge=1, le=900, strict=True)
+    """The timeout in seconds."""
+    permissions: tuple[Permission, ...] = ()
+    """A list of `{"actions": [...], "resources": [...]}`."""
+    grants: tuple[Annotated[str, AfterValidator(_expect_grant)], ...] = ()
+    """A list of names."""
+
+
+def _declared(node: ast.stmt | None, place: str) -> _Declaration:
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-        return {}
-    place = _place_of_declared(tree, where)
+        return _Declaration()
     try:
-        declared = ast.literal_eval(node.value)
+        return _Declaration.model_validate(ast.literal_eval(node.value))
+    except ValidationError as error:
+        raise WorkflowError(f"{place}: {explained(error, _Declaration)}") from None
     except ValueError:
-        raise WorkflowError(f"{place}: must be a literal dictionary: it is read, not run") from None
-    return _checked(declared, place)
-
-
-def _declaration(tree: ast.Module) -> ast.stmt | None:
-    return next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
-
-
-def _place_of_declared(tree: ast.Module, where: Path) -> str:
-    node = _declaration(tree)
-    return f"{where}, line {node.lineno}: FUNCTION" if node else str(where)
-
-
-def _checked(declared: Any, place: str) -> dict[str, Any]:
-    if not isinstance(declared, dict):
-        raise WorkflowError(f"{place}: must be a dictionary")
-    if unknown := declared.keys() - {"memory", "timeout", "permissions", "grants"}:
-        raise WorkflowError(
-            f"{place}: unknown key {min(unknown)!r}; the keys are memory, timeout, permissions, grants"
-        )
-    for key, low, high, unit in (("memory", 128, 10_240, "MB"), ("timeout", 1, 900, "seconds")):
-        value = declared.get(key, low)
-        if type(value) is not int or not low <= value <= high:
-            raise WorkflowError(f"{place}: {key} must be {low} to {high} {unit}, not {value!r}")
-    own = checked_permissions(declared.get("permissions", []), place)
-    return {**declared, "permissions": (*_granted(declared.get("grants", []), place), *own)}
-
-
-def _granted(names: Any, place: str) -> tuple[Permission, ...]:
-    if not isinstance(names, list | tuple):
-        raise WorkflowError(f"{place}: grants must be a list of names")
-    for name in names:
-        if name not in GRANTS:
-            raise WorkflowError(f"{place}: there is no grant {name!r}; there are {', '.join(GRANTS)}")
-    return tuple(permission for name in names for permission in GRANTS[name])
+        raise WorkflowError(f"{place}: must be a literal dictionary: it is read and never run") from None
 
 
 def checked_permissions(declared: Any, place: str) -> tuple[Permission, ...]:
-    """Permissions that a person wrote: a list of `{"actions": [...], "resources": [...]}`.
+    """Returns the permissions in a list of `{"actions": [...], "resources": [...]}`.
 
     Raises:
-        WorkflowError: it is not; says where (`place`) and what a permission is.
+        WorkflowError: The list is invalid. The message names the place.
     """
-    if not isinstance(declared, list | tuple):
-        raise WorkflowError(f"{place}: permissions must be a list")
-    for permission in declared:
-        if not isinstance(permission, dict) or permission.keys() != {"actions", "resources"}:
-            raise WorkflowError(
-                f'{place}: a permission is {{"actions": [...], "resources": [...]}}, not {permission!r}'
-            )
-        for key, pattern in _IAM_PATTERNS.items():
-            values = permission[key]
-            if not isinstance(values, list | tuple) or not values:
-                raise WorkflowError(f"{place}: {key} must be a list that is not empty, not {values!r}")
-            for value in values:
-                if not isinstance(value, str) or not re.fullmatch(pattern, value):
-                    raise WorkflowError(f"{place}: {value!r} is none of IAM's {key}")
-    return tuple(
-        Permission(tuple(permission["actions"]), tuple(permission["resources"])) for permission in declared
-    )
-
-
-_IAM_PATTERNS = {
-    "actions": r"[a-z0-9-]+:[A-Za-z*]+",
-    "resources": r"(arn:|\$\{[A-Za-z0-9:.]+\}).*|\*",
-}
+    try:
+        return TypeAdapter(tuple[Permission, ...]).validate_python(declared)
+    except ValidationError as error:
+        raise WorkflowError(f"{place}: {explained(error, Permission)}") from None
 
 
 def _assigns(node: ast.stmt, name: str) -> bool:
-    targets = (
-        node.targets
-        if isinstance(node, ast.Assign)
-        else [node.target]
-        if isinstance(node, ast.AnnAssign)
-        else []
-    )
-    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+    match node:
+        case ast.Assign(targets=targets):
+            return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+        case ast.AnnAssign(target=ast.Name(id=target)):
+            return target == name
+    return False

@@ -1,59 +1,75 @@
-"""Permissions that several functions need, by name: `"grants": ["start_loop"]` in a function's `FUNCTION`.
+"""Permissions of functions, and grants: permissions that several functions need, under one name.
 
-A function's declaration is read without importing it, so it can name a list and not build one. What stands here is
-resolved when the stack is assembled.
+A function names a grant in its declaration: `"grants": ["start_loop"]`. The declaration is read without importing the
+function, so it can hold a name but cannot build a list.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["GRANTS", "Permission"]
 
-
-@dataclass(frozen=True)
-class Permission:
-    """What a function may do beside writing its own logs.
-
-    Actions are IAM's (`s3:GetObject`); resources are ARNs, in which what CloudFormation's Fn::Sub knows may
-    stand: `${LedgerTable.Arn}`, `arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:reviews`.
-    """
-
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
+Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z*]+$")]
+Resource = Annotated[str, Field(pattern=r"^((arn:|\$\{[A-Za-z0-9:.]+\}).*|\*)$")]
 
 
-_WAITING_WORKFLOWS = Permission(
-    # Any workflow of the account may wait; IAM checks the state machine that the token belongs to.
-    ("states:SendTaskFailure", "states:SendTaskSuccess"),
-    ("arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*",),
+class Permission(BaseModel):
+    """Actions that are allowed on resources."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    actions: tuple[Action, ...] = Field(min_length=1)
+    """IAM actions, such as s3:GetObject."""
+    resources: tuple[Resource, ...] = Field(min_length=1)
+    """ARNs, which can hold `${…}` for Fn::Sub: `${LedgerTable.Arn}`, `arn:${AWS::Partition}:sns:…`; or `*`."""
+
+
+_ANSWER_WAITING_WORKFLOWS = Permission(
+    # Any workflow of the account can wait. IAM checks the state machine that the token belongs to.
+    actions=("states:SendTaskFailure", "states:SendTaskSuccess"),
+    resources=("arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*",),
 )
 
 GRANTS: dict[str, tuple[Permission, ...]] = {
-    # lambdas/loops/starting.py: starts a loop, starts it again, or goes on with a start that was left unfinished.
+    # lambdas/loops/starting.py: starts a loop, restarts it, or resumes an unfinished start.
     "start_loop": (
         Permission(
-            ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-            ("${LedgerTable.Arn}",),
+            actions=("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            resources=("${LedgerTable.Arn}",),
         ),
-        Permission(("s3:GetObject",), ("${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*")),
-        Permission(("s3:PutObject",), ("${ReviewBucket.Arn}/predictions/*",)),
-        Permission(("sagemaker:StartHumanLoop",), ("${FlowDefinitions}",)),
-        Permission(("sagemaker:DescribeHumanLoop",), ("${HumanLoops}",)),
-        Permission(("textract:AnalyzeDocument", "rekognition:DetectModerationLabels"), ("*",)),
-        # A request may name a version of the document; Textract and Rekognition read with the caller's permissions.
-        Permission(("s3:GetObject", "s3:GetObjectVersion"), ("${DocumentBuckets}/*",)),
-        # Where there is nothing to wait for, a waiting workflow is told at once.
-        Permission(("s3:GetObject",), ("${ReviewBucket.Arn}/reviews/*",)),
-        _WAITING_WORKFLOWS,
+        Permission(
+            actions=("s3:GetObject",),
+            resources=("${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"),
+        ),
+        Permission(actions=("s3:PutObject",), resources=("${ReviewBucket.Arn}/predictions/*",)),
+        Permission(actions=("sagemaker:StartHumanLoop",), resources=("${FlowDefinitions}",)),
+        Permission(actions=("sagemaker:DescribeHumanLoop",), resources=("${HumanLoops}",)),
+        Permission(
+            actions=("textract:AnalyzeDocument", "rekognition:DetectModerationLabels"), resources=("*",)
+        ),
+        # Textract and Rekognition read the document, or a version of it, with the caller's permissions.
+        Permission(
+            actions=("s3:GetObject", "s3:GetObjectVersion"),
+            resources=("${DocumentBuckets}/*",),
+        ),
+        # If the loop has already ended, the waiting workflow gets its answer at once.
+        Permission(actions=("s3:GetObject",), resources=("${ReviewBucket.Arn}/reviews/*",)),
+        _ANSWER_WAITING_WORKFLOWS,
     ),
     # lambdas/loops/waiting.py: answers the workflows that wait for a loop.
     "answer_waiting": (
         Permission(
-            ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"), ("${LedgerTable.Arn}",)
+            actions=("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+            resources=("${LedgerTable.Arn}",),
         ),
-        Permission(("s3:GetObject",), ("${ReviewBucket.Arn}/reviews/*", "${ReviewBucket.Arn}/predictions/*")),
-        _WAITING_WORKFLOWS,
+        Permission(
+            actions=("s3:GetObject",),
+            resources=("${ReviewBucket.Arn}/reviews/*", "${ReviewBucket.Arn}/predictions/*"),
+        ),
+        _ANSWER_WAITING_WORKFLOWS,
     ),
 }
-"""Name → what it permits."""
+"""Grant → its permissions."""

@@ -1,4 +1,7 @@
-"""Validation problems of settings in one line: `key: what is wrong. What the value is.`"""
+"""Pydantic's validation problems in one line: `key: what is wrong. What the key means.`
+
+Used for stage settings (TOML), and for what a person declares in Python.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def explained(error: ValidationError, model: type[BaseModel], key: str = "") -> 
     Args:
         error: Pydantic's error.
         model: The model that it validated.
-        key: Where in the stage the model's table is; empty for the stage itself.
+        key: The key of the model itself; empty if it is the whole document.
     """
     # A list whose items are all invalid is also reported as too short.
     problems = [one for one in error.errors() if not (one["type"] == "too_short" and one["input"])]
@@ -44,21 +47,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _text(problem: Any, model: type[BaseModel], at: str) -> str:
     key = _key(at, *problem["loc"])
-    model, meaning = _field_at(model, problem["loc"])
-    match problem["type"]:
-        case "extra_forbidden":
-            keys = [field for field in model.model_fields if field != "name"]
-            close = did_you_mean(str(problem["loc"][-1]), keys)
-            return f"{key}: there is no such key{close or '; the keys are ' + ', '.join(keys)}"
-        case "missing":
-            return f"{key}: is missing. {meaning}"
-        case "value_error":
-            message = problem["msg"].removeprefix("Value error, ")
-            return f"{key}: {message}" if key else message
-        case "string_pattern_mismatch":
-            return f"{key}: {problem['input']!r} is invalid. {meaning}"
-        case _:
-            return f"{key}: {_words(problem['msg'])}, not {problem['input']!r}. {meaning}"
+    return f"{key}: {_wrong(problem, model)}" if key else _wrong(problem, model)
 
 
 def _key(*location: Any) -> str:
@@ -67,9 +56,27 @@ def _key(*location: Any) -> str:
     return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in parts)
 
 
-def _words(message: str) -> str:
-    message = re.sub(r"^(Input|Tuple|String) | after validation.*|, (unable|got) .*", "", message)
-    return message.replace("an object", "a table")
+def _wrong(problem: Any, model: type[BaseModel]) -> str:
+    model, meaning = _field_at(model, problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            keys = [field for field in model.model_fields if field != "name"]
+            close = did_you_mean(str(problem["loc"][-1]), keys)
+            return f"there is no such key{close or '; the keys are ' + ', '.join(keys)}"
+        case "missing":
+            wrong = "is missing"
+        case "value_error":
+            return str(problem["msg"].removeprefix("Value error, "))
+        case "string_pattern_mismatch":
+            wrong = f"{problem['input']!r} is invalid"
+        case _:
+            # Messages speak of Python or JSON, and of the value before and after validation.
+            pattern = r"^(Input|Tuple|String) | or instance of \w+| after validation.*|, (unable|got) .*"
+            words = (
+                re.sub(pattern, "", problem["msg"]).replace("an object", "a table").replace("tuple", "list")
+            )
+            wrong = f"{words}, not {problem['input']!r}"
+    return f"{wrong}. {meaning}" if meaning else wrong
 
 
 def _field_at(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[type[BaseModel], str]:
@@ -77,10 +84,9 @@ def _field_at(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[type[B
     meaning = ""
     for part in location:
         if field := model.model_fields.get(str(part)):
-            meaning = field.description or ""
+            meaning = field.description or "See docs/reference/settings.md."
             model = next(_models_in(field.annotation), model)
-    sentence = " ".join(meaning.split()).partition(". ")[0].removesuffix(".")
-    return model, f"{sentence}." if sentence else "See docs/reference/settings.md."
+    return model, re.sub(r"\. .*", ".", " ".join(meaning.split()))
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from troposphere import GetAtt, Join, Ref, Sub, Template, awslambda, iam
 
-from workflow.stack import ALIAS
+from workflow.stack import ALIAS, ARCHITECTURE, PYTHON
 from workflow.stack.functions import Function
 from workflow.stack.template.names import version_of
 from workflow.stack.template.policies import allow, declared, policy, trust
 from workflow.stack.template.tags import kept_logs, tags
 
 __all__ = ["add_function", "add_version"]
-
-RUNTIME = "python3.13"
-
-ARCHITECTURE = "arm64"
 
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
 
@@ -62,7 +58,7 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
             DependsOn=[log_group.title],
             FunctionName=Sub(f"afterloop-${{Stage}}-{name}"),
             Description=function.description,
-            Runtime=RUNTIME,
+            Runtime=f"python{PYTHON}",
             Architectures=[ARCHITECTURE],
             Handler=function.handler,
             Code=awslambda.Code(S3Bucket=Ref("ArtifactBucket"), S3Key=Ref(function.key_parameter)),

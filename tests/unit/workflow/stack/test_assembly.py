@@ -89,7 +89,7 @@ def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_pa
         _assembled(tmp_path, step)
     assert "state 'X' (" in str(refusal.value)
     assert "post_review.py:3)" in str(refusal.value)
-    assert "name 'collect_review', or" in str(refusal.value)
+    assert "use 'collect_review', or" in str(refusal.value)
 
 
 def test_what_is_wrong_with_functions_is_told_of_each(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ completed = [LambdaStep(name, parameters={"FunctionName": name, "Payload": {}}) 
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, steps, root)
     blame, praise = str(refusal.value).splitlines()
-    assert "lambdas/blame.requirements.in: there is no lambdas/blame.requirements.txt beside it" in blame
+    assert "lambdas/blame.requirements.in: lambdas/blame.requirements.txt is missing" in blame
     assert "lambdas/praise.py, line 1: `handler` takes 1 argument" in praise
 
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path:
         ('permissions = {"Cuont it": []}', "no such step"),
         (
             'permissions = {"Count it": [{"actions": ["everything"], "resources": ["*"]}]}',
-            "none of IAM's actions",
+            "0.actions.0: 'everything' is invalid. IAM actions",
         ),
         ("permissions = []", "must be a dictionary"),
     ],

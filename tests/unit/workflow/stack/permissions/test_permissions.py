@@ -572,7 +572,7 @@ def test_unknown_permission_is_refused_with_what_to_declare(state: dict[str, Any
 def test_declared_permissions_are_added_to_derived_ones() -> None:
     state = task("aws-sdk:athena:startQueryExecution", {"WorkGroup": "w"})
     bucket = "arn:aws:s3:::results/*"
-    found = granted(state, declared={"Step": [Permission(("s3:PutObject",), (bucket,))]})
+    found = granted(state, declared={"Step": [Permission(actions=("s3:PutObject",), resources=(bucket,))]})
     assert found == {
         bucket: {"s3:PutObject"},
         HERE % ("athena", "workgroup/w"): {"athena:StartQueryExecution"},
@@ -581,7 +581,7 @@ def test_declared_permissions_are_added_to_derived_ones() -> None:
 
 def test_step_of_an_unknown_service_gets_what_is_declared() -> None:
     state = task("ecs:runTask.sync", {"TaskDefinition": "t"})
-    permissions = [Permission(("ecs:RunTask",), ("arn:aws:ecs:*:*:task-definition/t:*",))]
+    permissions = [Permission(actions=("ecs:RunTask",), resources=("arn:aws:ecs:*:*:task-definition/t:*",))]
     assert granted(state, declared={"Step": permissions}) == {
         "arn:aws:ecs:*:*:task-definition/t:*": {"ecs:RunTask"}
     }

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.workflow.stack.small_project import HASH, OWN_LOCK
+from workflow.errors import WorkflowError
+from workflow.stack.functions import Function, function
+from workflow.stack.grants import GRANTS, Permission
+
+
+@pytest.mark.parametrize(
+    ("written", "lock", "message"),
+    [
+        ("pandas\n", None, "lambdas/tell.requirements.txt is missing, so the bundle would"),
+        ("# none yet\n", None, "lambdas/tell.requirements.txt is missing, so the bundle would"),
+        ("Some.Thing\nPandas[fast] >= 2 # new\n", "some-thing==1", "does not have Pandas[fast] >= 2;"),
+        ("some_thing>=2\nother\n", "some-thing==1", "does not have some_thing>=2, other;"),
+    ],
+)
+def test_unlocked_requirements_are_refused(
+    project: Path, written: str, lock: str | None, message: str
+) -> None:
+    (project / "lambdas/tell.requirements.in").write_text(written)
+    if lock:
+        (project / "lambdas/tell.requirements.txt").write_text(f"{lock} {HASH}\n")
+    with pytest.raises(WorkflowError) as refusal:
+        function("tell", project)
+    assert str(refusal.value).startswith("lambdas/tell.requirements.in: ")
+    assert message in str(refusal.value)
+    assert str(refusal.value).endswith(f"; lock it: python -m uv pip compile --generate-hashes {OWN_LOCK}")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Some.Thing[more]>=1,<2  # why\n",
+        "-r other.in\n--find-links here\n./wheel.whl\nsome_thing",
+        "colorama; sys_platform == 'win32'\n",
+        "some-thing\\\n  >=1",
+    ],
+)
+def test_locked_requirements_are_accepted(project: Path, written: str) -> None:
+    (project / "lambdas/tell.requirements.in").write_text(written)
+    (project / "lambdas/tell.requirements.txt").write_text(f"some-thing==1.2 {HASH}\n")
+    assert function("tell", project).requirements
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (
+            "def handler(event): ...",
+            "takes 1 argument, but Lambda calls it with two: write `def handler(event, con",
+        ),
+        ("def handler(): ...", "takes no arguments, but"),
+        ("def handler(*, event=None): ...", "takes no arguments, but"),
+        ("def handler(event, context, more): ...", "takes 3 arguments, but"),
+        ("def handler(a, b, c, *more): ...", "takes 3 arguments, but"),
+        ("handler = lambda event: 1", "takes 1 argument, but"),
+        ("def handler(event, context): ...\ndef handler(event): ...", "takes 1 argument, but"),
+        (
+            "def handler(event, context, *, table): ...",
+            "needs 'table', but Lambda gives only the event and the context: add a default",
+        ),
+    ],
+)
+def test_handler_that_lambda_cannot_call_is_refused(project: Path, handler: str, message: str) -> None:
+    (project / "lambdas/ask.py").write_text(f"{handler}\n")
+    line = len(handler.splitlines())
+    with pytest.raises(WorkflowError) as refusal:
+        function("ask", project)
+    assert str(refusal.value).startswith(f"lambdas/ask.py, line {line}: `handler` {message}")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "def handler(event, context): ...",
+        "def handler(event, context, /, table=None, *, more=1, **rest): ...",
+        "def handler(*_): ...",
+        "def handler(event, *_): ...",
+        "def handler(event, context=None): ...",
+        "@wrapped\ndef handler(event): ...",
+        "handler = lambda event, context: 1",
+        "handler = App().run",
+        "handler: object = made(by=3)",
+        "def handler(event): ...\nhandler = wrapped(handler)",
+    ],
+)
+def test_handler_that_lambda_can_perhaps_call_is_accepted(project: Path, handler: str) -> None:
+    (project / "lambdas/ask.py").write_text(f"{handler}\n")
+    assert function("ask", project).handler == "lambdas.ask.handler"
+
+
+def test_function_has_what_its_module_declares(project: Path) -> None:
+    (project / "lambdas/ask.py").write_text(
+        '"""Asks.\n\nAnd more."""\n'
+        'FUNCTION = {"memory": 1024, "timeout": 60, "permissions": [\n'
+        '    {"actions": ["sns:Publish"], "resources": ["arn:aws:sns:*:*:a", "${LedgerTable.Arn}"]}]}\n'
+        "handler = print\n"
+    )
+    assert function("ask", project) == Function(
+        name="Ask",
+        handler="lambdas.ask.handler",
+        description="Asks.",
+        memory=1024,
+        timeout=60,
+        permissions=(
+            Permission(actions=("sns:Publish",), resources=("arn:aws:sns:*:*:a", "${LedgerTable.Arn}")),
+        ),
+    )
+
+
+def test_grant_adds_its_permissions(project: Path) -> None:
+    (project / "lambdas/ask.py").write_text(
+        'FUNCTION = {"grants": ["start_loop"], "permissions": [{"actions": ["sns:Publish"], "resources": ["*"]}]}\n'
+        "def handler(event, context): ...\n"
+    )
+    assert function("ask", project).permissions == (
+        *GRANTS["start_loop"],
+        Permission(actions=("sns:Publish",), resources=("*",)),
+    )
+
+
+ANY = '"resources": ["*"]'
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ("dict()", "must be a literal dictionary: it is read and never run"),
+        ("[]", "should be a valid dictionary, not []"),
+        ('{"memroy": 1}', "memroy: there is no such key; did you mean 'memory'?"),
+        ('{"x": 1}', "x: there is no such key; the keys are memory, timeout, permissions, grants"),
+        (
+            '{"grants": ["start"]}',
+            "grants.0: there is no grant 'start'; the grants are start_loop, answer_waiting",
+        ),
+        ('{"grants": "start_loop"}', "grants: should be a valid list, not 'start_loop'. A list of names."),
+        ('{"memory": 64}', "memory: should be greater than or equal to 128, not 64. The memory in MB."),
+        ('{"timeout": True}', "timeout: should be a valid integer, not True. The timeout in seconds."),
+        (
+            '{"timeout": 901}',
+            "timeout: should be less than or equal to 900, not 901. The timeout in seconds.",
+        ),
+        ('{"permissions": {}}', "permissions: should be a valid list, not {}. A list of `{"),
+        (
+            '{"permissions": [{"actions": ["a:B"]}]}',
+            "permissions.0.resources: is missing. ARNs, which can hold",
+        ),
+        (
+            f'{{"permissions": [{{"actions": [], {ANY}}}]}}',
+            "actions: should have at least 1 item, not []. IAM actions",
+        ),
+        (
+            f'{{"permissions": [{{"actions": ["Get"], {ANY}}}]}}',
+            "actions.0: 'Get' is invalid. IAM actions, such as s3",
+        ),
+        (
+            '{"permissions": [{"actions": ["a:B"], "resources": ["t"]}]}',
+            "permissions.0.resources.0: 't' is invalid.",
+        ),
+    ],
+)
+def test_invalid_declaration_is_refused(project: Path, declared: str, message: str) -> None:
+    (project / "lambdas/ask.py").write_text(f"FUNCTION = {declared}\ndef handler(event, context): ...\n")
+    with pytest.raises(WorkflowError) as refusal:
+        function("ask", project)
+    assert str(refusal.value).startswith("lambdas/ask.py, line 1: FUNCTION: ")
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", r"lambdas/ask\.py: defines no `handler`; write `def handler\(event, context\):`"),
+        ("def handler(:\n", r"lambdas/ask\.py, line 1: "),
+    ],
+)
+def test_file_that_is_not_a_function_is_refused(project: Path, text: str, message: str) -> None:
+    (project / "lambdas/ask.py").write_text(text)
+    with pytest.raises(WorkflowError, match=message):
+        function("ask", project)
+
+
+@pytest.mark.parametrize("name", ["nobody", "../secrets", "Ask", ""])
+def test_unknown_function_is_refused_with_the_file_to_write(project: Path, name: str) -> None:
+    with pytest.raises(WorkflowError, match=rf"lambdas/{name}\.py|is not a valid name"):
+        function(name, project)

@@ -1,8 +1,11 @@
-"""The whole state machine on one page: claim → route → branch → record → yours → who waits is answered.
+"""The whole state machine on one page.
 
-Its input is the status-change event, untouched; each step adds its result beside it (`$.claim`,
-`$.review`, …), so that the console shows for every step what it was given and what it added. A
-completed review passes four states and one function before the user's own steps.
+Every execution takes the same path: claim the status change, route by status, run the branch, run the user's steps,
+answer waiting workflows. Each step retries transient errors; any other error leads to the failed end.
+
+The input is the status-change event and stays untouched. Each step adds its result next to it (`$.claim`, `$.review`,
+…), so the console shows the input and the output of every step. A completed review passes four states and one
+function before the user's own steps.
 """
 
 from __future__ import annotations
@@ -27,57 +30,62 @@ POST_REVIEW = Path(__file__).with_name("post_review.py")
 
 
 def build_definition(post_review: Path = POST_REVIEW) -> dict[str, Any]:
-    """The machine as Amazon States Language.
+    """The machine in Amazon States Language.
 
-    Functions of `lambdas/` are named in it by their file or folder; `workflow/stack/assembly.py` makes placeholders of
-    them, and the template fills in what stands in `${…}`.
+    The definition names functions of `lambdas/` by their file or folder. `workflow/stack/assembly.py` replaces these
+    names with placeholders, and the stack fills in every `${…}`.
 
     Args:
         post_review: The file with the user's steps: the lists `completed`, `failed` and `stopped`.
 
     Raises:
-        WorkflowError: The user's file has no such lists of steps, or the steps do not make a machine.
+        WorkflowError: The file has no such lists of steps, or the steps do not form a valid machine.
     """
     return render(build_machine(post_review))
 
 
 def render(machine: Chain) -> dict[str, Any]:
-    """The machine of chained steps as Amazon States Language."""
+    """The chained steps in Amazon States Language."""
     return definition(machine, comment="Afterloop: what happens after a human loop ends")
 
 
 def build_machine(post_review: Path = POST_REVIEW) -> Chain:
-    """The machine as chained steps, from its first. The file is run at each call: steps cannot be chained twice."""
+    """The machine as chained steps. Each call runs the user's file again, because steps cannot be chained twice."""
     steps = load(post_review)
+
+    # The failed end. A failed execution stays visible in the console, raises an alarm and can be redriven.
     failed_end = Fail("Failed", error_path="$.failure.error", cause_path="$.failure.reason")
     give_back = give_claim_back(after=failed_end)
     escalate = escalate_failed_step(give_claim_back=give_back)
     Chain([escalate, give_back, failed_end])
 
-    unclaimed = escalate_unreadable_event(
-        failed=(not_taken := Fail("Not taken", error_path="$.failure.error", cause_path="$.failure.reason"))
-    )
+    # An event that cannot be claimed has its own failed end: there is no claim to release.
+    not_taken = Fail("Not taken", error_path="$.failure.error", cause_path="$.failure.reason")
+    unclaimed = escalate_unreadable_event(failed=not_taken)
     Chain([unclaimed, not_taken])
 
+    # A status that A2I may add one day must not be dropped silently.
     unknown = Pass(
         "Unknown status",
-        comment="A2I is not known to send it. A person should look, and nothing is dropped.",
+        comment="Not a documented status of A2I events. The workflow escalates the event instead of dropping it.",
         query_language="JSONata",
         assign={FAILED_STEP: "Route by status"},
         output="{% $merge([$states.input, {'failure': {'Error': 'UnknownStatus', 'Cause':"
-        " 'The event says humanLoopStatus ' & $states.input.detail.humanLoopStatus"
-        " & ', and the workflow knows Completed, Failed and Stopped.'}}]) %}",
+        " 'The humanLoopStatus of the event is ' & $states.input.detail.humanLoopStatus"
+        " & '; the workflow handles Completed, Failed and Stopped.'}}]) %}",
     )
     unknown.next(escalate)
 
-    route = Choice("Route by status")
+    # The user's steps run after the outcome is recorded, and a waiting workflow is answered even if they fail.
     ending = workflow_waiting(failed=escalate)
     anyway = answer_anyway(escalate=escalate)
-    yours = {branch: followed_by(ending, steps[branch], failed=anyway) for branch in steps}
+    then = {branch: followed_by(ending, steps[branch], failed=anyway) for branch in steps}
+
+    route = Choice("Route by status")
     branches = {
-        "Completed": Chain([completed(failed=escalate), yours["completed"]]),
-        "Failed": failed_loop(failed=escalate, escalated=yours["failed"]),
-        "Stopped": stopped(failed=escalate, after=yours["stopped"]),
+        "Completed": Chain([completed(failed=escalate), then["completed"]]),
+        "Failed": failed_loop(failed=escalate, escalated=then["failed"]),
+        "Stopped": stopped(failed=escalate, after=then["stopped"]),
     }
     for status, branch in branches.items():
         route.add_choice(ChoiceRule.StringEquals(variable="$.detail.humanLoopStatus", value=status), branch)
@@ -85,7 +93,8 @@ def build_machine(post_review: Path = POST_REVIEW) -> Chain:
 
     claim = claim_status_change(
         already_handled=Succeed(
-            "Already handled", comment="Another delivery of this status change was, or is, worked on."
+            "Already handled",
+            comment="Another execution is processing this status change, or has already processed it.",
         ),
         unreadable=unclaimed,
     )

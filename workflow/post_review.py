@@ -1,14 +1,13 @@
-"""YOURS: the steps that come after each branch's own.
+"""YOUR FILE: the steps that run after each branch of the workflow.
 
-A list a branch, of steps of the `stepfunctions` SDK (from `workflow.steps`). They run in order, after the
-outcome was recorded, and see the whole state: the event (`$.detail…`), and on Completed
-`$.review` (its `location` in the review bucket, and the figures of the comparison). What hangs on a step
-follows by itself: the permission, the function with its role and bundle (for a function of `lambdas/`), the graph,
-the plan.
+Each list below holds steps from `workflow.steps`, the classes of the `stepfunctions` SDK. They run in order, after the
+workflow has recorded the outcome, and can read the whole state: the event (`$.detail…`) and, after Completed,
+`$.review` (the `location` of the review in the review bucket, and the figures of the comparison). The IAM permissions
+of a step, the deployment of a function in `lambdas/`, the graph and the plan follow from the step itself.
 
-A step that fails is retried, then escalated by its name; the stored review stays as it is, and a workflow that
-waits for it (`HumanReview`) still gets it. A Choice may lead to further steps; wherever they end, the workflow goes
-on with its own ending (what follows the Choice in the list is its default). See docs/ for a tutorial.
+A failed step is retried and then escalated under its name. The stored review does not change, and a workflow that waits
+for it (`HumanReview`) still gets its answer. A Choice can lead to further steps; its default is the next step in the
+list. Wherever your steps end, the workflow continues with its own ending. docs/tutorial.md adds a first step.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from typing import Any
 from workflow.steps import State
 
 completed: list[State] = []
-"""After **Record review**."""
+"""Steps after **Record review**."""
 
 failed: list[State] = []
-"""After **Record escalation**: the loop failed for good. Not after a restart: the next attempt ends for itself."""
+"""Steps after **Record escalation**: the loop failed and is not restarted. They do not run after a restart."""
 
 stopped: list[State] = []
-"""After **Record stop**."""
+"""Steps after **Record stop**."""
 
 permissions: dict[str, list[dict[str, Any]]] = {}
-"""For a step that does not say on what it acts (a table whose name comes from the state, say): its name → what it may
-do, such as `{"Count it": [{"actions": ["dynamodb:UpdateItem"], "resources": ["arn:aws:dynamodb:…:table/counts"]}]}`."""
+"""Permissions of steps whose resources cannot be derived, such as a table whose name comes from the state:
+`{"Count it": [{"actions": ["dynamodb:UpdateItem"], "resources": ["arn:aws:dynamodb:…:table/counts"]}]}`."""

@@ -54,7 +54,7 @@ _WHEN = {
             **sample.event(humanLoopName=None),
             "failure": {
                 "Error": "States.QueryEvaluationError",
-                "Cause": "The event has no text at $.detail.humanLoopName.",
+                "Cause": "The event has no string at $.detail.humanLoopName.",
             },
         },
     ),

@@ -1,4 +1,4 @@
-"""Where a step was made: the line of the user's file, for errors that name it."""
+"""The line of the user's file that made a step, for error messages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from workflow.asl.reach import everything
 from workflow.asl.sdk import Block
 
-__all__ = ["caller", "made_at", "name_of", "places", "readable"]
+__all__ = ["caller", "made_at", "name_of", "places", "readable", "shown_path"]
 
 
 def places(start: Any) -> dict[str, str]:
-    """Say where the states of a machine were made.
+    """The places where the states of a machine were made.
 
     Returns:
-        State name to "file:line", the file relative to the current folder if it lies in it. Plain SDK states,
-        which do not know their place, are left out.
+        State name to "file:line". The file is relative to the current folder if it is inside it. Plain SDK states do
+        not know their place and are left out.
     """
     found = {}
     for state in everything(start):
@@ -28,32 +28,33 @@ def places(start: Any) -> dict[str, str]:
 
 
 def name_of(state: Any) -> str:
-    """A state as errors name it, with its place if it knows that."""
+    """A state as errors name it, with its place if known."""
     place = vars(state).get("place")
     return f"state {state.state_id!r}" + (f" ({readable(place)})" if place else "")
 
 
 def made_at(*states: Any) -> str:
-    """The places of states in parentheses, with a space before; nothing if none knows its place."""
+    """The places of states in parentheses, after a space; empty if none is known."""
     made = [readable(state.place) for state in states if vars(state).get("place")]
     return f" ({', '.join(made)})" if made else ""
 
 
 def readable(place: tuple[str, int]) -> str:
-    """A file and line as errors name them, relative to the current folder if the file lies in it."""
+    """A file and line as errors name them."""
     file, line = place
-    path = Path(file)
+    return f"{shown_path(Path(file))}:{line}"
+
+
+def shown_path(path: Path) -> str:
+    """A file as errors name it: relative to the current folder if it is inside it."""
     here = Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{line}"
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def caller() -> tuple[str, int]:
-    """Find who made a step: the first line outside the SDK, `workflow.steps`, the modules below it, and constructors.
-
-    Returns:
-        File and line.
-    """
+    """The file and line that made a step: the nearest caller outside the SDK and `workflow.steps`."""
     frame = sys._getframe(1)
+    # Constructors are skipped too, wherever they are: a user's own subclass of a step is not the place that made it.
     while frame.f_back and (
         _is_ours(str(frame.f_globals.get("__name__")))
         or (frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), Block))
@@ -63,5 +64,5 @@ def caller() -> tuple[str, int]:
 
 
 def _is_ours(module: str) -> bool:
-    """Whether a step that is made in a module is made for somebody else."""
+    """Whether a module makes steps only on behalf of its caller."""
     return module == "workflow.steps" or module.startswith(("stepfunctions.", "workflow.asl."))

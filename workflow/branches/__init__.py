@@ -1,1 +1,1 @@
-"""What the workflow does for one status of a human loop: a module each, with a function that returns its chain."""
+"""One module for each status of a human loop, with a function that returns the steps of that branch."""

@@ -1,4 +1,4 @@
-"""Completed: the review is collected, and recorded; then come the user's post-review steps."""
+"""Completed: collect the review and record it. The user's post-review steps follow."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ EVENT_AND_FLOW_DEFINITION = (
     "$merge([$sift($states.input, function($value, $key) { $key != 'claim' }),"
     f" {{'detail': $merge([$states.input.detail, $exists({_KNOWN}) ? {{'flowDefinitionArn': {_KNOWN}}} : {{}}])}}])"
 )
-"""The event, with the flow definition that the ledger knows: the event, and the output, may not name it."""
+"""The event, with the flow definition from the ledger: the event and the output may lack it."""
 
 
 def completed(*, failed: Any) -> Chain:
     """**Collect review** → **Record review**.
 
-    Collect review fetches output.json, validates it, compares the prediction with the people's answers,
-    stores the review, and returns a small summary: the document never passes through the state.
+    Collect review fetches output.json, validates it, compares the prediction with the workers' answers and stores the
+    review. It returns a small summary, because a state is limited to 256 KiB and execution history should hold no
+    personal data.
     """
     return Chain(
         [
@@ -34,14 +35,14 @@ def completed(*, failed: Any) -> Chain:
                 payload=f"{{'event': {EVENT_AND_FLOW_DEFINITION}}}",
                 adds="review",
                 failed=failed,
-                comment="Fetches output.json, compares prediction and people, stores the review; returns a summary.",
+                comment="Fetches output.json, compares prediction and answers, stores the review, returns a summary.",
             ),
             record(
                 "Record review",
                 "stored",
                 values=review_values(),
                 failed=failed,
-                comment="Writes the outcome, the review's location and its figures into the ledger.",
+                comment="Writes the outcome, the location of the review and its figures to the ledger.",
             ),
         ]
     )
@@ -50,7 +51,10 @@ def completed(*, failed: Any) -> Chain:
 def review_values() -> dict[str, str]:
     """The ledger attributes of a stored review, as DynamoDB values."""
     review = "$states.input.review"
-    always, if_known = [], []
+    always, if_known = (
+        [],
+        [],
+    )  # Figures of type float can be null: the agreement of a single answer, for example.
     for name, kind in ReviewSummary.ledger_figures().items():
         figure = f"{review}.{name}"
         value = f"{{'BOOL': {figure}}}" if kind is bool else f"{{'N': $string({figure})}}"

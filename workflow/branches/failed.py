@@ -1,4 +1,4 @@
-"""Failed: the loop is started again with the same input, or a person is told."""
+"""Failed: restart the loop with the same input, or notify a person."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from workflow.steps import Chain, Choice, ChoiceRule, Wait
 __all__ = ["failed_loop"]
 
 
-def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) -> Chain:
-    """**Restart or escalate?** by the stage's rules → **Back off** → **Restart loop** → **Record restart**,
-    or **Escalate failed loop** → **Record escalation**.
+def failed_loop(*, failed: Any, escalated: Any) -> Chain:
+    """**Restart or escalate?** → **Back off** → **Restart loop** → **Record restart**, or **Escalate failed loop** →
+    **Record escalation**. The stage's rules decide which.
 
     Args:
-        failed: Where the workflow goes when a step fails.
-        restarted: What comes after Record restart; nothing by default.
-        escalated: What comes after Record escalation; nothing by default.
+        failed: The next step if a step fails.
+        escalated: The steps after Record escalation.
     """
     decide = invoke(
         "Restart or escalate?",
@@ -28,12 +27,12 @@ def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) ->
         payload="{'detail': $states.input.detail}",
         adds="decision",
         failed=failed,
-        comment="By failure code, attempts so far, and whether the input is known.",
+        comment="Decides by failure code, attempts so far, and whether the input is known.",
     )
     back_off = Wait(
         "Back off",
         seconds_path="$.decision.waitSeconds",
-        comment="Grows with the attempt; what failed together does not come back together.",
+        comment="Grows with each attempt. Jitter spreads the restarts of loops that failed together.",
     )
     restart = invoke(
         "Restart loop",
@@ -42,7 +41,7 @@ def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) ->
         " 'flowDefinitionArn': $states.input.decision.nextFlowDefinition}",
         adds="restart",
         failed=failed,
-        comment="Same input, new name; the name follows from the first loop's and the attempt.",
+        comment="Same input, new name: the name of the first loop and the number of the attempt.",
     )
     record_restart = record(
         "Record restart",
@@ -53,7 +52,7 @@ def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) ->
         },
         optional=_failure_values(),
         failed=failed,
-        comment="Both ways: this loop names the next, the next names this.",
+        comment="Links both loops: this one names the next attempt, and the next names this one.",
     )
     escalate = escalate_failed_loop(catch=[caught("Escalate failed loop", failed)])
     record_escalation = record(
@@ -65,14 +64,14 @@ def failed_loop(*, failed: Any, restarted: Any = None, escalated: Any = None) ->
         },
         optional=_failure_values(),
         failed=failed,
-        comment="The loop waits for a person: python deploy.py loops list --outcome escalated --stage ${Stage}",
+        comment="The loop needs a person: python deploy.py loops list --outcome escalated --stage ${Stage}",
     )
-    choice = Choice("Restart?", comment="By the decision of the step before.")
+    choice = Choice("Restart?", comment="Follows the decision of the previous step.")
     choice.add_choice(
         ChoiceRule.StringEquals(variable="$.decision.action", value="restart"),
-        Chain([back_off, restart, record_restart, *([restarted] if restarted else [])]),
+        Chain([back_off, restart, record_restart]),
     )
-    choice.default_choice(Chain([escalate, record_escalation, *([escalated] if escalated else [])]))
+    choice.default_choice(Chain([escalate, record_escalation, escalated]))
     return Chain([decide, choice])
 
 

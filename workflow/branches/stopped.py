@@ -1,4 +1,4 @@
-"""Stopped: whoever wants to know is told, and the answers that were given so far are kept."""
+"""Stopped: save the answers given so far, and send a notification."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from workflow.steps import Catch, Chain, Choice, ChoiceRule
 __all__ = ["stopped"]
 
 
-def stopped(*, failed: Any, after: Any = None) -> Choice:
+def stopped(*, failed: Any, after: Any) -> Choice:
     """**Answers given?** → **Keep answers** if so → **Notify stopped** → **Record stop**.
 
     Args:
-        failed: Where the workflow goes when a step fails.
-        after: What comes after Record stop; nothing by default.
+        failed: The next step if a step fails.
+        after: The steps after Record stop.
     """
     notify = notify_stopped(catch=[caught("Notify stopped", failed)])
     keep = invoke(
@@ -29,8 +29,8 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
         payload=f"{{'event': {EVENT_AND_FLOW_DEFINITION}}}",
         adds="review",
         failed=failed,
-        comment="As Collect review, for what the people had answered when the loop was stopped.",
-        # A2I names the place of the output whether or not there is one.
+        comment="Like Collect review, for the answers given before the loop was stopped.",
+        # A2I can name an output location even if there is no output.
         expected=[Catch(error_equals=["OutputMissing"], output=jsonata("$states.input"), next_step=notify)],
     )
     record_stop = record(
@@ -41,21 +41,21 @@ def stopped(*, failed: Any, after: Any = None) -> Choice:
             for attribute, value in review_values().items()
         },
         failed=failed,
-        comment="Writes the outcome into the ledger.",
+        comment="Writes the outcome to the ledger.",
     )
-    ending = Chain([notify, record_stop, *([after] if after else [])])
+    ending = Chain([notify, record_stop, after])
     keep.next(notify)
     choice = Choice(
         "Answers given?",
-        comment="A stopped loop has an output only if somebody had answered.",
+        comment="A stopped loop has an output only if a worker had answered.",
         query_language="JSONata",
     )
-    # humanLoopOutput may be null or missing, and a rule by JSONPath would then fail the execution.
+    # JSONata, not JSONPath: humanLoopOutput can be null or missing, and a JSONPath rule would then fail the execution.
     output = "$states.input.detail.humanLoopOutput.outputS3Uri"
     choice.add_choice(
         ChoiceRule.Condition(jsonata(f"$type({output}) = 'string' and {output} != ''")),
         keep,
-        comment="an output is named",
+        comment="output location given",
     )
     choice.default_choice(ending)
     return choice

@@ -1,13 +1,15 @@
 """The answer to workflows that wait for a human loop (`workflow.human_review.HumanReview`).
 
-They are told when a loop has ended for good, after the branch's own work and the user's post-review steps:
-**Workflow waiting?** → **Answer workflow** → **Handled**. A post-review step that fails does not keep the answer from
-who waits: **Answer workflow anyway** comes before its escalation. Nothing is sent on a restart: who waits, waits for
-the next attempt then. And nothing when the workflow itself fails before the outcome is recorded: the status change
-can be run again, and the escalation says that a workflow waits.
+A waiting workflow gets its answer when the loop has ended for good, after the branch's own work and the user's
+post-review steps: **Workflow waiting?** → **Answer workflow** → **Handled**. A failed post-review step does not hold
+the answer back: **Answer workflow anyway** comes before its escalation. There are two cases without an answer:
 
-These states take nothing from the state's data, which the user's steps may have replaced: whether somebody waits is a
-variable, the loop's name is in the execution's input, and the token is read from the ledger, by the function.
+- The loop is restarted. The workflow keeps waiting, now for the next attempt.
+- The workflow fails before it records the outcome. The status change can be run again, and the escalation says that
+  a workflow is waiting.
+
+These states do not read the state's data, because the user's steps may have replaced it. A variable says whether a
+workflow is waiting, the execution's input has the loop's name, and the function reads the task token from the ledger.
 """
 
 from __future__ import annotations
@@ -18,16 +20,16 @@ from workflow.asl.expressions import FLOW_DEFINITION, jsonata, name_in
 from workflow.parts.failures import FAILED_STEP, TRANSIENT, in_words
 from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Succeed
 
-__all__ = ["WAITING", "answer_anyway", "told_by_the_row", "workflow_waiting"]
+__all__ = ["WAITING", "answer_anyway", "variables_from_row", "workflow_waiting"]
 
 WAITING = "workflowWaiting"
-"""The workflow variable that holds whether a workflow waits for the loop, as of the last write to the ledger."""
+"""The workflow variable that says whether a workflow was waiting at the last write to the ledger."""
 
 _EVENT = "$states.context.Execution.Input"
 
 
-def told_by_the_row() -> dict[str, str]:
-    """The assignments by a step that wrote to the loop's row and got the whole of it back."""
+def variables_from_row() -> dict[str, str]:
+    """The `Assign` of a step that updates the loop's row with `ReturnValues: ALL_NEW`."""
     return {
         WAITING: jsonata("$states.result.Attributes.waiting.BOOL = true"),
         FLOW_DEFINITION: jsonata(name_in("$states.result.Attributes.flowDefinitionArn.S")),
@@ -35,15 +37,16 @@ def told_by_the_row() -> dict[str, str]:
 
 
 def workflow_waiting(*, failed: Any) -> Choice:
-    """**Workflow waiting?** → **Answer workflow** → **Handled**: how every branch ends that does not restart the loop.
+    """**Workflow waiting?** → **Answer workflow** → **Handled**: the end of all branches but a restart.
 
     Args:
-        failed: Where the workflow goes when a waiting workflow cannot be told.
+        failed: The next step if the waiting workflow cannot be notified.
     """
     handled = Succeed("Handled")
     answer = _answer(
         "Answer workflow",
-        comment="The agreed review, or HumanReview.Stopped or HumanReview.Failed.",
+        comment="Sends the agreed review, HumanReview.Stopped or HumanReview.Failed.",
+        # A post-review step may have replaced the data with something that is not an object.
         output="$type($states.input) = 'object' ? $merge([$states.input, {'answer': $states.result.Payload}])"
         " : $states.input",
         catch=Catch(
@@ -56,7 +59,7 @@ def workflow_waiting(*, failed: Any) -> Choice:
     answer.next(handled)
     waiting = Choice(
         "Workflow waiting?",
-        comment="A workflow of yours that has a HumanReview step.",
+        comment="A workflow with a HumanReview step may be waiting for this loop.",
         query_language="JSONata",
     )
     waiting.add_choice(ChoiceRule.Condition(jsonata(f"${WAITING}")), answer)
@@ -65,16 +68,16 @@ def workflow_waiting(*, failed: Any) -> Choice:
 
 
 def answer_anyway(*, escalate: Any) -> LambdaStep:
-    """**Answer workflow anyway**: where a post-review step goes that failed, with its error as the state's data.
+    """**Answer workflow anyway**: the step after a failed post-review step. Its input is the error.
 
     Args:
-        escalate: The escalation of the failed step, which comes next in any case.
+        escalate: The escalation of the failed step. It comes next even if the answer fails.
     """
-    told = " & ' And a waiting workflow could not be told: ' & "
-    both = in_words("$states.input") + told + in_words("$states.errorOutput")
+    and_then = " & ' The waiting workflow could not be notified either: ' & "
+    both = in_words("$states.input") + and_then + in_words("$states.errorOutput")
     step = _answer(
         "Answer workflow anyway",
-        comment="A post-review step failed. The review is stored, and who waits for it should not suffer.",
+        comment="A post-review step failed. The review is stored, so the waiting workflow still gets its answer.",
         output=f"$merge([{_EVENT}, {{'failure': $states.input}}])",
         catch=Catch(
             error_equals=["States.ALL"],
@@ -97,6 +100,7 @@ def _answer(name: str, *, comment: str, output: str, catch: Catch) -> LambdaStep
             "FunctionName": "answer_workflow",
             "Payload": {"humanLoopName": jsonata(f"{_EVENT}.detail.humanLoopName")},
         },
+        # If a later step fails, its escalation must not say that a workflow is still waiting.
         assign={WAITING: False},
         output=jsonata(output),
         timeout_seconds=300,

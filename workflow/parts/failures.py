@@ -1,7 +1,7 @@
-"""What the workflow does when a step fails: try again, tell a person, give the claim back, end red.
+"""Failures of a step: retry, notify a person, release the claim, and end the execution as failed.
 
-Every Task retries what passes by itself (`TRANSIENT`) and catches the rest (`caught`) into the one red
-end of the machine (`red_end`): **Escalate** → **Give claim back** → **Failed**.
+Every Task retries transient errors (`TRANSIENT`) and catches all others (`caught`). Caught errors lead to the failed
+end of the machine: **Escalate** → **Give claim back** → **Failed**.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ FAILED_STEP = "failedStep"
 
 
 def in_words(failure: str) -> str:
-    """An expression for a caught error in words, 2,000 characters at most: a message holds it several times.
+    """An expression for a caught error as text, at most 2,000 characters: a message contains it several times.
 
-    A function's error comes as JSON with the message inside; a long one has lost its end, and is no JSON.
+    The Cause of a function's error is JSON with the message inside. Step Functions truncates a long Cause, which is
+    then not valid JSON and is shown as it is.
     """
     return (
         f"($failure := {failure}; $substring($failure.Error & ': ' & ("
@@ -32,36 +33,37 @@ def in_words(failure: str) -> str:
 
 
 CAUSE = in_words("$states.input.failure")
-"""The error that `caught` has put into the state, in words."""
+"""The error that `caught` added to the state, as text."""
 
 
-def _retry(errors: Sequence[str], *, attempts: int, longest_wait: int, first_wait: int = 2) -> Retry:
+def _retry(errors: Sequence[str], *, attempts: int, max_wait: int, first_wait: int = 2) -> Retry:
     return Retry(
         error_equals=list(errors),
         interval_seconds=first_wait,
         backoff_rate=2.0,
         max_attempts=attempts,
-        max_delay_seconds=longest_wait,
+        max_delay_seconds=max_wait,
         jitter_strategy="FULL",
     )
 
 
 TRANSIENT = [
-    _retry(THROTTLED, attempts=10, longest_wait=120),
-    _retry(FUNCTION_DIED, attempts=2, longest_wait=60),
-    _retry([*OF_FUNCTIONS, *OF_SERVICES, "States.Timeout"], attempts=5, longest_wait=60),
+    _retry(THROTTLED, attempts=10, max_wait=120),
+    _retry(FUNCTION_DIED, attempts=2, max_wait=60),
+    _retry([*OF_FUNCTIONS, *OF_SERVICES, "States.Timeout"], attempts=5, max_wait=60),
 ]
-"""What passes by itself, with growing waits and full jitter, so that a crowd of executions does not come back as one.
+"""The retries of transient errors, with exponential backoff and full jitter so that executions that failed together do
+not retry together.
 
-One definition for all Tasks: names of services that a Task does not call never occur there.
+All Tasks share this list: it does no harm that it names errors of services that a Task does not call.
 """
 
-ONCE_MORE = _retry(["States.TaskFailed"], attempts=2, longest_wait=60, first_wait=5)
-"""For the user's steps, which may call any service: what is transient there has a name that is not known here."""
+ONCE_MORE = _retry(["States.TaskFailed"], attempts=2, max_wait=60, first_wait=5)
+"""An extra retry for the user's steps: they can call any service, and its transient errors are not listed here."""
 
 
 def caught(step: str, next_step: Any) -> Catch:
-    """The Catch of a JSONata step: everything that its retries did not mend, with the step's name."""
+    """The Catch of a JSONata step: any error that remains after its retries. Adds `$.failure`."""
     return Catch(
         error_equals=["States.ALL"],
         assign={FAILED_STEP: step},
@@ -71,8 +73,8 @@ def caught(step: str, next_step: Any) -> Catch:
 
 
 def caught_after_review(step: str, next_step: Any) -> Catch:
-    """The Catch of a post-review step, in either query language: the next step gets the error, and that alone.
+    """The Catch of a post-review step, in either query language. The next step gets only the error as its input.
 
-    What the user's steps have made of the state's data is theirs; the next step does not build on it.
+    The user's steps may have changed the state's data in any way, so the next step cannot rely on it.
     """
     return Catch(error_equals=["States.ALL"], assign={FAILED_STEP: step}, next_step=next_step)

@@ -22,16 +22,16 @@ def invoke(
     comment: str,
     expected: Sequence[Catch] = (),
 ) -> LambdaStep:
-    """A step that runs a function and adds its answer to the state.
+    """A step that runs a function and adds its result to the state.
 
     Args:
         name: The state's name.
-        function: Its name: `lambdas/<function>.py`, or a folder of that name.
-        payload: A JSONata expression for what the function is given.
-        adds: The key that the answer gets in the state.
-        failed: Where the workflow goes when retries did not help.
-        comment: What an operator should know about the step.
-        expected: Errors that the branch itself has an answer to.
+        function: The function's name: `lambdas/<function>.py`, or a folder of that name.
+        payload: A JSONata expression for the function's input.
+        adds: The key of the result in the state.
+        failed: The next step if the error remains after the retries.
+        comment: A comment for operators, shown in the Step Functions console.
+        expected: Catchers for errors that the branch handles itself.
     """
     step: LambdaStep = LambdaStep(
         name,

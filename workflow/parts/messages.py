@@ -1,8 +1,8 @@
-"""Messages to people: SNS, by direct integration, so that the workflow can call for help when functions cannot run.
+"""Messages to people and programs: SNS, as a direct integration, so that they are sent even if no function can run.
 
-Each message has two bodies: text for e-mail, and one JSON document for machines (queues, functions, HTTPS). The message
-attributes `kind`, `stage`, `flowDefinition`, `humanLoopStatus` and `failureCode` can be filtered by in
-a subscription. SNS takes a subject of at most 100 ASCII characters, and no attribute that is empty.
+Each message has two bodies: text for e-mail, and one JSON document for programs (queues, functions, HTTPS endpoints).
+Subscriptions can filter by the message attributes `kind`, `stage`, `flowDefinition`, `humanLoopStatus` and
+`failureCode`. SNS accepts a subject of at most 100 ASCII characters, and rejects empty attributes.
 """
 
 from __future__ import annotations
@@ -31,34 +31,42 @@ _LINEAGE = (
     " & ($exists(failureCode) ? ' (' & failureCode & ')') & ', started ' & createdAt), '\\n')"
 )
 
+_WITH_FAILURE = (
+    f"$merge([$states.input, {{'failure': {{'step': ${FAILED_STEP}, "
+    f"'error': $states.input.failure.Error, 'reason': {CAUSE}}}}}])"
+)
+"""The state with the caught error as `$.failure`: step, error, reason."""
+
 _INPUT_KNOWN = "$exists($states.input.claim.loop.inputLocation)"
-"""Without it there is no restart (`lambdas.loops.restart_policy`), and no message should ask for one."""
+"""A loop without a known input cannot be restarted (`lambdas.loops.restart_policy`), so no message suggests it."""
 _RESTART = "'python deploy.py loops restart ' & $name & ' --stage ${Stage}'"
 _CLOSE = "'python deploy.py loops close ' & $name & ' --stage ${Stage} --note \"...\"'"
 
 
 def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
-    """A loop failed and is not restarted: by the rules of the stage, or since its attempts are used up."""
+    """A loop failed and is not restarted: by the stage's rules, or because its attempts are used up."""
     return _publish(
         "Escalate failed loop",
         topic="${EscalationTopic}",
         kind="loop-failed",
         subject="'failed loop ' & $name",
         text=lines(
-            "'Human loop ' & $name & ' failed, and will not be restarted by itself.'",
+            "'Human loop ' & $name & ' failed and will not be restarted automatically.'",
             "''",
-            "'Why:              ' & $states.input.decision.reason",
-            f"'Failure code:     ' & ({_DETAIL}.failureCode ? {_DETAIL}.failureCode : 'none given')",
-            f"'Failure reason:   ' & ({_DETAIL}.failureReason ? {_DETAIL}.failureReason : 'none given')",
+            "'Reason:           ' & $states.input.decision.reason",
+            f"'Failure code:     ' & ({_DETAIL}.failureCode ? {_DETAIL}.failureCode : 'none')",
+            f"'Failure reason:   ' & ({_DETAIL}.failureReason ? {_DETAIL}.failureReason : 'none')",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
-            "'Lineage:'",
+            "'Attempts:'",
             _LINEAGE,
-            *_if_one_waits("A workflow waits for it, and is told now that it failed (HumanReview.Failed)."),
+            *_if_workflow_waits(
+                "A workflow is waiting for this loop and is now notified (HumanReview.Failed)."
+            ),
             "''",
-            f"({_INPUT_KNOWN} ? 'To go on with one more attempt:')",
+            f"({_INPUT_KNOWN} ? 'To restart the loop:')",
             f"({_INPUT_KNOWN} ? '  ' & {_RESTART})",
-            "'To close it, with a note:'",
+            "'To close the loop with a note:'",
             f"'  ' & {_CLOSE}",
         ),
         document={
@@ -74,9 +82,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
 
 
 def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
-    """A step failed and its retries did not mend it. Adds `$.failure`: step, error, reason."""
-    failure = "{'step': $" + FAILED_STEP + ", 'error': $states.input.failure.Error, 'reason': " + CAUSE + "}"
-    merged = f"$merge([$states.input, {{'failure': {failure}}}])"
+    """A step failed, and its error remains after the retries. Adds `$.failure`: step, error, reason."""
     return _publish(
         "Escalate",
         topic="${EscalationTopic}",
@@ -84,18 +90,18 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
         subject="'step failed for ' & $name",
         text=lines(
             f"'Human loop ' & $name & ' ended as ' & {_DETAIL}.humanLoopStatus"
-            " & ', and the workflow could not finish its work on it.'",
+            " & ', but the workflow could not finish processing it.'",
             "''",
-            f"'Step that failed: ' & ${FAILED_STEP}",
-            f"'Why:              ' & {CAUSE}",
+            f"'Failed step:      ' & ${FAILED_STEP}",
+            f"'Reason:           ' & {CAUSE}",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
-            *_if_one_waits(
-                "A workflow waits for it, and does so until this is run again, or its own timeout."
+            *_if_workflow_waits(
+                "A workflow is waiting for this loop. It waits until you run the status change again,"
+                " or until it times out."
             ),
             "''",
-            "'Nothing is lost: the status change is the input of that execution. When the cause is mended, run it'",
-            "'again:'",
+            "'The status change is not lost. After you fix the cause, run it again:'",
             "'  python deploy.py loops redrive ' & $name & ' --stage ${Stage}'",
         ),
         document={
@@ -105,32 +111,31 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
             "reason": CAUSE,
             "command": "'python deploy.py loops redrive ' & $name & ' --stage ${Stage}'",
         },
-        output=merged,
-        catch=[Catch(error_equals=["States.ALL"], output=jsonata(merged), next_step=give_claim_back)],
+        output=_WITH_FAILURE,
+        # If even the message fails, the execution still ends as failed, with the first error.
+        catch=[Catch(error_equals=["States.ALL"], output=jsonata(_WITH_FAILURE), next_step=give_claim_back)],
     )
 
 
 def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
-    """The event does not say which status change it is, or the ledger refused the claim. Adds `$.failure`."""
+    """The event does not identify its status change, or the ledger refused the claim. Adds `$.failure`."""
     redrive = (
         "'python deploy.py loops redrive --execution ' & $states.context.Execution.Id & ' --stage ${Stage}'"
     )
-    failure = "{'step': $" + FAILED_STEP + ", 'error': $states.input.failure.Error, 'reason': " + CAUSE + "}"
-    merged = f"$merge([$states.input, {{'failure': {failure}}}])"
     return _publish(
         "Escalate unclaimed event",
         topic="${EscalationTopic}",
         kind="event-unclaimed",
-        subject="'a status change could not be taken'",
+        subject="'a status change could not be processed'",
         text=lines(
-            "'A status change of a human loop could not be taken into work.'",
+            "'A status change of a human loop could not be processed.'",
             "''",
-            f"'Why:              ' & {CAUSE}",
+            f"'Reason:           ' & {CAUSE}",
             "'Human loop:       ' & $name",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
             "''",
-            "'Nothing is lost: the event is the input of that execution. When the cause is mended, run it again:'",
+            "'The event is not lost. After you fix the cause, run it again:'",
             f"'  ' & {redrive}",
         ),
         document={
@@ -139,26 +144,29 @@ def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
             "command": redrive,
         },
         flow=EVENTS_FLOW_DEFINITION,
-        output=merged,
-        catch=[Catch(error_equals=["States.ALL"], output=jsonata(merged), next_step=failed)],
+        output=_WITH_FAILURE,
+        # If even the message fails, the execution still ends as failed, with the first error.
+        catch=[Catch(error_equals=["States.ALL"], output=jsonata(_WITH_FAILURE), next_step=failed)],
     )
 
 
 def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
-    """A loop was stopped: nobody has to act, somebody may want to know."""
+    """A loop was stopped. The message is for information; no action is needed."""
     return _publish(
         "Notify stopped",
         topic="${NotificationTopic}",
         kind="loop-stopped",
         subject="'stopped loop ' & $name",
         text=lines(
-            "'Human loop ' & $name & ' was stopped before the people had finished.'",
+            "'Human loop ' & $name & ' was stopped before the review was complete.'",
             "''",
-            "'Answers kept:     ' & ($exists($states.input.review) ? $string($states.input.review.answers)"
+            "'Answers saved:    ' & ($exists($states.input.review) ? $string($states.input.review.answers)"
             " & ', in ' & $states.input.review.location : 'none')",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
-            *_if_one_waits("A workflow waits for it, and is told now of the stop (HumanReview.Stopped)."),
+            *_if_workflow_waits(
+                "A workflow is waiting for this loop and is now notified (HumanReview.Stopped)."
+            ),
         ),
         document={"review": "$states.input.review", "workflowWaiting": f"${WAITING}"},
         output="$states.input",
@@ -178,7 +186,7 @@ def _publish(
     catch: Sequence[Any],
     flow: str = f"${FLOW_DEFINITION}",
 ) -> SnsPublishStep:
-    """An SNS step. The expressions may use $name, $flow, $link; parts of the document without a value are left out."""
+    """An SNS step. Expressions can use $name, $flow and $link; fields of the document without a value are omitted."""
     shared = (
         f"$name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != '' ? {LOOP_NAME} : 'unknown';"
         f" $flow := {flow}; $link := {EXECUTION_LINK}; "
@@ -222,8 +230,8 @@ def _publish(
     return step
 
 
-def _if_one_waits(sentence: str) -> tuple[str, str]:
-    """A sentence after a blank line, if a workflow waits for the loop: lines without a value are left out."""
+def _if_workflow_waits(sentence: str) -> tuple[str, str]:
+    """A blank line and a sentence if a workflow waits for the loop; `$join` skips expressions without a value."""
     return f"(${WAITING} ? '')", f"(${WAITING} ? '{sentence}')"
 
 

@@ -1,13 +1,12 @@
-"""Steps that write to the ledger: the claim of a status change, its outcome, and the claim given back.
+"""Steps that write to the ledger: claim a status change, record its outcome, release the claim.
 
-All are direct DynamoDB integrations: the workflow's own bookkeeping needs no function, so it works
-when functions do not. The attributes are those of `lambdas.loops.ledger.Loop`; `${LedgerTable}` is filled in by
-the stack.
+All are direct DynamoDB integrations: the workflow does its own bookkeeping without a function, so it works when
+functions do not. The attributes are those of `lambdas.loops.ledger.Loop`. The stack fills in `${LedgerTable}`.
 
-A status change is (humanLoopName, creationTime, humanLoopStatus), the time to the millisecond. Its claim is
-a map attribute of the loop's item, named after the other two: {state: working | done | released, execution, at}. It
-is taken unless another execution works on it or has done with it, so a second delivery of the event ends at
-once, and an execution that failed can be run again.
+A status change is identified by (humanLoopName, creationTime, humanLoopStatus), the time in milliseconds. Its claim is
+a map attribute of the loop's item, named after the time and the status: {state: working | done | released, execution,
+at}. An execution gets the claim unless another execution is processing, or has processed, the status change. So a
+second delivery of the event ends at once, and a failed execution can be run again.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow.asl.expressions import CLAIM_ID, jsonata
-from workflow.parts.answers import told_by_the_row
+from workflow.parts.answers import variables_from_row
 from workflow.parts.failures import TRANSIENT, caught
 from workflow.steps import Catch, Task
 
@@ -30,25 +29,25 @@ _NAME = jsonata("$states.input.detail.humanLoopName")
 
 
 def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
-    """The first step: take the status change, or learn that somebody has it.
+    """The first step: claim the status change, unless another execution has claimed it.
 
-    Adds `$.claim`: `id` and `loop` (the ledger row as plain JSON, so that no later step has to read it). Sets the
-    variables that tell whether a workflow waits for the loop, which flow definition it is of, and the claim's name.
+    Adds `$.claim`: `id` and `loop` (the ledger row as plain JSON, so that no later step has to read it). Sets three
+    variables: whether a workflow waits for the loop, the name of its flow definition, and the name of the claim.
 
     Args:
-        already_handled: Where a status change goes that another execution holds or has handled.
-        unreadable: Where an event goes that does not say which status change it is.
+        already_handled: The next step if another execution has claimed or handled the status change.
+        unreadable: The next step if the event does not identify its status change.
     """
     detail = "$states.input.detail"
     wanted = {
         field: f"$type({detail}.{field}) = 'string' and {detail}.{field} != '' ? {detail}.{field}"
-        f" : $error('The event has no text at $.detail.{field}.')"
+        f" : $error('The event has no string at $.detail.{field}.')"
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     }
-    flow_is_told = f"$type({detail}.flowDefinitionArn) = 'string' and {detail}.flowDefinitionArn != ''"
+    has_flow = f"$type({detail}.flowDefinitionArn) = 'string' and {detail}.flowDefinitionArn != ''"
     return Task(
         "Claim status change",
-        comment="A conditional write: of several deliveries of one status change, one execution goes on.",
+        comment="Conditional write: of several deliveries of one status change, only one execution continues.",
         resource="arn:aws:states:::dynamodb:updateItem",
         query_language="JSONata",
         arguments={
@@ -57,12 +56,13 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
             "UpdateExpression": jsonata(
                 "'SET #claim = :claim, #status = :status, #execution = :execution, updatedAt = :now, '"
                 " & 'createdAt = if_not_exists(createdAt, :created)'"
-                f" & ({flow_is_told} ? ', flowDefinitionArn = :flow')"
+                f" & ({has_flow} ? ', flowDefinitionArn = :flow')"
             ),
             "ConditionExpression": "attribute_not_exists(#claim) OR #claim.#state = :released "
             "OR #claim.#execution = :execution",
             "ExpressionAttributeNames": {
                 "#claim": jsonata(
+                    # Only the last value of a JSONata block counts; the first two raise an error if missing.
                     f"({wanted['creationTime']}; {wanted['humanLoopStatus']}; 'claim ' & {CLAIM_ID})"
                 ),
                 "#state": "state",
@@ -78,13 +78,13 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
                 f"':status': {{'S': {detail}.humanLoopStatus}},"
                 f"':created': {{'S': {detail}.creationTime}},"
                 "':now': {'S': $states.context.State.EnteredTime}},"
-                f"{flow_is_told}"
+                f"{has_flow}"
                 f" ? {{':flow': {{'S': {detail}.flowDefinitionArn}}}} : {{}}])"
             ),
             "ReturnValues": "ALL_NEW",
         },
-        assign={**told_by_the_row(), _CLAIM: jsonata(f"'claim ' & {CLAIM_ID}")},
-        # Of the row, the state carries what later steps decide by: texts, numbers and flags, not the maps.
+        assign={**variables_from_row(), _CLAIM: jsonata(f"'claim ' & {CLAIM_ID}")},
+        # The state carries the strings, numbers and flags of the row, which later steps use, but not its maps.
         output=jsonata(
             "$merge([$states.input, {'claim': {"
             f"'id': {CLAIM_ID},"
@@ -115,27 +115,27 @@ def record(
     failed: Any,
     comment: str,
 ) -> Task:
-    """A step that writes the outcome into the ledger row and marks the claim as done.
+    """A step that writes the outcome to the ledger row and marks the claim as done.
 
-    From here on nobody can begin to wait for the loop without learning its end at once (`lambdas.loops.waiting`): who
-    waits now is all who are to be answered, and the variable that tells so is set anew.
+    After this write, a workflow that starts to wait for the loop gets the result at once (`lambdas.loops.waiting`). So
+    the workflows waiting now are all that need an answer, and the step sets the variable for that again.
 
     Args:
         name: The state's name.
         outcome: stored, restarted, escalated or notified.
         values: Further attributes: name → a JSONata expression that yields a DynamoDB AttributeValue.
-        optional: As `values`, for expressions that yield nothing when there is nothing to write.
-        failed: Where the workflow goes when the ledger does not take it.
-        comment: What an operator should know about the step.
+        optional: Like `values`, for expressions that may yield nothing; the attribute is then not written.
+        failed: The next step if the ledger cannot be written.
+        comment: A comment for operators, shown in the Step Functions console.
     """
     plain = {"outcome": f"{{'S': '{outcome}'}}", "updatedAt": "{'S': $states.context.State.EnteredTime}"}
     certain = {**plain, **values}
     sets = "".join(f", #{attribute} = :{attribute}" for attribute in certain)
-    maybe_sets = "".join(
+    optional_sets = "".join(
         f" & ($exists({value}) ? ', {attribute} = :{attribute}')" for attribute, value in optional.items()
     )
     pairs = ", ".join(f"':{attribute}': {value}" for attribute, value in certain.items())
-    maybe_pairs = "".join(
+    optional_pairs = "".join(
         f", $exists({value}) ? {{':{attribute}': {value}}} : {{}}" for attribute, value in optional.items()
     )
     return Task(
@@ -146,7 +146,7 @@ def record(
         arguments={
             "TableName": "${LedgerTable}",
             "Key": {"humanLoopName": {"S": _NAME}},
-            "UpdateExpression": jsonata(f"'SET #claim.#state = :done{sets}'{maybe_sets}"),
+            "UpdateExpression": jsonata(f"'SET #claim.#state = :done{sets}'{optional_sets}"),
             "ConditionExpression": "#claim.#execution = :execution",
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${_CLAIM}"),
@@ -156,11 +156,11 @@ def record(
             },
             "ExpressionAttributeValues": jsonata(
                 "$merge([{':done': {'S': 'done'}, ':execution': {'S': $states.context.Execution.Id}, "
-                f"{pairs}}}{maybe_pairs}])"
+                f"{pairs}}}{optional_pairs}])"
             ),
             "ReturnValues": "ALL_NEW",
         },
-        assign=told_by_the_row(),
+        assign=variables_from_row(),
         output=jsonata("$states.input"),
         timeout_seconds=30,
         retry=TRANSIENT,
@@ -169,13 +169,13 @@ def record(
 
 
 def give_claim_back(*, after: Any) -> Task:
-    """The step before a red end: the status change can be taken again by a redrive or a replay.
+    """The step before a failed end. It releases the claim, so that a redrive or a replay can claim the status change.
 
-    It must not hide the failure it follows, so whatever goes wrong here leads to the same end.
+    It must not hide the failure before it: if this write fails too, the execution ends with the first error.
     """
     return Task(
         "Give claim back",
-        comment="So that this status change can be run again: python deploy.py loops redrive.",
+        comment="Lets this status change be run again: python deploy.py loops redrive.",
         resource="arn:aws:states:::dynamodb:updateItem",
         query_language="JSONata",
         arguments={

@@ -1,6 +1,6 @@
-"""What the state of an execution holds that no definition says: the event, and a review's figures.
+"""The parts of an execution's state that no definition describes: the event, and the results of functions.
 
-The checks of paths go by it: a step that asks for `$.review.agreemnet` is found before anything is sent.
+The path checks use it: a step that reads `$.review.agreemnet` is reported before anything is published.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["EVENT", "RESULTS"]
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Shape]:
-    """What a model holds, by the names that JSON has; what is inside of a field may be anything."""
+    """The fields of a model by their JSON names; a field can hold anything."""
     return {str(field.alias): None for field in model.model_fields.values()}
 
 
@@ -26,9 +26,9 @@ EVENT: Shape = {
     "replay-name": None,
     "detail": {**_fields(Detail), "humanLoopOutput": _fields(HumanLoopOutput)},
 }
-"""The status change; an archive's replay adds `replay-name`."""
+"""The status change. A replay from an archive adds `replay-name`."""
 
 _REVIEW = {"review": _fields(ReviewSummary)}
 
 RESULTS: Mapping[str, Shape] = {"Collect review": _REVIEW, "Keep answers": _REVIEW}
-"""What functions add, by the name of the state that runs them."""
+"""The results that functions add, by the name of the state that runs them."""

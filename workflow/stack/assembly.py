@@ -19,11 +19,11 @@ from troposphere import Template
 from workflow import ROOT
 from workflow.asl.checks import check
 from workflow.asl.integration import integration_of
+from workflow.asl.origin import shown_path
 from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
-from workflow.parts.user_steps import shown
 from workflow.stack.functions import Function, camel_case, function
 from workflow.stack.grants import Permission
 from workflow.stack.permissions import Statement, statements_for
@@ -152,7 +152,7 @@ def _astray_in_steps(
         for resource in [resource for permission in permissions for resource in permission.resources]:
             written.add(resource)
             if why := leads_nowhere(without_special_names(resource, is_step=True), template, known):
-                yield f"{shown(post_review)}: permissions of {step!r}: {resource!r}: {why}"
+                yield f"{shown_path(post_review)}: permissions of {step!r}: {resource!r}: {why}"
     for statement in statements:
         for resource in statement.resources:
             for name in re.findall(r"\$\{(\w+)(?:\.\w+)?\}", "" if resource in written else resource):

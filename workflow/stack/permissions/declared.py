@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workflow.asl.origin import shown_path
 from workflow.asl.walk import Machine, states
 from workflow.errors import WorkflowError
-from workflow.parts.user_steps import declared_permissions, shown
+from workflow.parts.user_steps import declared_permissions
 from workflow.stack.functions import checked_permissions
 from workflow.stack.grants import Permission
 
@@ -29,7 +30,7 @@ def declared_for(definition: Machine, post_review: Path) -> dict[str, tuple[Perm
     declared = {}
     known = dict(states(definition))
     for name, permissions in declared_permissions(post_review).items():
-        place = f"{shown(post_review)}: permissions of {name!r}"
+        place = f"{shown_path(post_review)}: permissions of {name!r}"
         if name not in known:
             raise WorkflowError(f"{place}: the workflow has no such step")
         declared[name] = checked_permissions(permissions, place)

@@ -225,13 +225,13 @@ def test_a_file_is_named_from_the_folder_that_one_is_in(
         ),
         (
             "a = Pass('a')\nb = Pass('b')\nmine = [a, b]",
-            ["{}:11: no branch uses `mine`; put it into `completed`,"],
+            ["{}:11: no branch uses `mine`; add it to `completed`,"],
         ),
-        ("a = Pass('a')\nb = Pass('b')\na.next(b)", ["{}:9: no branch uses `a`; put it into"]),
+        ("a = Pass('a')\nb = Pass('b')\na.next(b)", ["{}:9: no branch uses `a`; add it to"]),
         (
             "ask = Choice('Ask')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), send('Tell'))\ntuple_ = (ask,)"
             "\nchain = Chain([Pass('b')])",
-            ["{}:11: no branch uses `tuple_`; put", "{}:12: no branch uses `chain`; put"],
+            ["{}:11: no branch uses `tuple_`; add", "{}:12: no branch uses `chain`; add"],
         ),
     ],
 )

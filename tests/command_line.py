@@ -1,8 +1,9 @@
-"""The command line as the tests run it, and a person at its keyboard."""
+"""The command line as tests run it: its output, and answers to its questions."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+import json
+from typing import Any, NoReturn
 
 import pytest
 
@@ -19,11 +20,12 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, 
 
 
 def interrupted(*_: object, **__: object) -> NoReturn:
+    """Raises what Ctrl-C raises. Replaces a function."""
     raise KeyboardInterrupt
 
 
 class Answers:
-    """A person at the keyboard: answers each question in turn, and remembers it."""
+    """Answers to questions, in order. The questions are in `questions`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: object) -> None:
         self.answers, self.questions = list(answers), []
@@ -35,3 +37,13 @@ class Answers:
         self.questions.append(question)
         answer = self.answers.pop(0)
         return default if answer is None else answer
+
+
+def printed_json(command: str, printed: str) -> Any:
+    """The JSON document that a command printed. It must have all keys of the command's shape, and no others."""
+    from workflow.cli.shapes import SHAPES
+
+    shape = SHAPES[command].model_validate_json(printed, by_alias=True, by_name=False)
+    document = json.loads(printed)
+    assert json.loads(shape.model_dump_json(by_alias=True)) == document
+    return document

@@ -296,12 +296,13 @@ class Ledger:
         for field, terms in (("KeyConditionExpression", key), ("FilterExpression", where)):
             if terms:
                 built = builder.build_expression(functools.reduce(operator.and_, terms))
-                values = built.attribute_value_placeholders.items()
                 request[field] = built.condition_expression
                 request.setdefault("ExpressionAttributeNames", {}).update(built.attribute_name_placeholders)
-                request.setdefault("ExpressionAttributeValues", {}).update(
-                    (place, TypeSerializer().serialize(value)) for place, value in values
-                )
+                # DynamoDB refuses empty ExpressionAttributeValues, as for a scan for all rows with a status.
+                if values := built.attribute_value_placeholders:
+                    request.setdefault("ExpressionAttributeValues", {}).update(
+                        (place, TypeSerializer().serialize(value)) for place, value in values.items()
+                    )
         for page in self._client.get_paginator(operation).paginate(**request):
             for item in page["Items"]:
                 yield _loop(item)

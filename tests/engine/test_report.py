@@ -237,7 +237,7 @@ def test_the_manifest_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path)
     ran = run(sandbox, *command, "--file", str(file))
     assert ran.returncode == 0, ran.stderr
     assert f"1 review of {record.flow_definition} in {file}" in ran.stdout
-    assert "Classes, by id: 0 cat" in ran.stdout
+    assert "Classes, by ID: 0 cat" in ran.stdout
     line = json.loads(file.read_text())
     assert (line["source-ref"], line["animal"]) == ("s3://images/cat.jpg", "0")
 

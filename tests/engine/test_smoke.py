@@ -68,7 +68,7 @@ def test_what_is_piped_is_not_broken_into_lines(published: PublishedStage) -> No
     assert (ran.returncode, ran.stderr) == (1, "")
     (failed,) = re.findall(r"^    it is FAILED: .* \((arn:\S+)\)$", ran.stdout, re.MULTILINE)
     assert published.states.describe_execution(executionArn=failed)["status"] == "FAILED"
-    assert ran.stdout.splitlines()[-1].endswith("nothing is left behind but the executions")
+    assert ran.stdout.splitlines()[-1].endswith("Only the executions of the test remain.")
 
 
 def test_what_is_broken_is_named(published: PublishedStage) -> None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from unittest import mock
 
+import boto3
 import pytest
+from moto import mock_aws
 
+from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
+from workflow.operations.stage_resources import StageResources
+from workflow.publish.account import Stack
 from workflow.stack.stages import Stage
+
+ACCOUNT = "123456789012"
+"""The account of moto's credentials."""
 
 
 @pytest.fixture(autouse=True)
-def nowhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No AWS settings of the person at the keyboard."""
+def no_aws_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hides the AWS settings of the person who runs the tests."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
@@ -24,10 +33,43 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somewhere to publish to, whoever asks."""
-    somewhere = mock.Mock(id="111122223333", region="us-east-1", is_aws=True)
+def account(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    """An account with the published stage dev, for the commands that publish and destroy."""
     stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
-    monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: (somewhere, stage))
+    account = mock.Mock(id="111122223333", region="us-east-1", is_aws=True)
+    account.stack.return_value = Stack(
+        "afterloop-dev", "arn:stack", "UPDATE_COMPLETE", outputs={"StateMachine": "arn:machine"}
+    )
+    monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: (account, stage))
     monkeypatch.setattr("workflow.stack.assembly.assemble", lambda: None)
     monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: None)
+    return account
+
+
+@pytest.fixture
+def resources(monkeypatch: pytest.MonkeyPatch) -> StageResources:
+    """The resources of the published stage dev."""
+    outputs = {
+        "LedgerTable": "ledger",
+        "ReviewBucket": "reviews",
+        "StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev",
+    }
+    resources = StageResources("dev", "aws", REGION, ACCOUNT, outputs)
+    monkeypatch.setattr(
+        "workflow.cli.options.StageOptions.session", lambda _: boto3.Session(region_name=REGION)
+    )
+    monkeypatch.setattr("workflow.cli.options.StageOptions.resources", lambda *_: resources)
+    return resources
+
+
+@pytest.fixture
+def session(resources: StageResources, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubbedSession]:
+    """A session with the stage dev: its ledger and buckets are moto's, other services are stubbed."""
+    with mock_aws():
+        session = StubbedSession("sagemaker-a2i-runtime", "stepfunctions", "lambda")
+        create_ledger_table(session.client("dynamodb"))
+        for bucket in ("reviews", "reviewed"):
+            session.client("s3").create_bucket(Bucket=bucket)
+        monkeypatch.setattr("workflow.cli.options.StageOptions.session", lambda _: session)
+        yield session
+        session.assert_all_called()

@@ -2,9 +2,68 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from tests.command_line import run
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import ANY
+
+from lambdas.loops.reconciling import Reconciliation
+from tests.command_line import printed_json, run
+from tests.unit.doubles import StubbedSession
+from workflow.operations.stage_resources import StageResources
+
+FLOW = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/triage"
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:afterloop-dev"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:afterloop-dev:one"
+CREATED = "2026-03-04T05:06:07.890Z"
+CLAIM = f"{CREATED} Failed"
+
+
+def add_loop(session: StubbedSession, name: str, **attributes: Any) -> None:
+    """Writes a row to the ledger."""
+    row = {"humanLoopName": name, "flowDefinitionArn": FLOW, "createdAt": CREATED, "attempt": 1}
+    session.resource("dynamodb").Table("ledger").put_item(Item=row | attributes)
+
+
+def add_abandoned_loop(session: StubbedSession) -> None:
+    """Writes a row whose status change an execution claimed and released."""
+    claim = {"state": "released", "execution": EXECUTION, "at": "2026-03-04T06:00:00.000Z"}
+    add_loop(session, "loop-1", status="Failed", outcome="failed", **{f"claim {CLAIM}": claim})
+
+
+def add_execution(session: StubbedSession, status: str = "FAILED", **more: Any) -> None:
+    """Adds a response about the execution."""
+    session.stubs["stepfunctions"].add_response(
+        "describe_execution",
+        {
+            "executionArn": EXECUTION,
+            "stateMachineArn": MACHINE,
+            "status": status,
+            "startDate": datetime(2026, 3, 4, tzinfo=UTC),
+            **more,
+        },
+        {"executionArn": EXECUTION},
+    )
+
+
+def add_function_response(
+    session: StubbedSession, function: str, response: Any, **more: Any
+) -> dict[str, Any]:
+    """Adds a response of a function of the stage. Returns the call that is expected; tests may add the payload."""
+    body = json.dumps(response).encode()
+    expected = {"FunctionName": f"afterloop-dev-{function}", "Payload": ANY}
+    session.stubs["lambda"].add_response(
+        "invoke",
+        {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(body), len(body)), **more},
+        expected,
+    )
+    return expected
 
 
 def test_loops_without_a_command_prints_help_and_one_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,3 +73,449 @@ def test_loops_without_a_command_prints_help_and_one_error(capsys: pytest.Captur
     assert err == (
         "error: loops needs a command: list, show, start, restart, stop, close, redrive, reconcile\n"
     )
+
+
+def test_list_prints_loops_that_need_action_first(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_loop(session, "stored", status="Completed", outcome="stored")
+    add_loop(session, "running", status="InProgress")
+    add_loop(session, "failed", status="Completed", outcome="failed", reason="OutputMissing:\nno object")
+    add_loop(session, "closed", status="Failed", outcome="closed", note="withdrawn")
+    add_loop(session, "restarted", status="Failed", outcome="restarted", nextLoopName="restarted-attempt-2")
+    add_loop(session, "expired", status="Failed", failureCode="Expired")
+
+    status, out, err = run("loops", "list", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    header, *rows = out.splitlines()
+    assert header.split()[:3] == ["Human", "loop", "Flow"]
+    assert [row.split()[0] for row in rows[:2]] == ["failed", "running"]
+    reasons = {row.split()[0]: row for row in rows}
+    assert reasons["failed"].endswith("OutputMissing: no object")
+    assert reasons["closed"].endswith("withdrawn")
+    assert reasons["restarted"].endswith("restarted as restarted-attempt-2")
+    assert reasons["expired"].endswith("Expired")
+
+
+def test_list_on_a_terminal_wraps_names_and_has_two_lines_a_loop(
+    session: StubbedSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a-long-name-" + "y" * 40
+    add_loop(session, name, status="Failed", outcome="escalated", reason="All attempts are used.")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")  # 80 columns, no colors
+
+    _, out, _ = run("loops", "list", capsys=capsys)
+
+    lines = [line for line in out.splitlines() if line.strip() and "─" not in line]
+    assert max(map(len, lines)) <= 80
+    assert "".join(line[:36].split()[0] for line in lines[1:3]).startswith("a-long-name-yyy")
+    assert "escalated" in out
+    assert "All attempts are used." in out
+
+
+def test_list_as_json_has_the_attributes_of_the_ledger(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_abandoned_loop(session)
+    add_loop(session, "loop-2", status="InProgress")
+
+    status, out, err = run("loops", "list", "--limit", "1", "--output", "json", capsys=capsys)
+
+    assert status == 0
+    assert err == "More than 1 human loops match: raise --limit (0 for all), or add a filter.\n"
+    (row,) = printed_json("loops list", out)
+    assert row["humanLoopName"] == "loop-1"
+    assert row["claims"] == {
+        CLAIM: {"state": "released", "execution": EXECUTION, "at": "2026-03-04T06:00:00.000Z"}
+    }
+    assert "note" not in row
+
+
+def test_list_filters(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    add_loop(session, "loop-1", status="Failed", outcome="escalated")
+    add_loop(session, "loop-2", status="Completed", outcome="stored")
+    for filters in (["--status", "completed"], ["--outcome", "STORED"]):
+        out = run("loops", "list", *filters, "-o", "json", capsys=capsys)[1]
+        assert [row["humanLoopName"] for row in printed_json("loops list", out)] == ["loop-2"], filters
+    assert run("loops", "list", "--flow-definition", "other", capsys=capsys) == (
+        0,
+        "No human loops found.\n",
+        "",
+    )
+
+
+def test_show_prints_the_history_of_a_loop(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_loop(
+        session,
+        "order-1-attempt-2",
+        status="Completed",
+        outcome="stored",
+        attempt=2,
+        rootLoopName="order-1",
+        previousLoopName="order-1",
+        inputLocation="s3://reviews/inputs/1",
+        outputLocation="s3://reviewed/1/output.json",
+        reviewLocation="s3://reviews/1.json",
+        taskType="custom",
+        review={"answers": 1, "fields": 2, "changed": 1, "overruled": True},
+        answer="delivered",
+        answeredAt="2026-03-04T07:00:00.000Z",
+        **{f"claim {CREATED} Completed": {"state": "done", "execution": EXECUTION, "at": CREATED}},
+    )
+    add_loop(
+        session,
+        "order-1",
+        status="Failed",
+        outcome="restarted",
+        nextLoopName="order-1-attempt-2",
+        failureCode="InternalError",
+    )
+    for _ in range(2):
+        add_execution(session, "SUCCEEDED")
+
+    status, out, err = run("loops", "show", "order-1-attempt-2", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    assert out.startswith("order-1-attempt-2  Completed  stored\n")
+    for text in (
+        FLOW,
+        "s3://reviewed/1/output.json",
+        "s3://reviews/1.json",
+        "2.  order-1-attempt-2 (this one)",
+    ):
+        assert text in out
+    assert f"Completed, claimed {CREATED}, done: execution SUCCEEDED" in out
+    assert f"states/home?region=us-east-1#/v2/executions/details/{EXECUTION}" in out
+    assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
+
+    document = printed_json(
+        "loops show", run("loops", "show", "order-1-attempt-2", "-o", "json", capsys=capsys)[1]
+    )
+    assert [loop["humanLoopName"] for loop in document["lineage"]] == ["order-1", "order-1-attempt-2"]
+    assert document["statusChanges"][0]["executionStatus"] == "SUCCEEDED"
+    assert document["a2iStatus"] is None
+
+
+def test_show_prints_commands_to_run(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    add_loop(session, "loop-1", status="Failed", outcome="escalated", waiting=True, failureCode="Expired")
+    out = run("loops", "show", "loop-1", capsys=capsys)[1]
+    assert '  python deploy.py loops close loop-1 --stage dev --note "..."\n' in out
+    assert "Expired" in out
+    assert "a workflow waits for this loop" in out
+
+
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        ({"humanLoopName": "message-1", "status": "InProgress"}, "message-1 is started.\n"),
+        (
+            {"humanLoopName": "message-1", "status": "Completed", "already": True},
+            "message-1 was already started. Its status is Completed.\n",
+        ),
+        (
+            {"humanLoopName": "message-1", "needed": False, "predictionLocation": "s3://reviews/p"},
+            "message-1: no human review is needed. The prediction is stored in s3://reviews/p\n",
+        ),
+    ],
+)
+def test_start_prints_the_result(
+    response: dict[str, Any],
+    text: str,
+    session: StubbedSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "input.json"
+    file.write_text('{"a": 1}')
+    arguments = ["loops", "start", "--flow-definition", "triage", "--name", "message-1", "--input", str(file)]
+    for _ in range(2):
+        add_function_response(session, "StartLoop", response)
+
+    status, out, err = run(*arguments, capsys=capsys)
+
+    assert (status, err) == (0, "")
+    assert out == f"{text}To check its status: python deploy.py loops show message-1 --stage dev\n"
+    document = printed_json("loops start", run(*arguments, "--output", "json", capsys=capsys)[1])
+    assert document == {"needed": True, "already": False, "status": "InProgress"} | response
+
+
+@pytest.mark.parametrize(
+    ("options", "task"),
+    [
+        (["--input", "-"], {"type": "custom", "inputContent": {"a": 1}}),
+        (
+            ["--document", "s3://b/form.png"],
+            {
+                "type": "textract",
+                "request": {
+                    "Document": {"S3Object": {"Bucket": "b", "Name": "form.png"}},
+                    "FeatureTypes": ["FORMS"],
+                },
+            },
+        ),
+        (
+            ["--image", "s3://b/cat.png"],
+            {"type": "rekognition", "request": {"Image": {"S3Object": {"Bucket": "b", "Name": "cat.png"}}}},
+        ),
+        (["--request", "-"], {"type": "custom", "inputContent": {}}),
+    ],
+)
+def test_start_sends_the_request_to_the_function(
+    options: list[str],
+    task: dict[str, Any],
+    session: StubbedSession,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected = add_function_response(session, "StartLoop", {"humanLoopName": "order-17"})
+    sent: list[Any] = []
+    expected["Payload"] = Recorded(sent)
+    request = {"key": "order 17", "flowDefinitionArn": FLOW, "task": task}
+    whole = options[0] == "--request"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(request if whole else {"a": 1})))
+    given = options if whole else ["--flow-definition", "triage", "--key", "order 17", *options]
+
+    assert run("loops", "start", *given, capsys=capsys)[0] == 0
+
+    (payload,) = map(json.loads, sent)
+    assert {key: payload[key] for key in request} == request
+
+
+class Recorded:
+    """Equal to every payload, which it records."""
+
+    def __init__(self, sent: list[Any]) -> None:
+        self.sent = sent
+
+    def __eq__(self, other: object) -> bool:
+        self.sent.append(other)
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("InvalidLoopName", "error: 'Order 17' is invalid\n"),
+        ("StartRefused", "error: 'Order 17' is invalid\n"),
+        ("TransientServiceError", "error: 'Order 17' is invalid; run the same command again later\n"),
+    ],
+)
+def test_errors_of_the_function_are_one_line(
+    kind: str,
+    message: str,
+    session: StubbedSession,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = {"errorType": kind, "errorMessage": "'Order 17' is invalid"}
+    add_function_response(session, "StartLoop", error, FunctionError="Unhandled")
+    arguments = ("--flow-definition", "triage", "--name", "a", "--image", "s3://b/c")
+    assert run("loops", "start", *arguments, capsys=capsys) == (1, "", message)
+
+
+def test_restart_starts_the_next_attempt(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    add_loop(session, "loop-1", status="Failed", outcome="escalated", inputLocation="s3://reviews/i")
+    add_function_response(session, "RestartLoop", {"humanLoopName": "loop-1-attempt-2"})
+
+    status, out, _ = run("loops", "restart", "loop-1", "-o", "json", capsys=capsys)
+
+    assert status == 0
+    assert printed_json("loops restart", out)["humanLoopName"] == "loop-1-attempt-2"
+    row = session.resource("dynamodb").Table("ledger").get_item(Key={"humanLoopName": "loop-1"})["Item"]
+    assert (row["outcome"], row["maxAttempts"]) == ("restarted", 2)
+
+
+def test_stop(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        session.stubs["sagemaker-a2i-runtime"].add_response(
+            "stop_human_loop", {}, {"HumanLoopName": "loop-1"}
+        )
+    assert run("loops", "stop", "loop-1", capsys=capsys)[1].startswith("loop-1 is stopping.\n")
+    out = run("loops", "stop", "loop-1", "-o", "json", capsys=capsys)[1]
+    assert printed_json("loops stop", out) == {"humanLoopName": "loop-1", "a2iStatus": "Stopping"}
+
+
+def test_close_records_the_note(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("loop-1", "loop-2"):
+        add_loop(session, name, status="Failed", outcome="escalated", waiting=True)
+        add_function_response(session, "AnswerWorkflow", {"delivered": 1})
+
+    status, out, _ = run("loops", "close", "loop-1", "--note", " withdrawn ", capsys=capsys)
+    assert status == 0
+    assert out.startswith("loop-1 was closed by ")
+    assert out.endswith(". Waiting workflows that were notified: 1.\n")
+    out = run("loops", "close", "loop-2", "--note", "withdrawn", "-o", "json", capsys=capsys)[1]
+    row = printed_json("loops close", out)
+    assert (row["outcome"], row["note"]) == ("closed", "withdrawn")
+
+
+def test_redrive_processes_the_event_again(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = EXECUTION.replace(":one", ":two")
+    event = {"detail": {"humanLoopName": "loop-1", "creationTime": CREATED, "humanLoopStatus": "Failed"}}
+    for output in ("text", "json"):
+        add_abandoned_loop(session)
+        add_execution(session, input=json.dumps(event))
+        session.stubs["stepfunctions"].add_response(
+            "start_execution",
+            {"executionArn": again, "startDate": datetime(2026, 3, 4, tzinfo=UTC)},
+            {"stateMachineArn": f"{MACHINE}:live", "name": ANY, "input": json.dumps(event)},
+        )
+        if output == "text":
+            add_execution_link(session, again)
+        status, out, err = run("loops", "redrive", "loop-1", "--output", output, capsys=capsys)
+        assert (status, err) == (0, "")
+        if output == "text":
+            assert out.startswith(
+                "loop-1 is processed again: https://us-east-1.console.aws.amazon.com/states/"
+            )
+            assert out.endswith("To check its status: python deploy.py loops show loop-1 --stage dev\n")
+        else:
+            assert printed_json("loops redrive", out) == {
+                "humanLoopName": "loop-1",
+                "statusChange": CLAIM,
+                "execution": again,
+                "before": EXECUTION,
+            }
+
+
+def add_execution_link(session: StubbedSession, arn: str) -> None:
+    session.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")
+
+
+@pytest.fixture
+def reconciliation(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Reconciliation:
+    """What `loops reconcile` finds."""
+    found = Reconciliation(looked_at=1200)
+    calls: list[dict[str, Any]] = []
+
+    def reconcile(_: object, **given: Any) -> Reconciliation:
+        given["progress"](FLOW, found)
+        calls.append(given)
+        return found
+
+    monkeypatch.setattr("workflow.operations.loops.Loops.reconcile", reconcile)
+    return found
+
+
+def test_reconcile_prints_what_it_fixed(
+    reconciliation: Reconciliation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("loops", "reconcile", capsys=capsys)[1] == (
+        "Ended human loops checked: 1,200; nothing was missed.\n"
+    )
+    reconciliation.missed = {"loop-1 Completed": "arn:1"}
+    reconciliation.resumed = ["loop-2"]
+    reconciliation.refused = {"loop-3": "arn:3"}
+    reconciliation.released = {"loop-4 claim": "arn:4"}
+    reconciliation.answered = ["loop-5"]
+
+    status, out, err = run("loops", "reconcile", "--since", "2026-01-31", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "missed: loop-1 Completed: arn:1",
+        "start resumed: loop-2",
+        "start refused, and escalated: loop-3: arn:3",
+        "abandoned by its execution: loop-4 claim: redrive or close it",
+        "notified the waiting workflow: loop-5",
+        "Ended human loops checked: 1,200; 5 fixed.",
+    ]
+    out = run("loops", "reconcile", "--since", "2h", "-o", "json", capsys=capsys)[1]
+    assert printed_json("loops reconcile", out)["missed"] == {"loop-1 Completed": "arn:1"}
+
+
+def test_reconcile_reports_problems_of_aws(
+    reconciliation: Reconciliation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = "An error occurred ({}) when calling the {} operation (reached max retries: 4): {}"
+    reconciliation.problems = [
+        f"{FLOW}: {call.format('ResourceNotFoundException', 'ListHumanLoops', 'x')}",
+        f"loop-1: {call.format('AccessDenied', 'StartExecution', 'not allowed')}",
+        "loop-2: its workflow has ended",
+    ]
+    status, out, err = run("loops", "reconcile", "-o", "json", capsys=capsys)
+    assert status == 1
+    assert err.splitlines() == [
+        f"error: {FLOW}: this flow definition does not exist: create it, remove it from flow_definitions in the "
+        "stage's settings, or choose another with --flow-definition",
+        "error: loop-1: StartExecution failed (AccessDenied): not allowed",
+        "error: loop-2: its workflow has ended",
+    ]
+    assert printed_json("loops reconcile", out)["problems"] == [
+        line.removeprefix("error: ") for line in err.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", ""], "give the name of a human loop"),
+        (["list", "--status", "Done"], "'Done' is not one of 'starting', 'inprogress', 'completed'"),
+        (["list", "--outcome", "lost"], "'lost' is not one of 'stored', 'restarted'"),
+        (["list", "--older-than", "soon"], "invalid age 'soon': use 30m, 2h, 3d or 1w\n"),
+        (["list", "--limit", "-1"], "should be greater than or equal to 0"),
+        (["start", "--name", "a", "--input", "-"], "--flow-definition: is required"),
+        (["start", "--flow-definition", "f", "--name", "a"], "one of --input, --document and --image, not 0"),
+        (
+            ["start", "--flow-definition", "f", "--name", "a", "--input", "-"],
+            "standard input is not valid JSON",
+        ),
+        (
+            ["start", "--flow-definition", "f", "--key", "a", "--input", "/no/such"],
+            "--input: cannot read /no/such",
+        ),
+        (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is "),
+        (["start", "--flow-definition", "f", "--input", "-"], "give one of --name and --key\n"),
+        (
+            ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
+            "give one of --name and --key, not both",
+        ),
+        (["start", "--request", "-", "--key", "a"], "cannot be combined with the options that it replaces"),
+        (["close", "nobody"], "Missing option '--note'"),
+        (["close", "nobody", "--note", " "], "say why the loop needs no more action"),
+        (["redrive"], "give either the name of the human loop or --execution"),
+        (["redrive", "a", "--execution", "b"], "give either the name of the human loop or --execution"),
+        (["redrive", "--execution", "b"], "of stage dev"),
+        (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
+        (["reconcile", "--since", "yesterday"], "invalid age 'yesterday'"),
+    ],
+)
+def test_mistakes_are_one_line_errors(
+    arguments: list[str],
+    message: str,
+    resources: StageResources,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    status, out, err = run("loops", *arguments, capsys=capsys)
+    assert (status, out) == (1, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [("[1]", "an array"), ('"a"', "a string"), ("1.5", "a number"), ("null", "null"), ("true", "a boolean")],
+)
+def test_json_that_is_not_an_object_is_an_error(
+    document: str,
+    found: str,
+    resources: StageResources,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "input.json"
+    file.write_text(document)
+    for arguments in (["--flow-definition", "f", "--name", "a", "--input"], ["--request"]):
+        status, _, err = run("loops", "start", *arguments, str(file), capsys=capsys)
+        assert status == 1
+        assert err == f"error: {arguments[-1]}: {file} must contain one JSON object, {{…}}, not {found}\n"

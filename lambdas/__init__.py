@@ -1,9 +1,9 @@
-"""Run time: what goes to AWS. In the folder itself stand the functions, a module each, and nothing else.
+"""Run time: the code that is deployed to AWS. The folder itself contains one module per Lambda function.
 
-loops/     human loops: started, kept in the ledger, waited for, restarted, looked after
+loops/     human loops: ledger, starts, restarts, waiting workflows, reconciliation
 aws/       clients, environment, metrics, objects in S3
 reviews/   the domain, without AWS: events, outputs, comparison, records
 
-A function's module is read, never imported, when the stack is assembled: it has `handler`, and says in the literal
-`FUNCTION` what memory, time and permissions it takes.
+A function's module has a `handler`, and a literal `FUNCTION` with its memory, timeout and permissions. The literal is
+read from the source when the stack is assembled; the module is not imported.
 """

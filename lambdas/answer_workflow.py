@@ -1,4 +1,4 @@
-"""Tells the workflows that wait for a human loop how it ended: the agreed review, or an error that they can catch."""
+"""Notifies the workflows that wait for a human loop: they receive the review, or an error that they can catch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ metrics = Metrics()
 
 
 class Ended(BaseModel):
-    """The loop that ended for good."""
+    """The input: a loop that has ended and is not restarted."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
@@ -30,18 +30,18 @@ class Ended(BaseModel):
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer.
+    """Notifies the waiting workflows.
 
     Args:
-        event: `humanLoopName`; the rest is in the ledger.
-        context: Lambda's.
+        event: `humanLoopName`; everything else is in the ledger.
+        context: The Lambda context.
 
     Returns:
-        `delivered`: how many waiting workflows were told; `ended`: how many had ended before. Both 0 if nobody waits.
+        `delivered`: the number of workflows that were notified; `ended`: the number that had already ended.
 
     Raises:
-        NotEnded: Somebody waits, and the ledger does not tell how the loop ended.
-        TokenUndeliverable: A workflow cannot be told, and trying again would not help; says why.
+        NotEnded: A workflow waits, and the ledger does not show how the loop ended.
+        TokenUndeliverable: A workflow cannot be notified, and a retry does not help. The text says why.
     """
     name = Ended.model_validate(event).human_loop_name
     answered = waiting().answer(name)

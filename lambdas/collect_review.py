@@ -1,4 +1,4 @@
-"""Collects a review: fetches output.json, validates it, compares prediction and people, stores the record."""
+"""Collects a review: reads output.json, validates it, compares prediction and answers, stores the record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FUNCTION = {
     "timeout": 90,
     "permissions": [
         {"actions": ["s3:GetObject"], "resources": ["${OutputBuckets}/*"]},
-        # Without it, S3 answers "access denied" for an object that is not there.
+        # Without this permission, S3 reports a missing object as "access denied".
         {"actions": ["s3:ListBucket"], "resources": ["${OutputBuckets}"]},
         {"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/reviews/*"]},
     ],
@@ -38,18 +38,18 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
     """Collects the review of a completed loop, or the answers of a stopped one.
 
     Args:
-        payload: `event`: the whole status change.
-        context: Lambda's.
+        payload: `event`: the complete status change.
+        context: The Lambda context.
 
     Returns:
-        `lambdas.reviews.review.summarise`: numbers and locations.
+        A `lambdas.reviews.summary.ReviewSummary`: numbers and locations.
 
     Raises:
-        InvalidDocument: The event or the output is malformed; says where.
-        OutputNotAllowed: The output lies outside the stage's output buckets, or S3 denies it.
-        OutputMissing: There is no output where the event says.
-        OutputTooLarge: The output is larger than the stage allows.
-        TransientServiceError: S3 was throttled or failed; try again.
+        InvalidDocument: The event or the output is malformed. The text says where.
+        OutputNotAllowed: The output is not in an output bucket of the stage, or S3 denies access.
+        OutputMissing: The output does not exist.
+        OutputTooLarge: The output is larger than the stage's limit.
+        TransientServiceError: S3 throttled the call or failed; retry.
     """
     try:
         summary = _collect(payload.get("event"))
@@ -68,14 +68,14 @@ def _collect(event: Any) -> dict[str, Any]:
     change = parse_status_change(event)
     if isinstance(change, FailedLoop) or change.output is None:
         raise InvalidDocument(
-            "event", "$.detail.humanLoopOutput", f"a {change.detail.human_loop_status} loop without output"
+            "event", "$.detail.humanLoopOutput", f"the {change.detail.human_loop_status} loop has no output"
         )
     logger.append_keys(humanLoopName=change.human_loop_name)
     stage = environment()
     settings = ReviewSettings.parse(stage.review_settings)
     if change.output.bucket not in settings.output_buckets:
         raise OutputNotAllowed(
-            f"{change.output}: not in an output bucket of the stage; if it is one, add it to output_buckets"
+            f"{change.output}: not in an output bucket of the stage; to allow the bucket, add it to output_buckets"
         )
     output = parse_output(object_store().read(change.output, settings.max_output_bytes))
     record = build_record(change, output, settings, stage.stage)
@@ -83,5 +83,7 @@ def _collect(event: Any) -> dict[str, Any]:
     object_store().write(location, record.to_line())
     summary = summarise(record, location)
     if record.flow_definition in settings.predictions and not summary["compared"]:
-        logger.warning("no prediction where the settings say", extra={"flow": record.flow_definition})
+        logger.warning(
+            "no prediction found at the path in the settings", extra={"flow": record.flow_definition}
+        )
     return summary

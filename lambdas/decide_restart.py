@@ -1,4 +1,4 @@
-"""Decides what happens to a human loop that failed: restart or escalate, by the stage's rules and the ledger."""
+"""Decides whether to restart or escalate a failed human loop, by the rules of the stage and the ledger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = Logger()
 
 
 class FailedDetail(BaseModel):
-    """Of a Failed status change, what the decision needs."""
+    """The part of a Failed status change that the decision needs."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
 
@@ -36,20 +36,21 @@ class FailedDetail(BaseModel):
 @logger.inject_lambda_context
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Decide.
+    """Decides.
 
     Args:
-        event: `detail`, the status change's detail.
-        context: Lambda's.
+        event: `detail`: the detail of the status change.
+        context: The Lambda context.
 
     Returns:
         `action` (restart or escalate), `waitSeconds`, `nextFlowDefinition`, `reason` in plain words, and
-        `lineage`: the loops of the lineage, oldest first, with name, attempt, status, failure code, createdAt.
+        `lineage`: the loops of the lineage, oldest first, each with name, attempt, status, createdAt and failure
+        code.
     """
     detail = FailedDetail.model_validate(event["detail"])
     row = ledger().find(detail.human_loop_name) or Loop(human_loop_name=detail.human_loop_name)
     flow_definition = detail.flow_definition_arn or row.flow_definition_arn
-    # A lineage that an operator gave more attempts has them whatever the stage's rules are.
+    # More attempts that an operator allowed for this lineage take precedence over the rules of the stage.
     settings = _settings()
     rules = settings if row.max_attempts is None else settings.with_max_attempts(row.max_attempts)
     decision = rules.decide(
@@ -70,7 +71,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         }
         for loop in ledger().lineage(row)
     ]
-    # The row of this loop gets its failure code only when the outcome is recorded.
+    # The row of this loop receives its failure code only after this decision, with the outcome.
     if detail.failure_code:
         lineage[-1]["failureCode"] = detail.failure_code
     return {
@@ -84,5 +85,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 @functools.cache
 def _settings() -> RestartSettings:
-    """The stage's rules, read once a process."""
+    """Returns the rules of the stage, parsed once per process."""
     return RestartSettings.model_validate_json(environment().restart_settings)

@@ -1,4 +1,4 @@
-"""Runs once an hour: catches up on status changes that were missed, and on starts that were left unfinished."""
+"""Runs once an hour: processes missed status changes and completes unfinished starts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FUNCTION = {
     "permissions": [
         {"actions": ["dynamodb:BatchGetItem", "dynamodb:DescribeTable"], "resources": ["${LedgerTable.Arn}"]},
         {"actions": ["dynamodb:Query"], "resources": ["${LedgerTable.Arn}/index/by-status"]},
-        # Without it S3 does not say of an input that it is gone, but that it may not be read.
+        # Without this permission, S3 reports a deleted input as "access denied".
         {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
-        # Lists take no resource (Service Authorization Reference, Amazon SageMaker).
+        # Both actions support no resource-level permissions (Service Authorization Reference, Amazon SageMaker).
         {"actions": ["sagemaker:ListFlowDefinitions", "sagemaker:ListHumanLoops"], "resources": ["*"]},
         {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:*"]},
         {
@@ -35,42 +35,42 @@ FUNCTION = {
 }
 
 RESERVE_MILLISECONDS = 60_000
-"""Of the function's time; a page that was begun is finished in it."""
+"""Time left for the page that is being compared when the reconciler is asked to stop."""
 
 logger = Logger()
 metrics = Metrics()
 
 
 class ReconciliationIncomplete(Exception):
-    """Something could not be looked at or started. It is tried again: Lambda does so, and so does the next hour."""
+    """Some loops could not be compared or started. Lambda retries, and the next run covers them again."""
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Reconcile.
+    """Reconciles.
 
     Args:
-        event: Nothing of it is used.
-        context: Lambda's.
+        event: Not used.
+        context: The Lambda context.
 
     Returns:
         A `lambdas.loops.reconciling.Reconciliation`.
 
     Raises:
-        ReconciliationIncomplete: AWS refused something; all else was done.
+        ReconciliationIncomplete: AWS refused some calls. Everything else was done.
     """
     found = _reconciler().run(
         environment().flow_definitions,
-        time_is_over=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
+        out_of_time=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
     )
     metrics.add_metric(Metric.STATUS_CHANGES_MISSED, MetricUnit.Count, len(found.missed))
     metrics.add_metric(Metric.STARTS_RESUMED, MetricUnit.Count, len(found.resumed) + len(found.refused))
     metrics.add_metric(Metric.CLAIMS_RELEASED, MetricUnit.Count, len(found.released))
     logger.info("reconciled", extra=found.as_json())
     if not found.complete:
-        logger.warning("the time was over before every loop was looked at")
+        logger.warning("out of time before all loops were compared")
     if found.problems:
         raise ReconciliationIncomplete("; ".join(found.problems))
     return found.as_json()

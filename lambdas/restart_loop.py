@@ -1,4 +1,4 @@
-"""Starts the next attempt of a human loop that failed, with the same input."""
+"""Restarts a failed human loop with the same input."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import ledger, starter, transient_errors
 from lambdas.aws.metrics import Metric
-from lambdas.loops.starting import InputUnknown
+from lambdas.loops.start_request import InputUnknown
 
 FUNCTION = {
     "memory": 256,
     "timeout": 60,
     "grants": ["start_loop"],
-    # Without it S3 does not say of an input that it is gone, but that it may not be read.
+    # Without this permission, S3 reports a deleted input as "access denied".
     "permissions": [{"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]}],
 }
 
@@ -26,7 +26,7 @@ metrics = Metrics()
 
 
 class Restart(BaseModel):
-    """The failed loop, and the flow definition that the next attempt goes to."""
+    """The input: the failed loop, and the flow definition for the next attempt."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
@@ -38,23 +38,26 @@ class Restart(BaseModel):
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Restart.
+    """Restarts.
 
     Args:
-        event: `humanLoopName` of the failed loop, `flowDefinitionArn` for the next.
-        context: Lambda's.
+        event: `humanLoopName` of the failed loop, `flowDefinitionArn` for the next attempt.
+        context: The Lambda context.
 
     Returns:
         The started loop: `humanLoopName`, `humanLoopArn`, `needed`, `already`.
 
     Raises:
-        InputUnknown: The ledger does not know the loop, or not its input.
-        NameTaken: Other loops have both names that the restart may have.
+        InputUnknown: The ledger does not have the loop, or its input was not kept.
+        InvalidRequest: The stage does not handle the flow definition.
+        NameTaken: Other loops have both names that the restart can use.
+        StartRefused: A2I, Textract or Rekognition refuses the start. The text quotes the service.
+        TransientServiceError: A service throttled the call or failed; retry.
     """
     restart = Restart.model_validate(event)
     failed = ledger().find(restart.human_loop_name)
     if failed is None:
-        raise InputUnknown(f"The ledger does not know human loop {restart.human_loop_name!r}.")
+        raise InputUnknown(f"The ledger has no human loop {restart.human_loop_name!r}.")
     started = starter().restart(failed, restart.flow_definition_arn)
     metrics.add_metric(Metric.LOOPS_RESTARTED, MetricUnit.Count, 0 if started.already else 1)
     logger.info("restarted", extra={"humanLoopName": failed.human_loop_name, "next": started.human_loop_name})

@@ -1,4 +1,4 @@
-"""Starts a human loop so that it can be restarted: input and ledger row are written before the loop is."""
+"""Starts a human loop so that it can be restarted: first stores its input and its ledger row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import starter, transient_errors
 from lambdas.aws.metrics import Metric
-from lambdas.loops.starting import StartRequest
+from lambdas.loops.start_request import StartRequest
 
 FUNCTION = {
     "memory": 256,
@@ -19,8 +19,8 @@ FUNCTION = {
     "permissions": [{"actions": ["s3:PutObject"], "resources": ["${ReviewBucket.Arn}/inputs/*"]}],
 }
 
-MOST_PREDICTION_BYTES = 5 * 1024 * 1024
-"""A function answers with at most 6 MB (Lambda quotas): a larger prediction is at its location alone."""
+MAX_PREDICTION_BYTES = 5 * 1024 * 1024
+"""Lambda limits a response to 6 MB (Lambda quotas). A larger prediction is left out; its location remains."""
 
 logger = Logger()
 metrics = Metrics()
@@ -30,9 +30,9 @@ metrics = Metrics()
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Start.
+    """Starts.
 
-    The one entry for code that starts loops, wherever it runs::
+    All code that starts loops calls this function, wherever it runs::
 
         boto3.client("lambda").invoke(FunctionName="afterloop-<stage>-StartLoop", Payload=json.dumps({
             "key": "order 17",
@@ -40,22 +40,23 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             "task": {"type": "custom", "inputContent": {…}},
         }))
 
-    `workflow.operations.client.LoopsClient` makes this call in Python, with types and errors.
+    `workflow.operations.client.LoopsClient` makes this call with types and exceptions.
 
     Args:
-        event: A `lambdas.loops.starting.StartRequest`.
-        context: Lambda's.
+        event: A `lambdas.loops.start_request.StartRequest`.
+        context: The Lambda context.
 
     Returns:
-        A `lambdas.loops.starting.StartedLoop`.
+        A `lambdas.loops.start_request.StartedLoop`.
 
     Raises:
-        InvalidRequest: The request is malformed; says where.
-        InvalidLoopName: A2I would refuse the name; the text shows one that would do.
-        InputTooLarge: The input is over 3 MiB.
+        InvalidRequest: The request is invalid. The text says where.
+        InvalidLoopName: A2I would reject the name. The text suggests a valid one.
+        InputTooLarge: The input is larger than 3 MiB.
         NameTaken: Another loop has the name.
-        StartRefused: A2I, Textract or Rekognition refuse; in their words.
-        TransientServiceError: They are busy or broken: the same call goes on later, and the reconciler goes on too.
+        StartRefused: A2I, Textract or Rekognition refuses the start. The text quotes the service.
+        TransientServiceError: A service throttled the call or failed. A retry resumes the start; otherwise the
+            reconciler does.
     """
     request = StartRequest.read(event)
     started = starter().start(request)
@@ -64,7 +65,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     )
     logger.info("started", extra={"humanLoopName": started.human_loop_name, "already": started.already})
     answer = started.model_dump(by_alias=True)
-    # A workflow that waits gets the prediction by its token, and what a function answers must fit into a state.
-    if request.task_token or len(json.dumps(started.prediction)) > MOST_PREDICTION_BYTES:
+    # A waiting workflow receives the prediction with its token. Here it could exceed the 256 KiB of a state.
+    if request.task_token or len(json.dumps(started.prediction)) > MAX_PREDICTION_BYTES:
         answer["prediction"] = None
     return answer

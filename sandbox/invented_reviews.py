@@ -125,7 +125,7 @@ def _loops(record: Json, location: str, chance: random.Random) -> list[Json]:
         return [{**failed, "outcome": "restarted", "nextLoopName": f"{name}-attempt-2"}, again]
     if luck < 0.04:
         name = f"{name}-refused"
-        reason = "The loop was refused for its input (ValidationError): the same input would fail again."
+        reason = "A2I rejected the input of the loop (ValidationError): the same input would fail again."
         refused = {"failureCode": "ValidationError", "outcome": "escalated", "reason": reason}
         return [row, {**failed, **refused, "humanLoopName": name, "rootLoopName": name}]
     return [row]

@@ -24,7 +24,7 @@ _CLAIM = {
 }
 _DECISION = {
     "action": "escalate",
-    "reason": "The loop was refused for its input (ValidationError): the same input would fail again.",
+    "reason": "A2I rejected the input of the loop (ValidationError): the same input would fail again.",
     "lineage": [
         {
             "humanLoopName": "message-3301",
@@ -37,7 +37,9 @@ _DECISION = {
 }
 _FAILURE = {
     "Error": "OutputMissing",
-    "Cause": json.dumps({"errorMessage": "s3://human-review-outputs/…/output.json: there is no such object"}),
+    "Cause": json.dumps(
+        {"errorMessage": "s3://human-review-outputs/…/output.json: the object does not exist"}
+    ),
 }
 _WHEN = {
     "Escalate failed loop": (

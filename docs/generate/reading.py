@@ -37,7 +37,7 @@ class ExceptionClass:
 
     Attributes:
         name: The class's.
-        module: Where it is, `lambdas.loops.starting`.
+        module: Where it is, `lambdas.loops.start_request`.
         bases: Names of the classes that it is made from.
         doc: The first paragraph of its docstring.
     """

@@ -1,1 +1,1 @@
-"""What the functions have of AWS: clients and what is made of them, their environment, objects in S3."""
+"""AWS for the functions: clients, environment, metrics, objects in S3."""

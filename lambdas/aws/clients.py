@@ -1,4 +1,4 @@
-"""AWS clients of the functions, made when first used, and what all of them have in common: which errors pass."""
+"""AWS clients of the functions, created on first use, and the decorator that marks transient errors."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ R = TypeVar("R")
 
 @functools.cache
 def client(service: str) -> Any:
-    """The boto3 client of a service; one a process."""
+    """Returns the boto3 client of a service, one per process."""
     return boto3.client(service, config=Config(retries={"mode": "standard", "max_attempts": 3}))  # type: ignore[call-overload]
 
 
 @functools.cache
 def ledger() -> Ledger:
-    """The stage's ledger."""
+    """Returns the stage's ledger."""
     return Ledger(client("dynamodb"), environment().ledger_table)
 
 
 @functools.cache
 def starter() -> Starter:
-    """What starts loops for the stage."""
+    """Returns the object that starts loops for the stage."""
     return Starter(
         ledger=ledger(),
         bucket=environment().review_bucket,
@@ -52,7 +52,7 @@ def starter() -> Starter:
 
 @functools.cache
 def waiting() -> WaitingWorkflows:
-    """The workflows that wait for loops of the stage."""
+    """Returns the workflows that wait for loops of the stage."""
     return WaitingWorkflows(
         ledger=ledger(),
         tokens=Tokens(client("dynamodb"), environment().ledger_table),
@@ -62,7 +62,7 @@ def waiting() -> WaitingWorkflows:
 
 
 def transient_errors(handler: Callable[P, R]) -> Callable[P, R]:
-    """A handler whose passing errors are raised as `TransientServiceError`, the name that the workflow retries."""
+    """Decorates a handler: raises transient errors as `TransientServiceError`, which the workflow retries."""
 
     @functools.wraps(handler)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -11,7 +11,7 @@ __all__ = ["Environment", "environment"]
 
 
 class Environment(BaseModel):
-    """What the stack tells its functions. All functions of the workflow itself get it."""
+    """The environment variables that the stack sets for each function of the workflow."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -23,20 +23,20 @@ class Environment(BaseModel):
     restart_settings: str
     """JSON of `lambdas.loops.restart_policy.RestartSettings`."""
     flow_definition_arns: str | None = None
-    """For the functions that start loops or look for them: ARNs, with commas between; `*` stands for all."""
+    """Comma-separated ARNs, or `*` for all. Set only for functions that start or list loops."""
 
     @property
     def flow_definitions(self) -> tuple[str, ...]:
-        """ARNs of those whose loops are the stage's; none stands for all of the account."""
+        """ARNs of the flow definitions that the stage handles; empty for all of the account."""
         return tuple(arn for arn in (self.flow_definition_arns or "").split(",") if arn.startswith("arn:"))
 
 
 @cache
 def environment() -> Environment:
-    """The environment of this process, read once.
+    """Returns the environment of this process, read once.
 
     Raises:
-        pydantic.ValidationError: A variable is missing: the stack is not ours.
+        pydantic.ValidationError: A variable is missing.
     """
     return Environment.model_validate(
         {name: os.environ.get(name.upper()) for name in Environment.model_fields}

@@ -1,4 +1,4 @@
-"""S3, as the reviews need it: read an object of bounded size, write one whole."""
+"""S3 for reviews: reads objects up to a size limit and writes JSON objects."""
 
 from __future__ import annotations
 
@@ -33,11 +33,9 @@ _MISSING = {"NoSuchKey", "NoSuchBucket", "404"}
 @cache
 def object_store() -> ObjectStore:
     """Returns the store of this process."""
-    patience = Config(
-        connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
-    )
-    # botocore's own client: what boto3 adds to it (transfers, resources) would be a tenth of a cold start.
-    client = botocore.session.get_session().create_client("s3", config=patience)
+    config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
+    # botocore's client, not boto3's: loading what boto3 adds (transfers, resources) takes a tenth of a cold start.
+    client = botocore.session.get_session().create_client("s3", config=config)
     return ObjectStore(cast("S3Client", client))
 
 
@@ -51,53 +49,53 @@ class ObjectStore:
         """Returns an object's content.
 
         Args:
-            location: Where it lies.
-            limit: The size, in bytes, beyond which it is not read.
+            location: The object's location.
+            limit: The maximum size in bytes.
 
         Raises:
-            OutputMissing: there is no such object, or no such bucket.
-            OutputNotAllowed: S3 denies the access.
-            OutputTooLarge: it is larger than `limit`.
-            TransientServiceError: S3 was throttled or failed; try again.
+            OutputMissing: The object or the bucket does not exist.
+            OutputNotAllowed: S3 denies access.
+            OutputTooLarge: The object is larger than `limit`.
+            TransientServiceError: S3 throttled the call or failed; retry.
         """
-        with _told(location):
+        with _review_errors(location):
             answer = self._client.get_object(Bucket=location.bucket, Key=location.key)
             with closing(answer["Body"]) as body:
                 if answer["ContentLength"] > limit:
                     raise OutputTooLarge(
-                        f"{location}: {answer['ContentLength']:,} bytes, and the stage's limit is {limit:,}; "
-                        "to accept it, raise max_output_bytes"
+                        f"{location}: {answer['ContentLength']:,} bytes exceed the stage's limit of {limit:,}; "
+                        "to accept the output, increase max_output_bytes"
                     )
-                # botocore checks that as much comes as was announced.
+                # botocore raises IncompleteReadError if fewer bytes arrive than ContentLength says.
                 return body.read()
 
     def write(self, location: S3Location, content: bytes) -> None:
-        """Writes an object of JSON, whole or not at all. Writing the same again changes nothing.
+        """Writes a JSON object. S3 stores an object completely or not at all, so a retry is safe.
 
         Raises:
-            TransientServiceError: S3 was throttled or failed; try again.
+            TransientServiceError: S3 throttled the call or failed; retry.
         """
-        with _told(location):
+        with _review_errors(location):
             self._client.put_object(
                 Bucket=location.bucket, Key=location.key, Body=content, ContentType="application/json"
             )
 
 
 @contextmanager
-def _told(location: S3Location) -> Iterator[None]:
-    """Tells S3's errors in the words of a review."""
+def _review_errors(location: S3Location) -> Iterator[None]:
+    """Raises errors of S3 as errors of a review."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         response: Any = error.response if isinstance(error, ClientError) else {}
         code = response.get("Error", {}).get("Code", "")
         if code in _MISSING:
-            what = "there is no such bucket" if code == "NoSuchBucket" else "there is no such object"
-            raise OutputMissing(f"{location}: {what}") from error
+            what = "bucket" if code == "NoSuchBucket" else "object"
+            raise OutputMissing(f"{location}: the {what} does not exist") from error
         if is_transient(error):
             raise TransientServiceError(f"{location}: {code or error}") from error
         if response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 403:
             raise OutputNotAllowed(
-                f"{location}: access denied; check the bucket's policy and the policy of its KMS key"
+                f"{location}: access denied; check the bucket policy and the policy of its KMS key"
             ) from error
         raise

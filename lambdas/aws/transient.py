@@ -1,6 +1,6 @@
-"""Which errors of AWS pass by themselves: the one list that the functions go by.
+"""Which AWS errors are transient. All functions use this list.
 
-The workflow retries what a function raises as `TransientServiceError` (`workflow/parts/failures.py`).
+Functions raise these errors as `TransientServiceError`, which the workflow retries (`workflow/parts/failures.py`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-"""Throttled, over a quota that frees itself, or broken on the service's side, by the names that services give it."""
+"""Throttling, quotas on current use, and faults of the service, by the codes of all services that are called."""
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may well succeed later.
+    """Whether a retry of the same call can succeed.
 
     Args:
-        error: What botocore raised: an answer of the service, or a connection that broke on the way.
+        error: An error of botocore: an error response of the service, or a failed connection.
     """
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")

@@ -1,10 +1,11 @@
-"""Human loops at run time: how they are started, kept in the ledger, waited for, restarted and looked after.
+"""Human loops at run time: how they start, wait, restart and are reconciled, and the ledger that records them.
 
-ledger.py          the DynamoDB table, one item a human loop
-names.py           names that A2I accepts, and names that follow from keys and restarts
-starting.py        a loop started so that it can be restarted
-restart_policy.py  restart or escalate, by a stage's rules
-waiting.py         workflows that wait for a loop, and their answers
-agreed_answer.py   what they are answered with
-reconciling.py     what was missed, and what was left unfinished
+ledger.py          the DynamoDB table, one item per human loop
+names.py           names that A2I accepts, and names derived from keys and restarts
+start_request.py   what a caller sends to start a loop, and the errors that a start can raise
+starting.py        starts and restarts loops, so that each can be restarted
+restart_policy.py  restart or escalate, by the rules of a stage
+waiting.py         workflows that wait for a loop, and how they are notified
+agreed_answer.py   the answer that a waiting workflow receives
+reconciling.py     finds missed events and unfinished work
 """

@@ -1,8 +1,6 @@
-"""What a waiting workflow is answered with: the agreed values of a review, or the prediction nobody had to review.
+"""The answer that a waiting workflow receives: the agreed values of a review, or a prediction that needed no review.
 
-An answer becomes part of the waiting execution's state, which holds 256 KiB in all, what was there before
-included. So an answer has at most `MOST_BYTES`: of a larger one only the location is given, and a flag says so.
-Nothing in here calls AWS.
+The answer becomes part of the waiting execution's state. Nothing in this module calls AWS.
 """
 
 from __future__ import annotations
@@ -13,28 +11,32 @@ from typing import Any
 
 from lambdas.reviews.record import DRAWN, FieldRecord, ReviewRecord
 
-__all__ = ["MOST_BYTES", "of_prediction", "of_review", "to_text"]
+__all__ = ["MAX_BYTES", "of_prediction", "of_review", "to_text"]
 
-MOST_BYTES = 128 * 1024
-"""Half of the 262,144 bytes that Step Functions allows a state: the other half is the waiting workflow's own."""
+MAX_BYTES = 128 * 1024
+"""The largest answer that is sent in full. Of a larger one, the workflow receives only the location.
+
+Step Functions limits a state to 262,144 bytes. Half of that remains for the waiting workflow's own data."""
 
 
 def of_review(record: ReviewRecord, location: str, *, attempt: int = 1) -> dict[str, Any]:
-    """The answer of a completed loop.
+    """Returns the answer for a completed loop.
 
     Args:
         record: The stored review.
-        location: Where it is stored, `s3://bucket/key`.
-        attempt: Which loop of the lineage it was; 1 for the first.
+        location: Where the review is stored, `s3://bucket/key`.
+        attempt: The loop's place in the lineage; 1 for the first loop.
 
     Returns:
         `humanLoopName`, `status` ("Completed"), `needed` (True), `attempt`, `reviewLocation`,
-        `agreement` (0 to 1; None for fewer than two workers), `overruled`, `answersIncluded`, and if that is True:
+        `agreement` (0 to 1; None for fewer than two workers), `overruled`, `answersIncluded`. If
+        `answersIncluded` is True, also:
 
-        `answers`: field name → the value that most workers agree on, None if they agree that nothing is there. A
-        list of such values where fields share a name, and always for boxes, spans, keypoints and polygons.
-        `unresolved`: names of the fields in which no value has most of the votes. They are not in `answers`, nor
-        are the fields that share such a name: a list is whole, or it is not there.
+        `answers`: field name → the value that most workers agree on; None if they agree that the field is
+        empty. A list of values if several fields share the name, and always for boxes, spans, keypoints and
+        polygons.
+        `unresolved`: names of the fields in which no value has a majority. `answers` contains none of the
+        fields with such a name: a list is complete or left out.
     """
     answer: dict[str, Any] = {
         "humanLoopName": record.human_loop_name,
@@ -50,17 +52,18 @@ def of_review(record: ReviewRecord, location: str, *, attempt: int = 1) -> dict[
         "answers": _agreed_values([field for field in record.fields if field.name not in unresolved]),
         "unresolved": sorted(unresolved),
     }
-    return _if_it_fits(answer, "answersIncluded", values)
+    return _with_values_if_they_fit(answer, "answersIncluded", values)
 
 
 def of_prediction(
     human_loop_name: str, prediction: Mapping[str, Any], location: str, *, attempt: int = 1
 ) -> dict[str, Any]:
-    """The answer when Textract or Rekognition decided that no person has to look.
+    """Returns the answer for a loop that Textract or Rekognition did not start, because no review was needed.
 
     Returns:
         `humanLoopName`, `status` ("NotNeeded"), `needed` (False), `attempt`, `predictionLocation`,
-        `predictionIncluded`, and if that is True `prediction`: the service's response, as boto3 returns it.
+        `predictionIncluded`. If `predictionIncluded` is True, also `prediction`: the response of the service,
+        as boto3 returns it.
     """
     answer = {
         "humanLoopName": human_loop_name,
@@ -69,11 +72,11 @@ def of_prediction(
         "attempt": attempt,
         "predictionLocation": location,
     }
-    return _if_it_fits(answer, "predictionIncluded", {"prediction": prediction})
+    return _with_values_if_they_fit(answer, "predictionIncluded", {"prediction": prediction})
 
 
 def to_text(answer: Mapping[str, Any]) -> str:
-    """An answer as the JSON text that Step Functions takes."""
+    """Returns an answer as the JSON text that SendTaskSuccess takes."""
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -82,6 +85,7 @@ def _agreed_values(fields: list[FieldRecord]) -> dict[str, Any]:
     for field in fields:
         by_name.setdefault(field.name, []).append(field)
     return {
+        # A list even for a single box: the waiting workflow must not depend on how many objects an image shows.
         name: [_value(field) for field in same] if len(same) > 1 or same[0].kind in DRAWN else _value(same[0])
         for name, same in by_name.items()
     }
@@ -91,6 +95,8 @@ def _value(field: FieldRecord) -> Any:
     return None if field.reviewed is None else json.loads(field.reviewed)
 
 
-def _if_it_fits(answer: Mapping[str, Any], flag: str, large: Mapping[str, Any]) -> dict[str, Any]:
-    whole = {**answer, flag: True, **large}
-    return whole if len(to_text(whole).encode()) <= MOST_BYTES else {**answer, flag: False}
+def _with_values_if_they_fit(
+    answer: Mapping[str, Any], flag: str, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    full = {**answer, flag: True, **values}
+    return full if len(to_text(full).encode()) <= MAX_BYTES else {**answer, flag: False}

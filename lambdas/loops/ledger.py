@@ -1,7 +1,7 @@
-"""The ledger: one DynamoDB item per human loop, and the only code that reads or writes it at run time.
+"""The ledger: one DynamoDB item per human loop. At run time only this module and `waiting.py` access the table.
 
-The state machine writes to the same table by direct integrations (claims and outcomes, see
-`workflow/parts/records.py`); the attribute names that both sides use are the fields of `Loop`.
+The state machine writes to the same table with direct integrations (claims and outcomes, see
+`workflow/parts/records.py`). The fields of `Loop` are the attribute names that both sides use.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,97 +26,97 @@ if TYPE_CHECKING:
 __all__ = ["Ledger", "Loop", "LoopStatus", "Outcome", "TaskType", "now"]
 
 LoopStatus = Literal["Starting", "InProgress", "Completed", "Failed", "Stopped", "NotNeeded", "Refused"]
-"""Refused: A2I would not start it, and told the caller why. There is no loop, and the name is free again."""
+"""NotNeeded and Refused are Afterloop's own: in both cases A2I has no loop."""
 Outcome = Literal["stored", "restarted", "escalated", "notified", "failed", "closed"]
 TaskType = Literal["custom", "textract", "rekognition"]
 
 _CLAIM = "claim "
 _INDEXES = {"status": "by-status", "flowDefinitionArn": "by-flow-definition", "outcome": "by-outcome"}
-_MOST_KEYS = 100
-"""BatchGetItem takes no more."""
+_MAX_BATCH = 100
+"""The limit of BatchGetItem."""
 
 
 class Loop(BaseModel):
-    """A human loop as the ledger knows it. Only the name is certain: a loop may be first heard of by its event.
+    """A human loop in the ledger. Only the name is certain: the ledger may learn of a loop from its event.
 
-    Times are ISO 8601 in UTC; locations are `s3://bucket/key`.
+    Times are ISO 8601 in UTC. Locations are `s3://bucket/key`.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
     human_loop_name: str
-    """The key: unique in an account and Region."""
+    """The key. Unique in an account and Region."""
     flow_definition_arn: str | None = None
-    """The human review workflow that it belongs to."""
+    """The human review workflow of the loop."""
     human_loop_arn: str | None = None
-    """A2I's ARN of it."""
+    """The loop's ARN in A2I."""
     status: str | None = None
-    """NotNeeded: the activation conditions were not met. Refused: A2I would not start it, and the name is free
-    again."""
+    """NotNeeded: the activation conditions were not met. Refused: A2I refused to start the loop, and the name can
+    be used again."""
     task_type: TaskType | None = None
     """custom, textract or rekognition."""
     created_at: str | None = None
-    """When the row was opened; of a loop that was not started through Afterloop, its creation time."""
+    """When the row was created. For a loop that Afterloop did not start: when the loop was created."""
     updated_at: str | None = None
-    """The last write."""
+    """When the row was last written."""
     attempt: int = 1
     """1 for the first loop of a lineage, 2 for its first restart, and so on."""
     max_attempts: int | None = None
-    """How many attempts this lineage may have, if an operator said so."""
+    """The maximum number of attempts of this lineage, if an operator set one."""
     root_loop_name: str | None = None
     """The first loop of the lineage."""
     previous_loop_name: str | None = None
-    """The loop that this one is the restart of."""
+    """The loop of which this one is the restart."""
     next_loop_name: str | None = None
-    """The loop that this one was started again as."""
+    """The restart of this loop."""
     input_location: str | None = None
-    """The input, `s3://…`, as it was stored before the loop was started."""
+    """The input, `s3://…`, stored before the loop was started."""
     input_digest: str | None = None
-    """SHA-256 of it: the same name with another input is refused."""
+    """The SHA-256 digest of the input. A start with the same name and another input is refused."""
     outcome: str | None = None
-    """What became of it."""
+    """What the workflow did after the loop ended."""
     reason: str | None = None
-    """Why, in plain words."""
+    """The reason for the outcome, in plain words."""
     review_location: str | None = None
     """The review record, `s3://…`."""
     output_location: str | None = None
-    """A2I's `output.json`; of a loop that was not needed, the prediction."""
+    """A2I's `output.json`. For a loop that was not needed: the prediction."""
     execution: str | None = None
-    """ARN of the last execution that worked on it."""
+    """The ARN of the last execution that processed the loop."""
     failure_code: str | None = None
-    """A2I's code for why it failed."""
+    """A2I's failure code."""
     failure_reason: str | None = None
-    """A2I's words for why it failed."""
+    """A2I's failure reason."""
     review: dict[str, Any] | None = None
     """The figures of the review."""
     waiting: bool | None = None
-    """Whether a workflow waits for it."""
+    """Whether a workflow waits for the loop."""
     answer: str | None = None
-    """What became of the answer to a waiting workflow: delivered, or ended (the workflow had ended before)."""
+    """The result of notifying a waiting workflow: delivered, or ended if the workflow had already ended."""
     answered_at: str | None = None
-    """When it was answered."""
+    """When the waiting workflow was notified."""
     escalated_at: str | None = None
-    """When a person was last called to decide what becomes of it; it stays when that is done."""
+    """When the loop was last escalated to a person. Stays after the person has decided."""
     note: str | None = None
-    """Why a person closed it."""
+    """Why a person closed the loop."""
     closed_by: str | None = None
-    """Who closed it."""
+    """Who closed the loop."""
     closed_at: str | None = None
-    """When it was closed."""
+    """When the loop was closed."""
     claims: dict[str, dict[str, Any]] = {}
-    """What was claimed of this loop, by `creationTime status`: state (working, done, released), execution, at."""
+    """The claimed status changes, by `creationTime status`: state (working, done, released), execution, at."""
 
     @property
     def root(self) -> str:
-        """The name of the loop that the lineage began with."""
+        """The name of the first loop of the lineage."""
         return self.root_loop_name or self.human_loop_name
 
 
 class Ledger:
     """The ledger's table.
 
-    Raises `botocore.exceptions.ClientError` for what DynamoDB refuses, but for failed conditions,
-    which every method answers as its docstring says.
+    Methods raise `botocore.exceptions.ClientError` if DynamoDB refuses a call. A failed condition is not an error:
+    the method's return value reports it.
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -123,113 +124,107 @@ class Ledger:
         self._table = table
 
     def find(self, human_loop_name: str) -> Loop | None:
-        """The loop of that name (a consistent read), or None when the ledger does not know it."""
+        """Returns the loop with that name (a consistent read), or None if the ledger has no such row."""
         answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
         return _loop(answer["Item"]) if "Item" in answer else None
 
     def find_all(self, human_loop_names: Sequence[str]) -> dict[str, Loop]:
-        """The loops of those names (consistent reads) that the ledger knows, by name."""
+        """Returns the loops with those names (consistent reads), by name. Names without a row are left out."""
         found = {}
-        names = list(dict.fromkeys(human_loop_names))
+        names = list(dict.fromkeys(human_loop_names))  # BatchGetItem refuses duplicate keys
         while names:
-            keys, names = names[:_MOST_KEYS], names[_MOST_KEYS:]
+            keys, names = names[:_MAX_BATCH], names[_MAX_BATCH:]
             answer: Any = self._client.batch_get_item(
                 RequestItems={self._table: {"Keys": [_key(name) for name in keys], "ConsistentRead": True}}
             )
             for item in answer["Responses"].get(self._table, []):
                 loop = _loop(item)
                 found[loop.human_loop_name] = loop
-            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            names += [key["humanLoopName"]["S"] for key in left]
+            # DynamoDB returns at most 16 MB, and fewer items when it is throttled.
+            unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            names += [key["humanLoopName"]["S"] for key in unprocessed]
         return found
 
     def open(self, loop: Loop) -> Loop | None:
-        """Write a row for a loop that is about to start, unless there is one.
+        """Writes the row of a loop that is about to start, unless the name has a row.
 
-        A row that tells of a refused start does not count: nothing was started under its name. To a restart it does,
-        unless it is the same restart's: whether a name is another's must not change from one try to the next.
+        The row of a refused start is overwritten, because no loop has the name. A restart overwrites only its own
+        refused row: otherwise a retry of the restart could find its name taken now and free a moment later.
 
         Returns:
-            None when the row was written, otherwise the row that was there already, untouched.
+            None if the row was written; otherwise the existing row, unchanged.
         """
         moment = now()
-        # Rows without createdAt would be missing in both indexes.
+        # createdAt is the sort key of all indexes. They leave out rows without it.
         row = loop.model_copy(update={"created_at": loop.created_at or moment, "updated_at": moment})
-        same = {":previous": {"S": loop.previous_loop_name}} if loop.previous_loop_name else {}
-        refused = "#status = :refused" + (" AND previousLoopName = :previous" if same else "")
+        refused = "#status = :refused"
+        values = {":refused": {"S": "Refused"}}
+        if loop.previous_loop_name:
+            refused += " AND previousLoopName = :previous"
+            values[":previous"] = {"S": loop.previous_loop_name}
         try:
             self._client.put_item(
                 TableName=self._table,
                 Item=_attributes(row),
                 ConditionExpression=f"attribute_not_exists(humanLoopName) OR ({refused})",
                 ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":refused": {"S": "Refused"}, **same},
+                ExpressionAttributeValues=values,
             )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
+        except self._client.exceptions.ConditionalCheckFailedException:
             return self.find(loop.human_loop_name)
         return None
 
     def update(self, human_loop_name: str, *, only_while: tuple[str, ...] = (), **changes: Any) -> bool:
-        """Set attributes (named as the fields of `Loop`) of a row; a value of None removes the attribute.
+        """Sets attributes of a row. A value of None removes the attribute.
 
         Args:
             human_loop_name: The row.
-            only_while: Change nothing unless the row's status is one of these.
-            changes: The new values.
+            only_while: Statuses. The row is changed only if it has one of them; without statuses, always.
+            changes: The new values, named like the fields of `Loop`.
 
         Returns:
-            False when there is no such row or `only_while` did not hold, so nothing was changed.
+            False if nothing was changed: there is no such row, or it has another status.
         """
-        change = _Change(human_loop_name)
-        change.set_all(changes)
-        if only_while:
-            change.only_if_in("status", sorted(only_while))
-        return self._make(change)
+        return self._write(human_loop_name, changes, only_if={"status": only_while} if only_while else {})
 
     def settle(self, loop: Loop, claims: Collection[str] = (), **changes: Any) -> bool:
-        """Set attributes of a row and mark claims of it as done, if nobody changed the row since it was read.
+        """Sets attributes of a row and marks claims as done, if the row has not changed since it was read.
 
         Returns:
-            False when somebody did, so nothing was changed.
+            False if nothing was changed, because somebody else has changed the row.
         """
-        change = _Change(loop.human_loop_name)
-        change.set_all(changes)
-        for claim in claims:
-            change.set_state(claim, "done")
-        if loop.updated_at:
-            change.only_if_in("updatedAt", [loop.updated_at])
-        return self._make(change)
+        return self._write(
+            loop.human_loop_name,
+            changes,
+            claims=dict.fromkeys(claims, "done"),
+            only_if={"updatedAt": [loop.updated_at]} if loop.updated_at else {},
+        )
 
     def release(self, human_loop_name: str, claim: str, execution: str, **changes: Any) -> bool:
-        """Give back a claim that `execution` holds, so that the status change can be taken again.
+        """Gives back a claim that `execution` holds, so that another execution can process the status change.
 
         Args:
             human_loop_name: The row.
             claim: `creationTime status`.
             execution: ARN of the execution.
-            changes: Attributes to set with it, named as the fields of `Loop`.
+            changes: Attributes to set at the same time, named like the fields of `Loop`.
 
         Returns:
-            False when that execution does not hold it (any more).
+            False if nothing was changed, because the execution does not hold the claim.
         """
-        change = _Change(human_loop_name)
-        change.set_all(changes)
-        change.set_state(claim, "released")
-        change.only_if_held(claim, execution)
-        return self._make(change)
+        return self._write(human_loop_name, changes, claims={claim: "released"}, held_by=execution)
 
     def lineage(self, loop: Loop) -> list[Loop]:
-        """The loops before this one, oldest first, and the loop itself. A row that is gone ends the walk."""
+        """Returns the loops before this one, oldest first, and the loop itself. Stops at a missing row."""
         return [*reversed(self._walk(loop, "previous_loop_name")), loop]
 
     def restarts(self, loop: Loop) -> list[Loop]:
-        """The loops that this one was started again as, oldest first. A row that is gone ends the walk."""
+        """Returns the restarts of this loop, oldest first. Stops at a missing row."""
         return self._walk(loop, "next_loop_name")
 
     def _walk(self, loop: Loop, link: str) -> list[Loop]:
         passed, seen, row = [], {loop.human_loop_name}, loop
+        # `seen` ends a walk in a circle, which a person who edits the table can make.
         while (name := getattr(row, link)) and name not in seen and (found := self.find(name)):
             passed.append(row := found)
             seen.add(name)
@@ -244,17 +239,20 @@ class Ledger:
         created_before: str | None = None,
         newest_first: bool = False,
     ) -> Iterator[Loop]:
-        """The loops for which all that is given holds, in the order of `created_at`.
+        """Yields the loops that match all given values, sorted by `created_at`.
 
-        With a status, a flow definition or an outcome the loops are read from the index that has the fewest of them,
-        as far as that is known, and come as they are read. With none of them the whole table is read first.
+        With a status, a flow definition or an outcome, the loops come from the index that is likely to have the
+        fewest matches, page by page. Otherwise the whole table is read first.
         """
         wanted = {"status": status, "flowDefinitionArn": flow_definition_arn, "outcome": outcome}
         given = {attribute: value for attribute, value in wanted.items() if value is not None}
         created = [] if created_before is None else [Key("createdAt").lte(created_before)]
         if not given:
-            return self._scan(created, newest_first)
-        # Few loops wait for a person or are under way; of the rest a flow definition has the fewer.
+            # The table also has items with task tokens. Only rows of loops have a status.
+            rows = self._read("scan", {}, [], [Attr("status").exists(), *created])
+            yield from sorted(rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
+            return
+        # Few loops need a person or are in progress. For the others, a flow definition is the best choice.
         by = next(
             attribute
             for attribute, is_narrow in (
@@ -267,21 +265,11 @@ class Ledger:
             if is_narrow
         )
         key, where = Key(by).eq(given.pop(by)), [Attr(name).eq(value) for name, value in given.items()]
-        return self._query(by, [key, *created], where, newest_first)
-
-    def _query(
-        self, by: str, key: Sequence[ConditionBase], where: Sequence[ConditionBase], newest_first: bool
-    ) -> Iterator[Loop]:
         order = {"IndexName": _INDEXES[by], "ScanIndexForward": not newest_first}
-        return self._read("query", order, key, where)
-
-    def _scan(self, where: Sequence[ConditionBase], newest_first: bool) -> Iterator[Loop]:
-        # Not every item of the table is the row of a loop.
-        rows = self._read("scan", {}, [], [Attr("status").exists(), *where])
-        yield from sorted(rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
+        yield from self._read("query", order, [key, *created], where)
 
     def created(self) -> datetime:
-        """When the table was made: what ended before, the stage cannot have missed."""
+        """Returns when the table was created. The stage cannot have missed a loop that ended before."""
         return self._client.describe_table(TableName=self._table)["Table"]["CreationDateTime"]
 
     def _read(
@@ -307,77 +295,70 @@ class Ledger:
             for item in page["Items"]:
                 yield _loop(item)
 
-    def _make(self, change: _Change) -> bool:
+    def _write(
+        self,
+        human_loop_name: str,
+        changes: Mapping[str, Any],
+        *,
+        claims: Mapping[str, str] = {},
+        only_if: Mapping[str, Sequence[str]] = {},
+        held_by: str | None = None,
+    ) -> bool:
+        """Updates a row in one conditional write. Never creates a row.
+
+        Args:
+            human_loop_name: The row.
+            changes: New values by field of `Loop`; None removes the attribute.
+            claims: New states of claims, by `creationTime status`.
+            only_if: Attributes, each with the values it must have.
+            held_by: The execution that must hold all of the claims.
+
+        Returns:
+            False if a condition failed.
+        """
+        sets, removes, conditions = ["#updatedAt = :now"], [], ["attribute_exists(humanLoopName)"]
+        names: dict[str, str] = {"#updatedAt": "updatedAt"}
+        values: dict[str, Any] = {":now": {"S": now()}}
+        for field, value in changes.items():
+            attribute = to_camel(field)
+            names[f"#{attribute}"] = attribute
+            if value is None:
+                removes.append(f"#{attribute}")
+            else:
+                values[f":{attribute}"] = TypeSerializer().serialize(value)
+                sets.append(f"#{attribute} = :{attribute}")
+        for number, (claim, state) in enumerate(claims.items()):
+            # A claim's name has spaces, colons and a dot, so it needs a placeholder.
+            names |= {f"#claim{number}": _CLAIM + claim, "#state": "state"}
+            values[f":state{number}"] = {"S": state}
+            sets.append(f"#claim{number}.#state = :state{number}")
+            if held_by is not None:
+                names["#execution"] = "execution"
+                values |= {":holder": {"S": held_by}, ":working": {"S": "working"}}
+                conditions.append(f"#claim{number}.#execution = :holder AND #claim{number}.#state = :working")
+        for attribute, allowed in only_if.items():
+            names[f"#{attribute}"] = attribute
+            places = {f":{attribute}{number}": {"S": value} for number, value in enumerate(allowed)}
+            values |= places
+            conditions.append(f"#{attribute} IN ({', '.join(places)})")
         try:
-            self._client.update_item(TableName=self._table, **change.request())
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(human_loop_name),
+                UpdateExpression=f"SET {', '.join(sets)}"
+                + (f" REMOVE {', '.join(removes)}" if removes else ""),
+                ConditionExpression=" AND ".join(conditions),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
 
 def now() -> str:
-    """This moment as the ledger writes times: ISO 8601, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class _Change:
-    """One conditional update of a row. It never makes a row."""
-
-    def __init__(self, human_loop_name: str) -> None:
-        self._name = human_loop_name
-        self._sets = ["#updatedAt = :now"]
-        self._removes: list[str] = []
-        self._conditions = ["attribute_exists(humanLoopName)"]
-        self._names = {"#updatedAt": "updatedAt"}
-        self._values: dict[str, Any] = {":now": {"S": now()}}
-
-    def set_all(self, changes: Mapping[str, Any]) -> None:
-        for field, value in changes.items():
-            attribute = to_camel(field)
-            self._names[f"#{attribute}"] = attribute
-            if value is None:
-                self._removes.append(f"#{attribute}")
-            else:
-                self._values[f":{attribute}"] = TypeSerializer().serialize(value)
-                self._sets.append(f"#{attribute} = :{attribute}")
-
-    def set_state(self, claim: str, state: str) -> None:
-        place = self._claim(claim)
-        self._values[f":{state}"] = {"S": state}
-        self._sets.append(f"{place}.#state = :{state}")
-
-    def only_if_in(self, attribute: str, values: Sequence[str]) -> None:
-        self._names["#only"] = attribute
-        places = {f":only{number}": {"S": value} for number, value in enumerate(values)}
-        self._values |= places
-        self._conditions.append(f"#only IN ({', '.join(places)})")
-
-    def only_if_held(self, claim: str, execution: str) -> None:
-        place = self._claim(claim)
-        self._names["#execution"] = "execution"
-        self._values |= {":execution": {"S": execution}, ":working": {"S": "working"}}
-        self._conditions.append(f"{place}.#execution = :execution AND {place}.#state = :working")
-
-    def _claim(self, claim: str) -> str:
-        self._names["#state"] = "state"
-        for place, name in self._names.items():
-            if name == _CLAIM + claim:
-                return place
-        place = f"#claim{len(self._names)}"
-        self._names[place] = _CLAIM + claim
-        return place
-
-    def request(self) -> dict[str, Any]:
-        removes = f" REMOVE {', '.join(self._removes)}" if self._removes else ""
-        return {
-            "Key": _key(self._name),
-            "UpdateExpression": f"SET {', '.join(self._sets)}{removes}",
-            "ConditionExpression": " AND ".join(self._conditions),
-            "ExpressionAttributeNames": self._names,
-            "ExpressionAttributeValues": self._values,
-        }
+    """Returns the current time as the ledger writes times: ISO 8601, UTC, milliseconds."""
+    return timestamp(datetime.now(UTC))
 
 
 def _key(human_loop_name: str) -> Any:
@@ -398,7 +379,7 @@ def _loop(item: Mapping[str, Any]) -> Loop:
 
 
 def _plain(value: Any) -> Any:
-    """DynamoDB's numbers as Python's own, so that a row can be written as JSON."""
+    """Converts DynamoDB's numbers (Decimal) to int and float, which JSON can hold."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dict):
@@ -406,7 +387,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(member) for member in value]
     return value
-
-
-def _condition_failed(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"

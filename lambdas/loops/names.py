@@ -1,7 +1,6 @@
 """Names of human loops: what A2I accepts, and names derived from keys and from restarts.
 
-A2I takes `^[a-z0-9](-*[a-z0-9])*$`, 1 to 63 characters, unique per account and Region (StartHumanLoop's API page).
-boto3 does not check the pattern, so a bad name would only be found after the input was stored.
+A2I accepts `^[a-z0-9](-*[a-z0-9])*$`, 1 to 63 characters, unique per account and Region (StartHumanLoop API page).
 """
 
 from __future__ import annotations
@@ -9,63 +8,66 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["InvalidLoopName", "check", "from_key", "of_restart", "of_restart_instead"]
+__all__ = ["MAX_LENGTH", "InvalidLoopName", "check", "from_key", "of_restart", "of_restart_fallback"]
 
-LONGEST = 63
+MAX_LENGTH = 63
 _PATTERN = re.compile(r"[a-z0-9](-*[a-z0-9])*")
 _DIGEST_LENGTH = 10
 
 
 class InvalidLoopName(ValueError):
-    """A name that A2I would refuse. The text says why, and shows a name that would do."""
+    """A2I would reject the name. The text says why, and suggests a valid name."""
 
 
 def check(name: str) -> str:
-    """Return the name if A2I accepts it.
+    """Returns the name if A2I accepts it.
+
+    boto3 does not check the pattern. Without this check, the input would be stored before A2I rejects the name.
 
     Raises:
-        InvalidLoopName: With a name that would do.
+        InvalidLoopName: The name is invalid. The text suggests a valid one.
     """
-    if len(name) > LONGEST:
-        problem = f"has {len(name)} characters, and {LONGEST} is the most"
+    if len(name) > MAX_LENGTH:
+        problem = f"has {len(name)} characters; the maximum is {MAX_LENGTH}"
     elif not _PATTERN.fullmatch(name):
-        problem = "may hold only a-z, 0-9 and hyphens between them"
+        problem = "can contain only a-z, 0-9, and hyphens between them"
     else:
         return name
-    raise InvalidLoopName(f"Human loop name {name!r} {problem}. A name that would do: {from_key(name)!r}.")
+    raise InvalidLoopName(f"Human loop name {name!r} {problem}. A valid name: {from_key(name)!r}.")
 
 
 def from_key(key: str) -> str:
-    """A name for a key of the caller's own (an order number, a document's path): the same key, the same name.
+    """Returns the name for a key of the caller (an order number, the path of a document).
 
-    A key that is a valid name is its own name. Any other is made readable and gets a digest of the
-    key, so that two keys that look alike do not share a name.
+    The same key always gives the same name. A key that is a valid name is used unchanged. Any other key is made
+    readable and gets a digest, so that two keys that differ only in punctuation do not share a name.
     """
-    if _PATTERN.fullmatch(key) and len(key) <= LONGEST:
+    if _PATTERN.fullmatch(key) and len(key) <= MAX_LENGTH:
         return key
     readable = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
     return _shortened(readable, _digest(key))
 
 
 def of_restart(root: str, attempt: int) -> str:
-    """The name of the loop that is attempt number `attempt` of the lineage that began with `root`.
+    """Returns the name of attempt number `attempt` in the lineage that began with `root`.
 
-    It follows from the two alone, so that a restart made twice is one restart.
+    The name depends on these two values only, so that a restart that runs twice starts one loop.
     """
     suffix = f"attempt-{attempt}"
     name = f"{root}-{suffix}"
-    return name if len(name) <= LONGEST else _shortened(root, f"{_digest(root)}-{suffix}")
+    return name if len(name) <= MAX_LENGTH else _shortened(root, f"{_digest(root)}-{suffix}")
 
 
-def of_restart_instead(root: str, attempt: int) -> str:
-    """The name of that attempt where its own is another loop's: it follows from the two as well."""
+def of_restart_fallback(root: str, attempt: int) -> str:
+    """Returns the second name for that attempt, for when another loop has the first. Also deterministic."""
     return _shortened(root, f"{_digest(f'{root} {attempt}')}-attempt-{attempt}")
 
 
 def _shortened(readable: str, suffix: str) -> str:
-    head = readable[: LONGEST - len(suffix) - 1].rstrip("-")
+    head = readable[: MAX_LENGTH - len(suffix) - 1].rstrip("-")
     return f"{head}-{suffix}" if head else suffix
 
 
 def _digest(text: str) -> str:
+    # surrogatepass: a key can contain half of a surrogate pair, which plain UTF-8 does not encode.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]

@@ -1,15 +1,15 @@
-"""Looks for what was missed, and goes on with what was left unfinished.
+"""Finds status changes that were missed and work that was left unfinished, and completes both.
 
-A2I promises an event for every loop that ends, EventBridge delivers what it can, and processes die. So once in a
-while the workflow's own records are held against A2I's:
+Events can be lost and executions can be killed. So once an hour, the ledger is compared with A2I:
 
-    a loop ended, and nobody claimed its status change    the workflow is started with the event that did not come
-    a row was left `Starting`                             the start goes on
-    a claim is held by an execution that has ended        it is given back, and the row says so: a person decides
-    an execution ended, and who waits was not told        who waits for the loop is told now
+    a loop ended, and its status change was not claimed     start the workflow with the missing event
+    a row is still `Starting`                               resume the start
+    an execution ended without giving its claim back        give it back and mark the row, for a person to redrive
+    an execution ended before waiting workflows were        notify them
+    notified
 
-Everything here may be done twice, by two at a time, or while the event is on its way after all: claims and starts
-are what they are at any time, conditional writes to the ledger.
+All of this is safe to repeat, to run twice at the same time, and to run while the event is still on its way: every
+claim and start is a conditional write to the ledger.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from pydantic.alias_generators import to_camel
 
-from lambdas.loops.ledger import Ledger, Loop
-from lambdas.loops.starting import Starter, StartError
+from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.start_request import StartError
+from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable
 from lambdas.reviews.event import TERMINAL_STATUSES, status_change_event
+from lambdas.reviews.times import in_utc, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 __all__ = [
-    "LONGEST_LOOP",
+    "DEAD",
+    "MAX_LISTED_AGE",
+    "UNFINISHED_AFTER",
     "Reconciler",
     "Reconciliation",
     "claim_id",
@@ -48,36 +52,36 @@ __all__ = [
     "start_refused_event",
 ]
 
-LONGEST_LOOP = timedelta(days=11)
-"""How far back loops are looked at: a task is available to people for 10 days unless its flow definition says more."""
+MAX_LISTED_AGE = timedelta(days=11)
+"""The age up to which A2I's own list of loops is read. By default, a task is available to workers for 10 days."""
 
 UNFINISHED_AFTER = timedelta(minutes=5)
-"""A start takes seconds: one that has not come to its end by then never will by itself."""
+"""A start takes seconds. If it is older than this and still unfinished, its caller has gone."""
 
 DEAD = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
-"""Statuses of executions that hold what they hold for ever."""
+"""Final statuses of executions that cannot give a claim back any more."""
 
 START_REFUSED = "StartRefused"
-"""The failure code of a loop that could not be started, and whose caller could not be told. A2I knows no such code."""
+"""The failure code of a loop that A2I refused to start after its caller had gone. Not a code of A2I."""
 
-_PAGE = 100
+_PAGE_SIZE = 100  # the limit of ListHumanLoops
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
 _GONE = "gone"
 
 
 @dataclass
 class Reconciliation:
-    """What was found and done.
+    """What the reconciler found and did.
 
     Attributes:
-        looked_at: how many loops of A2I were held against the ledger.
-        missed: status changes that nobody had claimed, `loop status`, with the execution that was started for each.
-        resumed: loops whose start went on.
-        refused: loops whose start A2I refuses, with the execution that escalates it.
-        released: claims of executions that had ended, `loop claim`, with that execution.
-        answered: loops whose end was recorded by an execution that could not tell the workflows that wait for them.
-        problems: what AWS refused on the way, a line each; the rest was done all the same.
-        complete: False if the time was over before everything was looked at.
+        looked_at: Number of ended loops in A2I's list that were compared with the ledger.
+        missed: Status changes that no execution had claimed, `loop status`, each with the execution started for it.
+        resumed: Loops whose start was resumed.
+        refused: Loops that A2I refused to start, each with the execution that escalates the refusal.
+        released: Claims of executions that had ended, `loop claim`, each with that execution.
+        answered: Loops whose waiting workflows were notified.
+        problems: Calls that AWS refused, one line each. Everything else was done.
+        complete: False if the time ran out before everything was compared.
     """
 
     looked_at: int = 0
@@ -91,29 +95,29 @@ class Reconciliation:
 
     @property
     def found_nothing(self) -> bool:
-        """Whether everything was as it should be."""
+        """Whether nothing had to be done."""
         done = (self.missed, self.resumed, self.refused, self.released, self.answered)
         return not (any(done) or self.problems)
 
     def as_json(self) -> dict[str, Any]:
-        """The same with keys as JSON documents of the workflow have them."""
+        """Returns the same with camelCase keys."""
         return {to_camel(name): value for name, value in asdict(self).items()}
 
     @contextmanager
-    def noting(self, what: str) -> Iterator[None]:
-        """Notes what AWS refuses: one loop that cannot be helped should not keep the others from it."""
+    def noting_problems(self, subject: str) -> Iterator[None]:
+        """Records the errors of one loop, so that the others are still processed."""
         try:
             yield
         except (ClientError, NotEnded, TokenUndeliverable) as error:
-            self.problems.append(f"{what}: {error}")
+            self.problems.append(f"{subject}: {error}")
 
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Holds the ledger against A2I.
+    """Compares the ledger with A2I.
 
     Attributes:
-        state_machine: ARN that executions are started with: the workflow's alias.
+        state_machine: ARN to start executions with: the workflow's alias.
     """
 
     ledger: Ledger
@@ -128,43 +132,44 @@ class Reconciler:
         flow_definitions: Sequence[str] = (),
         *,
         since: datetime | None = None,
-        time_is_over: Callable[[], bool] = lambda: False,
+        out_of_time: Callable[[], bool] = lambda: False,
         progress: Callable[[str, Reconciliation], None] = lambda flow, so_far: None,
     ) -> Reconciliation:
-        """Reconcile.
+        """Reconciles.
 
         Args:
-            flow_definitions: ARNs of those whose loops are looked at; all of the account if there are none.
-            since: Look at loops created since then. Unless given: 11 days, and not before the ledger was made, as
-                what ended before was nobody's to miss.
-            time_is_over: Is asked between steps; when it says so, the rest is left to the next run.
-            progress: Is told of each page: the flow definition, and what was found so far.
+            flow_definitions: ARNs of the flow definitions to look at; all of the account if empty.
+            since: Look at loops created since then. Default: 11 days ago, or when the ledger was created if that is
+                later.
+            out_of_time: Called after each page. If it returns True, the rest is left to the next run.
+            progress: Called after each page with the flow definition and the results so far.
         """
-        since = since or max(datetime.now(UTC) - LONGEST_LOOP, self.ledger.created())
+        since = since or max(datetime.now(UTC) - MAX_LISTED_AGE, self.ledger.created())
         found = Reconciliation()
-        for row in self._unfinished():
-            with found.noting(row.human_loop_name):
+        for row in self._unfinished_starts():
+            with found.noting_problems(row.human_loop_name):
                 self._resume(row, found)
-        for row in self._long_under_way(flow_definitions):
-            with found.noting(row.human_loop_name):
-                self._catch_up(row.human_loop_name, found)
+        for row in self._old_loops_in_progress(flow_definitions):
+            with found.noting_problems(row.human_loop_name):
+                self._process_if_ended(row.human_loop_name, found)
         flows = list(flow_definitions or self._all_flow_definitions())
-        random.shuffle(flows)  # if the time is over, another is the last at the next run
+        # If the time runs out in every run, each run still covers other flow definitions.
+        random.shuffle(flows)
         for flow in flows:
-            with found.noting(flow):
+            with found.noting_problems(flow):
                 for page in self._ended_loops(flow, since):
                     self._compare(page, found)
                     progress(flow, found)
-                    if time_is_over():
+                    if out_of_time():
                         found.complete = False
                         return found
         return found
 
     # Starts
 
-    def _unfinished(self) -> list[Loop]:
-        before = _text(datetime.now(UTC) - UNFINISHED_AFTER)
-        # A list: what is resumed leaves the index that is read.
+    def _unfinished_starts(self) -> list[Loop]:
+        before = timestamp(datetime.now(UTC) - UNFINISHED_AFTER)
+        # A list, not a generator: a resumed start leaves the index while the index is being read.
         return [
             row
             for row in self.ledger.select(status="Starting", created_before=before)
@@ -175,18 +180,17 @@ class Reconciler:
         try:
             self.starter.resume(row)
         except StartError as refusal:
-            # Whoever called for it has no answer. The workflow tells a person, as of any other loop that failed.
-            found.refused[row.human_loop_name] = self._start(
-                start_refused_event(row, str(refusal)), "refused"
-            )
+            # The caller of the start received no answer. Escalate the refusal like any other failed loop.
+            event = start_refused_event(row, str(refusal))
+            found.refused[row.human_loop_name] = self._start_execution(event, "refused")
         else:
             found.resumed.append(row.human_loop_name)
 
     # Status changes
 
-    def _long_under_way(self, flow_definitions: Sequence[str]) -> list[Loop]:
-        """Loops that may have ended and are too old to be among those that are listed: some tasks have 30 days."""
-        before = _text(datetime.now(UTC) - LONGEST_LOOP)
+    def _old_loops_in_progress(self, flow_definitions: Sequence[str]) -> list[Loop]:
+        """Returns loops that are too old for the list. A flow definition can give tasks up to 30 days."""
+        before = timestamp(datetime.now(UTC) - MAX_LISTED_AGE)
         return [
             row
             for row in self.ledger.select(status="InProgress", created_before=before)
@@ -199,11 +203,13 @@ class Reconciler:
                 yield flow["FlowDefinitionArn"]
 
     def _ended_loops(self, flow: str, since: datetime) -> Iterator[list[Any]]:
-        pages = self.a2i.get_paginator("list_human_loops").paginate(
+        pages = self.a2i.get_paginator(
+            "list_human_loops"
+        ).paginate(
             FlowDefinitionArn=flow,
             CreationTimeAfter=since,
-            SortOrder="Descending",  # if the time is over, what is left is what was looked at most often
-            PaginationConfig={"PageSize": _PAGE},
+            SortOrder="Descending",  # if the time runs out, the oldest remain, which earlier runs have compared
+            PaginationConfig={"PageSize": _PAGE_SIZE},
         )
         for page in pages:
             loops = page["HumanLoopSummaries"]
@@ -215,38 +221,37 @@ class Reconciler:
             found.looked_at += 1
             row = rows.get(loop["HumanLoopName"])
             claim = claim_of(row, loop["CreationTime"], loop["HumanLoopStatus"]) if row else None
-            with found.noting(loop["HumanLoopName"]):
+            with found.noting_problems(loop["HumanLoopName"]):
                 if row is None or claim is None:
-                    self._catch_up(loop["HumanLoopName"], found)
+                    self._process_if_ended(loop["HumanLoopName"], found)
                 elif row.claims[claim]["state"] == "working":
-                    self._give_back(row, claim, found)
+                    self._release_if_dead(row, claim, found)
                 elif row.claims[claim]["state"] == "done" and row.waiting:
-                    self._answer(row, claim, found)
+                    self._notify_waiting(row, claim, found)
 
-    def _catch_up(self, name: str, found: Reconciliation) -> None:
+    def _process_if_ended(self, name: str, found: Reconciliation) -> None:
         try:
             loop = self.a2i.describe_human_loop(HumanLoopName=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return  # Deleted since it was listed.
-            raise
-        if loop["HumanLoopStatus"] not in TERMINAL_STATUSES:
-            return
-        event = missed_event(loop)
-        found.missed[f"{name} {loop['HumanLoopStatus']}"] = self._start(event, "missed")
+        except self.a2i.exceptions.ResourceNotFoundException:
+            return  # deleted since it was listed
+        if loop["HumanLoopStatus"] in TERMINAL_STATUSES:
+            execution = self._start_execution(missed_event(loop), "missed")
+            found.missed[f"{name} {loop['HumanLoopStatus']}"] = execution
 
-    def _give_back(self, row: Loop, claim: str, found: Reconciliation) -> None:
+    def _release_if_dead(self, row: Loop, claim: str, found: Reconciliation) -> None:
         execution = row.claims[claim]["execution"]
-        status, why = self._how_is(execution)
+        status, cause = self._execution_status(execution)
         if status not in DEAD and status != _GONE:
             return
-        reason = f"The execution that worked on it ended as {status} without giving it back: {why}"
+        reason = (
+            f"The execution that processed the loop ended ({status}) without giving its claim back: {cause}"
+        )
         if self.ledger.release(row.human_loop_name, claim, execution, outcome="failed", reason=reason[:1000]):
             found.released[f"{row.human_loop_name} {claim}"] = execution
 
-    def _answer(self, row: Loop, claim: str, found: Reconciliation) -> None:
-        # A step after the record ended the execution in a way that no Catch takes: it was stopped, or is wrong itself.
-        status, _ = self._how_is(row.claims[claim]["execution"])
+    def _notify_waiting(self, row: Loop, claim: str, found: Reconciliation) -> None:
+        # After the outcome was recorded, the execution was stopped or failed with an error that no Catch matches.
+        status, _ = self._execution_status(row.claims[claim]["execution"])
         if status in ("RUNNING", "PENDING_REDRIVE"):
             return
         if row.next_loop_name is not None:
@@ -255,17 +260,16 @@ class Reconciler:
             self.starter.waiting.answer(row.human_loop_name)
         found.answered.append(row.human_loop_name)
 
-    def _how_is(self, execution: str) -> tuple[str, str]:
-        """An execution's status, or that it is gone; and why it ended so."""
+    def _execution_status(self, execution: str) -> tuple[str, str]:
+        """Returns the status of an execution, or `gone`, and the cause."""
         try:
             described = self.states.describe_execution(executionArn=execution)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
-                raise
-            return _GONE, "Step Functions does not know it any more"
-        return described["status"], described.get("cause") or described.get("error") or "no cause is given"
+        except self.states.exceptions.ExecutionDoesNotExist:
+            # Step Functions deletes executions 90 days after they end.
+            return _GONE, "Step Functions no longer has the execution"
+        return described["status"], described.get("cause") or described.get("error") or "no cause given"
 
-    def _start(self, event: Mapping[str, Any], why: str) -> str:
+    def _start_execution(self, event: Mapping[str, Any], why: str) -> str:
         return self.states.start_execution(
             stateMachineArn=self.state_machine,
             name=execution_name(why, event["detail"]["humanLoopName"]),
@@ -274,35 +278,36 @@ class Reconciler:
 
 
 def claim_of(row: Loop, created: datetime, status: str) -> str | None:
-    """The claim of a status change of a loop that was created then; None if nobody has claimed it.
+    """Returns the claim of a status change of the loop created at that time, or None if it was not claimed.
 
-    Times are compared to the second: an event may spell the time in another way than A2I's API.
+    Times are compared to the second, because an event can write the time differently from A2I's API.
     """
     for claim in row.claims:
         time, _, claimed_status = claim.rpartition(" ")
-        if claimed_status == status and _same_second(time, created):
+        if claimed_status == status and _is_same_second(time, created):
             return claim
     return None
 
 
 def claim_id(created: str, status: str) -> str:
-    """The name of the claim of a status change, of its event's creationTime and humanLoopStatus.
+    """Returns the name of a status change's claim, from creationTime and humanLoopStatus of its event.
 
-    The time has milliseconds, however the event spells it (`workflow.asl.expressions.CLAIM_ID`).
+    The time is written with milliseconds, however the event writes it. `workflow.asl.expressions.CLAIM_ID` is the
+    same as a JSONata expression.
     """
-    spelt = _TIME.fullmatch(created)
-    return f"{spelt[1]}.{((spelt[2] or '') + '000')[:3]}Z {status}" if spelt else f"{created} {status}"
+    match = _TIME.fullmatch(created)
+    return f"{match[1]}.{((match[2] or '') + '000')[:3]}Z {status}" if match else f"{created} {status}"
 
 
 def missed_event(loop: Mapping[str, Any]) -> dict[str, Any]:
-    """The event that A2I sends when a loop has ended, made from what DescribeHumanLoop answers.
+    """Returns the event that A2I sends when a loop ends, built from the response of DescribeHumanLoop.
 
-    To the workflow it is A2I's own: if that one comes after all, its status change is found claimed.
+    The workflow treats it like A2I's event. If that arrives later, its status change is already claimed.
     """
     output = loop.get("HumanLoopOutput", {}).get("OutputS3Uri")
     return _event(
         {
-            "creationTime": _text(loop["CreationTime"]),
+            "creationTime": timestamp(loop["CreationTime"]),
             "failureCode": loop.get("FailureCode"),
             "failureReason": loop.get("FailureReason"),
             "flowDefinitionArn": loop["FlowDefinitionArn"],
@@ -315,12 +320,12 @@ def missed_event(loop: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def start_refused_event(row: Loop, reason: str) -> dict[str, Any]:
-    """A status change of a loop that never was: as if it had failed, so that it is escalated as one that did."""
+    """Returns an event for a loop that A2I refused to start, as if the loop had failed, so that it is escalated."""
     flow = row.flow_definition_arn or ""
     arn = f"{flow.partition(':flow-definition/')[0]}:human-loop/{row.human_loop_name}"
     return _event(
         {
-            "creationTime": row.created_at or _text(datetime.now(UTC)),
+            "creationTime": row.created_at or now(),
             "failureCode": START_REFUSED,
             "failureReason": reason,
             "flowDefinitionArn": flow,
@@ -333,26 +338,19 @@ def start_refused_event(row: Loop, reason: str) -> dict[str, Any]:
 
 
 def execution_name(why: str, human_loop_name: str) -> str:
-    """A name for an execution that no event starts: it tells why it is, and of which loop. At most 80 characters."""
+    """Returns a unique name for an execution that no event started: the reason and the loop, at most 80 characters."""
     readable = "".join(char if char.isascii() and char.isalnum() else "-" for char in human_loop_name)
     return f"{why}-{readable[:60]}-{uuid.uuid4().hex[:8]}"
 
 
 def _event(detail: Mapping[str, Any]) -> dict[str, Any]:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return status_change_event(detail, event_id=str(uuid.uuid4()), time=now)
+    sent = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return status_change_event(detail, event_id=str(uuid.uuid4()), time=sent)
 
 
-def _same_second(text: str, moment: datetime) -> bool:
+def _is_same_second(text: str, moment: datetime) -> bool:
     try:
-        time = datetime.fromisoformat(text)
+        time = in_utc(datetime.fromisoformat(text))
     except ValueError:
         return False
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
     return abs(time - moment) < timedelta(seconds=1)
-
-
-def _text(moment: datetime) -> str:
-    """As A2I's events write times: UTC, to the millisecond, not rounded."""
-    moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

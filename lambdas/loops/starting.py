@@ -1,23 +1,21 @@
-"""Starting a human loop so that it can be started again.
+"""Starts human loops in a way that allows a restart, and restarts them.
 
-`DescribeHumanLoop` does not return a loop's input, and a loop that fails writes no output: whoever
-wants to restart it must have kept the input. So the order is: input (S3), ledger row (`Starting`), the loop, the row
-again (`InProgress`). Each step can be repeated, and a crash between any two leaves a row from which
-the next call with the same name goes on:
+`DescribeHumanLoop` does not return the input of a loop, and a loop that fails writes no output. A restart needs the
+input, so it must be stored before the loop starts. The order is:
 
-    no row                  nothing was promised to anyone; the stored input is overwritten by the same bytes
-    row `Starting`          the loop may or may not exist: A2I is asked before it is started
-    row `Refused`           there is no loop, and the caller was told why: as no row
-    row `InProgress` …      the loop is running or has ended: the call has nothing to do
+    1. the input, in S3
+    2. the ledger's row, with status `Starting`
+    3. the loop
+    4. the row again, with status `InProgress`
 
-Where nobody calls again, the reconciler does (`lambdas/loops/reconciling.py`).
+Each step can be repeated. After a crash between two steps, the next call with the same name resumes the start:
 
-    StartError
-    ├── InvalidRequest   the request cannot be; says what is wrong, and where
-    ├── InputTooLarge    a custom task's input is over 3 MiB
-    ├── NameTaken        another loop has the name
-    ├── StartRefused     A2I, Textract or Rekognition refuse: the same call would be refused again
-    └── InputUnknown     a restart, and nobody kept the input
+    no row                  nothing was started; the stored input is overwritten with the same bytes
+    row `Starting`          the loop may exist; ask A2I before starting it
+    row `Refused`           there is no loop, and the caller knows; the same as no row
+    row `InProgress` etc.   the loop is running or has ended; there is nothing to do
+
+If nobody calls again, the reconciler resumes the start (`lambdas/loops/reconciling.py`).
 """
 
 from __future__ import annotations
@@ -27,25 +25,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
 
 from lambdas.loops import names as loop_names
 from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.start_request import (
+    CustomTask,
+    InputTooLarge,
+    InputUnknown,
+    InvalidRequest,
+    NameTaken,
+    RekognitionTask,
+    StartedLoop,
+    StartError,
+    StartRefused,
+    StartRequest,
+    StoredInput,
+    TextractTask,
+    canonical_json,
+)
 from lambdas.loops.waiting import WaitingWorkflows
-from lambdas.reviews.errors import json_path
+from lambdas.reviews.location import S3Location
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -53,26 +56,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_a2i_runtime import AugmentedAIRuntimeClient
     from mypy_boto3_textract import TextractClient
 
-__all__ = [
-    "CustomTask",
-    "InputTooLarge",
-    "InputUnknown",
-    "InvalidRequest",
-    "NameTaken",
-    "RekognitionTask",
-    "StartError",
-    "StartRefused",
-    "StartRequest",
-    "StartedLoop",
-    "Starter",
-    "TextractTask",
-]
+__all__ = ["Starter"]
 
-MOST_INPUT_BYTES = 3 * 1024 * 1024
-"""StartHumanLoop takes an InputContent of at most 3 MiB."""
+MAX_INPUT_BYTES = 3 * 1024 * 1024
+"""The limit of StartHumanLoop for InputContent."""
 
-CLOCKS_DIFFER = timedelta(seconds=5)
-"""How far the clock of the service may be behind ours."""
+MAX_CLOCK_SKEW = timedelta(seconds=5)
+"""How far the clock of A2I may be behind the clock of the function."""
 
 REFUSALS = frozenset(
     {
@@ -89,10 +79,10 @@ REFUSALS = frozenset(
         "ValidationException",
     }
 )
-"""Errors that say that the loop was not started, and that the same call would be refused again."""
+"""Errors after which there is no loop, and which the same call would get again."""
 
 
-_ABOUT_THE_LOOP = (
+_START_ATTRIBUTES = (
     "flow_definition_arn",
     "task_type",
     "attempt",
@@ -102,137 +92,15 @@ _ABOUT_THE_LOOP = (
     "input_location",
     "input_digest",
 )
-
-
-class StartError(ValueError):
-    """The loop was not started, and the caller can do something about it."""
-
-
-class InvalidRequest(StartError):
-    """The request is not one to start a loop. The text says what is wrong, and where."""
-
-
-class InputTooLarge(StartError):
-    """The input of a custom task is larger than A2I takes."""
-
-
-class NameTaken(StartError):
-    """Another loop has that name: with other input, with another flow definition, or started elsewhere."""
-
-
-class StartRefused(StartError):
-    """The service refuses to start the loop. The text has its words."""
-
-
-class InputUnknown(StartError):
-    """A restart was asked for, and nobody kept the input of the failed loop."""
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-class CustomTask(_Message):
-    """A loop of a custom task: StartHumanLoop with this input (JSON, at most 3 MiB as text)."""
-
-    type: Literal["custom"] = "custom"
-    input_content: dict[str, JsonValue]
-
-
-class TextractTask(_Message):
-    """AnalyzeDocument's request without its HumanLoopConfig. Documents are S3 objects (`Document.S3Object`)."""
-
-    type: Literal["textract"]
-    request: dict[str, JsonValue]
-
-
-class RekognitionTask(_Message):
-    """DetectModerationLabels' request without its HumanLoopConfig. Images are S3 objects (`Image.S3Object`)."""
-
-    type: Literal["rekognition"]
-    request: dict[str, JsonValue]
-
-
-class _Kept(_Message):
-    """What is stored for a restart: all of a request but what the ledger row has, and the token, a secret."""
-
-    task: Annotated[CustomTask | TextractTask | RekognitionTask, Field(discriminator="type")]
-    content_classifiers: list[Literal["FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent"]] = []
-
-
-class StartRequest(_Kept):
-    """What to start. One of `human_loop_name` and `key` names it (`lambdas/loops/names.py`).
-
-    `task_token` is of a workflow that waits for the end of the loop, or of its restarts (`lambdas/loops/waiting.py`).
-    """
-
-    human_loop_name: str | None = None
-    key: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
-    flow_definition_arn: Annotated[
-        str, StringConstraints(pattern=r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:flow-definition/.+$")
-    ]
-    task_token: Annotated[str | None, Field(repr=False, min_length=1, max_length=2048)] = None
-
-    @classmethod
-    def read(cls, document: Any) -> StartRequest:
-        """The request that a JSON document is.
-
-        Raises:
-            InvalidRequest: It is none.
-        """
-        try:
-            return cls.model_validate(document)
-        except ValidationError as error:
-            raise InvalidRequest("; ".join(_told(problem) for problem in error.errors())) from None
-
-    @model_validator(mode="after")
-    def _named(self) -> StartRequest:
-        if (self.human_loop_name is None) == (self.key is None):
-            raise ValueError("give either humanLoopName or key")
-        return self
-
-    @model_validator(mode="after")
-    def _is_json(self) -> StartRequest:
-        try:
-            _bytes(self.task.model_dump())
-        except ValueError as error:
-            # NaN, or half of a surrogate pair: Python's JSON would let them pass, and AWS would not.
-            raise ValueError(f"the task is no JSON that AWS takes: {error}") from None
-        return self
-
-    @property
-    def name(self) -> str:
-        """The loop's name. Raises InvalidLoopName."""
-        if self.human_loop_name is not None:
-            return loop_names.check(self.human_loop_name)
-        assert self.key is not None
-        return loop_names.from_key(self.key)
-
-
-class StartedLoop(_Message):
-    """The answer to a start.
-
-    `needed` is False when Textract or Rekognition decided that no person has to look: then there is no loop, and
-    `prediction` is what the model said, unless it is too large for a function's answer; in any case it is at
-    `prediction_location`. `already` tells that an earlier call had started it, and `status` what has become of it
-    since: a loop that has ended ends no second time.
-    """
-
-    human_loop_name: str
-    human_loop_arn: str | None = None
-    needed: bool = True
-    already: bool = False
-    status: str = "InProgress"
-    prediction: dict[str, Any] | None = None
-    prediction_location: str | None = None
+"""The attributes of a row that describe the loop that was to be started."""
 
 
 @dataclass(frozen=True)
 class Starter:
     """Starts and restarts loops.
 
-    Raises `ClientError` for what may pass (throttling, a quota, a broken service): the row is then still
-    `Starting`, and the same call, or the reconciler, goes on.
+    Raises `ClientError` for errors that can pass (throttling, a quota, an unavailable service). The row is then still
+    `Starting`, and the same call, or the reconciler, resumes the start.
     """
 
     ledger: Ledger
@@ -243,195 +111,196 @@ class Starter:
     rekognition: RekognitionClient
     waiting: WaitingWorkflows
     flow_definitions: Sequence[str] = ()
-    """ARNs of those whose loops the stage hears of; none stands for all of the account."""
+    """ARNs of the flow definitions whose events reach the stage; empty for all flow definitions of the account."""
 
     def start(self, request: StartRequest) -> StartedLoop:
-        """Start a loop, or go on with a start that did not come to its end.
+        """Starts a loop, or resumes an unfinished start.
 
-        A workflow that waits is told at once if there is nothing to wait for.
+        If the request has a task token, its workflow waits for the loop. If the loop has already ended, the workflow
+        is notified at once.
 
         Raises:
-            InvalidLoopName: A2I would refuse the name.
-            InvalidRequest: Textract or Rekognition have no such request, or the flow definition is none of the stage's.
-            InputTooLarge: A2I takes 3 MiB.
+            InvalidLoopName: A2I would reject the name.
+            InvalidRequest: Textract or Rekognition would reject the request, or the stage does not handle the flow
+                definition.
+            InputTooLarge: The input is larger than 3 MiB.
             NameTaken: Another loop has the name.
-            StartRefused: The service refuses.
-            TokenUndeliverable: A workflow waits, the loop has ended, and the workflow cannot be told.
+            StartRefused: The service refuses to start the loop.
+            TokenUndeliverable: The loop has ended, and the waiting workflow cannot be notified.
         """
-        name = request.name
-        kept = _Kept(task=request.task, content_classifiers=request.content_classifiers)
-        self._must_hear_of(request.flow_definition_arn)
-        self._check(name, kept)
-        body = _bytes(kept.model_dump(mode="json", by_alias=True))
+        name, stored = request.name, request.stored_input
+        self._check_flow_definition(request.flow_definition_arn)
+        self._check_input(name, stored)
+        body = canonical_json(stored.model_dump(mode="json", by_alias=True))
         digest = hashlib.sha256(body).hexdigest()
-        location = self._put(f"inputs/{name}-{digest[:16]}.json", body)
         started = self._run(
             Loop(
                 human_loop_name=name,
                 flow_definition_arn=request.flow_definition_arn,
                 status="Starting",
                 task_type=request.task.type,
-                attempt=1,
                 root_loop_name=name,
-                input_location=location,
+                # The digest is part of the key: a second start with the name and other input, which is going to be
+                # refused, must not overwrite the input of the first.
+                input_location=self._put(f"inputs/{name}-{digest[:16]}.json", body),
                 input_digest=digest,
             ),
-            kept,
+            stored,
         )
-        # After the start: a workflow whose start fails is told by the failure, and waits for nothing.
+        # Only after the start: if it fails, the workflow gets this function's error and must not wait as well.
         if request.task_token is not None:
             self.waiting.join(name, request.task_token)
         return started
 
     def restart(self, failed: Loop, flow_definition_arn: str) -> StartedLoop:
-        """Start the next attempt of a failed loop, with the same input and a name that follows from root and attempt.
+        """Starts the next attempt of a failed loop with the same input. Workflows that wait for it wait for the next.
 
-        If it was started before, that is the restart, also where it went to another flow definition. Where somebody
-        has given the name to another loop, the restart has a second one. Who waits for the failed loop waits for the
-        next one.
+        The name of the next attempt depends on the lineage's root and the attempt only. If another loop has that
+        name, the restart uses a second one. If the attempt was started before, even with another flow definition,
+        that loop is the restart.
 
         Raises:
-            InputUnknown: The ledger does not know the input of the failed loop.
-            InvalidRequest: The flow definition is none of the stage's.
+            InputUnknown: The input of the failed loop was not kept.
+            InvalidRequest: The stage does not handle the flow definition.
             NameTaken: Other loops have both names.
-            StartRefused: The service refuses.
+            StartRefused: The service refuses to start the loop.
         """
-        self._must_hear_of(flow_definition_arn)
-        kept = self._kept(failed)
+        self._check_flow_definition(flow_definition_arn)
+        stored = self._stored_input(failed)
         attempt = failed.attempt + 1
         names = [
-            name(failed.root, attempt) for name in (loop_names.of_restart, loop_names.of_restart_instead)
+            name(failed.root, attempt) for name in (loop_names.of_restart, loop_names.of_restart_fallback)
         ]
-        if failed.next_loop_name in names:
-            names.sort(key=failed.next_loop_name.__ne__)
+        # An earlier call may have used the second name. The first may be free by now, and must not get a second loop.
+        names.sort(key=lambda name: name != failed.next_loop_name)
         for name in names:
+            row = Loop(
+                human_loop_name=name,
+                flow_definition_arn=flow_definition_arn,
+                status="Starting",
+                task_type=stored.task.type,
+                attempt=attempt,
+                max_attempts=failed.max_attempts,
+                root_loop_name=failed.root,
+                previous_loop_name=failed.human_loop_name,
+                input_location=failed.input_location,
+                input_digest=failed.input_digest,
+            )
             try:
-                started = self._run(
-                    Loop(
-                        human_loop_name=name,
-                        flow_definition_arn=flow_definition_arn,
-                        status="Starting",
-                        task_type=kept.task.type,
-                        attempt=attempt,
-                        max_attempts=failed.max_attempts,
-                        root_loop_name=failed.root,
-                        previous_loop_name=failed.human_loop_name,
-                        input_location=failed.input_location,
-                        input_digest=failed.input_digest,
-                    ),
-                    kept,
-                )
+                started = self._run(row, stored)
             except NameTaken:
                 continue
-            # From here on nobody can begin to wait for the failed loop: who waits for it now is all who do.
+            # After this update no workflow can begin to wait for the failed loop, so `follow` reaches all of them.
             self.ledger.update(failed.human_loop_name, next_loop_name=name)
             self.waiting.follow(failed.human_loop_name)
             return started
         raise NameTaken(
-            f"Human loop {failed.human_loop_name!r} cannot be started again: {' and '.join(map(repr, names))}, the "
-            "names that its restart may have, are taken by loops that are not its restart."
+            f"Human loop {failed.human_loop_name!r} cannot be restarted: other loops have both names that its "
+            f"restart can use, {' and '.join(map(repr, names))}."
         )
 
     def resume(self, loop: Loop) -> StartedLoop:
-        """Go on with a row that was left `Starting`, from the input that was stored with it.
+        """Resumes the start of a loop whose row is still `Starting`, with the stored input.
 
-        What is refused leaves the row `Starting`: whoever called for the start was never told.
+        A refusal leaves the row `Starting`: the caller of the start has received no answer yet, so the reconciler
+        has to escalate the refusal.
 
         Raises:
-            InputUnknown: The row names no input.
-            NameTaken: A loop of the name was started elsewhere.
-            StartRefused: The service refuses.
+            InputUnknown: The row has no input location.
+            NameTaken: A loop with the name was started outside Afterloop.
+            StartRefused: The service refuses to start the loop.
         """
-        return self._run(loop, self._kept(loop), caller_is_told=False)
+        return self._run(loop, self._stored_input(loop), record_refusal=False)
 
-    def _must_hear_of(self, flow_definition_arn: str) -> None:
-        if self.flow_definitions and flow_definition_arn not in self.flow_definitions:
+    def _check_flow_definition(self, arn: str) -> None:
+        if self.flow_definitions and arn not in self.flow_definitions:
             raise InvalidRequest(
-                f"flowDefinitionArn: {flow_definition_arn} is not in flow_definitions of the stage's settings: "
-                "the stage would not hear of the loop's end"
+                f"flowDefinitionArn: {arn} is not in flow_definitions of the stage's settings, so the stage would "
+                "not receive the event when the loop ends"
             )
 
-    def _check(self, name: str, kept: _Kept) -> None:
-        """Everything that can be known to be wrong before a call is made."""
-        if isinstance(kept.task, CustomTask):
-            if len(_bytes(kept.task.input_content)) > MOST_INPUT_BYTES:
+    def _check_input(self, name: str, stored: StoredInput) -> None:
+        """Finds errors that need no call. boto3 would find some of them only after the row was written."""
+        if isinstance(stored.task, CustomTask):
+            if len(canonical_json(stored.task.input_content)) > MAX_INPUT_BYTES:
                 raise InputTooLarge(
-                    f"The input of human loop {name!r} is over 3 MiB, the most that A2I takes."
+                    f"The input of human loop {name!r} is larger than 3 MiB, the limit of A2I."
                 )
             return
-        request, call = kept.task.request, self._call(kept.task)
+        request, service = stored.task.request, self._ai_service(stored.task)
         if "HumanLoopConfig" in request:
-            raise InvalidRequest("task.request: the start writes HumanLoopConfig itself: leave it out")
-        document = request.get(call.document)
+            raise InvalidRequest("task.request: remove HumanLoopConfig; the start adds it")
+        document = request.get(service.document)
         if not isinstance(document, dict) or "S3Object" not in document:
             raise InvalidRequest(
-                f"task.request.{call.document}: give an S3Object: a restart reads the document again"
+                f"task.request.{service.document}: use an S3Object, because a restart reads the document again"
             )
-        shape = call.client.meta.service_model.operation_model(call.operation).input_shape
+        shape = service.client.meta.service_model.operation_model(service.operation).input_shape
         problems = ParamValidator().validate(request, shape)
         if problems.has_errors():
             first = problems.generate_report().splitlines()[0]
-            raise InvalidRequest(f"task.request: {call.operation} does not take it: {first}")
+            raise InvalidRequest(f"task.request: invalid for {service.operation}: {first}")
 
-    def _run(self, row: Loop, kept: _Kept, *, caller_is_told: bool = True) -> StartedLoop:
+    def _run(self, row: Loop, stored: StoredInput, *, record_refusal: bool = True) -> StartedLoop:
         row = row.model_copy(update={"created_at": row.created_at or now()})
-        there = self.ledger.open(row)
-        if there is not None:
-            if not _is_same_start(there, row):
+        existing = self.ledger.open(row)
+        if existing is not None:
+            if not _is_same_start(existing, row):
                 raise NameTaken(
-                    f"Human loop name {row.human_loop_name!r} is taken: the ledger has a loop of that name "
-                    "with another input or flow definition. Use another name or key, one that differs for each "
-                    "matter: inside a Map, for each item."
+                    f"Human loop name {row.human_loop_name!r} is taken: the ledger has a loop with that name and "
+                    "another input or flow definition. Use another name or key. In a Map state, use a different "
+                    "one for each item."
                 )
-            if there.status != "Starting":
-                return self._told_again(there)
-            row = there
+            if existing.status != "Starting":
+                return self._started_before(existing)
+            row = existing
         try:
-            if there is not None and (arn := self._arn(row)) is not None:
-                return self._running(row, arn, already=True)
+            # A crash, or a call that runs at the same time, may have left a loop behind the `Starting` row.
+            if existing is not None and (arn := self._existing_arn(row)) is not None:
+                return self._record_running(row, arn, already=True)
             try:
-                return self._begin(row, kept)
+                return self._start_loop(row, stored)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in REFUSALS:
                     raise
-                # Two calls of one start can race to here, and one is told that the loop of the other exists.
-                if (arn := self._arn(row)) is not None:
-                    return self._running(row, arn, already=True)
+                # Two calls of the same start can both get here. The slower one gets a ConflictException.
+                if (arn := self._existing_arn(row)) is not None:
+                    return self._record_running(row, arn, already=True)
                 raise _refusal(row, error) from error
         except StartError as refusal:
-            if caller_is_told:
-                # What ends under a name that is taken is a loop of elsewhere: nothing of this row is about it.
-                about_it = dict.fromkeys(_ABOUT_THE_LOOP) if isinstance(refusal, NameTaken) else {}
+            if record_refusal:
+                # If the name is taken in A2I, an event with this name is about the other loop. Its row must not
+                # keep what describes this one.
+                removed = dict.fromkeys(_START_ATTRIBUTES) if isinstance(refusal, NameTaken) else {}
                 self.ledger.update(
                     row.human_loop_name,
                     only_while=("Starting",),
                     status="Refused",
                     reason=str(refusal),
-                    **about_it,
+                    **removed,
                 )
             raise
 
-    def _begin(self, row: Loop, kept: _Kept) -> StartedLoop:
-        name, task = row.human_loop_name, kept.task
+    def _start_loop(self, row: Loop, stored: StoredInput) -> StartedLoop:
+        name, task = row.human_loop_name, stored.task
         config: Any = {"HumanLoopName": name, "FlowDefinitionArn": row.flow_definition_arn}
-        if kept.content_classifiers:
-            config["DataAttributes"] = {"ContentClassifiers": kept.content_classifiers}
+        if stored.content_classifiers:
+            config["DataAttributes"] = {"ContentClassifiers": stored.content_classifiers}
         if isinstance(task, CustomTask):
-            started = self.a2i.start_human_loop(
-                **config, HumanLoopInput={"InputContent": _text(task.input_content)}
-            )
-            return self._running(row, started["HumanLoopArn"])
-        prediction = self._call(task).method(**task.request, HumanLoopConfig=config)
+            text = canonical_json(task.input_content).decode()
+            started = self.a2i.start_human_loop(**config, HumanLoopInput={"InputContent": text})
+            return self._record_running(row, started["HumanLoopArn"])
+        prediction = self._ai_service(task).method(**task.request, HumanLoopConfig=config)
         prediction.pop("ResponseMetadata", None)
         arn = prediction.get("HumanLoopActivationOutput", {}).get("HumanLoopArn")
         if arn is not None:
-            return self._running(row, arn)
-        location = self._put(f"predictions/{name}.json", _bytes(prediction))
+            return self._record_running(row, arn)
+        location = self._put(f"predictions/{name}.json", canonical_json(prediction))
         self.ledger.update(
             name,
             only_while=("Starting",),
             status="NotNeeded",
-            reason="The activation conditions were not met: no person had to look.",
+            reason="No review was needed: the activation conditions were not met.",
             output_location=location,
         )
         return StartedLoop(
@@ -442,98 +311,96 @@ class Starter:
             prediction_location=location,
         )
 
-    def _running(self, row: Loop, arn: str, *, already: bool = False) -> StartedLoop:
+    def _record_running(self, row: Loop, arn: str, *, already: bool = False) -> StartedLoop:
         name = row.human_loop_name
-        # The loop's end may have been recorded before this line is reached: then its status stays.
+        # A short loop can end before this update. Then its final status must stay.
         if not self.ledger.update(
             name, only_while=("Starting", "Refused"), status="InProgress", human_loop_arn=arn, reason=None
         ):
             self.ledger.update(name, human_loop_arn=arn)
         return StartedLoop(human_loop_name=name, human_loop_arn=arn, already=already)
 
-    def _told_again(self, there: Loop) -> StartedLoop:
-        not_needed = there.status == "NotNeeded"
-        location = there.output_location if not_needed else None
+    def _started_before(self, row: Loop) -> StartedLoop:
+        needed = row.status != "NotNeeded"
+        location = None if needed else row.output_location
         return StartedLoop(
-            human_loop_name=there.human_loop_name,
-            human_loop_arn=there.human_loop_arn,
-            needed=not not_needed,
+            human_loop_name=row.human_loop_name,
+            human_loop_arn=row.human_loop_arn,
+            needed=needed,
             already=True,
-            status=there.status or "InProgress",
+            status=row.status or "InProgress",
             prediction=json.loads(self._read(location)) if location else None,
             prediction_location=location,
         )
 
-    def _arn(self, row: Loop) -> str | None:
-        """ARN of the row's loop if A2I has it.
+    def _existing_arn(self, row: Loop) -> str | None:
+        """Returns the ARN of the row's loop if it exists in A2I.
 
         Raises:
-            NameTaken: A2I has a loop of that name that was not started for this row.
+            NameTaken: A2I has a loop with that name, but it was not started for this row.
         """
         name = row.human_loop_name
         try:
             found = self.a2i.describe_human_loop(HumanLoopName=name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return None
-            raise
+        except self.a2i.exceptions.ResourceNotFoundException:
+            return None
         opened = datetime.fromisoformat(row.created_at) if row.created_at else datetime.now(UTC)
+        # A2I returns no input to compare. A loop that is older than its row cannot be the row's.
         if (
             found["FlowDefinitionArn"] != row.flow_definition_arn
-            or found["CreationTime"] < opened - CLOCKS_DIFFER
+            or found["CreationTime"] < opened - MAX_CLOCK_SKEW
         ):
             raise NameTaken(
-                f"Human loop name {name!r} is taken: A2I has had a loop of that name since "
-                f"{found['CreationTime']:%Y-%m-%d %H:%M}, which was not started through Afterloop. "
-                "Use another name or key."
+                f"Human loop name {name!r} is taken: A2I has a loop with that name, created at "
+                f"{found['CreationTime']:%Y-%m-%d %H:%M} and not by Afterloop. Use another name or key."
             )
         return found["HumanLoopArn"]
 
-    def _kept(self, loop: Loop) -> _Kept:
+    def _stored_input(self, loop: Loop) -> StoredInput:
         if loop.input_location is None or loop.input_digest is None:
             raise InputUnknown(
-                f"The input of human loop {loop.human_loop_name!r} is not known: "
-                "it was not started through Afterloop."
+                f"The input of human loop {loop.human_loop_name!r} is unknown: Afterloop did not start the loop."
             )
         try:
-            return _Kept.model_validate_json(self._read(loop.input_location))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchKey":
-                raise
+            return StoredInput.model_validate_json(self._read(loop.input_location))
+        except self.s3.exceptions.NoSuchKey as error:
             raise InputUnknown(
-                f"The input of human loop {loop.human_loop_name!r} is gone: there is no {loop.input_location}."
+                f"The input of human loop {loop.human_loop_name!r} was deleted: {loop.input_location} does not exist."
             ) from error
 
-    def _call(self, task: TextractTask | RekognitionTask) -> _Call:
+    def _ai_service(self, task: TextractTask | RekognitionTask) -> _AIService:
         if isinstance(task, TextractTask):
-            return _Call(self.textract, self.textract.analyze_document, "AnalyzeDocument", "Document")
+            return _AIService(self.textract, self.textract.analyze_document, "AnalyzeDocument", "Document")
         method = self.rekognition.detect_moderation_labels
-        return _Call(self.rekognition, method, "DetectModerationLabels", "Image")
+        return _AIService(self.rekognition, method, "DetectModerationLabels", "Image")
 
     def _put(self, key: str, body: bytes) -> str:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="application/json")
-        return f"s3://{self.bucket}/{key}"
+        return str(S3Location(self.bucket, key))
 
     def _read(self, location: str) -> bytes:
-        bucket, key = location.removeprefix("s3://").split("/", 1)
+        bucket, key = S3Location.parse(location)
         return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-class _Call(NamedTuple):
-    """The operation of an AI service that starts human loops on its own."""
+class _AIService(NamedTuple):
+    """The operation of an AI service that starts human loops itself."""
 
     client: Any
     method: Any
     operation: str
     document: str
-    """The field of its request that names what is looked at."""
+    """The request field that names the document or image."""
 
 
-def _is_same_start(there: Loop, row: Loop) -> bool:
+def _is_same_start(existing: Loop, row: Loop) -> bool:
     if row.previous_loop_name is not None:
-        # Of a loop there is one restart. The rules may have sent it elsewhere than they would today.
-        return there.previous_loop_name == row.previous_loop_name
-    return (there.input_digest, there.flow_definition_arn) == (row.input_digest, row.flow_definition_arn)
+        # A loop has one restart. Do not compare flow definitions: the rules may have changed since that restart.
+        return existing.previous_loop_name == row.previous_loop_name
+    return (existing.input_digest, existing.flow_definition_arn) == (
+        row.input_digest,
+        row.flow_definition_arn,
+    )
 
 
 def _refusal(row: Loop, error: ClientError) -> StartRefused:
@@ -541,18 +408,3 @@ def _refusal(row: Loop, error: ClientError) -> StartRefused:
     return StartRefused(
         f"{error.operation_name} refuses to start human loop {row.human_loop_name!r}: {message} ({code})"
     )
-
-
-def _told(problem: Any) -> str:
-    """One validation problem as `where: what`, on one line whatever was given."""
-    where = json_path([part for part in problem["loc"] if part not in ("custom", "textract", "rekognition")])
-    what = " ".join(problem["msg"].removeprefix("Value error, ").split())
-    return f"{where.removeprefix('.')}: {what}" if where else what
-
-
-def _bytes(value: Any) -> bytes:
-    return _text(value).encode()
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))

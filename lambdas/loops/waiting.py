@@ -1,15 +1,14 @@
-"""Workflows that wait for a human loop: their task tokens kept, taken along the lineage, and answered.
+"""Workflows that wait for a human loop: stores their task tokens, moves them to restarts, and notifies the workflows.
 
-    join     a workflow begins to wait: its token is kept, or answered at once if the loop has ended already
-    follow   a loop was started again: who waited for it waits for the next
-    answer   a loop has ended for good: who waits for it is told
+    join     a workflow begins to wait: store its token, or notify it at once if the loop has already ended
+    follow   a loop was restarted: its waiting workflows wait for the restart instead
+    answer   a loop has ended and is not restarted: notify its waiting workflows
 
-A token is answered first and forgotten then. A crash in between has it answered twice, and Step Functions takes the
-first answer only; so every token is delivered once, and none is lost.
+A token is removed only after its workflow was notified. After a crash between the two, the workflow is notified again,
+and Step Functions ignores the second call. So no token is lost, and each workflow receives one answer.
 
-Whoever holds a token can answer in the people's name. So tokens lie in items of their own in the ledger's table,
-away from the rows: no list, no message, and no execution that carries a row carries a token. All that a row tells
-is whether somebody waits.
+A token allows its holder to answer in place of the reviewers. Tokens are therefore separate items of the ledger's
+table: no list, message or execution that contains a row contains a token. A row shows only whether a workflow waits.
 """
 
 from __future__ import annotations
@@ -33,16 +32,17 @@ if TYPE_CHECKING:
 __all__ = ["FAILED", "STOPPED", "Answered", "NotEnded", "TokenUndeliverable", "Tokens", "WaitingWorkflows"]
 
 STOPPED = "HumanReview.Stopped"
-"""The error that a waiting workflow gets when the loop was stopped."""
+"""The error that a waiting workflow receives if the loop was stopped."""
 FAILED = "HumanReview.Failed"
-"""The error that it gets when the loop failed and is not started again."""
+"""The error that a waiting workflow receives if the loop failed and is not restarted."""
 
-MOST_CAUSE_CHARACTERS = 32_768
+MAX_CAUSE_CHARACTERS = 32_768
+"""The limit of SendTaskFailure (Step Functions API reference)."""
 
-_ENDED = frozenset({"TaskDoesNotExist", "TaskTimedOut"})
-"""What SendTaskSuccess and SendTaskFailure say of a token whose task is over."""
+_TASK_OVER = frozenset({"TaskDoesNotExist", "TaskTimedOut"})
+"""Errors of SendTaskSuccess and SendTaskFailure if the waiting workflow has ended."""
 
-_LASTING = frozenset(
+_PERMANENT = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -53,52 +53,43 @@ _LASTING = frozenset(
         "ValidationException",
     }
 )
-"""What they say when trying again would not help."""
+"""Their errors that a retry does not fix."""
 
 
 class TokenUndeliverable(Exception):
-    """A waiting workflow could not be told, and trying again would not help. The text says why, without the token."""
+    """A waiting workflow could not be notified, and a retry does not help. The text says why, without the token."""
 
 
 class NotEnded(ValueError):
-    """An answer was asked of a loop whose end is not recorded, or a successor of one that has none."""
+    """A waiting workflow cannot be notified, because the ledger does not show how the loop ended or was restarted."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How many waiting workflows were told, and how many had ended before they could be."""
+    """The number of waiting workflows that were notified, and of those that had already ended."""
 
     delivered: int = 0
     ended: int = 0
 
 
-@dataclass(frozen=True)
-class _Message:
-    """What a workflow is told: `output`, JSON text, or else an error with its cause."""
-
-    output: str | None = None
-    error: str = ""
-    cause: str = ""
-
-
 class Tokens:
-    """Task tokens, by the loop that is waited for; any number, as a workflow that is run again has a new one."""
+    """Task tokens by human loop. A loop can have several: a waiting workflow that is redriven gets a new token."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def keep(self, human_loop_name: str, token: str) -> bool:
-        """Keep a token, as long as an execution of the workflow is still going to look for it.
+        """Stores a token if an execution of Afterloop is still going to look for it.
 
         Returns:
-            False when none is: the loop's end is recorded, it was started again or was not needed, or there is
-            no such row.
+            False if the token was not stored: the loop's end is recorded, the loop was restarted, was refused or was
+            not needed, or the ledger has no such row.
         """
-        # The token first: once the row says that somebody waits, the token must be there to be found.
+        # The token comes first: if the row says that a workflow waits, the token must exist.
         self._client.update_item(
             TableName=self._table,
-            Key=_tokens_key(human_loop_name),
+            Key=_key(human_loop_name),
             UpdateExpression="ADD taskTokens :token",
             ExpressionAttributeValues={":token": {"SS": [token]}},
         )
@@ -107,7 +98,7 @@ class Tokens:
                 TableName=self._table,
                 Key={"humanLoopName": {"S": human_loop_name}},
                 UpdateExpression="SET waiting = :true, updatedAt = :now",
-                # What failed in the workflow itself is run again, and its end recorded then.
+                # The outcome `failed` is not final: the execution is redriven, and then it looks for tokens.
                 ConditionExpression="attribute_exists(humanLoopName) AND attribute_not_exists(nextLoopName)"
                 " AND NOT #status IN (:notNeeded, :refused)"
                 " AND (attribute_not_exists(outcome) OR outcome = :failed)",
@@ -120,23 +111,19 @@ class Tokens:
                     ":failed": {"S": "failed"},
                 },
             )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
+        except self._client.exceptions.ConditionalCheckFailedException:
             self.forget(human_loop_name, token)
             return False
         return True
 
     def of(self, human_loop_name: str) -> list[str]:
-        """The tokens of those who wait for a loop (a consistent read)."""
-        answer = self._client.get_item(
-            TableName=self._table, Key=_tokens_key(human_loop_name), ConsistentRead=True
-        )
+        """Returns the tokens of the workflows that wait for a loop (a consistent read)."""
+        answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
         return sorted(answer.get("Item", {}).get("taskTokens", {}).get("SS", []))
 
     def forget(self, human_loop_name: str, token: str) -> None:
-        """Remove a token, and the item with the last of them."""
-        key: Any = _tokens_key(human_loop_name)
+        """Removes a token, and the item if it was the last one."""
+        key: Any = _key(human_loop_name)
         try:
             self._client.update_item(
                 TableName=self._table,
@@ -145,17 +132,17 @@ class Tokens:
                 ConditionExpression="attribute_exists(taskTokens)",
                 ExpressionAttributeValues={":token": {"SS": [token]}},
             )
+            # DynamoDB has no empty sets. Another workflow may add its token between the two calls.
             self._client.delete_item(
                 TableName=self._table, Key=key, ConditionExpression="attribute_not_exists(taskTokens)"
             )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
+        except self._client.exceptions.ConditionalCheckFailedException:
+            pass
 
 
 @dataclass(frozen=True)
 class WaitingWorkflows:
-    """Raises `ClientError` for what AWS refuses, but where a docstring says otherwise."""
+    """The workflows that wait for loops. Methods raise `ClientError` if AWS refuses a call."""
 
     ledger: Ledger
     tokens: Tokens
@@ -163,141 +150,131 @@ class WaitingWorkflows:
     stepfunctions: SFNClient
 
     def join(self, human_loop_name: str, token: str) -> None:
-        """A workflow begins to wait for a loop, or for the loop that it was last started again as.
+        """Lets a workflow wait for a loop, or for its last restart. Notifies it at once if the loop has ended.
 
         Raises:
-            TokenUndeliverable: The loop has ended, and the workflow cannot be told.
+            TokenUndeliverable: The loop has ended, and the workflow cannot be notified.
         """
         passed = set()
         while not self.tokens.keep(human_loop_name, token):
             loop = self.ledger.find(human_loop_name)
             passed.add(human_loop_name)
             if loop is None or loop.next_loop_name is None or loop.next_loop_name in passed:
-                self._tell(human_loop_name, [token], loop)
+                self._notify(human_loop_name, [token], loop)
                 return
             human_loop_name = loop.next_loop_name
 
     def follow(self, human_loop_name: str) -> None:
-        """Let those who wait for a loop wait for the next, which its row names. Doing it twice does no harm.
+        """Lets the workflows that wait for a loop wait for its restart instead. Can be repeated.
 
         Raises:
-            NotEnded: The row names no next loop.
-            TokenUndeliverable: The next has ended, and a workflow cannot be told.
+            NotEnded: The row has no next loop.
+            TokenUndeliverable: The restart has ended, and a workflow cannot be notified.
         """
         tokens, loop = self.tokens.of(human_loop_name), self.ledger.find(human_loop_name)
         for token in tokens:
             if loop is None or loop.next_loop_name is None:
-                raise NotEnded(f"Human loop {human_loop_name!r}: the ledger does not tell what follows it.")
+                raise NotEnded(f"Human loop {human_loop_name!r}: the ledger has no restart of it.")
             self.join(loop.next_loop_name, token)
-            self.tokens.forget(human_loop_name, token)  # not before: a token is always somewhere
-        self._nobody_waits(loop)
+            self.tokens.forget(human_loop_name, token)  # only now: a crash must not lose the token
+        self._clear_waiting(loop)
 
     def answer(self, human_loop_name: str) -> Answered:
-        """Tell all who wait for a loop how it ended: the review, or an error to catch.
+        """Notifies the workflows that wait for a loop: they receive the review, or an error that they can catch.
 
-        A workflow that has ended meanwhile is no error; the row keeps it as `answer` (delivered or ended).
+        A workflow that has already ended is not an error; the row's `answer` records it (delivered or ended).
 
         Raises:
-            NotEnded: Somebody waits, and the row does not tell of an end.
-            TokenUndeliverable: A workflow cannot be told. The others were, and its token is kept for another try,
-                unless it is none.
+            NotEnded: A workflow waits, and the row does not show how the loop ended.
+            TokenUndeliverable: A workflow cannot be notified. All others were. Its token is kept for a retry, unless
+                Step Functions says that it is not a token.
         """
         tokens, loop = self.tokens.of(human_loop_name), self.ledger.find(human_loop_name)
-        answered = self._tell(human_loop_name, tokens, loop) if tokens else Answered()
-        self._nobody_waits(loop)
+        answered = self._notify(human_loop_name, tokens, loop) if tokens else Answered()
+        self._clear_waiting(loop)
         return answered
 
-    def _nobody_waits(self, loop: Loop | None) -> None:
+    def _clear_waiting(self, loop: Loop | None) -> None:
         if loop is not None and loop.waiting:
             self.ledger.update(loop.human_loop_name, waiting=False)
 
-    def _tell(self, human_loop_name: str, tokens: list[str], loop: Loop | None) -> Answered:
-        message = self._message(human_loop_name, loop)
-        ways: list[Literal["delivered", "ended"]] = []
-        refusals: list[TokenUndeliverable | ClientError] = []
+    def _notify(self, human_loop_name: str, tokens: list[str], loop: Loop | None) -> Answered:
+        result = self._result(human_loop_name, loop)
+        sent: list[Literal["delivered", "ended"]] = []
+        problems: list[TokenUndeliverable | ClientError] = []
         for token in tokens:
             try:
-                ways.append(self._send(token, message))
+                sent.append(self._send(token, result))
             except ClientError as error:
-                refusals.append(_without(token, human_loop_name, error))
+                problems.append(_without_token(token, human_loop_name, error))
                 if error.response["Error"]["Code"] == "InvalidToken":
-                    self.tokens.forget(
-                        human_loop_name, token
-                    )  # nobody has it: another try would end the same
+                    self.tokens.forget(human_loop_name, token)  # every retry would fail
             else:
-                self.ledger.update(human_loop_name, answer=ways[-1], answered_at=now())
+                self.ledger.update(human_loop_name, answer=sent[-1], answered_at=now())
                 self.tokens.forget(human_loop_name, token)
-        if refusals:
-            raise refusals[0]
-        return Answered(delivered=ways.count("delivered"), ended=ways.count("ended"))
+        if problems:
+            raise problems[0]
+        return Answered(delivered=sent.count("delivered"), ended=sent.count("ended"))
 
-    def _send(self, token: str, message: _Message) -> Literal["delivered", "ended"]:
+    def _send(self, token: str, result: dict[str, Any]) -> Literal["delivered", "ended"]:
         try:
-            if message.output is not None:
-                self.stepfunctions.send_task_success(taskToken=token, output=message.output)
+            if "output" in result:
+                self.stepfunctions.send_task_success(taskToken=token, **result)
             else:
-                self.stepfunctions.send_task_failure(
-                    taskToken=token, error=message.error, cause=message.cause[:MOST_CAUSE_CHARACTERS]
-                )
+                self.stepfunctions.send_task_failure(taskToken=token, **result)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _ENDED:
+            if error.response["Error"]["Code"] in _TASK_OVER:
                 return "ended"
             raise
         return "delivered"
 
-    def _message(self, human_loop_name: str, loop: Loop | None) -> _Message:
+    def _result(self, human_loop_name: str, loop: Loop | None) -> dict[str, Any]:
+        """Returns what a waiting workflow receives: `output` of SendTaskSuccess, or else `error` and `cause`."""
         if loop is not None and loop.status == "NotNeeded" and loop.output_location:
             prediction = json.loads(self._read(loop.output_location))
             answer = agreed_answer.of_prediction(
                 loop.human_loop_name, prediction, loop.output_location, attempt=loop.attempt
             )
-            return _Message(agreed_answer.to_text(answer))
+            return {"output": agreed_answer.to_text(answer)}
         if loop is not None and loop.outcome == "stored" and loop.review_location:
             record = ReviewRecord.model_validate_json(self._read(loop.review_location))
             review = agreed_answer.of_review(record, loop.review_location, attempt=loop.attempt)
-            return _Message(agreed_answer.to_text(review))
-        if loop is not None and loop.outcome == "notified":
-            kept = (
-                f" The answers given until then are in {loop.review_location}."
-                if loop.review_location
-                else ""
-            )
-            return _Message(
-                error=STOPPED,
-                cause=f"Human loop {loop.human_loop_name} was stopped before the people had finished.{kept}",
-            )
-        if loop is not None and loop.outcome in ("escalated", "closed"):
-            return _Message(error=FAILED, cause=_why(loop))
-        raise NotEnded(f"Human loop {human_loop_name!r}: the ledger does not tell how it ended.")
+            return {"output": agreed_answer.to_text(review)}
+        if loop is not None and loop.outcome in ("notified", "escalated", "closed"):
+            error = STOPPED if loop.outcome == "notified" else FAILED
+            return {"error": error, "cause": _cause(loop)[:MAX_CAUSE_CHARACTERS]}
+        raise NotEnded(f"Human loop {human_loop_name!r}: the ledger does not show how it ended.")
 
     def _read(self, location: str) -> bytes:
-        place = S3Location.parse(location)
-        return self.s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+        bucket, key = S3Location.parse(location)
+        return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def _why(loop: Loop) -> str:
+def _cause(loop: Loop) -> str:
+    name = loop.human_loop_name
+    if loop.outcome == "notified":
+        stored = (
+            f" The answers given before that are in {loop.review_location}." if loop.review_location else ""
+        )
+        return f"Human loop {name} was stopped before the review was complete.{stored}"
     if loop.outcome == "closed":
-        return f"Human loop {loop.human_loop_name} was closed by a person: {loop.note or 'without a note'}"
-    told = f" A2I says: {loop.failure_reason}" if loop.failure_reason else ""
-    return f"Human loop {loop.human_loop_name} failed, and is not started again. {loop.reason or ''}{told}".rstrip()
+        return f"Human loop {name} was closed by a person: {loop.note or 'no note'}"
+    a2i = f" A2I says: {loop.failure_reason}" if loop.failure_reason else ""
+    return f"Human loop {name} failed and is not restarted. {loop.reason or ''}{a2i}".rstrip()
 
 
-def _tokens_key(human_loop_name: str) -> Any:
-    # No loop's name has a space in it.
+def _key(human_loop_name: str) -> Any:
+    # The name of a loop never contains a space, so this key cannot be the key of a row.
     return {"humanLoopName": {"S": f"tokens {human_loop_name}"}}
 
 
-def _without(token: str, human_loop_name: str, error: ClientError) -> TokenUndeliverable | ClientError:
-    """An error that is going to be logged and sent, without the token, which some messages quote."""
-    told = error.response["Error"]
-    told["Message"] = told.get("Message", "").replace(token, "…")
-    if told["Code"] not in _LASTING:
+def _without_token(token: str, human_loop_name: str, error: ClientError) -> TokenUndeliverable | ClientError:
+    """Removes the token, which some messages quote, from an error that will be logged."""
+    details = error.response["Error"]
+    details["Message"] = details.get("Message", "").replace(token, "…")
+    if details["Code"] not in _PERMANENT:
         return ClientError(error.response, error.operation_name)
     return TokenUndeliverable(
-        f"A workflow that waits for human loop {human_loop_name!r} could not be told of its end: "
-        f"{told['Code']}: {told['Message']}"
+        f"A workflow that waits for human loop {human_loop_name!r} could not be notified: "
+        f"{details['Code']}: {details['Message']}"
     )
-
-
-def _condition_failed(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"

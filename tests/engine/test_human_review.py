@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.loops.agreed_answer import MOST_BYTES
+from lambdas.loops.agreed_answer import MAX_BYTES
 from lambdas.loops.restart_policy import RestartRules
 from lambdas.loops.waiting import Tokens
 from sandbox.local import local_stage
@@ -245,8 +245,8 @@ def test_a_stop_can_be_caught_by_its_name(published: PublishedStage, parents: Pa
     kept = published.row(name).review_location
     assert kept
     assert output["error"]["Cause"] == (
-        f"Human loop {name} was stopped before the people had finished. "
-        f"The answers given until then are in {kept}."
+        f"Human loop {name} was stopped before the review was complete. "
+        f"The answers given before that are in {kept}."
     )
     assert published.message(name)["workflowWaiting"] is True
 
@@ -569,7 +569,7 @@ def test_a_prediction_that_is_too_large_is_told_by_its_place(
     published: PublishedStage, parents: Parents
 ) -> None:
     prediction = form([Field(f"Question {number}:", "yes", confidence=99.9) for number in range(300)])
-    assert len(json.dumps(prediction)) > MOST_BYTES
+    assert len(json.dumps(prediction)) > MAX_BYTES
     name = published.name()
     flow = published.flow_definition(
         task_type="textract",

@@ -321,7 +321,7 @@ def test_a_loop_that_the_ledger_does_not_know_keeps_no_token(place: Place) -> No
         (
             {"status": "Failed", "outcome": "escalated", "reason": "All attempts are used up."},
             "HumanReview.Failed",
-            "failed, and is not started again. All attempts are used up.",
+            "failed and is not restarted. All attempts are used up.",
         ),
         (
             {"status": "Failed", "outcome": "escalated", "reason": "So.", "failure_reason": "x" * 40_000},
@@ -336,7 +336,7 @@ def test_a_loop_that_the_ledger_does_not_know_keeps_no_token(place: Place) -> No
         (
             {"status": "Stopped", "outcome": "notified", "review_location": "s3://reviews/kept.json"},
             "HumanReview.Stopped",
-            "The answers given until then are in s3://reviews/kept.json.",
+            "The answers given before that are in s3://reviews/kept.json.",
         ),
     ],
 )
@@ -365,7 +365,7 @@ def test_who_cannot_be_told_does_not_keep_others_from_being_told(place: Place) -
         place.waiting.answer(name)
     assert place.told(execution)[0] == "HumanReview.Stopped"
     assert str(refused.value) == (
-        f"A workflow that waits for human loop {name!r} could not be told of its end: "
+        f"A workflow that waits for human loop {name!r} could not be notified: "
         "InvalidToken: Invalid Token: 'Invalid token'"
     )
     assert place.waiting.answer(name) == Answered()  # what is no token is told of once

@@ -17,8 +17,9 @@ from lambdas.loops import reconciling
 from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.reconciling import Reconciler
-from lambdas.loops.starting import InputTooLarge, InvalidRequest, NameTaken, StartRefused
+from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.loops.waiting import Tokens
+from lambdas.reviews.times import timestamp
 from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
 from workflow.cli.shapes import LoopStory
@@ -517,11 +518,11 @@ class TestClient:
     def test_errors_keep_their_kind_and_words(
         self, published: PublishedStage, client: LoopsClient, flow: str, loop: str
     ) -> None:
-        with pytest.raises(InvalidLoopName, match="A name that would do: 'bad-name-"):
+        with pytest.raises(InvalidLoopName, match="A valid name: 'bad-name-"):
             client.start_custom(flow, {}, human_loop_name="Bad Name")
         with pytest.raises(NameTaken, match="with another input or flow definition"):
             client.start_custom(flow, {"another": "input"}, human_loop_name=loop)
-        with pytest.raises(InputTooLarge, match="over 3 MiB"):
+        with pytest.raises(InputTooLarge, match="larger than 3 MiB"):
             client.start_custom(flow, {"text": "x" * (3 << 20)}, human_loop_name=published.name())
         with pytest.raises(InvalidRequest, match="give either humanLoopName or key"):
             client.start_custom(flow, {}, human_loop_name="a", key="b")
@@ -632,7 +633,7 @@ class TestRestart:
     def test_a_loop_of_elsewhere_has_no_input_to_restart_with(
         self, published: PublishedStage, operate: Loops, flow: str
     ) -> None:
-        from lambdas.loops.starting import InputUnknown
+        from lambdas.loops.start_request import InputUnknown
 
         name = published.name()
         published.a2i.start_human_loop(
@@ -641,7 +642,7 @@ class TestRestart:
         published.sandbox.loops.fail(name, "InternalError")
         handled(published, name)
 
-        with pytest.raises(InputUnknown, match="not started through Afterloop"):
+        with pytest.raises(InputUnknown, match="Afterloop did not start the loop"):
             operate.restart(name)
         assert published.row(name).outcome == "escalated"
 
@@ -847,7 +848,7 @@ class TestRedrive:
         """And the event, which that execution cannot give, is had from A2I."""
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
-        created = reconciling._text(published.sandbox.loops.get(loop).created_at)
+        created = timestamp(published.sandbox.loops.get(loop).created_at)
         execution = failed_execution(published)
         if held_by == "an execution that is forgotten":
             execution = execution.rpartition(":")[0] + ":forgotten"
@@ -998,7 +999,7 @@ class TestReconcile:
     def test_more_loops_than_a_page_are_looked_at(
         self, published: PublishedStage, operate: Loops, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reconciling, "_PAGE", 2)
+        monkeypatch.setattr(reconciling, "_PAGE_SIZE", 2)
         names = [published.name() for _ in range(5)]
         published.sandbox.events.lose(len(names))
         for name in names:
@@ -1046,7 +1047,7 @@ class TestReconcile:
         assert tokens.keep(loop, waiting.token)
         published.sandbox.events.lose()
         published.sandbox.loops.fail(loop, "ValidationError", "no such variable")
-        claim = f"{reconciling._text(published.sandbox.loops.get(loop).created_at)} Failed"
+        claim = f"{timestamp(published.sandbox.loops.get(loop).created_at)} Failed"
         published.ledger.update(loop, outcome="escalated", reason="The loop was refused.")
 
         hold(published, loop, claim, "done", running_execution)
@@ -1142,7 +1143,7 @@ class TestReconcile:
     ) -> None:
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
-        claim = f"{reconciling._text(published.sandbox.loops.get(loop).created_at)} Completed"
+        claim = f"{timestamp(published.sandbox.loops.get(loop).created_at)} Completed"
         hold(published, loop, claim, "working", failed_execution(published))
 
         found = operate.reconcile(flow_definition=flow)
@@ -1161,7 +1162,7 @@ class TestReconcile:
     ) -> None:
         published.sandbox.events.lose()
         published.sandbox.loops.fail(loop, "InternalError")
-        claim = f"{reconciling._text(published.sandbox.loops.get(loop).created_at)} Failed"
+        claim = f"{timestamp(published.sandbox.loops.get(loop).created_at)} Failed"
         hold(published, loop, claim, "working", running_execution)
 
         assert operate.reconcile(flow_definition=flow).found_nothing
@@ -1214,7 +1215,7 @@ class TestReconcile:
         assert tokens.keep(untold, waiting.token)
         published.sandbox.events.lose()
         published.sandbox.loops.answer(untold, SUPPORT_MESSAGE.answers[0])
-        claim = f"{reconciling._text(published.sandbox.loops.get(untold).created_at)} Completed"
+        claim = f"{timestamp(published.sandbox.loops.get(untold).created_at)} Completed"
         published.ledger.update(untold, outcome="notified")
         hold(published, untold, claim, "done", failed_execution(published))
         for name in (abandoned, unfinished):
@@ -1222,7 +1223,7 @@ class TestReconcile:
         published.sandbox.events.lose(2)
         for name in (missed, abandoned):
             published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
-        claim = f"{reconciling._text(published.sandbox.loops.get(abandoned).created_at)} Completed"
+        claim = f"{timestamp(published.sandbox.loops.get(abandoned).created_at)} Completed"
         hold(published, abandoned, claim, "working", failed_execution(published))
         row = published.row(unfinished)
         published.ledger.open(

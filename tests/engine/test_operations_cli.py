@@ -290,7 +290,7 @@ def test_invalid_name_is_an_error_with_a_valid_suggestion(flow: str, run: Run) -
         "start", "--flow-definition", flow, "--name", "Order 17", "--input", "-", stdin=INPUT
     )
     assert status == 1
-    assert "A name that would do: 'order-17-" in err
+    assert "A valid name: 'order-17-" in err
 
 
 def test_unpublished_stage_is_one_line_error(

@@ -18,15 +18,15 @@ from botocore.exceptions import ClientError
 from lambdas.loops import names as loop_names
 from lambdas.loops.ledger import Ledger, Loop
 from lambdas.loops.names import InvalidLoopName
-from lambdas.loops.starting import (
+from lambdas.loops.start_request import (
     InputTooLarge,
     InputUnknown,
     InvalidRequest,
     NameTaken,
-    Starter,
     StartRefused,
     StartRequest,
 )
+from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from sandbox import samples
 from sandbox.engine import Sandbox
@@ -342,7 +342,7 @@ def test_a_name_with_another_input_or_flow_definition_is_taken(
 def test_a_loop_that_was_started_elsewhere_is_not_taken_for_ours(
     place: Place, name: str, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.loops.starting.CLOCKS_DIFFER", timedelta(0))
+    monkeypatch.setattr("lambdas.loops.starting.MAX_CLOCK_SKEW", timedelta(0))
     elsewhere = {"text": content, "n": 2}
     place.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
         HumanLoopName=name,
@@ -351,7 +351,7 @@ def test_a_loop_that_was_started_elsewhere_is_not_taken_for_ours(
     )
 
     for _ in range(2):
-        with pytest.raises(NameTaken, match="not started through Afterloop"):
+        with pytest.raises(NameTaken, match="and not by Afterloop"):
             place.starter().start(place.request("custom", name))
         row = place.ledger.find(name)
         assert row is not None
@@ -422,30 +422,30 @@ def test_where_no_review_is_needed_the_caller_gets_the_prediction(place: Place, 
     assert row is not None
     assert (row.status, row.output_location) == ("NotNeeded", started.prediction_location)
     assert row.reason is not None
-    assert "no person had to look" in row.reason
+    assert "No review was needed" in row.reason
     assert place.loops(name) == []
 
 
 @pytest.mark.parametrize(
     ("change", "error", "told"),
     [
-        ({"humanLoopName": "Order 17"}, InvalidLoopName, "A name that would do: 'order-17-"),
-        ({"humanLoopName": "a" * 64}, InvalidLoopName, "64 characters, and 63 is the most"),
+        ({"humanLoopName": "Order 17"}, InvalidLoopName, "A valid name: 'order-17-"),
+        ({"humanLoopName": "a" * 64}, InvalidLoopName, "64 characters; the maximum is 63"),
         ({"task": {"type": "custom", "inputContent": {"t": "x" * (3 << 20)}}}, InputTooLarge, "3 MiB"),
         (
             {"task": {"type": "textract", "request": {"Document": {"Bytes": "QUJD"}}}},
             InvalidRequest,
-            "task.request.Document: give an S3Object",
+            "task.request.Document: use an S3Object",
         ),
         (
             {"task": {"type": "rekognition", "request": {"Image": {"S3Object": {}}, "HumanLoopConfig": {}}}},
             InvalidRequest,
-            "leave it out",
+            "remove HumanLoopConfig",
         ),
         (
             {"task": {"type": "textract", "request": {"Document": {"S3Object": {"Bucket": "b"}}}}},
             InvalidRequest,
-            "AnalyzeDocument does not take it: .*FeatureTypes",
+            "invalid for AnalyzeDocument: .*FeatureTypes",
         ),
     ],
 )
@@ -468,7 +468,7 @@ def test_a_loop_of_elsewhere_cannot_be_restarted_or_resumed(place: Place) -> Non
         lambda: place.starter().restart(unknown, place.flows["custom"]),
         lambda: place.starter().resume(unknown),
     ):
-        with pytest.raises(InputUnknown, match="not started through Afterloop"):
+        with pytest.raises(InputUnknown, match="Afterloop did not start the loop"):
             call()
 
 
@@ -526,7 +526,7 @@ def test_a_refused_start_keeps_the_name_from_a_restart(place: Place, name: str) 
         )
     failed = failed_loop(place, name)
     started = place.starter().restart(failed, place.flows["custom"])
-    assert started.human_loop_name == loop_names.of_restart_instead(name, 2)
+    assert started.human_loop_name == loop_names.of_restart_fallback(name, 2)
     row = place.ledger.find(stranger)
     assert row is not None
     assert row.status == "Refused"
@@ -535,17 +535,17 @@ def test_a_refused_start_keeps_the_name_from_a_restart(place: Place, name: str) 
 def test_racing_restarts_beside_a_loop_that_has_their_name_are_one_restart(place: Place, name: str) -> None:
     place.starter().start(place.request("custom", f"{name}-attempt-2"))
     assert names_of_racing_restarts(place, failed_loop(place, name)) == {
-        loop_names.of_restart_instead(name, 2)
+        loop_names.of_restart_fallback(name, 2)
     }
     assert len(place.loops(name)) == 3
 
 
 def test_where_both_names_of_a_restart_are_taken_that_is_told(place: Place, name: str) -> None:
-    taken = [f"{name}-attempt-2", loop_names.of_restart_instead(name, 2)]
+    taken = [f"{name}-attempt-2", loop_names.of_restart_fallback(name, 2)]
     for one in taken:
         place.starter().start(place.request("custom", one))
     failed = failed_loop(place, name)
-    with pytest.raises(NameTaken, match=f"'{name}' cannot be started again: '{taken[0]}' and '{taken[1]}'"):
+    with pytest.raises(NameTaken, match=f"'{name}' cannot be restarted: .* '{taken[0]}' and '{taken[1]}'"):
         place.starter().restart(failed, place.flows["custom"])
     row = place.ledger.find(name)
     assert row is not None
@@ -555,7 +555,7 @@ def test_where_both_names_of_a_restart_are_taken_that_is_told(place: Place, name
 def test_a_restart_whose_name_a_loop_of_elsewhere_has_gets_another(
     place: Place, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdas.loops.starting.CLOCKS_DIFFER", timedelta(0))
+    monkeypatch.setattr("lambdas.loops.starting.MAX_CLOCK_SKEW", timedelta(0))
     stranger = f"{name}-attempt-2"
     place.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
         HumanLoopName=stranger,
@@ -564,7 +564,7 @@ def test_a_restart_whose_name_a_loop_of_elsewhere_has_gets_another(
     )
     failed = failed_loop(place, name)
     started = place.starter().restart(failed, place.flows["custom"])
-    assert started.human_loop_name == loop_names.of_restart_instead(name, 2)
+    assert started.human_loop_name == loop_names.of_restart_fallback(name, 2)
     # When that loop fails, it is nobody's second attempt, and is not started again with this one's input.
     row = place.ledger.find(stranger)
     assert row is not None

@@ -204,7 +204,7 @@ def test_a_loop_from_elsewhere_cannot_be_restarted_and_is_escalated(
     published.sandbox.loops.fail(name, "InternalError")
     published.ended(name)
     message = published.message(name)
-    assert "its input is not known" in message["reason"]
+    assert "its input is unknown" in message["reason"]
     assert message["command"] == f'python deploy.py loops close {name} --stage local --note "..."'
 
 
@@ -304,7 +304,7 @@ BAD_LOCATIONS = {
     "null": (None, "InvalidDocument", "outputS3Uri"),
     "not a location": ("https://example.com/output.json", "InvalidDocument", "outputS3Uri"),
     "elsewhere": ("s3://somebody-elses-bucket/output.json", "OutputNotAllowed", "output_buckets"),
-    "missing": ("s3://human-review-outputs/nothing/output.json", "OutputMissing", "no such object"),
+    "missing": ("s3://human-review-outputs/nothing/output.json", "OutputMissing", "object does not exist"),
 }
 
 

@@ -19,7 +19,7 @@ from workflow.errors import AfterloopError
 
 if TYPE_CHECKING:
     from lambdas.loops.reconciling import Reconciliation
-    from lambdas.loops.starting import StartedLoop
+    from lambdas.loops.start_request import StartedLoop
     from workflow.operations.loops import Loops
 
 __all__ = ["loops"]
@@ -289,7 +289,7 @@ def _moment(text: str) -> datetime:
 def _one_line_refusals() -> Iterator[None]:
     """Turns what the stage's functions refuse into one-line errors: the person can fix the input."""
     from lambdas.loops.names import InvalidLoopName
-    from lambdas.loops.starting import StartError
+    from lambdas.loops.start_request import StartError
     from lambdas.reviews.errors import TransientServiceError
 
     try:

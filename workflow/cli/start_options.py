@@ -14,7 +14,7 @@ from workflow.cli.options import FlowDefinition
 from workflow.errors import AfterloopError
 
 if TYPE_CHECKING:
-    from lambdas.loops.starting import StartRequest
+    from lambdas.loops.start_request import StartRequest
     from workflow.operations.stage_resources import StageResources
 
 __all__ = ["StartOptions", "start_request"]
@@ -65,7 +65,7 @@ def start_request(given: StartOptions, resources: StageResources) -> StartReques
         AfterloopError: A file cannot be read, or does not contain one JSON object.
         StartError: The request is not valid.
     """
-    from lambdas.loops.starting import StartRequest
+    from lambdas.loops.start_request import StartRequest
 
     if given.request is not None:
         if any((given.flow_definition, given.name, given.key, given.tasks)):

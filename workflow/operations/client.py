@@ -21,7 +21,7 @@ import boto3
 from botocore.config import Config
 
 from lambdas.loops.names import InvalidLoopName
-from lambdas.loops.starting import (
+from lambdas.loops.start_request import (
     InputTooLarge,
     InputUnknown,
     InvalidRequest,

@@ -30,7 +30,8 @@ from lambdas.loops.reconciling import (
     execution_name,
     missed_event,
 )
-from lambdas.loops.starting import StartedLoop, Starter, StartRequest
+from lambdas.loops.start_request import StartedLoop, StartRequest
+from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.errors import AfterloopError

@@ -136,7 +136,7 @@ def test_a_place_that_holds_no_prediction_is_told_to_operators(
     s3.add_response("put_object", {})
     assert collect(s3, event())["compared"] == 0
     assert [line.get("message") for line in logged(capsys.readouterr().out)][:2] == [
-        "no prediction where the settings say",
+        "no prediction found at the path in the settings",
         "review stored",
     ]
 
@@ -145,8 +145,8 @@ def test_a_place_that_holds_no_prediction_is_told_to_operators(
     ("raw", "error", "message"),
     [
         (None, InvalidDocument, r"event, \$: expected an object"),
-        (event("Failed"), InvalidDocument, "a Failed loop without output"),
-        (event("Stopped", None), InvalidDocument, "a Stopped loop without output"),
+        (event("Failed"), InvalidDocument, "the Failed loop has no output"),
+        (event("Stopped", None), InvalidDocument, "the Stopped loop has no output"),
         (event(uri=None), InvalidDocument, "outputS3Uri: expected a text"),
         (event(uri="outputs/key"), InvalidDocument, "expected s3://bucket/key, found 'outputs/key'"),
         (
@@ -190,7 +190,7 @@ def test_what_is_too_large_is_not_read(s3: Stubber) -> None:
 
     s3.add_response("get_object", {"Body": StreamingBody(Unread(), 5001), "ContentLength": 5001}, WHERE)
     with pytest.raises(
-        OutputTooLarge, match="5,001 bytes, and the stage's limit is 5,000; to accept it, raise"
+        OutputTooLarge, match="5,001 bytes exceed the stage's limit of 5,000; to accept the output, increase"
     ):
         collect(s3, event())
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.loops.restart_policy import BackOff, Decision, RestartRules, RestartSettings
-from lambdas.loops.starting import StartRequest
+from lambdas.loops.start_request import StartRequest
 from workflow.errors import WorkflowError
 from workflow.human_review import HumanReview, longest_review_seconds
 from workflow.stack.assembly import assemble

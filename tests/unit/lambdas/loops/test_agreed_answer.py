@@ -134,7 +134,7 @@ def test_every_review_gives_json_that_tells_of_all_fields(given_fields: list[Fie
 
 
 @given(
-    size=st.integers(agreed_answer.MOST_BYTES - 2000, agreed_answer.MOST_BYTES + 2000),
+    size=st.integers(agreed_answer.MAX_BYTES - 2000, agreed_answer.MAX_BYTES + 2000),
     letter=st.sampled_from("aä"),
 )
 def test_an_answer_fits_or_says_that_it_does_not(size: int, letter: str) -> None:
@@ -143,12 +143,12 @@ def test_an_answer_fits_or_says_that_it_does_not(size: int, letter: str) -> None
         (agreed_answer.of_review(record(field("t", text)), LOCATION), "answersIncluded", "answers"),
         (agreed_answer.of_prediction("loop", {"Blocks": text}, LOCATION), "predictionIncluded", "prediction"),
     ):
-        assert len(agreed_answer.to_text(answer).encode()) <= agreed_answer.MOST_BYTES
+        assert len(agreed_answer.to_text(answer).encode()) <= agreed_answer.MAX_BYTES
         assert answer[flag] == (large in answer)
         assert LOCATION in answer.values()
         if not answer[flag]:
             whole = {**answer, flag: True, large: text}
-            assert len(agreed_answer.to_text(whole).encode()) > agreed_answer.MOST_BYTES - 100
+            assert len(agreed_answer.to_text(whole).encode()) > agreed_answer.MAX_BYTES - 100
 
 
 def test_a_prediction_goes_on_as_the_service_gave_it() -> None:

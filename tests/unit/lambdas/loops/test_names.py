@@ -38,10 +38,10 @@ def test_a_restart_has_one_name_that_a2i_accepts(key: str, attempt: int) -> None
     name = loop_names.of_restart(root, attempt)
     assert accepted(name)
     assert name == loop_names.of_restart(root, attempt)
-    instead = loop_names.of_restart_instead(root, attempt)
+    instead = loop_names.of_restart_fallback(root, attempt)
     assert accepted(instead)
     assert len({name, instead, loop_names.of_restart(root, attempt + 1)}) == 3
-    assert instead != loop_names.of_restart_instead(root, attempt + 1)
+    assert instead != loop_names.of_restart_fallback(root, attempt + 1)
 
 
 def test_long_roots_that_begin_alike_do_not_share_a_restart() -> None:
@@ -52,10 +52,10 @@ def test_long_roots_that_begin_alike_do_not_share_a_restart() -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("Invoice 7", "may hold only"),
-        ("-a", "may hold only"),
-        ("a-", "may hold only"),
-        ("", "may hold only"),
+        ("Invoice 7", "can contain only"),
+        ("-a", "can contain only"),
+        ("a-", "can contain only"),
+        ("", "can contain only"),
         ("a" * 64, "64 characters"),
     ],
 )

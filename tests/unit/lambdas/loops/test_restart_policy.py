@@ -58,7 +58,7 @@ def test_an_operator_can_give_more_attempts() -> None:
 def test_a_loop_whose_input_is_unknown_is_escalated_with_that_reason() -> None:
     decision = decide(RestartSettings(), "InternalError", input_known=False)
     assert decision.action == "escalate"
-    assert "its input is not known" in decision.reason
+    assert "its input is unknown" in decision.reason
 
 
 def test_expired_loops_go_to_another_team_and_others_do_not() -> None:
@@ -80,13 +80,13 @@ def test_a_loop_without_flow_definition_is_escalated() -> None:
     assert decide(RestartSettings(), "InternalError", flow_definition=None).action == "escalate"
 
 
-def test_a_code_spelt_otherwise_than_the_service_does_is_refused() -> None:
-    with pytest.raises(ValidationError, match="spelt 'InternalError' by the service"):
+def test_misspelled_failure_code_is_refused() -> None:
+    with pytest.raises(ValidationError, match="A2I spells 'internalError' as 'InternalError'"):
         RestartRules(restart_on=("internalError",))
 
 
 def test_the_longest_wait_is_not_below_the_first() -> None:
-    with pytest.raises(ValidationError, match=r"max_seconds \(5\) is below first_seconds \(60\)"):
+    with pytest.raises(ValidationError, match=r"max_seconds \(5\) is less than first_seconds \(60\)"):
         BackOff(max_seconds=5)
 
 

@@ -303,8 +303,8 @@ def test_the_function_looks_at_the_flow_definitions_of_its_stage(
 ) -> None:
     asked: list[Any] = []
 
-    def run(self: Reconciler, flow_definitions: tuple[str, ...], *, time_is_over: Any) -> Reconciliation:
-        asked.append((flow_definitions, self.state_machine, time_is_over()))
+    def run(self: Reconciler, flow_definitions: tuple[str, ...], *, out_of_time: Any) -> Reconciliation:
+        asked.append((flow_definitions, self.state_machine, out_of_time()))
         return Reconciliation(looked_at=3, missed={"loop-1 Failed": "arn:e"})
 
     monkeypatch.setattr(Reconciler, "run", run)

@@ -133,7 +133,7 @@ def test_restart_rules_of_a_flow_definition_override_those_of_the_stage(write) -
         ),
         (
             f"{DEV}restart = {{ restart_on = ['expired'] }}",
-            "restart.restart_on.0: 'expired' is spelt 'Expired' by the service",
+            "restart.restart_on.0: A2I spells 'expired' as 'Expired'",
         ),
         (
             f"{DEV}restart = {{ back_off = {{ rate = 0.5 }} }}",
@@ -198,7 +198,7 @@ def test_restart_rules_of_a_flow_definition_override_those_of_the_stage(write) -
         (f"{DEV}shift = 3", "shift: should be a table, not 3. See docs/reference/settings.md."),
         (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = ['expired']",
-            "flow_definition_settings.forms.restart.restart_on.0: 'expired' is spelt 'Expired' by the service",
+            "flow_definition_settings.forms.restart.restart_on.0: A2I spells 'expired' as 'Expired'",
         ),
         (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nmax_atempts = 3",

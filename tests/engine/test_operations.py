@@ -24,7 +24,7 @@ from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAG
 from tests.engine.published import PublishedStage
 from workflow.cli.shapes import LoopStory
 from workflow.operations.client import LoopsClient
-from workflow.operations.loops import LoopError, Loops, Wanted
+from workflow.operations.loops import LoopError, LoopFilter, Loops
 from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.reviews_source import Period
 from workflow.operations.stage_resources import StageResources
@@ -230,7 +230,7 @@ class TestListing:
         what = {row.human_loop_name: what for what, row in rows.items()}
 
         def listed(*, limit: int | None = None, newest_first: bool = False, **wanted: Any) -> list[str]:
-            found = ledger.listing(Wanted(**wanted), limit=limit, newest_first=newest_first)
+            found = ledger.listing(LoopFilter(**wanted), limit=limit, newest_first=newest_first)
             return [what[row.human_loop_name] for row in found.loops if row.human_loop_name in what]
 
         return listed
@@ -283,9 +283,9 @@ class TestListing:
         self, ledger: Loops, rows: dict[str, Loop]
     ) -> None:
         flow = rows["running"].flow_definition_arn
-        few = ledger.listing(Wanted(flow_definition=flow), limit=2)
-        all_of_them = ledger.listing(Wanted(flow_definition=flow), limit=8)
-        completed = ledger.listing(Wanted(flow_definition=flow, outcome="stored"), limit=1)
+        few = ledger.listing(LoopFilter(flow_definition=flow), limit=2)
+        all_of_them = ledger.listing(LoopFilter(flow_definition=flow), limit=8)
+        completed = ledger.listing(LoopFilter(flow_definition=flow, outcome="stored"), limit=1)
 
         assert [row.human_loop_name for row in few.loops] == [
             rows["unknown-status"].human_loop_name,
@@ -297,17 +297,17 @@ class TestListing:
     @pytest.mark.parametrize(
         "wanted",
         [
-            Wanted(status="Completed"),
-            Wanted(flow_definition="some"),
-            Wanted(outcome="escalated"),
-            Wanted(outcome="failed"),
-            Wanted(outcome="stored", flow_definition="some"),
-            Wanted(status="InProgress", flow_definition="some", older_than=timedelta(1)),
+            LoopFilter(status="Completed"),
+            LoopFilter(flow_definition="some"),
+            LoopFilter(outcome="escalated"),
+            LoopFilter(outcome="failed"),
+            LoopFilter(outcome="stored", flow_definition="some"),
+            LoopFilter(status="InProgress", flow_definition="some", older_than=timedelta(1)),
         ],
         ids=str,
     )
     def test_the_table_is_not_scanned_where_a_filter_is_given(
-        self, published: PublishedStage, indexed: StageResources, wanted: Wanted
+        self, published: PublishedStage, indexed: StageResources, wanted: LoopFilter
     ) -> None:
         assert self.calls(published, indexed, wanted, limit=50) == {"Query"}
 
@@ -342,11 +342,11 @@ class TestListing:
         for outcome in ("escalated", "failed"):
             ledger.open(Loop(human_loop_name=published.name(), status="Failed", outcome=outcome))
 
-        assert self.calls(published, indexed, Wanted(), limit=1) == {"Query"}
-        assert self.calls(published, indexed, Wanted(), limit=50) == {"Query", "Scan"}
+        assert self.calls(published, indexed, LoopFilter(), limit=1) == {"Query"}
+        assert self.calls(published, indexed, LoopFilter(), limit=50) == {"Query", "Scan"}
 
     def calls(
-        self, published: PublishedStage, resources: StageResources, wanted: Wanted, limit: int
+        self, published: PublishedStage, resources: StageResources, wanted: LoopFilter, limit: int
     ) -> set[str]:
         """What a listing calls DynamoDB for."""
         calls: set[str] = set()
@@ -365,7 +365,7 @@ class TestShow:
         story = operate.show(loop)
 
         assert story.started == "through Afterloop, as a custom task"
-        assert story.outcome == "Its review is stored."
+        assert story.outcome == "The review is stored."
         assert "1 answer, 2 fields, 1 changed" in story.review
         assert [loop.human_loop_name for loop in story.lineage] == [loop]
         (change,) = story.changes
@@ -396,8 +396,8 @@ class TestShow:
         assert [step.command for step in operate.show(loop).next] == [
             f"python deploy.py loops show {third} --stage local"
         ]
-        assert f"to try {second} again: attempt 3" in operate.show(third).started
-        assert operate.show(third).outcome == "People are at work on it."
+        assert f"as a restart of {second}: attempt 3" in operate.show(third).started
+        assert operate.show(third).outcome == "Waiting for workers to review it."
 
     def test_an_escalated_loop_tells_the_commands_that_go_on(
         self, published: PublishedStage, operate: Loops, loop: str
@@ -406,7 +406,7 @@ class TestShow:
 
         story = operate.show(loop)
 
-        assert story.outcome.startswith("It waits for a person: The loop was refused for its input")
+        assert story.outcome.startswith("Needs action: ")
         assert [step.command for step in story.next] == [
             f"python deploy.py loops restart {loop} --stage local",
             f'python deploy.py loops close {loop} --stage local --note "..."',
@@ -422,7 +422,7 @@ class TestShow:
 
         story = operate.show(loop)
 
-        assert "has ended as Completed, and the workflow has not heard of it" in story.outcome
+        assert "Ended as Completed in A2I. The workflow has not received" in story.outcome
         assert [step.command for step in story.next] == ["python deploy.py loops reconcile --stage local"]
 
     def test_a_key_finds_its_loop(self, published: PublishedStage, operate: Loops, flow: str) -> None:
@@ -443,7 +443,7 @@ class TestShow:
 
         assert story.started.startswith("not through Afterloop")
         assert story.loop.flow_definition_arn == flow
-        assert story.outcome == "People are at work on it."
+        assert story.outcome == "Waiting for workers to review it."
 
     def test_a_loop_that_nobody_knows_is_one_line(self, published: PublishedStage, operate: Loops) -> None:
         with pytest.raises(LoopError, match="there is no human loop 'nobody' in stage local, us-east-1"):
@@ -526,7 +526,7 @@ class TestClient:
             client.start_custom(flow, {"text": "x" * (3 << 20)}, human_loop_name=published.name())
         with pytest.raises(InvalidRequest, match="give either humanLoopName or key"):
             client.start_custom(flow, {}, human_loop_name="a", key="b")
-        with pytest.raises(InvalidRequest, match="is no s3://bucket/key"):
+        with pytest.raises(InvalidRequest, match="is not s3://bucket/key"):
             client.start_textract(flow, "https://bucket/key", key="a")
         with pytest.raises(StartRefused, match="There is no flow definition"):
             client.start_custom(f"{flow}-gone", {}, human_loop_name=published.name())
@@ -561,7 +561,7 @@ class TestRestart:
         assert started.human_loop_name == f"{loop}-attempt-4"
         before, fourth = published.row(last), published.row(started.human_loop_name)
         assert (before.outcome, before.next_loop_name) == ("restarted", fourth.human_loop_name)
-        assert "started it again as" in (before.reason or "")
+        assert (before.reason or "").startswith("Restarted by ")
         assert (fourth.attempt, fourth.max_attempts) == (4, 5)
         assert published.sandbox.loops.get(fourth.human_loop_name).input_content == SUPPORT_MESSAGE.prediction
         # The workflow uses the rest of what was given, and no more.
@@ -603,31 +603,35 @@ class TestRestart:
         started = operate.restart(loop)
         published.ledger.update(loop, next_loop_name=None)  # as the other read it
 
-        with pytest.raises(LoopError, match=f"restarted at this moment, as {started.human_loop_name} with "):
+        with pytest.raises(
+            LoopError, match=f"restarted at the same time, as {started.human_loop_name} with "
+        ):
             operate.restart(loop, flow_definition=published.flow_definition())
 
     def test_what_is_not_to_be_restarted_says_why(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
-        with pytest.raises(LoopError, match=f"{loop} is in progress: `python deploy.py loops stop {loop}"):
+        with pytest.raises(
+            LoopError, match=f"{loop} is in progress; to stop it, run `python deploy.py loops stop {loop}"
+        ):
             operate.restart(loop)
 
         published.sandbox.loops.fail(loop, "InternalError")
         handled(published, loop)
         last = published.row(loop).next_loop_name
-        with pytest.raises(LoopError, match=f"the last of its lineage is {last} .*loops restart {last}"):
+        with pytest.raises(LoopError, match=f"the last loop of its lineage is {last} .*loops restart {last}"):
             operate.restart(loop)
 
         published.sandbox.loops.answer(last or "", SUPPORT_MESSAGE.answers[0])
         handled(published, last)
-        with pytest.raises(LoopError, match="needs no restart: Its review is stored"):
+        with pytest.raises(LoopError, match="needs no restart: The review is stored"):
             operate.restart(last or "")
 
         missed = published.name()
         published.start(missed, flow, {})
         published.sandbox.events.lose()
         published.sandbox.loops.fail(missed, "InternalError")
-        with pytest.raises(LoopError, match="has ended as Failed, and its status change has not come"):
+        with pytest.raises(LoopError, match="ended as Failed, but its status change was not received"):
             operate.restart(missed)
 
     def test_a_loop_of_elsewhere_has_no_input_to_restart_with(
@@ -651,7 +655,7 @@ class TestRestart:
     ) -> None:
         hold(published, loop, "2026-01-01T00:00:00.000Z Failed", "working", running_execution)
 
-        with pytest.raises(LoopError, match="an execution is at work on it"):
+        with pytest.raises(LoopError, match="a running execution may restart it"):
             operate.restart(loop, flow_definition=published.flow_definition())
         # With its own it is the restart that the execution is going to make.
         started = operate.restart(loop)
@@ -666,18 +670,18 @@ class TestStop:
 
         assert execution["status"] == "SUCCEEDED"
         assert published.row(loop).outcome == "notified"
-        with pytest.raises(LoopError, match="it has ended already, as Stopped"):
+        with pytest.raises(LoopError, match="it already ended, as Stopped"):
             operate.stop(loop)
 
     def test_what_cannot_be_stopped_says_why(
         self, published: PublishedStage, operate: Loops, flow: str
     ) -> None:
-        with pytest.raises(LoopError, match="A2I has no loop of that name"):
+        with pytest.raises(LoopError, match="A2I has no loop with this name"):
             operate.stop(published.name("nobody"))
 
         name = published.name()
         published.ledger.open(Loop(human_loop_name=name, flow_definition_arn=flow, status="Starting"))
-        with pytest.raises(LoopError, match=r"its start has not come to its end: .*reconcile"):
+        with pytest.raises(LoopError, match=r"it is still starting; .*reconcile"):
             operate.stop(name)
 
 
@@ -715,7 +719,7 @@ class TestClose:
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         escalated(published, loop)
-        waiting = Wanted(flow_definition=flow, outcome="escalated")
+        waiting = LoopFilter(flow_definition=flow, outcome="escalated")
         assert [one.human_loop_name for one in operate.listing(waiting).loops] == [loop]
 
         closed = operate.close(loop, "the template is being mended")
@@ -727,7 +731,7 @@ class TestClose:
         assert "same input would fail again" in (closed.loop.reason or "")
         assert operate.listing(waiting).loops == []
         assert operate.show(loop).outcome.endswith("the template is being mended")
-        with pytest.raises(LoopError, match=r"was closed already, by .*the template is being mended"):
+        with pytest.raises(LoopError, match=r"is already closed, by .*the template is being mended"):
             operate.close(loop, "again")
 
     def test_a_second_delivery_does_not_open_it_again(
@@ -744,7 +748,7 @@ class TestClose:
         _, second = published.ended(name, 2)
         assert second["states"] == ["Claim status change", "Already handled"]
         assert published.row(name).outcome == "closed"
-        with pytest.raises(LoopError, match="its status change is handled: Closed by"):
+        with pytest.raises(LoopError, match="its status change is already processed: Closed by"):
             operate.redrive(name)
 
     def test_a_workflow_that_waits_is_told(
@@ -770,7 +774,7 @@ class TestClose:
         closed = operate.close(name, "the documents are gone")
 
         assert closed.answered == 1
-        with pytest.raises(LoopError, match="was closed already"):
+        with pytest.raises(LoopError, match="is already closed"):
             operate.close(name, "again")
         published.eventually(lambda: waiting.described()["status"] == "FAILED")
         assert waiting.described()["error"] == "HumanReview.Failed"
@@ -778,12 +782,12 @@ class TestClose:
     def test_what_waits_for_nobody_cannot_be_closed(
         self, published: PublishedStage, operate: Loops, loop: str, running_execution: str
     ) -> None:
-        with pytest.raises(LoopError, match="waits for nobody: People are at work on it"):
+        with pytest.raises(LoopError, match="needs no action: Waiting for workers"):
             operate.close(loop, "note")
 
         claim = "2026-01-01T00:00:00.000Z Failed"
         hold(published, loop, claim, "working", running_execution)
-        with pytest.raises(LoopError, match="an execution is at work on it"):
+        with pytest.raises(LoopError, match="an execution is processing it"):
             operate.close(loop, "note")
 
         hold(published, loop, claim, "working", failed_execution(published))
@@ -813,7 +817,7 @@ class TestRedrive:
     ) -> None:
         misplaced = Misplaced(published, loop)
         story = operate.show(loop)
-        assert story.outcome.startswith("It waits for a person: the workflow could not finish")
+        assert story.outcome.startswith("Needs action: the workflow could not finish")
         assert story.next[0].command == f"python deploy.py loops redrive {loop} --stage local"
         assert published.message(loop)["command"] == story.next[0].command
 
@@ -825,9 +829,9 @@ class TestRedrive:
         assert redriven.before == misplaced.execution["executionArn"]
         assert json.loads(second["input"]) == json.loads(misplaced.execution["input"])
         assert published.row(loop).outcome == "stored"
-        with pytest.raises(LoopError, match="its status change is handled: Its review is stored"):
+        with pytest.raises(LoopError, match="its status change is already processed: The review is stored"):
             operate.redrive(loop)
-        with pytest.raises(LoopError, match="was handled by"):
+        with pytest.raises(LoopError, match="is already processed, by"):
             operate.redrive_execution(redriven.before)
 
     def test_a_failed_execution_runs_again_by_its_arn(
@@ -864,16 +868,16 @@ class TestRedrive:
     def test_what_is_worked_on_or_cannot_be_had_is_refused(
         self, published: PublishedStage, operate: Loops, loop: str, running_execution: str
     ) -> None:
-        with pytest.raises(LoopError, match="no status change of it has come"):
+        with pytest.raises(LoopError, match="no status change was received"):
             operate.redrive(loop)
 
         claim = "2026-01-01T00:00:00.000Z Failed"
         hold(published, loop, claim, "working", running_execution)
-        with pytest.raises(LoopError, match="an execution is at work on it"):
+        with pytest.raises(LoopError, match="an execution is processing it"):
             operate.redrive(loop)
 
         hold(published, loop, claim, "released", failed_execution(published))
-        with pytest.raises(LoopError, match="cannot be had any more"):
+        with pytest.raises(LoopError, match="no longer available"):
             operate.redrive(loop)
 
     def test_racing_redrives_handle_it_once(
@@ -909,11 +913,11 @@ class TestRedrive:
     ) -> None:
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
         (execution,) = published.ended(loop)
-        with pytest.raises(LoopError, match="did what it should"):
+        with pytest.raises(LoopError, match="is SUCCEEDED; only a failed execution"):
             operate.redrive_execution(execution["executionArn"])
-        with pytest.raises(LoopError, match="is no execution of stage local"):
+        with pytest.raises(LoopError, match="is not an execution of stage local"):
             operate.redrive_execution(running_execution)
-        with pytest.raises(LoopError, match="is not known to Step Functions"):
+        with pytest.raises(LoopError, match="is no longer in Step Functions"):
             operate.redrive_execution(execution["executionArn"] + "x")
 
 
@@ -1152,7 +1156,9 @@ class TestReconcile:
         row = published.row(loop)
         assert (row.claims[claim]["state"], row.outcome) == ("released", "failed")
         assert "ended as FAILED without giving it back" in (row.reason or "")
-        assert [one.human_loop_name for one in operate.listing(Wanted(flow_definition=flow)).loops] == [loop]
+        assert [one.human_loop_name for one in operate.listing(LoopFilter(flow_definition=flow)).loops] == [
+            loop
+        ]
         operate.redrive(loop)
         published.ended(f'"{loop}"')
         assert published.row(loop).outcome == "stored"

@@ -76,7 +76,7 @@ def test_start_answer_and_show(published: PublishedStage, flow: str, run: Run, t
     row = handled(published, name)
     status, out, err = run("show", name)
     assert (status, err) == (0, "")
-    assert out.startswith(f"{name}  Completed  stored\nIts review is stored.\n")
+    assert out.startswith(f"{name}  Completed  stored\nThe review is stored.\n")
     for told in (flow, row.input_location, row.review_location, row.output_location, row.execution):
         assert str(told) in out
     assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
@@ -247,7 +247,7 @@ def test_reconcile_reports_what_it_found(published: PublishedStage, run: Run) ->
             ["start", "--flow-definition", "f", "--key", "a", "--input", "/no/such"],
             "--input: cannot read /no/such",
         ),
-        (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is no s3://bucket/key"),
+        (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is not s3://bucket/key"),
         (["start", "--flow-definition", "f", "--input", "-"], "give one of --name and --key\n"),
         (
             ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
@@ -258,7 +258,7 @@ def test_reconcile_reports_what_it_found(published: PublishedStage, run: Run) ->
         (["close", "nobody", "--note", " "], "say why the loop needs no more action"),
         (["redrive"], "give either the name of the human loop or --execution"),
         (["redrive", "a", "--execution", "b"], "give either the name of the human loop or --execution"),
-        (["redrive", "--execution", "b"], "b is no execution of stage local"),
+        (["redrive", "--execution", "b"], "b is not an execution of stage local"),
         (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
         (["reconcile", "--since", "yesterday"], "invalid age 'yesterday'"),
     ],
@@ -301,13 +301,14 @@ def test_unpublished_stage_is_one_line_error(
     captured = capsys.readouterr()
     assert end.value.code == 1
     assert captured.err == (
-        "error: stage nowhere is not published in us-east-1 (there is no stack afterloop-nowhere); "
-        "stages.toml: there is no stage 'nowhere'; the stages are dev, local\n"
+        "error: stage nowhere is not published in us-east-1 (stack afterloop-nowhere does not exist); "
+        "stages.toml: there is no stage 'nowhere'; the stages are dev, local
+"
     )
     with pytest.raises(SystemExit):
         deploy.main(["loops", "list", "--stage", "dev"])
     assert (
-        "is not published in us-east-1 (there is no stack afterloop-dev): run `python deploy.py publish "
+        "is not published in us-east-1 (stack afterloop-dev does not exist); run `python deploy.py publish "
         in (capsys.readouterr().err)
     )
 

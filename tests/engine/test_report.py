@@ -144,7 +144,7 @@ def test_the_bucket_gives_the_days_that_are_asked_for_in_order(
 
 
 def test_a_bucket_that_is_not_there_is_told(sandbox: Sandbox) -> None:
-    with pytest.raises(ReviewsError, match="there is no such bucket: publish the stage"):
+    with pytest.raises(ReviewsError, match="the bucket does not exist; publish the stage"):
         open_reviews("s3://no-such-bucket-of-anyone/reviews", sandbox.session).flow_definitions()
 
 

@@ -66,7 +66,7 @@ def test_what_is_piped_is_not_broken_into_lines(published: PublishedStage) -> No
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (1, "")
-    (failed,) = re.findall(r"^    it is FAILED: .* \((arn:\S+)\)$", ran.stdout, re.MULTILINE)
+    (failed,) = re.findall(r"^    the execution ended as FAILED: .* \((arn:\S+)\)$", ran.stdout, re.MULTILINE)
     assert published.states.describe_execution(executionArn=failed)["status"] == "FAILED"
     assert ran.stdout.splitlines()[-1].endswith("Only the executions of the test remain.")
 
@@ -76,16 +76,16 @@ def test_what_is_broken_is_named(published: PublishedStage) -> None:
     checks = list(_test(published, "not-of-the-stage").checks())
     broken = {check.what: check.problem for check in checks if check.problem}
     assert all(check.loop == "Completed" for check in checks if check.problem)
-    assert "not in an output bucket of the stage" in (broken["its execution succeeds"] or "")
-    assert broken["the ledger says stored"] == "it says failed"
+    assert "not in an output bucket of the stage" in (broken["the execution succeeds"] or "")
+    assert broken["the outcome in the ledger is stored"] == "the outcome is failed"
     assert _left(published) == []
 
 
 def test_an_output_bucket_that_cannot_be_written_to_is_told_in_one_line(published: PublishedStage) -> None:
     with pytest.raises(
         AfterloopError,
-        match=r"output to s3://there-is-no-such-bucket/\S+: there is no such bucket: make it, or name another of the "
-        r"stage's output buckets with --output-bucket$",
+        match=r"output to s3://there-is-no-such-bucket/\S+: the bucket does not exist; create it, or specify another "
+        r"of the stage's output buckets with --output-bucket$",
     ):
         list(_test(published, "there-is-no-such-bucket").checks())
     assert _left(published) == []

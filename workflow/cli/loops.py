@@ -70,9 +70,9 @@ def list_(
     on: StageOptions,
 ) -> None:
     """List human loops: those that need action first, then those in progress, then the rest."""
-    from workflow.operations.loops import Wanted
+    from workflow.operations.loops import LoopFilter
 
-    wanted = Wanted(
+    loop_filter = LoopFilter(
         status=status,
         flow_definition=flow_definition,
         outcome=outcome,
@@ -81,7 +81,7 @@ def list_(
     stage = _loops(on)
     with progress("Reading the ledger") as report:
         listing = stage.listing(
-            wanted,
+            loop_filter,
             limit=limit or None,
             newest_first=newest_first,
             progress=lambda number: report(f"{number:,} loops"),

@@ -1,1 +1,1 @@
-"""What an operator does to a stage: look at its loops and reviews, report on them, take them up again."""
+"""What an operator does with a published stage: manage its loops, read its reviews, and report on them."""

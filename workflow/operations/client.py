@@ -1,14 +1,14 @@
-"""Human loops started from your own code: the stage's StartLoop function, with types and errors.
+"""Starts human loops from your own code: a typed client of the stage's StartLoop function.
 
     from workflow.operations.client import LoopsClient
 
     loops = LoopsClient("prod")
     started = loops.start_custom("triage", {"text": "…", "prediction": {…}}, key="order 17")
 
-The caller needs the permission `lambda:InvokeFunction` on `afterloop-<stage>-StartLoop` and nothing else: what
-starting takes is the function's. Code that has only boto3 calls that function itself: `lambdas/start_loop.py` says how.
+The caller needs only the permission `lambda:InvokeFunction` on `afterloop-<stage>-StartLoop`; the function has the
+permissions to start loops. Code without this package can invoke the function with boto3: see `lambdas/start_loop.py`.
 
-The same call made twice, also after a crash or a timeout, starts one loop.
+Calls are idempotent: the same call made twice, even after a crash or a timeout, starts one loop.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from workflow.errors import AfterloopError
 
 __all__ = ["FunctionFailed", "LoopsClient", "s3_object"]
 
-SECONDS_TO_WAIT = 90
-"""For a function's answer: longer than the functions may run."""
+READ_TIMEOUT_SECONDS = 90
+"""Longer than the functions' own timeout, so that boto3 never retries a call that is still running."""
 
 _ERRORS: dict[str, type[Exception]] = {
     error.__name__: error
@@ -53,7 +53,7 @@ _ERRORS: dict[str, type[Exception]] = {
 
 
 class FunctionFailed(AfterloopError):
-    """A function of the stage failed in a way that it does not know."""
+    """A function of the stage does not exist, or failed with an unexpected error."""
 
 
 class LoopsClient:
@@ -61,30 +61,30 @@ class LoopsClient:
 
     Args:
         stage: The stage's name.
-        session: Whose credentials and Region are used; boto3's default session if not given.
+        session: The session, with credentials and Region; boto3's default session by default.
     """
 
     def __init__(self, stage: str, session: boto3.Session | None = None) -> None:
         self._stage = stage
         self._session = session or boto3.Session()
         self._functions: Any = self._session.client(
-            "lambda", config=Config(read_timeout=SECONDS_TO_WAIT, retries={"mode": "standard"})
+            "lambda", config=Config(read_timeout=READ_TIMEOUT_SECONDS, retries={"mode": "standard"})
         )
         self._account: str | None = None
 
     def start(self, request: StartRequest) -> StartedLoop:
-        """Start a loop.
+        """Starts a loop.
 
         Raises:
-            InvalidLoopName: A2I would refuse the name; the text shows one that would do.
-            InvalidRequest: Textract or Rekognition have no such request; says where.
-            InputTooLarge: The input of a custom task is over 3 MiB.
-            NameTaken: Another loop has the name: with other input, or started elsewhere.
-            StartRefused: A2I, Textract or Rekognition refuse; in their words.
-            TransientServiceError: They are busy: make the same call later. The reconciler goes on, too.
-            FunctionFailed: Anything else; the function's log says more.
+            InvalidLoopName: A2I does not accept the name. The message suggests a valid one.
+            InvalidRequest: Textract or Rekognition does not accept the request. The message says where it is wrong.
+            InputTooLarge: The input of a custom task is larger than 3 MiB.
+            NameTaken: Another loop has the name: it has a different input, or was started elsewhere.
+            StartRefused: A2I, Textract or Rekognition refused the start. The message is theirs.
+            TransientServiceError: A service is busy. Make the same call again later; the reconciler also retries.
+            FunctionFailed: Any other error. The function's log has the details.
         """
-        _ = request.name  # A bad name needs no call.
+        _ = request.name  # Checks the name, so that an invalid one costs no call.
         document = request.model_dump(mode="json", by_alias=True)
         return StartedLoop.model_validate(self.call("StartLoop", document))
 
@@ -97,17 +97,17 @@ class LoopsClient:
         key: str | None = None,
         content_classifiers: Sequence[str] = (),
     ) -> StartedLoop:
-        """Start a loop of a custom task.
+        """Starts a loop of a custom task.
 
         Args:
-            flow_definition: Its name in this account and Region, or its ARN.
-            input_content: What people are shown, and what the model predicted.
-            human_loop_name: The loop's name; or else
-            key: any text of your own that tells this loop from others: the name follows from it.
-            content_classifiers: If the input is free of them: FreeOfPersonallyIdentifiableInformation,
+            flow_definition: The flow definition's name in this account and Region, or its ARN.
+            input_content: What workers see, and what the model predicted.
+            human_loop_name: The loop's name. Specify either a name or a key.
+            key: Any text that identifies the loop, such as an order number. The loop's name is derived from it.
+            content_classifiers: What the input is free of: FreeOfPersonallyIdentifiableInformation,
                 FreeOfAdultContent.
 
-        Raises: As `start`.
+        Raises: The same errors as `start`.
         """
         task = {"type": "custom", "input_content": dict(input_content)}
         return self._start(flow_definition, task, human_loop_name, key, content_classifiers)
@@ -122,17 +122,17 @@ class LoopsClient:
         key: str | None = None,
         content_classifiers: Sequence[str] = (),
     ) -> StartedLoop:
-        """Analyze a document with Textract, and have it reviewed if the flow definition's conditions say so.
+        """Analyzes a document with Textract. Starts a loop if the flow definition's conditions are met.
 
         Args:
-            flow_definition: Its name in this account and Region, or its ARN.
-            document: `s3://bucket/key` of the document, in one of the stage's `document_buckets`.
-            features: What Textract looks for; A2I reviews FORMS.
+            flow_definition: See `start_custom`.
+            document: The `s3://bucket/key` location of the document, in one of the stage's `document_buckets`.
+            features: The features that Textract analyzes. A2I reviews FORMS only.
             human_loop_name: See `start_custom`.
             key: See `start_custom`.
             content_classifiers: See `start_custom`.
 
-        Raises: As `start`.
+        Raises: The same errors as `start`.
         """
         request = {"Document": s3_object(document), "FeatureTypes": list(features)}
         task = {"type": "textract", "request": request}
@@ -147,39 +147,39 @@ class LoopsClient:
         key: str | None = None,
         content_classifiers: Sequence[str] = (),
     ) -> StartedLoop:
-        """Look for moderation labels in an image, and have it reviewed if the flow definition's conditions say so.
+        """Detects moderation labels in an image. Starts a loop if the flow definition's conditions are met.
 
         Args:
-            flow_definition: Its name in this account and Region, or its ARN.
-            image: `s3://bucket/key` of the image, in one of the stage's `document_buckets`.
+            flow_definition: See `start_custom`.
+            image: The `s3://bucket/key` location of the image, in one of the stage's `document_buckets`.
             human_loop_name: See `start_custom`.
             key: See `start_custom`.
             content_classifiers: See `start_custom`.
 
-        Raises: As `start`.
+        Raises: The same errors as `start`.
         """
         task = {"type": "rekognition", "request": {"Image": s3_object(image)}}
         return self._start(flow_definition, task, human_loop_name, key, content_classifiers)
 
     def restart(self, human_loop_name: str, flow_definition_arn: str) -> StartedLoop:
-        """Start the next attempt of a loop, with the same input.
+        """Starts the next attempt of a loop, with the same input.
 
         Raises:
-            InputUnknown: Nobody kept the input.
-            NameTaken: A loop of the next attempt's name exists that is not this restart.
-            StartRefused, TransientServiceError, FunctionFailed: As `start`.
+            InputUnknown: The input was not stored.
+            NameTaken: Another loop has the name of the next attempt.
+            StartRefused, TransientServiceError, FunctionFailed: See `start`.
         """
         document = {"humanLoopName": human_loop_name, "flowDefinitionArn": flow_definition_arn}
         return StartedLoop.model_validate(self.call("RestartLoop", document))
 
     def call(self, function: str, payload: Mapping[str, Any]) -> Any:
-        """Call a function of the stage.
+        """Invokes a function of the stage.
 
         Args:
-            function: Its name in the template, such as `StartLoop`.
-            payload: What it is given; JSON.
+            function: The function's name in the template, such as `StartLoop`.
+            payload: The function's input, as a JSON document.
 
-        Raises: As `start`.
+        Raises: The same errors as `start`.
         """
         name = f"afterloop-{self._stage}-{function}"
         try:
@@ -188,7 +188,8 @@ class LoopsClient:
             )
         except self._functions.exceptions.ResourceNotFoundException:
             raise FunctionFailed(
-                f"there is no function {name} in {self._session.region_name}: is the stage {self._stage} published?"
+                f"function {name} does not exist in {self._session.region_name}; check that stage {self._stage} is "
+                "published"
             ) from None
         document = json.load(answer["Payload"])
         if "FunctionError" not in answer:
@@ -196,7 +197,7 @@ class LoopsClient:
         kind, message = str(document.get("errorType")), str(document.get("errorMessage"))
         if kind in _ERRORS:
             raise _ERRORS[kind](message)
-        raise FunctionFailed(f"function {name}: {kind}: {message}; its log says more: /aws/lambda/{name}")
+        raise FunctionFailed(f"function {name}: {kind}: {message}; see its log: /aws/lambda/{name}")
 
     def _start(
         self,
@@ -229,8 +230,12 @@ class LoopsClient:
 
 
 def s3_object(location: str) -> dict[str, Any]:
-    """Where a document is, as Textract and Rekognition take it. Raises InvalidRequest if it is no `s3://bucket/key`."""
+    """Returns a location as Textract and Rekognition take it.
+
+    Raises:
+        InvalidRequest: The location is not `s3://bucket/key`.
+    """
     bucket, _, key = location.removeprefix("s3://").partition("/")
     if not location.startswith("s3://") or not key:
-        raise InvalidRequest(f"{location!r} is no s3://bucket/key")
+        raise InvalidRequest(f"{location!r} is not s3://bucket/key")
     return {"S3Object": {"Bucket": bucket, "Name": key}}

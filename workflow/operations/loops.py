@@ -1,19 +1,16 @@
-"""What an operator does to human loops: list, show, start, restart, stop, close, redrive, reconcile.
+"""What an operator does with human loops: list, show, start, restart, stop, close, redrive and reconcile them.
 
-Nothing here prints or asks: `workflow/cli/loops.py` does. Loops are started by the stage's own functions, so
-that it makes no difference who starts them; the rest is read and written where it is: in the ledger, A2I and Step
+This module neither prints nor asks; `workflow/cli/loops.py` does. The stage's own functions start loops, so a start
+has the same result whoever makes it. Everything else is read and written directly in the ledger, A2I and Step
 Functions.
 """
 
 from __future__ import annotations
 
-import functools
-import heapq
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -36,69 +33,51 @@ from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.errors import AfterloopError
 from workflow.operations.client import LoopsClient
+from workflow.operations.listing import NEEDS_ACTION, Listing, LoopFilter, list_loops
 from workflow.operations.stage_resources import StageResources
-from workflow.operations.story import GONE, A2iView, Execution, Story, tell
+from workflow.operations.story import GONE, A2iLoop, Execution, Story, loop_story
 from workflow.publish.account import Account
 from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["Closed", "Listing", "LoopError", "Loops", "Redriven", "Wanted"]
+__all__ = ["MAX_ATTEMPTS", "ClosedLoop", "LoopError", "LoopFilter", "Loops", "Redrive"]
 
-WAITING_OUTCOMES = ("escalated", "failed")
-"""A person has to do something about loops with these."""
-
-UNDER_WAY = ("Starting", "InProgress")
-
-MOST_ATTEMPTS = 20
-"""That a lineage may have by rules (`lambdas.loops.restart_policy`); beyond them each restart is a person's."""
+MAX_ATTEMPTS = 20
+"""The most attempts that restart rules can allow a lineage (`lambdas.loops.restart_policy`). An operator can restart
+a loop beyond them, one attempt at a time."""
 
 
 class LoopError(AfterloopError):
-    """What was asked cannot be done to this loop: says why, and what can."""
+    """The operation is not possible on this loop. The message says why, and what is possible."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which loops are listed: those for which all that is given holds.
+class Redrive:
+    """A new execution for a status change that an earlier execution failed to process.
 
     Attributes:
-        status: as the ledger has it.
-        flow_definition: name or ARN.
-        outcome: as the ledger has it.
-        older_than: by their creation.
+        human_loop_name: The loop; empty if the event has no name.
+        claim: The status change.
+        execution: The ARN of the new execution.
+        before: The ARN of the failed execution.
     """
-
-    status: str | None = None
-    flow_definition: str | None = None
-    outcome: str | None = None
-    older_than: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Loops: those that wait for a person first, then those under way, then the rest; oldest first in each."""
-
-    loops: list[Loop]
-    more: bool
-    """Whether there are more than were asked for."""
-
-
-@dataclass(frozen=True)
-class Redriven:
-    """An execution that works on a status change again."""
 
     human_loop_name: str
     claim: str
     execution: str
     before: str
-    """ARN of the execution that had failed."""
 
 
 @dataclass(frozen=True)
-class Closed:
-    """A loop that a person closed, and how many waiting workflows were told so."""
+class ClosedLoop:
+    """A loop that an operator closed.
+
+    Attributes:
+        loop: The loop's row.
+        answered: How many waiting workflows were notified of the failure.
+    """
 
     loop: Loop
     answered: int
@@ -107,97 +86,65 @@ class Closed:
 class Loops:
     """The loops of a published stage.
 
-    Methods raise `LoopError` where their docstrings say so, and `botocore.exceptions.ClientError` for what AWS refuses.
+    Methods raise `LoopError` where their docstrings say so, and `botocore.exceptions.ClientError` for errors of AWS.
 
     Args:
-        resources: Of the stage.
-        session: Its credentials and Region.
+        resources: The stage's resources.
+        session: The session, with credentials and Region.
     """
 
     def __init__(self, resources: StageResources, session: boto3.Session) -> None:
         self.resources = resources
         self.stage = resources.stage
+        self.ledger = Ledger(session.client("dynamodb"), resources.ledger_table)
         self._session = session
         self._client = LoopsClient(resources.stage, session)
         self._a2i = session.client("sagemaker-a2i-runtime")
         self._states = session.client("stepfunctions")
-        self.ledger = Ledger(session.client("dynamodb"), resources.ledger_table)
 
-    # Looking
+    # Read
 
     def listing(
         self,
-        wanted: Wanted,
+        loop_filter: LoopFilter,
         *,
         limit: int | None = None,
         newest_first: bool = False,
         progress: Callable[[int], object] = lambda number: None,
     ) -> Listing:
-        """Loops of the ledger.
-
-        Args:
-            wanted: Which.
-            limit: At most so many; None for all.
-            newest_first: Instead of oldest first.
-            progress: Is told how many were read.
-        """
-        rows = _counted(self._in_order(wanted, newest_first), progress)
-        # One more than is shown tells whether there are more; what comes after it is not even read.
-        found = list(itertools.islice(rows, None if limit is None else limit + 1))
-        return Listing(found[:limit], more=limit is not None and len(found) > limit)
-
-    def _in_order(self, wanted: Wanted, newest_first: bool) -> Iterator[Loop]:
-        flow = wanted.flow_definition and self.resources.flow_definition_arn(wanted.flow_definition)
-        select = functools.partial(
-            self.ledger.select,
-            flow_definition_arn=flow,
-            created_before=_before(wanted.older_than),
-            newest_first=newest_first,
+        """Lists loops of the ledger; see `list_loops`."""
+        flow = loop_filter.flow_definition and self.resources.flow_definition_arn(loop_filter.flow_definition)
+        return list_loops(
+            self.ledger, loop_filter, flow, limit=limit, newest_first=newest_first, progress=progress
         )
-        if wanted.outcome:
-            yield from select(outcome=wanted.outcome, status=wanted.status)
-            return
-        waiting = [select(outcome=outcome, status=wanted.status) for outcome in WAITING_OUTCOMES]
-        under_way = [select(status=status) for status in UNDER_WAY if wanted.status in (None, status)]
-        for rows in (waiting, under_way):
-            yield from heapq.merge(*rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
-        if wanted.status not in UNDER_WAY:
-            for row in select(status=wanted.status):
-                if row.outcome not in WAITING_OUTCOMES and row.status not in UNDER_WAY:
-                    yield row
 
-    def show(self, given: str) -> Story:
-        """The whole story of a loop.
+    def show(self, name_or_key: str) -> Story:
+        """Returns the story of a loop.
 
         Args:
-            given: The loop's name, or the key that it was started with.
+            name_or_key: The loop's name, or the key that it was started with.
 
         Raises:
-            LoopError: Neither the ledger nor A2I knows it.
+            LoopError: The loop is neither in the ledger nor in A2I.
         """
-        loop = self._find(given)
+        loop = self._find(name_or_key)
         if loop is None:
-            name, seen = self._view_of_any(given)
-            unknown = Loop(human_loop_name=name, flow_definition_arn=seen.flow_definition_arn)
-            return tell(unknown, stage=self.stage, view=seen)
-        executions = {
-            held["execution"]: self.execution(held["execution"])
-            for held in loop.claims.values()
-            if "execution" in held
-        }
-        # Of a loop that has ended A2I knows no more than the ledger.
-        view = self._view(loop.human_loop_name) if loop.status not in TERMINAL_STATUSES else None
-        return tell(
+            name, view = self._only_in_a2i(name_or_key)
+            unknown = Loop(human_loop_name=name, flow_definition_arn=view.flow_definition_arn)
+            return loop_story(unknown, stage=self.stage, view=view)
+        arns = {held["execution"] for held in loop.claims.values() if "execution" in held}
+        return loop_story(
             loop,
             stage=self.stage,
-            view=view,
+            # For a loop that the ledger knows as ended, A2I has nothing to add.
+            view=None if loop.status in TERMINAL_STATUSES else self._view(loop.human_loop_name),
             before=self.ledger.lineage(loop)[:-1],
             after=self.ledger.restarts(loop),
-            executions=executions,
+            executions={arn: self.execution(arn) for arn in arns},
         )
 
     def execution(self, arn: str) -> Execution:
-        """How an execution is."""
+        """Returns an execution as Step Functions describes it."""
         try:
             found = self._states.describe_execution(executionArn=arn)
         except ClientError as error:
@@ -215,72 +162,70 @@ class Loops:
             link=self._link(arn),
         )
 
-    # Starting and stopping
+    # Start and stop
 
     def start(self, request: StartRequest) -> StartedLoop:
-        """Start a loop by the stage's function. Raises what `LoopsClient.start` raises."""
+        """Starts a loop with the stage's function. Raises the same errors as `LoopsClient.start`."""
         return self._client.start(request)
 
     def restart(
-        self, given: str, *, more_attempts: int = 1, flow_definition: str | None = None
+        self, name_or_key: str, *, more_attempts: int = 1, flow_definition: str | None = None
     ) -> StartedLoop:
-        """Start a loop again that failed or was stopped, whatever the stage's rules say.
+        """Restarts a failed or stopped loop, whatever the stage's restart rules say.
 
         Args:
-            given: The last loop of its lineage, by name or key.
-            more_attempts: How many attempts the lineage gets from here on, this one included: when it fails, the
-                rest is used by the stage's rules.
-            flow_definition: Name or ARN of another than the loop had.
+            name_or_key: The last loop of its lineage, by name or key.
+            more_attempts: How many more attempts the lineage gets, including this one. If this one fails, the
+                stage's restart rules use the rest.
+            flow_definition: The name or ARN of another flow definition than the loop had.
 
         Raises:
-            LoopError: It has not ended, or needs no restart, or was restarted already: says as what.
-            InputUnknown, NameTaken, StartRefused: As `LoopsClient.restart`.
+            LoopError: The loop has not ended, needs no restart, or was already restarted.
+            InputUnknown, NameTaken, StartRefused: See `LoopsClient.restart`.
         """
-        loop = self._known(given)
+        loop = self._in_ledger(name_or_key)
         name = loop.human_loop_name
-        self._must_be_last(loop, "restart")
+        self._check_is_last(loop, "restart")
         if loop.status not in ("Failed", "Stopped"):
             raise LoopError(self._why_not_restarted(loop))
         flow = self.resources.flow_definition_arn(flow_definition or loop.flow_definition_arn or "")
         if flow_definition is None and loop.flow_definition_arn is None:
-            raise LoopError(f"human loop {name}: its flow definition is not known: give --flow-definition")
+            raise LoopError(f"human loop {name}: its flow definition is unknown; specify --flow-definition")
         busy = self._busy(loop)
         if busy and flow != loop.flow_definition_arn:
             raise LoopError(
-                f"human loop {name}: an execution is at work on it, and may restart it with its own flow "
-                f"definition: stop that first: {busy.link or busy.arn}"
+                f"human loop {name}: a running execution may restart it with its current flow definition; stop that "
+                f"execution first: {busy.link or busy.arn}"
             )
         allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)
-        self.ledger.update(name, max_attempts=min(allowed, MOST_ATTEMPTS))
+        self.ledger.update(name, max_attempts=min(allowed, MAX_ATTEMPTS))
         started = self._client.restart(name, flow)
-        there = self.ledger.find(started.human_loop_name)
-        if there is not None and there.flow_definition_arn != flow:
+        # The name of the next attempt is fixed, so a restart by someone else answers with their loop.
+        restarted = self.ledger.find(started.human_loop_name)
+        if restarted is not None and restarted.flow_definition_arn != flow:
             raise LoopError(
-                f"human loop {name} was restarted at this moment, as {there.human_loop_name} with "
-                f"{there.flow_definition_arn}: `{self._command('show', there.human_loop_name)}`"
+                f"human loop {name} was restarted at the same time, as {restarted.human_loop_name} with "
+                f"{restarted.flow_definition_arn}; see `{self._command('show', restarted.human_loop_name)}`"
             )
-        # Unless an execution is about to record the same: then it has the last word.
+        # A running execution is about to record the same restart, with its own reason. Leave that to it.
         row = self.ledger.find(name)
         if row is not None and not busy:
             self.ledger.settle(
-                row,
-                self._open_claims(row),
-                outcome="restarted",
-                reason=f"{self._who} started it again as {started.human_loop_name}.",
+                row, self._open_claims(row), outcome="restarted", reason=f"Restarted by {self._who}."
             )
         return started
 
-    def stop(self, given: str) -> str:
-        """Ask A2I to stop a loop. Its status change runs the workflow, as any other does.
+    def stop(self, name_or_key: str) -> str:
+        """Asks A2I to stop a loop. The status change then runs the workflow, like any other.
 
         Returns:
             The loop's name.
 
         Raises:
-            LoopError: There is no such loop, or it has ended.
+            LoopError: The loop does not exist, or has already ended.
         """
-        loop = self._find(given)
-        name = loop.human_loop_name if loop else given
+        loop = self._find(name_or_key)
+        name = loop.human_loop_name if loop else name_or_key
         try:
             self._a2i.stop_human_loop(HumanLoopName=name)
         except ClientError as error:
@@ -289,101 +234,94 @@ class Loops:
                 raise
             view = self._view(name)
             if view is not None and view.status in TERMINAL_STATUSES:
-                told = (
-                    f"it has ended already, as {view.status}: `{self._command('show', name)}` tells the rest"
-                )
+                why = f"it already ended, as {view.status}; see `{self._command('show', name)}`"
             elif loop is not None and loop.status == "Starting":
-                told = (
-                    f"its start has not come to its end: `{self._command('reconcile')}` goes on with it first"
-                )
+                why = f"it is still starting; to resume the start, run `{self._command('reconcile')}`"
             elif view is None:
-                told = "A2I has no loop of that name in this account and Region"
+                why = "A2I has no loop with this name in this account and Region"
             else:
-                told = f"A2I refuses: {error.response['Error'].get('Message', code)}"
-            raise LoopError(f"human loop {name}: {told}") from None
+                why = f"A2I refused: {error.response['Error'].get('Message', code)}"
+            raise LoopError(f"human loop {name}: {why}") from None
         return name
 
-    # Going on where the workflow could not
+    # Resolve what the workflow could not
 
-    def close(self, given: str, note: str) -> Closed:
-        """Close a loop that waits for a person: nothing more is going to be done about it.
+    def close(self, name_or_key: str, note: str) -> ClosedLoop:
+        """Closes a loop that needs action: nothing more will be done about it.
 
-        A workflow that still waits for it is told that it failed. A second delivery of its event changes nothing.
+        A workflow that waits for the loop is notified that the loop failed. A second delivery of the loop's event
+        changes nothing.
 
         Args:
-            given: The last loop of its lineage, by name or key.
-            note: Why; it is kept in the ledger, with who and when.
+            name_or_key: The last loop of its lineage, by name or key.
+            note: Why the loop is closed. The ledger keeps it, with the person and the time.
 
         Raises:
-            LoopError: It waits for nobody, an execution is at work on it, or it was changed meanwhile.
+            LoopError: The loop needs no action, an execution is processing it, or it changed in the meantime.
         """
-        loop = self._known(given)
+        loop = self._in_ledger(name_or_key)
         name = loop.human_loop_name
-        self._must_be_last(loop, "close")
-        if busy := self._busy(loop):
-            raise LoopError(f"human loop {name}: an execution is at work on it: {busy.link or busy.arn}")
+        self._check_is_last(loop, "close")
+        self._check_is_not_busy(loop)
         if loop.outcome == "closed" and not loop.waiting:
             raise LoopError(
-                f"human loop {name} was closed already, by {loop.closed_by} at {loop.closed_at}: {loop.note}"
+                f"human loop {name} is already closed, by {loop.closed_by} at {loop.closed_at}: {loop.note}"
             )
+        # A closed loop with a waiting workflow could not notify it the last time. Closing it again retries that.
         abandoned = loop.outcome is None and bool(self._open_claims(loop))
-        if loop.outcome not in (*WAITING_OUTCOMES, "closed") and not abandoned:
-            raise LoopError(f"human loop {name} waits for nobody: {tell(loop, stage=self.stage).outcome}")
-        # One that is closed, and whose waiting workflow could not be told then, is closed again to tell it.
+        if loop.outcome not in (*NEEDS_ACTION, "closed") and not abandoned:
+            raise LoopError(f"human loop {name} needs no action: {self._outcome(loop)}")
         changes = {"outcome": "closed", "note": note, "closed_by": self._who, "closed_at": now()}
         if not self.ledger.settle(loop, self._open_claims(loop), **changes):
-            raise LoopError(f"human loop {name} was changed at this moment: look again, and close it then")
+            raise LoopError(f"human loop {name} changed in the meantime; check it, and close it again")
         answered = 0
         if loop.waiting:
             answered = self._client.call("AnswerWorkflow", {"humanLoopName": name})["delivered"]
-        return Closed(self._known(name), answered)
+        return ClosedLoop(self._in_ledger(name), answered)
 
-    def redrive(self, given: str) -> Redriven:
-        """Run a status change again that the workflow failed to handle.
+    def redrive(self, name_or_key: str) -> Redrive:
+        """Runs a status change again that the workflow failed to process.
 
-        It is the newest of those whose claim was given back, or is held by an execution that has ended. The new
-        execution gets the same event; it runs as the workflow is today.
+        The method takes the newest status change whose claim was released, or whose execution has ended. The new
+        execution gets the same event and runs the current version of the workflow.
 
         Raises:
-            LoopError: There is none, or an execution is at work on one.
+            LoopError: There is no such status change, or an execution is processing one.
         """
-        loop = self._known(given)
+        loop = self._in_ledger(name_or_key)
         name = loop.human_loop_name
         if not loop.claims:
             raise LoopError(
-                f"human loop {name}: no status change of it has come; if it has ended, "
-                f"`{self._command('reconcile')}` looks for it"
+                f"human loop {name}: no status change was received; if the loop has ended, run "
+                f"`{self._command('reconcile')}`"
             )
         claims = self._open_claims(loop)
         if not claims:
             raise LoopError(
-                f"human loop {name}: its status change is handled: {tell(loop, stage=self.stage).outcome}"
+                f"human loop {name}: its status change is already processed: {self._outcome(loop)}"
             )
-        if busy := self._busy(loop):
-            raise LoopError(f"human loop {name}: an execution is at work on it: {busy.link or busy.arn}")
+        self._check_is_not_busy(loop)
         claim = max(claims, key=lambda one: str(loop.claims[one].get("at", "")))
         before = self.execution(loop.claims[claim]["execution"])
         event = self._event(loop, claim, before)
         self._release(loop, claim, before.arn)
-        return Redriven(name, claim, self._run(event, name), before.arn)
+        return Redrive(name, claim, self._run(event, name), before.arn)
 
-    def redrive_execution(self, arn: str) -> Redriven:
-        """Run the event of a failed execution again: of one that could not even claim its status change.
+    def redrive_execution(self, arn: str) -> Redrive:
+        """Runs the event of a failed execution again, even if the execution could not claim its status change.
 
         Raises:
-            LoopError: There is no such execution of this stage, it has not failed, or another has the claim.
+            LoopError: The stage has no such execution, it did not fail, or another execution holds the claim.
         """
         machine = self.resources.state_machine_arn.replace(":stateMachine:", ":execution:")
         if not arn.startswith(f"{machine}:"):
-            raise LoopError(f"{arn} is no execution of stage {self.stage}: they begin with {machine}:")
+            raise LoopError(
+                f"{arn} is not an execution of stage {self.stage}; their ARNs start with {machine}:"
+            )
         before = self.execution(arn)
         if before.status not in DEAD or before.input is None:
-            what = {
-                "RUNNING": "is still running",
-                "SUCCEEDED": "did what it should",
-                GONE: "is not known to Step Functions (any more)",
-            }.get(before.status, f"is {before.status}")
-            raise LoopError(f"execution {arn} {what}: there is nothing to run again")
+            state = "no longer in Step Functions" if before.status == GONE else before.status
+            raise LoopError(f"execution {arn} is {state}; only a failed execution can run again")
         event = json.loads(before.input)
         detail = event.get("detail") if isinstance(event, dict) else None
         name, claim = _identity(detail if isinstance(detail, dict) else {})
@@ -391,13 +329,15 @@ class Loops:
         held = loop.claims.get(claim) if loop else None
         if loop is not None and held is not None:
             if held["state"] == "done":
-                raise LoopError(f"its status change ({claim}) was handled by {held['execution']}")
+                raise LoopError(
+                    f"execution {arn}: its status change ({claim}) is already processed, by {held['execution']}"
+                )
             if held["execution"] != arn and (other := self.execution(held["execution"])).is_running:
                 raise LoopError(
-                    f"another execution is at work on its status change: {other.link or other.arn}"
+                    f"execution {arn}: another execution is processing its status change: {other.link or other.arn}"
                 )
             self._release(loop, claim, held["execution"])
-        return Redriven(name, claim, self._run(event, name or "event"), arn)
+        return Redrive(name, claim, self._run(event, name or "event"), arn)
 
     def reconcile(
         self,
@@ -406,15 +346,14 @@ class Loops:
         since: datetime | None = None,
         progress: Callable[[str, Reconciliation], None] = lambda flow, so_far: None,
     ) -> Reconciliation:
-        """Look for what was missed, as the stage's function does every hour. See `lambdas.loops.reconciling`.
+        """Processes what was missed, as the stage's function does every hour. See `lambdas.loops.reconciling`.
 
         Args:
-            flow_definition: Only at loops of this one, by name or ARN.
-            since: Look at loops created since then, also if it is before the stage was first published.
-            progress: Is told of each page of loops.
+            flow_definition: The name or ARN of the only flow definition to check.
+            since: Check loops created since this time, even if it is before the stage was first published.
+            progress: Called after each page of loops.
         """
         dynamodb, s3 = self._session.client("dynamodb"), self._session.client("s3")
-        table = self.resources.ledger_table
         starter = Starter(
             ledger=self.ledger,
             bucket=self.resources.review_bucket,
@@ -422,7 +361,9 @@ class Loops:
             a2i=self._a2i,
             textract=self._session.client("textract"),
             rekognition=self._session.client("rekognition"),
-            waiting=WaitingWorkflows(self.ledger, Tokens(dynamodb, table), s3, self._states),
+            waiting=WaitingWorkflows(
+                self.ledger, Tokens(dynamodb, self.resources.ledger_table), s3, self._states
+            ),
         )
         reconciler = Reconciler(
             ledger=self.ledger,
@@ -439,99 +380,106 @@ class Loops:
         )
         return reconciler.run(flows, since=since, progress=progress)
 
-    # What they share
+    # Shared by the operations
 
-    def _find(self, given: str) -> Loop | None:
-        # A key that is a name is its own name; events have been seen with names that are none.
-        if not given:
-            raise LoopError("give the name of a human loop, or the key that it was started with")
-        return self.ledger.find(given) or self.ledger.find(loop_names.from_key(given))
+    def _find(self, name_or_key: str) -> Loop | None:
+        if not name_or_key:
+            raise LoopError("specify the name of a human loop, or the key that it was started with")
+        # Try the name as given first: some events carry names that `from_key` would change, such as upper case.
+        return self.ledger.find(name_or_key) or self.ledger.find(loop_names.from_key(name_or_key))
 
-    def _known(self, given: str) -> Loop:
-        loop = self._find(given)
+    def _in_ledger(self, name_or_key: str) -> Loop:
+        loop = self._find(name_or_key)
         if loop is None:
-            name, view = self._view_of_any(given)
+            name, view = self._only_in_a2i(name_or_key)
             raise LoopError(
-                f"human loop {name}: the ledger does not know it, and A2I says {view.status}: it was not started "
-                f"through Afterloop, and no status change of it has come; `{self._command('reconcile')}` looks for it"
+                f"human loop {name} is not in the ledger; its status in A2I is {view.status}: it was not started "
+                "through Afterloop, and no status change was received; if the loop has ended, run "
+                f"`{self._command('reconcile')}`"
             )
         return loop
 
-    def _view_of_any(self, given: str) -> tuple[str, A2iView]:
-        name = loop_names.from_key(given)
+    def _only_in_a2i(self, name_or_key: str) -> tuple[str, A2iLoop]:
+        name = loop_names.from_key(name_or_key)
         view = self._view(name)
         if view is None:
             raise LoopError(
-                f"there is no human loop {given!r} in stage {self.stage}, {self.resources.region}: neither the "
-                f"ledger nor A2I knows it; `{self._command('list')}` lists loops"
+                f"there is no human loop {name_or_key!r} in stage {self.stage}, {self.resources.region}: it is neither "
+                f"in the ledger nor in A2I; to list the loops, run `{self._command('list')}`"
             )
         return name, view
 
-    def _view(self, name: str) -> A2iView | None:
+    def _view(self, name: str) -> A2iLoop | None:
+        found = self._described(name)
+        if found is None:
+            return None
+        return A2iLoop(found["HumanLoopStatus"], found["CreationTime"], found["FlowDefinitionArn"])
+
+    def _described(self, name: str) -> Any:
+        """Returns a loop as A2I describes it, or None if A2I does not have it."""
         try:
-            found = self._a2i.describe_human_loop(HumanLoopName=name)
+            return self._a2i.describe_human_loop(HumanLoopName=name)
         except ClientError as error:
+            # A2I validates names before it looks them up, and the ledger has names that A2I finds invalid.
             if error.response["Error"]["Code"] in ("ResourceNotFoundException", "ValidationException"):
                 return None
             raise
-        return A2iView(
-            status=found["HumanLoopStatus"],
-            created=found["CreationTime"],
-            flow_definition_arn=found["FlowDefinitionArn"],
-        )
 
-    def _must_be_last(self, loop: Loop, operation: str) -> None:
+    def _outcome(self, loop: Loop) -> str:
+        return loop_story(loop, stage=self.stage).outcome
+
+    def _check_is_last(self, loop: Loop, operation: str) -> None:
         if restarts := self.ledger.restarts(loop):
             last = restarts[-1]
             raise LoopError(
-                f"human loop {loop.human_loop_name} was restarted; the last of its lineage is "
+                f"human loop {loop.human_loop_name} was restarted; the last loop of its lineage is "
                 f"{last.human_loop_name} ({last.status}): `{self._command(operation, last.human_loop_name)}`"
+            )
+
+    def _check_is_not_busy(self, loop: Loop) -> None:
+        if busy := self._busy(loop):
+            raise LoopError(
+                f"human loop {loop.human_loop_name}: an execution is processing it: {busy.link or busy.arn}"
             )
 
     def _why_not_restarted(self, loop: Loop) -> str:
         name = loop.human_loop_name
         if loop.status == "Starting":
-            return (
-                f"human loop {name} is being started: if that takes minutes, `{self._command('reconcile')}`"
-            )
-        view = self._view(name) if loop.status == "InProgress" else None
+            return f"human loop {name} is still starting; if this takes minutes, run `{self._command('reconcile')}`"
+        if loop.status != "InProgress":
+            return f"human loop {name} needs no restart: {self._outcome(loop)}"
+        view = self._view(name)
         if view is not None and view.status in TERMINAL_STATUSES:
             return (
-                f"human loop {name} has ended as {view.status}, and its status change has not come (yet): "
-                f"`{self._command('reconcile')}` looks for it"
+                f"human loop {name} ended as {view.status}, but its status change was not received; to process it, "
+                f"run `{self._command('reconcile')}`"
             )
-        if loop.status == "InProgress":
-            return f"human loop {name} is in progress: `{self._command('stop', name)}` stops it"
-        return f"human loop {name} needs no restart: {tell(loop, stage=self.stage).outcome}"
+        return f"human loop {name} is in progress; to stop it, run `{self._command('stop', name)}`"
 
     def _open_claims(self, loop: Loop) -> list[str]:
         return [claim for claim, held in loop.claims.items() if held.get("state") != "done"]
 
     def _busy(self, loop: Loop) -> Execution | None:
-        """The execution that works on a status change of the loop right now."""
+        """Returns the running execution that is processing a status change of the loop, if any."""
         for held in loop.claims.values():
             if held.get("state") == "working" and (found := self.execution(held["execution"])).is_running:
                 return found
         return None
 
     def _event(self, loop: Loop, claim: str, execution: Execution) -> Mapping[str, Any]:
-        """The event of a claim: the execution's input, or what A2I still knows."""
+        """Returns the event of a claim: the execution's input, or else an equal event from A2I's description."""
         if execution.input is not None:
             event = json.loads(execution.input)
             if _identity(event.get("detail", {})) == (loop.human_loop_name, claim):
                 return dict(event)
-        try:
-            found: Any = self._a2i.describe_human_loop(HumanLoopName=loop.human_loop_name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
-            found = None
+        found = self._described(loop.human_loop_name)
         if found is None or claim_of(loop, found["CreationTime"], found["HumanLoopStatus"]) != claim:
             raise LoopError(
-                f"human loop {loop.human_loop_name}: the event of its status change ({claim}) cannot be had any "
-                "more: neither Step Functions nor A2I has it"
+                f"human loop {loop.human_loop_name}: the event of its status change ({claim}) is no longer available, "
+                "neither from Step Functions nor from A2I"
             )
         event = missed_event(found)
+        # The claim may spell the time differently from A2I's API. The new execution has to find this claim.
         event["detail"]["creationTime"] = claim.rpartition(" ")[0]
         return event
 
@@ -539,7 +487,9 @@ class Loops:
         if loop.claims[claim].get("state") == "working" and not self.ledger.release(
             loop.human_loop_name, claim, execution
         ):
-            raise LoopError(f"human loop {loop.human_loop_name} was taken up at this moment: look again")
+            raise LoopError(
+                f"human loop {loop.human_loop_name} was claimed by another execution in the meantime; check it again"
+            )
 
     def _run(self, event: Any, name: str) -> str:
         return self._states.start_execution(
@@ -554,10 +504,10 @@ class Loops:
 
     @cached_property
     def _flow_definitions(self) -> list[str]:
-        """Those that the stage is for; none stands for all."""
+        """The stage's flow definitions; empty if it takes the events of all."""
         stack = self._account.stack(f"afterloop-{self.stage}")
-        given = stack.parameters.get("FlowDefinitionArns", "") if stack else ""
-        return [arn for arn in given.split(",") if arn.startswith("arn:")]
+        arns = stack.parameters.get("FlowDefinitionArns", "") if stack else ""
+        return [arn for arn in arns.split(",") if arn.startswith("arn:")]
 
     @cached_property
     def _account(self) -> Account:
@@ -565,11 +515,11 @@ class Loops:
 
     @cached_property
     def _who(self) -> str:
-        """The person, by the last part of the ARN of their credentials; roles say the session."""
+        """The caller: the last part of their ARN, which for a role includes the session name."""
         return self._account.who.rpartition(":")[2]
 
     def _link(self, execution: str) -> str | None:
-        """The execution in the console; a local engine has none."""
+        """Returns the execution's address in the console; None on a local engine."""
         if not self._account.is_aws:
             return None
         region = self.resources.region
@@ -581,22 +531,9 @@ class Loops:
 
 
 def _identity(detail: Mapping[str, Any]) -> tuple[str, str]:
-    """The loop's name and the claim that an event's detail stands for; empty where it does not say."""
+    """Returns the loop's name and the claim of an event's detail. A part that is missing is empty."""
     name, created, status = (
         value if isinstance(value := detail.get(field), str) else ""
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     )
     return name, claim_id(created, status)
-
-
-def _counted(rows: Iterator[Loop], progress: Callable[[int], object]) -> Iterator[Loop]:
-    for number, row in enumerate(rows, start=1):
-        if number % 100 == 0:
-            progress(number)
-        yield row
-
-
-def _before(age: timedelta | None) -> str | None:
-    if age is None:
-        return None
-    return (datetime.now(UTC) - age).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,9 +1,9 @@
-"""Stored reviews, read back: from the review bucket of a stage, or from a folder of the same layout.
+"""Reads stored reviews, from a stage's review bucket or from a folder with the same layout.
 
     reviews/flow_definition=NAME/date=YYYY-MM-DD/OBJECT.json
 
-Both sources list only the days that are asked for, hold a bounded number of reviews in memory, and give
-them in the order of their keys, so that two runs see the same sequence.
+Both sources list only the requested days, hold a bounded number of reviews in memory, and yield the reviews in the
+order of their keys, so that two runs see the same sequence.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ AHEAD, AHEAD_BYTES = 512, 64_000_000
 
 
 class ReviewsError(AfterloopError):
-    """The place that holds the reviews cannot be read: where, why, and what to do."""
+    """The reviews cannot be read. The message says where, why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """Whole days in UTC, from `first` up to and not including `until`; by the loops' creation time.
+    """Whole days in UTC, from `first` up to but not including `until`, by the loops' creation time.
 
     Raises:
-        AfterloopError: if there is no day in it.
+        AfterloopError: The period has no days.
     """
 
     first: date
@@ -63,35 +63,35 @@ class Period:
     def __post_init__(self) -> None:
         if self.first >= self.until:
             raise AfterloopError(
-                f"the period from {self.first} up to {self.until} has no day in it: its last day is not included, "
-                "so give a later one"
+                f"the period from {self.first} to {self.until} has no days; the end is not included, so specify a "
+                "later one"
             )
 
     @classmethod
     def last_days(cls, days: int, *, until: date | None = None, now: datetime | None = None) -> Period:
-        """The last `days` days before `until`; today is the last of them if it is not given."""
+        """Returns the last `days` days before `until`, or up to and including today."""
         end = until or (now or datetime.now(UTC)).astimezone(UTC).date() + timedelta(days=1)
         return cls(end - timedelta(days=days), end)
 
     @property
     def days(self) -> int:
-        """Number of days."""
+        """The number of days."""
         return (self.until - self.first).days
 
     @property
     def last(self) -> date:
-        """The last day that is in it."""
+        """The last day of the period."""
         return self.until - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredReview:
-    """One stored object, unparsed.
+    """A stored object, not parsed.
 
     Attributes:
-        location: s3:// address or path, for messages.
-        flow_definition: name of the flow definition, from the partition.
-        content: the object's bytes: one JSON record.
+        location: The object's `s3://` location or path, for messages.
+        flow_definition: The flow definition's name, from the partition.
+        content: The object's content: a JSON record.
     """
 
     location: str
@@ -100,33 +100,33 @@ class StoredReview:
 
 
 class ReviewsSource(Protocol):
-    """Where stored reviews are."""
+    """A place with stored reviews."""
 
     @property
     def location(self) -> str:
-        """Address of the whole, for people."""
+        """The location of the reviews, for messages."""
 
     def flow_definitions(self) -> list[str]:
-        """Names of the flow definitions that have reviews stored, sorted."""
+        """Returns the names of the flow definitions with stored reviews, sorted."""
 
     def reviews(self, flow_definition: str, period: Period) -> Iterator[StoredReview]:
-        """The reviews of one flow definition whose loops were created in the period.
+        """Yields the reviews of a flow definition whose loops were created in the period.
 
         Raises:
-            ReviewsError: if the place, or an object that was listed, cannot be read.
+            ReviewsError: The location, or a listed object, cannot be read.
         """
 
 
 def open_reviews(location: str, session: boto3.Session | None = None) -> ReviewsSource:
-    """The source at an `s3://bucket/prefix` address, or in a local folder.
+    """Returns the reviews at an `s3://bucket/prefix` location, or in a local folder.
 
     Args:
-        location: address or path of the folder that has the `flow_definition=…` folders, or of its parent
-            when the folder itself is called `reviews`.
-        session: used for `s3://` only; the environment's if not given.
+        location: The location of the `flow_definition=…` folders. For a local path, also the parent of a folder
+            `reviews` that has them.
+        session: The session for `s3://` locations; boto3's default session by default.
 
     Raises:
-        ReviewsError: if a local folder does not exist or has no such layout.
+        ReviewsError: A local folder does not exist, or has another layout.
     """
     if location.startswith("s3://"):
         return S3Reviews(location, session or boto3.Session())
@@ -137,10 +137,10 @@ def open_reviews(location: str, session: boto3.Session | None = None) -> Reviews
 
 
 class S3Reviews:
-    """Reviews in a bucket. Needs `s3:ListBucket` and `s3:GetObject` on it.
+    """Reviews in a bucket. Needs `s3:ListBucket` and `s3:GetObject` on the bucket.
 
-    Lists with boto3, and reads with obstore: a report is many small objects, of which each costs boto3 1.4 ms of
-    the processor.
+    Lists objects with boto3 and reads them with obstore: a report reads many small objects, and each one costs
+    1.4 ms of CPU time with boto3.
     """
 
     def __init__(self, location: str, session: boto3.Session) -> None:
@@ -157,7 +157,7 @@ class S3Reviews:
 
     @property
     def location(self) -> str:
-        """`s3://bucket/prefix/`."""
+        """The `s3://bucket/prefix/` location."""
         return f"s3://{self._bucket}/{self._prefix}"
 
     def flow_definitions(self) -> list[str]:
@@ -166,7 +166,7 @@ class S3Reviews:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=start, Delimiter="/"
         )
-        with self._told("list"):
+        with self._explained("list"):
             return sorted(
                 common["Prefix"].removeprefix(start).rstrip("/")
                 for page in pages
@@ -194,8 +194,11 @@ class S3Reviews:
                     future.cancel()
 
     def _store(self) -> S3Store:
-        """The bucket as boto3 sees it: the same endpoint and credentials, and the Region that it follows it to."""
-        with self._told("list"):
+        """Returns obstore's view of the bucket, with boto3's endpoint and credentials.
+
+        boto3 follows S3's redirect to the bucket's Region. obstore does not, so it needs the Region.
+        """
+        with self._explained("list"):
             region = (
                 self._s3.head_bucket(Bucket=self._bucket).get("BucketRegion") or self._s3.meta.region_name
             )
@@ -217,15 +220,15 @@ class S3Reviews:
         )
 
     def _objects(self, flow_definition: str, period: Period) -> Iterator[tuple[str, int]]:
-        """Keys, with the objects' sizes in bytes."""
-        # Keys are listed in order of their bytes and dates sort as text: the listing can begin at the first
-        # day and end at the last, whatever lies before and after.
+        """Yields keys, with the objects' sizes in bytes."""
+        # S3 lists keys in byte order, and dates sort as text. So the listing can start at the first day and stop
+        # after the last one, however many other days the bucket has.
         dates = f"{self._prefix}flow_definition={flow_definition}/date="
         end = f"{dates}{period.until}"
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=dates, StartAfter=f"{dates}{period.first}"
         )
-        with self._told("list"):
+        with self._explained("list"):
             for page in pages:
                 for item in page.get("Contents", []):
                     key = item["Key"]
@@ -235,20 +238,20 @@ class S3Reviews:
                         yield key, item["Size"]
 
     def _fetch(self, store: S3Store, key: str, flow_definition: str) -> StoredReview:
-        with self._told("read", key):
+        with self._explained("read", key):
             content = bytes(obstore.get(store, key).bytes())
         return StoredReview(f"s3://{self._bucket}/{key}", flow_definition, content)
 
     @contextmanager
-    def _told(self, what: str, key: str = "") -> Iterator[None]:
-        """Turns what AWS answers into one line that says what to do."""
+    def _explained(self, what: str, key: str = "") -> Iterator[None]:
+        """Turns AWS errors into one line that says what to do."""
         try:
             yield
         except (ClientError, BotoCoreError) as error:
             known: Exception | None = explained(error)
             if isinstance(error, ClientError) and error.response["Error"].get("Code") == "NoSuchBucket":
                 known = ReviewsError(
-                    "there is no such bucket: publish the stage, or name another with --stage"
+                    "the bucket does not exist; publish the stage, or specify another with --stage"
                 )
             raise ReviewsError(
                 f"cannot {what} s3://{self._bucket}/{key or self._prefix}: {known or error}"
@@ -258,7 +261,10 @@ class S3Reviews:
 
 
 def _proxy(endpoint: str, configured: Mapping[str, str] | None) -> ClientConfig:
-    """Leads through a proxy, or past it, what boto3 does: obstore takes the environment's whatever is configured."""
+    """Returns the options with which obstore uses the same proxy as boto3, or none.
+
+    By itself, obstore always uses the proxy of the environment.
+    """
     url = urlsplit(endpoint)
     proxies = get_environ_proxies(endpoint) if configured is None else configured
     if proxy := proxies.get(url.scheme) or proxies.get("all"):
@@ -270,13 +276,13 @@ def _proxy(endpoint: str, configured: Mapping[str, str] | None) -> ClientConfig:
 
 
 def _reason(error: Exception) -> str:
-    """What kept an object from being read, and what to do, in one line."""
+    """Returns why an object cannot be read, and what to do, in one line."""
     match error:
         case FileNotFoundError():
-            return "it was listed, and is gone: somebody deletes reviews; run this again"
+            return "it was deleted after it was listed; run the command again"
         case PermissionDeniedError() | UnauthenticatedError():
             return "s3:GetObject is not permitted"
-    # The library tells its causes on lines of their own, and then itself once more as it is in its own code.
+    # obstore puts each cause on a line, and then repeats all of it in debug notation.
     return " ".join(str(error).partition("\n\nDebug source:")[0].split())
 
 
@@ -284,19 +290,19 @@ def _reason(error: Exception) -> str:
 
 
 class FolderReviews:
-    """Reviews in a folder, such as `aws s3 sync` copies from the review bucket."""
+    """Reviews in a folder, such as one that `aws s3 sync` copied from the review bucket."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise ReviewsError(f"there is no folder {folder}: give the path of stored reviews")
+            raise ReviewsError(f"folder {folder} does not exist; specify a folder with stored reviews")
         inner = folder / "reviews"
         self._folder = inner if inner.is_dir() else folder
         if not any(self._folder.iterdir()):
             return
         if not self.flow_definitions():
             raise ReviewsError(
-                f"{folder} has no flow_definition=… folder in it: give a folder laid out like the review "
-                "bucket, flow_definition=NAME/date=YYYY-MM-DD/OBJECT.json"
+                f"{folder} has no flow_definition=… folder; specify a folder with the layout of the review bucket, "
+                "flow_definition=NAME/date=YYYY-MM-DD/OBJECT.json"
             )
 
     @property

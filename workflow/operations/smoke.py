@@ -1,8 +1,8 @@
-"""The smoke test of a stage: one execution for each status, with a sample event, and a look at every effect.
+"""The smoke test of a stage: runs one execution for each status with a sample event, and checks every effect.
 
-It runs on the published stage, AWS or sandbox, and takes away what it has made: objects, ledger rows,
-queue and subscriptions. What stays are the executions, and the escalation that its failed loop causes, which whoever
-subscribes to the topic gets too: the loops' names begin with `smoke-`.
+The test runs on a published stage, on AWS or in the sandbox. It deletes what it creates: objects, ledger rows, the
+queue and its subscriptions. The executions remain, and subscribers of the escalation topic receive the message about
+the failed loop. The names of the test's loops start with `smoke-`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,25 @@ from workflow.stack import ALIAS
 __all__ = ["FLOW_DEFINITION", "Check", "SmokeTest", "queue_policy"]
 
 FLOW_DEFINITION = "afterloop-smoke"
-"""What the sample events name as flow definition; there need not be one."""
+"""The flow definition in the sample events. It does not have to exist."""
 
-PATIENCE_SECONDS = 180
+EXECUTION_TIMEOUT_SECONDS = 180
+MESSAGE_TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Check:
+<<<<<<< HEAD
     """One check of the smoke test."""
+=======
+    """One check of the smoke test.
+
+    Attributes:
+        loop: The status of the sample loop.
+        what: What is expected.
+        problem: What was found instead; None if the check passed.
+    """
+>>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 
     loop: str
     """Status of the sample loop."""
@@ -58,14 +69,14 @@ class _Sample:
 
 
 class SmokeTest:
-    """One run. Use `checks` once; it cleans up when it is exhausted, closed, or fails.
+    """One run of the smoke test. Iterate over `checks` once; it cleans up when it ends, fails, or is closed.
 
     Args:
         resources: The published stage.
-        session: With permissions to start executions, to read and delete in ledger and review bucket, to
-            write and delete in the output bucket, and to make a queue and subscribe it.
+        session: A session with permissions to start executions, to read and delete ledger rows and reviews, to
+            write and delete objects in the output bucket, and to create and subscribe a queue.
         output_bucket: One of the stage's output buckets.
-        progress: Is told what goes on.
+        progress: Called with a description of each step.
     """
 
     def __init__(
@@ -87,10 +98,10 @@ class SmokeTest:
         self._created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def checks(self) -> Iterator[Check]:
-        """Run it: start everything, then look at each effect in turn.
+        """Starts the executions, and yields the check of each effect.
 
         Raises:
-            AfterloopError: The output bucket cannot be written to.
+            AfterloopError: The output bucket is not writable.
             botocore.exceptions.ClientError: A permission is missing.
         """
         with ExitStack() as cleaning:
@@ -101,27 +112,27 @@ class SmokeTest:
                 cleaning.callback(self._forget, sample.name)
                 sample.execution = self._states.start_execution(
                     stateMachineArn=f"{self._resources.state_machine_arn}:{ALIAS}",
-                    name=f"{sample.name}",
+                    name=sample.name,
                     input=json.dumps(self._event(sample)),
                 )["executionArn"]
             for sample in samples:
-                self._progress(f"Waiting for the execution of {sample.name}")
+                self._progress(f"Waiting for execution {sample.name}")
                 yield self._execution(sample)
                 row = self._row(sample.name)
                 yield Check(
                     sample.status,
-                    f"the ledger says {sample.outcome}",
-                    None if row.get("outcome") == sample.outcome else f"it says {row.get('outcome')}",
+                    f"the outcome in the ledger is {sample.outcome}",
+                    None if row.get("outcome") == sample.outcome else f"the outcome is {row.get('outcome')}",
                 )
                 if sample.status == "Completed":
                     yield self._review(row, cleaning)
-            self._progress("Waiting for the messages")
+            self._progress("Waiting for messages")
             kinds = self._received(queue, {"loop-failed", "loop-stopped"})
             for sample, kind in ((samples[1], "loop-failed"), (samples[2], "loop-stopped")):
                 yield Check(
                     sample.status,
-                    f"a message of the kind {kind} arrived",
-                    None if kind in kinds else "it did not",
+                    f"a {kind} message arrives",
+                    None if kind in kinds else f"no message arrived within {MESSAGE_TIMEOUT_SECONDS} s",
                 )
             self._progress("Cleaning up")
 
@@ -145,20 +156,22 @@ class SmokeTest:
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(output))
         except ClientError as error:
-            code, told = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-            why = (
-                "there is no such bucket: make it" if code == "NoSuchBucket" else f"{told or code}: mend that"
-            )
+            answer = error.response["Error"]
+            missing = answer["Code"] == "NoSuchBucket"
+            why = "the bucket does not exist; create it" if missing else f"{answer['Message']}; fix the cause"
             raise AfterloopError(
-                f"the smoke test cannot write its sample output to s3://{self._bucket}/{key}: {why}, or name another "
-                "of the stage's output buckets with --output-bucket"
+                f"the smoke test cannot write its sample output to s3://{self._bucket}/{key}: {why}, or specify "
+                "another of the stage's output buckets with --output-bucket"
             ) from error
         cleaning.callback(self._delete_object, self._bucket, key)
         location = {"outputS3Uri": f"s3://{self._bucket}/{key}"}
         return _Sample("Completed", "stored", self._detail(name, "Completed", humanLoopOutput=location))
 
     def _failed(self) -> _Sample:
-        reason = {"failureCode": "ValidationError", "failureReason": "This is a smoke test: nothing to do."}
+        reason = {
+            "failureCode": "ValidationError",
+            "failureReason": "This is a smoke test. No action is needed.",
+        }
         return _Sample("Failed", "escalated", self._detail(f"smoke-{self._mark}-failed", "Failed", **reason))
 
     def _stopped(self) -> _Sample:
@@ -182,11 +195,11 @@ class SmokeTest:
     def _event(self, sample: _Sample) -> dict[str, Any]:
         return status_change_event(sample.detail, event_id=str(uuid.uuid4()), time=self._created)
 
-    # What is looked at
+    # The checks
 
     def _execution(self, sample: _Sample) -> Check:
-        what = "its execution succeeds"
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        what = "the execution succeeds"
+        deadline = time.monotonic() + EXECUTION_TIMEOUT_SECONDS
         while True:
             execution = self._states.describe_execution(executionArn=sample.execution)
             if execution["status"] == "SUCCEEDED":
@@ -194,11 +207,15 @@ class SmokeTest:
             if execution["status"] != "RUNNING":
                 cause = execution.get("cause", "no cause given")
                 return Check(
-                    sample.status, what, f"it is {execution['status']}: {cause} ({sample.execution})"
+                    sample.status,
+                    what,
+                    f"the execution ended as {execution['status']}: {cause} ({sample.execution})",
                 )
             if time.monotonic() > deadline:
                 return Check(
-                    sample.status, what, f"it still runs after {PATIENCE_SECONDS} s ({sample.execution})"
+                    sample.status,
+                    what,
+                    f"the execution still runs after {EXECUTION_TIMEOUT_SECONDS} s ({sample.execution})",
                 )
             time.sleep(0.5)
 
@@ -209,21 +226,21 @@ class SmokeTest:
         return {key: value["S"] for key, value in answer.get("Item", {}).items() if "S" in value}
 
     def _review(self, row: dict[str, str], cleaning: ExitStack) -> Check:
-        what = "the review is stored, and says that people overruled the model"
+        what = "the review is stored, and shows that the model was overruled"
         location = row.get("reviewLocation")
         if location is None:
-            return Check("Completed", what, "the ledger names no review")
+            return Check("Completed", what, "the ledger row has no review location")
         bucket, key = location.removeprefix("s3://").split("/", 1)
         cleaning.callback(self._delete_object, bucket, key)
         record = json.loads(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         (field_record,) = record["fields"]
         found = (field_record["predicted"], field_record["reviewed"], record["overruled"])
         expected = ('"invoice"', '"receipt"', True)
-        return Check("Completed", what, None if found == expected else f"{location} says {found}")
+        return Check("Completed", what, None if found == expected else f"{location} has {found}")
 
     def _received(self, queue: str, kinds: set[str]) -> set[str]:
         seen: set[str] = set()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + MESSAGE_TIMEOUT_SECONDS
         while not kinds <= seen and time.monotonic() < deadline:
             answer = self._sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
@@ -232,7 +249,7 @@ class SmokeTest:
                     seen.add(document["kind"])
         return seen
 
-    # What it makes, and takes away
+    # What the test creates and deletes
 
     def _subscribed_queue(self, cleaning: ExitStack) -> str:
         url = self._sqs.create_queue(QueueName=f"afterloop-smoke-{self._mark}")["QueueUrl"]
@@ -257,7 +274,7 @@ class SmokeTest:
         self._ledger.delete_item(TableName=self._resources.ledger_table, Key={"humanLoopName": {"S": name}})
 
     def _delete_object(self, bucket: str, key: str) -> None:
-        """Delete an object with all its versions."""
+        """Deletes an object with all its versions, because the buckets keep versions."""
         self._s3.delete_object(Bucket=bucket, Key=key)
         answer = self._s3.list_object_versions(Bucket=bucket, Prefix=key)
         for version in (*answer.get("Versions", []), *answer.get("DeleteMarkers", [])):
@@ -266,7 +283,7 @@ class SmokeTest:
 
 
 def queue_policy(queue: str, topics: Sequence[str]) -> str:
-    """The policy, as JSON, with which a queue takes the messages of topics.
+    """Returns a queue policy, as JSON, that allows topics to send messages to the queue.
 
     Args:
         queue: The queue's ARN.

@@ -1,4 +1,4 @@
-"""Where a stage's things are: the outputs of its stack, by name."""
+"""The resources of a published stage, from the outputs of its stack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["NotPublishedError", "StageResources"]
 
 
 class NotPublishedError(AfterloopError):
-    """There is no such stage in this account and Region, or it lacks what is asked for."""
+    """The stage is not published in this account and Region, or its stack has no such output."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class StageResources:
     """The resources of a published stage.
 
     Attributes:
-        stage: its name.
-        partition: of ARNs: aws, aws-cn, aws-us-gov.
-        region: where it is.
-        account_id: whose it is.
-        outputs: the stack's outputs, by name.
+        stage: The stage's name.
+        partition: The partition of its ARNs: aws, aws-cn or aws-us-gov.
+        region: The stage's Region.
+        account_id: The stage's account.
+        outputs: The stack's outputs, by name.
     """
 
     stage: str
@@ -43,17 +43,17 @@ class StageResources:
 
     @classmethod
     def find(cls, stage: str, session: boto3.Session, settings: Path | None = None) -> StageResources:
-        """The resources of the stage that is published with the session's account and Region.
+        """Finds a stage in the session's account and Region.
 
         Args:
-            stage: its name.
-            session: of the account.
-            settings: the file with the stages' settings, to tell a stage that could be published from a typing
-                error.
+            stage: The stage's name.
+            session: The session, with credentials and Region.
+            settings: The file with the stages' settings. With it, the error for an unknown stage suggests a known
+                one.
 
         Raises:
-            AccountError: if the account cannot be reached, or the credentials may not look.
-            NotPublishedError: if there is no such stack.
+            AccountError: The account cannot be reached, or the credentials lack the permission.
+            NotPublishedError: The stack does not exist.
         """
         name = f"afterloop-{stage}"
         try:
@@ -62,7 +62,7 @@ class StageResources:
             answer = error.response["Error"]
             if answer["Code"] == "ValidationError" and "does not exist" in answer["Message"]:
                 raise NotPublishedError(
-                    f"stage {stage} is not published in {session.region_name} (there is no stack {name})"
+                    f"stage {stage} is not published in {session.region_name} (stack {name} does not exist)"
                     + _advice(stage, settings)
                 ) from error
             raise explained(error) or error from None
@@ -83,44 +83,34 @@ class StageResources:
 
     @property
     def review_bucket(self) -> str:
-        """Name of the bucket that keeps the reviews."""
+        """The name of the bucket with the reviews."""
         return self.output("ReviewBucket")
 
     @property
     def ledger_table(self) -> str:
-        """Name of the DynamoDB table with one item per human loop."""
+        """The name of the DynamoDB table with one item per human loop."""
         return self.output("LedgerTable")
 
     @property
     def state_machine_arn(self) -> str:
-        """ARN of the state machine."""
+        """The ARN of the state machine."""
         return self.output("StateMachine")
 
-    @property
-    def database(self) -> str:
-        """Name of the Glue database that has the table of reviews."""
-        return self.output("ReviewDatabase")
-
-    @property
-    def workgroup(self) -> str:
-        """Name of the Athena workgroup that has the named queries."""
-        return self.output("Workgroup")
-
     def flow_definition_arn(self, name: str) -> str:
-        """ARN of a flow definition of this account and Region; an ARN stays as it is."""
+        """Returns the ARN of a flow definition of this account and Region. An ARN is returned unchanged."""
         if name.startswith("arn:"):
             return name
         return f"arn:{self.partition}:sagemaker:{self.region}:{self.account_id}:flow-definition/{name}"
 
     def output(self, name: str) -> str:
-        """The stack's output of that name.
+        """Returns an output of the stack.
 
         Raises:
-            NotPublishedError: if it has none: it was published by an older version.
+            NotPublishedError: The stack has no such output, because an older version published it.
         """
         if name not in self.outputs:
             raise NotPublishedError(
-                f"stage {self.stage} has no output {name}: publish it again with "
+                f"stage {self.stage} has no output {name}; publish it again with "
                 f"`python deploy.py publish --stage {self.stage}`"
             )
         return self.outputs[name]
@@ -133,5 +123,5 @@ def _advice(stage: str, settings: Path | None) -> str:
         except UnknownStage as error:
             return f"; {error}"
         except SettingsError:
-            pass  # It is there; publishing it tells what is wrong with it.
-    return f": run `python deploy.py publish --stage {stage}`, or name another with --stage or --region"
+            pass  # The stage may be in the file. `publish` reports what is wrong with it.
+    return f"; run `python deploy.py publish --stage {stage}`, or specify another with --stage or --region"

@@ -1,4 +1,4 @@
-"""The whole story of one loop, in plain words, from what the ledger, Step Functions and A2I know of it."""
+"""The story of one loop in plain English, from what the ledger, Step Functions and A2I know about it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from lambdas.reviews.event import TERMINAL_STATUSES
 
 __all__ = [
     "GONE",
-    "A2iView",
+    "A2iLoop",
     "Execution",
     "NextStep",
     "StatusChange",
     "Story",
     "age",
+<<<<<<< HEAD
     "tell",
+=======
+    "loop_story",
+    "row_as_json",
+>>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 ]
 
 
 GONE = "GONE"
-"""The status of an execution that Step Functions has forgotten, which it does 90 days after its end."""
+"""The status of an execution that Step Functions no longer has. It deletes executions 90 days after they end."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution of the workflow. Its status is one of Step Functions', or GONE."""
+    """An execution of the workflow. The status is one of Step Functions' own, or GONE."""
 
     arn: str
     status: str
@@ -42,13 +47,13 @@ class Execution:
 
     @property
     def is_running(self) -> bool:
-        """Whether it may still do something."""
+        """Whether the execution can still change something."""
         return self.status in ("RUNNING", "PENDING_REDRIVE")
 
 
 @dataclass(frozen=True)
-class A2iView:
-    """What A2I says of a loop."""
+class A2iLoop:
+    """A loop as A2I describes it."""
 
     status: str
     created: datetime
@@ -57,7 +62,7 @@ class A2iView:
 
 @dataclass(frozen=True)
 class StatusChange:
-    """A status change that the workflow has taken, and how its last execution is."""
+    """A status change that the workflow claimed, and the last execution that claimed it."""
 
     creation_time: str
     human_loop_status: str
@@ -69,7 +74,11 @@ class StatusChange:
 
 @dataclass(frozen=True)
 class NextStep:
+<<<<<<< HEAD
     """A command that you can run now."""
+=======
+    """An action that the operator can take now, and the command for it."""
+>>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 
     why: str
     """What the command does."""
@@ -79,17 +88,17 @@ class NextStep:
 
 @dataclass(frozen=True)
 class Story:
-    """What became of a loop.
+    """What happened to a loop.
 
     Attributes:
-        loop: its row; with little in it if the ledger does not know it.
-        started: how it came to be.
-        outcome: what became of it, and why.
-        lineage: all its attempts, oldest first, itself included.
-        changes: its status changes, oldest first.
-        view: what A2I says, where the ledger may not know it yet.
-        review: the figures of its review; empty if there is none.
-        next: what a person can do.
+        loop: The loop's row. Almost empty if the ledger does not have the loop.
+        started: How the loop was started.
+        outcome: What happened to it, and why.
+        lineage: All its attempts, oldest first, including the loop itself.
+        changes: Its status changes, oldest first.
+        view: The loop as A2I describes it; None if the ledger knows as much.
+        review: The figures of its review; empty if there is no review.
+        next: What the operator can do now.
     """
 
     loop: Loop
@@ -97,34 +106,66 @@ class Story:
     outcome: str
     lineage: Sequence[Loop]
     changes: Sequence[StatusChange]
-    view: A2iView | None
+    view: A2iLoop | None
     review: str
     next: Sequence[NextStep]
 
+<<<<<<< HEAD
+=======
+    def as_json(self) -> dict[str, Any]:
+        """Returns the story as a JSON document. Rows have the ledger's attribute names."""
+        return {
+            "loop": row_as_json(self.loop),
+            "started": self.started,
+            "outcome": self.outcome,
+            "lineage": [row_as_json(loop) for loop in self.lineage],
+            "statusChanges": [
+                {
+                    "creationTime": change.creation_time,
+                    "humanLoopStatus": change.human_loop_status,
+                    "state": change.state,
+                    "at": change.at,
+                    "execution": change.execution.arn,
+                    "executionStatus": change.execution.status,
+                    "cause": change.execution.cause,
+                    "link": change.execution.link,
+                }
+                for change in self.changes
+            ],
+            "a2iStatus": self.view.status if self.view else None,
+            "next": [{"why": step.why, "command": step.command} for step in self.next],
+        }
 
-def tell(
+
+def row_as_json(loop: Loop) -> dict[str, Any]:
+    """Returns a row as a JSON document with the ledger's attribute names, and its claims under `claims`."""
+    return loop.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+>>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
+
+def loop_story(
     loop: Loop,
     *,
     stage: str,
-    view: A2iView | None = None,
+    view: A2iLoop | None = None,
     before: Sequence[Loop] = (),
     after: Sequence[Loop] = (),
     executions: Mapping[str, Execution] = {},
 ) -> Story:
-    """Tell it.
+    """Returns the story of a loop.
 
     Args:
         loop: The loop's row.
-        stage: For commands.
-        view: What A2I says, if it was asked.
-        before: The loops of its lineage before it, oldest first.
-        after: Those after it.
-        executions: The executions of its claims, by ARN.
+        stage: The stage, for the commands in the story.
+        view: The loop as A2I describes it, if A2I was asked.
+        before: The earlier loops of its lineage, oldest first.
+        after: The later loops of its lineage, oldest first.
+        executions: The executions that hold or held its claims, by ARN.
     """
     changes = _changes(loop, executions)
     return Story(
         loop=loop,
-        started=_started(loop, view),
+        started=_started(loop),
         outcome=_outcome(loop, view, changes),
         lineage=[*before, loop, *after],
         changes=changes,
@@ -135,7 +176,7 @@ def tell(
 
 
 def age(since: str | datetime | None, *, until: datetime | None = None) -> str:
-    """How long ago: `40 s`, `12 min`, `5 h`, `3 d`; empty if it is not known."""
+    """Returns how long ago a moment was, such as `40 s`, `12 min`, `5 h` or `3 d`; empty if it is unknown."""
     if isinstance(since, str):
         try:
             since = datetime.fromisoformat(since)
@@ -145,6 +186,7 @@ def age(since: str | datetime | None, *, until: datetime | None = None) -> str:
         return ""
     since = since.replace(tzinfo=UTC) if since.tzinfo is None else since
     seconds = max(0, int(((until or datetime.now(UTC)) - since).total_seconds()))
+    # Hours and days start at two of them: "90 min" and "30 h" say more than "1 h" and "1 d".
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size or (seconds >= size and unit == "min"):
             return f"{seconds // size} {unit}"
@@ -152,11 +194,11 @@ def age(since: str | datetime | None, *, until: datetime | None = None) -> str:
 
 
 def _changes(loop: Loop, executions: Mapping[str, Execution]) -> list[StatusChange]:
-    found = []
+    changes = []
     for claim, held in loop.claims.items():
         created, _, status = claim.rpartition(" ")
         arn = str(held.get("execution", ""))
-        found.append(
+        changes.append(
             StatusChange(
                 creation_time=created,
                 human_loop_status=status,
@@ -165,76 +207,74 @@ def _changes(loop: Loop, executions: Mapping[str, Execution]) -> list[StatusChan
                 execution=executions.get(arn) or Execution(arn, "unknown"),
             )
         )
-    return sorted(found, key=lambda change: change.at)
+    return sorted(changes, key=lambda change: change.at)
 
 
-def _started(loop: Loop, view: A2iView | None) -> str:
+def _started(loop: Loop) -> str:
+    # Afterloop stores the input of every loop that it starts, before it starts it.
     if loop.input_location is None:
-        return "not through Afterloop" + (", as far as the ledger knows" if view else "")
-    what = f"through Afterloop, as a {loop.task_type} task"
+        return "not through Afterloop"
+    text = f"through Afterloop, as a {loop.task_type} task"
     if loop.previous_loop_name:
-        what += f", to try {loop.previous_loop_name} again"
+        text += f", as a restart of {loop.previous_loop_name}"
     if loop.attempt > 1 or loop.max_attempts:
-        most = f" of at most {loop.max_attempts}" if loop.max_attempts else ""
-        what += f": attempt {loop.attempt}{most}"
-    return what
+        limit = f" of at most {loop.max_attempts}" if loop.max_attempts else ""
+        text += f": attempt {loop.attempt}{limit}"
+    return text
 
 
-def _outcome(loop: Loop, view: A2iView | None, changes: Sequence[StatusChange]) -> str:
+def _outcome(loop: Loop, view: A2iLoop | None, changes: Sequence[StatusChange]) -> str:
+    # An abandoned claim comes before the outcome in the row: that one may be of an earlier status change.
     if (abandoned := _abandoned(changes)) is not None and loop.outcome not in ("failed", "closed"):
         return (
-            f"It waits for a person: the execution that worked on it ended as {abandoned.execution.status} and did "
-            f"not give it back. {abandoned.execution.cause or ''}".rstrip()
+            f"Needs action: the execution that claimed it ended as {abandoned.execution.status} without "
+            f"releasing the claim. {abandoned.execution.cause or ''}".rstrip()
         )
     match loop.outcome:
         case "stored":
-            return "Its review is stored."
+            return "The review is stored."
         case "restarted":
-            return _sentence(f"It was started again as {loop.next_loop_name}", loop.reason)
+            return _sentence(f"Restarted as {loop.next_loop_name}", loop.reason)
         case "escalated":
-            return _sentence("It waits for a person", loop.reason)
+            return _sentence("Needs action", loop.reason)
         case "notified":
-            return "It was stopped, and whoever wants to know was told." + (
-                " The answers given until then are stored." if loop.review_location else ""
+            return "Stopped. A notification was sent." + (
+                " The answers given before the stop are stored." if loop.review_location else ""
             )
         case "failed":
-            return _sentence(
-                "It waits for a person: the workflow could not finish its work on it", loop.reason
-            )
+            return _sentence("Needs action: the workflow could not finish processing it", loop.reason)
         case "closed":
             return _sentence(f"Closed by {loop.closed_by} at {loop.closed_at}", loop.note)
     match loop.status:
         case "Starting":
-            return "Its start has not come to its end (yet)."
+            return "Still starting."
         case "NotNeeded":
-            return loop.reason or "No person had to look."
+            return loop.reason or "No human review was needed."
         case "Refused":
-            return _sentence("It was not started, and who called for it was told", loop.reason)
+            return _sentence("Not started. The caller received the error", loop.reason)
         case status if status in TERMINAL_STATUSES:
-            return f"It has ended as {loop.status}, and the workflow is at work on it."
+            return f"Ended as {loop.status}. The workflow is processing it."
     if view is not None and view.status in TERMINAL_STATUSES:
-        return f"A2I says that it has ended as {view.status}, and the workflow has not heard of it (yet)."
-    if loop.status == "InProgress" or view is not None:
-        return (
-            "People are at work on it."
-            if view is None or view.status == "InProgress"
-            else f"It is {view.status}."
-        )
-    return f"Its status is {loop.status}."
+        return f"Ended as {view.status} in A2I. The workflow has not received the status change yet."
+    if view is not None and view.status != "InProgress":
+        return f"{view.status} in A2I."
+    if view is not None or loop.status == "InProgress":
+        return "Waiting for workers to review it."
+    return f"The status is {loop.status}."
 
 
-def _sentence(what: str, why: str | None) -> str:
-    return f"{what}: {why}" if why else f"{what}."
+def _sentence(text: str, detail: str | None) -> str:
+    return f"{text}: {detail}" if detail else f"{text}."
 
 
 def _figures(review: Mapping[str, Any]) -> str:
-    def number(name: str, one: str, many: str) -> str:
+    def number(name: str) -> str:
         value = int(review.get(name) or 0)
-        return f"{value} {one if value == 1 else many}"
+        return f"{value} {name.removesuffix('s') if value == 1 else name}"
 
     parts = [
-        number("answers", "answer", "answers"),
-        number("fields", "field", "fields"),
+        number("answers"),
+        number("fields"),
         *(f"{int(review[name])} {name}" for name in ("changed", "added", "removed") if review.get(name)),
     ]
     if review.get("unresolved"):
@@ -248,7 +288,7 @@ def _figures(review: Mapping[str, Any]) -> str:
 
 def _next(
     loop: Loop,
-    view: A2iView | None,
+    view: A2iLoop | None,
     changes: Sequence[StatusChange],
     after: Sequence[Loop],
     stage: str,
@@ -257,32 +297,33 @@ def _next(
         return NextStep(why, " ".join(["python deploy.py loops", operation, *arguments]))
 
     name, at = loop.human_loop_name, f"--stage {stage}"
-    close = step("Close it, with a note", "close", name, at, '--note "..."')
+    close = step("Close the loop, with a note", "close", name, at, '--note "..."')
     if after:
-        return [step("See its last attempt", "show", after[-1].human_loop_name, at)]
-    again = (
-        [step("Start it again, with one more attempt", "restart", name, at)] if loop.input_location else []
+        return [step("Show the last attempt", "show", after[-1].human_loop_name, at)]
+    # A restart needs the stored input.
+    restart = (
+        [step("Restart the loop, with one more attempt", "restart", name, at)] if loop.input_location else []
     )
     if loop.outcome == "escalated":
-        return [*again, close]
+        return [*restart, close]
     if loop.outcome == "notified":
-        return again
+        return restart
     if loop.outcome == "failed" or (loop.outcome is None and _abandoned(changes)):
-        return [step("When the cause is mended, run its status change again", "redrive", name, at), close]
+        return [step("After you fix the cause, run the status change again", "redrive", name, at), close]
     if view is not None and view.status in TERMINAL_STATUSES:
-        return [step("Look for its status change now", "reconcile", at)]
-    if loop.status == "Starting" and _older(loop.updated_at or loop.created_at):
-        return [step("Go on with its start", "reconcile", at)]
+        return [step("Process the missed status change now", "reconcile", at)]
+    if loop.status == "Starting" and _is_unfinished(loop.updated_at or loop.created_at):
+        return [step("Resume the start", "reconcile", at)]
     if loop.status == "InProgress" or (view is not None and view.status == "InProgress"):
-        return [step("Stop it", "stop", name, at)]
+        return [step("Stop the loop", "stop", name, at)]
     return []
 
 
 def _abandoned(changes: Sequence[StatusChange]) -> StatusChange | None:
-    """A status change that is held by an execution that has ended."""
-    over = {*DEAD, GONE}
-    return next((one for one in changes if one.state == "working" and one.execution.status in over), None)
+    """Returns a status change that is still claimed by an execution that has ended."""
+    ended = {*DEAD, GONE}
+    return next((one for one in changes if one.state == "working" and one.execution.status in ended), None)
 
 
-def _older(moment: str | None) -> bool:
-    return moment is not None and datetime.fromisoformat(moment) < datetime.now(UTC) - UNFINISHED_AFTER
+def _is_unfinished(updated: str | None) -> bool:
+    return updated is not None and datetime.fromisoformat(updated) < datetime.now(UTC) - UNFINISHED_AFTER

@@ -1,0 +1,105 @@
+"""The list of a stage's human loops: what needs action first."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from lambdas.loops.ledger import Ledger, Loop
+
+__all__ = ["NEEDS_ACTION", "Listing", "LoopFilter", "list_loops"]
+
+NEEDS_ACTION = ("escalated", "failed")
+"""The outcomes after which a person has to act."""
+
+_ACTIVE = ("Starting", "InProgress")
+
+
+@dataclass(frozen=True)
+class LoopFilter:
+    """Which loops to list: those that match every attribute that is set.
+
+    Attributes:
+        status: The status in the ledger.
+        flow_definition: The flow definition's name or ARN.
+        outcome: The outcome in the ledger.
+        older_than: The minimum time since the loop was created.
+    """
+
+    status: str | None = None
+    flow_definition: str | None = None
+    outcome: str | None = None
+    older_than: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Loops that need action first, then active loops, then the rest; oldest first within each group."""
+
+    loops: list[Loop]
+    more: bool
+    """Whether more loops match than the limit allows."""
+
+
+def list_loops(
+    ledger: Ledger,
+    loop_filter: LoopFilter,
+    flow_definition_arn: str | None,
+    *,
+    limit: int | None,
+    newest_first: bool,
+    progress: Callable[[int], object],
+) -> Listing:
+    """Lists loops of the ledger.
+
+    Args:
+        ledger: The stage's ledger.
+        loop_filter: Which loops to list.
+        flow_definition_arn: The ARN of the filter's flow definition.
+        limit: The maximum number of loops; None for all.
+        newest_first: List the newest loops of each group first.
+        progress: Called with the number of loops read, every hundred loops.
+    """
+    rows = _in_order(ledger, loop_filter, flow_definition_arn, newest_first)
+    # One more than the limit shows whether there are more. Rows after it are not read.
+    found = []
+    for number, row in enumerate(itertools.islice(rows, None if limit is None else limit + 1), start=1):
+        found.append(row)
+        if number % 100 == 0:
+            progress(number)
+    return Listing(found[:limit], more=limit is not None and len(found) > limit)
+
+
+def _in_order(
+    ledger: Ledger, loop_filter: LoopFilter, flow_definition_arn: str | None, newest_first: bool
+) -> Iterator[Loop]:
+    before = None
+    if loop_filter.older_than is not None:
+        moment = datetime.now(UTC) - loop_filter.older_than
+        before = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    status = loop_filter.status
+
+    def select(status: str | None, outcome: str | None = None) -> Iterator[Loop]:
+        return ledger.select(
+            status=status,
+            outcome=outcome,
+            flow_definition_arn=flow_definition_arn,
+            created_before=before,
+            newest_first=newest_first,
+        )
+
+    if loop_filter.outcome:
+        yield from select(status, loop_filter.outcome)
+        return
+    needs_action = [select(status, outcome) for outcome in NEEDS_ACTION]
+    active = [select(one) for one in _ACTIVE if status in (None, one)]
+    for group in (needs_action, active):
+        yield from heapq.merge(*group, key=lambda loop: loop.created_at or "", reverse=newest_first)
+    if status not in _ACTIVE:
+        # Last, because without a filter this reads the whole table.
+        for row in select(status):
+            if row.outcome not in NEEDS_ACTION and row.status not in _ACTIVE:
+                yield row

@@ -247,7 +247,10 @@ def test_reconcile_reports_what_it_found(published: PublishedStage, run: Run) ->
             ["start", "--flow-definition", "f", "--key", "a", "--input", "/no/such"],
             "--input: cannot read /no/such",
         ),
-        (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is not s3://bucket/key"),
+        (
+            ["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"],
+            "'b/c' is not s3://bucket/key",
+        ),
         (["start", "--flow-definition", "f", "--input", "-"], "give one of --name and --key\n"),
         (
             ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
@@ -302,8 +305,7 @@ def test_unpublished_stage_is_one_line_error(
     assert end.value.code == 1
     assert captured.err == (
         "error: stage nowhere is not published in us-east-1 (stack afterloop-nowhere does not exist); "
-        "stages.toml: there is no stage 'nowhere'; the stages are dev, local
-"
+        "stages.toml: there is no stage 'nowhere'; the stages are dev, local\n"
     )
     with pytest.raises(SystemExit):
         deploy.main(["loops", "list", "--stage", "dev"])

@@ -39,13 +39,24 @@ class StubbedSession:
 
     def __init__(self, *services: str) -> None:
         self._boto3 = boto3.Session("testing", "testing", region_name=REGION)
-        self._clients: dict[str, Any] = {service: self._boto3.client(service) for service in services}
-        self.stubs = {service: Stubber(client) for service, client in self._clients.items()}
+        # Making a client takes a tenth of a second, so there is one for each service.
+        self._clients: dict[str, Any] = {}
+        self._services = services
+        self.stubs: dict[str, Stubber] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Removes the responses that were added and not asked for."""
+        for stub in self.stubs.values():
+            stub.deactivate()
+        self.stubs = {service: Stubber(self.client(service)) for service in self._services}
         for stub in self.stubs.values():
             stub.activate()
 
-    def client(self, service: str, **options: Any) -> Any:
-        return self._clients.get(service) or self._boto3.client(service, **options)
+    def client(self, service: str, **_: Any) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._boto3.client(service)
+        return self._clients[service]
 
     def resource(self, service: str) -> Any:
         return self._boto3.resource(service)

@@ -35,17 +35,7 @@ MESSAGE_TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Check:
-<<<<<<< HEAD
     """One check of the smoke test."""
-=======
-    """One check of the smoke test.
-
-    Attributes:
-        loop: The status of the sample loop.
-        what: What is expected.
-        problem: What was found instead; None if the check passed.
-    """
->>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 
     loop: str
     """Status of the sample loop."""

@@ -19,12 +19,7 @@ __all__ = [
     "StatusChange",
     "Story",
     "age",
-<<<<<<< HEAD
-    "tell",
-=======
     "loop_story",
-    "row_as_json",
->>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 ]
 
 
@@ -74,11 +69,7 @@ class StatusChange:
 
 @dataclass(frozen=True)
 class NextStep:
-<<<<<<< HEAD
     """A command that you can run now."""
-=======
-    """An action that the operator can take now, and the command for it."""
->>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 
     why: str
     """What the command does."""
@@ -110,38 +101,6 @@ class Story:
     review: str
     next: Sequence[NextStep]
 
-<<<<<<< HEAD
-=======
-    def as_json(self) -> dict[str, Any]:
-        """Returns the story as a JSON document. Rows have the ledger's attribute names."""
-        return {
-            "loop": row_as_json(self.loop),
-            "started": self.started,
-            "outcome": self.outcome,
-            "lineage": [row_as_json(loop) for loop in self.lineage],
-            "statusChanges": [
-                {
-                    "creationTime": change.creation_time,
-                    "humanLoopStatus": change.human_loop_status,
-                    "state": change.state,
-                    "at": change.at,
-                    "execution": change.execution.arn,
-                    "executionStatus": change.execution.status,
-                    "cause": change.execution.cause,
-                    "link": change.execution.link,
-                }
-                for change in self.changes
-            ],
-            "a2iStatus": self.view.status if self.view else None,
-            "next": [{"why": step.why, "command": step.command} for step in self.next],
-        }
-
-
-def row_as_json(loop: Loop) -> dict[str, Any]:
-    """Returns a row as a JSON document with the ledger's attribute names, and its claims under `claims`."""
-    return loop.model_dump(mode="json", by_alias=True, exclude_none=True)
-
->>>>>>> 1aafc42 (Describe loops, smoke checks and clients in plain English)
 
 def loop_story(
     loop: Loop,

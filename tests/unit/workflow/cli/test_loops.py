@@ -456,7 +456,7 @@ def test_reconcile_reports_problems_of_aws(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["show", ""], "give the name of a human loop"),
+        (["show", ""], "specify the name of a human loop"),
         (["list", "--status", "Done"], "'Done' is not one of 'starting', 'inprogress', 'completed'"),
         (["list", "--outcome", "lost"], "'lost' is not one of 'stored', 'restarted'"),
         (["list", "--older-than", "soon"], "invalid age 'soon': use 30m, 2h, 3d or 1w\n"),

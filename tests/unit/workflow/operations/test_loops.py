@@ -1,341 +1,545 @@
-"""A loop's story in words, what the reconciler makes of times and names, and its function."""
+"""Tests of the operations on loops, with a real ledger table and stubbed A2I, Step Functions and Lambda."""
 
 from __future__ import annotations
 
-import importlib
-import re
-import sys
+import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from botocore.stub import ANY
+from moto import mock_aws
 from pydantic import ValidationError
 
-from lambdas.aws.environment import environment
-from lambdas.loops.ledger import Loop
-from lambdas.loops.reconciling import (
-    Reconciler,
-    Reconciliation,
-    claim_of,
-    execution_name,
-    missed_event,
-    start_refused_event,
-)
+from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.loops.restart_policy import RestartRules
-from lambdas.reviews.event import CompletedLoop, FailedLoop, StoppedLoop, parse_status_change
-from workflow.operations.loops import MOST_ATTEMPTS
-from workflow.operations.story import A2iView, Execution, Story, age, tell
-from workflow.stack.functions import function
+from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
+from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops
+from workflow.operations.stage_resources import StageResources
+from workflow.publish.account import Account, Stack
 
-FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
+ACCOUNT = "111122223333"
+FLOW = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:flow-definition/triage"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev"
+EXECUTION = MACHINE.replace("stateMachine", "execution") + ":first"
 CREATED = datetime(2026, 3, 4, 5, 6, 7, 890_999, tzinfo=UTC)
 CLAIM = "2026-03-04T05:06:07.890Z Failed"
 
 
-def row(**more: Any) -> Loop:
-    return Loop(human_loop_name="loop-1", flow_definition_arn=FLOW, **more)
+class Stage:
+    """A stage with an empty ledger, and what the services answer next."""
+
+    def __init__(self, session: StubbedSession) -> None:
+        self.session = session
+        self.dynamodb = self.session.client("dynamodb")
+        table = create_ledger_table(self.dynamodb)
+        resources = StageResources(
+            stage="dev",
+            partition="aws",
+            region=REGION,
+            account_id=ACCOUNT,
+            outputs={"LedgerTable": table, "ReviewBucket": "reviews", "StateMachine": MACHINE},
+        )
+        self.loops = Loops(resources, self.session)  # type: ignore[arg-type]
+        self.ledger = Ledger(self.dynamodb, table)
+
+    def add(self, name: str = "loop-1", *, claim: str = CLAIM, state: str = "", **more: Any) -> Loop:
+        """Adds a row, with a claim in the given state."""
+        row = Loop(human_loop_name=name, **{"flow_definition_arn": FLOW, **more})
+        assert self.ledger.open(row) is None
+        if state:
+            held = {"state": {"S": state}, "execution": {"S": EXECUTION}, "at": {"S": now()}}
+            self.dynamodb.update_item(
+                TableName="ledger",
+                Key={"humanLoopName": {"S": name}},
+                UpdateExpression="SET #claim = :held",
+                ExpressionAttributeNames={"#claim": f"claim {claim}"},
+                ExpressionAttributeValues={":held": {"M": held}},
+            )
+        return row
+
+    def row(self, name: str = "loop-1") -> Loop:
+        row = self.ledger.find(name)
+        assert row is not None
+        return row
+
+    def execution(self, status: str, times: int = 1, **more: Any) -> None:
+        """Step Functions describes an execution as having this status; GONE if it has none."""
+        stub = self.session.stubs["stepfunctions"]
+        for _ in range(times):
+            if status == "GONE":
+                stub.add_client_error("describe_execution", "ExecutionDoesNotExist")
+            else:
+                answer = {
+                    "executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": status, "startDate": CREATED,
+                }  # fmt: skip
+                stub.add_response("describe_execution", answer | more)
+
+    def a2i(self, status: str | None, code: str = "ResourceNotFoundException") -> None:
+        """A2I describes the loop as having this status; None if it does not have the loop."""
+        stub = self.session.stubs["sagemaker-a2i-runtime"]
+        if status is None:
+            stub.add_client_error("describe_human_loop", code)
+            return
+        answer = {
+            "CreationTime": CREATED,
+            "HumanLoopStatus": status,
+            "HumanLoopName": "loop-1",
+            "HumanLoopArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:human-loop/loop-1",
+            "FlowDefinitionArn": FLOW,
+        }
+        stub.add_response("describe_human_loop", answer)
+
+    def function(self, name: str, answer: dict[str, Any]) -> None:
+        """A function of the stage answers its next call."""
+        body = json.dumps(answer).encode()
+        self.session.stubs["lambda"].add_response(
+            "invoke",
+            {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(body), len(body))},
+            {"FunctionName": f"afterloop-dev-{name}", "Payload": ANY},
+        )
+
+    def restarts(self, name: str) -> None:
+        """The stage's function restarts a loop under this name."""
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:human-loop/{name}"
+        self.function("RestartLoop", {"humanLoopName": name, "humanLoopArn": arn, "status": "InProgress"})
+
+    def runs(self) -> None:
+        """Step Functions starts an execution of the live version."""
+        self.session.stubs["stepfunctions"].add_response(
+            "start_execution",
+            {"executionArn": "arn:second", "startDate": CREATED},
+            {"stateMachineArn": f"{MACHINE}:live", "name": ANY, "input": ANY},
+        )
 
 
-def held(state: str, execution: str = "arn:e") -> dict[str, dict[str, Any]]:
-    return {CLAIM: {"state": state, "execution": execution, "at": "2026-03-04T06:00:00.000Z"}}
-
-
-def view(status: str) -> A2iView:
-    return A2iView(status, CREATED, FLOW)
-
-
-ENDINGS = [
-    (row(status="Completed", outcome="stored"), "Its review is stored.", []),
-    (
-        row(status="Failed", outcome="escalated", reason="All is used up.", input_location="s3://b/i"),
-        "It waits for a person: All is used up.",
-        ["restart loop-1", "close loop-1"],
-    ),
-    # Without its input a loop cannot be restarted: that is not offered.
-    (row(status="Failed", outcome="escalated", reason="x"), "It waits", ["close loop-1"]),
-    (
-        row(status="Completed", outcome="failed", reason="OutputMissing: x"),
-        "could not finish its work on it: OutputMissing",
-        ["redrive loop-1", "close loop-1"],
-    ),
-    (
-        row(status="Failed", outcome="restarted", next_loop_name="loop-1-attempt-2", reason="r"),
-        "started again as loop-1-attempt-2: r",
-        [],
-    ),
-    (row(status="Stopped", outcome="notified"), "stopped, and whoever wants to know was told.", []),
-    (
-        row(status="Stopped", outcome="notified", review_location="s3://b/r"),
-        "given until then are stored",
-        [],
-    ),
-    (
-        row(status="Stopped", outcome="notified", input_location="s3://b/i"),
-        "whoever wants to know was told.",
-        ["restart loop-1"],
-    ),
-    (
-        row(status="Failed", outcome="closed", closed_by="me", closed_at="then", note="why"),
-        "Closed by me at then: why",
-        [],
-    ),
-    (row(status="Starting", updated_at="2026-01-01T00:00:00.000Z"), "not come to its end", ["reconcile"]),
-    (row(status="Starting", updated_at="2999-01-01T00:00:00.000Z"), "not come to its end", []),
-    (row(status="NotNeeded", reason="No person had to look."), "No person had to look.", []),
-    (row(status="Refused", reason="no such flow"), "who called for it was told: no such flow", []),
-    (row(status="Failed", claims=held("working")), "and the workflow is at work on it", []),
-    (row(status="Deleting"), "Its status is Deleting.", []),
-]
-
-
-@pytest.mark.parametrize(
-    ("loop", "told", "commands"), ENDINGS, ids=lambda value: getattr(value, "status", None)
-)
-def test_a_story_tells_what_became_of_a_loop_and_what_to_do(
-    loop: Loop, told: str, commands: list[str]
-) -> None:
-    story = tell(loop, stage="dev", executions={"arn:e": Execution("arn:e", "RUNNING")})
-
-    assert told in story.outcome
-    assert_offered(story, commands)
-
-
-@pytest.mark.parametrize(
-    ("loop", "status", "told", "commands"),
-    [
-        (row(status="InProgress"), "InProgress", "People are at work on it.", ["stop loop-1"]),
-        (row(status="InProgress"), "Completed", "the workflow has not heard of it", ["reconcile"]),
-        (row(status="InProgress"), "Stopping", "It is Stopping.", ["stop loop-1"]),
-        (row(), "InProgress", "People are at work on it.", ["stop loop-1"]),
-    ],
-)
-def test_what_a2i_knows_and_the_ledger_does_not_is_told(
-    loop: Loop, status: str, told: str, commands: list[str]
-) -> None:
-    story = tell(loop, stage="dev", view=view(status))
-
-    assert told in story.outcome
-    assert_offered(story, commands)
-
-
-def assert_offered(story: Story, commands: list[str]) -> None:
-    assert len(story.next) == len(commands)
-    for step, command in zip(story.next, commands, strict=True):
-        assert step.command.startswith(f"python deploy.py loops {command} --stage dev")
-
-
-@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
-def test_a_claim_that_an_execution_left_behind_waits_for_a_person(status: str) -> None:
-    execution = Execution("arn:e", status, cause="somebody stopped it")
-    story = tell(row(status="Failed", claims=held("working")), stage="dev", executions={"arn:e": execution})
-
-    assert f"ended as {status} and did not give it back. somebody stopped it" in story.outcome
-    assert [step.command.split()[3] for step in story.next] == ["redrive", "close"]
-
-
-def test_a_lineage_sends_to_its_last_loop() -> None:
-    after = [Loop(human_loop_name=name) for name in ("b", "c")]
-    story = tell(row(status="Failed", outcome="restarted"), stage="dev", after=after)
-
-    assert [loop.human_loop_name for loop in story.lineage] == ["loop-1", "b", "c"]
-    assert [step.command for step in story.next] == ["python deploy.py loops show c --stage dev"]
-
-
-@pytest.mark.parametrize(
-    ("review", "told"),
-    [
-        ({"answers": 1, "fields": 1, "overruled": False}, "1 answer, 1 field: the model was not overruled"),
-        (
-            {"answers": 3, "fields": 6, "changed": 2, "added": 0, "removed": 1, "unresolved": 1}
-            | {"agreement": 0.667, "overruled": True},
-            "3 answers, 6 fields, 2 changed, 1 removed, 1 without a majority, agreement 67%: the model was overruled",
-        ),
-        ({}, "0 answers, 0 fields"),
-    ],
-)  # fmt: skip
-def test_figures_are_told_in_words(review: dict[str, Any], told: str) -> None:
-    loop = row(status="Completed", outcome="stored", review=review or {"answers": 0})
-    assert tell(loop, stage="dev").review == told
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "60 min"), (7200, "2 h"), (90_000, "25 h"), (200_000, "2 d")],
-)  # fmt: skip
-def test_ages_are_told_in_one_unit(seconds: int, told: str) -> None:
-    assert age(CREATED, until=CREATED + timedelta(seconds=seconds)) == told
-
-
-@pytest.mark.parametrize("nonsense", [None, "", "soon"])
-def test_an_age_that_is_not_known_is_not_told(nonsense: str | None) -> None:
-    assert age(nonsense) == ""
-
-
-def test_an_operator_gives_no_more_attempts_than_rules_may_have() -> None:
-    assert RestartRules(max_attempts=MOST_ATTEMPTS).max_attempts == MOST_ATTEMPTS
-    with pytest.raises(ValidationError):
-        RestartRules(max_attempts=MOST_ATTEMPTS + 1)
-
-
-# The reconciler
-
-
-def described(status: str = "Completed", **more: Any) -> dict[str, Any]:
-    """As DescribeHumanLoop answers."""
-    return {
-        "CreationTime": CREATED,
-        "FlowDefinitionArn": FLOW,
-        "HumanLoopArn": "arn:aws:sagemaker:us-east-1:111122223333:human-loop/loop-1",
-        "HumanLoopName": "loop-1",
-        "HumanLoopOutput": {"OutputS3Uri": "s3://bucket/output.json"},
-        "HumanLoopStatus": status,
-        **more,
-    }
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"), [("Completed", CompletedLoop), ("Failed", FailedLoop), ("Stopped", StoppedLoop)]
-)
-def test_a_missed_event_is_read_as_a2is_own(status: str, kind: type[Any]) -> None:
-    event = missed_event(described(status, FailureCode="Expired", FailureReason="too late"))
-
-    change = parse_status_change(event)
-    assert isinstance(change, kind)
-    # To the millisecond, and not rounded: so A2I writes it, and the claim is named by it.
-    assert event["detail"]["creationTime"] == "2026-03-04T05:06:07.890Z"
-    assert (event["account"], event["region"]) == ("111122223333", "us-east-1")
-    assert change.detail.failure_code == "Expired"
-
-
-def test_a_missed_event_without_an_output_says_so() -> None:
-    loop = described("Stopped")
-    del loop["HumanLoopOutput"]
-    assert missed_event(loop)["detail"]["humanLoopOutput"] is None
-
-
-def test_a_start_that_was_refused_is_told_as_a_failure() -> None:
-    event = start_refused_event(row(created_at="2026-03-04T05:06:07.890Z"), "no such flow definition")
-
-    change = parse_status_change(event)
-    assert isinstance(change, FailedLoop)
-    assert (change.detail.failure_code, change.detail.failure_reason) == (
-        "StartRefused",
-        "no such flow definition",
-    )
-    assert event["resources"] == ["arn:aws:sagemaker:us-east-1:111122223333:human-loop/loop-1"]
-
-
-@pytest.mark.parametrize(
-    ("claim", "is_it"),
-    [
-        ("2026-03-04T05:06:07.890Z Failed", True),
-        ("2026-03-04T05:06:07Z Failed", True),
-        ("2026-03-04T05:06:07.890999+00:00 Failed", True),
-        ("2026-03-04T06:06:07.890+01:00 Failed", True),
-        ("2026-03-04T05:06:07.890 Failed", True),
-        ("2026-03-04T05:06:09.890Z Failed", False),
-        ("2026-03-04T05:06:07.890Z Stopped", False),
-        ("nonsense Failed", False),
-    ],
-)
-def test_a_claim_is_found_however_its_time_is_spelt(claim: str, is_it: bool) -> None:
-    found = claim_of(row(claims={claim: {"state": "done"}}), CREATED, "Failed")
-    assert found == (claim if is_it else None)
-
-
-@given(st.text())
-def test_executions_have_names_that_step_functions_takes(name: str) -> None:
-    first, second = execution_name("redrive", name), execution_name("redrive", name)
-    assert re.fullmatch(r"[A-Za-z0-9-]{1,80}", first)
-    assert first != second
+@pytest.fixture(scope="module")
+def session() -> Iterator[StubbedSession]:
+    with mock_aws():
+        yield StubbedSession("sagemaker-a2i-runtime", "stepfunctions", "lambda", "cloudformation")
 
 
 @pytest.fixture
-def reconcile(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The function's module, in an environment as the stack gives it."""
-    for name, value in {
-        "STAGE": "dev",
-        "LEDGER_TABLE": "ledger",
-        "REVIEW_BUCKET": "reviews",
-        "REVIEW_SETTINGS": "{}",
-        "RESTART_SETTINGS": "{}",
-        "STATE_MACHINE": "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev:live",
-        "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
-        "POWERTOOLS_SERVICE_NAME": "afterloop",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-    }.items():
-        monkeypatch.setenv(name, value)
-    from lambdas.aws import clients
-
-    caches = (environment, clients.client, clients.ledger, clients.starter, clients.waiting)
-    for cached in caches:
-        cached.cache_clear()
-    yield importlib.import_module("lambdas.reconcile")
-    for cached in caches:
-        cached.cache_clear()
-    sys.modules.pop("lambdas.reconcile", None)
+def stage(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setattr(Account, "who", f"arn:aws:sts::{ACCOUNT}:assumed-role/operators/ada")
+    session.reset()
+    stage = Stage(session)
+    yield stage
+    session.assert_all_called()
+    stage.dynamodb.delete_table(TableName="ledger")
 
 
-class Context:
-    """Lambda's."""
-
-    function_name = "afterloop-dev-Reconcile"
-    function_version = "1"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:afterloop-dev-Reconcile"
-    aws_request_id = "id"
-
-    def __init__(self, milliseconds: int = 900_000) -> None:
-        self.milliseconds = milliseconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds
+def event(name: str = "loop-1", status: str = "Failed", created: str = "2026-03-04T05:06:07.890Z") -> str:
+    return json.dumps({"detail": {"humanLoopName": name, "humanLoopStatus": status, "creationTime": created}})
 
 
-def test_the_function_looks_at_the_flow_definitions_of_its_stage(
-    reconcile: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
+class TestListing:
+    @pytest.fixture
+    def listed(self, stage: Stage) -> Stage:
+        for name, days, status, outcome in (
+            ("running", 5, "InProgress", None),
+            ("starting", 1, "Starting", None),
+            ("stored", 9, "Completed", "stored"),
+            ("unstored", 3, "Completed", "failed"),
+            ("escalated", 4, "Failed", "escalated"),
+            ("closed", 8, "Failed", "closed"),
+        ):
+            created = datetime.now(UTC) - timedelta(days=days)
+            stage.add(name, status=status, outcome=outcome, created_at=created.isoformat())
+        stage.add("other", status="InProgress", flow_definition_arn=f"{FLOW}-2", created_at="2000-01-01")
+        return stage
 
-    def run(self: Reconciler, flow_definitions: tuple[str, ...], *, out_of_time: Any) -> Reconciliation:
-        asked.append((flow_definitions, self.state_machine, out_of_time()))
-        return Reconciliation(looked_at=3, missed={"loop-1 Failed": "arn:e"})
+    @pytest.mark.parametrize(
+        ("loop_filter", "expected"),
+        [
+            ({}, ["escalated", "unstored", "other", "running", "starting", "stored", "closed"]),
+            (
+                {"flow_definition": "triage"},
+                ["escalated", "unstored", "running", "starting", "stored", "closed"],
+            ),
+            ({"status": "Completed"}, ["unstored", "stored"]),
+            ({"status": "Starting"}, ["starting"]),
+            ({"outcome": "closed"}, ["closed"]),
+            ({"flow_definition": FLOW, "older_than": timedelta(days=7)}, ["stored", "closed"]),
+        ],
+    )
+    def test_loops_that_need_action_come_first_and_oldest_first(
+        self, listed: Stage, loop_filter: dict[str, Any], expected: list[str]
+    ) -> None:
+        found = listed.loops.listing(LoopFilter(**loop_filter))
+        assert [loop.human_loop_name for loop in found.loops] == expected
+        assert not found.more
 
-    monkeypatch.setattr(Reconciler, "run", run)
-    for given_arns, expected in (("*", ()), ("", ()), (f"{FLOW},{FLOW}-2", (FLOW, f"{FLOW}-2"))):
-        monkeypatch.setenv("FLOW_DEFINITION_ARNS", given_arns)
-        environment.cache_clear()
-        answer = reconcile.handler({}, Context())
-        assert asked[-1] == (
-            expected,
-            "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev:live",
-            False,
+    def test_newest_first_reverses_each_group(self, listed: Stage) -> None:
+        found = listed.loops.listing(LoopFilter(flow_definition="triage"), newest_first=True)
+        names = [loop.human_loop_name for loop in found.loops]
+        assert names == ["unstored", "escalated", "starting", "running", "closed", "stored"]
+
+    def test_limit_reads_no_further_than_needed(self, listed: Stage) -> None:
+        scans: list[Any] = []
+        listed.loops.ledger._client.meta.events.register(
+            "before-call.dynamodb.Scan", lambda **call: scans.append(call)
         )
-    assert (answer["lookedAt"], answer["missed"], answer["complete"]) == (3, {"loop-1 Failed": "arn:e"}, True)
-    reconcile.handler({}, Context(30_000))
-    assert asked[-1][2] is True
+        few = listed.loops.listing(LoopFilter(), limit=1)
+        assert ([loop.human_loop_name for loop in few.loops], few.more, scans) == (["escalated"], True, [])
+        assert not listed.loops.listing(LoopFilter(), limit=7).more
+        assert scans
+
+    def test_progress_is_reported_every_hundred_loops(self, stage: Stage) -> None:
+        for number in range(101):
+            stage.add(f"loop-{number}", status="Completed", outcome="stored", created_at="2026-01-01")
+        counts: list[int] = []
+        stage.loops.listing(LoopFilter(outcome="stored"), progress=counts.append)
+        assert counts == [100]
 
 
-def test_the_function_fails_when_something_was_refused(
-    reconcile: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FLOW_DEFINITION_ARNS", "*")
-    found = Reconciliation(problems=["loop-1: AccessDenied"])
-    monkeypatch.setattr(Reconciler, "run", lambda self, flows, **more: found)
+class TestShow:
+    def test_show_reads_lineage_and_executions(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="restarted", next_loop_name="loop-2", state="done")
+        stage.add("loop-2", status="Completed", outcome="stored", previous_loop_name="loop-1")
+        stage.execution("SUCCEEDED")
 
-    with pytest.raises(reconcile.ReconciliationIncomplete, match="loop-1: AccessDenied"):
-        reconcile.handler({}, Context())
+        story = stage.loops.show("loop-1")
+
+        assert [loop.human_loop_name for loop in story.lineage] == ["loop-1", "loop-2"]
+        (change,) = story.changes
+        assert (change.human_loop_status, change.execution.status) == ("Failed", "SUCCEEDED")
+        assert (change.execution.link or "").startswith(f"https://{REGION}.console.aws.amazon.com/states/")
+
+    def test_show_asks_a2i_about_loops_that_have_not_ended(self, stage: Stage) -> None:
+        stage.add(status="InProgress")
+        stage.a2i("Completed")
+        assert "has not received the status change" in stage.loops.show("loop-1").outcome
+
+    def test_show_finds_a_loop_by_its_key(self, stage: Stage) -> None:
+        from lambdas.loops.names import from_key
+
+        stage.add(from_key("Order 17"), status="Completed", outcome="stored")
+        assert stage.loops.show("Order 17").outcome == "The review is stored."
+
+    def test_show_describes_a_loop_that_only_a2i_has(self, stage: Stage) -> None:
+        stage.a2i("InProgress")
+        story = stage.loops.show("loop-1")
+        assert (story.started, story.loop.flow_definition_arn) == ("not through Afterloop", FLOW)
+
+    def test_unknown_loop_is_an_error(self, stage: Stage) -> None:
+        stage.a2i(None)
+        with pytest.raises(LoopError, match=r"no human loop 'nobody' in stage dev.* run `.* loops list "):
+            stage.loops.show("nobody")
+        with pytest.raises(LoopError, match="specify the name"):
+            stage.loops.show("")
+
+    def test_other_errors_of_a2i_pass_through(self, stage: Stage) -> None:
+        stage.a2i(None, "AccessDeniedException")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            stage.loops.show("loop-1")
+
+    def test_other_errors_of_step_functions_pass_through(self, stage: Stage) -> None:
+        stage.session.stubs["stepfunctions"].add_client_error("describe_execution", "ThrottlingException")
+        with pytest.raises(ClientError, match="Throttling"):
+            stage.loops.execution(EXECUTION)
 
 
-def test_the_function_is_one_that_the_stack_takes() -> None:
-    declared = function("reconcile")
+class TestRestart:
+    def test_restart_records_who_restarted_it_and_settles_claims(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="escalated", state="released")
+        stage.add("loop-1-attempt-2", status="InProgress", previous_loop_name="loop-1")
+        stage.restarts("loop-1-attempt-2")
 
-    assert (declared.name, declared.timeout) == ("Reconcile", 900)
-    actions = {action for permission in declared.permissions for action in permission.actions}
-    assert {"states:StartExecution", "sagemaker:ListHumanLoops", "dynamodb:Query"} <= actions
+        started = stage.loops.restart("loop-1", more_attempts=2)
+
+        assert started.human_loop_name == "loop-1-attempt-2"
+        row = stage.row()
+        assert (row.outcome, row.max_attempts, row.claims[CLAIM]["state"]) == ("restarted", 3, "done")
+        assert row.reason == "Restarted by assumed-role/operators/ada."
+
+    def test_restart_never_allows_more_attempts_than_rules_can(self, stage: Stage) -> None:
+        stage.add(status="Stopped", outcome="notified", attempt=MAX_ATTEMPTS)
+        stage.restarts("next")
+        stage.loops.restart("loop-1", more_attempts=5)
+        assert stage.row().max_attempts == MAX_ATTEMPTS
+        assert RestartRules(max_attempts=MAX_ATTEMPTS)
+        with pytest.raises(ValidationError):
+            RestartRules(max_attempts=MAX_ATTEMPTS + 1)
+
+    def test_restart_leaves_the_record_to_a_running_execution(self, stage: Stage) -> None:
+        stage.add(status="Failed", state="working")
+        stage.execution("RUNNING", times=2)
+        with pytest.raises(LoopError, match="a running execution may restart it"):
+            stage.loops.restart("loop-1", flow_definition="other")
+        stage.restarts("loop-1-attempt-2")
+        stage.loops.restart("loop-1")
+        assert stage.row().outcome is None
+
+    def test_restart_reports_a_race_with_another_flow_definition(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="escalated")
+        stage.add("loop-1-attempt-2", status="InProgress")
+        stage.restarts("loop-1-attempt-2")
+        with pytest.raises(LoopError, match="restarted at the same time, as loop-1-attempt-2 with arn:"):
+            stage.loops.restart("loop-1", flow_definition="other")
+        assert stage.row().outcome == "escalated"
+
+    @pytest.mark.parametrize(
+        ("loop", "in_a2i", "message"),
+        [
+            ({"status": "Starting"}, "", r"is still starting; .* loops reconcile"),
+            ({"status": "InProgress"}, "InProgress", r"is in progress; .* loops stop loop-1"),
+            ({"status": "InProgress"}, "Failed", r"ended as Failed, but .* loops reconcile"),
+            ({"status": "Completed", "outcome": "stored"}, "", "needs no restart: The review is stored."),
+            ({"status": "Failed", "flow_definition_arn": None}, "", "specify --flow-definition"),
+        ],
+    )
+    def test_restart_refuses(self, stage: Stage, loop: dict[str, Any], in_a2i: str, message: str) -> None:
+        stage.add(**loop)
+        if in_a2i:
+            stage.a2i(in_a2i)
+        with pytest.raises(LoopError, match=message):
+            stage.loops.restart("loop-1")
+
+    def test_only_the_last_loop_of_a_lineage_can_be_restarted(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="restarted", next_loop_name="b")
+        stage.add("b", status="Failed", outcome="restarted", next_loop_name="c")
+        stage.add("c", status="Failed", outcome="escalated")
+        with pytest.raises(LoopError, match=r"last loop of its lineage is c \(Failed\): .* loops restart c"):
+            stage.loops.restart("loop-1")
+
+    def test_a_loop_outside_the_ledger_cannot_be_restarted(self, stage: Stage) -> None:
+        stage.a2i("Failed")
+        with pytest.raises(
+            LoopError, match=r"is not in the ledger; its status in A2I is Failed: .*reconcile"
+        ):
+            stage.loops.restart("loop-1")
+
+
+class TestStop:
+    def test_stop_asks_a2i(self, stage: Stage) -> None:
+        stage.session.stubs["sagemaker-a2i-runtime"].add_response(
+            "stop_human_loop", {}, {"HumanLoopName": "loop-1"}
+        )
+        assert stage.loops.stop("loop-1") == "loop-1"
+
+    @pytest.mark.parametrize(
+        ("loop", "in_a2i", "message"),
+        [
+            ({"status": "Completed"}, "Completed", "it already ended, as Completed; see "),
+            ({"status": "Starting"}, None, "it is still starting"),
+            (None, None, "A2I has no loop with this name"),
+            ({"status": "InProgress"}, "InProgress", "A2I refused: not now"),
+        ],
+    )
+    def test_stop_explains_refusals(
+        self, stage: Stage, loop: dict[str, Any] | None, in_a2i: str | None, message: str
+    ) -> None:
+        if loop:
+            stage.add(**loop)
+        stub = stage.session.stubs["sagemaker-a2i-runtime"]
+        stub.add_client_error("stop_human_loop", "ValidationException", "not now")
+        stage.a2i(in_a2i)
+        with pytest.raises(LoopError, match=message):
+            stage.loops.stop("loop-1")
+
+    def test_other_errors_pass_through(self, stage: Stage) -> None:
+        stub = stage.session.stubs["sagemaker-a2i-runtime"]
+        stub.add_client_error("stop_human_loop", "ThrottlingException")
+        with pytest.raises(ClientError, match="Throttling"):
+            stage.loops.stop("loop-1")
+
+
+class TestClose:
+    def test_close_keeps_who_when_and_why(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="escalated", state="done")
+        closed = stage.loops.close("loop-1", "a duplicate")
+        assert (closed.loop.outcome, closed.loop.note, closed.answered) == ("closed", "a duplicate", 0)
+        assert closed.loop.closed_by == "assumed-role/operators/ada"
+        with pytest.raises(LoopError, match=r"is already closed, by .*/ada at .*: a duplicate"):
+            stage.loops.close("loop-1", "again")
+
+    def test_close_settles_an_abandoned_claim(self, stage: Stage) -> None:
+        stage.add(status="Failed", state="working")
+        stage.execution("ABORTED")
+        assert stage.loops.close("loop-1", "why").loop.claims[CLAIM]["state"] == "done"
+
+    def test_close_notifies_waiting_workflows_even_the_second_time(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="escalated", waiting=True)
+        stage.session.stubs["lambda"].add_client_error("invoke", "TooManyRequestsException")
+        with pytest.raises(ClientError):
+            stage.loops.close("loop-1", "why")
+        assert stage.row().outcome == "closed"
+        stage.function("AnswerWorkflow", {"delivered": 2})
+        assert stage.loops.close("loop-1", "why").answered == 2
+
+    def test_close_refuses_loops_that_need_no_action(self, stage: Stage) -> None:
+        stage.add(status="Completed", outcome="stored")
+        with pytest.raises(LoopError, match="needs no action: The review is stored"):
+            stage.loops.close("loop-1", "why")
+
+    def test_close_refuses_while_an_execution_runs(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="failed", state="working")
+        stage.execution("RUNNING")
+        with pytest.raises(LoopError, match="an execution is processing it: https://"):
+            stage.loops.close("loop-1", "why")
+
+    def test_close_loses_a_race_with_another_change(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage.add(status="Failed", outcome="escalated")
+        restarts = Ledger.restarts
+
+        def changes_meanwhile(ledger: Ledger, loop: Loop) -> list[Loop]:
+            moment = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+            stage.dynamodb.update_item(
+                TableName="ledger",
+                Key={"humanLoopName": {"S": "loop-1"}},
+                UpdateExpression="SET updatedAt = :moment",
+                ExpressionAttributeValues={":moment": {"S": moment}},
+            )
+            return restarts(ledger, loop)
+
+        monkeypatch.setattr(Ledger, "restarts", changes_meanwhile)
+        with pytest.raises(LoopError, match="changed in the meantime"):
+            stage.loops.close("loop-1", "why")
+        assert stage.row().outcome == "escalated"
+
+
+class TestRedrive:
+    @pytest.mark.parametrize("state", ["released", "working"])
+    def test_redrive_releases_the_claim_and_runs_the_same_event(self, stage: Stage, state: str) -> None:
+        stage.add(status="Failed", state=state)
+        stage.execution("FAILED", times=2 if state == "working" else 1, input=event())
+        stage.runs()
+        redrive = stage.loops.redrive("loop-1")
+        assert (redrive.claim, redrive.execution, redrive.before) == (CLAIM, "arn:second", EXECUTION)
+        assert stage.row().claims[CLAIM]["state"] == "released"
+
+    def test_redrive_gets_a_lost_event_from_a2i_with_the_claims_time(self, stage: Stage) -> None:
+        claim = "2026-03-04T06:06:07.890+01:00 Failed"
+        stage.add(status="Failed", state="released", claim=claim)
+        stage.execution("GONE")
+        stage.a2i("Failed")
+        sent: list[str] = []
+        stage.loops._states.meta.events.register(
+            "provide-client-params.sfn.StartExecution", lambda params, **_: sent.append(params["input"])
+        )
+        stage.runs()
+        assert stage.loops.redrive("loop-1").claim == claim
+        assert json.loads(sent[0])["detail"]["creationTime"] == claim.removesuffix(" Failed")
+
+    @pytest.mark.parametrize("in_a2i", [None, "Completed"])
+    def test_redrive_refuses_if_the_event_is_lost(self, stage: Stage, in_a2i: str | None) -> None:
+        stage.add(status="Failed", state="released")
+        stage.execution("FAILED", input=event("another"))
+        stage.a2i(in_a2i)
+        with pytest.raises(LoopError, match="is no longer available, neither from Step Functions nor"):
+            stage.loops.redrive("loop-1")
+
+    def test_redrive_refuses_without_an_open_claim(self, stage: Stage) -> None:
+        stage.add(status="InProgress")
+        with pytest.raises(LoopError, match=r"no status change was received; .* loops reconcile"):
+            stage.loops.redrive("loop-1")
+        stage.add("loop-2", status="Completed", outcome="stored", state="done")
+        with pytest.raises(LoopError, match="already processed: The review is stored"):
+            stage.loops.redrive("loop-2")
+
+    def test_redrive_refuses_while_an_execution_runs(self, stage: Stage) -> None:
+        stage.add(status="Failed", state="working")
+        stage.execution("PENDING_REDRIVE")
+        with pytest.raises(LoopError, match="an execution is processing it"):
+            stage.loops.redrive("loop-1")
+
+    def test_redrive_loses_a_race_for_the_claim(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        stage.add(status="Failed", state="working")
+        stage.execution("FAILED", times=2, input=event())
+        release = Ledger.release
+
+        def released_before(ledger: Ledger, *held: Any) -> bool:
+            assert release(ledger, *held)
+            return release(ledger, *held)
+
+        monkeypatch.setattr(Ledger, "release", released_before)
+        with pytest.raises(LoopError, match="claimed by another execution in the meantime"):
+            stage.loops.redrive("loop-1")
+
+
+class TestRedriveExecution:
+    @pytest.mark.parametrize("given", [event("loop-9"), event(), json.dumps([1]), json.dumps({"detail": 7})])
+    def test_event_of_a_failed_execution_runs_again(self, stage: Stage, given: str) -> None:
+        stage.add(status="Failed", state="working")
+        stage.execution("FAILED", input=given)
+        stage.runs()
+        assert stage.loops.redrive_execution(EXECUTION).execution == "arn:second"
+        state = stage.row().claims[CLAIM]["state"]
+        assert state == ("released" if given == event() else "working")
+
+    @pytest.mark.parametrize(
+        ("status", "message"),
+        [
+            ("RUNNING", "is RUNNING; only a failed execution can run again"),
+            ("SUCCEEDED", "is SUCCEEDED; only"),
+            ("GONE", "is no longer in Step Functions; only"),
+        ],
+    )
+    def test_only_failed_executions_run_again(self, stage: Stage, status: str, message: str) -> None:
+        stage.execution(status)
+        with pytest.raises(LoopError, match=message):
+            stage.loops.redrive_execution(EXECUTION)
+
+    def test_executions_of_other_machines_are_refused(self, stage: Stage) -> None:
+        with pytest.raises(LoopError, match="is not an execution of stage dev"):
+            stage.loops.redrive_execution("arn:aws:states:us-east-1:1:execution:other:x")
+
+    def test_processed_status_change_does_not_run_again(self, stage: Stage) -> None:
+        stage.add(status="Failed", state="done")
+        stage.execution("FAILED", input=event())
+        with pytest.raises(LoopError, match="is already processed, by "):
+            stage.loops.redrive_execution(EXECUTION)
+
+    def test_status_change_of_a_running_execution_does_not_run_again(self, stage: Stage) -> None:
+        stage.add(status="Failed", state="working")
+        stage.execution("FAILED", input=event())
+        stage.execution("RUNNING")
+        with pytest.raises(LoopError, match="another execution is processing its status change"):
+            stage.loops.redrive_execution(f"{EXECUTION}-earlier")
+
+
+class TestReconcile:
+    def test_reconcile_starts_the_workflow_with_missed_events(self, stage: Stage) -> None:
+        stub = stage.session.stubs["sagemaker-a2i-runtime"]
+        summary = {"HumanLoopName": "loop-1", "HumanLoopStatus": "Completed", "CreationTime": CREATED}
+        stub.add_response("list_human_loops", {"HumanLoopSummaries": [summary | {"FlowDefinitionArn": FLOW}]})
+        stage.a2i("Completed")
+        stage.runs()
+        found = stage.loops.reconcile(flow_definition="triage")
+        assert found.missed == {"loop-1 Completed": "arn:second"}
+
+    def test_reconcile_checks_the_stages_flow_definitions(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack = Stack(
+            "afterloop-dev", "id", "UPDATE_COMPLETE", parameters={"FlowDefinitionArns": f"{FLOW},*"}
+        )
+        monkeypatch.setattr(Account, "stack", lambda self, name: stack)
+        stub = stage.session.stubs["sagemaker-a2i-runtime"]
+        asked = {
+            "FlowDefinitionArn": FLOW, "CreationTimeAfter": CREATED, "MaxResults": ANY, "SortOrder": "Descending",
+        }  # fmt: skip
+        stub.add_response("list_human_loops", {"HumanLoopSummaries": []}, asked)
+        assert stage.loops.reconcile(since=CREATED).found_nothing
+
+
+def test_start_calls_the_stages_function(stage: Stage) -> None:
+    from lambdas.loops.starting import StartRequest
+
+    stage.function("StartLoop", {"humanLoopName": "loop-1", "status": "InProgress"})
+    task = {"type": "custom", "inputContent": {"a": 1}}
+    request = StartRequest.read({"humanLoopName": "loop-1", "flowDefinitionArn": FLOW, "task": task})
+    assert stage.loops.start(request).human_loop_name == "loop-1"
+
+
+def test_local_engines_have_no_console_link(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Account, "is_aws", False)
+    stage.execution("SUCCEEDED")
+    assert stage.loops.execution(EXECUTION).link is None

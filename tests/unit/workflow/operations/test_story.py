@@ -1,0 +1,175 @@
+"""Tests of a loop's story: what happened to it, and what the operator can do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from lambdas.loops.ledger import Loop
+from workflow.operations.story import A2iLoop, Execution, Story, age, loop_story
+
+FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
+CREATED = datetime(2026, 3, 4, 5, 6, 7, 890_999, tzinfo=UTC)
+CLAIM = "2026-03-04T05:06:07.890Z Failed"
+
+
+def row(**more: Any) -> Loop:
+    return Loop(human_loop_name="loop-1", flow_definition_arn=FLOW, **more)
+
+
+def held(state: str, execution: str = "arn:e") -> dict[str, dict[str, Any]]:
+    return {CLAIM: {"state": state, "execution": execution, "at": "2026-03-04T06:00:00.000Z"}}
+
+
+def assert_offers(story: Story, commands: list[str]) -> None:
+    assert len(story.next) == len(commands)
+    for step, command in zip(story.next, commands, strict=True):
+        assert step.command.startswith(f"python deploy.py loops {command} --stage dev")
+
+
+OUTCOMES = [
+    (row(status="Completed", outcome="stored"), "The review is stored.", []),
+    (
+        row(status="Failed", outcome="escalated", reason="No attempts are left.", input_location="s3://b/i"),
+        "Needs action: No attempts are left.",
+        ["restart loop-1", "close loop-1"],
+    ),
+    # A loop without a stored input cannot be restarted, so that is not offered.
+    (row(status="Failed", outcome="escalated", reason="x"), "Needs action: x", ["close loop-1"]),
+    (
+        row(status="Completed", outcome="failed", reason="OutputMissing: x"),
+        "Needs action: the workflow could not finish processing it: OutputMissing: x",
+        ["redrive loop-1", "close loop-1"],
+    ),
+    (
+        row(status="Failed", outcome="restarted", next_loop_name="loop-1-attempt-2", reason="r"),
+        "Restarted as loop-1-attempt-2: r",
+        [],
+    ),
+    (row(status="Stopped", outcome="notified"), "Stopped. A notification was sent.", []),
+    (
+        row(status="Stopped", outcome="notified", review_location="s3://b/r"),
+        "Stopped. A notification was sent. The answers given before the stop are stored.",
+        [],
+    ),
+    (
+        row(status="Stopped", outcome="notified", input_location="s3://b/i"),
+        "Stopped. A notification was sent.",
+        ["restart loop-1"],
+    ),
+    (
+        row(status="Failed", outcome="closed", closed_by="me", closed_at="then", note="why"),
+        "Closed by me at then: why",
+        [],
+    ),
+    (row(status="Starting", updated_at="2026-01-01T00:00:00.000Z"), "Still starting.", ["reconcile"]),
+    (row(status="Starting", updated_at="2999-01-01T00:00:00.000Z"), "Still starting.", []),
+    (row(status="NotNeeded"), "No human review was needed.", []),
+    (row(status="NotNeeded", reason="The confidence is high."), "The confidence is high.", []),
+    (row(status="Refused", reason="no such flow"), "The caller received the error: no such flow", []),
+    (row(status="Refused"), "Not started. The caller received the error.", []),
+    (row(status="Failed", claims=held("working")), "Ended as Failed. The workflow is processing it.", []),
+    (row(status="Deleting"), "The status is Deleting.", []),
+]
+
+
+@pytest.mark.parametrize(
+    ("loop", "outcome", "commands"), OUTCOMES, ids=lambda value: getattr(value, "status", None)
+)
+def test_story_describes_outcome_and_offers_commands(loop: Loop, outcome: str, commands: list[str]) -> None:
+    story = loop_story(loop, stage="dev", executions={"arn:e": Execution("arn:e", "RUNNING")})
+
+    assert outcome in story.outcome
+    assert_offers(story, commands)
+
+
+@pytest.mark.parametrize(
+    ("loop", "status", "outcome", "commands"),
+    [
+        (row(status="InProgress"), "InProgress", "Waiting for workers to review it.", ["stop loop-1"]),
+        (
+            row(status="InProgress"),
+            "Completed",
+            "The workflow has not received the status change yet.",
+            ["reconcile"],
+        ),
+        (row(status="InProgress"), "Stopping", "Stopping in A2I.", ["stop loop-1"]),
+        (row(), "InProgress", "Waiting for workers to review it.", ["stop loop-1"]),
+    ],
+)
+def test_story_includes_what_only_a2i_knows(
+    loop: Loop, status: str, outcome: str, commands: list[str]
+) -> None:
+    story = loop_story(loop, stage="dev", view=A2iLoop(status, CREATED, FLOW))
+
+    assert outcome in story.outcome
+    assert_offers(story, commands)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
+def test_abandoned_claim_needs_action(status: str) -> None:
+    execution = Execution("arn:e", status, cause="It was stopped by hand.")
+    loop = row(status="Failed", claims=held("working"))
+    story = loop_story(loop, stage="dev", executions={"arn:e": execution})
+
+    assert f"ended as {status} without releasing the claim. It was stopped by hand." in story.outcome
+    assert [step.command.split()[3] for step in story.next] == ["redrive", "close"]
+
+
+def test_restarted_loop_refers_to_last_attempt() -> None:
+    after = [Loop(human_loop_name=name) for name in ("b", "c")]
+    story = loop_story(row(status="Failed", outcome="restarted"), stage="dev", after=after)
+
+    assert [loop.human_loop_name for loop in story.lineage] == ["loop-1", "b", "c"]
+    assert [step.command for step in story.next] == ["python deploy.py loops show c --stage dev"]
+
+
+@pytest.mark.parametrize(
+    ("loop", "started"),
+    [
+        (row(), "not through Afterloop"),
+        (row(input_location="s3://b/i", task_type="custom"), "through Afterloop, as a custom task"),
+        (
+            row(input_location="s3://b/i", task_type="custom", max_attempts=3),
+            "through Afterloop, as a custom task: attempt 1 of at most 3",
+        ),
+        (
+            row(input_location="s3://b/i", task_type="custom", attempt=2, previous_loop_name="loop-0"),
+            "through Afterloop, as a custom task, as a restart of loop-0: attempt 2",
+        ),
+    ],
+)
+def test_story_says_how_the_loop_was_started(loop: Loop, started: str) -> None:
+    assert loop_story(loop, stage="dev").started == started
+
+
+@pytest.mark.parametrize(
+    ("review", "figures"),
+    [
+        ({"answers": 1, "fields": 1, "overruled": False}, "1 answer, 1 field: the model was not overruled"),
+        (
+            {"answers": 3, "fields": 6, "changed": 2, "added": 0, "removed": 1, "unresolved": 1}
+            | {"agreement": 0.667, "overruled": True},
+            "3 answers, 6 fields, 2 changed, 1 removed, 1 without a majority, agreement 67%: the model was overruled",
+        ),
+        ({"answers": 0}, "0 answers, 0 fields"),
+    ],
+)  # fmt: skip
+def test_story_has_figures_of_the_review(review: dict[str, Any], figures: str) -> None:
+    loop = row(status="Completed", outcome="stored", review=review)
+    assert loop_story(loop, stage="dev").review == figures
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "60 min"), (7200, "2 h"), (90_000, "25 h"), (200_000, "2 d")],
+)  # fmt: skip
+def test_age_has_one_unit(seconds: int, text: str) -> None:
+    assert age(CREATED, until=CREATED + timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize("moment", [None, "", "soon"])
+def test_age_of_unknown_moment_is_empty(moment: str | None) -> None:
+    assert age(moment) == ""

@@ -60,9 +60,7 @@ class TestClient:
         answer = {"errorType": "KeyError", "errorMessage": "'x'"}
         with (
             self.answered(client, answer, failed=True),
-            pytest.raises(
-                FunctionFailed, match="KeyError: 'x'; see its log: /aws/lambda/afterloop-dev-"
-            ),
+            pytest.raises(FunctionFailed, match="KeyError: 'x'; see its log: /aws/lambda/afterloop-dev-"),
         ):
             client.start_custom(FLOW, {}, key="a")
 

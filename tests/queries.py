@@ -1,4 +1,4 @@
-"""The ready queries, filled in as a person does it: with a flow definition, and with days if not the last 30."""
+"""The saved queries with a flow definition and, if needed, other days, filled in as a person does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ready queries on the embedded engine's Athena (DuckDB), over the Glue table as the stack defines it."""
+"""The saved queries on the local engine's Athena (DuckDB), over the Glue table as the stack defines it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Ask = Callable[[str], list[dict[str, str | None]]]
 
 @pytest.fixture(scope="module")
 def stored() -> list[tuple[str, bytes]]:
-    # More objects than would fit into memory if each had a buffer for the largest possible one.
+    # More objects than fit into memory if the engine allocates a buffer of the maximum size for each.
     return list(generate(300, first=date(2026, 1, 1), days=30, seed=4))
 
 
 @pytest.fixture(scope="module")
 def ask(sandbox: Sandbox, stored: list[tuple[str, bytes]], eventually: Callable[..., Any]) -> Iterator[Ask]:
-    """Stores reviews, makes database and table, and gives a function that runs SQL through Athena's API."""
+    """Stores reviews, creates database and table, and returns a function that runs SQL through Athena's API."""
     s3, glue, athena = (sandbox.client(name) for name in ("s3", "glue", "athena"))
     s3.create_bucket(Bucket=BUCKET)
     for key, line in stored:
@@ -74,12 +74,12 @@ def reviews_of(stored: list[tuple[str, bytes]], flow: str) -> list[ReviewRecord]
 
 @pytest.mark.parametrize("name", QUERIES)
 @pytest.mark.parametrize("flow", ["invoice-forms", "image-moderation", "ticket-routing"])
-def test_every_query_answers(ask: Ask, name: str, flow: str) -> None:
+def test_every_query_returns_rows(ask: Ask, name: str, flow: str) -> None:
     assert ask(query(name, flow, PERIOD))
-    assert ask(query(name, flow)) == []  # of the last thirty days there is nothing
+    assert ask(query(name, flow)) == []  # None of the reviews is from the last 30 days.
 
 
-def test_overruled_by_field_counts_what_is_stored(ask: Ask, stored: list[tuple[str, bytes]]) -> None:
+def test_overruled_by_field_counts_stored_predictions(ask: Ask, stored: list[tuple[str, bytes]]) -> None:
     predictions: Counter[str] = Counter()
     overruled: Counter[str] = Counter()
     for record in reviews_of(stored, "invoice-forms"):
@@ -105,7 +105,7 @@ def test_agreement_by_worker_names_the_workers(ask: Ask, stored: list[tuple[str,
     assert {row["worker_id"] for row in rows} == workers
 
 
-def test_the_catalogue_knows_the_table_as_the_stack_defines_it(sandbox: Sandbox, ask: Ask) -> None:
+def test_table_metadata_is_what_the_stack_defines(sandbox: Sandbox, ask: Ask) -> None:
     table = sandbox.client("athena").get_table_metadata(
         CatalogName="AwsDataCatalog", DatabaseName=DATABASE, TableName=TABLE_NAME
     )["TableMetadata"]

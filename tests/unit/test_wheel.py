@@ -1,4 +1,4 @@
-"""The wheel, for projects that import `HumanReview`, `LoopsClient` or `lambdas.reviews`: it has all of the code."""
+"""The wheel, for projects that import `HumanReview`, `LoopsClient` or `lambdas.reviews`: it has all the code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ for name in ("workflow", "lambdas", "sandbox"):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built of a copy of the project: setuptools writes beside what it builds."""
+    """The wheel, built from a copy of the project, because setuptools writes into the folder that it builds."""
     folder = tmp_path_factory.mktemp("wheel")
     project = folder / "project"
     for package in PACKAGES:
@@ -62,7 +62,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
+def test_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
     tracked = {
         file.relative_to(ROOT).as_posix()
         for package in PACKAGES
@@ -74,11 +74,11 @@ def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
     assert packed == tracked
 
 
-def test_all_of_it_can_be_imported_where_the_project_is_not(wheel: Path, tmp_path: Path) -> None:
+def test_wheel_can_be_imported_without_the_project(wheel: Path, tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
-    # Without -P the current folder would come first, and with PYTHONPATH as it is, perhaps the project.
+    # -P and our own PYTHONPATH keep the current folder and the project off the path.
     run = subprocess.run(
         [sys.executable, "-P", "-c", IMPORT_ALL, *modules_of_lambdas(tmp_path)],
         cwd=tmp_path,

@@ -1,6 +1,6 @@
 """From the Python of the workflow to what is published: definition, functions, permissions, template.
 
-Nothing here calls AWS or reads a stage: the outcome is the same for all of them.
+Nothing here calls AWS or reads a stage: the result is the same for all stages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from workflow.stack.grants import Permission
 from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.permissions.declared import declared_for
 from workflow.stack.queries import QUERIES
-from workflow.stack.references import astray, leads_nowhere
+from workflow.stack.references import broken_references, why_broken
 from workflow.stack.reviews_table import table_input
 from workflow.stack.template import NAMES_IN_STEPS, build_template, without_special_names
 from workflow.steps import places
@@ -37,18 +37,18 @@ from workflow.steps import places
 __all__ = ["Assembly", "assemble"]
 
 ALWAYS = ("reconcile", "start_loop")
-"""Functions that no step names: one runs by the clock, the other is called from outside the workflow."""
+"""Functions that no step names: a schedule runs the first, code outside the workflow calls the second."""
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """All that is published of one state of the code.
+    """Everything that is published.
 
     Attributes:
-        definition: The state machine in Amazon States Language; functions and other resources of the stack
-            are named by placeholders `${…}` that the template fills in.
-        functions: The functions that the definition names, and those that are called from outside.
-        places: State name → file:line in which it was made.
+        definition: The state machine in Amazon States Language. Functions and other resources of the stack
+            are placeholders `${…}` that the template fills in.
+        functions: The functions that the definition names, and those of `ALWAYS`.
+        places: State name → file:line where it was made.
         template: The CloudFormation template.
     """
 
@@ -59,16 +59,16 @@ class Assembly:
 
 
 def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
-    """Build everything from the workflow's code.
+    """Builds everything from the workflow's code.
 
     Args:
         post_review: The file with the user's post-review steps.
-        root: The folder that holds `lambdas/`.
+        root: The folder that has `lambdas/`.
 
     Raises:
-        WorkflowError: The steps do not make a machine that can run: one line for each thing that is wrong, with
-            the state and the line of the file that made it. Or a step names a function that is not there.
-        PermissionUnknown: A step does not say which resource it needs.
+        WorkflowError: The steps do not make a valid state machine, or a function is missing or invalid. The
+            message has one line for each problem, with the state and the line of the file that made it.
+        PermissionUnknown: The permissions of a step can neither be derived nor are they declared.
     """
     machine = build_machine(post_review)
     made_at = places(machine)
@@ -82,18 +82,21 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     statements = statements_for(definition, declared, places=made_at)
     template = build_template(definition, functions, statements, reviews_table=table_input(), queries=QUERIES)
     made = template.to_dict()
-    told = [
-        *_astray_in_functions(functions, made),
-        *_astray_in_steps(definition, statements, declared, functions, made, made_at, post_review),
+    broken = [
+        *_broken_in_functions(functions, made),
+        *_broken_in_declared(
+            declared, made, [*NAMES_IN_STEPS, *(f"{name}Arn" for name in known)], post_review
+        ),
+        *_broken_in_steps(definition, statements, declared, known, made_at),
     ]
-    # The whole template after these, which say where a name stands.
-    if lines := told or list(astray(made)):
+    # These name a file, so the check of the whole template comes after them.
+    if lines := broken or list(broken_references(made)):
         raise WorkflowError("\n".join(lines))
     return Assembly(definition=definition, functions=functions, places=made_at, template=template)
 
 
 def _own(places: Mapping[str, str], post_review: Path) -> set[str]:
-    """States that the workflow makes itself, not the user's file: its tests check their calls."""
+    """The workflow's own states, not those of the user's file. Our tests check the arguments of their calls."""
     files = {place: Path(place.rpartition(":")[0]).resolve() for place in places.values()}
     ours = ROOT / "workflow"
     return {
@@ -103,77 +106,81 @@ def _own(places: Mapping[str, str], post_review: Path) -> set[str]:
     }
 
 
+def _state(name: str, places: Mapping[str, str]) -> str:
+    return f"state {name!r}" + (f" ({places[name]})" if name in places else "")
+
+
 def _functions(names: Mapping[str, str], places: Mapping[str, str], root: Path) -> tuple[Function, ...]:
-    """The functions that steps name, and those that none names; what is wrong is told of all of them."""
+    """The functions that steps name, and those of `ALWAYS`. All problems are in one error."""
     found, wrong = [], []
     for name in sorted({*names, *ALWAYS}):
         try:
-            found.append(_function(name, names.get(name), places, root))
+            found.append(function(name, root))
         except WorkflowError as error:
-            wrong.append(str(error))
+            wrong.append(f"{_state(names[name], places)}: {error}" if name in names else str(error))
     if wrong:
         raise WorkflowError("\n".join(wrong))
     return tuple(found)
 
 
-def _function(name: str, state: str | None, places: Mapping[str, str], root: Path) -> Function:
-    try:
-        return function(name, root)
-    except WorkflowError as error:
-        if state is None:
-            raise
-        place = f" ({places[state]})" if state in places else ""
-        raise WorkflowError(f"state {state!r}{place}: {error}") from None
-
-
-def _astray_in_functions(functions: Iterable[Function], template: Mapping[str, Any]) -> Iterator[str]:
-    """What functions declare that they may do, on names that the template does not have."""
+def _broken_in_functions(functions: Iterable[Function], template: Mapping[str, Any]) -> Iterator[str]:
+    """Permissions of functions on resources that the template does not have."""
     for one in functions:
         for permission in one.permissions:
             for resource in permission.resources:
-                if why := leads_nowhere(without_special_names(resource), template):
+                if why := why_broken(without_special_names(resource), template):
                     yield f"{one.place}: permissions: {resource!r}: {why}"
 
 
-def _astray_in_steps(
+def _broken_in_declared(
+    declared: Mapping[str, Sequence[Permission]],
+    template: Mapping[str, Any],
+    known: Sequence[str],
+    post_review: Path,
+) -> Iterator[str]:
+    """Declared permissions of steps on resources that the template does not have."""
+    for step, permissions in declared.items():
+        for permission in permissions:
+            for resource in permission.resources:
+                if why := why_broken(without_special_names(resource, is_step=True), template, known):
+                    yield f"{shown_path(post_review)}: permissions of {step!r}: {resource!r}: {why}"
+
+
+def _broken_in_steps(
     definition: Mapping[str, Any],
     statements: Iterable[Statement],
     declared: Mapping[str, Sequence[Permission]],
-    functions: Iterable[Function],
-    template: Mapping[str, Any],
+    functions: Iterable[str],
     places: Mapping[str, str],
-    post_review: Path,
 ) -> Iterator[str]:
-    """The same of steps: what they declare, and what they name."""
-    known = [*NAMES_IN_STEPS, *(f"{one.name}Arn" for one in functions)]
+    """Names in `${…}` in the steps themselves that do not exist."""
+    known = [*NAMES_IN_STEPS, *(f"{name}Arn" for name in functions)]
+    written = {
+        resource for permissions in declared.values() for one in permissions for resource in one.resources
+    }
     by_name = dict(states(definition))
-    written = set()
-    for step, permissions in declared.items():
-        for resource in [resource for permission in permissions for resource in permission.resources]:
-            written.add(resource)
-            if why := leads_nowhere(without_special_names(resource, is_step=True), template, known):
-                yield f"{shown_path(post_review)}: permissions of {step!r}: {resource!r}: {why}"
     for statement in statements:
-        for resource in statement.resources:
-            for name in re.findall(r"\$\{(\w+)(?:\.\w+)?\}", "" if resource in written else resource):
-                if name not in known:
-                    close = get_close_matches(name, known, 1)
-                    hint = (
-                        f"did you mean {close[0]!r}?" if close else f"it may name {', '.join(NAMES_IN_STEPS)}"
-                    )
-                    saying = (step for step in statement.steps if f"${{{name}" in json.dumps(by_name[step]))
-                    step = next(saying, statement.steps[0])
-                    place = f"{places[step]}: " if step in places else ""
-                    yield f"{place}state {step!r}: ${{{name}}} is no name that a step knows; {hint}"
+        for resource in [one for one in statement.resources if one not in written]:
+            for name in re.findall(r"\$\{(\w+)(?:\.\w+)?\}", resource):
+                if name in known:
+                    continue
+                close = get_close_matches(name, known, 1)
+                hint = (
+                    f"did you mean {close[0]!r}?" if close else f"the names are {', '.join(NAMES_IN_STEPS)}"
+                )
+                # Steps with the same permissions share a statement: look for the one with the name.
+                having = (step for step in statement.steps if f"${{{name}" in json.dumps(by_name[step]))
+                step = next(having, statement.steps[0])
+                yield f"{_state(step, places)}: ${{{name}}} is not a name that a step can use; {hint}"
 
 
 def _with_functions(
     definition: Mapping[str, Any], places: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The definition with a placeholder for each function of `lambdas/`; the names of these, each with a state.
+    """The definition with a placeholder for each function of `lambdas/`, and the functions' names, each with a state.
 
-    A step names such a function by its file or folder (`"FunctionName": "collect_review"`). What has a colon is the
-    ARN of a function from elsewhere, and stays.
+    A step names such a function by its file or folder (`"FunctionName": "collect_review"`). A name with a colon is the
+    ARN of another function and stays.
     """
     filled = copy.deepcopy(dict(definition))
     names: dict[str, str] = {}
@@ -189,15 +196,13 @@ def _with_functions(
             if ":" in name or name.startswith(("$", "{%")):
                 continue
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                place = f" ({places[state_name]})" if state_name in places else ""
                 raise WorkflowError(
-                    f"state {state_name!r}{place}: {name!r} is neither a function of lambdas/ "
+                    f"{_state(state_name, places)}: {name!r} is neither a function of lambdas/ "
                     "(lower-case letters, digits, underscores) nor an ARN"
                 )
             if any(key.startswith("Qualifier") for key in named):
-                place = f" ({places[state_name]})" if state_name in places else ""
                 raise WorkflowError(
-                    f"state {state_name!r}{place}: leave out Qualifier: an execution runs {name} in the version "
+                    f"{_state(state_name, places)}: remove Qualifier: an execution runs the version of {name} "
                     "that was published with the workflow"
                 )
             names.setdefault(name, state_name)

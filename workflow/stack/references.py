@@ -1,7 +1,6 @@
-"""References of a template that lead nowhere: CloudFormation refuses them, late, and names no file.
+"""Broken references in a template: CloudFormation refuses them, but late, and cannot name a file.
 
-A reference is a `Ref`, a `Fn::GetAtt`, or a `${…}` of a `Fn::Sub`. What a person wrote is told where it stands; the
-look over the whole template finds what got into it in any other way.
+A reference is a `Ref`, a `Fn::GetAtt`, or a `${…}` in a `Fn::Sub`.
 
 Source: the return values of each resource type (CloudFormation template reference); Fn::Sub; pseudo parameters.
 """
@@ -13,21 +12,12 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["astray", "leads_nowhere"]
+__all__ = ["broken_references", "why_broken"]
 
-PSEUDO = frozenset(
-    f"AWS::{name}"
-    for name in (
-        "AccountId",
-        "NoValue",
-        "NotificationARNs",
-        "Partition",
-        "Region",
-        "StackId",
-        "StackName",
-        "URLSuffix",
-    )
-)
+PSEUDO_PARAMETERS = [
+    *("AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition"),
+    *("AWS::Region", "AWS::StackId", "AWS::StackName", "AWS::URLSuffix"),
+]
 
 ATTRIBUTES: Mapping[str, Collection[str]] = {
     "AWS::CloudWatch::Alarm": ["Arn"],
@@ -42,19 +32,19 @@ ATTRIBUTES: Mapping[str, Collection[str]] = {
     "AWS::SQS::Queue": ["Arn", "QueueName", "QueueUrl"],
     "AWS::StepFunctions::StateMachine": ["Arn", "Name", "StateMachineRevisionId"],
 }
-"""What Fn::GetAtt knows of the types that the template has; of a type that is not here, anything is taken."""
+"""The attributes of the types in the template. A type that is not here can have any attribute."""
 
-_ARN_BY_NAME = ("AWS::SNS::Topic", "AWS::Lambda::Version", "AWS::StepFunctions::StateMachine")
-"""Types whose Ref is an ARN already."""
+_REF_IS_ARN = ("AWS::SNS::Topic", "AWS::Lambda::Version", "AWS::StepFunctions::StateMachine")
+"""Types whose Ref is an ARN."""
 
 
-def leads_nowhere(text: str, template: Mapping[str, Any], more: Collection[str] = ()) -> str | None:
-    """Why a text cannot be filled in by Fn::Sub; None if it can.
+def why_broken(text: str, template: Mapping[str, Any], more: Collection[str] = ()) -> str | None:
+    """Returns why Fn::Sub cannot fill in a text; None if it can.
 
     Args:
-        text: with `${Name}`, `${Name.Attribute}`, `${AWS::Region}`, or `${!as it is}`.
-        template: the template, as plain JSON.
-        more: names that have a value beside the template's.
+        text: A text with `${Name}`, `${Name.Attribute}`, `${AWS::Region}`, or `${!literal}`.
+        template: The template, as plain JSON.
+        more: Names that have a value in addition to the template's.
     """
     if re.search(r"\$\{[^}]*(\$\{|$)", text):
         return "a `${` in it has no `}`"
@@ -64,58 +54,50 @@ def leads_nowhere(text: str, template: Mapping[str, Any], more: Collection[str] 
     return None
 
 
-def astray(template: Mapping[str, Any]) -> Iterator[str]:
-    """Each reference of a template that leads nowhere: where it stands, and why."""
+def broken_references(template: Mapping[str, Any]) -> Iterator[str]:
+    """Yields where each broken reference of a template is, and why it is broken."""
     for section in ("Conditions", "Resources", "Outputs"):
         for name, part in template.get(section, {}).items():
-            for why in dict.fromkeys(_astray(part, template)):
+            for why in dict.fromkeys(_broken(part, template)):
                 yield f"the template's {name}: {why}"
 
 
-def _astray(node: Any, template: Mapping[str, Any]) -> Iterator[str]:
+def _broken(node: Any, template: Mapping[str, Any]) -> Iterator[str]:
     match node:
-        case {"Ref": str(name)} if len(node) == 1:
-            if why := _why(name, template):
-                yield why
+        case {"Ref": str(name)}:
+            why = _why(name, template)
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            if why := _why(f"{name}.{attribute}", template):
-                yield why
-        case {"Fn::GetAtt": str(name)}:
-            if why := _why(name, template):
-                yield why
+            why = _why(f"{name}.{attribute}", template)
         case {"Fn::Sub": str(text)}:
-            if why := leads_nowhere(text, template):
-                yield why
+            why = why_broken(text, template)
         case {"Fn::Sub": [str(text), dict(values)]}:
-            if why := leads_nowhere(text, template, values):
-                yield why
-            yield from _astray(values, template)
-        case dict():
-            for value in node.values():
-                yield from _astray(value, template)
-        case list():
-            for value in node:
-                yield from _astray(value, template)
+            why = why_broken(text, template, values)
+        case _:
+            why = None
+    if why:
+        yield why
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _broken(inner, template)
 
 
 def _why(name: str, template: Mapping[str, Any], *, in_text: bool = False) -> str | None:
     resources, parameters = template.get("Resources", {}), template.get("Parameters", {})
     base, _, attribute = name.partition(".")
-    if name in PSEUDO:
+    if name in PSEUDO_PARAMETERS:
         return None
     if name in parameters:
         kind = str(parameters[name].get("Type", "String"))
         if in_text and kind.startswith(("CommaDelimitedList", "List<")):
-            return f"{name} is a list, which cannot stand in a text"
+            return f"{name} is a list and cannot be part of a text"
         return None
     if base not in resources:
-        close = get_close_matches(base, [*resources, *parameters, *PSEUDO], 1)
+        close = get_close_matches(base, [*resources, *parameters, *PSEUDO_PARAMETERS], 1)
         return f"the template has no {base!r}{f'; did you mean {close[0]!r}?' if close else ''}"
     kind = resources[base]["Type"]
     known = ATTRIBUTES.get(kind)
     if not attribute or known is None or attribute in known:
         return None
-    if attribute == "Arn" and kind in _ARN_BY_NAME:
+    if attribute == "Arn" and kind in _REF_IS_ARN:
         return f"{base!r} has no attribute 'Arn': ${{{base}}} is its ARN"
     close = get_close_matches(attribute, known, 1, 0.5)
     hint = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""`definitions/`: what the Python renders to, committed, so that a pull request shows what production will get.
+"""The files in `definitions/`, rendered from Python and committed: a pull request shows what production gets.
 
 state_machine.asl.json   the definition in Amazon States Language, placeholders unfilled
 template.json            the CloudFormation template, the same for every stage
@@ -22,7 +22,7 @@ DEFINITIONS = ROOT / "definitions"
 
 
 def render_files(assembly: Assembly) -> dict[str, str]:
-    """The files of `definitions/`: name → content. The same Python gives the same bytes."""
+    """Returns the files of `definitions/`: name → content. The same code gives the same bytes."""
     return {
         "state_machine.asl.json": _json(assembly.definition),
         "state_machine.mmd": mermaid(assembly.definition),
@@ -32,11 +32,7 @@ def render_files(assembly: Assembly) -> dict[str, str]:
 
 
 def write_files(files: Mapping[str, str], folder: Path = DEFINITIONS) -> list[str]:
-    """Write what differs.
-
-    Returns:
-        The names of the files that were written.
-    """
+    """Writes the files that differ, and returns their names."""
     folder.mkdir(exist_ok=True)
     written = differing(files, folder)
     for name in written:
@@ -45,7 +41,7 @@ def write_files(files: Mapping[str, str], folder: Path = DEFINITIONS) -> list[st
 
 
 def differing(files: Mapping[str, str], folder: Path = DEFINITIONS) -> list[str]:
-    """The names of the files that are missing in the folder or say something else."""
+    """Returns the names of the files that are missing in the folder or have another content."""
     return [
         name
         for name, content in files.items()

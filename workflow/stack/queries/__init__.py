@@ -1,16 +1,16 @@
-"""Ready queries on stored reviews, for Athena: one SQL file each, saved in the stage's workgroup.
+"""Saved queries on stored reviews, for Athena: one SQL file each, in the stage's workgroup.
 
-Each text runs unchanged on Athena (engine version 3, which is Trino) and on DuckDB, on which the embedded
-engine's Athena runs. What keeps it so:
+Each query runs unchanged on Athena (engine version 3, which is Trino) and on DuckDB, which is behind Athena in the
+local engine. This is why they are written as they are:
 
-- Fields are unnested without naming columns: `UNNEST(fields) AS field`, then `field.name`. Trino makes a column
-  of every member of the struct and keeps its name; DuckDB makes one column, the struct, and takes its member.
-- An array of texts is unnested with its column named: `UNNEST(activation_conditions) AS activated (name)`.
-- Percentiles are counted out with row_number: the two engines' functions for them differ.
-- Percentages are doubles (`100e0`): Trino would divide decimals in decimals.
+- Fields are unnested without column names: `UNNEST(fields) AS field`, then `field.name`. Trino makes a column
+  of every member of the struct and keeps its name; DuckDB makes one column, the struct, and reads its member.
+- An array of strings is unnested with a column name: `UNNEST(activation_conditions) AS activated (name)`.
+- Percentiles are computed with row_number, because the two engines have different functions for them.
+- Percentages are doubles (`100e0`), because Trino divides decimals as decimals, with few digits.
 
-A text has a placeholder for the flow definition and asks for the last 30 days; whoever asks fills in both.
-The table is partitioned by both, so nothing else is read; without a flow definition, Athena refuses to answer.
+A query has a placeholder for the flow definition and covers the last 30 days. The table is partitioned by both, so
+nothing else is read. Without a flow definition, Athena refuses the query.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 __all__ = ["FLOW_DEFINITION", "LAST_DAYS", "QUERIES"]
 
 FLOW_DEFINITION = "YOUR-FLOW-DEFINITION"
-"""Stands in the texts where the name of a flow definition belongs."""
+"""The placeholder for the name of a flow definition in the queries."""
 
 LAST_DAYS = """"date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)"""
-"""Stands in the texts where days are chosen."""
+"""The condition in the queries that selects the days."""
 
 QUERIES: dict[str, str] = {
     file.stem: file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("*.sql"))

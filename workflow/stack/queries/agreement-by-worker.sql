@@ -1,14 +1,14 @@
--- How often each worker's answer is the one that most workers gave, over fields with two or more answers and a
--- majority. Boxes, points and outlines agree if their labels do: no two are drawn alike. Lowest agreement first:
--- ask whether the instructions are clear before asking who is careless.
--- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+-- How often each worker agrees with the majority, over fields that have two or more answers and a majority.
+-- Boxes, points and polygons agree if their labels do, because no two are drawn alike. Lowest agreement first:
+-- check whether the instructions are clear before you ask who is careless.
+-- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 WITH votes AS (
     SELECT
-        answers[said.worker_index + 1].worker_id AS worker_id,
+        answers[vote.worker_index + 1].worker_id AS worker_id,
         CASE
             WHEN field.kind IN ('box', 'keypoint', 'polygon')
-                THEN regexp_extract(said."value", '"label":"([^"\\]|\\.)*"')
-            ELSE said."value"
+                THEN regexp_extract(vote."value", '"label":"([^"\\]|\\.)*"')
+            ELSE vote."value"
         END AS worker_vote,
         CASE
             WHEN field.kind IN ('box', 'keypoint', 'polygon')
@@ -17,7 +17,7 @@ WITH votes AS (
         END AS majority_vote
     FROM reviews
     CROSS JOIN UNNEST(fields) AS field
-    CROSS JOIN UNNEST(field.per_worker) AS said
+    CROSS JOIN UNNEST(field.per_worker) AS vote
     WHERE
         flow_definition = 'YOUR-FLOW-DEFINITION'
         AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)

@@ -1,6 +1,6 @@
--- What each activation condition catches: of the reviews that it sent to people, alone or with others, those in
--- which they had anything to correct. The conditions that catch nothing come first.
--- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+-- How useful each activation condition is: of the reviews that it sent to people, alone or with other conditions,
+-- those in which people corrected something. Conditions that catch nothing come first.
+-- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 SELECT
     activated.condition_name,
     count(DISTINCT human_loop_name) AS reviews_compared,

@@ -1,5 +1,5 @@
--- How often people overrule the model, by how sure it was: ten bands of confidence, from 0 to 1.
--- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+-- How often people overrule the model, by its confidence: ten bands from 0 to 1.
+-- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 SELECT
     least(floor(10 * field.confidence), 9) / 10 AS confidence_from,
     round(100 * avg(field.confidence), 1) AS mean_confidence_percent,

@@ -1,6 +1,6 @@
--- How often people overrule the model, field by field: of the predictions on which they came to a result, those
--- that they changed or removed. Most overruled first.
--- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+-- How often people overrule the model, field by field: of the predictions with a result, those that people
+-- changed or removed. Most overruled first.
+-- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 SELECT
     field.name AS field_name,
     count(*) FILTER (

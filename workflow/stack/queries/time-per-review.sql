@@ -1,6 +1,6 @@
--- How long a review takes, month by month, in seconds: all workers' time on it together. Half of the reviews take
--- no longer than the median, nine of ten no longer than p90.
--- Write the name of your flow definition in place of YOUR-FLOW-DEFINITION.
+-- How long a review takes in seconds, month by month, as the sum of all workers' time. Half of the reviews take
+-- no longer than the median, and nine of ten no longer than p90.
+-- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 WITH timed AS (
     SELECT
         substr("date", 1, 7) AS creation_month,

@@ -1,15 +1,14 @@
 """The CloudFormation template: everything that a stage has, from the definition and the functions it names.
 
-The template is the same for every stage and for the sandbox, byte for byte: what a stage sets comes in
-as parameters (`workflow.stack.stages.Stage.parameters`). Permissions are not written here but
-derived: the state machine's from its steps (`workflow/stack/permissions/`), a function's from what
-it declares beside its code (`FUNCTION` in its module).
+The template is byte for byte the same for every stage and for the sandbox. A stage's settings are its parameters
+(`workflow.stack.stages.Stage.parameters`). The permissions of the state machine are derived from its steps
+(`workflow/stack/permissions/`), and those of a function come from its declaration (`FUNCTION` in its module).
 
-In a declared resource `${Name}` and `${Name.Attribute}` may stand for resources and parameters of this
-template, and four names for what depends on the stage: `${OutputBuckets}`, `${DocumentBuckets}` (an ARN for each
-bucket), `${FlowDefinitions}` and `${HumanLoops}` (the account's).
+In a declared resource, `${Name}` and `${Name.Attribute}` refer to resources and parameters of this
+template. Four names depend on the stage or the account: `${OutputBuckets}` and `${DocumentBuckets}` (an ARN for each
+bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
 
-    parameters.py     what a stage sets
+    parameters.py     a stage's settings
     storage.py        the ledger and the bucket of reviews
     topics.py         messages to people
     functions.py      functions, their roles and versions
@@ -17,8 +16,8 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (the account's).
     events.py         the rule, its queue, and the hourly reconciliation
     alarms.py         the alarms
     analysis.py       Athena over stored reviews
-    outputs.py        what a published stage offers
-    names.py          what `${…}` in a step stands for
+    outputs.py        the names of a published stage's resources
+    names.py          what `${…}` in a step refers to
     policies.py       statements of IAM policies
     tags.py           what all resources have in common
 """
@@ -57,20 +56,24 @@ def build_template(
     reviews_table: Mapping[str, Any],
     queries: Mapping[str, str],
 ) -> Template:
-    """The template.
+    """Returns the template.
 
     Args:
         definition: The state machine in Amazon States Language, functions named by `${<Name>Arn}`.
         functions: The functions of the stack.
-        statements: What the state machine's role may do, as derived from its steps.
+        statements: The statements of the state machine's role, as derived from its steps.
         reviews_table: The Glue table of stored reviews (`TableInput`, without its location).
-        queries: Ready queries for Athena: name → SQL.
+        queries: Saved queries for Athena: name → SQL.
+
+    Raises:
+        WorkflowError: There are too many functions for the parameters of a template, or too many permissions
+            for a role.
     """
     steps = [function for function in functions if placeholder(function) in json.dumps(definition)]
     if len(functions) + len(steps) > MAX_FUNCTION_PARAMETERS:
         raise WorkflowError(
-            f"the steps run {len(steps)} functions, and a stack has place for about {MAX_FUNCTION_PARAMETERS // 2}: "
-            "let steps share functions, or move some into a state machine of their own that a step starts"
+            f"the steps run {len(steps)} functions, and the limit is about {MAX_FUNCTION_PARAMETERS // 2}: "
+            "share functions between steps, or move some steps to another state machine"
         )
     template = Template()
     template.set_description("Afterloop: one Step Functions execution for every human loop that ends")
@@ -93,4 +96,4 @@ def build_template(
 
 
 MAX_FUNCTION_PARAMETERS = 180
-"""Of the 200 parameters that a template may have, what the stage's settings leave."""
+"""A template can have 200 parameters. The rest are for the stage's settings."""

@@ -1,4 +1,4 @@
-"""The alarms: each sends a message to the escalation topic."""
+"""The alarms, which send messages to the escalation topic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["add_alarms"]
 
 
 def add_alarms(template: Template) -> None:
-    """Adds an alarm for what nobody would notice otherwise: red executions, missed and undelivered events."""
+    """Adds alarms for what nobody would notice otherwise: failed executions, missed and undelivered events."""
 
     def alarm(
         title: str, description: str, namespace: str, metric: str, dimension: str, value: Any, **more: Any
@@ -38,7 +38,7 @@ def add_alarms(template: Template) -> None:
     for outcome in ("Failed", "Aborted", "TimedOut"):
         alarm(
             f"Executions{outcome}",
-            f"An execution of the workflow ended as {outcome}:"
+            f"An execution of the workflow ended as {outcome}. To see its human loop:"
             " python deploy.py loops list --outcome failed --stage ${Stage}",
             "AWS/States",
             f"Executions{outcome}",
@@ -48,7 +48,7 @@ def add_alarms(template: Template) -> None:
         )
     alarm(
         "ReconcileErrors",
-        "Missed status changes could not be looked for: see the logs of the function Reconcile",
+        "The search for missed status changes failed: see the logs of the function Reconcile",
         "AWS/Lambda",
         "Errors",
         "FunctionName",
@@ -57,7 +57,7 @@ def add_alarms(template: Template) -> None:
     )
     alarm(
         "EventsUndelivered",
-        "Status changes reached the rule and not the workflow: they lie in the queue UndeliveredEvents",
+        "Status changes reached the rule but not the workflow: they are in the queue UndeliveredEvents",
         "AWS/SQS",
         "ApproximateNumberOfMessagesVisible",
         "QueueName",

@@ -1,4 +1,4 @@
-"""Athena over stored reviews: a database, a table, a workgroup, and the ready queries."""
+"""Athena over stored reviews: a database, a table, a workgroup, and saved queries."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["add_analysis"]
 
 
 def add_analysis(template: Template, reviews_table: Mapping[str, Any], queries: Mapping[str, str]) -> None:
-    """What Athena needs to answer at once: a database, a table with partition projection, a workgroup, queries."""
+    """Adds what Athena needs to answer at once: a database, a table with projected partitions, and a workgroup."""
     database = template.add_resource(
         glue.Database(
             "ReviewDatabase",
             CatalogId=Ref("AWS::AccountId"),
             DatabaseInput=glue.DatabaseInput(
-                # Athena takes a name with a hyphen in quotes only.
+                # In a query, a name with a hyphen would need quotes.
                 Name=Sub("afterloop_${Name}", Name=Join("_", Split("-", Ref("Stage")))),
-                Description=Sub("Afterloop's stored reviews of stage ${Stage}"),
+                Description=Sub("Reviews stored by Afterloop, stage ${Stage}"),
             ),
         )
     )
@@ -63,6 +63,6 @@ def add_analysis(template: Template, reviews_table: Mapping[str, Any], queries: 
 
 
 def _located(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The reviews table with what only the stack knows: where its objects are."""
+    """The table with the location of its objects, which only the stack knows."""
     location = Sub("s3://${ReviewBucket}/reviews/")
     return {**table, "StorageDescriptor": {**table["StorageDescriptor"], "Location": location}}

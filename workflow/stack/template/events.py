@@ -1,4 +1,4 @@
-"""What starts the workflow: the rule with its queue of undelivered events, and the hourly reconciliation."""
+"""What starts the workflow: the rule with its queue for undelivered events, and the hourly reconciliation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["add_rule", "add_schedule"]
 
 
 def add_rule(template: Template) -> None:
-    """Adds the rule that starts an execution for each status change, and the queue for what it cannot deliver."""
+    """Adds the rule that starts an execution for each status change, and the queue for undelivered events."""
     rule_arn = Sub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/afterloop-${Stage}")
     queue = template.add_resource(
         sqs.Queue(
@@ -43,7 +43,7 @@ def add_rule(template: Template) -> None:
     role = template.add_resource(
         iam.Role(
             "RuleRole",
-            Description="Lets the rule start executions",
+            Description="Allows the rule to start executions of the workflow",
             AssumeRolePolicyDocument=policy(
                 trust("events.amazonaws.com", {**THIS_ACCOUNT, "ArnEquals": {"aws:SourceArn": rule_arn}})
             ),
@@ -62,7 +62,7 @@ def add_rule(template: Template) -> None:
         events.Rule(
             "Rule",
             Name=Sub("afterloop-${Stage}"),
-            Description="Status changes of human loops",
+            Description="Starts the workflow for each status change of a human loop",
             State="ENABLED",
             EventPattern={
                 "source": [SOURCE],
@@ -87,11 +87,11 @@ def add_rule(template: Template) -> None:
 
 
 def add_schedule(template: Template) -> None:
-    """Looks once an hour for status changes that were missed: EventBridge promises its best, not delivery."""
+    """Adds the hourly search for missed status changes: EventBridge's delivery of them is best effort."""
     rule = template.add_resource(
         events.Rule(
             "ReconcileRule",
-            Description="Catches up on missed status changes",
+            Description="Starts the hourly search for missed status changes",
             ScheduleExpression="rate(1 hour)",
             State="ENABLED",
             Targets=[events.Target(Id="reconcile", Arn=GetAtt("Reconcile", "Arn"))],

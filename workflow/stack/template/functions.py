@@ -8,30 +8,28 @@ from workflow.stack import ALIAS, ARCHITECTURE, PYTHON
 from workflow.stack.functions import Function
 from workflow.stack.template.names import version_of
 from workflow.stack.template.policies import allow, declared, policy, trust
-from workflow.stack.template.tags import kept_logs, tags
+from workflow.stack.template.tags import log_group, tags
 
 __all__ = ["add_function", "add_version"]
 
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
 
-_OF_SOME_FUNCTIONS = {
+_EXTRA_VARIABLES = {
     "Reconcile": {**_FLOW_DEFINITIONS, "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS)},
     "RestartLoop": _FLOW_DEFINITIONS,
     "StartLoop": _FLOW_DEFINITIONS,
 }
-"""Variables that these functions alone get: all of a function's together may have 4 KB."""
+"""Variables that only these functions get: the limit for all variables of a function is 4 KB."""
 
 
 def add_function(template: Template, function: Function, *, has_versions: bool) -> None:
     """Adds a function with its role and log group."""
     name = function.name
-    log_group = template.add_resource(
-        kept_logs(f"{name}Logs", Sub(f"/aws/lambda/afterloop-${{Stage}}-{name}"))
-    )
+    logs = template.add_resource(log_group(f"{name}Logs", Sub(f"/aws/lambda/afterloop-${{Stage}}-{name}")))
     role = template.add_resource(
         iam.Role(
             f"{name}Role",
-            Description=f"What {name} may do",
+            Description=f"Permissions of the function {name}",
             AssumeRolePolicyDocument=policy(trust("lambda.amazonaws.com")),
             Policies=[
                 iam.Policy(
@@ -55,7 +53,7 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
     template.add_resource(
         awslambda.Function(
             name,
-            DependsOn=[log_group.title],
+            DependsOn=[logs.title],
             FunctionName=Sub(f"afterloop-${{Stage}}-{name}"),
             Description=function.description,
             Runtime=f"python{PYTHON}",
@@ -75,8 +73,8 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
                     "RESTART_SETTINGS": Ref("RestartSettings"),
                     "POWERTOOLS_SERVICE_NAME": "afterloop",
                     "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
-                    **_OF_SOME_FUNCTIONS.get(name, {}),
-                    # A version is made only of a function that is not as in the version before.
+                    **_EXTRA_VARIABLES.get(name, {}),
+                    # Lambda publishes a version only if code or settings differ from the previous version.
                     **({"REVISION": Ref(function.revision_parameter)} if has_versions else {}),
                 }
             ),
@@ -86,10 +84,10 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
 
 
 def add_version(template: Template, function: Function) -> None:
-    """What executions run: a version keeps code and settings, so that an execution ends on those it began with.
+    """Adds the version that executions run, so that an execution ends with the code and settings it began with.
 
-    A changed description makes CloudFormation publish another version; the earlier ones stay, for executions
-    that run and for a rollback (workflow/publish/live.py bounds their number). They go with the function.
+    A changed description makes CloudFormation publish another version. The earlier ones stay, for running executions
+    and for a rollback (workflow/publish/live.py limits their number). They are deleted with the function.
     """
     template.add_resource(
         awslambda.Version(
@@ -98,7 +96,7 @@ def add_version(template: Template, function: Function) -> None:
             UpdateReplacePolicy="Retain",
             FunctionName=Ref(function.name),
             Description=Join(
-                # All that a function's settings name and a publish may replace.
+                # Besides the revision, everything in the function's settings that a publish can replace.
                 " ",
                 [Ref(function.revision_parameter), Ref("LedgerTable"), Ref("ReviewBucket")],
             ),

@@ -1,4 +1,4 @@
-"""What `${…}` in a step stands for."""
+"""What `${…}` in a step refers to."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAMES_IN_STEPS = {
     "Region": "AWS::Region",
     "Stage": "Stage",
 }
-"""What `${…}` in a step may stand for, beside the functions: name → what it refers to."""
+"""The names that a step can use in `${…}`, in addition to functions, and what they are in the template."""
 
 
 def placeholder(function: Function) -> str:
-    """What stands for the function in the definition."""
+    """Returns the placeholder for the function in the definition."""
     return f"${{{function.name}Arn}}"
 
 
 def version_of(function: Function) -> str:
-    """The logical id of the version of a function that executions run."""
+    """Returns the logical ID of the version that executions run."""
     return f"{function.name}Version"

@@ -1,4 +1,4 @@
-"""What a published stage offers, by name."""
+"""The names and ARNs of a published stage's resources."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ __all__ = ["add_outputs"]
 
 
 def add_outputs(template: Template) -> None:
-    """Adds the outputs that the command line, and code from outside, find the stage by."""
+    """Adds the outputs by which the command line and other code find the stage's resources."""
     for name, description, value in (
-        ("EscalationTopic", "Where people are called for", Ref("EscalationTopic")),
-        ("LedgerTable", "One item per human loop", Ref("LedgerTable")),
-        ("NotificationTopic", "Where people are told of stopped loops", Ref("NotificationTopic")),
-        ("ReviewBucket", "Holds reviews and inputs", Ref("ReviewBucket")),
-        ("ReviewDatabase", "Athena's database of reviews", Ref("ReviewDatabase")),
-        ("ReviewTable", "Athena's table of reviews", Ref("ReviewTable")),
-        ("Rule", "Takes status changes to the workflow", Ref("Rule")),
-        ("Reconcile", "Function that catches up on missed status changes", GetAtt("Reconcile", "Arn")),
+        ("EscalationTopic", "Topic for messages when a person has to act", Ref("EscalationTopic")),
+        ("LedgerTable", "DynamoDB table with one item for each human loop", Ref("LedgerTable")),
+        ("NotificationTopic", "Topic for messages about stopped human loops", Ref("NotificationTopic")),
+        ("ReviewBucket", "Bucket of reviews, inputs and predictions", Ref("ReviewBucket")),
+        ("ReviewDatabase", "Athena database of reviews", Ref("ReviewDatabase")),
+        ("ReviewTable", "Athena table of reviews", Ref("ReviewTable")),
+        ("Rule", "EventBridge rule that starts the workflow for status changes", Ref("Rule")),
+        (
+            "Reconcile",
+            "Function that finds missed status changes and starts the workflow for them",
+            GetAtt("Reconcile", "Arn"),
+        ),
         (
             "StartLoop",
-            "Function that starts human loops so that they can be restarted",
+            "Function that starts human loops that can be restarted",
             GetAtt("StartLoop", "Arn"),
         ),
-        ("StateMachine", "The workflow", Ref("StateMachine")),
-        ("StateMachineLogs", "The workflow's log group", Ref("StateMachineLogs")),
-        ("UndeliveredEvents", "Events that did not reach the workflow", Ref("UndeliveredEvents")),
-        ("Workgroup", "Athena's workgroup", Ref("ReviewWorkgroup")),
+        ("StateMachine", "State machine of the workflow", Ref("StateMachine")),
+        ("StateMachineLogs", "Log group of the workflow", Ref("StateMachineLogs")),
+        (
+            "UndeliveredEvents",
+            "Queue of status changes that did not reach the workflow",
+            Ref("UndeliveredEvents"),
+        ),
+        ("Workgroup", "Athena workgroup of the saved queries", Ref("ReviewWorkgroup")),
     ):
         template.add_output(Output(name, Description=description, Value=value))

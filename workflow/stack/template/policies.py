@@ -1,4 +1,4 @@
-"""Statements of IAM policies, declared by functions or derived from steps, and whether they fit a role."""
+"""Statements of IAM policies, declared by functions or derived from steps, and their size limit."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
 
 def policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
-    """A policy document."""
+    """Returns a policy document."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def allow(actions: Sequence[str], resources: Any, conditions: Any = None) -> dict[str, Any]:
-    """A statement that allows actions on resources."""
+    """Returns a statement that allows actions on resources."""
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": resources}
     return {**statement, "Condition": conditions} if conditions else statement
 
 
 def trust(service: str, conditions: Any = None) -> dict[str, Any]:
-    """A statement that lets a service assume the role."""
+    """Returns a statement that allows a service to assume the role."""
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     return {**statement, "Condition": conditions} if conditions else statement
 
 
 def tls_only(action: str, resources: Any) -> dict[str, Any]:
-    """A statement that refuses everything but TLS."""
+    """Returns a statement that denies access without TLS."""
     return {
         "Sid": "TlsOnly",
         "Effect": "Deny",
@@ -61,17 +61,19 @@ def tls_only(action: str, resources: Any) -> dict[str, Any]:
 
 
 def declared(permission: Permission) -> Any:
-    """What a function declares that it may do, as a statement.
+    """Returns the statement for a permission that a function declares.
 
-    A resource for each of the stage's buckets has to be the statement's only one: CloudFormation splits a list but
-    does not join it with another.
+    Raises:
+        WorkflowError: `${OutputBuckets}` or `${DocumentBuckets}` is not the only resource.
     """
     buckets = [resource for resource in permission.resources if _BUCKETS.match(resource)]
     if not buckets:
         return allow(permission.actions, [_resource(resource) for resource in permission.resources])
     if len(permission.resources) > 1:
+        # CloudFormation can split a list, but cannot join the result with another list.
         raise WorkflowError(
-            f"a permission on {buckets[0]!r} must have no other resource: declare {', '.join(permission.actions)} twice"
+            f"a permission on {buckets[0]!r} cannot have other resources: declare {', '.join(permission.actions)} "
+            "on them in another permission"
         )
     match = _BUCKETS.match(buckets[0])
     assert match is not None
@@ -92,9 +94,9 @@ _RESOURCES = {
 
 
 def without_special_names(resource: str, *, is_step: bool = False) -> str:
-    """What is left of a declared resource for Fn::Sub, when the names that only this module knows are filled in.
+    """Returns a declared resource without the names that only this module knows, which Fn::Sub could not fill in.
 
-    The names of the stage's buckets are for functions alone.
+    Only functions can use the names of the stage's buckets, not steps.
     """
     match = None if is_step else _BUCKETS.match(resource)
     return match[2] if match else _RESOURCES.get(resource, resource)
@@ -105,12 +107,12 @@ def _resource(resource: str) -> Any:
 
 
 def filled(text: str) -> Any:
-    """A text with what `${…}` in it stands for."""
+    """Returns a text as Fn::Sub if it has `${…}`."""
     return Sub(text) if "${" in text else text
 
 
 def derived(statement: Statement, functions: Sequence[Function]) -> dict[str, Any]:
-    """What a step needs, as a statement: the definition's placeholders become the template's references."""
+    """Returns the policy statement for what steps need. Placeholders of the definition become references."""
     resources = []
     for resource in statement.resources:
         for function in functions:
@@ -122,9 +124,9 @@ def derived(statement: Statement, functions: Sequence[Function]) -> dict[str, An
 
 
 MAX_POLICY = 10_240
-"""Characters of all inline policies of a role, white space left out (IAM and STS quotas)."""
+"""Characters of all inline policies of a role, without white space (IAM and STS quotas)."""
 
-_ABOUT_AS_LONG = {
+_TYPICAL_VALUES = {
     "AWS::Partition": "aws",
     "AWS::Region": "us-east-1",
     "AWS::AccountId": "111122223333",
@@ -132,31 +134,31 @@ _ABOUT_AS_LONG = {
 
 
 def expect_policies_that_fit(template: Template) -> None:
-    """A role of too many steps is told here: CloudFormation finds it half way, and rolls back."""
+    """Refuses a role with too many permissions, which CloudFormation finds only in the middle of an update."""
     for name, role in template.to_dict()["Resources"].items():
         if role["Type"] == "AWS::IAM::Role":
             policies = [policy["PolicyDocument"] for policy in role["Properties"].get("Policies", [])]
-            size = sum(len(json.dumps(_about(policy), separators=(",", ":"))) for policy in policies)
+            size = sum(len(json.dumps(_estimated(policy), separators=(",", ":"))) for policy in policies)
             if size > MAX_POLICY:
                 raise WorkflowError(
-                    f"the permissions of {name} have about {size:,} characters, and IAM takes {MAX_POLICY:,}: let "
-                    "steps share what they act on, or move some into a state machine of their own that a step starts"
+                    f"the permissions of {name} have about {size:,} characters, and IAM's limit is {MAX_POLICY:,}: "
+                    "use the same resources in several steps, or move some steps to another state machine"
                 )
 
 
-def _about(value: Any) -> Any:
-    """A part of the template with what it becomes, or something of about that length."""
+def _estimated(value: Any) -> Any:
+    """A part of the template, with references replaced by values of about the same length as the real ones."""
     match value:
         case {"Fn::Sub": str(text)}:
             return re.sub(
                 r"\$\{([^}]+)\}",
-                lambda found: _ABOUT_AS_LONG.get(found[1], "x" * (80 if found[1].endswith(".Arn") else 40)),
+                lambda found: _TYPICAL_VALUES.get(found[1], "x" * (80 if found[1].endswith(".Arn") else 40)),
                 text,
             )
         case {"Ref": _} | {"Fn::GetAtt": _}:
             return "x" * 80
         case dict():
-            return {key: _about(one) for key, one in value.items()}
+            return {key: _estimated(one) for key, one in value.items()}
         case list():
-            return [_about(one) for one in value]
+            return [_estimated(one) for one in value]
     return value

@@ -12,7 +12,7 @@ from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.names import NAMES_IN_STEPS, version_of
 from workflow.stack.template.policies import THIS_ACCOUNT, allow, derived, policy, trust
-from workflow.stack.template.tags import kept_logs, tags
+from workflow.stack.template.tags import log_group, tags
 
 __all__ = ["add_state_machine"]
 
@@ -23,17 +23,17 @@ def add_state_machine(
     functions: Sequence[Function],
     statements: Sequence[Statement],
 ) -> None:
-    """Adds the workflow with its role and log group."""
+    """Adds the state machine with its role and log group."""
     machine_arn = Sub(
         "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:afterloop-${Stage}"
     )
-    log_group = template.add_resource(
-        kept_logs("StateMachineLogs", Sub("/aws/vendedlogs/states/afterloop-${Stage}"))
+    logs = template.add_resource(
+        log_group("StateMachineLogs", Sub("/aws/vendedlogs/states/afterloop-${Stage}"))
     )
     role = template.add_resource(
         iam.Role(
             "StateMachineRole",
-            Description="What the workflow may do: derived from its steps",
+            Description="Permissions of the workflow, derived from its steps",
             AssumeRolePolicyDocument=policy(
                 trust(
                     "states.amazonaws.com",
@@ -48,7 +48,7 @@ def add_state_machine(
                 iam.Policy(
                     PolicyName="logs-and-traces",
                     PolicyDocument=policy(
-                        # Log delivery and tracing take no resource (Step Functions developer guide).
+                        # IAM has no resources for log delivery and tracing (Step Functions developer guide).
                         allow(
                             [
                                 "logs:CreateLogDelivery",
@@ -78,7 +78,7 @@ def add_state_machine(
             StateMachineName=Sub("afterloop-${Stage}"),
             StateMachineType="STANDARD",
             RoleArn=GetAtt(role, "Arn"),
-            # ASCII: GetTemplate, which a plan compares with, answers any other character as a question mark.
+            # ASCII only: GetTemplate returns any other character as "?", and a plan compares with its answer.
             DefinitionString=json.dumps(definition, indent=2),
             DefinitionSubstitutions={
                 name: value
@@ -90,17 +90,17 @@ def add_state_machine(
             },
             LoggingConfiguration=stepfunctions.LoggingConfiguration(
                 Level="ALL",
-                # Names, times and errors; what the states carried stays out of the logs.
+                # Inputs and outputs of states can have personal data, so they stay out of the logs.
                 IncludeExecutionData=False,
                 Destinations=[
                     stepfunctions.LogDestination(
                         CloudWatchLogsLogGroup=stepfunctions.CloudWatchLogsLogGroup(
-                            LogGroupArn=GetAtt(log_group, "Arn")
+                            LogGroupArn=GetAtt(logs, "Arn")
                         )
                     )
                 ],
             ),
             TracingConfiguration=stepfunctions.TracingConfiguration(Enabled=True),
-            Tags=tags(stepfunctions.Tags),
+            Tags=tags(),
         )
     )

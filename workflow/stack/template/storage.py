@@ -1,4 +1,4 @@
-"""The ledger and the bucket of reviews: the data, which outlive the stack."""
+"""The ledger and the bucket of reviews, which are kept when the stack is deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["add_data"]
 
 
 def add_data(template: Template) -> None:
-    """Adds the table and the bucket. Both stay when the stack goes."""
+    """Adds the table and the bucket. Both stay when the stack is deleted."""
     template.add_resource(
         dynamodb.Table(
             "LedgerTable",
@@ -69,7 +69,7 @@ def add_data(template: Template) -> None:
             VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
             LifecycleConfiguration=s3.LifecycleConfiguration(
                 Rules=[
-                    # A review that is stored again is stored as the same bytes: old versions are of no use for long.
+                    # Storing a review again stores the same bytes, so old versions only help against accidents.
                     s3.LifecycleRule(
                         Id="old-versions",
                         Status="Enabled",
@@ -89,7 +89,7 @@ def add_data(template: Template) -> None:
     template.add_resource(
         s3.BucketPolicy(
             "ReviewBucketPolicy",
-            # A bucket that outlives its stack is read over TLS alone then, too.
+            # The bucket stays when the stack is deleted, and must still deny access without TLS.
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
             Bucket=Ref(bucket),

@@ -1,4 +1,4 @@
-"""What all of the stack's resources have in common: its tag, and how long logs are kept."""
+"""The tag that all resources have, and log groups."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from typing import Any
 
 from troposphere import Ref, Tags, logs
 
-__all__ = ["kept_logs", "tags"]
+__all__ = ["log_group", "tags"]
 
 
-def kept_logs(title: str, name: Any) -> logs.LogGroup:
-    """A log group, kept as long as the stage's settings say."""
+def log_group(title: str, name: Any) -> logs.LogGroup:
+    """Returns a log group with the retention of the stage's settings."""
     return logs.LogGroup(title, LogGroupName=name, RetentionInDays=Ref("LogRetentionDays"), Tags=tags())
 
 
-def tags(kind: Any = Tags) -> Any:
-    """The stack's tag, in the form that the resource type takes."""
-    if kind is Tags:
-        return Tags({"afterloop:stage": Ref("Stage")})
-    return [{"Key": "afterloop:stage", "Value": Ref("Stage")}]
+def tags() -> Tags:
+    """Returns the tag of all resources."""
+    return Tags({"afterloop:stage": Ref("Stage")})

@@ -1,4 +1,4 @@
-"""The topics that people subscribe to, and the addresses of the settings."""
+"""The topics for messages to people, with the e-mail addresses of the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["add_topics"]
 
 
 def add_topics(template: Template) -> None:
-    """Adds both topics, with a subscription for each address that is given."""
+    """Adds both topics, with a subscription for each address of the settings."""
     for topic in ("Notification", "Escalation"):
         template.add_resource(
             sns.Topic(f"{topic}Topic", DisplayName=Sub(f"Afterloop ${{Stage}} {topic.lower()}s"), Tags=tags())
@@ -51,6 +51,7 @@ def add_topics(template: Template) -> None:
                     TopicArn=Ref(f"{topic}Topic"),
                     Protocol="email",
                     Endpoint=address,
+                    # Alarms have no message attributes, so only an address without a filter gets them.
                     FilterPolicy=If(filtered, {"flowDefinition": [flow_definition]}, NoValue),
                 )
             )

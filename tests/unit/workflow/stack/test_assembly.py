@@ -1,4 +1,4 @@
-"""From the user's file to the template: what hangs on a step follows from it."""
+"""From the user's file to the template: permissions and functions follow from the steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workflow import ROOT
 from workflow.errors import WorkflowError
 from workflow.parts.state import RESULTS
 from workflow.stack.assembly import Assembly, assemble
-from workflow.stack.references import astray
+from workflow.stack.references import broken_references
 
 HEAD = "from workflow.steps import *\ncompleted, failed, stopped = [], [], []\n"
 COUNT = """
@@ -43,7 +43,7 @@ def _statements(assembly: Assembly) -> list[dict[str, Any]]:
     return list(role["Policies"][0]["PolicyDocument"]["Statement"])
 
 
-def test_a_step_brings_its_permission(tmp_path: Path) -> None:
+def test_step_adds_its_permission(tmp_path: Path) -> None:
     step = """
 completed = [SqsSendMessageStep("Tell the shop", parameters={
     "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/reviewed", "MessageBody.$": "$.review"})]
@@ -55,7 +55,7 @@ completed = [SqsSendMessageStep("Tell the shop", parameters={
 
 
 @pytest.mark.parametrize("name", ["EscalationTopic", "LedgerTable", "NotificationTopic", "ReviewBucket"])
-def test_a_step_can_name_what_the_stack_has(tmp_path: Path, name: str) -> None:
+def test_step_can_name_resources_of_the_stack(tmp_path: Path, name: str) -> None:
     step = (
         'completed = [AwsSdkTask("Look", service="s3", action="headBucket",'
         f' parameters={{"Bucket": "${{{name}}}"}}, result_path="$.bucket")]'
@@ -64,7 +64,7 @@ def test_a_step_can_name_what_the_stack_has(tmp_path: Path, name: str) -> None:
     assert machine["DefinitionSubstitutions"][name] == {"Ref": name}
 
 
-def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: Path) -> None:
+def test_function_of_a_step_gets_role_logs_bundle_and_place(tmp_path: Path) -> None:
     step = (
         'completed = [LambdaStep("Praise", parameters={"FunctionName": "praise", "Payload.$": "$.review"},'
         ' result_path="$.praise")]'
@@ -83,7 +83,7 @@ def test_a_function_that_a_step_names_gets_role_logs_bundle_and_place(tmp_path: 
     assert "post_review.py:" in assembly.places["Praise"]
 
 
-def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_path: Path) -> None:
+def test_unknown_function_is_refused_with_the_step_that_names_it(tmp_path: Path) -> None:
     step = 'completed = [LambdaStep("X", parameters={"FunctionName": "colect_review", "Payload.$": "$"})]'
     with pytest.raises(WorkflowError, match=r"lambdas/colect_review\.py") as refusal:
         _assembled(tmp_path, step)
@@ -92,7 +92,7 @@ def test_a_function_that_is_not_there_is_told_with_the_step_that_names_it(tmp_pa
     assert "use 'collect_review', or" in str(refusal.value)
 
 
-def test_what_is_wrong_with_functions_is_told_of_each(tmp_path: Path) -> None:
+def test_problems_of_all_functions_are_reported(tmp_path: Path) -> None:
     root = _project(tmp_path)
     (root / "lambdas/praise.py").write_text("def handler(event): ...\n")
     (root / "lambdas/blame.py").write_text("def handler(event, context): ...\n")
@@ -107,13 +107,13 @@ completed = [LambdaStep(name, parameters={"FunctionName": name, "Payload": {}}) 
     assert "lambdas/praise.py, line 1: `handler` takes 1 argument" in praise
 
 
-def test_a_version_of_a_function_is_not_for_a_step_to_choose(tmp_path: Path) -> None:
+def test_qualifier_of_a_function_is_refused(tmp_path: Path) -> None:
     step = 'completed = [LambdaStep("X", parameters={"FunctionName": "collect_review", "Qualifier": "live"})]'
-    with pytest.raises(WorkflowError, match=r"state 'X' \(.*post_review\.py:3\): leave out Qualifier"):
+    with pytest.raises(WorkflowError, match=r"state 'X' \(.*post_review\.py:3\): remove Qualifier"):
         _assembled(tmp_path, step)
 
 
-def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path: Path) -> None:
+def test_underivable_permission_is_accepted_once_declared(tmp_path: Path) -> None:
     with pytest.raises(
         WorkflowError, match=r"Count it.*post_review\.py:.*dynamodb:UpdateItem.*permissions = "
     ):
@@ -137,9 +137,7 @@ def test_what_cannot_be_derived_says_what_to_declare_and_then_is_taken(tmp_path:
         ("permissions = []", "must be a dictionary"),
     ],
 )
-def test_a_declaration_that_cannot_be_is_told_in_one_line(
-    tmp_path: Path, declared: str, problem: str
-) -> None:
+def test_invalid_declaration_is_refused_in_one_line(tmp_path: Path, declared: str, problem: str) -> None:
     with pytest.raises(WorkflowError, match=problem) as refusal:
         _assembled(tmp_path, COUNT + declared)
     assert "\n" not in str(refusal.value)
@@ -165,7 +163,7 @@ def _praising(folder: Path, resource: str) -> Path:
     return root
 
 
-ASTRAY = [
+BROKEN = [
     ("${ReviewBuckt.Arn}/reviews/*", "the template has no 'ReviewBuckt'; did you mean 'ReviewBucket'?"),
     ("arn:aws:sns:${AWS::Regoin}:1:x", "the template has no 'AWS::Regoin'; did you mean 'AWS::Region'?"),
     ("${ReviewBucket.arn}", "'ReviewBucket' has no attribute 'arn'; did you mean 'Arn'?"),
@@ -174,7 +172,7 @@ ASTRAY = [
         "'NotificationTopic' has no attribute 'Arn': ${NotificationTopic} is its ARN",
     ),
     ("${Stage.Arn}", "the template has no 'Stage'"),
-    ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list, which cannot stand in a text"),
+    ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a text"),
     ("${FlowDefinitions}/x", "the template has no 'FlowDefinitions'; did you mean 'FlowDefinitionArns'?"),
     ("arn:aws:s3:::${ReviewBucket/*", "a `${` in it has no `}`"),
 ]
@@ -188,39 +186,41 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("resource", "told"), ASTRAY)
-def test_a_permission_on_what_the_template_does_not_have_is_told(
-    tmp_path: Path, resource: str, told: str
+@pytest.mark.parametrize(("resource", "message"), BROKEN)
+def test_function_permission_on_an_unknown_resource_is_refused(
+    tmp_path: Path, resource: str, message: str
 ) -> None:
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
     assert str(refusal.value).startswith(
-        f"lambdas/praise.py, line 1: FUNCTION: permissions: {resource!r}: {told}"
+        f"lambdas/praise.py, line 1: FUNCTION: permissions: {resource!r}: {message}"
     )
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("resource", "told"),
-    [*ASTRAY, ("${OutputBuckets}/*", "OutputBuckets is a list, which cannot stand in a text")],
+    ("resource", "message"),
+    [*BROKEN, ("${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a text")],
 )
-def test_so_is_one_that_the_user_s_file_declares(tmp_path: Path, resource: str, told: str) -> None:
+def test_step_permission_on_an_unknown_resource_is_refused(
+    tmp_path: Path, resource: str, message: str
+) -> None:
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, _with_permission(resource))
     assert str(refusal.value).startswith(
-        f"{tmp_path / 'post_review.py'}: permissions of 'Count it': {resource!r}: {told}"
+        f"{tmp_path / 'post_review.py'}: permissions of 'Count it': {resource!r}: {message}"
     )
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("resource", NAMED)
-def test_names_that_the_template_has_are_taken(tmp_path: Path, resource: str) -> None:
+def test_permission_on_resources_of_the_template_is_accepted(tmp_path: Path, resource: str) -> None:
     _assembled(tmp_path, _with_permission(resource))
     _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
 
 
 @pytest.mark.parametrize("resource", ["${OutputBuckets}/*", "${DocumentBuckets}"])
-def test_a_function_can_name_the_stage_s_buckets(tmp_path: Path, resource: str) -> None:
+def test_function_can_name_the_buckets_of_the_stage(tmp_path: Path, resource: str) -> None:
     _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
 
 
@@ -228,16 +228,16 @@ def _telling(topic: str) -> str:
     return f'completed = [SnsPublishStep("Tell", parameters={{"TopicArn": "{topic}", "Message": "m"}})]'
 
 
-def test_a_step_on_what_no_step_can_name_is_told(tmp_path: Path) -> None:
+def test_step_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, _telling("${NotificatonTopic}"))
     assert str(refusal.value) == (
-        f"{tmp_path / 'post_review.py'}:3: state 'Tell': ${{NotificatonTopic}} is no name that a step knows; "
+        f"state 'Tell' ({tmp_path / 'post_review.py'}:3): ${{NotificatonTopic}} is not a name that a step can use; "
         "did you mean 'NotificationTopic'?"
     )
 
 
-def test_the_region_of_a_step_is_the_stack_s(tmp_path: Path) -> None:
+def test_region_in_a_step_is_the_region_of_the_stack(tmp_path: Path) -> None:
     """The definition's `${Region}` is the template's `${AWS::Region}`."""
     statements = _statements(_assembled(tmp_path, _telling("arn:aws:sns:${Region}:123456789012:x")))
     assert {"Fn::Sub": "arn:aws:sns:${AWS::Region}:123456789012:x"} in [
@@ -245,11 +245,11 @@ def test_the_region_of_a_step_is_the_stack_s(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_in_the_template_leads_nowhere(tmp_path: Path) -> None:
+def test_broken_references_in_the_template_are_found(tmp_path: Path) -> None:
     template = _assembled(tmp_path, "").template.to_dict()
-    assert list(astray(template)) == []
+    assert list(broken_references(template)) == []
     rendered = json.dumps(template)
-    for before, after, told in [
+    for before, after, message in [
         (
             '{"Ref": "LedgerTable"}',
             '{"Ref": "LedgrTable"}',
@@ -259,12 +259,12 @@ def test_nothing_in_the_template_leads_nowhere(tmp_path: Path) -> None:
         ("/aws/lambda/afterloop-${Stage}-", "/aws/lambda/afterloop-${Stag}-", "the template has no 'Stag'"),
     ]:
         assert before in rendered
-        found = list(astray(json.loads(rendered.replace(before, after))))
+        found = list(broken_references(json.loads(rendered.replace(before, after))))
         assert found
-        assert all(told in one for one in found)
+        assert all(message in one for one in found)
 
 
-def test_all_that_is_wrong_is_told_a_line_each_with_its_place(tmp_path: Path) -> None:
+def test_all_problems_are_reported_in_a_line_each_with_place(tmp_path: Path) -> None:
     steps = """
 first = Wait("First", seconds_path="$.nothing.here")
 choice = Choice("Which?")
@@ -289,12 +289,12 @@ completed = [first, choice]
         ('Pass("P", query_language="JSONata", output="{% $states.input.review.agrement %}")', "'agreement'"),
     ],
 )
-def test_a_figure_that_a_review_does_not_have_is_found(tmp_path: Path, step: str, problem: str) -> None:
+def test_unknown_field_of_the_review_is_refused(tmp_path: Path, step: str, problem: str) -> None:
     with pytest.raises(WorkflowError, match=problem):
         _assembled(tmp_path, f"completed = [{step}]")
 
 
-def test_the_figures_that_are_known_are_those_that_a_review_has() -> None:
+def test_known_fields_are_those_of_the_review() -> None:
     for added in RESULTS.values():
         assert added
         assert added["review"]
@@ -302,36 +302,36 @@ def test_the_figures_that_are_known_are_those_that_a_review_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "message"),
     [
         (60, r"StateMachineRole have about 1\d,\d+ characters"),
-        (100, r"the steps run 10\d functions, and a stack has place for about 90"),
+        (100, r"the steps run 10\d functions, and the limit is about 90"),
     ],
 )
-def test_more_functions_than_a_stack_has_place_for_are_told_before_anything_is_sent(
-    tmp_path: Path, count: int, told: str
-) -> None:
+def test_too_many_functions_for_a_stack_are_refused(tmp_path: Path, count: int, message: str) -> None:
     root = _project(tmp_path)
     for number in range(count):
         (root / f"lambdas/one_{number}.py").write_text("def handler(event, context): ...\n")
     steps = f"""
 completed = [
-    LambdaStep(f"Run {{n}}", parameters={{"FunctionName": f"one_{{n}}", "Payload": {{}}}}, result_path=f"$.told{{n}}")
+    LambdaStep(f"Run {{n}}", parameters={{"FunctionName": f"one_{{n}}", "Payload": {{}}}}, result_path=f"$.result{{n}}")
     for n in range({count})
 ]
 """
-    with pytest.raises(WorkflowError, match=told):
+    with pytest.raises(WorkflowError, match=message):
         _assembled(tmp_path, steps, root)
 
 
-def test_more_permissions_than_a_role_can_have_are_told_before_anything_is_sent(tmp_path: Path) -> None:
+def test_too_many_permissions_for_a_role_are_refused(tmp_path: Path) -> None:
     steps = """
 completed = [
     SnsPublishStep(f"Tell {n}", parameters={"TopicArn": f"arn:aws:sns:us-east-1:123456789012:reviews-of-team-{n}",
-                                            "Message": "m"}, result_path=f"$.told{n}")
+                                            "Message": "m"}, result_path=f"$.result{n}")
     for n in range(%d)
 ]
 """
     _assembled(tmp_path, steps % 100)
-    with pytest.raises(WorkflowError, match=r"StateMachineRole have about 1\d,\d+ characters, .* 10,240"):
+    with pytest.raises(
+        WorkflowError, match=r"StateMachineRole have about 1\d,\d+ characters, and IAM's limit is 10,240"
+    ):
         _assembled(tmp_path, steps % 200)

@@ -1,4 +1,4 @@
-"""The ready queries, on DuckDB over the same objects as Athena would read, and the table that they ask."""
+"""The saved queries, on DuckDB over the objects that Athena reads, and the table that they read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stored() -> list[tuple[str, bytes]]:
 
 @pytest.fixture(scope="module")
 def athena(stored: list[tuple[str, bytes]], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """DuckDB with the table as Glue defines it: its columns and types, its partitions from the keys."""
+    """DuckDB with the table as Glue defines it: its columns and types, and partitions from the keys."""
     connection = table_of(stored, tmp_path_factory.mktemp("objects"))
     yield connection
     connection.close()
@@ -48,7 +48,7 @@ def table_of(stored: list[tuple[str, bytes]], folder: Path) -> Any:
         path.write_bytes(b"".join(lines))
     connection = duckdb.connect()
     types = ", ".join(f"'{name}': '{_duckdb_type(kind)}'" for name, kind in columns().items())
-    # The record has its flow definition too; the table takes it from the partition, as Athena does.
+    # The record also has its flow definition. The table has it from the partition, as in Athena.
     connection.execute(
         f"CREATE TABLE reviews AS SELECT * FROM read_json('{folder}/**/*.json', format = 'newline_delimited', "
         f"columns = {{{types}}}, hive_partitioning = true, "
@@ -88,7 +88,7 @@ def judged(record: ReviewRecord) -> list[FieldRecord]:
     ]
 
 
-def test_there_is_a_query_for_each_question() -> None:
+def test_queries_have_a_comment_and_placeholders() -> None:
     assert list(QUERIES) == [
         "agreement-by-worker",
         "conditions-by-what-they-catch",
@@ -102,7 +102,9 @@ def test_there_is_a_query_for_each_question() -> None:
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_overruled_by_field(athena: Any, stored: list[tuple[str, bytes]], flow: str) -> None:
+def test_overruled_by_field_counts_stored_predictions(
+    athena: Any, stored: list[tuple[str, bytes]], flow: str
+) -> None:
     predictions: Counter[str] = Counter()
     overruled: Counter[str] = Counter()
     for record in records_of(stored, flow):
@@ -126,7 +128,7 @@ def test_overruled_by_field(athena: Any, stored: list[tuple[str, bytes]], flow: 
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_overruled_by_confidence_is_what_the_report_says(
+def test_overruled_by_confidence_agrees_with_the_report(
     athena: Any, stored: list[tuple[str, bytes]], flow: str
 ) -> None:
     counted = ReviewStatistics(PERIOD)
@@ -144,16 +146,18 @@ def test_overruled_by_confidence_is_what_the_report_says(
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_agreement_by_worker(athena: Any, stored: list[tuple[str, bytes]], flow: str) -> None:
+def test_agreement_by_worker_counts_stored_answers(
+    athena: Any, stored: list[tuple[str, bytes]], flow: str
+) -> None:
     answered: Counter[str] = Counter()
     agreed: Counter[str] = Counter()
     for record in records_of(stored, flow):
         for part in record.fields:
             if len(record.answers) > 1 and part.outcome != "unresolved":
-                for said in part.per_worker:
-                    worker = record.answers[said.worker_index].worker_id or ""
+                for vote in part.per_worker:
+                    worker = record.answers[vote.worker_index].worker_id or ""
                     answered[worker] += 1
-                    agreed[worker] += said.value == part.reviewed
+                    agreed[worker] += vote.value == part.reviewed
     rows = ask(athena, "agreement-by-worker", flow)
     assert {row["worker_id"]: (row["fields_answered"], row["fields_agreed"]) for row in rows} == {
         worker: (answered[worker], agreed[worker]) for worker in answered
@@ -162,7 +166,7 @@ def test_agreement_by_worker(athena: Any, stored: list[tuple[str, bytes]], flow:
     assert shares == sorted(shares)
 
 
-def test_workers_agree_on_boxes_of_one_label_and_nobody_keeps_what_is_not_there(tmp_path: Path) -> None:
+def test_workers_agree_on_boxes_with_the_same_label(tmp_path: Path) -> None:
     def box(label: str, left: int) -> dict[str, Any]:
         return {"label": label, "left": left, "top": 0, "width": 100, "height": 100}
 
@@ -187,7 +191,9 @@ def test_workers_agree_on_boxes_of_one_label_and_nobody_keeps_what_is_not_there(
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_time_per_review(athena: Any, stored: list[tuple[str, bytes]], flow: str) -> None:
+def test_time_per_review_computes_median_and_p90(
+    athena: Any, stored: list[tuple[str, bytes]], flow: str
+) -> None:
     seconds = sorted(
         record.seconds_spent for record in records_of(stored, flow) if record.seconds_spent is not None
     )
@@ -199,7 +205,7 @@ def test_time_per_review(athena: Any, stored: list[tuple[str, bytes]], flow: str
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_conditions_by_what_they_catch_is_what_the_report_says(
+def test_conditions_by_what_they_catch_agrees_with_the_report(
     athena: Any, stored: list[tuple[str, bytes]], flow: str
 ) -> None:
     counted = ReviewStatistics(PERIOD)
@@ -219,7 +225,7 @@ def test_conditions_by_what_they_catch_is_what_the_report_says(
         assert rows[0]["reviews_overruled"] == 0
 
 
-def test_without_days_it_is_about_the_last_thirty(athena: Any) -> None:
+def test_queries_cover_the_last_thirty_days_by_default(athena: Any) -> None:
     day = datetime.now(UTC).date() - timedelta(days=29)
     athena.execute("BEGIN")
     try:
@@ -234,7 +240,7 @@ def test_without_days_it_is_about_the_last_thirty(athena: Any) -> None:
         athena.execute("ROLLBACK")
 
 
-def test_the_tables_columns_are_the_records_fields() -> None:
+def test_columns_of_the_table_are_the_fields_of_the_record() -> None:
     assert [*columns(), "flow_definition"] == sorted(
         ReviewRecord.model_fields,
         key=lambda name: (name == "flow_definition", [*ReviewRecord.model_fields].index(name)),
@@ -248,7 +254,7 @@ def test_the_tables_columns_are_the_records_fields() -> None:
     )
 
 
-def test_every_partition_key_is_projected_as_records_are_keyed() -> None:
+def test_partition_projection_matches_the_keys_of_records() -> None:
     parameters = projection()
     for key in partition_keys():
         assert f"projection.{key}.type" in parameters

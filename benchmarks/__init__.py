@@ -1,1 +1,1 @@
-"""Figures as ratios, measured side by side in one run."""
+"""Benchmarks. Each runs the project and a baseline in turns, and prints the ratio of their times."""

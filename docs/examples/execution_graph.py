@@ -1,4 +1,4 @@
-"""Draws what became of a human loop: the machine that ran, and which of its states its execution passed, which failed.
+"""Draws the last execution of a human loop: the state machine, with the status of each state.
 
 python -m docs.examples.execution_graph message-1 --stage dev --file message-1.svg
 """
@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 
 from lambdas.loops.ledger import Ledger
-from workflow.asl.graph import Became, svg
+from workflow.asl.graph import StateStatus, svg
 from workflow.errors import AfterloopError
 from workflow.operations.stage_resources import StageResources
 
@@ -24,7 +24,7 @@ from workflow.operations.stage_resources import StageResources
 def main() -> int:
     """Reads the command line, draws, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m docs.examples.execution_graph", description=__doc__)
-    parser.add_argument("name", help="of the human loop")
+    parser.add_argument("name", help="name of the human loop")
     parser.add_argument("--stage", default="dev")
     parser.add_argument("--file", type=Path, default=Path("execution.svg"))
     options = parser.parse_args()
@@ -50,29 +50,29 @@ def _error(message: str) -> int:
 
 
 def last_execution(human_loop_name: str, stage: str) -> str:
-    """ARN of the last execution that worked on a loop, as the stage's ledger has it.
+    """The ARN of the last execution that processed a loop, from the stage's ledger.
 
     Raises:
-        AfterloopError: The stage is not published, or no execution has worked on the loop.
+        AfterloopError: The stage is not published, or no execution has processed the loop.
     """
     session = boto3.Session()
     table = StageResources.find(stage, session).ledger_table
     row = Ledger(session.client("dynamodb"), table).find(human_loop_name)
     if row is None or row.execution is None:
-        raise AfterloopError(f"no execution of stage {stage} has worked on {human_loop_name}")
+        raise AfterloopError(f"no execution of stage {stage} has processed {human_loop_name}")
     return row.execution
 
 
 @dataclass
 class Visit:
-    """That an execution was in a state, what became of it there, and the error if one was raised."""
+    """One visit of an execution to a state: the state's status, and its error if it failed."""
 
     state: str
-    became: Became = Became.RUNNING
+    status: StateStatus = StateStatus.RUNNING
     error: str = ""
 
     def __str__(self) -> str:
-        if self.became is Became.RUNNING:
+        if self.status is StateStatus.RUNNING:
             return f"{self.state} (running)"
         return f"{self.state} (failed: {self.error})" if self.error else self.state
 
@@ -81,7 +81,7 @@ def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
     """The states that an execution entered, in order.
 
     Args:
-        events: its whole history, the first event first:
+        events: The whole history, oldest event first:
             https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
     """
     errors: dict[int, str] = {}
@@ -93,27 +93,28 @@ def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
             visit = Visit(event["stateEnteredEventDetails"]["name"])
             visited.append(visit)
             if event["type"] == "FailStateEntered":
-                visit.became = Became.FAILED  # Nothing leaves it, and its error is that of the states before.
+                visit.status = StateStatus.FAILED  # A Fail state has no exit event.
             else:
                 inside.append(visit)
         elif "stateExitedEventDetails" in event:
             name = event["stateExitedEventDetails"]["name"]
             visit = next(visit for visit in inside if visit.state == name)
             inside.remove(visit)
-            # Who catches an error is left like others, but right after it. The local engine gives no previous id.
+            # A state that catches an error is exited normally, right after the error. The local engine sends no
+            # previousEventId.
             visit.error = errors[event.get("previousEventId") or event["id"] - 1]
-            visit.became = Became.CAUGHT if visit.error else Became.PASSED
+            visit.status = StateStatus.CAUGHT if visit.error else StateStatus.PASSED
         elif event["type"] == "ExecutionRedriven":
             for visit in inside:
-                visit.became, visit.error = Became.RUNNING, ""
+                visit.status, visit.error = StateStatus.RUNNING, ""
         elif event["type"] in ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"):
             for visit in inside:
-                visit.became, visit.error = Became.FAILED, error
+                visit.status, visit.error = StateStatus.FAILED, error
     return visited
 
 
 def _error_of(event: Mapping[str, Any]) -> str:
-    """Name of the error that an event tells of; empty if of none."""
+    """The name of the error in an event; empty if there is none."""
     if not event["type"].endswith(("Failed", "TimedOut", "Aborted")):
         return ""
     details: Mapping[str, Any] = next(
@@ -122,11 +123,11 @@ def _error_of(event: Mapping[str, Any]) -> str:
     return str(details.get("error") or event["type"])
 
 
-def worst(visited: Sequence[Visit]) -> dict[str, Became]:
-    """What to draw of each state; of one that was entered several times, the worst."""
-    badness = [Became.PASSED, Became.CAUGHT, Became.RUNNING, Became.FAILED]
+def worst(visited: Sequence[Visit]) -> dict[str, StateStatus]:
+    """The status of each state: the worst one if the execution entered the state several times."""
+    severity = [StateStatus.PASSED, StateStatus.CAUGHT, StateStatus.RUNNING, StateStatus.FAILED]
     return {
-        visit.state: visit.became for visit in sorted(visited, key=lambda visit: badness.index(visit.became))
+        visit.state: visit.status for visit in sorted(visited, key=lambda visit: severity.index(visit.status))
     }
 
 

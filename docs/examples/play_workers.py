@@ -1,4 +1,4 @@
-"""Plays the people of a human loop on the local engine: each gives the same answer, until the loop has ended.
+"""Plays the workers of a human loop on the local engine: all give the same answer, until the loop ends.
 
 python -m docs.examples.play_workers message-1 '{"sentiment": {"label": "complaint"}}'
 python -m docs.examples.play_workers message-2 --fail InternalError
@@ -40,11 +40,11 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m docs.examples.play_workers", description=__doc__)
-    parser.add_argument("name", help="of the human loop")
+    parser.add_argument("name", help="name of the human loop")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("answer", nargs="?", help="answerContent, as JSON: crowd element → what was said")
+    what.add_argument("answer", nargs="?", help="answerContent as JSON: crowd element → answer")
     what.add_argument(
-        "--fail", metavar="CODE", help="the loop fails: InternalError, Expired, ValidationError"
+        "--fail", metavar="CODE", help="fail the loop with this code: InternalError, Expired, ValidationError"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""The picture of an execution, drawn from the histories and definitions that the engine has."""
+"""The picture of an execution, drawn from histories and definitions of the local engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from docs.examples import execution_graph
 from docs.examples.execution_graph import Visit, visits, worst
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
-from workflow.asl.graph import Became
+from workflow.asl.graph import StateStatus
 
 Draw = Callable[[str, Path], tuple[int, str, str]]
 
@@ -39,7 +39,7 @@ ERROR = "Lambda.ResourceNotFoundException"
 
 
 @pytest.mark.parametrize("caught", [True, False])
-def test_a_step_that_failed_is_told_and_drawn_as_failed(published: PublishedStage, caught: bool) -> None:
+def test_failed_step_is_listed_and_drawn_as_failed(published: PublishedStage, caught: bool) -> None:
     states = STATES if caught else {**STATES, "Call": {**STATES["Call"], "Catch": []}}
     role = published.states.describe_state_machine(stateMachineArn=published.outputs["StateMachine"])
     machine = published.states.create_state_machine(
@@ -54,14 +54,14 @@ def test_a_step_that_failed_is_told_and_drawn_as_failed(published: PublishedStag
     visited = visits(published.states.get_execution_history(executionArn=execution)["events"])
     if caught:
         assert visited == [
-            Visit("Begin", Became.PASSED),
-            Visit("Call", Became.CAUGHT, ERROR),
-            Visit("Put right", Became.PASSED),
-            Visit("Give up", Became.FAILED),
+            Visit("Begin", StateStatus.PASSED),
+            Visit("Call", StateStatus.CAUGHT, ERROR),
+            Visit("Put right", StateStatus.PASSED),
+            Visit("Give up", StateStatus.FAILED),
         ]
     else:
-        assert visited == [Visit("Begin", Became.PASSED), Visit("Call", Became.FAILED, ERROR)]
-    assert worst(visited)["Call"] is (Became.CAUGHT if caught else Became.FAILED)
+        assert visited == [Visit("Begin", StateStatus.PASSED), Visit("Call", StateStatus.FAILED, ERROR)]
+    assert worst(visited)["Call"] is (StateStatus.CAUGHT if caught else StateStatus.FAILED)
 
 
 @pytest.fixture
@@ -77,15 +77,13 @@ def draw(
     def run(name: str, file: Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["", name, "--stage", published.stage.name, "--file", str(file)])
         status = execution_graph.main()
-        printed, complained = capsys.readouterr()
-        return status, printed, complained
+        printed, reported = capsys.readouterr()
+        return status, printed, reported
 
     return run
 
 
-def test_the_command_draws_what_became_of_a_loop(
-    published: PublishedStage, draw: Draw, tmp_path: Path
-) -> None:
+def test_command_draws_last_execution_of_loop(published: PublishedStage, draw: Draw, tmp_path: Path) -> None:
     name = published.name()
     published.start(name, published.flow_definition(), SUPPORT_MESSAGE.prediction)
     published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
@@ -104,6 +102,6 @@ def test_the_command_draws_what_became_of_a_loop(
     assert draw(name, tmp_path) == (1, "", f"error: {tmp_path} cannot be written: Is a directory\n")
 
 
-def test_a_loop_that_nobody_worked_on_is_told_in_one_line(draw: Draw, tmp_path: Path) -> None:
-    complained = "error: no execution of stage local has worked on message-0\n"
-    assert draw("message-0", tmp_path / "loop.svg") == (1, "", complained)
+def test_command_reports_unprocessed_loop_in_one_line(draw: Draw, tmp_path: Path) -> None:
+    reported = "error: no execution of stage local has processed message-0\n"
+    assert draw("message-0", tmp_path / "loop.svg") == (1, "", reported)

@@ -1,15 +1,15 @@
-"""What a history of an execution tells of its states, for histories that the local engine does not have."""
+"""The status of states, from histories that the local engine cannot produce."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from docs.examples.execution_graph import Visit, visits, worst
-from workflow.asl.graph import Became
+from workflow.asl.graph import StateStatus
 
 
 class History:
-    """Events with ids and previous ids, as Step Functions gives them."""
+    """Events with ids and previous ids, as Step Functions returns them."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -37,36 +37,36 @@ class History:
         return " → ".join(map(str, visits(self.events)))
 
 
-def test_a_step_that_failed_was_retried_and_caught() -> None:
+def test_failed_step_with_catch_is_caught() -> None:
     history = History()
-    history.entered("Say the verdict")
+    history.entered("Send the verdict")
     for _ in range(3):
         history.add("TaskScheduled")
         history.add("TaskFailed", error="KeyError")
-    history.left("Say the verdict")
+    history.left("Send the verdict")
     history.entered("Escalate")
     history.add("TaskSucceeded")
     history.left("Escalate")
     history.entered("Failed", "Fail")
     history.add("ExecutionFailed", error="KeyError")
-    assert str(history) == "Say the verdict (failed: KeyError) → Escalate → Failed"
+    assert str(history) == "Send the verdict (failed: KeyError) → Escalate → Failed"
     assert worst(visits(history.events)) == {
-        "Say the verdict": Became.CAUGHT,
-        "Escalate": Became.PASSED,
-        "Failed": Became.FAILED,
+        "Send the verdict": StateStatus.CAUGHT,
+        "Escalate": StateStatus.PASSED,
+        "Failed": StateStatus.FAILED,
     }
 
 
-def test_a_step_that_succeeded_at_last_is_passed() -> None:
+def test_step_that_succeeds_on_retry_is_passed() -> None:
     history = History()
     history.entered("A")
     history.add("TaskTimedOut", error="States.Timeout")
     history.add("TaskSucceeded")
     history.left("A")
-    assert visits(history.events) == [Visit("A", Became.PASSED)]
+    assert visits(history.events) == [Visit("A", StateStatus.PASSED)]
 
 
-def test_branches_side_by_side_are_told_apart() -> None:
+def test_errors_of_parallel_branches_are_kept_apart() -> None:
     history = History()
     history.entered("Both", "Parallel")
     started = history.add("ParallelStateStarted")
@@ -81,24 +81,24 @@ def test_branches_side_by_side_are_told_apart() -> None:
     assert str(history) == "Both (failed: ParallelStateFailed) → One (failed: Oh) → Other"
 
 
-def test_of_many_visits_the_worst_is_drawn() -> None:
+def test_worst_status_of_several_visits_is_drawn() -> None:
     history = History()
     for error in ("", "Oh", ""):
         history.entered("Item")
         history.add("TaskFailed" if error else "TaskSucceeded", error=error)
         history.left("Item")
     assert str(history) == "Item → Item (failed: Oh) → Item"
-    assert worst(visits(history.events)) == {"Item": Became.CAUGHT}
+    assert worst(visits(history.events)) == {"Item": StateStatus.CAUGHT}
 
 
-def test_an_execution_that_runs_fails_and_is_redriven() -> None:
+def test_redrive_sets_failed_state_to_running() -> None:
     history = History()
     history.entered("A")
     assert str(history) == "A (running)"
     history.add("TaskFailed", error="Oh")
     history.add("ExecutionFailed", error="Oh")
     assert str(history) == "A (failed: Oh)"
-    assert worst(visits(history.events)) == {"A": Became.FAILED}
+    assert worst(visits(history.events)) == {"A": StateStatus.FAILED}
     history.add("ExecutionRedriven")
     assert str(history) == "A (running)"
     history.add("TaskSucceeded")
@@ -106,7 +106,7 @@ def test_an_execution_that_runs_fails_and_is_redriven() -> None:
     assert str(history) == "A"
 
 
-def test_an_execution_that_was_stopped_says_so() -> None:
+def test_stopped_execution_fails_its_current_state() -> None:
     history = History()
     history.entered("Wait", "Wait")
     history.add("ExecutionAborted")

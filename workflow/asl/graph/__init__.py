@@ -1,20 +1,20 @@
-"""A picture of a machine: SVG, laid out by Graphviz, and Mermaid text, both from its ASL.
+"""A picture of a state machine, drawn from its ASL: SVG with a layout by Graphviz, and Mermaid text.
 
-chart.py       what is drawn: boxes and arrows
-wording.py     what is written at them
-layout.py      where they stand
-drawing.py     how they look, in SVG
-flowchart.py   the same as Mermaid text
+chart.py       the boxes and arrows to draw
+wording.py     their labels
+layout.py      their positions
+drawing.py     the SVG
+flowchart.py   the Mermaid text
 
-The bytes depend on the definition alone, on every machine.
+The output depends only on the definition: it is the same on every computer.
 
-In the SVG every state is a `<g class="state task" data-state="Record review">`. In a picture of an execution its
-classes also say what became of it, and so do its colour, a sign at its corner, and a legend. A neutral
-background of its own keeps it readable on light and dark pages.
+In the SVG, every state is a `<g class="state task" data-state="Record review">`. In a picture of an execution, a class,
+a colour, a sign at the corner and a legend show the status of each state. The picture has its own neutral background,
+so that it is readable on light and dark pages.
 """
 
-from workflow.asl.graph.chart import Became
+from workflow.asl.graph.chart import StateStatus
 from workflow.asl.graph.drawing import svg
 from workflow.asl.graph.flowchart import mermaid
 
-__all__ = ["Became", "mermaid", "svg"]
+__all__ = ["StateStatus", "mermaid", "svg"]

@@ -1,4 +1,4 @@
-"""What is to be drawn of a machine: boxes and arrows, and what is written at them."""
+"""The boxes and arrows of a machine, with their labels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Literal
 from workflow.asl.graph.wording import label_of, meaning_of, note_of
 from workflow.asl.walk import Machine, nested, ways
 
-__all__ = ["Arrow", "Became", "Box", "Chart", "chart_of"]
+__all__ = ["Arrow", "StateStatus", "Box", "Chart", "chart_of"]
 
 
-class Became(StrEnum):
-    """What became of a state in an execution, as its class in the SVG."""
+class StateStatus(StrEnum):
+    """The status of a state in an execution, which is also its class in the SVG."""
 
     PASSED = "passed"
     CAUGHT = "caught-error"
@@ -25,21 +25,25 @@ class Became(StrEnum):
 
 @dataclass(eq=False)
 class Box:
-    """A state, or the point where the machine starts. A Parallel or Map holds machines, a list of boxes each."""
+    """A state, or the start of the machine. A Parallel or Map holds nested machines, each a list of boxes.
+
+    Attributes:
+        hidden: Ways out of the state that are not drawn as arrows, as text.
+    """
 
     id: str
     kind: str
     name: str
     note: str = ""
     ends: bool = False
-    caught: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
     holds: list[list[Box]] = field(default_factory=list)
-    became: Became | None = None
+    status: StateStatus | None = None
 
 
 @dataclass(eq=False)
 class Arrow:
-    """A way from one box to another, with a label for the picture and its meaning in full."""
+    """A way from one box to another: a short label for the picture, and the full meaning for the tooltip."""
 
     id: str
     kind: Literal["next", "choice", "default", "catch"]
@@ -51,15 +55,15 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Chart:
-    """All that is drawn. `boxes` are those on top and those that others hold."""
+    """Everything to draw. `top` has the boxes of the outer machine, `boxes` also the nested ones."""
 
     top: list[Box]
     boxes: list[Box]
     arrows: list[Arrow]
 
 
-def chart_of(definition: Machine, became: Mapping[str, Became] | None = None) -> Chart:
-    """Find what is to be drawn of a machine, or of what an execution of it did."""
+def chart_of(definition: Machine, statuses: Mapping[str, StateStatus] | None = None) -> Chart:
+    """The chart of a machine, or of one execution of it."""
     boxes: list[Box] = []
     arrows: list[Arrow] = []
 
@@ -71,7 +75,7 @@ def chart_of(definition: Machine, became: Mapping[str, Became] | None = None) ->
         for name, state in machine["States"].items():
             box = Box(f"n{len(boxes)}", state["Type"].lower(), name, note_of(state))
             box.ends = bool(state.get("End")) or box.kind in ("succeed", "fail")
-            box.became = None if became is None else became.get(name, Became.NOT_REACHED)
+            box.status = None if statuses is None else statuses.get(name, StateStatus.NOT_REACHED)
             boxes.append(box)
             found[name] = box
             for inside in nested(state):
@@ -80,7 +84,7 @@ def chart_of(definition: Machine, became: Mapping[str, Became] | None = None) ->
             arrows.append(Arrow(f"e{len(arrows)}", "next", start, found[machine["StartAt"]]))
         for name, state in machine["States"].items():
             for way in ways(state):
-                if way.to in found:  # Where a transition leads nowhere, the checks say so.
+                if way.to in found:  # The checks report transitions to states that do not exist.
                     label, meaning = label_of(way), meaning_of(way)
                     arrows.append(
                         Arrow(f"e{len(arrows)}", way.kind, found[name], found[way.to], label, meaning)
@@ -92,20 +96,21 @@ def chart_of(definition: Machine, became: Mapping[str, Became] | None = None) ->
 
 
 def _without_floods(arrows: Sequence[Arrow]) -> list[Arrow]:
-    """Leave out arrows of errors that end in one state by the dozen, but the last: each state says it instead.
+    """Leaves out all but the last of many arrows into one state. The states at their tails list them as text.
 
-    Nobody could follow these lines, and Graphviz takes minutes for them.
+    Nobody could follow that many lines, and Graphviz would take minutes to lay them out.
     """
-    caught: dict[str, list[Arrow]] = {}
+    heads: dict[str, list[Arrow]] = {}
     for arrow in arrows:
-        if arrow.kind == "catch":
-            caught.setdefault(arrow.head.id, []).append(arrow)
-    flooding = {arrow.id for ending in caught.values() if len(ending) > _MAX_CAUGHT for arrow in ending[:-1]}
+        heads.setdefault(arrow.head.id, []).append(arrow)
+    hidden = {arrow for into in heads.values() if len(into) > _MAX_ARROWS for arrow in into[:-1]}
+    for arrow in hidden:
+        arrow.head.note = f"from {len(heads[arrow.head.id])} states"
     for arrow in arrows:
-        if arrow.id in flooding:
-            arrow.tail.caught.append(f"{arrow.meaning} → {arrow.head.name}")
-            arrow.head.note = f"on errors of {len(caught[arrow.head.id])} states"
-    return [arrow for arrow in arrows if arrow.id not in flooding]
+        if arrow in hidden:
+            arrow.tail.hidden.append(f"{arrow.meaning} → {arrow.head.name}".strip())
+    return [arrow for arrow in arrows if arrow not in hidden]
 
 
-_MAX_CAUGHT = 24
+_MAX_ARROWS = 24
+"""Arrows into one state."""

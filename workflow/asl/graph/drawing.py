@@ -1,13 +1,13 @@
-"""How a machine looks: SVG."""
+"""The SVG of a machine."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from xml.sax import saxutils
 
-from workflow.asl.graph.chart import Arrow, Became, Box, Chart, chart_of
-from workflow.asl.graph.layout import LINE, SMALL_LINE, Layout, layout_of, pt, text_width, wrapped
+from workflow.asl.graph.chart import Arrow, Box, Chart, StateStatus, chart_of
+from workflow.asl.graph.layout import LINE, Layout, layout_of, pt, text_height, text_width, wrapped
 from workflow.asl.walk import Machine
 
 __all__ = ["svg"]
@@ -15,17 +15,17 @@ __all__ = ["svg"]
 MARGIN = 16
 
 
-def svg(definition: Machine, became: Mapping[str, Became] | None = None) -> str:
-    """Draw a machine, or what an execution of it did.
+def svg(definition: Machine, statuses: Mapping[str, StateStatus] | None = None) -> str:
+    """Draws a machine, or one execution of it.
 
     Args:
         definition: ASL, as `workflow.steps.definition` renders it.
-        became: what became of the execution's states, by name; it did not reach those that are not in it.
+        statuses: The status of the execution's states, by name. States that are missing were not reached.
 
     Returns:
-        An SVG document: the same bytes for the same definition, on any machine.
+        An SVG document. The same definition gives the same bytes on every computer.
     """
-    chart = chart_of(definition, became)
+    chart = chart_of(definition, statuses)
     layout = layout_of(chart)
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
     legend, legend_width = _drawn_legend(chart, height)
@@ -69,7 +69,7 @@ _STYLE = (
     ".state.start>.shape{fill:#1f2933;stroke:none}"
     ".arrow path{fill:none;stroke:#52606d;stroke-width:1.3}"
     ".arrow.catch path{stroke:#b42318;stroke-width:1.1;stroke-dasharray:4 3;opacity:.75}"
-    ".tip{fill:context-stroke}.caught{fill:#b42318}"
+    ".tip{fill:context-stroke}.more{fill:#b42318}"
     ".plate{fill:#f5f7fa;opacity:.85}"
 )
 
@@ -87,13 +87,13 @@ _EXECUTION_STYLE = (
 )
 _LEGEND = 30
 _SIGNS = {
-    Became.PASSED: ("M-3.5 .3L-1 3L3.5 -2.8", "passed"),
-    Became.CAUGHT: ("M0 -4V.6M0 3.8V4", "failed, and the error was caught"),
-    Became.FAILED: ("M-3 -3L3 3M3 -3L-3 3", "failed"),
-    Became.RUNNING: ("M-3.6 0H-3.5M0 0H.1M3.6 0H3.7", "running"),
-    Became.NOT_REACHED: ("", "not reached"),
+    StateStatus.PASSED: ("M-3.5 .3L-1 3L3.5 -2.8", "passed"),
+    StateStatus.CAUGHT: ("M0 -4V.6M0 3.8V4", "failed, and the error was caught"),
+    StateStatus.FAILED: ("M-3 -3L3 3M3 -3L-3 3", "failed"),
+    StateStatus.RUNNING: ("M-3.6 0H-3.5M0 0H.1M3.6 0H3.7", "running"),
+    StateStatus.NOT_REACHED: ("", "not reached"),
 }
-"""Of what became of a state: the strokes of its sign, about the middle, and its words."""
+"""The sign of a status as an SVG path around its centre, and its description."""
 
 
 def _drawn_state(box: Box, layout: Layout) -> str:
@@ -113,66 +113,64 @@ def _drawn_state(box: Box, layout: Layout) -> str:
     else:
         radius = height / 2 if box.kind in ("succeed", "fail") else 8
         shape = _rectangle("shape", left, top, width, height, radius)
-        if box.caught:
-            shape += f'<circle class="caught" cx="{pt(left + width)}" cy="{pt(top + height / 2)}" r="4"/>'
+        if box.hidden:
+            shape += f'<circle class="more" cx="{pt(left + width)}" cy="{pt(top + height / 2)}" r="4"/>'
         if box.ends and box.kind not in ("succeed", "fail"):
             shape += _rectangle("end", left + 3, top + 3, width - 6, height - 6, radius - 3)
-    lines = wrapped(box.name)
-    text_height = len(lines) * LINE + (SMALL_LINE if box.note else 0)
-    return _group(box, layout, shape + _texts(lines, box.note, middle, top + (height - text_height) / 2))
+    return _group(box, layout, shape + _texts(box, middle, top + height / 2))
 
 
 def _drawn_cluster(box: Box, layout: Layout) -> str:
     left, top, width, height = layout.boxes[box.id]
     x, y = layout.labels[box.id]
-    lines = wrapped(box.name)
-    text_height = len(lines) * LINE + (SMALL_LINE if box.note else 0)
-    shape = _rectangle("shape", left, top, width, height, 10)
-    return _group(box, layout, shape + _texts(lines, box.note, x, y - text_height / 2))
+    return _group(box, layout, _rectangle("shape", left, top, width, height, 10) + _texts(box, x, y))
 
 
 def _group(box: Box, layout: Layout, content: str) -> str:
     kind = box.kind.capitalize()
-    title = "; ".join([f"{box.name} ({kind}{', ' + box.note if box.note else ''})", *box.caught])
+    title = "; ".join([f"{box.name} ({kind}{', ' + box.note if box.note else ''})", *box.hidden])
     classes = f"state {_xml(box.kind)}"
-    if box.became is not None:
+    if box.status is not None:
         left, top, width, _ = layout.boxes[box.id]
-        title += f": {_SIGNS[box.became][1]}"
-        classes += f" {box.became}"
-        if box.became is not Became.NOT_REACHED:
-            content += _badge(box.became, left + width - 4, top + 1)
+        title += f": {_SIGNS[box.status][1]}"
+        classes += f" {box.status}"
+        if box.status is not StateStatus.NOT_REACHED:
+            content += _badge(box.status, left + width - 4, top + 1)
     return f'<g class="{classes}" data-state={_attribute(box.name)}><title>{_xml(title)}</title>{content}</g>'
 
 
-def _badge(became: Became, x: float, y: float) -> str:
-    strokes = _SIGNS[became][0]
+def _badge(status: StateStatus, x: float, y: float) -> str:
+    strokes = _SIGNS[status][0]
     sign = f'<path class="sign" transform="translate({pt(x)} {pt(y)})" d="{strokes}"/>' if strokes else ""
     return f'<circle class="badge" cx="{pt(x)}" cy="{pt(y)}" r="8"/>{sign}'
 
 
 def _drawn_legend(chart: Chart, top: float) -> tuple[list[str], float]:
-    """What the signs in a picture mean, side by side, and how wide that is; nothing for a machine alone."""
+    """The legend of the signs and its width; empty for a picture without an execution."""
     parts = []
     left, middle = float(MARGIN), top + _LEGEND / 2 - MARGIN / 2
-    for became in Became:
-        if any(box.became is became for box in chart.boxes):
-            words = _SIGNS[became][1]
+    for status in StateStatus:
+        if any(box.status is status for box in chart.boxes):
+            words = _SIGNS[status][1]
             parts.append(
-                f'<g class="legend {became}">{_badge(became, left + 8, middle)}'
+                f'<g class="legend {status}">{_badge(status, left + 8, middle)}'
                 f'<text x="{pt(left + 22)}" y="{pt(middle + 4.5)}">{_xml(words)}</text></g>'
             )
             left += 22 + text_width(words, 13) + 16
     return parts, left
 
 
-def _texts(lines: Sequence[str], note: str, x: float, top: float) -> str:
+def _texts(box: Box, x: float, middle: float) -> str:
+    """The name of a box and its note, centred at a point."""
+    lines = wrapped(box.name)
+    top = middle - text_height(box) / 2
     texts = [
         f'<text x="{pt(x)}" y="{pt(top + number * LINE + 13)}">{_xml(line)}</text>'
         for number, line in enumerate(lines)
     ]
-    if note:
+    if box.note:
         y = top + len(lines) * LINE + 11
-        texts.append(f'<text class="note" x="{pt(x)}" y="{pt(y)}">{_xml(note)}</text>')
+        texts.append(f'<text class="note" x="{pt(x)}" y="{pt(y)}">{_xml(box.note)}</text>')
     return "".join(texts)
 
 
@@ -209,4 +207,4 @@ def _attribute(text: str) -> str:
 
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, however they are written."""
+"""Characters that XML 1.0 does not allow, not even as references."""

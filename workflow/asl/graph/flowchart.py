@@ -1,4 +1,4 @@
-"""A machine as Mermaid text, which GitHub and many editors draw."""
+"""A machine as Mermaid text, which GitHub and many editors render."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["mermaid"]
 
 
 def mermaid(definition: Machine) -> str:
-    """Write a machine as a Mermaid flowchart.
+    """A machine as a Mermaid flowchart.
 
     Args:
         definition: ASL, as `workflow.steps.definition` renders it.
 
     Returns:
-        Mermaid text, valid whatever stands in names and conditions.
+        Mermaid text. It is valid for any names and conditions.
     """
     chart = chart_of(definition)
     lines = ["flowchart TD"]
@@ -27,11 +27,12 @@ def mermaid(definition: Machine) -> str:
         for box in boxes:
             if box.holds:
                 lines.append(f"{indent}subgraph {box.id}[{_quoted(box.name)}]")
-                for number, inside in enumerate(box.holds):
-                    if len(box.holds) > 1:
+                if len(box.holds) == 1:
+                    add(box.holds[0], f"{indent}  ")
+                else:
+                    for number, inside in enumerate(box.holds):
                         lines.append(f'{indent}  subgraph {box.id}b{number}[" "]')
-                    add(inside, indent + ("    " if len(box.holds) > 1 else "  "))
-                    if len(box.holds) > 1:
+                        add(inside, f"{indent}    ")
                         lines.append(f"{indent}  end")
                 lines.append(f"{indent}end")
             else:
@@ -43,7 +44,7 @@ def mermaid(definition: Machine) -> str:
         line = "-.->" if arrow.kind == "catch" else "-->"
         label = f"|{_quoted(arrow.label)}|" if arrow.label else ""
         lines.append(f"  {arrow.tail.id} {line}{label} {arrow.head.id}")
-    lines += [f"  %% {box.id}: {' '.join(text.split())}" for box in chart.boxes for text in box.caught]
+    lines += [f"  %% {box.id}: {' '.join(text.split())}" for box in chart.boxes for text in box.hidden]
     if holders := [box.id for box in chart.boxes if box.holds]:
         branches = [
             f"{box.id}b{number}" for box in chart.boxes for number in range(len(box.holds)) if box.holds[1:]
@@ -75,9 +76,6 @@ _STYLES = {
 
 
 def _quoted(text: str) -> str:
-    """A Mermaid string: characters that mean something to Mermaid, Markdown or HTML as entity codes."""
-    return (
-        '"'
-        + re.sub(r'[#&<>"`\\*_~|\[\]{}()]', lambda match: f"#{ord(match[0])};", " ".join(text.split()))
-        + '"'
-    )
+    """A Mermaid string, with the special characters of Mermaid, Markdown and HTML as entity codes."""
+    escaped = re.sub(r'[#&<>"`\\*_~|\[\]{}()]', lambda match: f"#{ord(match[0])};", " ".join(text.split()))
+    return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""What is written at boxes and arrows: a machine's own words, made short."""
+"""The labels of boxes and arrows: short texts from the machine itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["label_of", "meaning_of", "note_of"]
 
 
 def label_of(way: Way) -> str:
-    """When a way is taken, short; empty where the arrow says enough."""
+    """A short text for when a way is taken; empty if the arrow needs none."""
     if way.kind == "choice":
         return _short(str(way.of.get("Comment") or _condition(way.of)))
     if way.kind == "catch":
@@ -28,13 +28,13 @@ def label_of(way: Way) -> str:
 
 
 def meaning_of(way: Way) -> str:
-    """When a way is taken, in full."""
+    """The full text for when a way is taken."""
     if way.kind == "choice":
         return _condition(way.of)
     if way.kind == "catch":
         errors = _errors(way)
         return f"on {'any error' if errors == ['States.ALL'] else ', '.join(errors)}"
-    return "when no rule holds" if way.kind == "default" else ""
+    return "if no rule matches" if way.kind == "default" else ""
 
 
 def _errors(way: Way) -> list[str]:
@@ -42,7 +42,7 @@ def _errors(way: Way) -> list[str]:
 
 
 def _condition(rule: Mapping[str, Any]) -> str:
-    """Say a rule of a Choice in few words."""
+    """A rule of a Choice in a few words."""
     if "Condition" in rule:
         expression = re.sub(r"^\{%\s*|\s*%\}$", "", str(rule["Condition"]))
         return re.sub(r"\s+", " ", expression.replace("$states.input.", ""))
@@ -59,22 +59,15 @@ def _condition(rule: Mapping[str, Any]) -> str:
         if operator in ("Variable", "Next", "Comment", "Assign", "Output"):
             continue
         if operator.startswith("Is"):
-            said = (
-                "is there"
-                if operator == "IsPresent"
-                else f"is {_article(operator.removeprefix('Is').lower())}"
-            )
-            return f"{variable} {said if value else said.replace('is ', 'is not ', 1)}"
+            kind = operator.removeprefix("Is").lower()
+            predicate = kind if kind in ("present", "null", "numeric") else f"a {kind}"
+            return f"{variable} {'is' if value else 'is not'} {predicate}"
         if operator == "BooleanEquals":
             return variable if value else f"not {variable}"
         compared = _last(str(value)) if operator.endswith("Path") else json.dumps(value, ensure_ascii=False)
         plain = re.sub(r"^(String|Numeric|Boolean|Timestamp)|Path$", "", operator)
         return f"{variable} {_OPERATORS.get(plain, plain.lower())} {compared}"
     return variable
-
-
-def _article(kind: str) -> str:
-    return kind if kind in ("null", "numeric") else f"a {kind}"
 
 
 _OPERATORS = {
@@ -96,7 +89,7 @@ def _last(path: str) -> str:
 
 
 def note_of(state: State) -> str:
-    """What a state does, in small letters under its name."""
+    """What a state does: the small text under its name."""
     kind = state["Type"]
     if kind == "Task":
         return _short(_called(state))
@@ -142,14 +135,14 @@ def _called(state: State) -> str:
 
 
 def _function(named: str) -> str:
-    """A function's name, of `${CollectReviewArn}`, a name or an ARN; without version, alias and the stage's prefix."""
+    """A function's name from `${CollectReviewArn}`, a name or an ARN, without version, alias and stage prefix."""
     placeholder = re.fullmatch(r"\$\{(.+?)(Arn)?\}", named)
     if placeholder:
         return placeholder[1]
     name = re.search(r"(?:^|:function:)([\w-]+)(:[^:]*)?$", named)
-    # Stages have lower-case names, the stack's functions begin with a capital.
+    # Names of stages are lower case; the stack's functions begin with a capital letter.
     return re.sub(r"^afterloop-[a-z0-9-]+-(?=[A-Z]\w*$)", "", name[1] if name else named)
 
 
-def _short(text: str, longest: int = 34) -> str:
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+def _short(text: str) -> str:
+    return text if len(text) <= 34 else text[:33].rstrip() + "…"

@@ -5,17 +5,16 @@ import os
 import re
 import subprocess
 import sys
-import time
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workflow.asl.graph import Became, mermaid, svg
+from workflow.asl.graph import StateStatus, mermaid, svg
 from workflow.asl.walk import nested
 from workflow.steps import (
     AwsSdkTask,
@@ -72,7 +71,7 @@ def texts(element: ElementTree.Element) -> list[str]:
     return [text.text or "" for text in element.iter(f"{SVG}text")]
 
 
-def test_every_state_is_there_once_with_its_kind() -> None:
+def test_svg_has_each_state_once_with_its_type() -> None:
     states = {
         group.get("data-state"): group.get("class") for group in groups(drawn(review_machine()), "state")
     }
@@ -91,7 +90,7 @@ def test_every_state_is_there_once_with_its_kind() -> None:
     }
 
 
-def test_every_transition_is_there_and_says_when() -> None:
+def test_svg_has_each_transition_with_its_condition() -> None:
     arrows = {
         (group.get("class"), group.findtext(f"{SVG}title"))
         for group in groups(drawn(review_machine()), "arrow")
@@ -100,7 +99,7 @@ def test_every_transition_is_there_and_says_when() -> None:
         ("arrow next", "Start → Route by status"),
         ("arrow choice", 'Route by status → Collect review: humanLoopStatus = "Completed"'),
         ("arrow choice", 'Route by status → Tell: humanLoopStatus = "Stopped"'),
-        ("arrow default", "Route by status → Nothing to do: when no rule holds"),
+        ("arrow default", "Route by status → Nothing to do: if no rule matches"),
         ("arrow next", "Collect review → Both"),
         ("arrow catch", "Collect review → Failed: on OutputMissing, States.Timeout"),
         ("arrow catch", "Collect review → Failed: on any error"),
@@ -109,11 +108,11 @@ def test_every_transition_is_there_and_says_when() -> None:
     }
 
 
-def test_labels_and_notes_are_words() -> None:
+def test_labels_and_notes_are_readable() -> None:
     words = texts(drawn(review_machine()))
     for text in (
         'humanLoopStatus = "Completed"',
-        "It was stopped",  # a rule's comment goes before its condition
+        "It was stopped",  # a rule's comment replaces its condition
         "otherwise",
         "OutputMissing, Timeout",
         "Lambda CollectReview",
@@ -126,14 +125,14 @@ def test_labels_and_notes_are_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "label"),
     [
         (ChoiceRule.NumericGreaterThanEquals("$.review['agreement']", 0.5), "agreement ≥ 0.5"),
         (ChoiceRule.NumericLessThanPath("$.a", "$.limits.b"), "a < b"),
         (ChoiceRule.BooleanEquals("$.review.overruled", True), "overruled"),
         (ChoiceRule.BooleanEquals("$.review.overruled", False), "not overruled"),
-        (ChoiceRule.IsPresent("$.a", True), "a is there"),
-        (ChoiceRule.IsPresent("$.a", False), "a is not there"),
+        (ChoiceRule.IsPresent("$.a", True), "a is present"),
+        (ChoiceRule.IsPresent("$.a", False), "a is not present"),
         (ChoiceRule.IsNull("$.a", False), "a is not null"),
         (ChoiceRule.IsString("$.a", True), "a is a string"),
         (ChoiceRule.StringMatches("$.a", "x*"), 'a matches "x*"'),
@@ -147,17 +146,17 @@ def test_labels_and_notes_are_words() -> None:
                     ),
                 ]
             ),
-            "a is there and (b or c)",
+            "a is present and (b or c)",
         ),
         (ChoiceRule.Condition("{%  $states.input.review.overruled\n and $x %}"), "review.overruled and $x"),
         (ChoiceRule.Condition("{% " + "very " * 20 + "%}"), "very very very very very very ver…"),
     ],
 )
-def test_a_rule_is_said_in_few_words(rule: Any, said: str) -> None:
+def test_rule_label(rule: Any, label: str) -> None:
     choice = Choice("Choice")
     choice.add_choice(rule, Succeed("Yes"))
-    assert said in texts(drawn(definition(choice)))
-    assert said.replace('"', "#34;") in re.sub(
+    assert label in texts(drawn(definition(choice)))
+    assert label.replace('"', "#34;") in re.sub(
         r"#(?!34)(\d+);", lambda code: chr(int(code[1])), mermaid(definition(choice))
     )
 
@@ -177,7 +176,7 @@ def test_a_rule_is_said_in_few_words(rule: Any, said: str) -> None:
     ],
 )
 @pytest.mark.parametrize("direct", [True, False])
-def test_a_function_has_its_name_without_version_and_stage(named: str, direct: bool) -> None:
+def test_function_label_omits_version_and_stage(named: str, direct: bool) -> None:
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -189,39 +188,39 @@ def test_a_function_has_its_name_without_version_and_stage(named: str, direct: b
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("named", "label"),
     [
         ("arn:aws:lambda:us-east-1:111122223333:function:our-own_function:12", "our-own_function"),
         ("afterloop-dev-lower", "afterloop-dev-lower"),
         ("{% $function %}", "{% $function %}"),
     ],
 )
-def test_other_functions_have_the_name_that_they_were_given(named: str, said: str) -> None:
+def test_label_of_other_functions_is_their_name(named: str, label: str) -> None:
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Arguments": {"FunctionName": named},
     }
-    assert f"Lambda {said}" in texts(drawn({"StartAt": "A", "States": {"A": task | {"End": True}}}))
+    assert f"Lambda {label}" in texts(drawn({"StartAt": "A", "States": {"A": task | {"End": True}}}))
 
 
-def test_what_became_of_states_is_told_by_more_than_colour() -> None:
+def test_status_has_sign_title_and_legend() -> None:
     machine = review_machine()
-    became = {
-        "Route by status": Became.PASSED,
-        "Collect review": Became.CAUGHT,
-        "Both": Became.RUNNING,
-        "Failed": Became.FAILED,
+    statuses = {
+        "Route by status": StateStatus.PASSED,
+        "Collect review": StateStatus.CAUGHT,
+        "Both": StateStatus.RUNNING,
+        "Failed": StateStatus.FAILED,
     }
-    root = ElementTree.fromstring(svg(machine, became))
+    root = ElementTree.fromstring(svg(machine, statuses))
     states = {group.get("data-state"): group for group in groups(root, "state") if group.get("data-state")}
     signs = {}
     for name, group in states.items():
-        of_it = became.get(str(name), Became.NOT_REACHED)
-        assert group.get("class", "").split()[2] == of_it
-        signs[of_it] = [path.get("d") for path in group.iter(f"{SVG}path") if path.get("class") == "sign"]
-    assert signs.pop(Became.NOT_REACHED) == []
-    assert len({*map(tuple, signs.values())}) == 4, "each has a sign of its own"
+        status = statuses.get(str(name), StateStatus.NOT_REACHED)
+        assert group.get("class", "").split()[2] == status
+        signs[status] = [path.get("d") for path in group.iter(f"{SVG}path") if path.get("class") == "sign"]
+    assert signs.pop(StateStatus.NOT_REACHED) == []
+    assert len({*map(tuple, signs.values())}) == 4, "each status has its own sign"
     assert "failed, and the error was caught" in states["Collect review"].findtext(f"{SVG}title", "")
     legend = groups(root, "legend")
     assert [texts(group) for group in legend] == [
@@ -238,11 +237,11 @@ def test_what_became_of_states_is_told_by_more_than_colour() -> None:
     )
 
 
-def test_nothing_that_was_not_reached_is_green() -> None:
-    """A success state of the machine alone is."""
+def test_states_not_reached_are_not_green() -> None:
+    """Succeed states are green only in a picture without an execution."""
     style = ElementTree.fromstring(svg(review_machine(), {})).findtext(f"{SVG}style", "")
     ways = re.findall(r"\.state\.(succeed|not-reached)>\.shape\{fill:([^;]+)", style)
-    assert ways == [("succeed", "#def7e5"), ("not-reached", "#fff")], "the later rule holds"
+    assert ways == [("succeed", "#def7e5"), ("not-reached", "#fff")], "the later rule wins"
     assert "not-reached" not in svg(review_machine())
     assert not groups(drawn(review_machine()), "legend")
 
@@ -269,7 +268,7 @@ def apart(one: Rectangle, other: Rectangle) -> bool:
 
 
 @pytest.mark.parametrize("machine", [review_machine(), EVERY_STEP], ids=["review", "every step"])
-def test_nested_states_lie_in_what_holds_them_and_others_apart(machine: dict[str, Any]) -> None:
+def test_nested_states_are_inside_and_others_do_not_overlap(machine: dict[str, Any]) -> None:
     root = drawn(machine)
     places = {
         group.get("data-state"): rectangle(group)
@@ -296,8 +295,8 @@ def test_nested_states_lie_in_what_holds_them_and_others_apart(machine: dict[str
             assert apart(places[one], places[other]), (one, other)
 
 
-def test_the_bytes_depend_on_the_definition_alone(tmp_path: Path) -> None:
-    """Not on fonts, hash seeds, the home folder, the time or the version of Graphviz."""
+def test_svg_is_the_same_in_any_environment(tmp_path: Path) -> None:
+    """Fonts, hash seed, home folder, time zone and Graphviz version make no difference."""
     code = "import json, sys; from workflow.asl.graph import svg; sys.stdout.write(svg(json.load(sys.stdin)))"
     (tmp_path / "fonts.conf").write_text("<fontconfig/>")
     elsewhere = {
@@ -323,7 +322,7 @@ def test_the_bytes_depend_on_the_definition_alone(tmp_path: Path) -> None:
     assert not re.search(r"graphviz|\d{4}-\d\d-\d\d|\d\d:\d\d", other.stdout, re.IGNORECASE)
 
 
-def test_a_flood_of_caught_errors_is_said_by_the_states() -> None:
+def test_many_caught_errors_are_listed_by_their_states() -> None:
     failed = Fail("Failed")
     steps = [
         AwsSdkTask(
@@ -332,45 +331,43 @@ def test_a_flood_of_caught_errors_is_said_by_the_states() -> None:
         for n in range(200)
     ]
     machine = definition(Chain(steps))
-    started = time.process_time()
     root = drawn(machine)
-    assert time.process_time() - started < 1
     assert [arrow.get("class") for arrow in groups(root, "arrow")].count("arrow catch") == 1
     titles = [group.findtext(f"{SVG}title") for group in groups(root, "state")]
     assert "S7 (Task, s3 listBuckets); on any error → Failed" in titles
-    assert "Failed (Fail, on errors of 200 states)" in titles
+    assert "Failed (Fail, from 200 states)" in titles
     assert mermaid(machine).count("-.->") == 1
     assert "  %% n8: on any error → Failed\n" in mermaid(machine)
 
 
-def test_many_long_arrows_do_not_take_long() -> None:
+def test_many_arrows_into_one_state_are_not_drawn() -> None:
+    """Graphviz would take minutes for them."""
     steps: list[Any] = []
     last = Succeed("Last")
     for number in range(66):
         guard = Choice(f"Guard {number}")
         guard.add_choice(ChoiceRule.IsPresent("$.a", True), last)
         steps += [guard, Pass(f"Pass {number}")]
-    machine = definition(Chain([*steps, last]))
-    started = time.process_time()
-    root = drawn(machine)
-    assert time.process_time() - started < 3
-    assert len(groups(root, "arrow")) == 1 + 3 * 66
-    widths = [
-        float(number)
-        for path in root.iter(f"{SVG}path")
-        for number in re.findall(r"[MC ]([\d.]+) ", path.get("d", ""))
+    root = drawn(definition(Chain([*steps, last])))
+    kinds = [arrow.get("class") for arrow in groups(root, "arrow")]
+    assert (kinds.count("arrow choice"), kinds.count("arrow default"), kinds.count("arrow next")) == (
+        0,
+        66,
+        67,
+    )
+    assert "Guard 7 (Choice); a is present → Last" in [
+        group.findtext(f"{SVG}title") for group in groups(root, "state")
     ]
-    assert max(widths) <= float(root.get("width", ""))
 
 
-def test_it_has_a_background_of_its_own() -> None:
+def test_svg_has_its_own_background() -> None:
     root = drawn(review_machine())
     page = next(rect for rect in root.iter(f"{SVG}rect") if rect.get("class") == "page")
     assert page.get("width") == root.get("width")
     assert root.findtext(f"{SVG}title") == "Reviews & <more>"
 
 
-def test_a_transition_to_nowhere_does_not_stop_the_picture() -> None:
+def test_transition_to_missing_state_is_not_drawn() -> None:
     machine = {
         "StartAt": "Nowhere",
         "States": {"A": {"Type": "Pass", "Next": "B"}, "C": {"Type": "Choice", "Choices": [{}]}},
@@ -379,7 +376,7 @@ def test_a_transition_to_nowhere_does_not_stop_the_picture() -> None:
     assert "-->" not in mermaid(machine)
 
 
-def test_mermaid_is_what_it_was() -> None:
+def test_mermaid_text() -> None:
     assert mermaid(review_machine()) == (
         "flowchart TD\n"
         '  s0(("Start")):::start\n'
@@ -428,10 +425,9 @@ MERMAID_LINE = re.compile(
 )
 
 
-@settings(max_examples=200)
 @example(["0", "x"], "")
 @given(st.lists(st.text(min_size=1, max_size=80), min_size=2, max_size=4, unique=True), st.text(max_size=60))
-def test_whatever_the_names_both_are_valid(names: list[str], text: str) -> None:
+def test_any_names_give_valid_svg_and_mermaid(names: list[str], text: str) -> None:
     first, *others = names
     machine = {
         "Comment": text,
@@ -457,7 +453,7 @@ def test_whatever_the_names_both_are_valid(names: list[str], text: str) -> None:
     }
     root = drawn(machine)
     assert len(groups(root, "state")) == 1 + len(names) + len(others)
-    executed = ElementTree.fromstring(svg(machine, dict.fromkeys(names, Became.CAUGHT)))
+    executed = ElementTree.fromstring(svg(machine, dict.fromkeys(names, StateStatus.CAUGHT)))
     assert len(groups(executed, "legend")) == (
         1 if "x" in names else 2
     )  # the state inside is reached by its name

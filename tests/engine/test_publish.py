@@ -1,4 +1,4 @@
-"""Publishing to the embedded engine: the same code, change sets, versions and events as on AWS."""
+"""Publishing to the embedded engine, with the same code, change sets, versions and events as on AWS."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from botocore.exceptions import ClientError
 from sandbox.engine import Sandbox, SandboxSession
 from workflow import ROOT
 from workflow.errors import DeploymentError, PublishError
-from workflow.publish.account import Account, Stack
+from workflow.publish.account import Account
 from workflow.publish.destroying import destroy, destruction
-from workflow.publish.history import history, to_go_back_to
+from workflow.publish.functions import Functions
+from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
+from workflow.publish.machines import StateMachines
 from workflow.publish.package import Package, make_package
 from workflow.publish.plan import Plan
-from workflow.publish.publishing import Published, Silent, plan_for, publish
+from workflow.publish.publishing import NoProgress, Published, plan_for, publish
 from workflow.publish.rollback import roll_back
+from workflow.publish.stacks import Stack, Stacks
 from workflow.publish.status import status
 from workflow.publish.swapping import swap
 from workflow.stack import ALIAS
@@ -40,7 +43,7 @@ def assembly() -> Assembly:
 
 
 class Publisher:
-    """A stage of its own for one test."""
+    """A stage for one test, and what the test does to it."""
 
     def __init__(self, account: Account, name: str, assembly: Assembly, root: Path) -> None:
         self.account, self.assembly, self.root = account, assembly, root
@@ -48,7 +51,7 @@ class Publisher:
         self.plans: list[Plan] = []
 
     def package(self, edit: Callable[[dict[str, Any]], object] | None = None, **settings: Any) -> Package:
-        """The package of the stage with other settings, and the resources of its template edited."""
+        """The stage's package, with other settings and with the resources of its template edited."""
         package = make_package(
             self.stage.model_copy(update=settings),
             self.assembly,
@@ -75,18 +78,18 @@ class Publisher:
 
     @property
     def stack_status(self) -> str | None:
-        stack = self.account.stack(self.stage.stack_name)
+        stack = self.account.stacks.find(self.stage.stack_name)
         return stack.status if stack else None
 
     @property
     def stack(self) -> Stack:
-        """The stage's stack, which is there."""
-        stack = self.account.stack(self.stage.stack_name)
+        """The stage's stack, which exists."""
+        stack = self.account.stacks.find(self.stage.stack_name)
         assert stack is not None
         return stack
 
     def publish_calling(self, queue: str, *answers: str) -> Callable[[dict[str, Any]], None]:
-        """Publishes a machine that waits and calls a function, once with each answer of this; its definition."""
+        """Publishes a machine that waits and calls a function, once for each answer; returns the definition."""
         definition = held(queue, "Call", CALL)
         for answer in answers:
             answering(self, answer)
@@ -96,7 +99,7 @@ class Publisher:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of what bundles are made from, to be edited."""
+    """A copy of the bundles' source files, for editing."""
     for folder in ("lambdas", "requirements"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (ROOT / ".build").mkdir(exist_ok=True)
@@ -123,18 +126,18 @@ def comment(text: str) -> Callable[[dict[str, Any]], None]:
 
 
 def broken(resources: dict[str, Any]) -> None:
-    """An edit that CloudFormation accepts, and that fails on the way."""
+    """An edit that CloudFormation accepts at first, and that fails during the update."""
     resources["Broken"] = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1}}
 
 
 def change_sets(publisher: Publisher) -> list[Any]:
-    """Those that could still be executed."""
+    """Change sets that can still be executed."""
     client = publisher.account.session.client("cloudformation")
     summaries = client.list_change_sets(StackName=publisher.stage.stack_name)["Summaries"]
     return [one for one in summaries if one["ExecutionStatus"] == "AVAILABLE"]
 
 
-def test_a_stage_is_published_and_a_second_time_there_is_nothing_to_do(publisher: Publisher) -> None:
+def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher) -> None:
     first = publisher.publish()
     assert first is not None
     assert first.changed
@@ -151,7 +154,7 @@ def test_a_stage_is_published_and_a_second_time_there_is_nothing_to_do(publisher
     assert [record.number for record in history(publisher.account, publisher.stage.name)] == [1]
 
 
-def test_the_artifact_bucket_is_private_encrypted_and_versioned(publisher: Publisher) -> None:
+def test_artifact_bucket_is_private_encrypted_and_versioned(publisher: Publisher) -> None:
     publisher.publish()
     s3, bucket = publisher.account.session.client("s3"), publisher.account.artifact_bucket
 
@@ -168,16 +171,16 @@ def described(text: str) -> Callable[[dict[str, Any]], None]:
     return edit
 
 
-def test_characters_that_cloudformation_does_not_give_back_are_no_change(
+def test_characters_lost_by_cloudformation_are_not_a_change(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    template = Account.template
+    template = Stacks.template
 
-    def lossy(account: Account, stack: str) -> dict[str, Any]:
-        """As AWS answers; the engine gives back what it got."""
-        return json.loads(json.dumps(template(account, stack), ensure_ascii=False).encode("ascii", "replace"))
+    def lossy(stacks: Stacks, stack: str) -> dict[str, Any]:
+        """As AWS answers; the engine returns what it got."""
+        return json.loads(json.dumps(template(stacks, stack), ensure_ascii=False).encode("ascii", "replace"))
 
-    monkeypatch.setattr(Account, "template", lossy)
+    monkeypatch.setattr(Stacks, "template", lossy)
     publisher.publish(publisher.package(described("für Prüfer")))
 
     assert publisher.plan(publisher.package(described("für Prüfer"))).is_empty
@@ -187,7 +190,7 @@ def test_characters_that_cloudformation_does_not_give_back_are_no_change(
     assert publisher.plan(publisher.package(described("fär Präfer"))).notes
 
 
-def test_a_plan_changes_nothing(publisher: Publisher) -> None:
+def test_plan_changes_nothing(publisher: Publisher) -> None:
     assert publisher.plan().creates
     assert publisher.stack_status is None
 
@@ -199,7 +202,7 @@ def test_a_plan_changes_nothing(publisher: Publisher) -> None:
     assert publisher.plan().is_empty
 
 
-def test_a_no_leaves_everything_as_it_was(publisher: Publisher) -> None:
+def test_declined_publish_changes_nothing(publisher: Publisher) -> None:
     assert publisher.publish(agree=False) is None
     assert publisher.stack_status is None
 
@@ -210,7 +213,7 @@ def test_a_no_leaves_everything_as_it_was(publisher: Publisher) -> None:
     assert publisher.plan().is_empty
 
 
-def test_only_the_function_whose_code_changed_is_published(publisher: Publisher) -> None:
+def test_only_the_changed_function_is_published(publisher: Publisher) -> None:
     publisher.publish()
     file = publisher.root / "lambdas/decide_restart.py"
     file.write_text(file.read_text() + "\n# More.\n")
@@ -221,10 +224,12 @@ def test_only_the_function_whose_code_changed_is_published(publisher: Publisher)
     assert [one.id for one in publisher.plans[-1].resources] == ["DecideRestart"]
     assert published is not None
     assert published.version is not None
-    assert published.version.endswith(":2"), "the state machine names a version of the function"
+    assert published.version.endswith(":2"), (
+        "a new version of the function makes a new version of the state machine"
+    )
 
 
-def test_a_setting_reaches_the_stack_and_the_plan(publisher: Publisher) -> None:
+def test_changed_setting_is_in_the_plan_and_the_stack(publisher: Publisher) -> None:
     publisher.publish()
     publisher.publish(publisher.package(output_buckets=("reviewed", "more")))
 
@@ -241,7 +246,7 @@ def edited(publisher: Publisher, **sections: Any) -> Package:
     return replace(package, template=json.dumps({**template, **sections}))
 
 
-def test_an_output_alone_is_published(publisher: Publisher) -> None:
+def test_change_of_outputs_alone_is_published(publisher: Publisher) -> None:
     first = publisher.publish()
     assert first is not None
     outputs = {
@@ -258,9 +263,9 @@ def test_an_output_alone_is_published(publisher: Publisher) -> None:
     assert publisher.plan(package).is_empty
 
 
-def test_a_text_that_makes_nothing_is_no_change(publisher: Publisher) -> None:
+def test_changed_template_description_is_not_a_change(publisher: Publisher) -> None:
     publisher.publish()
-    package = edited(publisher, Description="Other words for the same")
+    package = edited(publisher, Description="Another description")
     assert publisher.plan(package).is_empty
     published = publisher.publish(package)
     assert published is not None
@@ -277,7 +282,7 @@ CALL = {
 
 
 def held(queue: str, then: str, state: Any = None) -> Callable[[dict[str, Any]], None]:
-    """An edit that makes the machine wait for a task token, and then pass one state."""
+    """An edit that makes the machine wait for a task token, and then run one state."""
     hold = {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
@@ -293,7 +298,7 @@ def held(queue: str, then: str, state: Any = None) -> Callable[[dict[str, Any]],
 
 
 class Executions:
-    """Executions of what is live, each of which waits at its beginning until it is told to go on."""
+    """Executions of the live version, each of which waits in its first state until `finish`."""
 
     def __init__(self, publisher: Publisher, eventually: Callable[..., Any]) -> None:
         self.stage, self.eventually = publisher.stage, eventually
@@ -304,17 +309,17 @@ class Executions:
         self.alias = f"arn:aws:states:{account}:stateMachine:{self.stage.stack_name}:{ALIAS}"
 
     def start(self) -> tuple[str, str]:
-        """ARN and task token of a new execution, which waits."""
+        """ARN and task token of a new execution, which now waits."""
         execution = self.states.start_execution(stateMachineArn=self.alias, input="{}")["executionArn"]
         messages = self.eventually(lambda: self.sqs.receive_message(QueueUrl=self.queue).get("Messages"))
         self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=messages[0]["ReceiptHandle"])
         return execution, messages[0]["Body"]
 
     def started_during_a_rollback(self, publisher: Publisher) -> tuple[str, str]:
-        """Rolls the stage back by one; an execution that began when new ones were sent, and the stack was as before."""
+        """Rolls back one publish; returns an execution that started after the routing, before the stack update."""
         executions, started = self, list[tuple[str, str]]()
 
-        class During(Silent):
+        class During(NoProgress):
             def step(self, text: str) -> None:
                 if text == "Updating the stack":
                     started.append(executions.start())
@@ -323,13 +328,13 @@ class Executions:
             publisher.plans.append(plan)
             return True
 
-        record = to_go_back_to(history(publisher.account, self.stage.name))
+        record = rollback_target(history(publisher.account, self.stage.name))
         roll_back(publisher.account, self.stage, record, confirm=confirm, progress=During())
         (execution,) = started
         return execution
 
     def finish(self, execution: str, token: str) -> Any:
-        """What it gives at its end, or the name of its error."""
+        """The output of an execution, or the name of its error."""
         self.states.send_task_success(taskToken=token, output="{}")
         ended = self.eventually(
             lambda: (
@@ -347,12 +352,12 @@ def executions(publisher: Publisher, eventually: Callable[..., Any]) -> Executio
 
 
 def answering(publisher: Publisher, answer: str) -> None:
-    """Writes a function that gives an answer."""
+    """Writes a function that returns an answer."""
     file = publisher.root / "lambdas/decide_restart.py"
     file.write_text(f"def handler(event, context):\n    return {answer!r}\n")
 
 
-def test_executions_end_on_the_version_that_they_began_with(
+def test_executions_keep_the_version_that_they_started_on(
     publisher: Publisher, executions: Executions
 ) -> None:
     states, queue = executions.states, executions.queue
@@ -374,7 +379,7 @@ def test_executions_end_on_the_version_that_they_began_with(
     assert found.live == {2: 100}
 
 
-def test_executions_end_on_the_code_that_they_began_with_and_a_rollback_brings_it_back(
+def test_executions_keep_their_code_and_a_rollback_restores_it(
     publisher: Publisher, executions: Executions
 ) -> None:
     definition = held(executions.queue, "Call", CALL)
@@ -389,7 +394,7 @@ def test_executions_end_on_the_code_that_they_began_with_and_a_rollback_brings_i
     assert executions.finish(*executions.started_during_a_rollback(publisher)) == "one"
     plan = publisher.plans[-1]
     assert [(one.name, one.code) for one in plan.functions] == [("DecideRestart", True)]
-    assert not plan.grave
+    assert not plan.destructive_changes
     assert executions.finish(*executions.start()) == "one"
 
     answering(publisher, "two")
@@ -398,7 +403,7 @@ def test_executions_end_on_the_code_that_they_began_with_and_a_rollback_brings_i
     assert publisher.plan(publisher.package(definition)).is_empty
 
 
-def test_a_rollback_keeps_new_executions_from_what_was_swapped(
+def test_rollback_routes_new_executions_away_from_swapped_code(
     publisher: Publisher, executions: Executions
 ) -> None:
     account, stage = publisher.account, publisher.stage
@@ -411,22 +416,24 @@ def test_a_rollback_keeps_new_executions_from_what_was_swapped(
     assert executions.finish(*executions.start()) == "one"
 
 
-def test_a_rollback_sends_nothing_to_functions_that_are_gone(
+def test_rollback_does_not_route_to_deleted_function_versions(
     publisher: Publisher, executions: Executions
 ) -> None:
     account, stage = publisher.account, publisher.stage
     publisher.publish_calling(executions.queue, "one", "two")
     name = f"{stage.stack_name}-DecideRestart"
-    account.delete_function_version(account.function_versions(name)[-1])
+    account.functions.delete_version(account.functions.versions(name)[-1])
 
     assert executions.finish(*executions.started_during_a_rollback(publisher)) == "two", (
-        "until the stack has what it goes back to"
+        "the restored version is routed to only after the stack is updated"
     )
     assert executions.finish(*executions.start()) == "one"
 
 
-def test_versions_outlive_a_publish_that_has_none(publisher: Publisher, executions: Executions) -> None:
-    """As a rollback to a publish from before functions had versions: running executions need them."""
+def test_function_versions_survive_a_publish_without_versions(
+    publisher: Publisher, executions: Executions
+) -> None:
+    """As in a rollback to a publish from before functions had versions: running executions need them."""
     definition = held(executions.queue, "Call", CALL)
     answering(publisher, "one")
     package = publisher.package(definition)
@@ -450,18 +457,18 @@ def test_versions_outlive_a_publish_that_has_none(publisher: Publisher, executio
     assert executions.finish(*executions.start()) == "one"
 
 
-def test_a_publish_is_written_down_though_old_versions_cannot_be_deleted(
+def test_publish_is_recorded_if_old_versions_cannot_be_deleted(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher.publish()
     answering(publisher, "two")
     refused = ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListVersionsByFunction")
-    monkeypatch.setattr(Account, "function_versions", Mock(side_effect=refused))
+    monkeypatch.setattr(Functions, "versions", Mock(side_effect=refused))
     publisher.publish()
     assert [one.number for one in history(publisher.account, publisher.stage.name)] == [1, 2]
 
 
-def test_code_that_comes_with_a_failed_update_comes_with_the_next(
+def test_code_of_a_failed_update_is_published_by_the_next(
     publisher: Publisher, executions: Executions
 ) -> None:
     definition = publisher.publish_calling(executions.queue, "one")
@@ -480,14 +487,14 @@ def test_code_that_comes_with_a_failed_update_comes_with_the_next(
     assert executions.finish(*executions.start()) == "two"
 
 
-def test_a_setting_of_a_function_goes_with_its_version(publisher: Publisher) -> None:
+def test_function_version_keeps_its_settings(publisher: Publisher) -> None:
     publisher.publish()
     account = publisher.account
     name = f"{publisher.stage.stack_name}-CollectReview"
     functions = account.session.client("lambda")
     publisher.publish(publisher.package(output_buckets=("reviewed", "more")))
 
-    newest, first = account.function_versions(name)
+    newest, first = account.functions.versions(name)
     settings = [
         functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]["REVIEW_SETTINGS"]
         for arn in (first, newest)
@@ -495,26 +502,26 @@ def test_a_setting_of_a_function_goes_with_its_version(publisher: Publisher) -> 
     assert ["more" in one for one in settings] == [False, True]
 
 
-def test_versions_of_functions_do_not_pile_up(
+def test_old_function_versions_are_deleted(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workflow.publish.live.KEPT_VERSIONS", 2)
     publisher.publish_calling(executions.queue, "one", "two", "three")
 
     name = f"{publisher.stage.stack_name}-DecideRestart"
-    assert [arn.rpartition(":")[2] for arn in publisher.account.function_versions(name)] == ["3", "2"]
+    assert [arn.rpartition(":")[2] for arn in publisher.account.functions.versions(name)] == ["3", "2"]
     assert executions.finish(*executions.start()) == "three"
-    assert len(publisher.account.function_versions(name.replace("DecideRestart", "CollectReview"))) == 1
+    assert len(publisher.account.functions.versions(name.replace("DecideRestart", "CollectReview"))) == 1
 
 
-def test_a_shift_gives_new_code_a_part_and_takes_it_back_when_only_that_fails(
+def test_shift_is_reversed_when_only_new_code_fails(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     definition = publisher.publish_calling(executions.queue, "one")
     answers = []
 
     def until_some_failed(seconds: float) -> None:
-        """In place of a pause: executions, until one got the new code, and one the old."""
+        """Instead of a pause, runs executions until one got the new code and one got the old code."""
         for begun in iter(executions.start, None):
             answers.append(executions.finish(*begun))
             if len(set(answers)) == 2:
@@ -525,14 +532,14 @@ def test_a_shift_gives_new_code_a_part_and_takes_it_back_when_only_that_fails(
     (publisher.root / "lambdas/decide_restart.py").write_text(
         "def handler(event, context):\n    raise RuntimeError\n"
     )
-    with pytest.raises(PublishError, match=r"\d+ executions? failed on version 2 and none on version 1"):
+    with pytest.raises(PublishError, match=r"\d+ executions? failed on version 2, none on version 1"):
         publisher.publish(publisher.package(definition))
 
     assert set(answers) == {"one", "RuntimeError"}
     assert executions.finish(*executions.start()) == "one"
 
 
-def test_a_shift_that_was_interrupted_is_something_to_do(publisher: Publisher) -> None:
+def test_interrupted_shift_is_finished_by_the_next_publish(publisher: Publisher) -> None:
     first = publisher.publish()
     second = publisher.publish(package := publisher.package(comment("next")))
     assert first
@@ -540,11 +547,11 @@ def test_a_shift_that_was_interrupted_is_something_to_do(publisher: Publisher) -
     assert first.version
     assert second.version
     machine = second.outputs["StateMachine"]
-    publisher.account.route(machine, ALIAS, {first.version: 90, second.version: 10}, create=False)
+    publisher.account.machines.route(machine, ALIAS, {first.version: 90, second.version: 10})
 
     plan = publisher.plan(package)
     assert plan.notes == [
-        "All new executions go to what is published; now they go to version 1 (90 %) and version 2 (10 %)."
+        "New executions go to version 1 (90 %) and version 2 (10 %); a publish routes all of them to the current one."
     ]
     assert not plan.is_empty
     assert publisher.publish(package, agree=False) is None
@@ -552,24 +559,22 @@ def test_a_shift_that_was_interrupted_is_something_to_do(publisher: Publisher) -
     finished = publisher.publish(package)
     assert finished
     assert finished.changed
-    live = publisher.account.live(machine, ALIAS)
-    assert live
-    assert live.weights == {second.version: 100}
+    assert publisher.account.machines.weights(machine, ALIAS) == {second.version: 100}
     assert publisher.plan(package).is_empty
 
 
-def test_a_version_that_is_not_what_is_published_is_something_to_do(publisher: Publisher) -> None:
+def test_alias_to_another_version_is_a_change(publisher: Publisher) -> None:
     first = publisher.publish()
     publisher.publish(package := publisher.package(comment("next")))
     assert first
     assert first.version
-    publisher.account.route(first.outputs["StateMachine"], ALIAS, {first.version: 100}, create=False)
+    publisher.account.machines.route(first.outputs["StateMachine"], ALIAS, {first.version: 100})
     assert publisher.plan(package).notes == [
-        "All new executions go to what is published; now they go to version 1 (100 %)."
+        "New executions go to version 1 (100 %); a publish routes all of them to the current one."
     ]
 
 
-def test_a_failed_creation_tells_the_first_cause_and_leaves_nothing_in_the_way(publisher: Publisher) -> None:
+def test_failed_creation_shows_first_cause_and_can_be_repeated(publisher: Publisher) -> None:
     with pytest.raises(DeploymentError) as error:
         publisher.publish(publisher.package(broken))
 
@@ -585,10 +590,10 @@ def test_a_failed_creation_tells_the_first_cause_and_leaves_nothing_in_the_way(p
     assert publisher.stack_status == "CREATE_COMPLETE"
 
 
-def test_a_failed_update_leaves_the_stage_as_it_was(publisher: Publisher) -> None:
+def test_failed_update_is_rolled_back(publisher: Publisher) -> None:
     publisher.publish()
 
-    with pytest.raises(DeploymentError, match=r"Broken .*; the stack is as it was before"):
+    with pytest.raises(DeploymentError, match=r"Broken .*; the stack was rolled back and is unchanged"):
         publisher.publish(publisher.package(broken))
 
     assert publisher.stack_status == "UPDATE_ROLLBACK_COMPLETE"
@@ -596,22 +601,23 @@ def test_a_failed_update_leaves_the_stage_as_it_was(publisher: Publisher) -> Non
     assert len(history(publisher.account, publisher.stage.name)) == 1
 
 
-def test_a_template_that_cloudformation_refuses_is_told(publisher: Publisher) -> None:
+def test_rejected_template_is_an_error(publisher: Publisher) -> None:
     def nonsense(resources: dict[str, Any]) -> None:
         resources["Nonsense"] = {"Type": "AWS::No::Such"}
 
-    with pytest.raises(PublishError, match=r"AWS refuses the change set: .*AWS::No::Such"):
+    with pytest.raises(PublishError, match=r"AWS rejected the change set: .*AWS::No::Such"):
         publisher.publish(publisher.package(nonsense))
     assert publisher.stack_status is None
 
 
-def test_a_change_set_that_nobody_executed_is_no_obstacle(publisher: Publisher) -> None:
+def test_publish_works_after_an_unexecuted_change_set(publisher: Publisher) -> None:
     package = publisher.package()
-    publisher.account.ensure_artifact_bucket()
-    publisher.account.upload(package.objects)
-    publisher.account.create_change_set(
+    artifacts = publisher.account.artifacts
+    artifacts.ensure()
+    artifacts.upload(package.objects)
+    publisher.account.stacks.create_change_set(
         publisher.stage.stack_name,
-        template_key=package.template_key,
+        template_url=artifacts.url(package.template_key),
         parameters=package.parameters,
         create=True,
     )
@@ -624,21 +630,21 @@ def test_a_change_set_that_nobody_executed_is_no_obstacle(publisher: Publisher) 
 
 
 def digests(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Parameters, and of revisions what says whether a function is the same."""
+    """Parameters, with revisions reduced to the hash of the function."""
     return {
         name: value.partition("-")[0] if name.endswith("Revision") else value
         for name, value in parameters.items()
     }
 
 
-def test_a_rollback_brings_back_definition_settings_and_code(publisher: Publisher) -> None:
+def test_rollback_restores_definition_settings_and_code(publisher: Publisher) -> None:
     publisher.publish()
     file = publisher.root / "lambdas/decide_restart.py"
     file.write_text(file.read_text() + "\n# More.\n")
     publisher.publish(publisher.package(comment("Two"), log_retention_days=7))
     account, stage = publisher.account, publisher.stage
 
-    back_to = to_go_back_to(history(account, stage.name))
+    back_to = rollback_target(history(account, stage.name))
     published = roll_back(
         account, stage, back_to, confirm=lambda plan: bool(publisher.plans.append(plan)) or True
     )
@@ -655,11 +661,11 @@ def test_a_rollback_brings_back_definition_settings_and_code(publisher: Publishe
         (2, None),
         (3, 1),
     ]
-    with pytest.raises(PublishError, match="publish 1 is the first"):
-        to_go_back_to(history(account, stage.name))
+    with pytest.raises(PublishError, match="cannot roll back: publish 1 is the first"):
+        rollback_target(history(account, stage.name))
 
 
-def test_a_hot_swap_changes_code_and_definition_at_once_and_a_publish_puts_it_in_order(
+def test_hot_swap_changes_code_and_definition_until_a_publish(
     publisher: Publisher,
 ) -> None:
     first = publisher.publish()
@@ -698,7 +704,7 @@ def test_a_hot_swap_changes_code_and_definition_at_once_and_a_publish_puts_it_in
     assert "Swapped" not in machine
 
 
-def test_executions_run_swapped_code_and_the_next_publish_is_no_obstacle(
+def test_executions_run_swapped_code_before_and_after_a_publish(
     publisher: Publisher, executions: Executions
 ) -> None:
     account, stage = publisher.account, publisher.stage
@@ -722,7 +728,7 @@ def test_executions_run_swapped_code_and_the_next_publish_is_no_obstacle(
     assert publisher.plan(publisher.package(definition)).is_empty
 
 
-def test_a_swap_that_was_cut_short_is_taken_up_or_put_in_order(
+def test_interrupted_swap_is_repeated_or_undone(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account, stage = publisher.account, publisher.stage
@@ -736,18 +742,18 @@ def test_a_swap_that_was_cut_short_is_taken_up_or_put_in_order(
 
     def cut_short() -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(Account, "swap_definition", Mock(side_effect=KeyboardInterrupt))
+            patch.setattr(StateMachines, "update_definition", Mock(side_effect=KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 swap(account, stage, stack, package)
 
     cut_short()
-    assert "a swap that was cut short" in publisher.plan(published).swapped
+    assert "an interrupted swap" in publisher.plan(published).swapped
     assert swap(account, stage, stack, package) == ["code of DecideRestart", "definition"]
     assert executions.finish(*executions.start()) == "swapped"
 
     publisher.publish(published)
     cut_short()
-    assert publisher.plan(published).swapped == ["a swap that was cut short"]
+    assert publisher.plan(published).swapped == ["an interrupted swap"]
     publisher.publish(published)
     assert publisher.plan(published).is_empty
     name = f"{stage.stack_name}-DecideRestart"
@@ -755,17 +761,15 @@ def test_a_swap_that_was_cut_short_is_taken_up_or_put_in_order(
     assert json.loads(answer) == executions.finish(*executions.start()) == "published"
 
 
-def test_a_swap_that_was_noted_without_values_is_put_in_order(
-    publisher: Publisher, executions: Executions
-) -> None:
-    """As swaps of code alone were noted when functions had no versions."""
+def test_swap_recorded_without_values_is_undone(publisher: Publisher, executions: Executions) -> None:
+    """As code swaps were recorded when functions had no versions."""
     account, stage = publisher.account, publisher.stage
     definition = held(executions.queue, "Call", CALL)
     answering(publisher, "published")
     package = publisher.package(definition)
     publisher.publish(package)
     noted = {"functions": {"DecideRestart": "functions/other.zip"}, "definition": None, "values": {}}
-    account.write(f"stages/{stage.name}/swaps.json", json.dumps(noted).encode())
+    account.artifacts.write(f"stages/{stage.name}/swaps.json", json.dumps(noted).encode())
 
     assert publisher.plan(package).swapped == ["code of DecideRestart"]
     publisher.publish(package)
@@ -773,10 +777,10 @@ def test_a_swap_that_was_noted_without_values_is_put_in_order(
     assert executions.finish(*executions.start()) == "published"
 
 
-def test_a_swap_that_was_taken_back_does_not_outlive_the_next_publish(
+def test_publish_undoes_a_swap_that_the_sources_no_longer_have(
     publisher: Publisher, executions: Executions
 ) -> None:
-    """An update touches only what differs from the last publish: what was swapped does not, when it is taken back."""
+    """CloudFormation updates only what differs from the last publish, so it would leave swapped code in place."""
     account, stage = publisher.account, publisher.stage
     definition = publisher.publish_calling(executions.queue, "published")
     stack = publisher.stack
@@ -795,16 +799,16 @@ def test_a_swap_that_was_taken_back_does_not_outlive_the_next_publish(
     assert publisher.plan(package).is_empty
 
 
-def test_what_cannot_be_swapped_is_left_to_cloudformation(publisher: Publisher) -> None:
+def test_swap_is_refused_for_settings_and_protected_stages(publisher: Publisher) -> None:
     publisher.publish()
     account, stage = publisher.account, publisher.stage
     stack = publisher.stack
     assert swap(account, stage, stack, publisher.package(log_retention_days=7)) is None
-    with pytest.raises(PublishError, match="is protected: no hot swap"):
+    with pytest.raises(PublishError, match="is protected and allows no hot swap"):
         swap(account, stage.model_copy(update={"protected": True}), stack, publisher.package())
 
 
-def test_drift_is_seen(publisher: Publisher) -> None:
+def test_status_shows_drift(publisher: Publisher) -> None:
     published = publisher.publish()
     assert published is not None
     found = status(publisher.account, publisher.stage)
@@ -824,7 +828,7 @@ def test_drift_is_seen(publisher: Publisher) -> None:
 
 @pytest.fixture
 def apart(sandbox: Sandbox, assembly: Assembly, root: Path) -> Publisher:
-    """A stage alone in its Region."""
+    """The only stage in its Region."""
     config = root / "aws-config"
     config.write_text("[default]\n")
     session = SandboxSession(sandbox.endpoint_url, "eu-west-2", config)
@@ -839,7 +843,7 @@ def tables_and_buckets(account: Account) -> tuple[list[str], list[str]]:
     ]
 
 
-def test_destroy_keeps_data_unless_told_otherwise(apart: Publisher) -> None:
+def test_destroy_deletes_data_only_on_request(apart: Publisher) -> None:
     published = apart.publish()
     assert published is not None
     account = apart.account
@@ -847,10 +851,10 @@ def test_destroy_keeps_data_unless_told_otherwise(apart: Publisher) -> None:
     s3.put_object(Bucket=published.outputs["ReviewBucket"], Key="reviews/a.json", Body=b"{}")
     account.session.client("dynamodb").put_item(TableName=table, Item={"humanLoopName": {"S": "a"}})
 
-    doomed = destruction(account, apart.stage)
-    assert doomed is not None
-    assert {kept.id: kept.holds for kept in doomed.kept} == {"LedgerTable": 1, "ReviewBucket": 1}
-    destroy(account, apart.stage, doomed)
+    plan = destruction(account, apart.stage)
+    assert plan is not None
+    assert {kept.id: kept.holds for kept in plan.kept} == {"LedgerTable": 1, "ReviewBucket": 1}
+    destroy(account, apart.stage, plan)
 
     assert apart.stack_status is None
     assert tables_and_buckets(account) == ([table], [published.outputs["ReviewBucket"]])
@@ -858,16 +862,16 @@ def test_destroy_keeps_data_unless_told_otherwise(apart: Publisher) -> None:
     assert account.artifact_bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
     assert destruction(account, apart.stage) is None
 
-    account.empty_bucket(published.outputs["ReviewBucket"], and_delete=True)
-    account.delete_table(table)
+    account.data.delete_bucket(published.outputs["ReviewBucket"])
+    account.data.delete_table(table)
     apart.publish()
-    doomed = destruction(account, apart.stage, delete_data=True)
-    assert doomed is not None
-    destroy(account, apart.stage, doomed)
+    plan = destruction(account, apart.stage, delete_data=True)
+    assert plan is not None
+    destroy(account, apart.stage, plan)
     assert tables_and_buckets(account) == ([], [])
 
 
-def test_a_protected_stage_is_not_destroyed(publisher: Publisher) -> None:
+def test_protected_stage_is_not_destroyed(publisher: Publisher) -> None:
     publisher.publish()
     with pytest.raises(PublishError, match="is protected: to destroy it, set protected = false"):
         destruction(publisher.account, publisher.stage.model_copy(update={"protected": True}))

@@ -26,7 +26,7 @@ from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.report.statistics import ReviewStatistics
 from workflow.operations.reviews_source import Period, open_reviews
 from workflow.publish.account import Account
-from workflow.publish.history import history, to_go_back_to
+from workflow.publish.history import history, rollback_target
 from workflow.publish.package import Package, make_package
 from workflow.publish.publishing import publish
 from workflow.publish.rollback import roll_back
@@ -62,7 +62,7 @@ def test_an_upgrade_and_a_rollback_lose_nothing(
 
     live("after the upgrade")
     before, keys = stage.rows(), stage.review_keys()
-    record = to_go_back_to(history(account, stage.stage.name))
+    record = rollback_target(history(account, stage.stage.name))
     rolled_back = roll_back(account, stage.stage, record, confirm=lambda plan: True)
     assert rolled_back is not None
     stage.now_has(dict(rolled_back.outputs))

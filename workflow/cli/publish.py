@@ -125,14 +125,14 @@ def rollback(
     """Go back to an earlier publish: new executions at once, then the whole stack."""
     account, stage = on.reach()
     from workflow.cli.show import StackActivity
-    from workflow.publish.history import history, to_go_back_to
+    from workflow.publish.history import history, rollback_target
     from workflow.publish.rollback import roll_back
 
     activity = StackActivity(console_for(on.output))
     confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss)
     with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
         activity.step("Reading earlier publishes")
-        record = to_go_back_to(history(account, stage.name), to)
+        record = rollback_target(history(account, stage.name), to)
         published = roll_back(account, stage, record, confirm=confirmation, progress=activity)
     _print_outcome(activity.console, account, stage, published, on.output)
 
@@ -175,7 +175,7 @@ class Confirmation:
         return True
 
     def _approved(self, found: Plan) -> bool:
-        lost = ", ".join(change.id for change in found.losses)
+        lost = ", ".join(change.id for change in found.data_losses)
         if self.yes:
             if lost and not self.allow_data_loss:
                 raise PublishError(f"the data in {lost} would be lost: to continue, pass --allow-data-loss")
@@ -183,9 +183,9 @@ class Confirmation:
         console = self.activity.console
         if not approved(console, "Publish these changes?", self.hint):
             return False
-        if not found.grave:
+        if not found.destructive_changes:
             return True
-        resources = ", ".join(change.id for change in found.grave)
+        resources = ", ".join(change.id for change in found.destructive_changes)
         warning = f" The data in {lost} is lost." if lost else ""
         return approved(console, f"This replaces or deletes {resources}.{warning} Continue?", self.hint)
 
@@ -253,7 +253,7 @@ def _swap(
         f"the swap may be incomplete; check `python deploy.py plan --stage {stage.name}`"
     )
     activity.step("Swapping")
-    stack = account.stack(stage.stack_name)
+    stack = account.stacks.find(stage.stack_name)
     swapped = swap(account, stage, stack, package) if stack and stack.outputs else None
     confirmation.if_interrupted = NOTHING_CHANGED
     if stack is None or swapped is None:

@@ -14,9 +14,10 @@ from workflow.cli.terminal import Activity, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from workflow.publish.account import Account, Event
+    from workflow.publish.account import Account
     from workflow.publish.destroying import Destruction
     from workflow.publish.plan import Plan, ResourceChange
+    from workflow.publish.stacks import Event
     from workflow.publish.status import Status
 
 __all__ = [
@@ -250,7 +251,7 @@ class StackActivity(Activity):
         """Shows the resource of an event. A failure stays on the screen."""
         if event.status.endswith("FAILED") and self.console.is_terminal:
             say(self.console, f"[red]{event.resource} {event.status}[/] {escape(event.reason)}")
-        if event.status.endswith("COMPLETE") and not event.is_of_stack:
+        if event.status.endswith("COMPLETE") and not event.is_stack_event:
             self._done.add(event.resource)
         state = event.status.lower().replace("_", " ")
         self.detail(f"{len(self._done)} resources done; {event.resource} {state}")

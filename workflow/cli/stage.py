@@ -28,7 +28,7 @@ def outputs(*, on: StageOptions) -> None:
     from workflow.cli.show import show_outputs
     from workflow.publish.outputs import links
 
-    stack = account.stack(stage.stack_name)
+    stack = account.stacks.find(stage.stack_name)
     # A stack without outputs is one whose first publish has not finished, or failed.
     if stack is None or not stack.outputs:
         raise _not_published(stage.name)

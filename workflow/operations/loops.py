@@ -505,7 +505,7 @@ class Loops:
     @cached_property
     def _flow_definitions(self) -> list[str]:
         """The stage's flow definitions; empty if it takes the events of all."""
-        stack = self._account.stack(f"afterloop-{self.stage}")
+        stack = self._account.stacks.find(f"afterloop-{self.stage}")
         arns = stack.parameters.get("FlowDefinitionArns", "") if stack else ""
         return [arn for arn in arns.split(",") if arn.startswith("arn:")]
 
@@ -516,7 +516,7 @@ class Loops:
     @cached_property
     def _who(self) -> str:
         """The caller: the last part of their ARN, which for a role includes the session name."""
-        return self._account.who.rpartition(":")[2]
+        return self._account.caller.rpartition(":")[2]
 
     def _link(self, execution: str) -> str | None:
         """Returns the execution's address in the console; None on a local engine."""

@@ -1,23 +1,24 @@
-"""Publishing: from the workflow's Python to a running stage, as a pipeline of stages that hand on plain data.
+"""Publishing: from the workflow's Python code to a running stage, as a pipeline of steps that pass plain data.
 
     assemble     definition, functions, template; the same for all stages      ../stack/assembly.py
       │            no remote calls
     package      bundles of the functions, parameters of the stage             package.py
       │            no remote calls
-    change set   CloudFormation works out what would change                    publishing.py
+    change set   CloudFormation computes what would change                     publishing.py
       │
-    compare      what changes, as a person thinks of it: a Plan                plan.py, resolution.py
+    compare      the changes, in the user's terms: a Plan                      plan.py, resolution.py
       │            `python deploy.py plan` ends here
-    confirm      whoever publishes says yes                                    (the caller's)
+    confirm      the user agrees                                               (the caller's)
       │
-    execute      bundles to the artifact bucket, then the change set           publishing.py
-    follow       every event to the end; on failure the first cause            following.py
+    execute      uploads bundles to the artifact bucket, runs the change set   publishing.py
+    follow       reports every event; on failure, the first cause              following.py
       │
     live         a version of the state machine, and the alias to it           live.py
-    record       what was published, so that it can be gone back to            history.py, rollback.py
+    record       what was published, for rollbacks                             history.py, rollback.py
 
-Beside the line: `swapping` (the hot swap, for development stages), `watching`, `status`, `destroying`,
-`initialising` (settings from a person's answers), `outputs` (where to look).
+Other operations: `swapping` (hot swap, for development stages), `watching`, `status`, `destroying`, `initialising`
+(settings from a user's answers), `outputs` (console links).
 
-`account.Account` is the only class that calls AWS. Nothing here prints: `workflow/cli/show.py` does.
+Only `account.Account` and its parts (`stacks`, `artifacts`, `machines`, `functions`, `stored_data`) call AWS. Nothing
+here prints: `workflow/cli/show.py` does.
 """

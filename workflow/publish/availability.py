@@ -1,4 +1,4 @@
-"""Whether a Region offers the services that the workflow's steps call: told before, not by a rollback."""
+"""Whether a Region offers the services that the workflow's steps call: a warning in the plan, not a failure later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_NAMES = {
     "sfn": "stepfunctions",
     "states": "stepfunctions",
 }
-"""Services that Step Functions and the SDK name differently beyond hyphens."""
+"""boto3's names of services, by Step Functions' names, where they differ in more than hyphens."""
 
 
 def not_offered(
@@ -28,23 +28,24 @@ def not_offered(
     services: Iterable[str],
     regions_of: Callable[[str], Collection[str]],
 ) -> list[str]:
-    """Sentences about states that call a service which the Region is not known to have.
+    """Warnings about states that call a service which is not known in a Region.
 
     Args:
         definition: the state machine.
-        region: where it is to run.
-        services: names of the SDK's services.
-        regions_of: gives the Regions of a service, by the SDK's name; none where they are not known.
+        region: where it will run.
+        services: the services that boto3 knows.
+        regions_of: returns the Regions of a service, by boto3's name; none if they are not known.
     """
-    named = {name.replace("-", ""): name for name in services}
+    known = {name.replace("-", ""): name for name in services}
     callers: dict[str, list[str]] = {}
     for name, state in states(definition):
         if called := integration_of(state):
-            known = named.get(_OTHER_NAMES.get(called.service, called.service).replace("-", ""))
-            if known:
-                callers.setdefault(known, []).append(name)
+            service = known.get(_OTHER_NAMES.get(called.service, called.service).replace("-", ""))
+            if service:
+                callers.setdefault(service, []).append(name)
+    # botocore's list of Regions can be older than AWS: that is why this is a warning.
     return [
-        f"AWS is not known to offer {service} in {region}: {', '.join(names)} would fail there"
+        f"{service} may not be available in {region}: these states would fail: {', '.join(names)}"
         for service, names in sorted(callers.items())
         if (regions := regions_of(service)) and region not in regions
     ]

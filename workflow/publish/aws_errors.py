@@ -1,8 +1,10 @@
-"""AWS errors that a person can cause, told in one line."""
+"""Errors of AWS that a person can cause and fix, each in one line."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from botocore.exceptions import (
@@ -19,45 +21,69 @@ from botocore.exceptions import (
 )
 from botocore.utils import is_valid_endpoint_url
 
-from workflow.errors import AccountError
+from workflow.errors import AccountError, PublishError
 
-__all__ = ["explained"]
+__all__ = ["NO_REGION", "error_code", "explained", "rejections"]
 
+NO_REGION = "no Region: pass --region, or set `region` in the stage's settings"
 NO_CREDENTIALS = (
-    "no AWS credentials were found: log in (`aws sso login`, `aws configure`) or give --profile; "
+    "no AWS credentials found: log in (`aws sso login`, `aws configure`) or pass --profile; "
     "to try Afterloop without an account, run `python deploy.py local`"
 )
 
 
 def explained(error: BaseException) -> AccountError | None:
-    """An error of botocore that a person can cause, told in one line; None for any other."""
+    """The error to show for an error of botocore that a person can cause; None for any other."""
     match error:
         case ProfileNotFound():
-            return AccountError(f"{error}; `aws configure list-profiles` lists those there are")
+            return AccountError(f"{error}; `aws configure list-profiles` lists your profiles")
         case NoCredentialsError() | PartialCredentialsError():
             return AccountError(NO_CREDENTIALS)
         case CredentialRetrievalError() | SSOError() | TokenRetrievalError():
-            return AccountError(f"the AWS credentials cannot be had: {error}; log in again (`aws sso login`)")
+            return AccountError(f"cannot get AWS credentials: {error}; log in again (`aws sso login`)")
         case NoRegionError():
-            return AccountError("no Region: give --region, or set `region` in the stage's settings")
+            return AccountError(NO_REGION)
         case ConnectionError() | HTTPClientError():
-            return AccountError(f"AWS cannot be reached: {error}")
+            return AccountError(f"cannot reach AWS: {error}")
         case ClientError():
-            return _refused(error)
+            return _explained_response(error)
+        # boto3 raises a plain ValueError for an endpoint that is not a URL; subclasses are other errors.
         case ValueError() if type(error) is ValueError:
-            return _wrong_endpoint(error)
+            return _invalid_endpoint(error)
     return None
 
 
-def _wrong_endpoint(error: ValueError) -> AccountError | None:
-    """An endpoint that is no URL, which boto3 tells as a mere ValueError, in words that depend on what is wrong."""
+def error_code(error: ClientError) -> str:
+    """The code in a service's error response, such as AccessDenied."""
+    return error.response["Error"].get("Code", "")
+
+
+@contextmanager
+def rejections(what: str) -> Iterator[None]:
+    """Turns a service's rejection of user input, or an exceeded quota, into a PublishError.
+
+    Args:
+        what: the input, for the message.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in _REJECTED:
+            raise
+        raise PublishError(f"AWS rejected {what}: {error.response['Error']['Message']}") from None
+
+
+def _invalid_endpoint(error: ValueError) -> AccountError | None:
+    # The message depends on what is wrong with the URL, so look for the setting that holds it.
     for name, value in os.environ.items():
         if name.startswith("AWS_ENDPOINT_URL") and value and not _is_endpoint(value):
-            return AccountError(f"{name}: {value!r} is no URL such as http://127.0.0.1:4566")
-    told = str(error).removeprefix("Invalid endpoint: ")
-    if told == str(error):
+            return AccountError(f"{name}: {value!r} is not a URL such as http://127.0.0.1:4566")
+    url = str(error).removeprefix("Invalid endpoint: ")
+    if url == str(error):
         return None
-    return AccountError(f"endpoint_url of the AWS settings: {told!r} is no URL such as http://127.0.0.1:4566")
+    return AccountError(
+        f"endpoint_url in the AWS settings: {url!r} is not a URL such as http://127.0.0.1:4566"
+    )
 
 
 def _is_endpoint(url: str) -> bool:
@@ -68,6 +94,7 @@ def _is_endpoint(url: str) -> bool:
         return False
 
 
+# Services disagree on the codes of common errors: each group lists the variants that mean the same.
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _UNKNOWN = (
     "InvalidClientTokenId",
@@ -77,10 +104,19 @@ _UNKNOWN = (
     "InvalidAccessKeyId",
 )
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "403")
+_REJECTED = (
+    "ValidationError",
+    "ValidationException",
+    "InvalidDefinition",
+    "InsufficientCapabilitiesException",
+    "LimitExceededException",
+    "ConflictException",
+    "ServiceQuotaExceededException",
+)
 
 
-def _refused(error: ClientError) -> AccountError | None:
-    code = error.response["Error"].get("Code", "")
+def _explained_response(error: ClientError) -> AccountError | None:
+    code = error_code(error)
     message = " ".join(error.response["Error"].get("Message", "").split())
     if code in _EXPIRED:
         return AccountError("the AWS session has expired: log in again (`aws sso login`, or new credentials)")
@@ -89,5 +125,5 @@ def _refused(error: ClientError) -> AccountError | None:
     if code in _DENIED:
         return AccountError(f"{error.operation_name} is not permitted: {message or code}")
     if code == "OptInRequired":
-        return AccountError(f"the account is not signed up for this: {message}")
+        return AccountError(f"the account is not subscribed to this service: {message}")
     return None

@@ -1,4 +1,4 @@
-"""Taking a stage away: its stack, and its data only when told so."""
+"""Destroying a stage: its stack, and its data only on request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.following import follow
-from workflow.publish.publishing import Progress, Silent
+from workflow.publish.publishing import NoProgress, Progress
 from workflow.stack.stages import Stage
 
 __all__ = ["Destruction", "Kept", "destroy", "destruction"]
@@ -36,42 +36,45 @@ class Destruction:
     stack_id: str
     resources: int
     running: int
-    """Executions that run now, and are stopped."""
+    """Running executions, which are stopped."""
     kept: Sequence[Kept]
-    """Data that stays in the account, unless it is deleted too."""
+    """Resources with data that stay in the account, unless `deletes_data`."""
     emptied: Sequence[str]
-    """Buckets that go with the stack, and are emptied for it."""
+    """Buckets that are emptied, because they are deleted with the stack."""
     deletes_data: bool
 
 
 def destruction(account: Account, stage: Stage, *, delete_data: bool = False) -> Destruction | None:
-    """What `destroy` would do; None when the stage is not published.
+    """What `destroy` would do; None if the stage is not published.
 
     Raises:
-        PublishError: the stage is protected, or something else is under way.
+        PublishError: the stage is protected, or another operation is in progress.
     """
     if stage.protected:
         raise PublishError(
             f"stage {stage.name} is protected: to destroy it, set protected = false in its settings first"
         )
-    stack = account.stack(stage.stack_name)
+    stack = account.stacks.find(stage.stack_name)
     if stack is None:
         return None
     if stack.status.endswith("IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
-        raise PublishError(f"the stack {stack.name} is in {stack.status}: wait for the end of that first")
-    resources = account.resources(stack.name)
-    declared = account.template(stack.name).get("Resources", {}) if resources else {}
+        raise PublishError(
+            f"stack {stack.name} is in {stack.status}: another operation is in progress; try again when it has ended"
+        )
+    resources = account.stacks.resources(stack.name)
+    # A stack without resources is only the shell of a change set, and has no template yet.
+    declared = account.stacks.template(stack.name).get("Resources", {}) if resources else {}
     retained = [one for one in resources if declared.get(one["id"], {}).get("DeletionPolicy") == "Retain"]
     machine = stack.outputs.get("StateMachine")
     return Destruction(
         stack=stack.name,
         stack_id=stack.id,
         resources=len(resources),
-        running=len(account.executions(machine, "RUNNING")) if machine else 0,
+        running=len(account.machines.executions(machine, "RUNNING")) if machine else 0,
         kept=[
-            Kept(one["id"], one["type"], one["name"], _content(account, one))
+            Kept(one["id"], one["type"], one["name"], _count(account, one))
             for one in retained
-            # The former stays with its bucket, the latter goes with its function.
+            # A bucket policy stays with its bucket; a version is deleted with its function.
             if one["type"] not in ("AWS::S3::BucketPolicy", "AWS::Lambda::Version")
         ],
         emptied=[
@@ -83,37 +86,44 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
     )
 
 
-def destroy(account: Account, stage: Stage, doomed: Destruction, progress: Progress | None = None) -> None:
-    """Takes a stage away, as described by `destruction`.
+def destroy(account: Account, stage: Stage, plan: Destruction, progress: Progress | None = None) -> None:
+    """Destroys a stage.
+
+    Args:
+        account: where the stage is.
+        stage: which stage.
+        plan: what to delete, from `destruction`.
+        progress: receives the progress.
 
     Raises:
         DeploymentError: CloudFormation could not delete something.
     """
-    progress = progress or Silent()
-    for bucket in doomed.emptied:
+    progress = progress or NoProgress()
+    for bucket in plan.emptied:  # CloudFormation does not delete a bucket that has objects.
         progress.step(f"Emptying {bucket}")
-        account.empty_bucket(bucket)
+        account.data.empty_bucket(bucket)
     progress.step("Deleting the stack")
-    follow(account, doomed.stack_id, account.delete_stack(doomed.stack_id), progress.event)
-    if doomed.deletes_data:
-        for kept in doomed.kept:
+    follow(account.stacks, plan.stack_id, account.stacks.delete(plan.stack_id), progress.event)
+    if plan.deletes_data:
+        # After the stack: no execution can write to these any more.
+        for kept in plan.kept:
             progress.step(f"Deleting {kept.name}")
             if kept.type == "AWS::S3::Bucket":
-                account.empty_bucket(kept.name, and_delete=True)
+                account.data.delete_bucket(kept.name)
             elif kept.type == "AWS::DynamoDB::Table":
-                account.delete_table(kept.name)
-    progress.step("Clearing the artifact bucket")
-    if account.stack_names("afterloop-"):
-        for key in account.keys(f"stages/{stage.name}/"):
-            account.remove(key)
+                account.data.delete_table(kept.name)
+    progress.step("Removing the stage from the artifact bucket")
+    if account.stacks.names("afterloop-"):
+        for key in account.artifacts.keys(f"stages/{stage.name}/"):
+            account.artifacts.remove(key)
     else:
-        account.empty_bucket(account.artifact_bucket, and_delete=True)
+        account.data.delete_bucket(account.artifact_bucket)
 
 
-def _content(account: Account, resource: dict[str, str]) -> int:
+def _count(account: Account, resource: dict[str, str]) -> int:
     match resource["type"]:
         case "AWS::S3::Bucket":
-            return account.object_versions(resource["name"])
+            return account.data.object_versions(resource["name"])
         case "AWS::DynamoDB::Table":
-            return account.items(resource["name"])
+            return account.data.items(resource["name"])
     return 0

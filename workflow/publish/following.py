@@ -6,30 +6,31 @@ import time
 from collections.abc import Callable, Sequence
 
 from workflow.errors import DeploymentError
-from workflow.publish.account import Account, Event, pauses
+from workflow.publish.stacks import Event, Stacks, pauses
 
 __all__ = ["first_cause", "follow"]
 
 
-def follow(account: Account, stack_id: str, token: str, on_event: Callable[[Event], None]) -> list[Event]:
-    """Waits until an operation of a stack has ended; tells of each event as it comes.
+def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event], None]) -> list[Event]:
+    """Waits until a stack operation has ended, and reports each event.
 
     Args:
-        account: where the stack is.
-        stack_id: its ARN.
-        token: what the operation was started with; its events carry it.
+        stacks: the stacks of the account.
+        stack_id: the stack's ARN.
+        token: the token that the operation was started with; its events carry it.
         on_event: called with each event, oldest first.
 
     Returns:
         All events of the operation, oldest first.
 
     Raises:
-        DeploymentError: the operation failed; tells the first cause that CloudFormation gives.
+        DeploymentError: the operation failed; the message has the first cause that CloudFormation gives.
     """
-    seen: set[str] = set()
+    # Events rather than a waiter of boto3: the status alone gives neither progress nor a cause. And by ARN,
+    # because a deleted stack cannot be found by its name.
     events: list[Event] = []
     for pause in pauses():
-        new = account.events(stack_id, token, seen)
+        new = stacks.events(stack_id, token, {event.id for event in events})
         events += new
         for event in new:
             on_event(event)
@@ -43,14 +44,14 @@ def follow(account: Account, stack_id: str, token: str, on_event: Callable[[Even
 
 
 def _is_last(event: Event) -> bool:
-    """Whether the stack rests after an event."""
-    return event.is_of_stack and not event.status.endswith("IN_PROGRESS")
+    return event.is_stack_event and not event.status.endswith("IN_PROGRESS")
 
 
 def first_cause(events: Sequence[Event]) -> Event | None:
-    """The first failure of an operation; what CloudFormation cancelled because of it is none."""
+    """The first failure of an operation; None if no event gives a reason."""
     failures = [event for event in events if event.status.endswith("FAILED") and event.reason]
-    causes = [event for event in failures if "cancelled" not in event.reason and not event.is_of_stack]
+    # CloudFormation cancels what is in progress after a failure, and may report that before the failure itself.
+    causes = [event for event in failures if "cancelled" not in event.reason and not event.is_stack_event]
     return next(iter([*causes, *failures]), None)
 
 
@@ -58,10 +59,10 @@ def _failure(events: Sequence[Event]) -> DeploymentError:
     cause = first_cause(events) or events[-1]
     status = events[-1].status
     outcome = {
-        "ROLLBACK_COMPLETE": "what was made is deleted again",
-        "UPDATE_ROLLBACK_COMPLETE": "the stack is as it was before",
-        "DELETE_FAILED": "the rest is deleted; put it right and destroy again",
-    }.get(status, f"the stack is left in {status}")
+        "ROLLBACK_COMPLETE": "the new resources were deleted",
+        "UPDATE_ROLLBACK_COMPLETE": "the stack was rolled back and is unchanged",
+        "DELETE_FAILED": "the other resources were deleted; fix the cause and run destroy again",
+    }.get(status, f"the stack is now in {status}")
     reason = " ".join(cause.reason.split()) or "CloudFormation gives no reason"
     return DeploymentError(
         f"{cause.resource} ({cause.type}): {reason}; {outcome}",

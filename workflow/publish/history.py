@@ -1,4 +1,4 @@
-"""What was published to a stage, one record each, in the artifact bucket: what a rollback goes back to."""
+"""The publishes of a stage, one record each in the artifact bucket: what a rollback can restore."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 
-__all__ = ["Record", "history", "latest", "record", "to_go_back_to"]
+__all__ = ["Record", "history", "latest", "record", "rollback_target"]
+
+MAX_RECORDS = 50
+"""Records that are read, each with a call of its own."""
 
 
 class Record(BaseModel):
@@ -22,30 +25,31 @@ class Record(BaseModel):
     """1 for the first publish of the stage."""
     at: datetime
     by: str
-    """ARN of whoever published."""
+    """ARN of the caller."""
     template_key: str
     parameters: Mapping[str, str]
     version: str
-    """ARN of the state machine's version."""
+    """ARN of the state machine version."""
     restores: int | None = None
-    """The number of the publish that this one went back to, for a rollback."""
+    """For a rollback, the number of the publish that it restored."""
 
     @property
-    def stands_for(self) -> int:
-        """The number of the publish whose content this is."""
+    def content_number(self) -> int:
+        """The number of the publish that first had this content."""
         return self.restores or self.number
 
 
 def history(account: Account, stage: str) -> list[Record]:
-    """The publishes of a stage, the oldest first."""
-    keys = account.keys(_prefix(stage))
-    contents = [account.read(key) for key in keys[-50:]]
+    """The last publishes of a stage, oldest first."""
+    keys = account.artifacts.keys(_prefix(stage))
+    contents = [account.artifacts.read(key) for key in keys[-MAX_RECORDS:]]
     return [Record.model_validate_json(content) for content in contents if content]
 
 
 def latest(account: Account, stage: str) -> Record | None:
-    """The last publish of a stage; None when there is none."""
-    content = account.read(keys[-1]) if (keys := account.keys(_prefix(stage))) else None
+    """The last publish of a stage; None if there is none."""
+    keys = account.artifacts.keys(_prefix(stage))
+    content = account.artifacts.read(keys[-1]) if keys else None
     return Record.model_validate_json(content) if content else None
 
 
@@ -58,42 +62,41 @@ def record(
     version: str,
     restores: int | None = None,
 ) -> Record:
-    """Writes down that a publish succeeded."""
-    keys = account.keys(_prefix(stage))
-    latest = int(keys[-1].rpartition("/")[2].removesuffix(".json")) if keys else 0
+    """Records that a publish succeeded."""
+    before = latest(account, stage)
     made = Record(
-        number=latest + 1,
+        number=before.number + 1 if before else 1,
         at=datetime.now(UTC).replace(microsecond=0),
-        by=account.who,
+        by=account.caller,
         template_key=template_key,
         parameters=parameters,
         version=version,
         restores=restores,
     )
-    account.write(f"{_prefix(stage)}{made.number:08}.json", made.model_dump_json().encode())
+    # Padded, so that S3's alphabetical order of the keys is the order of the publishes.
+    account.artifacts.write(f"{_prefix(stage)}{made.number:08}.json", made.model_dump_json().encode())
     return made
 
 
-def to_go_back_to(records: Sequence[Record], to: int | None = None) -> Record:
-    """The publish that a rollback goes back to: the one before what is published now, or number `to`.
+def rollback_target(records: Sequence[Record], to: int | None = None) -> Record:
+    """The publish that a rollback restores: number `to`, or the one before the current one.
 
     Raises:
-        PublishError: there is none.
+        PublishError: there is no such publish.
     """
     if not records:
-        raise PublishError("nothing was published to this stage yet: there is nothing to go back to")
-    now = records[-1].stands_for
+        raise PublishError("cannot roll back: this stage has not been published yet")
+    # A rollback is not a target itself: rolling back twice goes back two publishes, not forth again.
     originals = [one for one in records if one.restores is None]
     if to is not None:
         if found := next((one for one in originals if one.number == to), None):
             return found
         known = ", ".join(str(one.number) for one in originals)
-        raise PublishError(f"there is no publish {to} to go back to; there are {known}")
-    earlier = [one for one in originals if one.number < now]
+        raise PublishError(f"cannot roll back to publish {to}; choose one of {known}")
+    current = records[-1].content_number
+    earlier = [one for one in originals if one.number < current]
     if not earlier:
-        raise PublishError(
-            f"publish {now} is the first of this stage: there is nothing before it to go back to"
-        )
+        raise PublishError(f"cannot roll back: publish {current} is the first publish of this stage")
     return earlier[-1]
 
 

@@ -1,4 +1,4 @@
-"""Writing the settings of a stage from a person's answers."""
+"""Writing a stage into the settings file, from a user's answers."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ def buckets_of(flow_definitions: Iterable[Mapping[str, str]]) -> list[str]:
 
 
 def written(stage: Stage) -> str:
-    """A stage as a table of the settings file, with what is not the default."""
+    """A stage as a table of the settings file, without settings that have their default."""
     values = stage.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
     return f"[stages.{stage.name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
 
 
 def replaceable(path: Path, name: str, *, ask: bool = True) -> Stage | None:
-    """The stage of that name that `add_stage` can replace; None when there is none of that name.
+    """The existing stage with a name, which `add_stage` can replace; None if there is no such stage.
 
     Args:
-        path: the settings file; it need not be there.
-        name: the stage's.
-        ask: whether there is somebody to ask if it may be replaced.
+        path: the settings file, which may be missing.
+        name: the name of the stage.
+        ask: whether the user can be asked to confirm the replacement.
 
     Raises:
-        SettingsError: there is one, and it cannot be replaced; or the file is not what a settings file is.
+        SettingsError: the stage exists and cannot be replaced, or the settings file is invalid.
     """
     stage = load_stages(path).get(name) if path.exists() else None
     if stage and (not ask or stage.protected or _around(path.read_text(encoding="utf-8"), name) is None):
-        raise _is_there(path, name)
+        raise _exists(path, name)
     return stage
 
 
 def add_stage(path: Path, stage: Stage, *, replace: bool = False) -> None:
-    """Writes a stage into a settings file, which is made when it is not there.
+    """Writes a stage into a settings file, which is created if needed.
 
     Args:
         path: the settings file.
-        stage: what to write: in place of the stage of that name, or at the end.
-        replace: whether a stage of that name may be replaced.
+        stage: the stage. It replaces the stage with the same name, or is added at the end.
+        replace: whether to replace an existing stage with the same name.
 
     Raises:
-        SettingsError: the file has a stage of that name that is not to be replaced, or cannot be; or it is
-            not what a settings file is.
+        SettingsError: the stage exists and `replace` is False, or it cannot be replaced; or the settings file is
+            invalid.
     """
     before, after = HEADER, ""
     if path.exists():
@@ -67,22 +67,22 @@ def add_stage(path: Path, stage: Stage, *, replace: bool = False) -> None:
         if stage.name in load_stages(path):
             around = _around(before, stage.name) if replace else None
             if around is None:
-                raise _is_there(path, stage.name)
+                raise _exists(path, stage.name)
             before, after = around
     gap = "\n" if before and not before.endswith("\n\n") else ""
     path.write_text(f"{before}{gap}{written(stage)}{after}", encoding="utf-8")
 
 
-def _is_there(path: Path, name: str) -> SettingsError:
+def _exists(path: Path, name: str) -> SettingsError:
     return SettingsError(
-        f"{path.name}: there is a stage {name} already; edit it there, or name another with --stage"
+        f"{path.name}: stage {name} already exists; edit it in the file, or choose another name with --stage"
     )
 
 
 def _around(text: str, name: str) -> tuple[str, str] | None:
-    """The text before and after the tables of a stage; None where they cannot be told from the rest.
+    """The text before and after the tables of a stage; None if the tables cannot be separated from the rest.
 
-    Comments at their end, which belong to what follows, stay.
+    Comments after the tables stay: they belong to the next stage.
     """
     header = re.compile(rf"\s*\[\s*stages\s*\.\s*{re.escape(name)}\s*[.\]]")
     lines = text.splitlines(keepends=True)
@@ -94,7 +94,7 @@ def _around(text: str, name: str) -> tuple[str, str] | None:
     while end > own[-1] + 1 and re.match(r"\s*(#|$)", lines[end - 1]):
         end -= 1
     before, after = "".join(lines[: own[0]]), "".join(lines[end:])
-    # Only if what goes is this stage and nothing else: TOML has many ways to write the same.
+    # TOML has many ways to write the same: check that exactly this stage is gone, and nothing else.
     document = tomllib.loads(text)
     del document["stages"][name]
     try:
@@ -110,5 +110,5 @@ def _toml(value: Any) -> str:
         return f"{{ {inner} }}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"[{', '.join(map(_toml, value))}]"
-    # TOML's basic strings, numbers and booleans are written as JSON's.
+    # TOML writes basic strings, numbers and booleans as JSON does.
     return json.dumps(value)

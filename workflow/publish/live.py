@@ -1,79 +1,71 @@
 """Which version of the state machine new executions run on: the alias `live`.
 
-A publish makes a version of each new revision and points the alias to it, at once or by and by. An
-execution ends on the version that it began with, and on the versions of the functions that this one names
-(made by the template).
+A publish creates a version of each new revision and points the alias to it, at once or gradually. A running execution
+keeps the version that it started on, and with it the versions of the functions that this one names.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workflow.errors import PublishError
-from workflow.publish.account import Account
+from workflow.publish.functions import Functions
+from workflow.publish.machines import StateMachines
 from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     from workflow.stack.stages import Shift
 
-__all__ = ["Live", "make_live", "number", "prune_functions"]
+__all__ = ["make_live", "number", "prune_functions"]
 
 KEPT_VERSIONS = 100
-"""Step Functions keeps at most 1,000 versions of a state machine, Lambda 75 GB of functions in a Region."""
-
-
-@dataclass(frozen=True)
-class Live:
-    """Where new executions go after a publish."""
-
-    version: str
-    """ARN of the version that the alias points to."""
-    before: str | None
-    """ARN of the one that it pointed to before; None when there was none."""
+"""Step Functions keeps at most 1,000 versions of a state machine; Lambda keeps 75 GB of code in a Region."""
 
 
 def make_live(
-    account: Account,
+    machines: StateMachines,
     machine: str,
     description: str,
     *,
     shift: Shift | None = None,
-    tell: Callable[[str], None] = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
-) -> Live:
-    """Makes a version of a state machine's current revision, and the alias `live` point to it.
+) -> str:
+    """Points the alias `live` to a version of the state machine's current revision.
 
     Args:
-        account: where the state machine is.
-        machine: its ARN.
-        description: what the version is, for the console.
-        shift: move a part of the new executions first, and the rest after some minutes; None for all at once.
-        tell: called with a sentence for each step.
-        clock: gives the time, in UTC.
+        machines: the state machines of the account.
+        machine: the state machine's ARN.
+        description: the version's description, for the console.
+        shift: routes a part of the new executions first, and the rest after some minutes; None routes all at once.
+        report: called with the progress, in a sentence.
+        clock: returns the time in UTC.
         sleep: waits for a number of seconds.
 
+    Returns:
+        The ARN of the version.
+
     Raises:
-        PublishError: executions failed on the new version while it got a part of them; all go to the
-            version before again.
+        PublishError: executions failed on the new version during the shift; the version before gets all new
+            executions again.
     """
-    version = account.publish_version(machine, description)
-    now = account.live(machine, ALIAS)
-    if now is None:
-        account.route(machine, ALIAS, {version: 100}, create=True)
-        return Live(version, None)
-    before = next((arn for arn in sorted(now.weights, key=number) if arn != version), None)
-    if before is None:
-        return Live(version, version)
-    if shift:
-        _shift(account, machine, before, version, shift, tell, clock, sleep)
-    account.route(machine, ALIAS, {version: 100}, create=False)
-    _prune(account, machine, {version, before})
-    return Live(version, before)
+    version = machines.publish_version(machine, description)
+    weights = machines.weights(machine, ALIAS) or {}
+    # During an interrupted shift there are two others at most, of which the older one was live before.
+    before = next((arn for arn in sorted(weights, key=number) if arn != version), None)
+    if version in weights and before is None:
+        return version
+    if before and shift:
+        _shift(machines, machine, before, version, shift, report, clock, sleep)
+    machines.route(machine, ALIAS, {version: 100})
+    for old in machines.versions(machine)[KEPT_VERSIONS:]:
+        if old not in (version, before):
+            machines.delete_version(old)
+    return version
 
 
 def number(version: str) -> int:
@@ -82,34 +74,32 @@ def number(version: str) -> int:
 
 
 def _shift(
-    account: Account,
+    machines: StateMachines,
     machine: str,
     before: str,
     version: str,
     shift: Shift,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     clock: Callable[[], datetime],
     sleep: Callable[[float], None],
 ) -> None:
-    account.route(
-        machine, ALIAS, {version: shift.first_percent, before: 100 - shift.first_percent}, create=False
-    )
+    machines.route(machine, ALIAS, {version: shift.first_percent, before: 100 - shift.first_percent})
     started = clock()
     end = started + timedelta(minutes=shift.minutes)
     while (left := (end - clock()).total_seconds()) > 0:
-        tell(
+        report(
             f"Version {number(version)} gets {shift.first_percent} % of new executions; "
             f"all of them in {_minutes(left)}"
         )
         sleep(min(left, 15))
-        failed = account.executions(version, "FAILED", since=started)
-        # An execution may fail by its event alone: a version is to blame if it fails where the other does not.
-        if failed and not account.executions(before, "FAILED", since=started):
-            account.route(machine, ALIAS, {before: 100}, create=False)
+        failed = machines.executions(version, "FAILED", since=started)
+        # An execution can also fail because of its event: a failure counts only if the version before has none.
+        if failed and not machines.executions(before, "FAILED", since=started):
+            machines.route(machine, ALIAS, {before: 100})
             count = "1 execution" if len(failed) == 1 else f"{len(failed)} executions"
             raise PublishError(
-                f"{count} failed on version {number(version)} and none on version "
-                f"{number(before)}, which gets all new executions again; the first: {failed[-1]}"
+                f"{count} failed on version {number(version)}, none on version {number(before)}; "
+                f"version {number(before)} gets all new executions again; first failure: {failed[-1]}"
             )
 
 
@@ -117,17 +107,12 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def prune_functions(account: Account, functions: Iterable[str]) -> None:
-    """Deletes the versions of functions that no kept version of the state machine names.
+def prune_functions(functions: Functions, names: Iterable[str]) -> None:
+    """Deletes function versions that no kept version of the state machine uses.
 
-    A publish that makes a version of a function makes one of the state machine too, so as many are enough.
+    Every publish that creates a function version creates a state machine version too, so the same number of versions
+    is enough.
     """
-    for function in functions:
-        for version in account.function_versions(function)[KEPT_VERSIONS:]:
-            account.delete_function_version(version)
-
-
-def _prune(account: Account, machine: str, used: set[str]) -> None:
-    for version in account.versions(machine)[KEPT_VERSIONS:]:
-        if version not in used:
-            account.delete_version(version)
+    for name in names:
+        for version in functions.versions(name)[KEPT_VERSIONS:]:
+            functions.delete_version(version)

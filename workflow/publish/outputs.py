@@ -1,4 +1,4 @@
-"""What a stage offers once it is published: the stack's outputs, and where to look at it."""
+"""Where to see a published stage in the AWS console."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["links"]
 
 
 def links(account: Account, outputs: Mapping[str, str]) -> dict[str, str]:
-    """Pages of the AWS console that show a stage; none for a local engine, which has no console.
+    """Links to a stage's pages in the AWS console; none for a local engine.
 
     Args:
         account: where the stage is.
-        outputs: the stack's.
+        outputs: the stack's outputs.
     """
     if not account.is_aws:
         return {}

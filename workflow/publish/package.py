@@ -1,4 +1,4 @@
-"""The package: all that a stage's stack is made from. Made without remote calls."""
+"""The package: everything that a stage's stack is made from. Built without remote calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow import ROOT
 from workflow.errors import PublishError
-from workflow.publish.resolution import resolved_resources, revision_parameters
+from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
 from workflow.stack.bundles import Bundle, Target, build_bundles
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Package", "make_package"]
 
 TEMPLATE_LIMIT = 1024 * 1024
-"""Bytes of a template in S3
+"""Maximum size in bytes of a template in S3
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
 
 
@@ -38,42 +38,40 @@ class Package:
 
     @property
     def content(self) -> tuple[dict[str, Any], Mapping[str, str]]:
-        """Template, parsed, and parameters."""
+        """The parsed template, and the parameters."""
         return json.loads(self.template), self.parameters
 
     @property
     def is_ascii(self) -> bool:
-        """Whether no text of the template has a character that CloudFormation loses when it is asked for it."""
+        """Whether CloudFormation returns the template as it was sent (see `readback`)."""
         return json.dumps(json.loads(self.template), ensure_ascii=False).isascii()
 
     @property
     def definition(self) -> dict[str, Any]:
-        """The state machine, with the template's placeholders."""
-        resources = self.content[0]["Resources"].values()
-        machines = [one for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine"]
-        definition: dict[str, Any] = json.loads(machines[0]["Properties"]["DefinitionString"])
+        """The definition of the state machine, with the template's placeholders."""
+        definition: dict[str, Any] = json.loads(definition_string(self.content[0]))
         return definition
 
     @property
     def template_key(self) -> str:
-        """Name of the template's object in the artifact bucket."""
+        """The key of the template in the artifact bucket."""
         return f"templates/{hashlib.sha256(self.template.encode()).hexdigest()}.json"
 
     @property
     def digest(self) -> str:
-        """Eight digits that tell this package from others, for people."""
+        """Eight hexadecimal digits that identify this package, for people."""
         content = json.dumps([self.template, dict(self.parameters)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 
     def stamped(self, deployed: Mapping[str, str]) -> Package:
-        """With a new stamp at the revision of each function that is not as it is deployed.
-
-        So Lambda always finds the function changed when a version of it is to be made, whatever versions there were,
-        and never answers that there is one ("A version for this Lambda function exists"), which fails the publish.
+        """The package with a new stamp in the revision of each function that differs from the deployed one.
 
         Args:
-            deployed: the stack's parameters.
+            deployed: the parameters of the stack.
         """
+        # The revision is an environment variable of the function, so a new stamp changes the function. Without
+        # it, going back to earlier code fails: Lambda publishes no version of a function that equals an existing
+        # one ("A version for this Lambda function exists"), and CloudFormation reports that as an error.
         stamp = secrets.token_hex(3)
         revisions = {}
         for name in revision_parameters(self.content[0]).values():
@@ -83,7 +81,7 @@ class Package:
 
     @property
     def objects(self) -> dict[str, bytes | Path]:
-        """What the artifact bucket must hold: content by key."""
+        """The objects that the artifact bucket must contain: content by key."""
         return {bundle.key: bundle.path for bundle in self.bundles.values()} | {
             self.template_key: self.template.encode()
         }
@@ -92,14 +90,14 @@ class Package:
 def make_package(
     stage: Stage, assembly: Assembly, target: Target, *, account: str, artifact_bucket: str, root: Path = ROOT
 ) -> Package:
-    """The package of a stage.
+    """Builds the package of a stage.
 
     Args:
-        stage: whose settings become parameters.
+        stage: the stage, whose settings become parameters.
         assembly: definition, functions and template.
-        target: what the functions run on.
-        account: the 12 digits of the account it goes to.
-        artifact_bucket: where the bundles will be.
+        target: the platform that the functions run on.
+        account: the 12 digits of the account to publish to.
+        artifact_bucket: the name of the bucket for the bundles.
         root: the project's folder.
 
     Raises:
@@ -110,7 +108,7 @@ def make_package(
     template = assembly.template.to_json()
     if (size := len(template.encode())) > TEMPLATE_LIMIT:
         raise PublishError(
-            f"the template is {size:,} bytes, and CloudFormation takes {TEMPLATE_LIMIT:,}: use fewer states"
+            f"the template has {size:,} bytes; CloudFormation accepts at most {TEMPLATE_LIMIT:,}: use fewer states"
         )
     bundles = build_bundles(assembly.functions, target, root=root)
     parameters = {
@@ -122,7 +120,7 @@ def make_package(
 
 
 def _revisions(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:
-    """For each function that a step runs, twelve digits that change when what a version keeps of it does."""
+    """The value of each revision parameter: a hash of what a version of the function keeps, code and settings."""
     resources = resolved_resources(template, parameters)
     found = {}
     for function, parameter in revision_parameters(template).items():

@@ -1,8 +1,8 @@
-"""A plan: what a publish would change, as a person thinks of it. Data alone; nothing here calls AWS.
+"""The plan: what a publish would change, in the user's terms. Plain data; nothing here calls AWS.
 
-CloudFormation's change set says which resources change and which are replaced. What changes in them (a
-state, a function's code, a permission, a setting) is told by comparing the two templates, each with its
-parameters filled in.
+CloudFormation's change set says which resources change and which are replaced. To say what changes inside them (a
+state, a function's code, a permission, a setting), this module compares the two templates, each with its parameters
+filled in.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 HOLDS_DATA = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic"})
-"""Types of resources with which something is lost: items, objects, messages, subscriptions."""
+"""Types of resources that lose data when they are deleted: items, objects, messages, subscriptions."""
 
 Change = Literal["added", "removed", "changed"]
 
@@ -120,15 +120,15 @@ class Plan:
     settings: Sequence[SettingChange] = ()
     resources: Sequence[ResourceChange] = ()
     notes: Sequence[str] = ()
-    """What else changes, in a sentence each."""
-    swapped: Sequence[str] = field(default=())
-    """What a hot swap changed beside CloudFormation, and a publish puts in order."""
+    """Other changes, in a sentence each."""
+    swapped: Sequence[str] = ()
+    """What hot swaps changed since the last publish; a publish replaces it."""
     warnings: Sequence[str] = ()
     """What will not work in the stage's Region, in a sentence each."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether nothing changes."""
         return not (
             self.creates
             or self.states
@@ -141,14 +141,14 @@ class Plan:
         )
 
     @property
-    def grave(self) -> list[ResourceChange]:
-        """Resources that would be replaced or deleted: the person is asked again."""
+    def destructive_changes(self) -> list[ResourceChange]:
+        """Resources that are replaced or deleted: the user is asked a second time."""
         return [change for change in self.resources if change.action in ("replace", "may replace", "delete")]
 
     @property
-    def losses(self) -> list[ResourceChange]:
-        """Of those, the ones that hold data which would be lost: `--yes` alone does not do."""
-        return [change for change in self.grave if change.loses_data]
+    def data_losses(self) -> list[ResourceChange]:
+        """Of those, the resources whose data is lost: `--yes` alone does not confirm it."""
+        return [change for change in self.destructive_changes if change.loses_data]
 
 
 def compare(
@@ -160,13 +160,13 @@ def compare(
     swapped: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> Plan:
-    """Compares what is published with what would be.
+    """Compares what is published with what is about to be published.
 
     Args:
         stack: name of the stack.
-        before: template and parameters of the stack as it is; None when there is none.
-        after: template and parameters to be published.
-        changes: CloudFormation's ResourceChange records, when the stack is there.
+        before: template and parameters of the existing stack; None if there is none.
+        after: template and parameters to publish.
+        changes: CloudFormation's ResourceChange records, if the stack exists.
         swapped: what was hot-swapped since the last publish.
         warnings: what will not work.
     """
@@ -194,9 +194,9 @@ def compare(
 
 
 def _resources_of(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The resources, with the revisions of functions left out: these only follow what is told of a function."""
-    unseen = dict.fromkeys(revision_parameters(template).values(), "")
-    return resolved_resources(template, {**parameters, **unseen})
+    # Without the revisions of functions: they follow from the functions, which are compared themselves.
+    no_revisions = dict.fromkeys(revision_parameters(template).values(), "")
+    return resolved_resources(template, {**parameters, **no_revisions})
 
 
 # States
@@ -215,18 +215,19 @@ def _states(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[StateCha
 
 
 def _all_states(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """All states of all state machines among resources, those in Map and Parallel too, by name."""
+    """The states of all state machines among the resources, by name, with those inside Map and Parallel states."""
     found: dict[str, Any] = {}
     for resource in resources.values():
         if resource["Type"] == "AWS::StepFunctions::StateMachine":
             properties = resource["Properties"]
             definition = properties.get("Definition") or json.loads(properties.get("DefinitionString", "{}"))
-            found.update(_flattened(definition, "(the machine)"))
+            # A name is unique in the whole definition, inner state machines included.
+            found.update(_flattened(definition, "(state machine)"))
     return found
 
 
-def _flattened(machine: Mapping[str, Any], itself: str) -> Iterator[tuple[str, Any]]:
-    yield itself, {key: value for key, value in machine.items() if key != "States"}
+def _flattened(machine: Mapping[str, Any], machine_name: str) -> Iterator[tuple[str, Any]]:
+    yield machine_name, {key: value for key, value in machine.items() if key != "States"}
     for name, state in machine.get("States", {}).items():
         yield name, own_fields(state)
         for number, inside in enumerate(nested(state), 1):
@@ -237,7 +238,7 @@ def _flattened(machine: Mapping[str, Any], itself: str) -> Iterator[tuple[str, A
 def _diff(before: Any, after: Any) -> str:
     old, new = (json.dumps(value, indent=2, ensure_ascii=False).splitlines() for value in (before, after))
     diff = list(difflib.unified_diff(old, new, lineterm="", n=1))
-    return "\n".join(line for line in diff[2:] if not line.startswith("@@"))
+    return "\n".join(line for line in diff[2:] if not line.startswith("@@"))  # The first two name the files.
 
 
 # Functions
@@ -277,7 +278,7 @@ class _Grant:
     principal: str
 
     def covers(self, other: _Grant) -> bool:
-        """Whether whoever has this has the other already."""
+        """Whether this grant includes another one."""
         return (
             self.holder == other.holder
             and self.allows == other.allows
@@ -289,24 +290,27 @@ class _Grant:
 
 
 def _matches(pattern: str, text: str) -> bool:
+    # IAM has the wildcards * and ?, but no character classes: escape the brackets for fnmatch.
     return pattern == text or fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _permissions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[PermissionChange]:
     before, after = set(_grants(old)), set(_grants(new))
-    found = [*_told(after - before, before, appeared=True), *_told(before - after, after, appeared=False)]
+    found = [*_changed(after - before, before, added=True), *_changed(before - after, after, added=False)]
     return sorted(
         found, key=lambda change: (not change.widened, change.holder, change.action, change.resource)
     )
 
 
-def _told(grants: set[_Grant], others: set[_Grant], *, appeared: bool) -> Iterator[PermissionChange]:
+def _changed(grants: set[_Grant], others: set[_Grant], *, added: bool) -> Iterator[PermissionChange]:
+    """Grants that were added or removed, except those that grants on the other side cover."""
     for grant in grants:
-        if not any(other.covers(grant) for other in others if other.holder == grant.holder):
-            # A prohibition that goes is a permission that comes.
+        if not any(other.covers(grant) for other in others):
             action = grant.action if grant.allows else f"not {grant.action}"
             resource = f"{grant.resource} by {grant.principal}" if grant.principal else grant.resource
-            yield PermissionChange(grant.holder, action, resource, appeared == grant.allows, grant.condition)
+            # Removing a Deny widens access, as adding an Allow does.
+            widened = added == grant.allows
+            yield PermissionChange(grant.holder, action, resource, widened, grant.condition)
 
 
 def _grants(resources: Mapping[str, Any]) -> Iterator[_Grant]:
@@ -333,20 +337,22 @@ def _grants(resources: Mapping[str, Any]) -> Iterator[_Grant]:
         for document in documents:
             if isinstance(document, Mapping):
                 for statement in _listed(document.get("Statement", [])):
-                    yield from _stated(name, statement)
+                    yield from _statement_grants(name, statement)
         for arn in _listed(properties.get("ManagedPolicyArns", [])):
             if resource["Type"].startswith("AWS::IAM::"):
-                yield _Grant(name, True, "all of the policy", _line(arn), "", "")
+                yield _Grant(name, True, "all actions of the policy", _line(arn), "", "")
 
 
-def _stated(holder: str, statement: Mapping[str, Any]) -> Iterator[_Grant]:
+def _statement_grants(holder: str, statement: Mapping[str, Any]) -> Iterator[_Grant]:
     for action in _listed(statement.get("Action", statement.get("NotAction", []))):
         for resource in _listed(statement.get("Resource", statement.get("NotResource", "itself"))):
             yield _Grant(
                 holder=holder,
                 allows=statement.get("Effect") == "Allow",
-                action=_line(action) if "Action" in statement else f"all but {_line(action)}",
-                resource=_line(resource) if "NotResource" not in statement else f"all but {_line(resource)}",
+                action=_line(action) if "Action" in statement else f"all except {_line(action)}",
+                resource=_line(resource)
+                if "NotResource" not in statement
+                else f"all except {_line(resource)}",
                 condition=_line(statement.get("Condition", "")),
                 principal=_line(statement.get("Principal", "")),
             )
@@ -374,7 +380,7 @@ def _settings(
 
 
 def _setting(name: str, old: str | None, new: str | None) -> Iterator[SettingChange]:
-    """One change, or one for each key if the setting is a JSON object."""
+    """One change, or one for each key if the value is a JSON object."""
     before, after = _json_object(old), _json_object(new)
     if before is None or after is None:
         yield SettingChange(name, old, new)
@@ -396,7 +402,7 @@ def _json_object(text: str | None) -> dict[str, Any] | None:
 
 
 def _code_parameters(template: Mapping[str, Any]) -> set[str]:
-    """Parameters that name bundles, and those that follow a function: no settings."""
+    """Parameters that follow from the functions' code, so that they are not settings."""
     code = [
         resource["Properties"].get("Code", {}).get("S3Key")
         for resource in template.get("Resources", {}).values()
@@ -412,7 +418,7 @@ def _code_parameters(template: Mapping[str, Any]) -> set[str]:
 def _resources(
     changes: Sequence[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[ResourceChange]:
-    # A version follows its function, which is told as changed or gone, and the versions before stay.
+    # A version follows its function, whose change is shown. The versions before it are retained.
     changes = [
         one for one in changes if one["ResourceType"] != "AWS::Lambda::Version" or one["Action"] == "Add"
     ]
@@ -422,7 +428,7 @@ def _resources(
         action = _action(change)
         is_harmless = action == "change" or (action == "may replace" and not some_are_replaced)
         if is_harmless and old.get(name) == new.get(name):
-            # Listed because it refers to something that changes, and gets the same from it as before.
+            # CloudFormation lists every resource that refers to a changed one, even if its values stay the same.
             continue
         retained = change.get("PolicyAction") in (
             "Retain",

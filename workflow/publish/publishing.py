@@ -1,6 +1,6 @@
 """Publishing a stage: package → change set → plan → confirm → execute → follow → live.
 
-`plan_for` does all of it up to the plan, and changes nothing; `publish` goes on.
+`plan_for` stops at the plan and changes nothing; `publish` continues.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
-from workflow.publish.account import Account, ChangeSet, Event, Stack
+from workflow.publish.account import Account
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
 from workflow.publish.history import Record, latest, record
@@ -21,31 +21,32 @@ from workflow.publish.live import make_live, number, prune_functions
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
+from workflow.publish.stacks import ChangeSet, Event, Stack
 from workflow.publish.swapping import forget_swaps, swapped, undo_swaps
 from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
-__all__ = ["Progress", "Published", "Silent", "plan_for", "publish"]
+__all__ = ["NoProgress", "Progress", "Published", "plan_for", "publish"]
 
 
 class Progress(Protocol):
-    """Is told how a publish goes on."""
+    """Receives the progress of a publish."""
 
     def step(self, text: str) -> None:
-        """What is done now, in a few words."""
+        """Receives what happens now, in a few words."""
 
     def event(self, event: Event) -> None:
-        """What CloudFormation did."""
+        """Receives an event of the stack."""
 
 
-class Silent:
-    """Tells nobody."""
+class NoProgress:
+    """Ignores the progress."""
 
     def step(self, text: str) -> None:
-        """Says nothing."""
+        """Ignores it."""
 
     def event(self, event: Event) -> None:
-        """Says nothing."""
+        """Ignores it."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Published:
 
     stack: str
     changed: bool
-    """Whether there was something to do, and it was done."""
+    """Whether the publish changed something."""
     outputs: Mapping[str, str]
     version: str | None = None
-    """ARN of the state machine's version that new executions run on."""
+    """ARN of the state machine version that new executions run on."""
     plan: Plan | None = None
     events: Sequence[Event] = field(default=(), repr=False)
 
@@ -66,22 +67,11 @@ def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
     """What `publish` would change.
 
     Raises:
-        PublishError: the stack is in a state that nothing can be published to, or CloudFormation refuses
-            the template.
+        PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
     """
-    stack = _settled(account.stack(stage.stack_name))
-    package = package.stamped(stack.parameters if stack else {})
-    if stack is None or stack.status == "ROLLBACK_COMPLETE":
-        return compare(
-            stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package)
-        )
-    deployed = _deployed(account, stage, stack, package)
-    if deployed.is_same:
-        return _beside(account, deployed)
-    change_set = _change_set(account, stack, package)
-    if not change_set.is_empty:
-        account.delete_change_set(change_set.id)
-    return _compared(account, deployed, package, change_set)
+    proposal = _propose(account, stage, package)
+    _discard(account, proposal)
+    return proposal.plan
 
 
 def publish(
@@ -93,132 +83,199 @@ def publish(
     progress: Progress | None = None,
     restores: Record | None = None,
 ) -> Published | None:
-    """Makes a stage what its package says.
+    """Makes a stage match its package.
 
     Args:
-        account: where to.
-        stage: which one; its stack is made when there is none.
+        account: where the stage is.
+        stage: which stage; its stack is created if it does not exist.
         package: what to publish.
-        confirm: is shown the plan, and says whether to go on; not asked when there is nothing to do.
-        progress: is told how it goes on.
-        restores: the publish that this one goes back to, when it is a rollback.
+        confirm: receives the plan and returns whether to continue; not called if there is nothing to change.
+        progress: receives the progress.
+        restores: the earlier publish that this one restores, for a rollback.
 
     Returns:
-        The stage as it is now; None when `confirm` said no.
+        The stage after the publish; None if `confirm` returned False.
 
     Raises:
-        PublishError: the stack is in a state that nothing can be published to, or CloudFormation refuses
-            the template.
-        DeploymentError: the stack could not be changed; it is as before.
+        PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
+        DeploymentError: the stack operation failed and was rolled back.
     """
-    progress = progress or Silent()
-    stack = _settled(account.stack(stage.stack_name))
-    package = package.stamped(stack.parameters if stack else {})
-    if stack is None or stack.status == "ROLLBACK_COMPLETE":
-        return _create(account, stage, package, stack, confirm, progress)
-    deployed = _deployed(account, stage, stack, package)
-    if not deployed.is_same:
-        progress.step("Working out the changes")
-        change_set = _change_set(account, stack, package)
-        plan = _compared(account, deployed, package, change_set)
-        if not plan.is_empty:
-            agreed = False
-            try:
-                agreed = confirm(plan)
-            finally:
-                if not agreed and not change_set.is_empty:
-                    account.delete_change_set(change_set.id)
+    progress = progress or NoProgress()
+    progress.step("Working out the changes")
+    proposal = _propose(account, stage, package)
+    if not proposal.plan.is_empty:
+        agreed = False
+        try:
+            agreed = confirm(proposal.plan)
+        finally:
             if not agreed:
-                return None
-            if deployed.swaps:
-                progress.step("Taking hot swaps back")
-                # A rollback has sent new executions where they should go already.
-                undo_swaps(account, stage, deployed.stack, route=restores is None)
-            return _execute(account, stage, package, change_set, plan, progress, restores=restores)
-    plan = _beside(account, deployed)
-    if not plan.is_empty and not confirm(plan):
-        return None
-    return _confirmed(account, stage, package, deployed, plan, progress)
+                _discard(account, proposal)
+        if not agreed:
+            return None
+    if proposal.plan.creates:
+        return _create(account, stage, proposal, progress)
+    if proposal.plan.swapped:
+        progress.step("Undoing hot swaps")
+        # A rollback has already routed new executions to the version that it restores.
+        undo_swaps(account, stage, proposal.existing, route=restores is None or not proposal.change_set)
+    if proposal.change_set:
+        progress.step("Uploading functions")
+        account.artifacts.upload(proposal.package.objects)
+        progress.step("Updating the stack")
+        return _execute(account, stage, proposal, proposal.change_set, progress, restores=restores)
+    version = _make_live(account, stage, proposal.existing, proposal.package, progress)
+    return Published(
+        proposal.existing.name,
+        changed=not proposal.plan.is_empty,
+        outputs=proposal.existing.outputs,
+        version=version,
+        plan=proposal.plan,
+    )
 
 
 @dataclass(frozen=True)
-class _Deployed:
-    """A stage as it is, beside the package to be published."""
+class _Proposal:
+    """What a publish would do to a stage."""
 
-    stack: Stack
-    template: Mapping[str, Any]
-    swaps: Sequence[str]
-    is_same: bool
-    """Whether template and parameters are the package's."""
+    package: Package
+    plan: Plan
+    stack: Stack | None
+    """The stack now; what a failed creation left behind, if the plan creates the stack."""
+    change_set: ChangeSet | None = None
+    """None if the stack is to be created, or already matches the package."""
+
+    @property
+    def existing(self) -> Stack:
+        assert self.stack is not None
+        return self.stack
 
 
-def _deployed(account: Account, stage: Stage, stack: Stack, package: Package) -> _Deployed:
+def _propose(account: Account, stage: Stage, package: Package) -> _Proposal:
+    stack = _publishable(account.stacks.find(stage.stack_name))
+    package = package.stamped(stack.parameters if stack else {})
     sent, parameters = package.content
-    template = restored(account.template(stack.name), sent)
-    is_same = bool(template == sent) and dict(stack.parameters) == dict(parameters)
-    if is_same and not package.is_ascii and (published := latest(account, stage.name)):
-        # What GetTemplate does not show may differ: our own record knows.
-        is_same = published.template_key == package.template_key
-    return _Deployed(stack, template, swapped(account, stage, stack), is_same)
+    if stack is None or stack.status == "ROLLBACK_COMPLETE":
+        # A new stack needs no change set: everything is added. So a plan creates nothing in the account.
+        plan = compare(
+            stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package)
+        )
+        return _Proposal(package, plan, stack)
+    template = restored(account.stacks.template(stack.name), sent)
+    swaps = swapped(account, stage, stack)
+    if not _matches(account, stage, stack, template, package):
+        account.artifacts.ensure()
+        account.artifacts.upload({package.template_key: package.template.encode()})
+        change_set = account.stacks.create_change_set(
+            stack.name,
+            template_url=account.artifacts.url(package.template_key),
+            parameters=parameters,
+            create=False,
+        )
+        plan = compare(
+            stack.name,
+            before=(template, stack.parameters),
+            after=package.content,
+            changes=change_set.changes,
+            swapped=swaps,
+            warnings=_warnings(account, package),
+        )
+        if plan.is_empty and not change_set.is_empty:
+            note = (
+                "Functions get new versions."
+                if package.is_ascii
+                else "A text changes in non-ASCII characters, which CloudFormation does not return."
+            )
+            plan = replace(plan, notes=[note])
+        if not plan.is_empty:
+            return _Proposal(package, plan, stack, change_set)
+    plan = Plan(stack.name, creates=False, swapped=swaps, notes=_routing_notes(account, stack))
+    return _Proposal(package, plan, stack)
 
 
-def _create(
-    account: Account,
-    stage: Stage,
-    package: Package,
-    leftover: Stack | None,
-    confirm: Callable[[Plan], bool],
-    progress: Progress,
-) -> Published | None:
-    # A new stack is all additions: the plan needs no change set, and before the yes nothing is made.
-    plan = compare(stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package))
-    if not confirm(plan):
-        return None
-    if leftover:
-        progress.step("Deleting what an earlier publish that failed left behind")
-        follow(account, leftover.id, account.delete_stack(leftover.id), progress.event)
-    progress.step("Uploading templates and functions")
-    account.ensure_artifact_bucket()
-    account.upload(package.objects)
+def _discard(account: Account, proposal: _Proposal) -> None:
+    if proposal.change_set and not proposal.change_set.is_empty:  # An empty one is already deleted.
+        account.stacks.delete_change_set(proposal.change_set.id)
+
+
+def _matches(
+    account: Account, stage: Stage, stack: Stack, template: Mapping[str, object], package: Package
+) -> bool:
+    sent, parameters = package.content
+    if template != sent or dict(stack.parameters) != dict(parameters):
+        return False
+    if not package.is_ascii and (published := latest(account, stage.name)):
+        # GetTemplate does not return non-ASCII characters, but the record has a hash of the template.
+        return published.template_key == package.template_key
+    return True
+
+
+def _routing_notes(account: Account, stack: Stack) -> list[str]:
+    """A note if new executions do not all go to the state machine's current revision."""
+    machine = stack.outputs.get("StateMachine")
+    if not machine:
+        return []
+    weights = account.machines.weights(machine, ALIAS) or {}
+    if len(weights) == 1 and account.machines.is_current(machine, next(iter(weights))):
+        return []
+    # A gradual shift was interrupted or reversed, or a rollback failed halfway.
+    versions = sorted(weights.items(), key=lambda item: number(item[0]))
+    routed = " and ".join(f"version {number(arn)} ({weight} %)" for arn, weight in versions)
+    return [
+        f"New executions go to {routed or 'no version'}; a publish routes all of them to the current one."
+    ]
+
+
+def _create(account: Account, stage: Stage, proposal: _Proposal, progress: Progress) -> Published:
+    package = proposal.package
+    if proposal.stack:
+        progress.step("Deleting what an earlier, failed publish left behind")
+        follow(account.stacks, proposal.stack.id, account.stacks.delete(proposal.stack.id), progress.event)
+    progress.step("Uploading template and functions")
+    account.artifacts.ensure()
+    account.artifacts.upload(package.objects)
+    progress.step("Creating the stack")
     try:
-        change_set = account.create_change_set(
-            stage.stack_name, template_key=package.template_key, parameters=package.parameters, create=True
+        change_set = account.stacks.create_change_set(
+            stage.stack_name,
+            template_url=account.artifacts.url(package.template_key),
+            parameters=package.parameters,
+            create=True,
         )
     except PublishError:
-        shell = account.stack(stage.stack_name)
-        if shell and shell.status == "REVIEW_IN_PROGRESS":
-            account.delete_stack(shell.id)
+        # A change set of type CREATE makes an empty stack, which stays when the change set is rejected.
+        empty = account.stacks.find(stage.stack_name)
+        if empty and empty.status == "REVIEW_IN_PROGRESS":
+            account.stacks.delete(empty.id)
         raise
-    return _execute(account, stage, package, change_set, plan, progress, create=True)
+    return _execute(account, stage, proposal, change_set, progress)
 
 
 def _execute(
     account: Account,
     stage: Stage,
-    package: Package,
+    proposal: _Proposal,
     change_set: ChangeSet,
-    plan: Plan,
     progress: Progress,
     *,
-    create: bool = False,
     restores: Record | None = None,
 ) -> Published:
-    if not create:
-        progress.step("Uploading functions")
-        account.upload(package.objects)
-    progress.step("Creating the stack" if create else "Updating the stack")
+    package, plan = proposal.package, proposal.plan
     if change_set.is_empty:
-        # A change of outputs alone: some take it by a change set, some by an update.
-        token = account.update_stack(
-            stage.stack_name, template_key=package.template_key, parameters=package.parameters
+        # Only outputs change. CloudFormation calls such a change set empty, but accepts the update.
+        token = account.stacks.update(
+            stage.stack_name,
+            template_url=account.artifacts.url(package.template_key),
+            parameters=package.parameters,
         )
     else:
-        token = account.execute_change_set(change_set.id, create=create)
-    events = follow(account, change_set.stack_id, token, progress.event) if token else []
-    stack = account.stack(stage.stack_name)
+        token = account.stacks.execute_change_set(change_set.id, create=plan.creates)
+    events = follow(account.stacks, change_set.stack_id, token, progress.event) if token else []
+    stack = account.stacks.find(stage.stack_name)
     assert stack is not None
+    # From here on, a publish that is interrupted is completed by the next one: the stack already matches the
+    # package, and the plan then has a note about the routing.
     forget_swaps(account, stage)
-    version = _live(account, stage, stack, package, progress)
+    version = _make_live(account, stage, stack, package, progress)
     record(
         account,
         stage.name,
@@ -228,74 +285,23 @@ def _execute(
         restores=restores.number if restores else None,
     )
     if changed := {change.name for change in plan.functions if change.change == "changed"}:
-        with suppress(ClientError):  # The publish is done; what stays goes with the next.
-            prune_functions(
-                account, [one["name"] for one in account.resources(stack.name) if one["id"] in changed]
-            )
+        with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
+            resources = account.stacks.resources(stack.name)
+            prune_functions(account.functions, [one["name"] for one in resources if one["id"] in changed])
     return Published(
         stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan, events=events
     )
 
 
-def _confirmed(
-    account: Account, stage: Stage, package: Package, deployed: _Deployed, plan: Plan, progress: Progress
-) -> Published:
-    """The stack is as the package says; what goes beside it is put in order."""
-    stack = deployed.stack
-    if deployed.swaps:
-        progress.step("Taking hot swaps back")
-        undo_swaps(account, stage, stack)
-    version = _live(account, stage, stack, package, progress)
-    return Published(stack.name, changed=not plan.is_empty, outputs=stack.outputs, version=version, plan=plan)
-
-
-def _beside(account: Account, deployed: _Deployed) -> Plan:
-    """What there is to do when the stack is as the package says: hot swaps, and executions sent elsewhere."""
-    stack = deployed.stack
-    notes = []
-    if machine := stack.outputs.get("StateMachine"):
-        live = account.live(machine, ALIAS)
-        weights = live.weights if live else {}
-        if len(weights) != 1 or not account.is_current(machine, next(iter(weights))):
-            # A gradual shift was interrupted or taken back, or a rollback failed half way.
-            versions = sorted(weights.items(), key=lambda item: number(item[0]))
-            told = " and ".join(f"version {number(arn)} ({weight} %)" for arn, weight in versions)
-            notes = [f"All new executions go to what is published; now they go to {told or 'no version'}."]
-    return Plan(stack.name, creates=False, swapped=deployed.swaps, notes=notes)
-
-
-def _live(account: Account, stage: Stage, stack: Stack, package: Package, progress: Progress) -> str:
-    progress.step("Making the new version live")
+def _make_live(account: Account, stage: Stage, stack: Stack, package: Package, progress: Progress) -> str:
+    progress.step("Routing new executions to the new version")
     return make_live(
-        account,
+        account.machines,
         stack.outputs["StateMachine"],
         f"publish {package.digest}",
         shift=stage.shift,
-        tell=progress.step,
-    ).version
-
-
-def _change_set(account: Account, stack: Stack, package: Package) -> ChangeSet:
-    account.ensure_artifact_bucket()
-    account.upload({package.template_key: package.template.encode()})
-    return account.create_change_set(
-        stack.name, template_key=package.template_key, parameters=package.parameters, create=False
+        report=progress.step,
     )
-
-
-def _compared(account: Account, deployed: _Deployed, package: Package, change_set: ChangeSet) -> Plan:
-    plan = compare(
-        deployed.stack.name,
-        before=(deployed.template, deployed.stack.parameters),
-        after=package.content,
-        changes=change_set.changes,
-        swapped=deployed.swaps,
-        warnings=_warnings(account, package),
-    )
-    if plan.is_empty and not change_set.is_empty:
-        beyond = "Something changes in characters beyond ASCII, which CloudFormation does not show."
-        return replace(plan, notes=["Functions get new versions." if package.is_ascii else beyond])
-    return plan
 
 
 def _warnings(account: Account, package: Package) -> list[str]:
@@ -318,27 +324,27 @@ _CAN_BE_UPDATED = (
 )
 
 
-def _settled(stack: Stack | None) -> Stack | None:
-    """The stack, if something can be published to it; None when there is none to speak of.
+def _publishable(stack: Stack | None) -> Stack | None:
+    """The stack, if its status allows a publish; None if it does not exist or is only the shell of a change set.
 
     Raises:
-        PublishError: another operation is under way, or a person must put the stack right first.
+        PublishError: another operation is in progress, or a person must repair the stack first.
     """
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
-        # The latter is the shell of a change set that nobody executed: a new one goes into it.
+        # REVIEW_IN_PROGRESS: a change set was created and not executed. The stack accepts another one.
         return None
     if stack.status in (*_CAN_BE_UPDATED, "ROLLBACK_COMPLETE"):
         return stack
     if stack.status.endswith("IN_PROGRESS"):
         raise PublishError(
-            f"the stack {stack.name} is in {stack.status}: another publish is under way; wait for its end"
+            f"stack {stack.name} is in {stack.status}: another operation is in progress; try again when it has ended"
         )
     advice = {
-        "UPDATE_ROLLBACK_FAILED": f"aws cloudformation continue-update-rollback --stack-name {stack.name}",
+        "UPDATE_ROLLBACK_FAILED": f"run `aws cloudformation continue-update-rollback --stack-name {stack.name}`",
         "ROLLBACK_FAILED": "delete it with `python deploy.py destroy`, then publish again",
         "CREATE_FAILED": "delete it with `python deploy.py destroy`, then publish again",
         "DELETE_FAILED": "finish its deletion with `python deploy.py destroy`, then publish again",
-    }.get(stack.status, "put it right in the CloudFormation console first")
+    }.get(stack.status, "repair it in the CloudFormation console first")
     raise PublishError(
-        f"the stack {stack.name} is in {stack.status} ({stack.reason or 'no reason given'}): {advice}"
+        f"stack {stack.name} is in {stack.status} ({stack.reason or 'CloudFormation gives no reason'}): {advice}"
     )

@@ -1,8 +1,8 @@
-"""Templates as CloudFormation gives them back: with `?` for every character beyond ASCII.
+"""Templates that CloudFormation returns with `?` in place of every non-ASCII character.
 
-GetTemplate loses them, although the resources get them whole
-(https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814). Without this, an
-umlaut in a function's description would be a change for ever.
+Only GetTemplate does that; the resources get the original text
+(https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814). Without this module, a function
+with an umlaut in its description would show as changed in every plan.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ __all__ = ["restored"]
 
 
 def restored(returned: Any, sent: Any) -> Any:
-    """A template as it was given back, with the characters of `sent` where only they are lost.
+    """A returned template with the characters of `sent`, wherever the two differ only in lost characters.
 
     Args:
-        returned: the template, or a part of it, as GetTemplate gives it.
-        sent: the template, or the same part of it, that is to be published now.
+        returned: the template, or a part of it, from GetTemplate.
+        sent: the template, or the same part of it, that is about to be published.
     """
     match returned, sent:
         case dict(), dict():

@@ -1,7 +1,7 @@
-"""A template with its parameters filled in, as far as that is known before anything is created.
+"""Templates with their parameters filled in, as far as that is possible before CloudFormation creates anything.
 
-References to resources stay as they are written in Fn::Sub (`${LedgerTable.Arn}`), so that two templates
-can be compared value by value, and a person can read the outcome.
+References to resources become `${LedgerTable.Arn}`, as in Fn::Sub, so that two templates can be compared value by
+value and a person can read the result.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["resolved_resources", "revision_parameters"]
+__all__ = ["definition_string", "resolved_resources", "revision_parameters"]
 
-_NOTHING = object()
+_NO_VALUE = object()
 
 
 def resolved_resources(
     template: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """The resources that the template makes with these parameters, by logical id, with resolved properties."""
+    """The resources that a template creates with these parameters, resolved, by logical ID."""
     resolver = _Resolver(template, parameters)
     return {
         name: {key: resolver.value(part) for key, part in resource.items() if key != "Condition"}
@@ -29,7 +29,9 @@ def resolved_resources(
 
 
 def revision_parameters(template: Mapping[str, Any]) -> dict[str, str]:
-    """Parameter that a function's version follows, by the function's logical id."""
+    """The parameter with a function's revision, by the function's logical ID."""
+    # The template puts the parameter into the description of the function's version: a new description makes
+    # CloudFormation publish a new version.
     return {
         version["Properties"]["FunctionName"]["Ref"]: version["Properties"]["Description"]["Fn::Join"][1][0][
             "Ref"
@@ -39,18 +41,24 @@ def revision_parameters(template: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def definition_string(template: Mapping[str, Any]) -> str:
+    """The definition of the template's state machine, with its placeholders."""
+    resources = template["Resources"].values()
+    machine = next(one for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine")
+    return str(machine["Properties"]["DefinitionString"])
+
+
 class _Resolver:
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
         self.conditions = template.get("Conditions", {})
-        declared = template.get("Parameters", {})
         self.parameters: dict[str, Any] = {}
-        for name, parameter in declared.items():
+        for name, parameter in template.get("Parameters", {}).items():
             value = str(parameters.get(name, parameter.get("Default", "")))
             is_list = parameter.get("Type", "String").startswith(("CommaDelimitedList", "List<"))
             self.parameters[name] = [part.strip() for part in value.split(",")] if is_list else value
 
     def holds(self, condition: Any) -> bool:
-        """Whether a condition, by name or written out, is met; no condition is."""
+        """Whether a condition, given by name or in full, holds; None always holds."""
         if condition is None:
             return True
         if isinstance(condition, str):
@@ -69,20 +77,20 @@ class _Resolver:
         raise ValueError(f"not a condition: {condition!r}")
 
     def value(self, node: Any) -> Any:
-        """A part of the template with its functions worked out."""
+        """A part of the template with its intrinsic functions evaluated."""
         if isinstance(node, Mapping):
             if len(node) == 1 and ((name := next(iter(node))) == "Ref" or name.startswith("Fn::")):
                 return self._function(name, node[name])
             resolved = {key: self.value(value) for key, value in node.items()}
-            return {key: value for key, value in resolved.items() if value is not _NOTHING}
+            return {key: value for key, value in resolved.items() if value is not _NO_VALUE}
         if isinstance(node, list):
-            return [value for value in map(self.value, node) if value is not _NOTHING]
+            return [value for value in map(self.value, node) if value is not _NO_VALUE]
         return node
 
     def _function(self, name: str, argument: Any) -> Any:
         match name, argument:
             case "Ref", "AWS::NoValue":
-                return _NOTHING
+                return _NO_VALUE
             case "Ref", _:
                 return self.parameters.get(argument, f"${{{argument}}}")
             case "Fn::GetAtt", str():
@@ -105,14 +113,13 @@ class _Resolver:
                 position = int(self.value(index))
                 if isinstance(parts, list) and position < len(parts):
                     return parts[position]
-        return {
-            name: self.value(argument)
-        }  # Something that only CloudFormation knows, such as Fn::ImportValue.
+        # Only CloudFormation knows the value, as for Fn::ImportValue.
+        return {name: self.value(argument)}
 
     def _substituted(self, text: str, values: Mapping[str, Any]) -> str:
         def value(match: re.Match[str]) -> str:
             name = match[1]
-            if name.startswith("!"):
+            if name.startswith("!"):  # ${!Literal} is how a template writes ${Literal}.
                 return f"${{{name[1:]}}}"
             return _text(values.get(name, self.parameters.get(name, match[0])))
 

@@ -1,4 +1,4 @@
-"""Going back to an earlier publish: new executions at once, then the whole stack."""
+"""Rolling back to an earlier publish: new executions at once, then the whole stack."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workflow.publish.account import Account
 from workflow.publish.history import Record
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
-from workflow.publish.publishing import Progress, Published, Silent, publish
+from workflow.publish.publishing import NoProgress, Progress, Published, publish
 from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
@@ -25,43 +25,48 @@ def roll_back(
     confirm: Callable[[Plan], bool],
     progress: Progress | None = None,
 ) -> Published | None:
-    """Publishes again what was published before: definition, functions, permissions and settings.
+    """Restores an earlier publish: definition, functions, permissions and settings.
 
-    New executions go to the version of that publish as soon as `confirm` says yes, before the stack is
-    changed, if all is there that it names.
+    New executions are routed to the version of that publish as soon as `confirm` returns True, before the stack is
+    updated. This is skipped if a function version that it uses no longer exists.
 
     Args:
         account: where the stage is.
-        stage: which one.
-        record: the publish to go back to.
-        confirm: is shown the plan, and says whether to go on.
-        progress: is told how it goes on.
+        stage: which stage.
+        record: the publish to restore.
+        confirm: receives the plan and returns whether to continue.
+        progress: receives the progress.
 
     Returns:
-        The stage as it is now; None when `confirm` said no.
+        The stage after the rollback; None if `confirm` returned False.
 
     Raises:
         PublishError: the template of that publish is no longer in the artifact bucket.
-        DeploymentError: the stack could not be changed.
+        DeploymentError: the stack operation failed and was rolled back.
     """
-    progress = progress or Silent()
-    template = account.read(record.template_key)
+    progress = progress or NoProgress()
+    template = account.artifacts.read(record.template_key)
     if template is None:
-        raise PublishError(f"the template of publish {record.number} is gone from {account.artifact_bucket}")
-    stack = account.stack(stage.stack_name)
+        raise PublishError(
+            f"the template of publish {record.number} is no longer in the bucket {account.artifact_bucket}: "
+            "choose another publish with --to"
+        )
+    stack = account.stacks.find(stage.stack_name)
     machine = stack.outputs.get("StateMachine") if stack else None
 
     def confirmed(plan: Plan) -> bool:
         if not confirm(plan):
             return False
-        if machine and record.version in account.versions(machine) and _is_whole(account, record.version):
-            progress.step(f"Sending new executions to the version of publish {record.number}")
-            account.route(machine, ALIAS, {record.version: 100}, create=account.live(machine, ALIAS) is None)
+        if machine and _can_run(account, machine, record.version):
+            progress.step(f"Routing new executions to the version of publish {record.number}")
+            account.machines.route(machine, ALIAS, {record.version: 100})
         return True
 
     return publish(
         account,
+        # No gradual shift: the version that is restored has been live before, and the current one may be broken.
         stage.model_copy(update={"shift": None}),
+        # The bundles are still in the artifact bucket: nothing deletes them.
         Package(template.decode(), record.parameters, bundles={}),
         confirm=confirmed,
         progress=progress,
@@ -69,7 +74,10 @@ def roll_back(
     )
 
 
-def _is_whole(account: Account, version: str) -> bool:
-    """Whether each version of a function that a version of the state machine names is still there."""
-    named = re.findall(r"arn:[\w-]+:lambda:[^:\"]+:\d+:function:[\w-]+:\d+", account.definition(version))
-    return all(account.has_function(arn) for arn in set(named))
+def _can_run(account: Account, machine: str, version: str) -> bool:
+    """Whether a version exists, with all function versions that its definition names."""
+    if version not in account.machines.versions(machine):
+        return False
+    definition = account.machines.definition(version)
+    functions = set(re.findall(r"arn:[\w-]+:lambda:[^:\"]+:\d+:function:[\w-]+:\d+", definition))
+    return all(account.functions.exists(arn) for arn in functions)

@@ -1,4 +1,4 @@
-"""How a stage is: its stack, the version that is live, what runs and what failed, and drift."""
+"""The status of a stage: its stack, the live version, running and failed executions, drift."""
 
 from __future__ import annotations
 
@@ -24,48 +24,48 @@ class Status:
     stage: str
     stack: str
     state: str
-    """CloudFormation's, such as UPDATE_COMPLETE."""
+    """CloudFormation's status of the stack, such as UPDATE_COMPLETE."""
     updated: datetime | None
     live: dict[int, int]
     """Numbers of the versions that get new executions, with percentages."""
     running: int
-    """Executions that run now; counted up to 1,000."""
+    """Running executions, counted up to 1,000."""
     failed: int
-    """Executions that started in the last 24 hours and failed; counted up to 1,000."""
+    """Executions that started in the last 24 hours and failed, counted up to 1,000."""
     swapped: Sequence[str]
     """What was hot-swapped since the last publish."""
     drifts: Sequence[dict[str, Any]] | None
-    """Resources that are not as the template says; None when not looked for."""
+    """Resources that differ from the template; None if not checked."""
     publishes: Sequence[Record]
-    """The last ones, the oldest first."""
+    """The last 10 publishes, oldest first."""
 
 
 def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | None:
-    """Looks at a stage; None when it is not published.
+    """The status of a stage; None if it is not published.
 
     Args:
         account: where the stage is.
-        stage: which one.
-        drift: whether to let CloudFormation look for drift, which takes up to some minutes on AWS.
+        stage: which stage.
+        drift: whether CloudFormation should detect drift, which can take minutes on AWS.
 
     Raises:
-        PublishError: CloudFormation could not detect drift.
+        PublishError: CloudFormation cannot detect drift.
     """
-    stack = account.stack(stage.stack_name)
+    stack = account.stacks.find(stage.stack_name)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return None
-    machine = stack.outputs.get("StateMachine")
-    live = account.live(machine, ALIAS) if machine else None
-    a_day_ago = datetime.now(UTC) - timedelta(days=1)
+    machine = stack.outputs.get("StateMachine")  # Missing if the first publish failed.
+    weights = account.machines.weights(machine, ALIAS) if machine else None
+    day_ago = datetime.now(UTC) - timedelta(days=1)
     return Status(
         stage=stage.name,
         stack=stack.name,
         state=stack.status,
         updated=stack.updated,
-        live={number(version): weight for version, weight in live.weights.items()} if live else {},
-        running=len(account.executions(machine, "RUNNING")) if machine else 0,
-        failed=len(account.executions(machine, "FAILED", since=a_day_ago)) if machine else 0,
+        live={number(version): weight for version, weight in (weights or {}).items()},
+        running=len(account.machines.executions(machine, "RUNNING")) if machine else 0,
+        failed=len(account.machines.executions(machine, "FAILED", since=day_ago)) if machine else 0,
         swapped=swapped(account, stage, stack),
-        drifts=account.drifts(stack.name) if drift else None,
+        drifts=account.stacks.drifts(stack.name) if drift else None,
         publishes=history(account, stage.name)[-10:],
     )

@@ -1,23 +1,23 @@
-"""The hot swap: new function code and a new definition at once, beside CloudFormation, for development.
+"""The hot swap: new function code and a new definition at once, without CloudFormation, for development.
 
-What was swapped is written down in the artifact bucket, so that a plan can tell of it and the next
-publish puts it in order.
+What was swapped is recorded in the artifact bucket, so that a plan can show it and the next publish can undo it.
 """
 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from workflow.errors import PublishError
-from workflow.publish.account import Account, Stack
+from workflow.publish.account import Account
 from workflow.publish.package import Package
+from workflow.publish.placeholders import fill, names, read_values
 from workflow.publish.readback import restored
-from workflow.publish.resolution import revision_parameters
+from workflow.publish.resolution import definition_string, revision_parameters
+from workflow.publish.stacks import Stack
 from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
@@ -30,32 +30,38 @@ class Swaps(BaseModel):
     functions: dict[str, str] = {}
     """Function name → key of its bundle."""
     definition: str | None = None
-    """As it is now, with the placeholders of the template; None from the beginning of a swap to its end."""
+    """The current definition, with the template's placeholders; None while a swap is in progress."""
     values: dict[str, str] = {}
-    """What the placeholders of the definition stand for."""
+    """The values of the definition's placeholders."""
 
     @property
-    def is_cut_short(self) -> bool:
-        """Whether a swap began and did not come to its end."""
+    def is_interrupted(self) -> bool:
+        """Whether a swap started and did not finish."""
         return bool(self.values) and self.definition is None
 
 
 def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list[str] | None:
-    """Swaps what can be swapped; tells what, in a few words each.
+    """Swaps function code and the definition.
+
+    Args:
+        account: where the stage is.
+        stage: which stage.
+        stack: its stack.
+        package: what to swap in.
 
     Returns:
-        What was swapped, empty when everything is as it should be; None when more changed than function
-        code and the definition, so that CloudFormation has to do it.
+        What was swapped, in a few words each, empty if nothing changed; None if something else changed too, so that
+        a publish is needed.
 
     Raises:
-        PublishError: the stage is protected, or Step Functions refuses the definition.
+        PublishError: the stage is protected, or Step Functions rejects the definition.
     """
     if stage.protected:
         raise PublishError(
-            f"stage {stage.name} is protected: no hot swap; publish it with `python deploy.py`"
+            f"stage {stage.name} is protected and allows no hot swap: publish it with `python deploy.py publish`"
         )
     after = package.content
-    before = restored(account.template(stack.name), after[0]), stack.parameters
+    before = restored(account.stacks.template(stack.name), after[0]), stack.parameters
     if not _can_swap(before, after):
         return None
     swaps = _read(account, stage.name) or Swaps()
@@ -64,78 +70,81 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
         for function, bundle in package.bundles.items()
         if swaps.functions.get(function, stack.parameters.get(f"{function}Key")) != bundle.key
     }
-    old, new = _definition(before[0]), _definition(after[0])
+    old, new = definition_string(before[0]), definition_string(after[0])
     done = [f"code of {function}" for function in changed]
-    if swaps.is_cut_short or (swaps.definition or old) != new:
+    if swaps.is_interrupted or (swaps.definition or old) != new:
         done.append("definition")
     if not done:
         return done
     machine = stack.outputs["StateMachine"]
-    swaps.values = swaps.values or _values(old, account.definition(machine))
+    swaps.values = swaps.values or read_values(old, account.machines.definition(machine))
+    # Recorded as in progress before anything changes: whatever interrupts the swap, the next plan shows it.
     swaps.definition = None
     _write(account, stage.name, swaps)
     for function, bundle in changed.items():
-        account.swap_function(_physical(account, stack, function), bundle.path.read_bytes())
+        account.functions.update_code(
+            _function_name(account, stack, function), ZipFile=bundle.path.read_bytes()
+        )
         swaps.functions[function] = bundle.key
-    _make_live(account, machine, _filled(new, swaps.values | _newest(swaps, stack)))
+    _update_definition(account, machine, fill(new, swaps.values | _unversioned(swaps, stack)))
     swaps.definition = new
     _write(account, stage.name, swaps)
     return done
 
 
 def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
-    """What was swapped since the last publish and is not as CloudFormation made it, in a few words each."""
+    """What was swapped since the last publish and now differs from the stack, in a few words each."""
     swaps = None if stage.protected else _read(account, stage.name)
     if swaps is None:
         return []
-    changed = [
-        f"code of {function}"
-        for function, key in sorted(swaps.functions.items())
-        if stack.parameters.get(f"{function}Key") != key
-    ]
-    if swaps.is_cut_short:
-        return [*changed, "a swap that was cut short"]
-    published = _definition(account.template(stack.name))
+    changed = [f"code of {function}" for function in _swapped_functions(swaps, stack)]
+    if swaps.is_interrupted:
+        return [*changed, "an interrupted swap"]
+    published = definition_string(account.stacks.template(stack.name))
     return [*changed, *(["definition"] if swaps.definition not in (None, published) else [])]
 
 
 def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = True) -> None:
-    """Makes what was swapped as CloudFormation made it: an update leaves alone what it believes unchanged.
+    """Restores what CloudFormation published, because an update skips what CloudFormation considers unchanged.
 
     Args:
         account: where the stage is.
-        stage: which one.
+        stage: which stage.
         stack: its stack.
-        route: whether new executions go to the definition that is put back.
+        route: whether to route new executions to the restored definition.
     """
     swaps = _read(account, stage.name)
     if swaps is None:
         return
     keys = {name.removesuffix("Key"): key for name, key in stack.parameters.items() if name.endswith("Key")}
-    for function in keys if swaps.is_cut_short else keys.keys() & swaps.functions.keys():
-        account.restore_function(_physical(account, stack, function), keys[function])
+    # An interrupted swap may have changed functions that it did not record yet: restore all of them.
+    for function in keys if swaps.is_interrupted else keys.keys() & swaps.functions.keys():
+        account.functions.update_code(
+            _function_name(account, stack, function), S3Bucket=account.artifact_bucket, S3Key=keys[function]
+        )
     if swaps.values:
-        definition = _filled(_definition(account.template(stack.name)), swaps.values)
-        _make_live(account, stack.outputs["StateMachine"], definition, route=route)
-    account.remove(_key(stage.name))
+        definition = fill(definition_string(account.stacks.template(stack.name)), swaps.values)
+        _update_definition(account, stack.outputs["StateMachine"], definition, route=route)
+    account.artifacts.remove(_key(stage.name))
 
 
 def forget_swaps(account: Account, stage: Stage) -> None:
-    """A publish has put everything in order."""
+    """Deletes the record of swaps, after a publish has replaced everything."""
     if not stage.protected:
-        account.remove(_key(stage.name))
+        account.artifacts.remove(_key(stage.name))
 
 
 def _can_swap(
     before: tuple[Mapping[str, Any], Mapping[str, str]], after: tuple[Mapping[str, Any], Mapping[str, str]]
 ) -> bool:
-    """Whether two publishes differ in nothing but bundles and the definition, and placeholders are the same."""
+    """Whether two publishes differ only in bundles and in the definition, which has the same placeholders."""
 
     def rest(template: Mapping[str, Any], parameters: Mapping[str, str]) -> Any:
         stripped: Any = copy.deepcopy(template)
-        placeholders = sorted(set(_PLACEHOLDER.findall(_definition(template))))
         for resource in stripped["Resources"].values():
             if resource["Type"] == "AWS::StepFunctions::StateMachine":
+                # A new placeholder has no value yet: only CloudFormation can fill it in.
+                placeholders = sorted(names(resource["Properties"]["DefinitionString"]))
                 resource["Properties"]["DefinitionString"] = placeholders
         keys = {name for name in parameters if name.endswith("Key")} | {
             *revision_parameters(template).values()
@@ -145,63 +154,43 @@ def _can_swap(
     return bool(rest(*before) == rest(*after))
 
 
-_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
-
-
-def _definition(template: Mapping[str, Any]) -> str:
-    machines = [
-        one for one in template["Resources"].values() if one["Type"] == "AWS::StepFunctions::StateMachine"
+def _swapped_functions(swaps: Swaps, stack: Stack) -> list[str]:
+    """Functions whose code differs from the stack."""
+    return [
+        function
+        for function, key in sorted(swaps.functions.items())
+        if stack.parameters.get(f"{function}Key") != key
     ]
-    return str(machines[0]["Properties"]["DefinitionString"])
 
 
-def _values(text: str, filled: str) -> dict[str, str]:
-    """What the placeholders of a text stand for, by the same text filled in."""
-    pieces = _PLACEHOLDER.split(text)
-    pattern, known = re.escape(pieces[0]), set[str]()
-    for name, piece in zip(pieces[1::2], pieces[2::2], strict=True):
-        pattern += f"(?P={name})" if name in known else f'(?P<{name}>[^"]*?)'
-        pattern += re.escape(piece)
-        known.add(name)
-    match = re.fullmatch(pattern, filled)
-    if match is None:
-        raise PublishError(
-            "the definition is not as it was published: publish once without --watch or --swap"
-        )
-    return match.groupdict()
+def _unversioned(swaps: Swaps, stack: Stack) -> dict[str, str]:
+    """Values of placeholders that name functions with swapped code: ARNs without a version, so the latest code runs.
 
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
-
-
-def _newest(swaps: Swaps, stack: Stack) -> dict[str, str]:
-    """What stands in the definition for functions with swapped code: no version, but what is newest.
-
-    A swap makes no version: Lambda would make none at the publish that follows, and CloudFormation fail.
+    A swap does not publish a version. If it did, and the next publish had the same code, Lambda would not create a
+    version for it, and CloudFormation would fail.
     """
-    swapped = (name for name, key in swaps.functions.items() if stack.parameters.get(f"{name}Key") != key)
-    values = {f"{name}Arn": swaps.values.get(f"{name}Arn", "") for name in swapped}
+    values = {f"{name}Arn": swaps.values.get(f"{name}Arn", "") for name in _swapped_functions(swaps, stack)}
+    # arn:aws:lambda:REGION:ACCOUNT:function:NAME has seven parts; a version would be the eighth.
     return {name: ":".join(arn.split(":")[:7]) for name, arn in values.items() if arn}
 
 
-def _make_live(account: Account, machine: str, definition: str, *, route: bool = True) -> None:
-    version = account.swap_definition(machine, definition)
+def _update_definition(account: Account, machine: str, definition: str, *, route: bool = True) -> None:
+    version = account.machines.update_definition(machine, definition)
     if route:
-        account.route(machine, ALIAS, {version: 100}, create=account.live(machine, ALIAS) is None)
+        account.machines.route(machine, ALIAS, {version: 100})
 
 
-def _physical(account: Account, stack: Stack, function: str) -> str:
-    return next(one["name"] for one in account.resources(stack.name) if one["id"] == function)
+def _function_name(account: Account, stack: Stack, function: str) -> str:
+    return next(one["name"] for one in account.stacks.resources(stack.name) if one["id"] == function)
 
 
 def _read(account: Account, stage: str) -> Swaps | None:
-    content = account.read(_key(stage))
+    content = account.artifacts.read(_key(stage))
     return Swaps.model_validate_json(content) if content else None
 
 
 def _write(account: Account, stage: str, swaps: Swaps) -> None:
-    account.write(_key(stage), swaps.model_dump_json().encode())
+    account.artifacts.write(_key(stage), swaps.model_dump_json().encode())
 
 
 def _key(stage: str) -> str:

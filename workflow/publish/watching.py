@@ -9,14 +9,14 @@ from pathlib import Path
 __all__ = ["Snapshot", "changes", "snapshot"]
 
 Snapshot = dict[Path, tuple[int, int]]
-"""Files, each with its time in nanoseconds and its size in bytes."""
+"""Files, each with its modification time in nanoseconds and its size in bytes."""
 
 WATCHED = ("workflow", "lambdas", "requirements")
 PAUSE_SECONDS = 0.3
 
 
 def snapshot(root: Path, settings: Path) -> Snapshot:
-    """The files that a publish is made from, as they are now."""
+    """The current state of the files that a publish is made from."""
     files = [
         file for folder in WATCHED for file in (root / folder).rglob("*") if "__pycache__" not in file.parts
     ]
@@ -25,7 +25,7 @@ def snapshot(root: Path, settings: Path) -> Snapshot:
         try:
             stat = file.stat()
         except FileNotFoundError:
-            continue  # Editors replace files: gone now, there again at the next look.
+            continue  # Editors save by replacing a file: it is missing for a moment.
         if file.is_file():
             found[file] = (stat.st_mtime_ns, stat.st_size)
     return found
@@ -34,18 +34,19 @@ def snapshot(root: Path, settings: Path) -> Snapshot:
 def changes(
     root: Path, settings: Path, since: Snapshot, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[list[Path]]:
-    """Yields the files that changed, each time that some did and have been quiet for a moment.
+    """Yields the files that changed, each time that files change and then stay the same for a moment.
 
     Args:
         root: the project's folder.
         settings: the settings file.
-        since: the files as they were when what runs now was made from them.
+        since: the files that the published stage was made from.
         sleep: waits for a number of seconds.
     """
     before = since
     while True:
         now = snapshot(root, settings)
         if now != before:
+            # Wait until nothing changes any more: an editor or a git checkout writes many files one by one.
             while (later := _later(root, settings, sleep)) != now:
                 now = later
             if changed := sorted(file for file in {*before, *now} if before.get(file) != now.get(file)):

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
 from workflow.operations.stage_resources import StageResources
-from workflow.publish.account import Stack
+from workflow.publish.stacks import Stack
 from workflow.stack.stages import Stage
 
 ACCOUNT = "123456789012"
@@ -37,7 +37,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     """An account with the published stage dev, for the commands that publish and destroy."""
     stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
     account = mock.Mock(id="111122223333", region="us-east-1", is_aws=True)
-    account.stack.return_value = Stack(
+    account.stacks.find.return_value = Stack(
         "afterloop-dev", "arn:stack", "UPDATE_COMPLETE", outputs={"StateMachine": "arn:machine"}
     )
     monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: (account, stage))

@@ -69,7 +69,7 @@ def test_init_writes_a_stage_once(tmp_path: Path, capsys: pytest.CaptureFixture[
     status, _, err = run(*arguments, capsys=capsys)
 
     assert status == 1
-    assert "there is a stage dev already" in err
+    assert "stage dev already exists" in err
 
 
 def test_init_asks_before_it_replaces_a_stage(
@@ -116,7 +116,7 @@ def test_init_refuses_to_replace_protected_or_inline_stages(
     status, out, err = run("init", "--settings", str(path), capsys=capsys)
     assert (status, out, person.questions) == (1, "", [])
     assert err == (
-        "error: stages.toml: there is a stage dev already; edit it there, or name another with --stage\n"
+        "error: stages.toml: stage dev already exists; edit it in the file, or choose another name with --stage\n"
     )
     assert path.read_text() == text
 

@@ -26,9 +26,7 @@ def test_credentials_of_another_account_are_refused(
     add_stage(
         path, Stage(name="dev", region="us-east-1", account="111111111111", output_buckets=("reviewed",))
     )
-    monkeypatch.setattr(
-        "workflow.publish.account.Account._identity", {"Account": "222222222222", "Arn": "me"}
-    )
+    monkeypatch.setattr("workflow.publish.account.Account.identity", {"Account": "222222222222", "Arn": "me"})
 
     status, _, err = run("plan", "--settings", str(path), capsys=capsys)
 

@@ -24,7 +24,7 @@ def test_missing_credentials_are_one_error_with_an_alternative(
     status, out, err = run(*command, capsys=capsys)
 
     assert (status, out) == (1, "")
-    assert err.startswith("error: no AWS credentials were found")
+    assert err.startswith("error: no AWS credentials found")
     assert "python deploy.py local" in err
     assert err.count("\n") == 1
 
@@ -45,7 +45,10 @@ def test_missing_credentials_are_one_error_with_an_alternative(
         (["report", "--from", "31.1.2026"], "'--from': invalid day '31.1.2026': use YYYY-MM-DD"),
         (["loops", "list", "--older-than", "2x"], "value for --older-than: invalid age '2x': use 30m"),
         (["loops", "reconcile", "--since", "2x"], "use 30m, 2h, 3d or 1w, or a day such as 2026-01-31"),
-        (["init"], "stages.toml: there is a stage dev already; edit it there, or name another with --stage"),
+        (
+            ["init"],
+            "stages.toml: stage dev already exists; edit it in the file, or choose another name with --stage",
+        ),
         (["init", "--stage", "Prod"], "stage Prod: name: 'Prod' is invalid"),
     ],
 )

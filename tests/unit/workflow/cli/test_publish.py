@@ -64,7 +64,7 @@ def test_commands_do_not_ask_without_a_terminal_or_with_json(
     monkeypatch.setattr("workflow.publish.publishing.publish", asks)
     monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
     monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
-    monkeypatch.setattr("workflow.publish.history.to_go_back_to", lambda *_: None)
+    monkeypatch.setattr("workflow.publish.history.rollback_target", lambda *_: None)
     destruction = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
     monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: destruction)
     why, default = {

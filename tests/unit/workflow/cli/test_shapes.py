@@ -47,7 +47,7 @@ def test_errors_with_json_output_are_one_line_on_standard_error(
 ) -> None:
     status, out, err = run(*command.split(), *ARGUMENTS.get(command, []), "--output", "json", capsys=capsys)
     assert (status, out) == (1, "")
-    assert err.startswith("error: no AWS credentials were found")
+    assert err.startswith("error: no AWS credentials found")
     assert err.count("\n") == 1
 
 

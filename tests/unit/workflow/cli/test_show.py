@@ -9,7 +9,7 @@ from io import StringIO
 from rich.console import Console
 
 from workflow.cli.show import StackActivity
-from workflow.publish.account import Event
+from workflow.publish.stacks import Event
 
 
 def event(resource: str, status: str, reason: str = "") -> Event:

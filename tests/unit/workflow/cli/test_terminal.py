@@ -49,7 +49,7 @@ def test_unreachable_endpoint_is_one_error(
         monkeypatch.setenv(name, value)
     status, _, err = run("outputs", capsys=capsys)
     assert status == 1
-    assert "error: AWS cannot be reached" in err
+    assert "error: cannot reach AWS" in err
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_invalid_endpoint_in_the_environment_is_one_error(
     for command in ("plan", "loops list"):
         status, _, err = run(*command.split(), capsys=capsys)
         assert status == 1
-        assert err == f"error: AWS_ENDPOINT_URL: {url!r} is no URL such as http://127.0.0.1:4566\n"
+        assert err == f"error: AWS_ENDPOINT_URL: {url!r} is not a URL such as http://127.0.0.1:4566\n"
 
 
 def test_invalid_endpoint_in_the_aws_config_is_one_error(
@@ -87,7 +87,7 @@ def test_invalid_endpoint_in_the_aws_config_is_one_error(
     Path(os.environ["AWS_CONFIG_FILE"]).write_text("[default]\nendpoint_url = localhost:4566\n")
     status, _, err = run("plan", capsys=capsys)
     assert status == 1
-    assert err.startswith("error: endpoint_url of the AWS settings: 'localhost:4566' is no URL such as ")
+    assert err.startswith("error: endpoint_url in the AWS settings: 'localhost:4566' is not a URL such as ")
 
 
 def test_a_bug_shows_its_traceback(

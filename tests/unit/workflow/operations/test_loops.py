@@ -20,7 +20,8 @@ from lambdas.loops.restart_policy import RestartRules
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
 from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops
 from workflow.operations.stage_resources import StageResources
-from workflow.publish.account import Account, Stack
+from workflow.publish.account import Account
+from workflow.publish.stacks import Stack, Stacks
 
 ACCOUNT = "111122223333"
 FLOW = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:flow-definition/triage"
@@ -125,7 +126,7 @@ def session() -> Iterator[StubbedSession]:
 
 @pytest.fixture
 def stage(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(Account, "who", f"arn:aws:sts::{ACCOUNT}:assumed-role/operators/ada")
+    monkeypatch.setattr(Account, "caller", f"arn:aws:sts::{ACCOUNT}:assumed-role/operators/ada")
     session.reset()
     stage = Stage(session)
     yield stage
@@ -521,7 +522,7 @@ class TestReconcile:
         stack = Stack(
             "afterloop-dev", "id", "UPDATE_COMPLETE", parameters={"FlowDefinitionArns": f"{FLOW},*"}
         )
-        monkeypatch.setattr(Account, "stack", lambda self, name: stack)
+        monkeypatch.setattr(Stacks, "find", lambda self, name: stack)
         stub = stage.session.stubs["sagemaker-a2i-runtime"]
         asked = {
             "FlowDefinitionArn": FLOW, "CreationTimeAfter": CREATED, "MaxResults": ANY, "SortOrder": "Descending",

@@ -1,0 +1,115 @@
+"""Following a stack operation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow.errors import DeploymentError
+from workflow.publish.following import first_cause, follow
+from workflow.publish.stacks import Event
+
+numbers: Iterator[int] = iter(range(1_000_000))
+
+
+def event(resource: str, status: str, reason: str = "", kind: str = "AWS::Lambda::Function") -> Event:
+    number = next(numbers)
+    return Event(str(number), datetime.now(UTC) + timedelta(seconds=number), resource, kind, status, reason)
+
+
+def stack(status: str, reason: str = "") -> Event:
+    return replace(event("afterloop-dev", status, reason, "AWS::CloudFormation::Stack"), is_stack_event=True)
+
+
+class Batches:
+    """Stacks that return events in batches."""
+
+    def __init__(self, *batches: list[Event]) -> None:
+        self.batches = list(batches)
+
+    def events(self, stack_id: str, token: str, seen: set[str]) -> list[Event]:
+        return self.batches.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    naps: list[float] = []
+    monkeypatch.setattr("time.sleep", naps.append)
+    return naps
+
+
+def test_follow_reports_every_event_until_the_end(naps: list[float]) -> None:
+    reported: list[Event] = []
+    batches = [[stack("UPDATE_IN_PROGRESS"), event("A", "UPDATE_COMPLETE")], [], [stack("UPDATE_COMPLETE")]]
+
+    events = follow(Batches(*batches), "arn", "token", reported.append)
+
+    assert reported == events
+    assert [one.status for one in events] == ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_COMPLETE"]
+    assert len(naps) == 2
+
+
+def test_follow_waits_until_cleanup_ends() -> None:
+    batches = [
+        [stack("UPDATE_IN_PROGRESS"), stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")],
+        [event("A", "DELETE_COMPLETE"), stack("UPDATE_COMPLETE")],
+    ]
+    assert len(follow(Batches(*batches), "arn", "token", lambda _: None)) == 4
+
+
+def test_failed_update_shows_first_cause() -> None:
+    batch = [
+        stack("UPDATE_IN_PROGRESS", "User Initiated"),
+        event("A", "UPDATE_IN_PROGRESS"),
+        event("B", "UPDATE_FAILED", "Resource update cancelled"),
+        event("A", "UPDATE_FAILED", "The memory is\nnot enough"),
+        event("C", "CREATE_FAILED", "Something else"),
+        stack("UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to update: [B, A, C]."),
+        stack("UPDATE_ROLLBACK_COMPLETE"),
+    ]
+
+    with pytest.raises(DeploymentError) as error:
+        follow(Batches(batch), "arn", "token", lambda _: None)
+
+    assert str(error.value) == (
+        "A (AWS::Lambda::Function): The memory is not enough; the stack was rolled back and is unchanged"
+    )
+    assert (error.value.resource, error.value.status) == ("A", "UPDATE_ROLLBACK_COMPLETE")
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        (
+            [stack("ROLLBACK_IN_PROGRESS", "x"), stack("ROLLBACK_FAILED", "No permission")],
+            r"No permission; the stack is now in ROLLBACK_FAILED",
+        ),
+        (
+            [event("A", "CREATE_FAILED", "Taken"), stack("ROLLBACK_COMPLETE")],
+            r"A \(AWS::Lambda::Function\): Taken; the new resources were deleted",
+        ),
+        (
+            [event("Bucket", "DELETE_FAILED", "Not empty"), stack("DELETE_FAILED", "[Bucket]")],
+            "Not empty; the other resources were deleted; fix the cause and run destroy again",
+        ),
+        ([stack("UPDATE_ROLLBACK_COMPLETE")], "CloudFormation gives no reason"),
+    ],
+    ids=["the stack itself", "a creation", "a deletion", "no reason"],
+)
+def test_failure_says_what_became_of_the_stack(events: list[Event], message: str) -> None:
+    with pytest.raises(DeploymentError, match=message):
+        follow(Batches(events), "arn", "token", lambda _: None)
+
+
+@given(st.permutations(["cancelled", "real", "later"]))
+def test_cancelled_resource_is_never_the_cause(order: list[str]) -> None:
+    reasons = {"cancelled": "Resource creation cancelled", "real": "Broken", "later": "Broken too"}
+    events = [event(name, "CREATE_FAILED", reasons[name]) for name in order]
+    cause = first_cause(events)
+    assert cause is not None
+    assert cause.resource == next(name for name in order if name != "cancelled")

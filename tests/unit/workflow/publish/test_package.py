@@ -1,0 +1,82 @@
+"""The package of a stage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from workflow.errors import PublishError
+from workflow.publish import package as package_module
+from workflow.publish.package import Package, make_package
+from workflow.stack.assembly import assemble
+from workflow.stack.bundles import local
+from workflow.stack.stages import Stage
+
+STAGE = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
+
+
+def versioned(revision: str) -> Package:
+    version = {
+        "Type": "AWS::Lambda::Version",
+        "Properties": {
+            "FunctionName": {"Ref": "Collect"},
+            "Description": {"Fn::Join": [" ", [{"Ref": "CollectRevision"}]]},
+        },
+    }
+    template = {"Resources": {"CollectVersion": version}}
+    return Package(json.dumps(template), {"CollectRevision": revision, "Other": "x"}, {})
+
+
+def test_revision_gets_a_new_stamp_when_the_function_changes() -> None:
+    """Lambda creates no version of a function that equals an earlier version."""
+    first = versioned("aaaa").stamped({}).parameters["CollectRevision"]
+    again = versioned("aaaa").stamped({"CollectRevision": first}).parameters
+    changed = versioned("bbbb").stamped({"CollectRevision": first}).parameters["CollectRevision"]
+    back = versioned(first).stamped({"CollectRevision": changed}).parameters["CollectRevision"]
+
+    assert again == {"CollectRevision": first, "Other": "x"}
+    assert len({first, changed, back}) == 3
+    assert [one.partition("-")[0] for one in (first, changed, back)] == ["aaaa", "bbbb", "aaaa"]
+
+
+def make(**settings: Any) -> Package:
+    return make_package(
+        STAGE.model_copy(update=settings),
+        assemble(),
+        local(),
+        account="111122223333",
+        artifact_bucket="artifacts",
+    )
+
+
+def test_package_has_template_parameters_and_bundles() -> None:
+    package = make()
+
+    assert package.parameters["OutputBuckets"] == "reviewed"
+    assert package.parameters["ArtifactBucket"] == "artifacts"
+    bundle = package.bundles["CollectReview"]
+    assert package.parameters["CollectReviewKey"] == bundle.key
+    assert package.objects[bundle.key] == bundle.path
+    assert package.objects[package.template_key] == package.template.encode()
+    assert package.definition["StartAt"] in package.definition["States"]
+    assert package.parameters["CollectReviewRevision"]
+
+
+def test_revision_follows_settings_that_the_function_gets() -> None:
+    def revision(**settings: Any) -> str:
+        return make(**settings).parameters["CollectReviewRevision"]
+
+    assert revision() == revision(log_retention_days=7)
+    assert revision() != revision(output_buckets=("reviewed", "more"))
+
+
+def test_digest_follows_parameters() -> None:
+    assert make().digest == make().digest != make(log_retention_days=7).digest
+
+
+def test_too_large_template_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_module, "TEMPLATE_LIMIT", 1000)
+    with pytest.raises(PublishError, match="CloudFormation accepts at most 1,000: use fewer states"):
+        make()

@@ -1,0 +1,279 @@
+"""CloudFormation: stacks, change sets, events, drift."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from workflow.errors import PublishError
+from workflow.publish.aws_errors import rejections
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+__all__ = ["ChangeSet", "Event", "Stack", "Stacks", "pauses"]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation describes it."""
+
+    name: str
+    id: str
+    status: str
+    reason: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    updated: datetime | None = None
+    """When the stack was last updated, or created."""
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """What CloudFormation would do to a stack."""
+
+    id: str
+    stack_id: str
+    is_empty: bool
+    changes: Sequence[Mapping[str, Any]] = ()
+    """The `ResourceChange` of each change (DescribeChangeSet)."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a stack operation."""
+
+    id: str
+    at: datetime
+    resource: str
+    """Logical ID; the stack's name for the stack itself."""
+    type: str
+    status: str
+    reason: str
+    is_stack_event: bool = False
+    """Whether the event is about the stack itself, not about one of its resources."""
+
+    @property
+    def starts_operation(self) -> bool:
+        """Whether this is the first event of an operation: older events belong to earlier operations."""
+        return self.is_stack_event and self.status in (
+            "CREATE_IN_PROGRESS",
+            "UPDATE_IN_PROGRESS",
+            "DELETE_IN_PROGRESS",
+        )
+
+
+class Stacks:
+    """The stacks of an account and Region."""
+
+    def __init__(self, client: CloudFormationClient) -> None:
+        self._client = client
+
+    def find(self, name: str) -> Stack | None:
+        """The stack with this name or ARN; None if it does not exist or is deleted."""
+        try:
+            described = self._client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            # A ValidationError like any other: only the message says that the stack is missing.
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+        if described["StackStatus"] == "DELETE_COMPLETE":  # By ARN, deleted stacks are found for 90 days.
+            return None
+        return Stack(
+            name=described["StackName"],
+            id=described["StackId"],
+            status=described["StackStatus"],
+            reason=described.get("StackStatusReason", ""),
+            parameters={
+                parameter["ParameterKey"]: parameter.get("ParameterValue", "")
+                for parameter in described.get("Parameters", [])
+            },
+            outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
+            updated=described.get("LastUpdatedTime") or described.get("CreationTime"),
+        )
+
+    def names(self, prefix: str) -> list[str]:
+        """Names of the stacks that start with a prefix and are not deleted."""
+        pages = self._client.get_paginator("describe_stacks").paginate()
+        names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
+        return [name for name in names if name.startswith(prefix)]
+
+    def template(self, stack: str) -> dict[str, Any]:
+        """The template of the last publish."""
+        body: Any = self._client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+        # boto3 parses a JSON template, and leaves what it cannot parse a string.
+        template: dict[str, Any] = json.loads(body if isinstance(body, str) else json.dumps(body))
+        return template
+
+    def create_change_set(
+        self, stack: str, *, template_url: str, parameters: Mapping[str, str], create: bool
+    ) -> ChangeSet:
+        """Creates a change set and waits until CloudFormation has computed the changes.
+
+        Raises:
+            PublishError: CloudFormation rejects the template or the parameters.
+        """
+        with rejections("the change set"):
+            created = self._client.create_change_set(
+                StackName=stack,
+                ChangeSetName=f"afterloop-{uuid.uuid4().hex[:12]}",
+                ChangeSetType="CREATE" if create else "UPDATE",
+                TemplateURL=template_url,
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                Tags=[{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}],
+            )
+        described = _poll(
+            lambda: self._client.describe_change_set(ChangeSetName=created["Id"]),
+            lambda answer: answer["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"),
+        )
+        if described["Status"] == "FAILED":
+            self.delete_change_set(created["Id"])
+            reason = described.get("StatusReason", "")
+            # CloudFormation has no other sign of an empty change set than these two messages.
+            if "didn't contain changes" in reason or "No updates are to be performed" in reason:
+                return ChangeSet(created["Id"], created["StackId"], is_empty=True)
+            raise PublishError(f"CloudFormation rejected the change set: {reason}")
+        pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=created["Id"])
+        changes = [change["ResourceChange"] for page in pages for change in page.get("Changes", [])]
+        return ChangeSet(created["Id"], created["StackId"], is_empty=False, changes=changes)
+
+    def delete_change_set(self, change_set: str) -> None:
+        """Deletes a change set; the stack does not change."""
+        self._client.delete_change_set(ChangeSetName=change_set)
+
+    def execute_change_set(self, change_set: str, *, create: bool) -> str:
+        """Starts the execution of a change set; returns the token that its events carry."""
+        token = uuid.uuid4().hex
+        # If the creation fails, delete also the resources that later must be retained: otherwise an empty
+        # table and an empty bucket would stay, and their names would block the next attempt.
+        with rejections("the change set"):
+            self._client.execute_change_set(
+                ChangeSetName=change_set, ClientRequestToken=token, RetainExceptOnCreate=create
+            )
+        return token
+
+    def update(self, stack: str, *, template_url: str, parameters: Mapping[str, str]) -> str | None:
+        """Starts an update without a change set; returns the token of its events, None if nothing changes."""
+        token = uuid.uuid4().hex
+        try:
+            self._client.update_stack(
+                StackName=stack,
+                TemplateURL=template_url,
+                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+                ClientRequestToken=token,
+            )
+        except ClientError as error:
+            if "No updates are to be performed" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+        return token
+
+    def delete(self, stack_id: str) -> str:
+        """Starts the deletion of a stack; returns the token that its events carry."""
+        token = uuid.uuid4().hex
+        self._client.delete_stack(StackName=stack_id, ClientRequestToken=token)
+        return token
+
+    def events(self, stack_id: str, token: str, seen: Container[str]) -> list[Event]:
+        """The events of an operation whose IDs are not in `seen`, oldest first."""
+        return list(self._newest_events(stack_id, token, seen))[::-1]
+
+    def _newest_events(self, stack_id: str, token: str, seen: Container[str]) -> Iterator[Event]:
+        # CloudFormation returns the newest first, back to the stack's creation: stop at the first known event.
+        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+            for described in page["StackEvents"]:
+                if described["EventId"] in seen or described.get("ClientRequestToken", token) != token:
+                    return
+                if "ClientRequestToken" in described:
+                    event = Event(
+                        id=described["EventId"],
+                        at=described["Timestamp"],
+                        resource=described["LogicalResourceId"],
+                        type=described["ResourceType"],
+                        status=described["ResourceStatus"],
+                        reason=described.get("ResourceStatusReason", ""),
+                        is_stack_event=described["PhysicalResourceId"] == described["StackId"],
+                    )
+                    yield event
+                    if event.starts_operation:
+                        return
+
+    def resources(self, stack: str) -> list[dict[str, str]]:
+        """The stack's resources: `id` (logical), `type`, `name` (physical ID)."""
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack)
+        return [_resource(one) for page in pages for one in page["StackResourceSummaries"]]
+
+    def drifts(self, stack: str) -> list[dict[str, Any]]:
+        """Resources that differ from the template, with their differences. Takes seconds to minutes on AWS.
+
+        Raises:
+            PublishError: CloudFormation cannot detect drift.
+        """
+        detection = self._client.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
+        answer = _poll(
+            lambda: self._client.describe_stack_drift_detection_status(StackDriftDetectionId=detection),
+            lambda answer: answer["DetectionStatus"] != "DETECTION_IN_PROGRESS",
+        )
+        # Detection "fails" if one resource type does not support it; drift of the others is still reported.
+        if answer["DetectionStatus"] == "DETECTION_FAILED" and not answer.get("DriftedStackResourceCount"):
+            raise PublishError(
+                f"CloudFormation could not detect drift: {answer.get('DetectionStatusReason', '')}"
+            )
+        drifts: list[dict[str, Any]] = []
+        request: dict[str, Any] = {
+            "StackName": stack,
+            "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"],
+        }
+        while True:  # boto3 has no paginator for this operation.
+            page = self._client.describe_stack_resource_drifts(**request)
+            drifts += map(_drift, page["StackResourceDrifts"])
+            if not page.get("NextToken"):
+                return drifts
+            request["NextToken"] = page["NextToken"]
+
+
+def _resource(described: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "id": described["LogicalResourceId"],
+        "type": described["ResourceType"],
+        "name": described.get("PhysicalResourceId", ""),
+    }
+
+
+def _drift(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_resource(described),
+        "status": described["StackResourceDriftStatus"],
+        "differences": [
+            {"property": one["PropertyPath"], "expected": one["ExpectedValue"], "actual": one["ActualValue"]}
+            for one in described.get("PropertyDifferences", [])
+        ],
+    }
+
+
+def _poll(call: Callable[[], Any], is_over: Callable[[Any], bool]) -> Any:
+    """Repeats a call, at growing intervals, until its answer is final; returns that answer."""
+    # Not a waiter of boto3: these wait for at least a second, and a change set is often ready after 0.2 s.
+    for pause in pauses():
+        answer = call()
+        if is_over(answer):
+            return answer
+        time.sleep(pause)
+    raise AssertionError("pauses never end")
+
+
+def pauses(first: float = 0.1, longest: float = 3.0) -> Iterator[float]:
+    """Seconds to wait between calls that poll a service: short at first, then longer, without end."""
+    while True:
+        yield first
+        first = min(first * 1.4, longest)

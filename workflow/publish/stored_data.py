@@ -1,0 +1,78 @@
+"""Buckets and tables that hold data: how much they hold, and their deletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflow.errors import PublishError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["StoredData"]
+
+MAX_COUNTED = 1000
+"""The most object versions that S3 lists in one call."""
+
+
+class StoredData:
+    """The data of an account and Region that can outlive a stack. What is already deleted counts as empty."""
+
+    def __init__(self, s3: S3Client, dynamodb: DynamoDBClient) -> None:
+        self._s3, self._dynamodb = s3, dynamodb
+
+    def object_versions(self, bucket: str) -> int:
+        """How many object versions a bucket holds, counted up to 1,000."""
+        try:
+            page = self._s3.list_object_versions(Bucket=bucket, MaxKeys=MAX_COUNTED)
+        except self._s3.exceptions.NoSuchBucket:
+            return 0
+        return len(page.get("Versions", []))
+
+    def items(self, table: str) -> int:
+        """About how many items a table holds; DynamoDB updates the count every six hours."""
+        try:
+            return self._dynamodb.describe_table(TableName=table)["Table"].get("ItemCount", 0)
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            return 0
+
+    def empty_bucket(self, bucket: str) -> None:
+        """Deletes every version of every object in a bucket.
+
+        Raises:
+            PublishError: S3 cannot delete an object.
+        """
+        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        try:
+            for page in pages:
+                versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                if not versions:
+                    continue
+                deleted = self._s3.delete_objects(
+                    Bucket=bucket,
+                    Delete={
+                        "Objects": [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions],
+                        "Quiet": True,
+                    },
+                )
+                # S3 answers 200 even if it deletes nothing: it reports errors for each object.
+                for error in deleted.get("Errors", []):
+                    raise PublishError(f"s3://{bucket}/{error.get('Key')}: {error.get('Message')}")
+        except self._s3.exceptions.NoSuchBucket:
+            return
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Deletes a bucket with all its objects."""
+        self.empty_bucket(bucket)
+        try:
+            self._s3.delete_bucket(Bucket=bucket)
+        except self._s3.exceptions.NoSuchBucket:
+            return
+
+    def delete_table(self, table: str) -> None:
+        """Deletes a DynamoDB table with its items."""
+        try:
+            self._dynamodb.delete_table(TableName=table)
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            return

@@ -40,7 +40,9 @@ SETTINGS = ROOT / "stages.toml"
 
 Profile = Annotated[str | None, typer.Option(help="A profile in ~/.aws/config.")]
 Region = Annotated[str | None, typer.Option(help="AWS Region. The default is the Region of the stage.")]
-Settings = Annotated[Path, typer.Option(help="The file with the settings of the stages.")]
+Settings = Annotated[
+    Path, typer.Option(help="The file with the settings of the stages.", show_default="stages.toml")
+]
 FlowDefinition = Annotated[str | None, typer.Option(metavar="NAME", help="Name or ARN of a flow definition.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 

@@ -6,14 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from docs.generate import REFERENCE
 from docs.generate.__main__ import main, rendered
-from docs.generate.commands import commands
 from docs.generate.markdown import table
 from docs.generate.reading import exceptions, section
 from workflow import ROOT
@@ -40,7 +38,7 @@ def test_the_pages_know_nothing_of_this_machine(pages: dict[str, str]) -> None:
 def test_every_page_has_what_it_is_about(pages: dict[str, str]) -> None:
     for command in ("publish", "plan", "rollback", "smoke", "report", "loops list", "loops redrive"):
         assert f"\n## {command}\n" in pages["commands.md"]
-    assert "| `--older-than` AGE |" in pages["commands.md"]
+    assert "\n* `--older-than AGE`: " in pages["commands.md"]
     assert "| `max_attempts` | whole number, from 1 to 20 | `3` |" in pages["settings.md"]
     assert "| `$.review` | **Collect review**, **Keep answers** |" in pages["state.md"]
     assert "| `by-status` | `status`, `createdAt` |" in pages["ledger.md"]
@@ -85,9 +83,3 @@ def test_exceptions_are_found_with_their_kin() -> None:
 
 def test_cells_of_tables_cannot_break_the_table() -> None:
     assert table(["A"], [["x|y\nz"]]) == "| A |\n| --- |\n| x\\|y z |"
-
-
-def test_commands_without_options_are_shown_too() -> None:
-    leaf = SimpleNamespace(params=[], help="Does it.\n\nAt once.")
-    page = commands(SimpleNamespace(commands={"do": leaf}))
-    assert "## do\n\n`python deploy.py do [OPTIONS]`\n\nDoes it.\n\nAt once." in page

@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -17,6 +16,7 @@ import workflow
 from deploy import COMMANDS
 from docs.generate import data, messages, metrics, settings
 from docs.generate.__main__ import rendered
+from docs.generate.commands import all_commands
 from docs.generate.reading import attribute_docs, words_of
 from lambdas.aws.metrics import Metric
 from lambdas.loops.ledger import Loop
@@ -42,31 +42,24 @@ def reference() -> dict[str, str]:
     return rendered()
 
 
-def commands(group: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for word, one in group.commands.items():
-        if hasattr(one, "commands"):
-            yield from commands(one, (*name, word))
-        else:
-            yield (*name, word), one
-
-
-ALL_COMMANDS = dict(commands(command_line(COMMANDS)))
+COMMANDS_BY_NAME = dict(all_commands(command_line(COMMANDS)))
+every_command = pytest.mark.parametrize("name", COMMANDS_BY_NAME)
 
 
 def subclasses(of: type) -> set[type]:
     return set(of.__subclasses__()).union(*map(subclasses, of.__subclasses__()))
 
 
-@pytest.mark.parametrize("name", ALL_COMMANDS, ids=" ".join)
-def test_every_command_and_option_has_help(name: tuple[str, ...]) -> None:
-    command = ALL_COMMANDS[name]
+@every_command
+def test_every_command_and_option_has_help(name: str) -> None:
+    command = COMMANDS_BY_NAME[name]
     assert command.help
     assert [one.name for one in command.params if one.name != "help" and not one.help] == []
 
 
-@pytest.mark.parametrize("name", ALL_COMMANDS, ids=" ".join)
-def test_every_command_is_on_a_page_that_somebody_wrote(name: tuple[str, ...]) -> None:
-    command = re.compile(rf"\b(deploy\.py|make) {' '.join(name)}\b" if name != ("publish",) else "publish")
+@every_command
+def test_every_command_is_on_a_page_that_somebody_wrote(name: str) -> None:
+    command = re.compile(rf"\b(deploy\.py|make) {name}\b")
     assert any(command.search((ROOT / page).read_text()) for page in PAGES), "no page shows how to use it"
 
 

@@ -54,13 +54,23 @@ def build_machine(post_review: Path = POST_REVIEW) -> Chain:
     steps = load(post_review)
 
     # The failed end. A failed execution stays visible in the console, raises an alarm and can be redriven.
-    failed_end = Fail("Failed", error_path="$.failure.error", cause_path="$.failure.reason")
+    failed_end = Fail(
+        "Failed",
+        comment="Fires an alarm. Run the status change again with python deploy.py loops redrive.",
+        error_path="$.failure.error",
+        cause_path="$.failure.reason",
+    )
     give_back = give_claim_back(after=failed_end)
     escalate = escalate_failed_step(give_claim_back=give_back)
     Chain([escalate, give_back, failed_end])
 
     # An event that cannot be claimed has its own failed end: there is no claim to release.
-    not_taken = Fail("Not taken", error_path="$.failure.error", cause_path="$.failure.reason")
+    not_taken = Fail(
+        "Not taken",
+        comment="The end of an event that could not be claimed. Fires an alarm.",
+        error_path="$.failure.error",
+        cause_path="$.failure.reason",
+    )
     unclaimed = escalate_unreadable_event(failed=not_taken)
     Chain([unclaimed, not_taken])
 
@@ -81,7 +91,7 @@ def build_machine(post_review: Path = POST_REVIEW) -> Chain:
     anyway = answer_anyway(escalate=escalate)
     then = {branch: followed_by(ending, steps[branch], failed=anyway) for branch in steps}
 
-    route = Choice("Route by status")
+    route = Choice("Route by status", comment="One branch for each status.")
     branches = {
         "Completed": Chain([completed(failed=escalate), then["completed"]]),
         "Failed": failed_loop(failed=escalate, escalated=then["failed"]),

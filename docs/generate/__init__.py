@@ -1,17 +1,17 @@
-"""`docs/reference/`: pages written by the code itself, so that they say what it does.
+"""Writes `docs/reference/`, whose pages are generated from the code.
 
     commands.md        every command with its options, from the command line
     json.md            what commands print with --output json, from the models that print it
-    settings.md        the keys of stages.toml, from the models that check them
-    state.md           what an execution carries, from the definition and from a sample that the domain works on
-    review-record.md   what is stored of a review, from its model
-    ledger.md          a human loop's item, from its model
-    functions.md       the functions, and what they and the state machine may do, from the template's sources
-    errors.md          what can go wrong, by name, from the exceptions
+    settings.md        the keys of stages.toml, from the models that validate them
+    state.md           the state of an execution, from the definition and from a sample review
+    review-record.md   the stored review, from its model
+    ledger.md          the item of a human loop, from its model
+    functions.md       the functions, and the permissions of functions and state machine, from their declarations
+    errors.md          the errors, from the exception classes
     metrics.md         metrics and alarms, from the functions and the template
-    messages.md        what is sent to people and programs, as the steps' own expressions make it
+    messages.md        the messages to people and programs, from the expressions of the steps
 
-They are committed and compared, as `definitions/` is. Nothing here calls AWS or reads a stage.
+The pages are committed, and a test compares them with the code, as for `definitions/`. Nothing here calls AWS.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ REFERENCE = ROOT / "docs" / "reference"
 
 
 def render_pages(assembly: Assembly, command: Any) -> dict[str, str]:
-    """The pages: name → Markdown. The same code gives the same bytes, on any machine.
+    """Returns the pages, name → Markdown. The same code gives the same bytes on every machine.
 
     Args:
-        assembly: All that is published.
-        command: The whole command line, as Typer makes it.
+        assembly: Everything that is published.
+        command: The group of all commands, as Typer creates it.
     """
     pages = {
         "commands.md": commands.commands(command),

@@ -1,7 +1,7 @@
-"""Writes docs/reference/: the pages that follow from the code.
+"""Writes docs/reference/.
 
 python -m docs.generate            writes the pages that differ
-python -m docs.generate --check    writes nothing; exits with 1 if one differs
+python -m docs.generate --check    writes nothing; exits with 1 if a page differs
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["main", "rendered"]
 
 
 def rendered() -> dict[str, str]:
-    """The pages as the code is now: name → Markdown."""
+    """Returns the pages for the current code, name → Markdown."""
     return render_pages(assemble(), command_line(COMMANDS))
 
 
 def main(arguments: list[str]) -> int:
-    """Writes or checks, and returns the exit status."""
+    """Writes or checks the pages, and returns the exit status."""
     check = arguments == ["--check"]
     changed = differing(rendered(), REFERENCE) if check else write_files(rendered(), REFERENCE)
     typer.echo(f"docs/reference/: {', '.join(changed) if changed else 'nothing to change'}")

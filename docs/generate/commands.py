@@ -1,4 +1,4 @@
-"""Every command with its options, as Typer's own documentation generator writes them."""
+"""Every command with its options, from Typer's documentation generator."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ EXIT_STATUSES = (
 
 
 def commands(group: Any) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        group: The group of all commands, as Typer makes it.
+        group: The group of all commands, as Typer creates it.
     """
     found = dict(all_commands(group))
     return "\n\n".join(
@@ -53,7 +53,7 @@ def commands(group: Any) -> str:
 
 
 def all_commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """The commands of a group and of the groups in it, by name: `loops show`."""
+    """Yields the commands of a group and of the groups in it, with their full names, such as `loops show`."""
     for name, one in group.commands.items():
         if hasattr(one, "commands"):
             yield from all_commands(one, f"{before}{name} ")

@@ -1,4 +1,4 @@
-"""What an execution carries, what is stored of a review, and what the ledger has of a human loop."""
+"""The pages about data: the state of an execution, the review record, and the ledger."""
 
 from __future__ import annotations
 
@@ -32,74 +32,62 @@ from lambdas.reviews.summary import ReviewSummary
 __all__ = ["ADDED", "ledger", "review_record", "state"]
 
 ADDED = {
-    "claim": "Which status change this is (`id`), and what the ledger knew of the loop when it was claimed (`loop`).",
-    "review": "The figures of the review, and where it is. Never a word of the document.",
-    "decision": "Restart or escalate, when and where, and why; with the lineage so far.",
+    "claim": "The id of the status change (`id`), and the ledger's item of the loop when it was claimed (`loop`).",
+    "review": "The figures and the location of the review. It contains no text of the document.",
+    "decision": "Whether to restart or escalate, why, and the lineage; the wait and the flow definition of a restart.",
     "restart": "The next attempt: `humanLoopName`, `humanLoopArn`, `needed`, `already`, `status`.",
-    "failure": "Of a step that failed: `step`, `error`, `reason`.",
-    "answer": "How many waiting workflows were told (`delivered`), and how many had ended before (`ended`).",
+    "failure": "The failed step: `step`, `error`, `reason`.",
+    "answer": "How many waiting workflows got the answer (`delivered`), and how many had already ended (`ended`).",
 }
-"""What steps add to the state, by key."""
-
-STATES = {
-    "Route by status": "One branch for each status.",
-    "Escalate": "Calls a person: a step failed, and its retries did not mend it.",
-    "Failed": "The red end: it alarms, and can be run again.",
-    "Handled": "The end, when all is done.",
-    "Escalate failed loop": "Calls a person: the loop is not started again by itself.",
-    "Notify stopped": "Tells whoever wants to know.",
-    "Escalate unclaimed event": "Calls a person: the event does not say which status change it is, or the ledger"
-    " refused the claim.",
-    "Not taken": "The red end of an event that could not be claimed.",
-}
-"""States that have no comment of their own."""
+"""Key of the state → what a step adds there."""
 
 
 def state(definition: Mapping[str, Any]) -> str:
-    """The page about what an execution carries.
+    """Returns the page about the state of an execution.
 
     Args:
-        definition: The machine in Amazon States Language.
+        definition: The state machine in Amazon States Language.
     """
     event, review = sample.event(), sample.summary()
     return "\n\n".join(
         [
             "# The state",
-            "The input of an execution is the status change, untouched. Each step adds its result beside it. So a"
-            " post-review step sees the event at `$.detail`, and what was added at `$.claim`, `$.review` and so on.",
+            "The input of an execution is the event of the status change, unmodified. Each step adds its result under"
+            " its own key. A post-review step finds the event at `$.detail`, and the additions at `$.claim`, `$.review`"
+            " and so on.",
             "## The event\n\n" + fenced(event),
             "`failureCode` and `failureReason` are null unless the loop failed. `humanLoopOutput` can be null, missing"
-            " or empty unless it is Completed. Real events may lack `account`, `resources`, `humanLoopArn` and"
-            " `flowDefinitionArn`.",
-            "## What is added\n\n" + table(["Key", "By", "What it is"], _additions(definition)),
-            "`$.claim.loop` has the [ledger](ledger.md)'s attributes of the loop that are texts, numbers or flags.",
+            " or empty unless the status is Completed. Some real events have no `account`, `resources`, `humanLoopArn`"
+            " or `flowDefinitionArn`.",
+            "## What steps add\n\n" + table(["Key", "Added by", "Description"], _additions(definition)),
+            "`$.claim.loop` has the strings, numbers and booleans of the loop's item in the [ledger](ledger.md).",
             "## `$.review`\n\nAfter **Collect review**, and after **Keep answers** for a stopped loop:",
             fenced(review),
-            table(["Key", "What it is"], _summary()),
-            "## The states\n\n" + table(["State", "Type", "Why it is there"], _states(definition)),
+            table(["Key", "Description"], _summary()),
+            "## The states\n\n" + table(["State", "Type", "Description"], _states(definition)),
         ]
     )
 
 
 def review_record() -> str:
-    """The page about what is stored of a review."""
+    """Returns the page about the stored review."""
     made = sample.record()
     parts = [
         "# The review record",
-        "One JSON object a review, on one line, in the review bucket. Storing it twice stores the same bytes under the"
-        " same key. For Athena it is one row of the table `reviews`; see"
-        " [how to query reviews](../how-to/query-reviews.md).",
-        f"The key: {code(made.key)}",
+        "Each review is one JSON object on one line, in an object of the review bucket. Storing a review twice writes"
+        " the same bytes to the same key. In Athena, it is a row of the table `reviews`; see"
+        " [Query reviews](../how-to/query-reviews.md).",
+        f"The key is {code(made.key)}.",
         fenced(made.model_dump(mode="json")),
     ]
     for title, model in (
         ("The review", ReviewRecord),
-        ("An answer: `answers[]`", AnswerRecord),
-        ("A field: `fields[]`", FieldRecord),
-        ("A vote: `fields[].votes[]`", Vote),
-        ("What one worker did with a field: `fields[].per_worker[]`", WorkerField),
+        ("Answers: `answers[]`", AnswerRecord),
+        ("Fields: `fields[]`", FieldRecord),
+        ("Votes: `fields[].votes[]`", Vote),
+        ("Each worker's value of a field: `fields[].per_worker[]`", WorkerField),
     ):
-        parts.append(f"## {title}\n\n{table(['Key', 'Type in Athena', 'What it is'], _columns(model))}")
+        parts.append(f"## {title}\n\n{table(['Key', 'Type in Athena', 'Description'], _columns(model))}")
     parts.append(
         "## Outcomes of a field\n\n"
         + table(
@@ -112,15 +100,14 @@ def review_record() -> str:
         + table(["Kind", "Made by"], ((code(kind), _element(kind)) for kind in get_args(Kind)))
     )
     parts.append(
-        "A form's value that is one check box and nothing else is a `selection`: true or false. In any other value of a"
-        " form each box stands as Textract writes its status, where it is among the words:"
-        " `SELECTED Yes NOT_SELECTED No`."
+        "In a form, a value that is a single check box is a `selection`: true or false. In any other value, each check"
+        " box appears between the words with its status in Textract: `SELECTED Yes NOT_SELECTED No`."
     )
     return "\n\n".join(parts)
 
 
 def ledger(template: Mapping[str, Any]) -> str:
-    """The page about the ledger's items.
+    """Returns the page about the ledger.
 
     Args:
         template: The CloudFormation template.
@@ -139,27 +126,27 @@ def ledger(template: Mapping[str, Any]) -> str:
     return "\n\n".join(
         [
             "# The ledger",
-            "A DynamoDB table with one item a human loop. The state machine writes claims and outcomes, the functions"
-            " write starts and restarts; `python deploy.py loops` reads it. All attributes but the key are optional."
-            " Times are ISO 8601 in UTC.",
-            table(["Attribute", "Type", "What it is"], rows),
+            "The ledger is a DynamoDB table with one item for each human loop. The state machine writes claims and"
+            " outcomes, the functions write starts and restarts, and `python deploy.py loops` reads them. All"
+            " attributes except the key are optional. Times are ISO 8601 in UTC.",
+            table(["Attribute", "Type", "Description"], rows),
             "## Claims",
-            "One map attribute for each status change that was claimed, `claim <creationTime> <status>`:",
+            "Each claimed status change has a map attribute with the name `claim <creationTime> <status>`:",
             table(
-                ["Key", "What it is"],
+                ["Key", "Description"],
                 (
-                    ("`state`", "`working`: an execution is at it. `done`: the outcome is recorded. `released`: given"
-                     " back after a failure; it can be taken again."),
-                    ("`execution`", "ARN of the execution that holds it, or held it."),
-                    ("`at`", "When it was taken."),
+                    ("`state`", "`working`: an execution is processing the status change. `done`: the outcome is"
+                     " recorded. `released`: the execution failed, and another one can claim it."),
+                    ("`execution`", "ARN of the execution that claimed it last."),
+                    ("`at`", "When it was claimed."),
                 ),
             ),
-            "A claim is taken by a conditional write: unless there is none, it was released, or it is the execution's"
-            " own, the execution ends in **Already handled**.",
+            "An execution claims a status change with a conditional write. It succeeds if there is no claim, if the"
+            " claim was released, or if the execution has it. Otherwise, the execution ends in **Already handled**.",
             "## Indexes\n\n" + table(["Index", "Keys"], indexes),
             "## Tokens",
-            "Task tokens of workflows that wait lie in items of their own, `tokens <humanLoopName>`: whoever holds a"
-            " token can answer in the people's name, so no list and no message carries one.",
+            "The task tokens of waiting workflows are in separate items with the key `tokens <humanLoopName>`. Whoever"
+            " has a token can answer in the name of the people, so no list and no message contains one.",
         ]
     )  # fmt: skip
 
@@ -171,7 +158,7 @@ def _summary() -> Iterator[tuple[str, str]]:
 
 
 def _values(attribute: str) -> str:
-    """The words that an attribute of a row has; nothing for one that may hold any text."""
+    """The values of an attribute that has only certain values; otherwise nothing."""
     if attribute == "review":
         return f"{', '.join(map(code, ReviewSummary.ledger_figures()))}. "
     words = {"status": LoopStatus, "outcome": LoopOutcome}.get(attribute)
@@ -190,8 +177,7 @@ def _additions(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _states(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, one in definition["States"].items():
-        comment = one.get("Comment") or STATES.get(name, "")
-        yield f"**{name}**", one["Type"], comment.replace("${Stage}", "STAGE")
+        yield f"**{name}**", one["Type"], one.get("Comment", "").replace("${Stage}", "STAGE")
 
 
 def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""What can go wrong, by name: errors that a person at the command line can cause, and errors of executions."""
+"""The page of errors: those of the command line, and those of executions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["errors"]
 
 
 def errors(definition: Mapping[str, Any]) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        definition: The machine in Amazon States Language.
+        definition: The state machine in Amazon States Language.
     """
     retried = _retried(definition)
     at_command_line = exceptions("workflow", "sandbox", root="AfterloopError")
@@ -23,35 +23,35 @@ def errors(definition: Mapping[str, Any]) -> str:
         [
             "# Errors",
             "## At the command line",
-            "Each is told in one line on standard error, `error: …`, with exit status 1: what was wrong, where, what to"
-            " do. Anything else is a bug, and shows its traceback.",
+            "Commands report these errors in one line on standard error, `error: …`, with exit status 1: what is wrong,"
+            " where, and what to do. Any other exception is a bug, and shows its traceback.",
             table(
-                ["Error", "Kind of", "What it means"],
+                ["Error", "Base class", "Description"],
                 map(_row, at_command_line),
             ),
             "## In an execution",
-            "The name of an exception of a function is the error's name in Step Functions, in the message of the"
-            " escalation, and in `loops show`. A step that meets one of those that pass by themselves is retried, with"
-            " growing waits. Anything else leads to **Escalate**: a person is called, the claim is given back, the"
-            " execution ends red, and `python deploy.py loops redrive NAME` runs it again when the cause is mended.",
-            table(["Error", "Kind of", "What it means"], map(_row, exceptions("lambdas"))),
+            "The class name of a function's exception is the name of the error in Step Functions, in the escalation"
+            " message, and in `loops show`. Transient errors are retried with growing waits. After any other error,"
+            " **Escalate** notifies a person, the claim is released, and the execution fails. When you have fixed the"
+            " cause, run `python deploy.py loops redrive NAME`.",
+            table(["Error", "Base class", "Description"], map(_row, exceptions("lambdas"))),
             "## Retried",
-            "By every Task of the workflow, and by post-review steps that say nothing else:",
+            "Every Task of the workflow retries these errors, as does each post-review step without its own `retry`:",
             table(["Errors", "First wait, s", "Longest wait, s", "Retries"], retried),
-            "Each wait is up to twice the one before, and drawn at random up to that.",
+            "The longest possible wait doubles with each retry. The actual wait is a random part of it.",
             "## What a waiting workflow gets",
-            "A [`HumanReview` step](../how-to/human-review-step.md) of your own workflow can end with one of these. It"
-            " can catch them by name:",
+            "A [`HumanReview` step](../how-to/human-review-step.md) in your own workflow can fail with these errors,"
+            " which you can catch by name:",
             table(
                 ["Error", "When"],
                 (
                     (code("HumanReview.Stopped"), "The loop was stopped."),
                     (
                         code("HumanReview.Failed"),
-                        "It failed, and is not started again; or a person closed it.",
+                        "The loop failed and is not restarted, or a person closed it.",
                     ),
-                    (code("States.Timeout"), "None of this came in time."),
-                    ("an error of `StartLoop`", "It could not be started: the names above."),
+                    (code("States.Timeout"), "No answer arrived within the timeout."),
+                    ("an error of `StartLoop`", "The loop could not be started. The names are above."),
                 ),
             ),
         ]

@@ -1,4 +1,4 @@
-"""The functions, what they may do, and what the state machine's role may do for which step."""
+"""The page of functions: what they do, and the permissions of their roles and of the state machine's role."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["functions"]
 
 
 def functions(assembly: Assembly) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        assembly: All that is published.
+        assembly: Everything that is published.
     """
     handlers = dict(_handlers())
     parts = [
         "# Functions and permissions",
-        "What is published of this state of the code, your own functions included. A function's name in the account is"
-        " `afterloop-STAGE-NAME`. Each has a role and a log group of its own; what it may do beside writing logs and"
-        " traces is declared in its file.",
+        "The functions that are published from the current code, including your own. A function's name in the account"
+        " is `afterloop-STAGE-NAME`. Each function has its own role and log group. Its file declares its permissions;"
+        " all functions can also write logs and traces.",
         table(
             ["Function", "What it does", "Memory, MB", "Timeout, s"],
             (
@@ -38,8 +38,8 @@ def functions(assembly: Assembly) -> str:
     for one in assembly.functions:
         parts.append(_section(one, handlers.get(one.handler.rpartition(".")[0], "")))
     parts.append(
-        "## The state machine's role\n\nDerived from the steps, and nothing beyond them:\n\n"
-        + table(["May", "On", "For"], _derived(assembly))
+        "## The state machine's role\n\nThese permissions are derived from the steps:\n\n"
+        + table(["Actions", "Resources", "Steps"], _derived(assembly))
     )
     return "\n\n".join(parts)
 
@@ -47,18 +47,18 @@ def functions(assembly: Assembly) -> str:
 def _section(one: Function, doc: str) -> str:
     heading = f"## {one.name}\n\n`{one.handler}`"
     given = section(doc, "Args").get("event") or section(doc, "Args").get("payload")
-    told = [f"Given: {given}" if given else "", f"Returns: {prose(_returns(doc))}" if _returns(doc) else ""]
+    parts = [f"Input: {given}" if given else "", f"Returns: {prose(_returns(doc))}" if _returns(doc) else ""]
     raises = section(doc, "Raises")
     if raises:
-        told.append("Raises: " + ", ".join(f"[{code(name)}](errors.md)" for name in raises) + ".")
+        parts.append("Raises: " + ", ".join(f"[{code(name)}](errors.md)" for name in raises) + ".")
     permissions = table(
-        ["May", "On"],
+        ["Actions", "Resources"],
         (
             (", ".join(map(code, permission.actions)), ", ".join(map(code, permission.resources)))
             for permission in one.permissions
         ),
     )
-    return "\n\n".join(filter(None, [heading, *told, permissions if one.permissions else ""]))
+    return "\n\n".join(filter(None, [heading, *parts, permissions if one.permissions else ""]))
 
 
 def _returns(doc: str) -> str:
@@ -67,7 +67,7 @@ def _returns(doc: str) -> str:
 
 
 def _handlers() -> Iterator[tuple[str, str]]:
-    """Module → docstring of its handler."""
+    """Yields each module with the docstring of its handler."""
     for file, tree in trees("lambdas"):
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name == "handler":

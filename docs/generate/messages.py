@@ -1,9 +1,9 @@
-"""What is sent to people and to programs: the steps' own expressions, evaluated for a sample."""
+"""The page of messages to people and programs, from the expressions of the steps, evaluated for a sample."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from docs.generate import sample
@@ -41,61 +41,54 @@ _FAILURE = {
         {"errorMessage": "s3://human-review-outputs/…/output.json: the object does not exist"}
     ),
 }
-_WHEN = {
-    "Escalate failed loop": (
-        "A human loop failed, and is not started again by itself. Somebody restarts it, or closes it.",
-        lambda: {**sample.event("Failed", **_FAILED), "claim": _CLAIM, "decision": _DECISION},
-    ),
-    "Escalate": (
-        "A step failed, and its retries did not mend it. Somebody mends the cause, and runs it again.",
-        lambda: {**sample.event(), "failure": _FAILURE},
-    ),
-    "Escalate unclaimed event": (
-        "An event does not say which status change it is, or the ledger cannot be written to.",
-        lambda: {
-            **sample.event(humanLoopName=None),
-            "failure": {
-                "Error": "States.QueryEvaluationError",
-                "Cause": "The event has no string at $.detail.humanLoopName.",
-            },
+_STATES: dict[str, Callable[[], dict[str, Any]]] = {
+    "Escalate failed loop": lambda: {
+        **sample.event("Failed", **_FAILED),
+        "claim": _CLAIM,
+        "decision": _DECISION,
+    },
+    "Escalate": lambda: {**sample.event(), "failure": _FAILURE},
+    "Escalate unclaimed event": lambda: {
+        **sample.event(humanLoopName=None),
+        "failure": {
+            "Error": "States.QueryEvaluationError",
+            "Cause": "The event has no string at $.detail.humanLoopName.",
         },
-    ),
-    "Notify stopped": (
-        "A human loop was stopped. Nobody has to act.",
-        lambda: {**sample.event("Stopped"), "review": {**sample.summary(), "answers": 1}},
-    ),
-}  # fmt: skip
-"""Step → when it is sent, and a state that it is sent with."""
+    },
+    "Notify stopped": lambda: {**sample.event("Stopped"), "review": {**sample.summary(), "answers": 1}},
+}
+"""Step → a state in which it sends its message."""
 
 
 def messages(definition: Mapping[str, Any]) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        definition: The machine in Amazon States Language.
+        definition: The state machine in Amazon States Language.
     """
     parts = [
         "# Messages",
-        "The workflow sends them to two SNS topics: `EscalationTopic` calls a person, `NotificationTopic` tells of what"
-        " needs no action. `python deploy.py outputs` has their ARNs. Subscribers by e-mail get a text; queues,"
-        " functions and HTTPS endpoints get one JSON document. Parts without a value are left out.",
-        "The message attributes can be filtered by in a subscription: `kind`, `stage`, `flowDefinition`,"
+        "The workflow sends messages to two SNS topics: to `EscalationTopic` if a person has to act, and to"
+        " `NotificationTopic` otherwise. `python deploy.py outputs` shows their ARNs. E-mail subscribers get a text."
+        " Queues, functions and HTTPS endpoints get a JSON document. Parts without a value are omitted.",
+        "Subscriptions can filter by these message attributes: `kind`, `stage`, `flowDefinition`,"
         " `humanLoopStatus`, `failureCode`.",
     ]
-    for step, (when, state) in _WHEN.items():
+    for step, make_state in _STATES.items():
+        state = make_state()
         arguments = definition["States"][step]["Arguments"]
-        message = json.loads(_evaluated(arguments["Message"], state()))
-        attributes = _evaluated(arguments["MessageAttributes"], state())
+        message = json.loads(_evaluated(arguments["Message"], state))
+        attributes = _evaluated(arguments["MessageAttributes"], state)
         document = json.loads(message["sqs"])
         topic = arguments["TopicArn"].strip("${}")
         parts += [
             f"## `{document['kind']}`",
-            f"{when} By **{step}**, to `{topic}`.",
-            fenced(f"Subject: {_evaluated(arguments['Subject'], state())}\n\n{message['email']}", "text"),
+            f"{definition['States'][step]['Comment']} Sent by **{step}** to `{topic}`.",
+            fenced(f"Subject: {_evaluated(arguments['Subject'], state)}\n\n{message['email']}", "text"),
             "For programs:",
             fenced(document),
             table(
-                ["Attribute", "Value here"],
+                ["Attribute", "Value in this example"],
                 ((code(name), code(value["StringValue"])) for name, value in attributes.items()),
             ),
         ]
@@ -103,7 +96,7 @@ def messages(definition: Mapping[str, Any]) -> str:
 
 
 def _evaluated(expression: str, state: Mapping[str, Any]) -> Any:
-    """The value of a JSONata expression `{% … %}` of a step, as Step Functions would have it."""
+    """Returns the value of a JSONata expression `{% … %}` of a step, as in Step Functions."""
     from jsonata import Jsonata  # type: ignore[import-untyped]
 
     plain = expression.removeprefix("{%").removesuffix("%}")
@@ -113,5 +106,5 @@ def _evaluated(expression: str, state: Mapping[str, Any]) -> Any:
     program.assign("workflowWaiting", False)
     program.assign("flowDefinitionName", sample.FLOW_DEFINITION)
     program.assign("failedStep", "Collect review")
-    program.register_lambda("parse", json.loads)  # Step Functions' own addition to JSONata
+    program.register_lambda("parse", json.loads)  # an extension of JSONata in Step Functions
     return program.evaluate(state)

@@ -1,4 +1,4 @@
-"""Metrics that the functions count, and the alarms of the stack."""
+"""The page of metrics and alarms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["metric_names", "metrics"]
 
 
 def metrics(template: Mapping[str, Any]) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
         template: The CloudFormation template.
@@ -31,18 +31,19 @@ def metrics(template: Mapping[str, Any]) -> str:
         [
             "# Metrics and alarms",
             "## Metrics",
-            "In CloudWatch, namespace `Afterloop`, dimension `service` = `afterloop`: counts that the functions log"
-            " in embedded metric format. What Lambda, Step Functions and SQS count by themselves comes on top.",
+            "The functions log these counts in embedded metric format. In CloudWatch, they are in the namespace"
+            " `Afterloop` with the dimension `service` = `afterloop`. Lambda, Step Functions and SQS have metrics of"
+            " their own.",
             table(
-                ["Metric", "Counted by", "What it counts"],
+                ["Metric", "Function", "Description"],
                 (
                     (code(name), code(module), meanings.get(name, ""))
                     for name, module in sorted(metric_names())
                 ),
             ),
             "## Alarms",
-            "Named `afterloop-STAGE-NAME`. Each sends a message to the escalation topic.",
-            table(["Alarm", "What it means", "Metric"], alarms),
+            "The name of an alarm is `afterloop-STAGE-NAME`. Each alarm notifies the escalation topic.",
+            table(["Alarm", "Description", "Metric"], alarms),
         ]
     )
 
@@ -52,7 +53,7 @@ def _text(value: str | Mapping[str, str]) -> str:
 
 
 def metric_names() -> Iterator[tuple[str, str]]:
-    """The metrics that the functions count, your own functions' included: name and module."""
+    """Yields the name and module of each metric that a function counts, including your own functions."""
     for file, tree in trees("lambdas"):
         for node in ast.walk(tree):
             match node:

@@ -1,6 +1,6 @@
-"""One human loop that never was: the event that tells of its end, and what the domain makes of its output.
+"""A sample human loop: the event of its end, and the review of its output.
 
-The reference shows what the code makes of it, not what somebody once wrote down.
+The reference shows what the code returns for it, so the examples cannot be out of date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OUTPUT = f"s3://human-review-outputs/support-messages/2026/03/04/05/06/07/{_NAM
 
 
 def event(status: str = "Completed", **detail: Any) -> dict[str, Any]:
-    """The status change of the sample loop, as A2I sends it."""
+    """Returns the event of the sample loop, as A2I sends it."""
     whole = {
         "creationTime": "2026-03-04T05:06:07.890Z",
         "failureCode": None,
@@ -46,7 +46,7 @@ def event(status: str = "Completed", **detail: Any) -> dict[str, Any]:
 
 
 def record() -> ReviewRecord:
-    """The review of the sample loop: three workers, of whom two agree against the model."""
+    """Returns the review of the sample loop: of three workers, two agree on another label than the model's."""
     output = {
         "flowDefinitionArn": _FLOW,
         "humanLoopName": _NAME,
@@ -76,6 +76,6 @@ def record() -> ReviewRecord:
 
 
 def summary() -> dict[str, Any]:
-    """What the workflow's state carries of it."""
+    """Returns the review's summary in the state."""
     made = record()
     return summarise(made, S3Location(f"afterloop-{STAGE}-reviewbucket-1a2b3c", made.key))

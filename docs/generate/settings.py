@@ -1,4 +1,4 @@
-"""The keys of stages.toml, from the models that check them."""
+"""The page of settings: the keys of stages.toml, from the models that validate them."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ MODELS: tuple[tuple[str, type[BaseModel], str], ...] = (
     (
         "[stages.NAME]",
         Stage,
-        "One stage: one stack, `afterloop-NAME`. NAME has up to 20 lower-case letters, digits and hyphens.",
+        "A stage is one stack, `afterloop-NAME`. NAME has up to 20 lower-case letters, digits and hyphens.",
     ),
-    ("[stages.NAME.restart]", RestartRules, "What happens to a human loop that failed."),
+    ("[stages.NAME.restart]", RestartRules, "What to do with a human loop that failed."),
     (
         "[stages.NAME.restart.back_off]",
         BackOff,
-        "How long to wait before a restart: `first_seconds` x `rate` ^ (attempt - 1), at most `max_seconds`.",
+        "The wait before a restart: `first_seconds` x `rate` ^ (attempt - 1), at most `max_seconds`.",
     ),
     (
         "[stages.NAME.shift]",
         Shift,
-        "A gradual publish: new executions go to the new version in part first, then in whole. Leave the table out"
-        " to move them at once.",
+        "A gradual publish: the new version first gets a part of the new executions, then all of them. Without this"
+        " table, it gets all of them at once.",
     ),
     (
         "[stages.NAME.flow_definition_settings.FLOW]",
         FlowDefinitionSettings,
-        "What differs for the loops of the flow definition FLOW, by name. Its `restart` takes the keys of"
-        " `[stages.NAME.restart]`; what it does not say is the stage's.",
+        "Settings for the loops of the flow definition with the name FLOW. The keys of its `restart` override those of"
+        " `[stages.NAME.restart]`.",
     ),
 )  # fmt: skip
 
 
 def settings() -> str:
-    """The page."""
+    """Returns the page."""
     parts = [
         "# Settings of a stage",
-        "`stages.toml`, in the project's folder, has one table for each stage. `python deploy.py plan` checks it, and"
-        " says in one line what is wrong, where, and what to do. A key that is not here is an error.",
+        "`stages.toml` in the project's folder has one table for each stage. `python deploy.py plan` validates it, and"
+        " reports errors in one line. Keys that are not on this page are errors.",
     ]
     for heading, model, about in MODELS:
         parts.append(
-            f"## `{heading}`\n\n{about}\n\n" + table(["Key", "Value", "Default", "Meaning"], _rows(model))
+            f"## `{heading}`\n\n{about}\n\n" + table(["Key", "Value", "Default", "Description"], _rows(model))
         )
     parts.append(
-        "What a stage says reaches the template as parameters of the stack, never as another template: see"
+        "The settings of a stage are parameters of its stack. The template is the same for all stages: see"
         " [the explanation](../explanation.md)."
     )
     return "\n\n".join(parts)
@@ -77,7 +77,7 @@ def _elsewhere(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return "must be given"
+        return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is None or value is PydanticUndefined:
         return ""

@@ -42,7 +42,7 @@ def workflow_waiting(*, failed: Any) -> Choice:
     Args:
         failed: The next step if the waiting workflow cannot be notified.
     """
-    handled = Succeed("Handled")
+    handled = Succeed("Handled", comment="The status change is processed.")
     answer = _answer(
         "Answer workflow",
         comment="Sends the agreed review, HumanReview.Stopped or HumanReview.Failed.",

@@ -47,6 +47,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
     """A loop failed and is not restarted: by the stage's rules, or because its attempts are used up."""
     return _publish(
         "Escalate failed loop",
+        comment="A human loop failed and is not restarted. A person restarts or closes it.",
         topic="${EscalationTopic}",
         kind="loop-failed",
         subject="'failed loop ' & $name",
@@ -85,6 +86,7 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
     """A step failed, and its error remains after the retries. Adds `$.failure`: step, error, reason."""
     return _publish(
         "Escalate",
+        comment="A step failed, even after its retries. A person fixes the cause and runs the status change again.",
         topic="${EscalationTopic}",
         kind="step-failed",
         subject="'step failed for ' & $name",
@@ -124,6 +126,7 @@ def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
     )
     return _publish(
         "Escalate unclaimed event",
+        comment="The event does not identify a status change, or the claim could not be written to the ledger.",
         topic="${EscalationTopic}",
         kind="event-unclaimed",
         subject="'a status change could not be processed'",
@@ -154,6 +157,7 @@ def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
     """A loop was stopped. The message is for information; no action is needed."""
     return _publish(
         "Notify stopped",
+        comment="A human loop was stopped. Nobody needs to act.",
         topic="${NotificationTopic}",
         kind="loop-stopped",
         subject="'stopped loop ' & $name",
@@ -177,6 +181,7 @@ def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
 def _publish(
     name: str,
     *,
+    comment: str,
     topic: str,
     kind: str,
     subject: str,
@@ -208,6 +213,7 @@ def _publish(
     )
     step: SnsPublishStep = SnsPublishStep(
         name,
+        comment=comment,
         query_language="JSONata",
         arguments={
             "TopicArn": topic,

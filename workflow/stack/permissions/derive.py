@@ -105,7 +105,7 @@ def _grants(state: State) -> Iterator[Grant]:
     arguments = arguments_of(state, {})
     call = Call(called.service, called.action, called.form.startswith(".sync"), arguments)
     if isinstance(arguments, Mapping):
-        yield from grants_for(call)
+        yield from grants_for(call, is_sdk=called.is_sdk)
     else:
         yield [iam_action(call)], Unknown("Arguments are known only at run time", "its resources"), {}
 
@@ -129,9 +129,9 @@ def _grouped(needed: Mapping[tuple[str, _On], set[str]]) -> list[Statement]:
     for (action, on), steps in needed.items():
         actions_on[on].add(action)
         steps_on[on] |= steps
-    alike: dict[tuple[tuple[str, ...], str], dict[str, set[str]]] = defaultdict(dict)
+    by_actions: dict[tuple[tuple[str, ...], str], dict[str, set[str]]] = defaultdict(dict)
     for (resource, conditions), actions in actions_on.items():
-        alike[tuple(sorted(actions)), conditions][resource] = steps_on[resource, conditions]
+        by_actions[tuple(sorted(actions)), conditions][resource] = steps_on[resource, conditions]
     return sorted(
         (
             Statement(
@@ -140,7 +140,7 @@ def _grouped(needed: Mapping[tuple[str, _On], set[str]]) -> list[Statement]:
                 conditions=json.loads(conditions),
                 steps=tuple(sorted(set().union(*found.values()))),
             )
-            for (actions, conditions), found in alike.items()
+            for (actions, conditions), found in by_actions.items()
         ),
         key=lambda statement: (statement.actions, statement.resources, str(statement.conditions)),
     )

@@ -16,10 +16,18 @@ from workflow.stack.permissions.call import Call, Grant, Resource, Unknown, arn_
 __all__ = ["grants_for", "iam_action", "s3"]
 
 
-def grants_for(call: Call) -> Iterator[Grant]:
-    """Yields what a call needs; an `Unknown` resource where the call does not name it."""
+def grants_for(call: Call, *, is_sdk: bool) -> Iterator[Grant]:
+    """Yields what a call needs; an `Unknown` resource where the call does not name it.
+
+    Args:
+        call: The call of the step.
+        is_sdk: Whether it is an AWS SDK integration, not an optimized one.
+    """
     service, actions = _prefix(call), [iam_action(call)]
-    if handler := _HANDLERS.get(f"{service}:{call.action}") or _HANDLERS.get(service):
+    if call.service in _ONLY_OPTIMIZED if is_sdk else call.service not in _OPTIMIZED:
+        # No such integration exists, as with a forgotten `aws-sdk:`, or it needs permissions that are not here.
+        yield from _unknown(call)
+    elif handler := _HANDLERS.get(f"{service}:{call.action}") or _HANDLERS.get(service):
         yield from handler(call)
     elif re.fullmatch(_WITHOUT_RESOURCE.get(service, ""), call.action):
         yield actions, "*", {}
@@ -34,6 +42,12 @@ def grants_for(call: Call) -> Iterator[Grant]:
             yield ["glue:Get…", "s3:…"], data, {}
     else:
         yield from _unknown(call)
+
+
+_ONLY_OPTIMIZED = frozenset({"events", "http", "states"})
+"""AWS SDK integrations have other names for these, or none."""
+
+_OPTIMIZED = _ONLY_OPTIMIZED | {"dynamodb", "glue", "lambda", "sagemaker", "sns", "sqs"}
 
 
 def iam_action(call: Call) -> str:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from unittest import mock
 
@@ -35,44 +34,6 @@ def test_stage_with_only_the_required_keys_is_loaded(write) -> None:
     assert stages["dev"] == Stage(name="dev", region="us-east-1", output_buckets=("reviewed",))
     assert stages["prod"].protected
     assert stages["prod"].stack_name == "afterloop-prod"
-
-
-def test_settings_become_stack_parameters(write) -> None:
-    stage = load_stage(
-        write(
-            f"""
-            [stages.dev]
-            {LEAST}
-            flow_definitions = ["forms", "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos"]
-            notification_emails = ["a@example.com", "b@example.com"]
-            escalation_emails = ["c@example.com"]
-            log_retention_days = 7
-            worker_identity = "hash"
-            predictions = {{ forms = "document.label" }}
-            """
-        ),
-        "dev",
-    )
-
-    parameters = stage.parameters("123456789012")
-
-    assert parameters == {
-        "Stage": "dev",
-        "OutputBuckets": "reviewed",
-        "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
-        "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
-        "DocumentBuckets": "-",
-        "NotificationEmails": "a@example.com,b@example.com,-,-,-",
-        "NotificationEmailFlowDefinitions": "*,*,*,*,*",
-        "EscalationEmails": "c@example.com,-,-,-,-",
-        "EscalationEmailFlowDefinitions": "*,*,*,*,*",
-        "LogRetentionDays": "7",
-        "ReviewSettings": parameters["ReviewSettings"],
-        "RestartSettings": "{}",
-    }
-    assert ReviewSettings.parse(parameters["ReviewSettings"]) == ReviewSettings(
-        output_buckets=("reviewed",), predictions={"forms": "document.label"}, worker_identity="hash"
-    )
 
 
 def test_restart_rules_of_a_flow_definition_override_those_of_the_stage(write) -> None:
@@ -236,86 +197,12 @@ def test_invalid_settings_of_another_stage_are_ignored(write) -> None:
     assert load_stage(write(f"{DEV}[stages.prod]\n"), "dev").name == "dev"
 
 
-def test_too_long_document_buckets_are_refused() -> None:
-    buckets = tuple(f"{n:03}-documents-of-an-office-with-a-long-name" for n in range(100))
-    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), document_buckets=buckets)
-    with pytest.raises(
-        SettingsError,
-        match=r"document_buckets: too long: \d{4} characters of a parameter, and the limit is 4096",
-    ):
-        stage.parameters()
-
-
-def test_too_many_flow_definitions_for_an_event_pattern_are_refused() -> None:
-    flows = tuple(f"flow-{n:04}" for n in range(40))
-    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=flows)
-    with pytest.raises(
-        SettingsError,
-        match=r"flow_definitions: too long: \d{4} characters of ARNs in the rule's event pattern",
-    ):
-        stage.parameters("1" * 12)
-    few = stage.model_copy(update={"flow_definitions": flows[:20]}).parameters("1" * 12)["FlowDefinitionArns"]
-    pattern = {
-        "source": ["aws.sagemaker"],
-        "detail-type": ["SageMaker A2I HumanLoop Status Change"],
-        "detail": {"flowDefinitionArn": few.split(",")},
-    }
-    assert len(json.dumps(pattern)) <= 2048
-
-
-def test_too_long_settings_for_a_function_are_refused() -> None:
-    flows = tuple(f"flow-{n:04}" for n in range(20))
-    predictions = dict.fromkeys(flows, "a.path.to.the.prediction" + 4 * ".and.further.down")
-    stage = Stage(
-        name="dev",
-        region="us-east-1",
-        output_buckets=("reviewed",),
-        flow_definitions=flows,
-        predictions=predictions,
-    )
-    with pytest.raises(
-        SettingsError, match=r"predictions.*flow_definitions: too long: \d{4} bytes in a function"
-    ):
-        stage.parameters("1" * 12)
-
-
-def test_escalations_go_to_addresses_of_stage_and_flow_definition() -> None:
-    stage = Stage(
-        name="dev",
-        region="us-east-1",
-        output_buckets=("reviewed",),
-        escalation_emails=("all@example.com",),
-        restart={"escalate_to": ["more@example.com"]},
-        flow_definition_settings={
-            "forms": {"restart": {"escalate_to": ["forms@example.com", "all@example.com"]}}
-        },
-    )
-    parameters = stage.parameters()
-    assert parameters["EscalationEmails"] == "all@example.com,more@example.com,forms@example.com,-,-"
-    assert parameters["EscalationEmailFlowDefinitions"] == "*,*,forms,*,*"
-
-
-def test_too_many_addresses_for_a_topic_are_refused() -> None:
-    people = tuple(f"p{n}@example.com" for n in range(6))
-    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), notification_emails=people)
-    with pytest.raises(
-        SettingsError, match="notification_emails: 6 addresses in all, and the limit of a topic is 5"
-    ):
-        stage.parameters()
-
-
 def test_too_long_settings_are_refused_when_loaded(write) -> None:
     flows = "".join(f"flow-{n:04} = 'a.very.long.path.to.the.prediction'\n" for n in range(100))
     with pytest.raises(
         SettingsError, match=r"^stages\.toml: stage dev: .*predictions.* the limit is 3500; shorten them"
     ):
         load_stages(write(f"{DEV}[stages.dev.predictions]\n{flows}"))
-
-
-def test_name_of_a_flow_definition_needs_the_account() -> None:
-    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=("forms",))
-    with pytest.raises(SettingsError, match="the account of 'forms' is not known here; give its ARN"):
-        stage.parameters()
 
 
 json_values = st.recursive(

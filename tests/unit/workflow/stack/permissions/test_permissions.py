@@ -297,6 +297,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         task("aws-sdk:s3:listObjectsV2", {"Bucket": "b", "Prefix": "reviews/"}),
         {"arn:${AWS::Partition}:s3:::b": ["s3:ListBucket"]},
     ),
+    "list of buckets": (task("aws-sdk:s3:listBuckets", {}), {"*": ["s3:ListAllMyBuckets"]}),
+    "whole bucket": (
+        task("aws-sdk:s3:listObjectsV2", {"Bucket": "arn:aws:s3:::b"}),
+        {"arn:aws:s3:::b": ["s3:ListBucket"]},
+    ),
+    "list of human loops": (
+        task("aws-sdk:sagemakera2iruntime:listHumanLoops", {"FlowDefinitionArn": "arn:aws:sagemaker:x"}),
+        {"*": ["sagemaker:ListHumanLoops"]},
+    ),
     "other names": (
         task("aws-sdk:sfn:startExecution", {"StateMachineArn": "${Other}"}),
         {"${Other}": ["states:StartExecution"]},
@@ -529,6 +538,34 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
             "the permissions of ecs:runTask are not known here; declare its IAM actions (see "
             "https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html) on its "
             "resources: permissions = {'Step': [{'actions': [...], 'resources': [...]}]} in post_review.py",
+        ),
+        (
+            task("s3:getObject", {"Bucket": "b", "Key": "k"}),
+            "the permissions of s3:getObject are not known here",
+        ),
+        (
+            task("aws-sdk:events:putEvents", {"Entries": [{}]}),
+            "the permissions of events:putEvents are not known",
+        ),
+        (
+            task("aws-sdk:dynamodb:transactWriteItems", {"TransactItems.$": "$.items"}),
+            "TransactItems are known only at run time; declare dynamodb:PutItem, dynamodb:UpdateItem",
+        ),
+        (
+            task("aws-sdk:sagemaker:listModels", {}),
+            "the permissions of sagemaker:listModels are not known here",
+        ),
+        (
+            task("aws-sdk:s3:getBucketPolicy", {"Bucket": "b"}),
+            "the permissions of s3:getBucketPolicy are not known",
+        ),
+        (
+            task("aws-sdk:s3:listObjectsV2", {"Bucket": "b", "Prefix.$": "$.prefix"}),
+            "Prefix is known only at run time; declare s3:ListBucket on the prefix",
+        ),
+        (
+            task("aws-sdk:bedrockruntime:applyGuardrail", {}),
+            "the permissions of bedrockruntime:applyGuardrail are not known here",
         ),
         (
             task("aws-sdk:cloudwatchlogs:startQuery", {"QueryString": "x"}),

@@ -1,12 +1,12 @@
-"""A stage as people see it. What plans look like is tested with the plans, in publish/test_plan.py."""
+"""Tests of the progress of a stack. publish/test_plan.py tests how plans are printed."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from io import StringIO
 
 from rich.console import Console
+from rich.text import Text
 
 from workflow.cli.show import StackActivity
 from workflow.publish.stacks import Event
@@ -17,18 +17,18 @@ def event(resource: str, status: str, reason: str = "") -> Event:
 
 
 def shown(events: list[Event], *, terminal: bool) -> str:
-    """What stands on a screen after a stack operation, without colours."""
+    """The output during a stack operation, without colors."""
     file = StringIO()
     activity = StackActivity(Console(file=file, width=80, force_terminal=terminal))
     with activity.running():
         activity.step("Creating the stack")
         for one in events:
             activity.event(one)
-        activity.console.print("")  # draws the line once more
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+        activity.console.print("")  # Draws the line again.
+    return Text.from_ansi(file.getvalue()).plain
 
 
-def test_a_stack_s_activity_counts_what_is_done_and_keeps_what_failed() -> None:
+def test_stack_activity_counts_resources_and_keeps_failures() -> None:
     events = [
         event("Ledger", "CREATE_COMPLETE"),
         event("Topic", "CREATE_COMPLETE"),
@@ -40,5 +40,5 @@ def test_a_stack_s_activity_counts_what_is_done_and_keeps_what_failed() -> None:
     assert "Creating the stack 2 resources done; Rule create failed" in text
 
 
-def test_a_stack_s_activity_is_silent_where_no_terminal_is() -> None:
+def test_stack_activity_is_silent_without_a_terminal() -> None:
     assert shown([event("Rule", "CREATE_FAILED", "no")], terminal=False).strip() == ""

@@ -2,19 +2,205 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+from unittest import mock
+
 import pytest
 
-from tests.command_line import Answers, run
-from workflow.publish.destroying import Destruction
+from tests.command_line import Answers, interrupted, printed_json, run
+from workflow.publish.destroying import Destruction, Kept
+from workflow.publish.history import Record
+from workflow.publish.status import Status
+
+MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev"
 
 
-@pytest.mark.usefixtures("account")
-def test_answering_no_to_destroy_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_outputs_and_links(account: mock.Mock, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run("outputs", capsys=capsys)
+    assert (status, err) == (0, "")
+    assert "  StateMachine  arn:machine\n" in out
+    assert "In the AWS console:" in out
+    document = printed_json("outputs", run("outputs", "-o", "json", capsys=capsys)[1])
+    assert document["outputs"] == {"StateMachine": "arn:machine"}
+    assert all(link.startswith("https://") for link in document["links"].values())
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_unpublished_stage_is_one_error(
+    output: str,
+    account: mock.Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    destruction = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
-    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: destruction)
-    Answers(monkeypatch, False)
-    status, out, err = run("destroy", capsys=capsys)
+    account.stack.return_value = None
+    monkeypatch.setattr("workflow.publish.status.status", lambda *_, **__: None)
+    for command in ("outputs", "status"):
+        assert run(command, "--output", output, capsys=capsys) == (
+            1,
+            "",
+            "error: stage dev is not published: run `python deploy.py publish --stage dev`\n",
+        )
+
+
+def record(number: int, restores: int | None = None) -> Record:
+    return Record(
+        number=number,
+        at=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
+        by="arn:aws:sts::111122223333:assumed-role/Admin/me",
+        template_key="template",
+        parameters={"Secret": "not shown"},
+        version=f"{MACHINE}:{number}",
+        restores=restores,
+    )
+
+
+def stage_status(**more: Any) -> Status:
+    facts: dict[str, Any] = {
+        "stage": "dev",
+        "stack": "afterloop-dev",
+        "state": "UPDATE_COMPLETE",
+        "updated": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
+        "live": {3: 100},
+        "running": 2,
+        "failed": 0,
+        "swapped": [],
+        "drifts": [],
+        "publishes": [record(1), record(2), record(3, restores=1)],
+    }
+    return Status(**facts | more)
+
+
+DRIFT = {
+    "id": "Rule",
+    "type": "AWS::Events::Rule",
+    "name": "afterloop-dev",
+    "status": "MODIFIED",
+    "differences": [{"property": "/State", "expected": "ENABLED", "actual": "x" * 300}],
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        (
+            stage_status(),
+            [
+                "afterloop-dev: UPDATE_COMPLETE, updated 2026-03-0",
+                "  new executions run on version 3",
+                "  2 executions are running; none failed in the last 24 hours",
+                "  no drift: all resources match the template",
+                "Publishes",
+                "    3  2026-03-0",
+            ],
+        ),
+        (
+            stage_status(live={3: 90, 4: 10}, failed=7, drifts=[DRIFT], swapped=["definition"]),
+            [
+                "  new executions run on version 4 (10 %) and version 3 (90 %)",
+                "  2 executions are running; 7 failed in the last 24 hours",
+                "  hot-swapped since the last publish: definition",
+                "  drift: Rule (AWS::Events::Rule) modified",
+                f"      /State: ENABLED → {'x' * 200}…",
+            ],
+        ),
+        (
+            stage_status(live={}, drifts=None, publishes=[], updated=None, state="ROLLBACK_COMPLETE"),
+            ["afterloop-dev: ROLLBACK_COMPLETE", "  new executions run on no version: publish again"],
+        ),
+    ],
+)
+def test_status(
+    found: Status,
+    lines: list[str],
+    account: mock.Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("workflow.publish.status.status", lambda *_, **__: found)
+
+    status, out, err = run("status", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    printed = iter(out.splitlines())
+    for line in lines:
+        assert any(one.startswith(line) for one in printed), line
+    document = printed_json("status", run("status", "-o", "json", capsys=capsys)[1])
+    assert document["live"] == {str(version): weight for version, weight in found.live.items()}
+    assert document["drifts"] == found.drifts
+    assert [one["number"] for one in document["publishes"]] == [one.number for one in found.publishes]
+    assert "not shown" not in str(document)
+    assert document["updated"] in ("2026-03-04T05:06:07+00:00", None)
+
+
+KEPT = [
+    Kept("LedgerTable", "AWS::DynamoDB::Table", "ledger", 1234),
+    Kept("ReviewBucket", "AWS::S3::Bucket", "reviews", 1000),
+]
+
+
+@pytest.fixture
+def destruction(account: mock.Mock, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    """What `destroy` would delete; what it deletes is in `destroyed`."""
+    found = mock.Mock(destroyed=[])
+    found.destruction = lambda _, __, *, delete_data: Destruction(
+        "afterloop-dev", "arn:stack", 40, 2, KEPT, ["inputs"], deletes_data=delete_data
+    )
+    monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *a, **k: found.destruction(*a, **k))
+    monkeypatch.setattr(
+        "workflow.publish.destroying.destroy", lambda *given: found.destroyed.append(given[2])
+    )
+    return found
+
+
+def test_destroy_shows_what_is_deleted_and_what_is_kept(
+    destruction: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = Answers(monkeypatch, True, False)
+    status, out, _ = run("destroy", capsys=capsys)
+    assert status == 0
+    assert out.splitlines() == [
+        "afterloop-dev (account 111122223333, us-east-1) would be deleted: 40 resources.",
+        "  2 running executions would be stopped.",
+        "  LedgerTable ledger (about 1,234 items) is kept",
+        "  ReviewBucket reviews (about 1,000 object versions or more) is kept",
+        "  inputs is emptied",
+        "",
+        "afterloop-dev was deleted. Kept in the account: ledger, reviews",
+    ]
+    status, out, err = run("destroy", "--delete-data", capsys=capsys)
     assert (status, err) == (1, "")
-    assert out.endswith("Nothing was changed.\n")
+    assert "  LedgerTable ledger (about 1,234 items) is DELETED with its data\n" in out
+    assert out.endswith("\nNothing was changed.\n")
+    assert person.questions == ["Delete afterloop-dev?", "Delete afterloop-dev with its data?"]
+    assert len(destruction.destroyed) == 1
+
+
+def test_destroy_as_json_has_the_same_keys_for_an_unpublished_stage(
+    destruction: mock.Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("destroy", "--yes", "--delete-data", "-o", "json")
+    deleted = printed_json("destroy", run(*arguments, capsys=capsys)[1])
+    assert (deleted["destroyed"], deleted["deletes_data"]) == (True, True)
+    assert [one["name"] for one in deleted["kept"]] == ["ledger", "reviews"]
+
+    destruction.destruction = lambda *_, **__: None
+    nothing = printed_json("destroy", run(*arguments, capsys=capsys)[1])
+    assert nothing.keys() == deleted.keys()
+    assert (nothing["destroyed"], nothing["stack"], nothing["stack_id"]) == (False, "afterloop-dev", None)
+    assert run("destroy", "--yes", capsys=capsys) == (
+        0,
+        "afterloop-dev (account 111122223333, us-east-1) does not exist: nothing to delete\n",
+        "",
+    )
+
+
+def test_interrupted_destroy_reports_what_continues(
+    destruction: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("workflow.publish.destroying.destroy", interrupted)
+    status, _, err = run("destroy", "--yes", capsys=capsys)
+    assert status == 130
+    assert err == (
+        "error: interrupted: CloudFormation continues its operation; check `python deploy.py status --stage dev`\n"
+    )

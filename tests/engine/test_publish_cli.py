@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Sandbox
+from tests.command_line import printed_json
 from workflow import ROOT
 
 Deploy = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -54,7 +55,8 @@ def deploy(sandbox: Sandbox, settings: Path) -> Deploy:
 
 
 def printed(run: subprocess.CompletedProcess[str]) -> Any:
-    return json.loads(run.stdout)
+    """The JSON document of a command, which must have the command's shape."""
+    return printed_json(run.args[2], run.stdout)
 
 
 def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) -> None:
@@ -112,6 +114,7 @@ def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) ->
     gone = deploy("destroy", "--yes", "--delete-data")
     assert gone.returncode == 0
     assert "afterloop-cli was deleted." in gone.stdout
+    assert printed(deploy("destroy", "--yes", "--output", "json"))["destroyed"] is False
     again = deploy("destroy", "--yes")
     assert (again.returncode, again.stderr) == (0, "")
     assert "does not exist: nothing to delete" in again.stdout
@@ -120,6 +123,9 @@ def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) ->
 def test_swap_publishes_a_new_stage(deploy: Deploy) -> None:
     assert "is published." in deploy("publish", "--swap", "--yes").stdout
     assert deploy("publish", "--swap", "--yes").stdout == "Nothing to swap\n"
+    swapped = printed(deploy("publish", "--swap", "--yes", "--output", "json"))
+    assert (swapped["changed"], swapped["swapped"], swapped["plan"]) == (False, [], None)
+    assert "StateMachine" in swapped["outputs"]
     assert deploy("destroy", "--yes", "--delete-data").returncode == 0
 
 

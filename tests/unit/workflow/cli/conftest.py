@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from unittest import mock
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -55,9 +54,7 @@ def resources(monkeypatch: pytest.MonkeyPatch) -> StageResources:
         "StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev",
     }
     resources = StageResources("dev", "aws", REGION, ACCOUNT, outputs)
-    monkeypatch.setattr(
-        "workflow.cli.options.StageOptions.session", lambda _: boto3.Session(region_name=REGION)
-    )
+    monkeypatch.setattr("workflow.cli.options.StageOptions.session", lambda _: StubbedSession())
     monkeypatch.setattr("workflow.cli.options.StageOptions.resources", lambda *_: resources)
     return resources
 

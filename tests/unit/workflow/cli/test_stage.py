@@ -33,7 +33,7 @@ def test_unpublished_stage_is_one_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    account.stack.return_value = None
+    account.stacks.find.return_value = None
     monkeypatch.setattr("workflow.publish.status.status", lambda *_, **__: None)
     for command in ("outputs", "status"):
         assert run(command, "--output", output, capsys=capsys) == (

@@ -1,10 +1,10 @@
-"""The only door to the `stepfunctions` SDK: its classes, with the fields that ASL has gained since.
+"""The classes of the `stepfunctions` SDK, with the fields that ASL has gained since its last release.
 
-Import every step from here. All classes are the SDK's own, subclassed: `isinstance` holds, the SDK's
-documentation applies, and plain SDK classes fit into the same chain. On top of it, as keyword arguments in
-snake_case:
+Import every step from here; no other module imports the SDK. The classes are subclasses of the SDK's own: `isinstance`
+works, the SDK's documentation applies, and plain SDK classes fit into the same chain. They accept additional fields as
+keyword arguments in snake_case:
 
-| class | fields added |
+| class | added fields |
 |---|---|
 | all states | `query_language` |
 | Task | `result_selector`, `arguments`, `assign`, `output`, `credentials` |
@@ -12,16 +12,17 @@ snake_case:
 | Succeed | `output` |
 | Fail | `error_path`, `cause_path` |
 | Parallel | `result_selector`, `arguments`, `assign`, `output` |
-| Map | the same but `arguments`; `item_processor` (a step or chain, inline or distributed by `processor_config`), `item_reader`, `item_selector`, `item_batcher`, `items`, `result_writer`, `label`, `max_concurrency_path`, `tolerated_failure_*` |
+| Map | the same except `arguments`; `item_processor` (a step or chain, inline or distributed by `processor_config`), `item_reader`, `item_selector`, `item_batcher`, `items`, `result_writer`, `label`, `max_concurrency_path`, `tolerated_failure_*` |
 | Retry | `max_delay_seconds`, `jitter_strategy` |
 | Catch | `assign`, `output`, `comment` |
 | ChoiceRule | `ChoiceRule.Condition("{% … %}")`; `add_choice(rule, next, assign=…, output=…, comment=…)` |
 
-`AwsSdkTask` calls any AWS API. `definition` renders a whole machine. Where the SDK is silent (a misspelt attribute, a
-`next` that overwrites another, a second default, two states of one name) a `WorkflowError` speaks, naming
-the state and the line that made it.
+`AwsSdkTask` calls any AWS API. `definition` renders a whole machine. Where the SDK ignores a mistake (a misspelt
+attribute, a `next` that overwrites another, a second default, two states with one name), a `WorkflowError` names the
+state and the line that made it.
 
-TrainingStep and its like (`sdk.SAGEMAKER_STEPS`) are imported from here too, and need the extra `sagemaker`.
+The SDK's steps for other services (`BatchSubmitJobStep`, `EcsRunTaskStep`, …) can be imported from here too.
+TrainingStep and the other steps of `sdk.SAGEMAKER_STEPS` also need the extra `sagemaker`.
 
 Source: Amazon States Language, https://states-language.net, and the Step Functions developer guide.
 """  # noqa: E501 (a table)
@@ -32,13 +33,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from workflow.asl.blocks import AslField, Fields, Step
+from workflow.asl.blocks import Fields, Step
 from workflow.asl.origin import caller, name_of, places, readable
 from workflow.asl.plain import plain_state
 from workflow.asl.reach import expect_step, first, inside, reachable
 from workflow.asl.rendering import definition, machine_of
 from workflow.asl.sdk import (
-    SAGEMAKER_STEPS,
     SDK,
     BaseRule,
     ExecutionInput,
@@ -48,7 +48,6 @@ from workflow.asl.sdk import (
     Placeholder,
     State,
     StepInput,
-    sagemaker_step,
 )
 from workflow.errors import WorkflowError
 
@@ -67,7 +66,7 @@ __all__ = [
     "Parallel",
     "Map",
     "State",
-    # What holds them together
+    # What connects them
     "Chain",
     "Retry",
     "Catch",
@@ -90,31 +89,13 @@ __all__ = [
     "DynamoDBDeleteItemStep",
     "StepFunctionsStartExecutionStep",
     "GlueStartJobRunStep",
-    "GlueDataBrewStartJobRunStep",
-    "BatchSubmitJobStep",
-    "EcsRunTaskStep",
-    "EmrCreateClusterStep",
-    "EmrTerminateClusterStep",
-    "EmrAddStepStep",
-    "EmrCancelStepStep",
-    "EmrSetClusterTerminationProtectionStep",
-    "EmrModifyInstanceFleetByNameStep",
-    "EmrModifyInstanceGroupByNameStep",
-    "EksCallStep",
-    "EksRunJobStep",
-    "EksCreateClusterStep",
-    "EksDeleteClusterStep",
-    "EksCreateFargateProfileStep",
-    "EksDeleteFargateProfileStep",
-    "EksCreateNodegroupStep",
-    "EksDeleteNodegroupStep",
 ]
 
 
 class Retry(Fields, SDK.Retry):
     """The SDK's Retry, with `max_delay_seconds` and `jitter_strategy` ("FULL" or "NONE")."""
 
-    lacking = (AslField.MaxDelaySeconds, AslField.JitterStrategy)
+    added_fields = ("max_delay_seconds", "jitter_strategy")
 
     def __init__(self, **kwargs: Any) -> None:
         self._expect_fields(kwargs, f"Retry at {readable(caller())}")
@@ -124,7 +105,7 @@ class Retry(Fields, SDK.Retry):
 class Catch(Fields, SDK.Catch):
     """The SDK's Catch, with `assign`, `output` (JSONata) and `comment`."""
 
-    lacking = (AslField.Assign, AslField.Output, AslField.Comment)
+    added_fields = ("assign", "output", "comment")
 
     def __init__(self, next_step: Any, **kwargs: Any) -> None:
         who = f"Catch at {readable(caller())}"
@@ -136,71 +117,64 @@ class Catch(Fields, SDK.Catch):
 class Pass(Step, SDK.Pass):
     """The SDK's Pass, with `assign`, `output`, `query_language`."""
 
-    lacking = (AslField.QueryLanguage, AslField.Assign, AslField.Output)
+    added_fields = ("query_language", "assign", "output")
 
 
 class Wait(Step, SDK.Wait):
     """The SDK's Wait, with `assign`, `output`, `query_language`."""
 
-    lacking = (AslField.QueryLanguage, AslField.Assign, AslField.Output)
+    added_fields = ("query_language", "assign", "output")
 
 
 class Succeed(Step, SDK.Succeed):
     """The SDK's Succeed, with `output`, `query_language`."""
 
-    lacking = (AslField.QueryLanguage, AslField.Output)
+    added_fields = ("query_language", "output")
 
 
 class Fail(Step, SDK.Fail):
     """The SDK's Fail, with `error_path`, `cause_path`, `query_language`."""
 
-    lacking = (AslField.QueryLanguage, AslField.ErrorPath, AslField.CausePath)
+    added_fields = ("query_language", "error_path", "cause_path")
 
 
 class Task(Step, SDK.Task):
     """The SDK's Task, with `result_selector`, `arguments`, `assign`, `output`, `credentials`…"""
 
-    lacking = (
-        AslField.QueryLanguage,
-        AslField.Arguments,
-        AslField.ResultSelector,
-        AslField.Assign,
-        AslField.Output,
-        AslField.Credentials,
-    )
+    added_fields = ("query_language", "arguments", "result_selector", "assign", "output", "credentials")
 
 
 class Choice(Step, SDK.Choice):
-    """The SDK's Choice, with `assign`, `output`, `query_language`, and these in rules, too."""
+    """The SDK's Choice, with `assign`, `output`, `query_language`; rules have `assign`, `output` and `comment` too."""
 
-    lacking = (AslField.QueryLanguage, AslField.Assign, AslField.Output)
+    added_fields = ("query_language", "assign", "output")
 
     def add_choice(
         self, rule: Any, next_step: Any, *, assign: Any = None, output: Any = None, comment: str | None = None
     ) -> None:
-        """Add a rule and what it leads to.
+        """Adds a rule.
 
         Args:
-            rule: made by `ChoiceRule`.
-            next_step: step or chain to go to when the rule holds. The first rule that holds wins.
-            assign: variables to set on this way.
-            output: what the next step gets instead of the input (JSONata).
-            comment: what the rule means, in words; the graph shows it.
+            rule: A rule from `ChoiceRule`.
+            next_step: The step or chain to go to if this is the first rule that matches.
+            assign: Variables to set if the rule matches.
+            output: The input of the next step, instead of the Choice's own input (JSONata).
+            comment: The meaning of the rule, shown in the graph.
         """
         if not isinstance(rule, BaseRule):
-            raise WorkflowError(f"{name_of(self)}: a rule comes from ChoiceRule, not {rule!r}")
+            raise WorkflowError(f"{name_of(self)}: expected a rule from ChoiceRule, not {rule!r}")
         expect_step(next_step, name_of(self))
         extra = {"Comment": comment, "Assign": assign, "Output": output}
         extra = {name: value for name, value in extra.items() if value is not None}
         super().add_choice(_RuleWith(rule, extra) if extra else rule, next_step)
 
     def default_choice(self, next_step: Any) -> None:
-        """Go to this step or chain when no rule holds."""
+        """Sets the step or chain to go to if no rule matches."""
         expect_step(next_step, name_of(self))
         if self.default is not None and first(self.default) is not first(next_step):
             raise WorkflowError(
-                f"{name_of(self)} has the default {self.default.state_id!r}; {next_step.state_id!r} cannot be it"
-                " as well (what follows a Choice in a chain becomes its default)"
+                f"{name_of(self)} already has the default {self.default.state_id!r}; remove one of the two:"
+                f" {next_step.state_id!r} cannot be its default too (the step after a Choice in a chain is its default)"
             )
         super().default_choice(next_step)
 
@@ -208,23 +182,17 @@ class Choice(Step, SDK.Choice):
 class Parallel(Step, SDK.Parallel):
     """The SDK's Parallel, with `result_selector`, `arguments`, `assign`, `output`, `query_language`."""
 
-    lacking = (
-        AslField.QueryLanguage,
-        AslField.Arguments,
-        AslField.ResultSelector,
-        AslField.Assign,
-        AslField.Output,
-    )
+    added_fields = ("query_language", "arguments", "result_selector", "assign", "output")
 
     def add_branch(self, branch: Any) -> None:
-        """Add a step or chain that runs beside the other branches."""
+        """Adds a step or chain that runs in parallel with the other branches."""
         expect_step(branch, name_of(self))
         super().add_branch(branch)
 
     def to_dict(self) -> dict[str, Any]:
-        """Render this state and its branches."""
+        """This state and its branches in Amazon States Language."""
         if not self.branches:
-            raise WorkflowError(f"{name_of(self)}: a Parallel needs a branch (add_branch)")
+            raise WorkflowError(f"{name_of(self)}: a Parallel needs a branch; call add_branch")
         raw = State.to_dict(self)
         raw["Branches"] = [machine_of(branch) for branch in self.branches]
         return plain_state(raw, self)
@@ -234,30 +202,30 @@ class Map(Step, SDK.Map):
     """The SDK's Map, and Distributed Map.
 
     Args:
-        state_id: the state's name.
-        item_processor: step or chain that runs for every item. (The SDK's `iterator` renders the old field.)
-        processor_config: how: None for inline, or ASL's ProcessorConfig, such as
-            {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}.
-        kwargs: fields, `retry` and `catch`, as of all states.
+        state_id: The state's name.
+        item_processor: The step or chain that runs for every item. (The SDK's `iterator` renders the older field.)
+        processor_config: ASL's ProcessorConfig, such as {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}; None for
+            an inline Map.
+        kwargs: Fields, `retry` and `catch`, as for all states.
     """
 
-    lacking = (
-        AslField.QueryLanguage,
-        AslField.ItemProcessor,
-        AslField.ItemReader,
-        AslField.Items,
-        AslField.ItemSelector,
-        AslField.ItemBatcher,
-        AslField.MaxConcurrencyPath,
-        AslField.ToleratedFailureCount,
-        AslField.ToleratedFailureCountPath,
-        AslField.ToleratedFailurePercentage,
-        AslField.ToleratedFailurePercentagePath,
-        AslField.ResultSelector,
-        AslField.ResultWriter,
-        AslField.Label,
-        AslField.Assign,
-        AslField.Output,
+    added_fields = (
+        "query_language",
+        "item_processor",
+        "item_reader",
+        "items",
+        "item_selector",
+        "item_batcher",
+        "max_concurrency_path",
+        "tolerated_failure_count",
+        "tolerated_failure_count_path",
+        "tolerated_failure_percentage",
+        "tolerated_failure_percentage_path",
+        "result_selector",
+        "result_writer",
+        "label",
+        "assign",
+        "output",
     )
 
     def __init__(
@@ -275,9 +243,9 @@ class Map(Step, SDK.Map):
             expect_step(item_processor, name_of(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """Render this state and the machine that runs for every item."""
+        """This state and its item processor in Amazon States Language."""
         raw = State.to_dict(self)
-        # Each item of a distributed Map has an execution of its own.
+        # In a distributed Map, each item has its own execution, which tells the items apart.
         if (self.processor_config or {}).get("Mode") != "DISTRIBUTED":
             for state in inside(self):
                 if isinstance(state, Step) and (problem := state.problem_in_map()):
@@ -288,12 +256,14 @@ class Map(Step, SDK.Map):
         elif self.iterator is not None:
             raw["Iterator"] = machine_of(self.iterator)
         else:
-            raise WorkflowError(f"{name_of(self)}: a Map needs item_processor, what to do with every item")
+            raise WorkflowError(
+                f"{name_of(self)}: a Map needs item_processor, the step or chain for every item"
+            )
         return plain_state(raw, self)
 
 
 class Chain(SDK.Chain):
-    """The SDK's Chain: steps, and chains of steps, one after the other."""
+    """The SDK's Chain: steps and chains, one after the other."""
 
     def __init__(self, steps: Iterable[Any] = ()) -> None:
         steps = list(steps)
@@ -303,15 +273,15 @@ class Chain(SDK.Chain):
         states = [state for step in steps for state in (step if isinstance(step, SDK.Chain) else [step])]
         for state in states:
             if states.count(state) > 1:
-                raise WorkflowError(f"{who}: {name_of(state)} is in it twice; each state can stand only once")
+                raise WorkflowError(f"{who}: {name_of(state)} is in it twice; use each state only once")
         super().__init__(steps)
 
     def append(self, step: Any) -> None:
-        """Add a step at the end."""
+        """Adds a step at the end."""
         who = f"Chain at {readable(caller())}"
         expect_step(step, who)
         if step in self.steps:
-            raise WorkflowError(f"{who}: {name_of(step)} is in it already; each state can stand only once")
+            raise WorkflowError(f"{who}: {name_of(step)} is already in it; use each state only once")
         super().append(step)
 
 
@@ -319,10 +289,10 @@ class ChoiceRule(SDK.ChoiceRule):
     """The SDK's factory of rules, with JSONata conditions."""
 
     @classmethod
-    def Condition(cls, expression: str) -> Any:  # noqa: N802 (named as its kin, after ASL)
-        """Make a rule that holds when a JSONata expression, "{% … %}", is true."""
+    def Condition(cls, expression: str) -> Any:  # noqa: N802 (the SDK names rules as ASL does)
+        """A rule that matches if a JSONata expression, "{% … %}", is true."""
         if not isinstance(expression, str) or not re.fullmatch(r"\{%.*%\}", expression, re.DOTALL):
-            raise WorkflowError(f"a condition is a JSONata expression in {{% … %}}, not {expression!r}")
+            raise WorkflowError(f"a condition must be a JSONata expression in {{% … %}}, not {expression!r}")
         return _Condition(expression)
 
 
@@ -344,12 +314,14 @@ class _RuleWith(BaseRule):
 
 
 class _Integration(Task):
-    """A task whose resource follows from its class."""
+    """A task whose class determines its resource."""
 
     def __new__(cls, *_: Any, **kwargs: Any) -> Any:
-        if "resource" in kwargs:  # The SDK would overwrite it and say nothing.
+        if "resource" in kwargs:  # The SDK would overwrite it silently.
             who = f"{cls.__name__} at {readable(caller())}"
-            raise WorkflowError(f"{who}: its resource is given by its class; use Task for another")
+            raise WorkflowError(
+                f"{who}: the class sets the resource; remove it, or use Task for another resource"
+            )
         return super().__new__(cls)
 
 
@@ -357,11 +329,11 @@ class AwsSdkTask(_Integration):
     """Calls any action of any AWS service: an AWS SDK integration.
 
     Args:
-        state_id: the state's name.
-        service: the service as Step Functions writes it, such as "sagemakera2iruntime", "textract", "s3".
-        action: the API action in camelCase, such as "startHumanLoop".
-        wait_for_callback: wait until somebody returns the task token (`$$.Task.Token`).
-        kwargs: `parameters` (or `arguments` with JSONata), `retry`, `catch` and the fields of every task.
+        state_id: The state's name.
+        service: The service as Step Functions writes it, such as "sagemakera2iruntime", "textract", "s3".
+        action: The API action in camelCase, such as "startHumanLoop".
+        wait_for_callback: Whether to wait until the task token (`$$.Task.Token`) is returned.
+        kwargs: `parameters` (or `arguments` with JSONata), `retry`, `catch` and the fields of every Task.
 
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
     """
@@ -371,20 +343,19 @@ class AwsSdkTask(_Integration):
     ) -> None:
         if not re.fullmatch(r"[a-z0-9]+", service):
             raise WorkflowError(
-                f"state {state_id!r}: a service is written in small letters, such as 'sagemakera2iruntime',"
-                f" not {service!r}"
+                f"state {state_id!r}: invalid service {service!r}; use lower-case letters and digits, such as"
+                " 'sagemakera2iruntime'"
             )
         if not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
             raise WorkflowError(
-                f"state {state_id!r}: an action is written in camelCase, such as 'startHumanLoop',"
-                f" not {action!r}"
+                f"state {state_id!r}: invalid action {action!r}; use camelCase, such as 'startHumanLoop'"
             )
         callback = ".waitForTaskToken" if wait_for_callback else ""
         super().__init__(state_id, **kwargs)
         self.fields["resource"] = f"arn:aws:states:::aws-sdk:{service}:{action}{callback}"
 
 
-# Written out, not made from a table of names: type checkers and editors take only classes for types and for bases.
+# The steps that review workflows use are written out: type checkers and editors do not see classes made by `type()`.
 
 
 class LambdaStep(SDK.LambdaStep, _Integration):
@@ -404,105 +375,34 @@ class EventBridgePutEventsStep(SDK.EventBridgePutEventsStep, _Integration):
 
 
 class DynamoDBGetItemStep(SDK.DynamoDBGetItemStep, _Integration):
-    """Reads one item."""
+    """Reads an item."""
 
 
 class DynamoDBPutItemStep(SDK.DynamoDBPutItemStep, _Integration):
-    """Writes one item."""
+    """Writes an item."""
 
 
 class DynamoDBUpdateItemStep(SDK.DynamoDBUpdateItemStep, _Integration):
-    """Changes one item."""
+    """Updates an item."""
 
 
 class DynamoDBDeleteItemStep(SDK.DynamoDBDeleteItemStep, _Integration):
-    """Deletes one item."""
+    """Deletes an item."""
 
 
 class StepFunctionsStartExecutionStep(SDK.StepFunctionsStartExecutionStep, _Integration):
-    """Starts another state machine, and waits for its end unless `integration_pattern` says otherwise."""
+    """Starts another state machine. `integration_pattern` says whether to wait for its end, as it does by default."""
 
 
 class GlueStartJobRunStep(SDK.GlueStartJobRunStep, _Integration):
     """Runs a Glue job."""
 
 
-class GlueDataBrewStartJobRunStep(SDK.GlueDataBrewStartJobRunStep, _Integration):
-    """Runs a DataBrew job."""
-
-
-class BatchSubmitJobStep(SDK.BatchSubmitJobStep, _Integration):
-    """Runs a Batch job."""
-
-
-class EcsRunTaskStep(SDK.EcsRunTaskStep, _Integration):
-    """Runs an ECS or Fargate task."""
-
-
-class EmrCreateClusterStep(SDK.EmrCreateClusterStep, _Integration):
-    """Creates an EMR cluster."""
-
-
-class EmrTerminateClusterStep(SDK.EmrTerminateClusterStep, _Integration):
-    """Ends an EMR cluster."""
-
-
-class EmrAddStepStep(SDK.EmrAddStepStep, _Integration):
-    """Adds a step to an EMR cluster."""
-
-
-class EmrCancelStepStep(SDK.EmrCancelStepStep, _Integration):
-    """Cancels a step of an EMR cluster."""
-
-
-class EmrSetClusterTerminationProtectionStep(SDK.EmrSetClusterTerminationProtectionStep, _Integration):
-    """Protects an EMR cluster from being ended, or lifts the protection."""
-
-
-class EmrModifyInstanceFleetByNameStep(SDK.EmrModifyInstanceFleetByNameStep, _Integration):
-    """Changes an instance fleet of an EMR cluster."""
-
-
-class EmrModifyInstanceGroupByNameStep(SDK.EmrModifyInstanceGroupByNameStep, _Integration):
-    """Changes an instance group of an EMR cluster."""
-
-
-class EksCallStep(SDK.EksCallStep, _Integration):
-    """Calls the Kubernetes API of an EKS cluster."""
-
-
-class EksRunJobStep(SDK.EksRunJobStep, _Integration):
-    """Runs a Kubernetes job on an EKS cluster."""
-
-
-class EksCreateClusterStep(SDK.EksCreateClusterStep, _Integration):
-    """Creates an EKS cluster."""
-
-
-class EksDeleteClusterStep(SDK.EksDeleteClusterStep, _Integration):
-    """Deletes an EKS cluster."""
-
-
-class EksCreateFargateProfileStep(SDK.EksCreateFargateProfileStep, _Integration):
-    """Creates a Fargate profile."""
-
-
-class EksDeleteFargateProfileStep(SDK.EksDeleteFargateProfileStep, _Integration):
-    """Deletes a Fargate profile."""
-
-
-class EksCreateNodegroupStep(SDK.EksCreateNodegroupStep, _Integration):
-    """Creates a node group."""
-
-
-class EksDeleteNodegroupStep(SDK.EksDeleteNodegroupStep, _Integration):
-    """Deletes a node group."""
-
-
 def __getattr__(name: str) -> Any:
-    if name not in SAGEMAKER_STEPS:
+    """The SDK's other steps: Batch, ECS, EMR, EKS, DataBrew, and with `sagemaker` also TrainingStep and others."""
+    plain = getattr(SDK, name, None)
+    if not isinstance(plain, type) or not issubclass(plain, SDK.Task):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    plain = sagemaker_step(name)
     globals()[name] = step = type(
         name, (plain, _Integration), {"__module__": __name__, "__doc__": plain.__doc__}
     )

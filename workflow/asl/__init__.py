@@ -1,22 +1,22 @@
-"""Amazon States Language: what a definition is made of, how it is rendered, checked and drawn.
+"""Amazon States Language: render, check and draw a definition.
 
-From steps to a definition, below `workflow.steps`:
+From steps to a definition, used by `workflow.steps`:
 
-sdk.py          the `stepfunctions` SDK, loaded quickly and without `sagemaker`
-blocks.py       what our states have beyond the SDK's: newer fields, errors that name the line
-rendering.py    a machine, from the step that it begins with
-reach.py        what a step leads to
-plain.py        fields in one order, placeholders as ASL, values that are JSON
-origin.py       where a step was made
+sdk.py          loads the `stepfunctions` SDK quickly, without `sagemaker`
+blocks.py       the base classes of our states: newer fields, errors that name the line
+rendering.py    renders the machine that begins with a step
+reach.py        the states that a step leads to
+plain.py        field order, placeholders and JSON values of a rendered state
+origin.py       the file and line that made a step
 
-Of a definition, plain JSON values:
+For a definition, as plain JSON values:
 
-walk.py         machines in machines, ways from state to state, rules in rules
-integration.py  what a Task calls
-expressions.py  JSONata, as the states use it
-transient_errors.py  errors of a Task that pass by themselves
-checks/         what is wrong with a machine, found before anything is sent
-graph/          a picture of a machine, or of an execution of it
+walk.py         nested machines, transitions, nested rules
+integration.py  the service and action that a Task calls
+expressions.py  JSONata that several states share
+transient_errors.py  errors of a Task that a retry can fix
+checks/         finds mistakes in a machine before it is published
+graph/          draws a machine or an execution
 
-Nothing in here knows what the workflow does.
+Nothing here depends on what the workflow does.
 """

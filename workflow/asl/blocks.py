@@ -1,11 +1,10 @@
-"""What every state, Retry and Catch of ours has beyond the SDK's: fields of newer ASL, and errors that name it."""
+"""The base classes of our states, Retry and Catch: fields that the SDK lacks, and errors that name the state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from workflow.asl.origin import caller, name_of, readable
 from workflow.asl.plain import plain_state
@@ -13,49 +12,32 @@ from workflow.asl.reach import expect_step, first
 from workflow.asl.sdk import SDK, Block, State
 from workflow.errors import WorkflowError
 
-__all__ = ["AslField", "Fields", "Step"]
+__all__ = ["Fields", "Step"]
 
 
-class AslField(Enum):
-    """Fields of the Amazon States Language that the SDK's own `Field` lacks."""
+class _Field(NamedTuple):
+    """A field as the SDK expects it: an object with a `value`, which is the name in snake_case."""
 
-    QueryLanguage = "query_language"
-    Arguments = "arguments"
-    Assign = "assign"
-    Output = "output"
-    ResultSelector = "result_selector"
-    Credentials = "credentials"
-    ErrorPath = "error_path"
-    CausePath = "cause_path"
-    MaxDelaySeconds = "max_delay_seconds"
-    JitterStrategy = "jitter_strategy"
-    Comment = "comment"
-    ItemProcessor = "item_processor"
-    ItemReader = "item_reader"
-    ItemSelector = "item_selector"
-    ItemBatcher = "item_batcher"
-    Items = "items"
-    ResultWriter = "result_writer"
-    Label = "label"
-    MaxConcurrencyPath = "max_concurrency_path"
-    ToleratedFailureCount = "tolerated_failure_count"
-    ToleratedFailureCountPath = "tolerated_failure_count_path"
-    ToleratedFailurePercentage = "tolerated_failure_percentage"
-    ToleratedFailurePercentagePath = "tolerated_failure_percentage_path"
+    value: str
 
 
 class Fields(Block):
-    """What every block of ours has beyond the SDK's: the fields it lacks, and errors that name it."""
+    """A block of the SDK with additional fields, and errors for unknown ones.
 
-    lacking: tuple[AslField, ...] = ()
+    Attributes:
+        added_fields: The fields of Amazon States Language that the SDK's class lacks, in snake_case.
+        place: The file and line that made the block.
+    """
+
+    added_fields: tuple[str, ...] = ()
     place: tuple[str, int] | None = None
 
     def allowed_fields(self) -> list[Any]:
-        """The fields that the block may have, as the SDK asks for them."""
-        return [*super().allowed_fields(), *self.lacking]
+        """The fields that the block can have. The SDK calls this."""
+        return [*super().allowed_fields(), *map(_Field, self.added_fields)]
 
     def __getattr__(self, name: str) -> Any:
-        # The SDK answers None to any name whatsoever, and recurses when copied (no `fields` yet).
+        # The SDK returns None for any name, and recurses endlessly when copied, because `fields` is not set yet.
         if name != "fields" and not name.startswith("__"):
             if name in self.fields:
                 return self.fields[name]
@@ -68,12 +50,12 @@ class Fields(Block):
         for name in names:
             if name not in allowed:
                 close = get_close_matches(name, allowed, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(allowed)}"
+                hint = f"did you mean {close[0]!r}?" if close else f"its fields are {', '.join(allowed)}"
                 raise WorkflowError(f"{who}: {type(self).__name__} has no field {name!r}; {hint}")
 
 
 class Step(Fields, State):
-    """A state that knows where it was made, and refuses what the SDK would drop without a word."""
+    """A state that knows where it was made, and rejects what the SDK would silently ignore."""
 
     next_step: Any
 
@@ -90,15 +72,15 @@ class Step(Fields, State):
             raise WorkflowError(f"{name_of(self)}: {error}") from error
 
     def next(self, next_step: Any) -> Any:
-        """Lead on to a step or chain, and return it. A Choice takes it as its default."""
+        """Continues with a step or chain, and returns it. For a Choice it becomes the default."""
         expect_step(next_step, name_of(self))
         if self.state_type in ("Succeed", "Fail"):
             raise WorkflowError(
-                f"{name_of(self)}: a {self.state_type} ends the machine, {next_step.state_id!r} cannot follow it"
+                f"{name_of(self)}: a {self.state_type} ends the machine; {next_step.state_id!r} cannot follow it"
             )
         if self.next_step is not None and first(self.next_step) is not first(next_step):
             raise WorkflowError(
-                f"{name_of(self)} leads to {self.next_step.state_id!r};"
+                f"{name_of(self)} already leads to {self.next_step.state_id!r};"
                 f" it cannot also lead to {next_step.state_id!r}"
             )
         if self.state_type == "Choice":
@@ -108,19 +90,19 @@ class Step(Fields, State):
         return next_step
 
     def add_retry(self, retry: Any) -> None:
-        """Add a Retry, or a list of these, after those that are there."""
+        """Adds a Retry, or a list of them, after the existing ones."""
         super().add_retry(self._expect_blocks(retry, SDK.Retry))
 
     def add_catch(self, catch: Any) -> None:
-        """Add a Catch, or a list of these, after those that are there."""
+        """Adds a Catch, or a list of them, after the existing ones."""
         super().add_catch(self._expect_blocks(catch, SDK.Catch))
 
     def problem_in_map(self) -> str | None:
-        """What is wrong with this state where it runs for each item of an inline Map; None if nothing is."""
+        """The problem with this state inside an inline Map, or None."""
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Render this state alone, as it stands in a definition's States."""
+        """This state in Amazon States Language, without its name."""
         return plain_state(super().to_dict(), self)
 
     def _expect_blocks(self, blocks: Any, kind: Any) -> list[Any]:
@@ -128,6 +110,6 @@ class Step(Fields, State):
         for block in listed:
             if not isinstance(block, kind):
                 raise WorkflowError(
-                    f"{name_of(self)}: expected a {kind.__name__} or a list of these, not {block!r}"
+                    f"{name_of(self)}: expected a {kind.__name__} or a list of them, not {block!r}"
                 )
         return listed

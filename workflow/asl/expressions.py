@@ -1,4 +1,4 @@
-"""JSONata, as the states use it: the marks around an expression, and the few that several states share."""
+"""JSONata expressions that several states share."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = [
 LOOP_NAME = "$states.input.detail.humanLoopName"
 
 FLOW_DEFINITION = "flowDefinitionName"
-"""The workflow variable that holds the name of the loop's flow definition, as the ledger knows it: an event may not."""
+"""The workflow variable with the name of the loop's flow definition. It comes from the ledger: an event may lack it."""
 
 
 def name_in(arn: str) -> str:
-    """An expression for the name in an ARN, or 'unknown' where there is none."""
+    """An expression for the name in an ARN, or 'unknown' if there is no ARN."""
     return f"($type({arn}) = 'string' and {arn} != '' ? $split({arn}, '/')[-1] : 'unknown')"
 
 
 EVENTS_FLOW_DEFINITION = name_in("$states.input.detail.flowDefinitionArn")
-"""For what happens before the ledger was asked."""
+"""The flow definition's name from the event, for states that run before the ledger is read."""
 
 _TIME = "$states.input.detail.creationTime"
 
@@ -34,24 +34,24 @@ CLAIM_ID = (
     f" ? $substring({_TIME}, 0, 19) & '.' & $substring($substringBefore($substring({_TIME}, 20), 'Z') & '000', 0, 3)"
     f" & 'Z' : {_TIME}) & ' ' & $states.input.detail.humanLoopStatus"
 )
-"""Which status change of its loop the event tells of: creationTime and humanLoopStatus.
+"""The id of a status change within its loop: creationTime and humanLoopStatus.
 
-The time has milliseconds, as A2I writes it, however the event spells it: `…07Z` and `…07.000000Z` are one time.
-`lambdas.loops.reconciling.claim_id` is the same in Python.
+The time is normalized to milliseconds: `…07Z` and `…07.000000Z` in events are the same time.
+`lambdas.loops.reconciling.claim_id` is the Python equivalent; a test compares both.
 """
 
 EXECUTION_LINK = (
     "('https://${Region}.console.aws.amazon.com/states/home?region=${Region}"
     "#/v2/executions/details/' & $states.context.Execution.Id)"
 )
-"""Of the running execution, in the Step Functions console."""
+"""The link to the running execution in the Step Functions console."""
 
 
 def jsonata(expression: str) -> str:
-    """An expression with the marks that make it one: `{% … %}` (Amazon States Language, `QueryLanguage: JSONata`)."""
+    """An expression between the delimiters `{% … %}`."""
     return "{% " + expression + " %}"
 
 
 def lines(*expressions: str) -> str:
-    """An expression whose value is the texts of these, one a line."""
+    """An expression that joins texts with newlines; expressions without a value add no line."""
     return "$join([" + ", ".join(expressions) + "], '\\n')"

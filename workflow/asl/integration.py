@@ -1,4 +1,4 @@
-"""What a Task calls, and with what: `arn:aws:states:::sns:publish.waitForTaskToken` taken apart, and the arguments.
+"""The service integration of a Task, parsed from `arn:aws:states:::sns:publish.waitForTaskToken`, and its arguments.
 
 Source: Integrating services with Step Functions, Step Functions developer guide.
 """
@@ -16,17 +16,17 @@ PARTITION = r"(?:[\w-]+|\$\{[\w:]+\})"
 
 
 FORMS = ("", ".sync", ".sync:2", ".waitForTaskToken")
-"""What a Task waits for: the response, the end of what it starts (two ways to say it), somebody with its token."""
+"""What a Task waits for: the response, the end of a job (two forms), or the task token."""
 
 
 class Integration(NamedTuple):
     """A service integration of a Task.
 
     Attributes:
-        service: as Step Functions writes it: `sns`, `sagemakera2iruntime`.
-        action: in camelCase: `publish`, `startHumanLoop`.
-        form: what the Task waits for, one of `FORMS`; one that Step Functions does not know is as it is written.
-        is_sdk: whether it is an AWS SDK integration, not one that Step Functions has optimized.
+        service: The service as Step Functions writes it: `sns`, `sagemakera2iruntime`.
+        action: The action in camelCase: `publish`, `startHumanLoop`.
+        form: What the Task waits for: one of `FORMS`, or an unknown suffix as written.
+        is_sdk: Whether it is an AWS SDK integration, not an optimized one.
     """
 
     service: str
@@ -36,10 +36,10 @@ class Integration(NamedTuple):
 
 
 def integration_of(state: Mapping[str, Any]) -> Integration | None:
-    """Take a Task's Resource apart.
+    """The service integration of a state.
 
     Returns:
-        None if it is no service integration: the ARN of a function or an activity, a state of another type.
+        None if it has none: a Task with the ARN of a function or an activity, or a state of another type.
     """
     match = _RESOURCE.fullmatch(str(state.get("Resource")))
     return match and Integration(match["service"], match["action"], match["form"] or "", bool(match["sdk"]))
@@ -51,5 +51,5 @@ _RESOURCE = re.compile(
 
 
 def arguments_of(part: Mapping[str, Any], default: Any = None) -> Any:
-    """What a Task hands to a service, or a reader or writer of a Map to S3: an object, or an expression for one."""
+    """The arguments of a Task, or of a Map's reader or writer: an object, or an expression for one."""
     return part.get("Arguments", part.get("Parameters", default))

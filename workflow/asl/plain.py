@@ -1,4 +1,4 @@
-"""What a state hands over, made plain: fields in one order, placeholders as ASL, values that are JSON."""
+"""A rendered state as plain JSON: fields in a fixed order, placeholders as ASL, only JSON values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ machine_language: ContextVar[str] = ContextVar(
 
 
 def plain_state(raw: dict[str, Any], state: Any) -> dict[str, Any]:
-    """Give a state's fields their order, and make placeholders ASL."""
+    """Sorts a state's fields, and replaces placeholders with paths or expressions."""
     language = raw.get("QueryLanguage", machine_language.get())
 
     def error(path: str, message: str) -> WorkflowError:
@@ -44,19 +44,11 @@ def _plain_item(
     if not isinstance(name, str):
         raise error(path, f"a key must be a string, not {name!r}")
     inside = template
-    if template is None and name in NESTED:
-        yield name, value  # rendered before
-        return
     if template is None:
-        inside = (
-            "JSONPath"
-            if name in _PATH_TEMPLATES
-            else "JSONata"
-            if name in _EXPRESSIONS
-            else language
-            if name == "Assign"
-            else None
-        )
+        if name in NESTED:
+            yield name, value  # Already rendered.
+            return
+        inside = language if name == "Assign" else _TEMPLATES.get(name)
     if isinstance(value, Placeholder):
         if inside == "JSONata":
             yield name, _jsonata(value)
@@ -66,7 +58,7 @@ def _plain_item(
             yield name, value.to_jsonpath()
         else:
             raise error(
-                path, "a placeholder cannot be all of it; put it into one of its fields, or use a path"
+                path, "a placeholder cannot replace the whole field; use it for a key inside, or use a path"
             )
     else:
         yield name, _plain_value(value, inside, language, path, error)
@@ -86,14 +78,16 @@ def _plain_value(
     if isinstance(value, Placeholder):
         if template == "JSONata":
             return _jsonata(value)
-        raise error(path, "a placeholder cannot stand in a list; name a field for it, or use States.Array(…)")
+        raise error(
+            path, "a placeholder cannot be in a list; use it as the value of a key, or use States.Array(…)"
+        )
     if (
         value is None
         or isinstance(value, str | bool | int)
         or (isinstance(value, float) and math.isfinite(value))
     ):
         return value
-    raise error(path, f"{value!r} is not JSON")
+    raise error(path, f"{value!r} is not a JSON value")
 
 
 def _jsonata(placeholder: Any) -> str:
@@ -115,8 +109,11 @@ _READING_ORDER = {
         SecondsPath Timestamp TimestampPath Error ErrorPath Cause CausePath Result ResultSelector ResultPath
         OutputPath Assign Output TimeoutSeconds TimeoutSecondsPath HeartbeatSeconds HeartbeatSecondsPath
         Choices Default Branches ItemProcessor Iterator ResultWriter Next End Retry Catch
-        """.split()  # noqa: SIM905 (a list of fifty lines is no easier to read)
+        """.split()  # noqa: SIM905 (a list would have fifty lines)
     )
 }
-_PATH_TEMPLATES = ("Parameters", "ResultSelector", "ItemSelector", "BatchInput")
-_EXPRESSIONS = ("Arguments", "Output", "Items")
+_TEMPLATES = {
+    **dict.fromkeys(("Parameters", "ResultSelector", "ItemSelector", "BatchInput"), "JSONPath"),
+    **dict.fromkeys(("Arguments", "Output", "Items"), "JSONata"),
+}
+"""The query language of placeholders, by field."""

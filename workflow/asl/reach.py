@@ -1,6 +1,6 @@
-"""What a step leads to, and what is nested in it: steps as objects of the SDK, before they are rendered.
+"""The states that a step leads to, and those nested in it, as objects of the SDK.
 
-`walk` does the same for a definition.
+`walk` does the same for a rendered definition.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["everything", "expect_step", "first", "inside", "reachable"]
 
 
 def reachable(start: Any) -> Iterator[Any]:
-    """Yield the states that a step or chain leads to, and itself: of one machine, those nested in it left out.
+    """The states that a step or chain leads to, including itself, in the order of the SDK's Graph.
 
-    They come in the order of the SDK's Graph.
+    States nested in a Parallel or Map are left out.
     """
     seen: set[int] = set()
     waiting = [start]
@@ -33,13 +33,13 @@ def reachable(start: Any) -> Iterator[Any]:
 
 
 def inside(state: Any) -> Iterator[Any]:
-    """Yield the states of the machines that are nested in a Parallel or Map; none of any other state."""
+    """The states nested in a Parallel or Map, at any depth."""
     for start in _nested(state):
         yield from everything(start)
 
 
 def everything(start: Any) -> Iterator[Any]:
-    """Yield all states, nested ones after the state that holds them. A state in two machines comes twice."""
+    """All states, nested ones after the state that holds them. A state in two machines comes twice."""
     for state in reachable(start):
         yield state
         yield from inside(state)
@@ -68,22 +68,22 @@ def _nested(state: Any) -> list[Any]:
 
 
 def first(step: Any) -> Any:
-    """The state that a step or chain begins with."""
+    """The first state of a step or chain."""
     return step.steps[0] if isinstance(step, SDK.Chain) else step
 
 
 def expect_step(step: Any, who: str) -> None:
-    """Refuse what is neither a step nor a chain of steps.
+    """Raises an error unless the value is a step or a chain with steps.
 
     Args:
-        step: what somebody gave for one.
-        who: what it was given to, for the error.
+        step: The value.
+        who: What received it, for the error message.
 
     Raises:
-        WorkflowError: it is something else, or a chain without steps.
+        WorkflowError: The value is neither, or an empty chain.
     """
     if isinstance(step, SDK.Chain):
         if not step.steps:
-            raise WorkflowError(f"{who}: a chain in it is empty")
+            raise WorkflowError(f"{who}: a chain needs at least one step")
     elif not isinstance(step, State):
         raise WorkflowError(f"{who}: expected a step or a Chain, not {step!r}")

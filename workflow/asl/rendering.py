@@ -1,7 +1,7 @@
-"""How a machine is rendered, from the step that it begins with.
+"""Renders the machine that begins with a step.
 
-The SDK's `Graph` renders nested branches several times over, recurses along the chain, and keeps one of two states that
-share a name.
+The SDK's `Graph` is not used: it renders nested branches several times, recurses along the chain, and silently drops
+one of two states with the same name.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ def definition(
     query_language: str | None = None,
     timeout_seconds: int | None = None,
 ) -> dict[str, Any]:
-    """Render the machine that begins at a step or chain.
+    """Renders the machine that begins with a step or chain.
 
     Args:
-        start: the first step, or a chain of steps; everything that it leads to is rendered.
-        comment: what the machine is for, shown in the console.
-        query_language: "JSONPath" (ASL's default) or "JSONata", for the states that do not say it.
-        timeout_seconds: seconds after which an execution fails with States.Timeout.
+        start: The first step, or a chain of steps. The machine has all states that it leads to.
+        comment: The purpose of the machine, shown in the console.
+        query_language: "JSONPath" (ASL's default) or "JSONata", for states that do not set their own.
+        timeout_seconds: The time after which an execution fails with States.Timeout.
 
     Returns:
-        The ASL definition: plain JSON values, keys in a fixed order whatever the order of keyword arguments,
-        states in the order of the SDK's own `Graph`. Resources say `arn:aws` wherever it is rendered.
+        The ASL definition as plain JSON values. Keys have a fixed order, and states the order of the SDK's `Graph`.
+        Resources always begin with `arn:aws`, in any Region.
 
     Raises:
-        WorkflowError: two states have one name (ASL wants names unique across branches, too), a state is
-            shared by two nested machines, a value is not JSON, or a placeholder stands where none can.
+        WorkflowError: Two states have the same name (names are unique across branches), two nested machines share a
+            state, a value is not JSON, or a placeholder is used where none is possible.
     """
     expect_step(start, "definition")
     _expect_unique_names(start)
@@ -59,7 +59,7 @@ def definition(
 
 
 def machine_of(start: Any) -> dict[str, Any]:
-    """Render what is nested in a Parallel or Map, or the States of a whole machine: StartAt and States."""
+    """StartAt and States of a machine, also of one nested in a Parallel or Map."""
     states: dict[str, Any] = {}
     for state in reachable(start):
         _expect_placeholders_of_the_step_before(state)
@@ -71,24 +71,22 @@ def machine_of(start: Any) -> dict[str, Any]:
 def _expect_unique_names(start: Any) -> None:
     known: dict[str, Any] = {}
     for state in everything(start):
-        other = known.setdefault(state.state_id, state)
-        if other is not state:
+        other = known.get(state.state_id)
+        known[state.state_id] = state
+        if other is state:
             raise WorkflowError(
-                f"two states have the name {state.state_id!r}{made_at(other, state)}; names are unique in a"
-                " whole machine, branches included"
+                f"{name_of(state)} belongs to two machines, but no transition can lead into, out of, or between the"
+                " branches of a Parallel or Map; create one state for each, with its own name"
             )
-    counted: dict[int, int] = {}
-    for state in everything(start):
-        counted[id(state)] = counted.get(id(state), 0) + 1
-        if counted[id(state)] > 1:
+        if other is not None:
             raise WorkflowError(
-                f"{name_of(state)} belongs to two machines: no transition leads into, out of, or between the"
-                " branches of a Parallel or Map; make it once for each, with its own name"
+                f"two states have the name {state.state_id!r}{made_at(other, state)}; give each state of a machine"
+                " its own name, including states in branches"
             )
 
 
 def _expect_placeholders_of_the_step_before(state: Any) -> None:
-    """Refuse, as the SDK does, a placeholder for the output of a step that is not the one before."""
+    """Rejects, as the SDK does, a placeholder for the output of any step but the previous one."""
     if state.next_step is None:
         return
     following = first(state.next_step)
@@ -98,8 +96,8 @@ def _expect_placeholders_of_the_step_before(state: Any) -> None:
             if placeholder is not state.step_output and not state.step_output.contains(placeholder):
                 path = placeholder.to_jsonpath()
                 raise WorkflowError(
-                    f"{name_of(following)}: the placeholder {path} in {field} is not for the output of"
-                    f" {state.state_id!r}, the step before it; write the path itself"
+                    f"{name_of(following)}: the placeholder {path} in {field} does not refer to the output of the"
+                    f" previous step, {state.state_id!r}; use a path instead"
                 )
 
 

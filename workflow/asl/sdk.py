@@ -1,12 +1,12 @@
-"""Loads the `stepfunctions` SDK 2.3.0, its last release, as `steps` needs it: quick, quiet, no `sagemaker`.
+"""Loads the `stepfunctions` SDK 2.3.0, its last release, quickly and without `sagemaker`.
 
-Imported plainly, the SDK pulls in `pkg_resources`, boto3, its widgets and all of `sagemaker` (964 MB, or 6 s
-with the old `sagemaker<3`), and sets the root logger to ERROR. All of this happens in two `__init__` modules,
-which hold no state class. So the packages `stepfunctions` and `stepfunctions.steps` are set up here without
-running these; their other modules, where the classes are, load as they were published. Code that imports
-`stepfunctions.steps` later gets the same classes. The steps that need the SageMaker SDK load at first use.
+A plain import of the SDK loads `pkg_resources`, boto3, widgets and all of `sagemaker` (964 MB, or 6 s with the old
+`sagemaker<3`), and sets the root logger to ERROR. All of this happens in two `__init__` modules that contain no state
+class. So this module sets up the packages `stepfunctions` and `stepfunctions.steps` without running their `__init__`.
+Their other modules, with the classes, load unchanged. Code that imports `stepfunctions.steps` later gets the same
+classes. Steps that need the SageMaker SDK load at first use.
 
-An SDK that somebody imported before is taken as it is.
+If the SDK has been imported before, it is used as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
     "SAGEMAKER_STEPS",
     "SagemakerMissing",
     "sagemaker_step",
-    # What steps.py builds on
+    # For steps.py
     "SDK",
     "BaseRule",
     "Block",
@@ -50,15 +50,15 @@ SAGEMAKER_STEPS = (
     "TuningStep",
     "ProcessingStep",
 )
-"""The SDK's steps that are made from objects of the SageMaker SDK: estimators, models, tuners…"""
+"""The SDK's steps that take objects of the SageMaker SDK, such as estimators, models and tuners."""
 
 
 class SagemakerMissing(WorkflowError, ImportError):
-    """A step that needs `sagemaker<3` was asked for, and that is not installed."""
+    """A step needs `sagemaker<3`, which is not installed."""
 
 
 def sagemaker_step(name: str) -> Any:
-    """Return the SDK's own class of this name, which needs the SageMaker SDK.
+    """The SDK's class of this name, which needs the SageMaker SDK.
 
     Raises:
         SagemakerMissing: `sagemaker<3` is not installed, or cannot be imported.
@@ -74,10 +74,10 @@ def sagemaker_step(name: str) -> Any:
 
 
 def _load() -> None:
-    """Set up `stepfunctions` and `stepfunctions.steps`, with the modules of all states.
+    """Sets up `stepfunctions` and `stepfunctions.steps` with all state classes.
 
     Raises:
-        WorkflowError: the `stepfunctions` package is not installed.
+        WorkflowError: The `stepfunctions` package is not installed.
     """
     before = set(sys.modules)
     try:
@@ -113,7 +113,7 @@ def _package_without_its_init(name: str) -> types.ModuleType:
 
 def _version(name: str) -> Any:
     if name == "__version__":
-        from importlib import metadata  # not needed, as a rule, and a third of this module's import
+        from importlib import metadata  # Rarely needed, and a third of this module's import time.
 
         return metadata.version("stepfunctions")
     raise AttributeError(f"module 'stepfunctions' has no attribute {name!r}")
@@ -127,7 +127,7 @@ def _lazy_step(name: str) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Undo what others' imports do to a process: root logger, exception hook, warnings of theirs."""
+    """Undoes side effects of imports: root logger, exception hook, warnings."""
     root = logging.getLogger()
     level, handlers, excepthook = root.level, root.handlers[:], sys.excepthook
     try:
@@ -142,7 +142,7 @@ def _quietly() -> Iterator[None]:
 
 @contextmanager
 def _boto3_unneeded() -> Iterator[None]:
-    """Spare the import of boto3 (0.1 to 0.5 s), which the SDK's step modules use for the partition alone."""
+    """Avoids importing boto3 (0.1 to 0.5 s), which the SDK's step modules use only to find the partition."""
     if "boto3" in sys.modules:
         yield
         return
@@ -156,14 +156,14 @@ def _boto3_unneeded() -> Iterator[None]:
 if "stepfunctions.steps" not in sys.modules:
     _load()
 
-from stepfunctions import steps as SDK  # noqa: E402, N812 (reads as what it is)
+from stepfunctions import steps as SDK  # noqa: E402, N812 (an abbreviation, not a constant)
 from stepfunctions.inputs import ExecutionInput, Placeholder, StepInput  # noqa: E402
 from stepfunctions.steps import integration_resources  # noqa: E402
 from stepfunctions.steps.choice_rule import BaseRule  # noqa: E402
 from stepfunctions.steps.integration_resources import IntegrationPattern  # noqa: E402
 from stepfunctions.steps.states import Block, FrozenGraph, Graph, State  # noqa: E402
 
-# The SDK puts the partition of the Region in which it happens to run into every resource (and reads all of
-# boto3's endpoints for that). A definition says arn:aws wherever it is rendered; the template makes it the
-# stack's.
+# The SDK writes the partition of the current Region into every resource, and reads all of boto3's endpoints for that.
+# Our definitions always use arn:aws, so that they do not depend on where they are rendered. The template replaces it
+# with the stack's partition.
 integration_resources.get_aws_partition = lambda: "aws"

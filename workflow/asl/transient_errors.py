@@ -1,4 +1,4 @@
-"""Which errors of a Task pass by themselves, by the names that Step Functions gives them: the one list.
+"""Errors of a Task that a retry can fix, by the names that Step Functions gives them. All retries use these lists.
 
 Source: "Handling errors in Step Functions workflows", and the developer guide's pages on Lambda, DynamoDB and SNS.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 __all__ = ["FUNCTION_DIED", "OF_FUNCTIONS", "OF_SERVICES", "THROTTLED"]
 
 THROTTLED = ("Lambda.TooManyRequestsException",)
-"""A function that is throttled is a queue: it may take a while, and there is no hurry."""
+"""Throttled functions: worth many retries, because the function runs as soon as there is capacity."""
 
 FUNCTION_DIED = ("Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout")
-"""The function died, or ran out of time: once more may help, many times would not."""
+"""The function crashed or timed out: one or two retries may help, more would not."""
 
 OF_FUNCTIONS = (
-    "TransientServiceError",  # what a function of lambdas/ raises for a service that is busy or broken
+    "TransientServiceError",  # Functions of lambdas/ raise it if a service is throttled or unavailable.
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
@@ -32,4 +32,4 @@ OF_SERVICES = (
     "SNS.ThrottledException",
     "SNS.SdkClientException",
 )
-"""Of the services that the workflow's own states call directly."""
+"""Errors of the services that the workflow's own states call directly."""

@@ -1,6 +1,6 @@
-"""How a state machine is put together: machines in machines, ways from state to state, rules in rules.
+"""Walks through a definition: nested machines, transitions between states, nested rules.
 
-Everything that goes through a definition goes through it here, so that no branch is forgotten. Definitions are plain
+All code that walks through a definition uses this module, so that no kind of branch is forgotten. Definitions are plain
 JSON values, as `workflow.steps.definition` renders them or as Step Functions returns them.
 
 Source: Amazon States Language, https://states-language.net
@@ -27,23 +27,23 @@ __all__ = [
 ]
 
 Machine = Mapping[str, Any]
-"""A definition, or what stands in a field of `NESTED`: it has States, by name, and the name of one in StartAt."""
+"""A definition, or a nested machine: States by name, and StartAt with the name of the first."""
 
 State = Mapping[str, Any]
 """One of the States of a machine."""
 
 NESTED = ("Branches", "ItemProcessor", "Iterator")
-"""Fields of a state that hold machines. A Parallel has a list of Branches, a Map has an ItemProcessor; Iterator is its
-older name."""
+"""The fields of a state that hold machines: Branches of a Parallel, ItemProcessor of a Map; Iterator is its older
+name."""
 
 
 class Nested(NamedTuple):
-    """A machine in a state.
+    """A machine nested in a state.
 
     Attributes:
-        field: one of `NESTED`.
-        path: the field, and the place in its list if it has one: `Branches[0]`, `ItemProcessor`.
-        machine: the machine itself.
+        field: One of `NESTED`.
+        path: The field with its index, if it is a list: `Branches[0]`, `ItemProcessor`.
+        machine: The machine.
     """
 
     field: str
@@ -55,10 +55,10 @@ class Way(NamedTuple):
     """A way out of a state.
 
     Attributes:
-        kind: what makes an execution take it.
-        path: the field that names the next state: `Next`, `Choices[0].Next`, `Default`, `Catch[0].Next`.
-        to: the name of the next state, which may not exist.
-        of: the rule or the catcher that leads there; empty for `next` and `default`.
+        kind: When an execution takes it.
+        path: The field that names the next state: `Next`, `Choices[0].Next`, `Default`, `Catch[0].Next`.
+        to: The name of the next state, which may not exist.
+        of: The rule or catcher that leads there; empty for `next` and `default`.
     """
 
     kind: Literal["next", "choice", "default", "catch"]
@@ -68,7 +68,7 @@ class Way(NamedTuple):
 
 
 def states(machine: Machine) -> Iterator[tuple[str, Any]]:
-    """Yield name and state of all states of a machine, those that are nested in a state right after it."""
+    """Name and state of all states of a machine, nested ones right after the state that holds them."""
     for name, state in machine.get("States", {}).items():
         yield name, state
         for inside in nested(state):
@@ -76,7 +76,7 @@ def states(machine: Machine) -> Iterator[tuple[str, Any]]:
 
 
 def machines(machine: Machine) -> Iterator[Machine]:
-    """Yield a machine, and those that are nested in it, at any depth."""
+    """A machine, and the machines nested in it at any depth."""
     yield machine
     for state in machine.get("States", {}).values():
         for inside in nested(state):
@@ -84,7 +84,7 @@ def machines(machine: Machine) -> Iterator[Machine]:
 
 
 def nested(state: State) -> Iterator[Nested]:
-    """Yield the machines that a state holds, not those that are nested in these."""
+    """The machines that a state holds directly."""
     for field in NESTED:
         held = state.get(field)
         if isinstance(held, list):
@@ -95,18 +95,18 @@ def nested(state: State) -> Iterator[Nested]:
 
 
 def is_distributed(state: State) -> bool:
-    """Whether a state is a Map each of whose items has an execution of its own."""
+    """Whether a state is a Distributed Map, where each item has its own execution."""
     mode: str | None = state.get("ItemProcessor", {}).get("ProcessorConfig", {}).get("Mode")
     return mode == "DISTRIBUTED"
 
 
 def own_fields(state: State) -> dict[str, Any]:
-    """A state without the machines that it holds."""
+    """A state without its nested machines."""
     return {name: value for name, value in state.items() if name not in NESTED}
 
 
 def ways(state: State) -> Iterator[Way]:
-    """Yield the ways out of a state, in the order in which an execution tries them."""
+    """The ways out of a state, in the order in which an execution tries them."""
     if "Next" in state:
         yield Way("next", "Next", str(state["Next"]), {})
     for number, rule in enumerate(state.get("Choices", ())):
@@ -120,7 +120,7 @@ def ways(state: State) -> Iterator[Way]:
 
 
 def rules(state: State) -> Iterator[Mapping[str, Any]]:
-    """Yield the rules of a Choice, those that And, Or and Not hold right after the rule that has these."""
+    """The rules of a Choice, including those nested in And, Or and Not."""
     waiting = list(state.get("Choices", ()))[::-1]
     while waiting:
         rule = waiting.pop()

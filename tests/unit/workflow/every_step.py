@@ -1,7 +1,7 @@
-"""A machine with every class that the door exports, rendered the same with and without the SageMaker SDK.
+"""A machine with every class of `workflow.steps`, rendered the same with and without the SageMaker SDK.
 
 PYTHONPATH=. python tests/unit/workflow/every_step.py FILE              writes it to a file
-PYTHONPATH=. python tests/unit/workflow/every_step.py FILE sdk-first    the same, after the SDK's own, whole import
+PYTHONPATH=. python tests/unit/workflow/every_step.py FILE sdk-first    the same, after a plain import of the SDK
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def build() -> dict[str, Any]:
         max_delay_seconds=60,
         jitter_strategy="FULL",
     )
-    failed = Fail("Failed", error_path="$.failure.Error", cause_path="$.failure.Cause", comment="Red.")
-    catch = Catch(failed, error_equals=["States.ALL"], result_path="$.failure", comment="All of it.")
+    failed = Fail("Failed", error_path="$.failure.Error", cause_path="$.failure.Cause", comment="Failed end.")
+    catch = Catch(failed, error_equals=["States.ALL"], result_path="$.failure", comment="Any error.")
 
     first = LambdaStep(
         "Collect",
@@ -93,7 +93,7 @@ def build() -> dict[str, Any]:
     plain_task = Task("Task", resource="arn:aws:states:::dynamodb:query", timeout_seconds_path="$.limit")
 
     both = Parallel(
-        "Both", result_selector={"left.$": "$[0]"}, result_path="$.both", comment="Side by side.", retry=retry
+        "Both", result_selector={"left.$": "$[0]"}, result_path="$.both", comment="In parallel.", retry=retry
     )
     both.add_branch(Pass("Left", result={"a": [1, 2.5, None, True]}))
     both.add_branch(Chain([Wait("Wait a little", seconds=1), Wait("Until", timestamp_path="$.until")]))
@@ -129,7 +129,7 @@ def build() -> dict[str, Any]:
         output="{% $states.input %}",
     )
 
-    route = Choice("Route?", comment="By what it says.")
+    route = Choice("Route?", comment="By status.")
     route.add_choice(
         ChoiceRule.StringEquals(plain_task.output()["status"], "Completed"), both, comment="It is done"
     )
@@ -175,8 +175,8 @@ def build() -> dict[str, Any]:
         "GlueStartJobRunStep": {"JobName": "x", "Arguments": {"--day.$": "$.day"}},
     }
     integrations = [
-        steps.__dict__[name](f"Integration {name}", parameters=taken.get(name, {"Name": "x"}))
-        for name in steps.__all__
+        getattr(steps, name)(f"Integration {name}", parameters=taken.get(name, {"Name": "x"}))
+        for name in [*steps.__all__, "BatchSubmitJobStep"]
         if name.endswith("Step") and name not in ("LambdaStep", "StepFunctionsStartExecutionStep")
     ]
     executions = [
@@ -192,7 +192,7 @@ def build() -> dict[str, Any]:
 
     return definition(
         Chain([first, following, start_loop, plain_task, route, Succeed("Nothing to do")]),
-        comment="Every class of the door",
+        comment="Every class of workflow.steps",
         timeout_seconds=86400,
     )
 

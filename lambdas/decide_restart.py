@@ -51,8 +51,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     row = ledger().find(detail.human_loop_name) or Loop(human_loop_name=detail.human_loop_name)
     flow_definition = detail.flow_definition_arn or row.flow_definition_arn
     # More attempts that an operator allowed for this lineage take precedence over the rules of the stage.
-    settings = _settings()
-    rules = settings if row.max_attempts is None else settings.with_max_attempts(row.max_attempts)
+    rules = settings()
+    if row.max_attempts is not None:
+        rules = rules.with_max_attempts(row.max_attempts)
     decision = rules.decide(
         failure_code=detail.failure_code,
         attempt=row.attempt,
@@ -84,6 +85,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 @functools.cache
-def _settings() -> RestartSettings:
+def settings() -> RestartSettings:
     """Returns the rules of the stage, parsed once per process."""
     return RestartSettings.model_validate_json(environment().restart_settings)

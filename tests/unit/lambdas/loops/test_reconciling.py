@@ -1,92 +1,323 @@
-"""Tests of the reconciler's events, claims and execution names."""
+"""The reconciler: missed events, unfinished starts, abandoned claims, and workflows that were not notified."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lambdas.loops.ledger import Loop
-from lambdas.loops.reconciling import claim_of, execution_name, missed_event, start_refused_event
-from lambdas.reviews.event import CompletedLoop, FailedLoop, StoppedLoop, parse_status_change
+from lambdas.loops.reconciling import Reconciler, Reconciliation, claim_id
+from lambdas.reviews.event import parse_status_change
+from lambdas.reviews.times import timestamp
+from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, MACHINE, start_request
 
-FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
-CREATED = datetime(2026, 3, 4, 5, 6, 7, 890_999, tzinfo=UTC)
+OLD = timestamp(datetime.now(UTC) - timedelta(minutes=10))
 
 
-def row(**more: Any) -> Loop:
-    return Loop(human_loop_name="loop-1", flow_definition_arn=FLOW, **more)
+class Reconcile:
+    """Runs the reconciler, and keeps the events with which it starts executions."""
+
+    def __init__(self, aws: AWS) -> None:
+        self.aws = aws
+        self.events: list[dict[str, Any]] = []
+
+    def __call__(self, *flows: str, **options: Any) -> Reconciliation:
+        clients = self.aws.clients
+        reconciler = Reconciler(
+            ledger=self.aws.ledger,
+            starter=self.aws.starter,
+            a2i=clients["sagemaker-a2i-runtime"],
+            sagemaker=clients["sagemaker"],
+            states=clients["stepfunctions"],
+            state_machine=MACHINE,
+        )
+
+        def keep_event(params: Any, **_: Any) -> None:
+            assert params["stateMachineArn"] == MACHINE
+            self.events.append(json.loads(params["input"]))
+
+        events, hook = clients["stepfunctions"].meta.events, "before-parameter-build.*.StartExecution"
+        events.register_first(hook, keep_event)
+        try:
+            return reconciler.run(flows or (FLOW,), **options)
+        finally:
+            events.unregister(hook, keep_event)
+
+    def start_execution(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.aws.stubs["stepfunctions"].add_response(
+                "start_execution", {"executionArn": EXECUTION, "startDate": datetime.now(UTC)}
+            )
+
+    def describe_execution(self, status: str, **more: str) -> None:
+        response = {
+            "executionArn": EXECUTION,
+            "stateMachineArn": MACHINE,
+            "startDate": datetime.now(UTC),
+            "status": status,
+            **more,
+        }
+        self.aws.stubs["stepfunctions"].add_response(
+            "describe_execution", response, {"executionArn": EXECUTION}
+        )
 
 
-def described(status: str = "Completed", **more: Any) -> dict[str, Any]:
-    """A response of DescribeHumanLoop."""
-    return {
-        "CreationTime": CREATED,
-        "FlowDefinitionArn": FLOW,
-        "HumanLoopArn": "arn:aws:sagemaker:us-east-1:111122223333:human-loop/loop-1",
-        "HumanLoopName": "loop-1",
-        "HumanLoopOutput": {"OutputS3Uri": "s3://bucket/output.json"},
-        "HumanLoopStatus": status,
-        **more,
-    }
+@pytest.fixture
+def reconcile(aws: AWS) -> Reconcile:
+    return Reconcile(aws)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [("Completed", CompletedLoop), ("Failed", FailedLoop), ("Stopped", StoppedLoop)]
-)
-def test_missed_event_parses_like_a2is_event(status: str, kind: type[Any]) -> None:
-    event = missed_event(described(status, FailureCode="Expired", FailureReason="too late"))
-
-    change = parse_status_change(event)
-    assert isinstance(change, kind)
-    # A2I writes milliseconds, truncated. The claim's name contains this time.
-    assert event["detail"]["creationTime"] == "2026-03-04T05:06:07.890Z"
-    assert (event["account"], event["region"]) == ("111122223333", "us-east-1")
-    assert change.detail.failure_code == "Expired"
+def ended(aws: AWS, status: str = "Completed", state: str = "done", **values: Any) -> str:
+    """A loop that has ended, and whose status change was claimed. Returns the claim."""
+    loop = aws.a2i.add("loop", status)
+    claim = f"{timestamp(loop['CreationTime'])} {status}"
+    held = {"state": state, "execution": EXECUTION, "at": OLD}
+    aws.add_row(**{"status": status} | values, claims={claim: held})
+    return claim
 
 
-def test_missed_event_without_output_has_null_output() -> None:
-    loop = described("Stopped")
-    del loop["HumanLoopOutput"]
-    assert missed_event(loop)["detail"]["humanLoopOutput"] is None
-
-
-def test_refused_start_becomes_a_failed_event() -> None:
-    event = start_refused_event(row(created_at="2026-03-04T05:06:07.890Z"), "no such flow definition")
-
-    change = parse_status_change(event)
-    assert isinstance(change, FailedLoop)
-    assert (change.detail.failure_code, change.detail.failure_reason) == (
-        "StartRefused",
-        "no such flow definition",
+def unfinished(aws: AWS, **values: Any) -> None:
+    """A row whose start was abandoned ten minutes ago."""
+    aws.starter.start(start_request("other"))
+    row = aws.row("other").model_copy(
+        update={"human_loop_name": "loop", "status": "Starting", "created_at": OLD, "human_loop_arn": None}
+        | values
     )
-    assert event["resources"] == ["arn:aws:sagemaker:us-east-1:111122223333:human-loop/loop-1"]
+    aws.clients["dynamodb"].delete_item(TableName="ledger", Key={"humanLoopName": {"S": "other"}})
+    assert aws.ledger.open(row) is None
+    aws.clients["dynamodb"].update_item(
+        TableName="ledger",
+        Key={"humanLoopName": {"S": "loop"}},
+        UpdateExpression="SET updatedAt = :old",
+        ExpressionAttributeValues={":old": {"S": OLD}},
+    )
+
+
+def test_nothing_is_done_if_nothing_was_missed(aws: AWS, reconcile: Reconcile) -> None:
+    ended(aws)
+    aws.a2i.add("running")
+    found = reconcile()
+    assert (found.looked_at, found.found_nothing, found.complete) == (1, True, True)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("status", ["Completed", "Failed", "Stopped"])
+def test_missed_event_starts_the_workflow(aws: AWS, reconcile: Reconcile, status: str, known: bool) -> None:
+    output = {"HumanLoopOutput": {"OutputS3Uri": "s3://outputs/output.json"}} if status != "Failed" else {}
+    aws.a2i.add("loop", status, FailureCode="Expired", FailureReason="too late", **output)
+    if known:
+        aws.add_row()
+    reconcile.start_execution()
+    found = reconcile()
+    assert found.missed == {f"loop {status}": EXECUTION}
+    change = parse_status_change(reconcile.events[0])
+    assert (change.human_loop_name, change.detail.human_loop_status) == ("loop", status)
+    assert change.detail.failure_code == "Expired"
+    assert (change.output is not None) is (status != "Failed")
+
+
+def test_status_change_of_an_earlier_loop_with_the_name_is_not_a_claim(
+    aws: AWS, reconcile: Reconcile
+) -> None:
+    # A2I allows the name again once its loop was deleted.
+    ended(aws)
+    aws.a2i.add("loop", "Completed", age=timedelta(days=1))
+    reconcile.start_execution()
+    assert list(reconcile().missed) == ["loop Completed"]
+
+
+def test_loop_deleted_after_it_was_listed_is_skipped(aws: AWS, reconcile: Reconcile) -> None:
+    aws.a2i.add("loop", "Completed")
+    aws.a2i.errors["DescribeHumanLoop"] = ["ResourceNotFoundException"]
+    assert reconcile().found_nothing
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_loop_older_than_the_list_is_asked_for_by_name(aws: AWS, reconcile: Reconcile, status: str) -> None:
+    long_ago = timedelta(days=20)
+    aws.add_row(created_at=timestamp(datetime.now(UTC) - long_ago))
+    aws.add_row("other", created_at=timestamp(datetime.now(UTC) - long_ago), flow_definition_arn=FLOW + "-2")
+    aws.a2i.add("loop", status, flow="arn:not-listed", age=long_ago)
+    if status == "Completed":
+        reconcile.start_execution()
+    assert list(reconcile().missed) == (["loop Completed"] if status == "Completed" else [])
+
+
+def test_problem_with_one_loop_does_not_stop_the_others(aws: AWS, reconcile: Reconcile) -> None:
+    aws.a2i.add("first", "Completed")
+    aws.a2i.add("second", "Completed")
+    aws.stubs["stepfunctions"].add_client_error("start_execution", "ThrottlingException", "not now")
+    reconcile.start_execution()
+    found = reconcile()
+    assert list(found.missed) == ["second Completed"]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("first: ")
+    assert not found.found_nothing
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_unfinished_start_is_resumed(aws: AWS, reconcile: Reconcile, exists: bool) -> None:
+    unfinished(aws)
+    if exists:
+        aws.a2i.add("loop")
+    assert reconcile().resumed == ["loop"]
+    assert aws.row().status == "InProgress"
+    assert aws.a2i.calls.count("StartHumanLoop") == (1 if exists else 2)  # one for the loop of `unfinished`
+
+
+def test_recent_start_is_left_alone(aws: AWS, reconcile: Reconcile) -> None:
+    aws.add_row("new", status="Starting")
+    unfinished(aws)
+    aws.ledger.update("loop", reason="a call is resuming the start now")
+    assert reconcile().found_nothing
+
+
+def test_refused_start_is_escalated_as_a_failed_loop(aws: AWS, reconcile: Reconcile) -> None:
+    unfinished(aws)
+    aws.a2i.errors["StartHumanLoop"] = ["ValidationException"]
+    reconcile.start_execution()
+    assert reconcile().refused == {"loop": EXECUTION}
+    change = parse_status_change(reconcile.events[0])
+    assert (change.detail.failure_code, change.created_at) == ("StartRefused", datetime.fromisoformat(OLD))
+    assert "refuses to start human loop 'loop'" in (change.detail.failure_reason or "")
+    assert change.detail.flow_definition_arn == FLOW
+
+
+def test_refused_start_that_cannot_be_escalated_is_tried_again(aws: AWS, reconcile: Reconcile) -> None:
+    unfinished(aws, input_location="s3://reviews/inputs/deleted.json")
+    aws.stubs["stepfunctions"].add_client_error("start_execution", "ThrottlingException", "not now")
+    found = reconcile()
+    assert (found.refused, len(found.problems)) == ({}, 1)
+    assert aws.row().status == "Starting"
+    reconcile.start_execution()
+    assert reconcile().refused == {"loop": EXECUTION}
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "gone"])
+def test_claim_of_dead_execution_is_given_back(aws: AWS, reconcile: Reconcile, status: str) -> None:
+    claim = ended(aws, state="working")
+    if status == "gone":
+        aws.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")
+    else:
+        reconcile.describe_execution(status, cause="out of memory")
+    assert reconcile().released == {f"loop {claim}": EXECUTION}
+    row = aws.row()
+    assert (row.claims[claim]["state"], row.outcome) == ("released", "failed")
+    assert f"ended ({status}) without giving its claim back" in (row.reason or "")
+    assert ("no longer has" if status == "gone" else "out of memory") in (row.reason or "")
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])
+def test_claim_of_live_execution_is_kept(aws: AWS, reconcile: Reconcile, status: str) -> None:
+    claim = ended(aws, state="working")
+    reconcile.describe_execution(status)
+    assert reconcile().found_nothing
+    assert aws.row().claims[claim]["state"] == "working"
+
+
+def test_claim_finished_while_its_execution_is_described_is_kept(aws: AWS, reconcile: Reconcile) -> None:
+    claim = ended(aws, state="working")
+    reconcile.describe_execution("FAILED")
+
+    def finish(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "DescribeExecution"):
+            aws.ledger.settle(aws.row(), [claim], outcome="stored")
+
+    with aws.watched(finish):
+        assert reconcile().found_nothing
+    assert (aws.row().claims[claim]["state"], aws.row().outcome) == ("done", "stored")
+
+
+def waiting(aws: AWS, outcome: str, **values: Any) -> None:
+    ended(aws, "Failed")
+    aws.waiting.join("loop", "token")
+    aws.ledger.update("loop", outcome=outcome, **values)
+
+
+def test_waiting_workflow_is_notified(aws: AWS, reconcile: Reconcile) -> None:
+    waiting(aws, "escalated")
+    reconcile.describe_execution("ABORTED")
+    aws.stubs["stepfunctions"].add_response("send_task_failure", {})
+    assert reconcile().answered == ["loop"]
+    assert aws.row().answer == "delivered"
+
+
+def test_waiting_workflow_follows_a_restart(aws: AWS, reconcile: Reconcile) -> None:
+    aws.add_row("loop-attempt-2")
+    waiting(aws, "restarted", next_loop_name="loop-attempt-2")
+    reconcile.describe_execution("FAILED")
+    assert reconcile().answered == ["loop"]
+    assert aws.tokens.of("loop-attempt-2") == ["token"]
+
+
+def test_running_execution_notifies_by_itself(aws: AWS, reconcile: Reconcile) -> None:
+    waiting(aws, "escalated")
+    reconcile.describe_execution("RUNNING")
+    assert reconcile().found_nothing
+    assert aws.tokens.of("loop") == ["token"]
+
+
+def test_undeliverable_token_is_a_problem(aws: AWS, reconcile: Reconcile) -> None:
+    waiting(aws, "escalated")
+    reconcile.describe_execution("ABORTED")
+    aws.stubs["stepfunctions"].add_client_error("send_task_failure", "AccessDeniedException", "no")
+    found = reconcile()
+    assert (found.answered, len(found.problems)) == ([], 1)
+
+
+def test_run_stops_when_out_of_time(aws: AWS, reconcile: Reconcile) -> None:
+    pages: list[tuple[str, int]] = []
+    found = reconcile(
+        FLOW,
+        FLOW + "-2",
+        out_of_time=lambda: True,
+        progress=lambda flow, so_far: pages.append((flow, so_far.looked_at)),
+    )
+    assert not found.complete
+    assert len(pages) == 1
+
+
+def test_run_lists_all_flow_definitions_by_default(aws: AWS, reconcile: Reconcile) -> None:
+    summary = {
+        "FlowDefinitionName": "triage",
+        "FlowDefinitionArn": FLOW,
+        "FlowDefinitionStatus": "Active",
+        "CreationTime": datetime.now(UTC),
+    }
+    aws.stubs["sagemaker"].add_response("list_flow_definitions", {"FlowDefinitionSummaries": [summary]})
+    ended(aws)
+    reconciler = Reconciler(
+        aws.ledger,
+        aws.starter,
+        aws.clients["sagemaker-a2i-runtime"],
+        aws.clients["sagemaker"],
+        aws.clients["stepfunctions"],
+        MACHINE,
+    )
+    assert reconciler.run().looked_at == 1
+
+
+def test_json_has_camel_case_keys() -> None:
+    assert Reconciliation(looked_at=2).as_json()["lookedAt"] == 2
 
 
 @pytest.mark.parametrize(
-    ("claim", "matches"),
+    ("time", "claim"),
     [
-        ("2026-03-04T05:06:07.890Z Failed", True),
-        ("2026-03-04T05:06:07Z Failed", True),
-        ("2026-03-04T05:06:07.890999+00:00 Failed", True),
-        ("2026-03-04T06:06:07.890+01:00 Failed", True),
-        ("2026-03-04T05:06:07.890 Failed", True),
-        ("2026-03-04T05:06:09.890Z Failed", False),
-        ("2026-03-04T05:06:07.890Z Stopped", False),
-        ("nonsense Failed", False),
+        ("2026-03-04T05:06:07Z", "2026-03-04T05:06:07.000Z Failed"),
+        ("2026-03-04T05:06:07.89Z", "2026-03-04T05:06:07.890Z Failed"),
+        ("2026-03-04T05:06:07.890999Z", "2026-03-04T05:06:07.890Z Failed"),
+        ("4 March", "4 March Failed"),
     ],
 )
-def test_claim_of_compares_times_whatever_their_format(claim: str, matches: bool) -> None:
-    found = claim_of(row(claims={claim: {"state": "done"}}), CREATED, "Failed")
-    assert found == (claim if matches else None)
+def test_claim_id_has_milliseconds(time: str, claim: str) -> None:
+    assert claim_id(time, "Failed") == claim
 
 
-@given(st.text())
-def test_execution_names_are_valid_and_unique(name: str) -> None:
-    first, second = execution_name("redrive", name), execution_name("redrive", name)
-    assert re.fullmatch(r"[A-Za-z0-9-]{1,80}", first)
-    assert first != second
+def test_claim_with_unreadable_time_matches_no_loop(aws: AWS, reconcile: Reconcile) -> None:
+    aws.a2i.add("loop", "Failed")
+    aws.add_row(claims={"4 March Failed": {"state": "done", "execution": EXECUTION, "at": OLD}})
+    reconcile.start_execution()
+    assert list(reconcile().missed) == ["loop Failed"]

@@ -1,0 +1,216 @@
+"""The ledger against a table with production's keys and indexes: conditional writes, races, reads by index."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from lambdas.loops.ledger import Ledger, Loop
+from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW
+
+CLAIM = "2026-03-04T05:06:07.890Z Failed"
+
+
+def held(state: str = "working", execution: str = EXECUTION) -> dict[str, str]:
+    return {"state": state, "execution": execution, "at": "2026-03-04T06:00:00Z"}
+
+
+def names(loops: Any) -> list[str]:
+    return [loop.human_loop_name for loop in loops]
+
+
+def test_find_returns_none_for_unknown_name(aws: AWS) -> None:
+    assert aws.ledger.find("loop") is None
+
+
+def test_open_writes_all_attributes(aws: AWS) -> None:
+    loop = Loop(
+        human_loop_name="loop", status="Starting", attempt=2, review={"answers": 3, "overruled": True}
+    )
+    assert aws.ledger.open(loop) is None
+    row = aws.row()
+    assert row.model_copy(update={"created_at": None, "updated_at": None}) == loop
+    assert row.created_at == row.updated_at is not None
+
+
+def test_find_returns_plain_numbers(aws: AWS) -> None:
+    aws.add_row()
+    aws.ledger.update(
+        "loop", review={"answers": 3, "agreement": Decimal("0.5"), "more": [{"a": Decimal("0.25")}]}
+    )
+    assert json.dumps(aws.row().review) == '{"answers": 3, "agreement": 0.5, "more": [{"a": 0.25}]}'
+
+
+def test_open_returns_existing_row_unchanged(aws: AWS) -> None:
+    row = aws.add_row(status="Completed")
+    assert aws.ledger.open(Loop(human_loop_name="loop", status="Starting")) == row
+    assert aws.row() == row
+
+
+def test_open_overwrites_row_of_refused_start(aws: AWS) -> None:
+    aws.add_row(status="Refused", reason="no such flow definition")
+    assert aws.ledger.open(Loop(human_loop_name="loop", status="Starting")) is None
+    assert (aws.row().status, aws.row().reason) == ("Starting", None)
+
+
+@pytest.mark.parametrize(("previous", "written"), [("first", True), ("other", False), (None, False)])
+def test_restart_overwrites_only_its_own_refused_row(aws: AWS, previous: str | None, written: bool) -> None:
+    aws.add_row(status="Refused", previous_loop_name=previous)
+    restart = Loop(human_loop_name="loop", status="Starting", previous_loop_name="first")
+    assert (aws.ledger.open(restart) is None) is written
+
+
+def test_update_sets_and_removes_attributes(aws: AWS) -> None:
+    before = aws.add_row(reason="old", updated_at="2020-01-01T00:00:00.000Z")
+    assert aws.ledger.update("loop", outcome="stored", max_attempts=5, reason=None)
+    row = aws.row()
+    assert (row.outcome, row.max_attempts, row.reason) == ("stored", 5, None)
+    assert (row.updated_at or "") >= (before.updated_at or "")
+
+
+def test_update_never_creates_a_row(aws: AWS) -> None:
+    assert not aws.ledger.update("loop", status="InProgress")
+    assert aws.ledger.find("loop") is None
+
+
+@pytest.mark.parametrize(("status", "changed"), [("Starting", True), ("Refused", True), ("Completed", False)])
+def test_update_only_while_status_matches(aws: AWS, status: str, changed: bool) -> None:
+    aws.add_row(status=status)
+    assert aws.ledger.update("loop", only_while=("Starting", "Refused"), status="InProgress") is changed
+    assert aws.row().status == ("InProgress" if changed else status)
+
+
+def test_settle_marks_claims_done(aws: AWS) -> None:
+    row = aws.add_row(claims={CLAIM: held("released"), "other Stopped": held(), "third Failed": held()})
+    assert aws.ledger.settle(row, [CLAIM, "other Stopped"], outcome="closed", note="done")
+    after = aws.row()
+    assert {claim: value["state"] for claim, value in after.claims.items()} == {
+        CLAIM: "done",
+        "other Stopped": "done",
+        "third Failed": "working",
+    }
+    assert (after.outcome, after.note) == ("closed", "done")
+
+
+def test_settle_loses_against_a_newer_write(aws: AWS) -> None:
+    row = aws.add_row(claims={CLAIM: held()}).model_copy(update={"updated_at": "2026-01-01T00:00:00.000Z"})
+    assert not aws.ledger.settle(row, [CLAIM], outcome="closed")
+    assert (aws.row().outcome, aws.row().claims[CLAIM]["state"]) == (None, "working")
+
+
+@pytest.mark.parametrize(
+    ("claim", "released"),
+    [(held(), True), (held("done"), False), (held("released"), False), (held(execution="another"), False)],
+)
+def test_release_needs_claim_held_by_the_execution(aws: AWS, claim: dict[str, str], released: bool) -> None:
+    aws.add_row(claims={CLAIM: claim})
+    assert aws.ledger.release("loop", CLAIM, EXECUTION, outcome="failed") is released
+    row = aws.row()
+    assert row.claims[CLAIM]["state"] == ("released" if released else claim["state"])
+    assert row.outcome == ("failed" if released else None)
+
+
+def test_find_all_reads_more_than_one_batch(aws: AWS) -> None:
+    # BatchGetItem takes 100 keys.
+    for number in range(101):
+        aws.ledger.open(Loop(human_loop_name=f"loop-{number}"))
+    wanted = [f"loop-{number}" for number in range(102)]
+    assert set(aws.ledger.find_all([*wanted, *wanted])) == set(wanted[:-1])
+
+
+def test_find_all_repeats_unprocessed_keys(boto3_clients: dict[str, Any]) -> None:
+    def item(name: str) -> dict[str, Any]:
+        return {"humanLoopName": {"S": name}}
+
+    with Stubber(boto3_clients["dynamodb"]) as dynamodb:
+        rest = {"ledger": {"Keys": [item("b")], "ConsistentRead": True}}
+        dynamodb.add_response(
+            "batch_get_item",
+            {"Responses": {"ledger": [item("a")]}, "UnprocessedKeys": rest},
+            {"RequestItems": {"ledger": {"Keys": [item("a"), item("b")], "ConsistentRead": True}}},
+        )
+        dynamodb.add_response(
+            "batch_get_item", {"Responses": {"ledger": [item("b")]}}, {"RequestItems": rest}
+        )
+        assert set(Ledger(boto3_clients["dynamodb"], "ledger").find_all(["a", "b"])) == {"a", "b"}
+
+
+def test_throttling_is_not_a_failed_condition(boto3_clients: dict[str, Any]) -> None:
+    ledger = Ledger(boto3_clients["dynamodb"], "ledger")
+    with Stubber(boto3_clients["dynamodb"]) as dynamodb:
+        dynamodb.add_client_error("put_item", "ThrottlingException")
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            ledger.open(Loop(human_loop_name="loop"))
+        dynamodb.add_client_error("update_item", "ThrottlingException")
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            ledger.update("loop", status="InProgress")
+
+
+def test_lineage_and_restarts_follow_the_links(aws: AWS) -> None:
+    aws.add_row("a", next_loop_name="b")
+    middle = aws.add_row("b", previous_loop_name="a", next_loop_name="c")
+    aws.add_row("c", previous_loop_name="b", next_loop_name="gone")
+    assert names(aws.ledger.lineage(middle)) == ["a", "b"]
+    assert names(aws.ledger.restarts(middle)) == ["c"]
+
+
+def test_lineage_ends_in_a_circle(aws: AWS) -> None:
+    loop = aws.add_row("a", previous_loop_name="b")
+    aws.add_row("b", previous_loop_name="a")
+    assert names(aws.ledger.lineage(loop)) == ["b", "a"]
+
+
+@pytest.fixture
+def many(aws: AWS) -> AWS:
+    other = FLOW + "-2"
+    for name, day, values in (
+        ("started", 1, {"status": "Starting"}),
+        ("running", 2, {"flow_definition_arn": other}),
+        ("stored", 3, {"status": "Completed", "outcome": "stored"}),
+        ("failed", 4, {"status": "Completed", "outcome": "failed", "flow_definition_arn": other}),
+        ("escalated", 5, {"status": "Failed", "outcome": "escalated"}),
+    ):
+        aws.add_row(name, created_at=f"2026-03-0{day}T00:00:00.000Z", **values)
+    aws.tokens.keep("running", "token")
+    return aws
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["started", "running", "stored", "failed", "escalated"]),
+        ({"newest_first": True}, ["escalated", "failed", "stored", "running", "started"]),
+        ({"created_before": "2026-03-02T00:00:00.000Z"}, ["started", "running"]),
+        ({"status": "Completed"}, ["stored", "failed"]),
+        ({"status": "Completed", "newest_first": True}, ["failed", "stored"]),
+        ({"status": "Starting", "created_before": "2026-02-28"}, []),
+        ({"outcome": "stored"}, ["stored"]),
+        ({"outcome": "failed", "status": "Completed", "flow_definition_arn": FLOW + "-2"}, ["failed"]),
+        ({"outcome": "failed", "flow_definition_arn": FLOW}, []),
+        ({"flow_definition_arn": FLOW, "created_before": "2026-03-04"}, ["started", "stored"]),
+        ({"flow_definition_arn": FLOW, "status": "Completed"}, ["stored"]),
+    ],
+)
+def test_select_returns_matching_loops_in_order(
+    many: AWS, query: dict[str, Any], expected: list[str]
+) -> None:
+    assert names(many.ledger.select(**query)) == expected
+
+
+def test_select_reads_all_pages(aws: AWS) -> None:
+    # A page holds 1 MB.
+    for number in range(5):
+        aws.add_row(f"loop-{number}", created_at=f"2026-03-0{number + 1}", reason="x" * 300_000)
+    expected = [f"loop-{number}" for number in range(5)]
+    assert names(aws.ledger.select(status="InProgress")) == expected
+    assert names(aws.ledger.select()) == expected
+
+
+def test_created_is_when_the_table_was_created(aws: AWS) -> None:
+    assert abs(aws.ledger.created() - datetime.now(UTC)) < timedelta(hours=1)

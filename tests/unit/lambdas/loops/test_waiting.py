@@ -1,0 +1,298 @@
+"""Tokens of waiting workflows: stored, moved to restarts, and used once, also after crashes and in races."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.loops.waiting import MAX_CAUSE_CHARACTERS, Answered, NotEnded, TokenUndeliverable
+from tests.unit.lambdas.conftest import AWS, BUCKET
+
+TOKEN = "token-1"
+REVIEW = {
+    "human_loop_name": "loop",
+    "flow_definition": "triage",
+    "flow_definition_arn": "arn",
+    "status": "Completed",
+    "created_at": "2026-03-04T05:06:07.000Z",
+    "completed_at": "2026-03-04T06:06:07.000Z",
+    "task_type": "custom",
+    "output_location": "s3://outputs/output.json",
+    "activation_conditions": [],
+    "answers": [],
+    "fields": [],
+    "agreement": None,
+    "overruled": False,
+    "seconds_spent": None,
+}
+
+
+def store_review(aws: AWS, name: str = "loop") -> None:
+    location = aws.put(f"reviews/{name}.json", REVIEW)
+    aws.ledger.update(name, status="Completed", outcome="stored", review_location=location)
+
+
+def expect_success(aws: AWS, **expected: Any) -> None:
+    """The next call to Step Functions must be a success, and the output must contain `expected`."""
+    aws.stubs["stepfunctions"].add_response(
+        "send_task_success", {}, {"taskToken": TOKEN, "output": Output(expected)}
+    )
+
+
+class Output:
+    """Equal to any JSON text of an object that contains these values."""
+
+    def __init__(self, expected: dict[str, Any]) -> None:
+        self.expected = expected
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.expected.items() <= json.loads(other).items()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def expect_failure(aws: AWS, error: str, cause: str, token: str = TOKEN) -> None:
+    parameters = {"taskToken": token, "error": error, "cause": cause}
+    aws.stubs["stepfunctions"].add_response("send_task_failure", {}, parameters)
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ({}, True),
+        ({"status": "Starting"}, True),
+        ({"status": "Completed"}, True),
+        ({"status": "Failed", "outcome": "failed"}, True),
+        ({"status": "Completed", "outcome": "stored"}, False),
+        ({"status": "Failed", "outcome": "escalated"}, False),
+        ({"next_loop_name": "loop-attempt-2"}, False),
+        ({"status": "NotNeeded"}, False),
+        ({"status": "Refused"}, False),
+    ],
+)
+def test_keep_stores_tokens_of_unfinished_loops_only(aws: AWS, values: dict[str, Any], kept: bool) -> None:
+    aws.add_row(**values)
+    assert aws.tokens.keep("loop", TOKEN) is kept
+    assert aws.tokens.of("loop") == ([TOKEN] if kept else [])
+    assert bool(aws.row().waiting) is kept
+
+
+def test_keep_refuses_loop_without_row(aws: AWS) -> None:
+    assert not aws.tokens.keep("loop", TOKEN)
+    assert aws.tokens.of("loop") == []
+    assert aws.ledger.find("loop") is None
+
+
+def test_forget_removes_item_with_the_last_token(aws: AWS) -> None:
+    aws.add_row()
+    for token in ("a", "b"):
+        aws.tokens.keep("loop", token)
+    for token, left in (("unknown", ["a", "b"]), ("a", ["b"]), ("b", []), ("b", [])):
+        aws.tokens.forget("loop", token)
+        assert aws.tokens.of("loop") == left
+    assert aws.clients["dynamodb"].scan(TableName="ledger")["Count"] == 1
+
+
+def test_forget_keeps_token_added_at_the_same_time(aws: AWS) -> None:
+    aws.add_row()
+    aws.tokens.keep("loop", "a")
+
+    def add_token(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "DeleteItem"):
+            aws.tokens.keep("loop", "b")
+
+    with aws.watched(add_token):
+        aws.tokens.forget("loop", "a")
+    assert aws.tokens.of("loop") == ["b"]
+
+
+def test_answer_sends_stored_review_and_clears_row(aws: AWS) -> None:
+    aws.add_row(attempt=2)
+    aws.waiting.join("loop", TOKEN)
+    store_review(aws)
+    expect_success(aws, status="Completed", attempt=2, reviewLocation=f"s3://{BUCKET}/reviews/loop.json")
+
+    assert aws.waiting.answer("loop") == Answered(delivered=1)
+    row = aws.row()
+    assert (row.answer, row.waiting) == ("delivered", False)
+    assert aws.tokens.of("loop") == []
+    assert aws.waiting.answer("loop") == Answered()  # a second call sends nothing
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "cause"),
+    [
+        (
+            {"outcome": "notified"},
+            "HumanReview.Stopped",
+            "Human loop loop was stopped before the review was complete.",
+        ),
+        (
+            {"outcome": "notified", "review_location": "s3://b/k"},
+            "HumanReview.Stopped",
+            "Human loop loop was stopped before the review was complete. "
+            "The answers given before that are in s3://b/k.",
+        ),
+        (
+            {"outcome": "escalated", "reason": "All attempts are used up.", "failure_reason": "too late"},
+            "HumanReview.Failed",
+            "Human loop loop failed and is not restarted. All attempts are used up. A2I says: too late",
+        ),
+        ({"outcome": "escalated"}, "HumanReview.Failed", "Human loop loop failed and is not restarted."),
+        (
+            {"outcome": "closed", "note": "done by phone"},
+            "HumanReview.Failed",
+            "Human loop loop was closed by a person: done by phone",
+        ),
+        ({"outcome": "closed"}, "HumanReview.Failed", "Human loop loop was closed by a person: no note"),
+        (
+            {"outcome": "closed", "note": "x" * 40_000},
+            "HumanReview.Failed",
+            ("Human loop loop was closed by a person: " + "x" * 40_000)[:MAX_CAUSE_CHARACTERS],
+        ),
+    ],
+)
+def test_join_of_ended_loop_raises_its_error_at_once(
+    aws: AWS, values: dict[str, Any], error: str, cause: str
+) -> None:
+    aws.add_row(**values)
+    expect_failure(aws, error, cause)
+    aws.waiting.join("loop", TOKEN)
+    assert aws.tokens.of("loop") == []
+
+
+def test_join_returns_prediction_if_no_review_is_needed(aws: AWS) -> None:
+    location = aws.put("predictions/loop.json", {"Blocks": []})
+    aws.add_row(status="NotNeeded", output_location=location)
+    expect_success(aws, status="NotNeeded", prediction={"Blocks": []}, predictionLocation=location)
+    aws.waiting.join("loop", TOKEN)
+    assert aws.row().answer == "delivered"
+
+
+def test_join_waits_for_the_last_restart(aws: AWS) -> None:
+    aws.add_row("a", next_loop_name="b")
+    aws.add_row("b", next_loop_name="c")
+    aws.add_row("c")
+    aws.waiting.join("a", TOKEN)
+    assert [aws.tokens.of(name) for name in "abc"] == [[], [], [TOKEN]]
+
+
+@pytest.mark.parametrize("circle", [False, True])
+def test_join_of_unknown_or_circular_loop_raises_not_ended(aws: AWS, circle: bool) -> None:
+    if circle:
+        aws.add_row("loop", next_loop_name="b")
+        aws.add_row("b", next_loop_name="loop")
+    with pytest.raises(NotEnded, match="does not show how it ended"):
+        aws.waiting.join("loop", TOKEN)
+
+
+def test_follow_moves_tokens_to_the_restart(aws: AWS) -> None:
+    aws.add_row("a")
+    aws.add_row("b")
+    aws.waiting.join("a", TOKEN)
+    aws.ledger.update("a", next_loop_name="b")
+    for _ in range(2):
+        aws.waiting.follow("a")
+        assert [aws.tokens.of(name) for name in "ab"] == [[], [TOKEN]]
+    assert (aws.row("a").waiting, aws.row("b").waiting) == (False, True)
+
+
+def test_follow_notifies_if_the_restart_has_ended(aws: AWS) -> None:
+    aws.add_row("a")
+    aws.add_row("b")
+    aws.waiting.join("a", TOKEN)
+    aws.ledger.update("a", next_loop_name="b")
+    store_review(aws, "b")
+    expect_success(aws, status="Completed")
+    aws.waiting.follow("a")
+    assert [aws.tokens.of(name) for name in "ab"] == [[], []]
+
+
+def test_follow_without_restart_keeps_token(aws: AWS) -> None:
+    aws.add_row()
+    aws.waiting.join("loop", TOKEN)
+    with pytest.raises(NotEnded, match="has no restart of it"):
+        aws.waiting.follow("loop")
+    assert aws.tokens.of("loop") == [TOKEN]
+
+
+def test_crash_anywhere_in_follow_loses_no_token(aws: AWS) -> None:
+    class Killed(BaseException):
+        pass
+
+    calls = 0
+    while True:
+        name, restart = f"a-{calls}", f"b-{calls}"
+        aws.add_row(name)
+        aws.add_row(restart)
+        aws.waiting.join(name, TOKEN)
+        aws.ledger.update(name, next_loop_name=restart)
+        left = calls
+
+        def kill(when: str, operation: str) -> None:
+            nonlocal left
+            if when == "before" and (left := left - 1) < 0:
+                raise Killed(operation)
+
+        try:
+            with aws.watched(kill):
+                aws.waiting.follow(name)
+        except Killed:
+            assert TOKEN in aws.tokens.of(name) + aws.tokens.of(restart)
+            aws.waiting.follow(name)
+            assert (aws.tokens.of(name), aws.tokens.of(restart)) == ([], [TOKEN])
+            calls += 1
+        else:
+            break
+    assert calls > 5
+
+
+def test_answer_of_running_loop_raises_and_keeps_token(aws: AWS) -> None:
+    aws.add_row()
+    aws.waiting.join("loop", TOKEN)
+    with pytest.raises(NotEnded, match="does not show how it ended"):
+        aws.waiting.answer("loop")
+    assert aws.tokens.of("loop") == [TOKEN]
+
+
+def waiting_workflows(aws: AWS, *tokens: str) -> None:
+    """Workflows that wait for a loop that has been escalated."""
+    aws.add_row()
+    for token in tokens:
+        aws.waiting.join("loop", token)
+    aws.ledger.update("loop", outcome="escalated")
+
+
+@pytest.mark.parametrize("code", ["TaskDoesNotExist", "TaskTimedOut"])
+def test_answer_counts_workflow_that_has_ended(aws: AWS, code: str) -> None:
+    waiting_workflows(aws, TOKEN)
+    aws.stubs["stepfunctions"].add_client_error("send_task_failure", code)
+    assert aws.waiting.answer("loop") == Answered(ended=1)
+    assert (aws.row().answer, aws.tokens.of("loop")) == ("ended", [])
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "left"),
+    [
+        ("ThrottlingException", ClientError, ["b"]),
+        ("AccessDeniedException", TokenUndeliverable, ["b"]),
+        ("InvalidToken", TokenUndeliverable, []),
+    ],
+)
+def test_answer_notifies_others_after_a_refused_token(
+    aws: AWS, code: str, error: type[Exception], left: list[str]
+) -> None:
+    waiting_workflows(aws, "a", "b", "c")
+    stub = aws.stubs["stepfunctions"]
+    stub.add_response("send_task_failure", {})
+    stub.add_client_error("send_task_failure", code, "the secret token b is refused")
+    stub.add_response("send_task_failure", {})
+    with pytest.raises(error, match=code) as raised:
+        aws.waiting.answer("loop")
+    assert "token b" not in str(raised.value)
+    assert "token …" in str(raised.value)
+    assert aws.tokens.of("loop") == left
+    assert bool(aws.row().waiting)  # so that the reconciler looks at it again

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambdas import decide_restart
+from lambdas.reviews.errors import TransientServiceError
+from tests.unit.lambdas.conftest import AWS, FLOW, Context
+
+
+@pytest.fixture(autouse=True)
+def fresh_settings(function: AWS) -> None:
+    decide_restart.settings.cache_clear()
+
+
+def decide(context: Context, **detail: Any) -> dict[str, Any]:
+    event = {
+        "detail": {"humanLoopName": "loop", "failureCode": "Expired", "humanLoopStatus": "Failed", **detail}
+    }
+    return decide_restart.handler(event, context)
+
+
+def test_failed_loop_is_restarted(function: AWS, context: Context) -> None:
+    function.add_row("first", created_at="2026-03-04T05:06:07.000Z", status="Failed", failure_code="Expired")
+    function.add_row(
+        attempt=2, previous_loop_name="first", input_location="s3://b/k", created_at="2026-03-05"
+    )
+    decision = decide(context)
+    assert {key: decision[key] for key in ("action", "waitSeconds", "nextFlowDefinition")} == {
+        "action": "restart",
+        "waitSeconds": 120,
+        "nextFlowDefinition": FLOW,
+    }
+    assert decision["lineage"] == [
+        {
+            "humanLoopName": "first",
+            "attempt": 1,
+            "status": "Failed",
+            "createdAt": "2026-03-04T05:06:07.000Z",
+            "failureCode": "Expired",
+        },
+        # The row has no failure code yet: it is the event's.
+        {
+            "humanLoopName": "loop",
+            "attempt": 2,
+            "status": "InProgress",
+            "createdAt": "2026-03-05",
+            "failureCode": "Expired",
+        },
+    ]
+
+
+@pytest.mark.parametrize(("max_attempts", "action"), [(None, "escalate"), (4, "restart"), (1, "escalate")])
+def test_attempts_of_the_lineage_override_the_rules(
+    function: AWS, context: Context, max_attempts: int | None, action: str
+) -> None:
+    function.add_row(attempt=3, max_attempts=max_attempts, input_location="s3://b/k")
+    assert decide(context)["action"] == action
+
+
+def test_unknown_loop_is_escalated(function: AWS, context: Context) -> None:
+    decision = decide(context, failureCode=None)
+    assert decision["action"] == "escalate"
+    assert decision["lineage"] == [
+        {"humanLoopName": "loop", "attempt": 1, "status": "unknown", "createdAt": "unknown"}
+    ]
+
+
+def test_throttled_ledger_is_transient(function: AWS, context: Context) -> None:
+    function.clients["dynamodb"].delete_table(TableName="ledger")
+    with pytest.raises(Exception, match="ResourceNotFoundException") as raised:
+        decide(context)
+    assert not isinstance(raised.value, TransientServiceError)

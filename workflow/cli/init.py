@@ -88,14 +88,8 @@ def _flow_definitions(profile: str | None, region: str) -> list[dict[str, str]]:
 
 def _default_region(profile: str | None) -> str:
     import boto3
-    from botocore.exceptions import ProfileNotFound
 
-    from workflow.publish.aws_errors import explained
-
-    try:
-        return boto3.Session(profile_name=profile).region_name or "us-east-1"
-    except ProfileNotFound as error:
-        raise explained(error) or error from None
+    return boto3.Session(profile_name=profile).region_name or "us-east-1"
 
 
 def _ask(question: str, default: str) -> str:

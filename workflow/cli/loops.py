@@ -194,11 +194,7 @@ def redrive(
     if (name is None) == (execution is None):
         raise typer.BadParameter("give either the name of the human loop or --execution", param_hint="NAME")
     stage = _loops(on)
-    if execution:
-        redriven = stage.redrive_execution(execution)
-    else:
-        assert name is not None
-        redriven = stage.redrive(name)
+    redriven = stage.redrive_execution(execution) if execution else stage.redrive(name or "")
     if on.output is Output.JSON:
         from workflow.cli.shapes import RedriveResult
 
@@ -244,6 +240,7 @@ def reconcile(
             )
 
         found = stage.reconcile(flow_definition=flow_definition, since=moment, progress=show_progress)
+    # An error of AWS for one loop or flow definition does not stop the others. The exit status reports it.
     found.problems = [_readable_problem(problem) for problem in found.problems]
     if on.output is Output.JSON:
         from workflow.cli.shapes import ReconcileResult
@@ -280,7 +277,7 @@ def _age(text: str, option: str, otherwise: str = "") -> timedelta:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except ValueError:  # It is an age, or a mistake.
         return datetime.now(UTC) - _age(text, "--since", ", or a day such as 2026-01-31")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

@@ -93,13 +93,11 @@ class StageOptions:
         """A session in the Region of --region, or else of the stage.
 
         Raises:
-            AccountError: The profile does not exist.
+            ProfileNotFound: The profile does not exist.
             SettingsError: The settings are not valid.
         """
         import boto3
-        from botocore.exceptions import BotoCoreError
 
-        from workflow.publish.aws_errors import explained
         from workflow.stack.stages import load_stages
 
         region = self.region
@@ -107,10 +105,7 @@ class StageOptions:
         if region is None and self.settings.is_file():
             known = {found.name: found.region for found in load_stages(self.settings).values()}
             region = known.get(self.stage)
-        try:
-            return boto3.Session(profile_name=self.profile, region_name=region)
-        except BotoCoreError as error:
-            raise explained(error) or error from None
+        return boto3.Session(profile_name=self.profile, region_name=region)
 
     def resources(self, session: boto3.Session) -> StageResources:
         """The stage's resources.
@@ -134,6 +129,7 @@ class StageOptions:
 
         stage = load_stage(self.settings, self.stage, **({"region": self.region} if self.region else {}))
         account = Account.at(profile=self.profile, region=stage.region)
+        # The settings can pin a stage to its account, so that wrong credentials publish nothing in another one.
         if stage.account and account.id != stage.account:
             raise AccountError(
                 f"the credentials are for account {account.id}, but stage {stage.name} belongs to account "

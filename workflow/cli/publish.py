@@ -75,6 +75,7 @@ def publish(
     with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
         activity.step("Building the definition, the template and the functions")
         package = _package(account, stage)
+        # None: a hot swap is not asked for, or not possible, so CloudFormation makes the changes.
         swapped = _swap(account, stage, package, activity, confirmation) if swap else None
         if swapped is None:
             published = publishing.publish(account, stage, package, confirm=confirmation, progress=activity)
@@ -171,12 +172,14 @@ class Confirmation:
             show_plan(self.activity.console, found, where=where(self.account))
             if not self._approved(found):
                 return False
+        # From here on, CloudFormation works on its own: Ctrl-C ends this process, but not the operation.
         self.if_interrupted = interrupted_message(self.stage)
         return True
 
     def _approved(self, found: Plan) -> bool:
         lost = ", ".join(change.id for change in found.data_losses)
         if self.yes:
+            # A pipeline that passes --yes every time must not lose data without saying so.
             if lost and not self.allow_data_loss:
                 raise PublishError(f"the data in {lost} would be lost: to continue, pass --allow-data-loss")
             return True
@@ -198,6 +201,7 @@ def _package(account: Account, stage: Stage) -> Package:
     return make_package(
         stage,
         assemble(),
+        # AWS needs wheels for Lambda's Linux; the local engine runs functions with this machine's Python.
         aws() if account.is_aws else local(),
         account=account.id,
         artifact_bucket=account.artifact_bucket,
@@ -249,6 +253,7 @@ def _swap(
     from workflow.publish.publishing import Published
     from workflow.publish.swapping import swap
 
+    # A swap does not ask, and updates functions one by one: Ctrl-C can leave some of them updated.
     confirmation.if_interrupted = (
         f"the swap may be incomplete; check `python deploy.py plan --stage {stage.name}`"
     )
@@ -266,11 +271,9 @@ def _watch(since: Snapshot, on: StageOptions) -> None:
 
     # A process for each swap: this one has already imported the workflow's modules, and would not see their changes.
     again = [sys.executable, str(ROOT / "deploy.py"), "publish", "--swap", "--yes"]
-    again += ["--stage", on.stage, "--settings", str(on.settings)]
-    again += [
-        *(["--profile", on.profile] if on.profile else []),
-        *(["--region", on.region] if on.region else []),
-    ]
+    for option in ("stage", "settings", "profile", "region"):
+        if value := getattr(on, option):
+            again += [f"--{option}", str(value)]
     typer.echo("Watching for changes. Press Ctrl-C to stop.")
     try:
         for files in changes(ROOT, on.settings, since):

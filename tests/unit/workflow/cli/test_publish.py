@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 from unittest import mock
 
 import pytest
 from rich.console import Console
 
-from tests.command_line import Answers, interrupted, run
+from tests.command_line import Answers, interrupted, printed_json, run
 from workflow.cli.publish import Confirmation
 from workflow.cli.show import StackActivity
 from workflow.errors import PublishError
 from workflow.publish.destroying import Destruction
 from workflow.publish.plan import Plan, ResourceChange
+from workflow.publish.publishing import Published
+from workflow.stack.stages import Stage
 
 
 def asks_then(happens: Callable[[], None]) -> Callable[..., None]:
@@ -94,6 +97,115 @@ def test_watch_swaps_until_ctrl_c(
         "Watching for changes. Press Ctrl-C to stop.",
         "Stopped watching.",
     ]
+
+
+OUTPUTS = {"StateMachine": "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev"}
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("command", ["publish", "rollback"])
+@pytest.mark.parametrize(("changed", "outcome"), [(True, "is published."), (False, "is up to date.")])
+def test_publish_and_rollback_print_the_stage(
+    command: str,
+    changed: bool,
+    outcome: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    published = Published("afterloop-dev", changed=changed, outputs=OUTPUTS, version="arn:1", plan=CHANGE)
+    monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: published)
+    monkeypatch.setattr("workflow.publish.rollback.roll_back", lambda *_, **__: published)
+    monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
+    monkeypatch.setattr("workflow.publish.history.rollback_target", lambda *_: None)
+
+    status, out, err = run(command, "--yes", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    assert out.startswith(f"afterloop-dev (account 111122223333, us-east-1) {outcome}\n")
+    assert out.endswith("\nTo check its status: python deploy.py status --stage dev\n")
+    document = printed_json(command, run(command, "--yes", "-o", "json", capsys=capsys)[1])
+    assert (document["changed"], document["outputs"], document["swapped"]) == (changed, OUTPUTS, [])
+    assert document["plan"]["notes"] == ["Something."]
+
+
+@pytest.mark.usefixtures("account")
+def test_publish_without_consent_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("workflow.publish.publishing.publish", asks_then(interrupted))
+    Answers(monkeypatch, False)
+    status, out, err = run("publish", capsys=capsys)
+    assert (status, err) == (1, "")
+    assert out.endswith("\nNothing was changed.\n")
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("changes", [True, False])
+def test_plan_exits_with_2_if_there_are_changes(
+    changes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = CHANGE if changes else Plan("afterloop-dev", creates=False)
+    monkeypatch.setattr("workflow.publish.publishing.plan_for", lambda *_: found)
+    expected = 2 if changes else 0
+    status, out, _ = run("plan", capsys=capsys)
+    assert (status, "nothing to change" in out) == (expected, not changes)
+    status, out, _ = run("plan", "-o", "json", capsys=capsys)
+    document = printed_json("plan", out)
+    assert (status, document["changes"], document["stage"]) == (expected, changes, "dev")
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("swapped", "text"),
+    [
+        (["code of Score", "definition"], "Swapped: code of Score, definition\n"),
+        ([], "Nothing to swap\n"),
+    ],
+)
+def test_swap_prints_the_keys_of_publish(
+    swapped: list[str], text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: swapped)
+    assert run("publish", "--swap", capsys=capsys) == (0, text, "")
+    document = printed_json("publish", run("publish", "--swap", "-o", "json", capsys=capsys)[1])
+    assert (document["swapped"], document["changed"], document["plan"]) == (swapped, bool(swapped), None)
+    assert document["outputs"] == {"StateMachine": "arn:machine"}
+
+
+@pytest.mark.usefixtures("account")
+def test_changes_that_cannot_be_swapped_are_published(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = Published("afterloop-dev", changed=True, outputs=OUTPUTS)
+    monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: None)
+    monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: published)
+    assert "is published." in run("publish", "--swap", capsys=capsys)[1]
+
+
+@pytest.mark.usefixtures("account")
+def test_watch_swaps_in_a_new_process_with_the_same_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = []
+    monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: [])
+    monkeypatch.setattr("workflow.publish.watching.changes", lambda *_: iter([[Path("a.py"), Path("b.py")]]))
+    monkeypatch.setattr("subprocess.run", lambda command, **_: commands.append(command))
+    options = ["--stage", "test", "--settings", "my.toml", "--region", "eu-west-1"]
+    assert "Changed: a.py, b.py\n" in run("publish", "--swap", "--watch", *options, capsys=capsys)[1]
+    assert [command[2:] for command in commands] == [["publish", "--swap", "--yes", *options]]
+
+
+def test_protected_stage_refuses_a_swap(
+    account: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = Stage(name="prod", region="us-east-1", output_buckets=("reviewed",), protected=True)
+    monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: (account, stage))
+    for option in ("--swap", "--watch"):
+        assert run("publish", option, capsys=capsys) == (
+            1,
+            "",
+            "error: stage prod is protected: a hot swap is not allowed; run `python deploy.py publish`\n",
+        )
 
 
 def confirmed(plan: Plan, *, yes: bool = False, allow_data_loss: bool = False) -> bool:

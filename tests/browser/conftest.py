@@ -1,7 +1,7 @@
-"""A headless browser for the tests of what people look at.
+"""A headless browser for the tests of web pages.
 
-The browser is the Chromium that is installed (`apt-get install chromium`, or the one that AFTERLOOP_CHROMIUM
-names). Where there is none the tests are skipped and say so; with AFTERLOOP_REQUIRE_BROWSER=1 they fail.
+The tests use the installed Chromium (`apt-get install chromium`), or the one in AFTERLOOP_CHROMIUM. Without a browser
+they are skipped; with AFTERLOOP_REQUIRE_BROWSER=1 they fail.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Error, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
-# Nothing that the browser does of its own accord goes to the network.
+# Turn off the browser's own network traffic.
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -1,4 +1,4 @@
-"""The report in a real browser: nothing is fetched, nothing fails, and it can be read in every form it has."""
+"""Tests of the report in a browser: it loads nothing, has no errors, and is readable in all layouts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workflow.operations.reviews_source import Period, open_reviews
 
 PERIOD = Period(date(2026, 1, 1), date(2026, 2, 1))
 
-# WCAG 2: contrast of text with what is behind it.
+# The contrast of text with its background (WCAG 2).
 CONTRAST = """
 () => {
   const luminance = (colour) => {
@@ -45,7 +45,7 @@ CONTRAST = """
 }
 """
 
-# The right end of what reaches furthest, of what is not in a box that scrolls by itself.
+# The elements that are wider than the page and not in a box that scrolls.
 OVERFLOWING = """
 () => [...document.querySelectorAll('body *')]
   .filter((element) => !element.closest('.scroll') && element.getBoundingClientRect().right > innerWidth + 1)
@@ -53,7 +53,7 @@ OVERFLOWING = """
 """
 
 
-# The tables of which a part is not to be seen without scrolling.
+# The tables that are wider than their box.
 SCROLLING = """
 () => [...document.querySelectorAll('.scroll')]
   .filter((element) => element.scrollWidth > element.clientWidth)
@@ -98,7 +98,7 @@ class Opened:
 
 @pytest.fixture
 def opened(browser: Browser, report: Path) -> Iterator[Callable[..., Opened]]:
-    """Opens a file, the report by default, as a person with these preferences would."""
+    """Opens a file, by default the report, with the given viewport and preferences."""
     contexts = []
 
     def open_page(file: Path = report, *, width: int = 1100, **preferences: Any) -> Opened:
@@ -121,7 +121,7 @@ def background(page: Page) -> str:
     return colour
 
 
-def test_it_opens_and_fetches_nothing(opened: Callable[..., Opened], report: Path) -> None:
+def test_page_loads_nothing_and_has_no_errors(opened: Callable[..., Opened], report: Path) -> None:
     seen = opened()
     assert seen.requests == [report.as_uri()]
     assert seen.said == []
@@ -130,8 +130,10 @@ def test_it_opens_and_fetches_nothing(opened: Callable[..., Opened], report: Pat
     assert seen.page.locator("svg.narrow:visible").count() == 0
 
 
-def test_its_policy_lets_nothing_in(opened: Callable[..., Opened], report: Path, tmp_path: Path) -> None:
-    """Were a script or an image to get into the page, the browser would refuse it."""
+def test_policy_blocks_scripts_and_images(
+    opened: Callable[..., Opened], report: Path, tmp_path: Path
+) -> None:
+    """The browser blocks a script or an image that gets into the page."""
     page = report.read_text(encoding="utf-8")
     altered = tmp_path / "altered.html"
     altered.write_text(
@@ -148,7 +150,7 @@ def test_its_policy_lets_nothing_in(opened: Callable[..., Opened], report: Path,
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 375])
-def test_text_stands_out_in_light_and_dark(opened: Callable[..., Opened], scheme: str, width: int) -> None:
+def test_text_has_enough_contrast(opened: Callable[..., Opened], scheme: str, width: int) -> None:
     page = opened(width=width, color_scheme=scheme).page
     for details in page.locator("summary").all():
         details.click()
@@ -173,7 +175,7 @@ def test_dark_mode_is_dark(opened: Callable[..., Opened]) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 375, 560, 768, 1100])
-def test_no_width_needs_scrolling_sideways(opened: Callable[..., Opened], width: int) -> None:
+def test_page_never_scrolls_sideways(opened: Callable[..., Opened], width: int) -> None:
     page = opened(width=width).page
     for details in page.locator("summary").all():
         details.click()
@@ -186,7 +188,7 @@ def test_no_width_needs_scrolling_sideways(opened: Callable[..., Opened], width:
 
 @pytest.mark.parametrize("count", [5, 1200])
 @pytest.mark.parametrize("width", [900, 1100, 1400])
-def test_no_table_is_cut_on_a_desk(
+def test_tables_fit_on_a_desktop(
     opened: Callable[..., Opened], tmp_path: Path, report: Path, width: int, count: int
 ) -> None:
     file = report if count == 1200 else report_of(tmp_path, count)
@@ -202,7 +204,7 @@ def test_no_table_is_cut_on_a_desk(
         assert box["x"] + box["width"] <= width - 20
 
 
-def test_a_table_that_scrolls_on_a_phone_keeps_the_names_of_its_rows(opened: Callable[..., Opened]) -> None:
+def test_scrolling_table_keeps_its_first_column(opened: Callable[..., Opened]) -> None:
     page = opened(width=400).page
     table = page.locator("section:has(h2:text('What each activation condition catches')) .scroll")
     assert table.evaluate("element => { element.scrollLeft = 10000; return element.scrollLeft; }") > 0
@@ -212,9 +214,7 @@ def test_a_table_that_scrolls_on_a_phone_keeps_the_names_of_its_rows(opened: Cal
     assert name["x"] == around["x"]
 
 
-def test_paper_is_white_even_in_dark_mode_and_shows_the_charts(
-    opened: Callable[..., Opened], tmp_path: Path
-) -> None:
+def test_printed_page_is_white_with_all_charts(opened: Callable[..., Opened], tmp_path: Path) -> None:
     page = opened(width=400, color_scheme="dark").page
     page.emulate_media(media="print", color_scheme="dark")
     assert background(page) == "rgb(255, 255, 255)"
@@ -226,7 +226,7 @@ def test_paper_is_white_even_in_dark_mode_and_shows_the_charts(
     assert 5 <= pdf.count(b"/Type /Page\n") <= 12
 
 
-def test_the_numbers_behind_a_chart_unfold(opened: Callable[..., Opened]) -> None:
+def test_numbers_of_a_chart_expand(opened: Callable[..., Opened]) -> None:
     page = opened().page
     table = page.locator("#trend + details table")
     assert not table.is_visible()
@@ -235,15 +235,13 @@ def test_the_numbers_behind_a_chart_unfold(opened: Callable[..., Opened]) -> Non
     assert table.locator("tbody tr").count() == PERIOD.days
 
 
-def test_a_drawing_is_an_image_with_a_name(opened: Callable[..., Opened]) -> None:
+def test_charts_are_images_with_names(opened: Callable[..., Opened]) -> None:
     page = opened().page
-    assert (
-        page.get_by_role("img", name="How sure the model was, against how often people agreed").count() == 1
-    )
-    assert page.get_by_role("heading", name="Which fields are overruled most").is_visible()
+    assert page.get_by_role("img", name="The model's confidence and how often people agreed").count() == 1
+    assert page.get_by_role("heading", name="Fields that are overruled most").is_visible()
 
 
-def test_an_empty_report_says_what_to_do(opened: Callable[..., Opened], tmp_path: Path) -> None:
+def test_empty_report_says_what_to_do(opened: Callable[..., Opened], tmp_path: Path) -> None:
     (tmp_path / "stored").mkdir()
     made = write_report(
         tmp_path / "report.html",

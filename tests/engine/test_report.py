@@ -203,7 +203,7 @@ def test_the_report_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path) -
     assert told["loops"] == {"byStatus": {"Completed": 2, "Failed": 1}, "restarts": 1, "escalated": 0}
     page = file.read_text(encoding="utf-8")
     assert f"Human reviews of {FLOW}" in page
-    assert "What became of the human loops" in page
+    assert "How the human loops ended" in page
     assert stage.resources.ledger_table in page
 
 

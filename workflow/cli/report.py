@@ -14,7 +14,7 @@ from workflow.operations.reviews_source import open_reviews
 if TYPE_CHECKING:
     import boto3
 
-    from workflow.operations.report.statistics import Figures
+    from workflow.operations.report.figures import Figures
     from workflow.operations.report.writing import Report
 
 __all__ = ["report"]

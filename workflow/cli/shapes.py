@@ -37,7 +37,7 @@ from workflow.publish.plan import (
 )
 
 if TYPE_CHECKING:
-    from workflow.operations.report import statistics  # It imports numpy.
+    from workflow.operations.report import figures  # It imports numpy.
 
 __all__ = ["SHAPES", "OmitsNull"]
 
@@ -405,7 +405,7 @@ class Share(_Shape):
     """The 95 % confidence interval; null when the total is 0."""
 
     @classmethod
-    def of(cls, share: statistics.Share) -> Share:
+    def of(cls, share: figures.Share) -> Share:
         """The shape of a share."""
         value, interval = (share.value, share.interval) if share.n else (None, None)
         return cls(total=share.n, hits=share.hits, share=value, interval=interval)

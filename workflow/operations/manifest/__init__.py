@@ -1,5 +1,5 @@
-"""Reviewed items as a SageMaker Ground Truth augmented manifest, to train a model on what people said.
+"""Exports reviews as a SageMaker Ground Truth augmented manifest, to train a model on people's answers.
 
-export.py   the file of many reviews: classes first, so that a class has the same id in every line
-line.py     the line of one review
+export.py   writes the manifest of many reviews
+line.py     makes the line of one review
 """

@@ -1,7 +1,7 @@
-"""Reviewed items as a SageMaker Ground Truth augmented manifest, to train a model on what people said.
+"""Writes the manifest of many reviews.
 
-`workflow.operations.manifest.line` makes a line of one review; this makes the file of many: finds the classes of all of
-them first, so that a class has the same id in every line, then reads each review's output and writes its line.
+The export reads the reviews twice. The first pass finds all classes, so that a class has the same ID in every line. The
+second pass reads each review's output and writes its line.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from workflow.errors import AfterloopError
 from workflow.operations.manifest.line import labels, manifest_line
 from workflow.operations.reviews_source import StoredReview
 
-__all__ = ["LARGEST_OUTPUT", "Export", "export_manifest"]
+__all__ = ["MAX_OUTPUT_BYTES", "Export", "export_manifest"]
 
-LARGEST_OUTPUT = 256 * 1024 * 1024
-"""Bytes of the largest output that is read; also the most that a stage's settings can allow."""
+MAX_OUTPUT_BYTES = 256 * 1024 * 1024
+"""The size of the largest output that is read, in bytes: the upper limit of the stage setting."""
 
 READERS = 16
 AHEAD = 32
@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 @dataclass
 class Export:
-    """What became of the reviews.
+    """The result of an export.
 
     Attributes:
-        lines: how many were written.
-        classes: the labels, in the order of their ids.
-        left_out: reviews that are not in the manifest, and why.
+        lines: The number of lines.
+        classes: The labels, in the order of their IDs.
+        left_out: The reviews that are not in the manifest, and why.
     """
 
     lines: int = 0
@@ -59,19 +59,21 @@ def export_manifest(
     source_path: str | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Export:
-    """Writes one line a review, in the order of the reviews. A review that makes no line is told, not dropped.
+    """Writes one line for each review, in the order of the reviews.
 
     Args:
-        reviews: stored reviews of one flow definition.
-        outputs: reads the outputs that the reviews were made from.
-        file: is written to.
-        classes: labels whose ids are to be 0, 1, …: those of a model that is trained further. The others that
-            people used follow after, sorted.
-        source_path: see `workflow.operations.manifest.line.manifest_line`.
-        progress: called with the number of lines now and then.
+        reviews: The stored reviews of a flow definition.
+        outputs: The object store with the outputs of the reviews.
+        file: The file to write.
+        classes: The labels with the IDs 0, 1, and so on: those of an existing model. Other labels follow, sorted.
+        source_path: See `workflow.operations.manifest.line.manifest_line`.
+        progress: Called with the number of lines, every 50 lines.
+
+    Returns:
+        What was written, and which reviews were left out.
 
     Raises:
-        AfterloopError: if the outputs may not be read.
+        AfterloopError: The outputs cannot be read for lack of permissions.
     """
     export = Export()
     with tempfile.TemporaryFile() as kept:
@@ -92,8 +94,7 @@ def export_manifest(
         ):
             if isinstance(line, OutputNotAllowed):
                 raise AfterloopError(
-                    f"{line}: the export reads the outputs themselves, so allow s3:GetObject on their bucket for your "
-                    "credentials"
+                    f"{line}; the export reads the outputs, so your credentials need s3:GetObject on their bucket"
                 ) from line
             if isinstance(line, ReviewError):
                 export.left_out.append((record.human_loop_name, str(line)))
@@ -114,7 +115,7 @@ def _line(
     record: ReviewRecord, outputs: ObjectStore, classes: Sequence[str], source_path: str | None
 ) -> str | ReviewError:
     try:
-        output = parse_output(outputs.read(S3Location.parse(record.output_location), LARGEST_OUTPUT))
+        output = parse_output(outputs.read(S3Location.parse(record.output_location), MAX_OUTPUT_BYTES))
         return manifest_line(record, output, classes=classes, source_path=source_path)
     except ReviewError as error:
         return error
@@ -123,7 +124,7 @@ def _line(
 def _in_order(
     records: Iterable[ReviewRecord], work: Callable[[ReviewRecord], T]
 ) -> Iterator[tuple[ReviewRecord, T]]:
-    """Does the work in threads, a bounded number ahead, and gives the outcomes in order."""
+    """Runs the work in threads, and yields the results in order."""
     with ThreadPoolExecutor(READERS, thread_name_prefix="outputs") as pool:
         waiting: deque[tuple[ReviewRecord, Future[T]]] = deque()
         try:

@@ -1,10 +1,9 @@
-"""A review as a line of a SageMaker Ground Truth augmented manifest, to train a model on what people said.
+"""Makes the line of one review in a SageMaker Ground Truth augmented manifest.
 
-Each crowd element becomes a label attribute of its own name, in the format that Ground Truth uses for its kind:
-image and text classification, with one or several labels, object detection and text spans. Everything else
-becomes "groundtruth/custom". Moderation labels become ``moderation-labels``, a form's pairs ``form``.
-An element on which the workers are tied is left out: nobody knows what is right. Where all saw nothing, the list
-is empty.
+Each crowd element becomes a label attribute with the element's name, in Ground Truth's format for its kind: image and
+text classification with one or several labels, object detection, and text spans. Other kinds become
+"groundtruth/custom". Moderation labels become ``moderation-labels``, and the pairs of a form ``form``. An element
+without a majority is left out. If the workers agree that there is nothing to see, the list is empty.
 
 Source: "Output Data" and "Augmented Manifest Files" in the Amazon SageMaker Developer Guide.
 """
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
     from lambdas.reviews.record import FieldRecord, Kind, ReviewRecord
 
 SOURCES = ("source-ref", "sourceRef", "source", "taskObject", "image", "document", "text", "s3Uri", "uri")
-"""Where, in a custom task's `inputContent`, the object that people looked at is sought: the first that is there."""
+"""Where a custom task's `inputContent` can have the object that workers saw. The first key present counts."""
 
 _MODERATION = "moderation-labels"
 
-# Kinds of fields for which Ground Truth has a format with classes.
+# The kinds of fields for which Ground Truth has a format with classes.
 _WITH_CLASS: frozenset[Kind] = frozenset({"label", "labels", "box", "span"})
 
 
@@ -44,23 +43,24 @@ def manifest_line(
 
     Args:
         record: The review.
-        output: The output that it was made from.
-        classes: The labels of the whole manifest, in the order of their ids; see `labels`. Ids of labels that are
-            not among them follow after, and hold for this line only.
-        source_path: For a custom task, the JMESPath from `inputContent` to the object that people looked
-            at; without one, `SOURCES` are looked at. An ``s3://`` location becomes ``source-ref``, a text ``source``.
+        output: The review's output.
+        classes: The labels of the whole manifest, in the order of their IDs; see `labels`. Other labels get the IDs
+            after these, valid in this line only.
+        source_path: For a custom task, the JMESPath from `inputContent` to the object that workers saw; by default,
+            one of `SOURCES`. An ``s3://`` location becomes ``source-ref``, other text ``source``.
 
     Raises:
-        NotExportable: nothing tells what people looked at, or they agree on nothing.
+        NotExportable: The object that workers saw is unknown, or no field has a majority.
     """
     source = _source(output, source_path)
     key = "source-ref" if _is_location(source) else "source"
     line: dict[str, Any] = {key: source}
     for element, fields in _by_element(record, output).items():
         kinds = {field.kind for field in fields} or _kinds_of_empty(output, element)
-        nothing = all(field.reviewed is None for field in fields)
-        nothing = nothing and not any(element_of_kind(kind).nothing_is_an_answer for kind in kinds)
-        if nothing or any(field.outcome == "unresolved" for field in fields):
+        is_empty = all(field.reviewed is None for field in fields)
+        # "No boxes" is an answer that a model can learn from, "no text" is not.
+        is_useless = is_empty and not any(element_of_kind(kind).nothing_is_an_answer for kind in kinds)
+        if is_useless or any(field.outcome == "unresolved" for field in fields):
             continue
         name = _attribute_name(element)
         while name in line:
@@ -75,12 +75,12 @@ def manifest_line(
             .isoformat(timespec="microseconds"),
         }
     if len(line) == 1:
-        raise NotExportable(f"human loop {record.human_loop_name}: the workers agree on nothing")
+        raise NotExportable(f"human loop {record.human_loop_name}: no field has a majority")
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
 def labels(record: ReviewRecord) -> set[str]:
-    """Returns the labels that people agreed on in a review; all reviews' together are a manifest's classes."""
+    """Returns the labels in a review's result. The labels of all reviews are a manifest's classes."""
     return {label for field in record.fields if (label := _label(field)) is not None}
 
 
@@ -96,14 +96,14 @@ def _source(output: Output, path: str | None) -> str:
         place = _service_source(output)
     if not isinstance(place, str) or not place:
         raise NotExportable(
-            f"human loop {output.human_loop_name}: nothing tells what people looked at; "
-            "name its place in inputContent as a JMESPath"
+            f"human loop {output.human_loop_name}: the object that workers saw is unknown; specify its location in "
+            "inputContent as a JMESPath"
         )
     return place
 
 
 def _service_source(output: Output) -> str | None:
-    """Returns the location of the document or image that the AI service was asked about."""
+    """Returns the location of the document or image that the AI service analyzed."""
     within = output.input_content if isinstance(output.input_content, dict) else {}
     request: Any = within.get("aiServiceRequest") or (output.model_extra or {}).get("aiServiceRequest")
     for place in ("document", "image"):
@@ -124,7 +124,7 @@ def _is_location(source: str) -> bool:
 
 
 def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRecord]]:
-    """Returns the fields of each element; those of the AI service under the name of what they are."""
+    """Returns the fields of each element. Fields of an AI service are under the name of its label attribute."""
     elements = sorted({name for answer in output.human_answers for name in answer.elements})
     service = {"textract": "form", "rekognition": _MODERATION}.get(record.task_type)
     found: dict[str, list[FieldRecord]] = {}
@@ -139,16 +139,19 @@ def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRec
 
 
 def _is_of(field: FieldRecord, element: str, output: Output) -> bool:
-    """Tells whether a field is called like an element, or like it and a label or a check box in it.
+    """Returns whether a field belongs to an element.
 
-    Names can have slashes: that a field's begins with an element's does not tell.
+    A name that starts with the element's name is not enough, because names can contain slashes.
     """
     answers = [answer.elements.get(element) for answer in output.human_answers]
     return element_of_kind(field.kind).owns(field, element, answers)
 
 
 def _kinds_of_empty(output: Output, element: str) -> set[Kind]:
-    """Returns the kind that an element without fields is of: model and people saw nothing, which teaches, too."""
+    """Returns the kind of an element without fields.
+
+    Such an element is worth a line if neither the model nor the workers saw anything.
+    """
     if element == _MODERATION and any(
         answer.moderation_labels is not None for answer in output.human_answers
     ):
@@ -167,7 +170,7 @@ def _attribute(
     *,
     is_text: bool,
 ) -> tuple[Any, dict[str, Any]]:
-    """Returns a label attribute's value, and the metadata that its kind asks for."""
+    """Returns a label attribute's value, and the metadata of its kind."""
     what = "text" if is_text else "image"
     there = [field for field in fields if field.reviewed is not None]
     ids = _class_ids(classes, (label for field in there if (label := _label(field)) is not None))
@@ -220,7 +223,7 @@ def _label(field: FieldRecord) -> str | None:
 
 
 def _confidence(field: FieldRecord) -> float:
-    """Returns the share of the workers who agree: of one worker, all."""
+    """Returns the share of workers who agree; 1 if there is only one."""
     return 1.0 if field.agreement is None else round(field.agreement, 4)
 
 
@@ -234,6 +237,6 @@ def _image_size(output: Output, element: str) -> list[dict[str, int]]:
 
 
 def _attribute_name(element: str) -> str:
-    """Returns an element's name as a label attribute's: letters, digits, hyphens, no ending of Ground Truth's."""
+    """Returns a valid label attribute name: letters, digits and hyphens, without the endings that Ground Truth uses."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", element).strip("-") or "answer"
     return f"{name}-label" if name.endswith(("-metadata", "-ref")) or name == "source" else name

@@ -1,9 +1,8 @@
-"""The charts of the report: matplotlib draws them offline, as SVG that takes its colours from the page.
+"""The report's charts: SVG that matplotlib draws, with the page's colours.
 
-A chart is drawn twice, for a wide page and for a phone: an SVG that is scaled down would be unreadable.
-Colours are named, not fixed: each stands for a CSS variable of the page, which has a light and a dark value.
-Text stays text. No text from outside goes through matplotlib, which would read `$` as mathematics: it gets
-stand-ins, which are replaced in the drawing.
+Each chart is drawn twice, for wide pages and for phones, because text in a scaled-down SVG is unreadable. A colour is
+a CSS variable of the page, with a light and a dark value. Text stays text. Names from documents do not go through
+matplotlib, which reads `$` as mathematics: matplotlib draws placeholders, which are replaced in the SVG.
 """
 
 from __future__ import annotations
@@ -11,18 +10,21 @@ from __future__ import annotations
 import io
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
 
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from workflow.operations.report import words
+from workflow.operations.report.figures import Figures, Share, Span
 from workflow.operations.report.loop_facts import STATUSES, LoopFacts
-from workflow.operations.report.statistics import Figures, Share, Span, ThresholdFigures
 
 __all__ = [
     "OUTCOME_COLOURS",
@@ -39,12 +41,12 @@ __all__ = [
 ]
 
 WIDE, NARROW = 700, 340
-"""Widths of the two drawings, in CSS pixels."""
+"""The widths of the two drawings, in CSS pixels."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text. `text_columns` counts the columns from the left that are text, the others are numbers."""
+    """Rows of text. The first `text_columns` columns are text, the others are numbers."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -53,15 +55,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart, ready to be put into the page.
+    """A chart for the page.
 
     Attributes:
-        id: unique in the page; every id in the drawings starts with it.
-        title: what it shows, for those who cannot see it.
-        description: what there is to see in it, in a sentence or two.
-        wide: the SVG for wide pages.
-        narrow: the SVG for phones.
-        table: the numbers behind it.
+        id: The chart's ID, unique in the page. All IDs in the drawings start with it.
+        title: What the chart shows, for screen readers.
+        description: The chart's content in one or two sentences, for screen readers.
+        wide: The SVG for wide pages.
+        narrow: The SVG for phones.
+        table: The numbers of the chart.
     """
 
     id: str
@@ -72,11 +74,11 @@ class Chart:
     table: Table
 
 
-# --------------------------------------------------------------------------------------- what can be drawn
+# The charts
 
 
 def outcome_chart(figures: Figures) -> Chart:
-    """One bar: what became of the predictions that people looked at. `OUTCOME_COLOURS` is its legend."""
+    """Returns a bar with the outcomes of the reviewed predictions. `OUTCOME_COLOURS` is its legend."""
     parts = [(outcome, figures.outcomes.get(outcome, 0)) for outcome in OUTCOME_COLOURS]
     total = sum(size for _, size in parts)
 
@@ -99,19 +101,19 @@ def outcome_chart(figures: Figures) -> Chart:
 
     return _chart(
         "outcomes",
-        "What became of the model's predictions",
+        "Outcomes of the model's predictions",
         "; ".join(f"{words.percent(size / total)} {outcome}" for outcome, size in parts) + ".",
         draw,
         heights=(34, 30),
         table=Table(
-            ("What people did", "Predictions", "Share"),
+            ("Outcome", "Predictions", "Share"),
             [(outcome, words.count(size), words.percent(size / total)) for outcome, size in parts],
         ),
     )
 
 
 def trend_chart(figures: Figures) -> Chart:
-    """The overrule rate over time, with its interval; below it, how many reviews there were."""
+    """Returns the overrule rate over time with its interval, above the number of reviews."""
     spans = figures.spans
     rates = [span.overruled.value for span in spans]
     known = [index for index, span in enumerate(spans) if span.overruled.n]
@@ -123,12 +125,12 @@ def trend_chart(figures: Figures) -> Chart:
         low = [spans[index].overruled.interval[0] if index in known else math.nan for index in places]
         high = [spans[index].overruled.interval[1] if index in known else math.nan for index in places]
         axes.fill_between(places, low, high, color=_COLOURS["warm"], alpha=0.16, linewidth=0)
-        if alone:  # An area needs neighbours; what has none gets a line.
+        if alone:  # A single point has no area, so it gets a line.
             lows, highs = ([side[index] for index in alone] for side in (low, high))
             axes.vlines(alone, lows, highs, color=_COLOURS["warm"], linewidth=2.5, alpha=0.4)
         axes.plot(places, rates, color=_COLOURS["warm"], linewidth=2, marker="o", markersize=4, clip_on=False)
         axes.axhline(figures.overruled.value, color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
-        # A day with few reviews has a wide interval: it may be cut, where there are others; the line may not.
+        # The axis fits all rates. The wide interval of a day with few reviews may be cut off, except if it is alone.
         whole = [high[index] for index in known] if alone == known else []
         top = max([1.25 * rates[index] for index in known] + [1.25 * figures.overruled.value, *whole])
         axes.set_ylim(0, _ceiling(min(1.0, top)))
@@ -137,19 +139,14 @@ def trend_chart(figures: Figures) -> Chart:
         axes.set_xticks([])
 
         volume = sheet.axes(left=44, right=14, top=sheet.height - 74, bottom=24)
-        volume.bar(places, [span.reviews for span in spans], width=0.72, color=_COLOURS["accent"], alpha=0.75)
-        volume.set_xlim(-0.6, len(spans) - 0.4)
         most = max(span.reviews for span in spans)
-        volume.set_ylim(0, most * 1.05)
-        volume.set_yticks([most], [words.count(most)])
-        volume.grid(visible=False)
-        ticks = _spread(len(spans), 8 if sheet.wide else 4)
-        volume.set_xticks(ticks, [_span_name(spans[index], figures) for index in ticks])
+        _bars(volume, places, [span.reviews for span in spans], 0.72, words.count(most))
+        _span_axis(volume, figures, wide=sheet.wide)
         sheet.text(volume, -0.6, most * 1.1, "reviews", colour="soft", ha="left", va="bottom")
 
     return _chart(
         "trend",
-        f"Predictions that people overruled, by {figures.granularity}",
+        f"Overruled predictions by {figures.granularity}",
         f"{words.percent(figures.overruled.value)} over the whole period (dashed). "
         + (
             f"From {words.percent(min(rates[index] for index in known))} in the best {figures.granularity} to "
@@ -167,7 +164,7 @@ def trend_chart(figures: Figures) -> Chart:
                     words.count(span.reviews),
                     words.count(span.overruled.n),
                     words.count(span.overruled.hits),
-                    words.percent(span.overruled.value) + _few(span.overruled),
+                    words.rate(span.overruled),
                     words.interval(span.overruled),
                 )
                 for span in spans
@@ -186,24 +183,24 @@ def dot_chart(
     whole: float | None,
     table: Table,
 ) -> Chart:
-    """One row a name: a dot for its share, a line for its interval; hollow where the sample is small.
+    """Returns a row for each name: a dot for its share, and a line for its interval. Small samples have hollow dots.
 
     Args:
-        chart_id: unique in the page.
-        title: see `Chart`.
-        description: see `Chart`.
-        rows: names and shares, from the top.
-        colour: of the dots: accent or warm.
-        whole: the share of all together, drawn as a dashed line.
-        table: see `Chart`.
+        chart_id: See `Chart`.
+        title: See `Chart`.
+        description: See `Chart`.
+        rows: Names and shares, from top to bottom.
+        colour: The colour of the dots: accent or warm.
+        whole: The overall share, drawn as a dashed line.
+        table: See `Chart`.
     """
 
     def draw(sheet: _Sheet) -> None:
         axes = sheet.axes(left=232 if sheet.wide else 2, right=126 if sheet.wide else 8, top=6, bottom=26)
         lows, highs = zip(*(share.interval for _, share in rows), strict=True)
         values = [share.value for _, share in rows] + ([] if whole is None else [whole])
-        # Shares are near one of the ends, mostly: the scale shows that end.
-        # It shows whole intervals. Those of a few small samples would stretch it for all, and may reach beyond it.
+        # Most shares are near one end of the scale, so the axis shows that end. It fits the whole intervals, except
+        # those of a few small samples, which would stretch the axis for all.
         firm = [share.interval for _, share in rows if not share.small]
         if 2 * len(firm) < len(rows):
             firm = [share.interval for _, share in rows]
@@ -223,16 +220,7 @@ def dot_chart(
             for end, tip, beyond in ((left, "<", low < left), (right, ">", high > right)):
                 if beyond:
                     axes.plot([end], [at], marker=tip, markersize=5, color=_COLOURS[colour], clip_on=False)
-            axes.plot(
-                [share.value],
-                [at],
-                marker="o",
-                markersize=7,
-                clip_on=False,
-                color=_COLOURS[colour],
-                markerfacecolor=_COLOURS["paper" if share.small else colour],
-                markeredgewidth=1.6,
-            )
+            _dot(axes, share.value, at, colour, hollow=share.small)
             value = f"{words.percent(share.value)} of {words.count(share.n)}"
             if sheet.wide:
                 gap = 0.03 * (right - left)
@@ -256,7 +244,7 @@ def dot_chart(
 
 
 def calibration_chart(figures: Figures) -> Chart:
-    """How sure the model was, against how often people agreed; below it, how many predictions."""
+    """Returns the model's confidence against how often people agreed, above the number of predictions."""
     bands = [band for band in figures.bands if band.kept.n]
     start = bands[0].low
 
@@ -275,51 +263,31 @@ def calibration_chart(figures: Figures) -> Chart:
             linewidth=1.6,
         )
         for band in bands:
-            axes.plot(
-                [band.mean_confidence],
-                [band.kept.value],
-                marker="o",
-                markersize=7,
-                clip_on=False,
-                color=_COLOURS["accent"],
-                markerfacecolor=_COLOURS["paper" if band.kept.small else "accent"],
-                markeredgewidth=1.6,
-            )
+            _dot(axes, band.mean_confidence, band.kept.value, "accent", hollow=band.kept.small)
         bottom = max(0.0, math.floor(10 * min([*low, start])) / 10)
         axes.set_xlim(start, 1.004)
         axes.set_ylim(bottom, 1.02)
         _percent_axis(axes.yaxis)
         axes.set_xticks([])
         axes.set_ylabel("people agreed")
-        sheet.text(
-            axes, 0.985, bottom + 0.03 * (1 - bottom), "surer than it is right", colour="soft", ha="right"
-        )
-        sheet.text(
-            axes, start + 0.02 * (1 - start), 0.97, "more often right than it says", colour="soft", va="top"
-        )
+        sheet.text(axes, 0.985, bottom + 0.03 * (1 - bottom), "overconfident", colour="soft", ha="right")
+        sheet.text(axes, start + 0.02 * (1 - start), 0.97, "underconfident", colour="soft", va="top")
 
         volume = sheet.axes(left=62, right=16, top=sheet.height - 88, bottom=44)
         most = max(band.kept.n for band in bands)
-        volume.bar(
-            [(band.low + band.high) / 2 for band in bands],
-            [band.kept.n for band in bands],
-            width=0.088,
-            color=_COLOURS["accent"],
-            alpha=0.75,
-        )
+        middles = [(band.low + band.high) / 2 for band in bands]
+        most_text = f"{most / 1000:.0f}k" if most >= 10_000 else words.count(most)
+        _bars(volume, middles, [band.kept.n for band in bands], 0.088, most_text)
         volume.set_xlim(start, 1.004)
-        volume.set_ylim(0, most * 1.05)
-        volume.set_yticks([most], [_thousands(most)])
-        volume.grid(visible=False)
         _percent_axis(volume.xaxis)
         volume.set_xlabel("the model's confidence")
         sheet.text(volume, start, most * 1.1, "predictions", colour="soft", va="bottom")
 
     return _chart(
         "calibration",
-        "How sure the model was, against how often people agreed",
-        "On the dashed line the model is right as often as it says. "
-        f"On average it is {words.percent(figures.calibration_error)} off.",
+        "The model's confidence and how often people agreed",
+        "On the dashed line, people agree exactly as often as the confidence says. "
+        f"The average calibration error is {words.percent(figures.calibration_error)}.",
         draw,
         heights=(430, 380),
         table=Table(
@@ -329,7 +297,7 @@ def calibration_chart(figures: Figures) -> Chart:
                     f"{100 * band.low:.0f}% to {100 * band.high:.0f}%",
                     words.count(band.kept.n),
                     words.percent(band.mean_confidence),
-                    words.percent(band.kept.value) + _few(band.kept),
+                    words.rate(band.kept),
                     words.interval(band.kept),
                 )
                 for band in figures.bands
@@ -339,7 +307,7 @@ def calibration_chart(figures: Figures) -> Chart:
 
 
 def threshold_chart(figures: Figures, table: Table) -> Chart:
-    """Two curves over the threshold: reviews that people would do, errors that would pass unseen."""
+    """Returns two curves over the threshold: the reviews needed, and the errors missed."""
     tried = figures.thresholds
     used = [figure.threshold for figure in tried if figure.reviews.hits]
     start = math.floor(10 * max(0.0, min(used, default=1.0) - 0.01)) / 10
@@ -356,17 +324,17 @@ def threshold_chart(figures: Figures, table: Table) -> Chart:
         axes.set_ylim(0, 1.0)
         _percent_axis(axes.xaxis)
         _percent_axis(axes.yaxis)
-        axes.set_xlabel("threshold: predictions below it go to people")
+        axes.set_xlabel("threshold (predictions below it go to people)")
         end = 1.035
-        sheet.text(axes, start, end, "errors let through", colour="warm", va="bottom", weight="bold")
+        sheet.text(axes, start, end, "errors missed", colour="warm", va="bottom", weight="bold")
         sheet.text(axes, 1.0, end, "reviews needed", colour="accent", ha="right", va="bottom", weight="bold")
 
-    middle = _nearest(tried, 0.8)
+    middle = min(tried, key=lambda figure: abs(figure.threshold - 0.8))
     return _chart(
         "threshold",
-        "Reviews needed and errors let through, by confidence threshold",
+        "Reviews needed and errors missed, by confidence threshold",
         f"At {words.percent(middle.threshold, 0)}, {words.percent(middle.reviews.value, 0)} of the reviews would "
-        f"be needed, and {words.percent(middle.errors_let_through.value, 0)} of the errors would pass unseen.",
+        f"be needed, and {words.percent(middle.errors_let_through.value, 0)} of the errors would be missed.",
         draw,
         heights=(330, 300),
         table=table,
@@ -374,7 +342,7 @@ def threshold_chart(figures: Figures, table: Table) -> Chart:
 
 
 def time_chart(figures: Figures) -> Chart:
-    """How long workers took: answers by how long."""
+    """Returns the number of answers by time taken."""
     seconds = figures.times.sorted_seconds
     bars = _time_bars(seconds)
 
@@ -397,9 +365,9 @@ def time_chart(figures: Figures) -> Chart:
 
     return _chart(
         "time",
-        "How long an answer takes",
-        f"Half of the answers take no longer than {words.duration(figures.times.median)}, nine of ten no longer "
-        f"than {words.duration(figures.times.p90)}.",
+        "Time taken per answer",
+        f"Half of the answers take {words.duration(figures.times.median)} or less, and 90% take "
+        f"{words.duration(figures.times.p90)} or less.",
         draw,
         heights=(230, 210),
         table=Table(
@@ -410,7 +378,7 @@ def time_chart(figures: Figures) -> Chart:
 
 
 def status_chart(figures: Figures, facts: LoopFacts) -> Chart:
-    """Human loops over time, stacked by status."""
+    """Returns the human loops over time, stacked by status."""
     known = [status for status in STATUSES if facts.by_status.get(status)]
     statuses = known + sorted(status for status in facts.by_status if status not in STATUSES)
     counts = {status: [_loops_in(facts, span, status) for span in figures.spans] for status in statuses}
@@ -428,13 +396,11 @@ def status_chart(figures: Figures, facts: LoopFacts) -> Chart:
                 color=_COLOURS[STATUS_COLOURS.get(status, "muted")],
             )
             below = [under + more for under, more in zip(below, counts[status], strict=True)]
-        axes.set_xlim(-0.6, len(figures.spans) - 0.4)
         axes.set_ylim(0, max([*below, 1]) * 1.05)
         axes.xaxis.grid(visible=False)
         axes.yaxis.set_major_locator(_locator(4, integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: words.count(round(value)))
-        ticks = _spread(len(figures.spans), 8 if sheet.wide else 4)
-        axes.set_xticks(ticks, [_span_name(figures.spans[index], figures) for index in ticks])
+        _span_axis(axes, figures, wide=sheet.wide)
 
     return _chart(
         "status",
@@ -456,7 +422,7 @@ def status_chart(figures: Figures, facts: LoopFacts) -> Chart:
 
 
 OUTCOME_COLOURS = {"kept": "accent", "changed": "warm", "removed": "deep", "unresolved": "muted"}
-"""The outcomes of predictions, and the page's variable for the colour of each."""
+"""The outcomes of predictions, and the CSS variable of each one's colour."""
 
 STATUS_COLOURS = {
     "Completed": "accent",
@@ -466,18 +432,39 @@ STATUS_COLOURS = {
     "Starting": "muted",
     "NotNeeded": "tint",
 }
-"""The statuses of human loops, likewise."""
+"""The statuses of human loops, and the CSS variable of each one's colour."""
 
 
-# ------------------------------------------------------------------------------------------- parts of them
+# Parts of the charts
 
 
-def _nearest(tried: Sequence[ThresholdFigures], threshold: float) -> ThresholdFigures:
-    return min(tried, key=lambda figure: abs(figure.threshold - threshold))
+def _bars(axes: Axes, places: Sequence[float], sizes: Sequence[int], width: float, most: str) -> None:
+    """Draws bars with one tick, at the highest bar."""
+    axes.bar(places, sizes, width=width, color=_COLOURS["accent"], alpha=0.75)
+    axes.set_ylim(0, max(sizes) * 1.05)
+    axes.set_yticks([max(sizes)], [most])
+    axes.grid(visible=False)
 
 
-def _few(share: Share) -> str:
-    return " (few)" if share.small and share.n else ""
+def _dot(axes: Axes, x: float, y: float, colour: str, *, hollow: bool) -> None:
+    axes.plot(
+        [x],
+        [y],
+        marker="o",
+        markersize=7,
+        clip_on=False,
+        color=_COLOURS[colour],
+        markerfacecolor=_COLOURS["paper" if hollow else colour],
+        markeredgewidth=1.6,
+    )
+
+
+def _span_axis(axes: Axes, figures: Figures, *, wide: bool) -> None:
+    """Labels the spans on the x axis, as many as there is room for."""
+    number = len(figures.spans)
+    ticks = list(range(0, number, max(1, math.ceil(number / (8 if wide else 4)))))
+    axes.set_xlim(-0.6, number - 0.4)
+    axes.set_xticks(ticks, [_span_name(figures.spans[index], figures) for index in ticks])
 
 
 def _span_name(span: Span, figures: Figures, *, whole: bool = False) -> str:
@@ -489,48 +476,29 @@ def _span_name(span: Span, figures: Figures, *, whole: bool = False) -> str:
 
 
 def _loops_in(facts: LoopFacts, span: Span, status: str) -> int:
-    first, last = span.first.toordinal(), span.first.toordinal() + span.days
-    return sum(
-        facts.by_day.get(span.first.fromordinal(ordinal).isoformat(), {}).get(status, 0)
-        for ordinal in range(first, last)
-    )
+    days = (str(span.first + timedelta(days=day)) for day in range(span.days))
+    return sum(facts.by_day.get(day, {}).get(status, 0) for day in days)
 
 
 def _time_bars(seconds: Sequence[float]) -> list[tuple[str, int]]:
+    """Returns the answers in each range of times. Empty ranges at both ends are left out."""
     edges = (5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-    names = tuple(
-        name.replace("-", "\N{EN DASH}")
-        for name in (
-            "under 5 s", "5-10 s", "10-20 s", "20-30 s", "30-60 s", "1-2 min", "2-5 min", "5-10 min", "10-30 min",
-            "30-60 min", "over 1 h",
-        )
-    )  # fmt: skip
+    text = "under 5 s,5-10 s,10-20 s,20-30 s,30-60 s,1-2 min,2-5 min,5-10 min,10-30 min,30-60 min,over 1 h"
+    names = text.replace("-", "\N{EN DASH}").split(",")
     sizes = [0] * len(names)
     for value in seconds:
-        sizes[sum(edge <= value for edge in edges)] += 1
+        sizes[bisect_right(edges, value)] += 1
     filled = [index for index, size in enumerate(sizes) if size]
     return [(names[index], sizes[index]) for index in range(filled[0], filled[-1] + 1)]
 
 
 def _ceiling(share: float) -> float:
-    """A round share that is not below."""
+    """Returns the next round share that is not lower."""
     steps = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
     return next((step for step in steps if step >= share), 1.0)
 
 
-def _thousands(number: int) -> str:
-    return f"{number / 1000:.0f}k" if number >= 10_000 else words.count(number)
-
-
-def _spread(places: int, most: int) -> list[int]:
-    """At most `most` of the places, evenly apart, from the first on."""
-    step = max(1, math.ceil(places / most))
-    return list(range(0, places, step))
-
-
-def _locator(most: int, *, integer: bool = False) -> Any:
-    from matplotlib.ticker import MaxNLocator
-
+def _locator(most: int, *, integer: bool = False) -> MaxNLocator:
     return MaxNLocator(most, integer=integer, steps=[1, 2, 2.5, 5, 10])
 
 
@@ -539,9 +507,9 @@ def _percent_axis(axis: Any, most: int = 5) -> None:
     axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
 
 
-# -------------------------------------------------------------------------------------- from drawing to page
+# From matplotlib to the page
 
-# Colours that nobody would choose: each is replaced by the page's variable of that name.
+# Marker colours, which no chart would use otherwise. Each is replaced by the CSS variable with its name.
 _COLOURS = {
     name: f"#01fe{index:02x}"
     for index, name in enumerate(
@@ -581,7 +549,7 @@ _STYLE: dict[Any, Any] = {
 
 
 class _Sheet:
-    """A drawing of a given size in CSS pixels, and the texts that stand in for others in it."""
+    """A drawing with a size in CSS pixels, and the names that replace its placeholders."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -591,7 +559,7 @@ class _Sheet:
         self.figure.patch.set_alpha(0)
 
     def axes(self, *, left: int, right: int, top: int, bottom: int) -> Axes:
-        """Axes with those margins in pixels."""
+        """Adds axes with these margins, in pixels."""
         return self.figure.add_axes(
             (
                 left / self.width,
@@ -602,14 +570,14 @@ class _Sheet:
         )
 
     def text(self, axes: Axes, x: float, y: float, text: str, *, colour: str, **options: Any) -> None:
-        """Our own text at a place in the axes' data."""
+        """Draws a text of the report, at a position in the axes' data."""
         axes.text(x, y, text, color=_COLOURS[colour], parse_math=False, clip_on=False, **options)
 
     def name(self, axes: Axes, x: float, y: float, name: str, limit: int, *, ha: str) -> None:
-        """A text from outside at a place in the axes' data."""
-        stand_in = f"name-{len(self.names)}"
-        self.names[stand_in] = words.shortened(words.legible(name), limit)
-        self.text(axes, x, y, stand_in, colour="ink", ha=ha, va="center")
+        """Draws a name from a document, at a position in the axes' data."""
+        placeholder = f"name-{len(self.names)}"
+        self.names[placeholder] = words.shortened(words.legible(name), limit)
+        self.text(axes, x, y, placeholder, colour="ink", ha=ha, va="center")
 
 
 def _chart(
@@ -624,7 +592,7 @@ def _chart(
     drawings = []
     for form, width, height in (("wide", WIDE, heights[0]), ("narrow", NARROW, heights[1])):
         with rc_context():
-            rcdefaults()  # a person's own matplotlibrc changes nothing
+            rcdefaults()  # Ignores the user's own matplotlibrc.
             rcParams.update(_STYLE)
             sheet = _Sheet(width, height)
             draw(sheet)
@@ -636,8 +604,8 @@ def _chart(
 
 
 def _inline_svg(svg: bytes, prefix: str, form: str, title: str, description: str, sheet: _Sheet) -> str:
-    """The drawing as an element of an HTML page: no namespaces, no style of its own, no id twice."""
-    root = ElementTree.fromstring(svg)  # noqa: S314 (matplotlib has just written it)
+    """Returns the drawing as an HTML element, without namespaces and styles, and with IDs unique in the page."""
+    root = ElementTree.fromstring(svg)  # noqa: S314 (matplotlib wrote it)
     for parent in list(root.iter()):
         for child in list(parent):
             if _local(child.tag) in ("metadata", "style"):

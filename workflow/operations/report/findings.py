@@ -1,17 +1,15 @@
-"""What the figures mean, in sentences: the headline, and what a manager should take from the rest.
+"""The headline and the key findings of a report, in sentences.
 
-A sentence is said only if the sample carries it: two shares are called different when their 95 % intervals do
-not overlap, and nothing is said of fewer than SMALL_SAMPLE cases.
+A finding needs enough evidence. Two shares count as different only if their 95% intervals do not overlap, and there
+are no findings about fewer than SMALL_SAMPLE cases.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from workflow.operations.report import words
-from workflow.operations.report.loop_facts import LoopFacts
-from workflow.operations.report.statistics import (
+from workflow.operations.report.figures import (
     OTHER_FIELDS,
     ConditionFigures,
     FieldFigures,
@@ -20,21 +18,22 @@ from workflow.operations.report.statistics import (
     Share,
     ThresholdFigures,
 )
+from workflow.operations.report.loop_facts import LoopFacts
 
 __all__ = ["Finding", "Headline", "catches_nothing", "field_label", "findings", "headline"]
 
-NEXT_TO_NOTHING = 0.02
-"""A condition whose share of overruled reviews is surely below this catches next to nothing."""
+ALMOST_NOTHING = 0.02
+"""A condition catches almost nothing if the upper bound of its share of reviews with a correction is below this."""
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The one thing to know.
+    """The main result.
 
     Attributes:
-        number: the main figure, such as `17.2%`; empty if there is none.
-        sentence: goes on from the number, or stands alone without one.
-        meaning: what it is a share of, and how sure it is.
+        number: The main figure, such as `17.2%`; empty if there is none.
+        sentence: The rest of the sentence that starts with the number, or a whole sentence without one.
+        meaning: What the number is a share of, and how reliable it is.
     """
 
     number: str
@@ -47,47 +46,47 @@ class Headline:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to take from the report: the point in a few words, then the numbers that carry it."""
+    """A finding: the point in a few words, and the numbers that support it."""
 
     point: str
     because: str
 
 
 def headline(figures: Figures) -> Headline:
-    """The one thing to know of these figures."""
+    """Returns the main result of the figures."""
     when = words.period(figures.period)
     if figures.reviews == 0:
         return Headline("", f"There are no reviews from {when}.", "")
     if figures.overruled.n == 0:
         return Headline(
             "",
-            f"{words.count(figures.reviews, 'review')} from {when}, but no prediction to hold them against.",
-            "No model's prediction was found in these reviews that people came to a result on, so how often "
-            "they overrule it is not known. If the prediction is part of what the loops were started with, name "
-            "its place in the stage's settings, under predictions.",
+            f"{words.count(figures.reviews, 'review')} from {when}, without predictions to compare.",
+            "These reviews have no predictions of a model for which people reached a result, so the overrule rate is "
+            "unknown. If the prediction is in the input of the human loops, specify its location in the stage's "
+            "settings, under predictions.",
         )
     share = figures.overruled
-    said = words.one_in(share.value)
+    in_words = words.one_in(share.value)
     low, high = share.interval
     meaning = (
-        f"People looked at {words.count(share.n, 'prediction')} in {words.count(figures.reviews, 'review')} from "
-        f"{when}, and changed or removed {words.count(share.hits)} of them"
-        + (f", {said}. " if said else ". ")
+        f"People reviewed {words.count(share.n, 'prediction')} in {words.count(figures.reviews, 'review')} from "
+        f"{when}. They changed or removed {words.count(share.hits)} of them"
+        + (f", {in_words}. " if in_words else ". ")
     )
     if share.small or figures.overruled_reviews.small:
-        anywhere = f"{words.percent(low, 0)} to {words.percent(high, 0)}"
-        meaning += f"That is few: the true rate may be anywhere from {anywhere}."
-    else:
         meaning += (
-            f"Of every ten reviews, {_tenths(figures.overruled_reviews.value)} had something to correct."
+            f"The sample is small: the true rate is probably between {words.percent(low, 0)} and "
+            f"{words.percent(high, 0)}."
         )
+    else:
+        meaning += f"{words.percent(figures.overruled_reviews.value, 0)} of the reviews have at least one correction."
     return Headline(
         words.percent(share.value), "of the model's predictions were overruled by people.", meaning
     )
 
 
 def findings(figures: Figures, facts: LoopFacts | None) -> list[Finding]:
-    """What to take from the figures, the most telling first; empty if they carry nothing."""
+    """Returns the findings in the figures, most important first."""
     found = (
         _trend(figures),
         _fields(figures),
@@ -101,19 +100,19 @@ def findings(figures: Figures, facts: LoopFacts | None) -> list[Finding]:
 
 
 def field_label(field: FieldName, figures: Figures) -> str:
-    """The field's name; with its flow definition where others have a field of that name too."""
+    """Returns the field's name, with its flow definition if another one has a field with the same name."""
     if field.name == OTHER_FIELDS or figures.names[field.name] == 1:
         return field.name
     return f"{field.name} · {field.flow_definition}"
 
 
 def catches_nothing(condition: ConditionFigures) -> bool:
-    """Whether the reviews that a condition sent to people found nothing to correct, or surely next to nothing."""
+    """Returns whether almost no review that the condition sent to people has a correction."""
     share = condition.overruled_reviews
-    return not share.small and (share.hits == 0 or share.interval[1] < NEXT_TO_NOTHING)
+    return not share.small and (share.hits == 0 or share.interval[1] < ALMOST_NOTHING)
 
 
-# ------------------------------------------------------------------------------------------ one sentence each
+# The findings
 
 
 def _trend(figures: Figures) -> Finding | None:
@@ -124,12 +123,15 @@ def _trend(figures: Figures) -> Finding | None:
     late = sum((span.overruled for span in figures.spans[-third:]), Share(0, 0))
     if early.small or late.small:
         return None
-    numbers = f"{words.percent(early.value)} in the first third of the period, {words.percent(late.value)} in the last."
+    numbers = (
+        f"{words.percent(early.value)} in the first third of the period, "
+        f"{words.percent(late.value)} in the last third."
+    )
     if late.interval[0] > early.interval[1]:
-        return Finding("People overrule the model more often than before.", numbers)
+        return Finding("The overrule rate is rising.", numbers)
     if late.interval[1] < early.interval[0]:
-        return Finding("People overrule the model less often than before.", numbers)
-    return Finding("The rate has held steady.", numbers)
+        return Finding("The overrule rate is falling.", numbers)
+    return Finding("The overrule rate is stable.", numbers)
 
 
 def _fields(figures: Figures) -> Finding | None:
@@ -145,19 +147,19 @@ def _fields(figures: Figures) -> Finding | None:
     most = max(known, key=lambda field: field.overruled.hits)
 
     def name(field: FieldFigures) -> str:
-        said = f"“{words.shortened(words.legible(field.field.name), 60)}”"
-        return said if len(figures.flow_definitions) == 1 else f"{said} ({field.field.flow_definition})"
+        quoted = f"“{words.shortened(words.legible(field.field.name), 60)}”"
+        return quoted if len(figures.flow_definitions) == 1 else f"{quoted} ({field.field.flow_definition})"
 
     because = (
-        f"{words.percent(worst.overruled.value)} of its {words.count(worst.overruled.n)} predictions; best is "
-        f"{name(best)} with {words.percent(best.overruled.value)}."
+        f"{words.percent(worst.overruled.value)} of its {words.count(worst.overruled.n)} predictions. The lowest rate "
+        f"is {words.percent(best.overruled.value)}, for {name(best)}."
     )
     if most is not worst:
         because += (
-            f" Most corrections in all are to {name(most)}: {words.count(most.overruled.hits)}, "
-            f"{words.percent(most.overruled.hits / figures.overruled.hits, 0)} of them."
+            f" The field with the most corrections is {name(most)}: {words.count(most.overruled.hits)}, "
+            f"{words.percent(most.overruled.hits / figures.overruled.hits, 0)} of all corrections."
         )
-    return Finding(f"The model is overruled most on {name(worst)}.", because)
+    return Finding(f"People overrule the model most often on {name(worst)}.", because)
 
 
 def _confidence(figures: Figures) -> Finding | None:
@@ -167,22 +169,23 @@ def _confidence(figures: Figures) -> Finding | None:
     top = known[-1]
     gap = figures.overconfidence
     numbers = (
-        f"Where it says {words.percent(top.mean_confidence, 0)}, people agree {words.percent(top.kept.value, 0)} of "
-        f"the time; over all, its confidence is {words.percent(figures.calibration_error)} off."
+        f"At {words.percent(top.mean_confidence, 0)} confidence, people agree "
+        f"{words.percent(top.kept.value, 0)} of the time. "
+        f"The average calibration error is {words.percent(figures.calibration_error)}."
     )
     if figures.calibration_error < 0.03:
-        return Finding("The model's confidence can be taken at its word.", numbers)
+        return Finding("The model's confidence is reliable.", numbers)
     if figures.calibration_error < 0.05 and abs(gap) < 0.03:
-        return Finding("The model's confidence is about right.", numbers)
+        return Finding("The model's confidence is mostly reliable.", numbers)
     if gap > 0.015:
-        return Finding("The model is surer of itself than it is right.", numbers)
+        return Finding("The model is overconfident.", numbers)
     if gap < -0.015:
-        return Finding("The model is more often right than it says.", numbers)
-    return Finding("The model's confidence cannot be taken at its word.", numbers)
+        return Finding("The model is underconfident.", numbers)
+    return Finding("The model's confidence is not reliable.", numbers)
 
 
 def _threshold(figures: Figures) -> Finding | None:
-    """The lowest threshold in steps of 5 % that would catch nine errors of ten."""
+    """Returns the lowest threshold, in steps of 5%, that would catch 90% of the errors."""
     enough = [
         figure
         for figure in figures.thresholds
@@ -195,9 +198,9 @@ def _threshold(figures: Figures) -> Finding | None:
         return None
     figure: ThresholdFigures = enough[0]
     return Finding(
-        f"A confidence threshold of {words.percent(figure.threshold, 0)} would catch nine errors of ten.",
-        f"It would take {words.percent(figure.reviews.value, 0)} of these reviews and let "
-        f"{words.count(figure.let_through, 'error')} through. Only predictions that people have seen are counted.",
+        f"A confidence threshold of {words.percent(figure.threshold, 0)} would catch 90% of the errors.",
+        f"It would need {words.percent(figure.reviews.value, 0)} of these reviews and miss "
+        f"{words.count(figure.let_through, 'error')}. This includes only predictions that people checked.",
     )
 
 
@@ -208,14 +211,14 @@ def _conditions(figures: Figures) -> Finding | None:
     name = words.shortened(words.legible(idle[0].condition), 70)
     reviews = sum(condition.reviews for condition in idle)
     if len(idle) == 1:
-        point = f"The activation condition “{name}” has caught next to nothing."
+        point = f"The activation condition “{name}” caught almost nothing."
     else:
-        point = f"{len(idle)} activation conditions have caught next to nothing, “{name}” among them."
+        point = f"{len(idle)} activation conditions, including “{name}”, caught almost nothing."
     caught = sum(condition.overruled_reviews.hits for condition in idle)
     return Finding(
         point,
-        f"In {words.count(reviews, 'review')} that {'it' if len(idle) == 1 else 'they'} sent to people, "
-        f"{words.count(caught) if caught else 'none'} had something to correct.",
+        f"Of {words.count(reviews, 'review')} that {'it' if len(idle) == 1 else 'they'} sent to people, "
+        f"{words.count(caught) if caught else 'none'} had a correction.",
     )
 
 
@@ -224,9 +227,9 @@ def _agreement(figures: Figures) -> Finding | None:
     if unanimous.small:
         return None
     numbers = (
-        f"In {words.count(figures.agreement.reviews, 'review')} with two or three answers, all said the same in "
-        f"{words.percent(unanimous.value)} of the fields, and {words.percent(figures.agreement.unresolved.value)} "
-        "stayed without a majority."
+        f"In {words.count(figures.agreement.reviews, 'review')} with two or three answers, "
+        f"{words.percent(unanimous.value)} of the fields have identical answers, and "
+        f"{words.percent(figures.agreement.unresolved.value)} have no majority."
     )
     if unanimous.value >= 0.9:
         return Finding("People agree with each other.", numbers)
@@ -242,26 +245,15 @@ def _loops(facts: LoopFacts | None) -> Finding | None:
     if facts is None or not facts.loops:
         return None
     failed = facts.by_status.get("Failed", 0)
-    were = "was" if facts.escalated == 1 else "were"
-    if not facts.escalated:
-        decided = "none was left to a person to decide"
-    else:
-        decided = f"{words.count(facts.escalated)} {were} left to a person to decide"
-        if facts.undecided:
-            decided += f", of which {words.count(facts.undecided)} still {'waits' if facts.undecided == 1 else 'wait'}"
     if not failed and not facts.escalated:
         return Finding("No human loop failed.", f"{words.count(facts.started)} were started.")
+    were = "was" if facts.escalated == 1 else "were"
+    escalated = f"{words.count(facts.escalated) if facts.escalated else 'none'} {were} escalated to a person"
+    if facts.undecided:
+        need = "needs" if facts.undecided == 1 else "need"
+        escalated += f", of which {words.count(facts.undecided)} still {need} action"
     return Finding(
-        f"{words.count(failed, 'human loop')} of {words.count(facts.started)} failed; {decided}.",
-        f"{words.count(facts.restarted)} {'was' if facts.restarted == 1 else 'were'} started anew; "
-        f"{words.count(facts.recovered)} of the restarts ended in a review.",
+        f"{words.count(failed)} of {words.count(facts.started, 'human loop')} failed; {escalated}.",
+        f"{words.count(facts.restarted)} {'was' if facts.restarted == 1 else 'were'} restarted. "
+        f"{words.count(facts.recovered)} of the restarts ended with a review.",
     )
-
-
-def _tenths(share: float) -> str:
-    if math.isnan(share):
-        return "an unknown number"
-    tenths = round(10 * share)
-    if tenths == 0:
-        return "fewer than one" if share else "none"
-    return ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "all")[tenths - 1]

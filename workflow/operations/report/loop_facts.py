@@ -1,7 +1,7 @@
-"""What the ledger knows of the human loops of a period: their volume, restarts and escalations.
+"""Counts the human loops of a period in the ledger: their statuses, restarts and escalations.
 
-Stored reviews tell of loops that people answered. Those that failed, expired, were never needed or are still
-waiting are only in the ledger.
+Stored reviews exist only for loops that people answered. Loops that failed, expired, were not needed or are in
+progress are only in the ledger.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.loops.ledger import LoopStatus
 from workflow.errors import AfterloopError
+from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.reviews_source import Period
 from workflow.publish.aws_errors import explained
 
@@ -33,27 +34,26 @@ STATUSES: tuple[LoopStatus, ...] = (
     "NotNeeded",
     "Refused",
 )
-"""The statuses that the ledger knows, in the order in which they are told."""
+"""The statuses in the ledger, in the order of the report."""
 
 _NEVER_STARTED = ("NotNeeded", "Refused")
-_UNDECIDED = ("escalated", "failed")
 
 
 @dataclass(frozen=True)
 class LoopFacts:
-    """Human loops of a period, by the day they were created.
+    """The human loops that were created in a period.
 
     Attributes:
-        loops: how many there are, those that were not needed or refused included.
-        started: how many of them A2I was to start: nobody ever was to answer the others.
-        by_status: loops by status.
-        by_day: loops by day (YYYY-MM-DD), then by status.
-        restarts: loops that are themselves a restart of another (attempt 2 and later).
-        restarted: loops that were started anew under another name after they had failed.
-        recovered: restarts that ended in a review.
-        escalated: loops that were handed to a person to decide, whatever became of them then.
-        undecided: those of them that still wait for a person.
-        failure_codes: failed loops by their failure code.
+        loops: The number of loops, including those that were not needed or refused.
+        started: The number of loops without those that were not needed or refused.
+        by_status: Loops by status.
+        by_day: Loops by day (YYYY-MM-DD) and status.
+        restarts: Loops that are a restart of another loop (attempt 2 and later).
+        restarted: Loops that were restarted under another name.
+        recovered: Restarts that ended with a review.
+        escalated: Loops that were escalated to a person, whatever happened to them later.
+        undecided: Escalated loops that still need action.
+        failure_codes: Failed loops by failure code.
     """
 
     loops: int
@@ -69,7 +69,7 @@ class LoopFacts:
 
 
 def count_loops(rows: Iterable[Mapping[str, Any]]) -> LoopFacts:
-    """The facts in ledger rows, each one human loop; attributes as the ledger writes them."""
+    """Counts the human loops in rows with the ledger's attribute names."""
     by_status: Counter[str] = Counter()
     by_day: dict[str, Counter[str]] = {}
     failure_codes: Counter[str] = Counter()
@@ -85,10 +85,12 @@ def count_loops(rows: Iterable[Mapping[str, Any]]) -> LoopFacts:
             recovered += status == "Completed"
         outcome = row.get("outcome")
         restarted += outcome == "restarted"
-        waits = outcome in _UNDECIDED
-        undecided += waits
-        # Rows of before there was escalatedAt tell it by what a person did.
-        escalated += waits or outcome == "closed" or bool(row.get("escalatedAt") or row.get("closedAt"))
+        needs_action = outcome in NEEDS_ACTION
+        undecided += needs_action
+        # Rows from before `escalatedAt` was introduced show an escalation by its outcome or closing time.
+        escalated += (
+            needs_action or outcome == "closed" or bool(row.get("escalatedAt") or row.get("closedAt"))
+        )
         if status == "Failed":
             failure_codes[str(row.get("failureCode") or "unknown")] += 1
     return LoopFacts(
@@ -108,19 +110,19 @@ def count_loops(rows: Iterable[Mapping[str, Any]]) -> LoopFacts:
 def ledger_rows(
     table_name: str, session: boto3.Session, period: Period, flow_definition_arn: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the loops that were created in the period, from the ledger's indexes: never a scan.
+    """Yields the rows of the loops that were created in the period, from the ledger's indexes, without a scan.
 
     Args:
-        table_name: the stage's ledger.
-        session: its credentials need `dynamodb:Query` on the table's indexes.
-        period: which days.
-        flow_definition_arn: of one flow definition; None for all.
+        table_name: The name of the stage's ledger.
+        session: A session with the permission `dynamodb:Query` on the table's indexes.
+        period: The period.
+        flow_definition_arn: The ARN of a flow definition; None for all.
 
     Raises:
-        AfterloopError: if the ledger cannot be read.
+        AfterloopError: The ledger cannot be read.
     """
     table = session.resource("dynamodb").Table(table_name)
-    # A time is longer than a day and so sorts after it: none of the day `until` is in between.
+    # Times of the day `until` are longer than the day itself, so they sort after it and are not in the range.
     created = Key("createdAt").between(str(period.first), str(period.until))
     if flow_definition_arn is None:
         queries = [("by-status", Key("status").eq(status) & created) for status in STATUSES]

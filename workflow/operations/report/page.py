@@ -1,43 +1,35 @@
-"""The page: one HTML file that needs nothing else, readable by someone who was told nothing.
+"""The report's page: one self-contained HTML file for readers who know nothing about Afterloop.
 
-It has no script, loads nothing (its Content-Security-Policy forbids it), and shows text from outside as text.
+The page has no script and loads nothing, which its Content-Security-Policy enforces. All text from documents is
+escaped.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from pathlib import Path
 
 from workflow.operations.report import charts, words
-from workflow.operations.report.charts import Chart, Table
-from workflow.operations.report.findings import (
-    Headline,
-    catches_nothing,
-    field_label,
-    findings,
-    headline,
-)
-from workflow.operations.report.loop_facts import LoopFacts
-from workflow.operations.report.statistics import (
+from workflow.operations.report.charts import Table
+from workflow.operations.report.figures import (
     OTHER_FIELDS,
     SMALL_SAMPLE,
+    FieldFigures,
     Figures,
     MalformedReview,
-    Share,
 )
+from workflow.operations.report.findings import Headline, catches_nothing, field_label, findings, headline
+from workflow.operations.report.html import figure, name, note, prose, section, table
+from workflow.operations.report.loop_facts import LoopFacts
 
 __all__ = ["Origin", "render_page"]
 
-FIELDS_DRAWN = 16
-FIELDS_LISTED = 200
-MALFORMED_LISTED = 20
-MANY_COLUMNS = 7
-LONG_NAME = 40
+MAX_FIELDS_DRAWN = 16
+MAX_ROWS = 200
+MAX_MALFORMED_LISTED = 20
 TABLE_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 _CSS = Path(__file__).with_name("page.css")
@@ -45,13 +37,13 @@ _CSS = Path(__file__).with_name("page.css")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the figures come from.
+    """The source of the figures.
 
     Attributes:
-        location: address of the reviews.
-        flow_definition: the one that was asked for; None for all.
-        made_at: when the report was made.
-        ledger: name of the ledger that the loops were counted in; None if it was not looked at.
+        location: The location of the reviews.
+        flow_definition: The requested flow definition; None for all.
+        made_at: When the report was made.
+        ledger: The name of the ledger with the loops; None if the report does not cover loops.
     """
 
     location: str
@@ -61,17 +53,17 @@ class Origin:
 
 
 def render_page(figures: Figures, facts: LoopFacts | None, origin: Origin) -> str:
-    """The whole HTML document.
+    """Returns the HTML document.
 
     Args:
-        figures: of the reviews.
-        facts: of the human loops; None if the ledger was not looked at.
-        origin: where both come from.
+        figures: The figures of the reviews.
+        facts: The figures of the human loops; None if the report does not cover loops.
+        origin: The source of both.
     """
     main = headline(figures)
     body = [_top(figures, origin, main), "<main>", _malformed(figures.malformed)]
     if figures.reviews == 0:
-        body.append(_nothing(figures, facts, origin))
+        body.append(_no_reviews(figures, facts, origin))
     else:
         body += [_key_figures(figures, facts), _findings(figures, facts), *_sections(figures, facts)]
     if facts is not None and facts.loops:
@@ -79,7 +71,7 @@ def render_page(figures: Figures, facts: LoopFacts | None, origin: Origin) -> st
     if figures.reviews:
         body.append(_definitions(figures))
     body += ["</main>", _foot(figures, origin)]
-    # A style closes at `</style`, whatever is around it; there is nothing from outside in this one.
+    # Nothing from a document goes into the style: escaping cannot protect there, as `</style` always closes it.
     css = _CSS.read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -87,27 +79,27 @@ def render_page(figures: Figures, facts: LoopFacts | None, origin: Origin) -> st
         "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="robots" content="noindex">\n'
-        f"<title>{_prose(f'{main} ({words.period(figures.period)})')}</title>\n"
+        f"<title>{prose(f'{main} ({words.period(figures.period)})')}</title>\n"
         f"<style>\n{css}</style>\n</head>\n<body>\n" + "\n".join(part for part in body if part) + "\n"
         "</body>\n</html>\n"
     )
 
 
-# ------------------------------------------------------------------------------------------------ first screen
+# The first screen
 
 
 def _top(figures: Figures, origin: Origin, main: Headline) -> str:
-    about = origin.flow_definition or _all_flows(figures)
-    number = f'<p class="figure">{_prose(main.number)}</p>' if main.number else ""
-    meaning = f'<p class="meaning">{_prose(main.meaning)}</p>' if main.meaning else ""
+    about = origin.flow_definition or _flows_in_title(figures)
+    number = f'<p class="figure">{prose(main.number)}</p>' if main.number else ""
+    meaning = f'<p class="meaning">{prose(main.meaning)}</p>' if main.meaning else ""
     return (
-        f'<header class="top">\n<h1>Human reviews of {_name(about)}</h1>\n'
+        f'<header class="top">\n<h1>Human reviews of {name(about)}</h1>\n'
         f'<p class="about">{words.period(figures.period)}</p>\n'
-        f'<div class="lead">\n{number}<p class="sentence">{_prose(main.sentence)}</p>\n{meaning}</div>\n</header>'
+        f'<div class="lead">\n{number}<p class="sentence">{prose(main.sentence)}</p>\n{meaning}</div>\n</header>'
     )
 
 
-def _all_flows(figures: Figures) -> str:
+def _flows_in_title(figures: Figures) -> str:
     flows = figures.flow_definitions
     return flows[0].flow_definition if len(flows) == 1 else "all flow definitions"
 
@@ -116,34 +108,34 @@ def _malformed(malformed: Sequence[MalformedReview]) -> str:
     if not malformed:
         return ""
     listed = "".join(
-        f"<li>{_name(one.location)}<br>{_name(one.problem)}</li>" for one in malformed[:MALFORMED_LISTED]
+        f"<li>{name(one.location)}<br>{name(one.problem)}</li>" for one in malformed[:MAX_MALFORMED_LISTED]
     )
-    more = len(malformed) - MALFORMED_LISTED
+    more = len(malformed) - MAX_MALFORMED_LISTED
+    verb = "is not a valid review and is" if len(malformed) == 1 else "are not valid reviews and are"
     return (
         '<div class="notice">\n<p><strong>'
-        f"{words.count(len(malformed), 'stored object')} could not be read as a review</strong> and "
-        f"{'is' if len(malformed) == 1 else 'are'} in none of the figures below.</p>\n<ul>{listed}"
+        f"{words.count(len(malformed), 'stored object')}</strong> {verb} not included in this report.</p>\n<ul>{listed}"
         + (f"<li>and {words.count(more)} more</li>" if more > 0 else "")
         + "</ul>\n</div>"
     )
 
 
-def _nothing(figures: Figures, facts: LoopFacts | None, origin: Origin) -> str:
-    where = f" of <strong>{_name(origin.flow_definition)}</strong>" if origin.flow_definition else ""
+def _no_reviews(figures: Figures, facts: LoopFacts | None, origin: Origin) -> str:
+    where = f" of <strong>{name(origin.flow_definition)}</strong>" if origin.flow_definition else ""
     loops = (
-        f"<p>The ledger knows of {words.count(facts.loops, 'human loop')} from these days; they are below.</p>"
+        f"<p>The ledger has {words.count(facts.loops, 'human loop')} from this period; see below.</p>"
         if facts is not None and facts.loops
         else ""
     )
     return (
         f'<section class="close">\n<h2>What to do</h2>\n{loops}'
-        f"<p>No review{where} is stored for human loops that were created from {words.period(figures.period)}. "
-        "Any of these may be why:</p>\n<ul>\n"
-        "<li>The days are others. Days are in UTC, by when a loop was created, not when it was answered: try "
-        "<code>--from</code> and <code>--to</code>.</li>\n"
-        "<li>The flow definition has another name, or belongs to another stage: try <code>--flow-definition</code> "
+        f"<p>No reviews{where} are stored for human loops created in the period {words.period(figures.period)}. "
+        "Possible reasons:</p>\n<ul>\n"
+        "<li>The reviews are from another period. Days are in UTC and are the days on which the loops were created, "
+        "not answered. Try <code>--from</code> and <code>--to</code>.</li>\n"
+        "<li>The flow definition has another name, or belongs to another stage. Try <code>--flow-definition</code> "
         "and <code>--stage</code>.</li>\n"
-        "<li>People have not answered yet, or the loops ended otherwise: look at them with "
+        "<li>Workers have not answered yet, or the loops failed. To see the loops, run "
         "<code>python deploy.py loops list</code>.</li>\n"
         "</ul>\n</section>"
     )
@@ -155,18 +147,16 @@ def _key_figures(figures: Figures, facts: LoopFacts | None) -> str:
         (words.count(figures.reviews), "review" if figures.reviews == 1 else "reviews")
     ]
     if figures.overruled_reviews.n:
-        known.append((words.percent(figures.overruled_reviews.value), "of reviews had something to correct"))
+        known.append((words.percent(figures.overruled_reviews.value), "of reviews have a correction"))
     if times.answers:
-        known.append((words.duration(times.median), "or less, for half of the answers"))
+        known.append((words.duration(times.median), "median time per answer"))
     if agreement.unanimous.n:
-        known.append((words.percent(agreement.unanimous.value), "of fields answered the same by all"))
+        known.append((words.percent(agreement.unanimous.value), "of fields have identical answers"))
     if facts is not None and facts.loops:
         failed = facts.by_status.get("Failed", 0)
         known.append((words.count(failed), "human loop failed" if failed == 1 else "human loops failed"))
         known.append((words.count(facts.escalated), "escalated to a person"))
-    items = "".join(
-        f"<div><dt>{_prose(label)}</dt><dd>{_prose(number)}</dd></div>" for number, label in known
-    )
+    items = "".join(f"<div><dt>{prose(label)}</dt><dd>{prose(number)}</dd></div>" for number, label in known)
     return f'<dl class="facts">{items}</dl>'
 
 
@@ -175,15 +165,13 @@ def _findings(figures: Figures, facts: LoopFacts | None) -> str:
     if not found:
         return ""
     items = "".join(
-        f'<li><p class="point">{_prose(finding.point)}</p><p>{_prose(finding.because)}</p></li>\n'
+        f'<li><p class="point">{prose(finding.point)}</p><p>{prose(finding.because)}</p></li>\n'
         for finding in found
     )
-    return (
-        f'<section class="close">\n<h2>What this means</h2>\n<ol class="findings">\n{items}</ol>\n</section>'
-    )
+    return f'<section class="close">\n<h2>Key findings</h2>\n<ol class="findings">\n{items}</ol>\n</section>'
 
 
-# ---------------------------------------------------------------------------------------------------- in detail
+# The sections
 
 
 def _sections(figures: Figures, facts: LoopFacts | None) -> Iterable[str]:
@@ -204,74 +192,78 @@ def _sections(figures: Figures, facts: LoopFacts | None) -> Iterable[str]:
 
 def _overruled(figures: Figures) -> str:
     added = figures.outcomes.get("added", 0)
-    return _section(
+    return section(
         "What people did with the predictions",
-        "Kept: they left it as it was. Changed: they gave another value. Removed: they took it away. Unresolved: "
-        "several people, no majority; these count neither way."
+        "Kept: people left the prediction unchanged. Changed: they entered another value. Removed: they deleted it. "
+        "Unresolved: several people answered without a majority; these predictions are not in the overrule rate."
         + (
-            f" Beyond that, people added {words.count(added, 'field')} that the model had missed."
+            f" In addition, people added {words.count(added, 'field')} that the model had missed."
             if added
             else ""
         ),
-        _figure(
+        figure(
             charts.outcome_chart(figures),
             legend=[
                 (outcome, figures.outcomes.get(outcome, 0), colour)
                 for outcome, colour in charts.OUTCOME_COLOURS.items()
             ],
         ),
-        _figure(
+        figure(
             charts.trend_chart(figures),
-            "Above: the share of predictions that people changed or removed, with its 95% interval (shaded) and "
-            f"the average of the whole period (dashed). Below: how many reviews. By {figures.granularity} of the "
-            "human loop's creation.",
+            "Top: the share of predictions that people changed or removed, with its 95% interval (shaded) and the "
+            f"average over the period (dashed). Bottom: the number of reviews. By the {figures.granularity} in which "
+            "the human loops were created.",
         ),
     )
 
 
 def _fields(figures: Figures) -> str:
     judged = [field for field in figures.fields if field.overruled.n and field.field.name != OTHER_FIELDS]
-    drawn = sorted(judged[:FIELDS_DRAWN], key=lambda field: -field.overruled.value)
-    worst = drawn[0]
-    title = "Predictions that people overruled, by field"
-    rest = len(judged) - len(drawn)
+    drawn = sorted(judged[:MAX_FIELDS_DRAWN], key=lambda field: -field.overruled.value)
+
+    def extreme(field: FieldFigures) -> str:
+        return (
+            f"{words.percent(field.overruled.value)} for {words.legible(field_label(field.field, figures))}"
+        )
+
     chart = charts.dot_chart(
         "fields",
-        title,
-        f"From {words.percent(worst.overruled.value)} for {words.legible(field_label(worst.field, figures))} to "
-        f"{words.percent(drawn[-1].overruled.value)} for "
-        f"{words.legible(field_label(drawn[-1].field, figures))}.",
+        "Overruled predictions by field",
+        f"From {extreme(drawn[0])} to {extreme(drawn[-1])}.",
         [(field_label(field.field, figures), field.overruled) for field in drawn],
         colour="warm",
         whole=figures.overruled.value,
         table=_field_table(figures),
     )
-    return _section(
-        "Which fields are overruled most",
-        "Each dot is the share of a field's predictions that people changed or removed; the line around it is "
-        f"the 95% interval. The dashed line is all fields together ({words.percent(figures.overruled.value)})."
-        + (
-            f" Hollow dots rest on fewer than {SMALL_SAMPLE} predictions: do not read much into them."
-            if any(field.overruled.small for field in drawn)
-            else ""
+    text = (
+        "Each dot is the share of a field's predictions that people changed or removed. The line around it is the 95% "
+        f"interval. The dashed line is the average of all fields ({words.percent(figures.overruled.value)})."
+    )
+    if any(field.overruled.small for field in drawn):
+        text += f" Hollow dots have fewer than {SMALL_SAMPLE} predictions and are not reliable."
+    if rest := len(judged) - len(drawn):
+        text += (
+            f" The chart shows the {len(drawn)} fields with the most predictions; the table has "
+            f"{words.count(rest)} more."
         )
-        + (f" The {len(drawn)} fields with most predictions are drawn; {words.count(rest)} more are in the table."
-           if rest > 0 else ""),
-        _figure(chart),
-        _note(
-            f"There are too many names to count each on its own: {words.count(figures.uncounted_names, 'field')} "
-            "with rarer names are counted together."
+    return section(
+        "Fields that are overruled most",
+        text,
+        figure(chart),
+        note(
+            "There are too many field names to count each one. "
+            f"{words.count(figures.uncounted_names, 'field')} with rare names are counted together."
         )
         if figures.uncounted_names
         else "",
-    )  # fmt: skip
+    )
 
 
 def _field_table(figures: Figures) -> Table:
     rows = [
         (
             *_cells(figures, field.field.name, field.field.flow_definition),
-            words.percent(field.overruled.value) + _few(field.overruled),
+            words.rate(field.overruled),
             words.interval(field.overruled),
             words.count(field.overruled.n),
             words.count(field.changed),
@@ -279,13 +271,13 @@ def _field_table(figures: Figures) -> Table:
             words.count(field.added),
             words.count(field.unresolved),
         )
-        for field in figures.fields[:FIELDS_LISTED]
+        for field in figures.fields[:MAX_ROWS]
     ]
     header = (
         *_cells(figures, "Field", "Flow definition"),
-        *("Overruled", "95% interval", "Predictions", "Changed", "Removed", "Added by people", "No majority"),
+        *("Overruled", "95% interval", "Predictions", "Changed", "Removed", "Added", "No majority"),
     )
-    rest = len(figures.fields) - FIELDS_LISTED
+    rest = len(figures.fields) - MAX_ROWS
     if rest > 0:
         more = f"and {words.count(rest, 'more field')} with fewer predictions"
         rows.append((more, *[""] * (len(header) - 1)))
@@ -296,29 +288,32 @@ def _flows(figures: Figures) -> str:
     rows = [
         (
             flow.flow_definition,
-            words.percent(flow.overruled.value) + _few(flow.overruled),
+            words.rate(flow.overruled),
             words.count(flow.overruled.n),
-            words.percent(flow.overruled_reviews.value) + _few(flow.overruled_reviews),
+            words.rate(flow.overruled_reviews),
             words.count(flow.reviews),
         )
         for flow in figures.flow_definitions
     ]
-    header = ("Flow definition", "Overruled", "of predictions", "With a correction", "of reviews")
-    return _section("By flow definition", "", _table(Table(header, rows)))
+    header = ("Flow definition", "Overruled", "Predictions", "With a correction", "Reviews")
+    return section("By flow definition", "", table(Table(header, rows)))
 
 
 def _calibration(figures: Figures) -> str:
-    title = "Can the model's confidence be trusted?"
+    title = "Is the model's confidence reliable?"
     unknown = figures.without_confidence
     if unknown == figures.overruled.n:
-        return _section(title, "The model's confidence is not in any of these reviews, so nobody can tell.")
-    return _section(
+        return section(title, "These reviews do not include the model's confidence.")
+    hollow = any(band.kept.n and band.kept.small for band in figures.bands)
+    return section(
         title,
-        "When a model says it is 80% sure, people should agree with it 80% of the time: then its dot lies on the "
-        "dashed line. Below the line it is surer than it is right."
-        + (" Hollow dots rest on few predictions." if any(b.kept.n and b.kept.small for b in figures.bands) else ""),
-        _figure(charts.calibration_chart(figures)),
-        _note(f"{words.count(unknown, 'prediction')} came without a confidence and are not in it.")
+        "If a model is 80% confident, people should agree with it 80% of the time: its dot is then on the dashed line. "
+        "Below the line, the model is overconfident. Above it, the model is underconfident."
+        + (f" Hollow dots have fewer than {SMALL_SAMPLE} predictions." if hollow else ""),
+        figure(charts.calibration_chart(figures)),
+        note(
+            f"Not included: {words.count(unknown, 'prediction')} without a confidence."
+        )
         if unknown
         else "",
     )  # fmt: skip
@@ -329,39 +324,36 @@ def _thresholds(figures: Figures) -> str:
         return ""
     rows = [
         (
-            words.percent(figure.threshold, 0),
-            f"{words.count(figure.reviews.hits)} ({words.percent(figure.reviews.value, 0)})",
-            f"{words.count(figure.let_through)} ({words.percent(figure.errors_let_through.value, 0)})",
-            words.count(figure.caught),
-            words.count(figure.checked),
-            words.percent(figure.error_rate_of_passed.value),
+            words.percent(one.threshold, 0),
+            f"{words.count(one.reviews.hits)} ({words.percent(one.reviews.value, 0)})",
+            f"{words.count(one.let_through)} ({words.percent(one.errors_let_through.value, 0)})",
+            words.count(one.caught),
+            words.count(one.checked),
+            words.percent(one.error_rate_of_passed.value),
         )
-        for figure in figures.thresholds
-        if any(math.isclose(figure.threshold, threshold) for threshold in TABLE_THRESHOLDS)
+        for one in figures.thresholds
+        if any(math.isclose(one.threshold, threshold) for threshold in TABLE_THRESHOLDS)
     ]
-    table = Table(
-        (
-            "Threshold",
-            "Reviews needed",
-            "Errors let through",
-            "Errors caught",
-            "Predictions checked",
-            "Wrong among those not checked",
-        ),
-        rows,
-        text_columns=0,
+    header = (
+        "Threshold",
+        "Reviews needed",
+        "Errors missed",
+        "Errors caught",
+        "Predictions checked",
+        "Error rate of unchecked predictions",
     )
-    return _section(
-        "What if the confidence threshold were another?",
-        "Suppose only predictions below a threshold had gone to people. A higher threshold means more work and "
-        "fewer errors that nobody sees.",
-        _figure(charts.threshold_chart(figures, table), table_open=True),
-        _note(
-            "A caution: only predictions that did reach people can be counted here. What today's conditions let "
-            "pass was never checked, so above today's threshold there are more predictions, and more errors, than "
-            "this table knows. It is reliable for lowering a threshold, and a lower bound for raising one; reviews of "
-            "a random sample (A2I's Sampling condition) close the gap. Fields that the model missed "
-            "altogether have no confidence, and no threshold catches them."
+    chart = charts.threshold_chart(figures, Table(header, rows, text_columns=0))
+    return section(
+        "What if the confidence threshold were different?",
+        "This assumes that only predictions below a threshold go to people. A higher threshold means more work and "
+        "fewer missed errors.",
+        figure(chart, table_open=True),
+        note(
+            "Limitation: this includes only predictions that people checked. Predictions that today's conditions let "
+            "pass were never checked, so above today's threshold there are more predictions, and more errors, than "
+            "this table shows. The table is reliable for lowering a threshold. For raising one, its numbers are lower "
+            "bounds; reviews of a random sample (A2I's Sampling condition) close the gap. Fields that the model missed "
+            "have no confidence, so no threshold catches them."
         ),
     )
 
@@ -369,10 +361,11 @@ def _thresholds(figures: Figures) -> str:
 def _conditions(figures: Figures) -> str:
     title = "What each activation condition catches"
     if not figures.conditions:
-        return _section(
+        return section(
             title,
-            "No activation condition is recorded in these reviews: the loops were started for other reasons.",
+            "These reviews have no activation conditions: the human loops were started for other reasons.",
         )
+    # The least useful conditions first; those that cannot be compared last.
     ordered = sorted(
         figures.conditions,
         key=lambda condition: (
@@ -383,29 +376,30 @@ def _conditions(figures: Figures) -> str:
     rows = [
         (
             *_cells(figures, condition.condition, condition.flow_definition),
-            words.percent(condition.overruled_reviews.value) + _few(condition.overruled_reviews),
+            words.rate(condition.overruled_reviews),
             words.count(condition.overruled_reviews.hits),
             words.count(condition.reviews),
-            words.percent(condition.alone.value) + _few(condition.alone),
+            words.rate(condition.alone),
         )
-        for condition in ordered[:FIELDS_LISTED]
+        for condition in ordered[:MAX_ROWS]
     ]
     idle = sum(catches_nothing(condition) for condition in ordered)
     if idle:
-        said = (
-            f"{words.count(idle)} of {words.count(len(ordered))} {'has' if idle == 1 else 'have'} found next to "
-            f"nothing in {SMALL_SAMPLE} reviews or more: people's time spent without an error found."
+        text = (
+            f"{words.count(idle)} of {words.count(len(ordered))} conditions found almost no errors in "
+            f"{SMALL_SAMPLE} or more reviews."
         )
     else:
-        said = "Each of them finds something, or has sent too few to tell."
+        text = "Every condition finds errors, or has too few reviews to judge."
     header = (
         *_cells(figures, "Condition", "Flow definition"),
-        *("Share with a correction", "With a correction", "Reviews", "Share where it was the only one"),
+        *("Share with a correction", "With a correction", "Reviews", "Share as the only condition"),
     )
-    return _section(
+    return section(
         title,
-        f"A condition sends a prediction to people. Of the reviews it sent, how many had something to correct? {said}",
-        _table(Table(header, rows, text_columns=len(_cells(figures, "", "")))),
+        "An activation condition sends a prediction to people. The table shows how many of these reviews have a "
+        f"correction. {text}",
+        table(Table(header, rows, text_columns=len(_cells(figures, "", "")))),
     )
 
 
@@ -413,82 +407,77 @@ def _agreement(figures: Figures) -> str:
     title = "Do people agree with each other?"
     agreement = figures.agreement
     if not agreement.reviews:
-        return _section(
+        return section(
             title,
-            "Each of these reviews has one answer, so this cannot be told. Two or three workers per human loop "
-            "(TaskCount) would show it.",
+            "Each of these reviews has one answer. To measure agreement, assign two or three workers to each human "
+            "loop (TaskCount).",
         )
     shared = sorted(
         (field for field in figures.fields if field.agreed.n and field.field.name != OTHER_FIELDS),
         key=lambda field: -field.agreed.n,
     )
-    drawn = sorted(shared[:FIELDS_DRAWN], key=lambda field: field.agreed.value)
+    drawn = sorted(shared[:MAX_FIELDS_DRAWN], key=lambda field: field.agreed.value)
+    rows = [
+        (
+            *_cells(figures, field.field.name, field.field.flow_definition),
+            words.rate(field.agreed),
+            words.interval(field.agreed),
+            words.count(field.agreed.n),
+        )
+        for field in shared[:MAX_ROWS]
+    ]
+    header = (
+        *_cells(figures, "Field", "Flow definition"),
+        *("Identical answers", "95% interval", "With several answers"),
+    )
     chart = charts.dot_chart(
         "agreement",
-        "Fields in which all workers gave the same answer",
+        "Fields with identical answers from all workers",
         f"{words.percent(agreement.unanimous.value)} over all fields.",
         [(field_label(field.field, figures), field.agreed) for field in drawn],
         colour="accent",
         whole=agreement.unanimous.value,
-        table=Table(
-            (
-                *_cells(figures, "Field", "Flow definition"),
-                *("All the same", "95% interval", "With several answers"),
-            ),
-            [
-                (
-                    *_cells(figures, field.field.name, field.field.flow_definition),
-                    words.percent(field.agreed.value) + _few(field.agreed),
-                    words.interval(field.agreed),
-                    words.count(field.agreed.n),
-                )
-                for field in shared[:FIELDS_LISTED]
-            ],
-            text_columns=len(_cells(figures, "", "")),
-        ),
+        table=Table(header, rows, text_columns=len(_cells(figures, "", ""))),
     )
-    return _section(
+    return section(
         title,
         f"{words.count(agreement.reviews, 'review')} had two or three answers. In "
-        f"{words.percent(agreement.unanimous.value)} of their fields all answers were the same; in "
-        f"{words.percent(agreement.unresolved.value)} there was no majority. Least "
-        "agreement first: where people differ, the instructions may be unclear, and no model can do better than "
-        "they do.",
-        _figure(chart),
+        f"{words.percent(agreement.unanimous.value)} of their fields, all answers were identical. In "
+        f"{words.percent(agreement.unresolved.value)}, there was no majority. The chart starts with the least "
+        "agreement. Where people disagree, the instructions may be unclear, and a model cannot do better.",
+        figure(chart),
     )
 
 
 def _times(figures: Figures) -> str:
-    times = figures.times
+    title, times = "How long answers take", figures.times
     if not times.answers:
-        return _section("How long it takes", "None of these answers tells how long it took.")
-    return _section(
-        "How long it takes",
-        f"Half of the answers take no longer than {words.duration(times.median)}, nine of ten no longer than "
-        f"{words.duration(times.p90)}. All together people spent {words.duration(times.total)} on them.",
-        _figure(
-            charts.time_chart(figures), f"{words.count(times.answers, 'answer')}, by how long each took."
-        ),
+        return section(title, "These reviews do not include how long the answers took.")
+    return section(
+        title,
+        f"Half of the answers take {words.duration(times.median)} or less, and 90% take "
+        f"{words.duration(times.p90)} or less. In total, people spent {words.duration(times.total)}.",
+        figure(charts.time_chart(figures), f"{words.count(times.answers, 'answer')} by time taken."),
     )
 
 
 def _loops(figures: Figures, facts: LoopFacts) -> str:
     codes = ", ".join(f"{words.count(number)} {code}" for code, number in facts.failure_codes.items())
     failed = facts.by_status.get("Failed", 0)
-    said = f"{words.count(facts.loops, 'human loop')} in all."
+    text = f"{words.count(facts.loops, 'human loop')} in total."
     if failed:
-        said += (
+        text += (
             f" {words.count(failed)} failed ({codes}). {words.count(facts.restarted)} "
-            f"{'was' if facts.restarted == 1 else 'were'} started anew under another name; of "
-            f"{words.count(facts.restarts, 'restart')}, {words.count(facts.recovered)} ended in a review. "
-            f"{words.count(facts.escalated)} had to be decided by a person."
+            f"{'was' if facts.restarted == 1 else 'were'} restarted under a new name. Of "
+            f"{words.count(facts.restarts, 'restart')}, {words.count(facts.recovered)} ended with a review."
         )
-    elif facts.escalated:
-        said += f" {words.count(facts.escalated)} had to be decided by a person."
-    return _section(
-        "What became of the human loops",
-        said,
-        _figure(
+    if failed or facts.escalated:
+        were = "was" if facts.escalated == 1 else "were"
+        text += f" {words.count(facts.escalated)} {were} escalated to a person."
+    return section(
+        "How the human loops ended",
+        text,
+        figure(
             charts.status_chart(figures, facts),
             legend=[
                 (status, number, charts.STATUS_COLOURS.get(status, "muted"))
@@ -500,130 +489,49 @@ def _loops(figures: Figures, facts: LoopFacts) -> str:
 
 def _without_ledger(figures: Figures) -> str:
     stopped = figures.reviews - figures.completed
-    return _section(
-        "What became of the human loops",
-        f"Of these reviews, {words.count(figures.completed)} came from loops that were completed, "
-        f"{words.count(stopped)} from loops that were stopped. Failed loops, restarts and escalations are in "
-        "the stage's ledger, which this report was made without.",
+    return section(
+        "How the human loops ended",
+        f"{words.count(figures.completed, 'review')} came from completed loops and {words.count(stopped)} from stopped "
+        "loops. This report was made without the stage's ledger, so it does not cover failed loops, restarts and "
+        "escalations.",
     )
 
 
 def _definitions(figures: Figures) -> str:
-    defined = (
-        ("Review", "What people said to one human loop: one to three answers, compared with the model's prediction "
-         "field by field."),
-        ("Overrule rate", "Of the predictions on which people came to a result, those that they changed or "
-         "removed. Fields that people added, ties between people, and fields without a prediction are not in it."),
-        ("Review with something to correct", "A review in which people changed, added or removed at least one "
-         "field, of all reviews with something to compare."),
-        ("Confidence", "How sure the model said it was of one field, from 0 to 100%."),
-        ("Calibration", "How far confidence and the share of predictions that people kept lie apart: in ten bands "
-         "of confidence, the mean distance, weighted by how many predictions are in each."),
-        ("Agreement", "Only reviews with two or three answers: the share of their fields in which all answers were "
-         f"the same. (The mean agreement with the majority is {words.percent(figures.agreement.mean)}.)"),
-        ("Time", "What A2I counts from when a worker takes a task to when they submit it, one value per answer."),
-        ("95% interval", "Where the true share most likely lies, given how many cases there are (Wilson's "
+    definitions = (
+        ("Review", "The answers to one human loop, one to three, compared with the model's prediction field by "
+         "field."),
+        ("Overrule rate", "The share of predictions that people changed or removed. It includes predictions for which "
+         "people reached a result. It does not include fields that people added, ties, and fields without a "
+         "prediction."),
+        ("Review with a correction", "A review in which people changed, added or removed at least one field. Shares "
+         "are of the reviews with anything to compare."),
+        ("Confidence", "How sure the model is of one field, from 0 to 100%."),
+        ("Calibration", "How far the confidence is from the share of predictions that people kept: the mean distance "
+         "over ten bands of confidence, weighted by the number of predictions in each."),
+        ("Agreement", "The share of fields in which all answers were identical, in reviews with two or three answers. "
+         f"(The mean agreement with the majority is {words.percent(figures.agreement.mean)}.)"),
+        ("Time", "The time from when a worker accepts a task to when they submit it, as A2I measures it. One value "
+         "per answer."),
+        ("95% interval", "The range that most likely contains the true share, given the number of cases (Wilson "
          f"interval). Shares of fewer than {SMALL_SAMPLE} cases are marked (few)."),
-        ("Whose predictions", "All figures are on predictions that were sent to people, which are mostly the "
-         "doubtful ones. They are not the accuracy of the model over everything it saw."),
+        ("Scope", "All figures are about predictions that went to people, which are mostly the uncertain ones. They "
+         "do not measure the model's accuracy over all of its predictions."),
     )  # fmt: skip
-    items = "".join(f"<dt>{_prose(word)}</dt><dd>{_prose(meaning)}</dd>" for word, meaning in defined)
-    return f'<section>\n<h2>How to read these figures</h2>\n<dl class="words">{items}</dl>\n</section>'
+    items = "".join(f"<dt>{prose(word)}</dt><dd>{prose(meaning)}</dd>" for word, meaning in definitions)
+    return f'<section>\n<h2>Definitions</h2>\n<dl class="words">{items}</dl>\n</section>'
 
 
 def _foot(figures: Figures, origin: Origin) -> str:
-    ledger = f" and ledger {_name(origin.ledger)}" if origin.ledger else ""
+    ledger = f" and the ledger {name(origin.ledger)}" if origin.ledger else ""
     return (
         f"<footer>\n<p>Made by Afterloop on {words.day(origin.made_at.date(), year=True)} at "
-        f"{origin.made_at:%H:%M} UTC from {words.count(figures.reviews, 'stored review')} at "
-        f"{_name(origin.location)}{ledger}. Days are in UTC, by the creation of the human loop.</p>\n</footer>"
+        f"{origin.made_at:%H:%M} UTC from {words.count(figures.reviews, 'stored review')} in "
+        f"{name(origin.location)}{ledger}. Days are in UTC and are the days on which the human loops were created."
+        "</p>\n</footer>"
     )
 
 
-# -------------------------------------------------------------------------------------------------------- parts
-
-
-def _section(title: str, said: str, *parts: str) -> str:
-    said = f"<p>{_prose(said)}</p>\n" if said else ""
-    return (
-        f"<section>\n<h2>{_prose(title)}</h2>\n{said}"
-        + "\n".join(part for part in parts if part)
-        + "\n</section>"
-    )
-
-
-def _figure(
-    chart: Chart,
-    caption: str = "",
-    *,
-    legend: Sequence[tuple[str, int, str]] = (),
-    table_open: bool = False,
-) -> str:
-    """A chart with what belongs to it; a legend is names, numbers and colours."""
-    total = sum(number for _, number, _ in legend)
-    keys = "".join(
-        f'<span class="key"><i style="background: var(--{colour})"></i>{_name(name)} '
-        f"{words.count(number)} ({words.percent(number / total)})</span> "
-        for name, number, colour in legend
-    )
-    table = _table(chart.table)
-    return (
-        f'<figure id="{chart.id}">{chart.wide}{chart.narrow}'
-        + (f'<p class="legend">{keys}</p>' if keys else "")
-        + (f"<figcaption>{_prose(caption)}</figcaption>" if caption else "")
-        + "</figure>\n"
-        + (table if table_open else f"<details><summary>The numbers</summary>{table}</details>")
-    )
-
-
-def _note(text: str) -> str:
-    return f'<p class="small">{_prose(text)}</p>'
-
-
-def _table(table: Table) -> str:
-    def cells(tag: str, row: Sequence[str]) -> str:
-        names, numbers = row[: table.text_columns], row[table.text_columns :]
-        return "".join(
-            [f'<{tag} class="t">{_breakable(cell)}</{tag}>' for cell in names]
-            + [f"<{tag}>{_unbroken(cell)}</{tag}>" for cell in numbers]
-        )
-
-    rows = "\n".join(f"<tr>{cells('td', row)}</tr>" for row in table.rows)
-    names = [name for row in table.rows for name in row[: table.text_columns]]
-    shape = {"many": len(table.header) > MANY_COLUMNS, "long": any(len(name) > LONG_NAME for name in names)}
-    classes = " ".join(name for name, holds in shape.items() if holds)
-    attributes = f' class="{classes}"' if classes else ""
-    return (
-        f'<div class="scroll" tabindex="0"><table{attributes}>\n'
-        f"<thead><tr>{cells('th', table.header)}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
-    )
-
-
-def _cells(figures: Figures, name: str, flow_definition: str) -> tuple[str, ...]:
-    """The first cells of a row: the flow definition only where there are several."""
-    return (name, flow_definition) if len(figures.flow_definitions) > 1 else (name,)
-
-
-def _few(share: Share) -> str:
-    return " (few)" if share.small and share.n else ""
-
-
-def _breakable(text: str) -> str:
-    """A name in a table. Many are long words, `ImportantFormKeyConfidenceCheck(…)`: these may break where a part
-    of them ends."""
-    return "<wbr>".join(_name(part) for part in re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[(/_=,.])(?=\w)", text))
-
-
-def _unbroken(text: str) -> str:
-    """A figure in a table: an interval may break after its "to" only."""
-    return _name(re.sub(r" to (?=\d)", "\N{NO-BREAK SPACE}to ", text))
-
-
-def _prose(text: str) -> str:
-    """A sentence of ours as HTML, names from outside in it included."""
-    return _name(text).replace("&#x27;", "\N{RIGHT SINGLE QUOTATION MARK}")
-
-
-def _name(text: str) -> str:
-    """Text that may come from outside, as HTML that shows it and does nothing else."""
-    return escape(words.legible(text))
+def _cells(figures: Figures, first: str, flow_definition: str) -> tuple[str, ...]:
+    """Returns the first cells of a row. The flow definition is included only if there are several."""
+    return (first, flow_definition) if len(figures.flow_definitions) > 1 else (first,)

@@ -1,4 +1,4 @@
-"""Numbers, shares, times and names as people read them."""
+"""Formats numbers, shares, times and names for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import unicodedata
 from datetime import date
 
-from workflow.operations.report.statistics import Share
+from workflow.operations.report.figures import Share
 from workflow.operations.reviews_source import Period
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "one_in",
     "percent",
     "period",
+    "rate",
     "shortened",
 ]
 
@@ -25,7 +26,7 @@ NOTHING = "n/a"
 
 
 def count(number: int, noun: str = "", plural: str = "") -> str:
-    """12345, "review" → `12,345 reviews`."""
+    """Returns a number with its noun: 12345, "review" → `12,345 reviews`."""
     text = f"{number:,}"
     if noun:
         text += f" {noun if number == 1 else plural or noun + 's'}"
@@ -33,7 +34,10 @@ def count(number: int, noun: str = "", plural: str = "") -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.1723 → `17.2%`. Never rounds to 0% or 100% what is not: `<0.1%`, `>99.9%`."""
+    """Returns a share as a percentage: 0.1723 → `17.2%`.
+
+    Only 0 and 1 become 0% and 100%. Shares near them become `<0.1%` and `>99.9%`.
+    """
     if math.isnan(share):
         return NOTHING
     step = 10**-digits
@@ -45,14 +49,19 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{text}%"
 
 
+def rate(share: Share) -> str:
+    """Returns a share as a percentage, with a mark if the sample is small: `17.2% (few)`."""
+    return percent(share.value) + (" (few)" if share.small and share.n else "")
+
+
 def interval(share: Share) -> str:
-    """The share's 95 % interval: `15.0% to 19.6%`."""
+    """Returns the 95% interval of a share: `15.0% to 19.6%`."""
     low, high = share.interval
     return f"{100 * low:.1f}% to {100 * high:.1f}%" if share.n else NOTHING
 
 
 def one_in(share: float) -> str:
-    """A share as people say it: `about one in six`, `about seven in ten`; empty for none or all."""
+    """Returns a share in words: `about one in six`, `about seven in ten`; empty for 0 and 1."""
     if math.isnan(share) or not 0 < share < 1:
         return ""
     if share < 0.005:
@@ -71,7 +80,7 @@ _SMALL = dict(
 
 
 def duration(seconds: float) -> str:
-    """75.2 → `1 min 15 s`; 5.24 → `5.2 s`; 7500 → `2 h 5 min`."""
+    """Returns a duration: 75.2 → `1 min 15 s`; 5.24 → `5.2 s`; 7500 → `2 h 5 min`."""
     if math.isnan(seconds):
         return NOTHING
     whole, minutes = round(seconds), round(seconds / 60)
@@ -89,12 +98,12 @@ def duration(seconds: float) -> str:
 
 
 def day(when: date, *, year: bool = False) -> str:
-    """`3 Jan`, or `3 January 2026`."""
+    """Returns a day: `3 Jan`, or `3 January 2026`."""
     return f"{when.day} {when:%B %Y}" if year else f"{when.day} {when:%b}"
 
 
 def period(span: Period) -> str:
-    """`1 to 31 January 2026`, its last day included."""
+    """Returns a period with its last day: `1 to 31 January 2026`."""
     first, last = span.first, span.last
     if first == last:
         return day(first, year=True)
@@ -106,18 +115,21 @@ def period(span: Period) -> str:
 
 
 def legible(text: str) -> str:
-    """The text with what cannot be shown made visible: control characters, lone surrogates, marks that turn
-    the direction of writing. Names of fields come from documents: anything may be in them."""
+    """Returns the text with replacement characters for control characters, surrogates and direction marks.
+
+    Field names come from documents, so they can contain anything.
+    """
     return "".join(
-        _REPLACEMENT if unicodedata.category(char) in _UNSHOWN or char in _TURNING else char for char in text
+        _REPLACEMENT if unicodedata.category(char) in _INVISIBLE or char in _DIRECTION_MARKS else char
+        for char in text
     )
 
 
-_UNSHOWN = frozenset({"Cc", "Cs", "Cn", "Co"})
-_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_INVISIBLE = frozenset({"Cc", "Cs", "Cn", "Co"})
+_DIRECTION_MARKS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text, cut to `limit` characters with an ellipsis."""
+    """Returns the text, cut to `limit` characters with an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"

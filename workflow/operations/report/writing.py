@@ -1,4 +1,4 @@
-"""From a source of reviews to the report's file."""
+"""Writes a report of stored reviews to a file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import AfterloopError
+from workflow.operations.report.figures import Figures
 from workflow.operations.report.findings import Headline, headline
 from workflow.operations.report.loop_facts import LoopFacts, count_loops
 from workflow.operations.report.page import Origin, render_page
-from workflow.operations.report.statistics import Figures, ReviewStatistics
+from workflow.operations.report.statistics import ReviewStatistics
 from workflow.operations.reviews_source import Period, ReviewsSource
 
 __all__ = ["Report", "write_report"]
@@ -20,13 +21,13 @@ __all__ = ["Report", "write_report"]
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was written.
+    """A written report.
 
     Attributes:
-        file: the HTML file.
-        headline: what it says first.
-        figures: of the reviews.
-        facts: of the human loops; None if the ledger was not looked at.
+        file: The HTML file.
+        headline: The main result.
+        figures: The figures of the reviews.
+        facts: The figures of the human loops; None if the report does not cover loops.
     """
 
     file: Path
@@ -46,21 +47,21 @@ def write_report(
     progress: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Reads the reviews, counts them, and writes the page. The file is written whole or not at all.
+    """Reads the reviews, counts them, and writes the page. An error leaves an existing file unchanged.
 
     Args:
-        file: the HTML file to write.
-        source: where the reviews are.
-        period: which days.
-        flow_definition: name of the one to report on; all if not given.
-        ledger: name of the ledger that `loops` comes from, to be told on the page.
-        loops: ledger rows of the period, see `ledger_rows`; without them the page is about reviews only.
-        progress: called now and then with the number of reviews that have been read.
-        now: what the page gives as the time it was made.
+        file: The HTML file to write.
+        source: The source of the reviews.
+        period: The period.
+        flow_definition: The name of a flow definition; None for all.
+        ledger: The name of the ledger with the loops, for the page.
+        loops: The ledger's rows of the period, see `ledger_rows`. Without them, the page covers reviews only.
+        progress: Called with the number of reviews read, every 200 reviews.
+        now: The time of the report; the current time by default.
 
     Raises:
-        ReviewsError: if the reviews cannot be read.
-        AfterloopError: if the file cannot be written.
+        ReviewsError: The reviews cannot be read.
+        AfterloopError: The file cannot be written.
     """
     statistics = ReviewStatistics(period)
     for flow in [flow_definition] if flow_definition else source.flow_definitions():
@@ -78,5 +79,5 @@ def write_report(
         part.replace(file)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise AfterloopError(f"cannot write {file}: {error.strerror}; name another with --file") from error
+        raise AfterloopError(f"cannot write {file}: {error.strerror}; specify another with --file") from error
     return Report(file.resolve(), headline(figures), figures, facts)

@@ -69,7 +69,9 @@ def test_report_warns_about_invalid_reviews(reviews: Path, tmp_path: Path) -> No
     arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html")]
     ran = CliRunner().invoke(app, arguments)
     assert ran.exit_code == 0
-    assert f"warning: not a valid review, left out: {odd}/0.json: not JSON" in ran.stderr
+    assert (
+        f"warning: not a valid review, left out: {odd}/0.json: review record, $: Invalid JSON" in ran.stderr
+    )
     assert "warning: 2 more were left out; the report lists them" in ran.stderr
     assert "There are no reviews from 1 to 31 January 2026." in ran.stdout
 

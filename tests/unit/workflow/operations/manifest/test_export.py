@@ -1,4 +1,4 @@
-"""The export of many reviews: one id a class over all lines, every review a line or a reason."""
+"""Tests of the export of many reviews: class IDs, order, and reasons for left-out reviews."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACE = "s3://out/my-flow/2026/03/01/10/00/00/loop-1/output.json"
 
 
 class Outputs:
-    """Outputs by location; an error is raised instead."""
+    """Outputs or errors, by location."""
 
     def __init__(self) -> None:
         self.found: dict[str, bytes | Exception] = {}
@@ -35,7 +35,7 @@ class Outputs:
 
 
 class Reviews:
-    """Stored reviews, with the outputs that they were made from."""
+    """Stored reviews with their outputs."""
 
     def __init__(self) -> None:
         self.outputs = Outputs()
@@ -66,7 +66,7 @@ def reviews() -> Reviews:
     return Reviews()
 
 
-def test_a_class_has_one_id_in_all_lines(reviews: Reviews) -> None:
+def test_class_has_the_same_id_in_all_lines(reviews: Reviews) -> None:
     for animal in ("dog", "cat", "dog", "bird"):
         reviews.add({"animal": {"label": animal}}, about=f"s3://images/{animal}.jpg")
     export, lines = reviews.export()
@@ -86,7 +86,7 @@ def test_given_labels_keep_their_ids_and_others_follow(reviews: Reviews) -> None
     assert [line["animal"] for line in lines] == ["2", "0"]
 
 
-def test_the_lines_come_in_the_order_of_the_reviews(reviews: Reviews) -> None:
+def test_lines_are_in_the_order_of_the_reviews(reviews: Reviews) -> None:
     for number in range(100):
         reviews.add({"animal": {"label": "dog"}}, about=f"s3://images/{number}.jpg")
     seen: list[int] = []
@@ -95,7 +95,7 @@ def test_the_lines_come_in_the_order_of_the_reviews(reviews: Reviews) -> None:
     assert seen == [50, 100]
 
 
-def test_a_review_without_a_line_is_told_with_its_reason(reviews: Reviews) -> None:
+def test_left_out_reviews_have_a_reason(reviews: Reviews) -> None:
     reviews.add({"animal": {"label": "dog"}})
     reviews.add({"animal": {"label": "dog"}}, {"animal": {"label": "cat"}})  # a tie
     reviews.add(
@@ -108,15 +108,16 @@ def test_a_review_without_a_line_is_told_with_its_reason(reviews: Reviews) -> No
     assert [name for name, _ in export.left_out] == ["s3://reviews/odd.json", "loop-1", "loop-2", "loop-3"]
     reasons = [reason for _, reason in export.left_out]
     assert reasons[0] == "review record, $.human_loop_name: missing"
-    assert "agree on nothing" in reasons[1]
+    assert "no field has a majority" in reasons[1]
     assert "there is no object" in reasons[2]
     assert reasons[3].startswith("output.json, $")
 
 
-def test_outputs_that_may_not_be_read_end_it(reviews: Reviews) -> None:
+def test_missing_permission_on_outputs_ends_the_export(reviews: Reviews) -> None:
     for _ in range(40):
         reviews.add({"animal": {"label": "dog"}}, output=OutputNotAllowed(f"{PLACE}: access denied"))
     with pytest.raises(
-        AfterloopError, match="access denied: the export reads the outputs themselves, so allow s3:GetObject"
+        AfterloopError,
+        match="access denied; the export reads the outputs, so your credentials need s3:GetObject",
     ):
         reviews.export()

@@ -31,7 +31,7 @@ def line_of(document: Any, **options: Any) -> dict[str, Any]:
     return read
 
 
-def test_an_image_classification() -> None:
+def test_image_classification() -> None:
     assert line_of(custom(IMAGE, {"animal": {"label": "dog"}}), classes=["cat", "dog"]) == {
         "source-ref": "s3://images/cat.jpg",
         "animal": "1",
@@ -44,11 +44,11 @@ def test_an_image_classification() -> None:
     }
 
 
-def test_a_text_classification_by_three_workers() -> None:
+def test_text_classification_by_three_workers() -> None:
     says = [{"mood": {"label": "good"}}, {"mood": {"label": "bad"}}, {"mood": {"label": "good"}}]
     line = line_of(custom({"taskObject": "What a day."}, *says))
     assert line["source"] == "What a day."
-    assert line["mood"] == "0"  # the only class there is
+    assert line["mood"] == "0"  # the only class
     assert line["mood-metadata"]["type"] == "groundtruth/text-classification"
     assert line["mood-metadata"]["confidence"] == 0.6667
 
@@ -66,7 +66,7 @@ def test_a_text_classification_by_three_workers() -> None:
         (rekognition([], []), "moderation-labels", []),
     ],
 )
-def test_that_all_saw_nothing_is_a_line_to_learn_from(document: Any, element: str, value: object) -> None:
+def test_empty_answers_make_a_line(document: Any, element: str, value: object) -> None:
     line = line_of(document)
     assert line[element] == value
     assert line[f"{element}-metadata"]["human-annotated"] == "yes"
@@ -105,7 +105,7 @@ def test_bounding_boxes() -> None:
     }
 
 
-def test_that_there_is_nothing_to_see_is_worth_training_on() -> None:
+def test_removed_prediction_makes_an_empty_list() -> None:
     predicted = {"prediction": {"boxes": [{"label": "dog", "left": 1, "top": 2, "width": 3, "height": 4}]}}
     line = line_of(custom(IMAGE | predicted, {"boxes": {"boundingBoxes": []}}))
     assert line["boxes"]["annotations"] == []
@@ -133,7 +133,7 @@ def test_moderation_labels() -> None:
 
 
 @pytest.mark.parametrize("place", ["inputContent", "top level"])
-def test_a_form(place: str) -> None:
+def test_form(place: str) -> None:
     document = textract([samples.pair("a", "Name", "Ana")], [samples.said_pair("a", "Name", "Ann")])
     if place == "top level":
         document |= document.pop("inputContent")
@@ -143,7 +143,7 @@ def test_a_form(place: str) -> None:
     assert line["form-metadata"]["type"] == "groundtruth/custom"
 
 
-def test_every_element_is_an_attribute_and_a_tie_is_left_out() -> None:
+def test_every_element_is_an_attribute_except_ties() -> None:
     says = [
         {"animal": {"label": "dog"}, "my note!": "a", "open": "x"},
         {"animal": {"label": "dog"}, "my note!": "a", "open": "y"},
@@ -152,7 +152,7 @@ def test_every_element_is_an_attribute_and_a_tie_is_left_out() -> None:
     assert {key for key in line if not key.endswith("-metadata")} == {"source-ref", "animal", "my-note"}
 
 
-def test_slashes_in_names_and_labels_do_not_mix_elements_up() -> None:
+def test_slashes_in_names_do_not_mix_up_elements() -> None:
     dog = {"left": 1, "top": 2, "width": 3, "height": 4}
     said = {
         "a": {"labels": ["b/x", "b"]},
@@ -180,7 +180,7 @@ def test_years_have_four_digits() -> None:
     assert line_of(document)["a-metadata"]["creation-date"] == "0099-01-02T03:04:05.678000"
 
 
-def test_the_source_may_be_named() -> None:
+def test_source_path_overrides_the_default_keys() -> None:
     document = custom({"document": {"where": "s3://scans/1.png"}}, {"kind": {"label": "invoice"}})
     assert line_of(document, source_path="document.where")["source-ref"] == "s3://scans/1.png"
 
@@ -188,32 +188,32 @@ def test_the_source_may_be_named() -> None:
 @pytest.mark.parametrize(
     ("document", "options", "message"),
     [
-        (custom({"n": 1}, {"a": {"label": "x"}}), {}, "nothing tells what people looked at"),
+        (custom({"n": 1}, {"a": {"label": "x"}}), {}, "the object that workers saw is unknown"),
         (
             custom(IMAGE, {"a": {"label": "x"}}),
             {"source_path": "nowhere"},
-            "nothing tells what people looked at",
+            "the object that workers saw is unknown",
         ),
         (
             custom(IMAGE, {"a": {"label": "x"}}),
             {"source_path": "abs(taskObject)"},
-            "nothing tells what people",
+            "the object that workers saw",
         ),
-        (custom(IMAGE), {}, "the workers agree on nothing"),
-        (custom(IMAGE, {"a": {"label": "x"}}, {"a": {"label": "y"}}), {}, "the workers agree on nothing"),
+        (custom(IMAGE), {}, "no field has a majority"),
+        (custom(IMAGE, {"a": {"label": "x"}}, {"a": {"label": "y"}}), {}, "no field has a majority"),
         (
             custom(IMAGE, {"a": {"labels": ["x", "y"]}}, {"a": {"labels": ["x"]}}),
             {},
-            "the workers agree on nothing",
+            "no field has a majority",
         ),
     ],
 )
-def test_what_cannot_be_trained_on_says_why(document: Any, options: dict[str, Any], message: str) -> None:
+def test_review_without_a_line_is_refused(document: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(NotExportable, match=message):
         line_of(document, **options)
 
 
-def test_the_classes_of_a_manifest_are_the_labels_of_all_its_reviews() -> None:
+def test_labels_are_those_of_classes() -> None:
     records = [
         samples.record_of(custom({}, {"animal": {"label": "dog"}, "note": "cat"})),
         samples.record_of(custom({}, {"tags": {"labels": ["bird"]}})),
@@ -222,7 +222,7 @@ def test_the_classes_of_a_manifest_are_the_labels_of_all_its_reviews() -> None:
 
 
 @given(samples.any_output, st.booleans())
-def test_every_review_is_a_line_or_says_why_not(document: dict[str, Any], several: bool) -> None:
+def test_every_review_makes_a_line_or_an_error(document: dict[str, Any], several: bool) -> None:
     record = samples.record_of(document)
     known = sorted(labels(record))[: 1 if several else None]
     try:

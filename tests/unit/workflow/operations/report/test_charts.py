@@ -1,4 +1,4 @@
-"""The charts of few reviews: nothing that matters lies beyond their edges."""
+"""Tests of the charts: names and values are inside the drawing, also for few reviews."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from workflow.operations.report.charts import (
     dot_chart,
     trend_chart,
 )
-from workflow.operations.report.statistics import Share
+from workflow.operations.report.figures import Share
+from workflow.operations.report.words import legible, shortened
 
 TABLE = Table(("Field",), [])
 
@@ -28,13 +29,13 @@ def dots(*shares: Share) -> Chart:
 
 
 def axis(drawing: str) -> list[float]:
-    """The shares that a drawing has on its axis."""
+    """Returns the shares on a drawing's axis."""
     texts = (text.text or "" for text in ElementTree.fromstring(drawing).iter("text"))
     return [float(text[:-1]) / 100 for text in texts if re.fullmatch(r"[\d.]+%", text)]
 
 
 def beyond(drawing: str) -> int:
-    """How many intervals reach beyond the axis: each has a tip there, next to the dots."""
+    """Returns how many intervals reach beyond the axis. Each has a tip there, in addition to the dots."""
     markers = [group for group in ElementTree.fromstring(drawing).iter("g") if group.find("use") is not None]
     return len(markers) - drawing.count(" of ")
 
@@ -44,7 +45,7 @@ def drawings(chart: Chart) -> tuple[str, str]:
 
 
 def cut_dots(drawing: str) -> int:
-    """How many lines have dots that an edge may cut."""
+    """Returns how many lines have dots that an edge can cut off."""
     root = ElementTree.fromstring(drawing)
     lines = [group for group in root.iter("g") if "-line2d_" in group.get("id", "")]
     dots = [group for line in lines for group in line.iter("g") if group.find("use") is not None]
@@ -58,13 +59,28 @@ def cut_dots(drawing: str) -> int:
         max_size=5,
     )
 )
-@settings(max_examples=25)
-def test_intervals_of_few_are_whole_where_all_are_of_few(shares: list[Share]) -> None:
+# Drawing is slow.
+@settings(max_examples=10)
+def test_small_samples_have_whole_intervals_if_all_are_small(shares: list[Share]) -> None:
     for drawing in drawings(dots(*shares)):
         assert beyond(drawing) == 0
 
 
-def test_intervals_of_few_do_not_stretch_the_axis_of_many() -> None:
+# One drawing has as many names as examples.
+@given(st.lists(st.text(st.characters(codec=None), min_size=1, max_size=60), min_size=16, max_size=16))
+@settings(max_examples=4)
+def test_names_are_drawn_as_text(names: list[str]) -> None:
+    chart = dot_chart(
+        "c", "", "", [(name, Share(1, 40)) for name in names], colour="warm", whole=None, table=TABLE
+    )
+    for drawing, limit in ((chart.wide, 36), (chart.narrow, 26)):
+        drawing.encode("utf-8")
+        texts = {"".join((text.text or "").split()) for text in ElementTree.fromstring(drawing).iter("text")}
+        # White space can change, and characters that cannot be shown are replaced.
+        assert {"".join(shortened(legible(name), limit).split()) for name in names} <= texts
+
+
+def test_a_small_sample_does_not_stretch_the_axis() -> None:
     chart = dots(*[Share(980, 1000)] * 4, Share(7, 7))
     for drawing in drawings(chart):
         assert min(axis(drawing)) >= 0.9
@@ -72,7 +88,7 @@ def test_intervals_of_few_do_not_stretch_the_axis_of_many() -> None:
 
 
 @pytest.mark.parametrize("days", [[5], [3, 9, 20]])
-def test_a_day_without_neighbours_has_its_whole_interval(days: list[int]) -> None:
+def test_day_without_neighbours_has_its_whole_interval(days: list[int]) -> None:
     figures = figures_of(
         *(review(field("changed" if number == 0 else "kept"), day=day) for day in days for number in range(6))
     )
@@ -87,18 +103,18 @@ def test_a_day_without_neighbours_has_its_whole_interval(days: list[int]) -> Non
             for path in lines.iter("path")
         ]
         assert len(ends) == len(days)
-        assert all(min(y1, y2) >= 14 and abs(y1 - y2) > 20 for _, y1, _, y2 in ends), "from the margin down"
+        assert all(min(y1, y2) >= 14 and abs(y1 - y2) > 20 for _, y1, _, y2 in ends), "inside the margin"
         assert max(axis(drawing)) > high - 0.15
 
 
-def test_days_in_a_row_have_an_area() -> None:
+def test_consecutive_days_have_an_area() -> None:
     figures = figures_of(*(review(field("changed"), field("kept"), day=day) for day in (5, 6)))
     assert "FillBetweenPolyCollection" in trend_chart(figures).wide
     assert "-LineCollection" not in trend_chart(figures).wide
 
 
 @pytest.mark.parametrize("outcome", ["kept", "changed"])
-def test_dots_at_the_ends_are_whole(outcome: str) -> None:
+def test_dots_at_the_ends_are_not_cut_off(outcome: str) -> None:
     figures = figures_of(review(field(outcome, confidence=1.0), field(outcome, confidence=0.55)))
     for chart in (trend_chart(figures), calibration_chart(figures), dots(Share(0, 9), Share(9, 9))):
         for drawing in drawings(chart):

@@ -1,4 +1,4 @@
-"""What a report counts of the ledger's rows."""
+"""Tests of what a report counts in the ledger's rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def row(status: str = "Failed", **more: Any) -> dict[str, Any]:
 ESCALATED = {"outcome": "escalated", "escalatedAt": DAY}
 
 
-def test_what_a_person_has_decided_was_escalated_all_the_same() -> None:
+def test_escalated_loops_count_after_a_person_acted() -> None:
     facts = count_loops(
         [
             row(**ESCALATED),
@@ -43,25 +43,25 @@ def test_what_a_person_has_decided_was_escalated_all_the_same() -> None:
     (finding,) = findings(ReviewStatistics(JANUARY).figures(), facts)
     assert (
         finding.point
-        == "4 human loops of 7 failed; 5 were left to a person to decide, of which 2 still wait."
+        == "4 of 7 human loops failed; 5 were escalated to a person, of which 2 still need action."
     )
     page = Page(render_page(ReviewStatistics(JANUARY).figures(), facts, MADE))
-    assert "5 had to be decided by a person." in page.text
+    assert "5 were escalated to a person." in page.text
 
 
 @pytest.mark.parametrize("more", [{"outcome": "escalated"}, {"outcome": "failed"}, {"outcome": "closed"}])
-def test_rows_of_before_escalations_had_a_time_count_too(more: dict[str, str]) -> None:
+def test_older_rows_without_escalation_time_count(more: dict[str, str]) -> None:
     assert count_loops([row(**more)]).escalated == 1
 
 
-def test_what_was_never_started_is_told_and_not_among_the_started() -> None:
+def test_loops_that_were_not_started_are_counted_separately() -> None:
     facts = count_loops([row("Completed")] * 3 + [row("Refused"), row("NotNeeded")])
     assert (facts.loops, facts.started) == (5, 3)
     (finding,) = findings(ReviewStatistics(JANUARY).figures(), facts)
     assert (finding.point, finding.because) == ("No human loop failed.", "3 were started.")
 
 
-def test_every_status_is_asked_for() -> None:
+def test_every_status_is_read() -> None:
     assert set(STATUSES) == set(get_args(LoopStatus))
 
 
@@ -78,7 +78,7 @@ def test_every_status_is_asked_for() -> None:
         )
     )
 )
-def test_the_parts_of_the_loops_add_up(rows: list[dict[str, Any]]) -> None:
+def test_parts_add_up_to_all_loops(rows: list[dict[str, Any]]) -> None:
     facts = count_loops(rows)
     assert facts.by_status == Counter(one["status"] for one in rows)
     assert facts.undecided <= facts.escalated <= facts.loops == len(rows)

@@ -1,15 +1,15 @@
-"""What is wrong with a machine, found before anything is sent.
+"""Finds mistakes in a machine before anything is sent to AWS.
 
 structure.py   size, names, transitions, ends
 tasks.py       functions and API actions that do not exist
-calls.py       fields that an API action does not have, or needs
+calls.py       unknown and missing fields of an API action
 syntax.py      JSONata that does not parse
-paths.py       paths that nothing before provides
-shapes.py      what a value may hold
-validator.py   what an independent ASL validator (`statelint`) says
-problem.py     what these hand over
+paths.py       paths that no earlier step provides
+shapes.py      the known structure of a value
+validator.py   findings of an independent ASL validator, `statelint`
+problem.py     the type of a problem, and suggestions for misspelt names
 
-Every finding is one line that names the state and, where it is known, the line of the user's file that made it.
+Every finding is one line that names the state and, if known, the line of the user's file that made it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ __all__ = ["Finding", "Shape", "check"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """A mistake in a machine.
 
     Attributes:
-        message: what, and what to do.
-        state: the state's name; None for the machine.
-        place: "file:line" where the state was made, if that is known.
+        message: What is wrong, and what to do.
+        state: The state's name; None for the machine as a whole.
+        place: "file:line" where the state was made, if known.
     """
 
     message: str
@@ -58,19 +58,20 @@ def check(
     results: Mapping[str, Shape] = {},
     own: Collection[str] = (),
 ) -> list[Finding]:
-    """Look for what is wrong with a machine.
+    """Finds mistakes in a machine.
 
     Args:
         definition: ASL, as `workflow.steps.definition` renders it.
-        functions: names of the functions that exist, as their files are called (`collect_review`) or in
-            CamelCase; none to leave functions unchecked.
-        places: state name to "file:line", as `workflow.steps.places` gives it.
-        event: what the machine's input may hold; None for anything.
-        results: state name to what it is known to add, key by key: of a function's result, say.
-        own: names of states whose calls of APIs are known to be right: models of services are not read for them.
+        functions: The names of existing functions, as their files are named (`collect_review`) or in CamelCase. If
+            empty, functions are not checked.
+        places: State name to "file:line", from `workflow.steps.places`.
+        event: The structure of the machine's input; None if unknown.
+        results: State name to the structure of its result, by the key that it adds.
+        own: Names of states whose API calls are not checked, because they are known to be right. Reading the models
+            of their services takes time.
 
     Returns:
-        Findings, in the order of the states; none if all is well.
+        The findings in the order of the states.
     """
     found: dict[tuple[str | None, str], None] = {}
     for state, message in _problems(definition, functions, event, results, own):
@@ -106,6 +107,6 @@ def _problems_of_state(state: State, functions: Collection[str], *, is_own: bool
 
 
 def _in_order(definition: Machine) -> Iterator[tuple[str, State]]:
-    """Name and state of all states, those of a machine before those that are nested in them."""
+    """Name and state of all states; all states of a machine come before the nested ones."""
     for machine in machines(definition):
         yield from machine["States"].items()

@@ -1,11 +1,11 @@
-"""What a step hands to an API, compared with what the API takes: fields that it does not have, and those it needs.
+"""Unknown and missing fields in the arguments of an API call.
 
-botocore's models of the services say both. They are read when a step calls the service, and once.
+The fields come from botocore's models of the services, which are loaded once, when a step calls the service.
 
-Step Functions names fields after the AWS SDK for Java 2, beginning with a capital and with acronyms as words:
-`DbInstanceIdentifier` for the API's `DBInstanceIdentifier`. So a name with an acronym is compared without its case.
-That SDK has some names of its own, too. So in AWS SDK integrations, and within a field, only what is nearly the name of
-another field is taken for a mistake; an optimized integration takes what its API does.
+Step Functions names fields as the AWS SDK for Java 2 does, with a capital first letter and acronyms as words:
+`DbInstanceIdentifier` for the API's `DBInstanceIdentifier`. So names with acronyms are compared without case. That SDK
+also has some names of its own. So in AWS SDK integrations and in nested structures, an unknown name is a mistake only
+if it resembles a field. An optimized integration accepts exactly the fields of its API.
 
 Source: Integrating services, and AWS SDK service integrations (Step Functions developer guide); botocore; the
 `customization.config` files of the AWS SDK for Java 2.
@@ -14,7 +14,7 @@ Source: Integrating services, and AWS SDK service integrations (Step Functions d
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -35,7 +35,7 @@ _OPTIMIZED = {
     "sqs:sendMessage": "sqs",
     "states:startExecution": "sfn",
 }
-"""Optimized integrations that take the fields of the API, with the service as AWS SDK integrations call it."""
+"""Optimized integrations with the same fields as the API, and the name of the service in AWS SDK integrations."""
 
 _BOTOCORE_NAMES = {
     "cloudwatchlogs": "logs",
@@ -48,33 +48,33 @@ _BOTOCORE_NAMES = {
     "lexruntimev2": "lexv2-runtime",
     "sfn": "stepfunctions",
 }
-"""Services of AWS SDK integrations that botocore knows by another name than theirs without hyphens."""
+"""Services whose name in AWS SDK integrations is not botocore's name without hyphens."""
 
 _FILLED_IN = {"glacier": ["accountId"]}
-"""Members that an API needs and an SDK fills in, by service; tokens of idempotency are, too."""
+"""Required fields that SDKs fill in, by service, as they do idempotency tokens."""
 
 _OF_JAVA = frozenset(
     """
     actionnames awsaccountids destinationbucket destinationkey sdkparttype sourcebucket sourcekey sourceregion
     sourceversionid
-    """.split()  # noqa: SIM905 (the words are what matters)
+    """.split()  # noqa: SIM905 (shorter than a list)
 )
-"""Fields that only the SDK for Java has, in small letters; some of them stand for one that the API needs."""
+"""Fields that only the SDK for Java has, in lower case. Some of them replace a required field of the API."""
 
 _OTHER_NAMES = frozenset({"AttributeValue"})
-"""Shapes whose members the SDK for Java calls otherwise (`Nul` for DynamoDB's NULL)."""
+"""Shapes whose members have other names in the SDK for Java (`Nul` for DynamoDB's NULL)."""
 
 
 def actions_of(service: str) -> set[str]:
-    """The actions of a service, in camelCase; none if it is not known."""
+    """The actions of a service in camelCase; empty if the service is unknown."""
     return {action[:1].lower() + action[1:] for action in _model(service).get("operations", {})}
 
 
 def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the arguments of a Task; nothing of a call that is not known, or of arguments in JSONata.
+    """Unknown and missing fields in the arguments of a Task. Unknown calls and arguments in JSONata are not checked.
 
     Args:
-        state: in Amazon States Language.
+        state: A state in Amazon States Language.
     """
     called = integration_of(state)
     if called is None:
@@ -86,99 +86,90 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
         return
     where = "Arguments" if "Arguments" in state or state.get("QueryLanguage") == "JSONata" else "Parameters"
     given = state.get(where, {})
-    shape = model["shapes"][operation["input"]["shape"]] if "input" in operation else {"members": {}}
+    shape = model["shapes"][operation["input"]["shape"]] if "input" in operation else {}
     if isinstance(given, Mapping):
-        yield from _problems(given, shape, f"{where}: {service}:{action}", model, is_exact=not is_sdk)
+        call = f"{where}: {service}:{action}"
+        yield from _unknown_fields(given, shape, call, model, is_exact=not is_sdk)
+        yield from _missing_fields(given, shape, call, model)
 
 
-def _problems(
-    given: Mapping[str, Any], shape: Mapping[str, Any], call: str, model: Mapping[str, Any], *, is_exact: bool
+def _unknown_fields(
+    value: Any, shape: Mapping[str, Any], call: str, model: Mapping[str, Any], *, is_exact: bool = False
 ) -> Iterator[str]:
-    fields = _fields(shape)
-    named = {key.removesuffix(".$") for key in given}
-    meant = {name.lower() for name in named}
-    for name in sorted(named):
-        if name.lower() in fields or name.lower() in _OF_JAVA:
-            continue
-        close = _close(name, fields)
-        if close or is_exact:
-            meant.add(close.lower())
-            yield f"{call} has no field {name!r}{_instead(close, fields)}"
-    absent = [fields[name] for name in _needed(shape, model) if name not in meant]
-    if absent and not meant & _OF_JAVA:
-        yield f"{call} needs {' and '.join(absent)}"
-    yield from _within(given, shape, call, model)
-
-
-def _within(value: Any, shape: Mapping[str, Any], call: str, model: Mapping[str, Any]) -> Iterator[str]:
-    """Misspelt names in a value, and in what it holds; the case of names that are there, too."""
+    """Misspelt names in a value and what is nested in it; with `is_exact` also names that resemble no field."""
     kind = shape.get("type", "structure")
     if isinstance(value, list) and kind == "list":
         for item in value:
-            yield from _nested(item, shape["member"]["shape"], call, model)
+            yield from _nested(item, shape["member"], call, model)
     elif isinstance(value, Mapping) and kind == "map":
         for item in value.values():
-            yield from _nested(item, shape["value"]["shape"], call, model)
+            yield from _nested(item, shape["value"], call, model)
     elif isinstance(value, Mapping) and kind == "structure" and not shape.get("document"):
         fields = _fields(shape)
         for key, item in value.items():
             name = key.removesuffix(".$")
-            field = fields.get(name.lower())
-            if field is None:
-                continue
-            if not name[:1].isupper() or (_IS_PLAIN.fullmatch(field) and name != field):
+            field, member = fields.get(name.lower(), ("", {}))
+            if not field and name.lower() not in _OF_JAVA and ((close := _close(name, fields)) or is_exact):
+                yield f"{call} has no field {name!r}{_suggestion(close, fields)}"
+            elif field and (not name[:1].isupper() or (_IS_PLAIN.fullmatch(field) and name != field)):
                 yield f"{call} has no field {name!r}; did you mean {field!r}?"
-            if name == key:
-                member = next(one for at, one in shape["members"].items() if at.lower() == name.lower())
-                yield from _nested(item, member["shape"], call, model)
+            elif field and name == key:
+                yield from _nested(item, member, call, model)
 
 
-def _nested(value: Any, name: str, call: str, model: Mapping[str, Any]) -> Iterator[str]:
-    if name in _OTHER_NAMES:
-        return
-    shape = model["shapes"][name]
-    if isinstance(value, Mapping) and shape["type"] == "structure" and not shape.get("document"):
-        fields = _fields(shape)
-        for key in value:
-            if key.removesuffix(".$").lower() not in fields and (close := _close(key, fields)):
-                yield f"{call} has no field {key.removesuffix('.$')!r} there; did you mean {close!r}?"
-    yield from _within(value, shape, call, model)
+def _nested(value: Any, member: Mapping[str, str], call: str, model: Mapping[str, Any]) -> Iterator[str]:
+    if member["shape"] not in _OTHER_NAMES:
+        yield from _unknown_fields(value, model["shapes"][member["shape"]], call, model)
+
+
+def _missing_fields(
+    given: Mapping[str, Any], shape: Mapping[str, Any], call: str, model: Mapping[str, Any]
+) -> Iterator[str]:
+    fields = _fields(shape)
+    names = {key.removesuffix(".$").lower() for key in given}
+    # A misspelt field is reported as such, not as a missing one.
+    meant = names | {_close(name, fields).lower() for name in names if name not in fields}
+    filled_in = _FILLED_IN.get(model["metadata"]["endpointPrefix"], [])
+    missing = [
+        fields[name.lower()][0]
+        for name in shape.get("required", ())
+        if name not in filled_in
+        and not shape["members"][name].get("idempotencyToken")
+        and name.lower() not in meant
+    ]
+    if missing and not meant & _OF_JAVA:
+        yield f"{call} needs {' and '.join(missing)}"
 
 
 _IS_PLAIN = re.compile(r"([A-Z][a-z]+[0-9]*)+")
-"""Names that have no acronym: both SDKs write them alike."""
+"""Names without acronyms, which both SDKs write alike."""
 
 
-def _fields(shape: Mapping[str, Any]) -> dict[str, str]:
-    """The members of a structure as Step Functions names them, by their names in small letters."""
-    return {name.lower(): name[:1].upper() + name[1:] for name in shape.get("members", {})}
+def _fields(shape: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """The members of a structure by their names in lower case: the name in Step Functions, and botocore's member."""
+    return {
+        name.lower(): (name[:1].upper() + name[1:], member)
+        for name, member in shape.get("members", {}).items()
+    }
 
 
-def _needed(shape: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
-    filled_in = _FILLED_IN.get(model["metadata"]["endpointPrefix"], [])
-    for name in shape.get("required", ()):
-        if name not in filled_in and not shape["members"][name].get("idempotencyToken"):
-            yield name.lower()
+def _close(name: str, fields: Mapping[str, tuple[str, Any]]) -> str:
+    close = get_close_matches(name.lower(), fields, 1, 0.75)
+    return fields[close[0]][0] if close else ""
 
 
-def _close(name: str, fields: Mapping[str, str]) -> str:
-    close = get_close_matches(name.removesuffix(".$").lower(), fields, 1, 0.75)
-    return fields[close[0]] if close else ""
-
-
-def _instead(close: str, fields: Mapping[str, str]) -> str:
+def _suggestion(close: str, fields: Mapping[str, tuple[str, Any]]) -> str:
     if close:
         return f"; did you mean {close!r}?"
     import botocore
 
-    known: Collection[str] = sorted(fields.values())
-    there = f"it has {', '.join(known)}" if known else "it has none"
-    return f"; {there} (as botocore {botocore.__version__} knows it)"
+    known = ", ".join(sorted(name for name, _ in fields.values())) or "none"
+    return f"; its fields are {known} (in botocore {botocore.__version__})"
 
 
 @cache
 def _model(service: str) -> Mapping[str, Any]:
-    """botocore's model of a service, as AWS SDK integrations call it; empty if it is not known."""
+    """botocore's model of a service by its name in AWS SDK integrations; empty if the service is unknown."""
     from botocore.loaders import Loader
 
     loader = Loader()

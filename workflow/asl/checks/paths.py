@@ -1,7 +1,7 @@
-"""What each state may be given, and whether it asks for more.
+"""Paths that no earlier step provides.
 
-A path is reported only if it cannot be there: if on no way to the state any step, nor the event, provides it. What
-cannot be known (a function's result, an item of a Map) may hold anything.
+A path is reported only if it cannot exist: on no way to the state does any step, or the event, provide it. Values that
+are unknown before an execution (a function's result, an item of a Map) can have any content.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 
 from workflow.asl.checks.problem import Problem
 from workflow.asl.checks.shapes import Shape, at, joined, literal, missing, placed, possibly_with
-from workflow.asl.checks.syntax import texts
+from workflow.asl.checks.syntax import parsed, texts
 from workflow.asl.walk import Machine, State, nested, rules, ways
 
 __all__ = ["problems_of_paths"]
 
 
 def problems_of_paths(definition: Machine, event: Shape, results: Mapping[str, Shape]) -> Iterator[Problem]:
-    """Paths that nothing provides.
+    """Paths that neither an earlier step nor the event provides.
 
     Args:
-        definition: the machine, in Amazon States Language.
-        event: what its input may hold.
-        results: state name to what it is known to add, key by key.
+        definition: The machine in Amazon States Language.
+        event: The shape of its input.
+        results: State name to the shape of its result, by the key that it adds.
     """
     yield from _problems(definition, event, str(definition.get("QueryLanguage", "JSONPath")), results)
 
@@ -36,7 +36,7 @@ def _problems(
     inputs = _inputs(machine, given, language, results)
     for name, state in machine["States"].items():
         if name not in inputs:
-            continue  # Nothing leads to it, and `structure` says so.
+            continue  # `structure` reports unreachable states.
         flow = _flow(state, inputs[name], language)
         for path, shape in flow.asked:
             if problem := missing(path, shape):
@@ -46,7 +46,7 @@ def _problems(
 
 
 def _inputs(machine: Machine, given: Shape, language: str, results: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Of every state that can be reached, all that its input may hold, whichever way was taken."""
+    """The shape of the input of every reachable state: all that any way to the state can provide."""
     states = machine["States"]
     inputs: dict[str, Shape] = {}
     waiting: list[tuple[str, Shape]] = [(str(machine.get("StartAt")), given)]
@@ -54,6 +54,7 @@ def _inputs(machine: Machine, given: Shape, language: str, results: Mapping[str,
         name, shape = waiting.pop()
         if name not in states:
             continue
+        # A state is visited again only when another way adds something to its input, so that loops end.
         both = joined(inputs[name], shape) if name in inputs else shape
         if name in inputs and both == inputs[name]:
             continue
@@ -68,12 +69,12 @@ def _inputs(machine: Machine, given: Shape, language: str, results: Mapping[str,
 
 @dataclass
 class _Flow:
-    """What a state makes of its input.
+    """What a state does with its input.
 
     Attributes:
-        asked: the paths it reads, each with what it reads them from.
-        out: where it leads, and what the next state is given there.
-        inner: what the machines that are nested in it are given.
+        asked: The paths that it reads, each with the shape that they are read from.
+        out: The next states, each with the shape of its input.
+        inner: The shape of the input of nested machines.
     """
 
     asked: list[tuple[str, Shape]]
@@ -88,7 +89,7 @@ def _flow(state: State, given: Shape, language: str) -> _Flow:
 
 
 _FAILURE: Shape = {"Error": None, "Cause": None}
-"""What a catcher puts into the input, or in its place."""
+"""The error that a catcher adds to the input, or replaces it with."""
 
 
 # JSONPath
@@ -131,7 +132,7 @@ _WITH_RESULT = ("Task", "Pass", "Parallel", "Map")
 
 
 def _item(state: State, given: Shape, flow: _Flow) -> Shape:
-    """What a Map gives to the machine that runs for every item."""
+    """The shape of the input of a Map's item processor."""
     selector = state.get("ItemSelector", state.get("Parameters"))
     item = None if selector is None else _template(selector, given, flow)
     for part in ("ItemReader", "ResultWriter"):
@@ -140,7 +141,7 @@ def _item(state: State, given: Shape, flow: _Flow) -> Shape:
 
 
 def _ask_rules(state: State, given: Shape, flow: _Flow) -> list[str]:
-    """Note what a Choice reads. Returns the paths for which it asks first if they are there."""
+    """Adds the paths that a Choice reads. Returns those that it tests with IsPresent."""
     guarded = sorted(
         str(rule["Variable"]) for rule in rules(state) if "Variable" in rule and "IsPresent" in rule
     )
@@ -152,7 +153,7 @@ def _ask_rules(state: State, given: Shape, flow: _Flow) -> list[str]:
 
 
 def _template(template: Any, given: Shape, flow: _Flow) -> Shape:
-    """What a payload template makes."""
+    """The shape of the result of a payload template."""
     if isinstance(template, list):
         for item in template:
             _template(item, given, flow)
@@ -176,7 +177,7 @@ def _selected(path: Any, given: Shape, flow: _Flow) -> Shape:
 
 
 def _ask(value: Any, shape: Shape, flow: _Flow) -> None:
-    """Note the paths in a field: a path itself, or those that an intrinsic function is given."""
+    """Adds the paths in a field: a path, or the arguments of an intrinsic function."""
     if not isinstance(value, str):
         return
     if value.startswith("States."):
@@ -188,7 +189,7 @@ def _ask(value: Any, shape: Shape, flow: _Flow) -> None:
 
 
 def _is_guarded(path: Any, guarded: Collection[str]) -> bool:
-    """Whether a Choice asks first if the value is there. To ask of what kind it is fails if it is not."""
+    """Whether a Choice tests with IsPresent that a path exists. Other tests, such as IsString, fail if it does not."""
     return isinstance(path, str) and any(path.startswith(guard) for guard in guarded)
 
 
@@ -221,16 +222,16 @@ def _jsonata_flow(state: State, given: Shape) -> _Flow:
 
 _INPUT = re.compile(r"\$states\.input((?:\.(?:\w+|`[^`]+`))+)(?![\w(`])")
 _ASKS = re.compile(r"\?|\b(?:and|or|in)\b|\$(?:exists|type|lookup|boolean|not)\b|:=")
-"""What an expression has that looks first whether a value is there, or may: nothing is said about its paths."""
+"""Signs that an expression may test whether a value exists. Paths in such an expression are not reported."""
 
 
 def _as_path(names: str) -> str:
-    """A JSONPath for what follows `$states.input`."""
+    """The JSONPath for the names after `$states.input`."""
     return "$" + "".join(f"['{name.strip('`')}']" for name in re.findall(r"\w+|`[^`]+`", names))
 
 
 def _output(value: Any, given: Shape) -> Shape:
-    """What a JSONata field yields, for the forms that keep the input: it, or it with more beside it."""
+    """The shape of a JSONata field: an object, the input, or the input merged with an object. Otherwise unknown."""
     if isinstance(value, Mapping):
         return {
             key: _output(item, given) if isinstance(item, Mapping) else None for key, item in value.items()
@@ -238,37 +239,19 @@ def _output(value: Any, given: Shape) -> Shape:
     expression = re.sub(r"^\{%\s*|\s*%\}$", "", str(value))
     if expression == "$states.input":
         return given
-    merged = re.fullmatch(r"\$merge\(\[\s*\$states\.input\s*,\s*\{(.*)\}\s*\]\)", expression, re.DOTALL)
-    if merged is None or given is None:
+    added = _merged_keys(parsed(expression)[0])
+    return None if given is None or added is None else {**given, **dict.fromkeys(added)}
+
+
+def _merged_keys(tree: Any) -> list[str] | None:
+    """The keys that `$merge([$states.input, {…}])` adds to the input; None for any other expression."""
+    if tree is None or tree.type != "function" or tree.procedure.value != "merge" or len(tree.arguments) != 1:
         return None
-    added = _keys(merged.group(1))
-    return None if added is None else {**given, **dict.fromkeys(added)}
-
-
-def _keys(inside: str) -> list[str] | None:
-    """The keys of a JSONata object constructor, from what is between its braces; None if that is not plain."""
-    keys: list[str] = []
-    depth = 0
-    at_key = True
-    position = 0
-    while position < len(inside):
-        char = inside[position]
-        if at_key and not char.isspace():
-            match = re.compile(r"""(['"])([^'"\\]*)\1\s*:""").match(inside, position)
-            if match is None:
-                return None
-            keys.append(match.group(2))
-            position, at_key = match.end(), False
-            continue
-        if char in "'\"`":
-            end = re.compile(rf"(?:[^\\{char}]|\\.)*{char}", re.DOTALL).match(inside, position + 1)
-            if end is None:
-                return None
-            position = end.end()
-            continue
-        depth += (char in "([{") - (char in ")]}")
-        if depth < 0:
-            return None
-        at_key = at_key or (char == "," and depth == 0)
-        position += 1
-    return keys
+    merged = tree.arguments[0].expressions or []
+    if len(merged) != 2 or merged[1].value != "{":
+        return None
+    steps = merged[0].steps or []
+    keys = [key for key, _ in merged[1].lhs_object]
+    if [step.value for step in steps] != ["states", "input"] or any(key.type != "string" for key in keys):
+        return None
+    return [key.value for key in keys]

@@ -1,4 +1,4 @@
-"""What the checks hand over, and how they suggest a name."""
+"""The type of a problem, and suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from difflib import get_close_matches
 __all__ = ["Problem", "hint"]
 
 Problem = tuple[str | None, str]
-"""A state's name, None for the machine; and what is wrong."""
+"""The state's name (None for the machine), and the message."""
 
 
 def hint(name: str, known: Collection[str]) -> str:
-    """The end of a sentence about a name that does not exist: what may be meant, or nothing."""
+    """The end of a message about an unknown name: a suggestion, or nothing."""
     close = get_close_matches(name, known, 1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""What a value may hold, as far as that is known before anything runs, and JSONPaths into it."""
+"""The structure of a value, as far as it is known before an execution, and JSONPaths into it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from workflow.asl.checks.problem import hint
 __all__ = ["Shape", "at", "joined", "literal", "missing", "placed", "possibly_with"]
 
 Shape = dict[str, Any] | None
-"""What a value may hold: a shape for each name that an object may have, or None for anything."""
+"""The possible keys of an object with their shapes, or None for any value."""
 
 
 def missing(path: str, shape: Shape) -> str | None:
-    """Say what a path asks for that a value of this shape cannot have; None if it may be there."""
+    """The message for a path that cannot exist in a value of this shape; None if it can."""
     names, _ = _names_of(path) or ([], False)
     for name in names:
         if shape is None:
             return None
         if name not in shape:
-            there = ", ".join(sorted(shape)) or "nothing"
-            return f"{path}: no step before provides {name!r} (there is {there}){hint(name, shape)}"
+            available = ", ".join(sorted(shape)) or "nothing"
+            return f"{path}: no earlier step provides {name!r} (available: {available}){hint(name, shape)}"
         shape = shape[name]
     return None
 
 
 def at(path: str, shape: Shape) -> Shape:
-    """What may be found at a path."""
+    """The shape at a path."""
     names, whole = _names_of(path) or ([], False)
     if not whole:
         return None
@@ -38,7 +38,7 @@ def at(path: str, shape: Shape) -> Shape:
 
 
 def placed(given: Shape, path: Any, result: Shape) -> Shape:
-    """The input with a result put at a path of it."""
+    """The shape of an input with a result stored at a path."""
     if path is None:
         return given
     names, whole = _names_of(str(path)) or ([], False)
@@ -54,7 +54,7 @@ def placed(given: Shape, path: Any, result: Shape) -> Shape:
 
 
 def possibly_with(shape: Shape, paths: Collection[str]) -> Shape:
-    """The shape with paths that a Choice asks for: somebody thinks that they may be there."""
+    """The shape with paths that a Choice tests, because its author expects that they can exist."""
     for path in paths:
         if shape is not None and missing(path, shape):
             shape = placed(shape, path, None)
@@ -62,8 +62,10 @@ def possibly_with(shape: Shape, paths: Collection[str]) -> Shape:
 
 
 def joined(one: Shape, other: Shape, depth: int = 0) -> Shape:
-    """What a value may hold that has one shape or the other. `depth` is how far in it lies."""
-    if one is None or other is None or depth > 8:  # Deeper than any path is, and loops end.
+    """The shape of a value that has one shape or the other. `depth` is the nesting level."""
+    if (
+        one is None or other is None or depth > 8
+    ):  # Deeper than real paths. The limit also ends the analysis of loops that nest the state again and again.
         return None
     both = {**one, **other}
     return {
@@ -73,14 +75,14 @@ def joined(one: Shape, other: Shape, depth: int = 0) -> Shape:
 
 
 def literal(value: Any) -> Shape:
-    """The shape of a JSON value that is written out."""
+    """The shape of a literal JSON value."""
     return {str(name): literal(item) for name, item in value.items()} if isinstance(value, Mapping) else None
 
 
 def _names_of(path: str) -> tuple[list[str], bool] | None:
-    """The names that a path begins with, and whether they are all of it (no index, filter or wildcard follows).
+    """The names at the beginning of a path, and whether they are the whole path (no index, filter or wildcard).
 
-    None for what is no path into the input: the context object (`$$.`), a variable (`$name`).
+    None for anything but a path into the input, such as the context object (`$$.`) or a variable (`$name`).
     """
     if not re.match(r"\$(?:[.\[]|$)", path):
         return None

@@ -1,4 +1,4 @@
-"""Size, names, transitions and ends of a machine, and of those in it."""
+"""Size, names, transitions and ends of a machine and its nested machines."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from workflow.asl.walk import Machine, State, machines, ways
 __all__ = ["problems_of_structure"]
 
 MAX_BYTES = 1024 * 1024
-"""Of a definition (Step Functions quotas)."""
+"""The maximum size of a definition (Step Functions quotas)."""
 
 MAX_NAME = 80
-"""Characters of a state's name (Amazon States Language)."""
+"""The maximum length of a state's name (Amazon States Language)."""
 
 
 def problems_of_structure(definition: Machine) -> Iterator[Problem]:
-    """What is wrong with how the states of a machine hang together."""
+    """Mistakes in the structure of a machine."""
     size = len(json.dumps(definition, ensure_ascii=False).encode())
     if size > MAX_BYTES:
-        yield None, f"the definition has {size:,} bytes; Step Functions takes {MAX_BYTES:,}"
+        yield None, f"the definition has {size:,} bytes; Step Functions accepts at most {MAX_BYTES:,}"
     yield from _names(definition)
     for machine in machines(definition):
         yield from _transitions(machine)
@@ -31,30 +31,34 @@ def _names(definition: Machine) -> Iterator[Problem]:
     seen: set[str] = set()
     for name in (name for machine in machines(definition) for name in machine["States"]):
         if name in seen:
-            yield name, "another state has this name; names are unique in a whole machine, branches included"
+            yield (
+                name,
+                "another state has the same name; give each state its own name, including states in branches",
+            )
         seen.add(name)
         if len(name) > MAX_NAME:
-            yield name, f"its name has {len(name)} characters; ASL allows {MAX_NAME}"
+            yield name, f"its name has {len(name)} characters; use at most {MAX_NAME}"
 
 
 def _transitions(machine: Machine) -> Iterator[Problem]:
     states = machine["States"]
     start = str(machine.get("StartAt"))
     if start not in states:
-        yield None, f"the machine starts at {start!r}, which does not exist{hint(start, states)}"
+        yield None, f"StartAt names the state {start!r}, which does not exist{hint(start, states)}"
         return
     leads_nowhere = False
     for name, state in states.items():
         for way in ways(state):
             if way.to not in states:
                 leads_nowhere = True
-                yield name, f"{way.path} leads to {way.to!r}, which does not exist here{hint(way.to, states)}"
+                problem = f"{way.path} names the state {way.to!r}, which does not exist in this machine"
+                yield name, problem + hint(way.to, states)
         if state["Type"] == "Choice" and "Default" not in state:
             yield (
                 name,
-                "a Choice without default fails when no rule holds; add default_choice, or a step after it",
+                "a Choice without a default fails if no rule matches; call default_choice, or add a step after it",
             )
-    if not leads_nowhere:  # The rest may follow from that.
+    if not leads_nowhere:  # Otherwise, missing states could be the reason for unreachable ones.
         yield from _reachability(start, states)
 
 
@@ -69,12 +73,15 @@ def _reachability(start: str, states: Mapping[str, State]) -> Iterator[Problem]:
     }
     reached, ending = _reached({start}, ahead), _reached(ends, back)
     if not ends:
-        yield start, "the machine that starts with it has no end"
+        yield (
+            start,
+            "the machine that starts here has no end; add a Succeed or Fail, or a state without a next step",
+        )
     for name in states:
         if name not in reached:
-            yield name, "no transition leads to it"
+            yield name, "no transition leads to this state; connect it or remove it"
         elif ends and name not in ending:
-            yield name, "no way leads from it to an end"
+            yield name, "no path leads from this state to an end"
 
 
 def _reached(start: Collection[str], leads_to: Mapping[str, Collection[str]]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Whether the JSONata of a state parses."""
+"""JSONata that does not parse."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from workflow.asl.walk import State, own_fields
 
-__all__ = ["problems_of_syntax", "texts"]
+__all__ = ["parsed", "problems_of_syntax", "texts"]
 
 
 def problems_of_syntax(state: State) -> Iterator[str]:
-    """What is wrong with the expressions of a state, each with the field where it is."""
+    """Syntax errors in the expressions of a state, each with its field."""
     for field, text in texts(state):
         match = re.fullmatch(r"\s*\{%(.*)%\}\s*", text, re.DOTALL)
-        if match and (error := _syntax_error(match.group(1))):
-            yield f"{field}: the JSONata does not parse: {error}"
+        if match and (error := parsed(match.group(1))[1]):
+            yield f"{field}: invalid JSONata: {error}"
 
 
 def texts(state: State) -> Iterator[tuple[str, str]]:
-    """Yield the strings of a state, with where they are; its comment and those of nested machines left out."""
+    """The strings of a state with their fields, without its comment and nested machines."""
     for field, value in own_fields(state).items():
         if field != "Comment":
             yield from _texts(value, field)
@@ -39,16 +39,16 @@ def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
 
 
 @cache
-def _syntax_error(expression: str) -> str | None:
+def parsed(expression: str) -> tuple[Any, str | None]:
+    """The syntax tree of a JSONata expression, and the error if it does not parse."""
     from jsonata import Jsonata  # type: ignore[import-untyped]
     from jsonata.jexception import JException  # type: ignore[import-untyped]
 
     try:
-        Jsonata(expression)
+        return Jsonata(expression).ast, None
     except JException as error:
-        return " ".join(str(error).split())
+        return None, " ".join(str(error).split())
     except IndexError:
-        return "it ends too early"
+        return None, "it ends too early"
     except re.error:
-        return None  # A regular expression of another dialect than Python's.
-    return None
+        return None, None  # A regular expression that Python does not support, but Step Functions may.

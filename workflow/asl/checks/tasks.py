@@ -1,4 +1,4 @@
-"""Whether what a Task calls exists: a function, an action of an API."""
+"""Functions and API actions that do not exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["problems_of_action", "problems_of_function"]
 
 
 def problems_of_function(state: State, functions: Collection[str]) -> Iterator[str]:
-    """What is wrong with the function that a Task names; nothing if no functions are known, or it is another's."""
+    """A function of `lambdas/` that does not exist. ARNs and names computed at run time are not checked."""
     called = integration_of(state)
     if not functions or called is None or (called.service, called.action) != ("lambda", "invoke"):
         return
@@ -32,7 +32,7 @@ def _plain(name: str) -> str:
 
 
 def problems_of_action(state: State) -> Iterator[str]:
-    """What is wrong with the action of an AWS SDK integration; nothing if the service is not known."""
+    """An action that the service of an AWS SDK integration does not have. Unknown services are not checked."""
     called = integration_of(state)
     if called is None or not called.is_sdk:
         return

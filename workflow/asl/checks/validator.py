@@ -1,4 +1,4 @@
-"""What an ASL validator says that is not ours: `statelint`."""
+"""The findings of an independent ASL validator, `statelint`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["problems_of_validator"]
 
 
 def problems_of_validator(definition: Machine) -> Iterator[Problem]:
-    """The validator's findings, but for those that the other checks have, with more."""
+    """The validator's findings, except those that our own checks report with more detail."""
     from statelint.linter import Linter  # type: ignore[import-untyped]
 
     paths = dict(_paths(definition, "State Machine"))
@@ -22,7 +22,7 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
         if re.match(
             r"No (state|transition|terminal state) found|State .* is also defined|StartAt value", problem
         ):
-            continue  # `structure` says it.
+            continue  # `structure` reports these.
         within = [path for path in paths if re.search(rf"{re.escape(path)}(?=[.\s\"\[]|$)", problem)]
         path = max(within, key=len, default=None)
         if path is None:
@@ -33,7 +33,7 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
 
 
 def _paths(machine: Machine, at: str) -> Iterator[tuple[str, str]]:
-    """Where the validator finds a state, and the state's name."""
+    """The validator's path of each state, and the state's name."""
     for name, state in machine["States"].items():
         path = f"{at}.States.{name}"
         yield path, name
@@ -42,9 +42,10 @@ def _paths(machine: Machine, at: str) -> Iterator[tuple[str, str]]:
 
 
 def _for_the_validator(value: Any, language: str) -> Any:
-    """Take out what statelint 3.1 does not know, and Step Functions does.
+    """A definition without what Step Functions accepts but statelint 3.1 does not know.
 
-    Variables in JSONPath states, labels, the readers' and writers' configurations, expressions in place of numbers.
+    These are variables in JSONPath states, labels, configurations of readers and writers, and expressions in place of
+    numbers.
     """
     if isinstance(value, list):
         return [_for_the_validator(item, language) for item in value]

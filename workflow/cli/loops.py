@@ -12,7 +12,6 @@ import typer
 
 from lambdas.loops.ledger import LoopStatus, Outcome
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
-from workflow.cli.show_loops import show_listing, show_story
 from workflow.cli.start_options import StartOptions, start_request
 from workflow.cli.terminal import Output, print_json, progress
 from workflow.errors import AfterloopError
@@ -26,18 +25,10 @@ __all__ = ["loops"]
 
 loops = typer.Typer(
     help=__doc__,
-    invoke_without_command=True,
+    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@loops.callback()
-def _group(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        names = ", ".join(context.command.list_commands(context))  # type: ignore[attr-defined]
-        raise AfterloopError(f"loops needs a command: {names}")
 
 
 Name = Annotated[
@@ -91,6 +82,8 @@ def list_(
 
         print_json(LoopList.model_validate(listing.loops))
     else:
+        from workflow.cli.show_loops import show_listing
+
         show_listing(listing.loops)
     if listing.more:
         typer.echo(
@@ -108,6 +101,8 @@ def show(name: Name, on: StageOptions) -> None:
 
         print_json(LoopStory.of(story))
     else:
+        from workflow.cli.show_loops import show_story
+
         show_story(story)
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
-from workflow.cli.terminal import plain, print_whole
+from workflow.cli.terminal import print_whole
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-    from rich.text import Text
-
     from lambdas.loops.ledger import Loop
     from workflow.operations.story import StatusChange, Story
 
-__all__ = ["show_listing", "show_story"]
+__all__ = ["plain", "show_listing", "show_story"]
 
 _STYLES = {
     "Completed": "green",
@@ -46,10 +47,6 @@ def show_listing(loops: Sequence[Loop]) -> None:
 
 def _for_terminal(loops: Sequence[Loop]) -> Table:
     """A table for a narrow screen: two lines for each loop, and names wrap instead of being cut."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", expand=True)
     table.add_column("Human loop", overflow="fold", ratio=5)
     table.add_column("Flow definition", overflow="fold", ratio=3)
@@ -69,8 +66,6 @@ def _for_terminal(loops: Sequence[Loop]) -> Table:
 
 def _for_pipe(loops: Sequence[Loop]) -> Table:
     """One line for each loop, for grep and cut."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     for column in ("Human loop", "Flow definition", "Status", "Outcome", "Age", "Attempt", "Why"):
         table.add_column(column, no_wrap=True)
@@ -92,9 +87,6 @@ def _why(loop: Loop) -> str:
 
 def show_story(story: Story) -> None:
     """Prints how a human loop started, its status changes and outcome, and the commands that can be run."""
-    from rich.table import Table
-    from rich.text import Text
-
     loop = story.loop
     head = Text(loop.human_loop_name, style="bold")
     status = loop.status or (story.view.status if story.view else "unknown")
@@ -130,14 +122,15 @@ def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
         yield "Lineage", _lineage(story)
     if story.changes:
         yield "Status changes", _changes(story.changes)
-    for what, place in (
+    # Without a human loop, there is no output of A2I, and the ledger has the prediction's location instead.
+    output = "Prediction" if loop.status == "NotNeeded" else "Output"
+    for name, location in (
         ("Input", loop.input_location),
-        ("Output", loop.output_location if loop.status != "NotNeeded" else None),
-        ("Prediction", loop.output_location if loop.status == "NotNeeded" else None),
+        (output, loop.output_location),
         ("Review", loop.review_location),
     ):
-        if place:
-            yield what, plain(place)
+        if location:
+            yield name, plain(location)
     if story.review:
         yield "", plain(story.review)
     if loop.waiting:
@@ -147,8 +140,6 @@ def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
 
 
 def _lineage(story: Story) -> Table:
-    from rich.table import Table
-
     table = Table.grid(padding=(0, 2))
     for _ in range(5):
         table.add_column(overflow="fold")
@@ -165,9 +156,6 @@ def _lineage(story: Story) -> Table:
 
 
 def _changes(changes: Sequence[StatusChange]) -> RenderableType:
-    from rich.console import Group
-    from rich.text import Text
-
     lines = []
     for change in changes:
         claim = Text().append_text(_styled(change.human_loop_status))
@@ -181,11 +169,14 @@ def _changes(changes: Sequence[StatusChange]) -> RenderableType:
     return Group(*lines)
 
 
+def plain(text: str) -> Text:
+    """Text on one line. Names and reasons come from elsewhere, so brackets in them are not markup."""
+    return Text(re.sub(r"\s+", " ", text))
+
+
 def _flow_name(loop: Loop) -> str:
     return (loop.flow_definition_arn or "unknown").rpartition("/")[2]
 
 
 def _styled(word: str | None) -> Text:
-    from rich.text import Text
-
     return Text(word or "", style=_STYLES.get(word or "", ""))

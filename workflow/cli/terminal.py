@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
-    from rich.text import Text
 
 __all__ = [
     "INTERRUPTED",
@@ -35,7 +34,6 @@ __all__ = [
     "is_interactive",
     "on_interrupt",
     "one_line_errors",
-    "plain",
     "print_json",
     "print_whole",
     "progress",
@@ -75,13 +73,6 @@ def say(console: Console, line: str = "") -> None:
 def print_json(document: BaseModel) -> None:
     """Prints the JSON document of a command; `workflow/cli/shapes.py` has a model for each."""
     typer.echo(document.model_dump_json(by_alias=True, indent=2))
-
-
-def plain(text: str) -> Text:
-    """Text on one line. Names and reasons come from elsewhere, so brackets in them are not markup."""
-    from rich.text import Text
-
-    return Text(re.sub(r"\s+", " ", text))
 
 
 def print_whole(what: RenderableType, console: Console | None = None, *, wrap: bool = True) -> None:
@@ -305,6 +296,7 @@ def _fail_interrupted(message: str) -> NoReturn:
 
 
 def _fail(*messages: str, exit_status: int = 1) -> NoReturn:
-    for message in messages:
+    # A group without a command has printed its help, and raises an error without a message.
+    for message in filter(None, messages):
         typer.echo(f"error: {' '.join(message.split())}", err=True)
     sys.exit(exit_status)

@@ -16,6 +16,7 @@ from rich.table import Table
 from tests.command_line import Answers, interrupted, run
 from workflow.cli import terminal
 from workflow.cli.shapes import StopResult
+from workflow.cli.show_loops import plain
 from workflow.cli.terminal import Activity
 from workflow.errors import PublishError, WorkflowError
 
@@ -126,7 +127,7 @@ def test_json_uses_aliases_and_does_not_escape_names(capsys: pytest.CaptureFixtu
 def test_piped_output_is_not_wrapped() -> None:
     table = Table(box=None)
     table.add_column()
-    table.add_row(terminal.plain("[red]a\nb[/] " + "x" * 300))
+    table.add_row(plain("[red]a\nb[/] " + "x" * 300))
     file = StringIO()
     terminal.print_whole(table, Console(file=file, width=40))
     assert file.getvalue().strip() == "[red]a b[/] " + "x" * 300

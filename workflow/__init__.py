@@ -1,17 +1,17 @@
-"""Build time: describes what runs, publishes it, operates it. A room imports only from below:
+"""Build time: defines the workflow, publishes it, operates it. Each part imports only from the parts below it:
 
 cli/             the command line
-operations/      what an operator does to loops and reviews; the report, the manifest
+operations/      operations on loops and reviews; the report, the manifest
 publish/         plan → package → change set → progress → live
-stack/           the template, permissions that follow from steps, bundles, stages, queries
+stack/           the template, permissions derived from steps, bundles, stages, queries
 machine.py       the whole state machine on one page
-branches/        what the workflow does for one status
-parts/           what branches are made of; post_review.py: yours; human_review.py: the step that asks people
-steps.py         the only door to the stepfunctions SDK
-asl/             the language: rendered, walked, checked, drawn
-errors.py        what a person can cause, and put right
+branches/        the steps for each status of a human loop
+parts/           the building blocks of branches; post_review.py: your steps; human_review.py: the step that asks people
+steps.py         the classes of the stepfunctions SDK, which no other module imports
+asl/             Amazon States Language: rendering, checks, graph
+errors.py        errors that a user can cause and fix
 
-The contract in pyproject.toml holds it to that (`lint-imports`).
+`lint-imports` checks this with the contract in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -21,4 +21,4 @@ from pathlib import Path
 __all__ = ["ROOT"]
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The project's folder: `lambdas/`, `definitions/`, `stages.toml` and the locks are in it."""
+"""The project's folder, with `lambdas/`, `definitions/`, `stages.toml` and the requirement locks."""

@@ -1,15 +1,15 @@
-"""Errors that a person can cause, and can put right.
+"""Errors that a user can cause and fix.
 
-Each is told in one line on standard error: what was wrong, where, what to do. The exit status is 1 and
-there is no traceback; any other exception is a bug of ours and shows its traceback.
+The command line prints each as one line on standard error: what is wrong, where, and what to do. It exits with status 1
+and no traceback. Any other exception is a bug and shows its traceback.
 
     AfterloopError
-    ├── SettingsError        stages.toml says something that cannot be
-    ├── WorkflowError        a step, a branch or a function is not what Step Functions or we can run
+    ├── SettingsError        invalid settings in stages.toml
+    ├── WorkflowError        an invalid step, branch or function
     ├── BundleError          the code of a function cannot be packaged for its target
     ├── AccountError         no credentials, an expired token, a missing permission, no Region
-    └── PublishError         CloudFormation or Step Functions refused, or was asked for what cannot be
-        └── DeploymentError  the stack failed on its way; holds CloudFormation's own first cause
+    └── PublishError         a publish, rollback or destroy is impossible, or AWS refused it
+        └── DeploymentError  a stack operation failed; has CloudFormation's first cause
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = [
 
 
 class AfterloopError(Exception):
-    """A person can cause this, and one line tells them what to do about it."""
+    """An error that a user can cause and fix. The message is one line that says what to do."""
 
 
 class SettingsError(AfterloopError):
-    """The stage settings say something that cannot be: file, stage, key, what is wrong, what to do."""
+    """Invalid stage settings. The message has the file, the stage, the key, what is wrong and what to do."""
 
 
 class WorkflowError(AfterloopError):
-    """A step, a branch or a function is not what Step Functions, or the stack, can run."""
+    """A step, branch or function that Step Functions or the stack cannot run."""
 
 
 class BundleError(AfterloopError):
-    """The code of a function, or what it depends on, cannot be packaged for its target."""
+    """The code of a function or its dependencies cannot be packaged for its target."""
 
 
 class AccountError(AfterloopError):
@@ -46,16 +46,16 @@ class AccountError(AfterloopError):
 
 
 class PublishError(AfterloopError):
-    """A publish, rollback or destroy cannot be done as asked."""
+    """A publish, rollback or destroy is impossible, or AWS refused it."""
 
 
 class DeploymentError(PublishError):
     """A stack operation failed.
 
     Attributes:
-        resource: logical id of the resource that failed first, or the stack's name.
-        cause: CloudFormation's own reason for it.
-        status: the status that the stack ended in, such as UPDATE_ROLLBACK_COMPLETE.
+        resource: The logical id of the resource that failed first, or the stack's name.
+        cause: CloudFormation's reason for that failure.
+        status: The final status of the stack, such as UPDATE_ROLLBACK_COMPLETE.
     """
 
     def __init__(self, message: str, *, resource: str, cause: str, status: str) -> None:

@@ -1,4 +1,4 @@
-"""The step HumanReview: what it renders to, and what it refuses when it is made."""
+"""The step HumanReview: its definition, and the arguments that it rejects."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rendered(**changes: Any) -> dict[str, Any]:
     return definition(ask(**changes))["States"]["Ask people"]
 
 
-def test_it_starts_the_loop_with_a_token_and_waits() -> None:
+def test_step_invokes_start_loop_with_a_task_token() -> None:
     state = rendered(result_path="$.people")
     state.pop("Retry")
     assert state == {
@@ -73,7 +73,7 @@ def test_it_starts_the_loop_with_a_token_and_waits() -> None:
     }
 
 
-def test_with_jsonata_it_says_the_same() -> None:
+def test_step_in_jsonata() -> None:
     state = rendered(
         query_language="JSONata",
         key="{% $states.input.id %}",
@@ -126,14 +126,14 @@ def test_with_jsonata_it_says_the_same() -> None:
         ),
     ],
 )
-def test_what_differs_is_given_as_a_path(changes: dict[str, Any], payload: dict[str, Any]) -> None:
+def test_paths_and_placeholders_in_arguments(changes: dict[str, Any], payload: dict[str, Any]) -> None:
     rest = rendered(**changes)["Parameters"]["Payload"]
     assert {name: rest.get(name) for name in payload} == payload
 
 
 @pytest.mark.parametrize("inner", ["the step", "a chain", "a Parallel", "a Map"])
 @pytest.mark.parametrize("jsonata", [False, True], ids=["JSONPath", "JSONata"])
-def test_in_a_map_it_needs_a_key(inner: str, jsonata: bool) -> None:
+def test_step_in_a_map_needs_a_key(inner: str, jsonata: bool) -> None:
     language: dict[str, Any] = {}
     if jsonata:
         language = {"query_language": "JSONata", "input_content": {"text": "{% $states.input.text %}"}}
@@ -151,25 +151,25 @@ def test_in_a_map_it_needs_a_key(inner: str, jsonata: bool) -> None:
         return Map("Each order", item_processor=processor, **more)
 
     with pytest.raises(
-        WorkflowError, match=r"state 'Ask people' \(.*test_human_review.*\): inside a Map give key"
+        WorkflowError, match=r"state 'Ask people' \(.*test_human_review.*\): inside a Map, set key"
     ):
         definition(each(ask(key=None, **language)))
     key = "{% $states.input.id %}" if jsonata else "$.id"
     definition(each(ask(key=key, **language)))
     definition(each(ask(key=None, human_loop_name=key, **language)))
-    if inner != "a Map":  # Each item has an execution of its own.
+    if inner != "a Map":  # Each item has its own execution.
         distributed = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
         definition(each(ask(key=None, **language), processor_config=distributed))
 
 
-def test_a_flow_definition_known_at_run_time_only_needs_the_functions_arn() -> None:
+def test_computed_flow_definition_needs_arn_of_function() -> None:
     parameters = rendered(flow_definition_arn="$.flow", stage=None, start_loop=START_LOOP)["Parameters"]
     assert parameters["FunctionName"] == START_LOOP
     assert parameters["Payload"]["flowDefinitionArn.$"] == "$.flow"
 
 
 @given(token=st.text(min_size=1, max_size=2048), key=st.text(min_size=1, max_size=100))
-def test_the_function_takes_what_the_step_sends(token: str, key: str) -> None:
+def test_function_accepts_the_payload_of_the_step(token: str, key: str) -> None:
     payload = rendered(input_content={"text": "fixed"})["Parameters"]["Payload"]
     sent = {**payload, "taskToken": token, "key": key}
     del sent["taskToken.$"], sent["key.$"]
@@ -177,7 +177,7 @@ def test_the_function_takes_what_the_step_sends(token: str, key: str) -> None:
     assert (request.flow_definition_arn, request.task_token) == (FLOW, token)
 
 
-def test_who_prints_a_request_does_not_print_the_token() -> None:
+def test_printed_request_does_not_show_the_token() -> None:
     request = StartRequest.read(
         {
             "key": "order 17",
@@ -189,32 +189,32 @@ def test_who_prints_a_request_does_not_print_the_token() -> None:
     assert "the secret" not in f"{request} {request!r}"
 
 
-def test_it_names_the_function_as_the_template_does() -> None:
+def test_function_name_is_that_of_the_template() -> None:
     template = assemble().template.to_dict()["Resources"]
     name = template["StartLoop"]["Properties"]["FunctionName"]["Fn::Sub"].replace("${Stage}", "prod")
     assert START_LOOP.endswith(f":function:{name}")
 
 
-def test_its_role_needs_to_invoke_that_function_and_nothing_else() -> None:
+def test_step_needs_only_permission_to_invoke_function() -> None:
     (statement,) = statements_for(definition(ask()))
     assert (statement.actions, statement.resources) == (("lambda:InvokeFunction",), (START_LOOP,))
 
 
-def test_a_start_that_fails_in_passing_is_retried_but_no_decision_is() -> None:
+def test_transient_errors_are_retried_but_results_are_not() -> None:
     (retry,) = rendered()["Retry"]
     assert {"TransientServiceError", "Lambda.ClientExecutionTimeoutException"} <= set(retry["ErrorEquals"])
-    decided = {
+    results = {
         "States.ALL",
         "States.TaskFailed",
         "States.Timeout",
         "HumanReview.Failed",
         "HumanReview.Stopped",
     }
-    assert not decided & set(retry["ErrorEquals"])
+    assert not results & set(retry["ErrorEquals"])
     assert "Retry" not in rendered(retry=[])
 
 
-def test_it_is_a_step_like_any_other() -> None:
+def test_step_can_be_chained_and_caught() -> None:
     step = ask(comment="People know better")
     step.add_catch(Catch(error_equals=["HumanReview.Stopped"], next_step=Pass("Stopped")))
     states = definition(Chain([step, Pass("Go on")]))["States"]
@@ -230,45 +230,45 @@ def test_it_is_a_step_like_any_other() -> None:
             {"flow_definition_arn": "triage"},
             "flow_definition_arn: 'triage' is not the ARN of a flow definition",
         ),
-        ({"stage": None}, "give either stage, the name of the Afterloop stage, or start_loop"),
-        ({"start_loop": START_LOOP}, "give either stage, the name of the Afterloop stage, or start_loop"),
-        ({"stage": "Prod"}, "stage: 'Prod' is not a stage's name"),
-        ({"flow_definition_arn": "$.flow"}, "known at run time only: give start_loop"),
-        ({"input_content": None}, "give one of input_content, textract and rekognition"),
-        ({"textract": "$.request"}, "give one of input_content, textract and rekognition"),
+        ({"stage": None}, "set either stage, the name of the Afterloop stage, or start_loop"),
+        ({"start_loop": START_LOOP}, "set either stage, the name of the Afterloop stage, or start_loop"),
+        ({"stage": "Prod"}, "stage: invalid name 'Prod'"),
+        ({"flow_definition_arn": "$.flow"}, "only known at run time; set start_loop"),
+        ({"input_content": None}, "set exactly one of input_content, textract and rekognition"),
+        ({"textract": "$.request"}, "set exactly one of input_content, textract and rekognition"),
         ({"input_content": "the text"}, "input_content: 'the text' is neither an object nor a path to one"),
         (
             {"input_content": None, "rekognition": {"HumanLoopConfig": {}}},
-            "rekognition: leave HumanLoopConfig out",
+            "rekognition: remove HumanLoopConfig",
         ),
-        ({"human_loop_name": "$.name"}, "give either key or human_loop_name"),
+        ({"human_loop_name": "$.name"}, "set either key or human_loop_name"),
         ({"key": "orders"}, "key: 'orders' is the same in every execution"),
         ({"key": None, "human_loop_name": "one"}, "human_loop_name: 'one' is the same in every execution"),
         ({"key": "$.id", "query_language": "JSONata"}, "key: '$.id' is the same in every execution"),
-        ({"timeout_seconds": 0}, "timeout_seconds: 0 is not a number of seconds"),
-        ({"timeout_seconds": "4h"}, "timeout_seconds: '4h' is not a number of seconds"),
-        ({"timeout_seconds": 100_000_000}, "timeout_seconds: 100000000 is not a number of seconds"),
-        ({"task_lifetime_seconds": True}, "task_lifetime_seconds: True is not a number of seconds"),
-        ({"timeout_seconds_path": "$.patience"}, "leave timeout_seconds_path out"),
-        ({"heartbeat_seconds": 60}, "leave heartbeat_seconds out: nothing beats while people work"),
-        ({"parameters": {}}, "leave parameters out"),
-        ({"wait_for_callback": False}, "leave wait_for_callback out"),
+        ({"timeout_seconds": 0}, "timeout_seconds: 0 is not a whole number of seconds"),
+        ({"timeout_seconds": "4h"}, "timeout_seconds: '4h' is not a whole number of seconds"),
+        ({"timeout_seconds": 100_000_000}, "timeout_seconds: 100000000 is not a whole number of seconds"),
+        ({"task_lifetime_seconds": True}, "task_lifetime_seconds: True is not a whole number of seconds"),
+        ({"timeout_seconds_path": "$.patience"}, "remove timeout_seconds_path"),
+        ({"heartbeat_seconds": 60}, "remove heartbeat_seconds: heartbeats are not supported"),
+        ({"parameters": {}}, "remove parameters"),
+        ({"wait_for_callback": False}, "remove wait_for_callback"),
         ({"timeout": 5}, "HumanReview has no field 'timeout'"),
         (
             {"timeout_seconds": 3 * HOUR},
-            "timeout_seconds=10,800 is over before the people's time is: they may take 3 attempts of 3,600 s and "
-            "180 s of back-off; give more than 10,980",
+            "timeout_seconds=10,800 is too short: the review can take 3 attempts of 3,600 s and 180 s of back-off; "
+            "set more than 10,980",
         ),
         (
             {"timeout_seconds": HOUR, "restart": RestartRules(max_attempts=1)},
-            "they may take 3,600 s; give more than 3,600",
+            "the review can take 3,600 s; set more than 3,600",
         ),
     ],
 )
-def test_what_could_not_work_is_refused_with_the_users_line(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(WorkflowError) as refused:
+def test_invalid_arguments_are_reported_with_the_users_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(WorkflowError) as error:
         ask(**changes)
-    text = str(refused.value)
+    text = str(error.value)
     assert message in text
     assert text.startswith("state 'Ask people' (tests/unit/workflow/test_human_review.py:")
     assert "\n" not in text
@@ -283,11 +283,9 @@ rules = st.builds(
 
 
 @given(lifetime=st.integers(1, 864_000), restart=rules, more=st.integers(-5, 5))
-def test_the_timeout_outlasts_every_attempt_and_every_wait(
-    lifetime: int, restart: RestartRules, more: int
-) -> None:
+def test_timeout_must_exceed_all_attempts_and_waits(lifetime: int, restart: RestartRules, more: int) -> None:
     timeout = max(1, longest_review_seconds(lifetime, restart) + more)
-    # The rules themselves say how a lineage goes on; the longest one is when all attempts use all their time.
+    # The longest lineage: every attempt uses its whole lifetime.
     taken, attempt = lifetime, 1
     while True:
         decision = restart_decision(restart, attempt)

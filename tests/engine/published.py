@@ -140,7 +140,10 @@ class PublishedStage:
                     }
                 )
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return [one for one in self._messages if one["humanLoopName"] == name and kind in (None, one["kind"])]
+        # Alarms, which are about no loop, also send messages to the escalation topic.
+        return [
+            one for one in self._messages if one.get("humanLoopName") == name and kind in (None, one["kind"])
+        ]
 
     def message(self, name: str, kind: str | None = None) -> dict[str, Any]:
         """Wait for the one message about a loop."""

@@ -6,14 +6,14 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
 
 from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
-from docs.generate.reading import attribute_docs, first_paragraph, plain_type, words_of
+from docs.generate.reading import attribute_docs, first_paragraph, words_of
+from docs.generate.schema import type_of, without_null
 from lambdas.loops.ledger import Loop, LoopStatus
 from lambdas.loops.ledger import Outcome as LoopOutcome
 from lambdas.reviews import record
@@ -117,10 +117,10 @@ def ledger(template: Mapping[str, Any]) -> str:
         (code(index["IndexName"]), ", ".join(code(key["AttributeName"]) for key in index["KeySchema"]))
         for index in keys
     )
-    docs = attribute_docs(Loop)
+    docs, schemas = attribute_docs(Loop), Loop.model_json_schema()["properties"]
     rows = (
-        (code(to_camel(name)), _kind(field.annotation), _values(name) + docs.get(name, ""))
-        for name, field in Loop.model_fields.items()
+        (code(key), type_of(without_null(schema), str), _values(key) + docs.get(name, ""))
+        for name, (key, schema) in zip(Loop.model_fields, schemas.items(), strict=True)
         if name != "claims"
     )
     return "\n\n".join(
@@ -190,10 +190,3 @@ def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
 def _element(kind: Kind) -> str:
     module = sys.modules[element_of_kind(kind).__module__]
     return first_paragraph(inspect.getdoc(module) or "")
-
-
-def _kind(annotation: Any) -> str:
-    plain = plain_type(annotation)
-    if get_origin(plain) is Literal:
-        return "text"
-    return {str: "text", int: "number", bool: "flag"}.get(plain, "map")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docs.generate.markdown import code, prose, table
-from docs.generate.reading import doc_of, section, trees
+from docs.generate.reading import section, trees
 from workflow.stack.assembly import Assembly
 from workflow.stack.functions import Function
 from workflow.stack.permissions import statements_for
@@ -71,7 +71,7 @@ def _handlers() -> Iterator[tuple[str, str]]:
     for file, tree in trees("lambdas"):
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name == "handler":
-                yield _module(file), doc_of(node)
+                yield _module(file), ast.get_docstring(node) or ""
 
 
 def _module(file: Path) -> str:

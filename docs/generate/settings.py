@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from docs.generate.markdown import code, table
-from docs.generate.reading import attribute_docs, plain_type
+from docs.generate.reading import attribute_docs
+from docs.generate.schema import type_of, without_null
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
@@ -65,53 +63,16 @@ def settings() -> str:
 
 def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     docs = attribute_docs(model)
-    for name, field in model.model_fields.items():
-        if name == "name":
+    schema = model.model_json_schema()
+    for name, value in schema["properties"].items():
+        if name == "name":  # the name of the table
             continue
-        yield code(name), _value(field), _default(field), docs.get(name) or _elsewhere(field)
+        kind = type_of(without_null(value), lambda _: "table").replace("object", "table")
+        default = "required" if name in schema.get("required", ()) else _default(value)
+        yield code(name), kind, default, docs.get(name) or ("See below." if "table" in kind else "")
 
 
-def _elsewhere(field: FieldInfo) -> str:
-    return "See below." if _kind(field.annotation) == "table" else ""
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value is PydanticUndefined:
-        return ""
-    if isinstance(value, BaseModel):
+def _default(value: Mapping[str, Any]) -> str:
+    if "$ref" in value:
         return "see below"
-    return code(json.dumps(value))
-
-
-def _value(field: FieldInfo) -> str:
-    limits = "".join(_limit(one) for one in field.metadata)
-    return _kind(field.annotation) + limits
-
-
-def _kind(annotation: Any) -> str:
-    plain = plain_type(annotation)
-    origin = get_origin(plain)
-    if origin is Literal:
-        values = [code(json.dumps(one)) for one in get_args(plain)]
-        return (" or " if len(values) < 5 else ", ").join(values)
-    if origin in (tuple, list):
-        return "list of texts"
-    if origin is dict or (isinstance(plain, type) and issubclass(plain, BaseModel)):
-        return "table"
-    return {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}[plain]
-
-
-def _limit(constraint: Any) -> str:
-    match constraint:
-        case Ge(ge=least) | Gt(gt=least):
-            return f", from {least}"
-        case Le(le=most) | Lt(lt=most):
-            return f" to {most}"
-        case MinLen(min_length=least):
-            return f", at least {least}"
-        case MaxLen(max_length=most):
-            return f", at most {most}"
-    return ""
+    return "" if value.get("default") is None else code(json.dumps(value["default"]))

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table
+from docs.generate.schema import type_of
 from workflow.cli.shapes import SHAPES, OmitsNull
 
 __all__ = ["shapes"]
@@ -68,22 +69,4 @@ def _rows(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    """The type of a JSON value, in the words of JSON Schema."""
-    match schema:
-        case {"$ref": str(target)}:
-            name = target.rpartition("/")[2]
-            return f"[{name}]({ELSEWHERE.get(name, f'#{name.lower()}')})"
-        case {"anyOf": options}:
-            return " or ".join(map(_type, options))
-        case {"enum": words}:
-            return " or ".join(map(code, words))
-        case {"type": "array", "items": items}:
-            of = _type(items)
-            return f"array of {of}" if "(" in of else f"array of {of}s"
-        case {"type": "array", "prefixItems": items}:
-            return f"array of {len(items)} {_type(items[0])}s"
-        case {"type": "object", "additionalProperties": {"type": kind}}:
-            return f"object of {kind}s"
-        case {"format": "date-time"}:
-            return "time in ISO 8601"
-    return str(schema["type"])
+    return type_of(schema, lambda name: f"[{name}]({ELSEWHERE.get(name, f'#{name.lower()}')})")

@@ -39,7 +39,7 @@ def test_every_page_has_what_it_is_about(pages: dict[str, str]) -> None:
     for command in ("publish", "plan", "rollback", "smoke", "report", "loops list", "loops redrive"):
         assert f"\n## {command}\n" in pages["commands.md"]
     assert "\n* `--older-than AGE`: " in pages["commands.md"]
-    assert "| `max_attempts` | whole number, from 1 to 20 | `3` |" in pages["settings.md"]
+    assert "| `max_attempts` | integer from 1 to 20 | `3` |" in pages["settings.md"]
     assert "| `$.review` | **Collect review**, **Keep answers** |" in pages["state.md"]
     assert "| `by-status` | `status`, `createdAt` |" in pages["ledger.md"]
     assert "| `OutputTooLarge` | `ReviewError` |" in pages["errors.md"]
@@ -77,7 +77,6 @@ def test_sections_of_docstrings() -> None:
 def test_exceptions_are_found_with_their_kin() -> None:
     found = {one.name: one for one in exceptions("lambdas")}
     assert found["InvalidDocument"].bases == ("ReviewError",)
-    assert found["InvalidDocument"].module == "lambdas.reviews.errors"
     assert "Loop" not in found
 
 

@@ -1,22 +1,22 @@
-"""The code blocks of the pages: found, and run one after the other as a reader would.
+"""Finds the code blocks of the pages, and runs them in order as a reader would.
 
-A page's blocks are a story: a file is written, a command run, its output looked at. So a page is one test, which also
-keeps it in one process when tests run side by side. Pages are parsed by markdown-it-py: doctest-like tools (sybil,
-pytest-examples) make one test of each block, and know Python alone or match Markdown by regular expressions.
+The blocks of a page depend on each other: they write a file, run a command, look at its output. So a page is one test.
+Sybil and pytest-examples do not fit, because they make a test of each block, and support only Python or
+match Markdown with regular expressions. So markdown-it-py parses the pages.
 
-What a block is for follows from its language, and from what its first line or an HTML comment before it says:
+The language of a block, its first line, and an HTML comment before it define what to do:
 
-    sh        run by bash; with an exit status of 0 unless a comment says `exits with 2`
-    python    a first line `# path/of.py` makes it that file; otherwise it is run
-    toml      a first line `# stages.toml` makes it that file
-    yaml      a first line `# path.yml` makes it that file; its `run:` lines are checked
-    text      what the block before it prints: these lines, in this order; `…` stands for anything
+    sh        Bash runs it. The exit status must be 0, unless a comment says `exits with 2`.
+    python    If the first line is `# path/of.py`, it is that file. Otherwise, Python runs it.
+    toml      If the first line is `# stages.toml`, it is that file.
+    yaml      If the first line is `# path.yml`, it is that file. The `run:` lines are checked.
+    text      The previous block prints these lines, in this order. `…` stands for any text.
 
     A block without a language is a drawing.
 
-    <!-- not run: WHY -->       only looked at, and counted
-    <!-- stays -->              a command that goes on, in a terminal of its own
-    <!-- until it says so -->   the command before is repeated until it prints this: the reader looks again, too
+    <!-- not run: WHY -->       It is checked and counted, but not run.
+    <!-- stays -->              The command keeps running, in another terminal.
+    <!-- until it says so -->   The previous command is repeated until it prints this.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if path.parent.name != "reference"
 )
-"""Every page that somebody wrote; those of the reference are written by the code."""
+"""The written pages. The pages of the reference are generated."""
 
-PATIENCE_SECONDS = 40
+TIMEOUT_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Block:
 
     Attributes:
         page: The page's path, from the root.
-        line: Where it begins, from 1.
-        language: As its fence says; `sh` for an indented one.
-        content: Its lines.
+        line: The first line, from 1.
+        language: The language of the fence; `sh` for an indented block.
+        content: The lines.
         remark: The HTML comment before it.
     """
 
@@ -73,7 +73,7 @@ class Block:
 
     @property
     def not_run(self) -> str | None:
-        """Why it is not run; None if it is."""
+        """The reason why it is not run; None if it is run."""
         return self.remark.removeprefix("not run:").strip() if self.remark.startswith("not run:") else None
 
     @property
@@ -83,7 +83,7 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The file that it is, if its first line says so."""
+        """The file that its first line names, if any."""
         match = re.match(r"# ((?:[\w.-]+/)*[\w-]+\.(?:py|toml|yml))\n", self.content)
         return match[1] if match else None
 
@@ -98,7 +98,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """The code blocks of a page, in order."""
+    """Returns the code blocks of a page, in order."""
     found = []
     remark = ""
     for token in MarkdownIt("commonmark").parse((ROOT / page).read_text(encoding="utf-8")):
@@ -116,7 +116,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def copy_of_the_project(folder: Path) -> Path:
-    """The project as a clone has it, with what is installed here."""
+    """Copies the project like a clone, with links to the installed packages."""
     for source in ROOT.iterdir():
         if source.name.startswith(".") or source.name in ("tests", "benchmarks", "report.html"):
             continue
@@ -144,30 +144,30 @@ def copy_of_the_project(folder: Path) -> Path:
 
 @dataclass
 class Story:
-    """A page, followed in a copy of the project.
+    """Follows a page in a copy of the project.
 
     Attributes:
         folder: The copy.
-        environment: What commands see; `export` adds to it, and stays.
-        instead: Texts of the page, and what stands in their place: what differs from machine to machine.
+        environment: The environment of the commands. `export` adds to it for all later commands.
+        replacements: Text on the page → text to use, for what differs between machines.
     """
 
     folder: Path
     environment: dict[str, str]
-    instead: Mapping[str, str] = field(default_factory=dict)
+    replacements: Mapping[str, str] = field(default_factory=dict)
     printed: str = ""
     _last: Block | None = None
     _failed: bool = False
     _staying: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def follow(self, page: str) -> None:
-        """Do what the page says, block by block."""
-        told = [block for block in blocks(page) if block.not_run is None and block.language]
-        for block, following in itertools.zip_longest(told, told[1:]):
+        """Runs the blocks of a page in order."""
+        to_do = [block for block in blocks(page) if block.not_run is None and block.language]
+        for block, following in itertools.zip_longest(to_do, to_do[1:]):
             self._do(block, patient=following is not None and following.remark == "until it says so")
 
     def _do(self, block: Block, *, patient: bool) -> None:
-        content = self._here(block.content)
+        content = self._replaced(block.content)
         if block.language == "text":
             self._expect(block, content)
         elif block.file is not None:
@@ -179,17 +179,17 @@ class Story:
         elif block.language in ("sh", "python"):
             self._run(block, content, patient=patient)
         else:
-            raise AssertionError(f"{block.place}: nobody knows what to do with {block.language}")
+            raise AssertionError(f"{block.place}: unknown language {block.language}")
 
-    def _here(self, text: str) -> str:
-        for there, here in self.instead.items():
-            text = text.replace(there, here)
+    def _replaced(self, text: str) -> str:
+        for old, new in self.replacements.items():
+            text = text.replace(old, new)
         return text
 
     def _run(self, block: Block, content: str, *, patient: bool) -> None:
-        kept = self.folder / ".venv/environment"
+        exports = self.folder / ".venv/environment"
         run = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", f"{content}\nexport -p > {kept}"]
+            ["bash", "-e", "-o", "pipefail", "-c", f"{content}\nexport -p > {exports}"]
             if block.language == "sh"
             else [str(self.folder / ".venv/bin/python"), "-W", "error", "-c", content],
             cwd=self.folder,
@@ -197,20 +197,20 @@ class Story:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS * 2,
+            timeout=TIMEOUT_SECONDS * 2,
             check=False,
         )
         self.printed = run.stdout + run.stderr
         self._failed = run.returncode != block.exit_status
         assert patient or not self._failed, f"{block.place}: exit status {run.returncode}\n{self.printed}"
-        if kept.exists():
-            exported = re.findall(r'^declare -x (\w+)="(.*)"$', kept.read_text(), re.MULTILINE)
+        if exports.exists():
+            exported = re.findall(r'^declare -x (\w+)="(.*)"$', exports.read_text(), re.MULTILINE)
             self.environment |= {name: value for name, value in exported if name not in ("OLDPWD", "SHLVL")}
-            kept.unlink()
+            exports.unlink()
         self._last = block
 
     def _stay(self, block: Block, content: str) -> None:
-        """A command of a terminal of its own; it is done when it has printed what the page shows next."""
+        """Starts a command that keeps running. It is ready when it has printed what the page shows next."""
         log = self.folder / ".venv/terminal"
         with log.open("wb") as written:
             self._staying.append(
@@ -227,10 +227,10 @@ class Story:
         self._last = block
 
     def _expect(self, block: Block, content: str) -> None:
-        assert self._last is not None, f"{block.place}: nothing was run before"
-        wanted = [line.strip() for line in content.splitlines() if line.strip()]
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (missing := missing_line(wanted, self._printed())) is not None or self._failed:
+        assert self._last is not None, f"{block.place}: no command before it"
+        expected = [line.strip() for line in content.splitlines() if line.strip()]
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while (missing := missing_line(expected, self._printed())) is not None or self._failed:
             again = block.remark == "until it says so" or self._last.remark == "stays"
             assert again, f"{block.place}: did not print {missing!r}, but\n{self.printed}"
             assert time.monotonic() < deadline, (
@@ -238,7 +238,7 @@ class Story:
             )
             time.sleep(0.2)
             if self._last.remark != "stays":
-                self._run(self._last, self._here(self._last.content), patient=True)
+                self._run(self._last, self._replaced(self._last.content), patient=True)
 
     def _printed(self) -> str:
         if self._last is not None and self._last.remark == "stays":
@@ -247,7 +247,7 @@ class Story:
         return self.printed
 
     def interrupt(self) -> list[int]:
-        """Ctrl-C in the terminals of their own; the exit statuses of what ran there."""
+        """Sends Ctrl-C to the commands that keep running, and returns their exit statuses."""
         statuses = []
         while self._staying:
             process = self._staying.pop()
@@ -269,10 +269,10 @@ class Story:
         self.interrupt()
 
 
-def missing_line(wanted: list[str], printed: str) -> str | None:
-    """The first of the lines that was not printed, in their order; None if all were."""
+def missing_line(expected: list[str], printed: str) -> str | None:
+    """Returns the first line that was not printed, in the given order; None if all were printed."""
     lines = iter([" ".join(line.split()) for line in printed.splitlines()])
-    for line in wanted:
+    for line in expected:
         parts = re.split(r"\s*…\s*", " ".join(line.split()))
         pattern = re.compile(".*".join(map(re.escape, parts)))
         if line != "…" and not any(pattern.fullmatch(other) for other in lines):
@@ -281,13 +281,15 @@ def missing_line(wanted: list[str], printed: str) -> str | None:
 
 
 def story_environment(**more: str) -> dict[str, str]:
-    """The environment of a reader who has activated `.venv`, and knows no AWS account."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AFTERLOOP_"))}
-    return kept | {"PATH": f".venv/bin:{kept['PATH']}", "COLUMNS": "200", "NO_COLOR": "1"} | more
+    """Returns the environment of a reader who has activated `.venv` and has no AWS account."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AFTERLOOP_"))
+    }
+    return inherited | {"PATH": f".venv/bin:{inherited['PATH']}", "COLUMNS": "200", "NO_COLOR": "1"} | more
 
 
 def links(page: str) -> Iterator[tuple[int, str]]:
-    """The targets of links and pictures of a page, with their lines."""
+    """Yields the targets of the links and images of a page, with their lines."""
     for token in MarkdownIt("commonmark").enable("table").parse((ROOT / page).read_text(encoding="utf-8")):
         for child in token.children or ():
             target = child.attrGet("href") or child.attrGet("src")
@@ -296,7 +298,7 @@ def links(page: str) -> Iterator[tuple[int, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that a code host makes of a page's headings."""
+    """Returns the anchors of a page's headings, as GitHub creates them."""
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     headings = [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

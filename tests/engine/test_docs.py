@@ -1,4 +1,4 @@
-"""The how-to pages and the explanation, followed on the engine; and the roles for CI that one of them gives."""
+"""Runs the how-to pages and the explanation on the engine, and checks the roles for CI."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STORIES = [page for page in PAGES if page not in ELSEWHERE]
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Sandbox]:
-    """An engine of its own, as the tutorial leaves it: buckets, flow definitions, the stage dev, a review."""
+    """A separate engine, in the state after the tutorial: buckets, flow definitions, the stage dev, a review."""
     stage = local_stage()
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
         for bucket in (*stage.output_buckets, *stage.document_buckets):
@@ -65,7 +65,7 @@ def engine() -> Iterator[Sandbox]:
 
 
 def publish_to(engine: Sandbox, stage: Stage) -> None:
-    """Publishes the project as it is."""
+    """Publishes the project."""
     account = Account(engine.session)
     package = make_package(
         stage, assemble(), local(), account=account.id, artifact_bucket=account.artifact_bucket
@@ -79,7 +79,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", STORIES)
-def test_what_the_page_says_holds(page: str, engine: Sandbox, project: Path) -> None:
+def test_page_can_be_followed(page: str, engine: Sandbox, project: Path) -> None:
     with Story(project, story_environment(**engine.environment())) as story:
         story.follow(page)
 
@@ -92,15 +92,15 @@ import botocore.client
 import deploy
 
 call = botocore.client.BaseClient._make_api_call
-called = []  # by several threads: an append is whole, a printed line need not be
+called = []  # Several threads call: an append is atomic, printing a line is not.
 file = pathlib.Path(sys.argv.pop(1))
 atexit.register(lambda: file.write_text("\\n".join(called)))
 
-def noted(self, operation, parameters):
+def recorded(self, operation, parameters):
     called.append(f"{self.meta.service_model.signing_name}:{operation}")
     return call(self, operation, parameters)
 
-botocore.client.BaseClient._make_api_call = noted
+botocore.client.BaseClient._make_api_call = recorded
 deploy.main()
 """
 PERMISSIONS = {
@@ -113,7 +113,7 @@ PERMISSIONS = {
 """API call → IAM action, where they differ (Service Authorization Reference, Amazon S3)."""
 
 
-def test_the_roles_of_ci_may_do_what_its_commands_do(
+def test_ci_roles_allow_the_calls_of_their_commands(
     engine: Sandbox, project: Path, roles: dict[str, Any]
 ) -> None:
     settings, calls = project / "stages.toml", project / "calls.txt"
@@ -138,7 +138,7 @@ def test_the_roles_of_ci_may_do_what_its_commands_do(
         assert refused == [], role
 
 
-def test_who_plans_cannot_publish(roles: dict[str, Any]) -> None:
+def test_plan_role_cannot_publish(roles: dict[str, Any]) -> None:
     for action in ("cloudformation:ExecuteChangeSet", "iam:PutRolePolicy", "states:UpdateStateMachine"):
         assert not allows(roles["PlanRole"], action)
         assert allows(roles["PublishRole"], action) or action.startswith("cloudformation")
@@ -151,7 +151,7 @@ def test_who_plans_cannot_publish(roles: dict[str, Any]) -> None:
         assert "*" not in subject
 
 
-def test_who_publishes_may_make_what_the_template_has(roles: dict[str, Any]) -> None:
+def test_publish_role_can_create_every_resource(roles: dict[str, Any]) -> None:
     template = json.loads((ROOT / "definitions/template.json").read_text())
     services = {one["Type"].split("::")[1].lower() for one in template["Resources"].values()}
     for service in services:
@@ -160,7 +160,7 @@ def test_who_publishes_may_make_what_the_template_has(roles: dict[str, Any]) -> 
         assert allows(roles["PublishRole"], action), service
 
 
-def test_cfn_lint_finds_nothing_in_the_roles() -> None:
+def test_cfn_lint_accepts_the_roles() -> None:
     command = [str(Path(sys.executable).with_name("cfn-lint")), str(ROLES)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (0, "")
@@ -170,7 +170,7 @@ ROLES = ROOT / "docs/examples/github_roles.yml"
 
 
 class Template(yaml.SafeLoader):
-    """CloudFormation's YAML: `!Sub text` and its like as the text or the list."""
+    """Loads CloudFormation's YAML. Tags such as `!Sub` are dropped, their text or list is kept."""
 
 
 Template.add_multi_constructor(

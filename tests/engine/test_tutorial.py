@@ -1,4 +1,4 @@
-"""The tutorial, followed literally in a fresh copy of the project, by one who has no AWS account."""
+"""Runs the tutorial in a fresh copy of the project, without an AWS account."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from tests.documentation import Story, blocks, copy_of_the_project, story_enviro
 PAGE = "docs/tutorial.md"
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="a clone needs git, and so does taking an edit back")
-def test_the_tutorial(tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("git") is None, reason="the tutorial uses git")
+def test_tutorial_can_be_followed(tmp_path: Path) -> None:
     folder = _clone(tmp_path)
     port = str(_free_port())
     with Story(folder, story_environment(), {"4566": port}) as story:
-        assert all(block.not_run is None for block in blocks(PAGE)), "nothing in it is left out"
+        assert all(block.not_run is None for block in blocks(PAGE)), "every block of the tutorial is run"
         story.follow(PAGE)
         picture = (folder / "message-2.svg").read_text()
-        assert 'class="state task passed" data-state="Say the verdict"' in picture, "the step is green"
-        assert 'class="state task not-reached" data-state="Keep answers"' in picture, "others are not"
+        assert 'class="state task passed" data-state="Say the verdict"' in picture, "the step succeeded"
+        assert 'class="state task not-reached" data-state="Keep answers"' in picture, (
+            "other states were not reached"
+        )
         assert story.interrupt(), "the engine ran until Ctrl-C"
         assert "Stopping the sandbox" in (folder / ".venv/terminal").read_text()
     changed = _git(folder, "status", "--porcelain").split()
-    assert changed == ["??", "message-2.svg", "??", "message.json"], (
-        "the edit is taken back, and all it led to"
-    )
+    assert changed == ["??", "message-2.svg", "??", "message.json"], "the tutorial removes its changes"
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", int(port))) != 0, "the engine is gone"
+        assert probe.connect_ex(("127.0.0.1", int(port))) != 0, "the engine has stopped"
 
 
-def test_the_tutorial_says_what_the_reader_types_at_the_engine() -> None:
-    """The lines to export are those that `make local` prints, which the page shows too."""
+def test_tutorial_exports_the_lines_that_it_shows() -> None:
+    """The reader types the `export` lines that `make local` prints."""
     shown, typed = (
         [line for line in block.content.splitlines() if line.startswith("export ")]
         for block in blocks(PAGE)
@@ -46,7 +46,7 @@ def test_the_tutorial_says_what_the_reader_types_at_the_engine() -> None:
 
 def _clone(folder: Path) -> Path:
     copy_of_the_project(folder)
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--no-verify", "-m", "As it was"]):
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--no-verify", "-m", "Initial commit"]):
         _git(folder, *command)
     return folder
 

@@ -1,6 +1,6 @@
-"""Every code block of README.md and docs/: of a kind that is known, whole, and spelt as what it names is spelt.
+"""The code blocks and links of the written pages, as far as they can be checked without services.
 
-What can only be run against services runs in tests/engine/test_docs.py and test_tutorial.py.
+tests/engine/test_docs.py and test_tutorial.py run the pages on the local engine.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ NOT_RUN = {
     "docs/how-to/retrain.md": 2,
     "docs/how-to/stages.md": 1,
 }
-"""Page → how many of its blocks are not run. One more needs a reason on the page, and a number here."""
+"""Page → number of blocks that are not run. A new one needs a reason on the page, and is counted here."""
 
 OTHER_PROGRAMS = {
     "aws", "cat", "echo", "export", "git", "make", "python", "rm", "source",
 }  # fmt: skip
-"""What commands of the pages may begin with."""
+"""The programs that the pages use."""
 
 every_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.place)
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -54,27 +54,29 @@ def of(language: str) -> Callable[..., Any]:
 
 
 @every_block
-def test_blocks_are_of_a_known_kind(block: Block) -> None:
+def test_block_has_a_known_language_and_comment(block: Block) -> None:
     assert block.language in LANGUAGES
-    assert block.language or re.search("[┬│├→]", block.content), "a block without a language is a drawing"
+    assert block.language or re.search("[┬│├→]", block.content), (
+        "give the block a language, unless it is a drawing"
+    )
     assert not block.remark or re.fullmatch(
         r"not run: .{10,}|exits with \d+|stays|until it says so", block.remark
     ), block.remark
 
 
-def test_what_is_not_run_is_counted() -> None:
+def test_blocks_that_are_not_run_are_counted() -> None:
     assert Counter(block.page for block in BLOCKS if block.not_run) == NOT_RUN
 
 
 @of("sh")
-def test_commands_are_spelt_as_the_command_line_has_them(block: Block) -> None:
+def test_commands_and_their_options_exist(block: Block) -> None:
     assert block.commands
     for command in block.commands:
         expect_known(command)
 
 
 @of("python")
-def test_python_is_python(block: Block, tmp_path: Path) -> None:
+def test_python_block_passes_ruff(block: Block, tmp_path: Path) -> None:
     ast.parse(block.content, block.place)
     if not (block.file or "").startswith(("lambdas/", "workflow/")):
         return
@@ -84,14 +86,14 @@ def test_python_is_python(block: Block, tmp_path: Path) -> None:
     file.write_text(block.content.partition("\n")[2])
     ruff = [sys.executable, "-m", "ruff"]
     settings = ["--config", str(ROOT / "pyproject.toml"), "--no-cache"]
-    for judge in (["check", *settings], ["format", "--check", *settings]):
-        found = subprocess.run([*ruff, *judge, str(file)], capture_output=True, text=True, check=False)
+    for command in (["check", *settings], ["format", "--check", *settings]):
+        found = subprocess.run([*ruff, *command, str(file)], capture_output=True, text=True, check=False)
         assert found.returncode == 0, f"{block.place}\n{found.stdout}{found.stderr}"
 
 
 @every_page
-def test_the_steps_of_a_page_make_a_machine(page: str, tmp_path: Path) -> None:
-    """Each file of steps is assembled with the functions that the page has written until then."""
+def test_steps_of_a_page_can_be_assembled(page: str, tmp_path: Path) -> None:
+    """Assembles each file of steps with the functions that the page has written before it."""
     root = tmp_path / "root"
     (root / "lambdas").mkdir(parents=True)
     for part in (ROOT / "lambdas").iterdir():
@@ -113,7 +115,7 @@ def test_the_steps_of_a_page_make_a_machine(page: str, tmp_path: Path) -> None:
 
 
 @of("toml")
-def test_settings_hold(block: Block, tmp_path: Path) -> None:
+def test_settings_are_valid(block: Block, tmp_path: Path) -> None:
     if "[stages." not in block.content:
         tomllib.loads(block.content)
         return
@@ -124,7 +126,7 @@ def test_settings_hold(block: Block, tmp_path: Path) -> None:
 
 
 @of("yaml")
-def test_workflows_of_ci_are_whole(block: Block) -> None:
+def test_ci_workflow_is_complete(block: Block) -> None:
     document = yaml.safe_load(block.content)
     assert {"name", "jobs", "permissions"} <= set(document)
     assert document.keys() & {"on", True}, "YAML 1.1 reads `on` as true"
@@ -140,7 +142,7 @@ def test_workflows_of_ci_are_whole(block: Block) -> None:
 
 
 @every_page
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_have_a_target(page: str) -> None:
     for line, target in links(page):
         place = f"{page}:{line}: {target}"
         if target.startswith(("https://", "http://", "mailto:")):
@@ -152,7 +154,7 @@ def test_links_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors(file), place
 
 
-def test_links_of_the_reference_lead_somewhere() -> None:
+def test_links_of_the_reference_have_a_target() -> None:
     for file in REFERENCE.glob("*.md"):
         for line, target in links(file.relative_to(ROOT).as_posix()):
             path, _, anchor = target.partition("#")
@@ -161,8 +163,7 @@ def test_links_of_the_reference_lead_somewhere() -> None:
             assert not anchor or anchor in anchors(there), f"{file.name}:{line}: {target}"
 
 
-def test_every_page_can_be_found() -> None:
-    """From the table of contents, in one step."""
+def test_table_of_contents_links_every_page() -> None:
     contents = ROOT / "docs/README.md"
     found = {(contents.parent / target).resolve() for _, target in links("docs/README.md")}
     pages = {ROOT / page for page in PAGES if page.startswith("docs/")} | set(REFERENCE.glob("*.md"))
@@ -170,14 +171,14 @@ def test_every_page_can_be_found() -> None:
 
 
 @every_page
-def test_pages_speak_of_the_project_alone(page: str) -> None:
+def test_page_has_no_path_of_this_machine(page: str) -> None:
     text = (ROOT / page).read_text()
     assert str(ROOT) not in text
     assert "\t" not in text
 
 
-def test_what_the_readme_runs_is_run_on_the_pages() -> None:
-    """The same commands, with names that are there. `init` asks, and is tested with the command line."""
+def test_commands_of_the_readme_are_run_on_other_pages() -> None:
+    """The README's names do not exist on the engine. `init` asks questions; the tests of the CLI run it."""
     shells = [block for block in BLOCKS if block.language == "sh" and not block.not_run]
     run, shown = (
         {
@@ -191,15 +192,15 @@ def test_what_the_readme_runs_is_run_on_the_pages() -> None:
     assert shown - run == {"python deploy.py init", "make test"}
 
 
-# The reader of blocks itself
+# Tests of tests/documentation.py and of the checks above
 
 
-def test_commands_without_their_here_documents() -> None:
+def test_commands_of_a_block_exclude_here_documents() -> None:
     content = "cat > a.json <<'END'\n{}\nEND\n# why\npython deploy.py plan \\\n    --stage dev  # see\n"
     assert Block("x", 1, "sh", content).commands == ["cat > a.json", "python deploy.py plan --stage dev"]
 
 
-def test_a_misspelt_command_is_found() -> None:
+def test_unknown_commands_and_options_are_refused() -> None:
     for command in (
         "python deploy.py pln",
         "python deploy.py plan --stge dev",
@@ -214,14 +215,14 @@ def test_a_misspelt_command_is_found() -> None:
             expect_known(command)
 
 
-def test_printed_lines_are_looked_for_in_order() -> None:
+def test_missing_line_respects_the_order() -> None:
     assert missing_line(["a … c", "d"], "x\n  a b  c\nd\n") is None
     assert missing_line(["d", "a … c"], "a b c\nd\n") == "a … c"
     assert missing_line(["a"], "a b\n") == "a"
 
 
 def named(command: str) -> str:
-    """A command without what it is given."""
+    """Returns a command without its arguments."""
     words = command.split()
     if words[0] == "make":
         return " ".join(words[:2])
@@ -232,7 +233,7 @@ def named(command: str) -> str:
 
 
 def branches_of(block: Block) -> set[str]:
-    """The lists of steps that a block defines."""
+    """Returns the lists of steps that a block defines."""
     targets = (
         target
         for node in ast.parse(block.content).body
@@ -253,9 +254,9 @@ def empty(folder: Path) -> Path:
 
 
 def expect_known(command: str) -> None:
-    """Fails unless the command is one that exists, with options that it has."""
+    """Fails unless the command and its options exist."""
     words = shlex.split(re.sub(r"\s(\||>|2>|<)\s.*", "", command))
-    assert words[0] in OTHER_PROGRAMS, f"{command}: what is {words[0]}?"
+    assert words[0] in OTHER_PROGRAMS, f"{command}: {words[0]} is not in OTHER_PROGRAMS"
     if words[:2] == ["python", "deploy.py"]:
         expect_parsed(words[2:] or ["publish"], command)
     elif words[0] == "make":
@@ -273,7 +274,7 @@ def expect_parsed(words: list[str], command: str) -> None:
     while words and hasattr(leaf, "commands"):
         assert words[0] in leaf.commands, f"{command}: there is no command {words[0]}"
         leaf, words = leaf.commands[words[0]], words[1:]
-    assert not hasattr(leaf, "commands"), f"{command}: which?"
+    assert not hasattr(leaf, "commands"), f"{command}: name one of its commands"
     try:
         leaf.make_context("command", list(words))
     except typer.TyperException as error:

@@ -1,4 +1,4 @@
-"""The reference: committed as the code writes it, complete, and the same on every machine."""
+"""The reference matches the code, and is the same on every machine."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def pages() -> dict[str, str]:
     return rendered()
 
 
-def test_the_pages_are_what_the_code_writes(pages: dict[str, str]) -> None:
+def test_committed_pages_match_the_code(pages: dict[str, str]) -> None:
     changed = differing(pages, REFERENCE)
     assert not changed, f"python -m docs.generate would change {changed}"
-    assert {file.name for file in REFERENCE.glob("*.md")} == set(pages), "a page that nothing writes"
+    assert {file.name for file in REFERENCE.glob("*.md")} == set(pages), "a page that is not generated"
 
 
-def test_the_pages_know_nothing_of_this_machine(pages: dict[str, str]) -> None:
+def test_pages_have_no_path_of_this_machine(pages: dict[str, str]) -> None:
     for name, content in pages.items():
         assert str(ROOT) not in content, name
         assert str(Path.home()) not in content, name
 
 
-def test_every_page_has_what_it_is_about(pages: dict[str, str]) -> None:
+def test_each_page_has_its_main_content(pages: dict[str, str]) -> None:
     for command in ("publish", "plan", "rollback", "smoke", "report", "loops list", "loops redrive"):
         assert f"\n## {command}\n" in pages["commands.md"]
     assert "\n* `--older-than AGE`: " in pages["commands.md"]
@@ -47,14 +47,14 @@ def test_every_page_has_what_it_is_about(pages: dict[str, str]) -> None:
     assert "${Stage}" not in pages["messages.md"]
 
 
-def test_a_page_that_differs_is_found(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
+def test_check_finds_a_page_that_differs(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
     assert main(["--check"]) == 0
     assert "nothing to change" in capsys.readouterr().out
     (tmp_path / "state.md").write_text("# The state\n")
     assert differing({"state.md": "# Another\n"}, tmp_path) == ["state.md"]
 
 
-def test_the_pages_do_not_depend_on_where_they_are_written(pages: dict[str, str], tmp_path: Path) -> None:
+def test_pages_do_not_depend_on_folder_or_environment(pages: dict[str, str], tmp_path: Path) -> None:
     code = "import json, sys; from docs.generate.__main__ import rendered; json.dump(rendered(), sys.stdout)"
     run = subprocess.run(
         [sys.executable, "-c", code],
@@ -67,18 +67,18 @@ def test_the_pages_do_not_depend_on_where_they_are_written(pages: dict[str, str]
     assert json.loads(run.stdout) == pages
 
 
-def test_sections_of_docstrings() -> None:
+def test_section_of_a_docstring() -> None:
     doc = "Does it.\n\nArgs:\n    name: The ``name``,\n        long.\n    other: O.\n\nRaises:\n    Bad: It is.\n"
     assert section(doc, "Args") == {"name": "The `name`, long.", "other": "O."}
     assert section(doc, "Raises") == {"Bad": "It is."}
     assert section(doc, "Returns") == {}
 
 
-def test_exceptions_are_found_with_their_kin() -> None:
+def test_exceptions_include_subclasses() -> None:
     found = {one.name: one for one in exceptions("lambdas")}
     assert found["InvalidDocument"].bases == ("ReviewError",)
     assert "Loop" not in found
 
 
-def test_cells_of_tables_cannot_break_the_table() -> None:
+def test_table_escapes_bars_and_line_breaks() -> None:
     assert table(["A"], [["x|y\nz"]]) == "| A |\n| --- |\n| x\\|y z |"

@@ -1,4 +1,4 @@
-"""The page on retraining, as it stands, where the SageMaker SDK is installed: `make test-sagemaker` runs this."""
+"""The training step of the page on retraining. It needs the SageMaker SDK: `make test-sagemaker` runs it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.documentation import blocks, copy_of_the_project
 
 
 @pytest.mark.skipif(find_spec("sagemaker") is None, reason="TrainingStep needs the extra sagemaker")
-def test_the_training_step_of_the_page_becomes_part_of_the_workflow(tmp_path: Path) -> None:
-    """In a process of its own: importing the SageMaker SDK warns of much, and sets loggers."""
+def test_training_step_of_the_page_can_be_assembled(tmp_path: Path) -> None:
+    """Runs in another process, because importing the SageMaker SDK causes warnings and sets loggers."""
     project = copy_of_the_project(tmp_path)
     written = []
     for block in blocks("docs/how-to/retrain.md"):

@@ -1,4 +1,4 @@
-"""What is not documented is red: each alarm, metric, setting, error, command, option, state, message and query."""
+"""Every alarm, metric, setting, error, command, option, state, message and query is documented."""
 
 from __future__ import annotations
 
@@ -58,12 +58,14 @@ def test_every_command_and_option_has_help(name: str) -> None:
 
 
 @every_command
-def test_every_command_is_on_a_page_that_somebody_wrote(name: str) -> None:
+def test_every_command_is_used_on_a_written_page(name: str) -> None:
     command = re.compile(rf"\b(deploy\.py|make) {name}\b")
-    assert any(command.search((ROOT / page).read_text()) for page in PAGES), "no page shows how to use it"
+    assert any(command.search((ROOT / page).read_text()) for page in PAGES), (
+        "use it on a page of docs/how-to/"
+    )
 
 
-def test_every_alarm_says_what_it_means(assembly: Assembly, reference: dict[str, str]) -> None:
+def test_every_alarm_has_a_description(assembly: Assembly, reference: dict[str, str]) -> None:
     resources = assembly.template.to_dict()["Resources"]
     alarms = {name: one for name, one in resources.items() if one["Type"] == "AWS::CloudWatch::Alarm"}
     assert alarms
@@ -74,7 +76,7 @@ def test_every_alarm_says_what_it_means(assembly: Assembly, reference: dict[str,
         assert f"| `{name}` |" in reference["metrics.md"]
 
 
-def test_every_metric_is_counted_and_says_what_it_counts(reference: dict[str, str]) -> None:
+def test_every_metric_is_counted_and_has_a_description(reference: dict[str, str]) -> None:
     assert {name for name, _ in metrics.metric_names()} >= set(Metric)
     docs = attribute_docs(Metric)
     assert [metric.name for metric in Metric if not docs.get(metric.name)] == []
@@ -82,7 +84,7 @@ def test_every_metric_is_counted_and_says_what_it_counts(reference: dict[str, st
 
 
 @pytest.mark.parametrize("model", [model for _, model, _ in settings.MODELS])
-def test_every_setting_has_a_meaning(model: type[BaseModel]) -> None:
+def test_every_setting_has_a_description(model: type[BaseModel]) -> None:
     page = settings.settings()
     for name in model.model_fields:
         row = rf"^\| `{name}` \|.+\| [^|]*\w[^|]* \|$"
@@ -95,7 +97,7 @@ def test_every_model_of_the_settings_is_on_the_page() -> None:
     assert subclasses(base) <= {model for _, model, _ in settings.MODELS}
 
 
-def test_every_error_is_on_the_page_and_says_what_it_means(reference: dict[str, str], tmp_path: Path) -> None:
+def test_every_error_is_on_the_page_with_a_description(reference: dict[str, str], tmp_path: Path) -> None:
     for package in (workflow, sandbox):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
@@ -114,26 +116,26 @@ def test_every_error_is_on_the_page_and_says_what_it_means(reference: dict[str, 
 @pytest.mark.parametrize(
     "model", [ReviewRecord, AnswerRecord, FieldRecord, Vote, WorkerField, ReviewSummary, Loop]
 )
-def test_every_key_of_the_record_the_summary_and_the_ledger_has_a_meaning(model: type[BaseModel]) -> None:
+def test_every_key_of_record_summary_and_ledger_has_a_description(model: type[BaseModel]) -> None:
     docs = attribute_docs(model)
     assert [name for name in model.model_fields if not docs.get(name)] == []
 
 
-def test_every_outcome_of_a_field_has_a_meaning() -> None:
+def test_every_outcome_of_a_field_has_a_description() -> None:
     assert list(words_of(record, "Outcome")) == list(get_args(record.Outcome))
 
 
-def test_every_kind_of_field_says_which_element_makes_it(reference: dict[str, str]) -> None:
+def test_every_kind_of_field_names_its_element(reference: dict[str, str]) -> None:
     for kind in get_args(record.Kind):
         rows = re.findall(rf"^\| `{kind}` \| (.*\w+ .*) \|$", reference["review-record.md"], re.MULTILINE)
         assert len(rows) == 1, f"{kind}: write a docstring for the module of its element"
 
 
-def test_every_state_and_every_key_of_the_state_has_a_meaning(assembly: Assembly) -> None:
+def test_every_state_and_every_key_of_it_has_a_description(assembly: Assembly) -> None:
     page = data.state(assembly.definition)
     assert re.findall(r"^\| (`\$\.\w+`|\*\*[^|]+\*\*) \|.*\|\s+\|$", page, re.MULTILINE) == []
     for key in data.ADDED:
-        assert f"| `$.{key}` |" in page, f"nothing adds {key} any more"
+        assert f"| `$.{key}` |" in page, f"no step adds {key}"
 
 
 def test_every_message_is_on_the_page(assembly: Assembly) -> None:
@@ -147,11 +149,11 @@ def test_every_message_is_on_the_page(assembly: Assembly) -> None:
     assert [name for name in publishing if f"Sent by **{name}**" not in page] == []
 
 
-def test_every_function_says_what_it_does(assembly: Assembly, reference: dict[str, str]) -> None:
+def test_every_function_has_a_description(assembly: Assembly, reference: dict[str, str]) -> None:
     for function in assembly.functions:
         assert len(function.description.split()) > 3, f"{function.name}: the first line of its module says it"
         section = reference["functions.md"].partition(f"\n## {function.name}\n")[2].partition("\n## ")[0]
-        assert re.search("^(Given|Returns): ", section, re.MULTILINE), f"{function.name}: Args and Returns"
+        assert re.search("^(Input|Returns): ", section, re.MULTILINE), f"{function.name}: Args and Returns"
 
 
 def test_every_query_is_on_its_page() -> None:

@@ -95,7 +95,7 @@ def test_init_asks_before_it_replaces_a_stage(
     assert person.questions[:2] == ["Replace all of its settings?"] * 2
     assert load_stage(path, "dev") == Stage(name="dev", region="us-east-1", output_buckets=("mine",))
     assert list(load_stages(path)) == ["dev", "local"]
-    kept = SHIPPED[SHIPPED.index("# What `python deploy.py local`") :]
+    kept = SHIPPED[SHIPPED.index("# `python deploy.py local`") :]
     assert path.read_text() == (
         SHIPPED[: SHIPPED.index("[stages.dev]")]
         + '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["mine"]\n\n'

@@ -1,4 +1,4 @@
-"""Outputs as A2I writes them, small ones by hand and any number of them by hypothesis."""
+"""Outputs of A2I: functions that build small ones, and hypothesis strategies that generate them."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ PLACES = ("by the element's name", "for the only element", "named like the eleme
 """Where a prediction for the element "e" can lie."""
 
 
-def with_prediction(place: str, prediction: Any, said: Any) -> dict[str, Any]:
+def with_prediction(place: str, prediction: Any, answered: Any) -> dict[str, Any]:
     """A custom task's output with one element, "e", one answer, and a prediction in one of the places."""
     input_content = {
         "by the element's name": {"prediction": {"e": prediction}},
         "for the only element": {"prediction": prediction},
         "named like the element": {"e": prediction},
     }[place]
-    return custom(input_content, {"e": said})
+    return custom(input_content, {"e": answered})
 
 
 def rekognition(
-    predicted: list[tuple[str, str, float]], *said: list[tuple[str, str]], **more: Any
+    predicted: list[tuple[str, str, float]], *answered: list[tuple[str, str]], **more: Any
 ) -> dict[str, Any]:
     """A moderation output: predicted (name, parent, confidence of 0 to 100), and each worker's (name, parent)."""
     labels = [{"name": name, "parentName": parent, "confidence": score} for name, parent, score in predicted]
     contents = [
         {REKOGNITION: {"moderationLabels": [{"name": name, "parentName": parent} for name, parent in given]}}
-        for given in said
+        for given in answered
     ]
     response = {"moderationLabels": labels, "moderationModelVersion": "3.0"}
     return {
@@ -134,7 +134,7 @@ def pair(id_: str, key: str, value: str, confidence: float = 90.0) -> list[dict[
     )
 
 
-def said_pair(id_: str, key: str | None, value: str | None, **value_more: Any) -> list[dict[str, Any]]:
+def answered_pair(id_: str, key: str | None, value: str | None, **value_more: Any) -> list[dict[str, Any]]:
     """A pair as a worker submits it: the texts stand in the blocks themselves."""
     return [
         {
@@ -167,24 +167,24 @@ def boxed_pair(id_: str, key: str, parts: Sequence[str]) -> list[dict[str, Any]]
     return key_value(id_, [word(f"{id_}-k", key)], parts_of(id_, parts))
 
 
-def said_boxes(
+def answered_boxes(
     id_: str, key: str, parts: Sequence[str], text: str | None = None, **value_more: Any
 ) -> list[dict[str, Any]]:
     """A pair whose value has check boxes in it, as a worker submits it."""
     made = parts_of(id_, parts)
     children = [{"type": "CHILD", "ids": [part["id"] for part in made]}]
-    return [*said_pair(id_, key, text, relationships=children, **value_more), *made]
+    return [*answered_pair(id_, key, text, relationships=children, **value_more), *made]
 
 
 STATUSES = ("SELECTED", "NOT_SELECTED")
 
 
 def textract(
-    predicted: list[list[dict[str, Any]]], *said: list[list[dict[str, Any]]], **more: Any
+    predicted: list[list[dict[str, Any]]], *answered: list[list[dict[str, Any]]], **more: Any
 ) -> dict[str, Any]:
     """A form's output from predicted pairs and each worker's pairs."""
     blocks = [block for blocks in predicted for block in blocks]
-    contents = [{TEXTRACT: {"blocks": [block for blocks in pairs for block in blocks]}} for pairs in said]
+    contents = [{TEXTRACT: {"blocks": [block for blocks in pairs for block in blocks]}} for pairs in answered]
     return {
         "awsManagedHumanLoopRequestSource": TEXTRACT,
         "flowDefinitionArn": FLOW,
@@ -228,7 +228,7 @@ def fields_of(document: Any, **settings: Any) -> list[FieldRecord]:
     return list(record_of(document, **settings).fields)
 
 
-def told(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]]:
+def values_by_field(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]]:
     """What a reader wants to know of each field: predicted, reviewed, outcome."""
     return {
         field.name: (
@@ -267,10 +267,10 @@ polygons = st.lists(
     st.fixed_dictionaries(
         {
             "label": _labels,
-            "vertices": st.lists(st.fixed_dictionaries({"x": _pixel, "y": _pixel}), max_size=5),
+            "vertices": st.lists(st.fixed_dictionaries({"x": _pixel, "y": _pixel}), max_size=4),
         }
     ),
-    max_size=3,
+    max_size=2,
 )
 
 ELEMENTS: dict[str, st.SearchStrategy[Any]] = {
@@ -305,8 +305,8 @@ _LABELS = [("Violence", ""), ("Weapons", "Violence"), ("Gore", "Violence"), ("Su
 @st.composite
 def rekognition_outputs(draw: st.DrawFn) -> dict[str, Any]:
     predicted = draw(st.lists(st.sampled_from(_LABELS), unique=True))
-    said = draw(st.lists(st.lists(st.sampled_from(_LABELS), unique=True), max_size=3))
-    return rekognition([(name, parent, draw(_confidence)) for name, parent in predicted], *said)
+    answered = draw(st.lists(st.lists(st.sampled_from(_LABELS), unique=True), max_size=3))
+    return rekognition([(name, parent, draw(_confidence)) for name, parent in predicted], *answered)
 
 
 _KEYS = ["Name", "Name:", "Date", "Total amount"]
@@ -320,7 +320,7 @@ def textract_outputs(draw: st.DrawFn) -> dict[str, Any]:
     key = st.sampled_from(_KEYS)
     predicted = draw(st.dictionaries(ids, st.tuples(key, texts | parts, _confidence), max_size=4))
     pairs = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(key, texts | parts), max_size=6)
-    said = draw(st.lists(pairs, max_size=3))
+    answered = draw(st.lists(pairs, max_size=3))
     return textract(
         [
             pair(id_, key, value, confidence) if isinstance(value, str) else boxed_pair(id_, key, value)
@@ -328,10 +328,10 @@ def textract_outputs(draw: st.DrawFn) -> dict[str, Any]:
         ],
         *[
             [
-                said_pair(id_, key, value) if isinstance(value, str) else said_boxes(id_, key, value)
+                answered_pair(id_, key, value) if isinstance(value, str) else answered_boxes(id_, key, value)
                 for id_, (key, value) in pairs.items()
             ]
-            for pairs in said
+            for pairs in answered
         ],
     )
 

@@ -1,14 +1,15 @@
-"""The domain: events, outputs, comparison, consolidation, records. No AWS in here: no engine tests it.
+"""The domain: events, outputs, comparison, consolidation, records. Nothing in this package calls AWS.
 
 event.py          a status change, parsed: CompletedLoop | FailedLoop | StoppedLoop
 output.py         output.json, parsed: predictions and the people's answers
-prediction.py     where a custom task's prediction lies, and how a value and its confidence are written
-comparison/       prediction against people, field by field; one module per task type, one per crowd element
-consolidation.py  several workers' answers made one: votes, agreement, ties
-review.py         all of the above in one call: build_record, and summarise for the workflow
-summary.py        what the workflow goes on with: numbers and locations
-record.py         the review record: what is stored, queried and reported on
-settings.py       what a stage sets: output buckets, where predictions lie, worker identity
+prediction.py     finds the prediction of a custom task, and reads values with a confidence
+comparison/       prediction against answers, field by field; one module per task type and per crowd element
+consolidation.py  combines the answers of several workers: votes, agreement, ties
+review.py         runs all of the above: build_record, and summarise for the workflow
+summary.py        what the workflow receives: numbers and locations
+record.py         the review record, which is stored and queried
+settings.py       the review settings of a stage: output buckets, paths of predictions, worker identity
 location.py       s3:// locations
-errors.py         all that can go wrong
+json_reader.py    reads large JSON documents in pieces
+errors.py         the errors of a review
 """

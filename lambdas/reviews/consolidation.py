@@ -1,7 +1,7 @@
-"""Several workers' answers made one, field by field.
+"""Combines the answers of several workers, field by field.
 
-Each worker has one vote; saying nothing of a field is one, too. The value with the most votes is agreed on. A tie
-is left open: nobody's answer is preferred, and the order of the workers makes no difference.
+Each worker has one vote; an empty answer is also a vote. The value with the most votes wins. A tie is not resolved:
+no worker's answer takes precedence, and the order of the workers does not matter.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 def consolidate(row: Row) -> FieldRecord:
-    """Returns the field's record: the agreed value, the votes, the agreement, and what each worker did."""
-    ballots: dict[str | None, list[Any]] = {}
-    for value in row.said:
-        ballots.setdefault(vote(value), []).append(value)
-    by_votes = sorted(ballots.items(), key=lambda ballot: (-len(ballot[1]), ballot[0] or ""))
-    values = [(agreed(same) if ballot is not None else None, len(same)) for ballot, same in by_votes]
+    """Returns the record of a field: agreed value, votes, agreement, and the answer of each worker."""
+    votes: dict[str | None, list[Any]] = {}
+    for value in row.answers:
+        votes.setdefault(vote(value), []).append(value)
+    # Sorted by the vote as well, so that the record does not depend on the order of the workers.
+    by_count = sorted(votes.items(), key=lambda item: (-len(item[1]), item[0] or ""))
+    values = [(agreed(same) if key is not None else None, len(same)) for key, same in by_count]
     winner, most = values[0]
     tied = len(values) > 1 and values[1][1] == most
     return FieldRecord(
@@ -34,10 +35,10 @@ def consolidate(row: Row) -> FieldRecord:
         reviewed=None if tied else _text(winner),
         outcome="unresolved" if tied else _outcome(row, winner),
         votes=[Vote(value=_text(value), count=count) for value, count in values],
-        agreement=most / len(row.said) if len(row.said) > 1 else None,
+        agreement=most / len(row.answers) if len(row.answers) > 1 else None,
         per_worker=[
             WorkerField(worker_index=index, value=_text(value), outcome=_outcome(row, value))
-            for index, value in enumerate(row.said)
+            for index, value in enumerate(row.answers)
         ],
     )
 

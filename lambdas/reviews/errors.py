@@ -1,15 +1,15 @@
-"""What can go wrong with a review. The class name is the error's name in Step Functions.
+"""The errors of a review. The class name is the name of the error in Step Functions.
 
     ReviewError
-    ├── InvalidDocument         an event or an output is not what A2I writes: says what, and where
-    ├── InvalidSettings         the review settings of a stage do not hold
-    ├── OutputMissing           there is no object at the output location
-    ├── OutputNotAllowed        the output lies outside the stage's output buckets
-    ├── OutputTooLarge          the output is larger than the stage allows
-    ├── NotExportable           there is nothing in a review to train a model on
-    └── TransientServiceError   a service was throttled or failed: the only one worth a retry
+    ├── InvalidDocument         an event or an output is malformed; the text says what is wrong, and where
+    ├── InvalidSettings         the review settings of a stage are invalid
+    ├── OutputMissing           the output does not exist
+    ├── OutputNotAllowed        the output is not in an output bucket of the stage
+    ├── OutputTooLarge          the output is larger than the stage's limit
+    ├── NotExportable           a review contains nothing to train a model on
+    └── TransientServiceError   a service throttled a call or failed; the only error to retry
 
-Every one of them is told in one line: what was wrong, where, what to do.
+Each text is one line: what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ReviewError(Exception):
-    """The root of all errors that a review can end in."""
+    """The base class of all errors of a review."""
 
 
 class InvalidDocument(ReviewError):
@@ -31,7 +31,7 @@ class InvalidDocument(ReviewError):
 
     Attributes:
         document: Which document: "event" or "output.json".
-        path: Where, as a JSON path from its root: ``$.humanAnswers[0].submissionTime``.
+        path: The place in it, as a JSON path: ``$.humanAnswers[0].submissionTime``.
         problem: What is wrong there.
     """
 
@@ -48,16 +48,16 @@ class InvalidDocument(ReviewError):
         """Returns the first problem of a pydantic error.
 
         Args:
-            error: What pydantic found.
+            error: The error of pydantic.
             document: The document's name.
-            path: Where the validated part begins in it.
-            quote: Whether to quote the value that was found. What people wrote must not be quoted: errors end
-                up in the history of executions, and personal data must not.
+            path: The path of the validated part.
+            quote: Whether to quote the value found. Do not quote what workers wrote: errors are stored in the
+                history of executions, which must not contain personal data.
         """
         first = error.errors(include_url=False, include_context=False)[0]
         kind, found = first["type"], first["input"]
         problem = _WORDS.get(kind) or first["msg"].removeprefix("Value error, ")
-        if kind not in _SELF_EXPLAINING:
+        if kind not in _WITHOUT_VALUE:
             quoted = quote and isinstance(found, str | int | float)
             problem += f", found {shortened(found) if quoted else _TYPES.get(type(found), 'something else')}"
         return cls(document, path + json_path(first["loc"]), problem)
@@ -92,50 +92,51 @@ _TYPES = {
     list: "a list",
     dict: "an object",
 }
-_SELF_EXPLAINING = {"missing", "value_error", "json_invalid"}
+_WITHOUT_VALUE = {"missing", "value_error", "json_invalid"}
 
 
 class InvalidSettings(ReviewError):
-    """The review settings of a stage do not hold."""
+    """The review settings of a stage are invalid."""
 
 
 class OutputMissing(ReviewError):
-    """There is no object at the output location."""
+    """The output does not exist."""
 
 
 class OutputNotAllowed(ReviewError):
-    """The output lies outside the stage's output buckets."""
+    """The output is not in an output bucket of the stage."""
 
 
 class OutputTooLarge(ReviewError):
-    """The output is larger than the stage allows."""
+    """The output is larger than the stage's limit."""
 
 
 class NotExportable(ReviewError):
-    """There is nothing in a review to train a model on: says why."""
+    """A review contains nothing to train a model on. The text says why."""
 
 
 class TransientServiceError(ReviewError):
-    """A service was throttled or failed on its side: the same call may well succeed later."""
+    """A service throttled a call or failed. A retry can succeed."""
 
 
-_LONGEST = 60
+_MAX_LENGTH = 60
 
 
 def json_path(parts: Sequence[str | int]) -> str:
-    """Returns the parts as the continuation of a JSON path: ``("a", 0, "b c")`` → ``.a[0]['b c']``."""
+    """Returns the parts as the rest of a JSON path: ``("a", 0, "b c")`` → ``.a[0]['b c']``."""
     return "".join(
         f"[{part}]"
         if isinstance(part, int)
         else f".{part}"
-        if part.isidentifier() and len(part) <= _LONGEST
+        if part.isidentifier() and len(part) <= _MAX_LENGTH
         else f"[{shortened(part)}]"
         for part in parts
     )
 
 
-def shortened(value: object, limit: int = _LONGEST) -> str:
-    """Returns the value as Python shows it, cut so that a message stays a line."""
+def shortened(value: object, limit: int = _MAX_LENGTH) -> str:
+    """Returns the `repr` of a value, cut to `limit` characters, so that a message stays on one line."""
+    # `repr` of an integer with more than 4,300 digits raises ValueError.
     if isinstance(value, int) and value.bit_length() > 200:
         return "a huge number"
     text = repr(value)

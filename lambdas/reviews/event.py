@@ -1,7 +1,7 @@
-"""The status change of a human loop: the event that A2I sends to EventBridge when a loop has ended.
+"""The status change of a human loop: the event that A2I sends to EventBridge when a loop ends.
 
-Exact for the documented sample, and tolerant where real events were seen to differ: the envelope and the
-ARNs may be missing, unknown fields are kept, and each status is strict only about what its branch needs.
+Real events differ from the documented sample: the envelope and the ARNs can be missing. So each model requires only
+what the branch of its status needs, and keeps unknown fields.
 
 Source: "Use Amazon CloudWatch Events in Amazon Augmented AI", Amazon SageMaker Developer Guide.
 """
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 SOURCE = "aws.sagemaker"
 DETAIL_TYPE = "SageMaker A2I HumanLoop Status Change"
-"""How EventBridge knows the event: the rule's pattern, the engine and whoever makes such an event take it from here."""
+"""`source` and `detail-type` of the event: for the rule's pattern, and for all code that creates such events."""
 
 TERMINAL_STATUSES = ("Completed", "Failed", "Stopped")
-"""The statuses that a human loop ends in. A2I sends an event for these only."""
+"""The final statuses of a human loop. A2I sends events only for these."""
 
 _FLOW_DEFINITION_ARN = re.compile(
     r"arn:[a-z0-9-]+:sagemaker:[a-z0-9-]*:[0-9]*:flow-definition/([A-Za-z0-9-]+)"
@@ -35,15 +35,16 @@ _FLOW_DEFINITION_ARN = re.compile(
 
 
 def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop:
-    """Returns the status change that an event tells of.
+    """Parses an event.
 
     Args:
-        raw: The whole EventBridge event: a parsed JSON object, or its text.
+        raw: The complete EventBridge event: a parsed JSON object, or its text.
 
     Raises:
-        InvalidDocument: the event is malformed, or its status does not end a loop; names the field.
+        InvalidDocument: The event is malformed, or its status is not final. The text names the field.
     """
     try:
+        # Two steps instead of a union of models, whose errors would be about all three statuses.
         if isinstance(raw, str | bytes | bytearray):
             head = _Head.model_validate_json(raw)
             return _BY_STATUS[head.detail.human_loop_status].model_validate_json(raw)
@@ -59,9 +60,9 @@ def status_change_event(detail: Mapping[str, Any], *, event_id: str, time: str) 
     """Returns the event that A2I sends for a status change.
 
     Args:
-        detail: The event's detail. Account and Region are those of its `humanLoopArn`.
-        event_id: The event's own id, a UUID.
-        time: When the event is sent, such as 2026-01-31T08:15:00Z.
+        detail: The event's detail. Account and Region are taken from its `humanLoopArn`.
+        event_id: The event's id, a UUID.
+        time: The time of the event, such as 2026-01-31T08:15:00Z.
     """
     arn = str(detail["humanLoopArn"])
     _, _, _, region, account, _ = arn.split(":", 5)
@@ -79,7 +80,7 @@ def status_change_event(detail: Mapping[str, Any], *, event_id: str, time: str) 
 
 
 class _Tolerant(BaseModel):
-    # Each status builds the models that it needs.
+    # defer_build: a process builds only the models of the statuses that it handles.
     model_config = ConfigDict(
         alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True
     )
@@ -91,7 +92,7 @@ def _s3_uri(uri: str) -> str:
 
 
 class HumanLoopOutput(_Tolerant):
-    """Where the loop's output lies. Null, missing or empty for loops that have none."""
+    """The location of the output. Null, missing or empty for loops without output."""
 
     output_s3_uri: Annotated[str, AfterValidator(_s3_uri)] | None = None
 
@@ -101,11 +102,11 @@ class _RequiredOutput(_Tolerant):
 
 
 class Detail(_Tolerant):
-    """What changed, and of which loop.
+    """The detail of a status change.
 
     Attributes:
-        human_loop_name: Unique per account and Region. The API allows lower-case letters, digits and
-            hyphens, at most 63; upper-case letters have been seen in events.
+        human_loop_name: Unique per account and Region. The API allows at most 63 lowercase letters, digits and
+            hyphens, but uppercase letters have been seen in events.
         creation_time: When the loop was created, in UTC.
     """
 
@@ -119,28 +120,28 @@ class Detail(_Tolerant):
 
 
 class CompletedDetail(Detail):
-    """The detail of a loop that people have answered: its output has a location."""
+    """The detail of a completed loop. The output location is required."""
 
     human_loop_status: Literal["Completed"]
     human_loop_output: _RequiredOutput
 
 
 class FailedDetail(Detail):
-    """The detail of a loop that failed: a code and a reason, both free text. No output."""
+    """The detail of a failed loop: a code and a reason, both free text. No output."""
 
     human_loop_status: Literal["Failed"]
     human_loop_output: Any = None
 
 
 class StoppedDetail(Detail):
-    """The detail of a loop that was stopped. It may have an output, with the answers given until then."""
+    """The detail of a stopped loop. It can have an output, with the answers given before the stop."""
 
     human_loop_status: Literal["Stopped"]
     human_loop_output: HumanLoopOutput | None = None
 
 
 class StatusChange(_Tolerant):
-    """The whole event; `CompletedLoop`, `FailedLoop` and `StoppedLoop` tell its detail exactly."""
+    """The complete event. `CompletedLoop`, `FailedLoop` and `StoppedLoop` define the detail of each status."""
 
     version: str | None = None
     id: str | None = None
@@ -169,35 +170,35 @@ class StatusChange(_Tolerant):
 
     @property
     def output(self) -> S3Location | None:
-        """Where the loop's output lies, if it has one."""
+        """The location of the output, if there is one."""
         return None
 
 
 class CompletedLoop(StatusChange):
-    """People have answered."""
+    """The event of a loop that workers have completed."""
 
     detail: CompletedDetail
 
     @property
     def output(self) -> S3Location:
-        """Where the answers lie."""
+        """The location of the output."""
         return S3Location.parse(self.detail.human_loop_output.output_s3_uri)
 
 
 class FailedLoop(StatusChange):
-    """The loop failed, and nobody will answer it."""
+    """The event of a loop that failed."""
 
     detail: FailedDetail
 
 
 class StoppedLoop(StatusChange):
-    """Somebody stopped the loop."""
+    """The event of a loop that was stopped."""
 
     detail: StoppedDetail
 
     @property
     def output(self) -> S3Location | None:
-        """Where the answers given before the stop lie, if there are some."""
+        """The location of the answers given before the stop, if there are any."""
         output = self.detail.human_loop_output
         return S3Location.parse(output.output_s3_uri) if output and output.output_s3_uri else None
 
@@ -215,14 +216,16 @@ _BY_STATUS: dict[str, type[CompletedLoop] | type[FailedLoop] | type[StoppedLoop]
 }
 
 
-def _ends_a_loop(status: str) -> str:
+def _check_final(status: str) -> str:
     if status not in _BY_STATUS:
-        raise ValueError(f"{shortened(status)} does not end a human loop; {', '.join(_BY_STATUS)} do")
+        raise ValueError(
+            f"{shortened(status)} is not a final status of a human loop; use {', '.join(_BY_STATUS)}"
+        )
     return status
 
 
 class _HeadDetail(_Tolerant):
-    human_loop_status: Annotated[str, AfterValidator(_ends_a_loop)]
+    human_loop_status: Annotated[str, AfterValidator(_check_final)]
 
 
 class _Head(_Tolerant):

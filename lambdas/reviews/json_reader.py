@@ -1,8 +1,8 @@
-"""Reads a JSON document piece by piece.
+"""Reads a JSON document in pieces.
 
-A Textract output can have 20 MB, of which little is needed, and Python objects take seven times the room of
-the text they were parsed from. So this reader goes through the bytes once, keeps account of where it is
-(for error messages), and parses only the pieces it is asked for, each with pydantic's strict parser.
+A Textract output can have 20 MB, of which little is needed, and Python objects need seven times the memory of their
+text. So this reader passes over the bytes once and parses only the pieces that its caller asks for, each with
+pydantic's strict parser. It keeps track of its position for error messages.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
-# Repeated groups are atomic, (?>(?:…)*), and not possessive, (?:…)*+: those miss matches before Python 3.11.5.
+# Repeated groups are atomic, (?>(?:…)*), not possessive, (?:…)*+: before Python 3.11.5, those miss matches.
 _STRING = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)"', re.DOTALL)
 _SCALAR = re.compile(rb"[^\]},: \t\n\r]+")
 _NO_BRACKET = rb'[^"\[\]{}]++|"(?>(?:[^"\\]++|\\.)*)"'
 _WHOLE = _NO_BRACKET
-for _ in range(3):  # as deep as a Textract block: one match passes over it
+for _ in range(3):  # the depth of a Textract block, so that one match passes over it
     _WHOLE = _NO_BRACKET + rb"|[\[{](?>(?:" + _WHOLE + rb")*)[\]}]"
-# All up to a bracket that closes what is open, or that opens something deeper.
+# Everything up to the bracket that closes the current container, or that opens a deeper one.
 _TO_BRACKET = re.compile(rb"(?>(?:" + _WHOLE + rb")*)", re.DOTALL)
 _OWN_PLACE = re.compile(r" at line \d+ column \d+$")
-# What a number looks like that may be too large for a float; the parser makes it infinite.
+# A number that may be too large for a float: the parser makes it infinite without an error.
 _HUGE = re.compile(rb"[0-9]{309}|[eE]\+?[0-9]{3}")
 _BOM = b"\xef\xbb\xbf"
 
 
 class JsonReader:
-    """A reader that stands before a value, and moves past it when told to.
+    """A reader whose position is always before a value.
 
-    A document is walked with `members` and `elements`, which are to be exhausted; within them, each value is
-    taken with `value`, `read` or another walk, or else is passed over.
+    `members` and `elements` iterate over an object or a list, and must be exhausted. In the loop, read each value with
+    `value`, `read` or another iteration. A value that is not read is skipped.
 
     Raises:
-        InvalidDocument: from every method: the document is not JSON; says where.
+        InvalidDocument: Every method: the document is not JSON. The text says where.
     """
 
     def __init__(self, raw: bytes, document: str) -> None:
@@ -58,15 +58,15 @@ class JsonReader:
 
     @property
     def path(self) -> str:
-        """Where the reader stands, as a JSON path."""
+        """The position as a JSON path."""
         return "$" + json_path(self._path)
 
     def peek(self) -> str:
-        """Returns the character that the next value begins with, such as ``{`` or ``[``; "" at the end."""
+        """Returns the first character of the next value, such as ``{`` or ``[``; "" at the end."""
         return self.raw[self.at : self.at + 1].decode("latin-1")
 
     def members(self) -> Iterator[str]:
-        """Walks an object: yields each key, with the reader standing before its value."""
+        """Iterates over an object: yields each key, with the position before its value."""
         seen = set()
         for _ in self._items("{", "}", "an object"):
             match = _STRING.match(self.raw, self.at)
@@ -78,26 +78,26 @@ class JsonReader:
                 raise self.error("not JSON: expected ':' after a key")
             self._move_to(self.at + 1)
             if key in seen:
-                raise self.error(f"the key {key!r} is there twice")
+                raise self.error(f"duplicate key {key!r}")
             seen.add(key)
             self._path.append(key)
             yield from self._visit(key)
             self._path.pop()
 
     def elements(self) -> Iterator[int]:
-        """Walks a list: yields each index, with the reader standing before its element."""
+        """Iterates over a list: yields each index, with the position before its element."""
         for index in self._items("[", "]", "a list"):
             self._path.append(index)
             yield from self._visit(index)
             self._path.pop()
 
     def value(self) -> Any:
-        """Takes the value, parsed."""
+        """Reads and parses the value."""
         start = self.at
         return self._parsed(self.text(), start)
 
     def read(self, adapter: TypeAdapter[T]) -> T:
-        """Takes the value, validated."""
+        """Reads and validates the value."""
         start = self.at
         text = self.text()
         try:
@@ -105,11 +105,11 @@ class JsonReader:
         except ValidationError as error:
             if error.errors(include_url=False)[0]["type"] == "json_invalid":
                 self._parsed(text, start)
-            # Not `from error`: that quotes the document, and a traceback ends up in logs.
+            # Not `from error`: a traceback in the logs would quote the document, which can contain personal data.
             raise InvalidDocument.of(error, self.document, self.path) from None
 
     def text(self) -> bytes:
-        """Takes the value, as it stands in the document. It may still turn out not to be JSON."""
+        """Reads the value without parsing it: it may be invalid JSON."""
         start = self.at
         if self.peek() in ("[", "{"):
             end = self._end_of_container()
@@ -122,12 +122,12 @@ class JsonReader:
         return self.raw[start:end]
 
     def expect_end(self) -> None:
-        """Makes sure that nothing follows."""
+        """Checks that the document ends here."""
         if self.at < len(self.raw):
-            raise self.error("not JSON: something follows after the end")
+            raise self.error("not JSON: unexpected text after the end")
 
     def error(self, problem: str, at: int | None = None) -> InvalidDocument:
-        """Returns an error about a place in the document, by default where the reader stands."""
+        """Returns an error with a position in the document, by default the current one."""
         at = self.at if at is None else at
         line = self.raw.count(b"\n", 0, at) + 1
         column = at - self.raw.rfind(b"\n", 0, at)
@@ -177,7 +177,7 @@ class JsonReader:
         try:
             value = from_json(text, allow_inf_nan=False)
         except ValueError as error:
-            # Its own place counts from the start of this value.
+            # The position in pydantic's message is relative to this value.
             problem = _OWN_PLACE.sub("", str(error))
             raise self.error(f"not JSON: {problem}, in the value", start) from error
         if _HUGE.search(text) and not _is_finite(value):

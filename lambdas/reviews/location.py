@@ -1,4 +1,4 @@
-"""Where an object lies in S3."""
+"""Locations of objects in S3."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class S3Location(NamedTuple):
 
     @classmethod
     def parse(cls, uri: str) -> S3Location:
-        """Returns the location that ``s3://bucket/key`` names.
+        """Parses ``s3://bucket/key``.
 
         Raises:
-            ValueError: it is not of that form; the message says so.
+            ValueError: The text has another form.
         """
         match = _URI.fullmatch(uri)
         if match is None:

@@ -1,9 +1,8 @@
-"""The output of a human loop: `output.json`, with the predictions and the people's answers.
+"""The output of a human loop: `output.json`, with the prediction and the answers of the workers.
 
-Three kinds of task: Textract forms, Rekognition moderation, and custom ones. What the AI service was asked
-and answered lies under `inputContent` in today's documents, at the top level in those of 2020; moderation
-labels are spelt `moderationLabels` or `ModerationLabels`. Unknown fields are kept: `Output.raw` is the
-document, byte for byte.
+There are three kinds of tasks: Textract forms, Rekognition moderation, and custom tasks. The request and the response
+of the AI service are under `inputContent`; in documents of 2020, at the top level. Moderation labels are under
+`moderationLabels` or `ModerationLabels`. `Output.raw` keeps the complete document with all unknown fields.
 
 Source: "Amazon A2I Output Data", Amazon SageMaker Developer Guide.
 """
@@ -36,30 +35,30 @@ if TYPE_CHECKING:
 
     from lambdas.reviews.comparison.elements import Element
 else:
-    Element = Any  # only outputs with crowd elements pay for their models
+    Element = Any  # outputs without crowd elements do not need to import their models
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 DOCUMENT = "output.json"
 
-# Names of conditions go through the state machine, whose payload is limited.
-LONGEST_CONDITION = 300
+MAX_CONDITION_LENGTH = 300
+"""The maximum length of a condition's name. Names are part of the state, whose size is limited."""
 
 TEXTRACT = "AWS/Textract/AnalyzeDocument/Forms/V1"
 REKOGNITION = "AWS/Rekognition/DetectModerationLabels/Image/V3"
 
-# No task is given to a worker for longer: 30 days.
-LONGEST_TASK = 30 * 24 * 60 * 60
+MAX_TASK_SECONDS = 30 * 24 * 60 * 60
+"""30 days, the longest time for which a flow definition can make a task available."""
 
 
 def parse_output(raw: bytes) -> Output:
-    """Returns the output that a document holds.
+    """Parses an output.
 
-    Takes about twice the document's size in memory, the document included, and time linear in its size.
+    Needs about twice the size of the document in memory, including the document, and linear time.
 
     Raises:
-        InvalidDocument: it is not JSON, not an output, or of an unknown kind of task; says where.
+        InvalidDocument: The document is not JSON, not an output, or of an unknown kind of task. The text says where.
     """
     reader = JsonReader(raw, DOCUMENT)
     if not reader.peek():
@@ -72,20 +71,20 @@ def parse_output(raw: bytes) -> Output:
             fields[key] = [_read_answer(reader, task_type) for _ in reader.elements()]
         elif key == "inputContent" and task_type != "custom" and reader.peek() == "{":
             fields[key], within = _read_input_content(reader)
-            service |= {name: told for name, told in within.items() if told is not None}
+            service |= {name: value for name, value in within.items() if value is not None}
         elif key in _SERVICE_FIELDS and task_type != "custom":
-            told = _SERVICE_FIELDS[key](reader)
-            if told is not None:
-                service.setdefault(key, told)
+            value = _SERVICE_FIELDS[key](reader)
+            if value is not None:
+                service.setdefault(key, value)
         elif key not in _SERVICE_FIELDS:
             fields[key] = reader.value()
     reader.expect_end()
-    # Ours come last: a key of the document must not take their place.
+    # Our own keys come last, so that keys of the document cannot replace them.
     return _validated(Output, fields | service | {"raw": raw, "taskType": task_type}, "$")
 
 
 class _Tolerant(BaseModel):
-    # Each kind of task builds the models that it needs.
+    # defer_build: a process builds only the models of the tasks that it handles.
     model_config = ConfigDict(
         alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True
     )
@@ -96,7 +95,7 @@ _SLOTTED = ConfigDict(alias_generator=to_camel, extra="ignore", hide_input_in_er
 
 @dataclass(slots=True, frozen=True, config=_SLOTTED)
 class Relationship:
-    """How a block relates to others: "CHILD" (the words of a key) or "VALUE" (the value of a key)."""
+    """A relationship of a block: "CHILD" (the words of a key) or "VALUE" (the value of a key)."""
 
     type: str
     ids: tuple[str, ...] = ()
@@ -104,11 +103,11 @@ class Relationship:
 
 @dataclass(slots=True, frozen=True, config=_SLOTTED)
 class Block:
-    """A Textract block: what of it a comparison needs. Its geometry stays in `Output.raw`.
+    """A Textract block, with the fields that the comparison needs. `Output.raw` has the others, such as the geometry.
 
     Attributes:
-        confidence: From 0 to 100. Answers have none.
-        text: Words have it; in answers keys and values, too.
+        confidence: From 0 to 100; None in answers.
+        text: The text of a word. In answers, keys and values also have a text.
     """
 
     id: str
@@ -120,12 +119,12 @@ class Block:
     selection_status: str | None = None
 
     def related(self, kind: str) -> list[str]:
-        """Returns the ids of the blocks that this one has such a relationship to."""
+        """Returns the ids of the related blocks, by type of relationship."""
         return [id_ for relation in self.relationships or () if relation.type == kind for id_ in relation.ids]
 
 
 class ModerationLabel(_Tolerant):
-    """A Rekognition moderation label. The parent of a top-level label is "". Answers have no confidence."""
+    """A Rekognition moderation label. The parent of a top-level label is "". In answers, the confidence is None."""
 
     name: str = Field(validation_alias=AliasChoices("name", "Name"))
     parent_name: str | None = Field(default=None, validation_alias=AliasChoices("parentName", "ParentName"))
@@ -135,14 +134,14 @@ class ModerationLabel(_Tolerant):
 
 
 class Prediction(_Tolerant):
-    """What an AI service answered: the blocks of a form, or the moderation labels of an image."""
+    """The response of an AI service: the blocks of a form, or the moderation labels of an image."""
 
     blocks: tuple[Block, ...] | None = None
     moderation_labels: tuple[ModerationLabel, ...] | None = None
 
 
 class Condition(_Tolerant):
-    """An activation condition: a simple one, or several joined by And or Or."""
+    """An activation condition: a simple one, or several combined with And or Or."""
 
     condition_type: str | None = Field(
         default=None, validation_alias=AliasChoices("ConditionType", "conditionType")
@@ -157,7 +156,7 @@ class Condition(_Tolerant):
     all_of: list[Condition] | None = Field(default=None, validation_alias=AliasChoices("And", "and"))
 
     def true_names(self) -> list[str]:
-        """Returns the names of the simple conditions for which this one was true; none if it was false."""
+        """Returns the names of the simple conditions that were met; empty if this condition was not met."""
         if self.evaluation_result is False:
             return []
         parts = [*(self.any_of or ()), *(self.all_of or ())]
@@ -169,10 +168,10 @@ class Condition(_Tolerant):
         parameters = dict(self.condition_parameters or {})
         parameters.pop("ImportantFormKeyAliases", None)
         subjects = [parameters.pop(key, None) for key in ("ImportantFormKey", "ModerationLabelName")]
-        told = [subject for subject in subjects if isinstance(subject, str)]
-        told += [f"{key}={value}" for key, value in sorted(parameters.items())]
-        name = f"{self.condition_type}({', '.join(told)})" if told else str(self.condition_type)
-        return name[:LONGEST_CONDITION]
+        texts = [subject for subject in subjects if isinstance(subject, str)]
+        texts += [f"{key}={value}" for key, value in sorted(parameters.items())]
+        name = f"{self.condition_type}({', '.join(texts)})" if texts else str(self.condition_type)
+        return name[:MAX_CONDITION_LENGTH]
 
 
 class Conditions(_Tolerant):
@@ -184,32 +183,32 @@ class Conditions(_Tolerant):
 
 
 class IdentityData(_Tolerant):
-    """Who a worker of a private workforce is."""
+    """The identity of a worker of a private workforce."""
 
     identity_provider_type: str | None = None
 
 
 class WorkerMetadata(_Tolerant):
-    """What is known of a worker of a private workforce."""
+    """The metadata of a worker of a private workforce."""
 
     identity_data: IdentityData | None = None
 
 
 def _possible_time(seconds: float | None) -> float | None:
-    return seconds if seconds is not None and 0 <= seconds <= LONGEST_TASK else None
+    return seconds if seconds is not None and 0 <= seconds <= MAX_TASK_SECONDS else None
 
 
 class Answer(_Tolerant):
     """One worker's part of a review.
 
     Attributes:
-        content: The whole `answerContent`, as it stands in the document.
-        elements: What the worker filled in, by the crowd element's name.
+        content: The complete `answerContent`, unchanged.
+        elements: The values of the crowd elements, by name.
         blocks: The blocks of a Textract review; None if the worker's page did not ask for them.
-        moderation_labels: The labels of a Rekognition review, only those that apply; None likewise.
-        acceptance_time: When the worker took the task. Before 2021 outputs have no such time.
-        time_spent_in_seconds: How long the worker was at it, without breaks; None, too, where the document
-            has a time that cannot be: below 0, or above `LONGEST_TASK`.
+        moderation_labels: The labels that apply in a Rekognition review; None if the page did not ask for them.
+        acceptance_time: When the worker accepted the task; None before 2021.
+        time_spent_in_seconds: Working time without breaks; None before 2021, or if the value is impossible:
+            negative, or more than `MAX_TASK_SECONDS`.
     """
 
     content: str
@@ -224,7 +223,7 @@ class Answer(_Tolerant):
 
     @property
     def identity_provider(self) -> str | None:
-        """The provider of the worker's identity: "Cognito" or "Oidc"; None if not of a private workforce."""
+        """The identity provider, "Cognito" or "Oidc"; None without a private workforce."""
         data = self.worker_metadata.identity_data if self.worker_metadata else None
         return data.identity_provider_type if data else None
 
@@ -234,9 +233,10 @@ class Output(_Tolerant):
 
     Attributes:
         raw: The document, byte for byte.
-        input_content: Of a custom task, what the loop was started with; else what is not told below.
-        ai_service_response: All that the AI service predicted; None for custom tasks.
-        selected_ai_service_response: The part of it that people were asked about; None if not told.
+        input_content: For a custom task, the input of the loop. Otherwise the rest of `inputContent`, without the
+            fields below.
+        ai_service_response: The complete prediction of the AI service; None for custom tasks.
+        selected_ai_service_response: The part of it that workers reviewed; None if the document does not have it.
     """
 
     raw: bytes = Field(repr=False, exclude=True)
@@ -251,7 +251,7 @@ class Output(_Tolerant):
 
     @property
     def activation_conditions(self) -> list[str]:
-        """Names of the conditions that were true, in their order, each once."""
+        """Names of the conditions that were met, in order, without duplicates."""
         results = self.human_task_activation_condition_results
         names = [
             name for condition in (results and results.conditions) or () for name in condition.true_names()
@@ -265,10 +265,10 @@ _LABELS = ("moderationLabels", "ModerationLabels")
 
 
 def _task_type(raw: bytes) -> TaskType:
-    """Returns the kind of task, which has to be known before anything else is read.
+    """Returns the kind of task, which must be known before the rest of the document is read.
 
-    It is named at the top or, as the AI service's fields can be, under `inputContent`. There a custom task holds
-    whatever its caller sent, so that a name that is not known says nothing.
+    It is at the top level or, like the fields of the AI service, under `inputContent`. There, an unknown name is not an
+    error: the input of a custom task can contain anything.
     """
     reader = JsonReader(raw, DOCUMENT)
     within: TaskType = "custom"
@@ -293,7 +293,7 @@ def _task_type(raw: bytes) -> TaskType:
 
 
 def _read_input_content(reader: JsonReader) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Takes a built-in task's input; returns the fields of the AI service apart from the rest of it."""
+    """Reads the input of a built-in task. Returns the other fields, and the fields of the AI service."""
     rest: dict[str, Any] = {}
     service: dict[str, Any] = {}
     for key in reader.members():
@@ -348,7 +348,7 @@ def _read_answer(reader: JsonReader, task_type: TaskType) -> Answer:
             fields[key] = reader.value()
     if content is None:
         raise InvalidDocument(DOCUMENT, f"{path}.answerContent", "missing")
-    # Ours come last: a key of the document must not take their place.
+    # Our own keys come last, so that keys of the document cannot replace them.
     return _validated(Answer, fields | content, path)
 
 
@@ -358,8 +358,8 @@ def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any]:
     blocks, labels = None, None
     for key in reader.members():
         if _TASK_TYPES.get(key) == task_type:
-            said = _read_prediction(reader) or Prediction()
-            blocks, labels = said.blocks or (), said.moderation_labels or ()
+            given = _read_prediction(reader) or Prediction()
+            blocks, labels = given.blocks or (), given.moderation_labels or ()
         else:
             from lambdas.reviews.comparison.elements import parse_element
 

@@ -1,20 +1,19 @@
-"""The prediction of a custom task: where it lies in `inputContent`, and in which shapes it comes.
+"""The prediction of a custom task: where to find it in `inputContent`, and which forms it can have.
 
-`inputContent` is whatever the loop was started with, so the place is named per flow definition in the stage's
-settings, as a JMESPath: ``model.result``, or ``{transcription: original_words}`` to give a value the name of
-the element that it belongs to. Where none is named, the first of `PLACES` that is there is taken, else a
-value that is named like the element.
+The caller that starts a loop chooses the form of `inputContent`. So the stage's settings can have a JMESPath for each
+flow definition: ``model.result``, or ``{transcription: original_words}`` to name the element that a value belongs to.
+Without a path, the prediction is the first key of `PLACES` in the input, or else a key with the name of an element.
 
-The prediction is either an object with one value for each element, by name, or the value of the one element that
-it fits best (`lambdas.reviews.comparison.custom`). An object with a value and its confidence is one value, even if
-an element is called "label" or "text" like a key of it. Each element says which values it takes
-(`lambdas.reviews.comparison.elements`): its own, and such as are written here, which are
+The prediction is either an object with one value per element, by name, or a value for the element that it fits best
+(`lambdas.reviews.comparison.custom`). An object with a value and its confidence counts as one value, even if an
+element has the name of one of its keys, such as "label" or "text". Each element defines which values it accepts
+(`lambdas.reviews.comparison.elements`). This module reads the forms that several elements accept:
 
 - a text, number or boolean, or an object with such a value and a confidence:
   ``{"label": "dog", "confidence": 0.7}`` (also "value", "text", "class", "name"; "score", "probability");
 - several of these in a list, or ``{"dog": 0.7, "cat": 0.3}``.
 
-A confidence is from 0 to 1; above 1 it is taken as percent.
+A confidence is from 0 to 1. A value above 1 is a percentage.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ _CONFIDENCE_KEYS = ("confidence", "score", "probability")
 
 
 class Prediction(NamedTuple):
-    """The prediction of a task, taken apart as far as that can be done without its elements.
+    """The prediction of a task, before it is assigned to elements.
 
     Attributes:
-        unnamed: A value for one element, which the prediction does not name; None if there is none.
-        key: The key under which that value stands, if it is an object with its confidence.
-        by_name: Values by the names of elements; of an unnamed one, those that it has if it fits no element.
-        fields: The names under which single values are predicted, also for elements that nobody filled in.
+        unnamed: A value for one element, without the element's name; None if there is none.
+        key: The key of that value, if it is an object with a confidence.
+        by_name: Values by the names of elements. If `unnamed` fits no element, these are used.
+        fields: The names with single predicted values, including elements that no worker filled in.
     """
 
     unnamed: Any = None
@@ -58,12 +57,12 @@ class Prediction(NamedTuple):
 
 
 def find_prediction(input_content: Any, names: Set[str], path: str | None = None) -> Prediction:
-    """Returns the prediction in a custom task's input.
+    """Finds the prediction in the input of a custom task.
 
     Args:
-        input_content: What the loop was started with.
+        input_content: The input of the loop.
         names: The names of the elements that workers filled in.
-        path: The JMESPath from there to the prediction; without one `PLACES` are looked at, and then the names.
+        path: The JMESPath to the prediction. Without it, the keys in `PLACES` are searched, then `names`.
     """
     named = path is not None
     found = _search_places(input_content) if path is None else search(path, input_content)
@@ -88,18 +87,18 @@ def _search_places(input_content: Any) -> Any:
 
 
 def search(path: str, document: Any) -> Any:
-    """Returns what a JMESPath leads to in a document; None if it leads to nothing."""
-    import jmespath  # only flow definitions with a path pay for it
+    """Returns the value at a JMESPath in a document, or None."""
+    import jmespath  # here, because only flow definitions with a path need it
     from jmespath.exceptions import JMESPathError
 
     try:
         return jmespath.search(path, document)
     except (JMESPathError, TypeError, ValueError, ArithmeticError):
-        return None  # a function met what it is not for
+        return None  # a JMESPath function got a value of a type that it does not accept
 
 
 def _value_key(value: Any) -> str | None:
-    """Returns the key under which an object has its single predicted value; None if it has none."""
+    """Returns the key of the predicted value in an object, or None."""
     if not isinstance(value, dict):
         return None
     single = {key.lower(): key for key, inner in value.items() if isinstance(inner, str | bool | int | float)}
@@ -107,23 +106,24 @@ def _value_key(value: Any) -> str | None:
 
 
 def _is_one_value(value: dict[str, Any], names: Set[str]) -> bool:
-    """Tells whether an object is one value with its confidence, rather than one that holds values by these names.
+    """Whether an object is one value with its confidence, and not values by the names of elements.
 
-    An element can be called like a key of it: then it is one value, unless another of its keys is a name, too.
+    If an element has the name of one of its keys, the object is one value, unless another key is also such a name.
     """
     inner = {key: value[key] for key in value if key.lower() in _CONFIDENCE_KEYS}
     key = _value_key(value)
-    if key is None or not any(told is None or _share(told) is not None for told in inner.values()):
+    if key is None or not any(value is None or _share(value) is not None for value in inner.values()):
         return False
     return names & value.keys() <= {key, *inner}
 
 
 def _field_names(value: dict[str, Any], named: bool) -> set[str]:
-    """Returns the keys of an object that have a single value each, without a confidence of the whole.
+    """Returns the keys of an object that have a single value, without the confidence of the object itself.
 
     Args:
         value: The object.
-        named: Whether its place was named: only there every key is a field. Elsewhere one must have a confidence.
+        named: Whether the settings name its path. If not, only a value with a confidence is a field, because the
+            object can contain other things than predictions.
     """
     return {
         key
@@ -135,11 +135,11 @@ def _field_names(value: dict[str, Any], named: bool) -> set[str]:
 
 
 def _holds_fields(value: Any, named: bool) -> bool:
-    """Tells whether an object is one of values by field, even if nobody filled in a field of its names."""
+    """Whether an object has values by the names of fields, even if no worker filled in any of these fields."""
     if not isinstance(value, dict) or _is_one_value(value, frozenset()):
         return False
     if (_value_key(value) or "").lower() in ("label", "value", "class"):
-        return False  # "name" and "text" may well be fields
+        return False  # but "name" and "text" can be names of fields
     numbers = [inner for inner in value.values() if type(inner) in (int, float) and 0 <= inner <= 1]
     if len(numbers) == len(value) > 1:
         return False  # labels with their probabilities
@@ -149,27 +149,27 @@ def _holds_fields(value: Any, named: bool) -> bool:
 
 
 def scored(value: Any) -> Scored | None:
-    """Returns a single predicted value, with its confidence; None if it is not of such a shape."""
+    """Returns a single predicted value with its confidence, or None if the value has another form."""
     if isinstance(value, str | bool | int | float):
         return Scored(value)
     key = _value_key(value)
     return None if key is None else Scored(value[key], confidence_of(value))
 
 
-def is_scored(value: Any) -> bool:
-    """Tells whether a predicted value is nothing but a value and its confidence."""
+def is_value_with_confidence(value: Any) -> bool:
+    """Whether an object has only a value and its confidence."""
     keys = {key.lower() for key in value} if isinstance(value, dict) else set()
     return len(keys) == 2 and not keys.isdisjoint(_VALUE_KEYS) and not keys.isdisjoint(_CONFIDENCE_KEYS)
 
 
 def confidence_of(value: dict[str, Any]) -> float | None:
-    """Returns the confidence, from 0 to 1, that stands in a predicted value; None if there is none."""
+    """Returns the confidence in a predicted value, from 0 to 1, or None."""
     lowered = {key.lower(): inner for key, inner in value.items()}
     return next((_share(lowered[key]) for key in _CONFIDENCE_KEYS if key in lowered), None)
 
 
 def several(value: Any) -> list[Scored] | None:
-    """Returns several predicted values, each with its confidence; None if they are not of such a shape."""
+    """Returns several predicted values with their confidences, or None if the value has another form."""
     if isinstance(value, dict) and value and all(_share(inner) is not None for inner in value.values()):
         return [Scored(label, _share(confidence)) for label, confidence in value.items()]
     if isinstance(value, list):
@@ -180,19 +180,19 @@ def several(value: Any) -> list[Scored] | None:
 
 
 def is_yes_or_no(value: Any) -> bool:
-    """Tells whether a predicted value is true or false, with a confidence or without."""
+    """Whether a predicted value is true or false, with or without a confidence."""
     single = scored(value)
     return single is not None and isinstance(single.value, bool)
 
 
 def as_text(item: Scored) -> Scored:
-    """Returns a single predicted value as the text that people would type for it."""
+    """Returns a single predicted value as the text that a worker would enter."""
     value = item.value
     return Scored(normalised(value if isinstance(value, str) else as_json(value)), item.confidence)
 
 
 def _share(confidence: object) -> float | None:
-    """Returns a custom model's confidence as one of 0 to 1: above 1 it is taken as percent."""
+    """Returns the confidence of a custom model from 0 to 1. A value above 1 is a percentage."""
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
         return None
     return float(confidence) if confidence <= 1 else confidence / 100

@@ -1,8 +1,8 @@
-"""The review record: what is kept of a review, queried and reported on.
+"""The review record, which is stored in S3 and queried with Athena.
 
-One JSON object on one line, snake_case, so that its keys are plain columns in Athena. Values that differ in
-type from field to field are JSON texts. A record follows from the event and the output alone, so that
-storing it again stores the same bytes under the same key.
+A record is one line of JSON with snake_case keys, which are column names in Athena. Values whose type differs from
+field to field are JSON texts. A record depends only on the event and the output: storing it again writes the same
+bytes to the same key.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-from lambdas.reviews.times import in_utc
+from lambdas.reviews.times import in_utc, timestamp
 
 TaskType = Literal["custom", "textract", "rekognition"]
 
 Outcome = Literal["kept", "changed", "added", "removed", "unresolved", "answered"]
-"""What became of a field.
+"""The result of comparing a field.
 
-kept: People left the prediction as it was.
-changed: They gave it another value.
-added: They said something where the model, asked for this kind of thing, said nothing.
-removed: They took away what it said.
-unresolved: Several workers, no majority.
+kept: The workers kept the predicted value.
+changed: The workers gave another value.
+added: The workers gave a value, and the model predicted none, although it predicts this kind of field.
+removed: The workers removed the predicted value.
+unresolved: Several workers, and no value with a majority.
 answered: There was no prediction to compare with.
 """
 
 OVERRULED: frozenset[Outcome] = frozenset({"changed", "added", "removed"})
-"""The outcomes in which people overruled the model."""
+"""The outcomes in which workers overruled the model."""
 
 Kind = Literal["text", "selection", "label", "labels", "box", "span", "keypoint", "polygon", "other"]
-"""What a field holds: free text; a box that is checked or not; the one label of a classification; one of
-the labels of a set; a bounding box; an entity; a point; a polygon; anything else, as it was."""
+"""What a field contains: free text; a check box; the label of a classification; one of several labels; a
+bounding box; a text span; a keypoint; a polygon; any other value, unchanged."""
 
 DRAWN: frozenset[Kind] = frozenset({"box", "span", "keypoint", "polygon"})
-"""The kinds that people draw: any number of such fields can have one name, two dogs are two boxes "animals/dog"."""
+"""The kinds that workers draw. Several fields can share a name: two dogs are two boxes "animals/dog"."""
 
 
 def _to_millisecond(moment: datetime) -> datetime:
@@ -45,14 +45,10 @@ def _to_millisecond(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _iso(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-
-
 Moment = Annotated[
-    datetime, AfterValidator(_to_millisecond), PlainSerializer(_iso, return_type=str, when_used="json")
+    datetime, AfterValidator(_to_millisecond), PlainSerializer(timestamp, return_type=str, when_used="json")
 ]
-"""A time in UTC, stored as 2026-01-31T08:15:00.000Z: as text it sorts as it does in time."""
+"""A time in UTC, stored as 2026-01-31T08:15:00.000Z. The texts sort like the times."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -65,12 +61,11 @@ class AnswerRecord(_Part):
     """One worker's part of a review, in the order of submission.
 
     Attributes:
-        worker_id: As the stage's `worker_identity` says: the id, a pseudonym, or None.
-        identity_provider: Of a private workforce: "Cognito" or "Oidc".
-        accepted_at: When the worker took the task; None before 2021.
-        submitted_at: When the worker was done.
-        seconds_spent: How long the worker was at it, in seconds; None before 2021, or if A2I's figure
-            cannot be.
+        worker_id: The worker's id, a pseudonym, or None, according to the stage's `worker_identity`.
+        identity_provider: For a private workforce: "Cognito" or "Oidc".
+        accepted_at: When the worker accepted the task; None before 2021.
+        submitted_at: When the worker submitted the answer.
+        seconds_spent: Working time in seconds; None before 2021, or if A2I's value is impossible.
         content: The worker's `answerContent`, as the JSON text that A2I wrote.
     """
 
@@ -83,11 +78,11 @@ class AnswerRecord(_Part):
 
 
 class Vote(_Part):
-    """How many workers gave a value.
+    """The number of workers who gave a value.
 
     Attributes:
-        value: JSON text; None: nothing was said of the field.
-        count: How many workers gave it.
+        value: JSON text; None if the workers left the field empty.
+        count: Number of workers.
     """
 
     value: str | None
@@ -95,12 +90,12 @@ class Vote(_Part):
 
 
 class WorkerField(_Part):
-    """What one worker did with a field.
+    """One worker's answer to a field.
 
     Attributes:
-        worker_index: Place in the record's `answers`, from 0.
-        value: JSON text; None: nothing was said of the field.
-        outcome: What became of the prediction by this worker's answer.
+        worker_index: Position in the record's `answers`, from 0.
+        value: JSON text; None if the worker left the field empty.
+        outcome: The outcome if only this worker had answered.
     """
 
     worker_index: int
@@ -109,22 +104,22 @@ class WorkerField(_Part):
 
 
 class FieldRecord(_Part):
-    """One field of a review: what the model predicted, and what people said.
+    """One field of a review: the prediction and the answers.
 
     Attributes:
-        name: What the field is called, the same in every review of a flow definition: a form's key
+        name: The name, the same in every review of a flow definition: the key of a form
             ("Date of birth"), a label with its parents ("Violence/Weapons"), a crowd element
-            ("category"), or an element and a label ("annotatedResult/dog"). A review can have several
-            fields of one name: two boxes around two dogs, two keys that read the same.
-        kind: What the field holds.
+            ("category"), or an element and a label ("annotatedResult/dog"). Several fields of a review can
+            share a name: two boxes around two dogs, two equal keys.
+        kind: What the field contains.
         predicted: The prediction, as JSON text; None if there was none.
-        confidence: The model's, from 0 to 1; None if it is not known.
-        reviewed: The value that most workers agree on, as JSON text; None if they agree on nothing
-            being there, or if they are tied (see `outcome`).
-        outcome: What became of the prediction.
-        votes: Most votes first.
-        agreement: The share of workers that gave the most frequent value; None for fewer than two.
-        per_worker: What each worker did.
+        confidence: The model's confidence, from 0 to 1; None if unknown.
+        reviewed: The value with the most votes, as JSON text; None if most workers left the field empty, or
+            in a tie (see `outcome`).
+        outcome: The result of the comparison.
+        votes: The values with their votes, most votes first.
+        agreement: The share of workers who gave the most frequent value; None for fewer than two workers.
+        per_worker: The answer of each worker.
     """
 
     name: str
@@ -142,22 +137,22 @@ class ReviewRecord(_Part):
     """One review.
 
     Attributes:
-        schema_version: It goes up when a key changes its meaning.
-        human_loop_name: The loop's.
-        flow_definition: The flow definition's name; a partition of the table.
+        schema_version: Increases when the meaning of a key changes.
+        human_loop_name: The name of the human loop.
+        flow_definition: The flow definition's name; a partition key of the table.
         flow_definition_arn: The flow definition's ARN.
-        status: Completed, or Stopped with the answers that were given until then.
-        created_at: When the human loop was created; the day of it is the record's partition.
-        completed_at: The last submission; None without answers.
+        status: Completed, or Stopped with the answers given before the stop.
+        created_at: When the human loop was created. Its date is a partition key of the table.
+        completed_at: The time of the last submission; None without answers.
         task_type: custom, textract or rekognition.
         output_location: A2I's `output.json`, `s3://…`.
-        activation_conditions: Names of the conditions that were true, for example
+        activation_conditions: Names of the conditions that were met, for example
             "ModerationLabelConfidenceCheck(Suggestive, ConfidenceLessThan=98)".
-        answers: One for each worker, in the order of submission.
-        fields: One for each thing that was predicted or said.
+        answers: One per worker, in the order of submission.
+        fields: One per value that was predicted or given by a worker.
         agreement: The mean over the fields; None for fewer than two answers.
-        overruled: Whether people changed, added or removed anything. A tie is not an overruling.
-        seconds_spent: The sum over the answers, in seconds; None if no answer tells.
+        overruled: Whether workers changed, added or removed anything. A tie does not count.
+        seconds_spent: The total over the answers, in seconds; None if no answer has a time.
     """
 
     schema_version: Literal[1] = 1
@@ -178,22 +173,22 @@ class ReviewRecord(_Part):
 
     @property
     def key(self) -> str:
-        """The key of the record's object: the same review always gets the same one."""
+        """The key of the record's object in S3. It is always the same for the same review."""
         created = self.created_at
         return (
             f"reviews/flow_definition={self.flow_definition}/date={created.date().isoformat()}/"
-            f"{self.human_loop_name}-{re.sub('[-:.]', '', _iso(created))}.json"
+            f"{self.human_loop_name}-{re.sub('[-:.]', '', timestamp(created))}.json"
         )
 
     def to_line(self) -> bytes:
-        """Returns the record as the bytes of its object: one line of compact JSON, in UTF-8."""
+        """Returns the content of the object: one line of compact JSON in UTF-8."""
         return self.model_dump_json().encode() + b"\n"
 
 
 def hive_columns(model: type[BaseModel] = ReviewRecord) -> dict[str, str]:
-    """Returns the record's columns and their types as Hive (Glue, Athena) writes them, in order.
+    """Returns the record's columns with their Hive types (Glue, Athena), in order.
 
-    `flow_definition` is among them in the record, but a table takes it, with `date`, from the partition.
+    The table takes `flow_definition` from the partition, like `date`, and not from the record.
     """
     return {name: _hive_type(field.annotation) for name, field in model.model_fields.items()}
 

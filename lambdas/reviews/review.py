@@ -1,4 +1,4 @@
-"""A review from event and output: everything in this package in one call.
+"""Builds the record of a review from the event and the output, and summarises it.
 
 change = parse_status_change(event)
 record = build_record(change, parse_output(raw), settings, stage="dev")
@@ -32,13 +32,13 @@ def build_record(
     """Returns the record of a review. The same event and output always give the same record.
 
     Args:
-        change: The status change; it has an output location.
-        output: The output that lies there.
+        change: The status change. It must have an output location.
+        output: The output at that location.
         settings: The stage's settings.
-        stage: The stage's name; pseudonyms of workers differ from stage to stage.
+        stage: The stage's name. Each stage has other pseudonyms for workers.
 
     Raises:
-        InvalidDocument: the output is of another loop, or nothing tells the flow definition.
+        InvalidDocument: The output belongs to another loop, or neither document names the flow definition.
     """
     _expect_same_loop(change, output)
     arn, name = _flow_definition(change, output)
@@ -65,7 +65,7 @@ def build_record(
 
 
 def summarise(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
-    """Returns what the workflow goes on with, as JSON: a `lambdas.reviews.summary.ReviewSummary`."""
+    """Returns a `lambdas.reviews.summary.ReviewSummary` as JSON."""
     outcomes = [field.outcome for field in record.fields]
     summary = ReviewSummary(
         location=str(location),
@@ -87,14 +87,15 @@ def summarise(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
 
 
 def _expect_same_loop(change: CompletedLoop | StoppedLoop, output: Output) -> None:
-    told = output.human_loop_name
-    if told is not None and told.casefold() != change.human_loop_name.casefold():
-        problem = f"{shortened(told)} is not the loop of the event, {change.human_loop_name!r}"
+    name = output.human_loop_name
+    # Uppercase letters have been seen in events, though the API does not allow them in names.
+    if name is not None and name.casefold() != change.human_loop_name.casefold():
+        problem = f"{shortened(name)} is not the loop of the event, {change.human_loop_name!r}"
         raise InvalidDocument(DOCUMENT, "$.humanLoopName", problem)
 
 
 def _flow_definition(change: CompletedLoop | StoppedLoop, output: Output) -> tuple[str, str]:
-    """Returns the flow definition's ARN and name: the event's, or else the output's."""
+    """Returns ARN and name of the flow definition, from the event or else from the output."""
     for arn in (change.flow_definition_arn, output.flow_definition_arn):
         name = flow_definition_name(arn) if arn else None
         if arn and name:
@@ -105,7 +106,7 @@ def _flow_definition(change: CompletedLoop | StoppedLoop, output: Output) -> tup
 
 
 def _submission_order(answer: Answer) -> tuple[datetime, str, str]:
-    """Returns a key that puts answers in the order of submission, however the document has them."""
+    """Returns a sort key for the order of submission. It makes the record independent of the document's order."""
     return answer.submission_time, answer.worker_id or "", answer.content
 
 
@@ -124,8 +125,8 @@ def _answer_record(answer: Answer, settings: ReviewSettings, stage: str) -> Answ
 
 
 def pseudonym(worker_id: str, stage: str) -> str:
-    """Returns 16 hexadecimal digits that stand for a worker, the same throughout a stage.
+    """Returns a pseudonym for a worker: 16 hexadecimal digits, the same in the whole stage.
 
-    A pseudonym, not anonymity: who knows the worker ids can find out whose it is.
+    This is not anonymous: anyone who knows the worker ids can find out whose pseudonym it is.
     """
     return hashlib.sha256(f"{stage}/{worker_id}".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What a stage sets about its reviews."""
+"""The review settings of a stage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambdas.reviews.errors import InvalidSettings, json_path
 
 
 def _jmespath(expression: str) -> str:
-    import jmespath  # only stages that name a prediction pay for it
+    import jmespath  # here, because only stages with such a path need it: it slows down a cold start
     from jmespath.exceptions import JMESPathError
 
     try:
@@ -22,16 +22,15 @@ def _jmespath(expression: str) -> str:
 
 
 class ReviewSettings(BaseModel):
-    """The settings, as the functions get them: one JSON object with camelCase keys.
+    """The settings as the functions receive them: a JSON object with camelCase keys.
 
     Attributes:
-        output_buckets: Names of the buckets that outputs may be read from. Any other is refused.
-        predictions: For each flow definition (by name) of a custom task, a JMESPath that leads from
-            ``inputContent`` to the prediction. Without one, `lambdas.reviews.prediction.PLACES` are
-            looked at.
-        worker_identity: What a record says of who answered: "keep" the worker's id, "hash" it
-            (a pseudonym, the same for the same worker throughout the stage), or "drop" it.
-        max_output_bytes: The size of the largest output that is read, in bytes.
+        output_buckets: Names of the buckets from which outputs can be read. All others are refused.
+        predictions: For flow definitions (by name) of custom tasks, a JMESPath from ``inputContent`` to the
+            prediction. Without a path, the keys in `lambdas.reviews.prediction.PLACES` are searched.
+        worker_identity: What a record contains about workers: "keep" the worker's id, "hash" it (a
+            pseudonym, the same for the same worker in the whole stage), or "drop" it.
+        max_output_bytes: The maximum size of an output, in bytes.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
@@ -43,14 +42,14 @@ class ReviewSettings(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> ReviewSettings:
-        """Returns the settings that a JSON text holds.
+        """Parses settings from JSON.
 
         Raises:
-            InvalidSettings: it does not hold; says which key, and why.
+            InvalidSettings: The settings are invalid. The text says which key, and why.
         """
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = json_path(first["loc"]).lstrip(".") or "the whole"
+            where = json_path(first["loc"]).lstrip(".") or "the document"
             raise InvalidSettings(f"review settings, {where}: {first['msg']}") from error

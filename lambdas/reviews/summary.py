@@ -1,6 +1,6 @@
-"""The summary of a review: what the workflow goes on with. Numbers and locations, never a word of the documents.
+"""The summary of a review, which the workflow receives: numbers and locations, no content of documents.
 
-`$.review` in an execution's state, the row's figures in the ledger and the reference follow from this one model.
+`$.review` in the state of an execution, the figures in the ledger and the reference all derive from this model.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from pydantic.alias_generators import to_camel
 from lambdas.reviews.record import TaskType
 
 MAX_CONDITIONS = 50
-"""A flow definition has fewer; the state's payload stays small whatever the document says."""
+"""More than any flow definition has. It keeps the payload of the state small for any document."""
 
 _IN_LEDGER = "in the ledger"
 
 
 class ReviewSummary(BaseModel):
-    """The figures of a review, and where it is. JSON has the names in camelCase.
+    """The figures and the location of a review. JSON has the names in camelCase.
 
     Attributes:
-        location: Where the whole review is: a JSON object in the review bucket.
-        output_location: Where A2I wrote `output.json`.
+        location: Location of the complete review: a JSON object in the review bucket.
+        output_location: Location of A2I's `output.json`.
         task_type: `custom`, `textract` or `rekognition`.
-        answers: How many people answered.
-        fields: How many fields the review has.
-        compared: How many of them could be compared with a prediction.
-        changed: Fields to which people gave another value.
-        added: Fields that people added.
-        removed: Fields that people took away.
-        unresolved: Fields without a majority.
+        answers: Number of workers who answered.
+        fields: Number of fields.
+        compared: Number of fields that could be compared with a prediction.
+        changed: Number of fields whose value workers changed.
+        added: Number of fields that workers added.
+        removed: Number of fields that workers removed.
+        unresolved: Number of fields without a majority.
         agreement: From 0 to 1; null for fewer than two answers.
-        overruled: Whether people changed, added or removed anything.
-        seconds_spent: All people's time together; null if no answer tells.
-        activation_conditions: Names of the conditions that sent the prediction to people; at most 50.
+        overruled: Whether workers changed, added or removed anything.
+        seconds_spent: Total time of all workers; null if no answer has a time.
+        activation_conditions: Names of the activation conditions that were met; at most 50.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
@@ -57,7 +57,7 @@ class ReviewSummary(BaseModel):
 
     @classmethod
     def ledger_figures(cls) -> dict[str, type]:
-        """The figures that the ledger's row has as `review`, by name: int, bool, or float for one that may be null."""
+        """Returns the figures in `review` of a ledger row: name → int, bool, or float if the value can be null."""
         kinds: dict[str, type] = {}
         for field in cls.model_fields.values():
             if _IN_LEDGER in field.metadata:

@@ -157,7 +157,7 @@ KINDS = ("custom", "textract", "rekognition")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_start_writes_input_and_row_before_the_loop(place: Place, name: str, kind: str) -> None:
+def test_start_writes_input_and_row_before_the_loop(place: Place, name: str, kind: str) -> None:
     order: list[str] = []
     started = place.starter(lambda when, op: order.append(op) if when == "before" else None).start(
         place.request(kind, name)
@@ -174,7 +174,7 @@ def test_a_start_writes_input_and_row_before_the_loop(place: Place, name: str, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_call_made_twice_starts_one_loop(place: Place, name: str, kind: str) -> None:
+def test_repeated_call_starts_one_loop(place: Place, name: str, kind: str) -> None:
     first = place.starter().start(place.request(kind, name))
     second = place.starter().start(place.request(kind, name))
 
@@ -183,7 +183,7 @@ def test_the_same_call_made_twice_starts_one_loop(place: Place, name: str, kind:
     assert place.loops(name) == [name]
 
 
-def test_a_name_and_the_key_that_it_is_are_the_same_call(place: Place, name: str) -> None:
+def test_key_equal_to_name_is_the_same_call(place: Place, name: str) -> None:
     place.starter().start(place.request("custom", name))
     again = place.request("custom", name).model_copy(update={"human_loop_name": None, "key": name})
 
@@ -194,7 +194,7 @@ def test_a_name_and_the_key_that_it_is_are_the_same_call(place: Place, name: str
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", range(CALLS_OF_A_START))
 @pytest.mark.parametrize("who", ["the next call", "the reconciler"])
-def test_a_start_that_was_killed_anywhere_goes_on(
+def test_start_resumes_after_crash_at_any_call(
     place: Place, name: str, kind: str, when: str, number: int, who: str
 ) -> None:
     request = place.request(kind, name)
@@ -225,9 +225,7 @@ def test_a_start_that_was_killed_anywhere_goes_on(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", range(CALLS_OF_A_RESTART))
-def test_a_restart_that_was_killed_anywhere_is_one_restart(
-    place: Place, name: str, when: str, number: int
-) -> None:
+def test_restart_resumes_after_crash_at_any_call(place: Place, name: str, when: str, number: int) -> None:
     failed = failed_loop(place, name)
     with pytest.raises(Killed):
         place.starter(killed_at(number, when)).restart(failed, place.flows["custom"])
@@ -273,7 +271,7 @@ def test_racing_calls_start_one_loop(place: Place, name: str, kind: str) -> None
     assert row.status == "InProgress"
 
 
-def test_a_racer_that_is_told_of_a_conflict_finds_the_loop_of_the_other(place: Place, name: str) -> None:
+def test_slower_of_two_calls_finds_the_loop_of_the_other(place: Place, name: str) -> None:
     request = place.request("custom", name)
     ledger = place.ledger
 
@@ -308,7 +306,7 @@ def test_racing_restarts_are_one_restart(place: Place, name: str) -> None:
     assert place.loops(name) == [name, f"{name}-attempt-2"]
 
 
-def test_a_loop_that_ended_before_it_was_recorded_keeps_its_end(place: Place, name: str) -> None:
+def test_end_recorded_before_the_start_is_kept(place: Place, name: str) -> None:
     def ends(when: str, operation: str) -> None:
         if (when, operation) == ("after", "StartHumanLoop"):
             place.ledger.update(name, status="Completed")  # As the workflow's claim does.
@@ -322,9 +320,7 @@ def test_a_loop_that_ended_before_it_was_recorded_keeps_its_end(place: Place, na
 
 
 @pytest.mark.parametrize("difference", ["input", "flow definition"])
-def test_a_name_with_another_input_or_flow_definition_is_taken(
-    place: Place, name: str, difference: str
-) -> None:
+def test_name_with_other_input_or_flow_definition_is_taken(place: Place, name: str, difference: str) -> None:
     place.starter().start(place.request("custom", name))
     before = place.ledger.find(name)
     other = (
@@ -339,7 +335,7 @@ def test_a_name_with_another_input_or_flow_definition_is_taken(
 
 
 @pytest.mark.parametrize("content", ["another", "ünïcode ✓"])
-def test_a_loop_that_was_started_elsewhere_is_not_taken_for_ours(
+def test_name_of_loop_started_outside_afterloop_is_taken(
     place: Place, name: str, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lambdas.loops.starting.MAX_CLOCK_SKEW", timedelta(0))
@@ -359,7 +355,7 @@ def test_a_loop_that_was_started_elsewhere_is_not_taken_for_ours(
     assert place.sandbox.loops.get(name).input_content == elsewhere
 
 
-def test_what_the_service_refuses_is_told_and_the_name_is_free_again(place: Place, name: str) -> None:
+def test_refused_start_frees_the_name(place: Place, name: str) -> None:
     wrong = place.flows["custom"] + "-wrong"
 
     with pytest.raises(StartRefused, match="no flow definition") as refusal:
@@ -375,7 +371,7 @@ def test_what_the_service_refuses_is_told_and_the_name_is_free_again(place: Plac
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_may_pass_leaves_a_row_that_goes_on(place: Place, name: str, kind: str) -> None:
+def test_transient_error_leaves_row_to_resume(place: Place, name: str, kind: str) -> None:
     operation = {"custom": "StartHumanLoop", "textract": "AnalyzeDocument"}.get(
         kind, "DetectModerationLabels"
     )
@@ -393,7 +389,7 @@ def test_what_may_pass_leaves_a_row_that_goes_on(place: Place, name: str, kind: 
 
 
 @pytest.mark.parametrize("kind", ["textract", "rekognition"])
-def test_where_no_review_is_needed_the_caller_gets_the_prediction(place: Place, name: str, kind: str) -> None:
+def test_caller_gets_prediction_if_no_review_is_needed(place: Place, name: str, kind: str) -> None:
     field = {"textract": "Document", "rekognition": "Image"}[kind]
     request = place.request(kind, name)
     key = f"{name}.png"
@@ -449,7 +445,7 @@ def test_where_no_review_is_needed_the_caller_gets_the_prediction(place: Place, 
         ),
     ],
 )
-def test_what_can_be_known_to_be_wrong_makes_no_call(
+def test_invalid_start_makes_no_call(
     place: Place, name: str, change: dict[str, Any], error: type[Exception], told: str
 ) -> None:
     calls: list[str] = []
@@ -461,7 +457,7 @@ def test_what_can_be_known_to_be_wrong_makes_no_call(
     assert calls == []
 
 
-def test_a_loop_of_elsewhere_cannot_be_restarted_or_resumed(place: Place) -> None:
+def test_loop_not_started_by_afterloop_cannot_be_restarted(place: Place) -> None:
     unknown = Loop(human_loop_name="of-elsewhere", flow_definition_arn=place.flows["custom"])
 
     for call in (
@@ -472,7 +468,7 @@ def test_a_loop_of_elsewhere_cannot_be_restarted_or_resumed(place: Place) -> Non
             call()
 
 
-def test_a_restart_can_go_to_another_flow_definition(place: Place, name: str) -> None:
+def test_restart_can_use_another_flow_definition(place: Place, name: str) -> None:
     failed = failed_loop(place, name)
     other = place.sandbox.flow_definitions.create(f"{name}-second-team", place.bucket)
 
@@ -485,7 +481,7 @@ def test_a_restart_can_go_to_another_flow_definition(place: Place, name: str) ->
     assert place.sandbox.loops.get(started.human_loop_name).flow_definition_arn == other
 
 
-def test_a_refused_restart_can_be_made_again(place: Place, name: str) -> None:
+def test_refused_restart_can_be_repeated(place: Place, name: str) -> None:
     failed = failed_loop(place, name)
 
     with pytest.raises(StartRefused):
@@ -495,7 +491,7 @@ def test_a_refused_restart_can_be_made_again(place: Place, name: str) -> None:
     assert place.sandbox.loops.get(started.human_loop_name).status == "InProgress"
 
 
-def test_a_loop_that_has_the_name_of_a_restart_is_not_taken_for_it(place: Place, name: str) -> None:
+def test_restart_ignores_other_loop_with_its_name(place: Place, name: str) -> None:
     stranger = f"{name}-attempt-2"
     place.starter().start(place.request("custom", stranger))
     before = place.ledger.find(stranger)
@@ -517,7 +513,7 @@ def test_a_loop_that_has_the_name_of_a_restart_is_not_taken_for_it(place: Place,
     assert sorted(place.loops(name)) == sorted([name, stranger, started.human_loop_name])
 
 
-def test_a_refused_start_keeps_the_name_from_a_restart(place: Place, name: str) -> None:
+def test_restart_does_not_take_name_of_refused_start(place: Place, name: str) -> None:
     """So that a name that was another's at one try is another's at the next."""
     stranger = f"{name}-attempt-2"
     with pytest.raises(StartRefused):
@@ -532,7 +528,7 @@ def test_a_refused_start_keeps_the_name_from_a_restart(place: Place, name: str) 
     assert row.status == "Refused"
 
 
-def test_racing_restarts_beside_a_loop_that_has_their_name_are_one_restart(place: Place, name: str) -> None:
+def test_racing_restarts_with_taken_name_are_one_restart(place: Place, name: str) -> None:
     place.starter().start(place.request("custom", f"{name}-attempt-2"))
     assert names_of_racing_restarts(place, failed_loop(place, name)) == {
         loop_names.of_restart_fallback(name, 2)
@@ -540,7 +536,7 @@ def test_racing_restarts_beside_a_loop_that_has_their_name_are_one_restart(place
     assert len(place.loops(name)) == 3
 
 
-def test_where_both_names_of_a_restart_are_taken_that_is_told(place: Place, name: str) -> None:
+def test_restart_is_refused_if_both_names_are_taken(place: Place, name: str) -> None:
     taken = [f"{name}-attempt-2", loop_names.of_restart_fallback(name, 2)]
     for one in taken:
         place.starter().start(place.request("custom", one))
@@ -552,7 +548,7 @@ def test_where_both_names_of_a_restart_are_taken_that_is_told(place: Place, name
     assert row.next_loop_name is None
 
 
-def test_a_restart_whose_name_a_loop_of_elsewhere_has_gets_another(
+def test_restart_uses_second_name_if_a2i_has_the_first(
     place: Place, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lambdas.loops.starting.MAX_CLOCK_SKEW", timedelta(0))

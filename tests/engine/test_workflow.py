@@ -30,7 +30,7 @@ def flow(published: PublishedStage) -> str:
     return published.flow_definition()
 
 
-def test_a_completed_review_passes_four_states_and_is_stored(published: PublishedStage, flow: str) -> None:
+def test_completed_review_is_stored_in_four_states(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0], worker="worker-1", seconds_spent=12)
@@ -57,7 +57,7 @@ def test_a_completed_review_passes_four_states_and_is_stored(published: Publishe
 
 
 @pytest.mark.parametrize("sample", [JOB_APPLICATION, MODERATION], ids=lambda sample: sample.task_type)
-def test_reviews_of_the_built_in_tasks_are_stored(published: PublishedStage, sample: Any) -> None:
+def test_reviews_of_built_in_tasks_are_stored(published: PublishedStage, sample: Any) -> None:
     name = published.name(sample.task_type)
     flow = published.flow_definition(task_type=sample.task_type, conditions=sample.conditions)
     where = sample.upload(published.s3, published.stage.document_buckets[0])
@@ -82,9 +82,7 @@ def test_reviews_of_the_built_in_tasks_are_stored(published: PublishedStage, sam
     assert record["overruled"] is True
 
 
-def test_a_failed_loop_is_restarted_and_the_second_attempt_is_stored(
-    published: PublishedStage, flow: str
-) -> None:
+def test_failed_loop_is_restarted_and_second_attempt_stored(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     published.sandbox.loops.fail(name, "InternalError", "a fault of the service")
@@ -126,7 +124,7 @@ def expiring(published: PublishedStage) -> PublishedStage:
     return PublishedStage(published.sandbox, stage, dict(done.outputs), published.eventually)
 
 
-def test_an_expired_loop_goes_to_the_flow_definition_that_the_settings_name(expiring: PublishedStage) -> None:
+def test_expired_loop_goes_to_flow_definition_in_settings(expiring: PublishedStage) -> None:
     day, night = (expiring.flow_definition_arn(flow) for flow in (EXPIRING, NIGHT))
     name = expiring.name()
     expiring.start(name, day, SUPPORT_MESSAGE.prediction)
@@ -152,7 +150,7 @@ def test_an_expired_loop_goes_to_the_flow_definition_that_the_settings_name(expi
     assert expiring.record(location)["flow_definition_arn"] == night
 
 
-def test_a_refused_input_is_escalated_with_lineage_and_command(published: PublishedStage, flow: str) -> None:
+def test_rejected_input_is_escalated_with_lineage_and_command(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     published.sandbox.loops.fail(name, "ValidationError", "the template has no such variable")
@@ -177,9 +175,7 @@ def test_a_refused_input_is_escalated_with_lineage_and_command(published: Publis
     assert published.row(name).outcome == "escalated"
 
 
-def test_a_lineage_that_fails_again_and_again_is_escalated_whole(
-    published: PublishedStage, flow: str
-) -> None:
+def test_lineage_that_keeps_failing_is_escalated(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     loop = name
@@ -194,9 +190,7 @@ def test_a_lineage_that_fails_again_and_again_is_escalated_whole(
     assert message["lineage"][0]["humanLoopName"] == name
 
 
-def test_a_loop_from_elsewhere_cannot_be_restarted_and_is_escalated(
-    published: PublishedStage, flow: str
-) -> None:
+def test_loop_not_started_by_afterloop_is_escalated(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.a2i.start_human_loop(
         HumanLoopName=name, FlowDefinitionArn=flow, HumanLoopInput={"InputContent": "{}"}
@@ -209,7 +203,7 @@ def test_a_loop_from_elsewhere_cannot_be_restarted_and_is_escalated(
 
 
 @pytest.mark.parametrize("answered", [0, 1])
-def test_a_stopped_loop_is_told_of_and_its_answers_are_kept(published: PublishedStage, answered: int) -> None:
+def test_stopped_loop_is_notified_and_answers_stored(published: PublishedStage, answered: int) -> None:
     name = published.name()
     published.start(name, published.flow_definition(task_count=2), SUPPORT_MESSAGE.prediction)
     for answer in SUPPORT_MESSAGE.answers[:answered]:
@@ -228,7 +222,7 @@ def test_a_stopped_loop_is_told_of_and_its_answers_are_kept(published: Published
 
 
 @pytest.mark.parametrize("output", [None, {}, {"outputS3Uri": None}, {"outputS3Uri": ""}, "absent"])
-def test_a_stopped_loop_without_an_output_is_no_failure(published: PublishedStage, output: Any) -> None:
+def test_stopped_loop_without_output_is_not_a_failure(published: PublishedStage, output: Any) -> None:
     name = published.name()
     detail = published.event(name, "Stopped", humanLoopOutput=output)
     if output == "absent":
@@ -240,9 +234,7 @@ def test_a_stopped_loop_without_an_output_is_no_failure(published: PublishedStag
     assert published.row(name).outcome == "notified"
 
 
-def test_of_many_deliveries_of_one_status_change_one_is_worked_on(
-    published: PublishedStage, flow: str
-) -> None:
+def test_one_of_many_deliveries_is_processed(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
@@ -257,9 +249,7 @@ def test_of_many_deliveries_of_one_status_change_one_is_worked_on(
 
 @pytest.mark.parametrize("field", ["humanLoopName", "creationTime", "humanLoopStatus"])
 @pytest.mark.parametrize("value", ["absent", None, "", 7])
-def test_an_event_that_does_not_say_which_loop_it_is_about_calls_a_person(
-    published: PublishedStage, field: str, value: Any
-) -> None:
+def test_event_without_loop_name_is_escalated(published: PublishedStage, field: str, value: Any) -> None:
     marker = published.name("unreadable")
     detail = published.event(marker, "Completed", marker=marker)
     if value == "absent":
@@ -283,7 +273,7 @@ def test_an_event_that_does_not_say_which_loop_it_is_about_calls_a_person(
     assert f"$.detail.{field}" in found[0]["reason"]
 
 
-def test_an_unknown_status_ends_red_and_the_claim_is_given_back(published: PublishedStage) -> None:
+def test_unknown_status_fails_and_gives_claim_back(published: PublishedStage) -> None:
     name = published.name()
     published.sandbox.events.deliver(published.event(name, "Deleting"))
     (execution,) = published.ended(name)
@@ -309,7 +299,7 @@ BAD_LOCATIONS = {
 
 
 @pytest.mark.parametrize("case", BAD_LOCATIONS)
-def test_a_bad_output_location_is_escalated_with_the_reason(published: PublishedStage, case: str) -> None:
+def test_bad_output_location_is_escalated_with_reason(published: PublishedStage, case: str) -> None:
     location, error, reason = BAD_LOCATIONS[case]
     _is_refused(published, location, error, reason)
 
@@ -336,7 +326,7 @@ BAD_OUTPUTS = {
 
 
 @pytest.mark.parametrize("case", BAD_OUTPUTS)
-def test_a_bad_output_is_escalated_and_nothing_is_stored(published: PublishedStage, case: str) -> None:
+def test_bad_output_is_escalated_and_not_stored(published: PublishedStage, case: str) -> None:
     body, error, reason = BAD_OUTPUTS[case]
     name = published.name("bad")
     location = _put_output(published, name, body)
@@ -368,7 +358,7 @@ def _is_refused(
     assert not [one for one in stored.get("Contents", []) if name in one["Key"]]
 
 
-def test_when_the_cause_is_mended_the_same_event_can_be_handled(published: PublishedStage) -> None:
+def test_same_event_is_processed_after_cause_is_fixed(published: PublishedStage) -> None:
     name = published.name()
     location = f"s3://{published.stage.output_buckets[0]}/late/{name}/output.json"
     detail = published.event(name, "Completed", humanLoopOutput={"outputS3Uri": location})
@@ -399,7 +389,7 @@ def test_when_the_cause_is_mended_the_same_event_can_be_handled(published: Publi
     assert (claim["state"], claim["execution"]) == ("done", stored["executionArn"])
 
 
-def test_an_event_without_the_optional_keys_is_handled(published: PublishedStage) -> None:
+def test_event_without_optional_keys_is_processed(published: PublishedStage) -> None:
     """Events seen in the wild lacked humanLoopArn and flowDefinitionArn, and had upper-case letters in the name."""
     name = published.name("Loop").replace("loop", "Loop")
     detail = published.event(name, "Stopped")
@@ -412,7 +402,7 @@ def test_an_event_without_the_optional_keys_is_handled(published: PublishedStage
 
 @pytest.mark.parametrize("value", ["absent", None, ""])
 @pytest.mark.parametrize("ending", ["Completed", "Failed", "Stopped"])
-def test_messages_say_the_flow_definition_that_only_the_ledger_knows(
+def test_message_has_flow_definition_from_ledger(
     published: PublishedStage, flow: str, ending: str, value: Any
 ) -> None:
     """The e-mail addresses of single flow definitions (`escalate_to`) are filters on that attribute."""
@@ -433,9 +423,7 @@ def test_messages_say_the_flow_definition_that_only_the_ledger_knows(
     assert published.row(name).flow_definition_arn == flow
 
 
-def test_a_loop_restarts_by_the_flow_definition_that_only_the_ledger_knows(
-    published: PublishedStage, flow: str
-) -> None:
+def test_restart_uses_flow_definition_from_ledger(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     detail = published.event(name, "Failed", failureCode="InternalError")
@@ -446,9 +434,7 @@ def test_a_loop_restarts_by_the_flow_definition_that_only_the_ledger_knows(
     assert second.flow_definition_arn == flow
 
 
-def test_a_review_is_of_the_flow_definition_that_only_the_ledger_knows(
-    published: PublishedStage, flow: str
-) -> None:
+def test_review_has_flow_definition_from_ledger(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     answer = {"answerContent": SUPPORT_MESSAGE.answers[0], "submissionTime": "2026-03-04T06:00:00.000Z"}
@@ -471,7 +457,7 @@ def test_a_review_is_of_the_flow_definition_that_only_the_ledger_knows(
 SPELLINGS = ["07.890Z", "07.890000Z", "07.89Z", "07.8909Z"]
 
 
-def test_a_status_change_is_the_same_however_its_time_is_spelt(published: PublishedStage) -> None:
+def test_claim_does_not_depend_on_time_format(published: PublishedStage) -> None:
     name = published.name()
     for number, seconds in enumerate(SPELLINGS, 1):
         time = f"2026-03-04T05:06:{seconds}"
@@ -488,9 +474,7 @@ def test_a_status_change_is_the_same_however_its_time_is_spelt(published: Publis
     ("time", "claimed"),
     [("2026-03-04T05:06:07Z", "2026-03-04T05:06:07.000Z"), ("last Monday", "last Monday")],
 )
-def test_a_time_that_is_spelt_in_another_way_is_taken(
-    published: PublishedStage, time: str, claimed: str
-) -> None:
+def test_unusual_time_format_is_accepted(published: PublishedStage, time: str, claimed: str) -> None:
     name = published.name()
     published.sandbox.events.deliver(published.event(name, "Stopped", creationTime=time))
     (execution,) = published.ended(name)
@@ -499,7 +483,7 @@ def test_a_time_that_is_spelt_in_another_way_is_taken(
     assert claim_id(time, "Stopped") == f"{claimed} Stopped"
 
 
-def test_a_status_change_that_was_lost_is_caught_up_on(published: PublishedStage, flow: str) -> None:
+def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) -> None:
     """By the function that the stage's schedule runs once an hour, with its own role."""
     name = published.name("lost")
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
@@ -517,7 +501,7 @@ def test_a_status_change_that_was_lost_is_caught_up_on(published: PublishedStage
     assert published.ended(name, 2)[1]["states"][-1] == "Already handled"
 
 
-def test_a_large_form_of_three_workers_fits_through_the_state(published: PublishedStage) -> None:
+def test_large_form_of_three_workers_fits_into_state(published: PublishedStage) -> None:
     from sandbox.samples import Field
 
     fields = [Field(f"Question {number}:", f"answer {number}", confidence=60.0) for number in range(120)]

@@ -1,12 +1,12 @@
-"""The comparison: what the model predicted beside what people said, one row a field.
+"""Compares the prediction with the answers of the workers: one row per field.
 
-rows.py         what a row is
-values.py       when two values are one
-textract.py     key-value pairs: by block id, then by the key's text
-rekognition.py  moderation labels, with their parents
-custom.py       crowd elements, each paired with the prediction that the loop was started with
-elements/       all that is particular to a crowd element, one file a kind
-alignment.py    which of the shapes that people draw mean the same thing
+rows.py         the row
+values.py       when two values are equal
+textract.py     key-value pairs: matched by block id, then by the text of the key
+rekognition.py  moderation labels with their parents
+custom.py       crowd elements, each paired with its prediction
+elements/       the rules of each crowd element, one module per kind
+alignment.py    matches shapes that mark the same object
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["Row", "Scored", "compare"]
 
 
 def compare(output: Output, prediction_path: str | None = None) -> list[Row]:
-    """Returns a row for each field of a review; none if nobody answered.
+    """Returns a row for each field of a review; empty without answers.
 
     Args:
         output: The output.
         prediction_path: For a custom task, the JMESPath from `inputContent` to the prediction.
     """
-    # Each kind of task pays for its own imports only.
+    # Each kind of task imports only its own modules, for a short cold start.
     if not output.human_answers:
         return []
     if output.task_type == "textract":

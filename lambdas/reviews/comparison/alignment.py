@@ -1,8 +1,8 @@
-"""Which shapes mean the same thing: boxes, spans, points and outlines have no names, so they are matched.
+"""Matches shapes that mark the same object. Boxes, spans, keypoints and polygons have no names to match.
 
-The ones most alike belong together first, those of the same label before others, each to one only. The order in
-which they come makes no difference, nor which side is which. How alike two shapes are, each kind of them says:
-`lambdas.reviews.comparison.elements`.
+The most similar pairs are matched first, pairs with the same label before all others, and each shape only once. The
+result does not depend on the order of the shapes or of the two sides. Each kind of shape defines its similarity
+(`lambdas.reviews.comparison.elements`).
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from lambdas.reviews.comparison.values import Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Areas are of the same thing if they overlap by half (intersection over union, as COCO has it), and unmoved if they
-# overlap by nine tenths: what is less than that was dragged, not only touched.
 SAME_OVERLAP = 0.5
+"""The intersection over union from which two areas mark the same object, as in the COCO evaluation."""
 UNMOVED_OVERLAP = 0.9
+"""The intersection over union below which a worker has moved an area, and not only touched it."""
 
 
 def align(
-    predicted: Sequence[Shape], said: Sequence[Sequence[Shape]]
+    predicted: Sequence[Shape], drawn: Sequence[Sequence[Shape]]
 ) -> list[tuple[int | None, list[Shape | None]]]:
-    """Returns which shapes mean the same thing.
+    """Groups the shapes by object.
 
     Args:
-        predicted: The model's.
-        said: Each worker's.
+        predicted: The shapes of the model.
+        drawn: The shapes of each worker.
 
     Returns:
-        For each thing, the index of the prediction (None if the model did not see it) and each worker's
-        shape (None if the worker drew none): first the predictions in their order, then the others.
+        For each object, the index of the prediction (None if the model missed it) and the shape of each worker
+        (None if the worker drew none). The predictions come first, in order.
     """
     rows: list[tuple[int | None, list[Shape | None]]] = [
-        (index, [None] * len(said)) for index in range(len(predicted))
+        (index, [None] * len(drawn)) for index in range(len(predicted))
     ]
     left: list[tuple[int, Shape]] = []
-    for worker, shapes in enumerate(said):
+    for worker, shapes in enumerate(drawn):
         matched = dict(match(shapes, predicted))
         for index, shape in enumerate(shapes):
             if index in matched:
                 rows[matched[index]][1][worker] = shape
             else:
                 left.append((worker, shape))
-    rows += [(None, group) for group in _groups(left, len(said))]
+    rows += [(None, group) for group in _groups(left, len(drawn))]
     return rows
 
 
 def match(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int, int]]:
-    """Yields the pairs of indices of shapes that mean the same thing."""
+    """Yields the indices of shapes that mark the same object, in pairs."""
     free_ours, free_theirs = set(range(len(ours))), set(range(len(theirs)))
     for _, mine, other in sorted(
-        (_closeness(ours[mine], theirs[other]), mine, other) for mine, other in touching(ours, theirs)
+        (_closeness(ours[mine], theirs[other]), mine, other) for mine, other in similar_pairs(ours, theirs)
     ):
         if mine in free_ours and other in free_theirs:
             free_ours.remove(mine)
@@ -63,51 +63,52 @@ def match(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int,
             yield mine, other
 
 
-def touching(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int, int]]:
-    """Yields the pairs of indices of shapes that are alike at all, found by a sweep along their extents.
+def similar_pairs(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int, int]]:
+    """Yields the indices of shapes whose similarity is above 0, in pairs.
 
-    Only shapes that reach each other both ways are measured, which is what takes long.
+    Computing a similarity is slow. A sweep along the x axis finds the shapes whose extents overlap on both axes, and
+    only their similarity is computed.
     """
     sides = (ours, theirs)
     across = [[shape.extent for shape in side] for side in sides]
-    down = [[shape.extent_down for shape in side] for side in sides]
+    down = [[shape.vertical_extent for shape in side] for side in sides]
     starts = sorted((start, side, index) for side in (0, 1) for index, (start, _) in enumerate(across[side]))
     active: tuple[list[int], list[int]] = ([], [])
     for start, side, index in starts:
-        far = 1 - side
-        active[far][:] = [other for other in active[far] if across[far][other][1] >= start]
+        opposite = 1 - side
+        active[opposite][:] = [other for other in active[opposite] if across[opposite][other][1] >= start]
         low, high = down[side][index]
-        for other in active[far]:
+        for other in active[opposite]:
             if (
-                down[far][other][0] <= high
-                and down[far][other][1] >= low
-                and sides[side][index].likeness(sides[far][other]) > 0
+                down[opposite][other][0] <= high
+                and down[opposite][other][1] >= low
+                and sides[side][index].similarity(sides[opposite][other]) > 0
             ):
                 yield (index, other) if side == 0 else (other, index)
         active[side].append(index)
 
 
 class Area(Shape):
-    """A shape that covers an area. Two are of the same thing if they overlap by half."""
+    """A shape with an area. Two areas mark the same object if they overlap by half."""
 
     __slots__ = ()
 
     @abstractmethod
     def overlap(self, other: Any) -> float:
-        """Returns the share of what the two cover together that both cover (intersection over union)."""
+        """Returns the intersection over union of the two areas."""
 
     @override
-    def likeness(self, other: Any) -> float:
+    def similarity(self, other: Any) -> float:
         overlap = self.overlap(other)
         return overlap if overlap >= SAME_OVERLAP else 0.0
 
     @override
-    def unmoved(self, other: Any) -> bool:
+    def is_unmoved(self, other: Any) -> bool:
         return self.overlap(other) >= UNMOVED_OVERLAP
 
 
 def ratio(part: float, whole: float, equal: bool) -> float:
-    """Returns part / whole; for what has no size, whether it is equal. Overflown numbers are not alike."""
+    """Returns part / whole. Without a size, 1 if the shapes are equal. If the numbers overflow, 0."""
     if not whole > 0:
         return float(equal)
     ratio = part / whole
@@ -115,12 +116,12 @@ def ratio(part: float, whole: float, equal: bool) -> float:
 
 
 def _groups(left: Sequence[tuple[int, Shape]], workers: int) -> list[list[Shape | None]]:
-    """Returns the shapes that no prediction matches, those together that mean the same: one a worker."""
+    """Groups the shapes that match no prediction by object: at most one shape per worker in a group."""
     shapes = [shape for _, shape in left]
     group = {index: {worker: index} for index, (worker, _) in enumerate(left)}
     pairs = [
         (_closeness(shapes[one], shapes[other]), one, other)
-        for one, other in touching(shapes, shapes)
+        for one, other in similar_pairs(shapes, shapes)
         if one < other
     ]
     for _, one, other in sorted(pairs):
@@ -137,5 +138,5 @@ def _groups(left: Sequence[tuple[int, Shape]], workers: int) -> list[list[Shape 
 
 
 def _closeness(one: Shape, other: Shape) -> tuple[bool, float, list[str]]:
-    """Returns a sort key: same label first, then the most alike, then by what they are and not by their order."""
-    return one.label != other.label, -one.likeness(other), sorted((repr(one), repr(other)))
+    """Returns a sort key: same label first, then the most similar. The `repr` breaks ties, whatever the order."""
+    return one.label != other.label, -one.similarity(other), sorted((repr(one), repr(other)))

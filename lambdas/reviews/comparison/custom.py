@@ -1,8 +1,8 @@
-"""Custom tasks: pairs each crowd element with the prediction that the loop was started with, and asks it for its rows.
+"""Custom tasks: pairs each crowd element with its prediction, and collects the rows of the elements.
 
-What is particular to an element, `lambdas.reviews.comparison.elements` has; where a prediction lies,
-`lambdas.reviews.prediction`. What has no prediction, such as a comment beside a classification, is a field all the
-same, but not one in which people overrule the model.
+`lambdas.reviews.comparison.elements` has the rules of each element; `lambdas.reviews.prediction` finds predictions.
+An element without a prediction, such as a comment next to a classification, also makes a field, but workers cannot
+overrule the model in it.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 
 
 def rows(output: Output, prediction_path: str | None = None) -> list[Row]:
-    """Returns the rows of a custom task: those that each element makes of its answers and its prediction."""
+    """Returns the rows of a custom task."""
     answered = _answered(output)
     prediction = find_prediction(output.input_content, answered.keys(), prediction_path)
     if prediction.unnamed is not None and (fits := _fits(prediction.unnamed, answered)):
         return _rows(answered, {_best(fits, prediction.key, answered): prediction.unnamed})
 
-    # A blank input is left out of an answer: what the model predicted for it was taken away.
-    nobody = [None] * len(output.human_answers)
-    blank = sorted(prediction.fields - answered.keys())
-    left_blank = {name: _Answered(element_of_kind("text"), nobody) for name in blank}
-    return _rows(answered | left_blank, prediction.by_name)
+    # A2I leaves blank inputs out of an answer. So a predicted field without an answer is a field that was removed.
+    no_answers = [None] * len(output.human_answers)
+    names = sorted(prediction.fields - answered.keys())
+    blank = {name: _Answered(element_of_kind("text"), no_answers) for name in names}
+    return _rows(answered | blank, prediction.by_name)
 
 
 def unpredicted_rows(output: Output) -> list[Row]:
-    """Returns the rows of what workers filled in beside a built-in task."""
+    """Returns the rows of crowd elements on the page of a built-in task."""
     return _rows(_answered(output), {})
 
 
 class _Answered(NamedTuple):
-    """What each worker filled in at one element."""
+    """The answers of all workers to one element."""
 
     element: type[Element]
     answers: Sequence[Element | None]
 
 
 def _answered(output: Output) -> dict[str, _Answered]:
-    """Returns what workers filled in, by the element's name, in an order that does not depend on the workers'."""
+    """Returns the answers by the name of the element, sorted, so that the order of the workers does not matter."""
     names = sorted({name for answer in output.human_answers for name in answer.elements})
     by_name = {name: [answer.elements.get(name) for answer in output.human_answers] for name in names}
     return {name: _Answered(element_of(answers), answers) for name, answers in by_name.items()}
@@ -63,8 +63,8 @@ def _rows(answered: Mapping[str, _Answered], predicted: Mapping[Any, Any]) -> li
 
 
 def _fits(found: Any, answered: Mapping[str, _Answered]) -> dict[str, Fit]:
-    """Returns how well a prediction without a name fits each of the elements that it fits at all."""
-    drawn = is_drawn(found)  # then it is for what people draw, or for values of a shape that we do not know
+    """Returns how well a prediction without a name fits the elements. Leaves out elements that it does not fit."""
+    drawn = is_drawn(found)  # a drawn shape fits only elements for drawing, and unknown elements
     fits = {
         name: element.fit(found, answers)
         for name, (element, answers) in answered.items()
@@ -74,10 +74,10 @@ def _fits(found: Any, answered: Mapping[str, _Answered]) -> dict[str, Fit]:
 
 
 def _best(fits: Mapping[str, Fit], key: str | None, answered: Mapping[str, _Answered]) -> str | None:
-    """Returns the element that a prediction without a name is for; None if that is not plain.
+    """Returns the element for a prediction without a name, or None if that is ambiguous.
 
-    It is the one that is called like the prediction's own key ("label", "text"), or else the only one
-    that it fits best. What fits nearly anything, such as free text, must be for the only element beside check boxes.
+    The element with the name of the prediction's own key ("label", "text") has priority, then the element that it
+    fits best. Free text fits nearly any element: it needs a page with only one element, apart from check boxes.
     """
     if key in fits:
         return key
@@ -85,8 +85,8 @@ def _best(fits: Mapping[str, Fit], key: str | None, answered: Mapping[str, _Answ
     chosen = [name for name, fit in fits.items() if fit == best]
     if best >= Fit.ANYTHING:
         others = [element for name, (element, _) in answered.items() if name not in chosen]
-        # A "label" beside other elements is not free text: the element that it is for was left blank.
+        # With other elements, a "label" is not free text. Its own element was left blank.
         is_label = key is not None and key.lower() in ("label", "class")
-        if not all(element.stands_beside for element in others) or (others and is_label):
+        if not all(element.can_accompany for element in others) or (others and is_label):
             return None
     return chosen[0] if len(chosen) == 1 else None

@@ -1,8 +1,8 @@
-"""Rekognition moderation: sets of labels, with their parents.
+"""Rekognition moderation: sets of labels with their parents.
 
-A label is said with its parents: who says "Weapons", whose parent is "Violence", says "Violence", too, though
-workers' answers do not always spell that out. People are asked about the selected labels; one that they give
-though it was not selected, but that the model had seen, counts as predicted.
+A label includes its parents: the answer "Weapons", whose parent is "Violence", also means "Violence", even if the
+worker's answer does not list it. Workers review the selected labels. If they give a label that was not selected but
+that the model had predicted, it counts as predicted.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
     from lambdas.reviews.output import ModerationLabel, Output, Prediction
 
-# Rekognition's taxonomy has three levels.
-DEEPEST = 8
+MAX_LEVELS = 8
+"""A limit in case parents form a circle. Rekognition's taxonomy has three levels."""
 
 
 def rows(output: Output) -> list[Row]:
-    """Returns a row for each label that was predicted, or that somebody gave: "Parent/Label"."""
+    """Returns a row for each label that the model predicted or a worker gave: "Parent/Label"."""
     answers = [answer.moderation_labels for answer in output.human_answers]
     if all(labels is None for labels in answers):
-        return []  # the workers' page did not ask for labels
+        return []  # the worker page did not ask for labels
     everything = _labels(output.ai_service_response)
     selected = output.selected_ai_service_response
     shown = _labels(selected or output.ai_service_response)
     parents = _parents(label for labels in answers for label in labels or ()) | _parents(
         [*everything, *shown]
     )
-    said = [_with_parents((label.name for label in labels or ()), parents) for labels in answers]
+    given_by_worker = [_with_parents((label.name for label in labels or ()), parents) for labels in answers]
     predicted = _with_parents((label.name for label in shown), parents)
-    given = set().union(*said)
+    given = set().union(*given_by_worker)
     predicted |= given & _with_parents((label.name for label in everything), parents)
 
     confidence = {label.name: percent(label.confidence) for label in (*everything, *shown)}
@@ -43,7 +43,7 @@ def rows(output: Output) -> list[Row]:
             name="/".join(_lineage(name, parents)),
             kind="labels",
             predicted=Scored(normalised(name), confidence.get(name)) if name in predicted else None,
-            said=[normalised(name) if name in names else None for names in said],
+            answers=[normalised(name) if name in names else None for names in given_by_worker],
         )
         for name in sorted(predicted | given)
     ]
@@ -62,8 +62,8 @@ def _with_parents(names: Iterable[str], parents: dict[str, str]) -> set[str]:
 
 
 def _lineage(name: str, parents: dict[str, str]) -> list[str]:
-    """Returns the label with its parents, the topmost first."""
+    """Returns the label with its parents, the top level first."""
     lineage = [name]
-    while (parent := parents.get(lineage[0])) and parent not in lineage and len(lineage) < DEEPEST:
+    while (parent := parents.get(lineage[0])) and parent not in lineage and len(lineage) < MAX_LEVELS:
         lineage.insert(0, parent)
     return lineage

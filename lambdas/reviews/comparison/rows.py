@@ -1,4 +1,4 @@
-"""What a comparison is made of."""
+"""The rows of a comparison."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ if TYPE_CHECKING:
 
 
 class Scored(NamedTuple):
-    """A predicted value, with the model's confidence from 0 to 1 if it is known."""
+    """A predicted value with the model's confidence, from 0 to 1, or None if unknown."""
 
     value: Any
     confidence: float | None = None
 
 
 class Row(NamedTuple):
-    """One field: the prediction, and what each worker said.
+    """One field: the prediction, and the value of each worker.
 
     Attributes:
-        said: One value a worker, in the order of the answers; None where the worker said nothing.
-        asked: Whether there was a prediction that could have held this field. Where there was none, people
-            cannot have overruled it.
+        answers: One value per worker, in the order of the output's answers; None if the worker left the field empty.
+        asked: Whether the model predicts this kind of field. If not, workers cannot have overruled it.
     """
 
     name: str
     kind: Kind
     predicted: Scored | None
-    said: Sequence[Any]
+    answers: Sequence[Any]
     asked: bool = True
 
 
 def percent(confidence: float | None) -> float | None:
-    """Returns a confidence of 0 to 100, as Textract and Rekognition give it, as one of 0 to 1."""
+    """Converts a confidence of Textract or Rekognition, 0 to 100, to 0 to 1."""
     return None if confidence is None else min(max(confidence / 100, 0.0), 1.0)

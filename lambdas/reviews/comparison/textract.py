@@ -1,9 +1,9 @@
-"""Textract forms: key-value pairs, by block id, then by the key's text.
+"""Textract forms: key-value pairs, matched by block id, then by the text of the key.
 
-People are asked about the selected part of the response: a pair that was not shown to them is neither kept
-nor removed. A pair's confidence is the least of its key's, its value's and its value's words'.
+Workers review the selected part of the response. A pair that they did not see is neither kept nor removed. The
+confidence of a pair is the lowest one of its key, its value and the words of its value.
 
-A value that is one check box and nothing else is a selection. In any other, each box stands as Textract writes its
+A value with one check box and nothing else is a selection. In any other value, each check box becomes the text of its
 status, in the order of the value's parts: "SELECTED Yes NOT_SELECTED No".
 """
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 
 def rows(output: Output) -> list[Row]:
-    """Returns a row for each key-value pair that was predicted or that somebody added."""
+    """Returns a row for each key-value pair that the model predicted or a worker added."""
     answers = [answer.blocks for answer in output.human_answers]
     if all(blocks is None for blocks in answers):
-        return []  # the workers' page did not ask for pairs
+        return []  # the worker page did not ask for pairs
     everything = _by_id(_blocks(output.ai_service_response))
     selected = output.selected_ai_service_response
     shown = _by_id(_blocks(selected or output.ai_service_response))
     known = {**everything, **shown}
     predicted = _pairs(shown.values(), known, known)
-    said = [_pairs(blocks or (), {**known, **_by_id(blocks or ())}, known) for blocks in answers]
+    given = [_pairs(blocks or (), {**known, **_by_id(blocks or ())}, known) for blocks in answers]
 
-    # Of what was not selected, the pairs that people speak of all the same.
-    mentioned = {pair.id for pairs in said for pair in pairs} - {pair.id for pair in predicted}
+    # Workers can also answer pairs of the prediction that were not selected.
+    mentioned = {pair.id for pairs in given for pair in pairs} - {pair.id for pair in predicted}
     predicted += _pairs([block for id_, block in everything.items() if id_ in mentioned], known, known)
 
-    matches = [_match(predicted, pairs) for pairs in said]
+    matches = [_match(predicted, pairs) for pairs in given]
     found = [
         _row(pair, [match.of_prediction.get(index) for match in matches])
         for index, pair in enumerate(predicted)
     ]
     added = _added([match.added for match in matches])
-    return found + [_row(None, said_of_it) for said_of_it in added]
+    return found + [_row(None, pairs) for pairs in added]
 
 
 class _Pair(NamedTuple):
@@ -56,24 +56,24 @@ class _Pair(NamedTuple):
 
 
 class _Match(NamedTuple):
-    """A worker's pairs: by the prediction's index; and those that were not predicted, by the key's text."""
+    """A worker's pairs: by the index of the prediction; and those that were not predicted, by the text of the key."""
 
     of_prediction: dict[int, _Pair]
     added: dict[str, list[_Pair]]
 
 
-def _match(predicted: Sequence[_Pair], said: Sequence[_Pair]) -> _Match:
+def _match(predicted: Sequence[_Pair], given: Sequence[_Pair]) -> _Match:
     index_of = {pair.id: index for index, pair in enumerate(predicted)}
     match = _Match({}, {})
     unmatched = []
-    for pair in said:
+    for pair in given:
         index = index_of.get(pair.id)
         if index is None or index in match.of_prediction:
             unmatched.append(pair)
         else:
             match.of_prediction[index] = pair
 
-    # Of several pairs with one key those that say the same belong together; only then those that do not.
+    # Several pairs can have the same key. First match those that also have the same value, then the others.
     free = [index for index in range(len(predicted)) if index not in match.of_prediction]
     unmatched = _take(match, predicted, free, unmatched, lambda pair: (_loosely(pair.key), pair.value))
     free = [index for index in free if index not in match.of_prediction]
@@ -86,15 +86,15 @@ def _take(
     match: _Match,
     predicted: Sequence[_Pair],
     free: Iterable[int],
-    said: Iterable[_Pair],
+    given: Iterable[_Pair],
     by: Callable[[_Pair], Hashable],
 ) -> list[_Pair]:
-    """Matches pairs to the predictions that are free, in order, by what `by` tells of them; returns the others."""
+    """Matches pairs to free predictions with the same `by`, in order. Returns the pairs without a match."""
     places: dict[Hashable, deque[int]] = {}
     for index in free:
         places.setdefault(by(predicted[index]), deque()).append(index)
     others = []
-    for pair in said:
+    for pair in given:
         if alike := places.get(by(pair)):
             match.of_prediction[alike.popleft()] = pair
         else:
@@ -103,22 +103,22 @@ def _take(
 
 
 class _Found(NamedTuple):
-    """A pair that was not predicted: who found it, and the first place that it has among those of its key."""
+    """A pair that was not predicted: the workers who found it, and its first place among the pairs with its key."""
 
     by_worker: dict[int, _Pair]
     place: int
 
 
 def _added(added: Sequence[Mapping[str, Sequence[_Pair]]]) -> list[list[_Pair | None]]:
-    """Returns what each worker said of each pair that was not predicted, sorted by key.
+    """Returns the pairs of each worker that were not predicted, grouped and sorted by key.
 
-    Of several pairs with one key those are the same that have the same value. What is left is taken together, one
-    a worker: they found the same pair and read it differently. The order of the workers makes no difference.
+    Pairs with the same key and value are the same pair. The remaining pairs with the same key are combined, one per
+    worker: workers who found the same pair read it differently. The order of the workers does not matter.
     """
     made = []
     for text in sorted({text for pairs in added for text in pairs}):
         rows: list[_Found] = []
-        # Places of the rows, the first on top, by who is in them.
+        # Heaps of the rows' indices, by the workers who are in the row.
         open_rows: dict[frozenset[int], list[int]] = {}
         for found in _of_the_same_value([pairs.get(text, ()) for pairs in added]):
             fitting = [who for who in open_rows if open_rows[who] and who.isdisjoint(found.by_worker)]
@@ -135,10 +135,10 @@ def _added(added: Sequence[Mapping[str, Sequence[_Pair]]]) -> list[list[_Pair | 
     return made
 
 
-def _of_the_same_value(said: Sequence[Sequence[_Pair]]) -> list[_Found]:
-    """Returns the pairs of one key, those of the same value together, most workers first."""
+def _of_the_same_value(given: Sequence[Sequence[_Pair]]) -> list[_Found]:
+    """Groups the pairs with one key by value, most workers first."""
     found: dict[tuple[str, int], _Found] = {}
-    for worker, pairs in enumerate(said):
+    for worker, pairs in enumerate(given):
         times: Counter[str] = Counter()
         for place, pair in sorted(enumerate(pairs), key=lambda placed: placed[1].key):
             value = as_json(pair.value)
@@ -148,20 +148,20 @@ def _of_the_same_value(said: Sequence[Sequence[_Pair]]) -> list[_Found]:
     return [found[key] for key in sorted(found, key=lambda key: (-len(found[key].by_worker), key))]
 
 
-def _row(predicted: _Pair | None, said: Sequence[_Pair | None]) -> Row:
-    everyone = [pair for pair in (predicted, *said) if pair]
+def _row(predicted: _Pair | None, given: Sequence[_Pair | None]) -> Row:
+    everyone = [pair for pair in (predicted, *given) if pair]
     name = predicted.key if predicted else min(pair.key for pair in everyone)
     kind: Kind = "selection" if all(isinstance(pair.value, bool) for pair in everyone) else "text"
     return Row(
         name=name,
         kind=kind,
         predicted=Scored(_value(predicted, name, kind), predicted.confidence) if predicted else None,
-        said=[_value(pair, name, kind) if pair else None for pair in said],
+        answers=[_value(pair, name, kind) if pair else None for pair in given],
     )
 
 
 def _value(pair: _Pair, name: str, kind: Kind) -> Any:
-    """Returns a pair's value; with its key, where a person corrected that."""
+    """Returns the value of a pair, and also the key if a worker corrected it."""
     value: Any = pair.value
     if kind == "text" and isinstance(value, bool):
         value = "SELECTED" if value else "NOT_SELECTED"
@@ -193,14 +193,14 @@ _STATUSES = frozenset({"SELECTED", "NOT_SELECTED"})
 
 
 def _value_text(value: Block, known: Mapping[str, Block], predicted: Mapping[str, Block]) -> str:
-    """Returns a value's words and the statuses of its boxes, in the order of its parts.
+    """Returns the words of a value and the statuses of its check boxes, in the order of its parts.
 
-    A status of the value itself wins over its box's. In an answer, a text that has no statuses in it does not tell
-    of boxes: their statuses are put to where they are among the same words, or before other words.
+    A status of the value itself takes precedence over the status of its check box. In an answer, the text may contain
+    no statuses. Then they are inserted: in their place if the words are unchanged, otherwise before the words.
     """
     parts = _children(value, known)
     if not parts and value.text and value.id in predicted:
-        # The answer does not repeat what an untouched text is made of.
+        # An answer does not repeat the parts of a value that the worker did not change.
         untouched = _children(predicted[value.id], known)
         parts = untouched if normalised(_text(untouched)) == normalised(value.text) else []
     words = normalised(_text(parts))
@@ -211,8 +211,9 @@ def _value_text(value: Block, known: Mapping[str, Block], predicted: Mapping[str
         return text
     if text != words or (own and len(statuses) != 1):
         return " ".join([*([own] if own else statuses), text])
-    told = [((part.selection_status and own) or part.selection_status, part.text) for part in parts]
-    return " ".join(word for part in told for word in part if word)
+    # A status of the value replaces the status of its only check box.
+    words_of_parts = (((part.selection_status and own) or part.selection_status, part.text) for part in parts)
+    return " ".join(word for pair in words_of_parts for word in pair if word)
 
 
 def _text(parts: Iterable[Block]) -> str:
@@ -235,5 +236,5 @@ def _by_id(blocks: Iterable[Block]) -> dict[str, Block]:
 
 
 def _loosely(key: str) -> str:
-    """Returns a key's text as it is compared: "Name :" and "name" are the same key."""
+    """Returns the text of a key for comparisons: "Name :" and "name" are the same key."""
     return key.casefold().rstrip(": ")

@@ -1,7 +1,7 @@
-"""When two values of a field are one.
+"""When two values of a field count as equal.
 
-Texts and labels are, if they are equal. Shapes never are to the pixel: people vote for a shape's label, and
-the agreed shape lies in the middle of those that were drawn.
+Texts and labels must be equal. Two workers never draw the same shape to the pixel, so they vote on the label of a
+shape, and the agreed shape is in the middle of the drawn ones.
 """
 
 from __future__ import annotations
@@ -16,69 +16,69 @@ if TYPE_CHECKING:
 
 
 class Shape(ABC):
-    """A labelled place on an image, or in a text: see `lambdas.reviews.comparison.elements`."""
+    """A labelled region of an image or a text (`lambdas.reviews.comparison.elements`)."""
 
     __slots__ = ()
 
     label: str
 
     @property
-    def voted(self) -> Any:
-        """What workers vote on: the label, since they draw no two shapes alike."""
+    def vote_value(self) -> Any:
+        """The value that workers vote on: the label."""
         return self.label
 
     @property
     @abstractmethod
     def extent(self) -> tuple[float, float]:
-        """From where to where the shape reaches, along the x axis or the text."""
+        """Start and end of the shape along the x axis or the text."""
 
     @property
-    def extent_down(self) -> tuple[float, float]:
-        """From where to where the shape reaches along the y axis; a text has none."""
+    def vertical_extent(self) -> tuple[float, float]:
+        """Start and end of the shape along the y axis. A text has no such axis."""
         return 0.0, 0.0
 
     @abstractmethod
-    def likeness(self, other: Any) -> float:
-        """Returns how alike two shapes are, from 1 down to 0: not the same thing. Labels do not count."""
+    def similarity(self, other: Any) -> float:
+        """Returns the similarity of two shapes, without their labels: 1 for equal, 0 for different objects."""
 
     @abstractmethod
-    def unmoved(self, other: Any) -> bool:
-        """Tells whether the other shape is where this one is."""
+    def is_unmoved(self, other: Any) -> bool:
+        """Whether the other shape is in the same place."""
 
     @abstractmethod
     def middle(self, shapes: Sequence[Any]) -> Any:
-        """Returns the shape in the middle of several of the same vote."""
+        """Returns the shape in the middle of several with the same vote."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """Returns the shape as the crowd element writes it."""
+        """Returns the shape in the form of the crowd element."""
 
 
 def normalised(text: str) -> str:
-    """Returns the text with its white space made single spaces, none at the ends."""
+    """Returns the text with all white space replaced by single spaces, and none at the ends."""
     return " ".join(text.split())
 
 
 def as_json(value: Any) -> str:
-    """Returns the value as JSON text, the same for the same value: keys sorted, 2.0 as 2."""
+    """Returns JSON that is identical for equal values: with sorted keys, and 2.0 as 2."""
     return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def vote(value: Any) -> str | None:
-    """Returns what a value counts as when votes are counted; None for nothing."""
-    return None if value is None else as_json(value.voted if isinstance(value, Shape) else value)
+    """Returns the vote for a value, as a key; None for an empty field."""
+    return None if value is None else as_json(value.vote_value if isinstance(value, Shape) else value)
 
 
 def agreed(values: Sequence[Any]) -> Any:
-    """Returns the value that stands for those of one vote."""
+    """Returns the value that represents several values with the same vote."""
     first = values[0]
     return first.middle(values) if isinstance(first, Shape) else first
 
 
 def unchanged(predicted: Any, reviewed: Any) -> bool:
-    """Tells whether people left a prediction as it was."""
+    """Whether workers kept a prediction."""
     if isinstance(predicted, Shape) and isinstance(reviewed, Shape):
-        return predicted.label == reviewed.label and predicted.unmoved(reviewed)
+        return predicted.label == reviewed.label and predicted.is_unmoved(reviewed)
     return as_json(predicted) == as_json(reviewed)
 
 
@@ -91,6 +91,7 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, float):
         if not math.isfinite(value):
-            return str(value)  # a JMESPath can make such a number; JSON has none
+            return str(value)  # the result of a JMESPath can be infinite or NaN, which JSON does not have
+        # Above 2**53, not every integer is a float.
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value

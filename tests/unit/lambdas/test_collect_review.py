@@ -100,9 +100,7 @@ def logged(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("status", ["Completed", "Stopped"])
-def test_a_review_is_fetched_compared_and_stored(
-    s3: Stubber, status: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_handler_stores_review(s3: Stubber, status: str, capsys: pytest.CaptureFixture[str]) -> None:
     expected = samples.build_record(
         samples.change(status), samples.parse_output(OUTPUT), samples.ReviewSettings(), "dev"
     ).to_line()
@@ -127,7 +125,7 @@ def test_a_review_is_fetched_compared_and_stored(
     assert "zebra" not in json.dumps([log, metrics])
 
 
-def test_a_place_that_holds_no_prediction_is_told_to_operators(
+def test_handler_warns_if_prediction_path_finds_nothing(
     s3: Stubber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = {"outputBuckets": ["outputs"], "predictions": {"my-flow": "no.where"}}
@@ -157,7 +155,7 @@ def test_a_place_that_holds_no_prediction_is_told_to_operators(
         (event(uri="s3://outputs.evil/key"), OutputNotAllowed, "add it to output_buckets"),
     ],
 )
-def test_nothing_is_fetched_that_should_not_be(
+def test_handler_reads_only_allowed_outputs(
     s3: Stubber, raw: Any, error: type[Exception], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(error, match=message):
@@ -177,13 +175,13 @@ def test_nothing_is_fetched_that_should_not_be(
         (OUTPUT.replace(b'"humanAnswers"', b'"humanAnswer"'), r"\$\.humanAnswers: missing"),
     ],
 )
-def test_nothing_is_stored_of_a_malformed_output(s3: Stubber, content: bytes, message: str) -> None:
+def test_malformed_output_is_not_stored(s3: Stubber, content: bytes, message: str) -> None:
     holds(s3, content)  # and nothing more: a put would fail the test
     with pytest.raises(InvalidDocument, match=message):
         collect(s3, event())
 
 
-def test_what_is_too_large_is_not_read(s3: Stubber) -> None:
+def test_too_large_output_is_not_read(s3: Stubber) -> None:
     class Unread(io.BytesIO):
         def read(self, *args: object) -> bytes:
             raise AssertionError("it was read")
@@ -207,27 +205,27 @@ def test_what_is_too_large_is_not_read(s3: Stubber) -> None:
         ("KmsThrottlingException", 400, TransientServiceError),
     ],
 )
-def test_what_s3_refuses_has_a_name(s3: Stubber, code: str, status: int, error: type[Exception]) -> None:
+def test_refusals_of_s3_have_names(s3: Stubber, code: str, status: int, error: type[Exception]) -> None:
     s3.add_client_error("get_object", code, http_status_code=status)
     with pytest.raises(error, match=r"s3://outputs/my-flow/loop-1/output\.json: "):
         collect(s3, event())
 
 
-def test_a_write_that_fails_for_a_moment_is_worth_a_retry(s3: Stubber) -> None:
+def test_failed_write_is_transient(s3: Stubber) -> None:
     holds(s3, OUTPUT)
     s3.add_client_error("put_object", "ServiceUnavailable", http_status_code=503)
     with pytest.raises(TransientServiceError):
         collect(s3, event())
 
 
-def test_a_download_that_breaks_off_is_worth_a_retry(s3: Stubber) -> None:
+def test_interrupted_download_is_transient(s3: Stubber) -> None:
     holds(s3, OUTPUT[:100], announced=len(OUTPUT))
     with pytest.raises(TransientServiceError) as caught:
         collect(s3, event())
     assert isinstance(caught.value.__cause__, IncompleteReadError)
 
 
-def test_a_service_out_of_reach_is_worth_a_retry() -> None:
+def test_unreachable_service_is_transient() -> None:
     client = boto3.client(
         "s3",
         region_name="us-east-1",
@@ -241,13 +239,13 @@ def test_a_service_out_of_reach_is_worth_a_retry() -> None:
     assert isinstance(caught.value.__cause__, EndpointConnectionError)
 
 
-def test_settings_that_do_not_hold_say_so(s3: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handler_reports_invalid_settings(s3: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REVIEW_SETTINGS", '{"outputBuckets": "outputs"}')
     with pytest.raises(InvalidSettings, match="review settings, outputBuckets"):
         collect(s3, event())
 
 
-def test_the_store_of_a_process_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_object_store_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert object_store() is object_store()
     object_store.cache_clear()

@@ -1,4 +1,4 @@
-"""The crowd elements: what workers fill in on a custom task's page. One file a kind of element.
+"""The crowd elements that workers fill in on the page of a custom task, one module per kind of element.
 
 text.py            crowd-input, crowd-text-area
 classification.py  crowd-classifier, crowd-image-classifier
@@ -8,14 +8,14 @@ boxes.py           crowd-bounding-box
 spans.py           crowd-entity-annotation
 keypoints.py       crowd-keypoint
 polygons.py        crowd-polygon
-other.py           anything else, as it is
-drawn.py           what boxes, spans, keypoints and polygons share
+other.py           any other element, unchanged
+drawn.py           shared by boxes, spans, keypoints and polygons
 
-A file has all that is particular to its element: how an answer looks, how a prediction of it may look and how well
-one without a name fits, which fields it makes, and when two values are the same. A new element is a new file, a
-line in `_ELEMENTS`, and its kind in `lambdas.reviews.record.Kind`.
+A module defines everything about its element: the form of answers and predictions, how well a prediction without a name
+fits, the fields that it makes, and when two values are equal. To add an element, add a module, a line in `_ELEMENTS`,
+and its kind in `lambdas.reviews.record.Kind`.
 
-An answer names its elements, but does not say of which type they are: the shape of the value does.
+An answer has the names of its elements, but not their types. The type follows from the form of the value.
 
 Source: "Crowd HTML Elements Reference", Amazon SageMaker Developer Guide.
 """
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def parse_element(value: Any) -> Element:
-    """Returns the element that has such a value: the first in the order of the registry."""
+    """Returns the element for a value: the first one of the registry that accepts it."""
     for kind, (key, *_) in _ELEMENTS.items():
         if key is None or (isinstance(value, dict) and key in value):
             element = element_of_kind(kind).parse(value)
@@ -52,25 +52,25 @@ def parse_element(value: Any) -> Element:
 
 
 def element_of(answers: Sequence[Element | None]) -> type[Element]:
-    """Returns which element the workers' answers are of; `Other` if their values differ in shape."""
+    """Returns the type of the workers' answers to one element; `Other` if their types differ."""
     types = {type(answer) for answer in answers if answer is not None}
     return types.pop() if len(types) == 1 else element_of_kind("other")
 
 
 @cache
 def element_of_kind(kind: Kind) -> type[Element]:
-    """Returns the element that makes fields of a kind. Imports that element only."""
+    """Returns the element that makes fields of a kind. Imports only the module of that element."""
     _, module, name = _ELEMENTS[kind]
     return cast("type[Element]", getattr(import_module(module), name))
 
 
 def key_of_kind(kind: Kind) -> str | None:
-    """Returns the key that tells the element which makes fields of a kind; None if no key does."""
+    """Returns the key by which the element of a kind is recognised, or None."""
     return _ELEMENTS[kind].key
 
 
 def is_drawn(found: Any) -> bool:
-    """Tells whether a prediction is of what people draw: of a list, the first item tells."""
+    """Whether a prediction consists of drawn shapes. For a list, the first item decides."""
     if not isinstance(found, list):
         return parse_element(found).kind in DRAWN
     if not found or not isinstance(found[0], dict):
@@ -80,7 +80,7 @@ def is_drawn(found: Any) -> bool:
 
 
 class Part(BaseModel):
-    """An element, or a part of one, as it stands in an answer."""
+    """An element of an answer, or a part of it."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -88,34 +88,34 @@ class Part(BaseModel):
         extra="allow",
         frozen=True,
         strict=True,
-        defer_build=True,  # a review needs one or two of them
+        defer_build=True,  # a review needs only one or two of these models
     )
 
 
 class Fit(IntEnum):
-    """How well a prediction without a name fits an element: the least is the best."""
+    """How well a prediction without a name fits an element. The lowest value is the best."""
 
     DRAWN = 0
     LABELS = 1
     CHECKS = 2
-    ODD_LABELS = 3
+    UNLIKELY_LABELS = 3
     ANYTHING = 4
     HARDLY = 5
 
 
 class Element(Part):
-    """What one worker filled in. What holds for all workers' answers to one element are class methods."""
+    """The answer of one worker. Class methods work on the answers of all workers to one element."""
 
     kind: ClassVar[Kind]
-    """The kind of the fields that it makes."""
+    """The kind of the fields that the element makes."""
     nothing_is_an_answer: ClassVar[bool] = False
-    """Whether people who leave it empty say that there is nothing, which a model can learn from."""
-    stands_beside: ClassVar[bool] = False
-    """Whether pages have it beside the element that a prediction is for, as a remark."""
+    """Whether an empty answer means that there is nothing to mark, which is useful for training."""
+    can_accompany: ClassVar[bool] = False
+    """Whether pages use it next to the element with the prediction, for example for a remark."""
 
     @classmethod
     def parse(cls, value: Any) -> Self | None:
-        """Returns the element that has such a value, with the element's key in it; None if it does not fit."""
+        """Returns the element for a value that has the element's key, or None if the value has another form."""
         try:
             return cls.model_validate(value)
         except ValidationError:
@@ -124,39 +124,39 @@ class Element(Part):
     @classmethod
     @abstractmethod
     def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
-        """Returns how well a prediction without a name fits; None if it does not fit at all."""
+        """Returns how well a prediction without a name fits, or None if it does not."""
 
     @classmethod
     @abstractmethod
     def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
-        """Returns the rows that the element makes.
+        """Returns the rows of the element.
 
         Args:
             name: The element's name.
-            answers: One a worker; None where the worker left the element out.
-            predicted: The prediction for it, as it was found; None without one.
+            answers: One per worker; None if the worker left the element empty.
+            predicted: The prediction for the element, or None.
         """
 
     @classmethod
     def owns(cls, field: FieldRecord, name: str, answers: Sequence[Element | None]) -> bool:
-        """Tells whether a recorded field, of this element's kind, is one that the element of this name made."""
+        """Whether the element with this name made a recorded field (of this element's kind)."""
         return field.name == name
 
-    def as_it_is(self) -> Any:
-        """Returns the value as the answer has it, to be compared with values of other shapes."""
+    def raw_value(self) -> Any:
+        """Returns the value in the form of the answer, for comparisons with values of other types."""
         return self.model_dump(by_alias=True)
 
 
 class _Registered(NamedTuple):
     key: str | None
-    """The key that tells the element by its value."""
+    """The key by which the element is recognised in a value."""
     module: str
-    """Its whole name: a bundle has the modules that its files name."""
+    """The full name: the bundle of a function contains all modules that its code names."""
     name: str
 
 
-# By the kind of field that each makes, and no other does; in the order in which they are asked whether a value is
-# theirs: of a value with several of their keys, the first that fits says most.
+# By the kind of fields that the element makes. The order matters: if a value has the keys of several elements, the
+# first that accepts it wins, so elements with more information come first.
 _ELEMENTS: dict[Kind, _Registered] = {
     "text": _Registered(None, "lambdas.reviews.comparison.elements.text", "Text"),
     "box": _Registered("boundingBoxes", "lambdas.reviews.comparison.elements.boxes", "BoundingBoxes"),

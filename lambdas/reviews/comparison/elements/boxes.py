@@ -1,4 +1,4 @@
-"""crowd-bounding-box: boxes on an image. Two are of the same thing if they overlap by half."""
+"""crowd-bounding-box: boxes on an image. Two boxes mark the same object if they overlap by half."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Box(Area):
 
     @property
     @override
-    def extent_down(self) -> tuple[float, float]:
+    def vertical_extent(self) -> tuple[float, float]:
         return self.top, self.top + self.height
 
     @override

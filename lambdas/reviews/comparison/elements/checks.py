@@ -1,8 +1,8 @@
 """crowd-checkbox, crowd-radio-button: for each value ("on" by default), whether it is checked.
 
-Each box is a field, called like the element and the box's value, or like the element alone if that is "on". A
-prediction says for each box whether it is checked, or names those that are, as a prediction of labels does; of a
-single box, it may also be true or false.
+Each box is a field. Its name is the element and the value of the box, or only the element if the value is "on". A
+prediction has true or false for each box, or names the checked boxes, like a prediction of labels. For a single box, it
+can also be true or false.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from lambdas.reviews.record import FieldRecord
 
 DEFAULT = "on"
-"""The value of a box that was given none."""
+"""The default value of a box."""
 
 
 class Checks(Element):
-    """Check boxes, or a choice of one."""
+    """Check boxes or radio buttons."""
 
     kind = "selection"
-    stands_beside = True
+    can_accompany = True
 
     checked: dict[str, bool]
 
@@ -50,7 +50,7 @@ class Checks(Element):
             return Fit.CHECKS
         if not _are_among(boxes, labels):
             return None
-        # "on" is no name of a choice: a check box is called so by itself.
+        # "on" is only the default value of a box, and a label "on" is more likely another element's.
         return Fit.HARDLY if not labels or boxes == [DEFAULT] else Fit.CHECKS
 
     @classmethod
@@ -63,7 +63,7 @@ class Checks(Element):
                 name=_field_name(name, box),
                 kind=cls.kind,
                 predicted=by_box.get(box),
-                said=[answer.checked.get(box) if answer else None for answer in answers],
+                answers=[answer.checked.get(box) if answer else None for answer in answers],
                 asked=bool(by_box),
             )
             for box in boxes
@@ -84,7 +84,7 @@ def _boxes(answers: Iterable[Element | None]) -> list[str]:
 
 
 def _predicted(boxes: Sequence[str], predicted: Any) -> dict[str, Scored]:
-    """Returns the prediction for each box, from one for all: whether it is checked, or which ones are."""
+    """Returns the prediction for each box, from true or false per box, or from the names of the checked ones."""
     if _are_checks(predicted):
         known = {box: Scored(predicted[box]) for box in boxes if box in predicted}
         if known:

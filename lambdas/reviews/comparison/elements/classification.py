@@ -1,7 +1,7 @@
-"""crowd-classifier, crowd-image-classifier: one label, of an image with the worker's comment if given.
+"""crowd-classifier, crowd-image-classifier: one label, for an image optionally with a comment of the worker.
 
-A prediction is a label, or an object with a label and a confidence. Of a list of these, or of
-``{"dog": 0.7, "cat": 0.3}``, the likeliest is taken.
+A prediction is a label, or an object with a label and a confidence. From a list of these, or from
+``{"dog": 0.7, "cat": 0.3}``, the most likely label is used.
 """
 
 from __future__ import annotations
@@ -31,28 +31,30 @@ class Classification(Element):
     @classmethod
     @override
     def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
-        if _likeliest(found) is None:
+        if _most_likely(found) is None:
             return None
-        # One of several labels, none of them likelier than the others, is no classification.
-        equal = isinstance(found, list) and len(found) > 1 and all(isinstance(label, str) for label in found)
-        return Fit.ODD_LABELS if equal or is_yes_or_no(found) else Fit.LABELS
+        # Several labels without confidences are probably the prediction of a multi-select element.
+        plain_list = (
+            isinstance(found, list) and len(found) > 1 and all(isinstance(label, str) for label in found)
+        )
+        return Fit.UNLIKELY_LABELS if plain_list or is_yes_or_no(found) else Fit.LABELS
 
     @classmethod
     @override
     def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
-        label = _likeliest(predicted)
+        label = _most_likely(predicted)
         return [
             Row(
                 name=name,
                 kind=cls.kind,
                 predicted=as_text(label) if label else None,
-                said=[normalised(answer.label) if answer else None for answer in answers],
+                answers=[normalised(answer.label) if answer else None for answer in answers],
                 asked=label is not None,
             )
         ]
 
 
-def _likeliest(predicted: Any) -> Scored | None:
+def _most_likely(predicted: Any) -> Scored | None:
     single = scored(predicted)
     if single is not None:
         return single

@@ -1,7 +1,7 @@
-"""What boxes, spans, keypoints and polygons share: people draw any number of them, and each is a field.
+"""Shared by boxes, spans, keypoints and polygons: workers draw any number of shapes, and each shape is a field.
 
-A field is called like the element and the shape's label: "animals/dog". A prediction is the element's own value, or
-the list in it alone; each shape in it may have a confidence.
+The name of a field is the element and the label of the shape: "animals/dog". A prediction has the form of an answer, or
+is only the list in it. Each shape in it can have a confidence.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class ImageProperties(Part):
 
 
 class Drawn(Labelled):
-    """An element in which people draw."""
+    """An element in which workers draw shapes."""
 
     @abstractmethod
     def shapes(self) -> Sequence[tuple[Shape, dict[str, Any]]]:
-        """Returns what was drawn, each shape with the keys that it has beside its own."""
+        """Returns the shapes, each with its unknown keys."""
 
     @classmethod
     def predicted(cls, predicted: Any) -> list[Scored] | None:
-        """Returns a prediction as shapes; None if it is not of this element."""
+        """Returns the shapes of a prediction, or None if it is not for this kind of element."""
         if predicted is None:
             return None
         element = parse_element(
@@ -61,9 +61,9 @@ class Drawn(Labelled):
     def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
         found = cls.predicted(predicted)
         items = found or []
-        said = [[shape for shape, _ in answer.shapes()] if answer else [] for answer in answers]
+        shapes = [[shape for shape, _ in answer.shapes()] if answer else [] for answer in answers]
         made = []
-        for index, drawn in align([item.value for item in items], said):
+        for index, drawn in align([item.value for item in items], shapes):
             item = None if index is None else items[index]
             labels = [shape.label for shape in drawn if shape]
             label = item.value.label if item else min(labels, key=lambda one: (-labels.count(one), one))

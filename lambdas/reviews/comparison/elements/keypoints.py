@@ -1,4 +1,4 @@
-"""crowd-keypoint: points on an image. Two are of the same thing if they are within 5 % of its diagonal."""
+"""crowd-keypoint: points on an image. Two points mark the same object within 5 % of the image's diagonal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from lambdas.reviews.comparison.values import Shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Points are the same if they are within 5 % of the image's diagonal, unmoved within 1 %.
 SAME_DISTANCE = 0.05
+"""The distance, as a part of the image's diagonal, up to which two points mark the same object."""
 UNMOVED_DISTANCE = 0.01
-# The diagonal, in pixels, of an image of unknown size.
+"""The distance up to which a point was not moved."""
 ASSUMED_DIAGONAL = 1000.0
+"""The diagonal, in pixels, of an image of unknown size."""
 
 
 class WrittenKeypoint(Part):
@@ -51,7 +52,7 @@ class Keypoints(Drawn):
 
 @dataclass(frozen=True, slots=True)
 class Keypoint(Shape):
-    """A point, in pixels; `diagonal` is that of the image, 0 if its size is not known."""
+    """A point, in pixels. `diagonal` is the diagonal of the image; 0 if its size is unknown."""
 
     label: str
     x: float
@@ -66,16 +67,16 @@ class Keypoint(Shape):
 
     @property
     @override
-    def extent_down(self) -> tuple[float, float]:
+    def vertical_extent(self) -> tuple[float, float]:
         reach = (self.diagonal or ASSUMED_DIAGONAL) * SAME_DISTANCE
         return self.y - reach, self.y + reach
 
     @override
-    def likeness(self, other: Keypoint) -> float:
+    def similarity(self, other: Keypoint) -> float:
         return max(1.0 - self._distance(other) / SAME_DISTANCE, 0.0)
 
     @override
-    def unmoved(self, other: Keypoint) -> bool:
+    def is_unmoved(self, other: Keypoint) -> bool:
         return self._distance(other) <= UNMOVED_DISTANCE
 
     @override

@@ -1,7 +1,7 @@
 """crowd-classifier-multi-select: any number of labels. Each label is a field: "tags/dog".
 
-A prediction is a label or a list of labels, bare, with a confidence each or under "labels", or ``{"dog": 0.7, …}``. Of
-several, those of at least 0.5 are taken.
+A prediction is a label or a list of labels, with or without confidences, directly or under "labels"; or
+``{"dog": 0.7, …}``. From several labels, those with a confidence of at least 0.5 are used.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from lambdas.reviews.record import FieldRecord
 
-LIKELY = 0.5
+MIN_CONFIDENCE = 0.5
 
 
 class Labelled(Element):
-    """An element whose fields are called like it and a label in it."""
+    """An element whose fields are named after the element and a label."""
 
     @staticmethod
     def field_name(name: str, label: str) -> str:
-        """Returns what the field of a label is called."""
+        """Returns the name of the field for a label."""
         return f"{name}/{label}"
 
     @classmethod
@@ -54,41 +54,41 @@ class LabelSet(Labelled):
     def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
         if likely(found) is None:
             return None
-        return Fit.ODD_LABELS if is_yes_or_no(found) else Fit.LABELS
+        return Fit.UNLIKELY_LABELS if is_yes_or_no(found) else Fit.LABELS
 
     @classmethod
     @override
     def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
         items = likely(predicted)
         by_label = {item.value: item for item in map(as_text, items or ())}
-        said = [[normalised(label) for label in answer.labels] if answer else [] for answer in answers]
+        given = [[normalised(label) for label in answer.labels] if answer else [] for answer in answers]
         return [
             Row(
                 name=cls.field_name(name, label),
                 kind=cls.kind,
                 predicted=by_label.get(label),
-                said=[label if label in labels else None for labels in said],
+                answers=[label if label in labels else None for labels in given],
                 asked=items is not None,
             )
-            for label in sorted(by_label.keys() | {label for labels in said for label in labels})
+            for label in sorted(by_label.keys() | {label for labels in given for label in labels})
         ]
 
 
 def label_of(value: Any) -> Any:
-    """Returns the label in a recorded value: the value itself, or the label of what was drawn."""
+    """Returns the label in a recorded value: the value itself, or the label of a drawn shape."""
     return value["label"] if isinstance(value, dict) else value
 
 
 def likely(predicted: Any) -> list[Scored] | None:
-    """Returns the labels that a prediction says apply; None if it predicts nothing of the kind."""
+    """Returns the predicted labels with a sufficient confidence, or None if the prediction has another form."""
     found = candidates(predicted)
     if found is None or scored(_listed(predicted)) is not None:
-        return found  # a single one is what the model says, however unsure it is
-    return [one for one in found if one.confidence is None or one.confidence >= LIKELY]
+        return found  # a single label is the prediction, however low its confidence
+    return [one for one in found if one.confidence is None or one.confidence >= MIN_CONFIDENCE]
 
 
 def candidates(predicted: Any) -> list[Scored] | None:
-    """Returns the labels that a prediction names, however likely they are; None if it names none."""
+    """Returns all labels in a prediction, with any confidence, or None if the prediction has another form."""
     listed = _listed(predicted)
     single = scored(listed)
     return [single] if single is not None else several(listed)

@@ -1,7 +1,6 @@
-"""Anything that is no element that we know, and an element whose values differ in shape from worker to worker.
+"""Any other element, and elements whose values differ in type from worker to worker.
 
-Values are compared as they are. A prediction is such a value; one that is nothing but a value and its confidence is
-taken apart.
+Values are compared unchanged. A prediction is also such a value, or an object with only a value and its confidence.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing_extensions import override
 
 from lambdas.reviews.comparison.elements import Element, Fit
 from lambdas.reviews.comparison.rows import Row, Scored
-from lambdas.reviews.prediction import is_scored, scored
+from lambdas.reviews.prediction import is_value_with_confidence, scored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Other(Element):
-    """Any value, as it is."""
+    """Any value, unchanged."""
 
     kind = "other"
 
@@ -46,21 +45,21 @@ class Other(Element):
                 name=name,
                 kind=cls.kind,
                 predicted=_predicted(predicted) if asked else None,
-                said=_values(answers),
+                answers=_values(answers),
                 asked=asked,
             )
         ]
 
     @override
-    def as_it_is(self) -> Any:
+    def raw_value(self) -> Any:
         return self.value
 
 
 def _predicted(predicted: Any) -> Scored:
-    # What is more than a value and its confidence may be the element's own.
-    single = scored(predicted) if is_scored(predicted) else None
+    # An object with more keys can be a value of the element.
+    single = scored(predicted) if is_value_with_confidence(predicted) else None
     return single or Scored(predicted)
 
 
 def _values(answers: Sequence[Element | None]) -> list[Any]:
-    return [answer.as_it_is() if answer else None for answer in answers]
+    return [answer.raw_value() if answer else None for answer in answers]

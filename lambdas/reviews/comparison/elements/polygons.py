@@ -1,4 +1,4 @@
-"""crowd-polygon: outlines on an image. Two are of the same thing if they overlap by half."""
+"""crowd-polygon: polygons on an image. Two polygons mark the same object if they overlap by half."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lambdas.reviews.comparison.elements.drawn import Drawn, ImageProperties
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Outlines are measured along so many lines across them.
 SCAN_LINES = 256
+"""The number of horizontal lines along which areas are measured. More lines are more exact, and slower."""
 
 
 class WrittenCorner(Part):
@@ -29,14 +29,14 @@ class WrittenCorner(Part):
 
 
 class WrittenPolygon(Part):
-    """An outline with a label."""
+    """A polygon with a label."""
 
     label: str
     vertices: list[WrittenCorner]
 
 
 class Polygons(Drawn):
-    """Outlines."""
+    """Polygons."""
 
     kind = "polygon"
 
@@ -56,7 +56,7 @@ class Polygons(Drawn):
 
 @dataclass(frozen=True, slots=True)
 class Polygon(Area):
-    """An outline, by its corners in pixels."""
+    """A polygon, by its corners in pixels."""
 
     label: str
     corners: tuple[tuple[float, float], ...]
@@ -68,7 +68,7 @@ class Polygon(Area):
 
     @property
     @override
-    def extent_down(self) -> tuple[float, float]:
+    def vertical_extent(self) -> tuple[float, float]:
         return min((y for _, y in self.corners), default=0.0), max((y for _, y in self.corners), default=0.0)
 
     @override
@@ -78,7 +78,7 @@ class Polygon(Area):
         heights = [y for _, y in (*self.corners, *other.corners)]
         low, high = min(heights), max(heights)
         if not 0 < (high - low) / SCAN_LINES < math.inf:
-            return 0.0  # flat, or beyond all numbers
+            return 0.0  # no height, or an overflow
         shared = whole = 0.0
         for mine, theirs in zip(self._crossings(low, high), other._crossings(low, high), strict=True):
             both = _length_of_both(mine, theirs)
@@ -88,7 +88,8 @@ class Polygon(Area):
 
     @override
     def middle(self, shapes: Sequence[Polygon]) -> Polygon:
-        """Returns the one that overlaps the others most."""
+        """Returns the polygon that overlaps the others most."""
+        # Sorted, so that the order of the workers does not decide a tie.
         ordered = sorted(shapes, key=lambda shape: shape.corners)
         return max(ordered, key=lambda shape: sum(shape.overlap(other) for other in ordered))
 
@@ -97,14 +98,15 @@ class Polygon(Area):
         return {"label": self.label, "vertices": [{"x": x, "y": y} for x, y in self.corners]}
 
     def _crossings(self, low: float, high: float) -> list[list[float]]:
-        """Returns where the outline crosses each line between two heights, from left to right.
+        """Returns where the polygon crosses each scan line between two heights, from left to right.
 
-        Inside is between the 1st and the 2nd place, the 3rd and the 4th, and so on.
+        The inside is between the 1st and the 2nd crossing, the 3rd and the 4th, and so on (even-odd rule).
         """
         lines: list[list[float]] = [[] for _ in range(SCAN_LINES)]
         step = (high - low) / SCAN_LINES
         for (x1, y1), (x2, y2) in pairwise((*self.corners, *self.corners[:1])):
-            # The first line above either end. It depends on the corner alone: what an edge enters, the next leaves.
+            # The first scan line after each end. It depends only on the corner, which two edges share. So a line
+            # crosses exactly one of them, and the number of crossings is even.
             first, after = (min(math.ceil((y - low) / step - 0.5), SCAN_LINES) for y in sorted((y1, y2)))
             for line in range(first, after):
                 part = (low + (line + 0.5) * step - y1) / (y2 - y1)
@@ -119,7 +121,7 @@ def _length(crossings: list[float]) -> float:
 
 
 def _length_of_both(ours: list[float], theirs: list[float]) -> float:
-    """Returns how much of a line lies within two outlines."""
+    """Returns the length of a scan line inside both polygons."""
     length, mine, other = 0.0, 0, 0
     while mine < len(ours) and other < len(theirs):
         left, right = max(ours[mine], theirs[other]), min(ours[mine + 1], theirs[other + 1])

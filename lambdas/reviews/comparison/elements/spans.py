@@ -1,4 +1,7 @@
-"""crowd-entity-annotation: spans of a text. Two are of the same thing if they overlap, unmoved if they are equal."""
+"""crowd-entity-annotation: spans of a text. Two spans mark the same entity if they overlap.
+
+A span that is not exactly equal to the prediction was changed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class WrittenSpan(Part):
-    """A span: from the first character to the one after the last, counted from 0."""
+    """A span from the first character to the one after the last, counted from 0."""
 
     label: str
     start_offset: int
@@ -50,8 +53,8 @@ class Span(Shape):
 
     @property
     @override
-    def voted(self) -> Any:
-        return self.to_dict()  # a span is exact
+    def vote_value(self) -> Any:
+        return self.to_dict()  # unlike shapes on an image, spans of two workers can be equal
 
     @property
     @override
@@ -59,13 +62,13 @@ class Span(Shape):
         return min(self.start, self.end), max(self.start, self.end)
 
     @override
-    def likeness(self, other: Span) -> float:
+    def similarity(self, other: Span) -> float:
         shared = max(min(self.end, other.end) - max(self.start, other.start), 0)
         whole = (self.end - self.start) + (other.end - other.start) - shared
-        return ratio(shared, whole, equal=self.unmoved(other))
+        return ratio(shared, whole, equal=self.is_unmoved(other))
 
     @override
-    def unmoved(self, other: Span) -> bool:
+    def is_unmoved(self, other: Span) -> bool:
         return (self.start, self.end) == (other.start, other.end)
 
     @override

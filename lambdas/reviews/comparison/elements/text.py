@@ -1,7 +1,7 @@
-"""crowd-input, crowd-text-area: the text as typed. A blank one is left out of the answer.
+"""crowd-input, crowd-text-area: the text as entered. An answer does not contain blank inputs.
 
-A prediction is a text, number or boolean, or an object with such a value and a confidence. It fits nearly anything.
-Two texts are the same if they differ in white space only.
+A prediction is a text, number or boolean, or an object with such a value and a confidence. Nearly any prediction fits.
+Two texts are equal if they differ only in white space.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Text(Element):
                 name=name,
                 kind=cls.kind,
                 predicted=as_text(text) if text else None,
-                said=[normalised(answer.value) or None if answer else None for answer in answers],
+                answers=[normalised(answer.value) or None if answer else None for answer in answers],
                 asked=text is not None,
             )
         ]
 
     @override
-    def as_it_is(self) -> Any:
+    def raw_value(self) -> Any:
         return self.value

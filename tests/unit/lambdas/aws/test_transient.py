@@ -36,7 +36,7 @@ def refused(code: str, status: int = 400) -> ClientError:
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_throttles_failures_of_the_service_and_broken_connections_pass(error: Exception) -> None:
+def test_throttles_faults_and_broken_connections_are_transient(error: Exception) -> None:
     assert is_transient(error)
 
 
@@ -50,5 +50,5 @@ def test_throttles_failures_of_the_service_and_broken_connections_pass(error: Ex
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_what_the_caller_must_change_does_not_pass(error: Exception) -> None:
+def test_errors_of_the_caller_are_not_transient(error: Exception) -> None:
     assert not is_transient(error)

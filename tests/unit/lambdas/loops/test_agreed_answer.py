@@ -66,7 +66,7 @@ def record(*fields: FieldRecord, **changes: Any) -> ReviewRecord:
     )
 
 
-def test_a_field_gives_the_value_that_people_agree_on() -> None:
+def test_answer_has_agreed_value() -> None:
     review = record(
         field("sentiment", "complaint"),
         field("urgent", True, "selection"),
@@ -89,7 +89,7 @@ def test_a_field_gives_the_value_that_people_agree_on() -> None:
     }
 
 
-def test_fields_of_one_name_give_a_list_and_shapes_always_do() -> None:
+def test_fields_with_same_name_and_shapes_give_a_list() -> None:
     box = {"left": 1, "top": 2, "width": 3, "height": 4, "label": "dog"}
     review = record(
         field("Date:", "4 March", "text"), field("Date:", "5 March", "text"), field("animals/dog", box, "box")
@@ -98,7 +98,7 @@ def test_fields_of_one_name_give_a_list_and_shapes_always_do() -> None:
     assert answers == {"Date:": ["4 March", "5 March"], "animals/dog": [box]}
 
 
-def test_a_name_that_is_open_anywhere_is_not_answered_by_half() -> None:
+def test_name_with_unresolved_field_is_left_out() -> None:
     box = {"left": 1, "top": 2, "width": 3, "height": 4, "label": "dog"}
     review = record(
         field("Item", "Pen", "text"),
@@ -121,7 +121,7 @@ fields = st.builds(
 
 
 @given(st.lists(fields, max_size=20))
-def test_every_review_gives_json_that_tells_of_all_fields(given_fields: list[FieldRecord]) -> None:
+def test_every_review_gives_json_with_all_fields(given_fields: list[FieldRecord]) -> None:
     answer = agreed_answer.of_review(record(*given_fields), LOCATION)
     assert json.loads(agreed_answer.to_text(answer)) == answer
     open_ones = {one.name for one in given_fields if one.outcome == "unresolved"}
@@ -137,7 +137,7 @@ def test_every_review_gives_json_that_tells_of_all_fields(given_fields: list[Fie
     size=st.integers(agreed_answer.MAX_BYTES - 2000, agreed_answer.MAX_BYTES + 2000),
     letter=st.sampled_from("aä"),
 )
-def test_an_answer_fits_or_says_that_it_does_not(size: int, letter: str) -> None:
+def test_answer_too_large_has_no_values(size: int, letter: str) -> None:
     text = letter * (size // len(letter.encode()))
     for answer, flag, large in (
         (agreed_answer.of_review(record(field("t", text)), LOCATION), "answersIncluded", "answers"),
@@ -151,7 +151,7 @@ def test_an_answer_fits_or_says_that_it_does_not(size: int, letter: str) -> None
             assert len(agreed_answer.to_text(whole).encode()) > agreed_answer.MAX_BYTES - 100
 
 
-def test_a_prediction_goes_on_as_the_service_gave_it() -> None:
+def test_prediction_is_unchanged() -> None:
     prediction = {"ModerationLabels": [{"Name": "Alcohol", "Confidence": 99.5}]}
     assert agreed_answer.of_prediction("loop", prediction, LOCATION) == {
         "humanLoopName": "loop",

@@ -17,23 +17,23 @@ def accepted(name: str) -> bool:
 
 
 @given(st.text(min_size=1))
-def test_every_key_has_a_name_that_a2i_accepts(key: str) -> None:
+def test_every_key_gives_valid_name(key: str) -> None:
     assert accepted(loop_names.from_key(key))
 
 
 @given(valid_names)
-def test_a_key_that_is_a_name_is_its_own_name(name: str) -> None:
+def test_valid_name_is_unchanged(name: str) -> None:
     assert loop_names.from_key(name) == name
     assert loop_names.check(name) == name
 
 
-def test_keys_that_look_alike_have_names_of_their_own() -> None:
+def test_similar_keys_give_different_names() -> None:
     keys = ["Order 17", "order 17", "order_17", "order-17", "ORDER-17", "x" * 64, "x" * 65]
     assert len({loop_names.from_key(key) for key in keys}) == len(keys)
 
 
 @given(st.text(min_size=1), st.integers(2, 99))
-def test_a_restart_has_one_name_that_a2i_accepts(key: str, attempt: int) -> None:
+def test_restart_names_are_valid_and_deterministic(key: str, attempt: int) -> None:
     root = loop_names.from_key(key)
     name = loop_names.of_restart(root, attempt)
     assert accepted(name)
@@ -44,7 +44,7 @@ def test_a_restart_has_one_name_that_a2i_accepts(key: str, attempt: int) -> None
     assert instead != loop_names.of_restart_fallback(root, attempt + 1)
 
 
-def test_long_roots_that_begin_alike_do_not_share_a_restart() -> None:
+def test_long_roots_with_same_start_have_different_restarts() -> None:
     one, other = "a" * 62 + "b", "a" * 62 + "c"
     assert loop_names.of_restart(one, 2) != loop_names.of_restart(other, 2)
 
@@ -59,7 +59,7 @@ def test_long_roots_that_begin_alike_do_not_share_a_restart() -> None:
         ("a" * 64, "64 characters"),
     ],
 )
-def test_a_bad_name_is_refused_with_one_that_would_do(name: str, problem: str) -> None:
+def test_invalid_name_error_suggests_valid_name(name: str, problem: str) -> None:
     with pytest.raises(loop_names.InvalidLoopName, match=problem) as refusal:
         loop_names.check(name)
     shown = re.findall(r"'([^']*)'", str(refusal.value))[-1]

@@ -16,7 +16,7 @@ def decide(settings: RestartSettings, code: str | None, attempt: int = 1, **know
     return settings.decide(failure_code=code, attempt=attempt, **given)
 
 
-def test_an_internal_error_is_restarted_after_a_wait_that_grows() -> None:
+def test_internal_error_is_restarted_with_growing_wait() -> None:
     settings = RestartSettings(max_attempts=5, back_off=BackOff(first_seconds=60, rate=2, jitter=0))
 
     waits = [decide(settings, "InternalError", attempt).wait_seconds for attempt in (1, 2, 3, 4)]
@@ -24,19 +24,19 @@ def test_an_internal_error_is_restarted_after_a_wait_that_grows() -> None:
     assert waits == [60, 120, 240, 480]
 
 
-def test_a_wait_ends_growing_at_its_maximum() -> None:
+def test_wait_has_a_maximum() -> None:
     back_off = BackOff(first_seconds=60, rate=10, max_seconds=500, jitter=0)
     assert [back_off.seconds(attempt, "a") for attempt in (1, 2, 20)] == [60, 500, 500]
 
 
 @pytest.mark.parametrize("code", ["ValidationError", "SomethingNew", None, ""])
-def test_what_is_not_named_is_escalated(code: str | None) -> None:
+def test_codes_not_in_settings_are_escalated(code: str | None) -> None:
     decision = decide(RestartSettings(), code)
     assert decision.action == "escalate"
     assert (decision.wait_seconds, decision.next_flow_definition) == (0, None)
 
 
-def test_attempts_end() -> None:
+def test_loop_is_escalated_after_last_attempt() -> None:
     settings = RestartSettings(max_attempts=3)
 
     assert [decide(settings, "Expired", attempt).action for attempt in (1, 2, 3, 4)] == [
@@ -48,20 +48,20 @@ def test_attempts_end() -> None:
     assert "all 3 attempts are used up" in decide(settings, "Expired", 3).reason
 
 
-def test_an_operator_can_give_more_attempts() -> None:
+def test_operator_can_allow_more_attempts() -> None:
     settings = RestartSettings(max_attempts=1, flow_definitions={"forms": RestartRules(max_attempts=1)})
 
     assert decide(settings, "Expired").action == "escalate"
     assert decide(settings.with_max_attempts(2), "Expired").action == "restart"
 
 
-def test_a_loop_whose_input_is_unknown_is_escalated_with_that_reason() -> None:
+def test_loop_with_unknown_input_is_escalated() -> None:
     decision = decide(RestartSettings(), "InternalError", input_known=False)
     assert decision.action == "escalate"
     assert "its input is unknown" in decision.reason
 
 
-def test_expired_loops_go_to_another_team_and_others_do_not() -> None:
+def test_only_expired_loops_go_to_another_team() -> None:
     settings = RestartSettings(expired_to="other-team")
 
     assert decide(settings, "Expired").next_flow_definition == OTHER_TEAM
@@ -69,14 +69,14 @@ def test_expired_loops_go_to_another_team_and_others_do_not() -> None:
     assert decide(RestartSettings(expired_to=OTHER_TEAM), "Expired").next_flow_definition == OTHER_TEAM
 
 
-def test_a_flow_definition_has_its_own_rules() -> None:
+def test_flow_definition_has_its_own_rules() -> None:
     settings = RestartSettings(flow_definitions={"forms": RestartRules(restart_on=())})
 
     assert decide(settings, "Expired").action == "escalate"
     assert decide(settings, "Expired", flow_definition=OTHER_TEAM).action == "restart"
 
 
-def test_a_loop_without_flow_definition_is_escalated() -> None:
+def test_loop_without_flow_definition_is_escalated() -> None:
     assert decide(RestartSettings(), "InternalError", flow_definition=None).action == "escalate"
 
 
@@ -85,7 +85,7 @@ def test_misspelled_failure_code_is_refused() -> None:
         RestartRules(restart_on=("internalError",))
 
 
-def test_the_longest_wait_is_not_below_the_first() -> None:
+def test_maximum_wait_must_not_be_less_than_first() -> None:
     with pytest.raises(ValidationError, match=r"max_seconds \(5\) is less than first_seconds \(60\)"):
         BackOff(max_seconds=5)
 
@@ -100,9 +100,7 @@ back_offs = st.builds(
 
 
 @given(back_offs, st.integers(1, 10_000), st.text(max_size=63))
-def test_a_wait_is_the_same_each_time_and_within_its_bounds(
-    back_off: BackOff, attempt: int, name: str
-) -> None:
+def test_wait_is_deterministic_and_within_bounds(back_off: BackOff, attempt: int, name: str) -> None:
     wait = back_off.seconds(attempt, name)
 
     assert wait == back_off.seconds(attempt, name)
@@ -112,7 +110,7 @@ def test_a_wait_is_the_same_each_time_and_within_its_bounds(
 
 
 @given(st.sets(st.text(min_size=1, max_size=20), min_size=50, max_size=60))
-def test_loops_that_failed_together_do_not_restart_together(names: set[str]) -> None:
+def test_jitter_spreads_restarts(names: set[str]) -> None:
     back_off = BackOff(first_seconds=3600, jitter=1)
     assert len({back_off.seconds(1, name) for name in names}) > len(names) // 2
 
@@ -123,7 +121,7 @@ def test_loops_that_failed_together_do_not_restart_together(names: set[str]) -> 
     st.booleans(),
     st.one_of(st.none(), st.just(FORMS)),
 )
-def test_every_failure_gets_a_decision_that_can_be_carried_out(
+def test_every_failure_gets_valid_decision(
     code: str | None, attempt: int, known: bool, flow: str | None
 ) -> None:
     settings = RestartSettings()
@@ -138,6 +136,6 @@ def test_every_failure_gets_a_decision_that_can_be_carried_out(
     assert restarts or decision.wait_seconds == 0
 
 
-def test_settings_come_back_from_their_json() -> None:
+def test_settings_round_trip_as_json() -> None:
     settings = RestartSettings(expired_to="b", flow_definitions={"forms": RestartRules(max_attempts=9)})
     assert RestartSettings.model_validate_json(settings.model_dump_json(exclude_defaults=True)) == settings

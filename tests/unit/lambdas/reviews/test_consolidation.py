@@ -14,15 +14,23 @@ from lambdas.reviews.comparison.elements.spans import Span
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.consolidation import consolidate, overall_agreement
 from tests import review_samples as samples
-from tests.review_samples import custom, fields_of, record_of, rekognition, said_pair, textract, told
+from tests.review_samples import (
+    answered_pair,
+    custom,
+    fields_of,
+    record_of,
+    rekognition,
+    textract,
+    values_by_field,
+)
 
 
-def row(predicted: Any, *said: Any, asked: bool = True) -> Row:
-    return Row("f", "text", None if predicted is None else Scored(predicted, 0.5), said, asked)
+def row(predicted: Any, *answered: Any, asked: bool = True) -> Row:
+    return Row("f", "text", None if predicted is None else Scored(predicted, 0.5), answered, asked)
 
 
 @pytest.mark.parametrize(
-    ("predicted", "said", "reviewed", "outcome", "agreement"),
+    ("predicted", "answered", "reviewed", "outcome", "agreement"),
     [
         ("a", ["a"], "a", "kept", None),
         ("a", ["b"], "b", "changed", None),
@@ -43,17 +51,17 @@ def row(predicted: Any, *said: Any, asked: bool = True) -> Row:
         ),  # one worker saw something; the others side with the model
     ],
 )
-def test_the_majority_decides_and_a_tie_is_left_open(
-    predicted: Any, said: list[Any], reviewed: Any, outcome: str, agreement: float | None
+def test_majority_wins_and_tie_is_unresolved(
+    predicted: Any, answered: list[Any], reviewed: Any, outcome: str, agreement: float | None
 ) -> None:
-    field = consolidate(row(predicted, *said))
+    field = consolidate(row(predicted, *answered))
     assert field.reviewed == (None if reviewed is None else json.dumps(reviewed))
     assert field.outcome == outcome
     assert field.agreement == agreement
     assert field.confidence == (None if predicted is None else 0.5)
 
 
-def test_votes_and_every_workers_own_answer_are_kept() -> None:
+def test_record_keeps_votes_and_answers() -> None:
     field = consolidate(row("a", "b", "a", "b"))
     assert [(vote.value, vote.count) for vote in field.votes] == [('"b"', 2), ('"a"', 1)]
     assert [(one.worker_index, one.value, one.outcome) for one in field.per_worker] == [
@@ -63,7 +71,7 @@ def test_votes_and_every_workers_own_answer_are_kept() -> None:
     ]
 
 
-def test_without_a_prediction_nobody_is_overruled() -> None:
+def test_field_without_prediction_overrules_nothing() -> None:
     field = consolidate(row(None, "b", asked=False))
     assert (field.outcome, field.per_worker[0].outcome) == ("answered", "answered")
 
@@ -104,13 +112,13 @@ def test_without_a_prediction_nobody_is_overruled() -> None:
         "outline: the most central",
     ],
 )
-def test_the_agreed_shape_lies_in_the_middle(drawn: list[Any], agreed: dict[str, Any]) -> None:
+def test_agreed_shape_is_in_the_middle(drawn: list[Any], agreed: dict[str, Any]) -> None:
     field = consolidate(Row("f", "box", None, drawn))
     assert json.loads(field.reviewed or "") == agreed
     assert field.votes[0].value == field.reviewed
 
 
-def test_workers_boxes_of_the_same_thing_are_one_field() -> None:
+def test_boxes_of_same_object_make_one_field() -> None:
     def boxes(*lefts: int) -> dict[str, Any]:
         return {
             "b": {
@@ -129,14 +137,14 @@ def test_workers_boxes_of_the_same_thing_are_one_field() -> None:
     assert [field.agreement for field in fields] == [pytest.approx(2 / 3), 1.0]
 
 
-def test_labels_of_several_workers_are_voted_on_one_by_one() -> None:
+def test_workers_vote_on_each_label() -> None:
     document = rekognition(
         [("Suggestive", "", 90.0), ("Gore", "", 50.0)],
         [("Suggestive", "")],
         [("Suggestive", ""), ("Gore", "")],
         [("Weapons", "Violence")],
     )
-    assert told(fields_of(document)) == {
+    assert values_by_field(fields_of(document)) == {
         "Gore": ("Gore", None, "removed"),
         "Suggestive": ("Suggestive", "Suggestive", "kept"),
         "Violence": (None, None, "kept"),
@@ -155,36 +163,36 @@ def test_labels_of_several_workers_are_voted_on_one_by_one() -> None:
         (["ABC", "C", "C"], [(None, 2), (None, 2), ("C", 3)]),  # most found no more than one
     ],
 )
-def test_pairs_of_one_key_that_people_add_are_told_apart_by_their_values(
+def test_added_pairs_with_same_key_are_grouped_by_value(
     found: list[str], agreed: list[tuple[str | None, int]]
 ) -> None:
     document = textract(
         [],
         *[
-            [said_pair(f"{worker}{place}", "Item", value) for place, value in enumerate(values)]
+            [answered_pair(f"{worker}{place}", "Item", value) for place, value in enumerate(values)]
             for worker, values in enumerate(found)
         ],
     )
     fields = fields_of(document)
     assert {field.name for field in fields} == {"Item"}
-    told_of = [(json.loads(field.reviewed or "null"), field.votes[0].count) for field in fields]
-    assert sorted(told_of, key=str) == sorted(agreed, key=str)
+    values = [(json.loads(field.reviewed or "null"), field.votes[0].count) for field in fields]
+    assert sorted(values, key=str) == sorted(agreed, key=str)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Item", "Item:", "Sum"]), st.sampled_from("ABC"))), st.data())
-def test_who_adds_the_same_pairs_agrees_whatever_their_order(
+def test_workers_with_same_pairs_agree_in_any_order(
     pairs: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     orders = [pairs, *(data.draw(st.permutations(pairs)) for _ in range(2))]
     document = textract(
-        [], *[[said_pair(f"{at}", *pair) for at, pair in enumerate(order)] for order in orders]
+        [], *[[answered_pair(f"{at}", *pair) for at, pair in enumerate(order)] for order in orders]
     )
     fields = fields_of(document)
     assert len(fields) == len(pairs)
     assert {field.agreement for field in fields} <= {1.0}
 
 
-def test_a_reviews_agreement_is_the_mean_of_its_fields() -> None:
+def test_agreement_of_review_is_mean_of_fields() -> None:
     record = record_of(custom({}, {"a": "x", "b": "y"}, {"a": "x", "b": "z"}))
     assert record.agreement == overall_agreement(record.fields) == 0.75
     assert record_of(custom({}, {"a": "x"})).agreement is None
@@ -199,28 +207,24 @@ def _without_order(fields: list[Any]) -> Any:
     ]
 
 
-@pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@given(st.data())
-def test_consolidation_does_not_depend_on_the_order_of_workers(task_type: str, data: st.DataObject) -> None:
-    document = data.draw(samples.OUTPUTS[task_type])
-    # Who answered what, and when, is shuffled as well: only what was said may count.
+@given(samples.any_output, st.data())
+def test_consolidation_does_not_depend_on_order_of_workers(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    # Who answered what, and when, is shuffled as well: only what was answered may count.
     contents = [answer["answerContent"] for answer in document["humanAnswers"]]
     shuffled = document | {"humanAnswers": samples.answers(*data.draw(st.permutations(contents)))}
     assert _without_order(fields_of(shuffled)) == _without_order(fields_of(document))
 
 
-@pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@given(st.data())
-def test_a_record_does_not_depend_on_the_order_in_the_document(task_type: str, data: st.DataObject) -> None:
-    document = data.draw(samples.OUTPUTS[task_type])
+@given(samples.any_output, st.data())
+def test_record_does_not_depend_on_order_in_document(document: dict[str, Any], data: st.DataObject) -> None:
     shuffled = document | {"humanAnswers": data.draw(st.permutations(document["humanAnswers"]))}
     assert record_of(shuffled).to_line() == record_of(document).to_line()
 
 
-@pytest.mark.parametrize("task_type", samples.OUTPUTS)
-@given(st.data())
-def test_workers_who_agree_agree(task_type: str, data: st.DataObject) -> None:
-    document = data.draw(samples.OUTPUTS[task_type])
+@given(samples.any_output)
+def test_identical_answers_agree(document: dict[str, Any]) -> None:
     contents = [answer["answerContent"] for answer in document["humanAnswers"][:1]]
     alone = record_of(document | {"humanAnswers": samples.answers(*contents)})
     together = record_of(document | {"humanAnswers": samples.answers(*contents * 3)})

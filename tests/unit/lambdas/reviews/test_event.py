@@ -55,7 +55,7 @@ def event(**detail: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "raw", [SAMPLE, SAMPLE.encode(), json.loads(SAMPLE)], ids=["text", "bytes", "object"]
 )
-def test_the_documented_sample_is_read_exactly(raw: object) -> None:
+def test_parses_documented_sample(raw: object) -> None:
     change = parse_status_change(raw)
 
     assert isinstance(change, CompletedLoop)
@@ -73,7 +73,7 @@ def test_the_documented_sample_is_read_exactly(raw: object) -> None:
     }
 
 
-def test_a_bare_event_with_an_upper_case_name_is_enough() -> None:
+def test_parses_minimal_event_with_uppercase_name() -> None:
     detail = {
         "humanLoopName": "Loop-7",
         "creationTime": "2020-01-02T03:04:05.678Z",
@@ -92,19 +92,19 @@ def test_a_bare_event_with_an_upper_case_name_is_enough() -> None:
     "output", [None, ..., {}, {"outputS3Uri": None}], ids=["null", "missing", "empty", "no uri"]
 )
 @pytest.mark.parametrize("status", ["Failed", "Stopped"])
-def test_a_failed_or_stopped_loop_may_have_no_output(status: str, output: object) -> None:
+def test_failed_or_stopped_loop_can_have_no_output(status: str, output: object) -> None:
     change = parse_status_change(event(humanLoopStatus=status, humanLoopOutput=output))
 
     assert isinstance(change, FailedLoop | StoppedLoop)
     assert change.output is None
 
 
-def test_a_stopped_loop_may_have_an_output() -> None:
+def test_stopped_loop_can_have_output() -> None:
     change = parse_status_change(event(humanLoopStatus="Stopped"))
     assert change.output == parse_status_change(SAMPLE).output
 
 
-def test_a_failed_loop_tells_why() -> None:
+def test_failed_loop_has_code_and_reason() -> None:
     change = parse_status_change(
         event(humanLoopStatus="Failed", failureCode="ValidationError", failureReason="liquid error")
     )
@@ -138,7 +138,7 @@ def test_times_are_in_utc(moment: str, expected: datetime) -> None:
         (event(humanLoopStatus=...), "event, $.detail.humanLoopStatus: missing"),
         (
             event(humanLoopStatus="Deleting"),
-            "event, $.detail.humanLoopStatus: 'Deleting' does not end a human loop; Completed,",
+            "event, $.detail.humanLoopStatus: 'Deleting' is not a final status of a human loop; use",
         ),
         (event(humanLoopOutput=None), "event, $.detail.humanLoopOutput: expected an object, found null"),
         (event(humanLoopOutput={}), "event, $.detail.humanLoopOutput.outputS3Uri: missing"),
@@ -156,7 +156,7 @@ def test_times_are_in_utc(moment: str, expected: datetime) -> None:
         (b"\xff\xfe", "event, $: "),
     ],
 )
-def test_a_malformed_event_is_one_line_that_names_the_field(raw: object, message: str) -> None:
+def test_malformed_event_error_is_one_line_with_field(raw: object, message: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
         parse_status_change(raw)
     assert str(caught.value).startswith(message)
@@ -171,7 +171,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(json.loads(SAMPLE)["detail"])), JSON), st.data())
-def test_no_event_raises_anything_but_the_one_error(detail: dict[str, Any], data: st.DataObject) -> None:
+def test_any_event_raises_only_invalid_document(detail: dict[str, Any], data: st.DataObject) -> None:
     if data.draw(st.booleans()):
         detail["humanLoopStatus"] = data.draw(st.sampled_from(["Completed", "Failed", "Stopped"]))
     raw = event(**detail)

@@ -75,7 +75,7 @@ CONDITIONS = {
 }
 
 
-def test_a_custom_output_is_read_as_the_documentation_has_it() -> None:
+def test_parses_documented_custom_output() -> None:
     output = parse_output(TRANSCRIPTION.encode())
 
     assert output.task_type == "custom"
@@ -93,7 +93,7 @@ def test_a_custom_output_is_read_as_the_documentation_has_it() -> None:
 
 @pytest.mark.parametrize("spelling", ["moderationLabels", "ModerationLabels"])
 @pytest.mark.parametrize("place", ["inputContent", "inputContent, with the kind of task", "top level"])
-def test_the_ai_services_fields_are_read_in_both_places_and_spellings(place: str, spelling: str) -> None:
+def test_parses_ai_service_fields_in_both_places_and_spellings(place: str, spelling: str) -> None:
     document = samples.rekognition(
         [("Suggestive", "", 96.7)], [("Suggestive", "")], humanTaskActivationConditionResults=CONDITIONS
     )
@@ -119,27 +119,27 @@ def test_the_ai_services_fields_are_read_in_both_places_and_spellings(place: str
     ]
 
 
-def test_what_a_custom_tasks_caller_sent_does_not_name_the_kind_of_task() -> None:
+def test_custom_input_does_not_decide_the_task_type() -> None:
     document = samples.custom({"awsManagedHumanLoopRequestSource": "mine"}, {"a": {"label": "x"}})
     assert samples.parsed(document).task_type == "custom"
 
 
 @pytest.mark.parametrize("nothing_in", ["inputContent", "top level"])
-def test_a_null_in_one_place_does_not_hide_what_is_told_in_the_other(nothing_in: str) -> None:
+def test_null_in_one_place_does_not_hide_value_in_the_other(nothing_in: str) -> None:
     document = samples.rekognition([("Suggestive", "", 96.7)], [("Suggestive", "")])
     fields = document["inputContent"] if nothing_in == "top level" else document
     nothing = document if nothing_in == "top level" else document["inputContent"]
-    told = document["inputContent"]["aiServiceResponse"]
+    response = document["inputContent"]["aiServiceResponse"]
     nothing["aiServiceResponse"] = None
-    fields["aiServiceResponse"] = told
+    fields["aiServiceResponse"] = response
     # Whichever comes first.
     for ordered in (document, dict(reversed(document.items()))):
         assert samples.parsed(ordered).ai_service_response is not None
 
 
-def test_a_textract_output_keeps_what_a_comparison_needs() -> None:
+def test_textract_output_keeps_fields_for_comparison() -> None:
     output = samples.parsed(
-        samples.textract([samples.pair("a", "Name:", "Ana")], [samples.said_pair("a", "Name:", "Ann")])
+        samples.textract([samples.pair("a", "Name:", "Ana")], [samples.answered_pair("a", "Name:", "Ann")])
     )
 
     assert output.task_type == "textract"
@@ -154,17 +154,17 @@ def test_a_textract_output_keeps_what_a_comparison_needs() -> None:
 @pytest.mark.parametrize(
     "content", [{}, {REKOGNITION: {}}, {REKOGNITION: None}, {REKOGNITION: {"moderationLabels": None}}]
 )
-def test_an_answer_may_be_empty(content: dict[str, Any]) -> None:
+def test_parses_empty_answer(content: dict[str, Any]) -> None:
     document = samples.rekognition([("Suggestive", "", 96.7)]) | {"humanAnswers": [samples.answer(content)]}
     assert not samples.parsed(document).human_answers[0].moderation_labels
 
 
-def test_there_may_be_no_answers_and_no_input() -> None:
+def test_parses_output_without_answers_and_input() -> None:
     output = parse_output(b'{"humanAnswers": []}')
     assert (output.human_answers, output.input_content) == ([], None)
 
 
-def test_unknown_fields_survive() -> None:
+def test_keeps_unknown_fields() -> None:
     document = samples.custom({"anything": 1}, {"a": {"label": "x", "later": [1]}})
     document |= {"newField": {"deep": [1, None]}, "raw": "not ours", "taskType": "nor this", "task_type": 1}
     document["humanAnswers"][0] |= {"novel": True, "content": "not ours", "elements": 1, "blocks": "x"}
@@ -182,7 +182,7 @@ def test_unknown_fields_survive() -> None:
 def broken(path: str, value: Any = ...) -> bytes:
     """A Textract output with one value changed, or taken away."""
     document: Any = samples.textract(
-        [samples.pair("a", "Name:", "Ana")], [samples.said_pair("a", "Name:", "Ann")]
+        [samples.pair("a", "Name:", "Ana")], [samples.answered_pair("a", "Name:", "Ann")]
     )
     document["inputContent"]["humanTaskActivationConditionResults"] = json.loads(json.dumps(CONDITIONS))
     *parts, last = (int(part) if part.isdigit() else part for part in path.split(">"))
@@ -215,10 +215,10 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
             "output.json, $.a: not JSON: EOF while parsing a value, in the value, at line 3 column 3",
         ),
         (b'{"a": [1, {"b": "c}', "output.json, $.a: not JSON: the document ends within this value"),
-        (b'{"humanAnswers": []} {}', "output.json, $: not JSON: something follows after the end"),
+        (b'{"humanAnswers": []} {}', "output.json, $: not JSON: unexpected text after the end"),
         (
             b'{"humanAnswers": [], "humanAnswers": []}',
-            "output.json, $: the key 'humanAnswers' is there twice",
+            "output.json, $: duplicate key 'humanAnswers'",
         ),
         (b'{"humanAnswers": [], "x": NaN}', "output.json, $.x: not JSON"),
         (b'{"humanAnswers": [], "x": 1e999}', "output.json, $.x: a number is out of range"),
@@ -291,7 +291,7 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         ),
     ],
 )
-def test_a_malformed_output_is_one_line_that_says_what_and_where(raw: bytes, message: str) -> None:
+def test_malformed_output_error_is_one_line_with_place(raw: bytes, message: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
         parse_output(raw)
     assert str(caught.value).startswith(message)
@@ -299,7 +299,7 @@ def test_a_malformed_output_is_one_line_that_says_what_and_where(raw: bytes, mes
     assert len(str(caught.value)) < 500
 
 
-def test_an_error_does_not_quote_what_people_wrote() -> None:
+def test_error_does_not_quote_answers() -> None:
     document = samples.custom({}, {}) | {"humanLoopName": ["secret"]}
     document["humanAnswers"][0]["submissionTime"] = "secret"
     for key in ("humanAnswers", "humanLoopName"):
@@ -309,7 +309,7 @@ def test_an_error_does_not_quote_what_people_wrote() -> None:
 
 
 @given(samples.any_output, st.data())
-def test_parsing_raises_nothing_but_the_one_error(document: dict[str, Any], data: st.DataObject) -> None:
+def test_parsing_raises_only_invalid_document(document: dict[str, Any], data: st.DataObject) -> None:
     # Any value, anywhere in the document, replaced by any other; then the text cut short, and bytes exchanged.
     places = [(document, key) for key in document]
     for place, key in places:
@@ -338,7 +338,7 @@ def test_parsing_raises_nothing_but_the_one_error(document: dict[str, Any], data
 
 @pytest.mark.parametrize("task_type", samples.OUTPUTS)
 @given(st.data())
-def test_every_valid_output_is_read(task_type: str, data: st.DataObject) -> None:
+def test_parses_every_valid_output(task_type: str, data: st.DataObject) -> None:
     document = data.draw(samples.OUTPUTS[task_type])
     output = samples.parsed(document)
     assert output.task_type == task_type
@@ -357,7 +357,7 @@ def _walk(reader: JsonReader, choice: random.Random) -> Any:
 
 
 @given(samples.any_json, st.sampled_from([None, 1]), st.booleans(), st.randoms(use_true_random=False))
-def test_the_reader_reads_what_json_reads(
+def test_reader_agrees_with_json(
     value: Any, indent: int | None, escaped: bool, choice: random.Random
 ) -> None:
     raw = json.dumps(value, indent=indent, ensure_ascii=escaped).encode()
@@ -369,7 +369,7 @@ def test_the_reader_reads_what_json_reads(
 @given(
     st.binary() | st.text('[]{}:,"\\0tru \n', max_size=30).map(str.encode), st.randoms(use_true_random=False)
 )
-def test_the_reader_accepts_only_what_json_accepts(raw: bytes, choice: random.Random) -> None:
+def test_reader_accepts_only_valid_json(raw: bytes, choice: random.Random) -> None:
     reader = JsonReader(raw, "test")
     try:
         value = _walk(reader, choice)
@@ -379,7 +379,7 @@ def test_the_reader_accepts_only_what_json_accepts(raw: bytes, choice: random.Ra
     assert value == json.loads(raw.removeprefix(b"\xef\xbb\xbf"))
 
 
-def test_the_reader_keeps_to_what_every_python_3_11_matches() -> None:
+def test_reader_avoids_possessive_groups() -> None:
     """Before 3.11.5, a possessive repeat of a group misses matches: the reader would find no end of an object."""
     from lambdas.reviews import json_reader
 
@@ -405,7 +405,7 @@ def test_the_reader_keeps_to_what_every_python_3_11_matches() -> None:
         (None, None),
     ],
 )
-def test_a_time_that_cannot_be_is_not_known(seconds: Any, kept: float | None) -> None:
+def test_impossible_working_time_is_none(seconds: Any, kept: float | None) -> None:
     document = samples.custom({})
     document["humanAnswers"] = [samples.answer({"a": "x"}, timeSpentInSeconds=seconds)]
     output = samples.parsed(document)

@@ -33,7 +33,7 @@ def two_workers() -> dict[str, Any]:
     }
 
 
-def test_a_record_tells_the_whole_review() -> None:
+def test_record_contains_complete_review() -> None:
     record = record_of(two_workers(), outputBuckets=["outputs"])
     assert json.loads(record.to_line()) == {
         "schema_version": 1,
@@ -87,7 +87,7 @@ def test_a_record_tells_the_whole_review() -> None:
 
 
 @given(samples.any_output)
-def test_a_record_is_one_line_that_can_be_read_back(document: dict[str, Any]) -> None:
+def test_record_is_one_line_and_round_trips(document: dict[str, Any]) -> None:
     record = record_of(document)
     line = record.to_line()
     assert line.count(b"\n") == 1
@@ -101,26 +101,26 @@ def test_a_record_is_one_line_that_can_be_read_back(document: dict[str, Any]) ->
     )
 
 
-def test_storing_a_review_twice_stores_the_same() -> None:
+def test_storing_twice_writes_same_bytes() -> None:
     first, second = record_of(two_workers()), record_of(two_workers())
     assert (first.key, first.to_line()) == (second.key, second.to_line())
     assert first.key == "reviews/flow_definition=my-flow/date=2026-03-01/loop-1-20260301T095900123Z.json"
 
 
-def test_the_partition_is_the_day_in_utc() -> None:
+def test_partition_is_date_in_utc() -> None:
     late = change(creationTime="2026-03-01T23:30:00-05:00")
     record = build_record(late, parsed(custom({})), ReviewSettings(), "dev")
     assert "/date=2026-03-02/" in record.key
     assert record.created_at == datetime(2026, 3, 2, 4, 30, tzinfo=UTC)
 
 
-def test_a_stopped_loop_keeps_the_answers_it_has() -> None:
+def test_stopped_loop_keeps_its_answers() -> None:
     stopped = change("Stopped")
     record = build_record(stopped, parsed(custom({}, {"a": "x"})), ReviewSettings(), "dev")
     assert (record.status, len(record.answers)) == ("Stopped", 1)
 
 
-def test_a_review_without_answers_has_no_fields() -> None:
+def test_review_without_answers_has_no_fields() -> None:
     record = record_of(custom({"prediction": {"a": "x"}}))
     assert (record.fields, record.completed_at, record.seconds_spent, record.overruled) == (
         [],
@@ -131,7 +131,7 @@ def test_a_review_without_answers_has_no_fields() -> None:
 
 
 @pytest.mark.parametrize("place", ["event", "output"])
-def test_the_flow_definition_is_the_events_or_the_outputs(place: str) -> None:
+def test_flow_definition_comes_from_event_or_output(place: str) -> None:
     other = "arn:aws-us-gov:sagemaker:us-gov-west-1:111122223333:flow-definition/Other-Flow"
     event = change(flowDefinitionArn=other if place == "event" else None)
     document = custom({}) | {"flowDefinitionArn": "garbage" if place == "event" else other}
@@ -139,7 +139,7 @@ def test_the_flow_definition_is_the_events_or_the_outputs(place: str) -> None:
     assert (record.flow_definition, record.flow_definition_arn) == ("Other-Flow", other)
 
 
-def test_a_review_of_no_flow_definition_is_an_error() -> None:
+def test_review_without_flow_definition_is_an_error() -> None:
     with pytest.raises(InvalidDocument, match=r"\$\.flowDefinitionArn: neither the event nor the output"):
         build_record(
             change(flowDefinitionArn=None),
@@ -149,7 +149,7 @@ def test_a_review_of_no_flow_definition_is_an_error() -> None:
         )
 
 
-def test_an_output_of_another_loop_is_an_error() -> None:
+def test_output_of_another_loop_is_an_error() -> None:
     with pytest.raises(
         InvalidDocument, match=r"\$\.humanLoopName: 'loop-2' is not the loop of the event, 'loop-1'"
     ):
@@ -171,10 +171,10 @@ def test_worker_identity_is_kept_hashed_or_dropped() -> None:
         assert b"secret-sub" not in record_of(two_workers(), workerIdentity=identity).to_line()
 
 
-def test_the_summary_is_small_and_has_no_word_of_the_documents() -> None:
+def test_summary_is_small_and_has_no_content() -> None:
     pairs = [samples.pair(str(index), f"Key{index}", "secret") for index in range(500)]
-    said = [samples.said_pair(str(index), f"Key{index}", "hidden") for index in range(400)]
-    record = record_of(samples.textract(pairs, said))
+    answered = [samples.answered_pair(str(index), f"Key{index}", "hidden") for index in range(400)]
+    record = record_of(samples.textract(pairs, answered))
     summary = summarise(record, S3Location("reviews", record.key))
     text = json.dumps(summary)
     assert "secret" not in text
@@ -198,7 +198,7 @@ def test_the_summary_is_small_and_has_no_word_of_the_documents() -> None:
     }
 
 
-def test_the_tables_columns_follow_from_the_record() -> None:
+def test_hive_columns_match_the_record() -> None:
     columns = hive_columns()
     assert list(columns) == list(json.loads(record_of(two_workers()).to_line()))
     assert columns["created_at"] == "string"
@@ -211,7 +211,7 @@ def test_the_tables_columns_follow_from_the_record() -> None:
     assert "per_worker:array<struct<worker_index:int,value:string,outcome:string>>" in columns["fields"]
 
 
-def test_settings_are_read_from_json_with_camel_case_keys() -> None:
+def test_parses_settings_with_camel_case_keys() -> None:
     text = (
         '{"outputBuckets": ["a"], "predictions": {"flow": "model.result"},'
         ' "workerIdentity": "hash", "maxOutputBytes": 9}'
@@ -230,7 +230,7 @@ def test_settings_are_read_from_json_with_camel_case_keys() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "review settings, the whole: "),
+        ("", "review settings, the document: "),
         ('{"outputBucket": ["a"]}', "review settings, outputBucket: Extra inputs are not permitted"),
         (
             '{"workerIdentity": "burn"}',
@@ -240,7 +240,7 @@ def test_settings_are_read_from_json_with_camel_case_keys() -> None:
         ('{"predictions": {"my-flow": "a..b"}}', "review settings, predictions['my-flow']: "),
     ],
 )
-def test_settings_that_do_not_hold_are_one_line(text: str, message: str) -> None:
+def test_invalid_settings_error_is_one_line(text: str, message: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         ReviewSettings.parse(text)
     assert str(caught.value).startswith(message)

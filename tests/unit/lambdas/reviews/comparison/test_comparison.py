@@ -9,12 +9,12 @@ from tests import review_samples as samples
 
 
 @given(samples.any_output)
-def test_every_review_accounts_for_every_worker_in_every_row(document: dict[str, Any]) -> None:
+def test_every_row_has_a_value_per_worker(document: dict[str, Any]) -> None:
     rows = compare(samples.parsed(document))
     workers = len(document["humanAnswers"])
-    assert all(len(row.said) == workers for row in rows)
+    assert all(len(row.answers) == workers for row in rows)
     assert all(
-        row.predicted is not None or any(value is not None for value in row.said) or row.kind != "box"
+        row.predicted is not None or any(value is not None for value in row.answers) or row.kind != "box"
         for row in rows
     )
     assert not rows or workers

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import review_samples as samples
-from tests.review_samples import custom, fields_of, record_of, told
+from tests.review_samples import custom, fields_of, record_of, values_by_field
 
 BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
 CAT = BOX | {"label": "cat"}
@@ -21,22 +21,25 @@ NAMED = {"predictions": {"my-flow": "m"}}
 # Where a prediction lies, and its confidence
 
 
-def test_what_has_no_prediction_is_answered() -> None:
+def test_field_without_prediction_is_answered() -> None:
     document = custom(
         {"text": "…", "prediction": {"label": "dog", "confidence": 70}},
         {"animal": {"label": "cat"}, "comment": "furry"},
     )
     fields = fields_of(document)
-    assert told(fields) == {"animal": ("dog", "cat", "changed"), "comment": (None, "furry", "answered")}
+    assert values_by_field(fields) == {
+        "animal": ("dog", "cat", "changed"),
+        "comment": (None, "furry", "answered"),
+    }
     assert [field.confidence for field in fields] == [0.7, None]
 
 
-def test_two_elements_that_a_nameless_prediction_fits_get_none_of_it() -> None:
+def test_ambiguous_prediction_is_not_used() -> None:
     document = custom({"prediction": "dog"}, {"a": {"label": "cat"}, "b": {"label": "cat"}})
     assert {field.outcome for field in fields_of(document)} == {"answered"}
 
 
-def test_the_place_of_a_prediction_is_named_per_flow_definition() -> None:
+def test_prediction_path_is_set_per_flow_definition() -> None:
     document = custom(
         {"model": [{"answer": {"label": "dog", "score": 0.25}}], "prediction": "bird"},
         {"animal": {"label": "dog"}},
@@ -47,27 +50,29 @@ def test_the_place_of_a_prediction_is_named_per_flow_definition() -> None:
     assert field.predicted == '"bird"'
 
 
-def test_a_named_place_can_give_values_the_names_of_their_elements() -> None:
+def test_prediction_path_can_rename_values() -> None:
     document = custom({"original_words": "use Lambda", "end": 9}, {"transcription": "use lambda"})
     path = "{transcription: original_words}"
-    assert told(fields_of(document, predictions={"my-flow": path})) == {
+    assert values_by_field(fields_of(document, predictions={"my-flow": path})) == {
         "transcription": ("use Lambda", "use lambda", "changed")
     }
 
 
 @pytest.mark.parametrize("path", ["nothing.here", "max_by(model, &score)", "length(end)"])
-def test_a_place_without_a_prediction_leaves_answers_uncompared(path: str) -> None:
+def test_path_without_result_leaves_answers_uncompared(path: str) -> None:
     document = custom({"model": [{"score": "x"}, {"score": 1}], "end": 9}, {"animal": {"label": "dog"}})
-    assert told(fields_of(document, predictions={"my-flow": path})) == {"animal": (None, "dog", "answered")}
+    assert values_by_field(fields_of(document, predictions={"my-flow": path})) == {
+        "animal": (None, "dog", "answered")
+    }
 
 
-def test_a_confidence_may_stand_beside_a_bare_prediction() -> None:
+def test_confidence_next_to_plain_prediction() -> None:
     (field,) = fields_of(custom({"prediction": "dog", "confidence": 0.4}, {"animal": {"label": "dog"}}))
     assert field.confidence == 0.4
 
 
 @pytest.mark.parametrize("confidence", ["high", None, True, -1, 101, [0.5]])
-def test_a_confidence_that_is_none_is_unknown(confidence: object) -> None:
+def test_invalid_confidence_is_unknown(confidence: object) -> None:
     document = custom(
         {"prediction": {"label": "dog", "confidence": confidence}}, {"animal": {"label": "dog"}}
     )
@@ -80,7 +85,7 @@ def test_a_confidence_that_is_none_is_unknown(confidence: object) -> None:
 
 @pytest.mark.parametrize("confidence", [0.8, 0.4])
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         ({"label": "x"}, {"label": "y"}, {"e": ("x", "y", "changed")}),
         ({"text": "1234"}, "1235", {"e": ("1234", "1235", "changed")}),
@@ -101,21 +106,21 @@ def test_a_confidence_that_is_none_is_unknown(confidence: object) -> None:
     ids=["class", "text", "number", "boxes", "entities", "labels", "choice"],
 )
 @pytest.mark.parametrize("path", [None, "prediction"])
-def test_a_check_box_beside_it_takes_nothing_of_a_prediction(
-    path: str | None, prediction: Any, said: Any, expected: dict[str, Any], confidence: float
+def test_check_box_does_not_take_prediction_of_other_element(
+    path: str | None, prediction: Any, answered: Any, expected: dict[str, Any], confidence: float
 ) -> None:
     if isinstance(prediction, dict):
         prediction = prediction | {"confidence": confidence}
     else:
         prediction = [one | {"confidence": confidence} for one in prediction]
-    document = custom({"prediction": prediction}, {"e": said, "unsure": {"on": False}})
+    document = custom({"prediction": prediction}, {"e": answered, "unsure": {"on": False}})
     fields = fields_of(document, predictions={"my-flow": path} if path else {})
-    assert told(fields) == expected | {"unsure": (None, False, "answered")}
+    assert values_by_field(fields) == expected | {"unsure": (None, False, "answered")}
     assert {field.confidence for field in fields if field.predicted not in (None, "false")} == {confidence}
 
 
 @pytest.mark.parametrize(
-    ("prediction", "said", "compared"),
+    ("prediction", "answered", "compared"),
     [
         ("x", {"mood": {"label": "x"}, "unsure": {"on": True}}, {"mood"}),
         ("on", {"state": {"label": "off"}, "unsure": {"on": True}}, {"state"}),
@@ -137,10 +142,12 @@ def test_a_check_box_beside_it_takes_nothing_of_a_prediction(
         ({"a": 1}, {"rating": 4}, set()),
     ],
 )  # fmt: skip
-def test_a_prediction_without_a_name_is_for_the_element_that_it_fits_best(
-    prediction: Any, said: dict[str, Any], compared: set[str]
+def test_prediction_without_name_goes_to_best_element(
+    prediction: Any, answered: dict[str, Any], compared: set[str]
 ) -> None:
-    outcomes = {field.name: field.outcome for field in fields_of(custom({"prediction": prediction}, said))}
+    outcomes = {
+        field.name: field.outcome for field in fields_of(custom({"prediction": prediction}, answered))
+    }
     assert {name for name, outcome in outcomes.items() if outcome != "answered"} == compared
 
 
@@ -163,12 +170,13 @@ _check = st.fixed_dictionaries({"on": st.booleans()})
 
 
 @pytest.mark.parametrize("kind", _bare)
+@settings(max_examples=15)  # for each kind
 @given(st.data())
-def test_what_is_compared_is_the_same_beside_a_check_box(kind: str, data: st.DataObject) -> None:
+def test_added_check_box_does_not_change_comparison(kind: str, data: st.DataObject) -> None:
     content = {"prediction": data.draw(_bare[kind])}
     answers = data.draw(st.lists(_elements[kind], min_size=1, max_size=3))
-    alone = fields_of(custom(content, *({"e": said} for said in answers)))
-    beside = fields_of(custom(content, *({"e": said, "sure": data.draw(_check)} for said in answers)))
+    alone = fields_of(custom(content, *({"e": answered} for answered in answers)))
+    beside = fields_of(custom(content, *({"e": answered, "sure": data.draw(_check)} for answered in answers)))
     assert [field for field in beside if field.name != "sure"] == alone
     (sure,) = [field for field in beside if field.name == "sure"]
     assert (sure.predicted, sure.outcome in ("answered", "unresolved")) == (None, True)
@@ -197,7 +205,7 @@ def _without_order(fields: list[Any]) -> Any:
 
 
 @given(_documents(), st.booleans(), st.data())
-def test_neither_comparison_nor_consolidation_depends_on_the_order_of_workers(
+def test_result_does_not_depend_on_order_of_workers(
     document: dict[str, Any], named: bool, data: st.DataObject
 ) -> None:
     contents = [answer["answerContent"] for answer in document["humanAnswers"]]
@@ -211,7 +219,7 @@ def test_neither_comparison_nor_consolidation_depends_on_the_order_of_workers(
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize(
-    ("found", "said", "removed"),
+    ("found", "answered", "removed"),
     [
         ({"comment": "hello"}, {}, {"comment": "hello"}),
         ({"comment": "hello", "note": None}, {"ok": {"on": True}}, {"comment": "hello"}),
@@ -225,23 +233,23 @@ def test_neither_comparison_nor_consolidation_depends_on_the_order_of_workers(
         ({"dog": 90, "cat": 10}, {"one": {"label": "dog"}, "two": {"label": "dog"}}, {}),  # fits both
     ],
 )
-def test_a_prediction_in_a_named_place_that_all_left_blank_is_removed(
-    found: Any, said: dict[str, Any], removed: dict[str, str], workers: int
+def test_blank_prediction_at_configured_path_is_removed(
+    found: Any, answered: dict[str, Any], removed: dict[str, str], workers: int
 ) -> None:
-    record = record_of(custom({"m": found}, *[said] * workers), **NAMED)
+    record = record_of(custom({"m": found}, *[answered] * workers), **NAMED)
     fields = [field for field in record.fields if field.outcome == "removed"]
     assert {field.name: json.loads(field.predicted or "") for field in fields} == removed
     assert all(len(field.per_worker) == workers for field in fields)
     assert record.overruled == bool(removed)
 
 
-def test_elsewhere_only_what_has_a_confidence_is_taken_for_a_field() -> None:
+def test_without_path_only_values_with_confidence_are_fields() -> None:
     found = {"total": {"value": "12", "confidence": 0.9}, "version": "v1"}
-    assert told(fields_of(custom({"prediction": found}, {}))) == {"total": ("12", None, "removed")}
+    assert values_by_field(fields_of(custom({"prediction": found}, {}))) == {"total": ("12", None, "removed")}
     assert fields_of(custom({"prediction": {"total": "12"}}, {})) == []
 
 
-def test_a_predicted_input_that_was_blanked_is_removed() -> None:
+def test_blank_predicted_input_is_removed() -> None:
     # A blank input is left out of the answer.
     found = {
         "total": {"value": "12", "confidence": 0.9},
@@ -249,10 +257,13 @@ def test_a_predicted_input_that_was_blanked_is_removed() -> None:
         "version": "v1",
     }
     document = custom({"prediction": found}, {"total": "12"})
-    assert told(fields_of(document)) == {"total": ("12", "12", "kept"), "tax": ("3", None, "removed")}
+    assert values_by_field(fields_of(document)) == {
+        "total": ("12", "12", "kept"),
+        "tax": ("3", None, "removed"),
+    }
     assert fields_of(document)[1].confidence == 0.8
     # In a place that was named, every key is a field.
-    assert told(fields_of(document, predictions={"my-flow": "prediction"}))["version"] == (
+    assert values_by_field(fields_of(document, predictions={"my-flow": "prediction"}))["version"] == (
         "v1",
         None,
         "removed",
@@ -264,7 +275,7 @@ def test_a_predicted_input_that_was_blanked_is_removed() -> None:
 
 @pytest.mark.parametrize("path", [None, "prediction"])
 @pytest.mark.parametrize(
-    ("found", "said", "expected"),
+    ("found", "answered", "expected"),
     [
         ({"label": "x", "confidence": 0.8}, {"label": {"label": "x"}}, {"label": ("x", "x", "kept")}),
         (
@@ -280,15 +291,15 @@ def test_a_predicted_input_that_was_blanked_is_removed() -> None:
         ({"Value": 4, "Score": 0.8}, {"Value": 5}, {"Value": (4, 5, "changed")}),
     ],
 )
-def test_an_element_can_be_called_like_the_predictions_own_key(
-    path: str | None, found: Any, said: dict[str, Any], expected: dict[str, Any]
+def test_element_can_have_name_of_predictions_key(
+    path: str | None, found: Any, answered: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    fields = fields_of(custom({"prediction": found}, said), predictions={"my-flow": path} if path else {})
-    assert told(fields) == expected
+    fields = fields_of(custom({"prediction": found}, answered), predictions={"my-flow": path} if path else {})
+    assert values_by_field(fields) == expected
     assert [field.confidence for field in fields if field.predicted] == [0.8]
 
 
-def test_fields_may_be_called_name_and_score() -> None:
+def test_fields_can_be_named_name_and_score() -> None:
     found = {"name": "Ana", "date": "1 May", "score": 12}
     fields = fields_of(custom({"m": found}, {"name": "Ana", "date": "2 May", "score": "12"}), **NAMED)
     assert {field.name: field.outcome for field in fields} == {
@@ -298,15 +309,15 @@ def test_fields_may_be_called_name_and_score() -> None:
     }
 
 
-def test_a_confidence_beside_a_bare_prediction_is_for_an_element_called_value() -> None:
+def test_plain_prediction_with_confidence_fits_element_named_value() -> None:
     (field,) = fields_of(custom({"prediction": "x", "confidence": 0.7}, {"value": {"label": "x"}}))
     assert (field.name, field.confidence, field.outcome) == ("value", 0.7, "kept")
 
 
-def test_what_is_called_like_an_element_is_context_where_there_is_a_prediction() -> None:
+def test_input_with_element_name_is_ignored_if_prediction_exists() -> None:
     content = {"comment": "customer's words", "prediction": {"label": "complaint"}}
     record = record_of(custom(content, {"sentiment": {"label": "complaint"}, "comment": "ok"}))
-    assert told(list(record.fields)) == {
+    assert values_by_field(list(record.fields)) == {
         "comment": (None, "ok", "answered"),
         "sentiment": ("complaint", "complaint", "kept"),
     }
@@ -317,8 +328,9 @@ def test_what_is_called_like_an_element_is_context_where_there_is_a_prediction()
 
 
 @pytest.mark.parametrize("element", [name for name in samples.ELEMENTS if name not in ("text", "other")])
+@settings(max_examples=15)  # for each element
 @given(st.data())
-def test_comparing_the_other_way_round_mirrors_the_outcomes(element: str, data: st.DataObject) -> None:
+def test_swapping_sides_mirrors_outcomes(element: str, data: st.DataObject) -> None:
     one, other = data.draw(samples.ELEMENTS[element]), data.draw(samples.ELEMENTS[element])
     there = fields_of(custom({"prediction": {"e": one}}, {"e": other}))
     back = fields_of(custom({"prediction": {"e": other}}, {"e": one}))

@@ -3,23 +3,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import review_samples as samples
-from tests.review_samples import fields_of, pair, said_pair, textract, told
+from tests.review_samples import answered_pair, fields_of, pair, textract, values_by_field
 
 
-def test_a_form_is_compared_pair_by_pair() -> None:
+def test_compares_form_pair_by_pair() -> None:
     document = textract(
         [pair("a", "Name:", "Ana Silva"), pair("b", "Date:", "1 May"), pair("c", "Sex:", "F")],
         [
-            said_pair("a", "Name:", " Ana   Silva "),
-            said_pair("b", "Date:", "2 May"),
-            said_pair("x", "Phone:", "555"),
+            answered_pair("a", "Name:", " Ana   Silva "),
+            answered_pair("b", "Date:", "2 May"),
+            answered_pair("x", "Phone:", "555"),
         ],
     )
-    assert told(fields_of(document)) == {
+    assert values_by_field(fields_of(document)) == {
         "Name:": ("Ana Silva", "Ana Silva", "kept"),
         "Date:": ("1 May", "2 May", "changed"),
         "Sex:": ("F", None, "removed"),
@@ -27,11 +27,15 @@ def test_a_form_is_compared_pair_by_pair() -> None:
     }
 
 
-def test_a_pair_is_matched_by_block_id_first_then_by_the_keys_text() -> None:
+def test_matches_pairs_by_block_id_before_key() -> None:
     # The ids say that the dates were swapped; the texts alone would say that nothing happened.
     document = textract(
         [pair("a", "Date", "1 May"), pair("b", "Date", "2 May"), pair("c", "Total:", "7")],
-        [said_pair("b", "Date", "1 May"), said_pair("a", "Date", "2 May"), said_pair("new", "total", "7")],
+        [
+            answered_pair("b", "Date", "1 May"),
+            answered_pair("a", "Date", "2 May"),
+            answered_pair("new", "total", "7"),
+        ],
     )
     assert [
         (field.name, field.predicted, field.reviewed, field.outcome) for field in fields_of(document)
@@ -42,10 +46,14 @@ def test_a_pair_is_matched_by_block_id_first_then_by_the_keys_text() -> None:
     ]
 
 
-def test_of_predictions_with_one_key_the_one_that_says_the_same_is_meant() -> None:
+def test_matches_pairs_with_same_key_by_value() -> None:
     document = textract(
         [pair("a", "Item", "Pen"), pair("b", "Item", "Ink"), pair("c", "Item", "Cap")],
-        [said_pair("x", "Item:", "Cap"), said_pair("y", "Item", "Pen"), said_pair("z", "Item", "Ink, red")],
+        [
+            answered_pair("x", "Item:", "Cap"),
+            answered_pair("y", "Item", "Pen"),
+            answered_pair("z", "Item", "Ink, red"),
+        ],
     )
     assert [(field.predicted, field.reviewed) for field in fields_of(document)] == [
         ('"Pen"', '"Pen"'),
@@ -54,28 +62,30 @@ def test_of_predictions_with_one_key_the_one_that_says_the_same_is_meant() -> No
     ]
 
 
-def test_a_corrected_key_is_a_change() -> None:
-    document = textract([pair("a", "Narne:", "Ana")], [said_pair("a", "Name:", "Ana")])
-    assert told(fields_of(document)) == {"Narne:": ("Ana", {"key": "Name:", "value": "Ana"}, "changed")}
+def test_corrected_key_is_a_change() -> None:
+    document = textract([pair("a", "Narne:", "Ana")], [answered_pair("a", "Name:", "Ana")])
+    assert values_by_field(fields_of(document)) == {
+        "Narne:": ("Ana", {"key": "Name:", "value": "Ana"}, "changed")
+    }
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answered",
     [
-        said_pair("a", "Smoker", None, selectionStatus="NOT_SELECTED"),
+        answered_pair("a", "Smoker", None, selectionStatus="NOT_SELECTED"),
         [
-            *said_pair("a", "Smoker", "", relationships=[{"type": "CHILD", "ids": ["box"]}]),
+            *answered_pair("a", "Smoker", "", relationships=[{"type": "CHILD", "ids": ["box"]}]),
             samples.checkbox("box", "NOT_SELECTED"),
         ],
-        said_pair("a", "Smoker", "NOT_SELECTED"),
+        answered_pair("a", "Smoker", "NOT_SELECTED"),
     ],
     ids=["on the value", "on the box", "as text"],
 )
-def test_a_check_box_is_read_wherever_its_status_stands(said: list[dict[str, Any]]) -> None:
+def test_reads_check_box_status_in_all_places(answered: list[dict[str, Any]]) -> None:
     predicted = samples.key_value(
         "a", [samples.word("k", "Smoker")], [samples.checkbox("box", "SELECTED", 61.0)]
     )
-    (field,) = fields_of(textract([predicted], [said]))
+    (field,) = fields_of(textract([predicted], [answered]))
     assert (field.kind, field.predicted, field.reviewed, field.outcome) == (
         "selection",
         "true",
@@ -89,7 +99,7 @@ YES_NO = ["SELECTED", "Yes", "NOT_SELECTED", "No"]
 
 
 @pytest.mark.parametrize(
-    ("parts", "said", "predicted", "reviewed"),
+    ("parts", "answered", "predicted", "reviewed"),
     [
         (YES_NO, {"parts": ["NOT_SELECTED", "Yes", "SELECTED", "No"]}, None, "NOT_SELECTED Yes SELECTED No"),
         (
@@ -122,13 +132,13 @@ YES_NO = ["SELECTED", "Yes", "NOT_SELECTED", "No"]
         (["SELECTED"], {"parts": ["SELECTED"], "selectionStatus": "NOT_SELECTED"}, True, False),
     ],
 )
-def test_a_box_that_a_person_ticked_is_a_change_whatever_stands_beside_it(
-    parts: list[str], said: dict[str, Any], predicted: bool | None, reviewed: str | bool
+def test_changed_check_box_changes_value(
+    parts: list[str], answered: dict[str, Any], predicted: bool | None, reviewed: str | bool
 ) -> None:
     (field,) = fields_of(
-        textract([samples.boxed_pair("a", "Sex", parts)], [samples.said_boxes("a", "Sex", **said)])
+        textract([samples.boxed_pair("a", "Sex", parts)], [samples.answered_boxes("a", "Sex", **answered)])
     )
-    assert told([field]) == {
+    assert values_by_field([field]) == {
         "Sex": (" ".join(parts) if predicted is None else predicted, reviewed, "changed")
     }
     assert field.kind == ("text" if isinstance(reviewed, str) else "selection")
@@ -138,19 +148,18 @@ def _words(parts: list[str]) -> str:
     return " ".join(part for part in parts if part not in samples.STATUSES)
 
 
+@settings(max_examples=25)  # each compares eight reviews
 @given(samples.parts, st.data())
-def test_a_value_is_kept_however_it_is_told_and_changed_if_any_box_is(
-    parts: list[str], data: st.DataObject
-) -> None:
+def test_value_changes_only_if_a_check_box_changes(parts: list[str], data: st.DataObject) -> None:
     words = _words(parts)
     untouched = [
-        samples.said_boxes("a", "Sex", parts),
-        samples.said_boxes("a", "Sex", parts, text=words),
-        samples.said_boxes("a", "Sex", parts)[:2],
-        *([samples.said_pair("a", "Sex", words)] if words else []),
+        samples.answered_boxes("a", "Sex", parts),
+        samples.answered_boxes("a", "Sex", parts, text=words),
+        samples.answered_boxes("a", "Sex", parts)[:2],
+        *([samples.answered_pair("a", "Sex", words)] if words else []),
     ]
-    for said in untouched:
-        (field,) = fields_of(textract([samples.boxed_pair("a", "Sex", parts)], [said]))
+    for answered in untouched:
+        (field,) = fields_of(textract([samples.boxed_pair("a", "Sex", parts)], [answered]))
         assert (field.outcome, field.reviewed) == ("kept", field.predicted)
 
     boxes = [index for index, part in enumerate(parts) if part in samples.STATUSES]
@@ -158,53 +167,53 @@ def test_a_value_is_kept_however_it_is_told_and_changed_if_any_box_is(
         flipped = [*parts]
         flipped[index] = "SELECTED" if parts[index] == "NOT_SELECTED" else "NOT_SELECTED"
         for text in (None, words):
-            said = samples.said_boxes("a", "Sex", flipped, text=text)
-            (field,) = fields_of(textract([samples.boxed_pair("a", "Sex", parts)], [said]))
+            answered = samples.answered_boxes("a", "Sex", flipped, text=text)
+            (field,) = fields_of(textract([samples.boxed_pair("a", "Sex", parts)], [answered]))
             assert field.outcome == "changed"
 
 
-def test_an_untouched_value_that_an_answer_does_not_repeat_is_kept() -> None:
-    document = textract([pair("a", "Name", "Ana")], [said_pair("a", "Name", None)[:1]])
-    assert told(fields_of(document)) == {"Name": ("Ana", "Ana", "kept")}
+def test_value_missing_in_answer_is_kept() -> None:
+    document = textract([pair("a", "Name", "Ana")], [answered_pair("a", "Name", None)[:1]])
+    assert values_by_field(fields_of(document)) == {"Name": ("Ana", "Ana", "kept")}
 
 
-def test_pairs_that_were_not_shown_to_people_are_no_fields() -> None:
+def test_pairs_not_selected_for_review_make_no_fields() -> None:
     document = textract([pair("a", "Name", "Ana"), pair("b", "Date", "1 May"), pair("c", "Sum", "7")], [])
     content = document["inputContent"]
     content["selectedAiServiceResponse"] = {
         "blocks": pair("a", "Name", "Ana")[:2]
     }  # its words are in the response
     document["humanAnswers"] = samples.answers(
-        {samples.TEXTRACT: {"blocks": said_pair("a", "Name", "Ana") + said_pair("c", "Sum", "8")}}
+        {samples.TEXTRACT: {"blocks": answered_pair("a", "Name", "Ana") + answered_pair("c", "Sum", "8")}}
     )
-    assert told(fields_of(document)) == {
+    assert values_by_field(fields_of(document)) == {
         "Name": ("Ana", "Ana", "kept"),
-        "Sum": ("7", "8", "changed"),  # not selected either, but people spoke of it
+        "Sum": ("7", "8", "changed"),  # not selected either, but a worker answered it
     }
 
 
-def test_a_missing_key_that_people_found_is_added() -> None:
+def test_pair_found_by_worker_is_added() -> None:
     document = textract(
         [pair("a", "Name", "Ana")],
-        [said_pair("x", "Mail", "a@b.c")],
+        [answered_pair("x", "Mail", "a@b.c")],
         selectedAiServiceResponse={"blocks": []},
     )
-    assert told(fields_of(document)) == {"Mail": (None, "a@b.c", "added")}
+    assert values_by_field(fields_of(document)) == {"Mail": (None, "a@b.c", "added")}
 
 
-def test_confidence_is_the_least_of_a_pairs_parts() -> None:
+def test_confidence_of_pair_is_lowest_of_its_parts() -> None:
     predicted = samples.key_value(
         "a",
         [samples.word("k", "Name", 50.0)],
         [samples.word("v1", "Ana", 88.0), samples.word("v2", "Silva", 70.5)],
         95.0,
     )
-    (field,) = fields_of(textract([predicted], [said_pair("a", "Name", "Ana Silva")]))
+    (field,) = fields_of(textract([predicted], [answered_pair("a", "Name", "Ana Silva")]))
     assert field.confidence == pytest.approx(0.705)
 
 
 @given(st.data())
-def test_forms_mirror_too(data: st.DataObject) -> None:
+def test_swapping_sides_mirrors_outcomes_of_forms(data: st.DataObject) -> None:
     sides = [
         data.draw(
             st.dictionaries(
@@ -214,10 +223,10 @@ def test_forms_mirror_too(data: st.DataObject) -> None:
         for _ in range(2)
     ]
 
-    def outcomes(predicted: dict[str, Any], said: dict[str, Any]) -> list[str]:
+    def outcomes(predicted: dict[str, Any], answered: dict[str, Any]) -> list[str]:
         document = textract(
             [pair(id_, *texts) for id_, texts in predicted.items()],
-            [said_pair(id_, *texts) for id_, texts in said.items()],
+            [answered_pair(id_, *texts) for id_, texts in answered.items()],
         )
         return [field.outcome for field in fields_of(document)]
 

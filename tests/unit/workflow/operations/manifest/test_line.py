@@ -134,7 +134,7 @@ def test_moderation_labels() -> None:
 
 @pytest.mark.parametrize("place", ["inputContent", "top level"])
 def test_form(place: str) -> None:
-    document = textract([samples.pair("a", "Name", "Ana")], [samples.said_pair("a", "Name", "Ann")])
+    document = textract([samples.pair("a", "Name", "Ana")], [samples.answered_pair("a", "Name", "Ann")])
     if place == "top level":
         document |= document.pop("inputContent")
     line = line_of(document)

@@ -6,14 +6,14 @@ import pytest
 
 from lambdas.reviews.comparison.elements.boxes import Box
 from tests import review_samples as samples
-from tests.review_samples import fields_of, told
+from tests.review_samples import fields_of, values_by_field
 
 BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         ([BOX], {"boundingBoxes": [BOX]}, {"e/dog": (BOX, BOX, "kept")}),
         (
@@ -33,12 +33,12 @@ BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
         ),
     ],
 )
-def test_boxes_are_compared(place: str, prediction: Any, said: Any, expected: dict[str, Any]) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+def test_compares_boxes(place: str, prediction: Any, answered: Any, expected: dict[str, Any]) -> None:
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected
 
 
-def test_measures_of_boxes_are_those_of_geometry() -> None:
-    assert Box("a", 0, 0, 10, 10).likeness(Box("b", 0, 0, 10, 6)) == 0.6
-    assert Box("a", 0, 0, 10, 10).likeness(Box("b", 5, 5, 10, 10)) == 0.0  # 1/7: not the same thing
-    assert Box("a", 0, 0, 0, 0).likeness(Box("b", 0, 0, 0, 0)) == 1.0
-    assert Box("a", -1e308, 0, 1.7e308, 1e308).likeness(Box("a", 1, 0, 1e308, 1e308)) == 0.0  # overflows
+def test_box_similarity_is_intersection_over_union() -> None:
+    assert Box("a", 0, 0, 10, 10).similarity(Box("b", 0, 0, 10, 6)) == 0.6
+    assert Box("a", 0, 0, 10, 10).similarity(Box("b", 5, 5, 10, 10)) == 0.0  # 1/7: not the same thing
+    assert Box("a", 0, 0, 0, 0).similarity(Box("b", 0, 0, 0, 0)) == 1.0
+    assert Box("a", -1e308, 0, 1.7e308, 1e308).similarity(Box("a", 1, 0, 1e308, 1e308)) == 0.0  # overflows

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests import review_samples as samples
-from tests.review_samples import custom, fields_of, told
+from tests.review_samples import custom, fields_of, values_by_field
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         (True, {"on": True}, {"e": (True, True, "kept")}),
         ({"value": True, "confidence": 0.6}, {"on": False}, {"e": (True, False, "changed")}),
@@ -27,14 +27,14 @@ from tests.review_samples import custom, fields_of, told
         ("yes", {"yes": True}, {"e/yes": (True, True, "kept")}),
     ],
 )
-def test_check_boxes_are_compared_one_by_one(
-    place: str, prediction: Any, said: Any, expected: dict[str, Any]
+def test_compares_each_check_box(
+    place: str, prediction: Any, answered: Any, expected: dict[str, Any]
 ) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected
 
 
 @pytest.mark.parametrize(
-    ("predicted", "said", "expected"),
+    ("predicted", "answered", "expected"),
     [
         ({"value": True, "confidence": 0.4}, {"on": True}, {"e": (True, True, "kept")}),
         ({"value": True}, {"on": False}, {"e": (True, False, "changed")}),
@@ -42,7 +42,7 @@ def test_check_boxes_are_compared_one_by_one(
         ([{"label": "dim", "score": 0.4}], {"dim": False}, {"e/dim": (False, False, "kept")}),
     ],
 )
-def test_only_of_several_labels_the_unlikely_are_left_out(
-    predicted: Any, said: Any, expected: dict[str, Any]
+def test_drops_unlikely_labels_only_from_several(
+    predicted: Any, answered: Any, expected: dict[str, Any]
 ) -> None:
-    assert told(fields_of(custom({"prediction": {"e": predicted}}, {"e": said}))) == expected
+    assert values_by_field(fields_of(custom({"prediction": {"e": predicted}}, {"e": answered}))) == expected

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests import review_samples as samples
-from tests.review_samples import fields_of, told
+from tests.review_samples import fields_of, values_by_field
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         ({"label": "dog", "confidence": 0.7}, {"label": "dog"}, {"e": ("dog", "dog", "kept")}),
         ("dog", {"label": "cat"}, {"e": ("dog", "cat", "changed")}),
@@ -24,5 +24,5 @@ from tests.review_samples import fields_of, told
         ({"label": "dog"}, {"label": "dog", "workerComment": "!"}, {"e": ("dog", "dog", "kept")}),
     ],
 )
-def test_a_label_is_compared(place: str, prediction: Any, said: Any, expected: dict[str, Any]) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+def test_compares_label(place: str, prediction: Any, answered: Any, expected: dict[str, Any]) -> None:
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected

@@ -6,12 +6,12 @@ import pytest
 
 from lambdas.reviews.comparison.elements.keypoints import Keypoint
 from tests import review_samples as samples
-from tests.review_samples import custom, fields_of, told
+from tests.review_samples import custom, fields_of, values_by_field
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         (
             [{"label": "eye", "x": 500, "y": 500}],
@@ -34,11 +34,11 @@ from tests.review_samples import custom, fields_of, told
         ),
     ],
 )
-def test_points_are_compared(place: str, prediction: Any, said: Any, expected: dict[str, Any]) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+def test_compares_keypoints(place: str, prediction: Any, answered: Any, expected: dict[str, Any]) -> None:
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected
 
 
-def test_points_are_measured_by_the_largest_image_that_an_answer_tells() -> None:
+def test_keypoint_distance_uses_largest_image() -> None:
     def point(x: int, width: int) -> dict[str, Any]:
         return {
             "k": {
@@ -53,11 +53,11 @@ def test_points_are_measured_by_the_largest_image_that_an_answer_tells() -> None
     assert outcomes == ["kept", "kept"]
 
 
-def test_an_assumed_size_does_not_take_the_place_of_a_known_one() -> None:
+def test_known_image_size_replaces_assumed_size() -> None:
     small = Keypoint("eye", 10, 0, diagonal=100)
-    assert not Keypoint("eye", 13, 0).unmoved(small)  # 3 % of the image
-    assert Keypoint("eye", 13, 0).unmoved(Keypoint("eye", 10, 0))
+    assert not Keypoint("eye", 13, 0).is_unmoved(small)  # 3 % of the image
+    assert Keypoint("eye", 13, 0).is_unmoved(Keypoint("eye", 10, 0))
 
 
-def test_measures_of_points_are_those_of_geometry() -> None:
-    assert Keypoint("a", 0, 0).likeness(Keypoint("b", 30, 40)) == 0.0
+def test_keypoint_similarity_is_geometric() -> None:
+    assert Keypoint("a", 0, 0).similarity(Keypoint("b", 30, 40)) == 0.0

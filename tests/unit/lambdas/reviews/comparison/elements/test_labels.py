@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests import review_samples as samples
-from tests.review_samples import custom, fields_of, told
+from tests.review_samples import custom, fields_of, values_by_field
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         (
             ["dog", "cat"],
@@ -25,19 +25,19 @@ from tests.review_samples import custom, fields_of, told
         ([], {"labels": ["dog"]}, {"e/dog": (None, "dog", "added")}),
     ],
 )
-def test_labels_are_compared_as_a_set(
-    place: str, prediction: Any, said: Any, expected: dict[str, Any]
+def test_compares_labels_as_a_set(
+    place: str, prediction: Any, answered: Any, expected: dict[str, Any]
 ) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected
 
 
 @pytest.mark.parametrize(
-    ("predicted", "said", "expected"),
+    ("predicted", "answered", "expected"),
     [
         ({"label": "dog", "confidence": 0.4}, {"labels": ["dog"]}, {"e/dog": ("dog", "dog", "kept")}),
     ],
 )
-def test_only_of_several_labels_the_unlikely_are_left_out(
-    predicted: Any, said: Any, expected: dict[str, Any]
+def test_drops_unlikely_labels_only_from_several(
+    predicted: Any, answered: Any, expected: dict[str, Any]
 ) -> None:
-    assert told(fields_of(custom({"prediction": {"e": predicted}}, {"e": said}))) == expected
+    assert values_by_field(fields_of(custom({"prediction": {"e": predicted}}, {"e": answered}))) == expected

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests import review_samples as samples
-from tests.review_samples import custom, fields_of, told
+from tests.review_samples import custom, fields_of, values_by_field
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         (12, 12, {"e": (12, 12, "kept")}),
         ({"value": 12, "confidence": 0.6}, 13, {"e": (12, 13, "changed")}),
@@ -23,13 +23,13 @@ from tests.review_samples import custom, fields_of, told
         ({"a": [1]}, {"a": [True]}, {"e": ({"a": [1]}, {"a": [True]}, "changed")}),
     ],
 )
-def test_other_values_are_compared_as_they_are(
-    place: str, prediction: Any, said: Any, expected: dict[str, Any]
+def test_compares_other_values_unchanged(
+    place: str, prediction: Any, answered: Any, expected: dict[str, Any]
 ) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected
 
 
-def test_an_element_whose_shape_differs_from_worker_to_worker_is_compared_as_it_is() -> None:
+def test_compares_raw_values_if_types_differ_between_workers() -> None:
     document = custom(
         {"prediction": {"e": {"label": "dog"}}}, {"e": {"label": "dog"}}, {"e": "dog"}, {"e": "dog"}
     )

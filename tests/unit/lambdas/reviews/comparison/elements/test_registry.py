@@ -54,7 +54,7 @@ BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
         ({"labeledImage": {"pngImageData": "iVBOR"}}, Other),
     ],
 )
-def test_an_element_is_what_its_shape_says(value: Any, model: type) -> None:
+def test_element_type_follows_from_value(value: Any, model: type) -> None:
     element = parse_element(value)
     assert type(element) is model
     if isinstance(element, Other):
@@ -73,7 +73,7 @@ def test_an_element_is_what_its_shape_says(value: Any, model: type) -> None:
         ({"label": "a", "boundingBoxes": [BOX], "labels": ["a"]}, BoundingBoxes),
     ],
 )
-def test_a_value_with_keys_of_several_elements_is_always_the_same_one(value: Any, model: type) -> None:
+def test_value_with_keys_of_several_elements_has_one_type(value: Any, model: type) -> None:
     assert type(parse_element(value)) is model
     assert type(parse_element(dict(reversed(value.items())))) is model
     code = (
@@ -94,7 +94,7 @@ def _subclasses(of: type[Element]) -> set[type[Element]]:
     return set(of.__subclasses__()).union(*map(_subclasses, of.__subclasses__()))
 
 
-def test_every_kind_of_field_is_made_by_one_element_and_every_file_of_an_element_is_registered() -> None:
+def test_registry_has_one_element_per_kind_and_module() -> None:
     registered = {kind: element_of_kind(kind) for kind in get_args(Kind)}
     assert {kind: element.kind for kind, element in registered.items()} == {kind: kind for kind in registered}
     assert len(set(registered.values())) == len(registered)
@@ -110,7 +110,7 @@ def test_every_kind_of_field_is_made_by_one_element_and_every_file_of_an_element
 
 
 @given(samples.custom_outputs())
-def test_an_element_makes_fields_of_its_own_kind(document: dict[str, Any]) -> None:
+def test_element_makes_fields_of_its_kind(document: dict[str, Any]) -> None:
     output = samples.parsed(document)
     answered = {name for answer in output.human_answers for name in answer.elements}
     kinds = {
@@ -122,7 +122,7 @@ def test_an_element_makes_fields_of_its_own_kind(document: dict[str, Any]) -> No
         assert row.kind == kinds[row.name.partition("/")[0]]
 
 
-def test_an_answer_imports_the_elements_that_are_in_it_and_no_others() -> None:
+def test_answer_imports_only_its_elements() -> None:
     document = samples.custom({"prediction": "a"}, {"comment": "b"})
     code = (
         "import json, sys\n"

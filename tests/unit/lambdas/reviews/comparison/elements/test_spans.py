@@ -6,12 +6,12 @@ import pytest
 
 from lambdas.reviews.comparison.elements.spans import Span
 from tests import review_samples as samples
-from tests.review_samples import fields_of, told
+from tests.review_samples import fields_of, values_by_field
 
 
 @pytest.mark.parametrize("place", samples.PLACES)
 @pytest.mark.parametrize(
-    ("prediction", "said", "expected"),
+    ("prediction", "answered", "expected"),
     [
         (
             [{"label": "name", "startOffset": 0, "endOffset": 3, "score": 0.5}],
@@ -26,9 +26,9 @@ from tests.review_samples import fields_of, told
         ),
     ],
 )
-def test_spans_are_compared(place: str, prediction: Any, said: Any, expected: dict[str, Any]) -> None:
-    assert told(fields_of(samples.with_prediction(place, prediction, said))) == expected
+def test_compares_spans(place: str, prediction: Any, answered: Any, expected: dict[str, Any]) -> None:
+    assert values_by_field(fields_of(samples.with_prediction(place, prediction, answered))) == expected
 
 
-def test_measures_of_spans_are_those_of_geometry() -> None:
-    assert Span("a", 0, 10).likeness(Span("b", 5, 15)) == pytest.approx(1 / 3)
+def test_span_similarity_is_overlap() -> None:
+    assert Span("a", 0, 10).similarity(Span("b", 5, 15)) == pytest.approx(1 / 3)

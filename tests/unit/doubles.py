@@ -60,6 +60,10 @@ class StubbedSession:
         for stub in self.stubs.values():
             stub.activate()
 
+    def use(self, service: str, client: Any) -> None:
+        """Takes another object as the client of a service."""
+        self._clients[service] = client
+
     def client(self, service: str, **_: Any) -> Any:
         if service not in self._clients:
             self._clients[service] = self._boto3.client(service)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from obstore.store import ClientConfig
 
-__all__ = ["Period", "ReviewsSource", "ReviewsError", "StoredReview", "open_reviews"]
+__all__ = ["Period", "ReviewsSource", "ReviewsError", "StoredReview", "open_reviews", "proxy_options"]
 
 READERS = 64
 """Objects that are fetched at once."""
@@ -207,7 +207,7 @@ class S3Reviews:
         options: ClientConfig = {
             "allow_http": endpoint.startswith("http:"),
             "user_agent": "afterloop-report",
-            **_proxy(endpoint, getattr(client.meta.config, "proxies", None)),
+            **proxy_options(endpoint, getattr(client.meta.config, "proxies", None)),
         }
         if bundle := os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE"):
             options["root_certificate"] = Path(bundle).read_bytes()
@@ -260,7 +260,7 @@ class S3Reviews:
             raise ReviewsError(f"cannot {what} s3://{self._bucket}/{key}: {_reason(error)}") from error
 
 
-def _proxy(endpoint: str, configured: Mapping[str, str] | None) -> ClientConfig:
+def proxy_options(endpoint: str, configured: Mapping[str, str] | None) -> ClientConfig:
     """Returns the options with which obstore uses the same proxy as boto3, or none.
 
     By itself, obstore always uses the proxy of the environment.

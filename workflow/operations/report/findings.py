@@ -185,7 +185,7 @@ def _confidence(figures: Figures) -> Finding | None:
 
 
 def _threshold(figures: Figures) -> Finding | None:
-    """Returns the lowest threshold, in steps of 5%, that would catch 90% of the errors."""
+    """Returns the lowest threshold, in steps of 5%, that would catch at least 90% of the errors."""
     enough = [
         figure
         for figure in figures.thresholds
@@ -198,7 +198,7 @@ def _threshold(figures: Figures) -> Finding | None:
         return None
     figure: ThresholdFigures = enough[0]
     return Finding(
-        f"A confidence threshold of {words.percent(figure.threshold, 0)} would catch 90% of the errors.",
+        f"A confidence threshold of {words.percent(figure.threshold, 0)} would catch at least 90% of the errors.",
         f"It would need {words.percent(figure.reviews.value, 0)} of these reviews and miss "
         f"{words.count(figure.let_through, 'error')}. This includes only predictions that people checked.",
     )

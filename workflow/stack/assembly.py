@@ -194,7 +194,7 @@ def _with_functions(
                 continue
             name = named["FunctionName"]
             if ":" in name or name.startswith(("$", "{%")):
-                continue
+                continue  # An ARN, a placeholder, or an expression.
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise WorkflowError(
                     f"{_state(state_name, places)}: {name!r} is neither a function of lambdas/ "

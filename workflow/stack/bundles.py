@@ -49,7 +49,7 @@ LAMBDA_HAS = frozenset(
         *("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"),
     }
 )
-"""Modules of Lambda's Python runtime, in addition to the standard library."""
+"""Modules of Lambda's Python runtime, in addition to the standard library: boto3 and what it needs."""
 
 KEPT_BUNDLES = 50
 """How many bundles the cache keeps in addition to those in use."""
@@ -170,6 +170,7 @@ def _digest(*parts: str | bytes) -> str:
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
+        # With its length, so that "ab" and "c" give another digest than "a" and "bc".
         digest.update(len(data).to_bytes(8) + data)
     return digest.hexdigest()
 

@@ -208,11 +208,13 @@ _UNNEEDED = (
 
 def _is_needed(name: str) -> bool:
     path = PurePosixPath(name)
+    # Console scripts of an installed distribution are outside its folder: "../../../bin/jp.py".
     if path.is_absolute() or ".." in path.parts or path.suffix in _UNNEEDED_SUFFIXES:
         return False
     if _UNNEEDED_FOLDERS.intersection(path.parts[:-1]) or name.startswith(_UNNEEDED):
         return False
     if path.parts[0].endswith(".dist-info"):
+        # Packages read their version and entry points at run time; licences must go with the code.
         return path.name in _NEEDED_METADATA or "licen" in name.lower()
     return path.name != "py.typed"
 

@@ -150,6 +150,7 @@ def _expect_handler(tree: ast.Module, where: Path) -> None:
     ]
     if not handlers:
         raise WorkflowError(f"{where}: defines no `handler`; write `def handler(event, context):`")
+    # The last definition counts, as in Python.
     match handlers[-1]:
         case (
             ast.FunctionDef(decorator_list=[], args=taken)
@@ -162,6 +163,7 @@ def _expect_handler(tree: ast.Module, where: Path) -> None:
     place = f"{where}, line {handler.lineno}: `handler`"
     most = len(taken.posonlyargs) + len(taken.args)
     least = most - len(taken.defaults)
+    # `*args` takes the rest, however few parameters are before it.
     if least > 2 or (most < 2 and not taken.vararg):
         count = least if least > 2 else most
         raise WorkflowError(

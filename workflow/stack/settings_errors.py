@@ -60,7 +60,7 @@ def _wrong(problem: Any, model: type[BaseModel]) -> str:
     model, meaning = _field_at(model, problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            keys = [field for field in model.model_fields if field != "name"]
+            keys = [field for field in model.model_fields if field != "name"]  # The table's name, not a key.
             close = did_you_mean(str(problem["loc"][-1]), keys)
             return f"there is no such key{close or '; the keys are ' + ', '.join(keys)}"
         case "missing":

@@ -68,6 +68,7 @@ def statements_for(
         names.add(name)
         for actions, resource, conditions in _grants(state):
             if isinstance(resource, Unknown):
+                # A declaration replaces only what is unknown: the rest of the step is still derived.
                 if name not in declared:
                     raise _undeclared(name, places.get(name), actions, resource)
                 continue

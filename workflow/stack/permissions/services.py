@@ -139,6 +139,7 @@ def _invoke_function(call: Call) -> Iterator[Grant]:
     function = call.arn("FunctionName", "the function", "lambda", "function:{}")
     if call.has("Qualifier"):
         function = joined(function, ":", call.text("Qualifier", "the version or alias"))
+    # Lambda also accepts a partial ARN: "123456789012:function:name".
     if isinstance(function, str) and (partial := re.search(r"function:(\d{12}:function:.+)", function)):
         function = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:{partial[1]}"
     if isinstance(function, str) and re.fullmatch(r"\$\{\w+\}", function):
@@ -225,6 +226,7 @@ def _start_execution(call: Call) -> Iterator[Grant]:
     machine = call.arn("StateMachineArn", "the state machine")
     yield ["states:StartExecution"], machine, {}
     if call.waits:
+        # To learn how the execution ends, and to stop it with its parent.
         yield ["states:DescribeExecution", "states:StopExecution"], _executions(machine), {}
         yield _managed_rule("StepFunctionsGetEventsForStepFunctionsExecutionRule")
 
@@ -291,7 +293,7 @@ def _sagemaker_made(call: Call) -> Iterator[Grant]:
         yield _managed_rule(f"StepFunctionsGetEventsForSageMaker{rule}JobsRule")
     if rule or call.has("Tags"):  # Step Functions tags the jobs that it starts.
         yield ["sagemaker:AddTags", "sagemaker:ListTags"], made, {}
-    if kind == "endpoint":
+    if kind == "endpoint":  # IAM checks the action on the configuration as well.
         config = _sagemaker_arn(call, "endpoint-config", "EndpointConfigName")
         yield [iam_action(call)], config, {}
     if role:

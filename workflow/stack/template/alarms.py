@@ -29,6 +29,7 @@ def add_alarms(template: Template) -> None:
                 EvaluationPeriods=1,
                 Threshold=1,
                 ComparisonOperator="GreaterThanOrEqualToThreshold",
+                # Metrics of failures have data only when something fails.
                 TreatMissingData="notBreaching",
                 AlarmActions=[Ref("EscalationTopic")],
                 **more,

@@ -39,7 +39,7 @@ def add_analysis(template: Template, reviews_table: Mapping[str, Any], queries: 
             "ReviewWorkgroup",
             Name=Sub("afterloop-${Stage}"),
             Description="Queries over stored reviews",
-            RecursiveDeleteOption=True,
+            RecursiveDeleteOption=True,  # Queries in it would otherwise prevent the deletion of the stack.
             WorkGroupConfiguration=athena.WorkGroupConfiguration(
                 EnforceWorkGroupConfiguration=True,
                 ResultConfiguration=athena.ResultConfiguration(

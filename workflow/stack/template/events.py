@@ -18,7 +18,7 @@ def add_rule(template: Template) -> None:
     queue = template.add_resource(
         sqs.Queue(
             "UndeliveredEvents",
-            MessageRetentionPeriod=14 * 24 * 3600,
+            MessageRetentionPeriod=14 * 24 * 3600,  # SQS's maximum.
             SqsManagedSseEnabled=True,
             Tags=tags(),
         )
@@ -51,6 +51,7 @@ def add_rule(template: Template) -> None:
                 iam.Policy(
                     PolicyName="start-executions",
                     PolicyDocument=policy(
+                        # The target is an alias, and IAM checks its ARN: the machine's with ":live".
                         allow(["states:StartExecution"], [Ref("StateMachine"), Sub("${StateMachine}:*")])
                     ),
                 )
@@ -78,6 +79,7 @@ def add_rule(template: Template) -> None:
                     Id="workflow",
                     Arn=Sub("${StateMachine}:" + ALIAS),
                     RoleArn=GetAtt(role, "Arn"),
+                    # EventBridge's maximum, which is also its default.
                     RetryPolicy=events.RetryPolicy(MaximumRetryAttempts=185, MaximumEventAgeInSeconds=86_400),
                     DeadLetterConfig=events.DeadLetterConfig(Arn=GetAtt(queue, "Arn")),
                 )

@@ -53,6 +53,7 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
     template.add_resource(
         awslambda.Function(
             name,
+            # Otherwise Lambda could create the log group first, without a retention.
             DependsOn=[logs.title],
             FunctionName=Sub(f"afterloop-${{Stage}}-{name}"),
             Description=function.description,

@@ -28,6 +28,7 @@ __all__ = [
     "without_special_names",
 ]
 
+# Without it, another account could make the service act for it here (the confused deputy problem).
 THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
 

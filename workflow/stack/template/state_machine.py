@@ -80,6 +80,7 @@ def add_state_machine(
             RoleArn=GetAtt(role, "Arn"),
             # ASCII only: GetTemplate returns any other character as "?", and a plan compares with its answer.
             DefinitionString=json.dumps(definition, indent=2),
+            # Only those in use: a function that no step names has no version to refer to.
             DefinitionSubstitutions={
                 name: value
                 for name, value in {

@@ -1,4 +1,4 @@
-"""A workflow that waits for people is told what became of the human loop, whatever that is, and is told once."""
+"""A workflow that waits for a human loop gets its result exactly once, whatever the result is."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Parents:
         self.tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
 
     def create(self, flow: str, **changes: Any) -> str:
-        """A workflow that asks people, and catches what can be caught; ARN of its state machine."""
+        """Creates a workflow that asks people and catches every error. Returns the ARN of its state machine."""
         ask = HumanReview(
             "Ask people",
             **{
@@ -62,7 +62,7 @@ class Parents:
         return self.publish(definition(Chain([ask, Pass("Go on")])))
 
     def publish(self, machine: dict[str, Any]) -> str:
-        """A state machine whose role may do what its steps need, and nothing else; its ARN."""
+        """Creates a state machine whose role has only the permissions of its steps. Returns its ARN."""
         name = self.published.name("parent")
         iam = self.published.sandbox.client("iam")
         trust = {
@@ -80,21 +80,21 @@ class Parents:
         return created["stateMachineArn"]
 
     def start(self, machine: str, name: str) -> str:
-        """Start an execution about the loop of that name; its ARN."""
+        """Starts an execution for the loop of that name. Returns its ARN."""
         given = json.dumps({**INPUT, "id": name})
         return self.states.start_execution(stateMachineArn=machine, input=given)["executionArn"]
 
     def wait(self, machine: str, name: str) -> str:
-        """Start an execution, and go on when it waits; its ARN."""
+        """Starts an execution and returns its ARN when it waits."""
         waiting = len(self.tokens.of(name))
         execution = self.start(machine, name)
         self.published.eventually(
-            lambda: len(self.tokens.of(name)) > waiting, message=f"{name} is waited for"
+            lambda: len(self.tokens.of(name)) > waiting, message=f"a workflow waits for {name}"
         )
         return execution
 
     def ended(self, execution: str) -> dict[str, Any]:
-        """Wait until the execution has ended; its output."""
+        """Waits until the execution has ended. Returns its output."""
 
         def over() -> Any:
             found = self.states.describe_execution(executionArn=execution)
@@ -125,7 +125,7 @@ def flow(published: PublishedStage) -> str:
 
 @pytest.fixture(scope="module")
 def parent(parents: Parents, flow: str) -> str:
-    """A workflow that asks these workers."""
+    """A workflow that asks the workers of that flow definition."""
     return parents.create(flow)
 
 
@@ -139,7 +139,7 @@ def parent(parents: Parents, flow: str) -> str:
     ],
     ids=["one worker", "two agree", "two disagree", "two of three agree"],
 )
-def test_the_agreed_review_goes_on(
+def test_workflow_gets_agreed_review(
     published: PublishedStage,
     parents: Parents,
     answers: list[dict[str, Any]],
@@ -167,7 +167,7 @@ def test_the_agreed_review_goes_on(
         "attempt": 1,
         "answersIncluded": True,
     }
-    assert output["text"] == INPUT["text"]  # what the workflow had before is still there
+    assert output["text"] == INPUT["text"]  # the workflow's earlier data is kept
     assert published.sandbox.loops.get(name).input_content["prediction"] == INPUT["prediction"]
     (handled,) = published.ended(name)
     assert handled["states"][-3:] == ANSWERED
@@ -177,7 +177,7 @@ def test_the_agreed_review_goes_on(
     assert published.row(name).answered_at
 
 
-def test_the_token_is_nowhere_but_in_its_item_and_not_there_for_long(
+def test_token_is_only_in_its_ledger_item_and_deleted_afterwards(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
@@ -206,7 +206,7 @@ def test_the_token_is_nowhere_but_in_its_item_and_not_there_for_long(
         if "afterloop-local" in group
         for event in logs.filter_log_events(logGroupName=group, limit=10_000)["events"]
     ]
-    assert logged  # so there is something to look at
+    assert logged
     assert not [text for text in (*found, *logged) if token in text]
     assert parents.tokens.of(second) == []
     scanned = published.sandbox.client("dynamodb").scan(TableName=published.outputs["LedgerTable"])["Items"]
@@ -214,7 +214,7 @@ def test_the_token_is_nowhere_but_in_its_item_and_not_there_for_long(
     assert not [item for item in scanned if item["humanLoopName"]["S"] == f"tokens {second}"]
 
 
-def test_the_token_follows_the_lineage_through_two_restarts(
+def test_token_moves_to_next_loop_at_each_restart(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
@@ -234,7 +234,7 @@ def test_the_token_follows_the_lineage_through_two_restarts(
     assert [published.row(one).answer for one in (name, f"{name}-attempt-2")] == [None, None]
 
 
-def test_a_stop_can_be_caught_by_its_name(published: PublishedStage, parents: Parents) -> None:
+def test_stopped_loop_raises_stopped_error(published: PublishedStage, parents: Parents) -> None:
     name = published.name()
     execution = parents.wait(parents.create(published.flow_definition(task_count=2)), name)
     published.sandbox.loops.answer(name, COMPLAINT)
@@ -251,7 +251,7 @@ def test_a_stop_can_be_caught_by_its_name(published: PublishedStage, parents: Pa
     assert published.message(name)["workflowWaiting"] is True
 
 
-def test_when_the_restarts_are_used_up_it_can_be_caught_by_its_name(
+def test_failed_loop_after_last_attempt_raises_failed_error(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
@@ -270,7 +270,9 @@ def test_when_the_restarts_are_used_up_it_can_be_caught_by_its_name(
     assert message["workflowWaiting"] is True
 
 
-def test_a_refused_input_is_told_at_once(published: PublishedStage, parents: Parents, parent: str) -> None:
+def test_validation_error_fails_step_without_restart(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
     name = published.name()
     execution = parents.wait(parent, name)
     published.sandbox.loops.fail(name, "ValidationError", "the template has no such variable")
@@ -280,9 +282,7 @@ def test_a_refused_input_is_told_at_once(published: PublishedStage, parents: Par
     assert "the template has no such variable" in output["error"]["Cause"]
 
 
-def test_what_cannot_be_started_fails_the_step_with_the_functions_own_error(
-    published: PublishedStage, parents: Parents
-) -> None:
+def test_refused_start_fails_step_with_error_of_function(published: PublishedStage, parents: Parents) -> None:
     nowhere = published.flow_definition_arn("nowhere")
     output = parents.ended(parents.start(parents.create(nowhere), published.name()))
     assert (output["caught"], output["error"]["Error"]) == ("States.ALL", "StartRefused")
@@ -309,7 +309,7 @@ def ask_without_a_key(published: PublishedStage, flow: str, jsonata: bool = Fals
 
 @pytest.fixture
 def asked(published: PublishedStage) -> Callable[..., list[str]]:
-    """A function that waits until as many loops are asked of a flow definition; their names, oldest first."""
+    """A function that waits for a number of loops of a flow definition, and returns their names, oldest first."""
 
     def names(flow: str, count: int) -> list[str]:
         def loops() -> list[str]:
@@ -326,10 +326,10 @@ JSONPATH_AND_JSONATA = pytest.mark.parametrize("jsonata", [False, True], ids=["J
 
 
 @JSONPATH_AND_JSONATA
-def test_without_a_key_the_loop_belongs_to_the_execution(
+def test_without_key_each_execution_has_its_own_loop(
     published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
 ) -> None:
-    """Whatever its name is: that is unique to a state machine, not to an account."""
+    """Even if executions of several state machines have the same name."""
     flow = published.flow_definition()
     order = published.name("order")
     machines = [
@@ -356,12 +356,12 @@ def test_without_a_key_the_loop_belongs_to_the_execution(
 
 
 @JSONPATH_AND_JSONATA
-def test_without_a_key_a_retry_finds_the_loop_of_its_entry(
+def test_without_key_retry_finds_the_same_loop(
     published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
 ) -> None:
     flow = published.flow_definition()
     machine = parents.publish(definition(ask_without_a_key(published, flow, jsonata)))
-    # As often as boto3 tries: the function fails then, and the step tries again.
+    # One time for each attempt of boto3, so that the function fails and the step retries.
     published.sandbox.loops.refuse("StartHumanLoop", "ThrottlingException", times=4)
     execution = parents.start(machine, published.name())
     (name,) = asked(flow, 1)
@@ -375,7 +375,7 @@ def test_without_a_key_a_retry_finds_the_loop_of_its_entry(
 
 
 @JSONPATH_AND_JSONATA
-def test_without_a_key_who_comes_to_the_step_again_asks_anew(
+def test_without_key_second_entry_starts_another_loop(
     published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
 ) -> None:
     flow = published.flow_definition()
@@ -408,13 +408,13 @@ def each_item(published: PublishedStage, flow: str, key: str) -> dict[str, Any]:
     return definition(Map("Each message", items_path="$.messages", item_processor=ask))
 
 
-def test_in_a_map_each_item_is_asked_about_by_its_key(
+def test_map_items_with_different_keys_get_their_own_loops(
     published: PublishedStage, parents: Parents, asked: Any
 ) -> None:
     flow = published.flow_definition()
     machine = parents.publish(each_item(published, flow, "$.id"))
     ids = [published.name("item") for _ in range(3)]
-    # Two are alike: what tells them apart is the key.
+    # Two items have the same text. Only the key distinguishes them.
     texts = ("Broken", "Broken", "Where is it?")
     messages = [{"id": one, "text": text} for one, text in zip(ids, texts, strict=True)]
     execution = parents.states.start_execution(
@@ -430,7 +430,7 @@ def test_in_a_map_each_item_is_asked_about_by_its_key(
     assert [one["answers"]["sentiment"] for one in people] == ["complaint", "question", "complaint"]
 
 
-def test_in_a_map_a_key_that_is_the_same_for_all_items_is_told(
+def test_map_items_with_the_same_key_fail_with_a_hint(
     published: PublishedStage, parents: Parents, flow: str
 ) -> None:
     machine = parents.publish(each_item(published, flow, "$$.Execution.Id"))
@@ -442,19 +442,19 @@ def test_in_a_map_a_key_that_is_the_same_for_all_items_is_told(
     def failed() -> bool:
         history = published.states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
         found = json.dumps(history, default=str)
-        return "NameTaken" in found and "inside a Map, for each item" in found
+        return "NameTaken" in found and "one for each item" in found
 
     published.eventually(failed)
     published.states.stop_execution(executionArn=execution)
 
 
-def test_a_start_that_fails_in_passing_is_made_again(
+def test_transient_error_of_start_is_retried(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
     published.sandbox.loops.refuse(
         "StartHumanLoop", "ThrottlingException", times=4
-    )  # as often as boto3 tries
+    )  # one time for each attempt of boto3
     execution = parents.wait(parent, name)
     published.sandbox.loops.answer(name, COMPLAINT)
     assert parents.ended(execution)["people"]["humanLoopName"] == name
@@ -463,7 +463,7 @@ def test_a_start_that_fails_in_passing_is_made_again(
     assert [failure["error"] for failure in failures] == ["TransientServiceError"]
 
 
-def test_a_workflow_that_timed_out_before_the_review_came_is_no_error(
+def test_workflow_that_timed_out_does_not_fail_the_review(
     published: PublishedStage, parents: Parents, flow: str
 ) -> None:
     name = published.name()
@@ -483,7 +483,7 @@ def test_a_workflow_that_timed_out_before_the_review_came_is_no_error(
     assert published.messages(name) == []
 
 
-def test_of_many_deliveries_of_one_ending_one_answers(
+def test_duplicate_events_answer_the_workflow_once(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
@@ -497,10 +497,10 @@ def test_of_many_deliveries_of_one_ending_one_answers(
     assert sum("Answer workflow" in one["states"] for one in handled) == 1
 
 
-def test_who_asks_again_gets_the_same_answer(
+def test_executions_with_the_same_key_get_the_same_answer(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
-    """An execution that is run again has a new token, and the loop may be over, or under way, or in its restart."""
+    """While the loop is in progress, during its restart, and after its end."""
     name = published.name()
     first, second = parents.wait(parent, name), parents.wait(parent, name)
     published.sandbox.loops.fail(name, "InternalError")
@@ -519,7 +519,7 @@ def test_who_asks_again_gets_the_same_answer(
 
 @pytest.fixture
 def picture(published: PublishedStage) -> Iterator[Any]:
-    """A function that sets what Rekognition sees in a picture, and returns the request for it."""
+    """A function that sets the labels of a picture, and returns Rekognition's request for it."""
     bucket = published.stage.document_buckets[0]
     sample = replace(MODERATION, name=published.name("picture"))
     image = sample.upload(published.s3, bucket)
@@ -536,7 +536,7 @@ def picture(published: PublishedStage) -> Iterator[Any]:
     return shows
 
 
-def test_when_nobody_has_to_look_the_prediction_goes_on_at_once(
+def test_prediction_is_returned_if_no_review_is_needed(
     published: PublishedStage, parents: Parents, picture: Any
 ) -> None:
     flow = published.flow_definition(task_type="rekognition", conditions=MODERATION.conditions)
@@ -548,11 +548,11 @@ def test_when_nobody_has_to_look_the_prediction_goes_on_at_once(
     assert published.record(people["predictionLocation"]) == people["prediction"]
     row = published.row(name)
     assert (row.status, row.answer, row.waiting) == ("NotNeeded", "delivered", None)
-    # And whoever asks again is told the same.
+    # The same question gets the same result.
     assert parents.ended(parents.start(machine, name))["people"] == people
 
 
-def test_when_nobody_has_to_look_any_more_after_a_restart_the_prediction_goes_on(
+def test_prediction_is_returned_if_restart_needs_no_review(
     published: PublishedStage, parents: Parents, picture: Any
 ) -> None:
     flow = published.flow_definition(task_type="rekognition", conditions=MODERATION.conditions)
@@ -565,9 +565,7 @@ def test_when_nobody_has_to_look_any_more_after_a_restart_the_prediction_goes_on
     assert (people["humanLoopName"], people["needed"], people["attempt"]) == (f"{name}-attempt-2", False, 2)
 
 
-def test_a_prediction_that_is_too_large_is_told_by_its_place(
-    published: PublishedStage, parents: Parents
-) -> None:
+def test_large_prediction_is_returned_as_s3_location(published: PublishedStage, parents: Parents) -> None:
     prediction = form([Field(f"Question {number}:", "yes", confidence=99.9) for number in range(300)])
     assert len(json.dumps(prediction)) > MAX_BYTES
     name = published.name()
@@ -599,7 +597,7 @@ def test_a_prediction_that_is_too_large_is_told_by_its_place(
     assert len(published.record(people["predictionLocation"])["Blocks"]) == len(prediction["Blocks"])
 
 
-def test_while_the_workflow_cannot_read_the_review_its_parent_waits_on(
+def test_workflow_keeps_waiting_while_output_is_unreadable(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
@@ -620,7 +618,7 @@ def test_while_the_workflow_cannot_read_the_review_its_parent_waits_on(
     assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
 
 
-def test_a_token_that_cannot_be_delivered_calls_a_person_and_is_kept(
+def test_undeliverable_token_is_escalated_and_kept(
     published: PublishedStage, parents: Parents, parent: str
 ) -> None:
     name = published.name()
@@ -649,15 +647,15 @@ def test_a_token_that_cannot_be_delivered_calls_a_person_and_is_kept(
     assert published.ended(name, 2)[-1]["status"] == "SUCCEEDED"
 
 
-def test_a_token_that_is_none_calls_a_person(published: PublishedStage, parents: Parents, flow: str) -> None:
+def test_invalid_token_is_escalated(published: PublishedStage, parents: Parents, flow: str) -> None:
     name = published.name()
-    published.start(name, flow, SUPPORT_MESSAGE.prediction, taskToken="made up by somebody")
+    published.start(name, flow, SUPPORT_MESSAGE.prediction, taskToken="made-up token")
     published.sandbox.loops.answer(name, COMPLAINT)
     (red,) = published.ended(name)
     assert red["error"] == "TokenUndeliverable"
     reason = published.message(name)["reason"]
     assert "InvalidToken" in reason
-    assert "made up" not in reason
+    assert "made-up" not in reason
     published.sandbox.events.redeliver(name)
     assert published.ended(name, 2)[-1]["status"] == "SUCCEEDED"
 
@@ -675,7 +673,7 @@ NOWHERE = "arn:aws:lambda:us-east-1:111122223333:function:nowhere"
 
 
 def steps(branch):
-    """Steps that replace all of the state's data; then one that fails for loops that are named so."""
+    """Steps that replace the whole state, then one that fails for loops named `bad-…`."""
     forget = Pass(f"Forget all ({branch})", input_path="$.detail.humanLoopName")
     look = Choice(f"Bad? ({branch})")
     fails = LambdaStep(f"Archive ({branch})", parameters={"FunctionName": NOWHERE, "Payload.$": "$"})
@@ -693,10 +691,10 @@ EXTENDED_FLOW = "extended"
 
 @pytest.fixture(scope="module")
 def extended(published: PublishedStage, tmp_path_factory: pytest.TempPathFactory) -> PublishedStage:
-    """A stage of its own, whose branches have post-review steps."""
+    """A separate stage whose branches have post-review steps."""
     post_review = tmp_path_factory.mktemp("extended") / "post_review.py"
     post_review.write_text(POST_REVIEW)
-    # Of one flow definition's loops only: what other tests do is none of its business.
+    # Only for loops of one flow definition, so that loops of other tests do not interfere.
     stage = local_stage().model_copy(update={"name": "extended", "flow_definitions": (EXTENDED_FLOW,)})
     account = Account(published.sandbox.session)
     package = make_package(
@@ -717,7 +715,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("kind", ["good", "bad"])
-def test_post_review_steps_keep_the_answer_from_nobody(
+def test_failed_post_review_step_does_not_stop_the_answer(
     extended: PublishedStage, ending: str, kind: str
 ) -> None:
     parents = Parents(extended)
@@ -750,7 +748,7 @@ def test_post_review_steps_keep_the_answer_from_nobody(
     assert extended.row(name).answer == "delivered"
 
 
-def test_a_loop_of_which_the_stage_would_not_hear_is_not_started(extended: PublishedStage) -> None:
+def test_loop_of_foreign_flow_definition_is_not_started(extended: PublishedStage) -> None:
     elsewhere = extended.flow_definition()
     refused = f"InvalidRequest: .*{elsewhere} is not in flow_definitions of the stage's settings"
     with pytest.raises(RuntimeError, match=refused):
@@ -772,7 +770,7 @@ def handler(event, context):
 
 @pytest.fixture
 def example(published: PublishedStage, parents: Parents, flow: str) -> Any:
-    """The example of the README as it stands, with the user's own function and queue."""
+    """The unchanged example of the README, with the user's own function and queue."""
     from tests.engine.test_sandbox_ministack_patches import add_function
 
     principal = {
@@ -796,11 +794,11 @@ def example(published: PublishedStage, parents: Parents, flow: str) -> Any:
     published.sandbox.client("lambda").delete_function(FunctionName="classify-message")
 
 
-def test_the_example_has_under_twenty_lines() -> None:
+def test_example_has_under_twenty_lines() -> None:
     assert len([line for line in EXAMPLE.read_text().splitlines() if line.strip()]) < 20
 
 
-def test_the_example_classifies_asks_when_unsure_and_goes_on(
+def test_example_asks_people_only_when_unsure(
     published: PublishedStage, parents: Parents, example: Any
 ) -> None:
     machine, queue = example

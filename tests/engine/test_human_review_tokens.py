@@ -1,4 +1,4 @@
-"""Tokens of waiting workflows: kept, moved and answered once, wherever a process ends, whoever is faster."""
+"""Task tokens are stored, moved and answered once, even if a process is killed or operations race."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ REVIEW = {
     "seconds_spent": None,
 }
 CALLS = range(1, 14)
-"""Of an operation of `WaitingWorkflows`, the calls to AWS; none has more. What goes wrong goes wrong before one."""
+"""The numbers of the AWS calls of one operation of `WaitingWorkflows`. Each test fails or interferes before one."""
 
 
 class Killed(BaseException):
-    """The process ends here: nothing catches it."""
+    """The process is killed here. No `except Exception` catches it."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A ledger of these tests' own, and workflows that wait."""
+    """A separate ledger, and workflows that wait."""
 
     sandbox: Sandbox
     name: str
@@ -65,7 +65,7 @@ class Place:
         return self.watched(lambda call: None)
 
     def watched(self, before: Callable[[int], None]) -> WaitingWorkflows:
-        """With clients of its own; `before` is told of each of their calls, counted from 1."""
+        """With its own clients. `before` is called with the number of each of their calls, from 1."""
         services = ("dynamodb", "s3", "stepfunctions")
         clients = {service: self.sandbox.session.client(service) for service in services}
         count = itertools.count(1)
@@ -86,7 +86,7 @@ class Place:
         return self.watched(kill)
 
     def meanwhile(self, call: int, act: Callable[[], Any]) -> WaitingWorkflows:
-        """Somebody else acts before that call."""
+        """Something else happens before that call."""
 
         def interrupt(now: int) -> None:
             if now == call:
@@ -95,14 +95,14 @@ class Place:
         return self.watched(interrupt)
 
     def loop(self, **changes: Any) -> str:
-        """A new row of a loop that is under way; its name."""
+        """Adds a row for a loop in progress. Returns its name."""
         name = f"loop-{uuid.uuid4().hex[:10]}"
         row = Loop(human_loop_name=name, flow_definition_arn=FLOW, status="InProgress", root_loop_name=name)
         assert self.ledger.open(row.model_copy(update=changes)) is None
         return name
 
     def store(self, name: str) -> None:
-        """What **Record review** does, and then, if somebody waits, **Answer workflow**."""
+        """Does what **Record review** and, if a workflow waits, **Answer workflow** do."""
         key = f"reviews/{name}.json"
         body = json.dumps({**REVIEW, "human_loop_name": name})
         self.sandbox.client("s3").put_object(Bucket=self.name, Key=key, Body=body)
@@ -112,7 +112,7 @@ class Place:
             self.waiting.answer(name)
 
     def restart(self, name: str) -> str:
-        """What **Restart loop** does to the ledger; the next loop's name."""
+        """Does what **Restart loop** does to the ledger. Returns the next loop's name."""
         following = self.loop(previous_loop_name=name, attempt=2)
         self.ledger.update(name, status="Failed", next_loop_name=following)
         self.waiting.follow(name)
@@ -124,7 +124,7 @@ class Place:
         return found
 
     def workflow(self) -> tuple[str, str]:
-        """A workflow that waits: its execution and its token."""
+        """Starts a workflow that waits. Returns its execution and its token."""
         states, sqs = self.sandbox.client("stepfunctions"), self.sandbox.client("sqs")
         mark = uuid.uuid4().hex
         started = states.start_execution(stateMachineArn=self.machine, input=json.dumps({"mark": mark}))
@@ -139,15 +139,15 @@ class Place:
 
         return started["executionArn"], self.eventually(token)
 
-    def told(self, execution: str) -> Any:
-        """Wait until a workflow has been told; what it was."""
+    def result(self, execution: str) -> Any:
+        """Waits for the result of a workflow: its output, or its error and cause."""
         states = self.sandbox.client("stepfunctions")
 
         def over() -> Any:
             found = states.describe_execution(executionArn=execution)
             return found if found["status"] != "RUNNING" else None
 
-        found = self.eventually(over, message=f"{execution} has been told")
+        found = self.eventually(over, message=f"{execution} has ended")
         return (
             json.loads(found["output"])
             if found["status"] == "SUCCEEDED"
@@ -155,7 +155,7 @@ class Place:
         )
 
     def settled(self, *names: str) -> bool:
-        """No token is left, and no row says that somebody waits."""
+        """Whether no token is left, and no row has a waiting workflow."""
         return not any(self.tokens.of(name) or self.row(name).waiting for name in names)
 
 
@@ -189,7 +189,7 @@ def place(sandbox: Sandbox, eventually: Callable[..., Any]) -> Place:
     return Place(sandbox, name, machine["stateMachineArn"], queue, eventually)
 
 
-def test_no_operation_makes_more_calls_than_are_tried_here(place: Place) -> None:
+def test_no_operation_makes_more_calls_than_tested(place: Place) -> None:
     calls: dict[str, int] = {}
 
     def counted(operation: str) -> WaitingWorkflows:
@@ -209,7 +209,7 @@ def test_no_operation_makes_more_calls_than_are_tried_here(place: Place) -> None
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_an_answer_that_is_cut_short_and_made_again_is_one_answer(place: Place, call: int) -> None:
+def test_answer_killed_at_any_call_can_be_repeated(place: Place, call: int) -> None:
     name = place.loop()
     workflows = [place.workflow() for _ in range(2)]
     for _, token in workflows:
@@ -220,7 +220,7 @@ def test_an_answer_that_is_cut_short_and_made_again_is_one_answer(place: Place, 
     except Killed:
         place.waiting.answer(name)
     for execution, _ in workflows:
-        error, cause = place.told(execution)
+        error, cause = place.result(execution)
         assert error == "HumanReview.Stopped"
         assert name in cause
     assert place.settled(name)
@@ -228,7 +228,7 @@ def test_an_answer_that_is_cut_short_and_made_again_is_one_answer(place: Place, 
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_move_that_is_cut_short_and_made_again_loses_nobody(place: Place, call: int) -> None:
+def test_move_killed_at_any_call_can_be_repeated(place: Place, call: int) -> None:
     name = place.loop()
     execution, token = place.workflow()
     place.waiting.join(name, token)
@@ -240,35 +240,35 @@ def test_a_move_that_is_cut_short_and_made_again_loses_nobody(place: Place, call
         place.waiting.follow(name)
     assert place.tokens.of(following) == [token]
     place.store(following)
-    assert place.told(execution)["humanLoopName"] == following
+    assert place.result(execution)["humanLoopName"] == following
     assert place.settled(name, following)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_who_begins_to_wait_while_the_loop_ends_is_told(place: Place, call: int) -> None:
+def test_workflow_joining_while_loop_ends_gets_the_result(place: Place, call: int) -> None:
     name = place.loop()
     execution, token = place.workflow()
     place.meanwhile(call, lambda: place.store(name)).join(name, token)
     if place.row(name).outcome is None:
         place.store(name)
-    assert place.told(execution)["humanLoopName"] == name
+    assert place.result(execution)["humanLoopName"] == name
     assert place.settled(name)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_who_begins_to_wait_while_the_loop_is_restarted_waits_for_the_next(place: Place, call: int) -> None:
+def test_workflow_joining_during_restart_waits_for_next_loop(place: Place, call: int) -> None:
     name = place.loop()
     place.ledger.update(name, status="Failed")
     execution, token = place.workflow()
     place.meanwhile(call, lambda: place.restart(name)).join(name, token)
     following = place.row(name).next_loop_name or place.restart(name)
     place.store(following)
-    assert place.told(execution)["humanLoopName"] == following
+    assert place.result(execution)["humanLoopName"] == following
     assert place.settled(name, following)
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_who_is_moved_while_the_next_loop_ends_is_told(place: Place, call: int) -> None:
+def test_workflow_moved_while_next_loop_ends_gets_the_result(place: Place, call: int) -> None:
     name = place.loop()
     execution, token = place.workflow()
     place.waiting.join(name, token)
@@ -277,7 +277,7 @@ def test_who_is_moved_while_the_next_loop_ends_is_told(place: Place, call: int) 
     place.meanwhile(call, lambda: place.store(following)).follow(name)
     if place.row(following).outcome is None:
         place.store(following)
-    assert place.told(execution)["humanLoopName"] == following
+    assert place.result(execution)["humanLoopName"] == following
     assert place.settled(name, following)
 
 
@@ -298,9 +298,7 @@ def test_who_is_moved_while_the_next_loop_ends_is_told(place: Place, call: int) 
         ({"status": "Refused"}, False),
     ],
 )
-def test_a_token_is_kept_while_somebody_is_going_to_look_for_it(
-    place: Place, changes: dict[str, Any], kept: bool
-) -> None:
+def test_token_is_kept_only_before_the_outcome(place: Place, changes: dict[str, Any], kept: bool) -> None:
     name = place.loop()
     place.ledger.update(name, **changes)
     assert place.tokens.keep(name, "token") is kept
@@ -308,11 +306,11 @@ def test_a_token_is_kept_while_somebody_is_going_to_look_for_it(
     assert bool(place.row(name).waiting) is kept
 
 
-def test_a_loop_that_the_ledger_does_not_know_keeps_no_token(place: Place) -> None:
-    assert place.tokens.keep("never-heard-of", "token") is False
-    with pytest.raises(NotEnded, match="never-heard-of"):
-        place.waiting.join("never-heard-of", "token")
-    assert place.ledger.find("never-heard-of") is None
+def test_unknown_loop_keeps_no_token(place: Place) -> None:
+    assert place.tokens.keep("unknown-loop", "token") is False
+    with pytest.raises(NotEnded, match="unknown-loop"):
+        place.waiting.join("unknown-loop", "token")
+    assert place.ledger.find("unknown-loop") is None
 
 
 @pytest.mark.parametrize(
@@ -340,7 +338,7 @@ def test_a_loop_that_the_ledger_does_not_know_keeps_no_token(place: Place) -> No
         ),
     ],
 )
-def test_an_error_says_in_words_what_became_of_the_loop(
+def test_error_explains_the_result_of_the_loop(
     place: Place, changes: dict[str, Any], error: str, cause: str
 ) -> None:
     name = place.loop()
@@ -348,33 +346,33 @@ def test_an_error_says_in_words_what_became_of_the_loop(
     place.waiting.join(name, token)
     place.ledger.update(name, **changes)
     place.waiting.answer(name)
-    told_error, told_cause = place.told(execution)
-    assert told_error == error
-    assert told_cause.startswith(f"Human loop {name} ")
-    assert cause in told_cause
-    assert len(told_cause) <= 32_768
+    actual_error, actual_cause = place.result(execution)
+    assert actual_error == error
+    assert actual_cause.startswith(f"Human loop {name} ")
+    assert cause in actual_cause
+    assert len(actual_cause) <= 32_768
 
 
-def test_who_cannot_be_told_does_not_keep_others_from_being_told(place: Place) -> None:
+def test_invalid_tokens_do_not_stop_other_answers(place: Place) -> None:
     name = place.loop()
     execution, token = place.workflow()
-    for one in ("!made up", token, "~made up"):  # before and after it, in the order in which they are told
+    for one in ("!made up", token, "~made up"):  # sorted before and after the valid token
         place.waiting.join(name, one)
     place.ledger.update(name, status="Stopped", outcome="notified")
     with pytest.raises(TokenUndeliverable) as refused:
         place.waiting.answer(name)
-    assert place.told(execution)[0] == "HumanReview.Stopped"
+    assert place.result(execution)[0] == "HumanReview.Stopped"
     assert str(refused.value) == (
         f"A workflow that waits for human loop {name!r} could not be notified: "
         "InvalidToken: Invalid Token: 'Invalid token'"
     )
-    assert place.waiting.answer(name) == Answered()  # what is no token is told of once
+    assert place.waiting.answer(name) == Answered()  # an invalid token is reported only once
     assert place.settled(name)
 
 
-def test_a_loop_that_has_not_ended_is_not_answered(place: Place) -> None:
+def test_loop_in_progress_is_not_answered(place: Place) -> None:
     name = place.loop()
-    assert place.waiting.answer(name) == Answered()  # nobody waits: nothing to say
+    assert place.waiting.answer(name) == Answered()  # no workflow waits
     _, token = place.workflow()
     place.waiting.join(name, token)
     with pytest.raises(NotEnded, match=name):
@@ -382,7 +380,7 @@ def test_a_loop_that_has_not_ended_is_not_answered(place: Place) -> None:
     assert place.tokens.of(name) == [token]
 
 
-def test_tokens_are_not_among_the_loops(place: Place) -> None:
+def test_select_does_not_return_token_items(place: Place) -> None:
     name = place.loop()
     place.waiting.join(name, "token")
     everything = [loop.human_loop_name for loop in place.ledger.select()]

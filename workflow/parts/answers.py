@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from workflow.asl.expressions import FLOW_DEFINITION, jsonata, name_in
-from workflow.parts.failures import FAILED_STEP, TRANSIENT, in_words
+from workflow.parts.failures import FAILED_STEP, TRANSIENT, error_text
 from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Succeed
 
 __all__ = ["WAITING", "answer_anyway", "variables_from_row", "workflow_waiting"]
@@ -74,7 +74,7 @@ def answer_anyway(*, escalate: Any) -> LambdaStep:
         escalate: The escalation of the failed step. It comes next even if the answer fails.
     """
     and_then = " & ' The waiting workflow could not be notified either: ' & "
-    both = in_words("$states.input") + and_then + in_words("$states.errorOutput")
+    both = error_text("$states.input") + and_then + error_text("$states.errorOutput")
     step = _answer(
         "Answer workflow anyway",
         comment="A post-review step failed. The review is stored, so the waiting workflow still gets its answer.",

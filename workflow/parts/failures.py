@@ -13,13 +13,13 @@ from workflow.asl.expressions import jsonata
 from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, OF_SERVICES, THROTTLED
 from workflow.steps import Catch, Retry
 
-__all__ = ["CAUSE", "FAILED_STEP", "ONCE_MORE", "TRANSIENT", "caught", "caught_after_review", "in_words"]
+__all__ = ["CAUSE", "FAILED_STEP", "ONCE_MORE", "TRANSIENT", "caught", "caught_after_review", "error_text"]
 
 FAILED_STEP = "failedStep"
 """The workflow variable that holds the name of the step that failed."""
 
 
-def in_words(failure: str) -> str:
+def error_text(failure: str) -> str:
     """An expression for a caught error as text, at most 2,000 characters: a message contains it several times.
 
     The Cause of a function's error is JSON with the message inside. Step Functions truncates a long Cause, which is
@@ -32,7 +32,7 @@ def in_words(failure: str) -> str:
     )
 
 
-CAUSE = in_words("$states.input.failure")
+CAUSE = error_text("$states.input.failure")
 """The error that `caught` added to the state, as text."""
 
 

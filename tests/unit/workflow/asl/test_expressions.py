@@ -1,4 +1,4 @@
-"""The JSONata that states share says what its counterpart in Python says."""
+"""Shared JSONata expressions give the same results as their Python equivalents."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def evaluated(expression: str, value: Any) -> Any:
 
 
 @given(time=times)
-def test_a_claim_is_named_alike_by_the_workflow_and_by_the_functions(time: str) -> None:
+def test_claim_id_equals_the_python_function(time: str) -> None:
     detail = {"creationTime": time, "humanLoopStatus": "Failed"}
     assert evaluated(CLAIM_ID, {"detail": detail}) == claim_id(time, "Failed")
 
 
 @given(moment=moments, places=st.integers(3, 9))
-def test_one_time_has_one_claim_and_it_is_spelt_as_a2i_does(moment: datetime, places: int) -> None:
+def test_claim_id_has_milliseconds(moment: datetime, places: int) -> None:
     milliseconds = f"{moment.replace(tzinfo=UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}".rjust(
         23, "0"
     )
@@ -52,6 +52,6 @@ def test_one_time_has_one_claim_and_it_is_spelt_as_a2i_does(moment: datetime, pl
         (7, "unknown"),
     ],
 )
-def test_a_name_is_taken_from_an_arn(arn: Any, name: str) -> None:
+def test_name_in_arn(arn: Any, name: str) -> None:
     assert evaluated(name_in("$states.input.arn"), {"arn": arn}) == name
     assert evaluated(name_in("$states.input.arn"), {}) == "unknown"

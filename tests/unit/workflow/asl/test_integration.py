@@ -17,7 +17,7 @@ from workflow.asl.integration import arguments_of, integration_of
         ),
     ],
 )
-def test_a_resource_says_what_is_called(resource: str, expected: tuple[str, str, str, bool]) -> None:
+def test_integration_of_a_resource(resource: str, expected: tuple[str, str, str, bool]) -> None:
     assert integration_of({"Type": "Task", "Resource": resource}) == expected
 
 
@@ -30,15 +30,15 @@ def test_a_resource_says_what_is_called(resource: str, expected: tuple[str, str,
         "arn:aws:states:::sns",
     ],
 )
-def test_another_resource_is_no_integration(resource: str) -> None:
+def test_other_resources_have_no_integration(resource: str) -> None:
     assert integration_of({"Type": "Task", "Resource": resource}) is None
 
 
-def test_a_state_without_resource_is_no_integration() -> None:
+def test_state_without_resource_has_no_integration() -> None:
     assert integration_of({"Type": "Pass"}) is None
 
 
-def test_arguments_have_one_name_in_each_query_language() -> None:
+def test_arguments_in_both_query_languages() -> None:
     assert arguments_of({"Parameters": {"a": 1}}) == {"a": 1}
     assert arguments_of({"Arguments": "{% $states.input %}"}) == "{% $states.input %}"
     assert arguments_of({"Type": "Task"}) is None

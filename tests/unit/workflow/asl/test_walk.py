@@ -10,7 +10,7 @@ def one(name: str, state: dict[str, Any] | None = None, **others: dict[str, Any]
 
 
 def deep_machine() -> dict[str, Any]:
-    """Branches in the processor of a Map in a branch, and a Map that still says Iterator."""
+    """Branches in a Map in a branch, and a Map with the older Iterator."""
     both = {"Type": "Parallel", "Branches": [one("Left"), one("Right", None, Beside={"Type": "Fail"})]}
     each = {"Type": "Map", "ItemProcessor": one("Both", both)}
     old = {"Type": "Map", "Iterator": one("Old item")}
@@ -18,25 +18,25 @@ def deep_machine() -> dict[str, Any]:
     return one("First", {"Type": "Pass"}, Outer=outer, Last={"Type": "Succeed"})
 
 
-def test_states_come_right_after_the_state_that_holds_them() -> None:
+def test_nested_states_come_after_their_holder() -> None:
     names = [name for name, _ in states(deep_machine())]
     outer = ["Outer", "Each", "Both", "Left", "Right", "Beside", "Old", "Old item", "Alone"]
     assert names == ["First", *outer, "Last"]
 
 
-def test_states_are_the_machines_own_so_that_they_can_be_changed() -> None:
+def test_states_are_not_copies() -> None:
     machine = deep_machine()
     dict(states(machine))["Old item"]["Comment"] = "changed"
     outer = machine["States"]["Outer"]["Branches"][0]
     assert outer["States"]["Old"]["Iterator"]["States"]["Old item"]["Comment"] == "changed"
 
 
-def test_machines_come_with_the_outermost_first() -> None:
+def test_outer_machine_comes_first() -> None:
     starts = [machine["StartAt"] for machine in machines(deep_machine())]
     assert starts == ["First", "Each", "Both", "Left", "Right", "Old item", "Alone"]
 
 
-def test_what_a_state_holds_is_named_by_its_path() -> None:
+def test_nested_machines_have_paths() -> None:
     held = {
         name: [(inside.field, inside.path, inside.machine["StartAt"]) for inside in nested(state)]
         for name, state in states(deep_machine())
@@ -49,12 +49,12 @@ def test_what_a_state_holds_is_named_by_its_path() -> None:
     }
 
 
-def test_a_states_own_fields_are_all_but_what_it_holds() -> None:
+def test_own_fields_omit_nested_machines() -> None:
     for name, state in states(deep_machine()):
         assert own_fields(state) == {"Type": state["Type"]}, name
 
 
-def test_every_way_out_says_where_it_stands_and_what_leads_there() -> None:
+def test_ways_have_path_and_origin() -> None:
     rule, catcher = {"IsPresent": True, "Next": "Is"}, {"ErrorEquals": ["States.ALL"], "Next": "Caught"}
     choice = {"Type": "Choice", "Default": "Otherwise", "Choices": [rule, {"Next": "Too"}]}
     assert list(ways(choice)) == [
@@ -69,7 +69,7 @@ def test_every_way_out_says_where_it_stands_and_what_leads_there() -> None:
     assert not list(ways({"Type": "Task", "End": True}))
 
 
-def test_rules_within_rules_are_found() -> None:
+def test_rules_include_nested_rules() -> None:
     def variable(path: str) -> dict[str, Any]:
         return {"Variable": path, "IsNull": True}
 

@@ -1,4 +1,4 @@
-"""What a caught error is in words, whatever its cause looks like."""
+"""The text of a caught error, for any form of its cause."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import Any
 import pytest
 from jsonata import Jsonata
 
-from workflow.parts.failures import in_words
+from workflow.parts.failures import error_text
 
 
-def words(failure: dict[str, Any]) -> Any:
-    expression = Jsonata.jsonata(in_words("$failed"))
-    expression.register_lambda("parse", json.loads)  # Step Functions' own, over JSONata
+def text(failure: dict[str, Any]) -> Any:
+    expression = Jsonata.jsonata(error_text("$failed"))
+    expression.register_lambda("parse", json.loads)  # a function that Step Functions adds to JSONata
     return expression.evaluate(None, {"failed": failure})
 
 
-OF_A_FUNCTION = json.dumps(
+FUNCTION_ERROR = json.dumps(
     {"errorMessage": 's3://b/k: "there"\n{', "errorType": "OutputMissing", "stackTrace": ["  File\n"]}
 )
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"),
+    ("cause", "expected"),
     [
-        (OF_A_FUNCTION, 'E: s3://b/k: "there"\n{'),
-        (OF_A_FUNCTION[:-5], f"E: {OF_A_FUNCTION[:-5]}"),
-        ("no JSON, but 'errorMessage' is in it: {\"errorMessage\"", None),
+        (FUNCTION_ERROR, 'E: s3://b/k: "there"\n{'),
+        (FUNCTION_ERROR[:-5], f"E: {FUNCTION_ERROR[:-5]}"),
+        ("not JSON, but with 'errorMessage': {\"errorMessage\"", None),
         ("Rate exceeded", None),
         ("", None),
     ],
-    ids=["a function's", "cut off", "like a function's", "a service's", "empty"],
+    ids=["function", "truncated", "similar to a function", "service", "empty"],
 )
-def test_an_error_in_words(cause: str, said: str | None) -> None:
-    assert words({"Error": "E", "Cause": cause}) == (said or f"E: {cause}")
+def test_text_of_an_error(cause: str, expected: str | None) -> None:
+    assert text({"Error": "E", "Cause": cause}) == (expected or f"E: {cause}")
 
 
-def test_an_error_without_cause() -> None:
-    assert words({"Error": "States.Timeout"}) == "States.Timeout: "
+def test_text_of_an_error_without_cause() -> None:
+    assert text({"Error": "States.Timeout"}) == "States.Timeout: "
 
 
-def test_a_message_of_many_pages_is_cut() -> None:
-    assert len(words({"Error": "E", "Cause": json.dumps({"errorMessage": "x" * 30_000})})) == 2000
+def test_long_text_is_truncated() -> None:
+    assert len(text({"Error": "E", "Cause": json.dumps({"errorMessage": "x" * 30_000})})) == 2000

@@ -1,4 +1,4 @@
-"""The user's post-review steps become part of a branch: retried, caught, and followed by the workflow's own ending."""
+"""Post-review steps become part of a branch: with retries, a Catch, and the workflow's own ending."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ completed, failed, stopped = [], [], []
 
 @pytest.fixture
 def post_review(tmp_path: Path) -> Any:
-    """Writes a post_review.py that ends with these lines, and returns its path."""
+    """A function that writes a post_review.py with these last lines, and returns its path."""
 
     def write(lines: str) -> Path:
         path = tmp_path / "post_review.py"
@@ -35,7 +35,7 @@ def post_review(tmp_path: Path) -> Any:
     return write
 
 
-def test_steps_come_between_the_record_and_the_question_who_waits(post_review: Any) -> None:
+def test_steps_run_between_the_record_and_the_answer(post_review: Any) -> None:
     states = build_definition(post_review("completed = [send('One'), Pass('Two'), send('Three')]"))["States"]
     way = ["Record review", "One", "Two", "Three", "Workflow waiting?"]
     assert [states[state]["Next"] for state in way[:-1]] == way[1:]
@@ -53,18 +53,18 @@ def test_steps_come_between_the_record_and_the_question_who_waits(post_review: A
     assert [catch["Next"] for catch in states["Answer workflow anyway"]["Catch"]] == ["Escalate"]
 
 
-def test_without_steps_there_is_nothing_to_catch(post_review: Any) -> None:
+def test_no_steps_add_no_states(post_review: Any) -> None:
     states = build_definition(post_review(""))["States"]
     assert states["Record review"]["Next"] == "Workflow waiting?"
     assert "Answer workflow anyway" not in states
 
 
-def test_wherever_a_choice_leads_the_workflow_goes_on(post_review: Any) -> None:
+def test_every_way_of_a_choice_leads_to_the_ending(post_review: Any) -> None:
     states = build_definition(
         post_review(
             """
 choice = Choice("Overruled?")
-choice.add_choice(ChoiceRule.BooleanEquals("$.review.overruled", True), Chain([send("Tell"), Wait("A", seconds=1)]))
+choice.add_choice(ChoiceRule.BooleanEquals("$.review.overruled", True), Chain([send("Notify"), Wait("A", seconds=1)]))
 completed = [choice]
 other = Choice("Certain?")
 other.add_choice(ChoiceRule.IsPresent("$.x", True), send("Ask"))
@@ -75,16 +75,16 @@ failed = [Pass("Before"), other]
     )["States"]
     assert states["Overruled?"]["Default"] == "Workflow waiting?"
     assert states["A"]["Next"] == states["Ask"]["Next"] == states["Skip"]["Next"] == "Workflow waiting?"
-    for step in ("Tell", "Ask", "Skip"):
+    for step in ("Notify", "Ask", "Skip"):
         assert states[step]["Catch"][0]["Next"] == "Answer workflow anyway"
 
 
-def test_what_a_step_says_for_itself_stays(post_review: Any) -> None:
+def test_own_retries_and_catchers_are_kept(post_review: Any) -> None:
     states = build_definition(
         post_review(
             """
 own = send("Own", retry=Retry(error_equals=["SNS.Down"], max_attempts=1))
-own.add_catch(Catch(error_equals=["States.ALL"], next_step=Pass("Never mind")))
+own.add_catch(Catch(error_equals=["States.ALL"], next_step=Pass("Ignore it")))
 some = send("Some")
 some.add_catch(Catch(error_equals=["SNS.NotFound"], next_step=send("Elsewhere")))
 completed = [own, some]
@@ -92,13 +92,13 @@ completed = [own, some]
         )
     )["States"]
     assert [retry["ErrorEquals"] for retry in states["Own"]["Retry"]] == [["SNS.Down"]]
-    assert [catch["Next"] for catch in states["Own"]["Catch"]] == ["Never mind"]
+    assert [catch["Next"] for catch in states["Own"]["Catch"]] == ["Ignore it"]
     assert [catch["Next"] for catch in states["Some"]["Catch"]] == ["Elsewhere", "Answer workflow anyway"]
-    assert states["Never mind"]["Next"] == states["Elsewhere"]["Next"] == "Workflow waiting?"
+    assert states["Ignore it"]["Next"] == states["Elsewhere"]["Next"] == "Workflow waiting?"
     assert states["Elsewhere"]["Catch"][0]["Assign"] == {"failedStep": "Elsewhere"}
 
 
-def test_a_parallel_and_a_map_are_caught_as_one(post_review: Any) -> None:
+def test_parallel_and_map_have_one_catch(post_review: Any) -> None:
     states = build_definition(
         post_review(
             """
@@ -115,7 +115,7 @@ completed = [both, Map("Each", item_processor=send("Item"), items_path="$")]
     assert states["Each"]["Next"] == "Workflow waiting?"
 
 
-def test_steps_of_the_plain_sdk_and_chains_fit(post_review: Any) -> None:
+def test_plain_sdk_steps_and_chains_are_accepted(post_review: Any) -> None:
     states = build_definition(
         post_review(
             """
@@ -130,11 +130,11 @@ completed = [Chain([PlainPass("First"), plain])]
     assert states["Plain"]["Catch"][0]["Next"] == "Answer workflow anyway"
 
 
-def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
-    states = build_definition(post_review("failed = stopped = [send('Tell')]"))["States"]
-    assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Tell"
-    assert len(states["Tell"]["Catch"]) == 1
-    assert states["Tell"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+def test_step_can_be_in_two_branches(post_review: Any) -> None:
+    states = build_definition(post_review("failed = stopped = [send('Notify')]"))["States"]
+    assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Notify"
+    assert len(states["Notify"]["Catch"]) == 1
+    assert states["Notify"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
 
 
 @pytest.mark.parametrize(
@@ -151,15 +151,15 @@ def test_a_step_can_stand_in_two_branches(post_review: Any) -> None:
         ("completed = [Pass('Escalate')]", "two states have the name 'Escalate'"),
     ],
 )
-def test_what_would_end_the_execution_is_refused(post_review: Any, lines: str, message: str) -> None:
+def test_invalid_steps_are_reported(post_review: Any, lines: str, message: str) -> None:
     path = post_review(lines)
-    with pytest.raises(WorkflowError) as refused:
+    with pytest.raises(WorkflowError) as error_info:
         build_definition(path)
-    assert message.format(path) in str(refused.value)
+    assert message.format(path) in str(error_info.value)
 
 
-def test_people_can_be_asked_again_by_a_post_review_step(post_review: Any) -> None:
-    """A second opinion: the stage's own function is named as any function of the workflow is."""
+def test_post_review_step_can_be_a_human_review(post_review: Any) -> None:
+    """The stage's own function is named like any function of the workflow."""
     assembly = assemble(
         post_review(
             """
@@ -188,7 +188,7 @@ completed = [overruled]
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "error"),
     [
         ("completed = [", "{}:9: SyntaxError: '[' was never closed"),
         ("completed = [LamdaStep('A')]", "{}:9: NameError: name 'LamdaStep' is not defined"),
@@ -197,14 +197,14 @@ completed = [overruled]
         ("completed = [send()]", "{}:9: TypeError: send() missing 1 required positional"),
     ],
 )
-def test_a_file_that_cannot_be_run_says_in_which_line(post_review: Any, lines: str, told: str) -> None:
+def test_error_in_the_file_is_reported_with_its_line(post_review: Any, lines: str, error: str) -> None:
     path = post_review(lines)
-    with pytest.raises(WorkflowError) as refusal:
+    with pytest.raises(WorkflowError) as raised:
         build_definition(path)
-    assert str(refusal.value).startswith(told.format(path))
+    assert str(raised.value).startswith(error.format(path))
 
 
-def test_a_file_is_named_from_the_folder_that_one_is_in(
+def test_file_is_named_relative_to_current_folder(
     post_review: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "workflow" / "post_review.py"
@@ -216,7 +216,7 @@ def test_a_file_is_named_from_the_folder_that_one_is_in(
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "errors"),
     [
         ("complete = [Pass('x')]", ["{}:9: no branch uses `complete`; did you mean `completed`?"]),
         (
@@ -229,19 +229,19 @@ def test_a_file_is_named_from_the_folder_that_one_is_in(
         ),
         ("a = Pass('a')\nb = Pass('b')\na.next(b)", ["{}:9: no branch uses `a`; add it to"]),
         (
-            "ask = Choice('Ask')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), send('Tell'))\ntuple_ = (ask,)"
+            "ask = Choice('Ask')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), send('Notify'))\ntuple_ = (ask,)"
             "\nchain = Chain([Pass('b')])",
             ["{}:11: no branch uses `tuple_`; add", "{}:12: no branch uses `chain`; add"],
         ),
     ],
 )
-def test_steps_that_no_branch_uses_are_told(post_review: Any, lines: str, told: list[str]) -> None:
+def test_unused_steps_are_reported(post_review: Any, lines: str, errors: list[str]) -> None:
     path = post_review(lines)
-    with pytest.raises(WorkflowError) as refusal:
+    with pytest.raises(WorkflowError) as raised:
         build_definition(path)
-    lines_told = str(refusal.value).splitlines()
-    assert len(lines_told) == len(told)
-    for line, start in zip(lines_told, told, strict=True):
+    reported = str(raised.value).splitlines()
+    assert len(reported) == len(errors)
+    for line, start in zip(reported, errors, strict=True):
         assert line.startswith(start.format(path))
 
 
@@ -252,23 +252,21 @@ def test_steps_that_no_branch_uses_are_told(post_review: Any, lines: str, told: 
         "extra = [send('One')]\ncompleted = extra.copy()",
         "extra = (send('One'), Pass('Two'))\ncompleted += extra\nfailed = list(extra)",
         "chain = Chain([Pass('One'), Pass('Two')])\ncompleted = [chain]",
-        "ask = Choice('Ask')\ntell = send('Tell')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), tell)\n"
+        "ask = Choice('Ask')\ntell = send('Notify')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), tell)\n"
         "completed.append(ask)",
         "item = Pass('Item')\nevery = Map('Each', item_processor=item, items_path='$')\ncompleted.append(every)",
-        "handler = Pass('Dealt with')\nown = send('Own')\n"
+        "handler = Pass('Handled error')\nown = send('Own')\n"
         "own.add_catch(Catch(error_equals=['X'], next_step=handler))\ncompleted = [own]",
         "audit = [send('Audit')]\ncompleted = audit if 1 > 2 else []",
         "for n in range(3):\n    step = Pass(f'Step {n}')\n    completed.append(step)",
         "empty = []\nNAMES = ['a']",
     ],
 )
-def test_names_for_steps_that_lead_to_a_branch_are_the_file_s_own_matter(
-    post_review: Any, lines: str
-) -> None:
+def test_used_variables_are_not_reported(post_review: Any, lines: str) -> None:
     build_definition(post_review(lines))
 
 
-def test_what_is_inside_of_a_parallel_or_map_tries_again_by_itself(post_review: Any) -> None:
+def test_tasks_in_parallel_and_map_have_their_own_retries(post_review: Any) -> None:
     states = build_definition(
         post_review(
             """
@@ -290,7 +288,7 @@ completed = [both]
     assert "Retry" not in inner["Before"]
 
 
-def test_a_step_that_waits_for_a_job_is_not_begun_again_for_any_failure(tmp_path: Path) -> None:
+def test_step_that_waits_for_a_job_retries_only_transient_errors(tmp_path: Path) -> None:
     text = """
 from workflow.steps import GlueStartJobRunStep
 completed = [GlueStartJobRunStep("Load", parameters={"JobName": "load"})]

@@ -1,10 +1,10 @@
-"""What the function that handles a completed review costs when it is cold: `python -m benchmarks.bench_collect`.
+"""Measures a cold start of the function for a completed review: `python -m benchmarks.bench_collect`.
 
-Two programs take turns against the same engine: a bare boto3 S3 client that gets a Textract output (136 KB) and
-puts a review, and the function that does the same and all that lies between. Each time is a new
-process; measured is from before its first import to after its first call.
+The baseline is a bare boto3 S3 client that gets the same Textract output (136 KB) and puts an object of the same size
+as the review record. Both run in turns against the same engine. Each run is a new process, measured from before its
+first import to after its first call.
 
-Exit status 1 if the function takes more than 1.6 times as long as the bare client.
+The exit status is 1 if the function takes more than 1.6 times as long as the baseline.
 """
 
 from __future__ import annotations
@@ -13,18 +13,45 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from statistics import median
 
 from benchmarks.bench_parse import review
+from benchmarks.pairs import Ratio, in_turns
 from benchmarks.textract_documents import PAIRS_A_PAGE, document, event
 
-LIMIT = 1.6
+MAX_RATIO = 1.6
 ROUNDS = 15
 OUTPUT = ("outputs", "forms/output.json")
 
+BASELINE = """
+import time
+start = time.perf_counter()
+import boto3
+s3 = boto3.client("s3")
+s3.get_object(Bucket={bucket!r}, Key={key!r})["Body"].read()
+s3.put_object(Bucket="reviews", Key="bare.json", Body=b"x" * {size}, ContentType="application/json")
+print(time.perf_counter() - start)
+"""
+
+FUNCTION = """
+import time
+
+class CONTEXT:
+    function_name = "collect_review"
+    memory_limit_in_mb = 1024
+    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:collect_review"
+    aws_request_id = "1"
+
+start = time.perf_counter()
+from lambdas.collect_review import handler
+handler({payload!r}, CONTEXT)
+print(time.perf_counter() - start)
+"""
+
 
 def main() -> int:
-    """Measures, prints, and tells whether the limit holds."""
+    """Runs the benchmark and returns the exit status."""
     from sandbox.engine import Sandbox
 
     with Sandbox.start() as sandbox:
@@ -34,59 +61,32 @@ def main() -> int:
             s3.create_bucket(Bucket=bucket)
         raw = document(PAIRS_A_PAGE)
         s3.put_object(Bucket=OUTPUT[0], Key=OUTPUT[1], Body=raw)
-
-        def seconds(program: str) -> float:
-            done = subprocess.run(
-                [sys.executable, "-c", _PROGRAMS[program]],
-                env=environment,
-                capture_output=True,
-                check=True,
-                text=True,
-            )
-            return float(done.stdout.splitlines()[-1])
-
-        for program in _PROGRAMS:
-            seconds(program)  # compiles what is not compiled yet
-        rounds = [(seconds("bare"), seconds("function")) for _ in range(ROUNDS)]
-    bare, function = (median(times) for times in zip(*rounds, strict=True))
-    ratio = median(ours / theirs for theirs, ours in rounds)
-    print(f"bare boto3 client: {bare * 1e3:.0f} ms; collect_review: {function * 1e3:.0f} ms")
-    print(f"ratio: {ratio:.2f} (median of {ROUNDS} pairs; at most {LIMIT})")
-    return int(ratio > LIMIT)
+        baseline = BASELINE.format(bucket=OUTPUT[0], key=OUTPUT[1], size=len(review(raw)))
+        function = FUNCTION.format(payload={"event": event(*OUTPUT)})
+        times = in_turns(
+            {
+                "bare boto3 client": _process(baseline, environment),
+                "collect_review": _process(function, environment),
+            },
+            ROUNDS,
+        )
+    for name, seconds in times.items():
+        print(f"{name:17} {median(seconds) * 1e3:4.0f} ms (median)")
+    ratio = Ratio.of(times["collect_review"], times["bare boto3 client"])
+    print(f"collect_review / bare boto3 client: {ratio}; limit {MAX_RATIO}")
+    return int(ratio.median > MAX_RATIO)
 
 
-_BARE = """
-import time
-start = time.perf_counter()
-import boto3
-s3 = boto3.client("s3")
-s3.get_object(Bucket={bucket!r}, Key={key!r})["Body"].read()
-s3.put_object(Bucket="reviews", Key="bare.json", Body=BODY, ContentType="application/json")
-print(time.perf_counter() - start)
-"""
+def _process(code: str, environment: dict[str, str]) -> Callable[[], float]:
+    """Returns a function that runs code in a new process and returns the seconds that the code prints."""
 
-_FUNCTION = """
-import time
-start = time.perf_counter()
-from lambdas.collect_review import handler
-handler({payload!r}, CONTEXT)
-print(time.perf_counter() - start)
-"""
+    def seconds() -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
+        )
+        return float(done.stdout.splitlines()[-1])  # the function logs before it
 
-_CONTEXT = """
-class CONTEXT:
-    function_name = "collect_review"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:collect_review"
-    aws_request_id = "1"
-"""
-
-_PROGRAMS = {
-    # The body is as large as a record of the page.
-    "bare": f"BODY = b'x' * {len(review(document(PAIRS_A_PAGE)))}\n"
-    + _BARE.format(bucket=OUTPUT[0], key=OUTPUT[1]),
-    "function": _CONTEXT + _FUNCTION.format(payload={"event": event(*OUTPUT)}),
-}
+    return seconds
 
 
 def _function_environment() -> dict[str, str]:

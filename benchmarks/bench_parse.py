@@ -1,10 +1,12 @@
-"""How fast an output is parsed, compared and made a record, and in how much memory: `python -m benchmarks.bench_parse`.
+"""Measures how an output becomes a record, in time and memory: `python -m benchmarks.bench_parse`.
 
-A page's Textract output (136 KB, about 100 blocks), and ones ten and a hundred times larger; beside each, how long
-`json.loads` takes for the parsing alone. Then the memory for a 20 MB output, in a process of its own: how
-much the process grew at its peak, and what Python allocated, both as multiples of the document's size.
+It compares three pairs in turns: parsing, and all steps to the record, with a bare `json.loads` of the same Textract
+output (136 KB, about 100 blocks); and one output that is a hundred times larger with a hundred of that size. The last
+ratio shows whether time grows linearly with size. Memory is measured for an output of 20 MB, in a process of its own:
+by how much the process grows at its peak, and how much Python allocates, both as multiples of the size.
 
-Exit status 1 if time does not grow with size, or memory exceeds four times the size.
+The exit status is 1 if the large output takes more than 1.5 times as long as a hundred small ones, or if memory
+exceeds 4 times the size.
 """
 
 from __future__ import annotations
@@ -13,63 +15,69 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
+from benchmarks.pairs import Ratio, in_turns, timed
 from benchmarks.textract_documents import PAIRS_A_PAGE, document, event
 from lambdas.reviews.event import CompletedLoop, parse_status_change
 from lambdas.reviews.output import parse_output
 from lambdas.reviews.review import build_record
 from lambdas.reviews.settings import ReviewSettings
 
-# A hundred times the size may take a hundred times as long, and half as much again: caches are small.
-LINEAR = 1.5
+# Processor caches are small, so a large output is somewhat slower even if the algorithm is linear.
+MAX_SLOWDOWN = 1.5
 MEMORY = 4.0
 LARGE = 20_000_000
+PAGES = 100
+ROUNDS = 7
 
 
 def main() -> int:
-    """Measures, prints, and tells whether the limits hold."""
-    pages = [1, 10, 100]
-    rates = []
-    print(f"{'size':>10}  {'parse':>9}  {'all':>9}  {'all':>9}  {'json.loads':>10}")
-    for count in pages:
-        raw = document(PAIRS_A_PAGE * count)
-        repeats = max(3, 100 // count)
-        parse = _seconds(lambda raw=raw: parse_output(raw), repeats)  # type: ignore[misc]
-        whole = _seconds(lambda raw=raw: review(raw), repeats)  # type: ignore[misc]
-        plain = _seconds(lambda raw=raw: json.loads(raw), repeats)  # type: ignore[misc]
-        rates.append(len(raw) / whole / 1e6)
-        print(
-            f"{len(raw) / 1e3:>7,.0f} KB  {parse * 1e3:>6.1f} ms  {whole * 1e3:>6.1f} ms"
-            f"  {rates[-1]:>4.0f} MB/s  {plain * 1e3:>7.1f} ms"
-        )
+    """Runs the benchmark and returns the exit status."""
+    small, large = document(PAIRS_A_PAGE), document(PAIRS_A_PAGE * PAGES)
+    bytes_read = {
+        "json.loads": len(small) * PAGES,
+        "parse": len(small) * PAGES,
+        "all steps": len(small) * PAGES,
+        "all steps, large output": len(large),
+    }
+    times = in_turns(
+        {
+            "json.loads": timed(lambda: json.loads(small), PAGES),
+            "parse": timed(lambda: parse_output(small), PAGES),
+            "all steps": timed(lambda: review(small), PAGES),
+            "all steps, large output": timed(lambda: review(large)),
+        },
+        ROUNDS,
+    )
+    print(f"outputs of {len(small) / 1e3:,.0f} KB, and one of {len(large) / 1e6:,.1f} MB")
+    for name, seconds in times.items():
+        print(f"{name:24} {bytes_read[name] / median(seconds) / 1e6:4.0f} MB/s")
+    slowdown = Ratio.of(times["all steps, large output"], times["all steps"])
+    print(f"parse / json.loads: {Ratio.of(times['parse'], times['json.loads'])}")
+    print(f"all steps / json.loads: {Ratio.of(times['all steps'], times['json.loads'])}")
+    print(f"large output / {PAGES} small ones: {slowdown}; limit {MAX_SLOWDOWN}")
     growth, allocated = memory_of_a_large_output()
-    print(
-        f"{LARGE / 1e6:.0f} MB: the process grew by {growth:.2f} times that, Python allocated {allocated:.2f} times"
-    )
-    slowdown = max(rates) / rates[-1]
-    print(
-        f"linear: {slowdown:.2f} (at most {LINEAR}); memory: {max(growth, allocated):.2f} (at most {MEMORY})"
-    )
-    return int(slowdown > LINEAR or max(growth, allocated) > MEMORY)
+    print(f"memory for {LARGE / 1e6:.0f} MB: the process grows by {growth:.2f} times the size,")
+    print(f"  Python allocates {allocated:.2f} times the size; limit {MEMORY}")
+    return int(slowdown.median > MAX_SLOWDOWN or max(growth, allocated) > MEMORY)
 
 
 def review(raw: bytes) -> bytes:
-    """Makes a record of an output, as the function does between its GET and its PUT."""
+    """Returns the record of an output, as the function builds it between its GET and its PUT."""
     change = parse_status_change(event("outputs", "forms/output.json"))
     assert isinstance(change, CompletedLoop)
     return build_record(change, parse_output(raw), ReviewSettings(), "dev").to_line()
 
 
 def memory_of_a_large_output() -> tuple[float, float]:
-    """Returns the memory for making a record of a 20 MB output, as multiples of its size.
+    """Measures the memory for the record of a 20 MB output.
 
     Returns:
-        By how much a process grows at its peak, from before it has read the document; and how much
-        Python allocates beside the document.
+        By how much a process grows at its peak, including the document, and how much Python allocates in addition to
+        the document. Both are multiples of the document's size.
     """
     raw = document(LARGE * PAIRS_A_PAGE // len(document(PAIRS_A_PAGE)))
     with tempfile.TemporaryDirectory() as folder:
@@ -89,26 +97,16 @@ def memory_of_a_large_output() -> tuple[float, float]:
     return grown / len(raw), allocated / len(raw)
 
 
-def _seconds(action: Callable[[], object], repeats: int) -> float:
-    action()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)  # whatever else the machine did only adds to it
-
-
 def _grown(path: Path) -> int:
     """Returns by how many bytes this process grows at its peak."""
-    review(document(1))  # all is imported and built before the measurement starts
+    review(document(1))  # imports and caches must not count
     before = _peak()
     review(path.read_bytes())
     return _peak() - before
 
 
 def _peak() -> int:
-    # Linux tells it per program; getrusage's figure is that of whoever started this one, if that was larger.
+    # Not getrusage: on Linux, ru_maxrss of a child process starts with the value of its parent.
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) * 1024
 
 

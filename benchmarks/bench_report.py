@@ -1,14 +1,14 @@
-"""How fast the report is: `python -m benchmarks.bench_report`.
+"""Measures how long a report takes, and how much memory: `python -m benchmarks.bench_report`.
 
-Generates a data set (or takes one with --data), then measures, each in a process of its own:
+It generates reviews (or takes them from --data), then runs these in turns, each in a process of its own:
 
-    baseline   reads the files and parses them as JSON, no more
-    report     reads them, counts, draws, writes the page: what `python deploy.py report --source FOLDER` does
-    bucket     the same from a bucket, as for a stage; the bucket is served by a process that shares the cores
-    boto3      reads a part of them from the bucket with boto3's get_object, no more
+    json     reads the files and parses them with json.loads, nothing else
+    report   reads the files, counts, and writes the page, as `python deploy.py report --source FOLDER` does
+    bucket   the same from a bucket, as for a stage; the server of the bucket shares the processor cores
+    boto3    gets 5,000 of the objects with boto3, nothing else; all of them would take minutes
 
-Prints seconds, peak memory (resident set), and multiples: these figures can be compared between machines. Exits
-with 1 when a report takes longer than 30 s or more than 1 GB for 100,000 reviews, in proportion for other numbers.
+It prints seconds, peak memory (resident set) and the ratios of the times per review. The exit status is 1 if a report
+on 100,000 reviews takes longer than 30 s or more than 1 GB, in proportion for more reviews.
 """
 
 from __future__ import annotations
@@ -25,23 +25,25 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from benchmarks.pairs import Ratio, in_turns
 from sandbox.invented_reviews import write_reviews
 
 FIRST, DAYS = date(2026, 1, 1), 30
-SECONDS_LIMIT, MEMORY_LIMIT, PER_REVIEWS = 30.0, 1e9, 100_000
-PART = 5_000
-"""Reviews that boto3 reads: all of them would take minutes."""
+MAX_SECONDS, MAX_BYTES, PER_REVIEWS = 30.0, 1e9, 100_000
+BOTO3_REVIEWS = 5_000
 
 
 def main() -> int:
-    """Runs the benchmark; returns the exit status."""
+    """Runs the benchmark and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=PER_REVIEWS, help="how many reviews to generate")
-    parser.add_argument("--data", type=Path, help="a data set of sandbox.invented_reviews, instead")
-    parser.add_argument("--rounds", type=int, default=3, help="the fastest of so many counts")
+    parser.add_argument("--data", type=Path, help="a folder of sandbox.invented_reviews to use instead")
+    parser.add_argument("--rounds", type=int, default=3, help="how often to run each, 2 or more")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -57,27 +59,35 @@ def main() -> int:
 
 
 def _compare(data: Path, rounds: int) -> int:
+    peak: dict[str, float] = {}
+    reviews: dict[str, int] = {}
+
+    def process(name: str) -> float:
+        command = [sys.executable, "-m", "benchmarks.bench_report", "--measure", name, "--data", str(data)]
+        run = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        peak[name], reviews[name] = run["peak"], run["reviews"]
+        return float(run["seconds"] / run["reviews"])
+
     with _served(data):
-        found = {name: _fastest(name, data, rounds) for name in MEASURES}
-    for name, figures in found.items():
+        times = in_turns({name: partial(process, name) for name in MEASURES}, rounds)
+    seconds = {name: median(times[name]) * reviews[name] for name in MEASURES}
+    for name in MEASURES:
         print(
-            f"{name:9} {figures['seconds']:6.2f} s  {figures['peak'] / 1e6:6,.0f} MB peak  "
-            f"{figures['reviews'] / figures['seconds']:9,.0f} reviews/s"
+            f"{name:7} {seconds[name]:6.2f} s  {peak[name] / 1e6:6,.0f} MB peak  "
+            f"{reviews[name] / seconds[name]:9,.0f} reviews/s"
         )
-    each = {name: figures["seconds"] / figures["reviews"] for name, figures in found.items()}
-    print(f"\nreport / baseline: {each['report'] / each['baseline']:.2f}")
-    print(f"bucket / report:   {each['bucket'] / each['report']:.2f}")
-    print(f"boto3 / bucket:    {each['boto3'] / each['bucket']:.2f}")
-    reports = [found["report"], found["bucket"]]
-    allowed = SECONDS_LIMIT * max(1.0, reports[0]["reviews"] / PER_REVIEWS)
-    within = all(one["seconds"] < allowed and one["peak"] < MEMORY_LIMIT for one in reports)
-    print(f"limits ({allowed:.0f} s, {MEMORY_LIMIT / 1e6:,.0f} MB): {'kept' if within else 'NOT KEPT'}")
+    print()
+    for name, baseline in (("report", "json"), ("bucket", "report"), ("boto3", "bucket")):
+        print(f"{name} / {baseline}, time per review: {Ratio.of(times[name], times[baseline])}")
+    limit = MAX_SECONDS * max(1.0, reviews["report"] / PER_REVIEWS)
+    within = all(seconds[name] < limit and peak[name] < MAX_BYTES for name in ("report", "bucket"))
+    print(f"limits ({limit:.0f} s, {MAX_BYTES / 1e6:,.0f} MB): {'met' if within else 'EXCEEDED'}")
     return 0 if within else 1
 
 
 @contextmanager
 def _served(data: Path) -> Iterator[None]:
-    """Serves the data set as a bucket, and tells boto3 where."""
+    """Serves the folder as a bucket, and sets the environment of boto3 for it."""
     command = [sys.executable, "-m", "benchmarks.bucket", str(data)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -93,18 +103,9 @@ def _served(data: Path) -> Iterator[None]:
             server.terminate()
 
 
-def _fastest(what: str, data: Path, rounds: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.bench_report", "--measure", what, "--data", str(data)]
-    runs = [
-        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        for _ in range(rounds)
-    ]
-    return min(runs, key=lambda run: run["seconds"])
-
-
-def _measured(what: str, data: Path) -> dict[str, Any]:
+def _measured(name: str, data: Path) -> dict[str, Any]:
     begin = time.perf_counter()
-    reviews = MEASURES[what](data)
+    reviews = MEASURES[name](data)
     seconds = time.perf_counter() - begin
     # ru_maxrss is in KiB on Linux, in bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
@@ -112,7 +113,7 @@ def _measured(what: str, data: Path) -> dict[str, Any]:
     return {"seconds": seconds, "peak": peak, "reviews": reviews}
 
 
-def _baseline(data: Path) -> int:
+def _json(data: Path) -> int:
     reviews = 0
     for path in sorted((data / "reviews").glob("*/*/*.json")):
         json.loads(path.read_bytes())
@@ -137,7 +138,9 @@ def _boto3(data: Path) -> int:
     import boto3
     from botocore.config import Config
 
-    keys = [str(path.relative_to(data)) for path in sorted((data / "reviews").glob("*/*/*.json"))[:PART]]
+    keys = [
+        str(path.relative_to(data)) for path in sorted((data / "reviews").glob("*/*/*.json"))[:BOTO3_REVIEWS]
+    ]
     s3 = boto3.client("s3", config=Config(max_pool_connections=32))
     with ThreadPoolExecutor(32) as pool:
         contents = pool.map(lambda key: s3.get_object(Bucket="bucket", Key=key)["Body"].read(), keys)
@@ -145,7 +148,7 @@ def _boto3(data: Path) -> int:
 
 
 MEASURES = {
-    "baseline": _baseline,
+    "json": _json,
     "report": lambda data: _report(str(data)),
     "bucket": lambda data: _report("s3://bucket/reviews/"),
     "boto3": _boto3,

@@ -1,7 +1,7 @@
-"""A folder, served as an S3 bucket to read from: `python -m benchmarks.bucket FOLDER` prints its address.
+"""Serves a folder as a read-only S3 bucket: `python -m benchmarks.bucket FOLDER` prints the address.
 
-Answers ListObjectsV2 and GetObject, and asks nobody who they are: as little work for each object as there can be, so
-that what is measured is the client's.
+It supports ListObjectsV2 and GetObject, and checks no signatures. It does as little as possible for each object, so
+that the benchmark measures the client.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PAGE = 1000
 
 
 class Bucket:
-    """The files of a folder, by key."""
+    """The files of a folder as objects."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class Bucket:
         self._keys = sorted(self._sizes)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers the requests of one connection."""
+        """Responds to the requests of one connection."""
         try:
             while line := await reader.readline():
                 while await reader.readline() not in (b"\r\n", b""):
@@ -74,7 +74,7 @@ class Bucket:
 
 
 async def main(folder: Path) -> None:
-    """Serves until it is ended."""
+    """Serves until the process is killed."""
     server = await asyncio.start_server(Bucket(folder).serve, "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()

@@ -1,6 +1,6 @@
-"""Textract outputs of any size, shaped as A2I writes them: a form's words, keys and values, and one worker's answer.
+"""Generates Textract outputs of any size, as A2I writes them: words, keys and values of a form, and one answer.
 
-A page's worth, `document(16)`, has 112 blocks and 136 KB. The same arguments give the same bytes.
+A page, `document(16)`, has 112 blocks and 136 KB. The same arguments always give the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FLOW_DEFINITION = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/form
 
 
 def document(pairs: int, *, seed: int = 1, changed: float = 0.2) -> bytes:
-    """Returns an output of so many key-value pairs; the worker changed that share of the values."""
+    """Returns an output with a number of key-value pairs. The worker changed a share of the values."""
     choice = random.Random(seed)
     blocks = [block for _ in range(pairs) for block in _pair(choice)]
     selected = [block for block in blocks if block["blockType"] != "LINE"]
@@ -65,7 +65,7 @@ def document(pairs: int, *, seed: int = 1, changed: float = 0.2) -> bytes:
 
 
 def event(bucket: str, key: str) -> Json:
-    """Returns the status change that tells of such an output."""
+    """Returns the status change for an output at this location."""
     return {
         "detail": {
             "humanLoopName": "loop-1",
@@ -78,7 +78,7 @@ def event(bucket: str, key: str) -> Json:
 
 
 def _pair(choice: random.Random) -> list[Json]:
-    """A line of four words, of which two are the key and two the value."""
+    """Returns the blocks of a line with four words: two are the key and two the value."""
     words = [
         _block(choice, "WORD", text=f"word{choice.randrange(10**6)}", textType="PRINTED") for _ in range(4)
     ]
@@ -116,7 +116,7 @@ def _child(ids: list[str]) -> Json:
 
 
 def _answered(blocks: list[Json], choice: random.Random, changed: float) -> list[Json]:
-    """The keys and values as a worker submits them: with their texts, and without confidence."""
+    """Returns the keys and values as a worker submits them: with text, without confidence."""
     texts = {block["id"]: block["text"] for block in blocks if "text" in block}
     answered = []
     for block in blocks:

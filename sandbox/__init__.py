@@ -1,19 +1,23 @@
-"""The whole of Afterloop on one machine, without an AWS account.
+"""Afterloop on one machine, without an AWS account.
 
-    engine.py            Sandbox: starts and ends it; boto3 clients for it; `python -m sandbox serve` does the same
-    clients.py           sandbox.flow_definitions, .loops, .events: what people and A2I do to human loops
-    samples.py           invented predictions and answers, in the services' own shapes
-    cli.py               the command `python deploy.py local`; local.py: what it does and shows
+    engine.py            Sandbox: starts and ends the engine, and creates boto3 clients for it
+    clients.py           sandbox.flow_definitions, .loops, .events: what workers and A2I do to human loops
+    control.py           the HTTP client of /_sandbox/…, for clients.py
+    samples.py           sample predictions and answers, as the services would return them
+    invented_reviews.py  hundreds or thousands of reviews for the report
+    cli.py               the command `python deploy.py local`
+    local.py             what the command does and shows
 
-Inside the child process:
+In the child process:
 
-    server.py            one process, one socket: MiniStack's ASGI app and ours, by hypercorn
-    app.py               which request is for whom; who may call what
-    protocol.py          requests and responses by botocore's service models
-    a2i.py               flow definitions and human loops, and how they end
-    ai_services.py       Textract's AnalyzeDocument and Rekognition's DetectModerationLabels start loops
-    activation.py        whether a prediction needs people
-    effects.py           what loops do to S3 and EventBridge
-    control_routes.py    /_sandbox/…, which clients.py calls
-    ministack_patches.py where MiniStack differs from AWS; resource_types.py: what its CloudFormation lacks
+    server.py            one process and one socket for MiniStack's ASGI app and the sandbox's own
+    app.py               routes requests and checks permissions
+    protocol.py          parses requests and writes responses, according to botocore's service models
+    a2i.py               flow definitions and human loops
+    ai_services.py       Textract's AnalyzeDocument and Rekognition's DetectModerationLabels
+    activation.py        activation conditions: whether workers review a prediction
+    effects.py           writes outputs to S3 and sends events to EventBridge
+    control_routes.py    /_sandbox/…
+    ministack_patches.py corrections where MiniStack differs from AWS
+    resource_types.py    CloudFormation resource types that MiniStack lacks
 """

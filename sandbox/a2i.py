@@ -1,17 +1,17 @@
-"""The human-loop service: flow definitions, human loops, and how they end.
+"""The A2I-compatible service: flow definitions, human loops, and how loops end.
 
-It knows nothing of HTTP nor of the engine: `sandbox.app` calls it, and it acts through `Effects`. All of it
-runs on one event loop, so a line without `await` cannot be interrupted.
+It is independent of HTTP and of the engine: `sandbox.app` calls it, and it acts through `Effects`. It runs on one
+event loop, so code without `await` cannot be interrupted.
 
-What the API's model and documentation leave open is decided here:
+Some behavior is open in the API's model and documentation. Here:
 
-- *Same name again.* A loop holds its name until it is deleted, also after it has ended ("unique within the
-  Region in your account"). The same name with the same input and flow definition is the same request made
-  again and returns the same ARN, because ConflictException is documented for "the same name as another active
-  human loop but has different input data". With anything else it is a ConflictException.
-- *Output location.* `HumanLoopOutput` names where the output will be from the start, as the service does, and
-  so do the events of loops that failed or were stopped, whether or not something is stored there.
-- *Order.* Lists are ascending by creation time unless asked otherwise, ten to a page.
+- *Repeated names.* A loop keeps its name until it is deleted, even after it has ended ("unique within the Region in
+  your account"). A request with the same name, input and flow definition is a repetition: it returns the same ARN.
+  Any other request with the name gets a ConflictException, which is documented for "the same name as another active
+  human loop but has different input data".
+- *Output location.* `HumanLoopOutput` has the location from the start, as on AWS. The events of failed and stopped
+  loops have it, too, whether or not there is an object.
+- *Order.* By default, lists are in ascending order of creation time, with ten items on a page.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ import hashlib
 import json
 import logging
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
+from lambdas.reviews.times import timestamp
 from sandbox.activation import check_conditions
 from sandbox.errors import SandboxError
-from sandbox.protocol import ServiceError, iso_time
+from sandbox.protocol import ServiceError
 
 __all__ = [
     "Answer",
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 _DEFAULT_PAGE = 10
-_DEFAULT_LIFETIME_SECONDS = 864_000  # ten days, A2I's default for a private workforce
+_DEFAULT_LIFETIME_SECONDS = 864_000  # ten days: the default of CreateFlowDefinition for a private workforce
 _EXPIRED = "The task expired before enough workers had answered it."
 
 _log = logging.getLogger(__name__)
@@ -51,13 +53,13 @@ _T = TypeVar("_T", "FlowDefinition", "HumanLoop")
 
 @dataclass(frozen=True)
 class Tenant:
-    """Whose resources: AWS keeps accounts and Regions apart."""
+    """An account in a Region: AWS keeps the resources of each apart."""
 
     account_id: str
     region: str
 
     def arn(self, kind: str, name: str) -> str:
-        """The ARN of one of its SageMaker resources."""
+        """Returns the ARN of a SageMaker resource."""
         return f"arn:aws:sagemaker:{self.region}:{self.account_id}:{kind}/{name}"
 
 
@@ -68,16 +70,16 @@ class Effects(Protocol):
         """Stores an object in S3.
 
         Raises:
-            ServiceError: such as NoSuchBucket.
+            ServiceError: S3 refused the request, such as with NoSuchBucket.
         """
 
     async def put_event(self, tenant: Tenant, event: dict[str, Any]) -> None:
-        """Sends an event to the default bus: keys Source, DetailType, Detail (an object), Resources."""
+        """Sends an event with the keys Source, DetailType, Detail (an object) and Resources to the default bus."""
 
 
 @dataclass
 class FlowDefinition:
-    """A human review workflow. `request` is what CreateFlowDefinition was given."""
+    """A human review workflow. `request` is the request of CreateFlowDefinition."""
 
     tenant: Tenant
     name: str
@@ -86,12 +88,12 @@ class FlowDefinition:
 
     @property
     def arn(self) -> str:
-        """Its ARN."""
+        """The ARN."""
         return self.tenant.arn("flow-definition", self.name)
 
     @property
     def source(self) -> str | None:
-        """AwsManagedHumanLoopRequestSource of a built-in task, None of a custom one."""
+        """The AwsManagedHumanLoopRequestSource of a built-in task, None for a custom task."""
         source: str | None = self.request.get("HumanLoopRequestSource", {}).get(
             "AwsManagedHumanLoopRequestSource"
         )
@@ -99,7 +101,7 @@ class FlowDefinition:
 
     @property
     def conditions(self) -> str | None:
-        """HumanLoopActivationConditions, a JSON text."""
+        """The HumanLoopActivationConditions, as JSON."""
         config = self.request.get("HumanLoopActivationConfig", {}).get(
             "HumanLoopActivationConditionsConfig", {}
         )
@@ -113,25 +115,25 @@ class FlowDefinition:
 
     @property
     def lifetime_seconds(self) -> int:
-        """How long a loop waits for its answers."""
+        """How long a loop waits for answers."""
         config = self.request.get("HumanLoopConfig", {})
         return int(config.get("TaskAvailabilityLifetimeInSeconds", _DEFAULT_LIFETIME_SECONDS))
 
     @property
     def output_path(self) -> str:
-        """S3OutputPath without its last slash."""
+        """The S3OutputPath without a trailing slash."""
         return str(self.request["OutputConfig"]["S3OutputPath"]).rstrip("/")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one worker submitted.
+    """The answer of one worker.
 
     Attributes:
-        content: the answerContent, as the worker's form sends it.
-        worker_id: the workerId.
-        accepted: when the worker took the task.
-        submitted: when the worker submitted the answer.
+        content: The answerContent, as the worker's form sends it.
+        worker_id: The workerId.
+        accepted: When the worker accepted the task.
+        submitted: When the worker submitted the answer.
     """
 
     content: dict[str, Any]
@@ -141,13 +143,13 @@ class Answer:
 
     @property
     def seconds_spent(self) -> float:
-        """Time from acceptance to submission, to the millisecond."""
+        """The time from acceptance to submission, to the millisecond."""
         return round((self.submitted - self.accepted).total_seconds(), 3)
 
 
 @dataclass
 class HumanLoop:
-    """One review."""
+    """A human loop."""
 
     flow: FlowDefinition
     name: str
@@ -160,30 +162,30 @@ class HumanLoop:
     answers: list[Answer] = field(default_factory=list)
     expiry: asyncio.TimerHandle | None = None
     completing: bool = False
-    """All answers are in, and its output is being written: nothing else ends it now."""
+    """Whether all answers are in and the output is being written. Then nothing else can end the loop."""
 
     @property
     def tenant(self) -> Tenant:
-        """Whose it is: the flow definition's owner."""
+        """The account and Region of the flow definition."""
         return self.flow.tenant
 
     @property
     def arn(self) -> str:
-        """Its ARN."""
+        """The ARN."""
         return self.tenant.arn("human-loop", self.name)
 
     @property
     def output_uri(self) -> str:
-        """Where its output is written.
+        """The location of the output.
 
-        The key layout is the documentation's, by the loop's creation time:
+        The layout of the key is documented; the time in it is the creation time of the loop:
         https://docs.aws.amazon.com/sagemaker/latest/dg/a2i-output-data.html
         """
         created = f"{self.created:%Y/%m/%d/%H/%M/%S}"
         return f"{self.flow.output_path}/{self.flow.name}/{created}/{self.name}/output.json"
 
     def output(self) -> dict[str, Any]:
-        """What `output.json` holds."""
+        """Returns the content of `output.json`."""
         document: dict[str, Any] = {
             "flowDefinitionArn": self.flow.arn,
             "humanAnswers": [_human_answer(answer, self.tenant) for answer in self.answers],
@@ -195,13 +197,13 @@ class HumanLoop:
         return document
 
     def event(self) -> dict[str, Any]:
-        """The event of its present status."""
+        """Returns the event for the current status."""
         return {
             "Source": SOURCE,
             "DetailType": DETAIL_TYPE,
             "Resources": [self.arn],
             "Detail": {
-                "creationTime": iso_time(self.created),
+                "creationTime": timestamp(self.created),
                 "failureCode": self.failure_code,
                 "failureReason": self.failure_reason,
                 "flowDefinitionArn": self.flow.arn,
@@ -215,12 +217,11 @@ class HumanLoop:
 
 def _human_answer(answer: Answer, tenant: Tenant) -> dict[str, Any]:
     issuer = f"https://cognito-idp.{tenant.region}.amazonaws.com/{tenant.region}_sandbox01"
-    digest = hashlib.sha256(answer.worker_id.encode()).hexdigest()
-    subject = f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+    subject = str(uuid.uuid5(uuid.NAMESPACE_OID, answer.worker_id))
     return {
-        "acceptanceTime": iso_time(answer.accepted),
+        "acceptanceTime": timestamp(answer.accepted),
         "answerContent": answer.content,
-        "submissionTime": iso_time(answer.submitted),
+        "submissionTime": timestamp(answer.submitted),
         "timeSpentInSeconds": answer.seconds_spent,
         "workerId": answer.worker_id,
         "workerMetadata": {
@@ -231,7 +232,7 @@ def _human_answer(answer: Answer, tenant: Tenant) -> dict[str, Any]:
 
 @dataclass
 class _Refusal:
-    """An error that the next calls of an operation get, for tests of how callers bear it."""
+    """An error that the next calls of an operation get."""
 
     operation: str
     error: ServiceError
@@ -242,44 +243,21 @@ class HumanLoopService:
     """All flow definitions and human loops of a sandbox.
 
     Args:
-        effects: how it reaches S3 and EventBridge.
-        lifetime_scale: factor for TaskAvailabilityLifetimeInSeconds.
-        stopping_seconds: how long a loop is `Stopping` before it is `Stopped`.
-        now: the clock.
+        effects: How it reaches S3 and EventBridge.
+        now: The clock.
     """
 
-    def __init__(
-        self,
-        effects: Effects,
-        *,
-        lifetime_scale: float = 1.0,
-        stopping_seconds: float = 0.0,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self.lifetime_scale = lifetime_scale
-        self.stopping_seconds = stopping_seconds
+    def __init__(self, effects: Effects, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._effects = effects
         self._now = now
-        self._clear()
-
-    def _clear(self) -> None:
         self._flows: dict[tuple[Tenant, str], FlowDefinition] = {}
         self._loops: dict[tuple[Tenant, str], HumanLoop] = {}
-        self._events: list[tuple[Tenant, dict[str, Any]]] = []
         self._events_to_lose = 0
         self._refusals: list[_Refusal] = []
+        # asyncio keeps only weak references to tasks, so a task without a reference may disappear while it runs.
         self._background: set[asyncio.Task[None]] = set()
 
-    def reset(self) -> None:
-        """Forgets everything; nothing that was waiting happens any more."""
-        for loop in self._loops.values():
-            if loop.expiry:
-                loop.expiry.cancel()
-        for task in self._background:
-            task.cancel()
-        self._clear()
-
-    # The operations of SageMaker.
+    # Operations of SageMaker.
 
     def create_flow_definition(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """CreateFlowDefinition."""
@@ -305,7 +283,7 @@ class HumanLoopService:
         return {"FlowDefinitionSummaries": [_flow_summary(flow) for flow in page], "NextToken": token}
 
     def delete_flow_definition(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteFlowDefinition: refused while loops of it are in progress."""
+        """DeleteFlowDefinition. It is refused while there are active loops."""
         flow = self._flow(tenant, request["FlowDefinitionName"])
         active = [
             loop.name
@@ -317,18 +295,18 @@ class HumanLoopService:
         del self._flows[tenant, flow.name]
         return {}
 
-    # The operations of the A2I runtime.
+    # Operations of the A2I runtime.
 
     def start_human_loop(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """StartHumanLoop, for a custom task."""
         flow = self.flow_by_arn(tenant, request["FlowDefinitionArn"])
         if flow.source:
-            raise _invalid(f"{flow.arn} reviews {flow.source}: start its human loops through that operation")
+            raise _invalid(f"{flow.arn} is for {flow.source}. Start its human loops through that operation.")
         text = request["HumanLoopInput"]["InputContent"]
         try:
             content = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
-            raise _invalid(f"InputContent is not JSON: {error}") from None
+            raise _invalid(f"InputContent is not valid JSON: {error}") from None
         if not isinstance(content, dict):
             raise _invalid("InputContent is not a JSON object")
         return {"HumanLoopArn": self.start(flow, request["HumanLoopName"], content, text).arn}
@@ -352,7 +330,7 @@ class HumanLoopService:
         arn = request["FlowDefinitionArn"]
         loops = [loop for (owner, _), loop in self._loops.items() if owner == tenant and loop.flow.arn == arn]
         if not loops and not any(flow.arn == arn for flow in self._flows.values() if flow.tenant == tenant):
-            raise ServiceError("ResourceNotFoundException", f"There is no flow definition {arn}")
+            raise ServiceError("ResourceNotFoundException", f"Flow definition {arn} does not exist")
         page, token = _page(loops, request)
         summaries = [
             {
@@ -367,47 +345,49 @@ class HumanLoopService:
         return {"HumanLoopSummaries": summaries, "NextToken": token}
 
     async def stop_human_loop(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
-        """StopHumanLoop: `Stopping` at once, `Stopped` a little later, with the answers given so far."""
+        """StopHumanLoop. The loop is `Stopping` at once and `Stopped` soon after, with the answers so far."""
         loop = self.loop(tenant, request["HumanLoopName"])
         if loop.status in TERMINAL_STATUSES:
-            raise _invalid(f"The human loop {loop.name} has ended: its status is {loop.status}")
+            raise _invalid(f"Human loop {loop.name} has ended. Its status is {loop.status}.")
         if loop.status == "InProgress" and not loop.completing:
             loop.status = "Stopping"
             self._in_background(lambda: self._stop(loop))
         return {}
 
     def delete_human_loop(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteHumanLoop, of a loop that has ended."""
+        """DeleteHumanLoop. Only a loop that has ended can be deleted."""
         loop = self.loop(tenant, request["HumanLoopName"])
         if loop.status not in TERMINAL_STATUSES:
-            raise _invalid(f"The human loop {loop.name} is {loop.status}: stop it before you delete it")
+            raise _invalid(f"Human loop {loop.name} is {loop.status}. Stop it before you delete it.")
         del self._loops[tenant, loop.name]
         return {}
 
-    # What the operations of Textract and Rekognition, and the sandbox's own routes, build on.
+    # For the operations of Textract and Rekognition, and for the sandbox's own routes.
 
     def flow_by_arn(self, tenant: Tenant, arn: str) -> FlowDefinition:
-        """The flow definition of that ARN, in the caller's account and Region.
+        """Returns the flow definition with an ARN, in the caller's account and Region.
 
         Raises:
-            ServiceError: ValidationException, as StartHumanLoop knows no ResourceNotFoundException.
+            ServiceError: ValidationException. StartHumanLoop has no ResourceNotFoundException.
         """
         for (owner, _), flow in self._flows.items():
             if owner == tenant and flow.arn == arn:
                 return flow
-        raise _invalid(f"There is no flow definition {arn} in account {tenant.account_id}, {tenant.region}")
+        raise _invalid(
+            f"Flow definition {arn} does not exist in account {tenant.account_id}, {tenant.region}"
+        )
 
     def start(self, flow: FlowDefinition, name: str, content: dict[str, Any], text: str) -> HumanLoop:
-        """Starts a human loop, or finds the one that the same request has started.
+        """Starts a human loop, or returns the one that the same request has started.
 
         Args:
-            flow: the flow definition.
-            name: the loop's name, checked.
-            content: what people review.
-            text: what makes two inputs the same.
+            flow: The flow definition.
+            name: The loop's name, already checked.
+            content: What workers review.
+            text: A text that is equal for equal inputs.
 
         Raises:
-            ServiceError: ConflictException, see above.
+            ServiceError: ConflictException; see the module's docstring.
         """
         existing = self._loops.get((flow.tenant, name))
         if existing is not None:
@@ -415,16 +395,15 @@ class HumanLoopService:
                 return existing
             raise ServiceError(
                 "ConflictException",
-                f"The human loop {existing.arn} exists, with other input data or another flow definition",
+                f"Human loop {existing.arn} already exists with different input data or another flow definition",
             )
         loop = HumanLoop(flow, name, self._now(), content, text)
-        lifetime = flow.lifetime_seconds * self.lifetime_scale
-        loop.expiry = asyncio.get_running_loop().call_later(lifetime, self._expire_in_background, loop)
+        loop.expiry = asyncio.get_running_loop().call_later(flow.lifetime_seconds, self._expire, loop)
         self._loops[flow.tenant, name] = loop
         return loop
 
     def loop(self, tenant: Tenant, name: str) -> HumanLoop:
-        """The loop of that name.
+        """Returns the loop with a name.
 
         Raises:
             ServiceError: ResourceNotFoundException.
@@ -434,19 +413,19 @@ class HumanLoopService:
         except KeyError:
             where = f"in account {tenant.account_id}, {tenant.region}"
             raise ServiceError(
-                "ResourceNotFoundException", f"There is no human loop {name} {where}"
+                "ResourceNotFoundException", f"Human loop {name} does not exist {where}"
             ) from None
 
     def loops(self) -> list[HumanLoop]:
-        """All loops, oldest first."""
+        """Returns all loops, oldest first."""
         return sorted(self._loops.values(), key=lambda loop: (loop.created, loop.name))
 
     def refuse(self, operation: str, error: ServiceError, times: int) -> None:
-        """Lets the next calls of an operation fail with this error."""
+        """Makes the next calls of an operation fail with an error."""
         self._refusals.append(_Refusal(operation, error, times))
 
     def check_refusal(self, operation: str) -> None:
-        """Raises what `refuse` has laid out for this operation."""
+        """Raises the error that `refuse` has set for an operation, if any."""
         for refusal in self._refusals:
             if refusal.operation == operation:
                 refusal.times -= 1
@@ -454,57 +433,49 @@ class HumanLoopService:
                     self._refusals.remove(refusal)
                 raise refusal.error
 
-    # How loops end.
+    # Ends of loops.
 
     async def answer(
         self, loop: HumanLoop, content: dict[str, Any], worker_id: str | None, seconds_spent: float
     ) -> None:
-        """Adds one worker's answer; with the last that the flow definition asks for, the loop is Completed.
+        """Adds one worker's answer. The last one that the flow definition asks for completes the loop.
 
         Raises:
-            SandboxError: it has ended, this worker has answered already, or the output cannot be stored.
+            SandboxError: The loop has ended, the worker has answered already, or the output cannot be written.
         """
-        self._in_progress(loop)
+        self._check_in_progress(loop)
         worker_id = worker_id or _worker_id(len(loop.answers) + 1)
         if any(answer.worker_id == worker_id for answer in loop.answers):
-            raise SandboxError(f"{worker_id} has answered {loop.name} already: name another worker")
+            raise SandboxError(f"worker {worker_id} has already answered {loop.name}: use another worker")
         submitted = self._now()
         accepted = submitted - timedelta(seconds=seconds_spent)
         loop.answers.append(Answer(content, worker_id, accepted, submitted))
         if len(loop.answers) < loop.flow.task_count:
             return
+        # Writing the output takes a while. Until it is done, no other request may end the loop.
         loop.completing = True
         try:
             await self._store_output(loop)
         except ServiceError as error:
             loop.answers.pop()
             loop.completing = False
-            raise SandboxError(f"{loop.output_uri} cannot be written: {error}") from error
+            raise SandboxError(f"cannot write {loop.output_uri}: {error}") from error
         await self._end(loop, "Completed")
 
     async def fail(self, loop: HumanLoop, code: str, reason: str | None) -> None:
-        """Ends it as Failed, without output.
+        """Ends the loop as Failed, without output.
 
         Raises:
-            SandboxError: it has ended.
+            SandboxError: The loop has ended.
         """
-        self._in_progress(loop)
+        self._check_in_progress(loop)
         await self._end(loop, "Failed", code, reason)
 
-    async def expire(self, loop: HumanLoop) -> None:
-        """Ends it as A2I ends a loop that people did not answer in time.
-
-        Raises:
-            SandboxError: it has ended.
-        """
-        await self.fail(loop, "Expired", _EXPIRED)
-
-    def _expire_in_background(self, loop: HumanLoop) -> None:
+    def _expire(self, loop: HumanLoop) -> None:
         if loop.status == "InProgress" and not loop.completing:
-            self._in_background(lambda: self.expire(loop))
+            self._in_background(lambda: self.fail(loop, "Expired", _EXPIRED))
 
     async def _stop(self, loop: HumanLoop) -> None:
-        await asyncio.sleep(self.stopping_seconds)
         if loop.answers:
             try:
                 await self._store_output(loop)
@@ -513,16 +484,16 @@ class HumanLoopService:
                 return
         await self._end(loop, "Stopped")
 
-    def _in_progress(self, loop: HumanLoop) -> None:
+    def _check_in_progress(self, loop: HumanLoop) -> None:
         if loop.status != "InProgress":
-            raise SandboxError(f"the human loop {loop.name} is {loop.status}: nobody can answer or end it")
+            raise SandboxError(f"human loop {loop.name} is {loop.status}: it cannot be answered or ended")
         if loop.completing:
-            raise SandboxError(f"the human loop {loop.name} has all its answers and is about to complete")
+            raise SandboxError(f"human loop {loop.name} has all its answers and is about to complete")
 
     async def _store_output(self, loop: HumanLoop) -> None:
-        bucket, key = _bucket_and_key(loop.output_uri)
+        bucket, _, key = loop.output_uri.removeprefix("s3://").partition("/")
         body = json.dumps(loop.output(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        # Half of a surrogate pair is no UTF-8, but its escape is JSON.
+        # JSON allows half of a surrogate pair as an escape, but UTF-8 cannot encode it. Write it as an escape.
         encoded = body.encode("utf-8", "backslashreplace")
         await self._effects.put_object(loop.tenant, bucket, key, encoded)
 
@@ -542,7 +513,7 @@ class HumanLoopService:
             try:
                 await work()
             except Exception:
-                _log.exception("a human loop could not be ended")
+                _log.exception("cannot end a human loop")
 
         task = asyncio.create_task(run())
         self._background.add(task)
@@ -551,20 +522,11 @@ class HumanLoopService:
     # Events.
 
     async def emit(self, tenant: Tenant, event: dict[str, Any]) -> None:
-        """Sends an event, and keeps it for `events`."""
-        self._events.append((tenant, event))
+        """Sends an event."""
         await self._effects.put_event(tenant, event)
 
-    def events(self, loop_name: str | None = None) -> list[tuple[Tenant, dict[str, Any]]]:
-        """The events sent so far, oldest first; of one loop, when named."""
-        return [
-            (tenant, event)
-            for tenant, event in self._events
-            if loop_name is None or event["Detail"].get("humanLoopName") == loop_name
-        ]
-
     def lose_events(self, times: int) -> None:
-        """Lets the next status changes go unreported, as may happen to what is delivered on best effort."""
+        """Loses the events of the next loops that end, as best-effort delivery allows."""
         self._events_to_lose = times
 
     def _flow(self, tenant: Tenant, name: str) -> FlowDefinition:
@@ -577,7 +539,7 @@ class HumanLoopService:
 
 def _check_flow_definition(flow: FlowDefinition) -> None:
     if not re.fullmatch(r"s3://[^/]+(/.*)?", flow.output_path):
-        raise _invalid(f"S3OutputPath {flow.output_path} is not an s3:// location")
+        raise _invalid(f"S3OutputPath {flow.output_path} is not an S3 URI")
     if flow.conditions is None:
         return
     if not flow.source:
@@ -598,7 +560,7 @@ def _flow_summary(flow: FlowDefinition) -> dict[str, Any]:
 
 
 def _page(items: Sequence[_T], request: dict[str, Any]) -> tuple[list[_T], str | None]:
-    """One page of a list, and the token of the next one."""
+    """Returns a page of a list, and the token of the next page."""
     after, before = request.get("CreationTimeAfter"), request.get("CreationTimeBefore")
     descending = request.get("SortOrder") == "Descending"
     items = [
@@ -608,6 +570,7 @@ def _page(items: Sequence[_T], request: dict[str, Any]) -> tuple[list[_T], str |
     ]
     items.sort(key=_position, reverse=descending)
     if "NextToken" in request:
+        # The token is the position of the last item, not its index: items that are deleted meanwhile leave no gap.
         last = _read_token(request["NextToken"])
         items = [item for item in items if (_position(item) < last if descending else _position(item) > last)]
     size = request.get("MaxResults", _DEFAULT_PAGE)
@@ -628,21 +591,17 @@ def _read_token(token: str) -> tuple[str, str]:
         created, name = json.loads(base64.urlsafe_b64decode(token))
         return str(created), str(name)
     except (ValueError, TypeError):
-        raise _invalid("NextToken is not one that this operation has returned") from None
+        raise _invalid("NextToken is invalid") from None
 
 
 def _worker_id(number: int) -> str:
-    """The id of the nth worker, in the form of A2I's: sixteen hexadecimal digits."""
+    """Returns the ID of the nth worker: sixteen hexadecimal digits, as A2I's are."""
     return hashlib.sha256(f"worker {number}".encode()).hexdigest()[:16]
 
 
-def _bucket_and_key(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
-
-
+# Python's parser accepts NaN and Infinity, which are not JSON.
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not in JSON")
+    raise ValueError(f"{name} is not valid in JSON")
 
 
 def _invalid(message: str) -> ServiceError:

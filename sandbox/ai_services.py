@@ -1,8 +1,8 @@
 """Textract's AnalyzeDocument and Rekognition's DetectModerationLabels, with HumanLoopConfig.
 
-No model runs here. The prediction is read from the object `<key>.prediction.json` beside the document, if there
-is one (the response as boto3 returns it); else it is the sample of the document's name, or the first sample.
-Whether people review it is decided by the flow definition's activation conditions, as A2I does.
+No model runs here. The prediction comes from the object `<key>.prediction.json` next to the document (a response as
+boto3 returns it). Without that object, it is the sample with the document's name, or else the first sample. The flow
+definition's activation conditions decide whether workers review it, as in A2I.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox import samples
 from sandbox.a2i import HumanLoopService, Tenant
 from sandbox.activation import FormPrediction, ModerationPrediction, decide
 from sandbox.protocol import ServiceError, operation
-from sandbox.samples import REKOGNITION, TEXTRACT
 
 __all__ = ["AiServices", "Authorize", "Objects"]
 
 Authorize = Callable[[str, str], None]
-"""Raises a ServiceError unless the caller may do this action on this resource."""
+"""Raises a ServiceError unless the caller has permission for an action on a resource."""
 
 _PREDICTION_SUFFIX = ".prediction.json"
 _DEFAULT_MIN_CONFIDENCE = 50.0
@@ -32,14 +32,14 @@ _IMAGES = _DOCUMENTS[:2]
 
 
 class Objects(Protocol):
-    """Where documents and images lie."""
+    """Where documents and images are stored."""
 
     async def get_object(self, tenant: Tenant, bucket: str, key: str) -> bytes | None:
-        """The object's content, or None when there is none."""
+        """Returns the content of an object, or None if there is no such object."""
 
 
 class AiServices:
-    """The two operations that start human loops on their own."""
+    """The two operations that can start a human loop."""
 
     def __init__(self, loops: HumanLoopService, objects: Objects) -> None:
         self._loops = loops
@@ -51,9 +51,7 @@ class AiServices:
         """Textract's AnalyzeDocument."""
         document = await self._read(tenant, request["Document"], authorize)
         if not document.startswith(_DOCUMENTS):
-            raise ServiceError(
-                "UnsupportedDocumentException", "The document is no PNG, JPEG, PDF or TIFF file."
-            )
+            raise ServiceError("UnsupportedDocumentException", "Request has unsupported document format")
         response = await self._predict("textract", "AnalyzeDocument", tenant, request["Document"])
         if "FORMS" not in request["FeatureTypes"]:
             response["Blocks"] = [b for b in response["Blocks"] if b["BlockType"] not in _FORM_BLOCKS]
@@ -72,7 +70,7 @@ class AiServices:
         """Rekognition's DetectModerationLabels."""
         image = await self._read(tenant, request["Image"], authorize)
         if not image.startswith(_IMAGES):
-            raise ServiceError("InvalidImageFormatException", "The image is no PNG or JPEG file.")
+            raise ServiceError("InvalidImageFormatException", "Request has invalid image format")
         response = await self._predict("rekognition", "DetectModerationLabels", tenant, request["Image"])
         least = request.get("MinConfidence", _DEFAULT_MIN_CONFIDENCE)
         labels = [label for label in response["ModerationLabels"] if label["Confidence"] >= least]
@@ -87,9 +85,9 @@ class AiServices:
         return response | self._human_loop(tenant, request, response, REKOGNITION, image, review, authorize)
 
     async def _read(self, tenant: Tenant, place: Mapping[str, Any], authorize: Authorize) -> bytes:
-        """The document's bytes. The service reads S3 with the caller's own permissions."""
+        """Returns the bytes of the document. The service reads S3 with the permissions of the caller."""
         if ("Bytes" in place) == ("S3Object" in place):
-            raise _invalid("Give either Bytes or S3Object.")
+            raise _invalid("Specify either Bytes or S3Object.")
         if "Bytes" in place:
             return bytes(place["Bytes"])
         bucket, key = place["S3Object"].get("Bucket", ""), place["S3Object"].get("Name", "")
@@ -99,7 +97,7 @@ class AiServices:
         except ServiceError as error:
             raise _invalid_object(bucket, key, error.message) from None
         if content is None:
-            raise _invalid_object(bucket, key, "there is no such object")
+            raise _invalid_object(bucket, key, "the object does not exist")
         return content
 
     async def _predict(
@@ -127,18 +125,18 @@ class AiServices:
         review: Callable[[str | None, str], tuple[dict[str, Any], dict[str, Any] | None]],
         authorize: Authorize,
     ) -> dict[str, Any]:
-        """Decides, and starts the loop; returns what the response says about it."""
+        """Decides whether to start a loop, and starts it. Returns the part of the response about it."""
         config = request.get("HumanLoopConfig")
         if config is None:
             return {}
         authorize("sagemaker:StartHumanLoop", config["FlowDefinitionArn"])
-        asked = _camel(request)
+        service_request = _camel(request)
         try:
             flow = self._loops.flow_by_arn(tenant, config["FlowDefinitionArn"])
             if flow.source != source:
-                raise _invalid(f"{flow.arn} does not review {source}")
-            # The same request is the same, whatever the loop is called.
-            payload = {key: value for key, value in asked.items() if key != "humanLoopConfig"}
+                raise _invalid(f"{flow.arn} is not for {source}")
+            # Sampling must not depend on the name of the loop, which differs between repeated requests.
+            payload = {key: value for key, value in service_request.items() if key != "humanLoopConfig"}
             digest = hashlib.sha256(document).hexdigest()
             fingerprint = json.dumps([payload, digest, flow.arn], sort_keys=True)
             conditions, selected = review(flow.conditions, fingerprint)
@@ -147,16 +145,16 @@ class AiServices:
             }
             if selected is not None:
                 content = {
-                    "aiServiceRequest": asked,
+                    "aiServiceRequest": service_request,
                     "aiServiceResponse": _camel(response),
                     "humanTaskActivationConditionResults": conditions,
                     "selectedAiServiceResponse": _camel(selected),
                 }
-                text = json.dumps([asked, digest], sort_keys=True)
+                text = json.dumps([service_request, digest], sort_keys=True)
                 loop = self._loops.start(flow, config["HumanLoopName"], content, text)
                 output |= {"HumanLoopArn": loop.arn, "HumanLoopActivationReasons": ["ConditionsEvaluation"]}
         except ServiceError as error:
-            # Neither service knows the names of A2I's errors.
+            # The models of Textract and Rekognition do not have the error codes of A2I.
             raise _invalid(error.message) from None
         return {"HumanLoopActivationOutput": output}
 
@@ -168,15 +166,15 @@ def _read_prediction(service: str, operation_name: str, text: bytes, where: str)
     try:
         prediction = operation(service, operation_name).read_response(json.loads(text))
     except ValueError as error:
-        raise _invalid(f"{where} is no response of {operation_name}: {error}") from None
+        raise _invalid(f"{where} is not a response of {operation_name}: {error}") from None
     key = "Blocks" if service == "textract" else "ModerationLabels"
     if not isinstance(prediction.get(key), list):
-        raise _invalid(f"{where} lacks {key}")
+        raise _invalid(f"{where} has no {key}")
     return prediction
 
 
 def _camel(value: Any) -> Any:
-    """A2I writes the services' requests and responses with camelCase keys, and without the bytes."""
+    """Converts a request or response as A2I does: with camelCase keys, and without the bytes."""
     if isinstance(value, dict):
         return {
             name[0].lower() + name[1:]: _camel(member) for name, member in value.items() if name != "Bytes"

@@ -1,8 +1,8 @@
-"""One ASGI app on one endpoint: the sandbox's own routes, the services that MiniStack lacks, MiniStack.
+"""One ASGI app on one endpoint: the sandbox's own routes, the services that MiniStack lacks, and MiniStack.
 
-A request for a service is told by what its SDK sends: the path and the service it is signed for (REST), or
-the X-Amz-Target header (JSON 1.1). Its caller is authenticated and its IAM permissions are checked by
-MiniStack's own code, so that a role that lacks `sagemaker:StartHumanLoop` is refused here as on AWS.
+The app recognizes the service by what the SDK sends: the path and the service in the signature (REST), or the
+X-Amz-Target header (JSON 1.1). MiniStack's own code authenticates the caller and checks IAM permissions, so a role
+without `sagemaker:StartHumanLoop` is refused as on AWS.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 from ministack import app as ministack
@@ -27,9 +27,6 @@ from sandbox.control_routes import ControlRoutes
 from sandbox.effects import EngineEffects
 from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
 
-if TYPE_CHECKING:
-    from sandbox.identity import EngineSettings
-
 __all__ = ["SandboxApp"]
 
 _log = logging.getLogger(__name__)
@@ -40,18 +37,18 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 A2I = "sagemaker-a2i-runtime"
 _TARGETS = {"SageMaker": "sagemaker", "Textract": "textract", "RekognitionService": "rekognition"}
-"""By the prefix of X-Amz-Target: botocore's name of the service."""
+"""Prefix of X-Amz-Target → botocore's name of the service."""
 
 _IAM_PREFIX = {A2I: "sagemaker"}
-"""Prefix of the service's IAM actions, where it is not botocore's name."""
+"""Prefix of the service's IAM actions, if it is not botocore's name of the service."""
 
 
 class SandboxApp:
     """The ASGI application that the child process serves."""
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self) -> None:
         effects = EngineEffects()
-        self._loops = HumanLoopService(effects, lifetime_scale=settings.lifetime_scale)
+        self._loops = HumanLoopService(effects)
         self._ai = AiServices(self._loops, effects)
         self._control = ControlRoutes(self._loops)
         self._operations = {
@@ -67,73 +64,75 @@ class SandboxApp:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Responds to one request."""
         if scope["type"] != "http":
             await ministack.app(scope, receive, send)
         elif scope["path"].startswith("/_sandbox/"):
             query = parse_qs(scope.get("query_string", b"").decode())
-            body = await _read_body(receive)
-            status, answer = await self._control.answer(scope["method"], scope["path"], query, body)
+            body = await ministack._read_request_body(receive, scope["method"], {})
+            status, answer = await self._control.respond(scope["method"], scope["path"], query, body)
             await _send(send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode())
         else:
             headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
             }
-            asked = _operation_for(scope, headers)
-            if asked is None:
+            requested = _operation_for(scope, headers)
+            if requested is None:
                 await ministack.app(scope, receive, send)
             else:
-                await _send(send, *await self._serve(asked, scope, headers, receive))
+                await _send(send, *await self._serve(requested, scope, headers, receive))
 
     async def call(
-        self, tenant: Tenant, asked: Operation, parameters: dict[str, Any], authorize: Authorize
+        self, tenant: Tenant, requested: Operation, parameters: dict[str, Any], authorize: Authorize
     ) -> Any:
         """Performs an operation.
 
         Args:
-            tenant: account and Region of the caller.
-            asked: what to do.
-            parameters: as `Operation.parse` returns them.
-            authorize: says whether the caller may do what the operation does beside itself.
+            tenant: Account and Region of the caller.
+            requested: The operation.
+            parameters: The parameters, as `Operation.parse` returns them.
+            authorize: Checks whether the caller may do what the operation does on the caller's behalf, such as
+                reading a document from S3.
 
         Returns:
             The response as boto3 returns it.
 
         Raises:
-            ServiceError: as AWS returns it.
+            ServiceError: The error that AWS would return.
         """
-        self._loops.check_refusal(asked.name)
-        if asked.name == "AnalyzeDocument":
+        self._loops.check_refusal(requested.name)
+        if requested.name == "AnalyzeDocument":
             return await self._ai.analyze_document(tenant, parameters, authorize)
-        if asked.name == "DetectModerationLabels":
+        if requested.name == "DetectModerationLabels":
             return await self._ai.detect_moderation_labels(tenant, parameters, authorize)
-        if asked.name not in self._operations:
-            raise ServiceError("NotImplemented", f"The sandbox has no {asked.service} {asked.name}", 501)
-        result = self._operations[asked.name](tenant, parameters)
+        if requested.name not in self._operations:
+            message = f"The sandbox does not support {requested.service} {requested.name}"
+            raise ServiceError("NotImplemented", message, 501)
+        result = self._operations[requested.name](tenant, parameters)
         return await result if asyncio.iscoroutine(result) else result
 
     def caller(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, str, dict[str, Any]], Any]:
-        """Returns how other threads of this process call the services: state machines do, for their tasks.
+        """Returns a function with which other threads call the services: state machines use it for their tasks.
 
-        The engine does not check the permissions of a state machine's role, and so neither does this.
+        The function checks no permissions, as MiniStack checks none for the role of a state machine.
 
         Args:
-            loop: the event loop that serves.
+            loop: The event loop that serves requests.
         """
 
         def call(service: str, name: str, parameters: dict[str, Any]) -> Any:
             if name not in service_model(service).operation_names:
                 raise ServiceError("UnknownOperationException", f"{service} has no operation {name}")
-            asked = operation(service, name)
+            requested = operation(service, name)
             tenant = Tenant(get_account_id(), get_region())
-            work = self.call(tenant, asked, asked.read(parameters), lambda action, resource: None)
+            work = self.call(tenant, requested, requested.read(parameters), lambda action, resource: None)
             result = asyncio.run_coroutine_threadsafe(work, loop).result()
-            return json.loads(asked.respond(result, "")[2])
+            return json.loads(requested.respond(result, "")[2])
 
         return call
 
     async def _serve(
-        self, asked: Operation, scope: Scope, headers: dict[str, str], receive: Receive
+        self, requested: Operation, scope: Scope, headers: dict[str, str], receive: Receive
     ) -> tuple[int, dict[str, str], bytes]:
         request_id = str(uuid.uuid4())
         query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
@@ -141,26 +140,27 @@ class SandboxApp:
         try:
             authorize = _identify(scope, headers, query, path)
             body = await ministack._read_request_body(receive, scope["method"], headers)
-            action = f"{_IAM_PREFIX.get(asked.service, asked.service)}:{asked.name}"
+            action = f"{_IAM_PREFIX.get(requested.service, requested.service)}:{requested.name}"
             tenant = Tenant(get_account_id(), get_region())
             try:
-                parameters = asked.parse(path, query, body)
+                parameters = requested.parse(path, query, body)
             except ServiceError:
-                authorize(action, "*")  # who may not call it does not learn what is wrong with the call
+                # AWS checks permissions first: a caller without them does not learn what is wrong with the request.
+                authorize(action, "*")
                 raise
-            authorize(action, _resource(tenant, asked, parameters))
-            result = await self.call(tenant, asked, parameters, authorize)
-            return asked.respond(result, request_id)
+            authorize(action, _resource(tenant, requested, parameters))
+            result = await self.call(tenant, requested, parameters, authorize)
+            return requested.respond(result, request_id)
         except ServiceError as error:
-            return asked.respond_error(error, request_id)
+            return requested.respond_error(error, request_id)
         except Exception:
-            _log.exception("%s %s", asked.service, asked.name)
-            failure = ServiceError("InternalServerException", "The sandbox failed; its log says why", 500)
-            return asked.respond_error(failure, request_id)
+            _log.exception("%s %s", requested.service, requested.name)
+            failure = ServiceError("InternalServerException", "The sandbox failed; see its log", 500)
+            return requested.respond_error(failure, request_id)
 
 
 def _operation_for(scope: Scope, headers: dict[str, str]) -> Operation | None:
-    """The operation that a request is for, if it is one of ours."""
+    """Returns the operation that a request is for, if the sandbox serves it."""
     prefix, _, name = headers.get("x-amz-target", "").partition(".")
     if prefix in _TARGETS:
         service = _TARGETS[prefix]
@@ -171,18 +171,18 @@ def _operation_for(scope: Scope, headers: dict[str, str]) -> Operation | None:
 
 
 def _path(scope: Scope) -> str:
-    """The path as it was sent: a loop's name may hold an encoded slash, and is then refused by its name."""
+    """Returns the path as it was sent: decoding it first would hide an escaped slash in a loop's name."""
     return str((scope.get("raw_path") or scope["path"].encode()).decode("latin-1"))
 
 
 def _signed_for(headers: dict[str, str]) -> str | None:
-    """The service in the credential scope of an SigV4 signature."""
+    """Returns the service in the credential scope of a SigV4 signature."""
     match = re.search(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request", headers.get("authorization", ""))
     return match.group(1) if match else None
 
 
 def _identify(scope: Scope, headers: dict[str, str], query: dict[str, list[str]], path: str) -> Authorize:
-    """Finds out who calls, as MiniStack does for its own services; returns how to ask what they may do."""
+    """Authenticates the caller, as MiniStack does for its own services, and returns a function that authorizes it."""
     key = extract_access_key_id(headers, query)
     try:
         set_request_account_id(ministack._request_account_scope(key))
@@ -196,7 +196,8 @@ def _identify(scope: Scope, headers: dict[str, str], query: dict[str, list[str]]
 
     def authorize(action: str, resource: str) -> None:
         service = action.partition(":")[0]
-        # S3 has rules of its own for who may call it unsigned; here another service asks on the caller's behalf.
+        # For S3, MiniStack allows unsigned requests. Here another service reads on the caller's behalf, so the rules
+        # of that service apply.
         denied = iam_evaluator.enforce(
             key, action, "textract" if service == "s3" else service, region, resource
         )
@@ -211,24 +212,15 @@ def _identify(scope: Scope, headers: dict[str, str], query: dict[str, list[str]]
     return authorize
 
 
-def _resource(tenant: Tenant, asked: Operation, parameters: dict[str, Any]) -> str:
-    """The resource that IAM checks the operation on: one of the service's, or all of them."""
-    if asked.service == A2I and asked.name != "ListHumanLoops":
+def _resource(tenant: Tenant, requested: Operation, parameters: dict[str, Any]) -> str:
+    """Returns the ARN that IAM checks the operation on, or `*` for an operation without a resource."""
+    if requested.service == A2I and requested.name != "ListHumanLoops":
         if "FlowDefinitionArn" in parameters:
             return str(parameters["FlowDefinitionArn"])
         return tenant.arn("human-loop", parameters["HumanLoopName"])
     if "FlowDefinitionName" in parameters:
         return tenant.arn("flow-definition", parameters["FlowDefinitionName"])
     return "*"
-
-
-async def _read_body(receive: Receive) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
 
 
 async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

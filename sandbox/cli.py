@@ -1,4 +1,4 @@
-"""`python deploy.py local`: the command, and its options."""
+"""The command `python deploy.py local` and its options."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ __all__ = ["local"]
 
 def local(
     once: Annotated[
-        bool, typer.Option(help="End when all sample loops have ended, with 0 if all did as they should.")
+        bool,
+        typer.Option(help="Exit when all sample loops have ended. The status is 0 if all ended as expected."),
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="TCP port of the local engine; a free one by default."),
+        typer.Option(min=0, max=65_535, help="TCP port of the local engine. By default, a free one."),
     ] = None,
-    report: Annotated[Path, typer.Option(help="Where to write the report of the reviews.")] = Path(
+    report: Annotated[Path, typer.Option(help="File for the report about the reviews.")] = Path(
         "report.html"
     ),
 ) -> None:
     """Run everything on this machine, without an AWS account."""
     if not report.absolute().parent.is_dir():
         raise AfterloopError(
-            f"cannot write {report}: there is no such folder; name another file with --report"
+            f"cannot write {report}: the folder does not exist; name another file with --report"
         )
     from sandbox.local import run
 
-    with on_interrupt(lambda: "the local engine is stopped, and what was in it is gone"):
+    with on_interrupt(lambda: "the local engine is stopped, and its content is deleted"):
         succeeded = run(console=console_for(Output.TEXT), port=port, once=once, report=report)
     if not succeeded:
         raise typer.Exit(1)

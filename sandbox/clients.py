@@ -1,33 +1,32 @@
-"""What a test or a demonstration does to human loops: `sandbox.flow_definitions`, `.loops` and `.events`.
+"""What tests and demonstrations do to human loops: `sandbox.flow_definitions`, `.loops` and `.events`.
 
-Starting, describing, listing, stopping and deleting loops is Amazon A2I's own API: use boto3's
-`sagemaker-a2i-runtime` for that. Here is what happens to a loop from the other side: people answer, or they
-do not.
+To start, describe, list, stop and delete human loops, use the API of Amazon A2I: boto3's `sagemaker-a2i-runtime`. The
+classes here do what happens on the other side: workers answer, or a loop fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox.control import Control
-from sandbox.errors import SandboxError
 from sandbox.identity import ACCOUNT_ID
-from sandbox.samples import REKOGNITION, TEXTRACT, TaskType
+from sandbox.samples import TaskType
 
 __all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState"]
 
 FailureCode = Literal["ValidationError", "Expired", "InternalError"]
 
-_SOURCES = {"custom": None, "textract": TEXTRACT, "rekognition": REKOGNITION}
+_SOURCES: dict[TaskType, str | None] = {"custom": None, "textract": TEXTRACT, "rekognition": REKOGNITION}
 _ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/service-role/AmazonSageMaker-HumanReview"
 
 
 class FlowDefinitions:
-    """Makes flow definitions (human review workflows) with SageMaker's API; boto3 lists and deletes them."""
+    """Creates flow definitions (human review workflows) through the SageMaker API. boto3 lists and deletes them."""
 
     def __init__(self, client: Callable[[str], Any], region: str) -> None:
         self._client = client
@@ -39,7 +38,6 @@ class FlowDefinitions:
         output_bucket: str,
         *,
         task_count: int = 1,
-        prefix: str = "",
         task_type: TaskType = "custom",
         conditions: str | None = None,
         lifetime_seconds: int = 3600,
@@ -47,30 +45,26 @@ class FlowDefinitions:
         """Creates a flow definition.
 
         Args:
-            name: of the flow definition: lower-case letters, digits and hyphens, up to 63.
-            output_bucket: bucket of its output; made if it does not exist.
-            task_count: how many workers answer each loop, 1 to 3.
-            prefix: of the output's keys, without slashes at its ends.
-            task_type: what people review.
-            conditions: activation conditions of a built-in task, a JSON text; without them every prediction
-                is reviewed.
-            lifetime_seconds: how long a loop waits for answers, before `lifetime_scale`.
+            name: The name: lowercase letters, digits and hyphens, up to 63 characters.
+            output_bucket: The bucket for outputs. It is created if it does not exist.
+            task_count: How many workers answer each loop, 1 to 3.
+            task_type: What workers review.
+            conditions: The activation conditions of a built-in task, as JSON. Without them, every prediction is
+                reviewed.
+            lifetime_seconds: How long a loop waits for answers.
 
         Returns:
-            Its ARN.
+            The ARN.
 
         Raises:
-            SandboxError: the task type is unknown.
-            botocore.exceptions.ClientError: SageMaker refused: ResourceInUse, ValidationException.
+            botocore.exceptions.ClientError: SageMaker refused the request: ResourceInUse, ValidationException.
         """
-        if task_type not in _SOURCES:
-            raise SandboxError(f"task_type: {task_type!r} is none of {', '.join(_SOURCES)}")
-        self._make_bucket(output_bucket)
+        self._create_bucket(output_bucket)
         base = f"arn:aws:sagemaker:{self._region}:{ACCOUNT_ID}"
         request: dict[str, Any] = {
             "FlowDefinitionName": name,
             "RoleArn": _ROLE,
-            "OutputConfig": {"S3OutputPath": "/".join(filter(None, [f"s3://{output_bucket}", prefix]))},
+            "OutputConfig": {"S3OutputPath": f"s3://{output_bucket}"},
             "HumanLoopConfig": {
                 "WorkteamArn": f"{base}:workteam/private-crowd/reviewers",
                 "HumanTaskUiArn": f"{base}:human-task-ui/{name}",
@@ -80,8 +74,7 @@ class FlowDefinitions:
                 "TaskAvailabilityLifetimeInSeconds": lifetime_seconds,
             },
         }
-        source = _SOURCES[task_type]
-        if source:
+        if source := _SOURCES[task_type]:
             request["HumanLoopRequestSource"] = {"AwsManagedHumanLoopRequestSource": source}
         if conditions is not None:
             config = {"HumanLoopActivationConditions": conditions}
@@ -89,15 +82,16 @@ class FlowDefinitions:
         created = self._client("sagemaker").create_flow_definition(**request)
         return str(created["FlowDefinitionArn"])
 
-    def _make_bucket(self, name: str) -> None:
+    def _create_bucket(self, name: str) -> None:
         s3 = self._client("s3")
         try:
             s3.head_bucket(Bucket=name)
         except s3.exceptions.ClientError:
-            elsewhere: dict[str, Any] = {}
+            location: dict[str, Any] = {}
+            # S3 rejects us-east-1 as a LocationConstraint: there, it is left out.
             if self._region != "us-east-1":
-                elsewhere["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
-            s3.create_bucket(Bucket=name, **elsewhere)
+                location["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
+            s3.create_bucket(Bucket=name, **location)
 
 
 @dataclass(frozen=True)
@@ -105,18 +99,18 @@ class LoopState:
     """A human loop, as the service knows it.
 
     Attributes:
-        name: of the loop.
-        arn: of the loop.
-        flow_definition_arn: of its flow definition.
+        name: The name.
+        arn: The ARN.
+        flow_definition_arn: The ARN of its flow definition.
         status: InProgress, Stopping, Completed, Failed or Stopped.
-        created_at: to the millisecond, UTC.
-        failure_code: only when it failed.
-        failure_reason: only when it failed, and a reason was given.
-        output_uri: where its output is, or would be.
-        task_count: how many answers it waits for in all.
-        source: which AI service started it; None for a custom task.
-        input_content: what people are shown, parsed.
-        answers: so far: `worker`, `content`, `submitted_at` of each.
+        created_at: When it was created, to the millisecond, in UTC.
+        failure_code: Why it failed, for a failed loop.
+        failure_reason: The reason in words, for a failed loop that has one.
+        output_uri: Where its output is, or would be.
+        task_count: How many answers it needs.
+        source: The AI service that started it; None for a custom task.
+        input_content: What workers are shown.
+        answers: The answers so far, each with `worker`, `content` and `submitted_at`.
     """
 
     name: str
@@ -134,21 +128,21 @@ class LoopState:
 
 
 class HumanLoops:
-    """What people and Amazon A2I do to human loops. Each call returns the loop as it is afterwards."""
+    """What workers and Amazon A2I do to human loops. Each method returns the loop as it is afterwards."""
 
     def __init__(self, control: Control, region: str) -> None:
         self._control = control
         self._region = region
 
     def list(self) -> list[LoopState]:
-        """All loops of the sandbox, oldest first."""
+        """Returns all loops of the sandbox, oldest first."""
         return [_loop_state(loop) for loop in self._control.call("GET", "/_sandbox/loops")]
 
     def get(self, name: str) -> LoopState:
-        """One loop.
+        """Returns one loop.
 
         Raises:
-            SandboxError: there is none of that name.
+            SandboxError: There is no loop with that name.
         """
         return self._call("GET", name)
 
@@ -160,55 +154,47 @@ class HumanLoops:
         worker: str | None = None,
         seconds_spent: float = 30.0,
     ) -> LoopState:
-        """One worker answers. The last answer that the flow definition asks for completes the loop.
+        """Submits the answer of one worker. The last answer that the flow definition asks for completes the loop.
 
-        Then `output.json` is in S3, and EventBridge has the event, before this returns.
+        When this method has completed a loop, its `output.json` is in S3 and EventBridge has its event.
 
         Args:
-            name: of the loop.
-            content: the answerContent, by crowd element; written to the output as it is.
-            worker: the workerId; None for the next of the sandbox's own workers.
-            seconds_spent: how long it took.
+            name: The loop's name.
+            content: The answerContent, by crowd element. It is written to the output unchanged.
+            worker: The workerId. None stands for the next of the sandbox's workers.
+            seconds_spent: How long the worker took.
 
         Raises:
-            SandboxError: there is no such loop, it has ended, this worker has answered already, or the
-                output's bucket does not exist.
+            SandboxError: There is no such loop, it has ended, the worker has answered already, or the output
+                bucket does not exist.
         """
-        given = {"content": dict(content), "worker": worker, "seconds_spent": seconds_spent}
-        return self._call("POST", name, "answer", given)
+        answer = {"content": dict(content), "worker": worker, "seconds_spent": seconds_spent}
+        return self._call("POST", name, "answer", answer)
 
     def fail(self, name: str, code: FailureCode | str, reason: str | None = None) -> LoopState:
-        """The loop fails.
+        """Makes the loop fail.
 
         Args:
-            name: of the loop.
-            code: ValidationError, Expired, InternalError; another, as the API's type is a free text.
-            reason: in the service's words.
+            name: The loop's name.
+            code: ValidationError, Expired or InternalError. The API allows any other string.
+            reason: The reason, as the service would word it.
 
         Raises:
-            SandboxError: there is no such loop, or it has ended.
+            SandboxError: There is no such loop, or it has ended.
         """
         return self._call("POST", name, "fail", {"code": code, "reason": reason})
 
-    def expire(self, name: str) -> LoopState:
-        """Nobody answered in time: the loop fails with `Expired`, as it does by itself when its time is over.
-
-        Raises:
-            SandboxError: there is no such loop, or it has ended.
-        """
-        return self._call("POST", name, "expire")
-
     def refuse(self, operation: str, code: str, message: str = "", *, times: int = 1) -> None:
-        """Lets the next calls of an operation fail, as a service under load does.
+        """Makes the next calls of an operation fail, as a service under load does.
 
         Args:
-            operation: such as `StartHumanLoop` or `AnalyzeDocument`.
-            code: the error's code: ThrottlingException, ServiceQuotaExceededException, …
-            message: of the error.
-            times: how many calls. The SDK retries what is throttled, so one call of its may need several.
+            operation: The operation, such as `StartHumanLoop` or `AnalyzeDocument`.
+            code: The error code: ThrottlingException, ServiceQuotaExceededException, …
+            message: The error message.
+            times: How many calls fail. The SDK retries throttled calls, so one call of the SDK may use up several.
         """
-        given = {"operation": operation, "code": code, "message": message or None, "times": times}
-        self._control.call("POST", "/_sandbox/refusals", given)
+        refusal = {"operation": operation, "code": code, "message": message or None, "times": times}
+        self._control.call("POST", "/_sandbox/refusals", refusal)
 
     def _call(self, method: str, name: str, action: str = "", body: Any = None) -> LoopState:
         path = "/".join(filter(None, ["/_sandbox/loops", quote(name, safe=""), action]))
@@ -216,60 +202,37 @@ class HumanLoops:
 
 
 class Events:
-    """What human loops tell EventBridge, and what may go wrong on the way."""
+    """Events that repeat, get lost, or are not what they should be."""
 
     def __init__(self, control: Control, region: str) -> None:
         self._control = control
         self._region = region
 
-    def of(self, loop_name: str) -> list[dict[str, Any]]:
-        """The events of a loop so far, oldest first: `source`, `detail_type`, `detail`, `resources`."""
-        return list(self._call("GET", "/_sandbox/events", loop=loop_name))
-
-    def deliver(
-        self,
-        detail: Mapping[str, Any],
-        *,
-        detail_type: str | None = None,
-        source: str | None = None,
-        resources: Sequence[str] = (),
-    ) -> None:
-        """Sends an event as Amazon A2I sends its own, whatever is in it.
-
-        Args:
-            detail: an object; EventBridge takes nothing else.
-            detail_type: that of a status change unless given.
-            source: `aws.sagemaker` unless given. `PutEvents` refuses `aws.*` to everybody else.
-            resources: ARNs.
+    def deliver(self, detail: Mapping[str, Any]) -> None:
+        """Sends a status change with this detail, in the same way as Amazon A2I, without checking it.
 
         Raises:
-            SandboxError: EventBridge refused it.
+            SandboxError: EventBridge refused the event.
         """
-        event = {
-            "detail": dict(detail),
-            "detail_type": detail_type,
-            "source": source,
-            "resources": list(resources),
-        }
-        self._call("POST", "/_sandbox/events", event)
+        self._call("/_sandbox/events", {"detail": dict(detail)})
 
     def redeliver(self, loop_name: str) -> None:
-        """Sends the event of an ended loop once more: the same detail in a new event, as happens to both.
+        """Sends the event of an ended loop again: the same detail in a new event, as A2I may do.
 
-        Also the way to put something between the end of a loop and its event: `lose` it, do what is to be
-        done (take the output away, say), then send it.
+        To change something between the end of a loop and its event (delete its output, say), `lose` the event first,
+        make the change, and then call this.
 
         Raises:
-            SandboxError: there is no such loop, or it has not ended.
+            SandboxError: There is no such loop, or it has not ended.
         """
-        self._call("POST", f"/_sandbox/loops/{quote(loop_name, safe='')}/redeliver")
+        self._call(f"/_sandbox/loops/{quote(loop_name, safe='')}/redeliver")
 
     def lose(self, times: int = 1) -> None:
-        """The next status changes are not told to EventBridge, as may happen to it on the way."""
-        self._call("POST", "/_sandbox/events/lose", {"times": times})
+        """Loses the next status changes on the way to EventBridge, as best-effort delivery allows."""
+        self._call("/_sandbox/events/lose", {"times": times})
 
-    def _call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        return self._control.call(method, f"{path}?{urlencode({'region': self._region} | query)}", body)
+    def _call(self, path: str, body: Any = None) -> None:
+        self._control.call("POST", f"{path}?{urlencode({'region': self._region})}", body)
 
 
 def _loop_state(loop: dict[str, Any]) -> LoopState:

@@ -1,4 +1,4 @@
-"""The sandbox's own routes (`/_sandbox/...`), from the caller's side."""
+"""The client of the sandbox's own routes, `/_sandbox/...`."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["Control"]
 
 
 class Control:
-    """Calls `/_sandbox/...` and `/_ministack/...` of one sandbox. JSON both ways; not signed."""
+    """Calls `/_sandbox/...` of one sandbox, with JSON requests and responses. Requests are not signed."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
 
     def call(self, method: str, path: str, body: Any = None, *, timeout: float = 60.0) -> Any:
-        """Makes one request and returns the parsed answer.
+        """Sends a request and returns the parsed response.
 
         Args:
-            method: HTTP method.
-            path: such as `/_sandbox/loops`; already quoted.
-            body: anything that JSON can hold, or None for no body.
-            timeout: seconds to wait for the answer.
+            method: The HTTP method.
+            path: The path, such as `/_sandbox/loops`, with special characters escaped.
+            body: A JSON value, or None for no body.
+            timeout: Seconds to wait for the response.
 
         Raises:
-            SandboxError: the sandbox refused, with its own words.
-            OSError: there is no sandbox at this address, or it ended meanwhile.
+            SandboxError: The sandbox refused the request. The message is its own.
+            OSError: There is no sandbox at this address, or it has ended.
         """
-        # A connection of its own per call: safe between threads, and no proxy is ever asked.
+        # A new connection for each call: threads can share this object, and http.client ignores proxies.
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         try:
             payload = None if body is None else json.dumps(body)
@@ -39,11 +39,12 @@ class Control:
             response = connection.getresponse()
             text = response.read().decode()
         except http.client.HTTPException as error:
-            raise ConnectionError(f"the sandbox at port {self._port} broke off: {error!r}") from error
+            raise ConnectionError(
+                f"the local engine on port {self._port} closed the connection: {error!r}"
+            ) from error
         finally:
             connection.close()
-        answer = json.loads(text) if text else None
+        answer = json.loads(text)
         if response.status >= 400:
-            message = answer.get("message") if isinstance(answer, dict) else None
-            raise SandboxError(message or f"{method} {path}: HTTP {response.status}: {text}")
+            raise SandboxError(answer["message"])
         return answer

@@ -1,4 +1,4 @@
-"""What the human-loop service does to the rest of the engine: S3 and EventBridge, called in this process."""
+"""How the A2I-compatible service uses S3 and EventBridge of the engine, within the same process."""
 
 from __future__ import annotations
 
@@ -18,48 +18,49 @@ __all__ = ["EngineEffects"]
 
 
 class EngineEffects:
-    """S3 and EventBridge of the engine, as another AWS service uses them."""
+    """Calls S3 and EventBridge as another AWS service would."""
 
     async def put_object(self, tenant: Tenant, bucket: str, key: str, body: bytes) -> None:
-        """Stores a JSON object; the bucket's own encryption, versioning and notifications apply.
+        """Stores a JSON object. The bucket's encryption, versioning and notifications apply.
 
         Raises:
-            ServiceError: S3 refused, such as NoSuchBucket.
+            ServiceError: S3 refused the request, such as with NoSuchBucket.
         """
         headers = {"content-type": "application/json", "content-length": str(len(body))}
         status, answer = await _s3(tenant, "PUT", bucket, key, headers, body)
         if status >= 300:
-            raise _refused(status, answer)
+            raise _service_error(status, answer)
 
     async def get_object(self, tenant: Tenant, bucket: str, key: str) -> bytes | None:
-        """The object's content, or None when bucket or key are not there.
+        """Returns the content of an object, or None if the bucket or the key does not exist.
 
         Raises:
-            ServiceError: S3 refused.
+            ServiceError: S3 refused the request.
         """
         status, answer = await _s3(tenant, "GET", bucket, key, {}, b"")
         if status == 404:
             return None
         if status >= 300:
-            raise _refused(status, answer)
+            raise _service_error(status, answer)
         return answer
 
     async def put_event(self, tenant: Tenant, event: dict[str, Any]) -> None:
-        """Sends an event to the default bus. Only services themselves may send `aws.*` sources.
+        """Sends an event to the default bus.
 
         Raises:
-            ServiceError: EventBridge refused.
+            ServiceError: EventBridge refused the event.
         """
         entry = {**event, "Detail": json.dumps(event["Detail"])}
 
         def put() -> tuple[int, Mapping[str, str], bytes]:
             with request_scope(tenant.account_id, tenant.region):
+                # The PutEvents API refuses sources that begin with `aws.`. Only AWS services may send them.
                 answer: tuple[int, Mapping[str, str], bytes] = eventbridge._put_events(
                     {"Entries": [entry]}, allow_aws_source=True
                 )
                 return answer
 
-        # In a thread: a rule's target may call back into this very event loop.
+        # In a thread, because a rule's target may call the services of this event loop and wait for them.
         status, _, body = await asyncio.to_thread(put)
         answer = json.loads(body)
         if status >= 300:
@@ -79,7 +80,7 @@ async def _s3(
     return int(status), answer
 
 
-def _refused(status: int, answer: bytes) -> ServiceError:
+def _service_error(status: int, answer: bytes) -> ServiceError:
     code = re.search(rb"<Code>(.*?)</Code>", answer)
     message = re.search(rb"<Message>(.*?)</Message>", answer, re.DOTALL)
     return ServiceError(

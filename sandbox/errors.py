@@ -1,7 +1,7 @@
-"""Errors of the sandbox that a person can cause, told in one line.
+"""Errors of the sandbox that a user can cause. The command line reports them in one line.
 
 AfterloopError
-└── SandboxError    the sandbox cannot start, or cannot do what it was asked to
+└── SandboxError    the sandbox cannot start, or refused a request
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ __all__ = ["SandboxError"]
 
 
 class SandboxError(AfterloopError):
-    """The sandbox cannot start, or cannot do what it was asked to: what, and what to do instead."""
+    """The sandbox cannot start, or refused a request. The message says why, and what to do instead."""

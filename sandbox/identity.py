@@ -1,31 +1,18 @@
-"""Who the sandbox is, and how it starts: account, Region and credentials (none exists on AWS), and its settings."""
+"""The address, account, Region and credentials of the sandbox. None of them exists on AWS."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-__all__ = ["HOST", "ACCOUNT_ID", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "EngineSettings"]
+__all__ = ["HOST", "ACCOUNT_ID", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"]
 
 HOST = "127.0.0.1"
-"""It listens to this machine alone."""
+"""The sandbox listens on the loopback interface only."""
 
 ACCOUNT_ID = "111122223333"
-"""The account number that AWS's own documentation uses in examples."""
+"""An account number that the AWS documentation uses in examples."""
 
 REGION = "us-east-1"
 
 ACCESS_KEY_ID = "sandbox"
-"""The root user of the account: the engine's IAM lets it do everything, as an administrator on AWS."""
+"""The root user of the account. The sandbox's IAM allows it everything, as an administrator on AWS."""
 
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 (opens nothing but a process on this machine)
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How an engine starts; `Sandbox.start` explains each."""
-
-    region: str = REGION
-    wait_scale: float = 1.0
-    lifetime_scale: float = 1.0
-    workers: int = 16
-    log_level: str = "INFO"
+SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 (gives access only to a process on this machine)

@@ -1,8 +1,8 @@
-"""Invented reviews, to try the report on: `python -m sandbox.invented_reviews --out DIR`, or a stage's past.
+"""Generates invented reviews for the report: `python -m sandbox.invented_reviews --out DIR`.
 
-Laid out as the review bucket is, one JSON object a review. Four flow definitions of three task types, one to
-three workers, fields that differ in how hard they are, a model that is surer of itself than it is right, and
-gets worse over the period. The same seed gives the same bytes.
+The folder has the layout of the review bucket, with one JSON object for each review. There are four flow definitions
+of three task types, one to three workers, and fields that are easy or hard. The model is overconfident and gets worse
+over time. The same seed always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from typing import Any
 
 import boto3
 
+from lambdas.reviews.times import timestamp
+
 Json = dict[str, Any]
 
 
 def main() -> None:
-    """Writes the data set that the command line asks for."""
+    """Writes the reviews that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=100_000, help="how many reviews")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to; made if missing")
+    parser.add_argument("--count", type=int, default=100_000, help="number of reviews")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write to; it is created if it does not exist"
+    )
     parser.add_argument("--first", type=date.fromisoformat, default=date(2026, 1, 1), help="first day")
-    parser.add_argument("--days", type=int, default=30, help="days over which the reviews spread")
+    parser.add_argument("--days", type=int, default=30, help="number of days")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     size = write_reviews(
@@ -38,28 +42,25 @@ def main() -> None:
 
 
 def write_reviews(folder: Path, count: int, *, first: date, days: int, seed: int) -> int:
-    """Writes what `generate` gives into a folder, made if it is missing; returns the size in bytes."""
+    """Writes the reviews of `generate` to a folder and returns their size in bytes."""
     size = 0
     for key, line in generate(count, first=first, days=days, seed=seed):
         path = folder / key
-        try:
-            size += path.write_bytes(line)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True)
-            size += path.write_bytes(line)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size += path.write_bytes(line)
     return size
 
 
 def generate(
     count: int, *, first: date = date(2026, 1, 1), days: int = 30, seed: int = 7
 ) -> Iterator[tuple[str, bytes]]:
-    """Keys and bytes of `count` stored reviews, shaped as `lambdas.reviews.record.ReviewRecord` stores them.
+    """Yields the key and the content of reviews, as `lambdas.reviews.record.ReviewRecord` stores them.
 
     Args:
-        count: how many.
-        first: the day of the first ones.
-        days: over how many days they spread; fewer on weekends.
-        seed: the same gives the same.
+        count: The number of reviews.
+        first: The first day.
+        days: The number of days. There are fewer reviews on weekends.
+        seed: Seed of the random numbers.
     """
     chance = random.Random(seed)
     calendar = [first + timedelta(days=offset) for offset in range(days)]
@@ -79,15 +80,15 @@ def generate(
 
 
 def store_past(session: boto3.Session, outputs: Mapping[str, str], count: int, *, days: int = 30) -> None:
-    """Give a stage a past: invented reviews in its bucket, and their loops in its ledger, over the last days.
+    """Stores invented reviews of the last days in a stage's bucket, and their loops in its ledger.
 
-    Some of the loops had failed before and been restarted, a few had been escalated.
+    Some of the loops were restarted after a failure, and a few were escalated.
 
     Args:
-        session: Of the engine that the stage is published to.
-        outputs: Of the stage's stack.
-        count: How many reviews.
-        days: How far back they go, yesterday included.
+        session: A session for the engine that the stage is published to.
+        outputs: The outputs of the stage's stack.
+        count: The number of reviews.
+        days: The number of days, up to yesterday.
     """
     first = datetime.now(UTC).date() - timedelta(days=days)
     bucket, s3 = outputs["ReviewBucket"], session.client("s3")
@@ -104,7 +105,7 @@ def store_past(session: boto3.Session, outputs: Mapping[str, str], count: int, *
 
 
 def _loops(record: Json, location: str, chance: random.Random) -> list[Json]:
-    """The ledger rows of a review's lineage; now and then another loop that failed for good comes with it."""
+    """Returns the ledger rows of a review's lineage, and sometimes that of another loop that was escalated."""
     name = record["human_loop_name"]
     row = {
         "humanLoopName": name,
@@ -131,13 +132,21 @@ def _loops(record: Json, location: str, chance: random.Random) -> list[Json]:
     return [row]
 
 
-# ------------------------------------------------------------------------------- what the reviews are about
+# What the reviews are about
 
 
 @dataclass(frozen=True)
 class _Field:
-    """A field and how hard it is: `error` is how often the model is wrong on it, `missed` how often it finds
-    nothing where there is something."""
+    """A field, and how hard it is.
+
+    Attributes:
+        name: The name of the field.
+        kind: The kind, as in the record.
+        error: How often the model is wrong.
+        value: Returns a random value.
+        missed: How often the model finds nothing although there is a value.
+        absent: How often there is no value.
+    """
 
     name: str
     kind: str
@@ -149,7 +158,7 @@ class _Field:
 
 @dataclass(frozen=True)
 class _Below:
-    """A condition: the field is there, and the model's confidence in it is below."""
+    """A condition: the model's confidence in a field is below a threshold."""
 
     name: str
     field: str
@@ -158,7 +167,7 @@ class _Below:
 
 @dataclass(frozen=True)
 class _Sample:
-    """A condition that takes a share of all; with `easy`, of those on which the model is always right."""
+    """A condition that selects a random share. With `easy`, the model is always right on the selected ones."""
 
     name: str
     share: float
@@ -244,7 +253,7 @@ _FLOWS = (
 )  # fmt: skip
 
 
-# ----------------------------------------------------------------------------------------- one review of it
+# One review
 
 
 def _review(flow: _Flow, name: str, created: datetime, age: float, chance: random.Random) -> Json:
@@ -269,7 +278,7 @@ def _review(flow: _Flow, name: str, created: datetime, age: float, chance: rando
         "flow_definition": flow.name,
         "flow_definition_arn": f"arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/{flow.name}",
         "status": "Stopped" if stopped else "Completed",
-        "created_at": _iso(created),
+        "created_at": timestamp(created),
         "completed_at": answers[-1]["submitted_at"] if answers else None,
         "task_type": flow.task_type,
         "output_location": f"s3://example-output/{flow.name}/{created:%Y/%m/%d/%H/%M/%S}/{name}/output.json",
@@ -295,11 +304,11 @@ def _field(spec: _Field, workers: int, age: float, easy: bool, chance: random.Ra
     truth = _text(spec, chance)
     missed = not easy and chance.random() < spec.missed
     confidence = None if missed else round(min(0.9999, max(0.05, chance.betavariate(7, 1.6))), 4)
-    # Surer than it is right: the chance of an error falls with the confidence, but not to nothing.
+    # Overconfident: errors are rarer at high confidence, but not rare enough.
     doubt = 0.0 if easy or confidence is None else 0.4 + 4.6 * (1 - confidence)
     wrong = chance.random() < spec.error * (0.8 + 0.6 * age) * doubt
     predicted = None if missed else _other(spec, truth, chance) if wrong else truth
-    # A wrong label or entity is one that is not there at all.
+    # A wrong label or entity does not exist at all, so workers remove it.
     right = None if wrong and spec.kind in ("labels", "span") else truth
     slip = 0.0 if easy else 0.02
     values = [right if chance.random() >= slip else _other(spec, truth, chance) for _ in range(workers)]
@@ -310,7 +319,7 @@ def _field(spec: _Field, workers: int, age: float, easy: bool, chance: random.Ra
     tied = len(votes) > 1 and votes[0]["count"] == votes[1]["count"]
     reviewed = None if tied or not votes else votes[0]["value"]
     if predicted is None and reviewed is None and not tied:
-        return None  # neither the model nor people say anything of it
+        return None  # neither the model nor the workers found anything
     outcome = "unresolved" if tied or not values else _outcome(predicted, reviewed)
     return {
         "name": spec.name,
@@ -353,15 +362,11 @@ def _answer(flow: _Flow, index: int, created: datetime, fields: list[Json], chan
     return {
         "worker_id": f"A{chance.randrange(24):04}WORKER",
         "identity_provider": "Cognito",
-        "accepted_at": _iso(accepted),
-        "submitted_at": _iso(accepted + timedelta(seconds=seconds)),
+        "accepted_at": timestamp(accepted),
+        "submitted_at": timestamp(accepted + timedelta(seconds=seconds)),
         "seconds_spent": seconds,
         "content": json.dumps({flow.name: content}, separators=(",", ":")),
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""`python deploy.py local`: the whole of Afterloop on this machine, and what becomes of seven human loops.
+"""`python deploy.py local`: runs Afterloop on this machine with seven sample human loops.
 
-The stage `local` is published to a sandbox as any stage is to AWS; loops are started through the stage's own function;
-people (played here) answer, a service fails, somebody stops a loop. What is shown was read back from the services:
-executions and their histories, the ledger, the review bucket, a queue that subscribes to the topics.
+The stage `local` is published to a sandbox in the same way as other stages to AWS, and the stage's own function starts
+the loops. This module plays the workers and the service: it answers some loops, lets some fail and stops one. All that
+it shows is read from the services: executions and their history, the ledger, and a queue that subscribes to the topics.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -45,32 +45,32 @@ from workflow.stack.stages import Stage, UnknownStage, load_stage
 
 __all__ = ["FLOW_DEFINITIONS", "STORIES", "Story", "local_stage", "publish_local", "run", "subscribed_queue"]
 
-PATIENCE_SECONDS = 90
-PAST = 400
-"""Reviews that are invented for the report: of four alone it could say little."""
+_TIMEOUT_SECONDS = 90
+_INVENTED_REVIEWS = 400
+"""The report needs more than the four reviews of the sample loops to show anything."""
 
-PAST_DAYS = 30
+_INVENTED_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Story:
-    """One human loop that is started, and how it should end.
+    """A sample human loop, and how it should end.
 
     Attributes:
-        name: The loop's.
-        flow_definition: Which of `FLOW_DEFINITIONS` it is started with.
-        sample: The prediction, and what people answer.
-        failure: The code that it fails with; None if it does not.
-        stopped: Whether somebody stops it.
-        outcome: What the ledger should say at the end.
-        passes: States that its execution should have passed.
+        name: The name of the loop.
+        flow_definition: One of `FLOW_DEFINITIONS`.
+        sample: The prediction and the answers.
+        failure: The failure code, for a loop that fails.
+        stopped: Whether the loop is stopped.
+        outcome: The expected outcome in the ledger.
+        states: States that its execution should enter.
     """
 
     name: str
     flow_definition: str
     sample: Sample
     outcome: str
-    passes: tuple[str, ...]
+    states: tuple[str, ...]
     failure: str | None = None
     stopped: bool = False
 
@@ -80,7 +80,7 @@ FLOW_DEFINITIONS: dict[str, tuple[TaskType, int, str | None]] = {
     "image-moderation": ("rekognition", 2, MODERATION.conditions),
     "support-messages": ("custom", 3, None),
 }
-"""Name → task type, workers a loop, activation conditions."""
+"""Name → task type, number of workers for each loop, activation conditions."""
 
 _STORED = ("Collect review", "Record review")
 STORIES = (
@@ -122,56 +122,56 @@ def run(
     once: bool = False,
     report: Path | None = None,
 ) -> bool:
-    """Run the sandbox, publish to it, start the sample loops and show what happened to each.
+    """Starts a sandbox, publishes the stage to it, starts the sample loops, and shows what happens to each.
 
     Args:
-        console: Where to show it; a table that follows the events on a terminal, one table at the end elsewhere.
-        port: TCP port of the sandbox; a free one when None.
-        once: End when every loop has ended, instead of staying until Ctrl-C.
-        report: Where to write the report of the stage's reviews when all loops have ended; None for none.
+        console: Where to print. A terminal shows a table that is updated all the time, a file gets it once at the end.
+        port: TCP port of the sandbox. None picks a free one.
+        once: Whether to end when every loop has ended, instead of waiting for Ctrl-C.
+        report: File for the report about the stage's reviews. None for no report.
 
     Returns:
-        Whether every loop ended as it should.
+        Whether every loop ended as expected.
     """
     stage = local_stage()
     with ExitStack() as running:
-        with console.status("Starting the sandbox"):
+        with console.status("Starting the local engine"):
             sandbox = running.enter_context(Sandbox.start(port=port, log_level="WARNING"))
-        say(console, f"Sandbox at {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
+        say(console, f"Local engine: {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
         with console.status(f"Publishing the stage {stage.name!r}"):
             outputs = publish_local(sandbox, stage)
         say(console, f"Published: {outputs['StateMachine']}\n")
         watch = Watch(sandbox, outputs)
-        driver = threading.Thread(target=_drive, args=(sandbox, stage, outputs, watch), daemon=True)
+        player = threading.Thread(target=_play, args=(sandbox, stage, outputs, watch), daemon=True)
         with _showing(watch, console) as show:
-            driver.start()
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while not watch.finished and not watch.broken and time.monotonic() < deadline:
+            player.start()
+            deadline = time.monotonic() + _TIMEOUT_SECONDS
+            while watch.problems() and not watch.error and time.monotonic() < deadline:
                 watch.look()
                 show()
                 time.sleep(0.2)
-                if watch.all_ended:  # What is still missing will hardly come, but for a message.
+                if watch.all_ended:  # Only messages can still arrive.
                     deadline = min(deadline, time.monotonic() + 5)
-        if watch.broken:
-            raise watch.broken
+        if watch.error:
+            raise watch.error
         for problem in (problems := watch.problems()):
             say(console, f"[red]✗[/] {escape(problem)}")
         if not problems:
-            say(console, f"[green]✓[/] all {len(STORIES)} human loops ended as they should")
+            say(console, f"[green]✓[/] all {len(STORIES)} human loops ended as expected")
         if report is not None:
-            _report(console, sandbox, outputs, report)
+            _write_report(console, sandbox, outputs, report)
         if not once:
-            _stay(console, sandbox)
+            _wait_for_interrupt(console, sandbox)
         return not problems
 
 
 def local_stage(settings: Path = ROOT / "stages.toml") -> Stage:
-    """The stage `local` of the settings, or the one that the project is shipped with if they have it no more.
+    """Returns the stage `local` from the settings, or a default if the settings do not have it.
 
-    It is a stage as any other, but backs off for seconds, where others take minutes.
+    The default backs off for seconds, not minutes, before it restarts a loop.
 
     Raises:
-        SettingsError: the settings do not hold.
+        SettingsError: The settings are invalid.
     """
     try:
         return load_stage(settings, "local")
@@ -187,10 +187,10 @@ def local_stage(settings: Path = ROOT / "stages.toml") -> Stage:
 
 
 def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str]:
-    """Make buckets and flow definitions in a sandbox and publish a stage to it, `local_stage()` if none is given.
+    """Creates buckets and flow definitions in a sandbox and publishes a stage to it, by default `local_stage()`.
 
     Returns:
-        The stack's outputs.
+        The outputs of the stack.
     """
     stage = stage or local_stage()
     s3 = sandbox.client("s3")
@@ -211,7 +211,7 @@ def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str
 
 @contextmanager
 def _showing(watch: Watch, console: Console) -> Iterator[Callable[[], None]]:
-    """Shows the table: on a terminal again and again, elsewhere once, as wide as it needs to be."""
+    """Shows the table. A terminal gets updates; elsewhere it is printed once, in full width."""
     if console.is_terminal:
         table = functools.partial(watch.table, expand=True)
         with Live(get_renderable=table, console=console, auto_refresh=False, transient=False) as live:
@@ -221,10 +221,10 @@ def _showing(watch: Watch, console: Console) -> Iterator[Callable[[], None]]:
     print_whole(watch.table(expand=False), console)
 
 
-def _report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: Path) -> None:
-    with console.status(f"Inventing {PAST} reviews of the last {PAST_DAYS} days, and making the report"):
-        store_past(sandbox.session, outputs, PAST, days=PAST_DAYS)
-        period = Period.last_days(PAST_DAYS + 1)
+def _write_report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: Path) -> None:
+    with console.status(f"Generating {_INVENTED_REVIEWS} sample reviews and writing the report"):
+        store_past(sandbox.session, outputs, _INVENTED_REVIEWS, days=_INVENTED_DAYS)
+        period = Period.last_days(_INVENTED_DAYS + 1)
         made = write_report(
             file,
             open_reviews(f"s3://{outputs['ReviewBucket']}/reviews", sandbox.session),
@@ -236,13 +236,14 @@ def _report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: P
     say(
         console,
         escape(
-            f"The report, of today's reviews and of {PAST} invented ones of the {PAST_DAYS} days before: {made.file}"
+            f"Report on today's reviews and {_INVENTED_REVIEWS} generated reviews "
+            f"of the last {_INVENTED_DAYS} days: {made.file}"
         ),
     )
 
 
-def _stay(console: Console, sandbox: Sandbox) -> None:
-    console.print("\nThe sandbox stays up until Ctrl-C. In another terminal:\n")
+def _wait_for_interrupt(console: Console, sandbox: Sandbox) -> None:
+    console.print("\nThe local engine runs until you press Ctrl-C. In another terminal:\n")
     for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         say(console, escape(f"  export {name}={sandbox.environment()[name]}"))
     say(console, "  python deploy.py loops list --stage local\n")
@@ -250,18 +251,18 @@ def _stay(console: Console, sandbox: Sandbox) -> None:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        # On a terminal Ctrl-C stands as ^C in the line.
-        say(console, "\nStopping the sandbox" if console.is_terminal else "Stopping the sandbox")
+        # A terminal shows Ctrl-C as ^C, without a line break.
+        say(console, ("\n" if console.is_terminal else "") + "Stopping the local engine")
 
 
-# What people and the service do
+# What workers and A2I do
 
 
-def _drive(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch) -> None:
+def _play(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch) -> None:
     try:
         for story in STORIES:
             if story.name.endswith("-attempt-2"):
-                continue  # Started by the workflow.
+                continue  # The workflow starts it.
             _start(sandbox, stage, outputs["StartLoop"], story)
         for story in STORIES:
             if story.stopped:
@@ -272,7 +273,7 @@ def _drive(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch
             if not story.stopped and not story.failure:
                 _answer(sandbox, story)
     except Exception as error:
-        watch.broken = error
+        watch.error = error  # The main thread raises it.
 
 
 def _start(sandbox: Sandbox, stage: Stage, function: str, story: Story) -> None:
@@ -290,26 +291,26 @@ def _start(sandbox: Sandbox, stage: Stage, function: str, story: Story) -> None:
     answer = sandbox.client("lambda").invoke(FunctionName=function, Payload=json.dumps(request))
     payload = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise RuntimeError(f"{story.name} could not be started: {payload}")
+        raise RuntimeError(f"cannot start {story.name}: {payload}")
 
 
 def _answer(sandbox: Sandbox, story: Story) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while story.name not in (loop.name for loop in sandbox.loops.list()):
         if time.monotonic() > deadline:
-            return  # The table shows what is missing.
+            return  # The table shows that the loop is missing.
         time.sleep(0.1)
     workers = FLOW_DEFINITIONS[story.flow_definition][1]
     for number, content in enumerate(story.sample.answers[:workers]):
         sandbox.loops.answer(story.name, content, seconds_spent=22.5 + 9 * number)
 
 
-# What became of it
+# What happened
 
 
 @dataclass
-class Seen:
-    """What is known of one loop by now."""
+class LoopProgress:
+    """What is known about a loop so far."""
 
     loop: Loop | None = None
     execution_status: str = ""
@@ -318,29 +319,24 @@ class Seen:
 
 
 class Watch:
-    """Looks at the services again and again, and draws what it sees."""
+    """Polls the services, and draws a table of what happened to each loop."""
 
     def __init__(self, sandbox: Sandbox, outputs: dict[str, str]) -> None:
-        self.broken: Exception | None = None
+        self.error: Exception | None = None
         self._ledger = Ledger(sandbox.client("dynamodb"), outputs["LedgerTable"])
         self._executions = sandbox.client("stepfunctions")
         self._queue = subscribed_queue(sandbox, outputs)
         self._sqs = sandbox.client("sqs")
-        self._seen = {story.name: Seen() for story in STORIES}
-
-    @property
-    def finished(self) -> bool:
-        """Whether every loop's execution has ended and its messages have arrived."""
-        return not self.problems()
+        self._progress = {story.name: LoopProgress() for story in STORIES}
 
     @property
     def all_ended(self) -> bool:
-        """Whether every loop has an execution, and none runs."""
-        return all(seen.execution_status not in ("", "RUNNING") for seen in self._seen.values())
+        """Whether every loop has an execution, and all executions have ended."""
+        return all(one.execution_status not in ("", "RUNNING") for one in self._progress.values())
 
     def look(self) -> None:
-        """Read everything anew."""
-        for name, seen in self._seen.items():
+        """Reads the current state from the services."""
+        for name, seen in self._progress.items():
             seen.loop = self._ledger.find(name)
             if seen.loop is not None and seen.loop.execution and seen.execution_status in ("", "RUNNING"):
                 execution = seen.loop.execution
@@ -351,55 +347,55 @@ class Watch:
         ):
             envelope = json.loads(message["Body"])
             name = json.loads(envelope["Message"]).get("humanLoopName")
-            if name in self._seen:
+            if name in self._progress:
                 topic = "escalation" if "Escalation" in envelope["TopicArn"] else "notification"
-                self._seen[name].messages.append(f"{topic}: {envelope['Subject']}")
+                self._progress[name].messages.append(f"{topic}: {envelope['Subject']}")
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
     def problems(self) -> list[str]:
-        """What is not as it should be (yet), a line each."""
+        """Returns what is not as expected, or not yet: a line for each loop."""
         return [line for story in STORIES if (line := self._problem(story))]
 
     def _problem(self, story: Story) -> str | None:
-        seen = self._seen[story.name]
+        seen = self._progress[story.name]
         if seen.loop is None or not seen.execution_status:
-            return f"{story.name}: no execution has taken its status change"
+            return f"{story.name}: no execution has handled its status change"
         if seen.execution_status != "SUCCEEDED":
-            return f"{story.name}: its execution is {seen.execution_status}: {seen.loop.reason or 'no reason yet'}"
+            return f"{story.name}: the execution is {seen.execution_status}: {seen.loop.reason or 'no reason yet'}"
         if seen.loop.outcome != story.outcome:
             return f"{story.name}: the outcome is {seen.loop.outcome}, not {story.outcome}"
-        if missed := [state for state in story.passes if state not in seen.states]:
-            return f"{story.name}: its execution did not pass {', '.join(missed)}"
+        if missed := [state for state in story.states if state not in seen.states]:
+            return f"{story.name}: the execution did not enter {', '.join(missed)}"
         if story.outcome in ("escalated", "notified") and not seen.messages:
-            return f"{story.name}: its message has not arrived"
+            return f"{story.name}: no message has arrived"
         return None
 
-    def table(self, *, expand: bool = True) -> Group:
-        """The table as it is now, as wide as the console or as it needs to be."""
+    def table(self, *, expand: bool) -> Table:
+        """Returns the current table, as wide as the console (`expand`) or as wide as its content."""
         table = Table(
             box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=True, expand=expand
         )
         table.add_column("Human loop", no_wrap=True)
         table.add_column("Execution", no_wrap=True)
-        table.add_column("States passed, and what became of it", ratio=1, overflow="fold")
+        table.add_column("States entered, and the result", ratio=1, overflow="fold")
         for story in STORIES:
-            seen = self._seen[story.name]
-            table.add_row(_ended(story.name, seen.loop), _execution(seen), _effect(seen))
-        return Group(table)
+            seen = self._progress[story.name]
+            table.add_row(_loop_cell(story.name, seen.loop), _execution_cell(seen), _result_cell(seen))
+        return table
 
 
-_ENDED_STYLE = {"Completed": "green", "Failed": "red", "Stopped": "yellow"}
+_STATUS_STYLE = {"Completed": "green", "Failed": "red", "Stopped": "yellow"}
 
 
-def _ended(name: str, loop: Loop | None) -> Text:
+def _loop_cell(name: str, loop: Loop | None) -> Text:
     status = (loop.status if loop else None) or "…"
-    text = Text(f"{name}\n").append(status, style=_ENDED_STYLE.get(status, "dim"))
+    text = Text(f"{name}\n").append(status, style=_STATUS_STYLE.get(status, "dim"))
     if loop is not None and loop.failure_code:
         text.append(f"\n{loop.failure_code}", style="dim")
     return text
 
 
-def _execution(seen: Seen) -> Text:
+def _execution_cell(seen: LoopProgress) -> Text:
     if not seen.execution_status or seen.loop is None or seen.loop.execution is None:
         return Text("…", style="dim")
     style = {"SUCCEEDED": "green", "RUNNING": "cyan"}.get(seen.execution_status, "red")
@@ -408,7 +404,7 @@ def _execution(seen: Seen) -> Text:
     return text
 
 
-def _effect(seen: Seen) -> Text:
+def _result_cell(seen: LoopProgress) -> Text:
     loop = seen.loop
     lines = []
     if loop is not None and loop.review is not None:
@@ -440,7 +436,7 @@ def _states(executions: Any, execution: str) -> list[str]:
 
 
 def subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
-    """A queue that gets what the two topics send, as a user's own would."""
+    """Creates a queue that subscribes to the two topics, as a user's own would. Returns its URL."""
     sqs, sns = sandbox.client("sqs"), sandbox.client("sns")
     name = outputs["StateMachine"].rpartition(":")[2]
     url: str = sqs.create_queue(QueueName=f"{name}-messages")["QueueUrl"]

@@ -1,56 +1,8 @@
-"""Where MiniStack 1.5.33 differs from AWS in what Afterloop rests on, and what makes it the same.
+"""Corrections where MiniStack 1.5.33 differs from AWS and the difference matters to Afterloop.
 
-Each correction is small, says what AWS does, and fails at start when the engine no longer has what it
-corrects, so that a new version of MiniStack cannot pass unnoticed.
-
-*Errors of Lambda functions.* An exception that leaves a Python handler reaches the caller, and the state
-machine, as `{"errorType": <class name>, "errorMessage", "stackTrace", "requestId"}`; MiniStack calls every
-one `Runtime.HandlerError`, so that no Retry or Catch could tell them apart. A module that cannot be imported
-is `Runtime.ImportModuleError`, a handler that is not there `Runtime.HandlerNotFound`, a result that is not
-JSON `Runtime.MarshalError`, a process that ended `Runtime.ExitError`. And the execution environment outlives
-an exception; MiniStack ends it, so that each error costs a cold start.
-(https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html)
-
-*What a function can import.* Its bundle, the standard library, and boto3 with what it needs; MiniStack lets it
-import whatever is installed beside the engine, so that a bundle without its dependencies would pass.
-
-*Failed callbacks.* A task that waits for a token fails at once when the function that is to pass on the token
-fails; MiniStack goes on waiting for the token until the task's timeout, by default for a day.
-
-*Task tokens.* IAM checks who answers a token on the state machine whose task has it; MiniStack knows no resource for
-that and so refuses every policy that names one. A token that was never given out is `InvalidToken`; MiniStack says
-`TaskDoesNotExist`, as it does, rightly, of one whose task is over.
-(https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html)
-
-*Services of the sandbox's own.* The `aws-sdk` integrations of state machines reach the human-loop service, SageMaker,
-Textract and Rekognition too. Errors carry the prefix of the service, as `SageMakerA2IRuntime.ConflictException`.
-(https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html)
-
-*Versions of state machines.* An execution that is started by a version or by an alias runs that version's definition,
-by an alias of two versions the one or the other as often as their weights say, and can be listed by it; MiniStack runs
-what is newest.
-(https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
-
-*Names of resources.* CloudFormation gives those that the template does not name a name that no other has. MiniStack's
-is the same in each Region, so that two stacks of one name share their roles and buckets, which are not of a Region.
-
-*Variables set by a Catch.* `Assign` in a Catch sets workflow variables in either query language
-(https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html); MiniStack looks for the
-language in the Catch, where it cannot be, and so sets none in a machine whose default is JSONPath.
-
-*Choices about what is not there.* A rule of a JSONPath Choice whose path leads to nothing fails the execution with
-`States.Runtime`, which nothing catches; only `IsPresent` may ask. MiniStack takes the value for null, and goes on. And
-`IsPresent` is true of a null that is there.
-(https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html)
-
-*Message attributes.* The `sns:publish` integration takes MessageAttributes as the API does; MiniStack drops them.
-
-*Tables of many objects.* MiniStack lets DuckDB guess the columns of a JSON table from all of its files at once, each
-with a buffer for 16 MiB: a few hundred reviews take minutes and all memory. The columns are those that Glue has, and
-the buffer is as large as the largest file.
-
-*Transport.* The template's policies refuse what does not come over TLS. The sandbox speaks plain HTTP, on the loopback
-only, where nobody listens: every request counts as one over TLS.
+The docstring of each function says what AWS does, with the source, and what MiniStack does. Each correction has a test
+in tests/engine/test_sandbox_ministack_patches.py that fails without it. The corrections replace private functions of
+MiniStack, so its version is pinned; those that replace text raise an error at start if the text has changed.
 """
 
 from __future__ import annotations
@@ -70,33 +22,33 @@ from typing import Any
 __all__ = ["SdkCall", "apply", "integrate"]
 
 SdkCall = Callable[[str, str, dict[str, Any]], Any]
-"""Performs an SDK call of a state machine: service and operation as boto3 names them, parameters; the result."""
+"""Makes an SDK call of a state machine, given boto3's names of service and operation, and the parameters."""
 
 
 def apply(directory: Path) -> None:
-    """Corrects the engine in this process. To be called once, before it serves.
+    """Corrects MiniStack in this process. Call it once, before the engine serves requests.
 
     Args:
-        directory: for what the corrections need on disk.
+        directory: Folder for files that the corrections need.
 
     Raises:
-        RuntimeError: the engine has changed where a correction applies.
+        RuntimeError: MiniStack has changed, and a correction does not apply.
     """
     _isolate_functions(directory / "python")
     _report_function_errors()
     _fail_failed_callbacks()
-    _know_tokens()
+    _check_task_tokens()
     _run_versions()
     _name_resources_by_region()
     _set_variables_in_catch()
-    _fail_choices_about_nothing()
+    _fail_choices_on_missing_values()
     _keep_message_attributes()
-    _read_tables_of_many_objects()
+    _read_tables_with_many_objects()
     _count_loopback_as_tls()
 
 
 _FAILURE = "afterloop-function-failure"
-"""Key of a worker's answer that is no result, but what the function failed with."""
+"""Key of a worker's response that is not a result but an error of the function."""
 
 _HANDLER_CALL = """\
             result = handler_fn(event, context)
@@ -117,7 +69,7 @@ _IMPORT_FAILURE_CORRECTED = """\
         _real_stdout.write(json.dumps({"status": "error", "error": failure}) + "\\n")
 """
 
-# Runs in the worker, before MiniStack's own script: the names begin with _al_ to stay out of its way.
+# Runs in the worker, before MiniStack's own script. The prefix _al_ avoids collisions with names in it.
 _WORKER_FUNCTIONS = """
 def _al_failure(kind, message, frames=()):
     return {"FAILURE": {"errorType": kind, "errorMessage": message, "stackTrace": list(frames)}}
@@ -153,12 +105,21 @@ def _al_import_failure(error, init):
 
 
 def _report_function_errors() -> None:
+    """Reports errors of Python functions as Lambda does, and keeps their execution environment.
+
+    AWS: an exception reaches the caller, and the state machine, as `{"errorType": <class name>, "errorMessage",
+    "stackTrace", "requestId"}`. A module that cannot be imported is `Runtime.ImportModuleError`, a missing handler
+    `Runtime.HandlerNotFound`, a result that is not JSON `Runtime.MarshalError`, a process that exited
+    `Runtime.ExitError`. (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html)
+    MiniStack: each error is `Runtime.HandlerError`, so Retry and Catch cannot distinguish them. It also ends the
+    execution environment after an exception, so that each error costs a cold start.
+    """
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    script = _replace(script, _HANDLER_CALL, _HANDLER_CALL_CORRECTED, "calls the handler")
-    script = _replace(script, _IMPORT_FAILURE, _IMPORT_FAILURE_CORRECTED, "imports the handler's module")
+    script = _replace(script, _HANDLER_CALL, _HANDLER_CALL_CORRECTED, "call the handler")
+    script = _replace(script, _IMPORT_FAILURE, _IMPORT_FAILURE_CORRECTED, "import the handler's module")
     lambda_runtime._PYTHON_WORKER_SCRIPT = _WORKER_FUNCTIONS + script
 
     execute = lambda_svc._execute_function_warm
@@ -174,9 +135,9 @@ def _report_function_errors() -> None:
 
 
 _RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
-"""What Lambda's Python runtimes bring along: boto3, and what it imports."""
+"""What the Python runtimes of Lambda include: boto3 and its dependencies."""
 
-# The first lines of a worker. The names begin with _al_, as above.
+# The first lines of a worker.
 _ISOLATION = """
 def _al_isolate(packages):
     import sys, sysconfig
@@ -192,13 +153,19 @@ _al_isolate(PACKAGES)
 
 
 def _isolate_functions(packages: Path) -> None:
+    """Hides the packages of this environment from functions.
+
+    AWS: a function can import its bundle, the standard library, and boto3 with its dependencies.
+    MiniStack: a function can import everything that is installed with the engine, so a bundle without its
+    dependencies would pass the tests.
+    """
     from ministack.core import lambda_runtime
 
     packages.mkdir(exist_ok=True)
     for name in _RUNTIME_PACKAGES:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
-            raise RuntimeError(f"{name}, which Lambda's runtime has, is not installed")
+            raise RuntimeError(f"{name} is not installed, but the runtime of Lambda has it")
         origin = Path(spec.origin)
         origin = origin.parent if origin.name == "__init__.py" else origin
         (packages / origin.name).symlink_to(origin)
@@ -207,10 +174,15 @@ def _isolate_functions(packages: Path) -> None:
 
 
 _waiting = threading.local()
-"""In a thread that starts a task with a token: that token."""
+"""Per thread: the token of the task that it starts, and the state machine that it runs."""
 
 
 def _fail_failed_callbacks() -> None:
+    """Fails a task that waits for a token when its function fails.
+
+    AWS: the task fails at once if the function that should pass on the token fails.
+    MiniStack: waits for the token until the task's timeout, by default for a day.
+    """
     from ministack.services import stepfunctions
 
     invoke_with_callback = stepfunctions._invoke_with_callback
@@ -244,10 +216,17 @@ def _waiting_for(token: str) -> Iterator[None]:
 
 
 _machines: dict[str, str] = {}
-"""By task token: ARN of the state machine whose task has it, or had it."""
+"""Task token → ARN of the state machine whose task has or had it."""
 
 
-def _know_tokens() -> None:
+def _check_task_tokens() -> None:
+    """Checks permissions on, and the existence of, task tokens.
+
+    AWS: IAM checks the call with a token on the state machine whose task has the token. An unknown token is
+    `InvalidToken`. (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html)
+    MiniStack: derives no resource from a token, so policies with a resource never allow the call. An unknown token is
+    `TaskDoesNotExist`, which is right only for the token of a task that has ended.
+    """
     from ministack.core import iam_actions
     from ministack.core.responses import error_response_json
     from ministack.services import stepfunctions
@@ -275,16 +254,15 @@ def _know_tokens() -> None:
         account_id: str,
     ) -> Any:
         if service == "states" and (token := iam_actions._safe_json_field(body, "taskToken")):
-            nobodys = f"arn:aws:states:{region}:{account_id}:stateMachine:unknown"
-            return _machines.get(token, nobodys)
+            unknown = f"arn:aws:states:{region}:{account_id}:stateMachine:unknown"
+            return _machines.get(token, unknown)
         return resource_arn(service, method, path, headers, body, query, region, account_id)
 
     def only_known(send: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
         def checked(data: dict[str, Any]) -> Any:
             token = data.get("taskToken", "")
-            if (
-                token in _machines or token in stepfunctions._task_tokens
-            ):  # an activity's is in the latter only
+            # The tokens of activities are only in MiniStack's own table.
+            if token in _machines or token in stepfunctions._task_tokens:
                 return send(data)
             return error_response_json("InvalidToken", "Invalid Token: 'Invalid token'", 400)
 
@@ -298,10 +276,17 @@ def _know_tokens() -> None:
 
 
 _requested: ContextVar[tuple[str | None, str | None]] = ContextVar("afterloop_version", default=(None, None))
-"""ARN of the version that the execution which is being started runs, and of the alias that led to it."""
+"""The ARNs of the version and the alias with which the current request starts an execution."""
 
 
 def _run_versions() -> None:
+    """Runs the version of a state machine with which an execution is started.
+
+    AWS: an execution that is started with a version or an alias runs the definition of that version. An alias with two
+    versions chooses by weight. ListExecutions can list the executions of a version or an alias.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
+    MiniStack: runs the newest definition.
+    """
     from ministack.services import stepfunctions
 
     start, run = stepfunctions._start_execution, stepfunctions._run_execution
@@ -313,7 +298,7 @@ def _run_versions() -> None:
     running = threading.local()
 
     class Machines(kind):  # type: ignore[misc, valid-type]
-        """The state machines, of which a thread that begins an execution gets the version that it runs."""
+        """The state machines. A thread that begins an execution gets the version that it should run."""
 
         __slots__ = ()
 
@@ -321,12 +306,13 @@ def _run_versions() -> None:
             machine, version = newest(self, arn, default), getattr(running, "version", None)
             if machine is None or version is None:
                 return machine
+            # Only the first lookup reads the definition. Later ones in the thread may be for a nested state machine.
             running.version = None
             return {**machine, "definition": version["definition"], "roleArn": version["roleArn"]}
 
     @contextlib.contextmanager
     def associated(arn: str) -> Iterator[None]:
-        """Says to the execution that is started inside by what it is."""
+        """Remembers version and alias for the execution that is started in the block."""
         alias = stepfunctions._state_machine_aliases.get(arn)
         if routes := (alias or {}).get("routingConfiguration"):
             weights = [one.get("weight", 0) for one in routes]
@@ -387,7 +373,7 @@ def _run_versions() -> None:
 
 
 def _associated(data: dict[str, Any]) -> dict[str, str]:
-    """Version and alias of an execution, as far as it has them."""
+    """Returns the version and the alias of an execution, if it has them."""
     from ministack.services import stepfunctions
 
     execution = stepfunctions._executions.get(data.get("executionArn")) or {}
@@ -403,13 +389,19 @@ def _completed(answer: Any, more: dict[str, Any]) -> Any:
 
 
 def _name_resources_by_region() -> None:
+    """Gives resources without a name different names in each Region.
+
+    AWS: the names that CloudFormation generates are unique.
+    MiniStack: generates the same name in each Region, so that stacks with the same name share roles and buckets, which
+    are not regional.
+    """
     from ministack.core.responses import get_region
     from ministack.services.cloudformation import provisioners
 
     name = provisioners._physical_name
 
     def name_in_region(stack: str, logical_id: str, **more: Any) -> str:
-        """The engine's name; its last 13 characters, by which it tells names apart, made from the Region too."""
+        """Returns MiniStack's name. Its last 13 characters are a hash, here also of the Region."""
         given = str(name(stack, logical_id, **more))
         digest = hashlib.sha256(f"{given}:{get_region()}".encode()).hexdigest()[:13]
         return given[:-13] + (digest if more.get("lowercase") else digest.upper())
@@ -423,14 +415,17 @@ _SDK_SERVICES = {
     "textract": ("textract", "Textract"),
     "rekognition": ("rekognition", "Rekognition"),
 }
-"""By name in an aws-sdk integration: boto3's name, and the prefix of errors."""
+"""Name in an aws-sdk integration → boto3's name, and the prefix of errors."""
 
 
 def integrate(call: SdkCall) -> None:
-    """Lets state machines call the sandbox's own services.
+    """Connects the `aws-sdk` integrations of state machines to the sandbox's own services.
+
+    Errors have the prefix of the service, such as `SageMakerA2IRuntime.ConflictException`.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html)
 
     Args:
-        call: performs a call, in the account and Region of the execution; called in its thread. It raises
+        call: Makes a call in the account and Region of the execution, in the thread of the execution. Raises
             `sandbox.protocol.ServiceError`.
     """
     from ministack.services import stepfunctions
@@ -454,6 +449,13 @@ def integrate(call: SdkCall) -> None:
 
 
 def _set_variables_in_catch() -> None:
+    """Sets the variables of `Assign` in a Catch.
+
+    AWS: `Assign` in a Catch works in both query languages.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html)
+    MiniStack: looks for the query language in the Catch, where it cannot be, so it sets no variables in a state machine
+    whose default is JSONPath.
+    """
     from ministack.services import stepfunctions
 
     apply_catcher = stepfunctions._apply_catcher
@@ -476,28 +478,34 @@ def _set_variables_in_catch() -> None:
     stepfunctions._apply_catcher = apply_catcher_and_assign
 
 
-def _fail_choices_about_nothing() -> None:
+def _fail_choices_on_missing_values() -> None:
+    """Fails an execution when a JSONPath Choice compares a value that does not exist.
+
+    AWS: the execution fails with `States.Runtime`, which cannot be caught. Only `IsPresent` may test for a value, and
+    it is true for null. (https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html)
+    MiniStack: treats the missing value as null and continues, and `IsPresent` is false for null.
+    """
     from ministack.services import stepfunctions
 
     evaluate = stepfunctions._evaluate_rule
     tokens_of = stepfunctions._parse_jsonpath_tokens
 
-    def leads_somewhere(path: str, data: Any) -> bool:
+    def exists(path: str, data: Any) -> bool:
         for kind, key in tokens_of(path) or ():
-            held = isinstance(data, dict if kind == "field" else list)
-            if not held or (key not in data if kind == "field" else key >= len(data)):
+            container = isinstance(data, dict if kind == "field" else list)
+            if not container or (key not in data if kind == "field" else key >= len(data)):
                 return False
             data = data[key]
         return True
 
-    def evaluate_what_is_there(rule: dict[str, Any], data: Any, ctx: Any = None) -> bool:
-        asked = [
+    def evaluate_existing(rule: dict[str, Any], data: Any, ctx: Any = None) -> bool:
+        paths = [
             path
             for key, path in rule.items()
             if (key == "Variable" or key.endswith("Path")) and str(path).startswith(("$.", "$["))
         ]
-        missing = [path for path in asked if not leads_somewhere(path, data)]
-        if asked and "IsPresent" in rule:
+        missing = [path for path in paths if not exists(path, data)]
+        if paths and "IsPresent" in rule:
             return bool(rule["IsPresent"]) is not bool(missing)
         if missing:
             raise stepfunctions._ExecutionError(
@@ -506,16 +514,17 @@ def _fail_choices_about_nothing() -> None:
             )
         return bool(evaluate(rule, data, ctx))
 
-    stepfunctions._evaluate_rule = evaluate_what_is_there
+    stepfunctions._evaluate_rule = evaluate_existing
 
 
 def _keep_message_attributes() -> None:
+    """Passes the MessageAttributes of the `sns:publish` integration on, as AWS does. MiniStack drops them."""
     from ministack.services import stepfunctions
 
     publish = stepfunctions._invoke_sns_publish
 
     def publish_with_attributes(resource: str, arguments: dict[str, Any]) -> Any:
-        # The service reads its own wire format, in which a map is numbered entries.
+        # MiniStack's SNS reads the query protocol, in which a map is a series of numbered entries.
         flat = {name: value for name, value in arguments.items() if name != "MessageAttributes"}
         for number, (name, value) in enumerate(arguments.get("MessageAttributes", {}).items(), 1):
             flat[f"MessageAttributes.entry.{number}.Name"] = name
@@ -526,7 +535,13 @@ def _keep_message_attributes() -> None:
     stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sns:publish"] = publish_with_attributes
 
 
-def _read_tables_of_many_objects() -> None:
+def _read_tables_with_many_objects() -> None:
+    """Makes Athena queries over many JSON objects fast.
+
+    MiniStack lets DuckDB infer the columns of a JSON table from all files at once, with a buffer of 16 MiB for each: a
+    few hundred reviews take minutes and all memory. Here, the columns are those in Glue, as in Athena, and the buffer
+    is as large as the largest file.
+    """
     from ministack.services import athena
 
     table_relation = athena._table_relation
@@ -542,7 +557,7 @@ def _read_tables_of_many_objects() -> None:
             relation,
             "union_by_name = true",
             f"format = 'newline_delimited', columns = {{{types}}}, maximum_object_size = {max(largest + 1, 65_536)}",
-            "reads a table of JSON objects",
+            "read a table of JSON objects",
         )
         return relation.replace("read_json_auto(", "read_json(", 1)
 
@@ -550,31 +565,25 @@ def _read_tables_of_many_objects() -> None:
 
 
 def _duckdb_type(hive: str) -> str:
-    """A Hive type as DuckDB writes it: `array<struct<a:string>>` → `STRUCT("a" VARCHAR)[]`."""
-    if inner := re.fullmatch(r"array<(.*)>", hive):
-        return f"{_duckdb_type(inner[1])}[]"
-    if inner := re.fullmatch(r"struct<(.*)>", hive):
-        members = (member.split(":", 1) for member in _members(inner[1]))
-        return "STRUCT(" + ", ".join(f'"{name}" {_duckdb_type(kind)}' for name, kind in members) + ")"
-    return {"string": "VARCHAR"}.get(hive, hive.upper())
-
-
-def _members(struct: str) -> Iterator[str]:
-    """The members of a struct's type, split at the commas that are its own."""
-    depth = start = 0
-    for place, character in enumerate(struct):
-        depth += (character == "<") - (character == ">")
-        if character == "," and depth == 0:
-            yield struct[start:place]
-            start = place + 1
-    yield struct[start:]
+    """Returns a Hive type as DuckDB writes it: `array<struct<a:string>>` → `struct("a" string)[]`."""
+    duckdb = re.sub(r"(\w+):", r'"\1" ', hive)
+    # From the inside out, so that the closing bracket is always that of the innermost type.
+    while inner := re.search(r"(array|struct)<([^<>]*)>", duckdb):
+        replacement = f"{inner[2]}[]" if inner[1] == "array" else f"struct({inner[2]})"
+        duckdb = duckdb[: inner.start()] + replacement + duckdb[inner.end() :]
+    return duckdb
 
 
 def _count_loopback_as_tls() -> None:
+    """Treats each request as one over TLS.
+
+    The policies in the template refuse requests without TLS. The sandbox uses plain HTTP, on the loopback interface
+    only, where nobody can listen in.
+    """
     from ministack import app
     from ministack.core import iam_evaluator
 
-    # The default is for what no request has caused: a human loop that ends, a rule that fires.
+    # The default is for work without a request, such as a human loop that expires or a rule that fires.
     origin = ContextVar("afterloop_request_origin", default=("127.0.0.1", True))
 
     def pin_as_tls(source_ip: str, secure_transport: bool) -> None:
@@ -586,7 +595,7 @@ def _count_loopback_as_tls() -> None:
 
 
 def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:
-    """What the function failed with, as AWS reports it, or None."""
+    """Returns the error of a function as AWS reports it, or None."""
     body = result.get("body")
     if not isinstance(body, dict):
         return None
@@ -603,5 +612,5 @@ def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:
 
 def _replace(text: str, old: str, new: str, what: str) -> str:
     if text.count(old) != 1:
-        raise RuntimeError(f"MiniStack has changed how it {what}: sandbox/ministack_patches.py must follow")
+        raise RuntimeError(f"MiniStack has changed its code to {what}: adapt sandbox/ministack_patches.py")
     return text.replace(old, new)

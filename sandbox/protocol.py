@@ -1,7 +1,8 @@
-"""AWS's wire protocols, from botocore's own service models: requests in, checked; responses and errors out.
+"""The wire protocols of AWS: parses and checks requests, and writes responses and errors.
 
-The models say what boto3 may send and will accept, so the sandbox answers by them and by nothing else:
-REST-JSON for the human-loop service, JSON 1.1 for SageMaker, Textract and Rekognition.
+The service models of botocore say what boto3 sends and accepts, so everything here follows from them: REST-JSON for
+A2I, JSON 1.1 for SageMaker, Textract and Rekognition. botocore itself has the client's half only: it writes requests
+and reads responses, and its validator checks neither patterns nor enum values.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -22,19 +23,21 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 from botocore.utils import parse_timestamp
 
-__all__ = ["Operation", "ServiceError", "find_operation", "iso_time", "operation", "service_model"]
+from lambdas.reviews.times import in_utc, timestamp
+
+__all__ = ["Operation", "ServiceError", "find_operation", "operation", "service_model"]
 
 _Shape = Any
-"""A shape of botocore's: which attributes it has depends on its `type_name`."""
+"""A botocore shape. Its attributes depend on its `type_name`."""
 
 
 class ServiceError(Exception):
     """An error as AWS returns it to the caller.
 
     Attributes:
-        code: its name, such as `ConflictException`.
-        message: what AWS would say.
-        status: the HTTP status; by the service's model when None.
+        code: The error code, such as `ConflictException`.
+        message: The message, as AWS would word it.
+        status: The HTTP status. None stands for the one in the service model.
     """
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
@@ -46,11 +49,11 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of one service, and what its messages look like.
+    """An operation of a service.
 
     Attributes:
-        service: botocore's name of the service, such as `sagemaker-a2i-runtime`.
-        model: botocore's model of the operation.
+        service: The name of the service in botocore, such as `sagemaker-a2i-runtime`.
+        model: The botocore model of the operation.
     """
 
     service: str
@@ -58,44 +61,44 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """Its name on the wire, such as `StartHumanLoop`."""
+        """The name, such as `StartHumanLoop`."""
         return str(self.model.name)
 
     @property
     def is_rest(self) -> bool:
-        """Whether it speaks REST-JSON; else JSON 1.1."""
+        """Whether the protocol is REST-JSON. Otherwise it is JSON 1.1."""
         return bool(self.model.service_model.protocol == "rest-json")
 
     def parse(self, path: str, query: Mapping[str, list[str]], body: bytes) -> dict[str, Any]:
-        """Reads a request, and checks it against the model.
+        """Parses a request and checks it against the model.
 
         Args:
-            path: the URL's path, percent-encoded as it came.
-            query: the URL's query, decoded.
-            body: the request's body.
+            path: The path of the URL, percent-encoded.
+            query: The query of the URL, decoded.
+            body: The body.
 
         Returns:
-            The parameters as boto3 names them; timestamps as aware datetimes, blobs as bytes.
+            The parameters as boto3 names them. Timestamps are aware datetimes, blobs are bytes.
 
         Raises:
             ServiceError: SerializationException or the service's validation error.
         """
-        sent = self._from_body(body)
+        document = self._from_body(body)
         if self.is_rest:
-            sent = self._from_url(path, query) | sent
-        return self.read(sent)
+            document = self._from_url(path, query) | document
+        return self.read(document)
 
     def read(self, document: Any) -> dict[str, Any]:
-        """Reads parameters in JSON's types, and checks them against the model; see `parse`."""
+        """Reads parameters with JSON types and checks them against the model. See `parse`."""
         parameters = _decode(self._input, document)
         self.check(parameters)
         return dict(parameters)
 
     def check(self, parameters: Mapping[str, Any]) -> None:
-        """Checks parameters against the model: required, types, lengths, ranges, patterns, values.
+        """Checks parameters against the model: required members, types, lengths, ranges, patterns, enum values.
 
         Raises:
-            ServiceError: with all that is wrong, in AWS's words.
+            ServiceError: The message lists all errors, as AWS words them.
         """
         problems = list(_problems(self._input, parameters, ""))
         if problems:
@@ -103,10 +106,10 @@ class Operation:
             raise ServiceError(self.invalid, count + "; ".join(problems))
 
     def read_response(self, document: Any) -> dict[str, Any]:
-        """Reads a response that somebody has written, as boto3 returns them.
+        """Reads a response that a user wrote, as boto3 returns it.
 
         Raises:
-            ValueError: it is not what the model says; tells all that is wrong.
+            ValueError: It does not conform to the model. The message lists all errors.
         """
         response = _decode(self.model.output_shape, document)
         problems = list(_problems(self.model.output_shape, response, ""))
@@ -116,22 +119,23 @@ class Operation:
 
     @property
     def invalid(self) -> str:
-        """The service's own name for a request that breaks its model."""
+        """The service's error code for a request that does not conform to its model."""
         return {"textract": "InvalidParameterException", "rekognition": "InvalidParameterException"}.get(
             self.service, "ValidationException"
         )
 
     def respond(self, result: Mapping[str, Any], request_id: str) -> tuple[int, dict[str, str], bytes]:
-        """Writes a response: status, headers, body."""
+        """Returns the status, headers and body of a response."""
         shape: _Shape = self.model.output_shape
         body = json.dumps(_encode(shape, result, self.is_rest) if shape is not None else {})
         status = int(self.model.http.get("responseCode", 200))
         return status, self._headers(request_id), body.encode()
 
     def respond_error(self, error: ServiceError, request_id: str) -> tuple[int, dict[str, str], bytes]:
-        """Writes an error: status, headers, body."""
+        """Returns the status, headers and body of an error."""
         status = error.status or self._status_of(error.code)
         headers = self._headers(request_id) | {"x-amzn-ErrorType": error.code}
+        # The models spell the member either way, and boto3 reads only the one that the model has.
         shapes: list[_Shape] = list(self.model.error_shapes)
         lower = any(shape.name == error.code and "message" in shape.members for shape in shapes)
         key = "message" if lower else "Message"
@@ -156,33 +160,35 @@ class Operation:
         if not body:
             return {}
         try:
-            sent = json.loads(body)
+            document = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise ServiceError("SerializationException", f"The request's body is not JSON: {error}") from None
-        if not isinstance(sent, dict):
-            raise ServiceError("SerializationException", "The request's body is not a JSON object.")
-        return sent
+            raise ServiceError(
+                "SerializationException", f"The request body is not valid JSON: {error}"
+            ) from None
+        if not isinstance(document, dict):
+            raise ServiceError("SerializationException", "The request body is not a JSON object.")
+        return document
 
     def _from_url(self, path: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
         values = _path_pattern(self.model.http["requestUri"]).fullmatch(path)
-        sent: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         shapes: dict[str, _Shape] = self._input.members
         for name, shape in shapes.items():
             place, key = shape.serialization.get("location"), shape.serialization.get("name", name)
             if place == "uri" and values is not None:
-                sent[name] = unquote(values[key])
+                found[name] = unquote(values[key])
             elif place == "querystring" and key in query:
-                sent[name] = _from_text(shape, query[key][0])
-        return sent
+                found[name] = _from_text(shape, query[key][0])
+        return found
 
 
 def operation(service: str, name: str) -> Operation:
-    """The operation of that name."""
+    """Returns the operation with a name."""
     return Operation(service, service_model(service).operation_model(name))
 
 
 def find_operation(service: str, method: str, path: str) -> Operation | None:
-    """The operation of a REST service that a request is for, or None."""
+    """Returns the operation of a REST service that a request is for, or None."""
     for name in service_model(service).operation_names:
         model = service_model(service).operation_model(name)
         if model.http["method"] == method and _path_pattern(model.http["requestUri"]).fullmatch(path):
@@ -192,13 +198,8 @@ def find_operation(service: str, method: str, path: str) -> Operation | None:
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Botocore's model of a service. Read once: SageMaker's alone is some megabytes."""
-    return _botocore().get_service_model(service)
-
-
-@cache
-def _botocore() -> botocore.session.Session:
-    return botocore.session.Session()
+    """Returns the botocore model of a service. It is cached: the one of SageMaker has several megabytes."""
+    return botocore.session.Session().get_service_model(service)
 
 
 @cache
@@ -206,18 +207,18 @@ def _path_pattern(uri: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(uri)))
 
 
-# Reading and writing values by their shape.
+# Reads and writes values by their shape.
 
 
 def _from_text(shape: _Shape, text: str) -> Any:
-    """A value of a URL: numbers are text there."""
+    """Returns a value from a URL, where numbers are text. Text that is not a number is returned for `_problems`."""
     if shape.type_name in ("integer", "long"):
         return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else text
     return text
 
 
 def _decode(shape: _Shape, value: Any) -> Any:
-    """Timestamps and blobs as Python has them. What does not fit stays, for `_problems` to tell."""
+    """Converts timestamps and blobs. A value with the wrong type stays as it is, so that `_problems` reports it."""
     kind = shape.type_name
     if kind == "structure" and isinstance(value, dict):
         return {
@@ -229,10 +230,9 @@ def _decode(shape: _Shape, value: Any) -> Any:
         return [_decode(shape.member, member) for member in value]
     if kind == "timestamp" and isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
-            moment: datetime = parse_timestamp(value)  # type: ignore[arg-type]  # takes numbers too
+            return in_utc(parse_timestamp(value))  # type: ignore[arg-type]  # it accepts numbers, too
         except (ValueError, OverflowError, OSError):
             return value
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if kind == "blob" and isinstance(value, str):
         try:
             return base64.b64decode(value, validate=True)
@@ -252,16 +252,11 @@ def _encode(shape: _Shape, value: Any, iso_times: bool) -> Any:
     if kind == "list":
         return [_encode(shape.member, member, iso_times) for member in value]
     if kind == "timestamp":
-        return iso_time(value) if iso_times else round(value.timestamp(), 3)
+        return timestamp(value) if iso_times else round(value.timestamp(), 3)
     return value
 
 
-def iso_time(moment: datetime) -> str:
-    """A moment as A2I writes it: UTC, to the millisecond, `2019-11-14T17:37:36.740Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-# Checking values by their shape, in the words of AWS's own validation.
+# Checks values by their shape. The messages are those of AWS's own validation.
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
@@ -309,7 +304,7 @@ def _broken_rules(shape: _Shape, value: Any) -> Iterator[str]:
         yield f"{what} greater than or equal to {limits['min']}"
     if "max" in limits and measure > limits["max"]:
         yield f"{what} less than or equal to {limits['max']}"
-    elif isinstance(value, str):  # a pattern is not tried on what is too long anyway
+    elif isinstance(value, str):  # a text that is too long is not matched: backtracking could take very long
         if "pattern" in limits and not _pattern(limits["pattern"]).fullmatch(value):
             yield f"satisfy regular expression pattern: {limits['pattern']}"
         if "enum" in limits and value not in limits["enum"]:
@@ -318,7 +313,7 @@ def _broken_rules(shape: _Shape, value: Any) -> Iterator[str]:
 
 @cache
 def _pattern(pattern: str) -> re.Pattern[str]:
-    # The models' patterns are Java's. Of what Python lacks only these classes occur: letter, digit, space.
+    # The patterns in the models are for Java. Of what Python lacks, these models use only three character classes.
     for java, python in ((r"\p{L}", r"\w"), (r"\p{N}", r"\d"), (r"\p{Z}", r"\s")):
         pattern = pattern.replace(java, python)
     return re.compile(pattern)

@@ -1,4 +1,4 @@
-"""CloudFormation resource types that the template has and the engine lacks, made with the engine's own services."""
+"""CloudFormation resource types that the template uses and MiniStack lacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["add"]
 
 
 def add() -> None:
-    """Teaches the engine in this process `AWS::Athena::NamedQuery`. To be called once, before it serves."""
+    """Adds `AWS::Athena::NamedQuery` to MiniStack in this process. Call it once, before the engine serves requests."""
     from ministack.services.cloudformation import provisioners
 
     provisioners._RESOURCE_HANDLERS.setdefault(
@@ -41,7 +41,7 @@ def _create_named_query(
 def _replace_named_query(
     physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
 ) -> tuple[str, dict[str, str]]:
-    """Every property of a named query is replaced, never updated (the resource type's reference)."""
+    """Creates a new query and deletes the old one. For each property, CloudFormation documents "Replacement"."""
     created = _create_named_query(physical_id, new, stack_name)
     _delete_named_query(physical_id, old)
     return created

@@ -1,8 +1,8 @@
-"""Invented predictions and human answers, in the shapes of the real services.
+"""Sample predictions and answers, with the structure that the real services return.
 
-Three samples: a job application that Textract read, an image that Rekognition moderated, and a support message
-that somebody's own model classified. Each has what three workers answered. The functions that make them are
-public: `form`, `form_answer` and their like make others.
+Among the samples are a job application read by Textract, an image moderated by Rekognition, and a support message
+classified by a custom model. Each has the answers of three workers. `form`, `form_answer` and `moderation_answer`
+create more.
 
     sandbox.client("textract").analyze_document(
         Document=JOB_APPLICATION.upload(sandbox.client("s3"), "documents"), FeatureTypes=["FORMS"], HumanLoopConfig=…
@@ -12,21 +12,22 @@ public: `form`, `form_answer` and their like make others.
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import json
-import struct
-import zlib
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from lambdas.reviews.output import REKOGNITION, TEXTRACT
+from lambdas.reviews.record import TaskType
+from sandbox.activation import FormPrediction
 
 __all__ = [
     "INVOICE",
     "JOB_APPLICATION",
     "MODERATION",
-    "REKOGNITION",
     "SUPPORT_MESSAGE",
-    "TEXTRACT",
     "Field",
     "Sample",
     "TaskType",
@@ -35,21 +36,17 @@ __all__ = [
     "moderation_answer",
 ]
 
-TEXTRACT = "AWS/Textract/AnalyzeDocument/Forms/V1"
-REKOGNITION = "AWS/Rekognition/DetectModerationLabels/Image/V3"
-TaskType = Literal["custom", "textract", "rekognition"]
-
 
 @dataclass(frozen=True)
 class Sample:
-    """A prediction and what people made of it.
+    """A prediction and the answers of three workers.
 
     Attributes:
-        name: of the sample, and of its object in S3 without the ending.
+        name: The name, also of its object in S3 (plus the extension).
         task_type: `textract`, `rekognition` or `custom`.
-        prediction: the service's response as boto3 returns it; for a custom task, the InputContent.
-        answers: what three workers answered: answerContent of each.
-        conditions: activation conditions that are true for it, a JSON text; None for a custom task.
+        prediction: The service's response, as boto3 returns it. For a custom task, the InputContent.
+        answers: The answerContent of each worker.
+        conditions: Activation conditions that are true for it, as JSON. None for a custom task.
     """
 
     name: str
@@ -60,34 +57,34 @@ class Sample:
 
     @property
     def input_content(self) -> str:
-        """InputContent of a StartHumanLoop call: a JSON text."""
+        """The InputContent of a StartHumanLoop call, as JSON."""
         return json.dumps(self.prediction)
 
     def upload(self, s3: Any, bucket: str) -> dict[str, Any]:
-        """Puts the document or image into a bucket (a blank picture: nobody looks at it here).
+        """Uploads the document or image. It is a blank picture: here, nothing looks at it.
 
         Args:
-            s3: a boto3 client of S3.
-            bucket: an existing bucket.
+            s3: A boto3 client for S3.
+            bucket: An existing bucket.
 
         Returns:
-            The Document or Image parameter that names it.
+            The Document or Image parameter for the object.
         """
         key = f"{self.name}.png"
-        s3.put_object(Bucket=bucket, Key=key, Body=_BLANK, ContentType="image/png")
+        s3.put_object(Bucket=bucket, Key=key, Body=_PNG, ContentType="image/png")
         return {"S3Object": {"Bucket": bucket, "Name": key}}
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a form, as Textract reads it.
+    """A field of a form, as Textract reads it.
 
     Attributes:
-        key: the printed label, with its colon.
-        value: the words in it; True or False for a check box.
-        confidence: of key and value belonging together, 0 to 100.
-        word_confidence: of each word of the value, or of the check box's state.
-        handwritten: whether the value is.
+        key: The printed label, with its colon.
+        value: The words in the field. True or False for a check box.
+        confidence: The confidence that key and value belong together, 0 to 100.
+        word_confidence: The confidence of each word of the value, or of the check box's state.
+        handwritten: Whether the value is handwritten.
     """
 
     key: str
@@ -98,13 +95,12 @@ class Field:
 
 
 def form(fields: Sequence[Field], title: str = "") -> dict[str, Any]:
-    """What AnalyzeDocument with FORMS returns for one page with these fields, one below the other."""
+    """Returns the response of AnalyzeDocument with FORMS for a page with these fields, one below the other."""
     page: dict[str, Any] = {
         "BlockType": "PAGE",
         "Geometry": _geometry(0, 0, 1, 1),
         "Id": _id("page", title, *(field.key for field in fields)),
     }
-    children: list[str] = []
     lines: list[dict[str, Any]] = []
     words: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
@@ -136,40 +132,37 @@ def form(fields: Sequence[Field], title: str = "") -> dict[str, Any]:
 def form_answer(
     prediction: Mapping[str, Any], changes: Mapping[str, str | bool] | None = None
 ) -> dict[str, Any]:
-    """A worker's answer to a form: every field as it was predicted, but for the changes.
+    """Returns a worker's answer to a form: each field as predicted, except for the changes.
 
-    Keys and values come back as KEY_VALUE_SET blocks that carry their text, a check box as its own block.
+    An answer repeats keys and values as KEY_VALUE_SET blocks with their text, and a check box as a block of its own.
 
     Args:
-        prediction: what AnalyzeDocument returned.
-        changes: by the form's key, the value that the worker typed, or the check box's true state.
+        prediction: The response of AnalyzeDocument.
+        changes: Key of the form → the value that the worker typed, or the state of the check box.
 
     Raises:
-        ValueError: the form has no such key.
+        ValueError: The form does not have such a key.
     """
-    blocks = {block["Id"]: block for block in prediction["Blocks"]}
-    left = dict(changes or {})
+    page = FormPrediction(prediction["Blocks"])
+    remaining = dict(changes or {})
     answer: list[dict[str, Any]] = []
-    for key in blocks.values():
-        if "KEY" not in key.get("EntityTypes", ()):
-            continue
-        text = _text(key, blocks)
-        change = left.pop(text, None)
-        answer.append(_answer_block(key, text))
-        for value in _related(key, "VALUE", blocks):
-            boxes = [b for b in _related(value, "CHILD", blocks) if b["BlockType"] == "SELECTION_ELEMENT"]
-            typed = change if isinstance(change, str) else _text(value, blocks)
+    for key, text in page.keys.items():
+        change = remaining.pop(text, None)
+        answer.append(_answer_block(page.block(key), text))
+        for value in page.related(page.block(key), "VALUE"):
+            boxes = [b for b in page.related(value, "CHILD") if b["BlockType"] == "SELECTION_ELEMENT"]
+            typed = change if isinstance(change, str) else page.text(value)
             answer.append(_answer_block(value, None if boxes else typed))
             for box in boxes:
                 state = box["SelectionStatus"] if change is None else _STATES[bool(change)]
                 answer.append({"blockType": box["BlockType"], "id": box["Id"], "selectionStatus": state})
-    if left:
-        raise ValueError(f"the form has no key {', '.join(map(repr, left))}")
+    if remaining:
+        raise ValueError(f"the form has no key {', '.join(map(repr, remaining))}")
     return {TEXTRACT: {"blocks": answer}}
 
 
 def moderation_answer(labels: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """A worker's answer to a moderation task: the labels (name, parent's name or "") that truly apply."""
+    """Returns a worker's answer to a moderation task: the labels (name, name of the parent or "") that apply."""
     found = [{"name": name, "parentName": parent} for name, parent in labels]
     return {REKOGNITION: {"moderationLabels": found}}
 
@@ -200,7 +193,7 @@ def _add_line(
     lines: list[dict[str, Any]],
     words: list[dict[str, Any]],
 ) -> list[str]:
-    """Adds a LINE block and its WORD blocks; returns the ids of the words."""
+    """Adds a LINE block and its WORD blocks. Returns the IDs of the words."""
     ids = []
     for index, word in enumerate(text.split()):
         ids.append(_id(page, "WORD", str(left), str(top), str(index), word))
@@ -251,29 +244,12 @@ def _geometry(left: float, top: float, width: float, height: float) -> dict[str,
 
 
 def _id(*parts: str) -> str:
-    """An id in the form of Textract's, the same for the same form."""
-    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
-
-
-def _related(
-    block: Mapping[str, Any], kind: str, blocks: Mapping[str, dict[str, Any]]
-) -> list[dict[str, Any]]:
-    return [
-        blocks[related]
-        for relationship in block.get("Relationships", ())
-        if relationship["Type"] == kind
-        for related in relationship["Ids"]
-        if related in blocks
-    ]
-
-
-def _text(block: Mapping[str, Any], blocks: Mapping[str, dict[str, Any]]) -> str:
-    return " ".join(child["Text"] for child in _related(block, "CHILD", blocks) if "Text" in child)
+    """Returns a UUID, as Textract's IDs are. The same form always has the same IDs."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(parts)))
 
 
 def _answer_block(block: Mapping[str, Any], text: str | None) -> dict[str, Any]:
-    """A block as a worker's answer repeats it; a value that was cleared is an empty text."""
+    """Returns a block as a worker's answer repeats it. A value that the worker cleared has an empty text."""
     answer: dict[str, Any] = {
         "blockType": block["BlockType"],
         "entityTypes": block["EntityTypes"],
@@ -286,26 +262,17 @@ def _answer_block(block: Mapping[str, Any], text: str | None) -> dict[str, Any]:
     return answer if text is None else answer | {"text": text}
 
 
-def _png(width: int, height: int) -> bytes:
-    """A white picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = (b"\x00" + b"\xff" * width) * height
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
-
-
-_BLANK = _png(85, 110)
+_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+)
+"""The smallest PNG: one white pixel."""
 
 _APPLICATION = form(
     [
         Field("Full name:", "Jane Quillfeather", confidence=97.1, word_confidence=96.4),
         Field("Phone number:", "555-0162", confidence=95.8, word_confidence=93.7),
         Field("Home address:", "12 Harbor Lane, Anytown", confidence=94.2, word_confidence=91.9),
-        # The model reads 7 for 1, and is not sure of it.
+        # The model reads a handwritten 1 as 7, with low confidence.
         Field("Date available:", "07/04/2026", confidence=71.3, word_confidence=58.6),
         Field("Desired salary:", "$ 48,000", confidence=83.9, word_confidence=64.2),
         Field("May we contact your employer?", True, confidence=66.5, word_confidence=61.8),
@@ -360,7 +327,7 @@ JOB_APPLICATION = Sample(
         }
     ),
 )
-"""A job application: a misread date, an unsure salary, a check box that is read wrongly."""
+"""A job application: the date and the check box are misread, and the confidence in the salary is low."""
 
 _INVOICE = form(
     [
@@ -391,7 +358,7 @@ INVOICE = Sample(
         }
     ),
 )
-"""An invoice that Textract is sure of: with the job application's conditions nobody needs to review it."""
+"""An invoice with high confidence: with the conditions of the job application, it needs no review."""
 
 MODERATION = Sample(
     name="beach",
@@ -445,13 +412,13 @@ MODERATION = Sample(
         }
     ),
 )
-"""A picture from a beach: swimwear rightly, and a drink that is a lemonade."""
+"""A picture of a beach. Swimwear is right; the alcohol is a lemonade."""
 
 SUPPORT_MESSAGE = Sample(
     name="support-message",
     task_type="custom",
     prediction={
-        "taskObject": "The parcel came on time, but the lamp in it was broken and nobody answers my mails.",
+        "taskObject": "The parcel came on time, but the lamp in it was broken and nobody answers my emails.",
         "labels": ["praise", "complaint", "question"],
         "prediction": {"label": "praise", "confidence": 0.53},
     },
@@ -461,4 +428,4 @@ SUPPORT_MESSAGE = Sample(
         {"sentiment": {"label": "question"}, "comment": "Asks for an answer"},
     ),
 )
-"""A support message, classified by somebody's own model: the prediction is at `prediction.label`."""
+"""A support message, classified by a custom model. The prediction is at `prediction.label`."""

@@ -1,42 +1,74 @@
-"""The child process: MiniStack's ASGI app and ours, served by hypercorn on one socket.
+"""The child process: MiniStack's ASGI app and the sandbox's own, served by hypercorn on one socket.
 
-MiniStack reads its settings from the environment while it is imported, so nothing here imports it before
-`_prepare_environment` has run.
+`sandbox.engine` starts it as `python -m sandbox.server SETTINGS`. MiniStack reads its settings from the environment
+while it is imported, so nothing here may import it before `_prepare_environment` has run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn, cast
 
 from sandbox.errors import SandboxError
-from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, SECRET_ACCESS_KEY, EngineSettings
+from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, SECRET_ACCESS_KEY
 
-__all__ = ["listen", "serve"]
+__all__ = ["EngineSettings", "listen", "main"]
+
+_LAMBDA_WORKERS = 16
+"""How many Lambda invocations may run at once. More are throttled, as on AWS. Each one is a Python process: without a
+limit, a burst of events starts hundreds of them and brings a small machine to a halt."""
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class EngineSettings:
+    """What the parent process passes on the command line.
+
+    Attributes:
+        socket: File descriptor of the listening socket.
+        directory: Folder for all temporary files. It is deleted at the end.
+        region: The default Region.
+        wait_scale: Factor for the waits of state machines.
+        log_level: Level of the engine's log.
+    """
+
+    socket: int
+    directory: str
+    region: str
+    wait_scale: float
+    log_level: str
+
+    def to_argument(self) -> str:
+        """Returns the settings as the command line's one argument."""
+        return json.dumps(asdict(self))
+
+
 def listen(port: int | None) -> socket.socket:
-    """Opens the socket that a sandbox will serve, so that nobody can take its port in between.
+    """Opens the socket that a sandbox will serve.
+
+    The parent opens it and the child inherits it, so that no other process can take the port in between.
 
     Args:
-        port: TCP port on 127.0.0.1; a free one when None.
+        port: TCP port on 127.0.0.1. None picks a free one.
 
     Raises:
-        SandboxError: the port is taken, or not allowed.
+        SandboxError: The port is in use, or is not a valid port.
     """
     if not 0 <= (port or 0) <= 65_535:
-        raise SandboxError(f"the sandbox cannot use port {port}: choose one from 1 to 65535")
+        raise SandboxError(f"invalid port: {port}; use a port from 1 to 65535")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -44,39 +76,31 @@ def listen(port: int | None) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SandboxError(
-            f"the sandbox cannot use port {port} of {HOST} ({error.strerror}): end what runs there, "
+            f"the local engine cannot use port {port} on {HOST} ({error.strerror}): stop the program that uses it, "
             "or choose another port"
         ) from error
     listener.listen(1024)
     return listener
 
 
-def serve(
-    listener: socket.socket, settings: EngineSettings, *, directory: Path | None, owned: bool
-) -> NoReturn:
-    """Serves until the owner ends (`owned`: standard input closes), or until SIGINT or SIGTERM.
-
-    Args:
-        listener: a bound, listening TCP socket on 127.0.0.1.
-        settings: how the engine starts.
-        directory: for all its temporary files, removed at the end; None makes one.
-        owned: whether `sandbox.engine` started this process, in a session of its own.
-    """
-    directory = directory or Path(tempfile.mkdtemp(prefix="afterloop-sandbox-"))
+def main() -> NoReturn:
+    """Serves until the parent process ends or closes its end of the pipe."""
+    settings = EngineSettings(**json.loads(sys.argv[1]))
+    directory = Path(settings.directory)
+    listener = socket.socket(fileno=settings.socket)
     _prepare_environment(int(listener.getsockname()[1]), settings, directory)
-    end = _End(directory, owned)
-    if owned:
-        threading.Thread(target=end.when_standard_input_closes, daemon=True).start()
+    shutdown = _Shutdown(directory)
+    threading.Thread(target=shutdown.when_standard_input_closes, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: shutdown.now(0))
     try:
         asyncio.run(_serve(listener, settings, directory))
     except BaseException:
         _log.exception("the sandbox failed")
-        end.now(1)
-    end.now(0)
+    shutdown.now(1)
 
 
 def _prepare_environment(port: int, settings: EngineSettings, directory: Path) -> None:
-    """Sets what MiniStack, boto3 and the functions' workers read, and drops what belongs to the person."""
+    """Sets the variables that MiniStack, boto3 and the functions read, and removes those of the user."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "MINISTACK_", "LAMBDA_", "S3_", "SFN_", "LOCALSTACK_", "ATHENA_")):
             del os.environ[name]
@@ -88,29 +112,31 @@ def _prepare_environment(port: int, settings: EngineSettings, directory: Path) -
             "MINISTACK_HOST": HOST,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "MINISTACK_REGION": settings.region,
-            # The engine's root user, and what its own calls are signed with.
+            # MiniStack treats this key as the account's root user. Its own calls are signed with it, too.
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            # Without AUTH, MiniStack does not check the permissions of functions' roles.
             "AUTH": "true",
-            "LAMBDA_ACCOUNT_CONCURRENCY": str(settings.workers),
+            "LAMBDA_ACCOUNT_CONCURRENCY": str(_LAMBDA_WORKERS),
             "LAMBDA_EXECUTOR": "local",
             "SFN_WAIT_SCALE": str(settings.wait_scale),
             "LOG_LEVEL": settings.log_level,
             "TMPDIR": str(temporary),
             "S3_DATA_DIR": str(directory / "s3"),
             "STATE_DIR": str(directory / "state"),
-            # Listeners on fixed ports that nobody here needs, and a Docker that may hold others' containers.
+            # These listen on fixed ports, so a second sandbox could not start.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
+            # MiniStack must not start or remove containers in the Docker of the user.
             "DOCKER_HOST": f"unix://{directory / 'no-docker.sock'}",
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
     )
-    tempfile.tempdir = None  # read TMPDIR again
+    tempfile.tempdir = None  # makes tempfile read TMPDIR again
 
 
 async def _serve(listener: socket.socket, settings: EngineSettings, directory: Path) -> None:
@@ -123,32 +149,23 @@ async def _serve(listener: socket.socket, settings: EngineSettings, directory: P
 
     ministack_patches.apply(directory)
     resource_types.add()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = settings.log_level
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 0.1
-    app = SandboxApp(settings)
-    ministack_patches.integrate(app.caller(loop))
-    serving = asyncio.create_task(serve_asgi(cast(ASGIFramework, app), config, shutdown_trigger=stop.wait))
-    stopping = asyncio.create_task(stop.wait())
-    # Not its graceful end: there is nothing to save, and it would wait for open connections.
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not stop.is_set():
-        serving.result()  # its error
+    app = SandboxApp()
+    ministack_patches.integrate(app.caller(asyncio.get_running_loop()))
+    # The trigger never fires. Hypercorn's graceful shutdown waits for open connections, and there is nothing to save:
+    # `_Shutdown` ends the process instead.
+    await serve_asgi(cast(ASGIFramework, app), config, shutdown_trigger=asyncio.Event().wait)
 
 
-class _End:
-    """Ends this process and everything that it has started, once."""
+class _Shutdown:
+    """Ends this process and everything that it started, once."""
 
-    def __init__(self, directory: Path, owned: bool) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._owned = owned
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the SIGTERM handler may interrupt the thread that holds it
 
     def when_standard_input_closes(self) -> None:
         with contextlib.suppress(OSError):
@@ -157,23 +174,24 @@ class _End:
         self.now(0)
 
     def now(self, status: int) -> NoReturn:
-        with self._lock:  # never released: a second caller waits for the end
+        with self._lock:
             _end_functions()
             shutil.rmtree(self._directory, ignore_errors=True)
-            if self._owned:
-                # Our session is ours alone: what a function's code has started goes too, and so do we.
-                os.killpg(0, signal.SIGKILL)
             logging.shutdown()
-            os._exit(status)
+            # The parent started this process in a session of its own. Killing the process group also ends the
+            # processes that a function's code started.
+            os.killpg(0, signal.SIGKILL)
+            os._exit(status)  # reached only if the signal is not delivered at once
 
 
 def _end_functions() -> None:
-    """Kills the worker processes of Lambda functions, and lets no new one start."""
+    """Kills the worker processes of Lambda functions, and prevents new ones."""
     from ministack.core import lambda_runtime
 
     def refuse(*_: object) -> NoReturn:
-        raise RuntimeError("the sandbox is ending")
+        raise RuntimeError("the sandbox is shutting down")
 
+    # First, so that no worker starts while the others are killed.
     lambda_runtime.Worker._spawn = refuse
     processes = [worker._proc for pool in lambda_runtime._workers.values() for worker in list(pool)]
     for process in filter(None, processes):
@@ -182,3 +200,7 @@ def _end_functions() -> None:
     for process in filter(None, processes):
         with contextlib.suppress(Exception):
             process.wait(1)
+
+
+if __name__ == "__main__":
+    main()

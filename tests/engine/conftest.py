@@ -1,8 +1,9 @@
-"""What the tests on the embedded engine share: one engine per worker process, and how to wait."""
+"""Fixtures of the tests on the embedded engine: an engine for each worker process, and a way to wait."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -17,9 +18,9 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """The engine, shared by all tests of one worker process; the waits of state machines are skipped.
+    """The engine. All tests of a worker process share it, so each uses its own names for resources.
 
-    Tests keep out of each other's way by names of their own, not by emptying it.
+    Waits of state machines are skipped.
     """
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
         yield running
@@ -27,16 +28,22 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def published(sandbox: Sandbox, eventually: Callable[..., object]) -> PublishedStage:
-    """The stage `local`, published to the shared sandbox by the same code that publishes to AWS."""
+    """The stage `local`, published to the shared engine by the code that publishes to AWS."""
     return PublishedStage(sandbox, local_stage(), publish_local(sandbox), eventually)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses."""
+    return f"t-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., object]:
-    """`eventually(condition, timeout=20, interval=0.05, message="")` waits until it holds; returns its value.
+    """`eventually(condition, timeout=20, interval=0.05, message="")` waits for a condition and returns its value.
 
-    The condition is a function without arguments. It holds when it returns something true; an AssertionError
-    in it means "not yet", and is what the test fails with when the time is over.
+    The condition is a function without arguments. It is met when it returns a true value. An AssertionError in it
+    means "not yet"; after the timeout, it becomes the cause of the test's failure.
     """
     return _eventually
 

@@ -1,4 +1,4 @@
-"""A stage that is published to the sandbox, and what the tests look at in it."""
+"""A stage that is published to the sandbox, with methods for what tests read from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workflow.stack.stages import Stage
 
 @dataclass
 class PublishedStage:
-    """The stage `local` with its resources, read through boto3."""
+    """The stage `local`. All methods read its resources through boto3."""
 
     sandbox: Sandbox
     stage: Stage
@@ -33,7 +33,7 @@ class PublishedStage:
         self._queue = subscribed_queue(self.sandbox, self.outputs)
 
     def name(self, what: str = "loop") -> str:
-        """A loop's name that no other test has."""
+        """Returns a loop name that no other test uses."""
         return f"{what}-{uuid.uuid4().hex[:10]}"
 
     def flow_definition_arn(self, name: str) -> str:
@@ -41,13 +41,13 @@ class PublishedStage:
         return f"{base}:flow-definition/{name}"
 
     def flow_definition(self, task_count: int = 1, **more: Any) -> str:
-        """A flow definition of its own: its ARN."""
+        """Creates a flow definition and returns its ARN."""
         return self.sandbox.flow_definitions.create(
             self.name("flow"), self.stage.output_buckets[0], task_count=task_count, **more
         )
 
     def invoke(self, function: str, payload: Any) -> Any:
-        """Call a function of the stage by the name in its output or its ARN; an error is raised as RuntimeError."""
+        """Calls a function of the stage, by the name of its output or its ARN. Raises its error as RuntimeError."""
         arn = self.outputs.get(function, function)
         answer = self.sandbox.client("lambda").invoke(FunctionName=arn, Payload=json.dumps(payload))
         body = json.load(answer["Payload"])
@@ -56,7 +56,7 @@ class PublishedStage:
         return body
 
     def start(self, name: str, flow_definition_arn: str, content: dict[str, Any], **more: Any) -> Any:
-        """Start a custom loop through the stage."""
+        """Starts a custom loop through the stage."""
         return self.invoke(
             "StartLoop",
             {
@@ -68,7 +68,7 @@ class PublishedStage:
         )
 
     def event(self, name: str, status: str, **detail: Any) -> dict[str, Any]:
-        """The detail of a status change, as A2I sends it."""
+        """Returns the detail of a status change, as A2I sends it."""
         return {
             "creationTime": "2026-03-04T05:06:07.890Z",
             "failureCode": None,
@@ -82,7 +82,7 @@ class PublishedStage:
         }
 
     def executions(self, marker: str) -> list[dict[str, Any]]:
-        """The executions whose input holds a text, oldest first, each with `states` (the names that it passed)."""
+        """Returns the executions with a text in their input, oldest first. `states` are the names of entered states."""
         found = []
         pages = self.states.get_paginator("list_executions").paginate(
             stateMachineArn=self.outputs["StateMachine"]
@@ -107,7 +107,7 @@ class PublishedStage:
         return sorted(found, key=lambda execution: execution["startDate"])
 
     def ended(self, marker: str, count: int = 1) -> list[dict[str, Any]]:
-        """Wait until that many executions with the text in their input have ended."""
+        """Waits until a number of executions with the text in their input have ended, and returns them."""
 
         def all_ended() -> list[dict[str, Any]]:
             found = self.executions(marker)
@@ -122,7 +122,7 @@ class PublishedStage:
         return loop
 
     def messages(self, name: str, kind: str | None = None) -> list[dict[str, Any]]:
-        """What was sent about a loop so far: the document, `subject`, `attributes`, `topic`."""
+        """Returns the messages about a loop so far: the document, and `subject`, `attributes` and `topic`."""
         while batch := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
             "Messages"
         ):
@@ -146,12 +146,12 @@ class PublishedStage:
         ]
 
     def message(self, name: str, kind: str | None = None) -> dict[str, Any]:
-        """Wait for the one message about a loop."""
+        """Waits for the only message about a loop."""
         found = self.eventually(lambda: self.messages(name, kind), message=f"a message about {name}")
         assert len(found) == 1, found
         return found[0]
 
     def record(self, location: str) -> dict[str, Any]:
-        """The object at an s3:// location, parsed."""
+        """Returns the parsed object at an S3 URI."""
         bucket, key = location.removeprefix("s3://").split("/", 1)
         return json.loads(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -1,4 +1,4 @@
-"""The main job as a user runs it: one command, an exit status, nothing left behind."""
+"""`deploy.py local` as a user runs it: output, exit status, and no processes left behind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from workflow.stack.stages import load_stage
 
 @dataclass(frozen=True)
 class Round:
-    """One round of `local`, as a process of its own.
+    """One run of `local`, in its own process.
 
     Attributes:
-        mark: A text in the environment of the process, and of all that it started.
-        ended: What the process printed, and its exit status.
+        mark: A text in the environment of the process, and of all processes that it started.
+        ended: The output and the exit status.
         report: The page that it wrote.
     """
 
@@ -51,34 +51,32 @@ def one_round(tmp_path_factory: pytest.TempPathFactory) -> Round:
     return Round(mark, ended, report)
 
 
-def test_one_round_of_local_ends_well(one_round: Round) -> None:
+def test_local_shows_every_loop_and_writes_report(one_round: Round) -> None:
     ended = one_round.ended
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stderr == ""
     for story in STORIES:
         assert re.search(rf"^ {re.escape(story.name)} +succeeded ", ended.stdout, re.MULTILINE), story.name
     for whole in (r"Published: arn:\S+:afterloop-local", r" +s3://\S+/message-3301-\w+\.json"):
-        assert re.search(f"^{whole}$", ended.stdout, re.MULTILINE), (
-            "it is piped: nothing is broken into lines"
-        )
-    assert "today's reviews and of 400 invented ones of the 30 days before: " in ended.stdout
-    assert f"all {len(STORIES)} human loops ended as they should" in ended.stdout
+        assert re.search(f"^{whole}$", ended.stdout, re.MULTILINE), "lines must not wrap in a pipe"
+    assert "today's reviews and 400 generated reviews of the last 30 days: " in ended.stdout
+    assert f"all {len(STORIES)} human loops ended as expected" in ended.stdout
     assert "overruled by people" in one_round.report.read_text()
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-def test_one_round_of_local_leaves_no_process(one_round: Round) -> None:
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find processes")
+def test_local_leaves_no_process(one_round: Round) -> None:
     assert one_round.ended.returncode == 0
     assert _processes_with(one_round.mark) == []
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 99_999])
-def test_a_port_that_cannot_be_is_told(port: int) -> None:
-    with pytest.raises(SandboxError, match=f"cannot use port {port}: choose one from 1 to 65535"):
+def test_start_refuses_invalid_port(port: int) -> None:
+    with pytest.raises(SandboxError, match=f"invalid port: {port}; use a port from 1 to 65535"):
         Sandbox.start(port=port)
 
 
-def test_the_local_stage_is_there_without_its_table(tmp_path: Path) -> None:
+def test_local_stage_has_default_without_its_table(tmp_path: Path) -> None:
     path = tmp_path / "stages.toml"
     assert local_stage(path) == load_stage(ROOT / "stages.toml", "local")
     path.write_text('[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')
@@ -96,6 +94,6 @@ def _processes_with(mark: str) -> list[str]:
         try:
             if mark.encode() in environ.read_bytes():
                 found.append((environ.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except (OSError, UnicodeDecodeError):  # it has ended, or is not ours
+        except (OSError, UnicodeDecodeError):  # the process has ended, or belongs to another user
             continue
     return found

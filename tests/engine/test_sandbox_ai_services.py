@@ -1,36 +1,27 @@
-"""Textract and Rekognition with HumanLoopConfig, across the wire: predictions, decisions, the loops they start."""
+"""Textract and Rekognition with HumanLoopConfig, through boto3: predictions, decisions, and the loops they start."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
-from lambdas.reviews.output import parse_output
+from lambdas.reviews.output import REKOGNITION, TEXTRACT, parse_output
 from sandbox.engine import Sandbox
 from sandbox.protocol import operation
 from sandbox.samples import (
     INVOICE,
     JOB_APPLICATION,
     MODERATION,
-    REKOGNITION,
-    TEXTRACT,
     Field,
     form,
     form_answer,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture
-def unique() -> str:
-    """A name that no other test has."""
-    return f"t-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
@@ -42,7 +33,7 @@ def bucket(sandbox: Sandbox, unique: str) -> str:
 
 @pytest.fixture
 def forms(sandbox: Sandbox, unique: str) -> str:
-    """A flow definition that reviews unsure fields of job applications."""
+    """A flow definition for fields of job applications with low confidence."""
     return sandbox.flow_definitions.create(
         f"{unique}-forms", f"{unique}-output", task_type="textract", conditions=JOB_APPLICATION.conditions
     )
@@ -50,14 +41,14 @@ def forms(sandbox: Sandbox, unique: str) -> str:
 
 @pytest.fixture
 def images(sandbox: Sandbox, unique: str) -> str:
-    """A flow definition that reviews unsure labels."""
+    """A flow definition for labels with low confidence."""
     return sandbox.flow_definitions.create(
         f"{unique}-images", f"{unique}-output", task_type="rekognition", conditions=MODERATION.conditions
     )
 
 
 def conforms(service: str, name: str, response: dict[str, Any]) -> None:
-    """Checks a response against botocore's model of it."""
+    """Checks a response against the botocore model."""
     plain = {key: value for key, value in response.items() if key != "ResponseMetadata"}
     report = ParamValidator().validate(plain, operation(service, name).model.output_shape)
     assert not report.has_errors(), report.generate_report()
@@ -79,7 +70,7 @@ def config(name: str, flow: str) -> dict[str, str]:
     return {"HumanLoopName": name, "FlowDefinitionArn": flow}
 
 
-def test_a_form_with_unsure_fields_is_reviewed(sandbox, unique, bucket, forms):
+def test_form_with_low_confidences_is_reviewed(sandbox, unique, bucket, forms):
     document = JOB_APPLICATION.upload(sandbox.client("s3"), bucket)
     response = sandbox.client("textract").analyze_document(
         Document=document,
@@ -128,7 +119,7 @@ def test_a_form_with_unsure_fields_is_reviewed(sandbox, unique, bucket, forms):
     assert parsed.activation_conditions
 
 
-def test_a_form_that_the_service_is_sure_of_is_not_reviewed(sandbox, unique, bucket, forms):
+def test_form_with_high_confidences_is_not_reviewed(sandbox, unique, bucket, forms):
     response = sandbox.client("textract").analyze_document(
         Document=INVOICE.upload(sandbox.client("s3"), bucket),
         FeatureTypes=["FORMS"],
@@ -140,7 +131,7 @@ def test_a_form_that_the_service_is_sure_of_is_not_reviewed(sandbox, unique, buc
     assert code == "ResourceNotFoundException"
 
 
-def test_an_image_with_unsure_labels_is_reviewed(sandbox, unique, bucket, images):
+def test_image_with_low_confidences_is_reviewed(sandbox, unique, bucket, images):
     response = sandbox.client("rekognition").detect_moderation_labels(
         Image=MODERATION.upload(sandbox.client("s3"), bucket),
         MinConfidence=60,
@@ -168,14 +159,14 @@ def test_an_image_with_unsure_labels_is_reviewed(sandbox, unique, bucket, images
     assert parse_output(json.dumps(output).encode()).task_type == "rekognition"
 
 
-def test_without_a_human_loop_the_prediction_is_all(sandbox):
+def test_response_without_human_loop_config_is_the_prediction(sandbox):
     response = sandbox.client("textract").analyze_document(Document={"Bytes": PNG}, FeatureTypes=["TABLES"])
     conforms("textract", "AnalyzeDocument", response)
     assert "HumanLoopActivationOutput" not in response
     assert {block["BlockType"] for block in response["Blocks"]} == {"PAGE", "LINE", "WORD"}
 
 
-def test_one_can_bring_ones_own_prediction(sandbox, unique, bucket, forms):
+def test_prediction_is_read_from_object_next_to_document(sandbox, unique, bucket, forms):
     mine = form([Field("Full name:", "Ada", confidence=60), Field("Age:", "36")])
     s3 = sandbox.client("s3")
     s3.put_object(Bucket=bucket, Key="mine/form.pdf", Body=b"%PDF-1.7")
@@ -195,10 +186,10 @@ def test_one_can_bring_ones_own_prediction(sandbox, unique, bucket, forms):
         sandbox.client("textract").analyze_document, Document=document, FeatureTypes=["FORMS"]
     )
     assert code == "InvalidParameterException"
-    assert f"s3://{bucket}/mine/form.pdf.prediction.json is no response of AnalyzeDocument" in message
+    assert f"s3://{bucket}/mine/form.pdf.prediction.json is not a response of AnalyzeDocument" in message
 
 
-def test_the_same_request_again_is_the_same_loop(sandbox, unique, bucket, forms):
+def test_repeated_request_returns_same_loop(sandbox, unique, bucket, forms):
     analyze = sandbox.client("textract").analyze_document
     request = {
         "Document": JOB_APPLICATION.upload(sandbox.client("s3"), bucket),
@@ -210,7 +201,7 @@ def test_the_same_request_again_is_the_same_loop(sandbox, unique, bucket, forms)
     sandbox.client("s3").put_object(Bucket=bucket, Key="job-application.png", Body=PNG + b"another page")
     code, message = error_of(analyze, **request)
     assert code == "InvalidParameterException"
-    assert f"human-loop/{unique} exists" in message
+    assert f"human-loop/{unique} already exists" in message
 
 
 @pytest.mark.parametrize(
@@ -222,17 +213,17 @@ def test_the_same_request_again_is_the_same_loop(sandbox, unique, bucket, forms)
         ({"Bytes": PNG, "S3Object": {"Bucket": "abc", "Name": "a.png"}}, "InvalidParameterException"),
     ],
 )
-def test_a_document_that_cannot_be_read_is_refused(sandbox, document, code):
+def test_analyze_refuses_unreadable_document(sandbox, document, code):
     analyze = sandbox.client("textract").analyze_document
     assert error_of(analyze, Document=document, FeatureTypes=["FORMS"])[0] == code
 
 
-def test_an_image_that_is_none_is_refused(sandbox):
+def test_detect_refuses_unsupported_image(sandbox):
     detect = sandbox.client("rekognition").detect_moderation_labels
     assert error_of(detect, Image={"Bytes": b"%PDF-1.7"})[0] == "InvalidImageFormatException"
 
 
-def test_a_flow_definition_that_does_not_fit_is_refused(sandbox, unique, images):
+def test_analyze_refuses_flow_definition_of_another_service(sandbox, unique, images):
     analyze = sandbox.client("textract").analyze_document
     request = {"Document": {"Bytes": PNG}, "FeatureTypes": ["FORMS"]}
     code, message = error_of(analyze, **request, HumanLoopConfig=config(unique, images))
@@ -251,7 +242,7 @@ def test_a_flow_definition_that_does_not_fit_is_refused(sandbox, unique, images)
 
 
 @pytest.mark.parametrize("lacking", ["textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"])
-def test_the_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, lacking):
+def test_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, lacking):
     actions = {"textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"} - {lacking}
     policy = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
     user = sandbox.client("iam").create_user(UserName=unique)["User"]["UserName"]

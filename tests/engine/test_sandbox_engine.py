@@ -1,16 +1,14 @@
-"""The sandbox as a process: it starts fast, listens here alone, and leaves nothing behind, however it ends."""
+"""The sandbox as a process: it listens on the loopback interface only, and leaves nothing behind, however it ends."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -31,7 +29,7 @@ def handler(event, context):
 
 
 def add_role(sandbox: Sandbox, name: str, service: str) -> str:
-    """Makes a role that may do nothing; returns its ARN."""
+    """Creates a role without permissions and returns its ARN."""
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     created = sandbox.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)
@@ -39,7 +37,7 @@ def add_role(sandbox: Sandbox, name: str, service: str) -> str:
 
 
 def add_function(sandbox: Sandbox, name: str, code: str, timeout: int = 20) -> None:
-    """Makes a Python function whose role may do nothing."""
+    """Creates a Python function whose role has no permissions."""
     bundle = io.BytesIO()
     with zipfile.ZipFile(bundle, "w") as archive:
         archive.writestr("function.py", code)
@@ -59,7 +57,7 @@ def invoke(sandbox: Sandbox, name: str, event: dict) -> dict:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and not a zombie."""
+    """Returns whether a process exists and is not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -69,24 +67,24 @@ def is_alive(pid: int) -> bool:
 
 
 def group_of(leader: str) -> list[str]:
-    """The living processes of the engine's process group, zombies left out."""
+    """Returns the processes of a process group, without zombies."""
     listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True).stdout
     rows = [line.split() for line in listed.splitlines()]
     return [pid for pid, group, state in rows if group == leader and not state.startswith("Z")]
 
 
-def test_it_ends_with_its_functions_and_what_they_started_and_all_its_files(eventually):
+def test_close_ends_all_processes_and_deletes_all_files(eventually):
     with Sandbox.start() as sandbox:
         add_function(sandbox, "sleeper", SLEEPER)
-        pids = [sandbox._process.pid, *invoke(sandbox, "sleeper", {})["pids"]]
-        directory = sandbox._directory
+        pids = [sandbox.process_id, *invoke(sandbox, "sleeper", {})["pids"]]
+        directory = sandbox.directory
         assert all(map(is_alive, pids))
         assert any(directory.rglob("function.py"))
     eventually(lambda: not any(map(is_alive, pids)))
     assert not directory.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", sandbox.port))
-    sandbox.close()  # again: no harm
+    sandbox.close()  # a second call does nothing
 
 
 OWNER = """
@@ -96,9 +94,9 @@ from sandbox.engine import Sandbox
 from test_sandbox_engine import SLEEPER, add_function, invoke
 sandbox = Sandbox.start()
 add_function(sandbox, "sleeper", SLEEPER)
-pids = [sandbox._process.pid, *invoke(sandbox, "sleeper", {{}})["pids"]]
+pids = [sandbox.process_id, *invoke(sandbox, "sleeper", {{}})["pids"]]
 sandbox.client("lambda").invoke(FunctionName="sleeper", InvocationType="Event", Payload=b'{{"hang": true}}')
-print(*pids, sandbox._directory, flush=True)
+print(*pids, sandbox.directory, flush=True)
 {then}
 """
 
@@ -113,7 +111,7 @@ print(*pids, sandbox._directory, flush=True)
     ],
     ids=["killed", "terminated", "forgotten", "failed"],
 )
-def test_it_ends_when_its_owner_does_however_that_ends(then, ending, eventually):
+def test_engine_ends_with_its_owner(then, ending, eventually):
     code = OWNER.format(root=str(ROOT), here=str(Path(__file__).parent), then=then)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
@@ -126,16 +124,10 @@ def test_it_ends_when_its_owner_does_however_that_ends(then, ending, eventually)
         owner.wait(20)
         eventually(lambda: not any(is_alive(int(pid)) for pid in pids))
         eventually(lambda: not Path(directory).exists())
-        assert group_of(pids[0]) == []  # the function that hangs is gone, too
+        assert group_of(pids[0]) == []  # the function that hangs has ended, too
 
 
-def test_it_starts_fast_with_room_for_a_slow_machine():
-    begin = time.monotonic()
-    with Sandbox.start():
-        assert time.monotonic() - begin < 5
-
-
-def test_it_listens_to_this_machine_alone(sandbox):
+def test_engine_listens_on_loopback_only(sandbox):
     with socket.create_connection(("127.0.0.1", sandbox.port)):
         pass
     addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
@@ -145,9 +137,9 @@ def test_it_listens_to_this_machine_alone(sandbox):
                 socket.create_connection((address, sandbox.port), timeout=2)
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(sandbox):
+def test_start_refuses_port_in_use(sandbox):
     with pytest.raises(
-        SandboxError, match=rf"cannot use port {sandbox.port} .*: end what runs there, or choose"
+        SandboxError, match=rf"cannot use port {sandbox.port} .*: stop the program that uses it, or choose"
     ):
         Sandbox.start(port=sandbox.port)
 
@@ -160,14 +152,14 @@ def test_two_sandboxes_share_nothing(sandbox):
         assert other.port != sandbox.port
 
 
-def test_its_log_is_kept_where_it_was_asked_for(tmp_path):
+def test_log_file_is_kept(tmp_path):
     log = tmp_path / "engine.log"
     with Sandbox.start(log_file=log, log_level="INFO") as sandbox:
         sandbox.client("s3").create_bucket(Bucket="logged")
     assert "logged" in log.read_text()
 
 
-def test_the_callers_own_settings_of_aws_stay_out(monkeypatch, tmp_path):
+def test_aws_settings_of_the_user_are_ignored(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_PROFILE", "of-somebody")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDSOMEBODY")
@@ -176,7 +168,7 @@ def test_the_callers_own_settings_of_aws_stay_out(monkeypatch, tmp_path):
     with Sandbox.start(region="eu-central-1") as sandbox:
         identity = sandbox.client("sts").get_caller_identity()
         assert identity["Account"] == sandbox.account_id
-        # A child process with the sandbox's variables over these.
+        # In a child process, the variables of the sandbox override those above.
         code = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'], boto3.Session().region_name)"
         child = subprocess.run(
             [sys.executable, "-c", code],
@@ -188,7 +180,7 @@ def test_the_callers_own_settings_of_aws_stay_out(monkeypatch, tmp_path):
         assert child.stdout.split() == [f"arn:aws:iam::{sandbox.account_id}:root", "eu-central-1"]
 
 
-def test_its_own_credentials_can_do_what_an_administrator_can(sandbox):
+def test_default_credentials_have_all_permissions(sandbox):
     for service, call in (
         ("iam", "list_roles"),
         ("cloudformation", "list_stacks"),
@@ -202,25 +194,10 @@ def test_its_own_credentials_can_do_what_an_administrator_can(sandbox):
         assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_a_reset_empties_it():
-    with Sandbox.start() as sandbox:
-        arn = sandbox.flow_definitions.create("flow", "output")
-        sandbox.client("sagemaker-a2i-runtime").start_human_loop(
-            HumanLoopName="loop", FlowDefinitionArn=arn, HumanLoopInput={"InputContent": "{}"}
-        )
-        sandbox.reset()
-        assert sandbox.loops.list() == []
-        assert sandbox.client("s3").list_buckets()["Buckets"] == []
-        assert sandbox.client("sagemaker").list_flow_definitions()["FlowDefinitionSummaries"] == []
-        assert sandbox.flow_definitions.create("flow", "output") == arn
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"), [("wait_scale", -1.0), ("lifetime_scale", float("nan")), ("stopping_seconds", -0.1)]
-)
-def test_a_setting_that_makes_no_sense_is_refused(sandbox, setting, value):
-    with pytest.raises(SandboxError, match=f"{setting}: .* is not a number of 0 or more"):
-        sandbox.configure(**{setting: value})
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_configure_refuses_invalid_wait_scale(sandbox, value):
+    with pytest.raises(SandboxError, match=r"invalid wait_scale: .*; use a number of 0 or more"):
+        sandbox.configure(wait_scale=value)
 
 
 def test_waits_are_skipped_with_wait_scale_zero(sandbox, eventually):
@@ -235,27 +212,3 @@ def test_waits_are_skipped_with_wait_scale_zero(sandbox, eventually):
     execution = sandbox.client("stepfunctions").start_execution(stateMachineArn=machine["stateMachineArn"])
     describe = sandbox.client("stepfunctions").describe_execution
     eventually(lambda: describe(executionArn=execution["executionArn"])["status"] == "SUCCEEDED", timeout=10)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_it_is_ended(number):
-    command = [sys.executable, "-m", "sandbox", "serve"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = [server.stdout.readline() for _ in range(6)]
-        variables = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
-        code = "import boto3; boto3.client('s3').create_bucket(Bucket='by-command')"
-        subprocess.run([sys.executable, "-c", code], env=os.environ | variables, check=True)
-        server.send_signal(number)
-        assert server.wait(10) == 0
-
-
-def test_the_command_tells_a_taken_port_in_one_line(sandbox):
-    server = subprocess.run(
-        [sys.executable, "-m", "sandbox", "serve", "--port", str(sandbox.port)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert server.returncode == 1
-    assert re.fullmatch(r"error: the sandbox cannot use port .*\n", server.stderr)

@@ -30,12 +30,6 @@ def handler(event, context):
 
 
 @pytest.fixture
-def unique() -> str:
-    """A name that no other test has."""
-    return f"t-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
 def role(sandbox: Sandbox, unique: str) -> str:
     """A role that functions and state machines may take, and that allows nothing."""
     principal = {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}

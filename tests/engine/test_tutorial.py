@@ -27,7 +27,7 @@ def test_tutorial_can_be_followed(tmp_path: Path) -> None:
             "other states were not reached"
         )
         assert story.interrupt(), "the engine ran until Ctrl-C"
-        assert "Stopping the sandbox" in (folder / ".venv/terminal").read_text()
+        assert "Stopping the local engine" in (folder / ".venv/terminal").read_text()
     changed = _git(folder, "status", "--porcelain").split()
     assert changed == ["??", "message-2.svg", "??", "message.json"], "the tutorial removes its changes"
     with socket.socket() as probe:

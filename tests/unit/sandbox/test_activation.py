@@ -1,4 +1,4 @@
-"""Activation conditions: which predictions people review, and what of them they are shown."""
+"""Activation conditions: which predictions workers review, and which parts of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox.activation import FormPrediction, ModerationPrediction, check_conditions, decide
 from sandbox.samples import (
     INVOICE,
     JOB_APPLICATION,
     MODERATION,
-    REKOGNITION,
-    TEXTRACT,
     Field,
     form,
 )
@@ -60,8 +59,8 @@ def sampling(percentage: float) -> dict:
 
 
 def keys_of(prediction: FormPrediction, selected: set[str]) -> set[str]:
-    """The form keys among selected items, as text."""
-    return {prediction._text(item) for item in selected}
+    """Returns the text of the selected keys."""
+    return {prediction.keys[item] for item in selected}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def keys_of(prediction: FormPrediction, selected: set[str]) -> set[str]:
         (sampling(100), {"Alcohol", "Violence"}),
     ],
 )
-def test_moderation_labels(condition, selected):
+def test_conditions_select_moderation_labels(condition, selected):
     text = conditions(condition)
     check_conditions(text, REKOGNITION)
     decision = decide(text, LABELS)
@@ -102,7 +101,7 @@ def test_moderation_labels(condition, selected):
         (
             key("Name", KeyValueBlockConfidenceLessThan=60),
             None,
-        ),  # the form has a colon, the condition has none
+        ),  # the form has a colon, the condition does not
         (key("Name:", KeyValueBlockConfidenceLessThan=60, WordBlockConfidenceLessThan=70), None),
         (key("*", WordBlockConfidenceLessThan=70), {"Pay date:"}),
         (key("*", KeyValueBlockConfidenceLessThan=60), {"Name:", "Married"}),
@@ -112,7 +111,7 @@ def test_moderation_labels(condition, selected):
         ({"Or": [missing("Salary:"), key("Name:", KeyValueBlockConfidenceLessThan=60)]}, {"Name:"}),
     ],
 )
-def test_form_keys(condition, selected):
+def test_conditions_select_form_keys(condition, selected):
     text = conditions(condition)
     check_conditions(text, TEXTRACT)
     decision = decide(text, FORM)
@@ -120,7 +119,7 @@ def test_form_keys(condition, selected):
     assert keys_of(FORM, decision.selected) == (selected or set())
 
 
-def test_every_condition_is_evaluated_and_what_all_true_ones_match_is_shown():
+def test_all_conditions_are_evaluated_and_their_items_combined():
     text = conditions(label("Alcohol"), label("Drugs"), label("Violence"))
     decision = decide(text, LABELS)
     assert [part["EvaluationResult"] for part in decision.conditions["Conditions"]] == [True, False, True]
@@ -128,20 +127,20 @@ def test_every_condition_is_evaluated_and_what_all_true_ones_match_is_shown():
 
 
 @pytest.mark.parametrize("text", [None, conditions()])
-def test_without_conditions_everything_is_reviewed(text):
+def test_prediction_is_reviewed_without_conditions(text):
     decision = decide(text, LABELS)
     assert decision.needed
     assert decision.selected == {"Alcohol", "Violence"}
 
 
-def test_selected_blocks_are_keys_values_words_and_boxes_and_nothing_else():
-    [married] = [item for item in FORM.everything if FORM._text(item) == "Married"]
+def test_select_returns_key_value_words_and_check_box():
+    [married] = [item for item, text in FORM.keys.items() if text == "Married"]
     kinds = sorted(block["BlockType"] for block in FORM.select({married}))
     assert kinds == ["KEY_VALUE_SET", "KEY_VALUE_SET", "SELECTION_ELEMENT", "WORD"]
 
 
 @given(percentage=st.floats(0.01, 100), fingerprint=st.text())
-def test_the_same_request_is_always_sampled_alike_and_more_with_a_higher_percentage(percentage, fingerprint):
+def test_sampling_is_repeatable_and_grows_with_percentage(percentage, fingerprint):
     prediction = ModerationPrediction(LABELS.labels, fingerprint)
     first = decide(conditions(sampling(percentage)), prediction)
     assert decide(conditions(sampling(percentage)), prediction).needed == first.needed
@@ -149,7 +148,7 @@ def test_the_same_request_is_always_sampled_alike_and_more_with_a_higher_percent
         assert decide(conditions(sampling(100)), prediction).needed
 
 
-def test_about_the_wanted_share_is_sampled():
+def test_sampling_takes_about_the_given_share():
     text = conditions(sampling(20))
     sampled = sum(decide(text, ModerationPrediction([], str(number))).needed for number in range(2000))
     assert 300 < sampled < 500
@@ -158,17 +157,21 @@ def test_about_the_wanted_share_is_sampled():
 @pytest.mark.parametrize(
     ("text", "source", "problem"),
     [
-        ("{", REKOGNITION, "is not JSON"),
-        ("[]", REKOGNITION, "has no list 'Conditions'"),
+        ("{", REKOGNITION, "invalid JSON"),
+        ("[]", REKOGNITION, "the list 'Conditions' is missing"),
         (
             conditions(key("a")),
             REKOGNITION,
-            "Conditions[0].ConditionType is 'ImportantFormKeyConfidenceCheck'",
+            "invalid Conditions[0].ConditionType: 'ImportantFormKeyConfidenceCheck'",
         ),
         (conditions({"Or": [label("a")]}), REKOGNITION, "Conditions[0].Or is not a list of two or more"),
-        (conditions({"ConditionType": "Sampling"}), TEXTRACT, "lacks RandomSamplingPercentage"),
+        (conditions({"ConditionType": "Sampling"}), TEXTRACT, "has no RandomSamplingPercentage"),
         (conditions(sampling(0)), TEXTRACT, "is not a number from 0.01 to 100"),
-        (conditions(label("a", ConfidenceBelow=3)), REKOGNITION, "ConfidenceBelow is unknown here"),
+        (
+            conditions(label("a", ConfidenceBelow=3)),
+            REKOGNITION,
+            "unknown parameter Conditions[0].ConditionParameters.ConfidenceBelow",
+        ),
         (
             conditions(key("a", KeyValueBlockConfidenceLessThan="90")),
             TEXTRACT,
@@ -179,9 +182,10 @@ def test_about_the_wanted_share_is_sampled():
             REKOGNITION,
             "in at most 2 levels",
         ),
+        (conditions({"Or": [label("a")] * 2, "x": 1}), REKOGNITION, "other keys in addition to Or"),
     ],
 )
-def test_a_wrong_document_is_refused_with_the_place(text, source, problem):
+def test_check_reports_error_and_its_place(text, source, problem):
     with pytest.raises(ValueError, match=r".") as caught:
         check_conditions(text, source)
     assert problem in str(caught.value)
@@ -200,7 +204,7 @@ def test_a_wrong_document_is_refused_with_the_place(text, source, problem):
         ),
     )
 )
-def test_a_document_that_is_accepted_can_be_evaluated(document):
+def test_checked_document_can_be_evaluated(document):
     try:
         check_conditions(json.dumps(document), REKOGNITION)
     except ValueError:
@@ -208,7 +212,7 @@ def test_a_document_that_is_accepted_can_be_evaluated(document):
     assert decide(json.dumps(document), LABELS).conditions.keys() == {"Conditions"}
 
 
-def test_the_samples_activate_by_their_own_conditions_and_a_sure_invoice_does_not_by_others():
+def test_samples_are_reviewed_by_their_own_conditions():
     application = FormPrediction(JOB_APPLICATION.prediction["Blocks"])
     decision = decide(JOB_APPLICATION.conditions, application)
     assert keys_of(application, decision.selected) == {

@@ -1,4 +1,4 @@
-"""What importing the sandbox needs: its own code and the project's, and no settings."""
+"""Modules of the sandbox can be imported without valid settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ for module in pkgutil.iter_modules(sandbox.__path__, "sandbox."):
 """
 
 
-def test_every_module_is_imported_beside_settings_that_do_not_hold(tmp_path: Path) -> None:
+def test_every_module_imports_next_to_invalid_settings(tmp_path: Path) -> None:
     for folder in ("lambdas", "sandbox", "workflow"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "stages.toml").write_text("[stages.local]\nregoin = 1\n")

@@ -1,4 +1,4 @@
-"""What `local` shows on a terminal while it works."""
+"""What `local` shows on a terminal while it starts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sandbox import local
 
 
 class Published(Exception):
-    """Ends the round where the stage is published."""
+    """Raised to end the run when the stage is published."""
 
 
-def test_the_line_about_the_start_goes_when_the_sandbox_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_line_disappears_when_the_engine_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
     engine = SimpleNamespace(
@@ -25,7 +25,7 @@ def test_the_line_about_the_start_goes_when_the_sandbox_has_started(monkeypatch:
     )
 
     def publish(*_: Any) -> None:
-        console.print("publishing now")  # A line that is still there is drawn again after it.
+        console.print("publishing now")  # rich draws a status line again after each output
         raise Published
 
     monkeypatch.setattr(local.Sandbox, "start", lambda **_: nullcontext(engine))
@@ -34,6 +34,6 @@ def test_the_line_about_the_start_goes_when_the_sandbox_has_started(monkeypatch:
         local.run(console=console)
 
     before, after = screen.getvalue().split("publishing now")
-    assert "Starting the sandbox" in before
-    assert "Starting the sandbox" not in after
+    assert "Starting the local engine" in before
+    assert "Starting the local engine" not in after
     assert "Publishing the stage" in after

@@ -1,4 +1,4 @@
-"""The wire protocols of the sandbox, against botocore's own serializers and parsers."""
+"""The wire protocols, against the serializers and parsers of botocore."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
-from sandbox.protocol import Operation, ServiceError, find_operation, iso_time, operation
+from sandbox.protocol import Operation, ServiceError, find_operation, operation
 
 A2I = "sagemaker-a2i-runtime"
 ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/flow"
@@ -24,10 +24,10 @@ moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.
 )
 
 
-def sent(asked: Operation, parameters: dict) -> tuple[str, str, dict, bytes]:
-    """Method, path, query and body as boto3 sends them."""
-    request = create_serializer(asked.model.service_model.protocol).serialize_to_request(
-        parameters, asked.model
+def request_of(requested: Operation, parameters: dict) -> tuple[str, str, dict, bytes]:
+    """Returns method, path, query and body, as boto3 sends them."""
+    request = create_serializer(requested.model.service_model.protocol).serialize_to_request(
+        parameters, requested.model
     )
     body = request["body"] or b""
     query = {key: [str(value)] for key, value in (request["query_string"] or {}).items()}
@@ -40,7 +40,7 @@ def sent(asked: Operation, parameters: dict) -> tuple[str, str, dict, bytes]:
     text=st.text(max_size=200),
     classifiers=st.none() | st.lists(st.sampled_from(["FreeOfAdultContent"]), max_size=2),
 )
-def test_what_boto3_sends_to_start_a_loop_is_read_back(name, text, classifiers):
+def test_parse_reads_start_request_of_boto3(name, text, classifiers):
     parameters = {
         "HumanLoopName": name,
         "FlowDefinitionArn": ARN,
@@ -48,11 +48,11 @@ def test_what_boto3_sends_to_start_a_loop_is_read_back(name, text, classifiers):
     }
     if classifiers is not None:
         parameters["DataAttributes"] = {"ContentClassifiers": classifiers}
-    method, path, query, body = sent(operation(A2I, "StartHumanLoop"), parameters)
-    asked = find_operation(A2I, method, path)
-    assert asked is not None
-    assert asked.name == "StartHumanLoop"
-    assert asked.parse(path, query, body) == parameters
+    method, path, query, body = request_of(operation(A2I, "StartHumanLoop"), parameters)
+    requested = find_operation(A2I, method, path)
+    assert requested is not None
+    assert requested.name == "StartHumanLoop"
+    assert requested.parse(path, query, body) == parameters
 
 
 @given(
@@ -61,7 +61,7 @@ def test_what_boto3_sends_to_start_a_loop_is_read_back(name, text, classifiers):
     size=st.integers(1, 100),
     order=st.sampled_from(["Ascending", "Descending"]),
 )
-def test_what_boto3_sends_to_list_loops_is_read_back(after, before, size, order):
+def test_parse_reads_list_request_of_boto3(after, before, size, order):
     parameters = {
         "FlowDefinitionArn": ARN,
         "CreationTimeAfter": after,
@@ -69,14 +69,14 @@ def test_what_boto3_sends_to_list_loops_is_read_back(after, before, size, order)
         "MaxResults": size,
         "SortOrder": order,
     }
-    method, path, query, body = sent(operation(A2I, "ListHumanLoops"), parameters)
-    asked = find_operation(A2I, method, path)
-    assert asked is not None
-    assert asked.parse(path, query, body) == parameters
+    method, path, query, body = request_of(operation(A2I, "ListHumanLoops"), parameters)
+    requested = find_operation(A2I, method, path)
+    assert requested is not None
+    assert requested.parse(path, query, body) == parameters
 
 
 @given(text=st.text(max_size=80))
-def test_a_name_is_accepted_if_and_only_if_a2i_accepts_it(text):
+def test_check_accepts_exactly_the_names_that_a2i_accepts(text):
     request = {"HumanLoopName": text, "FlowDefinitionArn": ARN, "HumanLoopInput": {"InputContent": "{}"}}
     fits = 1 <= len(text) <= 63 and re.fullmatch(r"[a-z0-9](-*[a-z0-9])*", text) is not None
     refused = contextlib.nullcontext() if fits else pytest.raises(ServiceError, match="humanLoopName")
@@ -85,19 +85,19 @@ def test_a_name_is_accepted_if_and_only_if_a2i_accepts_it(text):
 
 
 @given(name=names.filter(lambda name: name != "stop") | st.just("stop"))
-def test_a_loop_may_have_any_name_in_the_path(name):
+def test_path_finds_operation_for_any_loop_name(name):
     for method, expected in (("GET", "DescribeHumanLoop"), ("DELETE", "DeleteHumanLoop")):
-        asked = find_operation(A2I, method, f"/human-loops/{name}")
-        assert asked is not None
-        assert asked.name == expected
-        assert asked.parse(f"/human-loops/{name}", {}, b"") == {"HumanLoopName": name}
+        requested = find_operation(A2I, method, f"/human-loops/{name}")
+        assert requested is not None
+        assert requested.name == expected
+        assert requested.parse(f"/human-loops/{name}", {}, b"") == {"HumanLoopName": name}
 
 
 @given(body=st.binary(max_size=60))
-def test_no_body_breaks_the_reader(body):
-    asked = operation(A2I, "StartHumanLoop")
+def test_any_body_that_is_not_a_request_is_refused(body):
+    requested = operation(A2I, "StartHumanLoop")
     with pytest.raises(ServiceError) as caught:
-        asked.parse("/human-loops", {}, body)
+        requested.parse("/human-loops", {}, body)
     assert caught.value.code in ("SerializationException", "ValidationException")
 
 
@@ -118,15 +118,15 @@ json_values = st.recursive(
     ],
 )
 @given(data=st.data())
-def test_no_value_in_a_known_field_breaks_the_reader(service, name, data):
-    asked = operation(service, name)
-    members = list(asked.model.input_shape.members)
+def test_any_value_in_a_known_member_is_read_or_refused(service, name, data):
+    requested = operation(service, name)
+    members = list(requested.model.input_shape.members)
     document = data.draw(st.dictionaries(st.sampled_from(members), json_values, max_size=4))
     with contextlib.suppress(ServiceError):  # any other exception is a bug
-        assert asked.read(document).keys() <= document.keys()
+        assert requested.read(document).keys() <= document.keys()
 
 
-def test_all_that_is_wrong_is_told_at_once_in_the_words_of_aws():
+def test_check_lists_all_errors_as_aws_words_them():
     with pytest.raises(ServiceError) as caught:
         operation(A2I, "StartHumanLoop").read({"HumanLoopName": "My_Loop", "HumanLoopInput": {}})
     message = caught.value.message
@@ -152,12 +152,12 @@ def test_all_that_is_wrong_is_told_at_once_in_the_words_of_aws():
         ("FlowDefinitionArn", "flow", "regular expression pattern"),
     ],
 )
-def test_a_broken_rule_is_named(field, value, rule):
+def test_check_names_the_violated_rule(field, value, rule):
     with pytest.raises(ServiceError, match=re.escape(rule)):
         operation(A2I, "ListHumanLoops").read({"FlowDefinitionArn": ARN, field: value})
 
 
-def test_the_input_of_a_loop_is_bounded():
+def test_check_limits_the_size_of_the_input():
     request = {
         "HumanLoopName": "a",
         "FlowDefinitionArn": ARN,
@@ -167,7 +167,7 @@ def test_the_input_of_a_loop_is_bounded():
         operation(A2I, "StartHumanLoop").check(request)
 
 
-def test_responses_are_read_by_botocores_parser():
+def test_botocore_reads_responses():
     created = datetime(2026, 3, 1, 10, 20, 30, 456000, tzinfo=UTC)
     for service, name, result in (
         (
@@ -185,10 +185,10 @@ def test_responses_are_read_by_botocores_parser():
         ),
         ("sagemaker", "ListFlowDefinitions", {"FlowDefinitionSummaries": [{"CreationTime": created}]}),
     ):
-        asked = operation(service, name)
-        status, headers, body = asked.respond(result, "request-1")
-        parsed = create_parser(asked.model.service_model.protocol).parse(
-            {"status_code": status, "headers": headers, "body": body}, asked.model.output_shape
+        requested = operation(service, name)
+        status, headers, body = requested.respond(result, "request-1")
+        parsed = create_parser(requested.model.service_model.protocol).parse(
+            {"status_code": status, "headers": headers, "body": body}, requested.model.output_shape
         )
         parsed.pop("ResponseMetadata")
         assert parsed == result
@@ -204,32 +204,25 @@ def test_responses_are_read_by_botocores_parser():
         ("InternalServerException", 500),
     ],
 )
-def test_errors_have_the_status_of_the_model_and_are_read_by_botocores_parser(code, status):
-    asked = operation(A2I, "StartHumanLoop")
-    sent_status, headers, body = asked.respond_error(ServiceError(code, "why"), "request-1")
+def test_botocore_reads_errors_with_the_status_of_the_model(code, status):
+    requested = operation(A2I, "StartHumanLoop")
+    sent_status, headers, body = requested.respond_error(ServiceError(code, "why"), "request-1")
     assert sent_status == status
     parsed = create_parser("rest-json").parse(
         {"status_code": sent_status, "headers": HTTPHeaderDict(headers), "body": body},
-        asked.model.output_shape,
+        requested.model.output_shape,
     )
     assert parsed["Error"] == {"Code": code, "Message": "why"}
 
 
-def test_a_missing_resource_is_a_404():
-    asked = operation(A2I, "DescribeHumanLoop")
-    assert asked.respond_error(ServiceError("ResourceNotFoundException", "no"), "r")[0] == 404
+def test_missing_resource_has_status_404():
+    requested = operation(A2I, "DescribeHumanLoop")
+    assert requested.respond_error(ServiceError("ResourceNotFoundException", "no"), "r")[0] == 404
 
 
-@given(moment=st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
-def test_times_are_written_to_the_millisecond_and_never_in_the_future(moment):
-    text = iso_time(moment)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text)
-    assert 0 <= (moment - datetime.fromisoformat(text)).total_seconds() < 0.001
-
-
-def test_a_written_prediction_is_checked_like_a_response():
-    asked = operation("rekognition", "DetectModerationLabels")
+def test_read_response_checks_a_written_prediction():
+    requested = operation("rekognition", "DetectModerationLabels")
     labels = {"ModerationLabels": [{"Name": "Alcohol", "Confidence": 80.5}]}
-    assert asked.read_response(labels) == labels
+    assert requested.read_response(labels) == labels
     with pytest.raises(ValueError, match="less than or equal to 100"):
-        asked.read_response({"ModerationLabels": [{"Name": "Alcohol", "Confidence": 180}]})
+        requested.read_response({"ModerationLabels": [{"Name": "Alcohol", "Confidence": 180}]})

@@ -1,4 +1,4 @@
-"""The samples: realistic in the services' own terms, and readable by what reads real outputs."""
+"""The samples conform to the service models, and the project reads their answers as real ones."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import json
 import pytest
 from botocore.validate import ParamValidator
 
-from lambdas.reviews.output import parse_output
+from lambdas.reviews.output import REKOGNITION, TEXTRACT, parse_output
 from sandbox.protocol import operation
 from sandbox.samples import (
     INVOICE,
     JOB_APPLICATION,
     MODERATION,
-    REKOGNITION,
     SUPPORT_MESSAGE,
-    TEXTRACT,
     Field,
     form,
     form_answer,
@@ -25,15 +23,15 @@ OPERATIONS = {"textract": "AnalyzeDocument", "rekognition": "DetectModerationLab
 
 
 @pytest.mark.parametrize("sample", [JOB_APPLICATION, INVOICE, MODERATION], ids=lambda sample: sample.name)
-def test_predictions_are_what_the_service_may_return(sample):
-    asked = operation(sample.task_type, OPERATIONS[sample.task_type])
-    report = ParamValidator().validate(sample.prediction, asked.model.output_shape)
+def test_predictions_conform_to_the_service_model(sample):
+    requested = operation(sample.task_type, OPERATIONS[sample.task_type])
+    report = ParamValidator().validate(sample.prediction, requested.model.output_shape)
     assert not report.has_errors(), report.generate_report()
-    assert asked.read_response(json.loads(json.dumps(sample.prediction))) == sample.prediction
+    assert requested.read_response(json.loads(json.dumps(sample.prediction))) == sample.prediction
 
 
 @pytest.mark.parametrize("sample", [JOB_APPLICATION, INVOICE], ids=lambda sample: sample.name)
-def test_forms_hang_together(sample):
+def test_blocks_of_a_form_are_related(sample):
     blocks = {block["Id"]: block for block in sample.prediction["Blocks"]}
     assert len(blocks) == len(sample.prediction["Blocks"])
     named = {
@@ -43,11 +41,11 @@ def test_forms_hang_together(sample):
         for related in relationship["Ids"]
     }
     assert named <= blocks.keys()
-    # Everything but the page belongs to something.
+    # Each block except the page is related to another.
     assert {block_id for block_id, block in blocks.items() if block["BlockType"] != "PAGE"} == named
 
 
-def test_the_job_application_has_unsure_fields_and_a_check_box():
+def test_job_application_has_low_confidences_and_a_check_box():
     blocks = JOB_APPLICATION.prediction["Blocks"]
     keys = [block for block in blocks if "KEY" in block.get("EntityTypes", ())]
     assert len(keys) == 6
@@ -60,12 +58,12 @@ def test_the_job_application_has_unsure_fields_and_a_check_box():
 @pytest.mark.parametrize(
     "sample", [JOB_APPLICATION, INVOICE, MODERATION, SUPPORT_MESSAGE], ids=lambda sample: sample.name
 )
-def test_there_are_answers_of_three_workers_who_do_not_all_agree(sample):
+def test_samples_have_three_answers_that_differ(sample):
     assert len(sample.answers) == 3
     assert len({json.dumps(answer, sort_keys=True) for answer in sample.answers}) > 1
 
 
-def test_an_answer_changes_what_it_names_and_keeps_the_rest():
+def test_form_answer_changes_only_the_given_fields():
     prediction = form([Field("Name:", "Jane Doe"), Field("Age:", "30"), Field("Married", True)])
     blocks = form_answer(prediction, {"Name:": "Joan Doe", "Married": False})[TEXTRACT]["blocks"]
     texts = [block["text"] for block in blocks if "text" in block]
@@ -73,16 +71,16 @@ def test_an_answer_changes_what_it_names_and_keeps_the_rest():
     assert [block["selectionStatus"] for block in blocks if "selectionStatus" in block] == ["NOT_SELECTED"]
 
 
-def test_an_answer_to_a_key_that_is_not_there_is_refused():
+def test_form_answer_refuses_unknown_key():
     with pytest.raises(ValueError, match="the form has no key 'Name'"):
         form_answer(form([Field("Name:", "Jane")]), {"Name": "Joan"})
 
 
-def test_the_same_form_has_the_same_ids():
+def test_same_form_has_same_ids():
     assert form([Field("Name:", "Jane")]) == form([Field("Name:", "Jane")])
 
 
-def test_the_domain_reads_the_answers():
+def test_parse_output_reads_the_answers():
     for sample, source in ((JOB_APPLICATION, TEXTRACT), (MODERATION, REKOGNITION), (SUPPORT_MESSAGE, None)):
         document = {
             "humanLoopName": "a",

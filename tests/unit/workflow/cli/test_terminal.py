@@ -101,7 +101,7 @@ def test_a_bug_shows_its_traceback(
 @pytest.mark.parametrize(
     ("command", "place", "message"),
     [
-        ("local", "sandbox.local.run", ": the local engine is stopped, and what was in it is gone"),
+        ("local", "sandbox.local.run", ": the local engine is stopped, and its content is deleted"),
         ("plan", "workflow.cli.options.StageOptions.reach", ""),
     ],
 )

@@ -1,11 +1,10 @@
-"""Operations on loops, on a published stage: what they find, what they change, and what they refuse."""
+"""Tests of the operations on loops, on a published stage."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops import reconciling
-from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.ledger import Loop, now
 from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.loops.waiting import Tokens
@@ -37,13 +36,13 @@ def operate(published: PublishedStage) -> Loops:
 
 @pytest.fixture
 def flow(published: PublishedStage) -> str:
-    """A flow definition of the test's own: ARN."""
+    """The ARN of a new flow definition."""
     return published.flow_definition()
 
 
 @pytest.fixture
 def loop(published: PublishedStage, flow: str) -> str:
-    """A loop that was started through the stage: its name."""
+    """The name of a loop that was started through the stage."""
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     return name
@@ -51,7 +50,7 @@ def loop(published: PublishedStage, flow: str) -> str:
 
 @pytest.fixture(scope="module")
 def role(published: PublishedStage) -> str:
-    """A role of state machines that may send messages: ARN."""
+    """The ARN of a state machine role with permission to send messages."""
     iam, name = published.sandbox.client("iam"), published.name("role")
     trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
     may = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
@@ -66,14 +65,14 @@ def document(statement: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def running_execution(published: PublishedStage, role: str) -> Iterator[str]:
-    """An execution that runs until the tests are over: it waits for somebody who never answers."""
+    """The ARN of an execution that runs until the tests end."""
     waiting = Waiting(published, role)
     yield waiting.arn
     published.states.stop_execution(executionArn=waiting.arn)
 
 
 class Waiting:
-    """A workflow of a user's that waits with a task token."""
+    """A user's workflow that waits with a task token."""
 
     def __init__(self, published: PublishedStage, role: str) -> None:
         self._states = published.states
@@ -103,7 +102,7 @@ class Waiting:
 
 
 def failed_execution(published: PublishedStage) -> str:
-    """An execution of the stage's workflow that could not take its event."""
+    """Returns an execution of the stage's workflow that failed before it claimed anything."""
     execution = published.states.start_execution(
         stateMachineArn=published.outputs["StateMachine"],
         input=json.dumps({"detail": {"humanLoopName": published.name(), "humanLoopStatus": "Stopped"}}),
@@ -115,7 +114,7 @@ def failed_execution(published: PublishedStage) -> str:
 
 
 def hold(published: PublishedStage, name: str, claim: str, state: str, execution: str) -> None:
-    """Write a claim as the workflow does."""
+    """Writes a claim like the workflow."""
     published.sandbox.client("dynamodb").update_item(
         TableName=published.outputs["LedgerTable"],
         Key={"humanLoopName": {"S": name}},
@@ -130,7 +129,7 @@ def hold(published: PublishedStage, name: str, claim: str, state: str, execution
 
 
 def completed_without_output(published: PublishedStage, name: str, flow: str) -> dict[str, Any]:
-    """A status change that the workflow fails on, and gives back: its detail."""
+    """Delivers a status change that the workflow fails to process. Returns its detail."""
     detail = published.event(
         name, "Completed", flowDefinitionArn=flow, humanLoopOutput={"outputS3Uri": "s3://nowhere/a"}
     )
@@ -140,7 +139,7 @@ def completed_without_output(published: PublishedStage, name: str, flow: str) ->
 
 
 def handled(published: PublishedStage, name: str) -> Loop:
-    """Wait until the workflow has recorded what became of a loop: its row."""
+    """Waits until the workflow has recorded a loop's outcome. Returns the row."""
 
     def recorded() -> Loop | None:
         row = published.ledger.find(name)
@@ -156,208 +155,14 @@ def escalated(published: PublishedStage, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def indexed(published: PublishedStage) -> StageResources:
-    """The stage, with an empty ledger."""
-    return with_own_ledger(published)
-
-
-def with_own_ledger(published: PublishedStage) -> StageResources:
-    """The stage with a table of the tests' own, as the stack makes it."""
-    name = published.name("ledger")
-    dynamodb = published.sandbox.client("dynamodb")
-    table = dynamodb.describe_table(TableName=published.outputs["LedgerTable"])["Table"]
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=table["KeySchema"],
-        AttributeDefinitions=table["AttributeDefinitions"],
-        GlobalSecondaryIndexes=[
-            {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
-            for index in table["GlobalSecondaryIndexes"]
-        ],
-    )
-    stage = StageResources.find("local", published.sandbox.session)
-    return dataclasses.replace(stage, outputs={**stage.outputs, "LedgerTable": name})
-
-
-@pytest.fixture(scope="module")
-def ledger(published: PublishedStage) -> Loops:
-    """Operations on a ledger of which the tests know every row."""
-    return Loops(with_own_ledger(published), published.sandbox.session)
-
-
-@pytest.fixture(scope="module")
-def rows(published: PublishedStage, ledger: Loops) -> dict[str, Loop]:
-    """Its rows: of one flow definition, with ages in days, and one of another."""
-    flow = published.flow_definition_arn(published.name("listed"))
-    rows = {}
-    for what, days, status, outcome in (
-        ("running", 5, "InProgress", None),
-        ("starting", 1, "Starting", None),
-        ("stored", 9, "Completed", "stored"),
-        ("stored-late", 2, "Completed", "stored"),
-        ("unstored", 3, "Completed", "failed"),
-        ("escalated", 4, "Failed", "escalated"),
-        ("closed", 8, "Failed", "closed"),
-        ("unknown-status", 6, "Deleting", "failed"),
-    ):
-        created = datetime.now(UTC) - timedelta(days=days)
-        row = Loop(
-            human_loop_name=published.name(what),
-            flow_definition_arn=flow,
-            status=status,
-            outcome=outcome,
-            created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        )
-        assert ledger.ledger.open(row) is None
-        rows[what] = row
-    ledger.ledger.open(
-        Loop(human_loop_name="of-another", flow_definition_arn=f"{flow}-2", status="InProgress")
-    )
-    return rows
-
-
-@pytest.fixture(scope="module")
 def client(published: PublishedStage) -> LoopsClient:
     return LoopsClient("local", published.sandbox.session)
 
 
-class TestListing:
-    @pytest.fixture
-    def listed(self, ledger: Loops, rows: dict[str, Loop]) -> Callable[..., list[str]]:
-        """What is listed of these rows, by what they are."""
-        what = {row.human_loop_name: what for what, row in rows.items()}
-
-        def listed(*, limit: int | None = None, newest_first: bool = False, **wanted: Any) -> list[str]:
-            found = ledger.listing(LoopFilter(**wanted), limit=limit, newest_first=newest_first)
-            return [what[row.human_loop_name] for row in found.loops if row.human_loop_name in what]
-
-        return listed
-
-    def test_what_waits_for_a_person_comes_first_and_the_oldest_of_it(
-        self, listed: Callable[..., list[str]], rows: dict[str, Loop]
-    ) -> None:
-        flow = rows["running"].flow_definition_arn
-        assert listed(flow_definition=flow) == [
-            *("unknown-status", "escalated", "unstored"),
-            *("running", "starting"),
-            *("stored", "closed", "stored-late"),
-        ]
-        # The scan, which reads the whole table, finds the same.
-        assert listed() == listed(flow_definition=flow)
-        assert listed(flow_definition=flow, newest_first=True) == [
-            *("unstored", "escalated", "unknown-status"),
-            *("starting", "running"),
-            *("stored-late", "closed", "stored"),
-        ]
-        assert listed(flow_definition=(flow or "").rpartition("/")[2]) == listed(flow_definition=flow)
-
-    @pytest.mark.parametrize(
-        ("wanted", "expected"),
-        [
-            ({"status": "Completed"}, ["unstored", "stored", "stored-late"]),
-            ({"outcome": "stored"}, ["stored", "stored-late"]),
-            ({"outcome": "failed"}, ["unknown-status", "unstored"]),
-            ({"outcome": "closed"}, ["closed"]),
-            ({"status": "InProgress"}, ["running"]),
-            ({"older_than": timedelta(days=7)}, ["stored", "closed"]),
-            ({"status": "Completed", "older_than": timedelta(days=2, hours=12)}, ["unstored", "stored"]),
-            ({"status": "Failed", "outcome": "stored"}, []),
-        ],
-        ids=str,
-    )
-    @pytest.mark.parametrize("with_flow", [True, False])
-    def test_filters_hold_together_whichever_index_is_read(
-        self,
-        listed: Callable[..., list[str]],
-        rows: dict[str, Loop],
-        wanted: dict[str, Any],
-        expected: list[str],
-        with_flow: bool,
-    ) -> None:
-        flow = rows["running"].flow_definition_arn if with_flow else None
-        assert listed(flow_definition=flow, **wanted) == expected
-
-    def test_a_limit_takes_the_first_and_says_that_there_are_more(
-        self, ledger: Loops, rows: dict[str, Loop]
-    ) -> None:
-        flow = rows["running"].flow_definition_arn
-        few = ledger.listing(LoopFilter(flow_definition=flow), limit=2)
-        all_of_them = ledger.listing(LoopFilter(flow_definition=flow), limit=8)
-        completed = ledger.listing(LoopFilter(flow_definition=flow, outcome="stored"), limit=1)
-
-        assert [row.human_loop_name for row in few.loops] == [
-            rows["unknown-status"].human_loop_name,
-            rows["escalated"].human_loop_name,
-        ]
-        assert (few.more, all_of_them.more, completed.more) == (True, False, True)
-        assert len(completed.loops) == 1
-
-    @pytest.mark.parametrize(
-        "wanted",
-        [
-            LoopFilter(status="Completed"),
-            LoopFilter(flow_definition="some"),
-            LoopFilter(outcome="escalated"),
-            LoopFilter(outcome="failed"),
-            LoopFilter(outcome="stored", flow_definition="some"),
-            LoopFilter(status="InProgress", flow_definition="some", older_than=timedelta(1)),
-        ],
-        ids=str,
-    )
-    def test_the_table_is_not_scanned_where_a_filter_is_given(
-        self, published: PublishedStage, indexed: StageResources, wanted: LoopFilter
-    ) -> None:
-        assert self.calls(published, indexed, wanted, limit=50) == {"Query"}
-
-    @pytest.mark.parametrize(
-        ("wanted", "index"),
-        [
-            ({"outcome": "failed", "flow_definition_arn": "f", "status": "Completed"}, "by-outcome"),
-            ({"outcome": "stored", "flow_definition_arn": "f"}, "by-flow-definition"),
-            ({"outcome": "stored"}, "by-outcome"),
-            ({"status": "InProgress", "flow_definition_arn": "f"}, "by-status"),
-            ({"status": "Completed", "flow_definition_arn": "f"}, "by-flow-definition"),
-            ({"status": "Completed", "outcome": "stored"}, "by-status"),
-        ],
-        ids=str,
-    )
-    def test_the_index_with_the_fewest_loops_is_read(
-        self, published: PublishedStage, indexed: StageResources, wanted: dict[str, str], index: str
-    ) -> None:
-        read: list[str] = []
-        client = published.sandbox.session.client("dynamodb")
-        client.meta.events.register(
-            "provide-client-params.dynamodb.Query", lambda params, **_: read.append(params["IndexName"])
-        )
-
-        assert list(Ledger(client, indexed.ledger_table).select(**wanted, created_before="2000")) == []  # type: ignore[arg-type]
-        assert read == [index]
-
-    def test_the_table_is_not_scanned_either_if_what_waits_is_enough(
-        self, published: PublishedStage, indexed: StageResources
-    ) -> None:
-        ledger = Ledger(published.sandbox.client("dynamodb"), indexed.ledger_table)
-        for outcome in ("escalated", "failed"):
-            ledger.open(Loop(human_loop_name=published.name(), status="Failed", outcome=outcome))
-
-        assert self.calls(published, indexed, LoopFilter(), limit=1) == {"Query"}
-        assert self.calls(published, indexed, LoopFilter(), limit=50) == {"Query", "Scan"}
-
-    def calls(
-        self, published: PublishedStage, resources: StageResources, wanted: LoopFilter, limit: int
-    ) -> set[str]:
-        """What a listing calls DynamoDB for."""
-        calls: set[str] = set()
-        loops = Loops(resources, published.sandbox.session)
-        client: Any = loops.ledger._client
-        client.meta.events.register("before-call.dynamodb", lambda model, **_: calls.add(model.name))
-        loops.listing(wanted, limit=limit)
-        return calls
-
-
 class TestShow:
-    def test_a_stored_review(self, published: PublishedStage, operate: Loops, loop: str, flow: str) -> None:
+    def test_show_stored_review(
+        self, published: PublishedStage, operate: Loops, loop: str, flow: str
+    ) -> None:
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
         (execution,) = published.ended(loop)
 
@@ -375,7 +180,7 @@ class TestShow:
         assert document["loop"]["reviewLocation"].startswith("s3://")
         assert document["loop"]["flowDefinitionArn"] == flow
 
-    def test_a_lineage_is_told_whole_from_each_of_its_loops(
+    def test_show_has_the_whole_lineage_for_each_loop(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         published.sandbox.loops.fail(loop, "InternalError")
@@ -398,7 +203,7 @@ class TestShow:
         assert f"as a restart of {second}: attempt 3" in operate.show(third).started
         assert operate.show(third).outcome == "Waiting for workers to review it."
 
-    def test_an_escalated_loop_tells_the_commands_that_go_on(
+    def test_escalated_loop_offers_the_commands_of_its_message(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         escalated(published, loop)
@@ -410,10 +215,10 @@ class TestShow:
             f"python deploy.py loops restart {loop} --stage local",
             f'python deploy.py loops close {loop} --stage local --note "..."',
         ]
-        # They are those that the escalation names.
+        # The escalation message has the same command.
         assert published.message(loop)["command"] == story.next[0].command
 
-    def test_a_loop_that_was_missed_says_so(
+    def test_show_reports_a_missed_status_change(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         published.sandbox.events.lose()
@@ -424,13 +229,13 @@ class TestShow:
         assert "Ended as Completed in A2I. The workflow has not received" in story.outcome
         assert [step.command for step in story.next] == ["python deploy.py loops reconcile --stage local"]
 
-    def test_a_key_finds_its_loop(self, published: PublishedStage, operate: Loops, flow: str) -> None:
+    def test_show_finds_a_loop_by_its_key(self, published: PublishedStage, operate: Loops, flow: str) -> None:
         key = f"Order {published.name()} / Ä"
         name = LoopsClient("local", published.sandbox.session).start_custom(flow, {"a": 1}, key=key)
 
         assert operate.show(key).loop.human_loop_name == name.human_loop_name
 
-    def test_a_loop_of_elsewhere_is_shown_as_far_as_a2i_knows_it(
+    def test_show_describes_a_loop_that_only_a2i_has(
         self, published: PublishedStage, operate: Loops, flow: str
     ) -> None:
         name = published.name()
@@ -444,15 +249,13 @@ class TestShow:
         assert story.loop.flow_definition_arn == flow
         assert story.outcome == "Waiting for workers to review it."
 
-    def test_a_loop_that_nobody_knows_is_one_line(self, published: PublishedStage, operate: Loops) -> None:
+    def test_show_unknown_loop_is_one_error(self, published: PublishedStage, operate: Loops) -> None:
         with pytest.raises(LoopError, match="there is no human loop 'nobody' in stage local, us-east-1"):
             operate.show("nobody")
 
 
 class TestClient:
-    def test_custom_loops_are_started_once(
-        self, published: PublishedStage, client: LoopsClient, flow: str
-    ) -> None:
+    def test_custom_loop_starts_once(self, published: PublishedStage, client: LoopsClient, flow: str) -> None:
         name = published.name()
         content = {"text": "ünïcode ✓", "nothing": None, "deep": [{"a": None}]}
 
@@ -463,7 +266,7 @@ class TestClient:
         assert first.human_loop_arn == again.human_loop_arn == published.sandbox.loops.get(name).arn
         assert published.sandbox.loops.get(name).input_content == content
 
-    def test_forms_and_images_are_started_by_their_services(
+    def test_textract_and_rekognition_start_loops(
         self, published: PublishedStage, client: LoopsClient
     ) -> None:
         for sample, start in (
@@ -480,7 +283,7 @@ class TestClient:
             assert published.sandbox.loops.get(name).source
             assert published.row(name).task_type == sample.task_type
 
-    def test_where_no_review_is_needed_the_prediction_comes_back(
+    def test_prediction_is_returned_if_no_review_is_needed(
         self, published: PublishedStage, client: LoopsClient
     ) -> None:
         flow = published.flow_definition(task_type="textract", conditions=JOB_APPLICATION.conditions)
@@ -495,7 +298,7 @@ class TestClient:
         assert published.row(name).status == "NotNeeded"
         assert published.record(started.prediction_location or "") == started.prediction
 
-    def test_a_prediction_that_is_too_large_for_an_answer_is_at_its_location(
+    def test_large_prediction_is_returned_as_location(
         self, published: PublishedStage, client: LoopsClient
     ) -> None:
         flow = published.flow_definition(task_type="textract", conditions=JOB_APPLICATION.conditions)
@@ -514,7 +317,7 @@ class TestClient:
             assert (started.needed, started.prediction) == (False, None)
             assert len(published.record(started.prediction_location or "")["Blocks"]) == len(blocks)
 
-    def test_errors_keep_their_kind_and_words(
+    def test_errors_keep_their_type_and_message(
         self, published: PublishedStage, client: LoopsClient, flow: str, loop: str
     ) -> None:
         with pytest.raises(InvalidLoopName, match="A valid name: 'bad-name-"):
@@ -530,10 +333,10 @@ class TestClient:
         with pytest.raises(StartRefused, match="There is no flow definition"):
             client.start_custom(f"{flow}-gone", {}, human_loop_name=published.name())
 
-    def test_the_functions_role_is_enough_and_no_more(
+    def test_documents_outside_the_stages_buckets_are_refused(
         self, published: PublishedStage, client: LoopsClient
     ) -> None:
-        """A document outside the stage's buckets is refused by IAM, as the sandbox enforces it."""
+        """The sandbox enforces the function's role."""
         published.s3.create_bucket(Bucket="somebody-elses-documents")
         JOB_APPLICATION.upload(published.s3, "somebody-elses-documents")
         flow = published.flow_definition(task_type="textract", conditions=JOB_APPLICATION.conditions)
@@ -545,7 +348,7 @@ class TestClient:
 
 
 class TestRestart:
-    def test_a_loop_whose_attempts_are_used_up_gets_more(
+    def test_restart_gives_more_attempts_to_an_exhausted_loop(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         last = loop
@@ -563,7 +366,7 @@ class TestRestart:
         assert (before.reason or "").startswith("Restarted by ")
         assert (fourth.attempt, fourth.max_attempts) == (4, 5)
         assert published.sandbox.loops.get(fourth.human_loop_name).input_content == SUPPORT_MESSAGE.prediction
-        # The workflow uses the rest of what was given, and no more.
+        # The workflow uses the remaining attempts, and no more.
         published.sandbox.loops.fail(fourth.human_loop_name, "InternalError")
         handled(published, fourth.human_loop_name)
         fifth = published.row(fourth.human_loop_name).next_loop_name or ""
@@ -572,7 +375,7 @@ class TestRestart:
         assert published.row(fifth).outcome == "escalated"
         assert "all 5 attempts are used up" in (published.row(fifth).reason or "")
 
-    def test_beyond_what_rules_may_allow_each_restart_is_a_persons(
+    def test_restart_beyond_the_limit_gives_one_attempt(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         published.ledger.update(loop, attempt=20)
@@ -584,7 +387,7 @@ class TestRestart:
         published.sandbox.loops.fail(started.human_loop_name, "InternalError")
         assert handled(published, started.human_loop_name).outcome == "escalated"
 
-    def test_a_stopped_loop_can_go_to_another_team(
+    def test_stopped_loop_restarts_with_another_flow_definition(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         other = published.flow_definition()
@@ -595,19 +398,19 @@ class TestRestart:
 
         assert published.sandbox.loops.get(started.human_loop_name).flow_definition_arn == other
 
-    def test_of_two_people_who_restart_it_at_once_with_two_teams_one_is_told(
+    def test_concurrent_restart_with_another_flow_definition_fails(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         escalated(published, loop)
         started = operate.restart(loop)
-        published.ledger.update(loop, next_loop_name=None)  # as the other read it
+        published.ledger.update(loop, next_loop_name=None)  # as the other person read it
 
         with pytest.raises(
             LoopError, match=f"restarted at the same time, as {started.human_loop_name} with "
         ):
             operate.restart(loop, flow_definition=published.flow_definition())
 
-    def test_what_is_not_to_be_restarted_says_why(
+    def test_restart_explains_refusals(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         with pytest.raises(
@@ -633,9 +436,7 @@ class TestRestart:
         with pytest.raises(LoopError, match="ended as Failed, but its status change was not received"):
             operate.restart(missed)
 
-    def test_a_loop_of_elsewhere_has_no_input_to_restart_with(
-        self, published: PublishedStage, operate: Loops, flow: str
-    ) -> None:
+    def test_restart_needs_a_stored_input(self, published: PublishedStage, operate: Loops, flow: str) -> None:
         from lambdas.loops.start_request import InputUnknown
 
         name = published.name()
@@ -649,21 +450,21 @@ class TestRestart:
             operate.restart(name)
         assert published.row(name).outcome == "escalated"
 
-    def test_a_loop_that_an_execution_works_on_does_not_change_teams(
+    def test_restart_during_an_execution_keeps_the_flow_definition(
         self, published: PublishedStage, operate: Loops, loop: str, running_execution: str
     ) -> None:
         hold(published, loop, "2026-01-01T00:00:00.000Z Failed", "working", running_execution)
 
         with pytest.raises(LoopError, match="a running execution may restart it"):
             operate.restart(loop, flow_definition=published.flow_definition())
-        # With its own it is the restart that the execution is going to make.
+        # With the same flow definition, this is the restart that the execution is about to make.
         started = operate.restart(loop)
         assert published.row(loop).outcome is None
         assert published.row(loop).next_loop_name == started.human_loop_name
 
 
 class TestStop:
-    def test_a_stop_runs_the_workflow(self, published: PublishedStage, operate: Loops, loop: str) -> None:
+    def test_stop_runs_the_workflow(self, published: PublishedStage, operate: Loops, loop: str) -> None:
         assert operate.stop(loop) == loop
         (execution,) = published.ended(loop)
 
@@ -672,9 +473,7 @@ class TestStop:
         with pytest.raises(LoopError, match="it already ended, as Stopped"):
             operate.stop(loop)
 
-    def test_what_cannot_be_stopped_says_why(
-        self, published: PublishedStage, operate: Loops, flow: str
-    ) -> None:
+    def test_stop_explains_refusals(self, published: PublishedStage, operate: Loops, flow: str) -> None:
         with pytest.raises(LoopError, match="A2I has no loop with this name"):
             operate.stop(published.name("nobody"))
 
@@ -684,27 +483,25 @@ class TestStop:
             operate.stop(name)
 
 
-def test_a_person_was_called_whatever_is_decided_then(
-    published: PublishedStage, operate: Loops, flow: str
-) -> None:
-    closed, restarted, mended, waiting, fine = names = [published.name() for _ in range(5)]
+def test_escalations_count_after_a_person_acted(published: PublishedStage, operate: Loops, flow: str) -> None:
+    closed, restarted, redriven, waiting, fine = names = [published.name() for _ in range(5)]
     for name in names:
         published.start(name, flow, SUPPORT_MESSAGE.prediction)
     for name in (closed, restarted, waiting):
         escalated(published, name)
-    misplaced = Misplaced(published, mended)
-    misplaced.mend()
+    misplaced = Misplaced(published, redriven)
+    misplaced.restore()
     published.sandbox.loops.answer(fine, SUPPORT_MESSAGE.answers[0])
     handled(published, fine)
 
     operate.close(closed, "it was a test")
     again = operate.restart(restarted).human_loop_name
-    operate.redrive(mended)
-    published.ended(mended, 2)
+    operate.redrive(redriven)
+    published.ended(redriven, 2)
 
     rows = {name: published.row(name) for name in names}
     assert {rows[name].outcome for name in names} == {"closed", "restarted", "stored", "escalated"}
-    assert {name for name, row in rows.items() if row.escalated_at} == {closed, restarted, mended, waiting}
+    assert {name for name, row in rows.items() if row.escalated_at} == {closed, restarted, redriven, waiting}
     assert published.row(again).escalated_at is None
     period = Period.last_days(2)
     facts = count_loops(
@@ -714,29 +511,29 @@ def test_a_person_was_called_whatever_is_decided_then(
 
 
 class TestClose:
-    def test_a_closed_loop_leaves_the_list_of_what_waits(
+    def test_closed_loop_leaves_the_list_of_escalated_loops(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         escalated(published, loop)
         waiting = LoopFilter(flow_definition=flow, outcome="escalated")
         assert [one.human_loop_name for one in operate.listing(waiting).loops] == [loop]
 
-        closed = operate.close(loop, "the template is being mended")
+        closed = operate.close(loop, "the template is being fixed")
 
         assert closed.loop.outcome == "closed"
-        assert (closed.loop.note, closed.answered) == ("the template is being mended", 0)
+        assert (closed.loop.note, closed.answered) == ("the template is being fixed", 0)
         assert closed.loop.closed_by
         assert closed.loop.closed_at
         assert "same input would fail again" in (closed.loop.reason or "")
         assert operate.listing(waiting).loops == []
-        assert operate.show(loop).outcome.endswith("the template is being mended")
-        with pytest.raises(LoopError, match=r"is already closed, by .*the template is being mended"):
+        assert operate.show(loop).outcome.endswith("the template is being fixed")
+        with pytest.raises(LoopError, match=r"is already closed, by .*the template is being fixed"):
             operate.close(loop, "again")
 
-    def test_a_second_delivery_does_not_open_it_again(
+    def test_second_delivery_does_not_reopen_a_closed_loop(
         self, published: PublishedStage, operate: Loops, flow: str
     ) -> None:
-        """Also of a status change that the workflow had failed on, and had given back."""
+        """The workflow failed to process the status change and released its claim."""
         name = published.name()
         detail = completed_without_output(published, name, flow)
         assert published.row(name).outcome == "failed"
@@ -750,7 +547,7 @@ class TestClose:
         with pytest.raises(LoopError, match="its status change is already processed: Closed by"):
             operate.redrive(name)
 
-    def test_a_workflow_that_waits_is_told(
+    def test_close_notifies_the_waiting_workflow(
         self,
         published: PublishedStage,
         operate: Loops,
@@ -764,7 +561,7 @@ class TestClose:
         tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
         assert tokens.keep(name, waiting.token)
 
-        # The function has no time just then; so it is closed again.
+        # The function is throttled, so the loop is closed again.
         busy = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
         with monkeypatch.context() as patched:
             patched.setattr(LoopsClient, "call", lambda *given: raise_(ClientError(busy, "Invoke")))
@@ -778,7 +575,7 @@ class TestClose:
         published.eventually(lambda: waiting.described()["status"] == "FAILED")
         assert waiting.described()["error"] == "HumanReview.Failed"
 
-    def test_what_waits_for_nobody_cannot_be_closed(
+    def test_close_refuses_loops_that_need_no_action(
         self, published: PublishedStage, operate: Loops, loop: str, running_execution: str
     ) -> None:
         with pytest.raises(LoopError, match="needs no action: Waiting for workers"):
@@ -794,7 +591,7 @@ class TestClose:
 
 
 class Misplaced:
-    """A completed loop whose output was out of place when its event came: the workflow failed on it."""
+    """A completed loop whose output was missing when its event arrived, so the workflow failed."""
 
     def __init__(self, published: PublishedStage, loop: str) -> None:
         published.sandbox.events.lose()
@@ -807,11 +604,11 @@ class Misplaced:
         (self.execution,) = published.ended(loop)
         assert self.execution["status"] == "FAILED"
         assert published.row(loop).outcome == "failed"
-        self.mend = lambda: published.s3.put_object(Bucket=bucket, Key=key, Body=output)
+        self.restore = lambda: published.s3.put_object(Bucket=bucket, Key=key, Body=output)
 
 
 class TestRedrive:
-    def test_a_status_change_runs_again_when_the_cause_is_mended(
+    def test_redrive_succeeds_after_the_cause_is_fixed(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
         misplaced = Misplaced(published, loop)
@@ -820,7 +617,7 @@ class TestRedrive:
         assert story.next[0].command == f"python deploy.py loops redrive {loop} --stage local"
         assert published.message(loop)["command"] == story.next[0].command
 
-        misplaced.mend()
+        misplaced.restore()
         redriven = operate.redrive(loop)
 
         _, second = published.ended(loop, 2)
@@ -833,11 +630,9 @@ class TestRedrive:
         with pytest.raises(LoopError, match="is already processed, by"):
             operate.redrive_execution(redriven.before)
 
-    def test_a_failed_execution_runs_again_by_its_arn(
-        self, published: PublishedStage, operate: Loops, loop: str
-    ) -> None:
+    def test_redrive_by_execution_arn(self, published: PublishedStage, operate: Loops, loop: str) -> None:
         misplaced = Misplaced(published, loop)
-        misplaced.mend()
+        misplaced.restore()
 
         operate.redrive_execution(misplaced.execution["executionArn"])
 
@@ -845,10 +640,10 @@ class TestRedrive:
         assert published.row(loop).outcome == "stored"
 
     @pytest.mark.parametrize("held_by", ["an execution of another event", "an execution that is forgotten"])
-    def test_a_claim_that_was_never_given_back_is_taken_from_its_execution(
+    def test_redrive_takes_an_abandoned_claim(
         self, published: PublishedStage, operate: Loops, loop: str, held_by: str
     ) -> None:
-        """And the event, which that execution cannot give, is had from A2I."""
+        """That execution does not have the event, so the event comes from A2I."""
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
         created = timestamp(published.sandbox.loops.get(loop).created_at)
@@ -864,7 +659,7 @@ class TestRedrive:
         assert published.row(loop).outcome == "stored"
         assert set(published.row(loop).claims) == {f"{created} Completed"}
 
-    def test_what_is_worked_on_or_cannot_be_had_is_refused(
+    def test_redrive_explains_refusals(
         self, published: PublishedStage, operate: Loops, loop: str, running_execution: str
     ) -> None:
         with pytest.raises(LoopError, match="no status change was received"):
@@ -879,22 +674,22 @@ class TestRedrive:
         with pytest.raises(LoopError, match="no longer available"):
             operate.redrive(loop)
 
-    def test_racing_redrives_handle_it_once(
+    def test_concurrent_redrives_process_it_once(
         self, published: PublishedStage, operate: Loops, loop: str
     ) -> None:
-        Misplaced(published, loop).mend()
+        Misplaced(published, loop).restore()
 
         with ThreadPoolExecutor(3) as pool:
             redrives = [pool.submit(operate.redrive, loop) for _ in range(3)]
             errors = [error for one in redrives if (error := one.exception())]
 
-        # One may come so late that the claim is taken, or the work done: that is told.
+        # A late one finds the claim taken or the work done.
         assert all(isinstance(error, LoopError) for error in errors)
         executions = published.ended(loop, 1 + 3 - len(errors))
         assert len([one for one in executions if "Record review" in one["states"]]) == 1
         assert published.row(loop).outcome == "stored"
 
-    def test_an_event_that_could_not_be_claimed_runs_again_by_its_execution(
+    def test_redrive_of_an_event_that_could_not_be_claimed(
         self, published: PublishedStage, operate: Loops
     ) -> None:
         execution = failed_execution(published)
@@ -907,7 +702,7 @@ class TestRedrive:
         assert [json.loads(one["input"]) for one in executions] == [event, event]
         assert redriven.execution in [one["executionArn"] for one in executions]
 
-    def test_executions_that_are_not_to_run_again_say_why(
+    def test_redrive_execution_explains_refusals(
         self, published: PublishedStage, operate: Loops, loop: str, running_execution: str
     ) -> None:
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
@@ -926,13 +721,13 @@ def raise_(error: Exception) -> Any:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starts count as unfinished from the first moment."""
+    """Makes all starts count as unfinished."""
     monkeypatch.setattr(reconciling, "UNFINISHED_AFTER", timedelta(0))
 
 
 class TestReconcile:
     @pytest.mark.parametrize("ending", ["Completed", "Failed", "Stopped"])
-    def test_a_status_change_whose_event_did_not_come_is_caught_up_with(
+    def test_missed_status_change_is_processed(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str, ending: str
     ) -> None:
         published.sandbox.events.lose()
@@ -955,7 +750,7 @@ class TestReconcile:
         again = operate.reconcile(flow_definition=flow)
         assert (again.looked_at, again.found_nothing, again.complete) == (1, True, True)
 
-        # The event comes after all.
+        # The event arrives late.
         published.sandbox.events.redeliver(loop)
         _, late = published.ended(loop, 2)
         assert late["states"] == ["Claim status change", "Already handled"]
@@ -968,7 +763,7 @@ class TestReconcile:
             key: theirs[key] for key in ("version", "detail-type", "source", "account", "region", "resources")
         }
 
-    def test_loops_of_elsewhere_are_caught_up_with_too(
+    def test_missed_loops_started_elsewhere_are_processed(
         self, published: PublishedStage, operate: Loops, flow: str
     ) -> None:
         name = published.name()
@@ -985,21 +780,21 @@ class TestReconcile:
         handled(published, name)
         assert published.row(name).outcome == "stored"
 
-    def test_a_loop_that_people_had_longer_than_is_listed_is_caught_up_with(
+    def test_missed_loop_older_than_the_listed_age_is_processed(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         published.sandbox.events.lose()
         soon, long_ago = datetime.now(UTC) + timedelta(hours=1), "2026-01-01T00:00:00.000Z"
 
         published.ledger.update(loop, created_at=long_ago)
-        assert operate.reconcile(flow_definition=flow, since=soon).found_nothing  # People are still at work.
+        assert operate.reconcile(flow_definition=flow, since=soon).found_nothing  # Workers have not answered.
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
         found = operate.reconcile(flow_definition=flow, since=soon)
 
         assert (found.looked_at, list(found.missed)) == (0, [f"{loop} Completed"])
         assert handled(published, loop).outcome == "stored"
 
-    def test_more_loops_than_a_page_are_looked_at(
+    def test_all_pages_of_loops_are_checked(
         self, published: PublishedStage, operate: Loops, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(reconciling, "_PAGE_SIZE", 2)
@@ -1021,7 +816,7 @@ class TestReconcile:
         for name in names:
             handled(published, name)
 
-    def test_racing_reconcilers_handle_it_once(
+    def test_concurrent_reconcilers_process_it_once(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         published.sandbox.events.lose()
@@ -1035,7 +830,7 @@ class TestReconcile:
         assert len([one for one in executions if "Record review" in one["states"]]) == 1
         assert all(one["status"] == "SUCCEEDED" for one in executions)
 
-    def test_who_waits_for_a_loop_whose_execution_could_not_tell_its_end_is_told(
+    def test_waiting_workflow_is_notified_if_the_execution_could_not(
         self,
         published: PublishedStage,
         operate: Loops,
@@ -1044,7 +839,7 @@ class TestReconcile:
         role: str,
         running_execution: str,
     ) -> None:
-        """Its end was recorded, and a step after that ended the execution in a way that no Catch takes."""
+        """The end was recorded, and a later step ended the execution with an error that no Catch handles."""
         tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
         waiting = Waiting(published, role)
         assert tokens.keep(loop, waiting.token)
@@ -1065,7 +860,7 @@ class TestReconcile:
 
     @pytest.mark.usefixtures("at_once")
     @pytest.mark.parametrize("started", [True, False])
-    def test_a_start_that_was_left_unfinished_goes_on(
+    def test_unfinished_start_is_resumed(
         self, published: PublishedStage, operate: Loops, loop: str, started: bool
     ) -> None:
         row = published.row(loop)
@@ -1082,7 +877,7 @@ class TestReconcile:
         assert published.row(loop).human_loop_arn == published.sandbox.loops.get(loop).arn
         assert published.sandbox.loops.get(loop).input_content == SUPPORT_MESSAGE.prediction
 
-    def test_a_start_that_may_still_be_going_on_is_left_alone(
+    def test_recent_start_is_left_alone(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         published.ledger.update(loop, status="Starting")
@@ -1093,7 +888,7 @@ class TestReconcile:
 
     @pytest.mark.usefixtures("at_once")
     @pytest.mark.parametrize("cause", ["no flow definition", "no input"])
-    def test_a_start_that_is_refused_is_escalated(
+    def test_refused_start_is_escalated(
         self, published: PublishedStage, operate: Loops, loop: str, cause: str
     ) -> None:
         row = published.row(loop)
@@ -1122,7 +917,7 @@ class TestReconcile:
         assert "StartRefused" in published.message(name)["reason"]
 
     @pytest.mark.usefixtures("at_once")
-    def test_a_claim_that_its_execution_left_behind_is_given_back(
+    def test_abandoned_claim_is_released(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         published.sandbox.events.lose()
@@ -1143,7 +938,7 @@ class TestReconcile:
         published.ended(f'"{loop}"')
         assert published.row(loop).outcome == "stored"
 
-    def test_a_claim_that_is_worked_on_is_left_alone(
+    def test_claim_of_a_running_execution_is_left_alone(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str, running_execution: str
     ) -> None:
         published.sandbox.events.lose()
@@ -1154,7 +949,7 @@ class TestReconcile:
         assert operate.reconcile(flow_definition=flow).found_nothing
         assert published.row(loop).claims[claim]["state"] == "working"
 
-    def test_what_aws_refuses_is_told_and_the_rest_is_done(
+    def test_error_for_one_loop_does_not_stop_the_others(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:
         published.sandbox.events.lose()
@@ -1168,14 +963,12 @@ class TestReconcile:
         assert list(operate.reconcile(flow_definition=flow).missed) == [f"{loop} Failed"]
         handled(published, loop)
 
-    def test_a_flow_definition_that_is_gone_is_one_line(
-        self, published: PublishedStage, operate: Loops
-    ) -> None:
+    def test_missing_flow_definition_is_one_problem(self, published: PublishedStage, operate: Loops) -> None:
         found = operate.reconcile(flow_definition="gone-for-good")
         assert len(found.problems) == 1
         assert "gone-for-good" in found.problems[0]
 
-    def test_what_ended_before_the_stage_was_there_is_nobodys_to_miss(
+    def test_loops_before_the_ledger_are_not_missed(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         published.sandbox.events.lose()
@@ -1185,25 +978,25 @@ class TestReconcile:
         )
 
         assert operate.reconcile(flow_definition=flow).looked_at == 0
-        # Unless it is asked for.
+        # Except on request.
         since = datetime.now(UTC) - timedelta(days=1)
         assert list(operate.reconcile(flow_definition=flow, since=since).missed) == [f"{loop} Completed"]
         handled(published, loop)
 
-    def test_the_stages_function_does_all_of_it_with_its_own_role(
+    def test_function_has_permissions_for_everything(
         self, published: PublishedStage, loop: str, flow: str, role: str
     ) -> None:
-        """IAM is enforced for functions: what it may not do, it does not."""
-        missed, abandoned, unfinished, refused, untold = loop, *(published.name() for _ in range(4))
-        published.start(untold, flow, SUPPORT_MESSAGE.prediction)
+        """The sandbox enforces IAM for functions."""
+        missed, abandoned, unfinished, refused, unnotified = loop, *(published.name() for _ in range(4))
+        published.start(unnotified, flow, SUPPORT_MESSAGE.prediction)
         waiting = Waiting(published, role)
         tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
-        assert tokens.keep(untold, waiting.token)
+        assert tokens.keep(unnotified, waiting.token)
         published.sandbox.events.lose()
-        published.sandbox.loops.answer(untold, SUPPORT_MESSAGE.answers[0])
-        claim = f"{timestamp(published.sandbox.loops.get(untold).created_at)} Completed"
-        published.ledger.update(untold, outcome="notified")
-        hold(published, untold, claim, "done", failed_execution(published))
+        published.sandbox.loops.answer(unnotified, SUPPORT_MESSAGE.answers[0])
+        claim = f"{timestamp(published.sandbox.loops.get(unnotified).created_at)} Completed"
+        published.ledger.update(unnotified, outcome="notified")
+        hold(published, unnotified, claim, "done", failed_execution(published))
         for name in (abandoned, unfinished):
             published.start(name, flow, SUPPORT_MESSAGE.prediction)
         published.sandbox.events.lose(2)
@@ -1220,7 +1013,7 @@ class TestReconcile:
         for name in (unfinished, refused):
             make_unfinished(published, name)
 
-        # What other tests left behind may be refused; that is told at the end, when all else is done.
+        # Loops of other tests can cause problems, which the function reports at the end.
         with contextlib.suppress(RuntimeError):
             published.invoke("afterloop-local-Reconcile", {})
 
@@ -1233,7 +1026,7 @@ class TestReconcile:
 
 
 def make_unfinished(published: PublishedStage, name: str) -> None:
-    """As if its start had been left unfinished an hour ago."""
+    """Changes a row to that of a start that was interrupted an hour ago."""
     before = (
         (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     )

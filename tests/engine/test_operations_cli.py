@@ -178,7 +178,7 @@ def test_command_of_an_escalation_can_be_run(published: PublishedStage, flow: st
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     misplaced = Misplaced(published, name)
-    misplaced.mend()
+    misplaced.restore()
     command = published.message(name)["command"].removeprefix("python deploy.py loops ")
 
     status, out, _ = run(*command.removesuffix(" --stage local").split())

@@ -251,7 +251,10 @@ def _loops(facts: LoopFacts | None) -> Finding | None:
     escalated = f"{words.count(facts.escalated) if facts.escalated else 'none'} {were} escalated to a person"
     if facts.undecided:
         need = "needs" if facts.undecided == 1 else "need"
-        escalated += f", of which {words.count(facts.undecided)} still {need} action"
+        if facts.undecided == facts.escalated:
+            escalated += f" and still {need} action"
+        else:
+            escalated += f", of which {words.count(facts.undecided)} still {need} action"
     return Finding(
         f"{words.count(failed)} of {words.count(facts.started, 'human loop')} failed; {escalated}.",
         f"{words.count(facts.restarted)} {'was' if facts.restarted == 1 else 'were'} restarted. "

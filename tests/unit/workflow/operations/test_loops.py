@@ -182,13 +182,27 @@ class TestListing:
 
     def test_limit_reads_no_further_than_needed(self, listed: Stage) -> None:
         scans: list[Any] = []
-        listed.loops.ledger._client.meta.events.register(
-            "before-call.dynamodb.Scan", lambda **call: scans.append(call)
-        )
+        listed.dynamodb.meta.events.register("before-call.dynamodb.Scan", lambda **call: scans.append(call))
         few = listed.loops.listing(LoopFilter(), limit=1)
         assert ([loop.human_loop_name for loop in few.loops], few.more, scans) == (["escalated"], True, [])
         assert not listed.loops.listing(LoopFilter(), limit=7).more
         assert scans
+
+    @pytest.mark.parametrize(
+        "loop_filter",
+        [
+            LoopFilter(status="Completed"),
+            LoopFilter(flow_definition="some"),
+            LoopFilter(outcome="escalated"),
+            LoopFilter(outcome="stored", flow_definition="some"),
+            LoopFilter(status="InProgress", flow_definition="some", older_than=timedelta(1)),
+        ],
+    )
+    def test_filters_never_scan_the_table(self, stage: Stage, loop_filter: LoopFilter) -> None:
+        calls: set[str] = set()
+        stage.dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.add(model.name))
+        stage.loops.listing(loop_filter)
+        assert calls == {"Query"}
 
     def test_progress_is_reported_every_hundred_loops(self, stage: Stage) -> None:
         for number in range(101):
@@ -422,7 +436,7 @@ class TestRedrive:
         stage.execution("GONE")
         stage.a2i("Failed")
         sent: list[str] = []
-        stage.loops._states.meta.events.register(
+        stage.session.client("stepfunctions").meta.events.register(
             "provide-client-params.sfn.StartExecution", lambda params, **_: sent.append(params["input"])
         )
         stage.runs()

@@ -145,8 +145,8 @@ def ledger(template: Mapping[str, Any]) -> str:
             " claim was released, or if the execution has it. Otherwise, the execution ends in **Already handled**.",
             "## Indexes\n\n" + table(["Index", "Keys"], indexes),
             "## Tokens",
-            "The task tokens of waiting workflows are in separate items with the key `tokens <humanLoopName>`. Whoever"
-            " has a token can answer in the name of the people, so no list and no message contains one.",
+            "The task tokens of waiting workflows are in separate items with the key `tokens <humanLoopName>`. Anyone"
+            " who has a token can answer in the name of the people, so no list and no message contains one.",
         ]
     )  # fmt: skip
 

@@ -192,6 +192,17 @@ def test_commands_of_the_readme_are_run_on_other_pages() -> None:
     assert shown - run == {"python deploy.py init", "make test"}
 
 
+def test_paths_in_contributing_exist() -> None:
+    paths = re.findall(r"`([\w.-]+/[\w./-]*)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_readme_shows_the_example_file() -> None:
+    example = (ROOT / "docs/examples/ask_people.py").read_text()
+    assert example in [block.content for block in BLOCKS if block.page == "README.md"]
+
+
 # Tests of tests/documentation.py and of the checks above
 
 

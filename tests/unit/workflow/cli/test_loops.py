@@ -143,6 +143,18 @@ def test_list_filters(session: StubbedSession, capsys: pytest.CaptureFixture[str
     )
 
 
+def test_list_orders_and_limits(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    for day in (1, 3, 2):
+        add_loop(session, f"loop-{day}", status="Completed", createdAt=f"2026-03-0{day}T00:00:00.000Z")
+
+    def names(*options: str) -> list[str]:
+        out = run("loops", "list", "--status", "completed", *options, "-o", "json", capsys=capsys)[1]
+        return [row["humanLoopName"] for row in printed_json("loops list", out)]
+
+    assert names() == names("--limit", "0") == ["loop-1", "loop-2", "loop-3"]
+    assert names("--newest-first", "--limit", "2") == ["loop-3", "loop-2"]
+
+
 def test_show_prints_the_history_of_a_loop(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -317,14 +329,18 @@ def test_errors_of_the_function_are_one_line(
 
 def test_restart_starts_the_next_attempt(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
     add_loop(session, "loop-1", status="Failed", outcome="escalated", inputLocation="s3://reviews/i")
-    add_function_response(session, "RestartLoop", {"humanLoopName": "loop-1-attempt-2"})
+    expected = add_function_response(session, "RestartLoop", {"humanLoopName": "loop-1-attempt-2"})
+    sent: list[Any] = []
+    expected["Payload"] = Recorded(sent)
 
-    status, out, _ = run("loops", "restart", "loop-1", "-o", "json", capsys=capsys)
+    options = ("--attempts", "3", "--flow-definition", "experts", "-o", "json")
+    status, out, _ = run("loops", "restart", "loop-1", *options, capsys=capsys)
 
     assert status == 0
     assert printed_json("loops restart", out)["humanLoopName"] == "loop-1-attempt-2"
     row = session.resource("dynamodb").Table("ledger").get_item(Key={"humanLoopName": "loop-1"})["Item"]
-    assert (row["outcome"], row["maxAttempts"]) == ("restarted", 2)
+    assert (row["outcome"], row["maxAttempts"]) == ("restarted", 4)
+    assert json.loads(sent[0])["flowDefinitionArn"] == FLOW.replace("triage", "experts")
 
 
 def test_stop(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
@@ -386,16 +402,21 @@ def add_execution_link(session: StubbedSession, arn: str) -> None:
     session.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")
 
 
+calls: list[dict[str, Any]] = []
+"""The arguments of each reconciliation."""
+
+
 @pytest.fixture
 def reconciliation(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Reconciliation:
     """What `loops reconcile` finds."""
     found = Reconciliation(looked_at=1200)
-    calls: list[dict[str, Any]] = []
 
     def reconcile(_: object, **given: Any) -> Reconciliation:
         given["progress"](FLOW, found)
         calls.append(given)
         return found
+
+    calls.clear()
 
     monkeypatch.setattr("workflow.operations.loops.Loops.reconcile", reconcile)
     return found
@@ -424,6 +445,7 @@ def test_reconcile_prints_what_it_fixed(
         "notified the waiting workflow: loop-5",
         "Ended human loops checked: 1,200; 5 fixed.",
     ]
+    assert [call["since"] for call in calls] == [None, datetime(2026, 1, 31, tzinfo=UTC)]
     out = run("loops", "reconcile", "--since", "2h", "-o", "json", capsys=capsys)[1]
     assert printed_json("loops reconcile", out)["missed"] == {"loop-1 Completed": "arn:1"}
 

@@ -73,6 +73,19 @@ def test_manifest_without_reviews_writes_nothing(
     assert document == {"file": None, "lines": 0, "classes": [], "leftOut": []}
 
 
+def test_manifest_takes_labels_and_the_source_path(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "train.manifest"
+    options = ["--label", "dog", "--label", "cat", "--source-path", "missing"]
+    document = printed_json(
+        "manifest", run(*arguments, *options, "--file", str(file), "-o", "json", capsys=capsys)[1]
+    )
+    assert document["lines"] == 0, "the source path selects nothing"
+    run(*arguments, *options[:4], "--file", str(file), capsys=capsys)
+    assert json.loads(file.read_text())["animal"] == "1"
+
+
 @pytest.mark.parametrize("file", ["/no/such/folder/train.manifest", "s3://no-such-bucket/train.manifest"])
 def test_manifest_that_cannot_be_written_is_an_error(
     file: str, arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -133,6 +133,16 @@ def test_status(
     assert document["updated"] in ("2026-03-04T05:06:07+00:00", None)
 
 
+def test_status_without_drift_does_not_detect_it(
+    account: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find_status = mock.Mock(return_value=stage_status(drifts=None))
+    monkeypatch.setattr("workflow.publish.status.status", find_status)
+    document = printed_json("status", run("status", "--no-drift", "-o", "json", capsys=capsys)[1])
+    assert document["drifts"] is None
+    assert find_status.call_args.kwargs == {"drift": False}
+
+
 KEPT = [
     Kept("LedgerTable", "AWS::DynamoDB::Table", "ledger", 1234),
     Kept("ReviewBucket", "AWS::S3::Bucket", "reviews", 1000),

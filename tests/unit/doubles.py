@@ -69,11 +69,9 @@ class StubbedSession:
             self._clients[service] = self._boto3.client(service)
         return self._clients[service]
 
-    def resource(self, service: str) -> Any:
-        return self._boto3.resource(service)
-
-    def get_partition_for_region(self, region: str) -> str:
-        return self._boto3.get_partition_for_region(region)
+    def __getattr__(self, name: str) -> Any:
+        """Everything else of a session."""
+        return getattr(self._boto3, name)
 
     def assert_all_called(self) -> None:
         """Checks that every response that a test added was asked for."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.package import Package
 
 __all__ = ["Record", "history", "latest", "record", "rollback_target"]
 
@@ -54,28 +55,31 @@ def latest(account: Account, stage: str) -> Record | None:
 
 
 def record(
-    account: Account,
-    stage: str,
-    *,
-    template_key: str,
-    parameters: Mapping[str, str],
-    version: str,
-    restores: int | None = None,
-) -> Record:
-    """Records that a publish succeeded."""
+    account: Account, stage: str, package: Package, *, version: str, restores: Record | None = None
+) -> None:
+    """Records that a publish succeeded, unless the latest record has the same content.
+
+    Args:
+        account: where the stage is.
+        stage: the name of the stage.
+        package: what was published.
+        version: ARN of the state machine version.
+        restores: for a rollback, the publish that it restored.
+    """
     before = latest(account, stage)
+    if before and (before.template_key, before.parameters) == (package.template_key, package.parameters):
+        return
     made = Record(
         number=before.number + 1 if before else 1,
         at=datetime.now(UTC).replace(microsecond=0),
         by=account.caller,
-        template_key=template_key,
-        parameters=parameters,
+        template_key=package.template_key,
+        parameters=package.parameters,
         version=version,
-        restores=restores,
+        restores=restores.number if restores else None,
     )
     # Padded, so that S3's alphabetical order of the keys is the order of the publishes.
     account.artifacts.write(f"{_prefix(stage)}{made.number:08}.json", made.model_dump_json().encode())
-    return made
 
 
 def rollback_target(records: Sequence[Record], to: int | None = None) -> Record:

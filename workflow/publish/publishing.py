@@ -101,7 +101,7 @@ def publish(
         DeploymentError: the stack operation failed and was rolled back.
     """
     progress = progress or NoProgress()
-    progress.step("Working out the changes")
+    progress.step("Comparing with the published stage")
     proposal = _propose(account, stage, package)
     if not proposal.plan.is_empty:
         agreed = False
@@ -123,7 +123,7 @@ def publish(
         account.artifacts.upload(proposal.package.objects)
         progress.step("Updating the stack")
         return _execute(account, stage, proposal, proposal.change_set, progress, restores=restores)
-    version = _make_live(account, stage, proposal.existing, proposal.package, progress)
+    version = _make_live(account, stage, proposal.existing, proposal.package, progress, restores)
     return Published(
         proposal.existing.name,
         changed=not proposal.plan.is_empty,
@@ -272,18 +272,10 @@ def _execute(
     events = follow(account.stacks, change_set.stack_id, token, progress.event) if token else []
     stack = account.stacks.find(stage.stack_name)
     assert stack is not None
-    # From here on, a publish that is interrupted is completed by the next one: the stack already matches the
-    # package, and the plan then has a note about the routing.
+    # A publish that is interrupted from here on is completed by the next one, although the stack then matches the
+    # package: the plan has a note about the routing.
     forget_swaps(account, stage)
-    version = _make_live(account, stage, stack, package, progress)
-    record(
-        account,
-        stage.name,
-        template_key=package.template_key,
-        parameters=package.parameters,
-        version=version,
-        restores=restores.number if restores else None,
-    )
+    version = _make_live(account, stage, stack, package, progress, restores)
     if changed := {change.name for change in plan.functions if change.change == "changed"}:
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
@@ -293,15 +285,25 @@ def _execute(
     )
 
 
-def _make_live(account: Account, stage: Stage, stack: Stack, package: Package, progress: Progress) -> str:
+def _make_live(
+    account: Account,
+    stage: Stage,
+    stack: Stack,
+    package: Package,
+    progress: Progress,
+    restores: Record | None,
+) -> str:
+    """Routes new executions to what the stack has now, and records the publish; returns the version."""
     progress.step("Routing new executions to the new version")
-    return make_live(
+    version = make_live(
         account.machines,
         stack.outputs["StateMachine"],
         f"publish {package.digest}",
         shift=stage.shift,
         report=progress.step,
     )
+    record(account, stage.name, package, version=version, restores=restores)
+    return version
 
 
 def _warnings(account: Account, package: Package) -> list[str]:

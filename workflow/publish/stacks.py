@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -108,10 +107,8 @@ class Stacks:
 
     def template(self, stack: str) -> dict[str, Any]:
         """The template of the last publish."""
-        body: Any = self._client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
-        # boto3 parses a JSON template, and leaves what it cannot parse a string.
-        template: dict[str, Any] = json.loads(body if isinstance(body, str) else json.dumps(body))
-        return template
+        # botocore has already parsed it, because it is JSON.
+        return self._client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
 
     def create_change_set(
         self, stack: str, *, template_url: str, parameters: Mapping[str, str], create: bool

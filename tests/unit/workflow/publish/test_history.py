@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.workflow.publish.small_stack import package
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record, history, latest, record, rollback_target
@@ -57,14 +58,21 @@ def test_rollback_by_number() -> None:
 def test_records_are_read_in_the_order_of_publishes(account: Account) -> None:
     assert latest(account, "dev") is None
     for number in range(1, 13):
-        record(account, "dev", template_key="t", parameters={"a": "b"}, version=f"m:{number}")
-    record(account, "other", template_key="t", parameters={}, version="m:1", restores=7)
+        record(account, "dev", package(days=str(number)), version=f"m:{number}")
+    record(account, "other", package(), version="m:1", restores=publishes(None)[0])
 
     assert [one.number for one in history(account, "dev")] == list(range(1, 13))
     newest = latest(account, "dev")
     assert newest is not None
     assert (newest.number, newest.version, newest.by) == (12, "m:12", account.caller)
-    assert [one.content_number for one in history(account, "other")] == [7]
+    assert newest.parameters["Days"] == "12"
+    assert [one.restores for one in history(account, "other")] == [1]
+
+
+def test_same_content_is_recorded_once(account: Account) -> None:
+    for days in ("1", "1", "2", "1"):
+        record(account, "dev", package(days=days), version="m:1")
+    assert [one.parameters["Days"] for one in history(account, "dev")] == ["1", "2", "1"]
 
 
 def test_stage_without_artifact_bucket_has_no_history(new_account: Account) -> None:

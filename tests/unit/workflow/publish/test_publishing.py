@@ -1,0 +1,343 @@
+"""Publishing a stage, step by step, with every response of AWS given."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from tests.unit.workflow.publish.conftest import MACHINE, Services, Steps
+from tests.unit.workflow.publish.small_stack import described, package, template
+from workflow.errors import DeploymentError, PublishError
+from workflow.publish.account import Account
+from workflow.publish.history import history, record
+from workflow.publish.plan import Plan
+from workflow.publish.publishing import plan_for, publish
+from workflow.stack.bundles import Bundle
+from workflow.stack.stages import Stage
+
+
+def changed(name: str = "Results", action: str = "Modify", **more: Any) -> dict[str, Any]:
+    kind = {"Results": "AWS::S3::Bucket", "Ledger": "AWS::DynamoDB::Table"}[name]
+    return {"LogicalResourceId": name, "ResourceType": kind, "Action": action, "Replacement": "False", **more}
+
+
+def exists(services: Services, status: str = "UPDATE_COMPLETE", **changes: Any) -> None:
+    """The stack exists, as published from the package with these changes."""
+    before = package(**changes)
+    services.finds_stack(status, **described(before))
+    services.returns_template(json.loads(before.template))
+
+
+def yes(plan: Plan) -> bool:
+    return True
+
+
+def no(plan: Plan) -> bool:
+    return False
+
+
+def fails(plan: Plan) -> bool:
+    pytest.fail("there is nothing to confirm")
+
+
+# Plans
+
+
+def test_plan_of_a_new_stage_creates_nothing(account: Account, services: Services, stage: Stage) -> None:
+    services.finds_stack(None)
+    plan = plan_for(account, stage, package())
+    assert plan.creates
+    assert account.artifacts.keys("") == []
+
+
+def test_plan_deletes_its_change_set(account: Account, services: Services, stage: Stage) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.deletes_change_set()
+    plan = plan_for(account, stage, package(days="7"))
+    assert [(one.name, one.before, one.after) for one in plan.settings] == [("Days", "30", "7")]
+    assert [one.id for one in plan.resources] == ["Results"]
+
+
+def test_plan_of_the_published_package_is_empty(account: Account, services: Services, stage: Stage) -> None:
+    exists(services)
+    services.describes_alias({1: 100})
+    services.describes_machine("{}", f"{MACHINE}:1")
+    services.describes_machine("{}")
+    assert plan_for(account, stage, package()).is_empty
+
+
+@pytest.mark.parametrize(
+    ("weights", "routed"),
+    [({1: 90, 2: 10}, "version 1 (90 %) and version 2 (10 %)"), (None, "no version")],
+    ids=["interrupted shift", "no alias"],
+)
+def test_plan_notes_that_executions_go_elsewhere(
+    account: Account, services: Services, stage: Stage, weights: Any, routed: str
+) -> None:
+    exists(services)
+    services.describes_alias(weights)
+    plan = plan_for(account, stage, package())
+    assert plan.notes == [f"New executions go to {routed}; a publish routes all of them to the current one."]
+    assert not plan.is_empty
+
+
+def test_plan_notes_new_function_versions(account: Account, services: Services, stage: Stage) -> None:
+    exists(services, revision="bbbb")
+    version = {"LogicalResourceId": "CollectVersion", "ResourceType": "AWS::Lambda::Version"}
+    services.creates_change_set({**version, "Action": "Modify", "Replacement": "True"})
+    services.deletes_change_set()
+    assert plan_for(account, stage, package()).notes == ["Functions get new versions."]
+
+
+def test_plan_notes_changes_that_cloudformation_does_not_return(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    services.finds_stack("UPDATE_COMPLETE", **described(package()))
+    services.returns_template(template(Description="f?r"))
+    record(account, "dev", package(Description="fär"), version=f"{MACHINE}:1")
+    services.creates_change_set(changed("Results"))
+    services.deletes_change_set()
+    (note,) = plan_for(account, stage, package(Description="für")).notes
+    assert note.startswith("A text changes in non-ASCII characters")
+
+
+def test_template_with_lost_characters_is_compared_by_its_record(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    sent = package(Description="für")
+    services.finds_stack("UPDATE_COMPLETE", **described(sent))
+    services.returns_template(template(Description="f?r"))
+    record(account, "dev", sent, version=f"{MACHINE}:1")
+    services.describes_alias({1: 100})
+    services.describes_machine("{}", f"{MACHINE}:1")
+    services.describes_machine("{}")
+    assert plan_for(account, stage, sent).is_empty
+
+
+def test_plan_warns_of_a_service_missing_in_the_region(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    services.finds_stack(None)
+    with mock.patch("workflow.publish.publishing.not_offered", return_value=["x may not be available"]):
+        assert plan_for(account, stage, package()).warnings == ["x may not be available"]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ("UPDATE_IN_PROGRESS", "another operation is in progress; try again when it has ended"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "another operation is in progress"),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "run `aws cloudformation continue-update-rollback --stack-name afterloop-dev`",
+        ),
+        (
+            "DELETE_FAILED",
+            r"DELETE_FAILED \(CloudFormation gives no reason\): "
+            "finish its deletion with `python deploy.py destroy`",
+        ),
+        ("ROLLBACK_FAILED", "delete it with `python deploy.py destroy`"),
+        ("IMPORT_ROLLBACK_FAILED", "repair it in the CloudFormation console first"),
+    ],
+)
+def test_stack_that_cannot_be_published_to(
+    account: Account, services: Services, stage: Stage, found: str, message: str
+) -> None:
+    services.finds_stack(found)
+    with pytest.raises(PublishError, match=message):
+        plan_for(account, stage, package())
+
+
+# The first publish
+
+
+def test_first_publish_creates_stack_alias_and_record(
+    account: Account, services: Services, stage: Stage, progress: Steps, tmp_path: Path
+) -> None:
+    services.finds_stack(None)
+    services.creates_change_set(changed(action="Add"), ChangeSetType="CREATE")
+    services.executes_change_set(create=True)
+    services.emits("CREATE_IN_PROGRESS", ("Results", "CREATE_COMPLETE", ""), "CREATE_COMPLETE")
+    services.finds_stack("CREATE_COMPLETE", **described(package()))
+    services.makes_live(1)
+
+    published = publish(account, stage, package(), confirm=yes, progress=progress)
+
+    assert published is not None
+    assert (published.changed, published.version) == (True, f"{MACHINE}:1")
+    assert progress.steps == [
+        "Comparing with the published stage",
+        "Uploading template and functions",
+        "Creating the stack",
+        "Routing new executions to the new version",
+    ]
+    assert len(progress.events) == len(published.events) == 3
+    assert account.artifacts.read(package().template_key) == package().template.encode()
+    assert [one.version for one in history(account, "dev")] == [f"{MACHINE}:1"]
+
+
+def test_declined_first_publish_changes_nothing(account: Account, services: Services, stage: Stage) -> None:
+    services.finds_stack(None)
+    assert publish(account, stage, package(), confirm=no) is None
+    assert account.artifacts.keys("") == []
+
+
+def test_leftover_of_a_failed_creation_is_deleted_first(
+    account: Account, services: Services, stage: Stage, progress: Steps
+) -> None:
+    services.finds_stack("ROLLBACK_COMPLETE")
+    services.deletes_stack()
+    services.emits("DELETE_IN_PROGRESS", "DELETE_COMPLETE")
+    services.creates_change_set(changed(action="Add"), ChangeSetType="CREATE")
+    services.executes_change_set(create=True)
+    services.emits("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    services.finds_stack("CREATE_COMPLETE", **described(package()))
+    services.makes_live(1)
+    assert publish(account, stage, package(), confirm=yes, progress=progress) is not None
+    assert progress.steps[1] == "Deleting what an earlier, failed publish left behind"
+
+
+def test_rejected_first_template_leaves_no_stack(account: Account, services: Services, stage: Stage) -> None:
+    services.finds_stack(None)
+    services.creates_change_set(failure="Nonsense", ChangeSetType="CREATE")
+    services.finds_stack("REVIEW_IN_PROGRESS")
+    services.deletes_stack()
+    with pytest.raises(PublishError, match="CloudFormation rejected the change set: Nonsense"):
+        publish(account, stage, package(), confirm=yes)
+
+
+# Later publishes
+
+
+def updates(services: Services, *events: Any, days: str = "7") -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", *events)
+    if events[-1] == "UPDATE_COMPLETE":
+        services.finds_stack("UPDATE_COMPLETE", **described(package(days=days)))
+
+
+def test_publish_updates_stack_alias_and_record(account: Account, services: Services, stage: Stage) -> None:
+    updates(services, "UPDATE_COMPLETE")
+    services.makes_live(2, before=1)
+    published = publish(account, stage, package(days="7"), confirm=yes)
+    assert published is not None
+    assert published.version == f"{MACHINE}:2"
+    (written,) = history(account, "dev")
+    assert (written.version, written.parameters["Days"]) == (f"{MACHINE}:2", "7")
+
+
+def test_declined_publish_deletes_its_change_set(account: Account, services: Services, stage: Stage) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.deletes_change_set()
+    assert publish(account, stage, package(days="7"), confirm=no) is None
+
+
+def test_interrupted_question_deletes_the_change_set(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.deletes_change_set()
+    with pytest.raises(KeyboardInterrupt):
+        publish(account, stage, package(days="7"), confirm=mock.Mock(side_effect=KeyboardInterrupt))
+
+
+def test_rolled_back_update_keeps_alias_and_records(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    updates(services, ("Results", "UPDATE_FAILED", "Not now"), "UPDATE_ROLLBACK_COMPLETE")
+    with pytest.raises(DeploymentError, match="Not now; the stack was rolled back and is unchanged"):
+        publish(account, stage, package(days="7"), confirm=yes)
+    assert history(account, "dev") == []
+
+
+def test_publish_of_the_published_package_does_nothing(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    exists(services)
+    services.describes_alias({1: 100})
+    services.describes_machine("{}", f"{MACHINE}:1")
+    services.describes_machine("{}")
+    services.lists_versions(1)
+    services.describes_machine("{}", f"{MACHINE}:1")
+    services.describes_machine("{}")
+    services.describes_alias({1: 100})
+    published = publish(account, stage, package(), confirm=fails)
+    assert published is not None
+    assert not published.changed
+
+
+def test_change_of_outputs_alone_is_an_update_without_change_set(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    """CloudFormation calls such a change set empty."""
+    exists(services)
+    services.creates_change_set(failure="The submitted information didn't contain changes.")
+    services.cloudformation.add_response("update_stack", {})
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(), {"StateMachine": MACHINE, "More": "x"}))
+    services.makes_live(2, before=1)
+    published = publish(account, stage, package(Outputs={"More": {"Value": "x"}}), confirm=yes)
+    assert published is not None
+    assert published.outputs["More"] == "x"
+    assert published.plan is not None
+    assert published.plan.notes == ["The outputs of the stack change."]
+
+
+def test_changed_function_loses_its_oldest_versions(
+    account: Account, services: Services, stage: Stage, tmp_path: Path
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(key="functions/b.zip")))
+    services.makes_live(2, before=1)
+    services.lists_resources(("Collect", "AWS::Lambda::Function", "afterloop-dev-Collect"))
+    services.functions.add_client_error("list_versions_by_function", "AccessDeniedException")
+    # The versions cannot be listed: the publish has succeeded all the same.
+    assert publish(account, stage, package(key="functions/b.zip"), confirm=yes) is not None
+    assert len(history(account, "dev")) == 1
+
+
+def test_publish_that_died_before_the_alias_is_completed_by_the_next(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    updates(services, "UPDATE_COMPLETE")
+    services.states.add_client_error("list_state_machine_versions", "ThrottlingException")
+    with pytest.raises(Exception, match="ThrottlingException"):
+        publish(account, stage, package(days="7"), confirm=yes)
+
+    exists(services, days="7")
+    services.describes_alias({1: 100})
+    services.describes_machine("old", f"{MACHINE}:1")
+    services.describes_machine("{}")
+    services.makes_live(2, before=1)
+    plans: list[Plan] = []
+    published = publish(account, stage, package(days="7"), confirm=lambda plan: not plans.append(plan))
+
+    assert published is not None
+    assert (published.changed, published.version) == (True, f"{MACHINE}:2")
+    assert plans[0].notes[0].startswith("New executions go to version 1 (100 %)")
+    assert [one.version for one in history(account, "dev")] == [f"{MACHINE}:2"]
+
+
+def test_bundles_are_uploaded_before_the_update(
+    account: Account, services: Services, stage: Stage, tmp_path: Path
+) -> None:
+    updates(services, ("Collect", "UPDATE_FAILED", "x"), "UPDATE_ROLLBACK_COMPLETE")
+    file = tmp_path / "b.zip"
+    file.write_bytes(b"code")
+    bundled = replace(package(days="7"), bundles={"Collect": Bundle("b", file, ())})
+    with pytest.raises(DeploymentError):
+        publish(account, stage, bundled, confirm=yes)
+    assert account.artifacts.read("functions/b.zip") == b"code"

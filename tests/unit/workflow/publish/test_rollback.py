@@ -1,0 +1,132 @@
+"""Rolling back to an earlier publish."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.workflow.publish.conftest import MACHINE, Services, Steps
+from tests.unit.workflow.publish.small_stack import FUNCTION, described, package
+from workflow.errors import DeploymentError, PublishError
+from workflow.publish.account import Account
+from workflow.publish.history import history, record, rollback_target
+from workflow.publish.plan import Plan
+from workflow.publish.rollback import roll_back
+from workflow.stack.stages import Shift, Stage
+
+ROUTED = "Routing new executions to the version of publish 1"
+
+
+@pytest.fixture
+def published(account: Account) -> Account:
+    """The account with a stage that was published twice."""
+    for number, days in enumerate(("30", "7"), 1):
+        sent = package(days=days)
+        account.artifacts.upload(sent.objects)
+        record(account, "dev", sent, version=f"{MACHINE}:{number}")
+    return account
+
+
+def finds(services: Services) -> None:
+    """Version 2 is published: found once for the rollback, and once for the publish in it."""
+    current = package(days="7")
+    for _ in range(2):
+        services.finds_stack("UPDATE_COMPLETE", **described(current))
+    services.returns_template(json.loads(current.template))
+    services.creates_change_set()
+
+
+def names(services: Services, *functions: str, exist: bool = True) -> None:
+    """The definition of version 1 names these versions of functions."""
+    services.lists_versions(1, 2)
+    services.describes_machine(json.dumps({"Resource": functions}), f"{MACHINE}:1")
+    for _ in functions:
+        if exist:
+            services.functions.add_response("get_function_configuration", {})
+        else:
+            services.functions.add_client_error("get_function_configuration", "ResourceNotFoundException")
+
+
+def restores(services: Services) -> None:
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package()))
+    services.makes_live(3, before=2)
+
+
+def roll(account: Account, stage: Stage, progress: Steps | None = None, *, agree: bool = True) -> Any:
+    plans: list[Plan] = []
+    result = roll_back(
+        account,
+        stage,
+        rollback_target(history(account, "dev")),
+        confirm=lambda plan: bool(plans.append(plan)) or agree,
+        progress=progress,
+    )
+    assert [(one.name, one.after) for one in plans[0].settings] == [("Days", "30")]
+    return result
+
+
+def test_rollback_routes_executions_first_then_updates_the_stack(
+    published: Account, services: Services, stage: Stage, progress: Steps
+) -> None:
+    finds(services)
+    names(services, f"{FUNCTION}:1")
+    services.routes({1: 100})
+    restores(services)
+    # The restored version was live before: a gradual shift would only delay it.
+    shifting = stage.model_copy(update={"shift": Shift()})
+
+    result = roll(published, shifting, progress)
+
+    assert result.version == f"{MACHINE}:3"
+    assert progress.steps.index(ROUTED) < progress.steps.index("Updating the stack")
+    assert [(one.number, one.restores) for one in history(published, "dev")][-1] == (3, 1)
+
+
+def test_rollback_does_not_route_to_deleted_functions(
+    published: Account, services: Services, stage: Stage, progress: Steps
+) -> None:
+    finds(services)
+    names(services, f"{FUNCTION}:1", exist=False)
+    restores(services)
+    roll(published, stage, progress)
+    assert ROUTED not in progress.steps
+
+
+def test_rollback_does_not_route_to_a_deleted_version(
+    published: Account, services: Services, stage: Stage, progress: Steps
+) -> None:
+    finds(services)
+    services.lists_versions(2)
+    restores(services)
+    roll(published, stage, progress)
+    assert ROUTED not in progress.steps
+
+
+def test_declined_rollback_changes_nothing(published: Account, services: Services, stage: Stage) -> None:
+    finds(services)
+    services.deletes_change_set()
+    assert roll(published, stage, agree=False) is None
+    assert len(history(published, "dev")) == 2
+
+
+def test_failed_rollback_is_not_recorded(published: Account, services: Services, stage: Stage) -> None:
+    """New executions stay on the restored version: it worked before, and the next plan notes it."""
+    finds(services)
+    names(services, f"{FUNCTION}:1")
+    services.routes({1: 100})
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", ("Ledger", "UPDATE_FAILED", "Throttled"), "UPDATE_ROLLBACK_COMPLETE")
+    with pytest.raises(DeploymentError, match="Throttled; the stack was rolled back"):
+        roll(published, stage)
+    assert len(history(published, "dev")) == 2
+
+
+def test_rollback_without_its_template_is_refused(published: Account, stage: Stage) -> None:
+    target = rollback_target(history(published, "dev"))
+    published.artifacts.remove(target.template_key)
+    with pytest.raises(PublishError, match="the template of publish 1 is no longer in the bucket"):
+        roll_back(published, stage, target, confirm=lambda _: True)

@@ -1,0 +1,54 @@
+"""The status of a stage."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.workflow.publish.conftest import MACHINE, NOW, STACK_ID, Services
+from tests.unit.workflow.publish.small_stack import described, package
+from workflow.publish.account import Account
+from workflow.publish.history import record
+from workflow.publish.status import status
+from workflow.stack.stages import Stage
+
+
+def test_status_of_a_published_stage(account: Account, services: Services, stage: Stage) -> None:
+    for days in range(12):
+        record(account, "dev", package(days=str(days)), version=f"{MACHINE}:{days}")
+    services.finds_stack("UPDATE_COMPLETE", **described(package()))
+    services.describes_alias({1: 90, 2: 10})
+    services.lists_executions("e1", "e2")
+    services.lists_executions()
+    stub = services.cloudformation
+    stub.add_response("detect_stack_drift", {"StackDriftDetectionId": "d"})
+    detection = {
+        "StackId": STACK_ID,
+        "StackDriftDetectionId": "d",
+        "DetectionStatus": "DETECTION_COMPLETE",
+        "Timestamp": NOW,
+    }
+    stub.add_response("describe_stack_drift_detection_status", detection)
+    stub.add_response("describe_stack_resource_drifts", {"StackResourceDrifts": []})
+
+    found = status(account, stage)
+
+    assert found is not None
+    assert (found.state, found.updated) == ("UPDATE_COMPLETE", NOW)
+    assert (found.live, found.running, found.failed) == ({1: 90, 2: 10}, 2, 0)
+    assert (found.swapped, found.drifts) == ([], [])
+    assert [one.number for one in found.publishes] == list(range(3, 13))
+
+
+def test_status_after_a_failed_creation(account: Account, services: Services, stage: Stage) -> None:
+    services.finds_stack("ROLLBACK_COMPLETE")
+    found = status(account, stage, drift=False)
+    assert found is not None
+    assert (found.live, found.running, found.failed, found.drifts) == ({}, 0, 0, None)
+
+
+@pytest.mark.parametrize("state", [None, "REVIEW_IN_PROGRESS"])
+def test_unpublished_stage_has_no_status(
+    account: Account, services: Services, stage: Stage, state: str | None
+) -> None:
+    services.finds_stack(state)
+    assert status(account, stage) is None

@@ -1,8 +1,7 @@
-"""A stage of commit 657dd37 is upgraded in place to what is now, and rolled back: nothing is lost or handled twice.
+"""An upgrade of a stage from commit 657dd37 to the current code, and a rollback: nothing is lost or handled twice.
 
-A case is the life of a human loop in three parts, with a `yield` between them: the first part runs on the old stage,
-the second on the upgraded one, the third after the rollback. All cases live through one upgrade and one rollback, on
-an engine of their own.
+A case is the life of a human loop in three parts, separated by `yield`: the first part runs on the old stage, the
+second on the upgraded stage, the third after the rollback. All cases share one upgrade, one rollback and one engine.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ OLD = "657dd37"
 Life = Iterator[None]
 
 BACK_OFF_SECONDS = 4
-"""How long an execution holds its claim, so that the stage is published meanwhile."""
+"""How long an execution keeps its claim: long enough for a publish."""
 
 
-def test_an_upgrade_and_a_rollback_lose_nothing(
+def test_upgrade_and_rollback_lose_nothing(
     stage: UpgradedStage, account: Account, package: Package, subtests: pytest.Subtests
 ) -> None:
     lives = {begin.__name__: begin(stage) for begin in LIVES}
@@ -56,7 +55,7 @@ def test_an_upgrade_and_a_rollback_lose_nothing(
     before = stage.rows()
     upgraded = publish(account, stage.stage, package, confirm=lambda plan: True)
     assert upgraded is not None
-    stage.now_has(dict(upgraded.outputs))
+    stage.use_outputs(dict(upgraded.outputs))
     rows = {name: row_as_it_was(stage, name) for name in before}
     assert lost(settled(before), rows) == []
 
@@ -65,15 +64,15 @@ def test_an_upgrade_and_a_rollback_lose_nothing(
     record = rollback_target(history(account, stage.stage.name))
     rolled_back = roll_back(account, stage.stage, record, confirm=lambda plan: True)
     assert rolled_back is not None
-    stage.now_has(dict(rolled_back.outputs))
+    stage.use_outputs(dict(rolled_back.outputs))
     assert lost(settled(before), stage.rows()) == []
     assert set(keys) <= set(stage.review_keys())
 
     live("after the rollback")
-    with subtests.test("all is handled once"):
-        everything_is_handled_once(stage)
+    with subtests.test("every status change is handled once"):
+        check_every_change_is_handled_once(stage)
     with subtests.test("report and manifest"):
-        report_and_manifest_have_everything(stage)
+        check_report_and_manifest_are_complete(stage)
 
 
 # The stage
@@ -81,7 +80,7 @@ def test_an_upgrade_and_a_rollback_lose_nothing(
 
 @pytest.fixture
 def stage(old: OldStage, eventually: Callable[..., Any]) -> Iterator[UpgradedStage]:
-    """The stage as the old code published it, alone on its engine."""
+    """The stage as the old code published it, on its own engine."""
     with Sandbox.start(wait_scale=0, log_level="WARNING") as sandbox:
         sandbox.client("sqs").create_queue(QueueName=QUEUE.rpartition("/")[2])
         outputs = old.publish(sandbox, eventually)
@@ -103,7 +102,7 @@ def account(stage: UpgradedStage) -> Account:
 
 @pytest.fixture
 def package(stage: UpgradedStage, account: Account) -> Package:
-    """What the stage becomes: the code of today, with the user's settings and steps as they were."""
+    """The package for the upgrade: the current code with the old settings and post-review steps."""
     return make_package(
         stage.stage,
         assemble(POST_REVIEW),
@@ -114,7 +113,7 @@ def package(stage: UpgradedStage, account: Account) -> Package:
 
 
 def create_parent(stage: UpgradedStage, old: OldStage) -> str:
-    """The user's own workflow, as it was published then: ARN of its state machine."""
+    """Creates the user's own workflow as it was published then; returns the ARN of its state machine."""
     trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
     iam = stage.sandbox.client("iam")
     role = iam.create_role(
@@ -129,21 +128,21 @@ def create_parent(stage: UpgradedStage, old: OldStage) -> str:
     return str(created["stateMachineArn"])
 
 
-# What holds for all loops
+# Checks of all loops
 
 
 def settled(rows: dict[str, Any]) -> dict[str, Any]:
-    """The rows that no execution is about to change."""
+    """The rows that no running execution will change."""
     return {name: row for name, row in rows.items() if not name.startswith("claimed")}
 
 
 def row_as_it_was(stage: UpgradedStage, name: str) -> dict[str, Any]:
-    """A row as the ledger of today reads it, with the names that the attributes had at first."""
+    """A row as the current ledger reads it, with the attribute names of the old one."""
     row = stage.row(name).model_dump(by_alias=True, exclude_none=True)
     return {**row, **{f"claim {claim}": held for claim, held in row["claims"].items()}}
 
 
-def everything_is_handled_once(stage: UpgradedStage) -> None:
+def check_every_change_is_handled_once(stage: UpgradedStage) -> None:
     handled = [
         stage.event_of(execution)
         for execution in stage.all_executions()
@@ -163,7 +162,7 @@ def everything_is_handled_once(stage: UpgradedStage) -> None:
     assert Counter(messages) == Counter(dict.fromkeys(messages, 1))
 
 
-def report_and_manifest_have_everything(stage: UpgradedStage) -> None:
+def check_report_and_manifest_are_complete(stage: UpgradedStage) -> None:
     session, period = stage.sandbox.session, Period.last_days(2)
     source = open_reviews(f"s3://{stage.outputs['ReviewBucket']}/reviews", session)
     reviews = list(source.reviews(FLOW, period))
@@ -186,7 +185,7 @@ def report_and_manifest_have_everything(stage: UpgradedStage) -> None:
 def open_loop(stage: UpgradedStage) -> Life:
     name = stage.begin("open")
     yield
-    stage.begin(name)  # Who asks for the same gets the same loop.
+    stage.begin(name)  # The same request returns the same loop.
     stage.answer(name)
     assert not stage.ran_old_code(stage.is_stored(name))
     yield
@@ -200,7 +199,7 @@ def open_until_the_rollback(stage: UpgradedStage) -> Life:
     yield
     stage.answer(name)
     assert stage.ran_old_code(stage.is_stored(name))
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
 
 
 def waited_for(stage: UpgradedStage) -> Life:
@@ -209,7 +208,7 @@ def waited_for(stage: UpgradedStage) -> Life:
     assert stage.parent_waits(name)
     stage.answer(name)
     stage.is_stored(name)
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
     yield
 
 
@@ -219,7 +218,7 @@ def started_by_new_code(stage: UpgradedStage) -> Life:
     yield
     stage.answer(name)
     assert stage.ran_old_code(stage.is_stored(name))
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
 
 
 def started_after_the_rollback(stage: UpgradedStage) -> Life:
@@ -228,7 +227,7 @@ def started_after_the_rollback(stage: UpgradedStage) -> Life:
     name = stage.ask("started-after-the-rollback")
     stage.answer(name)
     assert stage.ran_old_code(stage.is_stored(name))
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
 
 
 def still_starting(stage: UpgradedStage) -> Life:
@@ -249,7 +248,7 @@ def still_starting(stage: UpgradedStage) -> Life:
 
 
 def claimed(stage: UpgradedStage) -> Life:
-    """An execution has claimed a failed loop, and waits before it starts the loop again."""
+    """An execution has claimed a failed loop and backs off before it restarts the loop."""
     name = stage.ask("claimed")
     execution = stage.back_off(name, BACK_OFF_SECONDS)
     yield
@@ -258,7 +257,7 @@ def claimed(stage: UpgradedStage) -> Life:
     assert stage.ran_old_code(execution)
     stage.answer(again)
     assert not stage.ran_old_code(stage.is_stored(again))
-    stage.parent_got(name, again)
+    stage.wait_for_parent_result(name, again)
     yield
     stage.redeliver(name)
 
@@ -272,11 +271,11 @@ def claimed_by_new_code(stage: UpgradedStage) -> Life:
     assert not stage.ran_old_code(execution)
     stage.answer(again)
     assert stage.ran_old_code(stage.is_stored(again))
-    stage.parent_got(name, again)
+    stage.wait_for_parent_result(name, again)
 
 
 def held_until_the_rollback(stage: UpgradedStage) -> Life:
-    """An execution waits in a step of the user's."""
+    """An execution waits in a post-review step."""
     name = stage.ask("held-until-the-rollback")
     execution, token = stage.hold(name)
     yield
@@ -286,7 +285,7 @@ def held_until_the_rollback(stage: UpgradedStage) -> Life:
     stage.states.send_task_success(taskToken=token, output="{}")
     assert stage.end_of(execution)["status"] == "SUCCEEDED"
     assert stage.ran_old_code(execution)
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
 
 
 def held_by_new_code(stage: UpgradedStage) -> Life:
@@ -297,10 +296,10 @@ def held_by_new_code(stage: UpgradedStage) -> Life:
     stage.states.send_task_success(taskToken=token, output="{}")
     assert stage.end_of(execution)["status"] == "SUCCEEDED"
     assert not stage.ran_old_code(execution)
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
 
 
-# Loops that failed, and what was missed
+# Failed loops and missed events
 
 
 def restarted(stage: UpgradedStage) -> Life:
@@ -311,7 +310,7 @@ def restarted(stage: UpgradedStage) -> Life:
     assert stage.row(third).attempt == 3
     stage.answer(third)
     stage.is_stored(third)
-    stage.parent_got(name, third)
+    stage.wait_for_parent_result(name, third)
     yield
     stage.redeliver(name)
 
@@ -324,11 +323,11 @@ def restarted_by_new_code(stage: UpgradedStage) -> Life:
     third = stage.fail(second)
     stage.answer(third)
     assert stage.ran_old_code(stage.is_stored(third))
-    stage.parent_got(name, third)
+    stage.wait_for_parent_result(name, third)
 
 
 def escalated(stage: UpgradedStage) -> Life:
-    """A person is called, and starts the loop again after the upgrade."""
+    """The loop is escalated, and a person restarts it after the upgrade."""
     name = stage.begin("escalated")
     stage.sandbox.loops.fail(name, "ValidationError")
     stage.has_outcome(name, "escalated")
@@ -343,7 +342,7 @@ def escalated(stage: UpgradedStage) -> Life:
 
 
 def not_handled(stage: UpgradedStage) -> Life:
-    """The output cannot be read: the execution fails, and an operator runs it again after the upgrade."""
+    """The output is unreadable: the execution fails, and an operator redrives it after the upgrade."""
     name = stage.ask("not-handled")
     stage.sandbox.events.lose()
     stage.answer(name)
@@ -357,13 +356,13 @@ def not_handled(stage: UpgradedStage) -> Life:
     stage.s3.put_object(Bucket=bucket, Key=key, Body=readable)
     redriven = stage.operate.redrive(name)
     assert stage.is_stored(name) == redriven.execution
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
     yield
     stage.redeliver(name)
 
 
 def abandoned(stage: UpgradedStage) -> Life:
-    """Somebody stopped the execution that has the claim."""
+    """Someone stopped the execution that has the claim."""
     name = stage.ask("abandoned")
     execution = stage.back_off(name, 3600)
     stage.states.stop_execution(executionArn=execution)
@@ -374,19 +373,19 @@ def abandoned(stage: UpgradedStage) -> Life:
     again = stage.has_outcome(name, "restarted").next_loop_name
     stage.answer(again)
     stage.is_stored(again)
-    stage.parent_got(name, again)
+    stage.wait_for_parent_result(name, again)
     yield
 
 
 def missed(stage: UpgradedStage) -> Life:
-    """The event was lost; the reconciler finds what it missed."""
+    """The event was lost; the reconciler finds the loop."""
     name = stage.ask("missed")
     stage.sandbox.events.lose()
     stage.answer(name)
     yield
     stage.invoke("Reconcile", {})
     assert not stage.ran_old_code(stage.is_stored(name))
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
     stage.redeliver(name)
     yield
 
@@ -399,17 +398,17 @@ def missed_by_new_code(stage: UpgradedStage) -> Life:
     yield
     stage.invoke("Reconcile", {})
     assert stage.ran_old_code(stage.is_stored(name))
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
 
 
-# Loops that are done
+# Finished loops
 
 
 def finished(stage: UpgradedStage) -> Life:
     name = stage.ask("finished")
     stage.answer(name)
     stage.is_stored(name)
-    stage.parent_got(name, name)
+    stage.wait_for_parent_result(name, name)
     yield
     stage.is_stored(name)
     stage.redeliver(name)
@@ -457,7 +456,7 @@ LIVES = [
     missed,
     missed_by_new_code,
     stopped,
-    # The last, because time is running: the stage is published next.
+    # These come last because their back-off is running: the publish comes next.
     claimed,
     claimed_by_new_code,
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+import boto3
 
 from workflow.asl.integration import integration_of
 from workflow.asl.walk import states
@@ -21,22 +23,14 @@ _OTHER_NAMES = {
 """boto3's names of services, by Step Functions' names, where they differ in more than hyphens."""
 
 
-def not_offered(
-    definition: Mapping[str, Any],
-    region: str,
-    *,
-    services: Iterable[str],
-    regions_of: Callable[[str], Collection[str]],
-) -> list[str]:
+def not_offered(definition: Mapping[str, Any], session: boto3.Session) -> list[str]:
     """Warnings about states that call a service which is not known in a Region.
 
     Args:
         definition: the state machine.
-        region: where it will run.
-        services: the services that boto3 knows.
-        regions_of: returns the Regions of a service, by boto3's name; none if they are not known.
+        session: its Region is where the state machine will run.
     """
-    known = {name.replace("-", ""): name for name in services}
+    known = {name.replace("-", ""): name for name in session.get_available_services()}
     callers: dict[str, list[str]] = {}
     for name, state in states(definition):
         if called := integration_of(state):
@@ -45,7 +39,8 @@ def not_offered(
                 callers.setdefault(service, []).append(name)
     # botocore's list of Regions can be older than AWS: that is why this is a warning.
     return [
-        f"{service} may not be available in {region}: these states would fail: {', '.join(names)}"
+        f"{service} may not be available in {session.region_name}: these states would fail: {', '.join(names)}"
         for service, names in sorted(callers.items())
-        if (regions := regions_of(service)) and region not in regions
+        # No Regions at all: boto3 does not know them.
+        if (regions := session.get_available_regions(service)) and session.region_name not in regions
     ]

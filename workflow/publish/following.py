@@ -11,7 +11,7 @@ from workflow.publish.stacks import Event, Stacks, pauses
 __all__ = ["first_cause", "follow"]
 
 
-def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event], None]) -> list[Event]:
+def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event], None]) -> None:
     """Waits until a stack operation has ended, and reports each event.
 
     Args:
@@ -19,9 +19,6 @@ def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event]
         stack_id: the stack's ARN.
         token: the token that the operation was started with; its events carry it.
         on_event: called with each event, oldest first.
-
-    Returns:
-        All events of the operation, oldest first.
 
     Raises:
         DeploymentError: the operation failed; the message has the first cause that CloudFormation gives.
@@ -40,7 +37,6 @@ def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event]
     status = events[-1].status
     if "ROLLBACK" in status or status.endswith("FAILED"):
         raise _failure(events)
-    return events
 
 
 def _is_last(event: Event) -> bool:

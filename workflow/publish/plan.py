@@ -129,16 +129,8 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes."""
-        return not (
-            self.creates
-            or self.states
-            or self.functions
-            or self.permissions
-            or self.settings
-            or self.resources
-            or self.notes
-            or self.swapped
-        )
+        changes = self.states, self.functions, self.permissions, self.settings, self.resources
+        return not (self.creates or any(changes) or self.notes or self.swapped)
 
     @property
     def destructive_changes(self) -> list[ResourceChange]:
@@ -430,12 +422,7 @@ def _resources(
         if is_harmless and old.get(name) == new.get(name):
             # CloudFormation lists every resource that refers to a changed one, even if its values stay the same.
             continue
-        retained = change.get("PolicyAction") in (
-            "Retain",
-            "ReplaceAndRetain",
-            "Snapshot",
-            "ReplaceAndSnapshot",
-        )
+        retained = change.get("PolicyAction", "").endswith(("Retain", "Snapshot"))
         targets = [detail.get("Target", {}) for detail in change.get("Details", [])]
         yield ResourceChange(
             id=name,

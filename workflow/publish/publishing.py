@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from botocore.exceptions import ClientError
@@ -34,19 +34,15 @@ class Progress(Protocol):
 
     def step(self, text: str) -> None:
         """Receives what happens now, in a few words."""
+        return
 
     def event(self, event: Event) -> None:
         """Receives an event of the stack."""
+        return
 
 
-class NoProgress:
+class NoProgress(Progress):
     """Ignores the progress."""
-
-    def step(self, text: str) -> None:
-        """Ignores it."""
-
-    def event(self, event: Event) -> None:
-        """Ignores it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,6 @@ class Published:
     version: str | None = None
     """ARN of the state machine version that new executions run on."""
     plan: Plan | None = None
-    events: Sequence[Event] = field(default=(), repr=False)
 
 
 def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
@@ -269,7 +264,8 @@ def _execute(
         )
     else:
         token = account.stacks.execute_change_set(change_set.id, create=plan.creates)
-    events = follow(account.stacks, change_set.stack_id, token, progress.event) if token else []
+    if token:
+        follow(account.stacks, change_set.stack_id, token, progress.event)
     stack = account.stacks.find(stage.stack_name)
     assert stack is not None
     # A publish that is interrupted from here on is completed by the next one, although the stack then matches the
@@ -280,9 +276,7 @@ def _execute(
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
             prune_functions(account.functions, [one["name"] for one in resources if one["id"] in changed])
-    return Published(
-        stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan, events=events
-    )
+    return Published(stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan)
 
 
 def _make_live(
@@ -307,14 +301,8 @@ def _make_live(
 
 
 def _warnings(account: Account, package: Package) -> list[str]:
-    if not account.is_aws:
-        return []
-    return not_offered(
-        package.definition,
-        account.region,
-        services=account.session.get_available_services(),
-        regions_of=account.session.get_available_regions,
-    )
+    # A local engine offers everything.
+    return not_offered(package.definition, account.session) if account.is_aws else []
 
 
 _CAN_BE_UPDATED = (

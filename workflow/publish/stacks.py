@@ -120,12 +120,9 @@ class Stacks:
         """
         with rejections("the change set"):
             created = self._client.create_change_set(
-                StackName=stack,
+                **_request(stack, template_url, parameters),
                 ChangeSetName=f"afterloop-{uuid.uuid4().hex[:12]}",
                 ChangeSetType="CREATE" if create else "UPDATE",
-                TemplateURL=template_url,
-                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-                Capabilities=["CAPABILITY_NAMED_IAM"],
                 Tags=[{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}],
             )
         described = _poll(
@@ -162,13 +159,7 @@ class Stacks:
         """Starts an update without a change set; returns the token of its events, None if nothing changes."""
         token = uuid.uuid4().hex
         try:
-            self._client.update_stack(
-                StackName=stack,
-                TemplateURL=template_url,
-                Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-                Capabilities=["CAPABILITY_NAMED_IAM"],
-                ClientRequestToken=token,
-            )
+            self._client.update_stack(**_request(stack, template_url, parameters), ClientRequestToken=token)
         except ClientError as error:
             if "No updates are to be performed" in error.response["Error"].get("Message", ""):
                 return None
@@ -237,6 +228,15 @@ class Stacks:
             if not page.get("NextToken"):
                 return drifts
             request["NextToken"] = page["NextToken"]
+
+
+def _request(stack: str, template_url: str, parameters: Mapping[str, str]) -> Any:
+    return {
+        "StackName": stack,
+        "TemplateURL": template_url,
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],  # The template gives its roles names.
+    }
 
 
 def _resource(described: Mapping[str, Any]) -> dict[str, str]:

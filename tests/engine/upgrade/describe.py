@@ -1,6 +1,6 @@
 """Prints what the code on the path publishes, as JSON. `make_fixture.py` runs it with the code of an earlier commit.
 
-It imports no more than every commit since 657dd37 has.
+It imports only what every commit since 657dd37 has.
 """
 
 import json
@@ -26,7 +26,7 @@ FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/support-message
 
 
 def parent() -> dict[str, Any]:
-    """A workflow that asks people: definition, and the statements of its role's policy."""
+    """A workflow with a `HumanReview` step: its definition and its role's policy."""
     ask = HumanReview(
         "Ask people",
         stage=SETTINGS["name"],

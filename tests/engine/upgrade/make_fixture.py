@@ -1,6 +1,6 @@
-"""Makes the fixture of a commit from git: `python -m tests.engine.upgrade.make_fixture 657dd37`.
+"""Builds the fixture of a commit from git: `python -m tests.engine.upgrade.make_fixture 657dd37`.
 
-The commit's own code runs, in a folder of its own, with the packages that are installed here.
+Runs the commit's own code in a temporary folder, with the packages that are installed here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def make(commit: str) -> Path:
-    """Writes the fixture of a commit beside this file; its path."""
+    """Writes the fixture of a commit next to this file; returns its path."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         _check_out(commit, root)
@@ -56,10 +56,10 @@ def _text(content: object) -> str:
 
 
 def _write(fixture: Path, files: dict[str, str]) -> None:
-    """The same content gives the same bytes."""
+    # The same content gives the same bytes: entries are sorted and have no current time or platform.
     with zipfile.ZipFile(fixture, "w") as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name)  # Of 1980, whenever it is made.
+            entry = zipfile.ZipInfo(name)  # Without a time, it gets 1980.
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, files[name], compresslevel=9)

@@ -1,6 +1,6 @@
-"""Publishes the stage of a fixture, and leaves in the account what the code of its time left there.
+"""Publishes the stage of a fixture, with the same result in the account as the code of that time.
 
-It calls AWS itself and shares no code with `workflow.publish`, which may publish in another way by now.
+It calls AWS itself and shares no code with `workflow.publish`, which publishes differently now.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ POST_REVIEW = HERE / "post_review.py"
 
 @dataclass(frozen=True)
 class OldStage:
-    """What a fixture holds."""
+    """The content of a fixture."""
 
     settings: dict[str, Any]
     template: dict[str, Any]
     parameters: dict[str, str]
     parent: dict[str, Any]
     root: Path
-    """A folder with the functions' source, in which their bundles can be made."""
+    """A folder with the functions' sources, where their bundles can be built."""
 
     @classmethod
     def of(cls, commit: str, root: Path) -> OldStage:
-        """The fixture of a commit, unpacked into an empty folder."""
+        """Unpacks the fixture of a commit into an empty folder."""
         with zipfile.ZipFile(HERE / f"{commit}.zip") as files:
             files.extractall(root)
         shutil.copytree(ROOT / "requirements", root / "requirements")
@@ -48,7 +48,7 @@ class OldStage:
         return cls(*(json.loads((root / f"{part}.json").read_text()) for part in parts), root=root)
 
     def publish(self, sandbox: Sandbox, eventually: Callable[..., Any]) -> dict[str, str]:
-        """Makes the stack, a version of its state machine with the alias `live`, and the record of the publish.
+        """Creates the stack, a version of its state machine with the alias `live`, and the record of the publish.
 
         Returns:
             The stack's outputs.
@@ -81,7 +81,7 @@ class OldStage:
         return outputs
 
     def _upload_functions(self, s3: Any, bucket: str) -> dict[str, str]:
-        """Puts the functions' bundles into the bucket; the parameters that follow from them."""
+        """Uploads the functions' bundles; returns the parameters that depend on them."""
         functions = [
             Function(name, resource["Properties"]["Handler"])
             for name, resource in self.template["Resources"].items()
@@ -102,13 +102,13 @@ def _create_stack(sandbox: Sandbox, eventually: Callable[..., Any], **request: A
         stack = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]
         return stack if stack["StackStatus"] != "CREATE_IN_PROGRESS" else None
 
-    stack = eventually(settled, timeout=60, message="the old stack is made")
+    stack = eventually(settled, timeout=60, message="the old stack is created")
     assert stack["StackStatus"] == "CREATE_COMPLETE", stack.get("StackStatusReason")
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 def _make_live(sandbox: Sandbox, machine: str) -> str:
-    """The ARN of the version that new executions run on."""
+    """Publishes a version and points the alias to it; returns the version's ARN."""
     states = sandbox.client("stepfunctions")
     version = states.publish_state_machine_version(stateMachineArn=machine, description="publish 0123abcd")
     arn: str = version["stateMachineVersionArn"]

@@ -1,4 +1,4 @@
-"""The user's steps of the stage that is upgraded: a review of a loop named `held-…` waits until somebody goes on."""
+"""Post-review steps of the upgraded stage: the review of a loop named `held-…` waits for a task token."""
 
 from workflow.steps import Choice, ChoiceRule, Pass, SqsSendMessageStep
 

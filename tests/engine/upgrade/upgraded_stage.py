@@ -1,4 +1,4 @@
-"""A stage through its upgrade and its rollback: what people and programs do with it, and what they find."""
+"""The stage of the upgrade test: actions of people and programs, and checks of their results."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ ANSWER = SUPPORT_MESSAGE.answers[0]
 
 @dataclass
 class UpgradedStage(PublishedStage):
-    """The stage as it is published at the moment."""
+    """The stage as it is currently published."""
 
     parent_machine: str = ""
-    """ARN of a workflow of a user's own that asks people."""
+    """ARN of the user's own workflow, which has a `HumanReview` step."""
     old_code: str = ""
-    """What the first executions ran; see `code_of`."""
+    """The code of the first executions; see `code_of`."""
     _parents: dict[str, str] = field(default_factory=dict)
-    """The execution that asked about a loop, by the loop's name."""
+    """The execution that started a loop, by the loop's name."""
     _events: dict[str, Any] = field(default_factory=dict)
 
-    def now_has(self, outputs: dict[str, str]) -> None:
-        """The stage was published again, with these outputs."""
+    def use_outputs(self, outputs: dict[str, str]) -> None:
+        """Continues with the outputs of another publish."""
         self.outputs = outputs
         self.__post_init__()
 
     def wait(self, condition: Callable[[], Any], message: str, timeout: float = 40) -> Any:
-        """Wait until something holds; its value. With patience, because a function's first call takes seconds."""
+        """Waits until a condition holds; returns its value. A function's first call takes seconds."""
         return self.eventually(condition, timeout=timeout, message=message)
 
-    # What people and programs do
+    # Actions
 
     def begin(self, name: str) -> str:
-        """Start a loop through the stage; its name."""
+        """Starts a loop through the stage; returns its name."""
         self.start(name, self.flow_definition_arn(FLOW), SUPPORT_MESSAGE.prediction)
         return name
 
     def ask(self, name: str) -> str:
-        """Start a workflow that waits for a loop, which it starts; the loop's name."""
+        """Starts a workflow that starts a loop and waits for it; returns the loop's name."""
         given = json.dumps({"id": name, "text": "The lamp was broken", "prediction": {"label": "praise"}})
         started = self.states.start_execution(stateMachineArn=self.parent_machine, input=given)
         self._parents[name] = started["executionArn"]
@@ -59,18 +59,18 @@ class UpgradedStage(PublishedStage):
         return name
 
     def answer(self, name: str) -> None:
-        """People review a loop."""
+        """Completes a loop."""
         self.sandbox.loops.answer(name, ANSWER)
 
     def fail(self, name: str) -> str:
-        """A loop fails, and is started again; the name of the next."""
+        """Makes a loop fail, and waits until it is restarted; returns the name of the new loop."""
         self.sandbox.loops.fail(name, "InternalError")
         started: str = self.has_outcome(name, "restarted").next_loop_name
         assert self.is_open(started)
         return started
 
     def hold(self, name: str) -> tuple[str, str]:
-        """The review of a loop waits in a step of the user's: the execution, and the token that lets it go on."""
+        """Completes a loop whose execution waits in a post-review step; returns the execution and its task token."""
         self.answer(name)
         execution = self.execution_in(name, "Hold review")
         queue = self.sandbox.client("sqs")
@@ -81,7 +81,7 @@ class UpgradedStage(PublishedStage):
         return execution, messages[0]["Body"]
 
     def back_off(self, name: str, seconds: float) -> str:
-        """A loop fails, and waits for so long before it is started again; the execution that has claimed it."""
+        """Makes a loop fail, with a back-off of some seconds; returns the execution that claimed it."""
         self.sandbox.configure(wait_scale=seconds)  # The stage backs off for a second.
         self.sandbox.loops.fail(name, "InternalError")
         execution = self.execution_in(name, "Back off")
@@ -89,12 +89,12 @@ class UpgradedStage(PublishedStage):
         return execution
 
     def redeliver(self, name: str) -> None:
-        """Deliver the event of an ended loop again, and see that nothing changes."""
+        """Delivers the event of an ended loop again, and checks that nothing changes."""
         row, executions = self.row(name), self.executions_of(name)
         self.sandbox.events.redeliver(name)
         late = self.wait(
             lambda: [one for one in self.executions_of(name) if one not in executions],
-            f"the event of {name} comes again",
+            f"a second event of {name}",
         )
         assert [self.end_of(one)["status"] for one in late] == ["SUCCEEDED"]
         assert [self.states_of(one)[-1] for one in late] == ["Already handled"]
@@ -102,21 +102,21 @@ class UpgradedStage(PublishedStage):
 
     @property
     def operate(self) -> Loops:
-        """The operator's commands of today."""
+        """The operator's current commands."""
         session = self.sandbox.session
         return Loops(StageResources.find(self.stage.name, session), session)
 
-    # What they find
+    # Checks
 
     def is_open(self, name: str) -> bool:
-        """Whether people can review a loop, as the ledger and the service say."""
+        """Whether people can review a loop, according to the ledger and to A2I."""
         row = self.ledger.find(name)
         if row is None or row.status != "InProgress":
             return False
         return self.sandbox.loops.get(name).status == "InProgress"
 
     def has_outcome(self, name: str, outcome: str, *, status: str = "SUCCEEDED") -> Any:
-        """Wait for a loop's outcome, and for the end of the execution that wrote it; the row."""
+        """Waits for a loop's outcome and for the end of the execution that wrote it; returns the row."""
 
         def row() -> Loop | None:
             found = self.row(name)
@@ -128,7 +128,7 @@ class UpgradedStage(PublishedStage):
         return self.row(name)
 
     def is_stored(self, name: str) -> str:
-        """Wait until a review is stored, and read it; the execution that stored it."""
+        """Waits until a review is stored, and reads it; returns the execution that stored it."""
         row = self.has_outcome(name, "stored")
         document = self.record(row.review_location)
         read = ReviewRecord.model_validate(document)
@@ -136,9 +136,13 @@ class UpgradedStage(PublishedStage):
         assert lost(document, json.loads(read.to_line())) == []
         return str(row.execution)
 
-    def parent_got(self, name: str, answered: str) -> None:
-        """The workflow that asked about loop `name` gets the answer to loop `answered`, which has its outcome."""
-        self.wait(lambda: not self.parent_waits(name), f"who waits for {name} gets an answer", timeout=10)
+    def wait_for_parent_result(self, name: str, answered: str) -> None:
+        """Waits until the workflow that started loop `name` gets the answers of loop `answered`."""
+        self.wait(
+            lambda: not self.parent_waits(name),
+            f"the workflow that waits for {name} gets its answers",
+            timeout=10,
+        )
         ended = self.states.describe_execution(executionArn=self._parents[name])
         assert ended["status"] == "SUCCEEDED", ended
         people = json.loads(ended["output"])["people"]
@@ -146,7 +150,7 @@ class UpgradedStage(PublishedStage):
         self.wait(lambda: self.row(answered).answer == "delivered", f"{answered} is delivered", timeout=10)
 
     def parent_waits(self, name: str) -> bool:
-        """Whether the workflow that asked about a loop still waits."""
+        """Whether the workflow that started a loop still waits."""
         return self.runs(self._parents[name])
 
     def runs(self, execution: str) -> bool:
@@ -154,7 +158,7 @@ class UpgradedStage(PublishedStage):
         return self.states.describe_execution(executionArn=execution)["status"] == "RUNNING"
 
     def end_of(self, execution: str) -> Any:
-        """Wait until an execution has ended; its description."""
+        """Waits until an execution has ended; returns its description."""
 
         def over() -> Any:
             found = self.states.describe_execution(executionArn=execution)
@@ -163,7 +167,7 @@ class UpgradedStage(PublishedStage):
         return self.wait(over, f"{self.event_of(execution)['humanLoopName']}: {execution} has ended")
 
     def execution_in(self, name: str, state: str) -> str:
-        """Wait until a loop's execution is in a state; its ARN."""
+        """Waits until a loop's execution is in a state; returns its ARN."""
 
         def execution() -> str | None:
             return next(
@@ -173,17 +177,17 @@ class UpgradedStage(PublishedStage):
         return str(self.wait(execution, f"{name} is in {state}"))
 
     def executions_of(self, name: str) -> list[str]:
-        """The ARNs of the executions about a loop."""
+        """The ARNs of a loop's executions."""
         return [one for one in self.all_executions() if self.event_of(one)["humanLoopName"] == name]
 
     def all_executions(self) -> list[str]:
-        """The ARNs of all executions of the stage's state machine, whatever their version."""
+        """The ARNs of all executions of the stage's state machine, of every version."""
         machine = self.outputs["StateMachine"]
         pages = self.states.get_paginator("list_executions").paginate(stateMachineArn=machine)
         return [one["executionArn"] for page in pages for one in page["executions"]]
 
     def event_of(self, execution: str) -> Any:
-        """The detail of the event that an execution is about."""
+        """The detail of the event that started an execution."""
         if execution not in self._events:
             described = self.states.describe_execution(executionArn=execution)
             self._events[execution] = json.loads(described["input"])["detail"]
@@ -197,7 +201,7 @@ class UpgradedStage(PublishedStage):
         ]
 
     def code_of(self, execution: str) -> str:
-        """What an execution runs: its definition, with a digest of their code for the versions of functions."""
+        """The code of an execution: its definition, with a hash of the code in place of each function version."""
         machine = self.states.describe_state_machine_for_execution(executionArn=execution)
         functions = self.sandbox.client("lambda")
 
@@ -207,11 +211,11 @@ class UpgradedStage(PublishedStage):
         return re.sub(r"arn:aws:lambda:[\w:-]+", digest, machine["definition"])
 
     def ran_old_code(self, execution: str) -> bool:
-        """Whether an execution runs, or ran, what the first ones did."""
+        """Whether an execution runs, or ran, the old code."""
         return self.code_of(execution) == self.old_code
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The items of the ledger's table that are loops, by name, with all of their attributes."""
+        """The loops in the ledger's table, by name, with all attributes."""
         pages = (
             self.sandbox.client("dynamodb")
             .get_paginator("scan")
@@ -233,7 +237,7 @@ class UpgradedStage(PublishedStage):
 
 
 def lost(before: Any, now: Any, at: str = "") -> list[str]:
-    """Where `now` does not say what `before` said; what it says beside that does not matter."""
+    """The places where `now` lacks something that `before` has; additions do not count."""
     if isinstance(before, dict) and isinstance(now, dict):
         return [place for key in before for place in lost(before[key], now.get(key), f"{at}.{key}")]
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import boto3
 import pytest
 
@@ -28,9 +30,13 @@ def test_service_missing_in_the_region_is_a_warning() -> None:
     }
     regions = {"bedrock-runtime": ["us-east-1"], "sagemaker": ["us-east-1", "eu-west-2"], "stepfunctions": []}
 
-    warnings = not_offered(
-        definition, "eu-west-2", services=regions, regions_of=lambda service: regions[service]
+    session = SimpleNamespace(
+        region_name="eu-west-2",
+        get_available_services=lambda: list(regions),
+        get_available_regions=lambda service: regions[service],
     )
+
+    warnings = not_offered(definition, session)
 
     assert warnings == [
         "bedrock-runtime may not be available in eu-west-2: these states would fail: Ask, Deep"
@@ -39,11 +45,4 @@ def test_service_missing_in_the_region_is_a_warning() -> None:
 
 @pytest.mark.parametrize("region", A2I_REGIONS)
 def test_workflow_calls_only_services_of_every_a2i_region(region: str) -> None:
-    session = boto3.Session()
-    warnings = not_offered(
-        assemble().definition,
-        region,
-        services=session.get_available_services(),
-        regions_of=session.get_available_regions,
-    )
-    assert warnings == []
+    assert not_offered(assemble().definition, boto3.Session(region_name=region)) == []

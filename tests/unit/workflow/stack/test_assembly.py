@@ -224,6 +224,21 @@ def test_function_can_name_the_buckets_of_the_stage(tmp_path: Path, resource: st
     _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
 
 
+def test_buckets_of_the_stage_with_another_resource_are_refused(tmp_path: Path) -> None:
+    root = _praising(tmp_path, '${OutputBuckets}/*", "${ReviewBucket.Arn}/*')
+    with pytest.raises(
+        WorkflowError, match=r"OutputBuckets\}/\*' cannot have other resources: declare s3:GetObject"
+    ):
+        _assembled(tmp_path, PRAISE, root)
+
+
+def test_function_given_by_arn_is_not_one_of_the_stack(tmp_path: Path) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:praise"
+    assembly = _assembled(tmp_path, PRAISE.replace('"FunctionName": "praise"', f'"FunctionName": "{arn}"'))
+    assert assembly.definition["States"]["Praise"]["Parameters"]["FunctionName"] == arn
+    assert "Praise" not in [one.name for one in assembly.functions]
+
+
 def _telling(topic: str) -> str:
     return f'completed = [SnsPublishStep("Tell", parameters={{"TopicArn": "{topic}", "Message": "m"}})]'
 

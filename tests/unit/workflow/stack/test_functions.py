@@ -47,6 +47,12 @@ def test_locked_requirements_are_accepted(project: Path, written: str) -> None:
     assert function("tell", project).requirements
 
 
+def test_locked_prerelease_is_accepted(project: Path) -> None:
+    (project / "lambdas/tell.requirements.in").write_text("some-thing>=1\n")
+    (project / "lambdas/tell.requirements.txt").write_text(f"some-thing==2.0rc1 {HASH}\n")
+    assert function("tell", project).requirements
+
+
 @pytest.mark.parametrize(
     ("handler", "message"),
     [

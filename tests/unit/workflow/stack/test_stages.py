@@ -185,6 +185,11 @@ def test_missing_file_is_refused_with_the_command_that_writes_one(tmp_path: Path
         load_stages(tmp_path / "stages.toml")
 
 
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: "):
+        load_stages(tmp_path)
+
+
 def test_unknown_stage_is_refused_with_the_known_ones(write) -> None:
     path = write(f"{DEV}[stages.prod]\n{LEAST}")
     with pytest.raises(

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from workflow.asl.blocks import Fields, Step
 from workflow.asl.origin import caller, name_of, places, readable
@@ -316,13 +316,14 @@ class _RuleWith(BaseRule):
 class _Integration(Task):
     """A task whose class determines its resource."""
 
-    def __new__(cls, *_: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *_: Any, **kwargs: Any) -> Self:
         if "resource" in kwargs:  # The SDK would overwrite it silently.
             who = f"{cls.__name__} at {readable(caller())}"
             raise WorkflowError(
                 f"{who}: the class sets the resource; remove it, or use Task for another resource"
             )
-        return super().__new__(cls)
+        step: Self = super().__new__(cls)
+        return step
 
 
 class AwsSdkTask(_Integration):

@@ -79,28 +79,22 @@ def _load() -> None:
     Raises:
         WorkflowError: The `stepfunctions` package is not installed.
     """
-    before = set(sys.modules)
-    try:
-        package = _package_without_its_init("stepfunctions")
-        package.__useragent__ = "aws-step-functions-data-science-sdk-python"  # type: ignore[attr-defined]
-        package.__getattr__ = _version  # type: ignore[method-assign]
-        steps = _package_without_its_init("stepfunctions.steps")
-        steps.__getattr__ = _lazy_step  # type: ignore[method-assign]
-        package.steps = steps  # type: ignore[attr-defined]
-        with _quietly(), _boto3_unneeded():
-            states = importlib.import_module("stepfunctions.steps.states")
-            blocks = (states.State, states.Chain, states.Graph, states.Retry, states.Catch)
-            for name in ("states", "compute", "service"):
-                for attribute, value in vars(importlib.import_module(f"stepfunctions.steps.{name}")).items():
-                    if isinstance(value, type) and issubclass(value, blocks) and value is not states.State:
-                        setattr(steps, attribute, value)
-            rules = importlib.import_module("stepfunctions.steps.choice_rule")
-            steps.ChoiceRule = rules.ChoiceRule  # type: ignore[attr-defined]
-    except BaseException:
-        for name in set(sys.modules) - before:
-            if name.partition(".")[0] == "stepfunctions":
-                del sys.modules[name]
-        raise
+    package = _package_without_its_init("stepfunctions")
+    # What the skipped __init__ would define, and other modules of the SDK read.
+    package.__useragent__ = "aws-step-functions-data-science-sdk-python"  # type: ignore[attr-defined]
+    package.__getattr__ = _version  # type: ignore[method-assign]
+    steps = _package_without_its_init("stepfunctions.steps")
+    steps.__getattr__ = _lazy_step  # type: ignore[method-assign]
+    package.steps = steps  # type: ignore[attr-defined]
+    with _quietly(), _boto3_unneeded():
+        states = importlib.import_module("stepfunctions.steps.states")
+        blocks = (states.State, states.Chain, states.Graph, states.Retry, states.Catch)
+        for name in ("states", "compute", "service"):
+            for attribute, value in vars(importlib.import_module(f"stepfunctions.steps.{name}")).items():
+                if isinstance(value, type) and issubclass(value, blocks) and value is not states.State:
+                    setattr(steps, attribute, value)
+        rules = importlib.import_module("stepfunctions.steps.choice_rule")
+        steps.ChoiceRule = rules.ChoiceRule  # type: ignore[attr-defined]
 
 
 def _package_without_its_init(name: str) -> types.ModuleType:

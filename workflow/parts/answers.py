@@ -92,7 +92,7 @@ def answer_anyway(*, escalate: Any) -> LambdaStep:
 
 
 def _answer(name: str, *, comment: str, output: str, catch: Catch) -> LambdaStep:
-    step: LambdaStep = LambdaStep(
+    return LambdaStep(
         name,
         comment=comment,
         query_language="JSONata",
@@ -107,4 +107,3 @@ def _answer(name: str, *, comment: str, output: str, catch: Catch) -> LambdaStep
         retry=TRANSIENT,
         catch=[catch],
     )
-    return step

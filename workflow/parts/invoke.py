@@ -33,7 +33,7 @@ def invoke(
         comment: A comment for operators, shown in the Step Functions console.
         expected: Catchers for errors that the branch handles itself.
     """
-    step: LambdaStep = LambdaStep(
+    return LambdaStep(
         name,
         comment=comment,
         query_language="JSONata",
@@ -43,4 +43,3 @@ def invoke(
         retry=TRANSIENT,
         catch=[*expected, caught(name, failed)],
     )
-    return step

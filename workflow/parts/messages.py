@@ -211,7 +211,7 @@ def _publish(
         f"{_filled(fields[field])} ? {{'{field}': {{'DataType': 'String', 'StringValue': {fields[field]}}}}} : {{}}"
         for field in ("kind", "stage", "flowDefinition", "humanLoopStatus", "failureCode")
     )
-    step: SnsPublishStep = SnsPublishStep(
+    return SnsPublishStep(
         name,
         comment=comment,
         query_language="JSONata",
@@ -233,7 +233,6 @@ def _publish(
         retry=TRANSIENT,
         catch=list(catch),
     )
-    return step
 
 
 def _if_workflow_waits(sentence: str) -> tuple[str, str]:

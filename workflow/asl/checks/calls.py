@@ -40,18 +40,10 @@ _OPTIMIZED = {
 _BOTOCORE_NAMES = {
     "cloudwatchlogs": "logs",
     "cognitoidentityprovider": "cognito-idp",
-    "costexplorer": "ce",
-    "databasemigration": "dms",
-    "elasticloadbalancingv2": "elbv2",
     "eventbridge": "events",
-    "iotdataplane": "iot-data",
-    "lexruntimev2": "lexv2-runtime",
     "sfn": "stepfunctions",
 }
 """Services whose name in AWS SDK integrations is not botocore's name without hyphens."""
-
-_FILLED_IN = {"glacier": ["accountId"]}
-"""Required fields that SDKs fill in, by service, as they do idempotency tokens."""
 
 _OF_JAVA = frozenset(
     """
@@ -90,7 +82,7 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(given, Mapping):
         call = f"{where}: {service}:{action}"
         yield from _unknown_fields(given, shape, call, model, is_exact=not is_sdk)
-        yield from _missing_fields(given, shape, call, model)
+        yield from _missing_fields(given, shape, call)
 
 
 def _unknown_fields(
@@ -122,20 +114,16 @@ def _nested(value: Any, member: Mapping[str, str], call: str, model: Mapping[str
         yield from _unknown_fields(value, model["shapes"][member["shape"]], call, model)
 
 
-def _missing_fields(
-    given: Mapping[str, Any], shape: Mapping[str, Any], call: str, model: Mapping[str, Any]
-) -> Iterator[str]:
+def _missing_fields(given: Mapping[str, Any], shape: Mapping[str, Any], call: str) -> Iterator[str]:
     fields = _fields(shape)
     names = {key.removesuffix(".$").lower() for key in given}
     # A misspelt field is reported as such, not as a missing one.
     meant = names | {_close(name, fields).lower() for name in names if name not in fields}
-    filled_in = _FILLED_IN.get(model["metadata"]["endpointPrefix"], [])
     missing = [
         fields[name.lower()][0]
         for name in shape.get("required", ())
-        if name not in filled_in
-        and not shape["members"][name].get("idempotencyToken")
-        and name.lower() not in meant
+        # SDKs fill in idempotency tokens.
+        if name.lower() not in meant and not shape["members"][name].get("idempotencyToken")
     ]
     if missing and not meant & _OF_JAVA:
         yield f"{call} needs {' and '.join(missing)}"

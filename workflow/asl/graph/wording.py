@@ -111,12 +111,7 @@ _SERVICES = {
     "events": "EventBridge",
     "dynamodb": "DynamoDB",
     "glue": "Glue",
-    "databrew": "DataBrew",
     "states": "Step Functions",
-    "batch": "Batch",
-    "ecs": "ECS",
-    "eks": "EKS",
-    "elasticmapreduce": "EMR",
     "sagemaker": "SageMaker",
     "sagemakera2iruntime": "A2I",
 }

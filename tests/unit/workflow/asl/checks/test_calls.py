@@ -137,7 +137,6 @@ SERVICES = [
     "dynamodb",
     "ec2",
     "ecs",
-    "glacier",
     "rds",
     "s3",
     "sagemaker-a2i-runtime",

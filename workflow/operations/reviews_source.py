@@ -9,9 +9,7 @@ order of their keys, so that two runs see the same sequence.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +28,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import S3Store
 
 from workflow.errors import AfterloopError
+from workflow.operations.read_ahead import read_ahead
 from workflow.publish.aws_errors import explained
 
 if TYPE_CHECKING:
@@ -39,10 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["Period", "ReviewsSource", "ReviewsError", "StoredReview", "open_reviews", "proxy_options"]
 
 READERS = 64
-"""Objects that are fetched at once."""
+"""The number of objects that are read at the same time."""
 
-AHEAD, AHEAD_BYTES = 512, 64_000_000
-"""Objects, and bytes of them, that are fetched or being fetched before they are asked for: what bounds the memory."""
+MAX_AHEAD, MAX_AHEAD_BYTES = 512, 64_000_000
+"""The number and the size of the objects in memory before they are used."""
 
 
 class ReviewsError(AfterloopError):
@@ -175,23 +174,28 @@ class S3Reviews:
 
     def reviews(self, flow_definition: str, period: Period) -> Iterator[StoredReview]:
         """See `ReviewsSource`."""
-        with ThreadPoolExecutor(READERS, thread_name_prefix="reviews") as pool:
-            waiting: deque[tuple[Future[StoredReview], int]] = deque()
-            store, ahead = None, 0
-            try:
-                for key, size in self._objects(flow_definition, period):
-                    store = store or self._store()
-                    waiting.append((pool.submit(self._fetch, store, key, flow_definition), size))
-                    ahead += size
-                    while len(waiting) >= AHEAD or ahead > AHEAD_BYTES:
-                        future, size = waiting.popleft()
-                        ahead -= size
-                        yield future.result()
-                while waiting:
-                    yield waiting.popleft()[0].result()
-            finally:
-                for future, _ in waiting:
-                    future.cancel()
+        store: S3Store | None = None
+
+        def objects() -> Iterator[tuple[str, int]]:
+            nonlocal store
+            for listed in self._objects(flow_definition, period):
+                # A flow definition without reviews needs no store, and no permission to find the bucket's Region.
+                store = store or self._store()
+                yield listed
+
+        def fetch(listed: tuple[str, int]) -> StoredReview:
+            assert store is not None
+            return self._fetch(store, listed[0], flow_definition)
+
+        # Small objects weigh enough that at most MAX_AHEAD of them are in memory.
+        least = MAX_AHEAD_BYTES // MAX_AHEAD
+        yield from read_ahead(
+            objects(),
+            fetch,
+            threads=READERS,
+            limit=MAX_AHEAD_BYTES,
+            weight=lambda listed: max(listed[1], least),
+        )
 
     def _store(self) -> S3Store:
         """Returns obstore's view of the bucket, with boto3's endpoint and credentials.

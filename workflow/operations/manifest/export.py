@@ -7,11 +7,9 @@ second pass reads each review's output and writes its line.
 from __future__ import annotations
 
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO, TypeVar
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -22,6 +20,7 @@ from lambdas.reviews.output import parse_output
 from lambdas.reviews.record import ReviewRecord
 from workflow.errors import AfterloopError
 from workflow.operations.manifest.line import labels, manifest_line
+from workflow.operations.read_ahead import read_ahead
 from workflow.operations.reviews_source import StoredReview
 
 __all__ = ["MAX_OUTPUT_BYTES", "Export", "export_manifest"]
@@ -30,9 +29,7 @@ MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 """The size of the largest output that is read, in bytes: the upper limit of the stage setting."""
 
 READERS = 16
-AHEAD = 32
-
-T = TypeVar("T")
+MAX_AHEAD = 32
 
 
 @dataclass
@@ -89,9 +86,13 @@ def export_manifest(
             kept.write(record.to_line())
         export.classes = (*classes, *sorted(found.difference(classes)))
         kept.seek(0)
-        for record, line in _in_order(
-            _records(kept), lambda record: _line(record, outputs, export.classes, source_path)
-        ):
+        lines = read_ahead(
+            _records(kept),
+            lambda record: (record, _line(record, outputs, export.classes, source_path)),
+            threads=READERS,
+            limit=MAX_AHEAD,
+        )
+        for record, line in lines:
             if isinstance(line, OutputNotAllowed):
                 raise AfterloopError(
                     f"{line}; the export reads the outputs, so your credentials need s3:GetObject on their bucket"
@@ -119,23 +120,3 @@ def _line(
         return manifest_line(record, output, classes=classes, source_path=source_path)
     except ReviewError as error:
         return error
-
-
-def _in_order(
-    records: Iterable[ReviewRecord], work: Callable[[ReviewRecord], T]
-) -> Iterator[tuple[ReviewRecord, T]]:
-    """Runs the work in threads, and yields the results in order."""
-    with ThreadPoolExecutor(READERS, thread_name_prefix="outputs") as pool:
-        waiting: deque[tuple[ReviewRecord, Future[T]]] = deque()
-        try:
-            for record in records:
-                waiting.append((record, pool.submit(work, record)))
-                if len(waiting) >= AHEAD:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()

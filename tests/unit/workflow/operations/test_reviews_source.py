@@ -184,7 +184,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     server.server_close()
 
 
-@pytest.mark.parametrize("ahead", [("AHEAD", 512), ("AHEAD", 3), ("AHEAD_BYTES", 100), ("AHEAD_BYTES", 1)])
+@pytest.mark.parametrize("ahead", [("MAX_AHEAD", 512), ("MAX_AHEAD", 3), ("MAX_AHEAD_BYTES", 1000)])
 def test_objects_are_in_the_order_of_their_keys(
     bucket: Bucket, ahead: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +232,8 @@ def test_proxy_is_the_one_that_boto3_uses(
 
 
 def test_read_ahead_is_bounded(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workflow.operations.reviews_source.AHEAD_BYTES", 100)  # two and a half objects
+    monkeypatch.setattr("workflow.operations.reviews_source.MAX_AHEAD_BYTES", 900)
+    monkeypatch.setattr("workflow.operations.reviews_source.MAX_AHEAD", 3)
     reviews = bucket.source().reviews("f", Period(FIRST, date(2026, 1, 9)))
     for number, _ in enumerate(reviews, 1):
         assert len(bucket.asked) <= number + 2

@@ -2,7 +2,7 @@
 
 It compares three pairs in turns: parsing, and all steps to the record, with a bare `json.loads` of the same Textract
 output (136 KB, about 100 blocks); and one output that is a hundred times larger with a hundred of that size. The last
-ratio shows whether time grows linearly with size. Memory is measured for an output of 20 MB, in a process of its own:
+ratio shows whether time grows linearly with size. Memory is measured for an output of 20 MB, in separate processes:
 by how much the process grows at its peak, and how much Python allocates, both as multiples of the size.
 
 The exit status is 1 if the large output takes more than 1.5 times as long as a hundred small ones, or if memory

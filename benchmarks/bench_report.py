@@ -1,6 +1,6 @@
 """Measures how long a report takes, and how much memory: `python -m benchmarks.bench_report`.
 
-It generates reviews (or takes them from --data), then runs these in turns, each in a process of its own:
+It generates reviews (or takes them from --data), then runs these in turns, each in a new process:
 
     json     reads the files and parses them with json.loads, nothing else
     report   reads the files, counts, and writes the page, as `python deploy.py report --source FOLDER` does

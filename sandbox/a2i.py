@@ -73,6 +73,9 @@ class Effects(Protocol):
             ServiceError: S3 refused the request, such as with NoSuchBucket.
         """
 
+    async def get_object(self, tenant: Tenant, bucket: str, key: str) -> bytes | None:
+        """Returns the content of an object, or None if there is no such object."""
+
     async def put_event(self, tenant: Tenant, event: dict[str, Any]) -> None:
         """Sends an event with the keys Source, DetailType, Detail (an object) and Resources to the default bus."""
 

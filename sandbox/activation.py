@@ -16,7 +16,7 @@ import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 
@@ -34,19 +34,7 @@ _MAX_NESTING = 2
 
 
 _ConditionTypes = dict[str, Callable[[Mapping[str, Any]], "set[str] | None"]]
-
-
-class Prediction(Protocol):
-    """A prediction, as items that conditions match and workers review."""
-
-    condition_types: _ConditionTypes
-    """Condition type → function that returns the items that match its parameters, or None if it is false."""
-
-    everything: set[str]
-    """All items."""
-
-    fingerprint: str
-    """Identifies the request and the prediction. Sampling depends on it."""
+"""Condition type → function that returns the items that match its parameters, or None if it is false."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +190,10 @@ class ModerationPrediction:
             if wanted in ("*", label["Name"]) and _compare(parameters, "Confidence", [label["Confidence"]])
         }
         return matches or None
+
+
+Prediction = FormPrediction | ModerationPrediction
+"""A prediction, as items that conditions match and workers review. The same `fingerprint` is always sampled alike."""
 
 
 def _compare(parameters: Mapping[str, Any], prefix: str, confidences: Sequence[float]) -> bool:

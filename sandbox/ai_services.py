@@ -11,15 +11,15 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox import samples
-from sandbox.a2i import HumanLoopService, Tenant
-from sandbox.activation import FormPrediction, ModerationPrediction, decide
+from sandbox.a2i import Effects, HumanLoopService, Tenant
+from sandbox.activation import FormPrediction, ModerationPrediction, Prediction, decide
 from sandbox.protocol import ServiceError, operation
 
-__all__ = ["AiServices", "Authorize", "Objects"]
+__all__ = ["AiServices", "Authorize"]
 
 Authorize = Callable[[str, str], None]
 """Raises a ServiceError unless the caller has permission for an action on a resource."""
@@ -27,23 +27,22 @@ Authorize = Callable[[str, str], None]
 _PREDICTION_SUFFIX = ".prediction.json"
 _DEFAULT_MIN_CONFIDENCE = 50.0
 _FORM_BLOCKS = ("KEY_VALUE_SET", "SELECTION_ELEMENT")
+# The first bytes of PNG, JPEG, PDF and TIFF files.
 _DOCUMENTS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"%PDF-", b"II*\x00", b"MM\x00*")
 _IMAGES = _DOCUMENTS[:2]
-
-
-class Objects(Protocol):
-    """Where documents and images are stored."""
-
-    async def get_object(self, tenant: Tenant, bucket: str, key: str) -> bytes | None:
-        """Returns the content of an object, or None if there is no such object."""
+_PREDICTIONS: dict[str, tuple[Callable[[Any, str], Prediction], str]] = {
+    TEXTRACT: (FormPrediction, "Blocks"),
+    REKOGNITION: (ModerationPrediction, "ModerationLabels"),
+}
+"""Source → kind of prediction, and where it is in the response."""
 
 
 class AiServices:
     """The two operations that can start a human loop."""
 
-    def __init__(self, loops: HumanLoopService, objects: Objects) -> None:
+    def __init__(self, loops: HumanLoopService, effects: Effects) -> None:
         self._loops = loops
-        self._objects = objects
+        self._effects = effects
 
     async def analyze_document(
         self, tenant: Tenant, request: dict[str, Any], authorize: Authorize
@@ -55,14 +54,7 @@ class AiServices:
         response = await self._predict("textract", "AnalyzeDocument", tenant, request["Document"])
         if "FORMS" not in request["FeatureTypes"]:
             response["Blocks"] = [b for b in response["Blocks"] if b["BlockType"] not in _FORM_BLOCKS]
-
-        def review(conditions: str | None, fingerprint: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-            prediction = FormPrediction(response["Blocks"], fingerprint)
-            decision = decide(conditions, prediction)
-            selected = {"Blocks": prediction.select(decision.selected)} if decision.needed else None
-            return decision.conditions, selected
-
-        return response | self._human_loop(tenant, request, response, TEXTRACT, document, review, authorize)
+        return response | self._human_loop(tenant, request, response, TEXTRACT, document, authorize)
 
     async def detect_moderation_labels(
         self, tenant: Tenant, request: dict[str, Any], authorize: Authorize
@@ -72,17 +64,11 @@ class AiServices:
         if not image.startswith(_IMAGES):
             raise ServiceError("InvalidImageFormatException", "Request has invalid image format")
         response = await self._predict("rekognition", "DetectModerationLabels", tenant, request["Image"])
-        least = request.get("MinConfidence", _DEFAULT_MIN_CONFIDENCE)
-        labels = [label for label in response["ModerationLabels"] if label["Confidence"] >= least]
-        response["ModerationLabels"] = labels
-
-        def review(conditions: str | None, fingerprint: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-            prediction = ModerationPrediction(labels, fingerprint)
-            decision = decide(conditions, prediction)
-            selected = response | {"ModerationLabels": prediction.select(decision.selected)}
-            return decision.conditions, selected if decision.needed else None
-
-        return response | self._human_loop(tenant, request, response, REKOGNITION, image, review, authorize)
+        minimum = request.get("MinConfidence", _DEFAULT_MIN_CONFIDENCE)
+        response["ModerationLabels"] = [
+            label for label in response["ModerationLabels"] if label["Confidence"] >= minimum
+        ]
+        return response | self._human_loop(tenant, request, response, REKOGNITION, image, authorize)
 
     async def _read(self, tenant: Tenant, place: Mapping[str, Any], authorize: Authorize) -> bytes:
         """Returns the bytes of the document. The service reads S3 with the permissions of the caller."""
@@ -93,7 +79,7 @@ class AiServices:
         bucket, key = place["S3Object"].get("Bucket", ""), place["S3Object"].get("Name", "")
         try:
             authorize("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
-            content = await self._objects.get_object(tenant, bucket, key)
+            content = await self._effects.get_object(tenant, bucket, key)
         except ServiceError as error:
             raise _invalid_object(bucket, key, error.message) from None
         if content is None:
@@ -106,7 +92,7 @@ class AiServices:
         key = place.get("S3Object", {}).get("Name", "")
         if key:
             bucket = place["S3Object"]["Bucket"]
-            text = await self._objects.get_object(tenant, bucket, key + _PREDICTION_SUFFIX)
+            text = await self._effects.get_object(tenant, bucket, key + _PREDICTION_SUFFIX)
             if text is not None:
                 return _read_prediction(
                     service, operation_name, text, f"s3://{bucket}/{key}{_PREDICTION_SUFFIX}"
@@ -122,7 +108,6 @@ class AiServices:
         response: dict[str, Any],
         source: str,
         document: bytes,
-        review: Callable[[str | None, str], tuple[dict[str, Any], dict[str, Any] | None]],
         authorize: Authorize,
     ) -> dict[str, Any]:
         """Decides whether to start a loop, and starts it. Returns the part of the response about it."""
@@ -139,15 +124,20 @@ class AiServices:
             payload = {key: value for key, value in service_request.items() if key != "humanLoopConfig"}
             digest = hashlib.sha256(document).hexdigest()
             fingerprint = json.dumps([payload, digest, flow.arn], sort_keys=True)
-            conditions, selected = review(flow.conditions, fingerprint)
+            kind, key = _PREDICTIONS[source]
+            prediction = kind(response[key], fingerprint)
+            decision = decide(flow.conditions, prediction)
             output: dict[str, Any] = {
-                "HumanLoopActivationConditionsEvaluationResults": json.dumps(conditions)
+                "HumanLoopActivationConditionsEvaluationResults": json.dumps(decision.conditions)
             }
-            if selected is not None:
+            if decision.needed:
+                # For Textract, A2I keeps only the blocks; for Rekognition, the rest of the response, too.
+                rest = response if source == REKOGNITION else {}
+                selected = {**rest, key: prediction.select(decision.selected)}
                 content = {
                     "aiServiceRequest": service_request,
                     "aiServiceResponse": _camel(response),
-                    "humanTaskActivationConditionResults": conditions,
+                    "humanTaskActivationConditionResults": decision.conditions,
                     "selectedAiServiceResponse": _camel(selected),
                 }
                 text = json.dumps([service_request, digest], sort_keys=True)

@@ -1,4 +1,4 @@
-"""Where the engine is corrected to do what AWS does."""
+"""Corrections of MiniStack. Each test fails without its correction in sandbox/ministack_patches.py."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def handler(event, context):
 
 @pytest.fixture
 def role(sandbox: Sandbox, unique: str) -> str:
-    """A role that functions and state machines may take, and that allows nothing."""
+    """A role for functions and state machines, without permissions."""
     principal = {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     created = sandbox.client("iam").create_role(
@@ -42,16 +42,16 @@ def role(sandbox: Sandbox, unique: str) -> str:
 
 @pytest.fixture
 def function(sandbox: Sandbox, unique: str, role: str) -> str:
-    """A function that does what its event says."""
+    """A function that does what its event asks for."""
     return add_function(sandbox, unique, role)
 
 
 def add_function(
-    sandbox: Sandbox, name: str, role: str, handler: str = "code_of_it.handler", code: str = CODE
+    sandbox: Sandbox, name: str, role: str, handler: str = "function.handler", code: str = CODE
 ) -> str:
     bundle = io.BytesIO()
     with zipfile.ZipFile(bundle, "w") as archive:
-        archive.writestr("code_of_it.py", code)
+        archive.writestr("function.py", code)
     sandbox.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.12",
@@ -70,7 +70,7 @@ def invoke(sandbox: Sandbox, name: str, event: dict[str, Any]) -> tuple[str | No
 
 @pytest.fixture
 def execute(sandbox: Sandbox, unique: str, role: str, eventually: Any) -> Callable[..., dict[str, Any]]:
-    """Runs a state machine to its end, and returns the execution."""
+    """Runs a state machine and returns the execution when it has ended."""
 
     def run(states: dict[str, Any], given: Any = None) -> dict[str, Any]:
         machines = sandbox.client("stepfunctions")
@@ -92,7 +92,7 @@ def execute(sandbox: Sandbox, unique: str, role: str, eventually: Any) -> Callab
     return run
 
 
-def test_an_exception_is_reported_by_its_class(sandbox, function):
+def test_function_error_has_class_of_exception(sandbox, function):
     kind, error = invoke(sandbox, function, {"do": "raise"})
     assert kind == "Unhandled"
     assert error["errorType"] == "OutputMissing"
@@ -102,14 +102,14 @@ def test_an_exception_is_reported_by_its_class(sandbox, function):
     assert 'raise OutputMissing("nothing' in frame
 
 
-def test_an_exception_does_not_end_the_execution_environment(sandbox, function):
+def test_exception_keeps_execution_environment(sandbox, function):
     _, before = invoke(sandbox, function, {})
     invoke(sandbox, function, {"do": "raise"})
     assert invoke(sandbox, function, {}) == (None, before)
 
 
 @pytest.mark.parametrize(("do", "error"), [("set", "Runtime.MarshalError"), ("exit", "Runtime.ExitError")])
-def test_what_is_no_exception_of_the_handler_has_lambdas_own_name(sandbox, function, do, error):
+def test_runtime_error_has_name_of_lambda(sandbox, function, do, error):
     assert invoke(sandbox, function, {"do": do})[1]["errorType"] == error
 
 
@@ -118,22 +118,22 @@ def test_what_is_no_exception_of_the_handler_has_lambdas_own_name(sandbox, funct
     [
         ("nowhere.handler", "", "Runtime.ImportModuleError", "Unable to import module 'nowhere'"),
         (
-            "code_of_it.nothing",
+            "function.nothing",
             "",
             "Runtime.HandlerNotFound",
-            "Handler 'nothing' missing on module 'code_of_it'",
+            "Handler 'nothing' missing on module 'function'",
         ),
-        ("code_of_it.handler", "1 / 0", "ZeroDivisionError", "division by zero"),
+        ("function.handler", "1 / 0", "ZeroDivisionError", "division by zero"),
     ],
 )
-def test_a_function_that_cannot_be_loaded_says_why(sandbox, unique, role, handler, code, error, message):
+def test_function_that_cannot_be_loaded_reports_error(sandbox, unique, role, handler, code, error, message):
     add_function(sandbox, unique, role, handler, code)
     _, failure = invoke(sandbox, unique, {})
     assert failure["errorType"] == error
     assert failure["errorMessage"].startswith(message)
 
 
-def test_a_state_machine_catches_an_exception_by_its_class(execute, function):
+def test_catch_matches_class_of_exception(execute, function):
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -149,17 +149,17 @@ def test_a_state_machine_catches_an_exception_by_its_class(execute, function):
 
 
 @pytest.mark.parametrize("module", ["boto3", "botocore", "json", "sqlite3", "jmespath", "urllib3"])
-def test_a_function_can_import_what_lambdas_runtime_has(sandbox, function, module):
+def test_function_imports_packages_of_lambda_runtime(sandbox, function, module):
     assert invoke(sandbox, function, {"do": "import", "module": module}) == (None, module)
 
 
 @pytest.mark.parametrize("module", ["pydantic", "ministack", "sandbox", "workflow", "pytest"])
-def test_a_function_cannot_import_what_its_bundle_lacks(sandbox, function, module):
+def test_function_cannot_import_packages_outside_its_bundle(sandbox, function, module):
     kind, error = invoke(sandbox, function, {"do": "import", "module": module})
     assert (kind, error["errorType"]) == ("Unhandled", "ModuleNotFoundError")
 
 
-def test_a_callback_whose_function_fails_fails_at_once(execute, function):
+def test_callback_task_fails_if_its_function_fails(execute, function):
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
@@ -171,7 +171,7 @@ def test_a_callback_whose_function_fails_fails_at_once(execute, function):
     assert (execution["status"], execution["error"]) == ("FAILED", "OutputMissing")
 
 
-def test_a_callback_whose_function_succeeds_waits_for_the_token(execute, function):
+def test_callback_task_waits_if_its_function_succeeds(execute, function):
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
@@ -188,7 +188,7 @@ def sdk_call(service: str, action: str, parameters: dict[str, Any]) -> dict[str,
     return {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
 
 
-ANSWERS_ITS_TOKEN = """
+SEND_TASK_SUCCESS = """
 import boto3
 
 def handler(event, context):
@@ -196,8 +196,8 @@ def handler(event, context):
 """
 
 
-def test_who_answers_a_token_needs_permission_for_its_state_machine(sandbox, execute, unique, role):
-    add_function(sandbox, unique, role, code=ANSWERS_ITS_TOKEN)
+def test_send_task_success_needs_permission_on_state_machine(sandbox, execute, unique, role):
+    add_function(sandbox, unique, role, code=SEND_TASK_SUCCESS)
     ask = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
@@ -223,13 +223,13 @@ def test_who_answers_a_token_needs_permission_for_its_state_machine(sandbox, exe
     assert json.loads(execute({"Ask": ask})["output"]) == "answered"
 
 
-def test_a_token_that_was_never_given_out_is_invalid(sandbox):
+def test_unknown_token_is_invalid(sandbox):
     states = sandbox.client("stepfunctions")
     with pytest.raises(states.exceptions.InvalidToken):
         states.send_task_failure(taskToken="made up", error="E", cause="c")
 
 
-def test_a_state_machine_starts_and_describes_human_loops_by_itself(sandbox, execute, unique):
+def test_sdk_integration_starts_and_describes_human_loop(sandbox, execute, unique):
     flow = sandbox.flow_definitions.create(f"{unique}-flow", unique)
     request = {
         "HumanLoopName.$": "$.name",
@@ -269,12 +269,12 @@ def test_a_state_machine_starts_and_describes_human_loops_by_itself(sandbox, exe
         ("textract", "detectDocumentText", {"Document": {}}, "Textract.NotImplemented"),
     ],
 )
-def test_errors_of_sdk_calls_have_the_services_prefix(execute, service, action, parameters, error):
+def test_errors_of_sdk_integration_have_prefix_of_service(execute, service, action, parameters, error):
     execution = execute({"Call": sdk_call(service, action, parameters)})
     assert (execution["status"], execution["error"]) == ("FAILED", error)
 
 
-def test_a_state_machine_calls_textract_by_itself(sandbox, execute, unique):
+def test_sdk_integration_calls_textract(sandbox, execute, unique):
     sandbox.client("s3").create_bucket(Bucket=unique)
     sandbox.client("s3").put_object(Bucket=unique, Key="invoice.png", Body=b"\x89PNG\r\n\x1a\n")
     request = {"Document": {"S3Object": {"Bucket": unique, "Name": "invoice.png"}}, "FeatureTypes": ["FORMS"]}
@@ -283,7 +283,7 @@ def test_a_state_machine_calls_textract_by_itself(sandbox, execute, unique):
     assert json.loads(execution["output"])["DocumentMetadata"] == {"Pages": 1}
 
 
-def test_an_execution_runs_the_version_that_it_was_started_by(sandbox, unique, role, eventually):
+def test_execution_runs_version_it_was_started_with(sandbox, unique, role, eventually):
     states = sandbox.client("stepfunctions")
 
     def saying(word: str) -> str:
@@ -334,10 +334,8 @@ def test_an_execution_runs_the_version_that_it_was_started_by(sandbox, unique, r
 
 
 @pytest.mark.parametrize("inner_by", ["machine", "version", "alias"])
-def test_an_execution_that_another_waits_for_runs_its_own_definition(
-    sandbox, unique, role, eventually, inner_by
-):
-    """The outer one is started by an alias, as the rule starts all."""
+def test_nested_execution_runs_its_own_definition(sandbox, unique, role, eventually, inner_by):
+    """The outer execution is started with an alias, as the rule starts them."""
     states = sandbox.client("stepfunctions")
 
     def machine(name: str, state: dict[str, Any]) -> dict[str, str]:
@@ -368,7 +366,7 @@ def test_an_execution_that_another_waits_for_runs_its_own_definition(
     assert len(states.list_executions(stateMachineArn=inner[inner_by])["executions"]) == 1
 
 
-def test_stacks_of_one_name_in_two_regions_share_nothing(sandbox, unique, eventually):
+def test_stacks_with_same_name_in_two_regions_share_nothing(sandbox, unique, eventually):
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]}}
     resources = {
@@ -393,7 +391,7 @@ def test_stacks_of_one_name_in_two_regions_share_nothing(sandbox, unique, eventu
     assert len(set(names)) == 4
 
 
-def test_a_catch_sets_variables(execute, function):
+def test_catch_sets_variables(execute, function):
     task = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -420,7 +418,7 @@ def test_a_catch_sets_variables(execute, function):
     ],
     ids=json.dumps,
 )
-def test_a_choice_about_what_is_not_there_fails_the_execution(execute, given, rule, ended):
+def test_choice_on_missing_value_fails_execution(execute, given, rule, ended):
     states = {
         "Choice": {
             "Type": "Choice",
@@ -438,7 +436,7 @@ def test_a_choice_about_what_is_not_there_fails_the_execution(execute, given, ru
         assert json.loads(execution["output"]) == ended
 
 
-def test_a_state_machine_publishes_message_attributes(sandbox, execute, unique):
+def test_sns_integration_publishes_message_attributes(sandbox, execute, unique):
     topic = sandbox.client("sns").create_topic(Name=unique)["TopicArn"]
     sqs = sandbox.client("sqs")
     queue = sqs.create_queue(QueueName=unique)["QueueUrl"]
@@ -473,7 +471,7 @@ def test_a_state_machine_publishes_message_attributes(sandbox, execute, unique):
     assert [json.loads(message["Body"])["Message"] for message in messages] == ["wanted"]
 
 
-def test_the_loopback_counts_as_tls(sandbox, unique):
+def test_requests_on_loopback_count_as_tls(sandbox, unique):
     s3 = sandbox.client("s3")
     s3.create_bucket(Bucket=unique)
     only_tls = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from docs.generate.markdown import code, table
+from docs.generate.markdown import code, prose, table
 from docs.generate.reading import attribute_docs
 from docs.generate.schema import type_of, without_null
 from lambdas.loops.restart_policy import BackOff, RestartRules
@@ -16,31 +16,14 @@ from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
 __all__ = ["MODELS", "settings"]
 
-MODELS: tuple[tuple[str, type[BaseModel], str], ...] = (
-    (
-        "[stages.NAME]",
-        Stage,
-        "A stage is one stack, `afterloop-NAME`. NAME has up to 20 lower-case letters, digits and hyphens.",
-    ),
-    ("[stages.NAME.restart]", RestartRules, "What to do with a human loop that failed."),
-    (
-        "[stages.NAME.restart.back_off]",
-        BackOff,
-        "The wait before a restart: `first_seconds` x `rate` ^ (attempt - 1), at most `max_seconds`.",
-    ),
-    (
-        "[stages.NAME.shift]",
-        Shift,
-        "A gradual publish: the new version first gets a part of the new executions, then all of them. Without this"
-        " table, it gets all of them at once.",
-    ),
-    (
-        "[stages.NAME.flow_definition_settings.FLOW]",
-        FlowDefinitionSettings,
-        "Settings for the loops of the flow definition with the name FLOW. The keys of its `restart` override those of"
-        " `[stages.NAME.restart]`.",
-    ),
-)  # fmt: skip
+MODELS: dict[str, type[BaseModel]] = {
+    "[stages.NAME]": Stage,
+    "[stages.NAME.restart]": RestartRules,
+    "[stages.NAME.restart.back_off]": BackOff,
+    "[stages.NAME.shift]": Shift,
+    "[stages.NAME.flow_definition_settings.FLOW]": FlowDefinitionSettings,
+}
+"""Heading of a table → its model."""
 
 
 def settings() -> str:
@@ -50,10 +33,9 @@ def settings() -> str:
         "`stages.toml` in the project's folder has one table for each stage. `python deploy.py plan` validates it, and"
         " reports errors in one line. Keys that are not on this page are errors.",
     ]
-    for heading, model, about in MODELS:
-        parts.append(
-            f"## `{heading}`\n\n{about}\n\n" + table(["Key", "Value", "Default", "Description"], _rows(model))
-        )
+    for heading, model in MODELS.items():
+        rows = table(["Key", "Value", "Default", "Description"], _rows(model))
+        parts.append(f"## `{heading}`\n\n{prose(model.__doc__ or '')}\n\n{rows}")
     parts.append(
         "The settings of a stage are parameters of its stack. The template is the same for all stages: see"
         " [the explanation](../explanation.md)."

@@ -82,7 +82,7 @@ class BackOff(_Settings):
 
 
 class RestartRules(_Settings):
-    """The rules for the loops of a stage or of one flow definition."""
+    """The rules for failed loops of a stage or of one flow definition."""
 
     restart_on: tuple[FailureCode, ...] = ("InternalError", "Expired")
     """The failure codes that lead to a restart. Every other code is escalated, also codes that A2I adds later."""

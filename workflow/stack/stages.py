@@ -54,7 +54,10 @@ class _Settings(BaseModel):
 
 
 class Shift(_Settings):
-    """How a publish moves new executions from the previous version to the new one."""
+    """A gradual publish: the new version first gets a part of the new executions, then all of them.
+
+    Without this table, it gets all of them at once.
+    """
 
     first_percent: int = Field(default=10, ge=1, le=99)
     """The percentage of new executions that go to the new version first."""
@@ -63,13 +66,16 @@ class Shift(_Settings):
 
 
 class FlowDefinitionSettings(_Settings):
-    """The settings that differ from the stage's for the loops of one flow definition."""
+    """The settings for the loops of the flow definition with the name FLOW.
+
+    The keys of its `restart` override those of the stage.
+    """
 
     restart: dict[str, Any] = {}
 
 
 class Stage(_Settings):
-    """One stage: one stack, with the settings it is published with."""
+    """A stage, which is the stack `afterloop-NAME`. NAME has up to 20 lower-case letters, digits and hyphens."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")
     """Use up to 20 lower-case letters, digits and hyphens, the first of them a letter."""

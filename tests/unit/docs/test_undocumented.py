@@ -83,8 +83,9 @@ def test_every_metric_is_counted_and_has_a_description(reference: dict[str, str]
     assert [metric for metric in Metric if f"| `{metric}` |" not in reference["metrics.md"]] == []
 
 
-@pytest.mark.parametrize("model", [model for _, model, _ in settings.MODELS])
+@pytest.mark.parametrize("model", settings.MODELS.values())
 def test_every_setting_has_a_description(model: type[BaseModel]) -> None:
+    assert model.__doc__
     page = settings.settings()
     for name in model.model_fields:
         row = rf"^\| `{name}` \|.+\| [^|]*\w[^|]* \|$"
@@ -94,7 +95,7 @@ def test_every_setting_has_a_description(model: type[BaseModel]) -> None:
 def test_every_model_of_the_settings_is_on_the_page() -> None:
     module = importlib.import_module("workflow.stack.stages")
     base = module.Stage.__mro__[1]
-    assert subclasses(base) <= {model for _, model, _ in settings.MODELS}
+    assert subclasses(base) <= set(settings.MODELS.values())
 
 
 def test_every_error_is_on_the_page_with_a_description(reference: dict[str, str], tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_start_answer_and_show(published: PublishedStage, flow: str, run: Run, t
     status, out, err = run("show", name)
     assert (status, err) == (0, "")
     assert out.startswith(f"{name}  Completed  stored\nThe review is stored.\n")
-    for told in (flow, row.input_location, row.review_location, row.output_location, row.execution):
-        assert str(told) in out
+    for text in (flow, row.input_location, row.review_location, row.output_location, row.execution):
+        assert str(text) in out
     assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
 
 
@@ -136,8 +136,8 @@ def test_list_reports_its_limit_on_standard_error(published: PublishedStage, run
     assert status == 0
     assert len(out.splitlines()) == 2
     assert err == "More than 1 human loops match: raise --limit (0 for all), or add a filter.\n"
-    _, out, told = run("list", "--flow-definition", flow, "--limit", "1", "--output", "json")
-    assert (len(printed_json("loops list", out)), told) == (1, err)
+    _, out, limit = run("list", "--flow-definition", flow, "--limit", "1", "--output", "json")
+    assert (len(printed_json("loops list", out)), limit) == (1, err)
     assert run("list", "--flow-definition", flow, "--older-than", "1w")[1] == "No human loops found.\n"
 
 

@@ -62,6 +62,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         command(**given)
 
+    # Typer reads the options from the signature, which functools.wraps has taken from the command.
     run.__signature__ = Signature(list(_parameters(command, groups)))  # type: ignore[attr-defined]
     return run
 

@@ -40,6 +40,7 @@ def report(
     flow = flow_definition.rpartition("/")[2] if flow_definition else None
     ledger, loops = None, None
     session: boto3.Session | None = None
+    # The ledger belongs to the stage, so it says nothing about reviews from another place.
     if source is None:
         session = on.session()
         resources = on.resources(session)

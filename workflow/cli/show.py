@@ -172,6 +172,7 @@ def show_outputs(console: Console, outputs: Mapping[str, str], links: Mapping[st
     if links:
         say(console, "\nIn the AWS console:")
     for name, link in links.items():
+        # Terminals that support links keep this one whole when the line wraps.
         say(console, f"  {name:<{width}}  [link={link}]{link}[/link]")
 
 

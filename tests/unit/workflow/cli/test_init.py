@@ -126,7 +126,7 @@ def test_init_refuses_to_replace_protected_or_inline_stages(
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("options", "message"),
     [
         (
             ["--region", "mars-1", "--bucket", "reviewed", "--email", "a@b.cd"],
@@ -143,11 +143,11 @@ def test_init_refuses_to_replace_protected_or_inline_stages(
     ],
 )
 def test_init_checks_options(
-    tmp_path: Path, more: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), *more, capsys=capsys)
+    status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), *options, capsys=capsys)
     assert status == 1
-    assert told in err
+    assert message in err
     assert not (tmp_path / "stages.toml").exists()
 
 

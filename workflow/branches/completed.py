@@ -13,6 +13,7 @@ __all__ = ["EVENT_AND_FLOW_DEFINITION", "completed", "review_values"]
 
 _KNOWN = "$states.input.claim.loop.flowDefinitionArn"
 
+# Without the claim, which is not part of the event.
 EVENT_AND_FLOW_DEFINITION = (
     "$merge([$sift($states.input, function($value, $key) { $key != 'claim' }),"
     f" {{'detail': $merge([$states.input.detail, $exists({_KNOWN}) ? {{'flowDefinitionArn': {_KNOWN}}} : {{}}])}}])"

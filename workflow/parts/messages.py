@@ -192,6 +192,7 @@ def _publish(
     flow: str = f"${FLOW_DEFINITION}",
 ) -> SnsPublishStep:
     """An SNS step. Expressions can use $name, $flow and $link; fields of the document without a value are omitted."""
+    # Each field of the Task is an expression of its own, so each defines the variables again.
     shared = (
         f"$name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != '' ? {LOOP_NAME} : 'unknown';"
         f" $flow := {flow}; $link := {EXECUTION_LINK}; "

@@ -96,6 +96,7 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
         timeout_seconds=30,
         retry=TRANSIENT,
         catch=[
+            # Not an error: another delivery of the same event was first.
             Catch(
                 error_equals=["DynamoDB.ConditionalCheckFailedException"],
                 output=jsonata("$states.input"),

@@ -158,7 +158,7 @@ def _suggestion(close: str, fields: Mapping[str, tuple[str, Any]]) -> str:
 @cache
 def _model(service: str) -> Mapping[str, Any]:
     """botocore's model of a service by its name in AWS SDK integrations; empty if the service is unknown."""
-    from botocore.loaders import Loader
+    from botocore.loaders import Loader  # Imported here because most commands check no API call.
 
     loader = Loader()
     available = loader.list_available_services("service-2")

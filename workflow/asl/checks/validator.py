@@ -16,6 +16,7 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
     """The validator's findings, except those that our own checks report with more detail."""
     from statelint.linter import Linter  # type: ignore[import-untyped]
 
+    # The validator reports a path, not a state. Names of states can contain dots, so the longest known path wins.
     paths = dict(_paths(definition, "State Machine"))
     language = str(definition.get("QueryLanguage", "JSONPath"))
     for problem in Linter.validate(_for_the_validator(definition, language)):

@@ -68,7 +68,7 @@ def chart_of(definition: Machine, statuses: Mapping[str, StateStatus] | None = N
     arrows: list[Arrow] = []
 
     def add_machine(machine: Machine, kind: str) -> list[Box]:
-        start = Box(f"s{len(boxes)}", "start", "Start")
+        start = Box(f"s{len(boxes)}", "start", "Start")  # Drawn only for the outer machine.
         if kind == "top":
             boxes.append(start)
         found: dict[str, Box] = {}

@@ -195,6 +195,10 @@ completed = [overruled]
         ("import not_there", "{}:9: ModuleNotFoundError: No module named 'not_there'"),
         ("completed = [\n  send(\n    1 / 0)]", "{}:11: ZeroDivisionError: division by zero"),
         ("completed = [send()]", "{}:9: TypeError: send() missing 1 required positional"),
+        (
+            "completed = [Pass('A', resul=1)]",
+            "state 'A' ({}:9): Pass has no field 'resul'; did you mean 'result'?",
+        ),
     ],
 )
 def test_error_in_the_file_is_reported_with_its_line(post_review: Any, lines: str, error: str) -> None:

@@ -497,6 +497,14 @@ def test_branches_and_items_see_only_their_own_input() -> None:
         item_processor=Pass("I", parameters={"a.$": "$.x"}),
     )
     assert messages(definition(every)) == ["state 'I': $.x: no earlier step provides 'x' (available: only)"]
+    every = Map(
+        "Map",
+        query_language="JSONata",
+        items="{% $states.input.resources %}",
+        item_selector={"only": "{% $states.context.Map.Item.Value %}"},
+        item_processor=Pass("I", parameters={"a.$": "$.x"}),
+    )
+    assert messages(definition(every)) == ["state 'I': $.x: no earlier step provides 'x' (available: only)"]
     every = Map("Map", item_processor=Pass("I", parameters={"a.$": "$.x"}))
     assert messages(definition(every)) == []  # an item can have any content
 
@@ -533,6 +541,11 @@ def test_event_shape_can_be_set() -> None:
 def test_invalid_jsonata_is_reported(expression: str, error: str) -> None:
     step = task("Step", arguments={"a": ["{% " + expression + " %}"]}, query_language="JSONata")
     assert messages(definition(step)) == [f"state 'Step': Arguments.a[0]: invalid JSONata: {error}"]
+
+
+def test_regular_expression_that_python_does_not_support_is_accepted() -> None:
+    step = task("Step", arguments={"a": "{% $match('a', /(?<first>a)/) %}"}, query_language="JSONata")
+    assert messages(definition(step)) == []
 
 
 @pytest.mark.parametrize(

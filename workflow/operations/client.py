@@ -195,6 +195,7 @@ class LoopsClient:
         if "FunctionError" not in answer:
             return document
         kind, message = str(document.get("errorType")), str(document.get("errorMessage"))
+        # Lambda passes on the exception's class name and message.
         if kind in _ERRORS:
             raise _ERRORS[kind](message)
         raise FunctionFailed(f"function {name}: {kind}: {message}; see its log: /aws/lambda/{name}")
@@ -222,6 +223,7 @@ class LoopsClient:
     def _arn(self, flow_definition: str) -> str:
         if flow_definition.startswith("arn:"):
             return flow_definition
+        # One call of STS for each client, and none if the caller passes ARNs.
         if self._account is None:
             self._account = self._session.client("sts").get_caller_identity()["Account"]
         region = self._session.region_name

@@ -197,6 +197,7 @@ class Loops:
                 f"human loop {name}: a running execution may restart it with its current flow definition; stop that "
                 f"execution first: {busy.link or busy.arn}"
             )
+        # Before the start: if the new attempt fails at once, the workflow already knows how many attempts are left.
         allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)
         self.ledger.update(name, max_attempts=min(allowed, MAX_ATTEMPTS))
         started = self._client.restart(name, flow)
@@ -272,6 +273,7 @@ class Loops:
         if loop.outcome not in (*NEEDS_ACTION, "closed") and not abandoned:
             raise LoopError(f"human loop {name} needs no action: {self._outcome(loop)}")
         changes = {"outcome": "closed", "note": note, "closed_by": self._who, "closed_at": now()}
+        # Settling the claims too means that a second delivery of the event finds its status change processed.
         if not self.ledger.settle(loop, self._open_claims(loop), **changes):
             raise LoopError(f"human loop {name} changed in the meantime; check it, and close it again")
         answered = 0
@@ -303,6 +305,7 @@ class Loops:
         self._check_is_not_busy(loop)
         claim = max(claims, key=lambda one: str(loop.claims[one].get("at", "")))
         before = self.execution(loop.claims[claim]["execution"])
+        # The event first: a claim that was released without a new execution would need another redrive.
         event = self._event(loop, claim, before)
         self._release(loop, claim, before.arn)
         return Redrive(name, claim, self._run(event, name), before.arn)
@@ -324,6 +327,7 @@ class Loops:
             raise LoopError(f"execution {arn} is {state}; only a failed execution can run again")
         event = json.loads(before.input)
         detail = event.get("detail") if isinstance(event, dict) else None
+        # The execution may have failed because its event is malformed, so nothing about the event is certain.
         name, claim = _identity(detail if isinstance(detail, dict) else {})
         loop = self.ledger.find(name) if name else None
         held = loop.claims.get(claim) if loop else None

@@ -219,6 +219,7 @@ class S3Reviews:
             self._bucket,
             endpoint=endpoint,
             region=region,
+            # Short, because boto3 may refresh the credentials of a role at any time.
             credential_provider=Boto3CredentialProvider(self._session, ttl=timedelta(minutes=5)),
             client_options=options,
         )
@@ -301,6 +302,7 @@ class FolderReviews:
             raise ReviewsError(f"folder {folder} does not exist; specify a folder with stored reviews")
         inner = folder / "reviews"
         self._folder = inner if inner.is_dir() else folder
+        # An empty folder is a copy of a bucket without reviews.
         if not any(self._folder.iterdir()):
             return
         if not self.flow_definitions():
@@ -324,6 +326,7 @@ class FolderReviews:
         first, until = str(period.first), str(period.until)
         for day in _partitions(folder, "date"):
             if first <= day < until:
+                # `glob` has no order. S3 lists keys in order, and both sources have to agree.
                 for path in sorted((folder / f"date={day}").glob("*.json")):
                     try:
                         content = path.read_bytes()

@@ -95,9 +95,11 @@ class SmokeTest:
             AfterloopError: The output bucket is not writable.
             botocore.exceptions.ClientError: A permission is missing.
         """
+        # Each step registers its own cleanup, which runs in reverse order whatever fails.
         with ExitStack() as cleaning:
             self._progress("Subscribing a queue to the topics")
             queue = self._subscribed_queue(cleaning)
+            # The queue is subscribed before the executions start, so that no message is missed.
             samples = [self._completed(cleaning), self._failed(), self._stopped()]
             for sample in samples:
                 cleaning.callback(self._forget, sample.name)
@@ -234,6 +236,7 @@ class SmokeTest:
         while not kinds <= seen and time.monotonic() < deadline:
             answer = self._sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
+                # Another run of the test may be under way, so the loop's name has to match too.
                 document = json.loads(json.loads(message["Body"])["Message"])
                 if f"smoke-{self._mark}-" in document.get("humanLoopName", ""):
                     seen.add(document["kind"])
@@ -254,6 +257,7 @@ class SmokeTest:
                 TopicArn=topic,
                 Protocol="sqs",
                 Endpoint=arn,
+                # SNS sends only messages about the test's own flow definition.
                 Attributes={"FilterPolicy": json.dumps({"flowDefinition": [FLOW_DEFINITION]})},
                 ReturnSubscriptionArn=True,
             )["SubscriptionArn"]

@@ -60,6 +60,7 @@ class StageResources:
             stack = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
             answer = error.response["Error"]
+            # CloudFormation has no error code for a stack that does not exist.
             if answer["Code"] == "ValidationError" and "does not exist" in answer["Message"]:
                 raise NotPublishedError(
                     f"stage {stage} is not published in {session.region_name} (stack {name} does not exist)"

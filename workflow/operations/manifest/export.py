@@ -73,6 +73,7 @@ def export_manifest(
         AfterloopError: The outputs cannot be read for lack of permissions.
     """
     export = Export()
+    # A file keeps the records between the passes, so that memory does not grow with the number of reviews.
     with tempfile.TemporaryFile() as kept:
         found: set[str] = set()
         for stored in reviews:
@@ -119,4 +120,5 @@ def _line(
         output = parse_output(outputs.read(S3Location.parse(record.output_location), MAX_OUTPUT_BYTES))
         return manifest_line(record, output, classes=classes, source_path=source_path)
     except ReviewError as error:
+        # Returned, not raised: one review without a line must not end the export.
         return error

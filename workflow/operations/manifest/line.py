@@ -63,6 +63,7 @@ def manifest_line(
         if is_useless or any(field.outcome == "unresolved" for field in fields):
             continue
         name = _attribute_name(element)
+        # Different elements can get the same attribute name, such as "a b" and "a-b".
         while name in line:
             name += "-2"
         value, metadata = _attribute(fields, kinds, output, element, classes, is_text=key == "source")
@@ -232,6 +233,7 @@ def _image_size(output: Output, element: str) -> list[dict[str, int]]:
         boxes = answer.elements.get(element)
         if isinstance(boxes, BoundingBoxes) and boxes.input_image_properties:
             size = boxes.input_image_properties
+            # The answer does not include the depth; 3 is that of a colour image.
             return [{"width": int(size.width), "height": int(size.height), "depth": 3}]
     return []
 

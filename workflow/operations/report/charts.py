@@ -214,6 +214,7 @@ def dot_chart(
         if whole is not None:
             axes.axvline(whole, color=_COLOURS["soft"], linewidth=1, dashes=(3, 3))
         for place, ((name, share), low, high) in enumerate(zip(rows, lows, highs, strict=True)):
+            # On a phone, the name is above the dot, not to its left.
             at = place if sheet.wide else place + 0.2
             ends = [max(low, left), min(high, right)]
             axes.plot(ends, [at, at], color=_COLOURS[colour], linewidth=2.5, alpha=0.4)
@@ -359,6 +360,7 @@ def time_chart(figures: Figures) -> Chart:
         axes.set_xticks(ticks, [bars[place][0] for place in ticks])
         for place in places:
             share = sizes[place] / len(seconds)
+            # Labels of low bars would overlap on a phone.
             if sheet.wide or share >= 0.05:
                 label = words.percent(share, 0)
                 sheet.text(axes, place, sizes[place] + max(sizes) * 0.02, label, colour="soft", ha="center")
@@ -519,6 +521,7 @@ _COLOURS = {
 _VARIABLES = {colour: f"var(--{name})" for name, colour in _COLOURS.items()}
 
 _STYLE: dict[Any, Any] = {
+    # Text stays text, and IDs do not change from run to run.
     "svg.fonttype": "none",
     "svg.hashsalt": "afterloop",
     "font.size": 12,
@@ -616,6 +619,7 @@ def _inline_svg(svg: bytes, prefix: str, form: str, title: str, description: str
         element.attrib.clear()
         for key, value in attributes.items():
             element.set(key, _rewritten(key, value, prefix))
+        # matplotlib writes a rotation for every text, usually of 0 degrees.
         if element.get("transform", "").startswith("rotate(-0 "):
             del element.attrib["transform"]
         if element.tag == "text" and element.text in sheet.names:
@@ -646,6 +650,7 @@ def _local(name: str) -> str:
 
 
 def _rewritten(key: str, value: str, prefix: str) -> str:
+    # matplotlib numbers the IDs of each drawing from 1, so they need a prefix in a page with many drawings.
     if key == "id":
         return f"{prefix}-{value}"
     if key == "href":
@@ -653,6 +658,7 @@ def _rewritten(key: str, value: str, prefix: str) -> str:
     if key == "clip-path":
         return value.replace("url(#", f"url(#{prefix}-")
     if key == "style":
+        # The page's CSS sets the font and defines the colours.
         value = re.sub(r"font-family:[^;]*;? ?", "", value)
         return re.sub(r"#01fe[0-9a-f]{2}", lambda match: _VARIABLES[match[0]], value)
     return re.sub(r"\s+", " ", value).strip() if key == "d" else value

@@ -142,6 +142,7 @@ def _fields(figures: Figures) -> Finding | None:
         return None
     worst = max(known, key=lambda field: field.overruled.value)
     best = min(known, key=lambda field: field.overruled.value)
+    # If even the extremes can be equal, no field stands out.
     if worst.overruled.interval[0] <= best.overruled.interval[1]:
         return None
     most = max(known, key=lambda field: field.overruled.hits)

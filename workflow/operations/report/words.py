@@ -83,6 +83,7 @@ def duration(seconds: float) -> str:
     """Returns a duration: 75.2 → `1 min 15 s`; 5.24 → `5.2 s`; 7500 → `2 h 5 min`."""
     if math.isnan(seconds):
         return NOTHING
+    # Rounded first, so that 59.6 s is "1 min" and not "60 s".
     whole, minutes = round(seconds), round(seconds / 60)
     if seconds < 9.95:
         text = f"{seconds:.1f} s"

@@ -73,6 +73,7 @@ def write_report(
     facts = None if loops is None else count_loops(loops)
     made_at = (now or datetime.now(UTC)).astimezone(UTC)
     page = render_page(figures, facts, Origin(source.location, flow_definition, made_at, ledger))
+    # In the same folder, so that `replace` is atomic.
     part = file.with_name(f".{file.name}.part")
     try:
         part.write_text(page, encoding="utf-8")

@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
-from tests.unit.workflow.publish.conftest import MACHINE, Services, Steps
-from tests.unit.workflow.publish.small_stack import described, package, template
+from tests.unit.workflow.publish.conftest import MACHINE, NOW, Services, Steps
+from tests.unit.workflow.publish.small_stack import DEFINITION, described, package, template
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import history, record
@@ -341,3 +341,74 @@ def test_bundles_are_uploaded_before_the_update(
     with pytest.raises(DeploymentError):
         publish(account, stage, bundled, confirm=yes)
     assert account.artifacts.read("functions/b.zip") == b"code"
+
+
+# Publishes after hot swaps
+
+
+def swapped_definition(account: Account, definition: str) -> None:
+    """Records a swap of the definition, as `swap` does."""
+    values = {"CollectArn": "arn:collect:3"}
+    swaps = {"functions": {}, "definition": definition, "values": values}
+    account.artifacts.write("stages/dev/swaps.json", json.dumps(swaps).encode())
+
+
+def undoes_definition(services: Services, *, route: bool) -> None:
+    services.returns_template(template())
+    services.states.add_response(
+        "update_state_machine",
+        {"updateDate": NOW, "stateMachineVersionArn": f"{MACHINE}:2"},
+        {
+            "stateMachineArn": MACHINE,
+            "definition": DEFINITION.replace("${CollectArn}", "arn:collect:3"),
+            "publish": True,
+        },
+    )
+    if route:
+        services.routes({2: 100})
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+def test_swap_is_undone_before_the_update(
+    account: Account, services: Services, stage: Stage, progress: Steps, rollback: bool
+) -> None:
+    """A rollback has already routed new executions: undoing the swap must not route them again."""
+    record(account, "dev", package(days="7"), version=f"{MACHINE}:1")
+    (restored,) = history(account, "dev")
+    swapped_definition(account, "swapped")
+    exists(services)
+    services.returns_template(template())
+    services.creates_change_set(changed())
+    undoes_definition(services, route=not rollback)
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(days="7")))
+    services.makes_live(3, before=2)
+    plans: list[Plan] = []
+
+    publish(
+        account,
+        stage,
+        package(days="7"),
+        confirm=lambda plan: not plans.append(plan),
+        progress=progress,
+        restores=restored if rollback else None,
+    )
+
+    assert plans[0].swapped == ["definition"]
+    assert progress.steps.index("Undoing hot swaps") < progress.steps.index("Updating the stack")
+    assert account.artifacts.read("stages/dev/swaps.json") is None
+
+
+def test_record_of_a_reverted_swap_is_deleted(account: Account, services: Services, stage: Stage) -> None:
+    """Its values may be out of date after the publish."""
+    swapped_definition(account, DEFINITION)
+    exists(services)
+    services.returns_template(template())
+    services.creates_change_set(changed())
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(days="7")))
+    services.makes_live(2, before=1)
+    publish(account, stage, package(days="7"), confirm=yes)
+    assert account.artifacts.read("stages/dev/swaps.json") is None

@@ -164,7 +164,6 @@ def test_events_stop_at_the_start_of_the_operation(account: Account, services: S
         described(4, None, "REVIEW_IN_PROGRESS"),
         described(3, "now", "UPDATE_COMPLETE", "resource"),
         described(2, "now", "UPDATE_IN_PROGRESS"),
-        described(1, "before", "UPDATE_COMPLETE"),
     ]
     # There is a second page, which is not read.
     services.cloudformation.add_response(

@@ -24,7 +24,8 @@ def grants_for(call: Call, *, is_sdk: bool) -> Iterator[Grant]:
         is_sdk: Whether it is an AWS SDK integration, not an optimized one.
     """
     service, actions = _prefix(call), [iam_action(call)]
-    if call.service in _ONLY_OPTIMIZED if is_sdk else call.service not in _OPTIMIZED:
+    is_known = call.service not in _ONLY_OPTIMIZED if is_sdk else call.service in _OPTIMIZED
+    if not is_known:
         # No such integration exists, as with a forgotten `aws-sdk:`, or it needs permissions that are not here.
         yield from _unknown(call)
     elif handler := _HANDLERS.get(f"{service}:{call.action}") or _HANDLERS.get(service):

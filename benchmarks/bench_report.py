@@ -7,8 +7,9 @@ It generates reviews (or takes them from --data), then runs these in turns, each
     bucket   the same from a bucket, as for a stage; the server of the bucket shares the processor cores
     boto3    gets 5,000 of the objects with boto3, nothing else; all of them would take minutes
 
-It prints seconds, peak memory (resident set) and the ratios of the times per review. The exit status is 1 if a report
-on 100,000 reviews takes longer than 30 s or more than 1 GB, in proportion for more reviews.
+It prints seconds, peak memory (resident set) and the ratios of the times per review. The exit status is 1 if `report`
+takes more than 4 times as long as `json`, `bucket` more than 5 times as long as `report`, or either more than 1 GB.
+With much fewer than 100,000 reviews, the first ratio is higher: imports and charts take the same time for any number.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ from benchmarks.pairs import Ratio, in_turns
 from sandbox.invented_reviews import write_reviews
 
 FIRST, DAYS = date(2026, 1, 1), 30
-MAX_SECONDS, MAX_BYTES, PER_REVIEWS = 30.0, 1e9, 100_000
+MAX_RATIOS = {("report", "json"): 4.0, ("bucket", "report"): 5.0}
+MAX_BYTES = 1e9
 BOTO3_REVIEWS = 5_000
 
 
 def main() -> int:
     """Runs the benchmark and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=PER_REVIEWS, help="how many reviews to generate")
+    parser.add_argument("--count", type=int, default=100_000, help="how many reviews to generate")
     parser.add_argument("--data", type=Path, help="a folder of sandbox.invented_reviews to use instead")
     parser.add_argument("--rounds", type=int, default=3, help="how often to run each, 2 or more")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
@@ -77,11 +79,13 @@ def _compare(data: Path, rounds: int) -> int:
             f"{reviews[name] / seconds[name]:9,.0f} reviews/s"
         )
     print()
-    for name, baseline in (("report", "json"), ("bucket", "report"), ("boto3", "bucket")):
-        print(f"{name} / {baseline}, time per review: {Ratio.of(times[name], times[baseline])}")
-    limit = MAX_SECONDS * max(1.0, reviews["report"] / PER_REVIEWS)
-    within = all(seconds[name] < limit and peak[name] < MAX_BYTES for name in ("report", "bucket"))
-    print(f"limits ({limit:.0f} s, {MAX_BYTES / 1e6:,.0f} MB): {'met' if within else 'EXCEEDED'}")
+    print(f"boto3 / bucket, time per review: {Ratio.of(times['boto3'], times['bucket'])}")
+    within = all(peak[name] < MAX_BYTES for name in ("report", "bucket"))
+    for (name, baseline), limit in MAX_RATIOS.items():
+        ratio = Ratio.of(times[name], times[baseline])
+        print(f"{name} / {baseline}, time per review: {ratio}; limit {limit}")
+        within = within and ratio.median <= limit
+    print(f"limits (ratios, and {MAX_BYTES / 1e6:,.0f} MB): {'met' if within else 'EXCEEDED'}")
     return 0 if within else 1
 
 

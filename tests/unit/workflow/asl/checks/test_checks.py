@@ -502,9 +502,11 @@ def test_branches_and_items_see_only_their_own_input() -> None:
         query_language="JSONata",
         items="{% $states.input.resources %}",
         item_selector={"only": "{% $states.context.Map.Item.Value %}"},
-        item_processor=Pass("I", parameters={"a.$": "$.x"}),
+        item_processor=Pass("I", query_language="JSONata", output={"a": "{% $states.input.x %}"}),
     )
-    assert messages(definition(every)) == ["state 'I': $.x: no earlier step provides 'x' (available: only)"]
+    assert messages(definition(every)) == [
+        "state 'I': $['x']: no earlier step provides 'x' (available: only)"
+    ]
     every = Map("Map", item_processor=Pass("I", parameters={"a.$": "$.x"}))
     assert messages(definition(every)) == []  # an item can have any content
 

@@ -6,11 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import transient_errors, waiting
 from lambdas.aws.metrics import Metric
+from lambdas.loops.start_request import Message
 
 FUNCTION = {"memory": 512, "timeout": 60, "grants": ["answer_waiting"]}
 
@@ -18,10 +17,8 @@ logger = Logger()
 metrics = Metrics()
 
 
-class Ended(BaseModel):
+class Ended(Message):
     """The input: a loop that has ended and is not restarted."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     human_loop_name: str
 

@@ -6,12 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import ledger, starter, transient_errors
 from lambdas.aws.metrics import Metric
-from lambdas.loops.start_request import InputUnknown
+from lambdas.loops.start_request import InputUnknown, Message
 
 FUNCTION = {
     "memory": 256,
@@ -25,10 +23,8 @@ logger = Logger()
 metrics = Metrics()
 
 
-class Restart(BaseModel):
+class Restart(Message):
     """The input: the failed loop, and the flow definition for the next attempt."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     human_loop_name: str
     flow_definition_arn: str

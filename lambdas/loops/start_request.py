@@ -32,6 +32,7 @@ __all__ = [
     "InputTooLarge",
     "InputUnknown",
     "InvalidRequest",
+    "Message",
     "NameTaken",
     "RekognitionTask",
     "StartError",
@@ -68,32 +69,34 @@ class InputUnknown(StartError):
     """The failed loop cannot be restarted, because its input was not kept."""
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
+    """The base of what functions receive and return: JSON in camelCase, without unknown keys."""
+
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-class CustomTask(_Message):
+class CustomTask(Message):
     """A loop of a custom task: StartHumanLoop with this input (JSON, at most 3 MiB as text)."""
 
     type: Literal["custom"] = "custom"
     input_content: dict[str, JsonValue]
 
 
-class TextractTask(_Message):
+class TextractTask(Message):
     """The request of AnalyzeDocument without its HumanLoopConfig. The document is an S3 object."""
 
     type: Literal["textract"]
     request: dict[str, JsonValue]
 
 
-class RekognitionTask(_Message):
+class RekognitionTask(Message):
     """The request of DetectModerationLabels without its HumanLoopConfig. The image is an S3 object."""
 
     type: Literal["rekognition"]
     request: dict[str, JsonValue]
 
 
-class StoredInput(_Message):
+class StoredInput(Message):
     """The part of a request that a restart needs. It is stored in S3; the rest is in the ledger's row."""
 
     task: Annotated[CustomTask | TextractTask | RekognitionTask, Field(discriminator="type")]
@@ -156,7 +159,7 @@ class StartRequest(StoredInput):
         return StoredInput(task=self.task, content_classifiers=self.content_classifiers)
 
 
-class StartedLoop(_Message):
+class StartedLoop(Message):
     """The result of a start.
 
     If `needed` is False, Textract or Rekognition decided that no review is needed, and there is no loop. The

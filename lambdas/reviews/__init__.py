@@ -1,7 +1,7 @@
 """The domain: events, outputs, comparison, consolidation, records. Nothing in this package calls AWS.
 
 event.py          a status change, parsed: CompletedLoop | FailedLoop | StoppedLoop
-output.py         output.json, parsed: predictions and the people's answers
+output.py         output.json, parsed: the prediction and the workers' answers
 prediction.py     finds the prediction of a custom task, and reads values with a confidence
 comparison/       prediction against answers, field by field; one module per task type and per crowd element
 consolidation.py  combines the answers of several workers: votes, agreement, ties

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 from pydantic import (
     AfterValidator,
     AliasChoices,
+    AliasGenerator,
     BaseModel,
     ConfigDict,
     Field,
@@ -22,7 +23,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_camel, to_pascal
 from pydantic.dataclasses import dataclass
 
 from lambdas.reviews.errors import InvalidDocument, shortened
@@ -123,14 +124,22 @@ class Block:
         return [id_ for relation in self.relationships or () if relation.type == kind for id_ in relation.ids]
 
 
-class ModerationLabel(_Tolerant):
+class _EitherCase(_Tolerant):
+    """Accepts keys in camelCase, like A2I, and in PascalCase, like the services' own responses."""
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(
+            validation_alias=lambda name: AliasChoices(to_camel(name), to_pascal(name))
+        )
+    )
+
+
+class ModerationLabel(_EitherCase):
     """A Rekognition moderation label. The parent of a top-level label is "". In answers, the confidence is None."""
 
-    name: str = Field(validation_alias=AliasChoices("name", "Name"))
-    parent_name: str | None = Field(default=None, validation_alias=AliasChoices("parentName", "ParentName"))
-    confidence: FiniteFloat | None = Field(
-        default=None, validation_alias=AliasChoices("confidence", "Confidence")
-    )
+    name: str
+    parent_name: str | None = None
+    confidence: FiniteFloat | None = None
 
 
 class Prediction(_Tolerant):
@@ -140,18 +149,12 @@ class Prediction(_Tolerant):
     moderation_labels: tuple[ModerationLabel, ...] | None = None
 
 
-class Condition(_Tolerant):
+class Condition(_EitherCase):
     """An activation condition: a simple one, or several combined with And or Or."""
 
-    condition_type: str | None = Field(
-        default=None, validation_alias=AliasChoices("ConditionType", "conditionType")
-    )
-    condition_parameters: dict[str, Any] | None = Field(
-        default=None, validation_alias=AliasChoices("ConditionParameters", "conditionParameters")
-    )
-    evaluation_result: bool | None = Field(
-        default=None, validation_alias=AliasChoices("EvaluationResult", "evaluationResult")
-    )
+    condition_type: str | None = None
+    condition_parameters: dict[str, Any] | None = None
+    evaluation_result: bool | None = None
     any_of: list[Condition] | None = Field(default=None, validation_alias=AliasChoices("Or", "or"))
     all_of: list[Condition] | None = Field(default=None, validation_alias=AliasChoices("And", "and"))
 
@@ -174,12 +177,10 @@ class Condition(_Tolerant):
         return name[:MAX_CONDITION_LENGTH]
 
 
-class Conditions(_Tolerant):
+class Conditions(_EitherCase):
     """The activation conditions of the flow definition, each with its result."""
 
-    conditions: list[Condition] | None = Field(
-        default=None, validation_alias=AliasChoices("Conditions", "conditions")
-    )
+    conditions: list[Condition] | None = None
 
 
 class IdentityData(_Tolerant):

@@ -1,4 +1,7 @@
-"""Starting loops: what is promised holds however the call ends, on the engine's own S3, DynamoDB and A2I."""
+"""Starts on the engine's S3, DynamoDB, A2I, Textract and Rekognition: crashes, racing threads, refusals.
+
+tests/unit/lambdas/loops/test_starting.py has the cases that need no service of the engine.
+"""
 
 from __future__ import annotations
 
@@ -17,32 +20,26 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops import names as loop_names
 from lambdas.loops.ledger import Ledger, Loop
-from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import (
-    InputTooLarge,
-    InputUnknown,
-    InvalidRequest,
     NameTaken,
-    StartRefused,
     StartRequest,
 )
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from sandbox import samples
 from sandbox.engine import Sandbox
-from workflow.stack.assembly import assemble
+from tests.unit.doubles import create_ledger_table
 
 CALLS_OF_A_START = 4
-CALLS_OF_A_RESTART = 5
 
 
 class Killed(BaseException):
-    """The process ends here: nothing catches it."""
+    """The process ends: nothing catches this."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A ledger, a bucket and flow definitions of one test's own."""
+    """The ledger, the bucket and the flow definitions of these tests."""
 
     sandbox: Sandbox
     table: str
@@ -54,9 +51,9 @@ class Place:
         return Ledger(self.sandbox.client("dynamodb"), self.table)
 
     def starter(self, on_call: Callable[[str, str], None] = lambda when, operation: None) -> Starter:
-        """A starter with clients of its own; `on_call` is told "before" and "after" each of their calls."""
+        """A starter whose clients call `on_call("before" or "after", operation)` around each call."""
         clients = {
-            name: self.sandbox.session.client(name)  # not the shared ones: they are hooked into
+            name: self.sandbox.session.client(name)  # not the shared clients, because of the hooks
             for name in (
                 "dynamodb",
                 "s3",
@@ -69,10 +66,10 @@ class Place:
         for client in clients.values():
             for when in ("before", "after"):
 
-                def tell(model: Any, when: str = when, **_: Any) -> None:
+                def report(model: Any, when: str = when, **_: Any) -> None:
                     on_call(when, model.name)
 
-                client.meta.events.register(f"{when}-call.*.*", tell)
+                client.meta.events.register(f"{when}-call.*.*", report)
         ledger = Ledger(clients["dynamodb"], self.table)
         tokens = Tokens(clients["dynamodb"], self.table)
         return Starter(
@@ -119,9 +116,7 @@ def place(sandbox: Sandbox) -> Iterator[Place]:
     s3.create_bucket(Bucket=name)
     for sample in (samples.JOB_APPLICATION, samples.INVOICE, samples.MODERATION):
         sample.upload(s3, name)
-    table = assemble().template.to_dict()["Resources"]["LedgerTable"]["Properties"]
-    keys = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
-    dynamodb.create_table(TableName=name, **{key: table[key] for key in keys})
+    create_ledger_table(dynamodb, name)
     flows = {
         kind: sandbox.flow_definitions.create(f"{name}-{kind}", name, task_type=kind, conditions=conditions)
         for kind, conditions in (
@@ -183,21 +178,13 @@ def test_repeated_call_starts_one_loop(place: Place, name: str, kind: str) -> No
     assert place.loops(name) == [name]
 
 
-def test_key_equal_to_name_is_the_same_call(place: Place, name: str) -> None:
-    place.starter().start(place.request("custom", name))
-    again = place.request("custom", name).model_copy(update={"human_loop_name": None, "key": name})
-
-    assert place.starter().start(again).already
-
-
-@pytest.mark.parametrize("kind", ["custom", "textract"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", range(CALLS_OF_A_START))
 @pytest.mark.parametrize("who", ["the next call", "the reconciler"])
 def test_start_resumes_after_crash_at_any_call(
-    place: Place, name: str, kind: str, when: str, number: int, who: str
+    place: Place, name: str, when: str, number: int, who: str
 ) -> None:
-    request = place.request(kind, name)
+    request = place.request("textract", name)
     with pytest.raises(Killed):
         place.starter(killed_at(number, when)).start(request)
 
@@ -205,7 +192,7 @@ def test_start_resumes_after_crash_at_any_call(
     starter = place.starter(lambda when, operation: calls.append(operation))
     row = place.ledger.find(name)
     if who == "the next call" or row is None:
-        # Without a row nothing was promised to anyone, and only the caller can know of it.
+        # Without a row, only the caller can know about the start.
         started = starter.start(request)
     elif row.status == "Starting":
         started = starter.resume(row)
@@ -213,35 +200,14 @@ def test_start_resumes_after_crash_at_any_call(
         assert (number, when) == (CALLS_OF_A_START - 1, "after")
         return
     if number == 3 or (number, when) == (2, "after"):
-        # The loop was there: it is found, and no document is analyzed and paid for twice.
-        assert not {"StartHumanLoop", "AnalyzeDocument"} & set(calls)
+        # The existing loop was found, and the document was not analyzed and paid for again.
+        assert "AnalyzeDocument" not in calls
 
     assert started.human_loop_arn == place.sandbox.loops.get(name).arn
     row = place.ledger.find(name)
     assert row is not None
     assert row.status == "InProgress"
     assert row.human_loop_arn == started.human_loop_arn
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(CALLS_OF_A_RESTART))
-def test_restart_resumes_after_crash_at_any_call(place: Place, name: str, when: str, number: int) -> None:
-    failed = failed_loop(place, name)
-    with pytest.raises(Killed):
-        place.starter(killed_at(number, when)).restart(failed, place.flows["custom"])
-
-    row = place.ledger.find(f"{name}-attempt-2")
-    if row is not None and row.status == "Starting":
-        place.starter().resume(row)  # The reconciler may come first.
-    started = place.starter().restart(failed, place.flows["custom"])
-
-    assert place.loops(name) == [name, f"{name}-attempt-2"]
-    first, second = place.ledger.find(name), place.ledger.find(started.human_loop_name)
-    assert first is not None
-    assert second is not None
-    assert (first.next_loop_name, second.previous_loop_name) == (second.human_loop_name, name)
-    assert (second.attempt, second.root_loop_name, second.status) == (2, name, "InProgress")
-    assert place.sandbox.loops.get(second.human_loop_name).input_content == {"text": "ünïcode ✓", "n": 1}
 
 
 def failed_loop(place: Place, name: str, kind: str = "custom") -> Loop:
@@ -271,25 +237,8 @@ def test_racing_calls_start_one_loop(place: Place, name: str, kind: str) -> None
     assert row.status == "InProgress"
 
 
-def test_slower_of_two_calls_finds_the_loop_of_the_other(place: Place, name: str) -> None:
-    request = place.request("custom", name)
-    ledger = place.ledger
-
-    def other_first(when: str, operation: str) -> None:
-        if when == "before" and operation == "StartHumanLoop":
-            place.starter().start(request)
-            place.sandbox.loops.refuse("StartHumanLoop", "ConflictException")
-
-    started = place.starter(other_first).start(request)
-
-    assert started.already
-    row = ledger.find(name)
-    assert row is not None
-    assert (row.status, row.reason) == ("InProgress", None)
-
-
 def names_of_racing_restarts(place: Place, failed: Loop) -> set[str]:
-    """The loops that three restarts make which meet before they write their row."""
+    """Runs three restarts that all wait for each other before they write their row."""
     gate = threading.Barrier(3, timeout=20)
 
     def meet(when: str, operation: str) -> None:
@@ -304,34 +253,6 @@ def names_of_racing_restarts(place: Place, failed: Loop) -> set[str]:
 def test_racing_restarts_are_one_restart(place: Place, name: str) -> None:
     assert names_of_racing_restarts(place, failed_loop(place, name)) == {f"{name}-attempt-2"}
     assert place.loops(name) == [name, f"{name}-attempt-2"]
-
-
-def test_end_recorded_before_the_start_is_kept(place: Place, name: str) -> None:
-    def ends(when: str, operation: str) -> None:
-        if (when, operation) == ("after", "StartHumanLoop"):
-            place.ledger.update(name, status="Completed")  # As the workflow's claim does.
-
-    place.starter(ends).start(place.request("custom", name))
-
-    row = place.ledger.find(name)
-    assert row is not None
-    assert row.status == "Completed"
-    assert row.human_loop_arn is not None
-
-
-@pytest.mark.parametrize("difference", ["input", "flow definition"])
-def test_name_with_other_input_or_flow_definition_is_taken(place: Place, name: str, difference: str) -> None:
-    place.starter().start(place.request("custom", name))
-    before = place.ledger.find(name)
-    other = (
-        {"task": {"type": "custom", "inputContent": {"text": "another"}}}
-        if difference == "input"
-        else {"flowDefinitionArn": place.flows["textract"]}
-    )
-
-    with pytest.raises(NameTaken, match="another input or flow definition"):
-        place.starter().start(place.request("custom", name, **other))
-    assert place.ledger.find(name) == before
 
 
 @pytest.mark.parametrize("content", ["another", "ünïcode ✓"])
@@ -355,28 +276,13 @@ def test_name_of_loop_started_outside_afterloop_is_taken(
     assert place.sandbox.loops.get(name).input_content == elsewhere
 
 
-def test_refused_start_frees_the_name(place: Place, name: str) -> None:
-    wrong = place.flows["custom"] + "-wrong"
-
-    with pytest.raises(StartRefused, match="no flow definition") as refusal:
-        place.starter().start(place.request("custom", name, flowDefinitionArn=wrong))
-    row = place.ledger.find(name)
-    assert row is not None
-    assert (row.status, row.reason) == ("Refused", str(refusal.value))
-
-    assert not place.starter().start(place.request("custom", name)).already
-    row = place.ledger.find(name)
-    assert row is not None
-    assert (row.status, row.reason) == ("InProgress", None)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_transient_error_leaves_row_to_resume(place: Place, name: str, kind: str) -> None:
     operation = {"custom": "StartHumanLoop", "textract": "AnalyzeDocument"}.get(
         kind, "DetectModerationLabels"
     )
     code = "ServiceQuotaExceededException" if kind == "custom" else "ProvisionedThroughputExceededException"
-    # The SDK itself tries again what is throttled.
+    # The SDK retries throttled calls.
     place.sandbox.loops.refuse(operation, code, times=1 if kind == "custom" else 5)
 
     with pytest.raises(ClientError, match=code):
@@ -422,146 +328,9 @@ def test_caller_gets_prediction_if_no_review_is_needed(place: Place, name: str, 
     assert place.loops(name) == []
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "told"),
-    [
-        ({"humanLoopName": "Order 17"}, InvalidLoopName, "A valid name: 'order-17-"),
-        ({"humanLoopName": "a" * 64}, InvalidLoopName, "64 characters; the maximum is 63"),
-        ({"task": {"type": "custom", "inputContent": {"t": "x" * (3 << 20)}}}, InputTooLarge, "3 MiB"),
-        (
-            {"task": {"type": "textract", "request": {"Document": {"Bytes": "QUJD"}}}},
-            InvalidRequest,
-            "task.request.Document: use an S3Object",
-        ),
-        (
-            {"task": {"type": "rekognition", "request": {"Image": {"S3Object": {}}, "HumanLoopConfig": {}}}},
-            InvalidRequest,
-            "remove HumanLoopConfig",
-        ),
-        (
-            {"task": {"type": "textract", "request": {"Document": {"S3Object": {"Bucket": "b"}}}}},
-            InvalidRequest,
-            "invalid for AnalyzeDocument: .*FeatureTypes",
-        ),
-    ],
-)
-def test_invalid_start_makes_no_call(
-    place: Place, name: str, change: dict[str, Any], error: type[Exception], told: str
-) -> None:
-    calls: list[str] = []
-
-    with pytest.raises(error, match=told):
-        place.starter(lambda when, operation: calls.append(operation)).start(
-            place.request("custom", name, **change)
-        )
-    assert calls == []
-
-
-def test_loop_not_started_by_afterloop_cannot_be_restarted(place: Place) -> None:
-    unknown = Loop(human_loop_name="of-elsewhere", flow_definition_arn=place.flows["custom"])
-
-    for call in (
-        lambda: place.starter().restart(unknown, place.flows["custom"]),
-        lambda: place.starter().resume(unknown),
-    ):
-        with pytest.raises(InputUnknown, match="Afterloop did not start the loop"):
-            call()
-
-
-def test_restart_can_use_another_flow_definition(place: Place, name: str) -> None:
-    failed = failed_loop(place, name)
-    other = place.sandbox.flow_definitions.create(f"{name}-second-team", place.bucket)
-
-    started = place.starter().restart(failed, other)
-
-    assert place.sandbox.loops.get(started.human_loop_name).flow_definition_arn == other
-    # The rules were changed, and the status change is run again.
-    again = place.starter().restart(failed, place.flows["custom"])
-    assert (again.human_loop_name, again.already) == (started.human_loop_name, True)
-    assert place.sandbox.loops.get(started.human_loop_name).flow_definition_arn == other
-
-
-def test_refused_restart_can_be_repeated(place: Place, name: str) -> None:
-    failed = failed_loop(place, name)
-
-    with pytest.raises(StartRefused):
-        place.starter().restart(failed, place.flows["custom"] + "-gone")
-    started = place.starter().restart(failed, place.flows["custom"])
-
-    assert place.sandbox.loops.get(started.human_loop_name).status == "InProgress"
-
-
-def test_restart_ignores_other_loop_with_its_name(place: Place, name: str) -> None:
-    stranger = f"{name}-attempt-2"
-    place.starter().start(place.request("custom", stranger))
-    before = place.ledger.find(stranger)
-    failed = failed_loop(place, name)
-
-    started = place.starter().restart(failed, place.flows["custom"])
-
-    assert place.ledger.find(stranger) == before
-    assert started.human_loop_name != stranger
-    assert not started.already
-    first, second = place.ledger.find(name), place.ledger.find(started.human_loop_name)
-    assert first is not None
-    assert second is not None
-    assert (first.next_loop_name, second.previous_loop_name) == (second.human_loop_name, name)
-    assert (second.attempt, second.root_loop_name, second.status) == (2, name, "InProgress")
-    for row in (failed, first):  # Whatever is known of the restart, a second call finds it.
-        again = place.starter().restart(row, place.flows["custom"])
-        assert (again.human_loop_name, again.already) == (started.human_loop_name, True)
-    assert sorted(place.loops(name)) == sorted([name, stranger, started.human_loop_name])
-
-
-def test_restart_does_not_take_name_of_refused_start(place: Place, name: str) -> None:
-    """So that a name that was another's at one try is another's at the next."""
-    stranger = f"{name}-attempt-2"
-    with pytest.raises(StartRefused):
-        place.starter().start(
-            place.request("custom", stranger, flowDefinitionArn=place.flows["custom"] + "-wrong")
-        )
-    failed = failed_loop(place, name)
-    started = place.starter().restart(failed, place.flows["custom"])
-    assert started.human_loop_name == loop_names.of_restart_fallback(name, 2)
-    row = place.ledger.find(stranger)
-    assert row is not None
-    assert row.status == "Refused"
-
-
 def test_racing_restarts_with_taken_name_are_one_restart(place: Place, name: str) -> None:
     place.starter().start(place.request("custom", f"{name}-attempt-2"))
     assert names_of_racing_restarts(place, failed_loop(place, name)) == {
         loop_names.of_restart_fallback(name, 2)
     }
     assert len(place.loops(name)) == 3
-
-
-def test_restart_is_refused_if_both_names_are_taken(place: Place, name: str) -> None:
-    taken = [f"{name}-attempt-2", loop_names.of_restart_fallback(name, 2)]
-    for one in taken:
-        place.starter().start(place.request("custom", one))
-    failed = failed_loop(place, name)
-    with pytest.raises(NameTaken, match=f"'{name}' cannot be restarted: .* '{taken[0]}' and '{taken[1]}'"):
-        place.starter().restart(failed, place.flows["custom"])
-    row = place.ledger.find(name)
-    assert row is not None
-    assert row.next_loop_name is None
-
-
-def test_restart_uses_second_name_if_a2i_has_the_first(
-    place: Place, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lambdas.loops.starting.MAX_CLOCK_SKEW", timedelta(0))
-    stranger = f"{name}-attempt-2"
-    place.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
-        HumanLoopName=stranger,
-        FlowDefinitionArn=place.flows["custom"],
-        HumanLoopInput={"InputContent": "{}"},
-    )
-    failed = failed_loop(place, name)
-    started = place.starter().restart(failed, place.flows["custom"])
-    assert started.human_loop_name == loop_names.of_restart_fallback(name, 2)
-    # When that loop fails, it is nobody's second attempt, and is not started again with this one's input.
-    row = place.ledger.find(stranger)
-    assert row is not None
-    assert (row.status, row.attempt, row.previous_loop_name, row.input_location) == ("Refused", 1, None, None)

@@ -41,7 +41,7 @@ def custom(input_content: Any, *contents: dict[str, Any]) -> dict[str, Any]:
 
 
 PLACES = ("by the element's name", "for the only element", "named like the element")
-"""Where a prediction for the element "e" can lie."""
+"""The places where a prediction for the element "e" can be."""
 
 
 def with_prediction(place: str, prediction: Any, answered: Any) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def checkbox(id_: str, status: str, confidence: float = 99.0) -> dict[str, Any]:
 def key_value(
     id_: str, key: list[dict[str, Any]], value: list[dict[str, Any]], confidence: float = 90.0
 ) -> list[dict[str, Any]]:
-    """A predicted pair: its KEY and VALUE block, and the words or check boxes they are made of."""
+    """A predicted pair: its KEY and VALUE block, and their words or check boxes."""
     return [
         {
             "blockType": "KEY_VALUE_SET",
@@ -135,7 +135,7 @@ def pair(id_: str, key: str, value: str, confidence: float = 90.0) -> list[dict[
 
 
 def answered_pair(id_: str, key: str | None, value: str | None, **value_more: Any) -> list[dict[str, Any]]:
-    """A pair as a worker submits it: the texts stand in the blocks themselves."""
+    """A pair as a worker submits it: the blocks have the texts themselves."""
     return [
         {
             "blockType": "KEY_VALUE_SET",
@@ -163,14 +163,14 @@ def parts_of(id_: str, parts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def boxed_pair(id_: str, key: str, parts: Sequence[str]) -> list[dict[str, Any]]:
-    """A predicted pair whose value has check boxes in it."""
+    """A predicted pair whose value contains check boxes."""
     return key_value(id_, [word(f"{id_}-k", key)], parts_of(id_, parts))
 
 
 def answered_boxes(
     id_: str, key: str, parts: Sequence[str], text: str | None = None, **value_more: Any
 ) -> list[dict[str, Any]]:
-    """A pair whose value has check boxes in it, as a worker submits it."""
+    """A pair whose value contains check boxes, as a worker submits it."""
     made = parts_of(id_, parts)
     children = [{"type": "CHILD", "ids": [part["id"] for part in made]}]
     return [*answered_pair(id_, key, text, relationships=children, **value_more), *made]
@@ -229,7 +229,7 @@ def fields_of(document: Any, **settings: Any) -> list[FieldRecord]:
 
 
 def values_by_field(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]]:
-    """What a reader wants to know of each field: predicted, reviewed, outcome."""
+    """Returns (predicted, reviewed, outcome) by the name of the field."""
     return {
         field.name: (
             None if field.predicted is None else json.loads(field.predicted),
@@ -241,10 +241,10 @@ def values_by_field(fields: list[FieldRecord]) -> dict[str, tuple[Any, Any, str]
 
 
 MIRROR = {"added": "removed", "removed": "added", "kept": "kept", "changed": "changed"}
-"""What an outcome becomes if prediction and answer change places."""
+"""The outcome if prediction and answer are swapped."""
 
 
-# Hypothesis: values that are often equal, so that matches and ties come up.
+# Hypothesis: from few values, so that matches and ties occur often.
 _labels = st.sampled_from(["cat", "dog", "bird"])
 texts = st.sampled_from(["", "Ana", "Ana  Silva", "Ana Silva", "1,50 €", "東京"])
 _pixel = st.integers(0, 60)

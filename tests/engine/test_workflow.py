@@ -1,4 +1,4 @@
-"""Each ending of a human loop runs one execution to its end: ledger, bucket, topics and history say so."""
+"""Each final status of a human loop: one execution, and its effects on ledger, bucket, topics and history."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_completed_review_is_stored_in_four_states(published: PublishedStage, fl
     assert record["answers"][0]["worker_id"] == "worker-1"
     assert row.review is not None
     assert (row.review["answers"], row.review["changed"], row.review["overruled"]) == (1, 1, True)
-    # The input is the event; what the execution carries is figures, never the document.
+    # The input is the event. The state contains figures, never the document.
     state = json.loads(execution["output"])
     assert state["detail"]["humanLoopName"] == name
     assert "Broken on arrival" not in execution["output"]
@@ -105,7 +105,7 @@ EXPIRING, NIGHT = "expiring", "expiring-at-night"
 
 @pytest.fixture(scope="module")
 def expiring(published: PublishedStage) -> PublishedStage:
-    """A stage of its own, whose expired loops go to another team."""
+    """A separate stage, whose expired loops go to another team."""
     stage = local_stage().model_copy(
         update={
             "name": "expiring",
@@ -390,7 +390,7 @@ def test_same_event_is_processed_after_cause_is_fixed(published: PublishedStage)
 
 
 def test_event_without_optional_keys_is_processed(published: PublishedStage) -> None:
-    """Events seen in the wild lacked humanLoopArn and flowDefinitionArn, and had upper-case letters in the name."""
+    """Real events lacked humanLoopArn and flowDefinitionArn, and had uppercase letters in the name."""
     name = published.name("Loop").replace("loop", "Loop")
     detail = published.event(name, "Stopped")
     for key in ("humanLoopArn", "flowDefinitionArn", "failureCode", "failureReason", "humanLoopOutput"):
@@ -405,7 +405,7 @@ def test_event_without_optional_keys_is_processed(published: PublishedStage) -> 
 def test_message_has_flow_definition_from_ledger(
     published: PublishedStage, flow: str, ending: str, value: Any
 ) -> None:
-    """The e-mail addresses of single flow definitions (`escalate_to`) are filters on that attribute."""
+    """The email addresses of single flow definitions (`escalate_to`) are filters on that attribute."""
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     output = {"outputS3Uri": _put_output(published, name, b"<html>")} if ending == "Completed" else None
@@ -484,7 +484,7 @@ def test_unusual_time_format_is_accepted(published: PublishedStage, time: str, c
 
 
 def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) -> None:
-    """By the function that the stage's schedule runs once an hour, with its own role."""
+    """The stage's schedule runs the function once an hour, with the function's own role."""
     name = published.name("lost")
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     published.sandbox.events.lose()
@@ -497,7 +497,7 @@ def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) 
     assert execution["status"] == "SUCCEEDED"
     assert published.row(name).outcome == "stored"
 
-    published.sandbox.events.redeliver(name)  # it was only late
+    published.sandbox.events.redeliver(name)  # the event was only late
     assert published.ended(name, 2)[1]["states"][-1] == "Already handled"
 
 

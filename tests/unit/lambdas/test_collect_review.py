@@ -38,7 +38,7 @@ WHERE = {"Bucket": "outputs", "Key": "my-flow/loop-1/output.json"}
 
 @dataclass
 class Context:
-    """What of Lambda's context the logger asks for."""
+    """The Lambda context, as far as the logger uses it."""
 
     function_name: str = "collect_review"
     memory_limit_in_mb: int = 1024
@@ -48,14 +48,14 @@ class Context:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    """S3 as a script: it answers what the test says it does, and fails the test if anything else is asked of it."""
+    """A stub of S3: it returns the responses that the test adds. Any other call fails the test."""
     for name, value in {
         "STAGE": "dev",
         "LEDGER_TABLE": "ledger",
         "REVIEW_BUCKET": "reviews",
         "REVIEW_SETTINGS": json.dumps({"outputBuckets": ["outputs"], "maxOutputBytes": 5000}),
         "RESTART_SETTINGS": "{}",
-        # Another one each time: a logger of the same name would go on writing where the last test read.
+        # A new name for each test: a logger with the same name would write to the output of the last test.
         "POWERTOOLS_SERVICE_NAME": f"afterloop-{uuid.uuid4()}",
         "POWERTOOLS_METRICS_NAMESPACE": "Afterloop",
     }.items():
@@ -88,7 +88,7 @@ def holds(s3: Stubber, content: bytes, announced: int | None = None) -> None:
 
 
 def collect(s3: Stubber, raw: dict[str, Any]) -> dict[str, Any]:
-    """What the function answers in a new execution environment, where nothing is cached."""
+    """Calls the function in a new execution environment, where nothing is cached."""
     importlib.reload(collect_review)
     collect_review.object_store = lambda: ObjectStore(s3.client)  # type: ignore[assignment]
     answer: dict[str, Any] = collect_review.handler({"event": raw}, Context())
@@ -176,7 +176,7 @@ def test_handler_reads_only_allowed_outputs(
     ],
 )
 def test_malformed_output_is_not_stored(s3: Stubber, content: bytes, message: str) -> None:
-    holds(s3, content)  # and nothing more: a put would fail the test
+    holds(s3, content)  # a put would fail the test
     with pytest.raises(InvalidDocument, match=message):
         collect(s3, event())
 

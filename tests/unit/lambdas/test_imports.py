@@ -1,4 +1,4 @@
-"""What the modules of `lambdas/` need when they are imported: nothing but their packages."""
+"""Importing the modules of `lambdas/` needs only their packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which errors of AWS pass by themselves."""
+"""Which errors of AWS are transient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a waiting workflow is answered with."""
+"""The answer that a waiting workflow receives."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def failed_loop(aws: AWS, name: str = "loop", **values: Any) -> Loop:
 
 
 def killed(aws: AWS, call: int, moment: str, run: Callable[[], object]) -> bool:
-    """Runs, and kills the process before or after its call number `call`. False if there is no such call."""
+    """Runs until its call number `call`, and kills the process before or after it. False if there are fewer calls."""
     calls = itertools.count()
 
     def on_call(when: str, operation: str) -> None:

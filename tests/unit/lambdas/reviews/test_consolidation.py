@@ -48,7 +48,7 @@ def row(predicted: Any, *answered: Any, asked: bool = True) -> Row:
             None,
             "kept",
             2 / 3,
-        ),  # one worker saw something; the others side with the model
+        ),  # one worker saw something; the others agree with the model
     ],
 )
 def test_majority_wins_and_tie_is_unresolved(
@@ -211,7 +211,7 @@ def _without_order(fields: list[Any]) -> Any:
 def test_consolidation_does_not_depend_on_order_of_workers(
     document: dict[str, Any], data: st.DataObject
 ) -> None:
-    # Who answered what, and when, is shuffled as well: only what was answered may count.
+    # This also shuffles workers and times: only the content of the answers must count.
     contents = [answer["answerContent"] for answer in document["humanAnswers"]]
     shuffled = document | {"humanAnswers": samples.answers(*data.draw(st.permutations(contents)))}
     assert _without_order(fields_of(shuffled)) == _without_order(fields_of(document))

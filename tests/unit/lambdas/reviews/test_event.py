@@ -46,7 +46,7 @@ SAMPLE = """
 
 
 def event(**detail: Any) -> dict[str, Any]:
-    """The sample, with other details; a detail that is `...` is left out."""
+    """Returns the sample with other details. `...` removes a detail."""
     sample: dict[str, Any] = json.loads(SAMPLE)
     sample["detail"] = {key: value for key, value in (sample["detail"] | detail).items() if value is not ...}
     return sample

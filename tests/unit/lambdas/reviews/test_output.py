@@ -180,7 +180,7 @@ def test_keeps_unknown_fields() -> None:
 
 
 def broken(path: str, value: Any = ...) -> bytes:
-    """A Textract output with one value changed, or taken away."""
+    """Returns a Textract output with one value changed or removed."""
     document: Any = samples.textract(
         [samples.pair("a", "Name:", "Ana")], [samples.answered_pair("a", "Name:", "Ann")]
     )
@@ -310,7 +310,7 @@ def test_error_does_not_quote_answers() -> None:
 
 @given(samples.any_output, st.data())
 def test_parsing_raises_only_invalid_document(document: dict[str, Any], data: st.DataObject) -> None:
-    # Any value, anywhere in the document, replaced by any other; then the text cut short, and bytes exchanged.
+    # Replaces any value in the document by any other, then cuts the text and exchanges bytes.
     places = [(document, key) for key in document]
     for place, key in places:
         inner = place[key]
@@ -348,7 +348,7 @@ def test_parses_every_valid_output(task_type: str, data: st.DataObject) -> None:
 
 
 def _walk(reader: JsonReader, choice: random.Random) -> Any:
-    """Reads a document by steps that differ from run to run: the result must not."""
+    """Reads a document in random steps. The result must not depend on the steps."""
     if reader.peek() == "{" and choice.random() < 0.7:
         return {key: _walk(reader, choice) for key in reader.members()}
     if reader.peek() == "[" and choice.random() < 0.7:
@@ -410,5 +410,5 @@ def test_impossible_working_time_is_none(seconds: Any, kept: float | None) -> No
     document["humanAnswers"] = [samples.answer({"a": "x"}, timeSpentInSeconds=seconds)]
     output = samples.parsed(document)
     assert output.human_answers[0].time_spent_in_seconds == kept
-    assert json.loads(output.raw) == document  # the document stays as it is
+    assert json.loads(output.raw) == document  # the document is unchanged
     assert samples.record_of(document).seconds_spent == kept

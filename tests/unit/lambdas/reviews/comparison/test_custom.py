@@ -1,4 +1,4 @@
-"""Which element of a custom task a prediction is for, and what became of it."""
+"""Custom tasks: which element a prediction belongs to, and the outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPAN = {"label": "name", "startOffset": 0, "endOffset": 3}
 NAMED = {"predictions": {"my-flow": "m"}}
 
 
-# Where a prediction lies, and its confidence
+# The place of a prediction, and its confidence
 
 
 def test_field_without_prediction_is_answered() -> None:
@@ -80,7 +80,7 @@ def test_invalid_confidence_is_unknown(confidence: object) -> None:
     assert (field.predicted, field.confidence) == ('"dog"', None)
 
 
-# A prediction without a name, beside other elements
+# A prediction without a name, on a page with other elements
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.4])
@@ -176,9 +176,11 @@ def test_added_check_box_does_not_change_comparison(kind: str, data: st.DataObje
     content = {"prediction": data.draw(_bare[kind])}
     answers = data.draw(st.lists(_elements[kind], min_size=1, max_size=3))
     alone = fields_of(custom(content, *({"e": answered} for answered in answers)))
-    beside = fields_of(custom(content, *({"e": answered, "sure": data.draw(_check)} for answered in answers)))
-    assert [field for field in beside if field.name != "sure"] == alone
-    (sure,) = [field for field in beside if field.name == "sure"]
+    together = fields_of(
+        custom(content, *({"e": answered, "sure": data.draw(_check)} for answered in answers))
+    )
+    assert [field for field in together if field.name != "sure"] == alone
+    (sure,) = [field for field in together if field.name == "sure"]
     assert (sure.predicted, sure.outcome in ("answered", "unresolved")) == (None, True)
 
 
@@ -214,7 +216,7 @@ def test_result_does_not_depend_on_order_of_workers(
     assert _without_order(fields_of(shuffled, **options)) == _without_order(fields_of(document, **options))
 
 
-# What the model predicted, and everybody left blank
+# Predicted values that all workers left blank
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -225,7 +227,11 @@ def test_result_does_not_depend_on_order_of_workers(
         ({"comment": "hello", "note": None}, {"ok": {"on": True}}, {"comment": "hello"}),
         ({"name": "Ana", "total": 12}, {"illegible": {"on": True}}, {"name": "Ana", "total": "12"}),
         ({"comment": {"value": "hello", "confidence": 0.9}}, {"rating": 4}, {"comment": "hello"}),
-        ({"mood": "good", "confidence": 0.9}, {"mood": {"label": "good"}}, {}),  # the confidence is no field
+        (
+            {"mood": "good", "confidence": 0.9},
+            {"mood": {"label": "good"}},
+            {},
+        ),  # the confidence is not a field
         ({"dog": 0.9, "cat": 0.1}, {}, {}),
         ({"label": "dog"}, {}, {}),  # it has no name
         ({"value": "1234", "confidence": 0.4}, {"ok": {"on": True}}, {}),
@@ -262,7 +268,7 @@ def test_blank_predicted_input_is_removed() -> None:
         "tax": ("3", None, "removed"),
     }
     assert fields_of(document)[1].confidence == 0.8
-    # In a place that was named, every key is a field.
+    # At a configured path, every key is a field.
     assert values_by_field(fields_of(document, predictions={"my-flow": "prediction"}))["version"] == (
         "v1",
         None,
@@ -270,7 +276,7 @@ def test_blank_predicted_input_is_removed() -> None:
     )
 
 
-# Elements that are called like something else
+# Elements with the names of other keys
 
 
 @pytest.mark.parametrize("path", [None, "prediction"])
@@ -324,7 +330,7 @@ def test_input_with_element_name_is_ignored_if_prediction_exists() -> None:
     assert not record.overruled
 
 
-# What should be symmetric
+# Symmetry
 
 
 @pytest.mark.parametrize("element", [name for name in samples.ELEMENTS if name not in ("text", "other")])

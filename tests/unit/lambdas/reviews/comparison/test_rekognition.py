@@ -16,7 +16,7 @@ def test_compares_labels_with_their_parents() -> None:
     )
     fields = fields_of(document)
     assert values_by_field(fields) == {
-        "Violence": ("Violence", "Violence", "kept"),  # answered by saying Weapons
+        "Violence": ("Violence", "Violence", "kept"),  # because it is the parent of Weapons
         "Violence/Gore": ("Gore", None, "removed"),
         "Violence/Weapons": (None, "Weapons", "added"),
         "Suggestive": ("Suggestive", "Suggestive", "kept"),

@@ -28,7 +28,7 @@ def test_compares_form_pair_by_pair() -> None:
 
 
 def test_matches_pairs_by_block_id_before_key() -> None:
-    # The ids say that the dates were swapped; the texts alone would say that nothing happened.
+    # By their ids, the dates were swapped. By their texts alone, nothing was changed.
     document = textract(
         [pair("a", "Date", "1 May"), pair("b", "Date", "2 May"), pair("c", "Total:", "7")],
         [
@@ -92,7 +92,7 @@ def test_reads_check_box_status_in_all_places(answered: list[dict[str, Any]]) ->
         "false",
         "changed",
     )
-    assert field.confidence == pytest.approx(0.61)  # the least of key, value and box
+    assert field.confidence == pytest.approx(0.61)  # the lowest of key, value and box
 
 
 YES_NO = ["SELECTED", "Yes", "NOT_SELECTED", "No"]

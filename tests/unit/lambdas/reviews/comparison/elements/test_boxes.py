@@ -39,6 +39,6 @@ def test_compares_boxes(place: str, prediction: Any, answered: Any, expected: di
 
 def test_box_similarity_is_intersection_over_union() -> None:
     assert Box("a", 0, 0, 10, 10).similarity(Box("b", 0, 0, 10, 6)) == 0.6
-    assert Box("a", 0, 0, 10, 10).similarity(Box("b", 5, 5, 10, 10)) == 0.0  # 1/7: not the same thing
+    assert Box("a", 0, 0, 10, 10).similarity(Box("b", 5, 5, 10, 10)) == 0.0  # 1/7: not the same object
     assert Box("a", 0, 0, 0, 0).similarity(Box("b", 0, 0, 0, 0)) == 1.0
     assert Box("a", -1e308, 0, 1.7e308, 1e308).similarity(Box("a", 1, 0, 1e308, 1e308)) == 0.0  # overflows

@@ -14,7 +14,7 @@ from workflow.publish.package import Package
 __all__ = ["Record", "history", "latest", "record", "rollback_target"]
 
 MAX_RECORDS = 50
-"""Records that are read, each with a call of its own."""
+"""Records that `history` reads, with one call each."""
 
 
 class Record(BaseModel):

@@ -143,6 +143,15 @@ class StoppedDetail(Detail):
 class StatusChange(_Tolerant):
     """The complete event. `CompletedLoop`, `FailedLoop` and `StoppedLoop` define the detail of each status."""
 
+    # No function reads the envelope, but steps do (`$.id`): the checks of paths take what an event has from here.
+    version: str | None = None
+    id: str | None = None
+    detail_type: str | None = Field(default=None, alias="detail-type")
+    source: str | None = None
+    account: str | None = None
+    time: str | None = None
+    region: str | None = None
+    resources: list[str] | None = None
     detail: Detail
 
     @property

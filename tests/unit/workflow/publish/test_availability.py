@@ -43,6 +43,6 @@ def test_service_missing_in_the_region_is_a_warning() -> None:
     ]
 
 
-@pytest.mark.parametrize("region", A2I_REGIONS)
+@pytest.mark.parametrize("region", sorted(A2I_REGIONS))
 def test_workflow_calls_only_services_of_every_a2i_region(region: str) -> None:
     assert not_offered(assemble().definition, boto3.Session(region_name=region)) == []

@@ -13,11 +13,12 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import json
 import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -91,28 +92,57 @@ def build_bundles(
         WorkflowError: A function's source is missing, has a syntax error, or imports a missing module.
     """
     cache = cache or root / ".build"
-    # For this build only: with `--watch`, files change between two builds of one process.
-    imports = functools.cache(functools.partial(_imports_of, root))
-    files, dependencies = {}, {}
-    missing: list[str] = []
+    functions = list(functions)
+    dependencies = {}
     for one in functions:
         own = [one.requirements] if one.requirements else []
         dependencies[one.name] = dependencies_zip(read_lock(root / SHARED_REQUIREMENTS, *own), target, cache)
+    files = _files(functions, dependencies, root, cache)
+    bundles = {name: _bundle(found, dependencies[name], target, root, cache) for name, found in files.items()}
+    _prune(cache, {bundle.path for bundle in bundles.values()})
+    return bundles
+
+
+def _files(
+    functions: list[Function], dependencies: Mapping[str, Path], root: Path, cache: Path
+) -> dict[str, list[str]]:
+    """The files of `lambdas/` in each function's bundle, from the project's folder.
+
+    Raises:
+        WorkflowError: As `build_bundles`.
+    """
+    everything = sorted(
+        file for file in (root / "lambdas").rglob("*") if file.is_file() and "__pycache__" not in file.parts
+    )
+    # Parsing all files takes a tenth of a second, so the result is kept until something changes.
+    known = _digest(
+        RULES,
+        *(part for one in functions for part in (one.name, one.handler, dependencies[one.name].name)),
+        *(part for file in everything for part in (file.relative_to(root).as_posix(), file.read_bytes())),
+    )
+    kept = cache / "sources.json"
+    with contextlib.suppress(OSError, ValueError):
+        document = json.loads(kept.read_bytes())
+        if document.get("of") == known:
+            return dict(document["files"])
+    # For this build only: with `--watch`, files change between two builds of one process.
+    imports = functools.cache(functools.partial(_imports_of, root))
+    files: dict[str, list[str]] = {}
+    missing: list[str] = []
+    for one in functions:
         start = _file_of(one.handler.rpartition(".")[0], root)
         assert start is not None  # `function` found it there.
-        files[one.name] = _with_imports([start, *_whole_folder(start, root)], root, imports)
+        found = _with_imports([start, *_whole_folder(start, root)], root, imports)
+        files[one.name] = [file.relative_to(root).as_posix() for file in found]
         imported = _with_imports([start], root, imports)
         missing.extend(_missing_modules(one, imported, dependencies[one.name], root, imports))
     if missing:
         raise WorkflowError("\n".join(missing))
-    bundles = {
-        name: _bundle(
-            [file.relative_to(root).as_posix() for file in found], dependencies[name], target, root, cache
-        )
-        for name, found in files.items()
-    }
-    _prune(cache, {bundle.path for bundle in bundles.values()})
-    return bundles
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        unfinished = Path(scratch) / kept.name
+        unfinished.write_text(json.dumps({"of": known, "files": files}), encoding="utf-8")
+        unfinished.replace(kept)
+    return files
 
 
 def _bundle(files: Iterable[str], dependencies: Path, target: Target, root: Path, cache: Path) -> Bundle:
@@ -239,7 +269,8 @@ def _imports_of(root: Path, file: Path) -> _Imports:
             found.append(path)
         elif line and not root.joinpath(*name.split(".")).is_dir():
             raise WorkflowError(f"{where}, line {line}: there is no module {name}")
-    return _Imports(found, _outside(tree))
+    # A module that changes sys.path imports from a place that is not known here.
+    return _Imports(found, [] if b"sys.path" in content else _outside(tree))
 
 
 def _names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, int]]:
@@ -263,14 +294,8 @@ def _names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, in
 def _outside(tree: ast.Module) -> list[tuple[str, int]]:
     """The modules that importing this one always imports, not from `lambdas` or the standard library.
 
-    An import inside an `if`, a `try`, a `with` or a function is left out, because it can be optional. A module that
-    changes `sys.path` is left out as a whole.
+    An import inside an `if`, a `try`, a `with` or a function is left out, because it can be optional.
     """
-    if any(
-        isinstance(node, ast.Attribute) and node.attr == "path" and ast.unparse(node.value) == "sys"
-        for node in ast.walk(tree)
-    ):
-        return []
     found: dict[str, int] = {}
     waiting: list[ast.stmt] = list(reversed(tree.body))
     while waiting:

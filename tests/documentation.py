@@ -21,6 +21,7 @@ The language of a block, its first line, and an HTML comment before it define wh
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -298,6 +299,7 @@ def links(page: str) -> Iterator[tuple[int, str]]:
                 yield token.map[0] + 1, str(target)
 
 
+@functools.cache
 def anchors(page: Path) -> set[str]:
     """Returns the anchors of a page's headings, as GitHub creates them."""
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))

@@ -10,8 +10,6 @@ import json
 from typing import Any
 
 import boto3
-import botocore.loaders
-import botocore.session
 from botocore.stub import Stubber
 
 from workflow import ROOT
@@ -19,9 +17,6 @@ from workflow import ROOT
 __all__ = ["REGION", "StubbedSession", "create_ledger_table"]
 
 REGION = "us-east-1"
-
-_LOADER = botocore.loaders.create_loader()
-"""Shared by all sessions: it caches the models of the services, which take most of the time to create a client."""
 
 
 def create_ledger_table(dynamodb: Any, name: str = "ledger") -> str:
@@ -43,9 +38,7 @@ class StubbedSession:
     region_name = REGION
 
     def __init__(self, *services: str) -> None:
-        core = botocore.session.get_session()
-        core.register_component("data_loader", _LOADER)
-        self._boto3 = boto3.Session("testing", "testing", region_name=REGION, botocore_session=core)
+        self._boto3 = boto3.Session("testing", "testing", region_name=REGION)
         # Making a client takes a tenth of a second, so there is one for each service.
         self._clients: dict[str, Any] = {}
         self._services = services

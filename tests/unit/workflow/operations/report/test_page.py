@@ -210,18 +210,19 @@ def test_reviews_without_predictions_say_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "record",
+    ("record", "days"),
     [
-        review(field("kept")),
-        review(field("changed"), answers=3, seconds=None),
-        review(field("removed", confidence=1.0)),
-        review(field("kept", confidence=0.0)),
-        review(field("added"), activation_conditions=["x"]),
-        review(field("unresolved", agreement=0.5), answers=2, agreement=0.5),
-        review(answers=0, status="Stopped"),
+        (review(field("kept")), 1),
+        (review(field("kept")), 30),
+        (review(field("kept")), 100),
+        (review(field("changed"), answers=3, seconds=None), 800),
+        (review(field("removed", confidence=1.0)), 800),
+        (review(field("kept", confidence=0.0)), 30),
+        (review(field("added"), activation_conditions=["x"]), 30),
+        (review(field("unresolved", agreement=0.5), answers=2, agreement=0.5), 100),
+        (review(answers=0, status="Stopped"), 800),
     ],
 )
-@pytest.mark.parametrize("days", [1, 30, 100, 800])
 def test_one_review_is_enough_for_a_page(record: Any, days: int) -> None:
     figures = figures_of(record, period=Period.last_days(days, until=date(2026, 1, 6)))
     assert figures.reviews == 1

@@ -44,6 +44,7 @@ def apply(directory: Path) -> None:
     _fail_choices_on_missing_values()
     _keep_message_attributes()
     _read_tables_with_many_objects()
+    _refuse_empty_expression_attributes()
     _count_loopback_as_tls()
 
 
@@ -572,6 +573,26 @@ def _duckdb_type(hive: str) -> str:
         replacement = f"{inner[2]}[]" if inner[1] == "array" else f"struct({inner[2]})"
         duckdb = duckdb[: inner.start()] + replacement + duckdb[inner.end() :]
     return duckdb
+
+
+def _refuse_empty_expression_attributes() -> None:
+    """Refuses reads with empty maps of expression attributes, as DynamoDB does.
+
+    AWS: "ExpressionAttributeValues must not be empty" (ValidationException), also in Query and Scan; leave the
+    parameter out. Source: https://github.com/awslabs/dynamodb-data-mapper-js/pull/24. MiniStack checks writes only.
+    """
+    from ministack.core.responses import error_response_json
+    from ministack.services import dynamodb
+
+    validate = dynamodb._validate_expression_attrs
+
+    def validate_non_empty(data: dict[str, Any], *more: Any, **options: Any) -> Any:
+        for name in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+            if data.get(name) == {}:
+                return error_response_json("ValidationException", f"{name} must not be empty", 400)
+        return validate(data, *more, **options)
+
+    dynamodb._validate_expression_attrs = validate_non_empty
 
 
 def _count_loopback_as_tls() -> None:

@@ -471,6 +471,21 @@ def test_sns_integration_publishes_message_attributes(sandbox, execute, unique):
     assert [json.loads(message["Body"])["Message"] for message in messages] == ["wanted"]
 
 
+@pytest.mark.parametrize("name", ["ExpressionAttributeValues", "ExpressionAttributeNames"])
+def test_empty_expression_attributes_are_refused(sandbox, unique, name):
+    dynamodb = sandbox.client("dynamodb")
+    dynamodb.create_table(
+        TableName=unique,
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    request = {"TableName": unique, "FilterExpression": "attribute_exists(note)"}
+    assert dynamodb.scan(**request)["Count"] == 0
+    with pytest.raises(dynamodb.exceptions.ClientError, match=f"{name} must not be empty"):
+        dynamodb.scan(**request, **{name: {}})
+
+
 def test_requests_on_loopback_count_as_tls(sandbox, unique):
     s3 = sandbox.client("s3")
     s3.create_bucket(Bucket=unique)

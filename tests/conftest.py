@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Settings for all tests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-# One profile for all property tests. A busy machine is slow, so no example has a deadline, and slow generation is
-# no failure. The examples are the same on every run: a test that fails fails for everybody, and keeps failing.
+# One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
+# machine can be busy. Every run has the same examples, so that a failure is reproducible.
 settings.register_profile(
     "afterloop",
     deadline=None,
@@ -21,6 +21,7 @@ settings.register_profile(
 )
 settings.load_profile("afterloop")
 
-# Whoever starts the tests in the background may ignore Ctrl-C, and every process that they start would, too.
+# A shell that starts the tests in the background can make them ignore SIGINT. Their child processes would inherit
+# this, but some tests send SIGINT to them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

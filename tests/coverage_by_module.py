@@ -1,4 +1,4 @@
-"""Reads the coverage of the unit tests, and fails for a module that they hardly reach.
+"""Checks that the unit tests cover each module.
 
 python -m tests.coverage_by_module .build/coverage.json
 
@@ -16,7 +16,7 @@ FLOORS = {"lambdas/": 85, "workflow/cli/": 70, "workflow/operations/": 70, "work
 
 
 def below_floor(report: dict[str, float]) -> list[str]:
-    """What is wrong, one line a module.
+    """Returns a line for each module below its floor.
 
     Args:
         report: Module → percentage of its statements that ran.

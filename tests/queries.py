@@ -1,4 +1,4 @@
-"""The saved queries with a flow definition and, if needed, other days, filled in as a person does it."""
+"""The saved queries with a flow definition and, optionally, other days filled in."""
 
 from __future__ import annotations
 

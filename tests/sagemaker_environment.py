@@ -1,8 +1,8 @@
-"""Run the door's tests where the SageMaker SDK is installed, and compare what is rendered with the golden file.
+"""Runs the tests of `workflow.steps` with the SageMaker SDK, and compares the rendered machine with the golden file.
 
-python tests/sagemaker_environment.py    makes a fresh environment in a temporary folder (250 MB, a minute)
+python tests/sagemaker_environment.py    creates an environment in a temporary folder (250 MB, a minute)
 
-In the usual environment there is no SageMaker SDK: it is an extra, for TrainingStep and its like.
+The SageMaker SDK is an optional dependency, for steps such as TrainingStep. The usual environment does not have it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOOLS = ("pytest", "markdown-it-py")
 
 def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    # What assembles the workflow; not the engine, which pins its own botocore, nor what draws.
+    # Only what assembles the workflow needs: not the engine, which pins its own botocore, and no drawing libraries.
     needed = [one for one in project["dependencies"] if re.match(r"[a-z0-9-]+", one)[0] not in NOT_NEEDED]
     extra = project["optional-dependencies"]["sagemaker"]
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def main() -> int:
         for order in ("door-first", "sdk-first"):
             run(python, "tests/unit/workflow/every_step.py", rendered, order)
             if rendered.read_bytes() != GOLDEN.read_bytes():
-                sys.stderr.write(f"{order}: what is rendered differs from {GOLDEN.relative_to(ROOT)}\n")
+                sys.stderr.write(f"{order}: the rendered machine differs from {GOLDEN.relative_to(ROOT)}\n")
                 return 1
     sys.stdout.write("The same definition, byte for byte, with and without the SageMaker SDK.\n")
     return 0

@@ -64,7 +64,7 @@ DEAD = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 START_REFUSED = "StartRefused"
 """The failure code of a loop that A2I refused to start after its caller had gone. Not a code of A2I."""
 
-_PAGE_SIZE = 100  # the limit of ListHumanLoops
+PAGE_SIZE = 100  # the maximum of ListHumanLoops
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
 _GONE = "gone"
 
@@ -209,7 +209,7 @@ class Reconciler:
             FlowDefinitionArn=flow,
             CreationTimeAfter=since,
             SortOrder="Descending",  # if the time runs out, the oldest remain, which earlier runs have compared
-            PaginationConfig={"PageSize": _PAGE_SIZE},
+            PaginationConfig={"PageSize": PAGE_SIZE},
         )
         for page in pages:
             loops = page["HumanLoopSummaries"]

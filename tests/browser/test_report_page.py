@@ -93,7 +93,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Opened:
     page: Page
     requests: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def opened(browser: Browser, report: Path) -> Iterator[Callable[..., Opened]]:
         contexts.append(context)
         seen = Opened(context.new_page())
         seen.page.on("request", lambda request: seen.requests.append(request.url))
-        seen.page.on("console", lambda message: seen.said.append(message.text))
-        seen.page.on("pageerror", lambda error: seen.said.append(str(error)))
+        seen.page.on("console", lambda message: seen.messages.append(message.text))
+        seen.page.on("pageerror", lambda error: seen.messages.append(str(error)))
         seen.page.goto(file.as_uri())
         return seen
 
@@ -124,7 +124,7 @@ def background(page: Page) -> str:
 def test_page_loads_nothing_and_has_no_errors(opened: Callable[..., Opened], report: Path) -> None:
     seen = opened()
     assert seen.requests == [report.as_uri()]
-    assert seen.said == []
+    assert seen.messages == []
     assert "predictions were overruled by people" in seen.page.title()
     assert seen.page.locator("svg.wide:visible").count() == 8
     assert seen.page.locator("svg.narrow:visible").count() == 0
@@ -144,8 +144,8 @@ def test_policy_blocks_scripts_and_images(
     )
     seen = opened(altered)
     assert seen.page.title() != "run"
-    assert any("script-src" in message for message in seen.said)
-    assert any("img-src" in message or "image" in message for message in seen.said)
+    assert any("script-src" in message for message in seen.messages)
+    assert any("img-src" in message or "image" in message for message in seen.messages)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -243,14 +243,14 @@ def test_charts_are_images_with_names(opened: Callable[..., Opened]) -> None:
 
 def test_empty_report_says_what_to_do(opened: Callable[..., Opened], tmp_path: Path) -> None:
     (tmp_path / "stored").mkdir()
-    made = write_report(
+    report = write_report(
         tmp_path / "report.html",
         open_reviews(str(tmp_path / "stored")),
         PERIOD,
         now=datetime(2026, 2, 1, tzinfo=UTC),
     )
-    seen = opened(made.file, width=375)
-    assert seen.said == []
+    seen = opened(report.file, width=375)
+    assert seen.messages == []
     assert seen.page.get_by_text("There are no reviews from 1 to 31 January 2026.").is_visible()
     assert seen.page.get_by_role("heading", name="What to do").is_visible()
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= 375

@@ -53,9 +53,9 @@ def role(published: PublishedStage) -> str:
     """The ARN of a state machine role with permission to send messages."""
     iam, name = published.sandbox.client("iam"), published.name("role")
     trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    may = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
     created = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="send", PolicyDocument=document(may))
+    iam.put_role_policy(RoleName=name, PolicyName="send", PolicyDocument=document(send))
     return str(created)
 
 
@@ -639,17 +639,17 @@ class TestRedrive:
         published.ended(loop, 2)
         assert published.row(loop).outcome == "stored"
 
-    @pytest.mark.parametrize("held_by", ["an execution of another event", "an execution that is forgotten"])
+    @pytest.mark.parametrize("held_by", ["an execution of another event", "a deleted execution"])
     def test_redrive_takes_an_abandoned_claim(
         self, published: PublishedStage, operate: Loops, loop: str, held_by: str
     ) -> None:
-        """That execution does not have the event, so the event comes from A2I."""
+        """The holder of the claim does not have the event, so the event is built from A2I."""
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
         created = timestamp(published.sandbox.loops.get(loop).created_at)
         execution = failed_execution(published)
-        if held_by == "an execution that is forgotten":
-            execution = execution.rpartition(":")[0] + ":forgotten"
+        if held_by == "a deleted execution":
+            execution = execution.rpartition(":")[0] + ":deleted"
         hold(published, loop, f"{created} Completed", "working", execution)
         assert "ended as" in operate.show(loop).outcome
 
@@ -683,7 +683,7 @@ class TestRedrive:
             redrives = [pool.submit(operate.redrive, loop) for _ in range(3)]
             errors = [error for one in redrives if (error := one.exception())]
 
-        # A late one finds the claim taken or the work done.
+        # A later redrive finds that the event is claimed or already processed.
         assert all(isinstance(error, LoopError) for error in errors)
         executions = published.ended(loop, 1 + 3 - len(errors))
         assert len([one for one in executions if "Record review" in one["states"]]) == 1
@@ -720,7 +720,7 @@ def raise_(error: Exception) -> Any:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def all_starts_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes all starts count as unfinished."""
     monkeypatch.setattr(reconciling, "UNFINISHED_AFTER", timedelta(0))
 
@@ -754,14 +754,10 @@ class TestReconcile:
         published.sandbox.events.redeliver(loop)
         _, late = published.ended(loop, 2)
         assert late["states"] == ["Claim status change", "Already handled"]
-        ours, theirs = json.loads(execution["input"]), json.loads(late["input"])
-        assert ours["detail"] == theirs["detail"]
-        assert ours.keys() == theirs.keys()
-        assert {
-            key: ours[key] for key in ("version", "detail-type", "source", "account", "region", "resources")
-        } == {
-            key: theirs[key] for key in ("version", "detail-type", "source", "account", "region", "resources")
-        }
+        reconciled, delivered = json.loads(execution["input"]), json.loads(late["input"])
+        assert reconciled.keys() == delivered.keys()
+        for key in ("detail", "version", "detail-type", "source", "account", "region", "resources"):
+            assert reconciled[key] == delivered[key]
 
     def test_missed_loops_started_elsewhere_are_processed(
         self, published: PublishedStage, operate: Loops, flow: str
@@ -797,7 +793,7 @@ class TestReconcile:
     def test_all_pages_of_loops_are_checked(
         self, published: PublishedStage, operate: Loops, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reconciling, "_PAGE_SIZE", 2)
+        monkeypatch.setattr(reconciling, "PAGE_SIZE", 2)
         names = [published.name() for _ in range(5)]
         published.sandbox.events.lose(len(names))
         for name in names:
@@ -858,7 +854,7 @@ class TestReconcile:
         assert waiting.described()["error"] == "HumanReview.Failed"
         assert operate.reconcile(flow_definition=flow).found_nothing
 
-    @pytest.mark.usefixtures("at_once")
+    @pytest.mark.usefixtures("all_starts_unfinished")
     @pytest.mark.parametrize("started", [True, False])
     def test_unfinished_start_is_resumed(
         self, published: PublishedStage, operate: Loops, loop: str, started: bool
@@ -886,7 +882,7 @@ class TestReconcile:
         assert published.row(loop).status == "Starting"
         published.ledger.update(loop, status="InProgress")
 
-    @pytest.mark.usefixtures("at_once")
+    @pytest.mark.usefixtures("all_starts_unfinished")
     @pytest.mark.parametrize("cause", ["no flow definition", "no input"])
     def test_refused_start_is_escalated(
         self, published: PublishedStage, operate: Loops, loop: str, cause: str
@@ -916,7 +912,7 @@ class TestReconcile:
         )
         assert "StartRefused" in published.message(name)["reason"]
 
-    @pytest.mark.usefixtures("at_once")
+    @pytest.mark.usefixtures("all_starts_unfinished")
     def test_abandoned_claim_is_released(
         self, published: PublishedStage, operate: Loops, loop: str, flow: str
     ) -> None:

@@ -274,17 +274,17 @@ def test_list_on_a_terminal_has_colors_and_whole_names(published: PublishedStage
     environment = os.environ | published.sandbox.environment() | {"COLUMNS": "80", "TERM": "xterm-256color"}
     command = [sys.executable, "deploy.py", "loops", "list", "--flow-definition", flow, "--stage", "local"]
 
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "wb") as terminal:
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "wb") as terminal:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=terminal, stdout=terminal, stderr=terminal
         )
     shown = bytearray()
     # EIO: the process has closed the terminal.
     with contextlib.suppress(OSError):
-        while data := os.read(ours, 65_536):
+        while data := os.read(reader, 65_536):
             shown += data
-    os.close(ours)
+    os.close(reader)
     assert process.wait() == 0
 
     text = shown.decode()

@@ -177,7 +177,7 @@ def test_characters_lost_by_cloudformation_are_not_a_change(
     template = Stacks.template
 
     def lossy(stacks: Stacks, stack: str) -> dict[str, Any]:
-        """As AWS answers; the engine returns what it got."""
+        """Returns a template like AWS; the engine returns it unchanged."""
         return json.loads(json.dumps(template(stacks, stack), ensure_ascii=False).encode("ascii", "replace"))
 
     monkeypatch.setattr(Stacks, "template", lossy)

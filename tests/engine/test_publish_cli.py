@@ -73,10 +73,11 @@ def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) ->
         == "error: standard input is not a terminal: run `python deploy.py plan --stage cli` to see the changes, "
         "then pass --yes\n"
     )
-    not_there = deploy("outputs")
-    assert not_there.returncode == 1
+    unpublished = deploy("outputs")
+    assert unpublished.returncode == 1
     assert (
-        not_there.stderr == "error: stage cli is not published: run `python deploy.py publish --stage cli`\n"
+        unpublished.stderr
+        == "error: stage cli is not published: run `python deploy.py publish --stage cli`\n"
     )
 
     published = deploy("--yes")
@@ -111,9 +112,9 @@ def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) ->
     assert "goes back to 1" in deploy("status", "--no-drift").stdout
     assert printed(deploy("outputs", "--output", "json"))["outputs"]["ReviewDatabase"] == "afterloop_cli"
 
-    gone = deploy("destroy", "--yes", "--delete-data")
-    assert gone.returncode == 0
-    assert "afterloop-cli was deleted." in gone.stdout
+    destroyed = deploy("destroy", "--yes", "--delete-data")
+    assert destroyed.returncode == 0
+    assert "afterloop-cli was deleted." in destroyed.stdout
     assert printed(deploy("destroy", "--yes", "--output", "json"))["destroyed"] is False
     again = deploy("destroy", "--yes")
     assert (again.returncode, again.stderr) == (0, "")

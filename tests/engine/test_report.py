@@ -1,4 +1,4 @@
-"""Report and manifest of a stage on the engine: found by its stack, read from its bucket and ledger."""
+"""Report and manifest of a stage on the engine, from its stack, its bucket and its ledger."""
 
 from __future__ import annotations
 
@@ -122,19 +122,23 @@ def stage(sandbox: Sandbox, eventually: Callable[..., Any]) -> Stage:
     return Stage(name, resources, stored)
 
 
-def test_a_stage_that_is_not_there_is_told(sandbox: Sandbox) -> None:
+def test_unpublished_stage_is_not_found(sandbox: Sandbox) -> None:
     with pytest.raises(NotPublishedError, match="stage nowhere is not published in us-east-1"):
         StageResources.find("nowhere", sandbox.session)
 
 
-def test_the_bucket_gives_the_days_that_are_asked_for_in_order(
+def test_bucket_yields_the_requested_days_in_order(
     sandbox: Sandbox, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # which cannot reach this machine's loopback
+    monkeypatch.setenv(
+        "http_proxy", "http://127.0.0.1:9"
+    )  # a proxy that is not reachable: requests to the loopback address must not use it
     source = open_reviews(f"s3://{stage.resources.review_bucket}/reviews", sandbox.session)
     flows = source.flow_definitions()
     assert flows == sorted(flows)
-    assert {key.split("/")[1].split("=")[1] for key in stage.stored} <= set(flows)  # others store here, too
+    assert {key.split("/")[1].split("=")[1] for key in stage.stored} <= set(
+        flows
+    )  # other tests also store reviews here
     for flow in source.flow_definitions():
         found = [(stored.location, stored.content) for stored in source.reviews(flow, PERIOD)]
         assert found == [
@@ -143,16 +147,16 @@ def test_the_bucket_gives_the_days_that_are_asked_for_in_order(
         ]
 
 
-def test_a_bucket_that_is_not_there_is_told(sandbox: Sandbox) -> None:
+def test_missing_bucket_is_an_error(sandbox: Sandbox) -> None:
     with pytest.raises(ReviewsError, match="the bucket does not exist; publish the stage"):
         open_reviews("s3://no-such-bucket-of-anyone/reviews", sandbox.session).flow_definitions()
 
 
-def test_the_ledger_gives_the_loops_of_the_days_only(sandbox: Sandbox, stage: Stage) -> None:
+def test_ledger_yields_only_loops_of_the_period(sandbox: Sandbox, stage: Stage) -> None:
     resources = stage.resources
-    everything = count_loops(ledger_rows(resources.ledger_table, sandbox.session, PERIOD))
-    assert everything.by_status == {"Completed": 2, "Failed": 3, "Refused": 1}
-    assert (everything.restarts, everything.recovered, everything.restarted, everything.escalated) == (
+    total = count_loops(ledger_rows(resources.ledger_table, sandbox.session, PERIOD))
+    assert total.by_status == {"Completed": 2, "Failed": 3, "Refused": 1}
+    assert (total.restarts, total.recovered, total.restarted, total.escalated) == (
         1,
         1,
         2,
@@ -163,11 +167,11 @@ def test_the_ledger_gives_the_loops_of_the_days_only(sandbox: Sandbox, stage: St
     )
     assert one.by_status == {"Completed": 2, "Failed": 1}
     assert one.by_day["2026-01-10"] == {"Failed": 1}
-    # By status or by flow definition: the loops are the same.
+    # Both indexes return the same loops.
     other = count_loops(
         ledger_rows(resources.ledger_table, sandbox.session, PERIOD, resources.flow_definition_arn("other"))
     )
-    assert Counter(one.by_status) + Counter(other.by_status) == everything.by_status
+    assert Counter(one.by_status) + Counter(other.by_status) == total.by_status
 
 
 def run(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -182,7 +186,7 @@ def run(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_report_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path) -> None:
+def test_report_has_reviews_and_loops_of_the_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     command = (
         "report",
@@ -198,23 +202,23 @@ def test_the_report_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path) -
     )
     ran = run(sandbox, *command)
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert told["reviews"] == len(stage.of_period(FLOW)) > 0
-    assert told["loops"] == {"byStatus": {"Completed": 2, "Failed": 1}, "restarts": 1, "escalated": 0}
+    printed = json.loads(ran.stdout)
+    assert printed["reviews"] == len(stage.of_period(FLOW)) > 0
+    assert printed["loops"] == {"byStatus": {"Completed": 2, "Failed": 1}, "restarts": 1, "escalated": 0}
     page = file.read_text(encoding="utf-8")
     assert f"Human reviews of {FLOW}" in page
     assert "How the human loops ended" in page
     assert stage.resources.ledger_table in page
 
 
-def test_the_report_of_a_stage_that_is_not_published(sandbox: Sandbox) -> None:
+def test_report_of_unpublished_stage_is_one_line_error(sandbox: Sandbox) -> None:
     ran = run(sandbox, "report", "--stage", "nowhere")
     assert ran.returncode == 1
     assert ran.stderr.startswith("error: stage nowhere is not published in")
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_the_manifest_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path) -> None:
+def test_manifest_is_written_to_a_file_or_to_s3(sandbox: Sandbox, stage: Stage, tmp_path: Path) -> None:
     s3, bucket = sandbox.client("s3"), stage.resources.review_bucket
     document = samples.custom({"taskObject": "s3://images/cat.jpg"}, {"animal": {"label": "cat"}})
     record = build_record(samples.change(), samples.parsed(document), ReviewSettings(), "dev")
@@ -241,7 +245,7 @@ def test_the_manifest_of_a_stage(sandbox: Sandbox, stage: Stage, tmp_path: Path)
     line = json.loads(file.read_text())
     assert (line["source-ref"], line["animal"]) == ("s3://images/cat.jpg", "0")
 
-    there = f"s3://{bucket}/training/train.manifest"
-    told = json.loads(run(sandbox, *command, "--file", there, "--output", "json").stdout)
-    assert told == {"file": there, "lines": 1, "classes": ["cat"], "leftOut": []}
+    location = f"s3://{bucket}/training/train.manifest"
+    printed = json.loads(run(sandbox, *command, "--file", location, "--output", "json").stdout)
+    assert printed == {"file": location, "lines": 1, "classes": ["cat"], "leftOut": []}
     assert s3.get_object(Bucket=bucket, Key="training/train.manifest")["Body"].read() == file.read_bytes()

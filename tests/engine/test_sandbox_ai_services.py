@@ -167,17 +167,17 @@ def test_response_without_human_loop_config_is_the_prediction(sandbox):
 
 
 def test_prediction_is_read_from_object_next_to_document(sandbox, unique, bucket, forms):
-    mine = form([Field("Full name:", "Ada", confidence=60), Field("Age:", "36")])
+    prediction = form([Field("Full name:", "Ada", confidence=60), Field("Age:", "36")])
     s3 = sandbox.client("s3")
     s3.put_object(Bucket=bucket, Key="mine/form.pdf", Body=b"%PDF-1.7")
-    s3.put_object(Bucket=bucket, Key="mine/form.pdf.prediction.json", Body=json.dumps(mine).encode())
+    s3.put_object(Bucket=bucket, Key="mine/form.pdf.prediction.json", Body=json.dumps(prediction).encode())
     document = {"S3Object": {"Bucket": bucket, "Name": "mine/form.pdf"}}
     response = sandbox.client("textract").analyze_document(
         Document=document, FeatureTypes=["FORMS"], HumanLoopConfig=config(unique, forms)
     )
-    assert response["Blocks"] == mine["Blocks"]
+    assert response["Blocks"] == prediction["Blocks"]
     assert "HumanLoopArn" in response["HumanLoopActivationOutput"]  # any key below 70
-    sandbox.loops.answer(unique, form_answer(mine, {"Full name:": "Ida"}))
+    sandbox.loops.answer(unique, form_answer(prediction, {"Full name:": "Ida"}))
 
     s3.put_object(
         Bucket=bucket, Key="mine/form.pdf.prediction.json", Body=b'{"Blocks": [{"Confidence": 101}]}'
@@ -241,9 +241,9 @@ def test_analyze_refuses_flow_definition_of_another_service(sandbox, unique, ima
     )
 
 
-@pytest.mark.parametrize("lacking", ["textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"])
-def test_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, lacking):
-    actions = {"textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"} - {lacking}
+@pytest.mark.parametrize("missing", ["textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"])
+def test_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, missing):
+    actions = {"textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"} - {missing}
     policy = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
     user = sandbox.client("iam").create_user(UserName=unique)["User"]["UserName"]
     sandbox.client("iam").put_user_policy(
@@ -262,5 +262,5 @@ def test_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, lack
         HumanLoopConfig=config(unique, forms),
     )
     client.close()
-    assert code == ("InvalidS3ObjectException" if lacking == "s3:GetObject" else "AccessDeniedException")
-    assert lacking in message
+    assert code == ("InvalidS3ObjectException" if missing == "s3:GetObject" else "AccessDeniedException")
+    assert missing in message

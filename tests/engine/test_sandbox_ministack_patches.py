@@ -315,16 +315,16 @@ def test_execution_runs_version_it_was_started_with(sandbox, unique, role, event
         "stateMachineAliasArn"
     ]
 
-    said, by_alias = started(alias)
-    assert said == "one"
+    word, by_alias = started(alias)
+    assert word == "one"
     assert (by_alias["stateMachineVersionArn"], by_alias["stateMachineAliasArn"]) == (first, alias)
     definition = states.describe_state_machine_for_execution(executionArn=by_alias["executionArn"])[
         "definition"
     ]
     assert definition == saying("one")
     assert started(second)[0] == "two"
-    said, by_machine = started(arn)
-    assert said == "two"
+    word, by_machine = started(arn)
+    assert word == "two"
     assert "stateMachineVersionArn" not in by_machine
 
     def listed(arn: str) -> int:

@@ -1,4 +1,4 @@
-"""The smoke test finds a stage sound, finds what is broken, and leaves nothing behind."""
+"""The smoke test passes on a working stage, reports problems, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
 
 
-def _test(published: PublishedStage, bucket: str | None = None) -> SmokeTest:
+def smoke_test(published: PublishedStage, bucket: str | None = None) -> SmokeTest:
     resources = StageResources.find("local", published.sandbox.session)
     return SmokeTest(resources, published.sandbox.session, bucket or published.stage.output_buckets[0])
 
 
-def _left(published: PublishedStage) -> list[str]:
+def leftovers(published: PublishedStage) -> list[str]:
+    """Returns what the smoke test left in the stage: objects, rows, queues and subscriptions."""
     buckets = (published.outputs["ReviewBucket"], *published.stage.output_buckets)
     keys = [
         one["Key"]
@@ -38,16 +39,16 @@ def _left(published: PublishedStage) -> list[str]:
     return [*keys, *rows, *queues, *(one["Endpoint"] for one in subscriptions if "smoke" in one["Endpoint"])]
 
 
-def test_a_sound_stage_passes_every_check_and_is_left_as_it_was(published: PublishedStage) -> None:
-    checks = list(_test(published).checks())
+def test_working_stage_passes_and_is_left_unchanged(published: PublishedStage) -> None:
+    checks = list(smoke_test(published).checks())
     assert [check for check in checks if check.problem] == []
     assert [check.loop for check in checks].count("Completed") == 3
     assert {check.loop for check in checks} == {"Completed", "Failed", "Stopped"}
     assert len(checks) == 9
-    assert _left(published) == []
+    assert leftovers(published) == []
 
 
-def test_what_is_piped_is_not_broken_into_lines(published: PublishedStage) -> None:
+def test_piped_output_is_not_wrapped(published: PublishedStage) -> None:
     published.s3.create_bucket(Bucket="not-of-the-stage-either")
     ran = subprocess.run(
         [
@@ -71,21 +72,21 @@ def test_what_is_piped_is_not_broken_into_lines(published: PublishedStage) -> No
     assert ran.stdout.splitlines()[-1].endswith("Only the executions of the test remain.")
 
 
-def test_what_is_broken_is_named(published: PublishedStage) -> None:
+def test_failed_checks_report_their_problem(published: PublishedStage) -> None:
     published.s3.create_bucket(Bucket="not-of-the-stage")
-    checks = list(_test(published, "not-of-the-stage").checks())
-    broken = {check.what: check.problem for check in checks if check.problem}
+    checks = list(smoke_test(published, "not-of-the-stage").checks())
+    problems = {check.what: check.problem for check in checks if check.problem}
     assert all(check.loop == "Completed" for check in checks if check.problem)
-    assert "not in an output bucket of the stage" in (broken["the execution succeeds"] or "")
-    assert broken["the outcome in the ledger is stored"] == "the outcome is failed"
-    assert _left(published) == []
+    assert "not in an output bucket of the stage" in (problems["the execution succeeds"] or "")
+    assert problems["the outcome in the ledger is stored"] == "the outcome is failed"
+    assert leftovers(published) == []
 
 
-def test_an_output_bucket_that_cannot_be_written_to_is_told_in_one_line(published: PublishedStage) -> None:
+def test_missing_output_bucket_is_one_line_error(published: PublishedStage) -> None:
     with pytest.raises(
         AfterloopError,
         match=r"output to s3://there-is-no-such-bucket/\S+: the bucket does not exist; create it, or specify another "
         r"of the stage's output buckets with --output-bucket$",
     ):
-        list(_test(published, "there-is-no-such-bucket").checks())
-    assert _left(published) == []
+        list(smoke_test(published, "there-is-no-such-bucket").checks())
+    assert leftovers(published) == []

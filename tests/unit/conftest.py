@@ -1,4 +1,4 @@
-"""What all unit tests share."""
+"""Settings for all unit tests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.loaders import JSONFileLoader
 
-# Each session reads the models of its services again, which is half a second for a test that makes one. Nothing
-# changes them, so the whole process reads each file once.
+# Each boto3 session reads the models of its services again, which takes half a second. The models do not change, so
+# the process reads each file once.
 _read = JSONFileLoader().load_file
 
 

@@ -46,7 +46,7 @@ class StubbedSession:
         self.reset()
 
     def reset(self) -> None:
-        """Removes the responses that were added and not asked for."""
+        """Removes the responses that were added but not used."""
         for stub in self.stubs.values():
             stub.deactivate()
         self.stubs = {service: Stubber(self.client(service)) for service in self._services}
@@ -54,7 +54,7 @@ class StubbedSession:
             stub.activate()
 
     def use(self, service: str, client: Any) -> None:
-        """Takes another object as the client of a service."""
+        """Sets the client of a service."""
         self._clients[service] = client
 
     def client(self, service: str, **_: Any) -> Any:
@@ -63,10 +63,10 @@ class StubbedSession:
         return self._clients[service]
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else of a session."""
+        """Delegates to the boto3 session."""
         return getattr(self._boto3, name)
 
     def assert_all_called(self) -> None:
-        """Checks that every response that a test added was asked for."""
+        """Checks that every response that a test added was used."""
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,17 +14,6 @@ from lambdas.reviews.record import FieldRecord, Kind, ReviewRecord
 
 LOCATION = "s3://reviews/reviews/flow_definition=triage/date=2026-03-04/loop.json"
 CREATED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-KINDS: tuple[Kind, ...] = (
-    "text",
-    "selection",
-    "label",
-    "labels",
-    "box",
-    "span",
-    "keypoint",
-    "polygon",
-    "other",
-)
 
 
 def field(name: str, reviewed: Any, kind: Kind = "label", **changes: Any) -> FieldRecord:
@@ -115,7 +104,7 @@ fields = st.builds(
     field,
     name=st.sampled_from(["Item", "Date"]) | st.text(max_size=20),
     reviewed=st.one_of(st.none(), st.booleans(), st.text(), st.dictionaries(st.text(), st.integers())),
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(get_args(Kind)),
     outcome=st.sampled_from(["kept", "changed", "added", "removed", "unresolved", "answered"]),
 )
 

@@ -38,10 +38,10 @@ def test_restart_names_are_valid_and_deterministic(key: str, attempt: int) -> No
     name = loop_names.of_restart(root, attempt)
     assert accepted(name)
     assert name == loop_names.of_restart(root, attempt)
-    instead = loop_names.of_restart_fallback(root, attempt)
-    assert accepted(instead)
-    assert len({name, instead, loop_names.of_restart(root, attempt + 1)}) == 3
-    assert instead != loop_names.of_restart_fallback(root, attempt + 1)
+    fallback = loop_names.of_restart_fallback(root, attempt)
+    assert accepted(fallback)
+    assert len({name, fallback, loop_names.of_restart(root, attempt + 1)}) == 3
+    assert fallback != loop_names.of_restart_fallback(root, attempt + 1)
 
 
 def test_long_roots_with_same_start_have_different_restarts() -> None:

@@ -31,23 +31,23 @@ def test_ctrl_c_at_a_question_changes_nothing(stage: str, tmp_path: Path) -> Non
     path = tmp_path / "stages.toml"
     path.write_text(SHIPPED)
     command = [sys.executable, "deploy.py", "init", "--stage", stage, "--settings", str(path)]
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "wb") as terminal:
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "wb") as terminal:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
         )
     shown = b""
     # The question is complete when nothing follows it for a moment. Python ignores a signal between its output and its
     # read from the terminal, so the signal is sent again if it has no effect.
-    while not shown.endswith(b": ") or has_output(ours, 0.1):
-        shown += os.read(ours, 65_536)
+    while not shown.endswith(b": ") or has_output(reader, 0.1):
+        shown += os.read(reader, 65_536)
     process.send_signal(signal.SIGINT)
-    while not has_output(ours, 1):
+    while not has_output(reader, 1):
         process.send_signal(signal.SIGINT)
     with contextlib.suppress(OSError):  # EIO: the process has closed the terminal.
-        while data := os.read(ours, 65_536):
+        while data := os.read(reader, 65_536):
             shown += data
-    os.close(ours)
+    os.close(reader)
 
     assert process.wait() == 130
     assert shown.decode().replace("\r", "").endswith("\nerror: interrupted: nothing was changed\n")

@@ -90,9 +90,7 @@ def test_invalid_endpoint_in_the_aws_config_is_one_error(
     assert err.startswith("error: endpoint_url in the AWS settings: 'localhost:4566' is not a URL such as ")
 
 
-def test_a_bug_shows_its_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("plan", capsys=capsys)
@@ -141,7 +139,7 @@ def test_terminal_output_wraps_at_its_width() -> None:
     assert file.getvalue().splitlines() == ["x" * 40, "x" * 10, "y" * 50]
 
 
-def test_questions_take_yes_no_and_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_accept_yes_no_and_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Answers(monkeypatch, True, False)
     console = Console(file=StringIO())
     assert terminal.approved(console, "Do it?")

@@ -365,7 +365,7 @@ class TestStop:
 
 
 class TestClose:
-    def test_close_keeps_who_when_and_why(self, stage: Stage) -> None:
+    def test_close_records_who_when_and_why(self, stage: Stage) -> None:
         stage.add(status="Failed", outcome="escalated", state="done")
         closed = stage.loops.close("loop-1", "a duplicate")
         assert (closed.loop.outcome, closed.loop.note, closed.answered) == ("closed", "a duplicate", 0)

@@ -76,7 +76,7 @@ def test_folder_can_be_reviews_or_its_parent(folder: Path) -> None:
 def test_folder_with_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReviewsError, match="does not exist"):
         open_reviews(str(tmp_path / "nowhere"))
-    assert open_reviews(str(tmp_path)).flow_definitions() == []  # An empty folder is no error.
+    assert open_reviews(str(tmp_path)).flow_definitions() == []  # An empty folder is not an error.
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(ReviewsError, match="has no flow_definition=… folder"):
         open_reviews(str(tmp_path))
@@ -121,7 +121,7 @@ class Bucket:
     def __init__(self, count: int) -> None:
         self.keys = [f"r/flow_definition=f/date=2026-01-02/{number:03}.json" for number in range(count)]
         self.statuses: list[int] = []
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.signed_for: set[str] = set()
         self.lists: list[dict[str, list[str]]] = []
         self.is_truncated = False
@@ -135,7 +135,7 @@ class Bucket:
             truncated = more if self.is_truncated else "false</IsTruncated>"
             return 200, f"<ListBucketResult><IsTruncated>{truncated}{inner}</ListBucketResult>"
         key = unquote(url.path).removeprefix("/b/")
-        self.asked.append(key)
+        self.requested.append(key)
         if self.statuses:
             return self.statuses.pop(0), "<Error><Code>X</Code><Message>not today</Message></Error>"
         return 200, f'{{"key": "{key}"}}'
@@ -236,7 +236,7 @@ def test_read_ahead_is_bounded(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("workflow.operations.reviews_source.MAX_AHEAD", 3)
     reviews = bucket.source().reviews("f", Period(FIRST, date(2026, 1, 9)))
     for number, _ in enumerate(reviews, 1):
-        assert len(bucket.asked) <= number + 2
+        assert len(bucket.requested) <= number + 2
 
 
 def test_server_errors_are_retried(bucket: Bucket) -> None:

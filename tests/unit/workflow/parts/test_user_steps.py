@@ -59,7 +59,7 @@ def test_no_steps_add_no_states(post_review: Any) -> None:
     assert "Answer workflow anyway" not in states
 
 
-def test_every_way_of_a_choice_leads_to_the_ending(post_review: Any) -> None:
+def test_every_branch_of_a_choice_leads_to_the_ending(post_review: Any) -> None:
     states = build_definition(
         post_review(
             """
@@ -256,7 +256,7 @@ def test_unused_steps_are_reported(post_review: Any, lines: str, errors: list[st
         "extra = [send('One')]\ncompleted = extra.copy()",
         "extra = (send('One'), Pass('Two'))\ncompleted += extra\nfailed = list(extra)",
         "chain = Chain([Pass('One'), Pass('Two')])\ncompleted = [chain]",
-        "ask = Choice('Ask')\ntell = send('Notify')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), tell)\n"
+        "ask = Choice('Ask')\nnotify = send('Notify')\nask.add_choice(ChoiceRule.IsPresent('$.x', True), notify)\n"
         "completed.append(ask)",
         "item = Pass('Item')\nevery = Map('Each', item_processor=item, items_path='$')\ncompleted.append(every)",
         "handler = Pass('Handled error')\nown = send('Own')\n"

@@ -86,7 +86,7 @@ def test_flow_definitions_are_listed_with_their_output() -> None:
         ("InternalFailure", "cannot list flow definitions: .*InternalFailure"),
     ],
 )
-def test_flow_definitions_that_cannot_be_listed(code: str, message: str) -> None:
+def test_listing_flow_definitions_can_fail(code: str, message: str) -> None:
     account, stub = sagemaker()
     stub.add_client_error("list_flow_definitions", code, "no")
     with pytest.raises(AccountError, match=message):

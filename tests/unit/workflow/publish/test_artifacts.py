@@ -29,7 +29,7 @@ def test_new_bucket_is_private_encrypted_tls_only_and_versioned(new_account: Acc
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
 
 
-def test_half_made_bucket_is_completed(new_account: Account) -> None:
+def test_incomplete_bucket_is_completed(new_account: Account) -> None:
     s3, bucket = new_account.session.client("s3"), new_account.artifact_bucket
     s3.create_bucket(Bucket=bucket)
     new_account.artifacts.ensure()

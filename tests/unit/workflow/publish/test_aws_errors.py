@@ -31,7 +31,7 @@ def response(code: str, message: str = "No.") -> aws.ClientError:
         (response("OptInRequired"), "the account is not subscribed to this service: No."),
     ],
 )
-def test_error_that_a_user_can_cause_is_one_line(error: Exception, message: str) -> None:
+def test_error_caused_by_a_user_is_one_line(error: Exception, message: str) -> None:
     known = explained(error)
     assert isinstance(known, AccountError)
     with pytest.raises(AccountError, match=message):

@@ -56,7 +56,7 @@ def buckets(account: Account) -> set[str]:
     return {one["Name"] for one in account.session.client("s3").list_buckets()["Buckets"]}
 
 
-def test_destruction_shows_what_stays_and_what_runs(
+def test_destruction_lists_kept_data_and_running_executions(
     stored: Account, services: Services, stage: Stage
 ) -> None:
     finds(services, "e1", "e2")
@@ -106,7 +106,7 @@ def test_destroy_deletes_data_on_request(
     assert stored.session.client("dynamodb").list_tables()["TableNames"] == []
 
 
-def test_last_stage_takes_the_artifact_bucket_with_it(
+def test_destroying_the_last_stage_deletes_the_artifact_bucket(
     stored: Account, services: Services, stage: Stage
 ) -> None:
     finds(services)
@@ -128,7 +128,7 @@ def test_failed_deletion_keeps_data_and_records(stored: Account, services: Servi
     assert stored.artifacts.keys("stages/dev/") != []
 
 
-def test_shell_of_a_change_set_can_be_destroyed(account: Account, services: Services, stage: Stage) -> None:
+def test_stack_without_resources_can_be_destroyed(account: Account, services: Services, stage: Stage) -> None:
     services.finds_stack("REVIEW_IN_PROGRESS")
     services.lists_resources()
     found = destruction(account, stage)

@@ -102,7 +102,7 @@ def test_failed_update_shows_first_cause() -> None:
     ],
     ids=["the stack itself", "a creation", "a deletion", "no reason"],
 )
-def test_failure_says_what_became_of_the_stack(events: list[Event], message: str) -> None:
+def test_failure_reports_the_state_of_the_stack(events: list[Event], message: str) -> None:
     with pytest.raises(DeploymentError, match=message):
         follow(Batches(events), "arn", "token", lambda _: None)
 

@@ -71,7 +71,7 @@ def test_missing_alias_has_no_weights(account: Account, services: Services, code
     assert account.machines.weights(MACHINE, "live") is None
 
 
-def test_denied_alias_is_not_a_missing_one(account: Account, services: Services) -> None:
+def test_denied_alias_is_not_a_missing_alias(account: Account, services: Services) -> None:
     services.states.add_client_error("describe_state_machine_alias", "AccessDeniedException")
     with pytest.raises(ClientError):
         account.machines.weights(MACHINE, "live")

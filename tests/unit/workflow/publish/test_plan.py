@@ -264,7 +264,7 @@ def shown(plan: Plan) -> str:
     return console.file.getvalue()
 
 
-def test_plan_is_shown_in_the_user_s_terms() -> None:
+def test_plan_names_resources_as_the_user_does() -> None:
     def edit(resources: dict[str, Any]) -> None:
         defined(lambda machine: machine["States"]["Collect"].update(TimeoutSeconds=60))(resources)
         policy(ALLOWED, {"Effect": "Allow", "Action": "sns:Publish", "Resource": "[all]"})(resources)

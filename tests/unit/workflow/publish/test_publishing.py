@@ -77,7 +77,7 @@ def test_plan_of_the_published_package_is_empty(account: Account, services: Serv
     [({1: 90, 2: 10}, "version 1 (90 %) and version 2 (10 %)"), (None, "no version")],
     ids=["interrupted shift", "no alias"],
 )
-def test_plan_notes_that_executions_go_elsewhere(
+def test_plan_notes_where_new_executions_go(
     account: Account, services: Services, stage: Stage, weights: Any, routed: str
 ) -> None:
     exists(services)
@@ -146,7 +146,7 @@ def test_plan_warns_of_a_service_missing_in_the_region(
         ("IMPORT_ROLLBACK_FAILED", "repair it in the CloudFormation console first"),
     ],
 )
-def test_stack_that_cannot_be_published_to(
+def test_stack_in_an_unsuitable_state_is_refused(
     account: Account, services: Services, stage: Stage, found: str, message: str
 ) -> None:
     services.finds_stack(found)
@@ -304,12 +304,12 @@ def test_changed_function_loses_its_oldest_versions(
     services.makes_live(2, before=1)
     services.lists_resources(("Collect", "AWS::Lambda::Function", "afterloop-dev-Collect"))
     services.functions.add_client_error("list_versions_by_function", "AccessDeniedException")
-    # The versions cannot be listed: the publish has succeeded all the same.
+    # The versions cannot be listed, but the publish has succeeded.
     assert publish(account, stage, package(key="functions/b.zip"), confirm=yes) is not None
     assert len(history(account, "dev")) == 1
 
 
-def test_publish_that_died_before_the_alias_is_completed_by_the_next(
+def test_next_publish_completes_an_interrupted_publish(
     account: Account, services: Services, stage: Stage
 ) -> None:
     updates(services, "UPDATE_COMPLETE")

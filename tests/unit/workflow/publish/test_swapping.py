@@ -70,7 +70,7 @@ def test_swap_replaces_code_and_runs_it_without_a_version(
     assert swap(account, stage, STACK, with_code(code)) == ["code of Collect"]
     assert swapped_now(account, services, stage) == ["code of Collect"]
 
-    # The same once more is nothing to do.
+    # The same swap again changes nothing.
     services.returns_template(template())
     assert swap(account, stage, STACK, with_code(code)) == []
 
@@ -187,7 +187,7 @@ def test_undo_restores_code_and_definition(
     undo_swaps(account, stage, STACK)  # Nothing is left to undo.
 
 
-def test_published_swap_is_forgotten(account: Account, services: Services, stage: Stage, code: Path) -> None:
+def test_forgotten_swap_is_not_listed(account: Account, services: Services, stage: Stage, code: Path) -> None:
     swaps_code(services)
     swap(account, stage, STACK, with_code(code))
     forget_swaps(account, stage)

@@ -11,7 +11,7 @@ __all__ = ["HASH", "JMESPATH", "OWN_LOCK", "build", "write_project"]
 
 HASH = "--hash=sha256:" + "0" * 64
 JMESPATH = f"jmespath=={importlib.metadata.version('jmespath')} {HASH}\n"
-OWN_LOCK = "lambdas/tell.requirements.in -o lambdas/tell.requirements.txt"
+OWN_LOCK = "lambdas/notify.requirements.in -o lambdas/notify.requirements.txt"
 
 
 def write_project(root: Path) -> Path:
@@ -20,7 +20,7 @@ def write_project(root: Path) -> Path:
         "requirements/lambdas.txt": f"# compiled\n{JMESPATH}",
         "lambdas/__init__.py": "",
         "lambdas/ask.py": "from lambdas.shared import word\n\ndef handler(*_):\n    return word\n",
-        "lambdas/tell.py": "def handler(event, context): ...\n",
+        "lambdas/notify.py": "def handler(event, context): ...\n",
         "lambdas/shared.py": 'word = "why"\n',
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -45,7 +45,7 @@ def _statements(assembly: Assembly) -> list[dict[str, Any]]:
 
 def test_step_adds_its_permission(tmp_path: Path) -> None:
     step = """
-completed = [SqsSendMessageStep("Tell the shop", parameters={
+completed = [SqsSendMessageStep("Notify the shop", parameters={
     "QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/reviewed", "MessageBody.$": "$.review"})]
 """
     before = _statements(_assembled(tmp_path, ""))
@@ -113,7 +113,7 @@ def test_qualifier_of_a_function_is_refused(tmp_path: Path) -> None:
         _assembled(tmp_path, step)
 
 
-def test_underivable_permission_is_accepted_once_declared(tmp_path: Path) -> None:
+def test_declared_permission_need_not_be_derivable(tmp_path: Path) -> None:
     with pytest.raises(
         WorkflowError, match=r"Count it.*post_review\.py:.*dynamodb:UpdateItem.*permissions = "
     ):
@@ -240,14 +240,14 @@ def test_function_given_by_arn_is_not_one_of_the_stack(tmp_path: Path) -> None:
 
 
 def _telling(topic: str) -> str:
-    return f'completed = [SnsPublishStep("Tell", parameters={{"TopicArn": "{topic}", "Message": "m"}})]'
+    return f'completed = [SnsPublishStep("Notify", parameters={{"TopicArn": "{topic}", "Message": "m"}})]'
 
 
 def test_step_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, _telling("${NotificatonTopic}"))
     assert str(refusal.value) == (
-        f"state 'Tell' ({tmp_path / 'post_review.py'}:3): ${{NotificatonTopic}} is not a name that a step can use; "
+        f"state 'Notify' ({tmp_path / 'post_review.py'}:3): ${{NotificatonTopic}} is not a name that a step can use; "
         "did you mean 'NotificationTopic'?"
     )
 
@@ -340,7 +340,7 @@ completed = [
 def test_too_many_permissions_for_a_role_are_refused(tmp_path: Path) -> None:
     steps = """
 completed = [
-    SnsPublishStep(f"Tell {n}", parameters={"TopicArn": f"arn:aws:sns:us-east-1:123456789012:reviews-of-team-{n}",
+    SnsPublishStep(f"Notify {n}", parameters={"TopicArn": f"arn:aws:sns:us-east-1:123456789012:reviews-of-team-{n}",
                                             "Message": "m"}, result_path=f"$.result{n}")
     for n in range(%d)
 ]

@@ -57,22 +57,22 @@ def test_same_input_gives_the_same_bytes(project: Path, tmp_path: Path) -> None:
 
 
 def test_changed_file_changes_only_bundles_that_have_it(project: Path) -> None:
-    before = build(project, "ask", "tell")
+    before = build(project, "ask", "notify")
     (project / "lambdas/shared.py").write_text('word = "because"\n')
-    after = build(project, "ask", "tell")
+    after = build(project, "ask", "notify")
 
     assert before["Ask"].key != after["Ask"].key
-    assert before["Tell"].key == after["Tell"].key
+    assert before["Notify"].key == after["Notify"].key
 
 
 def test_bundle_changes_with_a_dependency_but_not_with_a_comment(project: Path) -> None:
     lock = project / "requirements/lambdas.txt"
-    before = build(project, "tell").key
+    before = build(project, "notify").key
 
     lock.write_text(f"{JMESPATH}    # via nothing\n# more\n")
-    assert build(project, "tell").key == before
+    assert build(project, "notify").key == before
     lock.write_text(JMESPATH.replace("0" * 64, "1" * 64))
-    assert build(project, "tell").key != before
+    assert build(project, "notify").key != before
 
 
 def test_cached_bundle_is_not_built_again(project: Path) -> None:
@@ -127,10 +127,10 @@ def test_folder_is_a_function_with_its_data_and_dependencies(project: Path) -> N
 
 
 def test_bundle_has_modules_that_a_string_names(project: Path) -> None:
-    (project / "lambdas/tell.py").write_text(
+    (project / "lambdas/notify.py").write_text(
         'import importlib\n\ndef handler(event, context):\n    importlib.import_module("lambdas.shared")\n'
     )
-    assert "lambdas/shared.py" in build(project, "tell").sources
+    assert "lambdas/shared.py" in build(project, "notify").sources
 
 
 def test_import_of_a_missing_module_of_lambdas_is_refused(project: Path) -> None:
@@ -151,25 +151,25 @@ def test_import_of_a_missing_module_of_lambdas_is_refused(project: Path) -> None
     ],
 )
 def test_import_that_nothing_provides_is_refused(project: Path, text: str, line: int) -> None:
-    (project / "lambdas/tell.py").write_text(text + "def handler(event, context): ...\n")
+    (project / "lambdas/notify.py").write_text(text + "def handler(event, context): ...\n")
     with pytest.raises(WorkflowError) as refusal:
-        build(project, "tell")
+        build(project, "notify")
     assert str(refusal.value) == (
-        f"lambdas/tell.py, line {line}: imports pandas, which is neither in the bundle of Tell nor in Lambda's Python: "
-        "add the package that provides it to lambdas/tell.requirements.in, and lock it: "
+        f"lambdas/notify.py, line {line}: imports pandas, which is neither in the bundle of Notify nor in Lambda's "
+        "Python: add the package that provides it to lambdas/notify.requirements.in, and lock it: "
         f"python -m uv pip compile --generate-hashes {OWN_LOCK}"
     )
 
 
 def test_all_imports_that_nothing_provides_are_reported(project: Path) -> None:
     (project / "lambdas/shared.py").write_text("import pandas\nword = 1\n")
-    (project / "lambdas/tell.py").write_text("import numpy\nfrom lambdas import shared\nhandler = print\n")
+    (project / "lambdas/notify.py").write_text("import numpy\nfrom lambdas import shared\nhandler = print\n")
     with pytest.raises(WorkflowError) as refusal:
-        build(project, "ask", "tell")
+        build(project, "ask", "notify")
     assert [line.partition(", which")[0] for line in str(refusal.value).splitlines()] == [
         "lambdas/shared.py, line 1: imports pandas",
         "lambdas/shared.py, line 1: imports pandas",
-        "lambdas/tell.py, line 1: imports numpy",
+        "lambdas/notify.py, line 1: imports numpy",
     ]
 
 
@@ -188,8 +188,8 @@ def test_all_imports_that_nothing_provides_are_reported(project: Path) -> None:
     ],
 )
 def test_available_or_optional_import_is_accepted(project: Path, text: str) -> None:
-    (project / "lambdas/tell.py").write_text(text + "def handler(event, context): ...\n")
-    build(project, "tell")
+    (project / "lambdas/notify.py").write_text(text + "def handler(event, context): ...\n")
+    build(project, "notify")
 
 
 def test_import_from_a_function_s_own_lock_is_accepted(project: Path) -> None:

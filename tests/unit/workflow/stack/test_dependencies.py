@@ -28,14 +28,14 @@ from workflow.stack.dependencies import aws, read_lock
 def test_unavailable_dependency_is_refused(project: Path, requirement: str, message: str) -> None:
     (project / "requirements/lambdas.txt").write_text(requirement)
     with pytest.raises(BundleError, match=message):
-        build(project, "tell")
+        build(project, "notify")
 
 
 def test_dependency_for_another_platform_is_left_out(project: Path) -> None:
     marked = f'{JMESPATH}colorama==0.4.6 ; sys_platform == "win32" {HASH}\n'
     (project / "requirements/lambdas.txt").write_text(marked)
     assert not any(
-        name.startswith("colorama") for name in zipfile.ZipFile(build(project, "tell").path).namelist()
+        name.startswith("colorama") for name in zipfile.ZipFile(build(project, "notify").path).namelist()
     )
 
 
@@ -80,7 +80,7 @@ def test_wheels_are_fetched_for_lambda_by_hash(project: Path, monkeypatch: pytes
         },
     )
 
-    bundle = build(project, "tell", target=aws())
+    bundle = build(project, "notify", target=aws())
 
     assert {
         "--require-hashes",
@@ -93,7 +93,7 @@ def test_wheels_are_fetched_for_lambda_by_hash(project: Path, monkeypatch: pytes
         "jmespath-1.dist-info/METADATA",
         "jmespath/__init__.py",
         "lambdas/__init__.py",
-        "lambdas/tell.py",
+        "lambdas/notify.py",
     ]
 
 
@@ -101,7 +101,7 @@ def test_without_pip_uv_fetches_the_wheels(project: Path, monkeypatch: pytest.Mo
     uv = Pip(monkeypatch)
     monkeypatch.setattr("workflow.stack.dependencies.importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("workflow.stack.dependencies.shutil.which", lambda name: "/bin/uv")
-    build(project, "tell", target=aws())
+    build(project, "notify", target=aws())
     assert uv.command[:3] == ["/bin/uv", "pip", "install"]
     assert "--python-platform=aarch64-manylinux_2_34" in uv.command
 
@@ -110,7 +110,7 @@ def test_without_pip_and_uv_fetching_is_refused(project: Path, monkeypatch: pyte
     monkeypatch.setattr("workflow.stack.dependencies.importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("workflow.stack.dependencies.shutil.which", lambda name: None)
     with pytest.raises(BundleError, match="install pip: python -m ensurepip"):
-        build(project, "tell", target=aws())
+        build(project, "notify", target=aws())
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_dependency_without_a_wheel_is_refused(
 ) -> None:
     pip = Pip(monkeypatch, error=output or " ")
     with pytest.raises(BundleError, match=message) as error:
-        build(project, "tell", target=aws())
+        build(project, "notify", target=aws())
     assert pip.command
     assert "\n" not in str(error.value)
     assert not list((project / ".build").glob("*.zip"))
@@ -167,24 +167,24 @@ def test_pip_takes_the_wheel_for_the_target(project: Path, shelf: Path) -> None:
     hashes = [wheel(shelf, f"manylinux_2_28_{machine}") for machine in ("aarch64", "x86_64")]
     (project / "requirements/lambdas.txt").write_text(f"tiny==1.0 {' '.join(hashes)}\n")
 
-    bundle = build(project, "tell", target=aws())
+    bundle = build(project, "notify", target=aws())
 
     module = zipfile.ZipFile(bundle.path).read("tiny/__init__.py").decode()
     assert module == "platform = 'manylinux_2_28_aarch64'"
 
 
 @pytest.mark.parametrize("platform", ["manylinux_2_28_x86_64", "manylinux_2_99_aarch64"])
-def test_dependency_that_pip_finds_no_wheel_of_is_refused(project: Path, shelf: Path, platform: str) -> None:
+def test_dependency_without_a_wheel_for_pip_is_refused(project: Path, shelf: Path, platform: str) -> None:
     (project / "requirements/lambdas.txt").write_text(f"tiny==1.0 {wheel(shelf, platform)}\n")
     with pytest.raises(BundleError, match=r"^tiny==1\.0 has no wheel for Python 3\.13 on arm64 Linux"):
-        build(project, "tell", target=aws())
+        build(project, "notify", target=aws())
 
 
 def test_wheel_with_another_hash_is_refused(project: Path, shelf: Path) -> None:
     wheel(shelf, "manylinux_2_28_aarch64")
     (project / "requirements/lambdas.txt").write_text(f"tiny==1.0 {HASH}\n")
     with pytest.raises(BundleError, match=r"could not be fetched: .*DO NOT MATCH THE HASHES"):
-        build(project, "tell", target=aws())
+        build(project, "notify", target=aws())
 
 
 def test_dependencies_larger_than_lambda_s_limit_are_refused(
@@ -192,4 +192,4 @@ def test_dependencies_larger_than_lambda_s_limit_are_refused(
 ) -> None:
     monkeypatch.setattr("workflow.stack.dependencies.UNZIPPED_LIMIT", 1000)
     with pytest.raises(BundleError, match="Lambda's limit is 250 MB"):
-        build(project, "tell")
+        build(project, "notify")

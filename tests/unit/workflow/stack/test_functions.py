@@ -13,8 +13,8 @@ from workflow.stack.grants import GRANTS, Permission
 @pytest.mark.parametrize(
     ("written", "lock", "message"),
     [
-        ("pandas\n", None, "lambdas/tell.requirements.txt is missing, so the bundle would"),
-        ("# none yet\n", None, "lambdas/tell.requirements.txt is missing, so the bundle would"),
+        ("pandas\n", None, "lambdas/notify.requirements.txt is missing, so the bundle would"),
+        ("# none yet\n", None, "lambdas/notify.requirements.txt is missing, so the bundle would"),
         ("Some.Thing\nPandas[fast] >= 2 # new\n", "some-thing==1", "does not have Pandas[fast] >= 2;"),
         ("some_thing>=2\nother\n", "some-thing==1", "does not have some_thing>=2, other;"),
     ],
@@ -22,12 +22,12 @@ from workflow.stack.grants import GRANTS, Permission
 def test_unlocked_requirements_are_refused(
     project: Path, written: str, lock: str | None, message: str
 ) -> None:
-    (project / "lambdas/tell.requirements.in").write_text(written)
+    (project / "lambdas/notify.requirements.in").write_text(written)
     if lock:
-        (project / "lambdas/tell.requirements.txt").write_text(f"{lock} {HASH}\n")
+        (project / "lambdas/notify.requirements.txt").write_text(f"{lock} {HASH}\n")
     with pytest.raises(WorkflowError) as refusal:
-        function("tell", project)
-    assert str(refusal.value).startswith("lambdas/tell.requirements.in: ")
+        function("notify", project)
+    assert str(refusal.value).startswith("lambdas/notify.requirements.in: ")
     assert message in str(refusal.value)
     assert str(refusal.value).endswith(f"; lock it: python -m uv pip compile --generate-hashes {OWN_LOCK}")
 
@@ -42,15 +42,15 @@ def test_unlocked_requirements_are_refused(
     ],
 )
 def test_locked_requirements_are_accepted(project: Path, written: str) -> None:
-    (project / "lambdas/tell.requirements.in").write_text(written)
-    (project / "lambdas/tell.requirements.txt").write_text(f"some-thing==1.2 {HASH}\n")
-    assert function("tell", project).requirements
+    (project / "lambdas/notify.requirements.in").write_text(written)
+    (project / "lambdas/notify.requirements.txt").write_text(f"some-thing==1.2 {HASH}\n")
+    assert function("notify", project).requirements
 
 
 def test_locked_prerelease_is_accepted(project: Path) -> None:
-    (project / "lambdas/tell.requirements.in").write_text("some-thing>=1\n")
-    (project / "lambdas/tell.requirements.txt").write_text(f"some-thing==2.0rc1 {HASH}\n")
-    assert function("tell", project).requirements
+    (project / "lambdas/notify.requirements.in").write_text("some-thing>=1\n")
+    (project / "lambdas/notify.requirements.txt").write_text(f"some-thing==2.0rc1 {HASH}\n")
+    assert function("notify", project).requirements
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_locked_prerelease_is_accepted(project: Path) -> None:
         ),
     ],
 )
-def test_handler_that_lambda_cannot_call_is_refused(project: Path, handler: str, message: str) -> None:
+def test_invalid_signature_of_handler_is_refused(project: Path, handler: str, message: str) -> None:
     (project / "lambdas/ask.py").write_text(f"{handler}\n")
     line = len(handler.splitlines())
     with pytest.raises(WorkflowError) as refusal:
@@ -95,12 +95,12 @@ def test_handler_that_lambda_cannot_call_is_refused(project: Path, handler: str,
         "def handler(event): ...\nhandler = wrapped(handler)",
     ],
 )
-def test_handler_that_lambda_can_perhaps_call_is_accepted(project: Path, handler: str) -> None:
+def test_valid_or_unknown_signature_of_handler_is_accepted(project: Path, handler: str) -> None:
     (project / "lambdas/ask.py").write_text(f"{handler}\n")
     assert function("ask", project).handler == "lambdas.ask.handler"
 
 
-def test_function_has_what_its_module_declares(project: Path) -> None:
+def test_function_has_the_declarations_of_its_module(project: Path) -> None:
     (project / "lambdas/ask.py").write_text(
         '"""Asks.\n\nAnd more."""\n'
         'FUNCTION = {"memory": 1024, "timeout": 60, "permissions": [\n'

@@ -36,7 +36,7 @@ def test_stage_with_only_the_required_keys_is_loaded(write) -> None:
     assert stages["prod"].stack_name == "afterloop-prod"
 
 
-def test_restart_rules_of_a_flow_definition_override_those_of_the_stage(write) -> None:
+def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
     stage = load_stage(
         write(
             f"""

@@ -31,29 +31,26 @@ _shapes: dict[str, st.SearchStrategy[list[Any]]] = {
 @settings(max_examples=20)  # polygons are slow to compare
 @given(st.data())
 def test_similarity_and_matching_are_symmetric(shape: str, data: st.DataObject) -> None:
-    ours, theirs = data.draw(_shapes[shape]), data.draw(_shapes[shape])
-    for one in ours:
+    first, second = data.draw(_shapes[shape]), data.draw(_shapes[shape])
+    for one in first:
         assert one.is_unmoved(one)
-        for other in theirs:
+        for other in second:
             assert one.similarity(other) == other.similarity(one)
             assert 0 <= one.similarity(other) <= 1
             assert one.is_unmoved(other) == other.is_unmoved(one)
-    there = sorted((repr(ours[mine]), repr(theirs[other])) for mine, other in match(ours, theirs))
-    back = sorted((repr(ours[mine]), repr(theirs[other])) for other, mine in match(theirs, ours))
-    assert there == back
-    assert len({mine for mine, _ in match(ours, theirs)}) == len(there)  # each only once
+    pairs = sorted((repr(first[i]), repr(second[j])) for i, j in match(first, second))
+    swapped = sorted((repr(first[i]), repr(second[j])) for j, i in match(second, first))
+    assert pairs == swapped
+    assert len({i for i, _ in match(first, second)}) == len(pairs)  # each only once
 
 
 @pytest.mark.parametrize("shape", _shapes)
 @settings(max_examples=20)  # polygons are slow to compare
 @given(st.data())
 def test_sweep_finds_all_similar_pairs(shape: str, data: st.DataObject) -> None:
-    ours, theirs = data.draw(_shapes[shape]), data.draw(_shapes[shape])
-    assert sorted(similar_pairs(ours, theirs)) == [
-        (mine, other)
-        for mine in range(len(ours))
-        for other in range(len(theirs))
-        if ours[mine].similarity(theirs[other]) > 0
+    first, second = data.draw(_shapes[shape]), data.draw(_shapes[shape])
+    assert sorted(similar_pairs(first, second)) == [
+        (i, j) for i in range(len(first)) for j in range(len(second)) if first[i].similarity(second[j]) > 0
     ]
 
 

@@ -91,8 +91,8 @@ def good_machine() -> Chain:
         ),
         Pass("Urgent", parameters={"how.$": "$.detail.priority"}, result_path="$.urgent"),
     )
-    tell = AwsSdkTask(
-        "Tell",
+    start = AwsSdkTask(
+        "Start",
         service="sfn",
         action="startExecution",
         query_language="JSONata",
@@ -101,11 +101,11 @@ def good_machine() -> Chain:
             "Name": "{% $exists($states.input.nowhere) ? $states.input.nowhere : 'x' %}",
             "StateMachineArn": "${Other}",
         },
-        output="{% $merge([$states.input, {'told': $states.result, 'list': [1, {'a': 2}]}]) %}",
+        output="{% $merge([$states.input, {'started': $states.result, 'list': [1, {'a': 2}]}]) %}",
         catch=Catch(failed, error_equals=["States.ALL"], output="{% {'failure': $states.errorOutput} %}"),
         timeout_seconds="{% $states.input.collected.review.seconds %}",
     )
-    return Chain([collect, both, every, route, tell, Pass("After", parameters={"told.$": "$.told"})])
+    return Chain([collect, both, every, route, start, Pass("After", parameters={"started.$": "$.started"})])
 
 
 def test_workflow_has_no_findings() -> None:
@@ -438,7 +438,7 @@ def test_path_from_no_earlier_step_is_reported(before: list[Any]) -> None:
     assert message.startswith("state 'Last': $.review: no earlier step provides 'review' (available: ")
 
 
-def test_path_from_one_of_several_ways_is_accepted() -> None:
+def test_path_from_one_of_several_routes_is_accepted() -> None:
     last = task("Last", parameters={"x.$": "$.review"})
     route = Choice("Route")
     route.add_choice(ChoiceRule.StringEquals("$.detail.humanLoopStatus", "Stopped"), last)

@@ -43,11 +43,11 @@ class Reviews:
 
     def add(
         self,
-        *said: dict[str, Any],
+        *answers: dict[str, Any],
         about: str = "s3://images/cat.jpg",
         output: bytes | Exception | None = None,
     ) -> None:
-        document = samples.custom({"taskObject": about}, *said)
+        document = samples.custom({"taskObject": about}, *answers)
         number = len(self.stored)
         record = build_record(samples.change(), samples.parsed(document), ReviewSettings(), "dev")
         place = f"s3://out/{number}/output.json"

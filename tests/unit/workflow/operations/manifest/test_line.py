@@ -45,8 +45,8 @@ def test_image_classification() -> None:
 
 
 def test_text_classification_by_three_workers() -> None:
-    says = [{"mood": {"label": "good"}}, {"mood": {"label": "bad"}}, {"mood": {"label": "good"}}]
-    line = line_of(custom({"taskObject": "What a day."}, *says))
+    answers = [{"mood": {"label": "good"}}, {"mood": {"label": "bad"}}, {"mood": {"label": "good"}}]
+    line = line_of(custom({"taskObject": "What a day."}, *answers))
     assert line["source"] == "What a day."
     assert line["mood"] == "0"  # the only class
     assert line["mood-metadata"]["type"] == "groundtruth/text-classification"
@@ -112,8 +112,8 @@ def test_removed_prediction_makes_an_empty_list() -> None:
 
 
 def test_entities() -> None:
-    said = {"names": {"entities": [{"label": "person", "startOffset": 0, "endOffset": 3}]}}
-    line = line_of(custom({"text": "Ana sings"}, said))
+    answer = {"names": {"entities": [{"label": "person", "startOffset": 0, "endOffset": 3}]}}
+    line = line_of(custom({"text": "Ana sings"}, answer))
     assert line["source"] == "Ana sings"
     assert line["names"] == {
         "annotations": {
@@ -144,17 +144,17 @@ def test_form(place: str) -> None:
 
 
 def test_every_element_is_an_attribute_except_ties() -> None:
-    says = [
+    answers = [
         {"animal": {"label": "dog"}, "my note!": "a", "open": "x"},
         {"animal": {"label": "dog"}, "my note!": "a", "open": "y"},
     ]
-    line = line_of(custom(IMAGE, *says))
+    line = line_of(custom(IMAGE, *answers))
     assert {key for key in line if not key.endswith("-metadata")} == {"source-ref", "animal", "my-note"}
 
 
 def test_slashes_in_names_do_not_mix_up_elements() -> None:
     dog = {"left": 1, "top": 2, "width": 3, "height": 4}
-    said = {
+    answer = {
         "a": {"labels": ["b/x", "b"]},
         "a/b": {"labels": ["x"]},
         "c": {"boundingBoxes": [dog | {"label": "d/dog"}]},
@@ -163,7 +163,7 @@ def test_slashes_in_names_do_not_mix_up_elements() -> None:
         "e/f": {"on": True},
         "e/f/on": "another text",
     }
-    line = line_of(custom(IMAGE, said), classes=["b", "b/x", "x", "d/dog"])
+    line = line_of(custom(IMAGE, answer), classes=["b", "b/x", "x", "d/dog"])
     assert line["a"] == [0, 1]
     assert line["a-b"] == [2]
     assert line["c"]["annotations"] == [dog | {"class_id": 3}]

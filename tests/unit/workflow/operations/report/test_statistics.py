@@ -317,7 +317,7 @@ def test_every_valid_record_is_counted_in_any_order(
 @given(st.lists(review_records, max_size=6))
 def test_parts_add_up_to_the_whole(records: list[ReviewRecord]) -> None:
     # The model allows "kept" without a prediction, which is left out of the count. A comparison makes none.
-    sound = [
+    valid = [
         record.model_copy(
             update={
                 "fields": [
@@ -330,7 +330,7 @@ def test_parts_add_up_to_the_whole(records: list[ReviewRecord]) -> None:
         )
         for record in records
     ]
-    _consistent(figures_of(*sound))
+    _consistent(figures_of(*valid))
 
 
 json_values = st.recursive(

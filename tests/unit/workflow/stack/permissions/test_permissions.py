@@ -616,7 +616,7 @@ def test_declared_permissions_are_added_to_derived_ones() -> None:
     }
 
 
-def test_step_of_an_unknown_service_gets_what_is_declared() -> None:
+def test_step_of_an_unknown_service_gets_declared_permissions() -> None:
     state = task("ecs:runTask.sync", {"TaskDefinition": "t"})
     permissions = [Permission(actions=("ecs:RunTask",), resources=("arn:aws:ecs:*:*:task-definition/t:*",))]
     assert granted(state, declared={"Step": permissions}) == {

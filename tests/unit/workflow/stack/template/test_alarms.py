@@ -30,7 +30,7 @@ def test_alarms_watch_these_metrics(alarms: dict[str, dict[str, Any]]) -> None:
     assert {name: (one["Namespace"], one["MetricName"]) for name, one in alarms.items()} == WATCHED
 
 
-def test_every_alarm_calls_a_person_once_something_is_wrong(alarms: dict[str, dict[str, Any]]) -> None:
+def test_every_alarm_notifies_the_escalation_topic(alarms: dict[str, dict[str, Any]]) -> None:
     for name, one in alarms.items():
         assert one["AlarmName"] == {"Fn::Sub": f"afterloop-${{Stage}}-{name}"}
         assert one["AlarmActions"] == [{"Ref": "EscalationTopic"}], name

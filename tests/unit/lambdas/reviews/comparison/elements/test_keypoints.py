@@ -48,8 +48,8 @@ def test_keypoint_distance_uses_largest_image() -> None:
         }
 
     found = {"prediction": {"k": {"keypoints": [{"label": "eye", "x": 0, "y": 0}]}}}
-    there, back = point(4, 500), point(12, 1000)
-    outcomes = [fields_of(custom(found, *says))[0].outcome for says in ([there, back], [back, there])]
+    small, large = point(4, 500), point(12, 1000)
+    outcomes = [fields_of(custom(found, *answers))[0].outcome for answers in ([small, large], [large, small])]
     assert outcomes == ["kept", "kept"]
 
 

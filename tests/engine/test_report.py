@@ -130,15 +130,13 @@ def test_unpublished_stage_is_not_found(sandbox: Sandbox) -> None:
 def test_bucket_yields_the_requested_days_in_order(
     sandbox: Sandbox, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(
-        "http_proxy", "http://127.0.0.1:9"
-    )  # a proxy that is not reachable: requests to the loopback address must not use it
+    # No proxy listens there, and requests to the loopback address must not use it.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     source = open_reviews(f"s3://{stage.resources.review_bucket}/reviews", sandbox.session)
     flows = source.flow_definitions()
     assert flows == sorted(flows)
-    assert {key.split("/")[1].split("=")[1] for key in stage.stored} <= set(
-        flows
-    )  # other tests also store reviews here
+    # Other tests also store reviews here.
+    assert {key.split("/")[1].split("=")[1] for key in stage.stored} <= set(flows)
     for flow in source.flow_definitions():
         found = [(stored.location, stored.content) for stored in source.reviews(flow, PERIOD)]
         assert found == [

@@ -168,8 +168,8 @@ def test_all_imports_that_nothing_provides_are_reported(project: Path) -> None:
         build(project, "ask", "notify")
     assert [line.partition(", which")[0] for line in str(refusal.value).splitlines()] == [
         "lambdas/shared.py, line 1: imports pandas",
-        "lambdas/shared.py, line 1: imports pandas",
         "lambdas/notify.py, line 1: imports numpy",
+        "lambdas/shared.py, line 1: imports pandas",
     ]
 
 

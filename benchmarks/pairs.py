@@ -33,7 +33,7 @@ class Ratio:
     @classmethod
     def of(cls, times: list[float], baseline: list[float]) -> Ratio:
         """Returns the ratio of two results of `in_turns`, round by round."""
-        ratios = [ours / theirs for ours, theirs in zip(times, baseline, strict=True)]
+        ratios = [own / other for own, other in zip(times, baseline, strict=True)]
         low, _, high = quantiles(ratios, n=4, method="inclusive")
         return cls(median(ratios), low, high, len(ratios))
 

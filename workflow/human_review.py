@@ -43,7 +43,7 @@ from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, THROTTLED
 from workflow.errors import WorkflowError
 from workflow.steps import LambdaStep, Retry, places
 
-__all__ = ["HumanReview", "longest_review_seconds"]
+__all__ = ["HumanReview", "max_review_seconds"]
 
 MAX_TIMEOUT_SECONDS = 99_999_999
 """The maximum TimeoutSeconds of a Task in Step Functions: a little over three years."""
@@ -156,7 +156,7 @@ class HumanReview(LambdaStep):
         )
 
 
-def longest_review_seconds(task_lifetime_seconds: int, restart: RestartRules) -> int:
+def max_review_seconds(task_lifetime_seconds: int, restart: RestartRules) -> int:
     """The longest time until a loop has ended for good: every attempt expires, and every wait is the longest."""
     waits = restart.back_off.model_copy(update={"jitter": 0.0})
     attempts = restart.max_attempts if restart.restart_on else 1
@@ -265,10 +265,10 @@ def _time_problem(timeout: Any, lifetime: Any, restart: RestartRules) -> str | N
     for field, value in (("timeout_seconds", timeout), ("task_lifetime_seconds", lifetime)):
         if type(value) is not int or not 1 <= value <= MAX_TIMEOUT_SECONDS:
             return f"{field}: {value!r} is not a whole number of seconds from 1 to {MAX_TIMEOUT_SECONDS:,}"
-    longest = longest_review_seconds(lifetime, restart)
-    if timeout > longest:
+    maximum = max_review_seconds(lifetime, restart)
+    if timeout > maximum:
         return None
     attempts = restart.max_attempts if restart.restart_on else 1
     times = f"{attempts} attempts of {lifetime:,} s" if attempts > 1 else f"{lifetime:,} s"
-    waits = f" and {longest - attempts * lifetime:,} s of back-off" if longest > attempts * lifetime else ""
-    return f"timeout_seconds={timeout:,} is too short: the review can take {times}{waits}; set more than {longest:,}"
+    waits = f" and {maximum - attempts * lifetime:,} s of back-off" if maximum > attempts * lifetime else ""
+    return f"timeout_seconds={timeout:,} is too short: the review can take {times}{waits}; set more than {maximum:,}"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 __all__ = [
-    "DEAD",
+    "FAILED_STATUSES",
     "MAX_LISTED_AGE",
     "UNFINISHED_AFTER",
     "Reconciler",
@@ -58,7 +58,7 @@ MAX_LISTED_AGE = timedelta(days=11)
 UNFINISHED_AFTER = timedelta(minutes=5)
 """A start takes seconds. If it is older than this and still unfinished, its caller has gone."""
 
-DEAD = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
+FAILED_STATUSES = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 """Final statuses of executions that cannot give a claim back any more."""
 
 START_REFUSED = "StartRefused"
@@ -66,7 +66,7 @@ START_REFUSED = "StartRefused"
 
 PAGE_SIZE = 100  # the maximum of ListHumanLoops
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
-_GONE = "gone"
+_NOT_FOUND = "gone"
 
 
 @dataclass
@@ -225,7 +225,7 @@ class Reconciler:
                 if row is None or claim is None:
                     self._process_if_ended(loop["HumanLoopName"], found)
                 elif row.claims[claim]["state"] == "working":
-                    self._release_if_dead(row, claim, found)
+                    self._release_if_abandoned(row, claim, found)
                 elif row.claims[claim]["state"] == "done" and row.waiting:
                     self._notify_waiting(row, claim, found)
 
@@ -238,10 +238,10 @@ class Reconciler:
             execution = self._start_execution(missed_event(loop), "missed")
             found.missed[f"{name} {loop['HumanLoopStatus']}"] = execution
 
-    def _release_if_dead(self, row: Loop, claim: str, found: Reconciliation) -> None:
+    def _release_if_abandoned(self, row: Loop, claim: str, found: Reconciliation) -> None:
         execution = row.claims[claim]["execution"]
         status, cause = self._execution_status(execution)
-        if status not in DEAD and status != _GONE:
+        if status not in FAILED_STATUSES and status != _NOT_FOUND:
             return
         reason = (
             f"The execution that processed the loop ended ({status}) without giving its claim back: {cause}"
@@ -266,7 +266,7 @@ class Reconciler:
             described = self.states.describe_execution(executionArn=execution)
         except self.states.exceptions.ExecutionDoesNotExist:
             # Step Functions deletes executions 90 days after they end.
-            return _GONE, "Step Functions no longer has the execution"
+            return _NOT_FOUND, "Step Functions no longer has the execution"
         return described["status"], described.get("cause") or described.get("error") or "no cause given"
 
     def _start_execution(self, event: Mapping[str, Any], why: str) -> str:

@@ -50,7 +50,7 @@ def overall_agreement(fields: Iterable[FieldRecord]) -> float | None:
 
 
 def _outcome(row: Row, value: Any) -> Outcome:
-    if not row.asked:
+    if not row.in_prediction:
         return "answered"
     if row.predicted is None:
         return "kept" if value is None else "added"

@@ -56,13 +56,13 @@ def caller() -> tuple[str, int]:
     frame = sys._getframe(1)
     # Constructors are skipped too, wherever they are: a user's own subclass of a step is not the place that made it.
     while frame.f_back and (
-        _is_ours(str(frame.f_globals.get("__name__")))
+        _is_internal(str(frame.f_globals.get("__name__")))
         or (frame.f_code.co_name == "__init__" and isinstance(frame.f_locals.get("self"), Block))
     ):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def _is_ours(module: str) -> bool:
+def _is_internal(module: str) -> bool:
     """Whether a module makes steps only on behalf of its caller."""
     return module == "workflow.steps" or module.startswith(("stepfunctions.", "workflow.asl."))

@@ -96,8 +96,8 @@ def _help(name: str, module: str) -> str:
     return ast.get_docstring(tree) or ""
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(version())
         raise typer.Exit
 

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from lambdas.loops import names as loop_names
 from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.loops.reconciling import (
-    DEAD,
+    FAILED_STATUSES,
     Reconciler,
     Reconciliation,
     claim_id,
@@ -322,7 +322,7 @@ class Loops:
                 f"{arn} is not an execution of stage {self.stage}; their ARNs start with {machine}:"
             )
         before = self.execution(arn)
-        if before.status not in DEAD or before.input is None:
+        if before.status not in FAILED_STATUSES or before.input is None:
             state = "no longer in Step Functions" if before.status == GONE else before.status
             raise LoopError(f"execution {arn} is {state}; only a failed execution can run again")
         event = json.loads(before.input)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.loops.ledger import Loop
-from lambdas.loops.reconciling import DEAD, UNFINISHED_AFTER
+from lambdas.loops.reconciling import FAILED_STATUSES, UNFINISHED_AFTER
 from lambdas.reviews.event import TERMINAL_STATUSES
 
 __all__ = [
@@ -280,7 +280,7 @@ def _next(
 
 def _abandoned(changes: Sequence[StatusChange]) -> StatusChange | None:
     """Returns a status change that is still claimed by an execution that has ended."""
-    ended = {*DEAD, GONE}
+    ended = {*FAILED_STATUSES, GONE}
     return next((one for one in changes if one.state == "working" and one.execution.status in ended), None)
 
 

@@ -13,7 +13,7 @@ from workflow.asl.expressions import jsonata
 from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, OF_SERVICES, THROTTLED
 from workflow.steps import Catch, Retry
 
-__all__ = ["CAUSE", "FAILED_STEP", "ONCE_MORE", "TRANSIENT", "caught", "caught_after_review", "error_text"]
+__all__ = ["CAUSE", "FAILED_STEP", "FAILED_TASK", "TRANSIENT", "caught", "caught_after_review", "error_text"]
 
 FAILED_STEP = "failedStep"
 """The workflow variable that holds the name of the step that failed."""
@@ -58,7 +58,7 @@ not retry together.
 All Tasks share this list: it does no harm that it names errors of services that a Task does not call.
 """
 
-ONCE_MORE = _retry(["States.TaskFailed"], attempts=2, max_wait=60, first_wait=5)
+FAILED_TASK = _retry(["States.TaskFailed"], attempts=2, max_wait=60, first_wait=5)
 """An extra retry for the user's steps: they can call any service, and its transient errors are not listed here."""
 
 

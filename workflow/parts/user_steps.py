@@ -18,7 +18,7 @@ from workflow.asl.integration import FORMS
 from workflow.asl.origin import name_of, shown_path
 from workflow.asl.reach import everything
 from workflow.errors import AfterloopError, WorkflowError
-from workflow.parts.failures import ONCE_MORE, TRANSIENT, caught_after_review
+from workflow.parts.failures import FAILED_TASK, TRANSIENT, caught_after_review
 from workflow.steps import Chain, Retry, State, inside, reachable
 
 __all__ = ["declared_permissions", "followed_by", "load"]
@@ -106,7 +106,7 @@ def _retries(task: State) -> list[Retry]:
     job, or ask the question again.
     """
     waits = str(task.resource).endswith(FORMS[1:])
-    return TRANSIENT if waits else [*TRANSIENT, ONCE_MORE]
+    return TRANSIENT if waits else [*TRANSIENT, FAILED_TASK]
 
 
 def _unused(module: ModuleType, path: Path, branches: Mapping[str, Sequence[State]]) -> Iterator[str]:

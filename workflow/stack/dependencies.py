@@ -127,7 +127,7 @@ def unlocked(written: Path, lock: Path) -> list[str]:
         BundleError: The lock has a requirement without a version or a hash.
     """
     locked = read_lock(lock)
-    lacking = []
+    missing = []
     for line in _lines(written):
         requirement = _requirement(line)
         if requirement is None:
@@ -139,8 +139,8 @@ def unlocked(written: Path, lock: Path) -> list[str]:
         else:
             found = requirement.specifier.contains(pinned.version, prereleases=True)
         if not found:
-            lacking.append(line)
-    return lacking
+            missing.append(line)
+    return missing
 
 
 def dependencies_zip(lock: Lock, target: Target, cache: Path) -> Path:

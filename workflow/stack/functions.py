@@ -161,11 +161,11 @@ def _expect_handler(tree: ast.Module, where: Path) -> None:
         case _:
             return  # Only a run shows what a decorator or a call returns.
     place = f"{where}, line {handler.lineno}: `handler`"
-    most = len(taken.posonlyargs) + len(taken.args)
-    least = most - len(taken.defaults)
+    positional = len(taken.posonlyargs) + len(taken.args)
+    required = positional - len(taken.defaults)
     # `*args` takes the rest, however few parameters are before it.
-    if least > 2 or (most < 2 and not taken.vararg):
-        count = least if least > 2 else most
+    if required > 2 or (positional < 2 and not taken.vararg):
+        count = required if required > 2 else positional
         raise WorkflowError(
             f"{place} takes {count or 'no'} argument{'' if count == 1 else 's'}, but Lambda calls it with two: "
             "write `def handler(event, context):`"
@@ -188,8 +188,8 @@ def _expect_lock(lock: Path, root: Path) -> None:
         raise WorkflowError(
             f"{shown}: {target} is missing, so the bundle would have no dependency in it; {how}"
         )
-    if lacking := unlocked(written, lock):
-        raise WorkflowError(f"{shown}: {target} does not have {', '.join(lacking)}; {how}")
+    if missing := unlocked(written, lock):
+        raise WorkflowError(f"{shown}: {target} does not have {', '.join(missing)}; {how}")
 
 
 def _expect_grant(name: str) -> str:

@@ -253,10 +253,10 @@ def _tables(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name}: is not TOML: {error}") from None
-    stray = [key for key in document if key != "stages"]
-    if stray:
+    unknown_keys = [key for key in document if key != "stages"]
+    if unknown_keys:
         raise SettingsError(
-            f"{path.name}: unknown key {stray[0]!r} at the top; every stage is a table [stages.NAME]"
+            f"{path.name}: unknown key {unknown_keys[0]!r} at the top; every stage is a table [stages.NAME]"
         )
     tables = document.get("stages")
     if not isinstance(tables, dict) or not tables:

@@ -51,25 +51,23 @@ def align(
     return rows
 
 
-def match(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int, int]]:
+def match(first: Sequence[Shape], second: Sequence[Shape]) -> Iterator[tuple[int, int]]:
     """Yields the indices of shapes that mark the same object, in pairs."""
-    free_ours, free_theirs = set(range(len(ours))), set(range(len(theirs)))
-    for _, mine, other in sorted(
-        (_closeness(ours[mine], theirs[other]), mine, other) for mine, other in similar_pairs(ours, theirs)
-    ):
-        if mine in free_ours and other in free_theirs:
-            free_ours.remove(mine)
-            free_theirs.remove(other)
-            yield mine, other
+    unmatched_first, unmatched_second = set(range(len(first))), set(range(len(second)))
+    for _, i, j in sorted((_closeness(first[i], second[j]), i, j) for i, j in similar_pairs(first, second)):
+        if i in unmatched_first and j in unmatched_second:
+            unmatched_first.remove(i)
+            unmatched_second.remove(j)
+            yield i, j
 
 
-def similar_pairs(ours: Sequence[Shape], theirs: Sequence[Shape]) -> Iterator[tuple[int, int]]:
+def similar_pairs(first: Sequence[Shape], second: Sequence[Shape]) -> Iterator[tuple[int, int]]:
     """Yields the indices of shapes whose similarity is above 0, in pairs.
 
     Computing a similarity is slow. A sweep along the x axis finds the shapes whose extents overlap on both axes, and
     only their similarity is computed.
     """
-    sides = (ours, theirs)
+    sides = (first, second)
     across = [[shape.extent for shape in side] for side in sides]
     down = [[shape.vertical_extent for shape in side] for side in sides]
     starts = sorted((start, side, index) for side in (0, 1) for index, (start, _) in enumerate(across[side]))

@@ -22,14 +22,14 @@ class Row(NamedTuple):
 
     Attributes:
         answers: One value per worker, in the order of the output's answers; None if the worker left the field empty.
-        asked: Whether the model predicts this kind of field. If not, workers cannot have overruled it.
+        in_prediction: Whether the model predicts this kind of field. If not, workers cannot have overruled it.
     """
 
     name: str
     kind: Kind
     predicted: Scored | None
     answers: Sequence[Any]
-    asked: bool = True
+    in_prediction: bool = True
 
 
 def percent(confidence: float | None) -> float | None:

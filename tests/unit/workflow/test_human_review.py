@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lambdas.loops.restart_policy import BackOff, Decision, RestartRules, RestartSettings
 from lambdas.loops.start_request import StartRequest
 from workflow.errors import WorkflowError
-from workflow.human_review import HumanReview, longest_review_seconds
+from workflow.human_review import HumanReview, max_review_seconds
 from workflow.stack.assembly import assemble
 from workflow.stack.permissions import statements_for
 from workflow.steps import (
@@ -284,7 +284,7 @@ rules = st.builds(
 
 @given(lifetime=st.integers(1, 864_000), restart=rules, more=st.integers(-5, 5))
 def test_timeout_must_exceed_all_attempts_and_waits(lifetime: int, restart: RestartRules, more: int) -> None:
-    timeout = max(1, longest_review_seconds(lifetime, restart) + more)
+    timeout = max(1, max_review_seconds(lifetime, restart) + more)
     # The longest lineage: every attempt uses its whole lifetime.
     taken, attempt = lifetime, 1
     while True:

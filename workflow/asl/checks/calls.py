@@ -118,14 +118,14 @@ def _missing_fields(given: Mapping[str, Any], shape: Mapping[str, Any], call: st
     fields = _fields(shape)
     names = {key.removesuffix(".$").lower() for key in given}
     # A misspelt field is reported as such, not as a missing one.
-    meant = names | {_close(name, fields).lower() for name in names if name not in fields}
+    matched = names | {_close(name, fields).lower() for name in names if name not in fields}
     missing = [
         fields[name.lower()][0]
         for name in shape.get("required", ())
         # SDKs fill in idempotency tokens.
-        if name.lower() not in meant and not shape["members"][name].get("idempotencyToken")
+        if name.lower() not in matched and not shape["members"][name].get("idempotencyToken")
     ]
-    if missing and not meant & _OF_JAVA:
+    if missing and not matched & _OF_JAVA:
         yield f"{call} needs {' and '.join(missing)}"
 
 

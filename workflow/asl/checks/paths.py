@@ -38,7 +38,7 @@ def _problems(
         if name not in inputs:
             continue  # `structure` reports unreachable states.
         flow = _flow(state, inputs[name], language)
-        for path, shape in flow.asked:
+        for path, shape in flow.reads:
             if problem := missing(path, shape):
                 yield name, problem
         for inside in nested(state):
@@ -72,12 +72,12 @@ class _Flow:
     """What a state does with its input.
 
     Attributes:
-        asked: The paths that it reads, each with the shape that they are read from.
+        reads: The paths that it reads, each with the shape that they are read from.
         out: The next states, each with the shape of its input.
         inner: The shape of the input of nested machines.
     """
 
-    asked: list[tuple[str, Shape]]
+    reads: list[tuple[str, Shape]]
     out: list[tuple[str, Shape]]
     inner: Shape = None
 
@@ -183,9 +183,9 @@ def _ask(value: Any, shape: Shape, flow: _Flow) -> None:
     if value.startswith("States."):
         unquoted = re.sub(r"'(?:[^'\\]|\\.)*'(?!\s*\])", "''", value)
         for path in re.findall(r"(?<![$\w])\$(?:\.[\w-]+|\[[^\]]*\])+", unquoted):
-            flow.asked.append((path, shape))
+            flow.reads.append((path, shape))
     elif value.startswith("$"):
-        flow.asked.append((value, shape))
+        flow.reads.append((value, shape))
 
 
 def _is_guarded(path: Any, guarded: Collection[str]) -> bool:
@@ -205,7 +205,7 @@ def _jsonata_flow(state: State, given: Shape) -> _Flow:
             if _ASKS.search(text):
                 guarded += paths
             else:
-                flow.asked += [(path, given) for path in paths]
+                flow.reads += [(path, given) for path in paths]
     if state["Type"] == "Choice":
         given = possibly_with(given, guarded)
     passed = given if state["Type"] in ("Pass", "Choice", "Wait") else None

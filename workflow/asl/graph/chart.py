@@ -92,10 +92,10 @@ def chart_of(definition: Machine, statuses: Mapping[str, StateStatus] | None = N
         return [start, *found.values()] if kind == "top" else list(found.values())
 
     top = add_machine(definition, "top")
-    return Chart(top, boxes, _without_floods(arrows))
+    return Chart(top, boxes, _without_crowded_arrows(arrows))
 
 
-def _without_floods(arrows: Sequence[Arrow]) -> list[Arrow]:
+def _without_crowded_arrows(arrows: Sequence[Arrow]) -> list[Arrow]:
     """Leaves out all but the last of many arrows into one state. The states at their tails list them as text.
 
     Nobody could follow that many lines, and Graphviz would take minutes to lay them out.

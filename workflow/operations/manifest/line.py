@@ -173,24 +173,24 @@ def _attribute(
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a label attribute's value, and the metadata of its kind."""
     what = "text" if is_text else "image"
-    there = [field for field in fields if field.reviewed is not None]
-    ids = _class_ids(classes, (label for field in there if (label := _label(field)) is not None))
-    used = {str(ids[label]): label for field in there if (label := _label(field)) is not None}
-    if kinds == {"label"} and there:
-        label = str(_label(there[0]))
+    present = [field for field in fields if field.reviewed is not None]
+    ids = _class_ids(classes, (label for field in present if (label := _label(field)) is not None))
+    used = {str(ids[label]): label for field in present if (label := _label(field)) is not None}
+    if kinds == {"label"} and present:
+        label = str(_label(present[0]))
         return str(ids[label]), {
             "type": f"groundtruth/{what}-classification",
             "class-name": label,
-            "confidence": _confidence(there[0]),
+            "confidence": _confidence(present[0]),
         }
     if kinds == {"labels"}:
-        return [ids[str(_label(field))] for field in there], {
+        return [ids[str(_label(field))] for field in present], {
             "type": f"groundtruth/{what}-classification-multilabel",
             "class-map": used,
-            "confidence-map": {str(ids[str(_label(field))]): _confidence(field) for field in there},
+            "confidence-map": {str(ids[str(_label(field))]): _confidence(field) for field in present},
         }
     if kinds == {"box"}:
-        boxes = [json.loads(field.reviewed or "null") for field in there]
+        boxes = [json.loads(field.reviewed or "null") for field in present]
         annotations = [
             {"class_id": ids[box["label"]], **{key: value for key, value in box.items() if key != "label"}}
             for box in boxes
@@ -198,17 +198,17 @@ def _attribute(
         return {"image_size": _image_size(output, element), "annotations": annotations}, {
             "type": "groundtruth/object-detection",
             "class-map": used,
-            "objects": [{"confidence": _confidence(field)} for field in there],
+            "objects": [{"confidence": _confidence(field)} for field in present],
         }
     if kinds == {"span"}:
-        spans = [json.loads(field.reviewed or "null") for field in there]
+        spans = [json.loads(field.reviewed or "null") for field in present]
         return {"annotations": {"entities": spans, "labels": [{"label": one} for one in used.values()]}}, {
             "type": "groundtruth/text-span",
-            "entities": [{"confidence": _confidence(field)} for field in there],
+            "entities": [{"confidence": _confidence(field)} for field in present],
         }
-    return [{"name": field.name, "value": json.loads(field.reviewed or "null")} for field in there], {
+    return [{"name": field.name, "value": json.loads(field.reviewed or "null")} for field in present], {
         "type": "groundtruth/custom",
-        "confidence": min((_confidence(field) for field in there), default=1.0),
+        "confidence": min((_confidence(field) for field in present), default=1.0),
     }
 
 

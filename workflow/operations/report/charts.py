@@ -139,10 +139,10 @@ def trend_chart(figures: Figures) -> Chart:
         axes.set_xticks([])
 
         volume = sheet.axes(left=44, right=14, top=sheet.height - 74, bottom=24)
-        most = max(span.reviews for span in spans)
-        _bars(volume, places, [span.reviews for span in spans], 0.72, words.count(most))
+        maximum = max(span.reviews for span in spans)
+        _bars(volume, places, [span.reviews for span in spans], 0.72, words.count(maximum))
         _span_axis(volume, figures, wide=sheet.wide)
-        sheet.text(volume, -0.6, most * 1.1, "reviews", colour="soft", ha="left", va="bottom")
+        sheet.text(volume, -0.6, maximum * 1.1, "reviews", colour="soft", ha="left", va="bottom")
 
     return _chart(
         "trend",
@@ -201,13 +201,15 @@ def dot_chart(
         values = [share.value for _, share in rows] + ([] if whole is None else [whole])
         # Most shares are near one end of the scale, so the axis shows that end. It fits the whole intervals, except
         # those of a few small samples, which would stretch the axis for all.
-        firm = [share.interval for _, share in rows if not share.small]
-        if 2 * len(firm) < len(rows):
-            firm = [share.interval for _, share in rows]
-        lowest = min([*(10 * value - 0.5 for value in values), *(10 * low for low, _ in firm)])
+        intervals = [share.interval for _, share in rows if not share.small]
+        if 2 * len(intervals) < len(rows):
+            intervals = [share.interval for _, share in rows]
+        lowest = min([*(10 * value - 0.5 for value in values), *(10 * low for low, _ in intervals)])
         left = math.floor(lowest) / 10 if min(values) > 0.6 else 0.0
         right = (
-            1.0 if left else _ceiling(max([*(value * 1.08 for value in values), *(high for _, high in firm)]))
+            1.0
+            if left
+            else _ceiling(max([*(value * 1.08 for value in values), *(high for _, high in intervals)]))
         )
         axes.set_xlim(left, right)
         axes.set_ylim(len(rows) - 0.35, -0.65)
@@ -230,7 +232,7 @@ def dot_chart(
             else:
                 sheet.name(axes, left, at - 0.42, name, 26, ha="left")
                 sheet.text(axes, right, at - 0.42, value, colour="soft", ha="right", va="center")
-        _percent_axis(axes.xaxis, most=5 if sheet.wide else 4)
+        _percent_axis(axes.xaxis, max_ticks=5 if sheet.wide else 4)
         axes.yaxis.grid(visible=False)
         axes.set_yticks([])
 
@@ -256,10 +258,10 @@ def calibration_chart(figures: Figures) -> Chart:
         high = [band.kept.interval[1] for band in bands]
         confidence = [band.mean_confidence for band in bands]
         axes.vlines(confidence, low, high, color=_COLOURS["accent"], linewidth=2.5, alpha=0.4)
-        sure = [band for band in bands if not band.kept.small]
+        large = [band for band in bands if not band.kept.small]
         axes.plot(
-            [band.mean_confidence for band in sure],
-            [band.kept.value for band in sure],
+            [band.mean_confidence for band in large],
+            [band.kept.value for band in large],
             color=_COLOURS["accent"],
             linewidth=1.6,
         )
@@ -275,14 +277,14 @@ def calibration_chart(figures: Figures) -> Chart:
         sheet.text(axes, start + 0.02 * (1 - start), 0.97, "underconfident", colour="soft", va="top")
 
         volume = sheet.axes(left=62, right=16, top=sheet.height - 88, bottom=44)
-        most = max(band.kept.n for band in bands)
+        maximum = max(band.kept.n for band in bands)
         middles = [(band.low + band.high) / 2 for band in bands]
-        most_text = f"{most / 1000:.0f}k" if most >= 10_000 else words.count(most)
-        _bars(volume, middles, [band.kept.n for band in bands], 0.088, most_text)
+        label = f"{maximum / 1000:.0f}k" if maximum >= 10_000 else words.count(maximum)
+        _bars(volume, middles, [band.kept.n for band in bands], 0.088, label)
         volume.set_xlim(start, 1.004)
         _percent_axis(volume.xaxis)
         volume.set_xlabel("the model's confidence")
-        sheet.text(volume, start, most * 1.1, "predictions", colour="soft", va="bottom")
+        sheet.text(volume, start, maximum * 1.1, "predictions", colour="soft", va="bottom")
 
     return _chart(
         "calibration",
@@ -440,11 +442,11 @@ STATUS_COLOURS = {
 # Parts of the charts
 
 
-def _bars(axes: Axes, places: Sequence[float], sizes: Sequence[int], width: float, most: str) -> None:
+def _bars(axes: Axes, places: Sequence[float], sizes: Sequence[int], width: float, label: str) -> None:
     """Draws bars with one tick, at the highest bar."""
     axes.bar(places, sizes, width=width, color=_COLOURS["accent"], alpha=0.75)
     axes.set_ylim(0, max(sizes) * 1.05)
-    axes.set_yticks([max(sizes)], [most])
+    axes.set_yticks([max(sizes)], [label])
     axes.grid(visible=False)
 
 
@@ -500,12 +502,12 @@ def _ceiling(share: float) -> float:
     return next((step for step in steps if step >= share), 1.0)
 
 
-def _locator(most: int, *, integer: bool = False) -> MaxNLocator:
-    return MaxNLocator(most, integer=integer, steps=[1, 2, 2.5, 5, 10])
+def _locator(max_ticks: int, *, integer: bool = False) -> MaxNLocator:
+    return MaxNLocator(max_ticks, integer=integer, steps=[1, 2, 2.5, 5, 10])
 
 
-def _percent_axis(axis: Any, most: int = 5) -> None:
-    axis.set_major_locator(_locator(most))
+def _percent_axis(axis: Any, max_ticks: int = 5) -> None:
+    axis.set_major_locator(_locator(max_ticks))
     axis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
 
 

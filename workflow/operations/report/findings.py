@@ -22,7 +22,7 @@ from workflow.operations.report.loop_facts import LoopFacts
 
 __all__ = ["Finding", "Headline", "catches_nothing", "field_label", "findings", "headline"]
 
-ALMOST_NOTHING = 0.02
+NEGLIGIBLE_SHARE = 0.02
 """A condition catches almost nothing if the upper bound of its share of reviews with a correction is below this."""
 
 
@@ -109,7 +109,7 @@ def field_label(field: FieldName, figures: Figures) -> str:
 def catches_nothing(condition: ConditionFigures) -> bool:
     """Returns whether almost no review that the condition sent to people has a correction."""
     share = condition.overruled_reviews
-    return not share.small and (share.hits == 0 or share.interval[1] < ALMOST_NOTHING)
+    return not share.small and (share.hits == 0 or share.interval[1] < NEGLIGIBLE_SHARE)
 
 
 # The findings
@@ -145,7 +145,7 @@ def _fields(figures: Figures) -> Finding | None:
     # If even the extremes can be equal, no field stands out.
     if worst.overruled.interval[0] <= best.overruled.interval[1]:
         return None
-    most = max(known, key=lambda field: field.overruled.hits)
+    most_corrected = max(known, key=lambda field: field.overruled.hits)
 
     def name(field: FieldFigures) -> str:
         quoted = f"“{words.shortened(words.legible(field.field.name), 60)}”"
@@ -155,10 +155,11 @@ def _fields(figures: Figures) -> Finding | None:
         f"{words.percent(worst.overruled.value)} of its {words.count(worst.overruled.n)} predictions. The lowest rate "
         f"is {words.percent(best.overruled.value)}, for {name(best)}."
     )
-    if most is not worst:
+    if most_corrected is not worst:
+        hits = most_corrected.overruled.hits
         because += (
-            f" The field with the most corrections is {name(most)}: {words.count(most.overruled.hits)}, "
-            f"{words.percent(most.overruled.hits / figures.overruled.hits, 0)} of all corrections."
+            f" The field with the most corrections is {name(most_corrected)}: {words.count(hits)}, "
+            f"{words.percent(hits / figures.overruled.hits, 0)} of all corrections."
         )
     return Finding(f"People overrule the model most often on {name(worst)}.", because)
 

@@ -78,8 +78,8 @@ def statements_for(
             for action in permission.actions:
                 for resource in permission.resources:
                     needed[action, (resource, "{}")].add(name)
-    if stray := sorted(declared.keys() - names):
-        raise WorkflowError(f"permissions are declared for the state {stray[0]!r}, which does not exist")
+    if unknown := sorted(declared.keys() - names):
+        raise WorkflowError(f"permissions are declared for the state {unknown[0]!r}, which does not exist")
     return _grouped(needed)
 
 

@@ -100,7 +100,7 @@ class Fit(IntEnum):
     CHECKS = 2
     UNLIKELY_LABELS = 3
     ANYTHING = 4
-    HARDLY = 5
+    POOR = 5
 
 
 class Element(Part):

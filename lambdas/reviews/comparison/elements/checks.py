@@ -51,7 +51,7 @@ class Checks(Element):
         if not _are_among(boxes, labels):
             return None
         # "on" is only the default value of a box, and a label "on" is more likely another element's.
-        return Fit.HARDLY if not labels or boxes == [DEFAULT] else Fit.CHECKS
+        return Fit.POOR if not labels or boxes == [DEFAULT] else Fit.CHECKS
 
     @classmethod
     @override
@@ -64,7 +64,7 @@ class Checks(Element):
                 kind=cls.kind,
                 predicted=by_box.get(box),
                 answers=[answer.checked.get(box) if answer else None for answer in answers],
-                asked=bool(by_box),
+                in_prediction=bool(by_box),
             )
             for box in boxes
         ]

@@ -49,7 +49,7 @@ class Classification(Element):
                 kind=cls.kind,
                 predicted=as_text(label) if label else None,
                 answers=[normalised(answer.label) if answer else None for answer in answers],
-                asked=label is not None,
+                in_prediction=label is not None,
             )
         ]
 

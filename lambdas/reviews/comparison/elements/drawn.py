@@ -67,5 +67,7 @@ class Drawn(Labelled):
             item = None if index is None else items[index]
             labels = [shape.label for shape in drawn if shape]
             label = item.value.label if item else min(labels, key=lambda one: (-labels.count(one), one))
-            made.append(Row(cls.field_name(name, label), cls.kind, item, drawn, asked=found is not None))
+            made.append(
+                Row(cls.field_name(name, label), cls.kind, item, drawn, in_prediction=found is not None)
+            )
         return made

@@ -68,7 +68,7 @@ class LabelSet(Labelled):
                 kind=cls.kind,
                 predicted=by_label.get(label),
                 answers=[label if label in labels else None for labels in given],
-                asked=items is not None,
+                in_prediction=items is not None,
             )
             for label in sorted(by_label.keys() | {label for labels in given for label in labels})
         ]

@@ -39,14 +39,14 @@ class Other(Element):
     @classmethod
     @override
     def rows(cls, name: str, answers: Sequence[Element | None], predicted: Any) -> list[Row]:
-        asked = predicted is not None
+        in_prediction = predicted is not None
         return [
             Row(
                 name=name,
                 kind=cls.kind,
-                predicted=_predicted(predicted) if asked else None,
+                predicted=_predicted(predicted) if in_prediction else None,
                 answers=_values(answers),
-                asked=asked,
+                in_prediction=in_prediction,
             )
         ]
 

@@ -80,10 +80,10 @@ class Polygon(Area):
         if not 0 < (high - low) / SCAN_LINES < math.inf:
             return 0.0  # no height, or an overflow
         shared = whole = 0.0
-        for mine, theirs in zip(self._crossings(low, high), other._crossings(low, high), strict=True):
-            both = _length_of_both(mine, theirs)
+        for first, second in zip(self._crossings(low, high), other._crossings(low, high), strict=True):
+            both = _length_of_both(first, second)
             shared += both
-            whole += _length(mine) + _length(theirs) - both
+            whole += _length(first) + _length(second) - both
         return ratio(shared, whole, equal=False)
 
     @override
@@ -120,14 +120,14 @@ def _length(crossings: list[float]) -> float:
     return sum(right - left for left, right in zip(crossings[::2], crossings[1::2], strict=True))
 
 
-def _length_of_both(ours: list[float], theirs: list[float]) -> float:
+def _length_of_both(first: list[float], second: list[float]) -> float:
     """Returns the length of a scan line inside both polygons."""
-    length, mine, other = 0.0, 0, 0
-    while mine < len(ours) and other < len(theirs):
-        left, right = max(ours[mine], theirs[other]), min(ours[mine + 1], theirs[other + 1])
+    length, i, j = 0.0, 0, 0
+    while i < len(first) and j < len(second):
+        left, right = max(first[i], second[j]), min(first[i + 1], second[j + 1])
         length += max(right - left, 0.0)
-        if ours[mine + 1] < theirs[other + 1]:
-            mine += 2
+        if first[i + 1] < second[j + 1]:
+            i += 2
         else:
-            other += 2
+            j += 2
     return length

@@ -47,7 +47,7 @@ class Text(Element):
                 kind=cls.kind,
                 predicted=as_text(text) if text else None,
                 answers=[normalised(answer.value) or None if answer else None for answer in answers],
-                asked=text is not None,
+                in_prediction=text is not None,
             )
         ]
 

@@ -25,8 +25,8 @@ from tests.review_samples import (
 )
 
 
-def row(predicted: Any, *answered: Any, asked: bool = True) -> Row:
-    return Row("f", "text", None if predicted is None else Scored(predicted, 0.5), answered, asked)
+def row(predicted: Any, *answered: Any, in_prediction: bool = True) -> Row:
+    return Row("f", "text", None if predicted is None else Scored(predicted, 0.5), answered, in_prediction)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_record_keeps_votes_and_answers() -> None:
 
 
 def test_field_without_prediction_overrules_nothing() -> None:
-    field = consolidate(row(None, "b", asked=False))
+    field = consolidate(row(None, "b", in_prediction=False))
     assert (field.outcome, field.per_worker[0].outcome) == ("answered", "answered")
 
 

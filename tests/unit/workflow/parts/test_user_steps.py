@@ -9,7 +9,7 @@ import pytest
 
 from workflow.errors import WorkflowError
 from workflow.machine import build_definition
-from workflow.parts.failures import ONCE_MORE, TRANSIENT
+from workflow.parts.failures import FAILED_TASK, TRANSIENT
 from workflow.stack.assembly import assemble
 
 HEAD = """
@@ -41,7 +41,7 @@ def test_steps_run_between_the_record_and_the_answer(post_review: Any) -> None:
     assert [states[state]["Next"] for state in way[:-1]] == way[1:]
     assert states["Record stop"]["Next"] == "Workflow waiting?"
     for step in ("One", "Three"):
-        assert states[step]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+        assert states[step]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, FAILED_TASK)]
         assert states[step]["Catch"] == [
             {
                 "ErrorEquals": ["States.ALL"],
@@ -134,7 +134,7 @@ def test_step_can_be_in_two_branches(post_review: Any) -> None:
     states = build_definition(post_review("failed = stopped = [send('Notify')]"))["States"]
     assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Notify"
     assert len(states["Notify"]["Catch"]) == 1
-    assert states["Notify"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+    assert states["Notify"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, FAILED_TASK)]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ completed = [both]
 """
         )
     )["States"]
-    retries = [retry.to_dict() for retry in (*TRANSIENT, ONCE_MORE)]
+    retries = [retry.to_dict() for retry in (*TRANSIENT, FAILED_TASK)]
     one, each = (branch["States"] for branch in states["Both"]["Branches"])
     assert "Retry" not in states["Both"]
     assert states["Both"]["Catch"][0]["Assign"] == {"failedStep": "Both"}

@@ -160,15 +160,15 @@ class Story:
     printed: str = ""
     _last: Block | None = None
     _failed: bool = False
-    _staying: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def follow(self, page: str) -> None:
         """Runs the blocks of a page in order."""
         to_do = [block for block in blocks(page) if block.not_run is None and block.language]
         for block, following in itertools.zip_longest(to_do, to_do[1:]):
-            self._do(block, patient=following is not None and following.remark == "until it says so")
+            self._do(block, may_fail=following is not None and following.remark == "until it says so")
 
-    def _do(self, block: Block, *, patient: bool) -> None:
+    def _do(self, block: Block, *, may_fail: bool) -> None:
         content = self._replaced(block.content)
         if block.language == "text":
             self._expect(block, content)
@@ -177,9 +177,9 @@ class Story:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content.partition("\n")[2], encoding="utf-8")
         elif block.language == "sh" and block.remark == "stays":
-            self._stay(block, content)
+            self._run_in_background(block, content)
         elif block.language in ("sh", "python"):
-            self._run(block, content, patient=patient)
+            self._run(block, content, may_fail=may_fail)
         else:
             raise AssertionError(f"{block.place}: unknown language {block.language}")
 
@@ -188,7 +188,7 @@ class Story:
             text = text.replace(old, new)
         return text
 
-    def _run(self, block: Block, content: str, *, patient: bool) -> None:
+    def _run(self, block: Block, content: str, *, may_fail: bool) -> None:
         exports = self.folder / ".venv/environment"
         run = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", f"{content}\nexport -p > {exports}"]
@@ -204,18 +204,18 @@ class Story:
         )
         self.printed = run.stdout + run.stderr
         self._failed = run.returncode != block.exit_status
-        assert patient or not self._failed, f"{block.place}: exit status {run.returncode}\n{self.printed}"
+        assert may_fail or not self._failed, f"{block.place}: exit status {run.returncode}\n{self.printed}"
         if exports.exists():
             exported = re.findall(r'^declare -x (\w+)="(.*)"$', exports.read_text(), re.MULTILINE)
             self.environment |= {name: value for name, value in exported if name not in ("OLDPWD", "SHLVL")}
             exports.unlink()
         self._last = block
 
-    def _stay(self, block: Block, content: str) -> None:
+    def _run_in_background(self, block: Block, content: str) -> None:
         """Starts a command that keeps running. It is ready when it has printed what the page shows next."""
         log = self.folder / ".venv/terminal"
         with log.open("wb") as written:
-            self._staying.append(
+            self._background.append(
                 subprocess.Popen(
                     ["bash", "-c", f"exec {content.strip()}"],
                     cwd=self.folder,
@@ -240,19 +240,19 @@ class Story:
             )
             time.sleep(0.2)
             if self._last.remark != "stays":
-                self._run(self._last, self._replaced(self._last.content), patient=True)
+                self._run(self._last, self._replaced(self._last.content), may_fail=True)
 
     def _printed(self) -> str:
         if self._last is not None and self._last.remark == "stays":
             self.printed = (self.folder / ".venv/terminal").read_text(errors="replace")
-            assert self._staying[-1].poll() is None, f"{self._last.place} ended:\n{self.printed}"
+            assert self._background[-1].poll() is None, f"{self._last.place} ended:\n{self.printed}"
         return self.printed
 
     def interrupt(self) -> list[int]:
         """Sends Ctrl-C to the commands that keep running, and returns their exit statuses."""
         statuses = []
-        while self._staying:
-            process = self._staying.pop()
+        while self._background:
+            process = self._background.pop()
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
             try:

@@ -308,7 +308,7 @@ def ask_without_a_key(published: PublishedStage, flow: str, jsonata: bool = Fals
 
 
 @pytest.fixture
-def asked(published: PublishedStage) -> Callable[..., list[str]]:
+def started_loops(published: PublishedStage) -> Callable[..., list[str]]:
     """A function that waits for a number of loops of a flow definition, and returns their names, oldest first."""
 
     def names(flow: str, count: int) -> list[str]:
@@ -327,7 +327,7 @@ JSONPATH_AND_JSONATA = pytest.mark.parametrize("jsonata", [False, True], ids=["J
 
 @JSONPATH_AND_JSONATA
 def test_without_key_each_execution_has_its_own_loop(
-    published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
+    published: PublishedStage, parents: Parents, started_loops: Any, jsonata: bool
 ) -> None:
     """Even if executions of several state machines have the same name."""
     flow = published.flow_definition()
@@ -342,9 +342,9 @@ def test_without_key_each_execution_has_its_own_loop(
         given = json.dumps({"text": text})
         started = parents.states.start_execution(stateMachineArn=machine, name=order, input=given)
         executions.append(started["executionArn"])
-        asked(flow, len(executions))
+        started_loops(flow, len(executions))
 
-    names = asked(flow, 3)
+    names = started_loops(flow, 3)
     assert len(set(names)) == 3
     assert all(name.startswith(f"{order}-ask-people-") for name in names)
     for name, answer in zip(names, (COMPLAINT, QUESTION, COMPLAINT_TOO), strict=True):
@@ -357,14 +357,14 @@ def test_without_key_each_execution_has_its_own_loop(
 
 @JSONPATH_AND_JSONATA
 def test_without_key_retry_finds_the_same_loop(
-    published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
+    published: PublishedStage, parents: Parents, started_loops: Any, jsonata: bool
 ) -> None:
     flow = published.flow_definition()
     machine = parents.publish(definition(ask_without_a_key(published, flow, jsonata)))
     # One time for each attempt of boto3, so that the function fails and the step retries.
     published.sandbox.loops.refuse("StartHumanLoop", "ThrottlingException", times=4)
     execution = parents.start(machine, published.name())
-    (name,) = asked(flow, 1)
+    (name,) = started_loops(flow, 1)
     published.eventually(lambda: parents.tokens.of(name))
     published.sandbox.loops.answer(name, COMPLAINT)
     assert parents.ended(execution)["people"]["humanLoopName"] == name
@@ -376,7 +376,7 @@ def test_without_key_retry_finds_the_same_loop(
 
 @JSONPATH_AND_JSONATA
 def test_without_key_second_entry_starts_another_loop(
-    published: PublishedStage, parents: Parents, asked: Any, jsonata: bool
+    published: PublishedStage, parents: Parents, started_loops: Any, jsonata: bool
 ) -> None:
     flow = published.flow_definition()
     ask = ask_without_a_key(published, flow, jsonata)
@@ -386,11 +386,11 @@ def test_without_key_second_entry_starts_another_loop(
     ask.next(sure)
     execution = parents.start(parents.publish(definition(ask)), published.name())
     for number, answer in enumerate((QUESTION, QUESTION, COMPLAINT), 1):
-        name = asked(flow, number)[-1]
+        name = started_loops(flow, number)[-1]
         published.eventually(lambda name=name: parents.tokens.of(name))
         published.sandbox.loops.answer(name, answer)
     people = parents.ended(execution)["people"]
-    names = asked(flow, 3)
+    names = started_loops(flow, 3)
     assert len(set(names)) == 3
     assert (people["humanLoopName"], people["answers"]["sentiment"]) == (names[-1], "complaint")
 
@@ -409,7 +409,7 @@ def each_item(published: PublishedStage, flow: str, key: str) -> dict[str, Any]:
 
 
 def test_map_items_with_different_keys_get_their_own_loops(
-    published: PublishedStage, parents: Parents, asked: Any
+    published: PublishedStage, parents: Parents, started_loops: Any
 ) -> None:
     flow = published.flow_definition()
     machine = parents.publish(each_item(published, flow, "$.id"))
@@ -420,7 +420,7 @@ def test_map_items_with_different_keys_get_their_own_loops(
     execution = parents.states.start_execution(
         stateMachineArn=machine, input=json.dumps({"messages": messages})
     )["executionArn"]
-    assert sorted(asked(flow, 3)) == sorted(ids)
+    assert sorted(started_loops(flow, 3)) == sorted(ids)
     answers = dict(zip(ids, (COMPLAINT, QUESTION, COMPLAINT_TOO), strict=True))
     for name, answer in answers.items():
         published.eventually(lambda name=name: parents.tokens.of(name))
@@ -467,10 +467,10 @@ def test_workflow_that_timed_out_does_not_fail_the_review(
     published: PublishedStage, parents: Parents, flow: str
 ) -> None:
     name = published.name()
-    hasty = parents.create(
+    short_workflow = parents.create(
         flow, task_lifetime_seconds=1, timeout_seconds=2, restart=RestartRules(max_attempts=1)
     )
-    output = parents.ended(parents.wait(hasty, name))
+    output = parents.ended(parents.wait(short_workflow, name))
     assert output["caught"] == "States.Timeout"
     published.sandbox.loops.answer(name, COMPLAINT)
 

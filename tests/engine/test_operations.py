@@ -330,7 +330,7 @@ class TestClient:
             client.start_custom(flow, {}, human_loop_name="a", key="b")
         with pytest.raises(InvalidRequest, match="is not s3://bucket/key"):
             client.start_textract(flow, "https://bucket/key", key="a")
-        with pytest.raises(StartRefused, match="There is no flow definition"):
+        with pytest.raises(StartRefused, match=f"{flow}-gone does not exist"):
             client.start_custom(f"{flow}-gone", {}, human_loop_name=published.name())
 
     def test_documents_outside_the_stages_buckets_are_refused(
@@ -907,7 +907,7 @@ class TestReconcile:
             "escalated",
             "StartRefused",
         )
-        assert ("was deleted" if cause == "no input" else "no flow definition") in (
+        assert ("was deleted" if cause == "no input" else "-gone does not exist") in (
             refused.failure_reason or ""
         )
         assert "StartRefused" in published.message(name)["reason"]

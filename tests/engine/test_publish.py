@@ -522,8 +522,8 @@ def test_shift_is_reversed_when_only_new_code_fails(
 
     def until_some_failed(seconds: float) -> None:
         """Instead of a pause, runs executions until one got the new code and one got the old code."""
-        for begun in iter(executions.start, None):
-            answers.append(executions.finish(*begun))
+        for started in iter(executions.start, None):
+            answers.append(executions.finish(*started))
             if len(set(answers)) == 2:
                 return
 
@@ -602,11 +602,11 @@ def test_failed_update_is_rolled_back(publisher: Publisher) -> None:
 
 
 def test_rejected_template_is_an_error(publisher: Publisher) -> None:
-    def nonsense(resources: dict[str, Any]) -> None:
+    def invalid_resource(resources: dict[str, Any]) -> None:
         resources["Nonsense"] = {"Type": "AWS::No::Such"}
 
     with pytest.raises(PublishError, match=r"AWS rejected the change set: .*AWS::No::Such"):
-        publisher.publish(publisher.package(nonsense))
+        publisher.publish(publisher.package(invalid_resource))
     assert publisher.stack_status is None
 
 

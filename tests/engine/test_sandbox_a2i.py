@@ -246,7 +246,7 @@ def test_service_checks_what_boto3_does_not(sandbox, a2i, flow, unique):
 
 
 @pytest.fixture(scope="module")
-def unrestrained(sandbox: Sandbox) -> Any:
+def unchecked_client(sandbox: Sandbox) -> Any:
     """A client that does not check requests."""
     client = sandbox.client(A2I, config=Config(parameter_validation=False, retries={"max_attempts": 0}))
     yield client
@@ -254,11 +254,11 @@ def unrestrained(sandbox: Sandbox) -> Any:
 
 
 @given(name=st.text(min_size=1, max_size=70).filter(lambda name: name not in (".", "..")))
-def test_any_name_gets_an_error_of_the_service(unrestrained, name):
+def test_any_name_gets_an_error_of_the_service(unchecked_client, name):
     for call in (
-        unrestrained.describe_human_loop,
-        unrestrained.delete_human_loop,
-        unrestrained.stop_human_loop,
+        unchecked_client.describe_human_loop,
+        unchecked_client.delete_human_loop,
+        unchecked_client.stop_human_loop,
     ):
         code, status = error_of(call, HumanLoopName=name)
         assert (code, status) in {("ValidationException", 400), ("ResourceNotFoundException", 404)}
@@ -292,11 +292,11 @@ def test_boto3_paginates_lists(sandbox, a2i, unique):
 @pytest.mark.parametrize(
     ("code", "status"), [("ThrottlingException", 429), ("ServiceQuotaExceededException", 402)]
 )
-def test_refuse_makes_next_call_fail(sandbox, a2i, flow, unique, unrestrained, code, status):
+def test_refuse_makes_next_call_fail(sandbox, a2i, flow, unique, unchecked_client, code, status):
     sandbox.loops.refuse("StartHumanLoop", code, "not now")
     arguments = {"HumanLoopName": unique, "FlowDefinitionArn": flow, "HumanLoopInput": {"InputContent": "{}"}}
-    assert error_of(unrestrained.start_human_loop, **arguments) == (code, status)
-    unrestrained.start_human_loop(**arguments)
+    assert error_of(unchecked_client.start_human_loop, **arguments) == (code, status)
+    unchecked_client.start_human_loop(**arguments)
 
 
 def test_events_can_be_lost_repeated_or_malformed(sandbox, a2i, flow, unique, inbox):

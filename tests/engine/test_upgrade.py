@@ -34,7 +34,7 @@ from workflow.stack.dependencies import local
 from workflow.stack.stages import Stage
 
 OLD = "657dd37"
-Life = Iterator[None]
+Case = Iterator[None]
 
 BACK_OFF_SECONDS = 4
 """How long an execution keeps its claim: long enough for a publish."""
@@ -43,23 +43,23 @@ BACK_OFF_SECONDS = 4
 def test_upgrade_and_rollback_lose_nothing(
     stage: UpgradedStage, account: Account, package: Package, subtests: pytest.Subtests
 ) -> None:
-    lives = {begin.__name__: begin(stage) for begin in LIVES}
+    cases = {begin.__name__: begin(stage) for begin in CASES}
 
-    def live(part: str) -> None:
-        for name, life in lives.items():
+    def run_part(part: str) -> None:
+        for name, case in cases.items():
             with subtests.test(f"{name}, {part}"):
-                next(life, None)
+                next(case, None)
 
-    live("before the upgrade")
+    run_part("before the upgrade")
     stage.old_code = stage.code_of(stage.all_executions()[0])
     before = stage.rows()
     upgraded = publish(account, stage.stage, package, confirm=lambda plan: True)
     assert upgraded is not None
     stage.use_outputs(dict(upgraded.outputs))
-    rows = {name: row_as_it_was(stage, name) for name in before}
+    rows = {name: row_with_old_names(stage, name) for name in before}
     assert lost(settled(before), rows) == []
 
-    live("after the upgrade")
+    run_part("after the upgrade")
     before, keys = stage.rows(), stage.review_keys()
     record = rollback_target(history(account, stage.stage.name))
     rolled_back = roll_back(account, stage.stage, record, confirm=lambda plan: True)
@@ -68,7 +68,7 @@ def test_upgrade_and_rollback_lose_nothing(
     assert lost(settled(before), stage.rows()) == []
     assert set(keys) <= set(stage.review_keys())
 
-    live("after the rollback")
+    run_part("after the rollback")
     with subtests.test("every status change is handled once"):
         check_every_change_is_handled_once(stage)
     with subtests.test("report and manifest"):
@@ -136,7 +136,7 @@ def settled(rows: dict[str, Any]) -> dict[str, Any]:
     return {name: row for name, row in rows.items() if not name.startswith("claimed")}
 
 
-def row_as_it_was(stage: UpgradedStage, name: str) -> dict[str, Any]:
+def row_with_old_names(stage: UpgradedStage, name: str) -> dict[str, Any]:
     """A row as the current ledger reads it, with the attribute names of the old one."""
     row = stage.row(name).model_dump(by_alias=True, exclude_none=True)
     return {**row, **{f"claim {claim}": held for claim, held in row["claims"].items()}}
@@ -182,7 +182,7 @@ def check_report_and_manifest_are_complete(stage: UpgradedStage) -> None:
 # Open loops, and workflows that wait for them
 
 
-def open_loop(stage: UpgradedStage) -> Life:
+def open_loop(stage: UpgradedStage) -> Case:
     name = stage.begin("open")
     yield
     stage.begin(name)  # The same request returns the same loop.
@@ -192,7 +192,7 @@ def open_loop(stage: UpgradedStage) -> Life:
     stage.redeliver(name)
 
 
-def open_until_the_rollback(stage: UpgradedStage) -> Life:
+def open_until_the_rollback(stage: UpgradedStage) -> Case:
     name = stage.ask("open-until-the-rollback")
     yield
     assert stage.is_open(name)
@@ -202,7 +202,7 @@ def open_until_the_rollback(stage: UpgradedStage) -> Life:
     stage.wait_for_parent_result(name, name)
 
 
-def waited_for(stage: UpgradedStage) -> Life:
+def waited_for(stage: UpgradedStage) -> Case:
     name = stage.ask("waited-for")
     yield
     assert stage.parent_waits(name)
@@ -212,7 +212,7 @@ def waited_for(stage: UpgradedStage) -> Life:
     yield
 
 
-def started_by_new_code(stage: UpgradedStage) -> Life:
+def started_by_new_code(stage: UpgradedStage) -> Case:
     yield
     name = stage.ask("started-by-new-code")
     yield
@@ -221,7 +221,7 @@ def started_by_new_code(stage: UpgradedStage) -> Life:
     stage.wait_for_parent_result(name, name)
 
 
-def started_after_the_rollback(stage: UpgradedStage) -> Life:
+def started_after_the_rollback(stage: UpgradedStage) -> Case:
     yield
     yield
     name = stage.ask("started-after-the-rollback")
@@ -230,7 +230,7 @@ def started_after_the_rollback(stage: UpgradedStage) -> Life:
     stage.wait_for_parent_result(name, name)
 
 
-def still_starting(stage: UpgradedStage) -> Life:
+def still_starting(stage: UpgradedStage) -> Case:
     name = "still-starting"
     stage.sandbox.loops.refuse("StartHumanLoop", "ServiceQuotaExceededException")
     with pytest.raises(RuntimeError, match="TransientServiceError"):
@@ -247,7 +247,7 @@ def still_starting(stage: UpgradedStage) -> Life:
 # Executions that are running
 
 
-def claimed(stage: UpgradedStage) -> Life:
+def claimed(stage: UpgradedStage) -> Case:
     """An execution has claimed a failed loop and backs off before it restarts the loop."""
     name = stage.ask("claimed")
     execution = stage.back_off(name, BACK_OFF_SECONDS)
@@ -262,7 +262,7 @@ def claimed(stage: UpgradedStage) -> Life:
     stage.redeliver(name)
 
 
-def claimed_by_new_code(stage: UpgradedStage) -> Life:
+def claimed_by_new_code(stage: UpgradedStage) -> Case:
     yield
     name = stage.ask("claimed-by-new-code")
     execution = stage.back_off(name, BACK_OFF_SECONDS)
@@ -274,7 +274,7 @@ def claimed_by_new_code(stage: UpgradedStage) -> Life:
     stage.wait_for_parent_result(name, again)
 
 
-def held_until_the_rollback(stage: UpgradedStage) -> Life:
+def held_until_the_rollback(stage: UpgradedStage) -> Case:
     """An execution waits in a post-review step."""
     name = stage.ask("held-until-the-rollback")
     execution, token = stage.hold(name)
@@ -288,7 +288,7 @@ def held_until_the_rollback(stage: UpgradedStage) -> Life:
     stage.wait_for_parent_result(name, name)
 
 
-def held_by_new_code(stage: UpgradedStage) -> Life:
+def held_by_new_code(stage: UpgradedStage) -> Case:
     yield
     name = stage.ask("held-by-new-code")
     execution, token = stage.hold(name)
@@ -302,7 +302,7 @@ def held_by_new_code(stage: UpgradedStage) -> Life:
 # Failed loops and missed events
 
 
-def restarted(stage: UpgradedStage) -> Life:
+def restarted(stage: UpgradedStage) -> Case:
     name = stage.ask("restarted")
     second = stage.fail(name)
     yield
@@ -315,7 +315,7 @@ def restarted(stage: UpgradedStage) -> Life:
     stage.redeliver(name)
 
 
-def restarted_by_new_code(stage: UpgradedStage) -> Life:
+def restarted_by_new_code(stage: UpgradedStage) -> Case:
     yield
     name = stage.ask("restarted-by-new-code")
     second = stage.fail(name)
@@ -326,7 +326,7 @@ def restarted_by_new_code(stage: UpgradedStage) -> Life:
     stage.wait_for_parent_result(name, third)
 
 
-def escalated(stage: UpgradedStage) -> Life:
+def escalated(stage: UpgradedStage) -> Case:
     """The loop is escalated, and a person restarts it after the upgrade."""
     name = stage.begin("escalated")
     stage.sandbox.loops.fail(name, "ValidationError")
@@ -341,7 +341,7 @@ def escalated(stage: UpgradedStage) -> Life:
     yield
 
 
-def not_handled(stage: UpgradedStage) -> Life:
+def not_handled(stage: UpgradedStage) -> Case:
     """The output is unreadable: the execution fails, and an operator redrives it after the upgrade."""
     name = stage.ask("not-handled")
     stage.sandbox.events.lose()
@@ -361,7 +361,7 @@ def not_handled(stage: UpgradedStage) -> Life:
     stage.redeliver(name)
 
 
-def abandoned(stage: UpgradedStage) -> Life:
+def abandoned(stage: UpgradedStage) -> Case:
     """Someone stopped the execution that has the claim."""
     name = stage.ask("abandoned")
     execution = stage.back_off(name, 3600)
@@ -377,7 +377,7 @@ def abandoned(stage: UpgradedStage) -> Life:
     yield
 
 
-def missed(stage: UpgradedStage) -> Life:
+def missed(stage: UpgradedStage) -> Case:
     """The event was lost; the reconciler finds the loop."""
     name = stage.ask("missed")
     stage.sandbox.events.lose()
@@ -390,7 +390,7 @@ def missed(stage: UpgradedStage) -> Life:
     yield
 
 
-def missed_by_new_code(stage: UpgradedStage) -> Life:
+def missed_by_new_code(stage: UpgradedStage) -> Case:
     yield
     name = stage.ask("missed-by-new-code")
     stage.sandbox.events.lose()
@@ -404,7 +404,7 @@ def missed_by_new_code(stage: UpgradedStage) -> Life:
 # Finished loops
 
 
-def finished(stage: UpgradedStage) -> Life:
+def finished(stage: UpgradedStage) -> Case:
     name = stage.ask("finished")
     stage.answer(name)
     stage.is_stored(name)
@@ -417,7 +417,7 @@ def finished(stage: UpgradedStage) -> Life:
     stage.redeliver(name)
 
 
-def finished_by_new_code(stage: UpgradedStage) -> Life:
+def finished_by_new_code(stage: UpgradedStage) -> Case:
     yield
     name = stage.begin("finished-by-new-code")
     stage.answer(name)
@@ -427,7 +427,7 @@ def finished_by_new_code(stage: UpgradedStage) -> Life:
     stage.is_stored(name)
 
 
-def stopped(stage: UpgradedStage) -> Life:
+def stopped(stage: UpgradedStage) -> Case:
     name = stage.begin("stopped")
     stage.a2i.stop_human_loop(HumanLoopName=name)
     stage.has_outcome(name, "notified")
@@ -437,7 +437,7 @@ def stopped(stage: UpgradedStage) -> Life:
     yield
 
 
-LIVES = [
+CASES = [
     finished,
     finished_by_new_code,
     open_loop,

@@ -447,13 +447,13 @@ def test_pages_add_up_to_the_list(count, size, order, after, before, same_time):
         request: dict[str, Any] = {"FlowDefinitionArn": ARN}
         request |= {"MaxResults": size} if size else {}
         request |= {"SortOrder": order} if order else {}
-        wanted = loops
+        expected = loops
         if after is not None:
             request["CreationTimeAfter"] = START + timedelta(seconds=after)
-            wanted = [loop for loop in wanted if loop.created >= request["CreationTimeAfter"]]
+            expected = [loop for loop in expected if loop.created >= request["CreationTimeAfter"]]
         if before is not None:
             request["CreationTimeBefore"] = START + timedelta(seconds=before)
-            wanted = [loop for loop in wanted if loop.created < request["CreationTimeBefore"]]
+            expected = [loop for loop in expected if loop.created < request["CreationTimeBefore"]]
         listed, token = [], None
         while True:
             page = world.service.list_human_loops(TENANT, request | ({"NextToken": token} if token else {}))
@@ -462,8 +462,8 @@ def test_pages_add_up_to_the_list(count, size, order, after, before, same_time):
             token = page["NextToken"]
             if token is None:
                 break
-        wanted = sorted(wanted, key=lambda loop: (loop.created, loop.name), reverse=order == "Descending")
-        assert listed == [loop.name for loop in wanted]
+        expected = sorted(expected, key=lambda loop: (loop.created, loop.name), reverse=order == "Descending")
+        assert listed == [loop.name for loop in expected]
 
     run(scenario())
 

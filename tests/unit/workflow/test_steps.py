@@ -98,8 +98,8 @@ def test_every_name_of_the_sdk_can_be_imported() -> None:
     } - {"absolute_import"}
     assert set(SAGEMAKER_STEPS) <= names
     for name in names - set(SAGEMAKER_STEPS):
-        ours, theirs = getattr(steps, name), getattr(plain, name)
-        assert ours is theirs or issubclass(ours, theirs)
+        own, of_sdk = getattr(steps, name), getattr(plain, name)
+        assert own is of_sdk or issubclass(own, of_sdk)
 
 
 def test_integrations_are_subclasses_of_both_task_classes() -> None:
@@ -187,10 +187,10 @@ def test_definition_does_not_depend_on_the_region(
 
 
 def test_plain_sdk_states_fit_into_a_chain() -> None:
-    ours, theirs = Task("Ours", resource="arn:x"), plain.Pass("Theirs", result={"a": 1})
-    theirs_too = plain.Choice("Theirs, too")
-    theirs_too.add_choice(plain.ChoiceRule.IsPresent("$.x", True), Succeed("Good"))
-    rendered = definition(plain.Chain([Chain([ours, theirs]), theirs_too, plain.Fail("Bad")]))
+    own, of_sdk = Task("Ours", resource="arn:x"), plain.Pass("Theirs", result={"a": 1})
+    choice_of_sdk = plain.Choice("Theirs, too")
+    choice_of_sdk.add_choice(plain.ChoiceRule.IsPresent("$.x", True), Succeed("Good"))
+    rendered = definition(plain.Chain([Chain([own, of_sdk]), choice_of_sdk, plain.Fail("Bad")]))
     assert list(rendered["States"]) == ["Ours", "Theirs", "Theirs, too", "Bad", "Good"]
     assert rendered["States"]["Ours"]["Next"] == "Theirs"
     assert rendered["States"]["Theirs, too"]["Default"] == "Bad"

@@ -120,8 +120,8 @@ def test_find_all_reads_more_than_one_batch(aws: AWS) -> None:
     # BatchGetItem takes 100 keys.
     for number in range(101):
         aws.ledger.open(Loop(human_loop_name=f"loop-{number}"))
-    wanted = [f"loop-{number}" for number in range(102)]
-    assert set(aws.ledger.find_all([*wanted, *wanted])) == set(wanted[:-1])
+    names = [f"loop-{number}" for number in range(102)]
+    assert set(aws.ledger.find_all([*names, *names])) == set(names[:-1])
 
 
 def test_find_all_repeats_unprocessed_keys(boto3_clients: dict[str, Any]) -> None:

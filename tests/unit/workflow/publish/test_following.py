@@ -37,20 +37,20 @@ class Batches:
 
 
 @pytest.fixture(autouse=True)
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    naps: list[float] = []
-    monkeypatch.setattr("time.sleep", naps.append)
-    return naps
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    sleeps: list[float] = []
+    monkeypatch.setattr("time.sleep", sleeps.append)
+    return sleeps
 
 
-def test_follow_reports_every_event_until_the_end(naps: list[float]) -> None:
+def test_follow_reports_every_event_until_the_end(sleeps: list[float]) -> None:
     reported: list[Event] = []
     batches = [[stack("UPDATE_IN_PROGRESS"), event("A", "UPDATE_COMPLETE")], [], [stack("UPDATE_COMPLETE")]]
 
     follow(Batches(*batches), "arn", "token", reported.append)
 
     assert [one.status for one in reported] == ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_COMPLETE"]
-    assert len(naps) == 2
+    assert len(sleeps) == 2
 
 
 def test_follow_waits_until_cleanup_ends() -> None:

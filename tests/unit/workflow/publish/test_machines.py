@@ -140,10 +140,10 @@ def test_existing_and_missing_function_versions(account: Account, services: Serv
 def test_update_code_waits_until_the_function_is_ready(
     account: Account, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    naps: list[float] = []
-    monkeypatch.setattr("time.sleep", naps.append)
+    sleeps: list[float] = []
+    monkeypatch.setattr("time.sleep", sleeps.append)
     services.functions.add_response("update_function_code", {})
     for status in ("InProgress", "Successful"):
         services.functions.add_response("get_function", {"Configuration": {"LastUpdateStatus": status}})
     account.functions.update_code("Collect", ZipFile=b"code")
-    assert naps == [1]
+    assert sleeps == [1]

@@ -13,10 +13,10 @@ def test_change_is_reported_once_files_stay_the_same(tmp_path: Path) -> None:
     (tmp_path / "workflow").mkdir()
     file = tmp_path / "workflow/machine.py"
     file.write_text("1")
-    naps = iter(["", "22", "333", "", "", "4444"])
+    sleeps = iter(["", "22", "333", "", "", "4444"])
 
     def nap(_: float) -> None:
-        if text := next(naps, ""):
+        if text := next(sleeps, ""):
             file.write_text(text)
 
     seen = changes(tmp_path, settings, snapshot(tmp_path, settings), nap)

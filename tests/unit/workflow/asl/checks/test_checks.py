@@ -358,13 +358,13 @@ def test_known_actions_and_unknown_services_are_accepted(service: str, action: s
 # Paths
 
 
-def asked(*before: Any, **fields: Any) -> list[str]:
+def findings_of_step(*before: Any, **fields: Any) -> list[str]:
     """The findings for a last step with these fields, after other steps."""
     return messages(definition(Chain([*before, task("Last", **fields)])))
 
 
 def test_path_that_the_event_lacks_is_reported() -> None:
-    assert asked(parameters={"a.$": "$.detail.humanLopName"}) == [
+    assert findings_of_step(parameters={"a.$": "$.detail.humanLopName"}) == [
         "state 'Last': $.detail.humanLopName: no earlier step provides 'humanLopName' (available: creationTime,"
         " failureCode, failureReason, flowDefinitionArn, humanLoopArn, humanLoopName, humanLoopOutput,"
         " humanLoopStatus); did you mean 'humanLoopName'?"
@@ -387,7 +387,7 @@ def test_path_that_the_event_lacks_is_reported() -> None:
     ],
 )
 def test_unknown_path_is_reported_in_any_field(fields: dict[str, Any], path: str) -> None:
-    [message] = asked(**fields)
+    [message] = findings_of_step(**fields)
     assert re.fullmatch(
         rf"state '(Last|F)': {re.escape(path)}: no earlier step provides '\w+' \(available: .*\).*", message
     )
@@ -410,7 +410,7 @@ def test_unknown_path_is_reported_in_any_field(fields: dict[str, Any], path: str
     ],
 )
 def test_path_from_an_earlier_step_is_accepted(before: list[Any]) -> None:
-    assert asked(*before, parameters={"x.$": "$.review"}) == []
+    assert findings_of_step(*before, parameters={"x.$": "$.review"}) == []
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_path_from_an_earlier_step_is_accepted(before: list[Any]) -> None:
     ],
 )
 def test_path_from_no_earlier_step_is_reported(before: list[Any]) -> None:
-    [message] = asked(*before, parameters={"x.$": "$.review"})
+    [message] = findings_of_step(*before, parameters={"x.$": "$.review"})
     assert message.startswith("state 'Last': $.review: no earlier step provides 'review' (available: ")
 
 
@@ -517,7 +517,7 @@ def test_context_and_variables_are_not_checked() -> None:
         "b.$": "$variable.name",
         "c.$": "States.Format('{}', $variable)",
     }
-    assert asked(parameters=parameters) == []
+    assert findings_of_step(parameters=parameters) == []
 
 
 def test_event_shape_can_be_set() -> None:

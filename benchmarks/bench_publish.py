@@ -1,6 +1,6 @@
 """Measures how fast publishing is: `python -m benchmarks.bench_publish`.
 
-In processes of their own, against a local engine:
+In separate processes, against a local engine:
 
     baseline        imports boto3, calls DescribeStacks once
     plan            `python deploy.py plan` with nothing to change and bundles cached

@@ -53,7 +53,7 @@ _T = TypeVar("_T", "FlowDefinition", "HumanLoop")
 
 @dataclass(frozen=True)
 class Tenant:
-    """An account in a Region: AWS keeps the resources of each apart."""
+    """An account in a Region: AWS keeps the resources of each separate."""
 
     account_id: str
     region: str

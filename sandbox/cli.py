@@ -22,9 +22,7 @@ def local(
         int | None,
         typer.Option(min=0, max=65_535, help="TCP port of the local engine. By default, a free one."),
     ] = None,
-    report: Annotated[Path, typer.Option(help="File for the report about the reviews.")] = Path(
-        "report.html"
-    ),
+    report: Annotated[Path, typer.Option(help="The file to write the report to.")] = Path("report.html"),
 ) -> None:
     """Run everything on this machine, without an AWS account."""
     if not report.absolute().parent.is_dir():

@@ -161,7 +161,7 @@ class HumanLoops:
         Args:
             name: The loop's name.
             content: The answerContent, by crowd element. It is written to the output unchanged.
-            worker: The workerId. None stands for the next of the sandbox's workers.
+            worker: The workerId. None means the next of the sandbox's workers.
             seconds_spent: How long the worker took.
 
         Raises:

@@ -77,7 +77,7 @@ class Sandbox:
         endpoint_url: The endpoint of all services, such as `http://127.0.0.1:4566`.
         port: The port of the endpoint.
         account_id: The account number.
-        region: The default Region. Other Regions work, too, with resources of their own, as on AWS.
+        region: The default Region. Other Regions work, too, with their own resources, as on AWS.
         session: A boto3 session for the sandbox.
         flow_definitions: Creates flow definitions.
         loops: Answers human loops, or lets them fail.

@@ -37,7 +37,7 @@ class ServiceError(Exception):
     Attributes:
         code: The error code, such as `ConflictException`.
         message: The message, as AWS would word it.
-        status: The HTTP status. None stands for the one in the service model.
+        status: The HTTP status. None means the one in the service model.
     """
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:

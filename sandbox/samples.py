@@ -134,7 +134,7 @@ def form_answer(
 ) -> dict[str, Any]:
     """Returns a worker's answer to a form: each field as predicted, except for the changes.
 
-    An answer repeats keys and values as KEY_VALUE_SET blocks with their text, and a check box as a block of its own.
+    An answer repeats keys and values as KEY_VALUE_SET blocks with their text, and a check box as a separate block.
 
     Args:
         prediction: The response of AnalyzeDocument.

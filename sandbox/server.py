@@ -178,7 +178,7 @@ class _Shutdown:
             _end_functions()
             shutil.rmtree(self._directory, ignore_errors=True)
             logging.shutdown()
-            # The parent started this process in a session of its own. Killing the process group also ends the
+            # The parent started this process in its own session. Killing the process group also ends the
             # processes that a function's code started.
             os.killpg(0, signal.SIGKILL)
             os._exit(status)  # reached only if the signal is not delivered at once

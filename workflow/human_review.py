@@ -146,7 +146,7 @@ class HumanReview(LambdaStep):
             raise WorkflowError(f"state {state_id!r} ({places(self)[state_id]}): {problem}")
 
     def problem_in_map(self) -> str | None:
-        """A step without a key cannot be in an inline Map: nothing in the context object tells its items apart."""
+        """A step without a key cannot be in an inline Map: the context object does not distinguish its items."""
         if not self._has_default_key:
             return None
         return (
@@ -157,7 +157,7 @@ class HumanReview(LambdaStep):
 
 
 def max_review_seconds(task_lifetime_seconds: int, restart: RestartRules) -> int:
-    """The longest time until a loop has ended for good: every attempt expires, and every wait is the longest."""
+    """The longest time until the last attempt ends: every attempt expires, and every wait is the longest."""
     waits = restart.back_off.model_copy(update={"jitter": 0.0})
     attempts = restart.max_attempts if restart.restart_on else 1
     return attempts * task_lifetime_seconds + sum(waits.seconds(n, "") for n in range(1, attempts))
@@ -226,7 +226,7 @@ def _location_problem(arn: Any, stage: str | None, start_loop: str | None, jsona
     if (stage is None) == (start_loop is None):
         return "set either stage, the name of the Afterloop stage, or start_loop, the ARN of its function"
     if stage is not None and not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stage):
-        return f"stage: invalid name {stage!r}; use up to 20 lower-case letters, digits and hyphens"
+        return f"stage: invalid name {stage!r}; use up to 20 lowercase letters, digits and hyphens"
     if stage is not None and varies:
         return "flow_definition_arn is only known at run time; set start_loop, the function's ARN, instead of stage"
     return None

@@ -17,7 +17,7 @@ keyword arguments in snake_case:
 | Catch | `assign`, `output`, `comment` |
 | ChoiceRule | `ChoiceRule.Condition("{% … %}")`; `add_choice(rule, next, assign=…, output=…, comment=…)` |
 
-`AwsSdkTask` calls any AWS API. `definition` renders a whole machine. Where the SDK ignores a mistake (a misspelt
+`AwsSdkTask` calls any AWS API. `definition` renders a whole machine. Where the SDK ignores a mistake (a misspelled
 attribute, a `next` that overwrites another, a second default, two states with one name), a `WorkflowError` names the
 state and the line that made it.
 
@@ -245,7 +245,7 @@ class Map(Step, SDK.Map):
     def to_dict(self) -> dict[str, Any]:
         """This state and its item processor in Amazon States Language."""
         raw = State.to_dict(self)
-        # In a distributed Map, each item has its own execution, which tells the items apart.
+        # In a distributed Map, each item has its own execution, which distinguishes the items.
         if (self.processor_config or {}).get("Mode") != "DISTRIBUTED":
             for state in inside(self):
                 if isinstance(state, Step) and (problem := state.problem_in_map()):
@@ -273,7 +273,7 @@ class Chain(SDK.Chain):
         states = [state for step in steps for state in (step if isinstance(step, SDK.Chain) else [step])]
         for state in states:
             if states.count(state) > 1:
-                raise WorkflowError(f"{who}: {name_of(state)} is in it twice; use each state only once")
+                raise WorkflowError(f"{who}: {name_of(state)} appears twice; use each state only once")
         super().__init__(steps)
 
     def append(self, step: Any) -> None:
@@ -281,7 +281,7 @@ class Chain(SDK.Chain):
         who = f"Chain at {readable(caller())}"
         expect_step(step, who)
         if step in self.steps:
-            raise WorkflowError(f"{who}: {name_of(step)} is already in it; use each state only once")
+            raise WorkflowError(f"{who}: {name_of(step)} is already in the chain; use each state only once")
         super().append(step)
 
 
@@ -344,7 +344,7 @@ class AwsSdkTask(_Integration):
     ) -> None:
         if not re.fullmatch(r"[a-z0-9]+", service):
             raise WorkflowError(
-                f"state {state_id!r}: invalid service {service!r}; use lower-case letters and digits, such as"
+                f"state {state_id!r}: invalid service {service!r}; use lowercase letters and digits, such as"
                 " 'sagemakera2iruntime'"
             )
         if not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):

@@ -36,7 +36,7 @@ def commands(group: Any) -> str:
         [
             "# Commands",
             "Run `python deploy.py COMMAND` in the project's folder, with `.venv` activated. Without a command,"
-            " `publish` runs. `--help` shows the same as this page, `--version` the version.",
+            " `publish` runs. `--help` shows the same information, and `--version` shows the version.",
             "\n".join(
                 f"- [`{name}`](#{name.replace(' ', '-')}): {first_paragraph(one.help)}"
                 for name, one in found.items()

@@ -69,7 +69,7 @@ def messages(definition: Mapping[str, Any]) -> str:
     parts = [
         "# Messages",
         "The workflow sends messages to two SNS topics: to `EscalationTopic` if a person has to act, and to"
-        " `NotificationTopic` otherwise. `python deploy.py outputs` shows their ARNs. E-mail subscribers get a text."
+        " `NotificationTopic` otherwise. `python deploy.py outputs` shows their ARNs. Email subscribers get a text."
         " Queues, functions and HTTPS endpoints get a JSON document. Parts without a value are omitted.",
         "Subscriptions can filter by these message attributes: `kind`, `stage`, `flowDefinition`,"
         " `humanLoopStatus`, `failureCode`.",

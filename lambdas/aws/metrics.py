@@ -11,7 +11,7 @@ class Metric(StrEnum):
     """The metrics, by their names in CloudWatch."""
 
     CLAIMS_RELEASED = "ClaimsReleased"
-    """Claims of ended executions that the reconciler gave back."""
+    """Claims of ended executions that the reconciler released."""
     FIELDS_COMPARED = "FieldsCompared"
     """Fields that could be compared with a prediction."""
     LOOPS_RESTARTED = "LoopsRestarted"

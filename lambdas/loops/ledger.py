@@ -191,7 +191,7 @@ class Ledger:
         """Sets attributes of a row and marks claims as done, if the row has not changed since it was read.
 
         Returns:
-            False if nothing was changed, because somebody else has changed the row.
+            False if nothing was changed, because the row was changed in the meantime.
         """
         return self._write(
             loop.human_loop_name,
@@ -201,7 +201,7 @@ class Ledger:
         )
 
     def release(self, human_loop_name: str, claim: str, execution: str, **changes: Any) -> bool:
-        """Gives back a claim that `execution` holds, so that another execution can process the status change.
+        """Releases a claim that `execution` holds, so that another execution can process the status change.
 
         Args:
             human_loop_name: The row.

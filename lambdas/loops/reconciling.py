@@ -4,7 +4,7 @@ Events can be lost and executions can be killed. So once an hour, the ledger is 
 
     a loop ended, and its status change was not claimed     start the workflow with the missing event
     a row is still `Starting`                               resume the start
-    an execution ended without giving its claim back        give it back and mark the row, for a person to redrive
+    an execution ended without releasing its claim          release it and mark the row, for a person to redrive
     an execution ended before waiting workflows were        notify them
     notified
 
@@ -59,7 +59,7 @@ UNFINISHED_AFTER = timedelta(minutes=5)
 """A start takes seconds. If it is older than this and still unfinished, its caller has gone."""
 
 FAILED_STATUSES = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
-"""Final statuses of executions that cannot give a claim back any more."""
+"""Final statuses of executions that can no longer release a claim."""
 
 START_REFUSED = "StartRefused"
 """The failure code of a loop that A2I refused to start after its caller had gone. Not a code of A2I."""
@@ -244,7 +244,7 @@ class Reconciler:
         if status not in FAILED_STATUSES and status != _NOT_FOUND:
             return
         reason = (
-            f"The execution that processed the loop ended ({status}) without giving its claim back: {cause}"
+            f"The execution that processed the loop ended ({status}) without releasing its claim: {cause}"
         )
         if self.ledger.release(row.human_loop_name, claim, execution, outcome="failed", reason=reason[:1000]):
             found.released[f"{row.human_loop_name} {claim}"] = execution

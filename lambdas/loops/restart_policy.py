@@ -85,7 +85,7 @@ class RestartRules(_Settings):
     """The rules for failed loops of a stage or of one flow definition."""
 
     restart_on: tuple[FailureCode, ...] = ("InternalError", "Expired")
-    """The failure codes that lead to a restart. Every other code is escalated, also codes that A2I adds later."""
+    """The failure codes that lead to a restart. Every other code is escalated, including codes that A2I adds later."""
     max_attempts: int = Field(default=3, ge=1, le=20)
     """The maximum number of loops in a lineage, including the first."""
     back_off: BackOff = BackOff()

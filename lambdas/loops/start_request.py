@@ -133,7 +133,7 @@ class StartRequest(StoredInput):
     @model_validator(mode="after")
     def _named(self) -> StartRequest:
         if (self.human_loop_name is None) == (self.key is None):
-            raise ValueError("give either humanLoopName or key")
+            raise ValueError("specify either humanLoopName or key")
         return self
 
     @model_validator(mode="after")

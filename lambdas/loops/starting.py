@@ -229,7 +229,7 @@ class Starter:
             return
         request, service = stored.task.request, self._ai_service(stored.task)
         if "HumanLoopConfig" in request:
-            raise InvalidRequest("task.request: remove HumanLoopConfig; the start adds it")
+            raise InvalidRequest("task.request: remove HumanLoopConfig; Afterloop adds it")
         document = request.get(service.document)
         if not isinstance(document, dict) or "S3Object" not in document:
             raise InvalidRequest(

@@ -280,7 +280,7 @@ def _task_type(raw: bytes) -> TaskType:
                 continue
             if not isinstance(source, str) or source not in _TASK_TYPES:
                 known = ", ".join(_TASK_TYPES)
-                raise reader.error(f"unknown kind of task {shortened(source)}; known are {known}")
+                raise reader.error(f"unknown kind of task {shortened(source)}; the known kinds are {known}")
             return _TASK_TYPES[source]
         if key == "inputContent" and reader.peek() == "{":
             for inner in reader.members():

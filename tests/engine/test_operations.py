@@ -250,7 +250,7 @@ class TestShow:
         assert story.outcome == "Waiting for workers to review it."
 
     def test_show_unknown_loop_is_one_error(self, published: PublishedStage, operate: Loops) -> None:
-        with pytest.raises(LoopError, match="there is no human loop 'nobody' in stage local, us-east-1"):
+        with pytest.raises(LoopError, match="human loop 'nobody' does not exist in stage local, us-east-1"):
             operate.show("nobody")
 
 
@@ -326,7 +326,7 @@ class TestClient:
             client.start_custom(flow, {"another": "input"}, human_loop_name=loop)
         with pytest.raises(InputTooLarge, match="larger than 3 MiB"):
             client.start_custom(flow, {"text": "x" * (3 << 20)}, human_loop_name=published.name())
-        with pytest.raises(InvalidRequest, match="give either humanLoopName or key"):
+        with pytest.raises(InvalidRequest, match="specify either humanLoopName or key"):
             client.start_custom(flow, {}, human_loop_name="a", key="b")
         with pytest.raises(InvalidRequest, match="is not s3://bucket/key"):
             client.start_textract(flow, "https://bucket/key", key="a")
@@ -926,7 +926,7 @@ class TestReconcile:
         assert list(found.released) == [f"{loop} {claim}"]
         row = published.row(loop)
         assert (row.claims[claim]["state"], row.outcome) == ("released", "failed")
-        assert "ended (FAILED) without giving its claim back" in (row.reason or "")
+        assert "ended (FAILED) without releasing its claim" in (row.reason or "")
         assert [one.human_loop_name for one in operate.listing(LoopFilter(flow_definition=flow)).loops] == [
             loop
         ]

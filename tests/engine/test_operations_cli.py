@@ -67,7 +67,7 @@ def test_start_answer_and_show(published: PublishedStage, flow: str, run: Run, t
     status, out, err = run(*start, str(file))
     assert (status, err) == (0, "")
     assert out.splitlines() == [
-        f"{name} is started.",
+        f"{name} was started.",
         f"To check its status: python deploy.py loops show {name} --stage local",
     ]
     # The command that it prints can be run as it is.
@@ -161,7 +161,7 @@ def test_restart_stop_and_close(published: PublishedStage, flow: str, run: Run) 
     published.start(name, flow, {})
     escalated(published, name)
 
-    assert run("restart", name)[1].startswith(f"{name}-attempt-2 is started.")
+    assert run("restart", name)[1].startswith(f"{name}-attempt-2 was started.")
     assert run("stop", f"{name}-attempt-2")[1].startswith(f"{name}-attempt-2 is stopping.")
     assert handled(published, f"{name}-attempt-2").outcome == "notified"
 
@@ -184,7 +184,7 @@ def test_command_of_an_escalation_can_be_run(published: PublishedStage, flow: st
     status, out, _ = run(*command.removesuffix(" --stage local").split())
 
     assert status == 0
-    assert out.startswith(f"{name} is processed again: arn:aws:states:")
+    assert out.startswith(f"{name} is being processed again: arn:aws:states:")
     published.ended(name, 2)
     assert published.row(name).outcome == "stored"
 
@@ -235,7 +235,7 @@ def test_unknown_loop_is_one_line_error(run: Run) -> None:
     for command in ("show", "restart"):
         status, out, err = run(command, "nobody")
         assert (status, out) == (1, "")
-        assert err.startswith("error: there is no human loop 'nobody' in stage local")
+        assert err.startswith("error: human loop 'nobody' does not exist in stage local")
         assert err.count("\n") == 1
 
 
@@ -256,7 +256,7 @@ def test_unpublished_stage_is_one_line_error(
     assert end.value.code == 1
     assert captured.err == (
         "error: stage nowhere is not published in us-east-1 (stack afterloop-nowhere does not exist); "
-        "stages.toml: there is no stage 'nowhere'; the stages are dev, local\n"
+        "stages.toml: stage 'nowhere' does not exist; the stages are dev, local\n"
     )
     with pytest.raises(SystemExit):
         deploy.main(["loops", "list", "--stage", "dev"])

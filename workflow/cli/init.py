@@ -63,7 +63,9 @@ def _ask_for_sources(profile: str | None, region: str) -> dict[str, list[str]]:
         names = _ask_for_several("Flow definitions to process (empty for all)")
         known = {flow["name"]: flow for flow in found}
         if unknown := [name for name in names if name not in known]:
-            raise PublishError(f"flow definition {unknown[0]!r} does not exist; there are {', '.join(known)}")
+            raise PublishError(
+                f"flow definition {unknown[0]!r} does not exist; the account has {', '.join(known)}"
+            )
         answers["flow_definitions"] = names
         found = [known[name] for name in names] or found
     answers["output_buckets"] = _ask_for_several("Buckets that they write to", buckets_of(found))

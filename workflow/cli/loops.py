@@ -122,7 +122,7 @@ def restart(
     *,
     name: Name,
     attempts: Annotated[
-        int, typer.Option(min=1, max=20, help="How many more attempts to allow, this one included.")
+        int, typer.Option(min=1, max=20, help="How many more attempts to allow, including this one.")
     ] = 1,
     flow_definition: Annotated[
         str | None,
@@ -187,7 +187,9 @@ def redrive(
 ) -> None:
     """Process a status change again after you have fixed why the workflow failed."""
     if (name is None) == (execution is None):
-        raise typer.BadParameter("give either the name of the human loop or --execution", param_hint="NAME")
+        raise typer.BadParameter(
+            "specify either the name of the human loop or --execution", param_hint="NAME"
+        )
     stage = _loops(on)
     redriven = stage.redrive_execution(execution) if execution else stage.redrive(name or "")
     if on.output is Output.JSON:
@@ -204,7 +206,7 @@ def redrive(
         return
     # An event that could not be claimed may not say which loop it is about.
     where = stage.execution(redriven.execution).link or redriven.execution
-    typer.echo(f"{redriven.human_loop_name or 'The event'} is processed again: {where}")
+    typer.echo(f"{redriven.human_loop_name or 'The event'} is being processed again: {where}")
     if redriven.human_loop_name:
         typer.echo(_follow_up(redriven.human_loop_name, on))
 
@@ -309,7 +311,7 @@ def _print_started(started: StartedLoop, on: StageOptions) -> None:
     elif started.already:
         typer.echo(f"{name} was already started. Its status is {started.status}.")
     else:
-        typer.echo(f"{name} is started.")
+        typer.echo(f"{name} was started.")
     typer.echo(_follow_up(name, on))
 
 

@@ -123,7 +123,7 @@ def rollback(
     allow_data_loss: AllowDataLoss = False,
     on: StageOptions,
 ) -> None:
-    """Go back to an earlier publish: new executions at once, then the whole stack."""
+    """Roll back to an earlier publish: first new executions, then the whole stack."""
     account, stage = on.reach()
     from workflow.cli.show import StackActivity
     from workflow.publish.history import history, rollback_target
@@ -140,14 +140,14 @@ def rollback(
 
 @dataclass
 class Confirmation:
-    """Shows a plan and asks whether to go on.
+    """Shows a plan and asks whether to continue.
 
     Attributes:
         activity: Where to show the plan. It is paused for the question.
         account: The account of the stage.
         stage: The stage's name.
-        yes: Whether to go on without asking.
-        allow_data_loss: With `yes`: whether to go on even if data is lost.
+        yes: Whether to continue without asking.
+        allow_data_loss: With `yes`: whether to continue even if data is lost.
         hint: How to see the plan without this command.
         if_interrupted: What Ctrl-C reports; it changes once the plan is confirmed.
     """
@@ -164,7 +164,7 @@ class Confirmation:
         """Whether to make the changes of a plan.
 
         Raises:
-            PublishError: Nobody can answer, or data would be lost and `allow_data_loss` is not set.
+            PublishError: Standard input is not a terminal, or data would be lost and `allow_data_loss` is not set.
         """
         from workflow.cli.show import interrupted_message, show_plan, where
 

@@ -93,7 +93,7 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
 
 
 def _show_new(console: Console, plan: Plan, where: str) -> None:
-    say(console, f"[bold]{plan.stack}[/] ({where}) is new. It would have:\n")
+    say(console, f"[bold]{plan.stack}[/] ({where}) is new. A publish would create:\n")
     states = [state.name for state in plan.states if not state.is_machine]
     say(console, f"  {_count(len(states), 'state')}: {escape(', '.join(states))}")
     say(

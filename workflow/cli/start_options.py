@@ -77,10 +77,10 @@ def start_request(given: StartOptions, resources: StageResources) -> StartReques
         raise typer.BadParameter("is required, unless you pass --request", param_hint="--flow-definition")
     if (given.name is None) == (given.key is None):
         both = "" if given.name is None else ", not both"
-        raise typer.BadParameter(f"give one of --name and --key{both}", param_hint="the loop's name")
+        raise typer.BadParameter(f"specify either --name or --key{both}", param_hint="the loop's name")
     if len(given.tasks) != 1:
         raise typer.BadParameter(
-            f"give one of --input, --document and --image, not {len(given.tasks)}", param_hint="the task"
+            f"specify one of --input, --document and --image, not {len(given.tasks)}", param_hint="the task"
         )
     return StartRequest.read(
         {

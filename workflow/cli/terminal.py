@@ -113,7 +113,7 @@ def is_interactive() -> bool:
 
 
 def approved(console: Console, question: str, hint: str | None = None) -> bool:
-    """Asks whether to go on.
+    """Asks whether to continue.
 
     Args:
         console: Where the command has shown what it is about to do.
@@ -142,7 +142,7 @@ def prompt(question: str, default: str, *, hint: str) -> str:
     Args:
         question: What to ask.
         default: The answer if the person enters nothing.
-        hint: What to do where nobody can answer; part of the error.
+        hint: What to do if standard input is not a terminal; part of the error.
 
     Raises:
         PublishError: Standard input is not a terminal.

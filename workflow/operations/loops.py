@@ -408,8 +408,8 @@ class Loops:
         view = self._view(name)
         if view is None:
             raise LoopError(
-                f"there is no human loop {name_or_key!r} in stage {self.stage}, {self.resources.region}: it is neither "
-                f"in the ledger nor in A2I; to list the loops, run `{self._command('list')}`"
+                f"human loop {name_or_key!r} does not exist in stage {self.stage}, {self.resources.region}: it is "
+                f"neither in the ledger nor in A2I; to list the loops, run `{self._command('list')}`"
             )
         return name, view
 

@@ -268,7 +268,7 @@ class S3Reviews:
 def proxy_options(endpoint: str, configured: Mapping[str, str] | None) -> ClientConfig:
     """Returns the options with which obstore uses the same proxy as boto3, or none.
 
-    By itself, obstore always uses the proxy of the environment.
+    By default, obstore always uses the proxy of the environment.
     """
     url = urlsplit(endpoint)
     proxies = get_environ_proxies(endpoint) if configured is None else configured

@@ -208,7 +208,7 @@ class SmokeTest:
                 return Check(
                     sample.status,
                     what,
-                    f"the execution still runs after {EXECUTION_TIMEOUT_SECONDS} s ({sample.execution})",
+                    f"the execution is still running after {EXECUTION_TIMEOUT_SECONDS} s ({sample.execution})",
                 )
             time.sleep(0.5)
 

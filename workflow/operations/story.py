@@ -198,7 +198,7 @@ def _outcome(loop: Loop, view: A2iLoop | None, changes: Sequence[StatusChange]) 
             return _sentence("Needs action", loop.reason)
         case "notified":
             return "Stopped. A notification was sent." + (
-                " The answers given before the stop are stored." if loop.review_location else ""
+                " The answers given before that are stored." if loop.review_location else ""
             )
         case "failed":
             return _sentence("Needs action: the workflow could not finish processing it", loop.reason)

@@ -1,8 +1,8 @@
 """The answer to workflows that wait for a human loop (`workflow.human_review.HumanReview`).
 
-A waiting workflow gets its answer when the loop has ended for good, after the branch's own work and the user's
-post-review steps: **Workflow waiting?** → **Answer workflow** → **Handled**. A failed post-review step does not hold
-the answer back: **Answer workflow anyway** comes before its escalation. There are two cases without an answer:
+A waiting workflow gets its answer when the loop has ended and is not restarted, after the branch's own work and the
+user's post-review steps: **Workflow waiting?** → **Answer workflow** → **Handled**. A failed post-review step does not
+hold the answer back: **Answer workflow anyway** comes before its escalation. There are two cases without an answer:
 
 - The loop is restarted. The workflow keeps waiting, now for the next attempt.
 - The workflow fails before it records the outcome. The status change can be run again, and the escalation says that

@@ -1,6 +1,6 @@
 """Messages to people and programs: SNS, as a direct integration, so that they are sent even if no function can run.
 
-Each message has two bodies: text for e-mail, and one JSON document for programs (queues, functions, HTTPS endpoints).
+Each message has two bodies: text for email, and one JSON document for programs (queues, functions, HTTPS endpoints).
 Subscriptions can filter by the message attributes `kind`, `stage`, `flowDefinition`, `humanLoopStatus` and
 `failureCode`. SNS accepts a subject of at most 100 ASCII characters, and rejects empty attributes.
 """
@@ -157,7 +157,7 @@ def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
     """A loop was stopped. The message is for information; no action is needed."""
     return _publish(
         "Notify stopped",
-        comment="A human loop was stopped. Nobody needs to act.",
+        comment="A human loop was stopped. No action is needed.",
         topic="${NotificationTopic}",
         kind="loop-stopped",
         subject="'stopped loop ' & $name",
@@ -192,7 +192,7 @@ def _publish(
     flow: str = f"${FLOW_DEFINITION}",
 ) -> SnsPublishStep:
     """An SNS step. Expressions can use $name, $flow and $link; fields of the document without a value are omitted."""
-    # Each field of the Task is an expression of its own, so each defines the variables again.
+    # Each field of the Task is a separate expression, so each defines the variables again.
     shared = (
         f"$name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != '' ? {LOOP_NAME} : 'unknown';"
         f" $flow := {flow}; $link := {EXECUTION_LINK}; "

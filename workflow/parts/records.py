@@ -176,7 +176,7 @@ def give_claim_back(*, after: Any) -> Task:
     """
     return Task(
         "Give claim back",
-        comment="Lets this status change be run again: python deploy.py loops redrive.",
+        comment="Releases the claim, so that python deploy.py loops redrive can run the status change again.",
         resource="arn:aws:states:::dynamodb:updateItem",
         query_language="JSONata",
         arguments={

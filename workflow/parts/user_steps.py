@@ -110,7 +110,7 @@ def _retries(task: State) -> list[Retry]:
 
 
 def _unused(module: ModuleType, path: Path, branches: Mapping[str, Sequence[State]]) -> Iterator[str]:
-    """Reports variables whose steps no branch reaches, such as a misspelt branch.
+    """Reports variables whose steps no branch reaches, such as a misspelled branch.
 
     A variable that the file itself reads is not reported: a condition may leave its steps out on purpose.
     """

@@ -90,7 +90,7 @@ def rollback_target(records: Sequence[Record], to: int | None = None) -> Record:
     """
     if not records:
         raise PublishError("cannot roll back: this stage has not been published yet")
-    # A rollback is not a target itself: rolling back twice goes back two publishes, not forth again.
+    # A rollback is not a target itself: rolling back twice goes back two publishes.
     originals = [one for one in records if one.restores is None]
     if to is not None:
         if found := next((one for one in originals if one.number == to), None):

@@ -15,8 +15,8 @@ from workflow.stack.stages import Stage, load_stages
 __all__ = ["HEADER", "add_stage", "buckets_of", "replaceable", "written"]
 
 HEADER = """\
-# The stages of this workflow: one table each, one stack each.
-# `python deploy.py init` adds a stage; `python deploy.py plan` checks what is written here.
+# The stages of this workflow. Each table is a stage, which has its own CloudFormation stack.
+# `python deploy.py init` adds a stage; `python deploy.py plan` validates this file.
 """
 
 

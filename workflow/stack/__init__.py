@@ -4,7 +4,7 @@ ALIAS = "live"
 """The alias of the state machine that the rule starts. A publish moves it, a rollback moves it back."""
 
 EMAILS_PER_TOPIC = 5
-"""E-mail addresses from the settings that a topic can have. The number is fixed, because all stages have the same
+"""Email addresses from the settings that a topic can have. The number is fixed, because all stages have the same
 template. For more addresses, subscribe a mailing list."""
 
 PYTHON = "3.13"

@@ -198,7 +198,7 @@ def _with_functions(
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise WorkflowError(
                     f"{_state(state_name, places)}: {name!r} is neither a function of lambdas/ "
-                    "(lower-case letters, digits, underscores) nor an ARN"
+                    "(lowercase letters, digits, underscores) nor an ARN"
                 )
             if any(key.startswith("Qualifier") for key in named):
                 raise WorkflowError(

@@ -268,7 +268,7 @@ def _imports_of(root: Path, file: Path) -> _Imports:
         if path:
             found.append(path)
         elif line and not root.joinpath(*name.split(".")).is_dir():
-            raise WorkflowError(f"{where}, line {line}: there is no module {name}")
+            raise WorkflowError(f"{where}, line {line}: module {name} does not exist")
     # A module that changes sys.path imports from a place that is not known here.
     return _Imports(found, [] if b"sys.path" in content else _outside(tree))
 

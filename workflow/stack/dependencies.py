@@ -214,7 +214,7 @@ def _is_needed(name: str) -> bool:
     if _UNNEEDED_FOLDERS.intersection(path.parts[:-1]) or name.startswith(_UNNEEDED):
         return False
     if path.parts[0].endswith(".dist-info"):
-        # Packages read their version and entry points at run time; licences must go with the code.
+        # Packages read their version and entry points at run time; licenses must go with the code.
         return path.name in _NEEDED_METADATA or "licen" in name.lower()
     return path.name != "py.typed"
 

@@ -68,7 +68,7 @@ def function(name: str, root: Path = ROOT) -> Function:
             "grants": ["start_loop"],
         }
 
-    A grant stands for permissions that several functions need (`workflow/stack/grants.py`).
+    A grant is a named set of permissions that several functions need (`workflow/stack/grants.py`).
 
     The first line of the module's docstring is the description. The function's own dependencies are in
     `requirements.txt` in the folder, or in `lambdas/<name>.requirements.txt` next to the file.
@@ -117,7 +117,7 @@ def _source_of(name: str, root: Path) -> tuple[Path, str]:
     folder = root / "lambdas"
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise WorkflowError(
-            f"{name!r} is not a valid name of a function; use lower-case letters, digits and underscores"
+            f"{name!r} is not a valid name of a function; use lowercase letters, digits and underscores"
         )
     if (file := folder / f"{name}.py").is_file():
         return file, f"lambdas.{name}"
@@ -129,7 +129,7 @@ def _source_of(name: str, root: Path) -> tuple[Path, str]:
     ]
     close = get_close_matches(name, known, 1)
     raise WorkflowError(
-        f"there is no function {name!r}: {f'use {close[0]!r}, or ' if close else ''}write lambdas/{name}.py "
+        f"function {name!r} does not exist: {f'use {close[0]!r}, or ' if close else ''}write lambdas/{name}.py "
         f"or lambdas/{name}/handler.py with `def handler(event, context):`"
     )
 
@@ -173,7 +173,7 @@ def _expect_handler(tree: ast.Module, where: Path) -> None:
     for argument, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
         if default is None:
             raise WorkflowError(
-                f"{place} needs {argument.arg!r}, but Lambda gives only the event and the context: add a default"
+                f"{place} needs {argument.arg!r}, but Lambda passes only the event and the context: add a default"
             )
 
 
@@ -194,7 +194,7 @@ def _expect_lock(lock: Path, root: Path) -> None:
 
 def _expect_grant(name: str) -> str:
     if name not in GRANTS:
-        raise ValueError(f"there is no grant {name!r}; the grants are {', '.join(GRANTS)}")
+        raise ValueError(f"grant {name!r} does not exist; the grants are {', '.join(GRANTS)}")
     return name
 
 
@@ -221,7 +221,9 @@ def _declared(node: ast.stmt | None, place: str) -> _Declaration:
     except ValidationError as error:
         raise WorkflowError(f"{place}: {explained(error, _Declaration)}") from None
     except ValueError:
-        raise WorkflowError(f"{place}: must be a literal dictionary: it is read and never run") from None
+        raise WorkflowError(
+            f"{place}: must be a literal dictionary: Afterloop reads it without running the file"
+        ) from None
 
 
 def checked_permissions(declared: Any, place: str) -> tuple[Permission, ...]:

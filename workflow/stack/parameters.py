@@ -30,7 +30,7 @@ MAX_ENVIRONMENT = 3500
 def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
     """Returns the values of the parameters, by name; see `Stage.parameters`."""
     settings = stage.restart_settings()
-    # Messages reach e-mail addresses through the topics, so no function needs them.
+    # Messages reach email addresses through the topics, so no function needs them.
     no_emails: Any = {"escalate_to": True, "flow_definitions": {"__all__": {"escalate_to"}}}
     escalate_to = {flow: rules.escalate_to for flow, rules in settings.flow_definitions.items()}
     parameters = {
@@ -102,8 +102,8 @@ def _arn(flow_definition: str, stage: Stage, account: str) -> str:
         return flow_definition
     if not (account := stage.account or account):
         raise SettingsError(
-            f"stage {stage.name}: flow_definitions: the account of {flow_definition!r} is not known here; "
-            "give its ARN"
+            f"stage {stage.name}: flow_definitions: the account of {flow_definition!r} is unknown; "
+            "specify its ARN"
         )
     return f"arn:aws:sagemaker:{stage.region}:{account}:flow-definition/{flow_definition}"
 

@@ -88,7 +88,7 @@ def _why(name: str, template: Mapping[str, Any], *, in_text: bool = False) -> st
     if name in parameters:
         kind = str(parameters[name].get("Type", "String"))
         if in_text and kind.startswith(("CommaDelimitedList", "List<")):
-            return f"{name} is a list and cannot be part of a text"
+            return f"{name} is a list and cannot be part of a string"
         return None
     if base not in resources:
         close = get_close_matches(base, [*resources, *parameters, *PSEUDO_PARAMETERS], 1)

@@ -62,7 +62,7 @@ def _wrong(problem: Any, model: type[BaseModel]) -> str:
         case "extra_forbidden":
             keys = [field for field in model.model_fields if field != "name"]  # The table's name, not a key.
             close = did_you_mean(str(problem["loc"][-1]), keys)
-            return f"there is no such key{close or '; the keys are ' + ', '.join(keys)}"
+            return f"unknown key{close or '; the keys are ' + ', '.join(keys)}"
         case "missing":
             wrong = "is missing"
         case "value_error":
@@ -70,7 +70,7 @@ def _wrong(problem: Any, model: type[BaseModel]) -> str:
         case "string_pattern_mismatch":
             wrong = f"{problem['input']!r} is invalid"
         case _:
-            # Messages speak of Python or JSON, and of the value before and after validation.
+            # Pydantic's messages use terms of Python or JSON, and describe the value before and after validation.
             pattern = r"^(Input|Tuple|String) | or instance of \w+| after validation.*|, (unable|got) .*"
             words = (
                 re.sub(pattern, "", problem["msg"]).replace("an object", "a table").replace("tuple", "list")

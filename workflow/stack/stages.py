@@ -1,4 +1,4 @@
-"""The stages of `stages.toml`: one table each, one stack each."""
+"""The stages of `stages.toml`. Each has one table there, and one stack."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Shift(_Settings):
     first_percent: int = Field(default=10, ge=1, le=99)
     """The percentage of new executions that go to the new version first."""
     minutes: int = Field(default=10, ge=1, le=1440)
-    """How many minutes that lasts."""
+    """How many minutes pass before the new version gets all new executions."""
 
 
 class FlowDefinitionSettings(_Settings):
@@ -75,13 +75,13 @@ class FlowDefinitionSettings(_Settings):
 
 
 class Stage(_Settings):
-    """A stage, which is the stack `afterloop-NAME`. NAME has up to 20 lower-case letters, digits and hyphens."""
+    """A stage, which is the stack `afterloop-NAME`. NAME has up to 20 lowercase letters, digits and hyphens."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")
-    """Use up to 20 lower-case letters, digits and hyphens, the first of them a letter."""
+    """Use up to 20 lowercase letters, digits and hyphens, the first of them a letter."""
     # An event stays in its Region, so a stage anywhere else would never see one.
     region: Region
-    """The Region of the flow definitions, one that has Amazon A2I. The reviews and the workflow are in it, too."""
+    """The Region of the flow definitions, of the workflow and of the reviews. Amazon A2I must be available in it."""
     account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
     """The AWS account of the stage, 12 digits, as a string. A publish with credentials of another account is
     refused."""
@@ -95,15 +95,15 @@ class Stage(_Settings):
     """Names or ARNs: only status changes of these flow definitions start the workflow. By default, those of all flow
     definitions in the account do."""
     notification_emails: tuple[Email, ...] = ()
-    """E-mail addresses that get messages about stopped loops, at most five."""
+    """Email addresses that get messages about stopped loops, at most five."""
     escalation_emails: tuple[Email, ...] = ()
-    """E-mail addresses that get messages when a person has to act, at most five with those of `escalate_to`."""
+    """Email addresses that get messages when a person has to act, at most five with those of `escalate_to`."""
     log_retention_days: RetentionDays = 30
     """How many days CloudWatch Logs keeps the logs."""
     protected: bool = False
     """Whether to refuse hot swaps and `destroy`."""
     worker_identity: Literal["keep", "hash", "drop"] = "keep"
-    """What a review record has of the worker: the id, a pseudonym, or nothing."""
+    """What a review record contains about a worker: the id, a pseudonym, or nothing."""
     predictions: dict[FlowName, str] = {}
     """For custom tasks: flow definition → JMESPath from `inputContent` to the prediction. By default, Afterloop looks
     in the usual places."""
@@ -209,7 +209,7 @@ def load_stage(path: Path, name: str, **overrides: Any) -> Stage:
     tables = _tables(path)
     if name not in tables:
         raise UnknownStage(
-            f"{path.name}: there is no stage {name!r}; the stages are {', '.join(tables)}"
+            f"{path.name}: stage {name!r} does not exist; the stages are {', '.join(tables)}"
             + did_you_mean(name, tables)
         )
     table = tables[name]
@@ -248,20 +248,22 @@ def _tables(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UnknownStage(f"{path}: there is no such file; write one with `python deploy.py init`") from None
+        raise UnknownStage(
+            f"{path}: the file does not exist; create it with `python deploy.py init`"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path.name}: is not TOML: {error}") from None
+        raise SettingsError(f"{path.name}: not valid TOML: {error}") from None
     unknown_keys = [key for key in document if key != "stages"]
     if unknown_keys:
         raise SettingsError(
-            f"{path.name}: unknown key {unknown_keys[0]!r} at the top; every stage is a table [stages.NAME]"
+            f"{path.name}: unknown key {unknown_keys[0]!r} at the top level; each stage is a table [stages.NAME]"
         )
     tables = document.get("stages")
     if not isinstance(tables, dict) or not tables:
         raise SettingsError(
-            f"{path.name}: has no stage; write a table [stages.dev], or run `python deploy.py init`"
+            f"{path.name}: no stage found; add a table [stages.dev], or run `python deploy.py init`"
         )
     return tables
 

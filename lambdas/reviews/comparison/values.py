@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Shape(ABC):
-    """A labelled region of an image or a text (`lambdas.reviews.comparison.elements`)."""
+    """A labeled region of an image or a text (`lambdas.reviews.comparison.elements`)."""
 
     __slots__ = ()
 

@@ -145,7 +145,7 @@ def test_handler_warns_if_prediction_path_finds_nothing(
         (None, InvalidDocument, r"event, \$: expected an object"),
         (event("Failed"), InvalidDocument, "the Failed loop has no output"),
         (event("Stopped", None), InvalidDocument, "the Stopped loop has no output"),
-        (event(uri=None), InvalidDocument, "outputS3Uri: expected a text"),
+        (event(uri=None), InvalidDocument, "outputS3Uri: expected a string"),
         (event(uri="outputs/key"), InvalidDocument, "expected s3://bucket/key, found 'outputs/key'"),
         (
             event(uri="s3://others/key"),

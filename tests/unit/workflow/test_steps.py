@@ -290,7 +290,7 @@ def test_states_can_be_copied_and_pickled() -> None:
     assert definition(pickle.loads(pickle.dumps(chain))) == definition(chain)
 
 
-def test_unset_field_is_none_and_misspelt_field_an_error() -> None:
+def test_unset_field_is_none_and_misspelled_field_an_error() -> None:
     task = Task("Task", resource="arn:x")
     assert task.result_path is None
     assert task.resource == "arn:x"
@@ -338,10 +338,10 @@ def test_two_states_with_the_same_name_are_rejected() -> None:
 
 def test_state_twice_in_a_chain_is_rejected() -> None:
     state = Pass("Twice")
-    with pytest.raises(WorkflowError, match=r"Chain at tests/.*: state 'Twice' \(tests/.*\) is in it twice"):
+    with pytest.raises(WorkflowError, match=r"Chain at tests/.*: state 'Twice' \(tests/.*\) appears twice"):
         Chain([state, Chain([Pass("Between"), state])])
     chain = Chain([state])
-    with pytest.raises(WorkflowError, match=r"state 'Twice' .* is already in it"):
+    with pytest.raises(WorkflowError, match=r"state 'Twice' .* is already in the chain"):
         chain.append(state)
 
 
@@ -413,7 +413,7 @@ def test_second_default_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
         (lambda: definition(Pass("x", result={1: 2})), r"a key must be a string, not 1"),
         (
             lambda: AwsSdkTask("x", service="SageMaker", action="startHumanLoop"),
-            "invalid service 'SageMaker'; use lower-case",
+            "invalid service 'SageMaker'; use lowercase",
         ),
         (
             lambda: AwsSdkTask("x", service="s3", action="StartHumanLoop"),

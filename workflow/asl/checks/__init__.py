@@ -7,7 +7,7 @@ syntax.py      JSONata that does not parse
 paths.py       paths that no earlier step provides
 shapes.py      the known structure of a value
 validator.py   findings of an independent ASL validator, `statelint`
-problem.py     the type of a problem, and suggestions for misspelt names
+problem.py     the type of a problem, and suggestions for misspelled names
 
 Every finding is one line that names the state and, if known, the line of the user's file that made it.
 """

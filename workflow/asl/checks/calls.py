@@ -4,7 +4,7 @@ The fields come from botocore's models of the services, which are loaded once, w
 
 Step Functions names fields as the AWS SDK for Java 2 does, with a capital first letter and acronyms as words:
 `DbInstanceIdentifier` for the API's `DBInstanceIdentifier`. So names with acronyms are compared without case. That SDK
-also has some names of its own. So in AWS SDK integrations and in nested structures, an unknown name is a mistake only
+also has some other names. So in AWS SDK integrations and in nested structures, an unknown name is a mistake only
 if it resembles a field. An optimized integration accepts exactly the fields of its API.
 
 Source: Integrating services, and AWS SDK service integrations (Step Functions developer guide); botocore; the
@@ -88,7 +88,7 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_fields(
     value: Any, shape: Mapping[str, Any], call: str, model: Mapping[str, Any], *, is_exact: bool = False
 ) -> Iterator[str]:
-    """Misspelt names in a value and what is nested in it; with `is_exact` also names that resemble no field."""
+    """Misspelled names in a value and what is nested in it; with `is_exact` also names that resemble no field."""
     kind = shape.get("type", "structure")
     if isinstance(value, list) and kind == "list":
         for item in value:
@@ -117,7 +117,7 @@ def _nested(value: Any, member: Mapping[str, str], call: str, model: Mapping[str
 def _missing_fields(given: Mapping[str, Any], shape: Mapping[str, Any], call: str) -> Iterator[str]:
     fields = _fields(shape)
     names = {key.removesuffix(".$").lower() for key in given}
-    # A misspelt field is reported as such, not as a missing one.
+    # A misspelled field is reported as such, not as a missing one.
     matched = names | {_close(name, fields).lower() for name in names if name not in fields}
     missing = [
         fields[name.lower()][0]

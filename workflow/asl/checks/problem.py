@@ -1,4 +1,4 @@
-"""The type of a problem, and suggestions for misspelt names."""
+"""The type of a problem, and suggestions for misspelled names."""
 
 from __future__ import annotations
 

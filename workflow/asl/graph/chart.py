@@ -98,7 +98,7 @@ def chart_of(definition: Machine, statuses: Mapping[str, StateStatus] | None = N
 def _without_crowded_arrows(arrows: Sequence[Arrow]) -> list[Arrow]:
     """Leaves out all but the last of many arrows into one state. The states at their tails list them as text.
 
-    Nobody could follow that many lines, and Graphviz would take minutes to lay them out.
+    So many lines would be unreadable, and Graphviz would take minutes to lay them out.
     """
     heads: dict[str, list[Arrow]] = {}
     for arrow in arrows:

@@ -100,8 +100,8 @@ def note_of(state: State) -> str:
             return f"{seconds} s"
         return _short(f"until {state['Timestamp']}" if "Timestamp" in state else _last(path) or "computed")
     if kind == "Map":
-        return "for every item, distributed" if is_distributed(state) else "for every item"
-    return "side by side" if kind == "Parallel" else ""
+        return "for each item, distributed" if is_distributed(state) else "for each item"
+    return "in parallel" if kind == "Parallel" else ""
 
 
 _SERVICES = {

@@ -61,7 +61,7 @@ def headline(figures: Figures) -> Headline:
         return Headline(
             "",
             f"{words.count(figures.reviews, 'review')} from {when}, without predictions to compare.",
-            "These reviews have no predictions of a model for which people reached a result, so the overrule rate is "
+            "In these reviews, people did not reach a result for any prediction of a model, so the overrule rate is "
             "unknown. If the prediction is in the input of the human loops, specify its location in the stage's "
             "settings, under predictions.",
         )

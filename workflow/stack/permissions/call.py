@@ -68,7 +68,7 @@ class Call:
         Args:
             path: The argument.
             what: The kind of resource that it names.
-            new: Whether the step creates the resource. Then `*` alone will do.
+            new: Whether the step creates the resource. Then `*` alone is allowed.
         """
         found = self._find(path)
         if found is None:

@@ -62,7 +62,7 @@ def _prefix(call: Call) -> str:
 
 
 def _pascal(action: str) -> str:
-    # IAM and the API begin an action with a capital, Step Functions with a lower-case letter.
+    # IAM and the API begin an action with a capital, Step Functions with a lowercase letter.
     return action[:1].upper() + action[1:]
 
 
@@ -131,7 +131,7 @@ def _unknown(call: Call) -> Iterator[Grant]:
         if call.waits
         else "service-authorization/latest/reference/"
     )
-    reason = f"the permissions of {call.service}:{call.action} are not known here"
+    reason = f"Afterloop does not know the permissions of {call.service}:{call.action}"
     actions = f"its IAM actions (see https://docs.aws.amazon.com/{reference})"
     yield [actions], Unknown(reason, "its resources"), {}
 
@@ -316,7 +316,7 @@ def _sagemaker_arn(call: Call, kind: str, path: str, *, new: bool = False) -> Re
 
 
 def _managed_rule(name: str) -> Grant:
-    """Lets Step Functions hear of the end of a job, by a rule that it manages under a fixed name."""
+    """Lets Step Functions learn when a job ends, by a rule that it manages under a fixed name."""
     return (
         ["events:DescribeRule", "events:PutRule", "events:PutTargets"],
         arn_of("events", f"rule/{name}"),
@@ -369,7 +369,7 @@ def _bedrock(call: Call) -> Iterator[Grant]:
     model = call.text("ModelId", "the model")
     if isinstance(model, str) and not is_arn(model):
         if re.match(r"(us|us-gov|eu|apac|global)\.", model):
-            reason = f"the inference profile {model!r} stands for models in several Regions"
+            reason = f"the inference profile {model!r} covers models in several Regions"
             model = Unknown(reason, "the profile and its models")
         else:
             model = arn_of("bedrock", f"foundation-model/{model}", account=False)
@@ -406,4 +406,4 @@ _HANDLERS: Mapping[str, Callable[[Call], Iterator[Grant]]] = {
     "sqs": _sqs,
     "states:startExecution": _start_execution,
 }
-"""What takes more than a look at one argument, by service, or by service and action."""
+"""What one argument does not determine, by service, or by service and action."""

@@ -1,6 +1,6 @@
 """Saved queries on stored reviews, for Athena: one SQL file each, in the stage's workgroup.
 
-Each query runs unchanged on Athena (engine version 3, which is Trino) and on DuckDB, which is behind Athena in the
+Each query runs unchanged on Athena (engine version 3, which is Trino) and on DuckDB, which runs the queries in the
 local engine. This is why they are written as they are:
 
 - Fields are unnested without column names: `UNNEST(fields) AS field`, then `field.name`. Trino makes a column

@@ -1,6 +1,6 @@
 -- How often each worker agrees with the majority, over fields that have two or more answers and a majority.
 -- Boxes, points and polygons agree if their labels do, because no two are drawn alike. Lowest agreement first:
--- check whether the instructions are clear before you ask who is careless.
+-- check whether the instructions are clear before you question a worker.
 -- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 WITH votes AS (
     SELECT

@@ -12,7 +12,7 @@ __all__ = ["add_alarms"]
 
 
 def add_alarms(template: Template) -> None:
-    """Adds alarms for what nobody would notice otherwise: failed executions, missed and undelivered events."""
+    """Adds alarms for what would go unnoticed otherwise: failed executions, missed and undelivered events."""
 
     def alarm(
         title: str, description: str, namespace: str, metric: str, dimension: str, value: Any, **more: Any

@@ -45,7 +45,7 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
     for topic in ("Notification", "Escalation"):
         parameter(
             f"{topic}Emails",
-            f"{EMAILS_PER_TOPIC} e-mail addresses; `-` for none.",
+            f"{EMAILS_PER_TOPIC} email addresses; `-` for none.",
             "CommaDelimitedList",
             Default=",".join(["-"] * EMAILS_PER_TOPIC),
         )

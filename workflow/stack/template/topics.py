@@ -1,4 +1,4 @@
-"""The topics for messages to people, with the e-mail addresses of the settings."""
+"""The topics for messages to people, with the email addresses of the settings."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def parse_element(value: Any) -> Element:
             element = element_of_kind(kind).parse(value)
             if element is not None:
                 return element
-    raise AssertionError("the last element of the registry takes any value")
+    raise AssertionError("the last element of the registry accepts any value")
 
 
 def element_of(answers: Sequence[Element | None]) -> type[Element]:
@@ -65,7 +65,7 @@ def element_of_kind(kind: Kind) -> type[Element]:
 
 
 def key_of_kind(kind: Kind) -> str | None:
-    """Returns the key by which the element of a kind is recognised, or None."""
+    """Returns the key by which the element of a kind is recognized, or None."""
     return _ELEMENTS[kind].key
 
 
@@ -149,7 +149,7 @@ class Element(Part):
 
 class _Registered(NamedTuple):
     key: str | None
-    """The key by which the element is recognised in a value."""
+    """The key by which the element is recognized in a value."""
     module: str
     """The full name: the bundle of a function contains all modules that its code names."""
     name: str

@@ -205,7 +205,7 @@ def test_claim_of_dead_execution_is_given_back(aws: AWS, reconcile: Reconcile, s
     assert reconcile().released == {f"loop {claim}": EXECUTION}
     row = aws.row()
     assert (row.claims[claim]["state"], row.outcome) == ("released", "failed")
-    assert f"ended ({status}) without giving its claim back" in (row.reason or "")
+    assert f"ended ({status}) without releasing its claim" in (row.reason or "")
     assert ("no longer has" if status == "gone" else "out of memory") in (row.reason or "")
 
 

@@ -48,8 +48,8 @@ def test_read_keeps_input_or_refuses_what_aws_would(content: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"humanLoopName": None}, "give either humanLoopName or key"),
-        ({"key": "a"}, "give either humanLoopName or key"),
+        ({"humanLoopName": None}, "specify either humanLoopName or key"),
+        ({"key": "a"}, "specify either humanLoopName or key"),
         ({"humanLoopName": None, "key": ""}, "key: String should have at least 1 character"),
         ({"flowDefinitionArn": "triage"}, "flowDefinitionArn: String should match pattern"),
         ({"task": {"type": "custom"}}, "task.inputContent: Field required"),

@@ -129,7 +129,7 @@ def test_times_are_in_utc(moment: str, expected: datetime) -> None:
         (event(humanLoopName=...), "event, $.detail.humanLoopName: missing"),
         (event(humanLoopName="../../etc"), "event, $.detail.humanLoopName: String should match pattern"),
         (event(humanLoopName="a" * 64), "event, $.detail.humanLoopName: String should have at most 63 char"),
-        (event(humanLoopName=None), "event, $.detail.humanLoopName: expected a text, found null"),
+        (event(humanLoopName=None), "event, $.detail.humanLoopName: expected a string, found null"),
         (
             event(creationTime="soon"),
             "event, $.detail.creationTime: expected a time such as 2026-01-31T08:15:00Z",

@@ -253,7 +253,7 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         ),
         (
             broken("humanAnswers>0>workerId", 7),
-            "output.json, $.humanAnswers[0].workerId: expected a text, found a number",
+            "output.json, $.humanAnswers[0].workerId: expected a string, found a number",
         ),
         (
             broken("awsManagedHumanLoopRequestSource", "AWS/Comprehend/DetectEntities/V1"),
@@ -263,10 +263,10 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
             broken("awsManagedHumanLoopRequestSource", 3),
             "output.json, $.awsManagedHumanLoopRequestSource: unknown",
         ),
-        (broken("humanLoopName", 5), "output.json, $.humanLoopName: expected a text, found a number"),
+        (broken("humanLoopName", 5), "output.json, $.humanLoopName: expected a string, found a number"),
         (
             broken(f"{BLOCKS}>1>text", 5),
-            f"output.json, $.humanAnswers[0].answerContent['{TEXTRACT}'].blocks[1].text: expected a text",
+            f"output.json, $.humanAnswers[0].answerContent['{TEXTRACT}'].blocks[1].text: expected a string",
         ),
         (
             broken(f"{BLOCKS}>0>id"),
@@ -274,7 +274,7 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         ),
         (
             broken("inputContent>aiServiceResponse>blocks>0>relationships", [{"type": "CHILD", "ids": [1]}]),
-            "output.json, $.inputContent.aiServiceResponse.blocks[0].relationships[0].ids[0]: expected a text",
+            "output.json, $.inputContent.aiServiceResponse.blocks[0].relationships[0].ids[0]: expected a string",
         ),
         (
             broken("inputContent>aiServiceResponse>blocks>1>confidence", "high"),

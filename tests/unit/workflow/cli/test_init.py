@@ -187,7 +187,7 @@ def test_init_refuses_unknown_flow_definition(
     monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
     Answers(monkeypatch, "eu-west-1", "from")
     status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), capsys=capsys)
-    assert (status, err) == (1, "error: flow definition 'from' does not exist; there are forms\n")
+    assert (status, err) == (1, "error: flow definition 'from' does not exist; the account has forms\n")
 
 
 def test_init_works_without_credentials(

@@ -220,7 +220,7 @@ def test_show_prints_commands_to_run(session: StubbedSession, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("response", "text"),
     [
-        ({"humanLoopName": "message-1", "status": "InProgress"}, "message-1 is started.\n"),
+        ({"humanLoopName": "message-1", "status": "InProgress"}, "message-1 was started.\n"),
         (
             {"humanLoopName": "message-1", "status": "Completed", "already": True},
             "message-1 was already started. Its status is Completed.\n",
@@ -386,7 +386,7 @@ def test_redrive_processes_the_event_again(
         assert (status, err) == (0, "")
         if output == "text":
             assert out.startswith(
-                "loop-1 is processed again: https://us-east-1.console.aws.amazon.com/states/"
+                "loop-1 is being processed again: https://us-east-1.console.aws.amazon.com/states/"
             )
             assert out.endswith("To check its status: python deploy.py loops show loop-1 --stage dev\n")
         else:
@@ -491,16 +491,16 @@ def test_reconcile_reports_problems_of_aws(
             "--input: cannot read /no/such",
         ),
         (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is "),
-        (["start", "--flow-definition", "f", "--input", "-"], "give one of --name and --key\n"),
+        (["start", "--flow-definition", "f", "--input", "-"], "specify either --name or --key\n"),
         (
             ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
-            "give one of --name and --key, not both",
+            "specify either --name or --key, not both",
         ),
         (["start", "--request", "-", "--key", "a"], "cannot be combined with the options that it replaces"),
         (["close", "nobody"], "Missing option '--note'"),
         (["close", "nobody", "--note", " "], "say why the loop needs no more action"),
-        (["redrive"], "give either the name of the human loop or --execution"),
-        (["redrive", "a", "--execution", "b"], "give either the name of the human loop or --execution"),
+        (["redrive"], "specify either the name of the human loop or --execution"),
+        (["redrive", "a", "--execution", "b"], "specify either the name of the human loop or --execution"),
         (["redrive", "--execution", "b"], "of stage dev"),
         (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
         (["reconcile", "--since", "yesterday"], "invalid age 'yesterday'"),

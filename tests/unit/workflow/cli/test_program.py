@@ -32,8 +32,8 @@ def test_missing_credentials_are_one_error_with_an_alternative(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--stage", "nobody"], "stages.toml: there is no stage 'nobody'; the stages are dev, local"),
-        (["plan", "--settings", "/no/such.toml"], "/no/such.toml: there is no such file; write one with"),
+        (["--stage", "nobody"], "stages.toml: stage 'nobody' does not exist; the stages are dev, local"),
+        (["plan", "--settings", "/no/such.toml"], "/no/such.toml: the file does not exist; create it with"),
         (["--profile", "nobody"], "The config profile (nobody) could not be found"),
         (["plan", "--region", "mars-1"], "'ap-southeast-2', not 'mars-1'"),
         (["plan", "--nonsense"], "No such option: --nonsense"),

@@ -243,7 +243,9 @@ class TestShow:
 
     def test_unknown_loop_is_an_error(self, stage: Stage) -> None:
         stage.a2i(None)
-        with pytest.raises(LoopError, match=r"no human loop 'nobody' in stage dev.* run `.* loops list "):
+        with pytest.raises(
+            LoopError, match=r"human loop 'nobody' does not exist in stage dev.* run `.* loops list "
+        ):
             stage.loops.show("nobody")
         with pytest.raises(LoopError, match="specify the name"):
             stage.loops.show("")

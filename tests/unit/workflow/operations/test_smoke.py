@@ -149,7 +149,7 @@ def test_slow_execution_and_missing_messages_are_reported(
     stage.workflow.statuses["Stopped"] = "RUNNING"
     stage.workflow.sends_messages = False
     assert stage.problems() == {
-        "the execution succeeds": "the execution still runs after -1 s (Stopped)",
+        "the execution succeeds": "the execution is still running after -1 s (Stopped)",
         "a loop-failed message arrives": "no message arrived within 0 s",
         "a loop-stopped message arrives": "no message arrived within 0 s",
     }

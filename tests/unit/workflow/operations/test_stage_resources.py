@@ -62,7 +62,7 @@ def test_stage_that_cannot_be_found_is_one_error(
     ("settings", "advice"),
     [
         (None, "; run `python deploy.py publish --stage dev`, or specify another with --stage or --region"),
-        ("[stages.other]\n", "there is no stage 'dev'"),
+        ("[stages.other]\n", "stage 'dev' does not exist"),
         ("not TOML", "; run `python deploy.py publish --stage dev`"),
     ],
 )

@@ -51,7 +51,7 @@ OUTCOMES = [
     (row(status="Stopped", outcome="notified"), "Stopped. A notification was sent.", []),
     (
         row(status="Stopped", outcome="notified", review_location="s3://b/r"),
-        "Stopped. A notification was sent. The answers given before the stop are stored.",
+        "Stopped. A notification was sent. The answers given before that are stored.",
         [],
     ),
     (

@@ -172,7 +172,7 @@ BROKEN = [
         "'NotificationTopic' has no attribute 'Arn': ${NotificationTopic} is its ARN",
     ),
     ("${Stage.Arn}", "the template has no 'Stage'"),
-    ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a text"),
+    ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a string"),
     ("${FlowDefinitions}/x", "the template has no 'FlowDefinitions'; did you mean 'FlowDefinitionArns'?"),
     ("arn:aws:s3:::${ReviewBucket/*", "a `${` in it has no `}`"),
 ]
@@ -200,7 +200,7 @@ def test_function_permission_on_an_unknown_resource_is_refused(
 
 @pytest.mark.parametrize(
     ("resource", "message"),
-    [*BROKEN, ("${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a text")],
+    [*BROKEN, ("${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a string")],
 )
 def test_step_permission_on_an_unknown_resource_is_refused(
     tmp_path: Path, resource: str, message: str

@@ -136,7 +136,7 @@ def test_bundle_has_modules_that_a_string_names(project: Path) -> None:
 def test_import_of_a_missing_module_of_lambdas_is_refused(project: Path) -> None:
     (project / "lambdas/shared.py").write_text("import os\nfrom lambdas.nowhere import x\n")
     with pytest.raises(
-        WorkflowError, match=r"lambdas/shared\.py, line 2: there is no module lambdas\.nowhere"
+        WorkflowError, match=r"lambdas/shared\.py, line 2: module lambdas\.nowhere does not exist"
     ):
         build(project, "ask")
 

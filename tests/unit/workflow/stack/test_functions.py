@@ -68,7 +68,7 @@ def test_locked_prerelease_is_accepted(project: Path) -> None:
         ("def handler(event, context): ...\ndef handler(event): ...", "takes 1 argument, but"),
         (
             "def handler(event, context, *, table): ...",
-            "needs 'table', but Lambda gives only the event and the context: add a default",
+            "needs 'table', but Lambda passes only the event and the context: add a default",
         ),
     ],
 )
@@ -136,13 +136,13 @@ ANY = '"resources": ["*"]'
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ("dict()", "must be a literal dictionary: it is read and never run"),
+        ("dict()", "must be a literal dictionary: Afterloop reads it without running the file"),
         ("[]", "should be a valid dictionary, not []"),
-        ('{"memroy": 1}', "memroy: there is no such key; did you mean 'memory'?"),
-        ('{"x": 1}', "x: there is no such key; the keys are memory, timeout, permissions, grants"),
+        ('{"memroy": 1}', "memroy: unknown key; did you mean 'memory'?"),
+        ('{"x": 1}', "x: unknown key; the keys are memory, timeout, permissions, grants"),
         (
             '{"grants": ["start"]}',
-            "grants.0: there is no grant 'start'; the grants are start_loop, answer_waiting",
+            "grants.0: grant 'start' does not exist; the grants are start_loop, answer_waiting",
         ),
         ('{"grants": "start_loop"}', "grants: should be a valid list, not 'start_loop'. A list of names."),
         ('{"memory": 64}', "memory: should be greater than or equal to 128, not 64. The memory in MB."),

@@ -113,5 +113,5 @@ def test_too_many_addresses_for_a_topic_are_refused() -> None:
 
 def test_name_of_a_flow_definition_needs_the_account() -> None:
     stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definitions=("forms",))
-    with pytest.raises(SettingsError, match="the account of 'forms' is not known here; give its ARN"):
+    with pytest.raises(SettingsError, match="the account of 'forms' is unknown; specify its ARN"):
         stage.parameters()

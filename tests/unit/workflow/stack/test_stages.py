@@ -67,9 +67,12 @@ def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "stages.toml: has no stage; write a table [stages.dev], or run `python deploy.py init`"),
-        ("[stages.dev", "stages.toml: is not TOML: "),
-        ("stage = 1", "stages.toml: unknown key 'stage' at the top; every stage is a table [stages.NAME]"),
+        ("", "stages.toml: no stage found; add a table [stages.dev], or run `python deploy.py init`"),
+        ("[stages.dev", "stages.toml: not valid TOML: "),
+        (
+            "stage = 1",
+            "stages.toml: unknown key 'stage' at the top level; each stage is a table [stages.NAME]",
+        ),
         ("[stages]\ndev = 1", "stages.toml: stage dev: must be a table, [stages.dev]"),
         ("[stages.dev]\nregion = 'us-east-1'", "stage dev: output_buckets: is missing. The buckets that"),
         (
@@ -80,13 +83,13 @@ def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
             "[stages.dev]\nregion = 'us-esat-1'\noutput_buckets = ['bbb']",
             "region: should be 'us-east-1', ",
         ),
-        (f"[stages.Dev]\n{LEAST}", "stage Dev: name: 'Dev' is invalid. Use up to 20 lower-case letters"),
+        (f"[stages.Dev]\n{LEAST}", "stage Dev: name: 'Dev' is invalid. Use up to 20 lowercase letters"),
         (f"{DEV}name = 'prod'", "name: the table [stages.dev] names the stage; remove the key"),
-        (f"{DEV}regoin = 1", "regoin: there is no such key; did you mean 'region'?"),
-        (f"{DEV}xyzzy = 1", "xyzzy: there is no such key; the keys are region, account, output_buckets, "),
+        (f"{DEV}regoin = 1", "regoin: unknown key; did you mean 'region'?"),
+        (f"{DEV}xyzzy = 1", "xyzzy: unknown key; the keys are region, account, output_buckets, "),
         (
             f"{DEV}restart = {{ max_atempts = 2 }}",
-            "restart.max_atempts: there is no such key; did you mean 'max_attempts'?",
+            "restart.max_atempts: unknown key; did you mean 'max_attempts'?",
         ),
         (
             f"{DEV}restart = {{ max_attempts = 0 }}",
@@ -110,7 +113,7 @@ def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
         ),
         (
             f"{DEV}notification_emails = ['a, b']",
-            "notification_emails.0: 'a, b' is invalid. E-mail addresses that get",
+            "notification_emails.0: 'a, b' is invalid. Email addresses that get",
         ),
         (f"{DEV}predictions = {{ forms = 'a[' }}", "stage dev: predictions.forms: not a JMESPath expression"),
         (
@@ -163,7 +166,7 @@ def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
         ),
         (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nmax_atempts = 3",
-            "flow_definition_settings.forms.restart.max_atempts: there is no such key; did you mean 'max_attempts'?",
+            "flow_definition_settings.forms.restart.max_atempts: unknown key; did you mean 'max_attempts'?",
         ),
         (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = 'Expired'",
@@ -181,7 +184,9 @@ def test_invalid_settings_are_refused_with_stage_and_key(write, text: str, messa
 
 
 def test_missing_file_is_refused_with_the_command_that_writes_one(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"there is no such file; write one with `python deploy.py init`"):
+    with pytest.raises(
+        SettingsError, match=r"the file does not exist; create it with `python deploy.py init`"
+    ):
         load_stages(tmp_path / "stages.toml")
 
 
@@ -193,7 +198,7 @@ def test_unreadable_file_is_refused(tmp_path: Path) -> None:
 def test_unknown_stage_is_refused_with_the_known_ones(write) -> None:
     path = write(f"{DEV}[stages.prod]\n{LEAST}")
     with pytest.raises(
-        SettingsError, match=r"no stage 'prd'; the stages are dev, prod; did you mean 'prod'\?"
+        SettingsError, match=r"stage 'prd' does not exist; the stages are dev, prod; did you mean 'prod'\?"
     ):
         load_stage(path, "prd")
 

@@ -118,8 +118,8 @@ def test_labels_and_notes_are_readable() -> None:
         "Lambda CollectReview",
         "A2I describeHumanLoop",
         "30 s",
-        "side by side",
-        "for every item",
+        "in parallel",
+        "for each item",
     ):
         assert text in words
 

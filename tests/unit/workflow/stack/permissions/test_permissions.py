@@ -530,22 +530,22 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
         (task("aws-sdk:s3:getObject", {"Bucket": "b", "Key.$": "$.key"}), "Key is known only at run time"),
         (
             task("aws-sdk:ec2:startInstances", {"InstanceIds": ["i-1"]}),
-            "the permissions of ec2:startInstances are not known here; declare its IAM actions (see "
+            "Afterloop does not know the permissions of ec2:startInstances; declare its IAM actions (see "
             "https://docs.aws.amazon.com/service-authorization/latest/reference/) on its resources: permissions = ",
         ),
         (
             task("ecs:runTask.sync", {"TaskDefinition": "t"}),
-            "the permissions of ecs:runTask are not known here; declare its IAM actions (see "
+            "Afterloop does not know the permissions of ecs:runTask; declare its IAM actions (see "
             "https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html) on its "
             "resources: permissions = {'Step': [{'actions': [...], 'resources': [...]}]} in post_review.py",
         ),
         (
             task("s3:getObject", {"Bucket": "b", "Key": "k"}),
-            "the permissions of s3:getObject are not known here",
+            "Afterloop does not know the permissions of s3:getObject",
         ),
         (
             task("aws-sdk:events:putEvents", {"Entries": [{}]}),
-            "the permissions of events:putEvents are not known",
+            "Afterloop does not know the permissions of events:putEvents",
         ),
         (
             task("aws-sdk:dynamodb:transactWriteItems", {"TransactItems.$": "$.items"}),
@@ -553,11 +553,11 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
         ),
         (
             task("aws-sdk:sagemaker:listModels", {}),
-            "the permissions of sagemaker:listModels are not known here",
+            "Afterloop does not know the permissions of sagemaker:listModels",
         ),
         (
             task("aws-sdk:s3:getBucketPolicy", {"Bucket": "b"}),
-            "the permissions of s3:getBucketPolicy are not known",
+            "Afterloop does not know the permissions of s3:getBucketPolicy",
         ),
         (
             task("aws-sdk:s3:listObjectsV2", {"Bucket": "b", "Prefix.$": "$.prefix"}),
@@ -565,11 +565,11 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
         ),
         (
             task("aws-sdk:bedrockruntime:applyGuardrail", {}),
-            "the permissions of bedrockruntime:applyGuardrail are not known here",
+            "Afterloop does not know the permissions of bedrockruntime:applyGuardrail",
         ),
         (
             task("aws-sdk:cloudwatchlogs:startQuery", {"QueryString": "x"}),
-            "the permissions of cloudwatchlogs:startQuery are not known here",
+            "Afterloop does not know the permissions of cloudwatchlogs:startQuery",
         ),
         (
             task("aws-sdk:athena:startQueryExecution", {"WorkGroup": "w"}),
@@ -577,7 +577,7 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
         ),
         (
             task("aws-sdk:bedrockruntime:converse", {"ModelId": "eu.amazon.nova-lite-v1:0"}),
-            "stands for models in several Regions",
+            "covers models in several Regions",
         ),
         (
             {"Type": "Task", "Resource": "${Something}", "End": True},

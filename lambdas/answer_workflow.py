@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Raises:
         NotEnded: A workflow waits, and the ledger does not show how the loop ended.
-        TokenUndeliverable: A workflow cannot be notified, and a retry does not help. The text says why.
+        TokenUndeliverable: A workflow cannot be notified, and a retry does not help. The message says why.
     """
     name = Ended.model_validate(event).human_loop_name
     answered = waiting().answer(name)

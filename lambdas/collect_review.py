@@ -45,7 +45,7 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
         A `lambdas.reviews.summary.ReviewSummary`: numbers and locations.
 
     Raises:
-        InvalidDocument: The event or the output is malformed. The text says where.
+        InvalidDocument: The event or the output is malformed. The message says where.
         OutputNotAllowed: The output is not in an output bucket of the stage, or S3 denies access.
         OutputMissing: The output does not exist.
         OutputTooLarge: The output is larger than the stage's limit.

@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         InputUnknown: The ledger does not have the loop, or its input was not kept.
         InvalidRequest: The stage does not handle the flow definition.
         NameTaken: Other loops have both names that the restart can use.
-        StartRefused: A2I, Textract or Rekognition refuses the start. The text quotes the service.
+        StartRefused: A2I, Textract or Rekognition refuses the start. The message quotes the service.
         TransientServiceError: A service throttled the call or failed; retry.
     """
     restart = Restart.model_validate(event)

@@ -50,11 +50,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         A `lambdas.loops.start_request.StartedLoop`.
 
     Raises:
-        InvalidRequest: The request is invalid. The text says where.
-        InvalidLoopName: A2I would reject the name. The text suggests a valid one.
+        InvalidRequest: The request is invalid. The message says where.
+        InvalidLoopName: A2I would reject the name. The message suggests a valid one.
         InputTooLarge: The input is larger than 3 MiB.
         NameTaken: Another loop has the name.
-        StartRefused: A2I, Textract or Rekognition refuses the start. The text quotes the service.
+        StartRefused: A2I, Textract or Rekognition refuses the start. The message quotes the service.
         TransientServiceError: A service throttled the call or failed. A retry resumes the start; otherwise the
             reconciler does.
     """

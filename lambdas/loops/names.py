@@ -16,7 +16,7 @@ _DIGEST_LENGTH = 10
 
 
 class InvalidLoopName(ValueError):
-    """A2I would reject the name. The text says why, and suggests a valid name."""
+    """A2I would reject the name. The message says why, and suggests a valid name."""
 
 
 def check(name: str) -> str:
@@ -25,7 +25,7 @@ def check(name: str) -> str:
     boto3 does not check the pattern. Without this check, the input would be stored before A2I rejects the name.
 
     Raises:
-        InvalidLoopName: The name is invalid. The text suggests a valid one.
+        InvalidLoopName: The name is invalid. The message suggests a valid one.
     """
     if len(name) > MAX_LENGTH:
         problem = f"has {len(name)} characters; the maximum is {MAX_LENGTH}"

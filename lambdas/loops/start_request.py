@@ -1,7 +1,7 @@
 """What a caller sends to start a human loop, what the caller receives, and what can go wrong.
 
 StartError
-├── InvalidRequest   the request is invalid; the text says what is wrong, and where
+├── InvalidRequest   the request is invalid; the message says what is wrong, and where
 ├── InputTooLarge    the input of a custom task is larger than 3 MiB
 ├── NameTaken        another loop has the name
 ├── StartRefused     A2I, Textract or Rekognition refuses the start, and would refuse it again
@@ -50,7 +50,7 @@ class StartError(ValueError):
 
 
 class InvalidRequest(StartError):
-    """The request is invalid. The text says what is wrong, and where."""
+    """The request is invalid. The message says what is wrong, and where."""
 
 
 class InputTooLarge(StartError):
@@ -62,7 +62,7 @@ class NameTaken(StartError):
 
 
 class StartRefused(StartError):
-    """The service refuses to start the loop. The text quotes its message."""
+    """The service refuses to start the loop. The message quotes the reason that the service gives."""
 
 
 class InputUnknown(StartError):

@@ -12,7 +12,7 @@ Each step can be repeated. After a crash between two steps, the next call with t
 
     no row                  nothing was started; the stored input is overwritten with the same bytes
     row `Starting`          the loop may exist; ask A2I before starting it
-    row `Refused`           there is no loop, and the caller knows; the same as no row
+    row `Refused`           there is no loop, and the caller knows; treated as no row
     row `InProgress` etc.   the loop is running or has ended; there is nothing to do
 
 If nobody calls again, the reconciler resumes the start (`lambdas/loops/reconciling.py`).

@@ -57,7 +57,7 @@ _PERMANENT = frozenset(
 
 
 class TokenUndeliverable(Exception):
-    """A waiting workflow could not be notified, and a retry does not help. The text says why, without the token."""
+    """A waiting workflow could not be notified, and a retry does not help. The message says why, without the token."""
 
 
 class NotEnded(ValueError):

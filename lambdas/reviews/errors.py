@@ -1,7 +1,7 @@
 """The errors of a review. The class name is the name of the error in Step Functions.
 
     ReviewError
-    ├── InvalidDocument         an event or an output is malformed; the text says what is wrong, and where
+    ├── InvalidDocument         an event or an output is malformed; the message says what is wrong, and where
     ├── InvalidSettings         the review settings of a stage are invalid
     ├── OutputMissing           the output does not exist
     ├── OutputNotAllowed        the output is not in an output bucket of the stage
@@ -9,7 +9,7 @@
     ├── NotExportable           a review contains nothing to train a model on
     └── TransientServiceError   a service throttled a call or failed; the only error to retry
 
-Each text is one line: what is wrong, where, and what to do.
+Each message is one line: what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class OutputTooLarge(ReviewError):
 
 
 class NotExportable(ReviewError):
-    """A review contains nothing to train a model on. The text says why."""
+    """A review contains nothing to train a model on. The message says why."""
 
 
 class TransientServiceError(ReviewError):

@@ -41,7 +41,7 @@ def parse_status_change(raw: object) -> CompletedLoop | FailedLoop | StoppedLoop
         raw: The complete EventBridge event: a parsed JSON object, or its text.
 
     Raises:
-        InvalidDocument: The event is malformed, or its status is not final. The text names the field.
+        InvalidDocument: The event is malformed, or its status is not final. The message names the field.
     """
     try:
         # Two steps instead of a union of models, whose errors would be about all three statuses.

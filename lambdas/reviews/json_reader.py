@@ -46,7 +46,7 @@ class JsonReader:
     `value`, `read` or another iteration. A value that is not read is skipped.
 
     Raises:
-        InvalidDocument: Every method: the document is not JSON. The text says where.
+        InvalidDocument: Every method: the document is not JSON. The message says where.
     """
 
     def __init__(self, raw: bytes, document: str) -> None:

@@ -59,7 +59,7 @@ def parse_output(raw: bytes) -> Output:
     Needs about twice the size of the document in memory, including the document, and linear time.
 
     Raises:
-        InvalidDocument: The document is not JSON, not an output, or of an unknown kind of task. The text says where.
+        InvalidDocument: The document is not JSON, not an output, or of an unknown kind of task. The message says where.
     """
     reader = JsonReader(raw, DOCUMENT)
     if not reader.peek():

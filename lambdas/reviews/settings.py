@@ -45,7 +45,7 @@ class ReviewSettings(BaseModel):
         """Parses settings from JSON.
 
         Raises:
-            InvalidSettings: The settings are invalid. The text says which key, and why.
+            InvalidSettings: The settings are invalid. The message says which key, and why.
         """
         try:
             return cls.model_validate_json(text)

@@ -16,7 +16,9 @@ __all__ = ["local"]
 def local(
     once: Annotated[
         bool,
-        typer.Option(help="Exit when all sample loops have ended. The status is 0 if all ended as expected."),
+        typer.Option(
+            "--once", help="Exit when all sample loops have ended. The status is 0 if all ended as expected."
+        ),
     ] = False,
     port: Annotated[
         int | None,

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Confirmation", "plan", "publish", "rollback"]
 
-AllowDataLoss = Annotated[bool, typer.Option(help="With --yes: continue even if data is lost.")]
+AllowDataLoss = Annotated[
+    bool, typer.Option("--allow-data-loss", help="With --yes: continue even if data is lost.")
+]
 
 
 @takes_options
@@ -48,10 +50,12 @@ def publish(
     allow_data_loss: AllowDataLoss = False,
     swap: Annotated[
         bool,
-        typer.Option(help="Update code and definition without CloudFormation, if nothing else changed."),
+        typer.Option(
+            "--swap", help="Update code and definition without CloudFormation, if nothing else changed."
+        ),
     ] = False,
     watch: Annotated[
-        bool, typer.Option(help="Publish, then swap whenever a file changes. Stop it with Ctrl-C.")
+        bool, typer.Option("--watch", help="Publish, then swap whenever a file changes. Stop it with Ctrl-C.")
     ] = False,
     on: StageOptions,
 ) -> None:

@@ -12,7 +12,9 @@ __all__ = ["render"]
 
 
 def render(
-    check: Annotated[bool, typer.Option(help="Write nothing. Exit with 1 if a file is out of date.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing. Exit with 1 if a file is out of date.")
+    ] = False,
 ) -> None:
     """Render the definition, the template and the graph to definitions/."""
     from workflow.stack.assembly import assemble

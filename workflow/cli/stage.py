@@ -71,7 +71,9 @@ def status(
 @takes_options
 def destroy(
     *,
-    delete_data: Annotated[bool, typer.Option(help="Also delete the ledger and the reviews.")] = False,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="Also delete the ledger and the reviews.")
+    ] = False,
     yes: Yes = False,
     on: StageOptions,
 ) -> None:

@@ -11,8 +11,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from deploy import COMMANDS
+from docs.generate.commands import all_commands
 from tests.command_line import run
 from workflow.cli.options import ReviewOptions, StageOptions, takes_options
+from workflow.cli.program import command_line
 from workflow.cli.terminal import Output
 from workflow.operations.reviews_source import Period
 from workflow.publish.initialising import add_stage
@@ -93,3 +96,9 @@ def test_period_defaults_to_the_last_30_days() -> None:
     assert ReviewOptions(until=datetime(2026, 2, 1)).period() == Period(date(2026, 1, 2), date(2026, 2, 1))
     assert ReviewOptions(datetime(2026, 1, 1), datetime(2026, 2, 1)).period().days == 31
     assert ReviewOptions(datetime(2020, 1, 1)).period().until == today.until
+
+
+@pytest.mark.parametrize(("name", "command"), list(all_commands(command_line(COMMANDS))))
+def test_flags_that_are_off_by_default_have_no_negative(name: str, command: Any) -> None:
+    twice = [one.opts[0] for one in command.params if one.secondary_opts and one.default is False]
+    assert not twice, f"{name}: name the flag, as in typer.Option({twice[0]!r}, help=…)"

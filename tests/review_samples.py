@@ -348,3 +348,22 @@ any_json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+
+
+STORED_REVIEW = {
+    "human_loop_name": "loop",
+    "flow_definition": "triage",
+    "flow_definition_arn": "arn",
+    "status": "Completed",
+    "created_at": "2026-03-04T05:06:07.000Z",
+    "completed_at": "2026-03-04T06:06:07.000Z",
+    "task_type": "custom",
+    "output_location": "s3://outputs/output.json",
+    "activation_conditions": [],
+    "answers": [],
+    "fields": [],
+    "agreement": None,
+    "overruled": False,
+    "seconds_spent": None,
+}
+"""The smallest review record, as it is stored, of a loop named "loop"."""

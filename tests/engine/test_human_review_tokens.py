@@ -15,25 +15,11 @@ import pytest
 from lambdas.loops.ledger import Ledger, Loop
 from lambdas.loops.waiting import Answered, NotEnded, Tokens, TokenUndeliverable, WaitingWorkflows
 from sandbox.engine import Sandbox
+from tests.review_samples import STORED_REVIEW
 from workflow.stack.assembly import assemble
 
 FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
-REVIEW = {
-    "human_loop_name": "loop",
-    "flow_definition": "triage",
-    "flow_definition_arn": FLOW,
-    "status": "Completed",
-    "created_at": "2026-03-04T05:06:07.000Z",
-    "completed_at": "2026-03-04T06:06:07.000Z",
-    "task_type": "custom",
-    "output_location": "s3://outputs/output.json",
-    "activation_conditions": [],
-    "answers": [],
-    "fields": [],
-    "agreement": None,
-    "overruled": False,
-    "seconds_spent": None,
-}
+REVIEW = STORED_REVIEW | {"flow_definition_arn": FLOW}
 CALLS = range(1, 14)
 """The numbers of the AWS calls of one operation of `WaitingWorkflows`. Each test fails or interferes before one."""
 

@@ -9,29 +9,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops.waiting import MAX_CAUSE_CHARACTERS, Answered, NotEnded, TokenUndeliverable
+from tests.review_samples import STORED_REVIEW
 from tests.unit.lambdas.conftest import AWS, BUCKET
 
 TOKEN = "token-1"
-REVIEW = {
-    "human_loop_name": "loop",
-    "flow_definition": "triage",
-    "flow_definition_arn": "arn",
-    "status": "Completed",
-    "created_at": "2026-03-04T05:06:07.000Z",
-    "completed_at": "2026-03-04T06:06:07.000Z",
-    "task_type": "custom",
-    "output_location": "s3://outputs/output.json",
-    "activation_conditions": [],
-    "answers": [],
-    "fields": [],
-    "agreement": None,
-    "overruled": False,
-    "seconds_spent": None,
-}
 
 
 def store_review(aws: AWS, name: str = "loop") -> None:
-    location = aws.put(f"reviews/{name}.json", REVIEW)
+    location = aws.put(f"reviews/{name}.json", STORED_REVIEW)
     aws.ledger.update(name, status="Completed", outcome="stored", review_location=location)
 
 

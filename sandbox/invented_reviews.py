@@ -288,6 +288,7 @@ def _review(flow: _Flow, name: str, created: datetime, age: float, chance: rando
         "agreement": sum(agreements) / len(agreements) if agreements else None,
         "overruled": any(field["outcome"] in ("changed", "added", "removed") for field in fields),
         "seconds_spent": round(sum(answer["seconds_spent"] for answer in answers), 3) if answers else None,
+        "invented": True,
     }
 
 

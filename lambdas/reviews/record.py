@@ -153,6 +153,7 @@ class ReviewRecord(_Part):
         agreement: The mean over the fields; None for fewer than two answers.
         overruled: Whether workers changed, added or removed anything. A tie does not count.
         seconds_spent: The total over the answers, in seconds; None if no answer has a time.
+        invented: Whether the review is sample data. Reviews of human loops are not.
     """
 
     schema_version: Literal[1] = 1
@@ -170,6 +171,7 @@ class ReviewRecord(_Part):
     agreement: Share | None
     overruled: bool
     seconds_spent: float | None
+    invented: bool = False
 
     @property
     def key(self) -> str:

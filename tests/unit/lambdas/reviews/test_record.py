@@ -83,6 +83,7 @@ def test_record_contains_complete_review() -> None:
         "agreement": 1.0,
         "overruled": True,
         "seconds_spent": 60.5,
+        "invented": False,
     }
 
 

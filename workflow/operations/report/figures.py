@@ -259,6 +259,9 @@ class Figures:
         overconfidence: The mean confidence minus the share kept. Above 0, the model is overconfident.
         conditions: The conditions, those with most reviews first.
         malformed: The objects that are not review records.
+        unreadable: The values in other records that could not be read: fields, activation conditions, times, and
+            values of a whole review. No figure includes them.
+        invented: Of the reviews, those that are sample data.
     """
 
     period: Period
@@ -281,6 +284,8 @@ class Figures:
     times: Times
     conditions: Sequence[ConditionFigures]
     malformed: Sequence[MalformedReview]
+    unreadable: int
+    invented: int
 
     @cached_property
     def names(self) -> Mapping[str, int]:

@@ -84,11 +84,13 @@ class ReviewStatistics:
         self._shared_reviews = 0
         self._agreement_sum = 0.0
         self._malformed: list[MalformedReview] = []
+        self._unreadable = 0
+        self._invented = 0
 
     def add(self, stored: StoredReview) -> None:
         """Counts a stored review. An object that is not a review record goes to `Figures.malformed`."""
         try:
-            record = read_record(stored.content)
+            record, unreadable = read_record(stored.content)
             if record["flow_definition"] != stored.flow_definition:
                 raise InvalidDocument(
                     "review record",
@@ -104,6 +106,7 @@ class ReviewStatistics:
         except InvalidDocument as problem:
             self._malformed.append(MalformedReview(stored.location, str(problem)))
         else:
+            self._unreadable += unreadable
             self._count(record)
 
     @property
@@ -170,6 +173,7 @@ class ReviewStatistics:
             review_counts.overruled += overruled
 
         self._completed += record["status"] == "Completed"
+        self._invented += record["invented"]
         if several and record["agreement"] is not None:
             self._shared_reviews += 1
             self._agreement_sum += record["agreement"]
@@ -230,6 +234,8 @@ class ReviewStatistics:
                 )
             ],
             malformed=list(self._malformed),
+            unreadable=self._unreadable,
+            invented=self._invented,
         )
 
     def _field_figures(self) -> list[FieldFigures]:

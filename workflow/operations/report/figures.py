@@ -1,8 +1,9 @@
 """The figures of a report, as data.
 
 A *judged prediction* is a field for which the model predicted a value and workers reached a result: its outcome is
-kept, changed or removed. Three outcomes are not judged predictions, and are counted separately: unresolved (a tie),
-added (by workers), and answered (nothing to compare with). `lambdas.reviews.record` defines the outcomes.
+kept, changed or removed. Three outcomes are not judged predictions, and are counted separately: unresolved (a tie
+about a prediction), added (by workers), and answered (nothing to compare with). `lambdas.reviews.record` defines the
+outcomes.
 """
 
 from __future__ import annotations
@@ -249,7 +250,7 @@ class Figures:
         overruled: The judged predictions; hits are those that workers changed or removed.
         overruled_reviews: The compared reviews, which have at least one judged prediction or added field; hits are
             those in which workers changed, added or removed a field.
-        outcomes: The number of fields by outcome.
+        outcomes: The number of fields by outcome. A tie about a field that the model does not predict is none of them.
         without_confidence: The judged predictions with unknown confidence.
         spans: All days, weeks or months of the period, in order.
         fields: The fields, those with most judged predictions first.

@@ -130,8 +130,10 @@ class ReviewStatistics:
             if several and (agreement := part["agreement"]) is not None:
                 counts.shared += 1
                 counts.unanimous += agreement == 1
-            # A minority added a value that the majority did not: "kept", but no prediction was kept.
-            if outcome == "kept" and part["predicted"] is None:
+                counts.tied += outcome == "unresolved"
+            # There is nothing to keep or to tie about without a prediction. A minority added a value that the
+            # majority did not: "kept". People disagree about a field that the model does not predict: "unresolved".
+            if part["predicted"] is None and outcome in ("kept", "unresolved"):
                 continue
             counts.outcomes[outcome] = counts.outcomes.get(outcome, 0) + 1
             if outcome in _COMPARED:
@@ -284,7 +286,7 @@ class ReviewStatistics:
             reviews=self._shared_reviews,
             mean=self._agreement_sum / self._shared_reviews if self._shared_reviews else math.nan,
             unanimous=Share(sum(counts.unanimous for counts in fields), shared),
-            unresolved=Share(sum(counts.outcomes.get("unresolved", 0) for counts in fields), shared),
+            unresolved=Share(sum(counts.tied for counts in fields), shared),
         )
 
     def _times(self) -> Times:
@@ -303,6 +305,7 @@ class _FieldCounts:
     outcomes: dict[str, int] = field(default_factory=dict)
     shared: int = 0
     unanimous: int = 0
+    tied: int = 0
 
 
 @dataclass(slots=True)

@@ -11,6 +11,9 @@ local engine. This is why they are written as they are:
 
 A query has a placeholder for the flow definition and covers the last 30 days. The table is partitioned by both, so
 nothing else is read. Without a flow definition, Athena refuses the query.
+
+The queries count as the report does, over the same days by default. A *judged prediction* is one that people changed
+or removed, or kept. A field that a minority added is also "kept", but without a prediction.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ __all__ = ["FLOW_DEFINITION", "LAST_DAYS", "QUERIES"]
 FLOW_DEFINITION = "YOUR-FLOW-DEFINITION"
 """The placeholder for the name of a flow definition in the queries."""
 
-LAST_DAYS = """"date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)"""
-"""The condition in the queries that selects the days."""
+LAST_DAYS = """"date" >= CAST(CAST(current_date - INTERVAL '29' DAY AS date) AS varchar)"""
+"""The condition in the queries that selects the days: today (UTC) and the 29 days before, as in the report."""
 
 QUERIES: dict[str, str] = {
     file.stem: file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("*.sql"))

@@ -1,17 +1,18 @@
 -- How often each worker agrees with the majority, over fields that have two or more answers and a majority.
--- Boxes, points and polygons agree if their labels do, because no two are drawn alike. Lowest agreement first:
+-- Boxes, points, lines and polygons agree if their labels do, because no two are drawn alike. Lowest agreement first:
 -- check whether the instructions are clear before you question a worker.
 -- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 WITH votes AS (
     SELECT
         answers[vote.worker_index + 1].worker_id AS worker_id,
+        field.agreement = 1 AS identical,
         CASE
-            WHEN field.kind IN ('box', 'keypoint', 'polygon')
+            WHEN field.kind IN ('box', 'keypoint', 'line', 'polygon')
                 THEN regexp_extract(vote."value", '"label":"([^"\\]|\\.)*"')
             ELSE vote."value"
         END AS worker_vote,
         CASE
-            WHEN field.kind IN ('box', 'keypoint', 'polygon')
+            WHEN field.kind IN ('box', 'keypoint', 'line', 'polygon')
                 THEN regexp_extract(field.reviewed, '"label":"([^"\\]|\\.)*"')
             ELSE field.reviewed
         END AS majority_vote
@@ -20,16 +21,16 @@ WITH votes AS (
     CROSS JOIN UNNEST(field.per_worker) AS vote
     WHERE
         flow_definition = 'YOUR-FLOW-DEFINITION'
-        AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)
+        AND "date" >= CAST(CAST(current_date - INTERVAL '29' DAY AS date) AS varchar)
         AND field.agreement IS NOT NULL
         AND field.outcome <> 'unresolved'
 )
 SELECT
     worker_id,
     count(*) AS fields_answered,
-    count(*) FILTER (WHERE worker_vote IS NOT DISTINCT FROM majority_vote) AS fields_agreed,
+    count(*) FILTER (WHERE identical OR worker_vote IS NOT DISTINCT FROM majority_vote) AS fields_agreed,
     round(
-        100e0 * count(*) FILTER (WHERE worker_vote IS NOT DISTINCT FROM majority_vote) / count(*), 1
+        100e0 * count(*) FILTER (WHERE identical OR worker_vote IS NOT DISTINCT FROM majority_vote) / count(*), 1
     ) AS agreed_percent
 FROM votes
 GROUP BY worker_id

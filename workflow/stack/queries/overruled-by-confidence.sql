@@ -10,8 +10,9 @@ FROM reviews
 CROSS JOIN UNNEST(fields) AS field
 WHERE
     flow_definition = 'YOUR-FLOW-DEFINITION'
-    AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)
-    AND field.confidence IS NOT NULL
+    AND "date" >= CAST(CAST(current_date - INTERVAL '29' DAY AS date) AS varchar)
+    AND field.confidence BETWEEN 0 AND 1
     AND field.outcome IN ('kept', 'changed', 'removed')
+    AND field.predicted IS NOT NULL
 GROUP BY least(floor(10 * field.confidence), 9) / 10
 ORDER BY confidence_from

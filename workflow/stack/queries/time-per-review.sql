@@ -10,7 +10,7 @@ WITH timed AS (
     FROM reviews
     WHERE
         flow_definition = 'YOUR-FLOW-DEFINITION'
-        AND "date" >= CAST(CAST(current_date - INTERVAL '30' DAY AS date) AS varchar)
+        AND "date" >= CAST(CAST(current_date - INTERVAL '29' DAY AS date) AS varchar)
         AND seconds_spent IS NOT NULL
 )
 SELECT

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import pytest
 
-from lambdas.reviews.record import FieldRecord, ReviewRecord
+from lambdas.reviews.record import DRAWN, Kind, ReviewRecord
 from sandbox.invented_reviews import generate
 from tests.queries import query
 from tests.review_samples import custom, record_of
+from workflow.operations.report.figures import Figures, Share
 from workflow.operations.report.statistics import ReviewStatistics
 from workflow.operations.reviews_source import Period, StoredReview
 from workflow.stack.queries import FLOW_DEFINITION, LAST_DAYS, QUERIES
@@ -23,11 +27,108 @@ from workflow.stack.reviews_table import columns, partition_keys, projection, ta
 FIRST = date(2026, 1, 1)
 PERIOD = Period(FIRST, date(2026, 1, 21))
 FLOWS = ("invoice-forms", "image-moderation", "ticket-routing")
+MIXED = "every-combination"
+ALL_FLOWS = (*FLOWS, "contract-entities", MIXED)
 
 
 @pytest.fixture(scope="module")
 def stored() -> list[tuple[str, bytes]]:
-    return list(generate(900, first=FIRST, days=30, seed=11))
+    return [*generate(900, first=FIRST, days=30, seed=11), *combinations()]
+
+
+def combinations() -> Iterator[tuple[str, bytes]]:
+    """Yields reviews with every valid combination of kind, outcome, prediction, confidence and agreement.
+
+    Some share a name: the name of a human loop can be used again once the loop is deleted.
+    """
+    confidences = (None, 0.0, 0.1, 0.3, 0.5999, 0.6, 0.7, 0.9, 0.99999, 1.0)
+    fields = [
+        _field(len(confidences) * index + number, kind, outcome, predicted, confidence, answers)
+        for index, (kind, (outcome, predicted), answers) in enumerate(
+            product(get_args(Kind), COMBINED, (1, 2, 3))
+        )
+        for number, confidence in enumerate(confidences)
+    ]
+    chance = random.Random(5)
+    chance.shuffle(fields)
+    by_answers = {number: [one for one in fields if len(one["per_worker"]) == number] for number in (1, 2, 3)}
+    number = 0
+    for answers, those in by_answers.items():
+        while those:
+            size = chance.choice((1, 1, 2, 3, 9))
+            part, those = those[:size], those[size:]
+            number += 1
+            yield _review(f"loop-{number % 40}", number, answers, part, chance)
+
+
+LABELLED = sorted(DRAWN - {"span"})
+"""What people draw is the same if its labels are. Only spans are compared exactly."""
+
+COMBINED = [
+    *product(("kept", "changed", "removed"), ['"1"']),
+    ("kept", None),  # A minority added it.
+    ("added", None),
+    ("answered", None),
+    *product(("unresolved",), ['"1"', None]),
+]
+"""Outcomes, with or without a prediction, as comparisons make them."""
+
+
+def _field(
+    number: int, kind: str, outcome: str, predicted: str | None, confidence: float | None, answers: int
+) -> dict[str, Any]:
+    nobody = outcome in ("removed", "unresolved") or (predicted is None and outcome == "kept")
+    agreement = None if answers == 1 else 0.5 if outcome == "unresolved" else (number % 2 + 2) / 3
+    # No two workers draw alike.
+    texts = (
+        [f'{{"label":"dog","left":{left}}}' for left in range(5)]
+        if kind in LABELLED
+        else ['"2"'] * 4 + ['"3"']
+    )
+    reviewed = None if nobody else texts[0]
+    values = [None if nobody else text for text in texts[1 : answers + 1]]
+    if agreement is not None and agreement < 1:
+        values[-1] = texts[4] if nobody else None
+    return {
+        "name": f"field {number % 7}", "kind": kind, "predicted": predicted,
+        "confidence": confidence if predicted else None,
+        "reviewed": reviewed, "outcome": outcome, "votes": [], "agreement": agreement,
+        "per_worker": [
+            {"worker_index": index, "value": value, "outcome": outcome} for index, value in enumerate(values)
+        ],
+    }  # fmt: skip
+
+
+def _review(
+    name: str, number: int, answers: int, fields: list[dict[str, Any]], chance: random.Random
+) -> tuple[str, bytes]:
+    created = f"2026-01-{1 + number % 20:02}T10:{number // 60:02}:{number % 60:02}.000Z"
+    conditions = chance.choice(([], ["low"], ["low", "sample"], ["sample", "sample"], ["never compared"]))
+    if not any(one["outcome"] in ("changed", "removed", "added") for one in fields):
+        conditions = [*conditions, "harmless"]
+    seconds = chance.choice((None, 10.0, 7.5))
+    record = ReviewRecord.model_validate(
+        {
+            "human_loop_name": name,
+            "flow_definition": MIXED,
+            "flow_definition_arn": f"arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/{MIXED}",
+            "status": chance.choice(("Completed", "Stopped")),
+            "created_at": created,
+            "completed_at": None,
+            "task_type": "custom",
+            "output_location": "s3://out/output.json",
+            "activation_conditions": conditions,
+            "answers": [
+                {"worker_id": f"w{index}", "submitted_at": created, "seconds_spent": seconds, "content": "{}"}
+                for index in range(answers)
+            ],
+            "fields": fields,
+            "agreement": None,
+            "overruled": any(one["outcome"] in ("changed", "removed", "added") for one in fields),
+            "seconds_spent": None if seconds is None else answers * seconds,
+        }
+    )
+    return record.key, record.to_line()
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +181,6 @@ def records_of(stored: list[tuple[str, bytes]], flow: str) -> list[ReviewRecord]
     ]
 
 
-def judged(record: ReviewRecord) -> list[FieldRecord]:
-    return [
-        part
-        for part in record.fields
-        if part.outcome in ("kept", "changed", "removed") and part.predicted is not None
-    ]
-
-
 def test_queries_have_a_comment_and_placeholders() -> None:
     assert list(QUERIES) == [
         "agreement-by-worker",
@@ -101,40 +194,43 @@ def test_queries_have_a_comment_and_placeholders() -> None:
         assert sql.count(f"flow_definition = '{FLOW_DEFINITION}'") == sql.count(LAST_DAYS) == 1
 
 
-@pytest.mark.parametrize("flow", FLOWS)
-def test_overruled_by_field_counts_stored_predictions(
-    athena: Any, stored: list[tuple[str, bytes]], flow: str
+@pytest.fixture(scope="module")
+def report(stored: list[tuple[str, bytes]]) -> Callable[[str], Figures]:
+    """Returns what the report counts for one flow definition."""
+
+    def figures(flow: str) -> Figures:
+        counted = ReviewStatistics(PERIOD)
+        for record in records_of(stored, flow):
+            counted.add(StoredReview(record.key, flow, record.to_line()))
+        return counted.figures()
+
+    return figures
+
+
+def percent(share: Share) -> Any:
+    return pytest.approx(100 * share.value, abs=0.051) if share.n else None
+
+
+@pytest.mark.parametrize("flow", ALL_FLOWS)
+def test_overruled_by_field_agrees_with_the_report(
+    athena: Any, report: Callable[[str], Figures], flow: str
 ) -> None:
-    predictions: Counter[str] = Counter()
-    overruled: Counter[str] = Counter()
-    for record in records_of(stored, flow):
-        for part in judged(record):
-            predictions[part.name] += 1
-            overruled[part.name] += part.outcome != "kept"
     rows = ask(athena, "overruled-by-field", flow)
-    assert {row["field_name"]: (row["predictions"], row["predictions_overruled"]) for row in rows} == {
-        part.name: (predictions[part.name], overruled[part.name])
-        for record in records_of(stored, flow)
-        for part in record.fields
-    }
-    shares = [row["overruled_percent"] for row in rows]
+    assert {row["field_name"]: tuple(row.values())[1:] for row in rows} == {
+        one.field.name: (
+            one.overruled.n, one.overruled.hits, percent(one.overruled), one.added, one.unresolved
+        )
+        for one in report(flow).fields
+    }  # fmt: skip
+    shares = [row["overruled_percent"] for row in rows if row["predictions"]]
     assert shares == sorted(shares, reverse=True)
-    assert all(
-        row["overruled_percent"]
-        == pytest.approx(100 * row["predictions_overruled"] / row["predictions"], abs=0.051)
-        for row in rows
-        if row["predictions"]
-    )
 
 
-@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("flow", ALL_FLOWS)
 def test_overruled_by_confidence_agrees_with_the_report(
-    athena: Any, stored: list[tuple[str, bytes]], flow: str
+    athena: Any, report: Callable[[str], Figures], flow: str
 ) -> None:
-    counted = ReviewStatistics(PERIOD)
-    for record in records_of(stored, flow):
-        counted.add(StoredReview(record.key, flow, record.to_line()))
-    bands = [band for band in counted.figures().bands if band.kept.n]
+    bands = [band for band in report(flow).bands if band.kept.n]
     rows = ask(athena, "overruled-by-confidence", flow)
     assert [row["confidence_from"] for row in rows] == pytest.approx([band.low for band in bands])
     assert [(row["predictions"], row["predictions_overruled"]) for row in rows] == [
@@ -143,6 +239,9 @@ def test_overruled_by_confidence_agrees_with_the_report(
     assert [row["mean_confidence_percent"] for row in rows] == pytest.approx(
         [100 * band.mean_confidence for band in bands], abs=0.051
     )
+    assert [row["overruled_percent"] for row in rows] == [
+        percent(Share(band.kept.n - band.kept.hits, band.kept.n)) for band in bands
+    ]
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -164,6 +263,13 @@ def test_agreement_by_worker_counts_stored_answers(
     }
     shares = [row["agreed_percent"] for row in rows]
     assert shares == sorted(shares)
+
+
+def test_agreement_by_worker_compares_the_labels_of_what_workers_draw() -> None:
+    lists = re.findall(r"field\.kind IN \(([^)]*)\)", QUERIES["agreement-by-worker"])
+    assert len(lists) == 2
+    for kinds in lists:
+        assert set(LABELLED) <= set(re.findall(r"'(\w+)'", kinds))
 
 
 def test_workers_agree_on_boxes_with_the_same_label(tmp_path: Path) -> None:
@@ -204,20 +310,19 @@ def test_time_per_review_computes_median_and_p90(
     assert row["hours"] == pytest.approx(sum(seconds) / 3600, abs=0.0051)
 
 
-@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("flow", ALL_FLOWS)
 def test_conditions_by_what_they_catch_agrees_with_the_report(
-    athena: Any, stored: list[tuple[str, bytes]], flow: str
+    athena: Any, report: Callable[[str], Figures], flow: str
 ) -> None:
-    counted = ReviewStatistics(PERIOD)
-    for record in records_of(stored, flow):
-        counted.add(StoredReview(record.key, flow, record.to_line()))
-    expected = {
-        condition.condition: condition.overruled_reviews for condition in counted.figures().conditions
-    }
+    expected = {one.condition: one.overruled_reviews for one in report(flow).conditions}
     rows = ask(athena, "conditions-by-what-they-catch", flow)
-    assert {
-        row["condition_name"]: (row["reviews_overruled"], row["reviews_compared"]) for row in rows
-    } == expected
+    # A condition without a compared review has no row.
+    assert {row["condition_name"]: (row["reviews_overruled"], row["reviews_compared"]) for row in rows} == {
+        name: share for name, share in expected.items() if share.n
+    }
+    assert [row["overruled_percent"] for row in rows] == [
+        percent(expected[row["condition_name"]]) for row in rows
+    ]
     shares = [row["overruled_percent"] for row in rows]
     assert shares == sorted(shares)
     if flow == "ticket-routing":
@@ -225,11 +330,33 @@ def test_conditions_by_what_they_catch_agrees_with_the_report(
         assert rows[0]["reviews_overruled"] == 0
 
 
+@pytest.mark.parametrize("flow", ALL_FLOWS)
+def test_time_per_review_agrees_with_the_report(
+    athena: Any, report: Callable[[str], Figures], flow: str
+) -> None:
+    """The report has times per answer, the query per review. Their sums are the same."""
+    rows = ask(athena, "time-per-review", flow)
+    assert sum(row["hours"] for row in rows) == pytest.approx(report(flow).times.total / 3600, abs=0.0051)
+
+
+@pytest.mark.parametrize("flow", ALL_FLOWS)
+def test_agreement_by_worker_agrees_with_the_report(
+    athena: Any, stored: list[tuple[str, bytes]], report: Callable[[str], Figures], flow: str
+) -> None:
+    """A worker disagrees with a majority only where the report does not count identical answers."""
+    rows = ask(athena, "agreement-by-worker", flow)
+    agreement = report(flow).agreement
+    disagreed = sum(row["fields_answered"] - row["fields_agreed"] for row in rows)
+    several = agreement.unanimous.n - agreement.unresolved.hits
+    assert (disagreed == 0) == (agreement.unanimous.hits == several)
+    assert disagreed >= several - agreement.unanimous.hits
+
+
 def test_queries_cover_the_last_thirty_days_by_default(athena: Any) -> None:
     day = datetime.now(UTC).date() - timedelta(days=29)
     athena.execute("BEGIN")
     try:
-        for when in (0, 0, 1, -31, -31):
+        for when in (0, 0, 1, -1, -1, -31):
             athena.execute(
                 'INSERT INTO reviews ("date", flow_definition, seconds_spent) VALUES (?, ?, 1)',
                 [str(day + timedelta(days=when)), "recent"],

@@ -104,6 +104,16 @@ def test_field_added_by_a_minority_is_not_a_kept_prediction() -> None:
     }
 
 
+def test_tie_without_a_prediction_is_no_outcome_of_a_prediction() -> None:
+    tie = field("unresolved", predicted=None, agreement=0.5)
+    figures = figures_of(review(tie, field("unresolved", agreement=0.5), answers=2))
+    assert figures.outcomes == {"unresolved": 1}
+    assert figures.fields[0].unresolved == 1
+    assert figures.overruled_reviews == Share(0, 0)
+    # It is a tie between people all the same.
+    assert figures.agreement.unresolved == Share(2, 2)
+
+
 def test_review_without_predictions_is_counted_but_not_compared() -> None:
     figures = figures_of(review(field("answered")), review(answers=0, status="Stopped"))
     assert (figures.reviews, figures.completed) == (2, 1)

@@ -10,11 +10,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.aws.environment import environment
 from lambdas.aws.metrics import Metric
 from lambdas.aws.object_store import object_store
-from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
+from lambdas.reviews.errors import InvalidDocument, ReviewError
 from lambdas.reviews.event import FailedLoop, parse_status_change
 from lambdas.reviews.location import S3Location
-from lambdas.reviews.output import parse_output
-from lambdas.reviews.review import build_record, summarise
+from lambdas.reviews.review import collect_record, summarise
 from lambdas.reviews.settings import ReviewSettings
 
 FUNCTION = {
@@ -46,6 +45,7 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
 
     Raises:
         InvalidDocument: The event or the output is malformed. The message says where.
+        NoAnswers: Nobody answered.
         OutputNotAllowed: The output is not in an output bucket of the stage, or S3 denies access.
         OutputMissing: The output does not exist.
         OutputTooLarge: The output is larger than the stage's limit.
@@ -66,19 +66,12 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
 
 def _collect(event: Any) -> dict[str, Any]:
     change = parse_status_change(event)
-    if isinstance(change, FailedLoop) or change.output is None:
-        raise InvalidDocument(
-            "event", "$.detail.humanLoopOutput", f"the {change.detail.human_loop_status} loop has no output"
-        )
+    if isinstance(change, FailedLoop):
+        raise InvalidDocument("event", "$.detail.humanLoopOutput", "the Failed loop has no output")
     logger.append_keys(humanLoopName=change.human_loop_name)
     stage = environment()
     settings = ReviewSettings.parse(stage.review_settings)
-    if change.output.bucket not in settings.output_buckets:
-        raise OutputNotAllowed(
-            f"{change.output}: not in an output bucket of the stage; to allow the bucket, add it to output_buckets"
-        )
-    output = parse_output(object_store().read(change.output, settings.max_output_bytes))
-    record = build_record(change, output, settings, stage.stage)
+    record = collect_record(change, object_store(), settings, stage.stage)
     location = S3Location(stage.review_bucket, record.key)
     object_store().write(location, record.to_line())
     summary = summarise(record, location)

@@ -13,6 +13,7 @@ from lambdas.reviews.output import REKOGNITION, TEXTRACT, Output, parse_output
 from lambdas.reviews.record import FieldRecord, ReviewRecord
 from lambdas.reviews.review import build_record
 from lambdas.reviews.settings import ReviewSettings
+from workflow import ROOT
 
 FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/my-flow"
 
@@ -367,3 +368,18 @@ STORED_REVIEW = {
     "seconds_spent": None,
 }
 """The smallest review record, as it is stored, of a loop named "loop"."""
+
+GOLDEN_REVIEWS = sorted((ROOT / "tests/unit/golden/reviews").glob("*.json"))
+"""Review records as versions of Afterloop have stored them. Files are added there, and never changed."""
+
+
+def later(document: dict[str, Any]) -> bytes:
+    """A record as a later version of Afterloop can write it with the same `schema_version`."""
+    document = json.loads(json.dumps(document))
+    parts = [document, *document["answers"], *document["fields"]]
+    parts += [part for field in document["fields"] for key in ("votes", "per_worker") for part in field[key]]
+    for part in parts:
+        part["a_new_key"] = {"with": ["a", "value"]}
+    for field in document["fields"]:
+        field["kind"] = "hologram"
+    return json.dumps(document).encode()

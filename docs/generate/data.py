@@ -103,6 +103,13 @@ def review_record() -> str:
         "In a form, a value that is a single check box is a `selection`: true or false. In any other value, each check"
         " box appears between the words with its status in Textract: `SELECTED Yes NOT_SELECTED No`."
     )
+    changes = (inspect.getdoc(record) or "").partition("How the record may change:\n\n")[2]
+    parts.append(
+        "## How the record may change\n\n"
+        + changes.rpartition("\n\n")[0]
+        + "\n\nSo a program of yours can read the records of later versions, if it ignores unknown keys and looks at"
+        " `schema_version`."
+    )
     return "\n\n".join(parts)
 
 

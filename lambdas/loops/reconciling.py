@@ -31,6 +31,7 @@ from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.loops.start_request import StartError
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable
+from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.event import TERMINAL_STATUSES, status_change_event
 from lambdas.reviews.times import in_utc, timestamp
 
@@ -108,7 +109,7 @@ class Reconciliation:
         """Records the errors of one loop, so that the others are still processed."""
         try:
             yield
-        except (ClientError, NotEnded, TokenUndeliverable) as error:
+        except (ClientError, InvalidDocument, NotEnded, TokenUndeliverable) as error:
             self.problems.append(f"{subject}: {error}")
 
 

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from lambdas.loops import agreed_answer
 from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.reviews.location import S3Location
-from lambdas.reviews.record import ReviewRecord
+from lambdas.reviews.record import read_review
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -237,7 +237,7 @@ class WaitingWorkflows:
             )
             return {"output": agreed_answer.to_text(answer)}
         if loop is not None and loop.outcome == "stored" and loop.review_location:
-            record = ReviewRecord.model_validate_json(self._read(loop.review_location))
+            record = read_review(self._read(loop.review_location))
             review = agreed_answer.of_review(record, loop.review_location, attempt=loop.attempt)
             return {"output": agreed_answer.to_text(review)}
         if loop is not None and loop.outcome in ("notified", "escalated", "closed"):

@@ -3,6 +3,7 @@
     ReviewError
     ├── InvalidDocument         an event or an output is malformed; the message says what is wrong, and where
     ├── InvalidSettings         the review settings of a stage are invalid
+    ├── NoAnswers               nobody answered
     ├── OutputMissing           the output does not exist
     ├── OutputNotAllowed        the output is not in an output bucket of the stage
     ├── OutputTooLarge          the output is larger than the stage's limit
@@ -97,6 +98,10 @@ _WITHOUT_VALUE = {"missing", "value_error", "json_invalid"}
 
 class InvalidSettings(ReviewError):
     """The review settings of a stage are invalid."""
+
+
+class NoAnswers(ReviewError):
+    """Nobody answered: the output has no answers. For a stopped loop, that is expected, and the workflow goes on."""
 
 
 class OutputMissing(ReviewError):

@@ -181,6 +181,11 @@ class CompletedLoop(StatusChange):
     detail: CompletedDetail
 
     @property
+    def status(self) -> Literal["Completed"]:
+        """The status of the loop."""
+        return self.detail.human_loop_status
+
+    @property
     def output(self) -> S3Location:
         """The location of the output."""
         return S3Location.parse(self.detail.human_loop_output.output_s3_uri)
@@ -196,6 +201,11 @@ class StoppedLoop(StatusChange):
     """The event of a loop that was stopped."""
 
     detail: StoppedDetail
+
+    @property
+    def status(self) -> Literal["Stopped"]:
+        """The status of the loop."""
+        return self.detail.human_loop_status
 
     @property
     def output(self) -> S3Location | None:

@@ -3,6 +3,15 @@
 A record is one line of JSON with snake_case keys, which are column names in Athena. Values whose type differs from
 field to field are JSON texts. A record depends only on the event and the output: storing it again writes the same
 bytes to the same key.
+
+How the record may change:
+
+- A new key, or a new kind of field, keeps the version. A new key has a default, which it also has in records that were
+  stored before. Readers ignore keys that they do not know, and read a kind that they do not know as `other`.
+- Anything else raises the version: another meaning or type of a key, a key that is no longer written, a new outcome,
+  status or type of task. Readers keep reading all older versions, and refuse newer ones with a message.
+
+`read_review` is how all code reads whole records.
 """
 
 from __future__ import annotations
@@ -12,9 +21,23 @@ import types
 from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+)
 
+from lambdas.reviews.errors import InvalidDocument, shortened
+from lambdas.reviews.location import S3Location
 from lambdas.reviews.times import in_utc, timestamp
+
+SCHEMA_VERSION = 1
+"""The version of the records that are written. All versions up to this one can be read."""
 
 TaskType = Literal["custom", "textract", "rekognition"]
 
@@ -51,6 +74,14 @@ Moment = Annotated[
 """A time in UTC, stored as 2026-01-31T08:15:00.000Z. The texts sort like the times."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+_READING = {"reading": True}
+"""The context of pydantic for a record that perhaps a later version of Afterloop wrote."""
+
+
+def _known_kind(kind: Any, info: ValidationInfo) -> Any:
+    is_unknown = info.context == _READING and isinstance(kind, str) and kind not in get_args(Kind)
+    return "other" if is_unknown else kind
 
 
 class _Part(BaseModel):
@@ -123,7 +154,7 @@ class FieldRecord(_Part):
     """
 
     name: str
-    kind: Kind
+    kind: Annotated[Kind, BeforeValidator(_known_kind)]
     predicted: str | None
     confidence: Share | None
     reviewed: str | None
@@ -137,7 +168,7 @@ class ReviewRecord(_Part):
     """One review.
 
     Attributes:
-        schema_version: Increases when the meaning of a key changes.
+        schema_version: Increases when the meaning of a key changes; a new key or kind keeps it.
         human_loop_name: The name of the human loop.
         flow_definition: The flow definition's name; a partition key of the table.
         flow_definition_arn: The flow definition's ARN.
@@ -174,6 +205,11 @@ class ReviewRecord(_Part):
     invented: bool = False
 
     @property
+    def output(self) -> S3Location:
+        """The location of the output."""
+        return S3Location.parse(self.output_location)
+
+    @property
     def key(self) -> str:
         """The key of the record's object in S3. It is always the same for the same review."""
         created = self.created_at
@@ -185,6 +221,39 @@ class ReviewRecord(_Part):
     def to_line(self) -> bytes:
         """Returns the content of the object: one line of compact JSON in UTF-8."""
         return self.model_dump_json().encode() + b"\n"
+
+
+def read_review(content: bytes | str) -> ReviewRecord:
+    """Returns a stored record of this version of Afterloop, an earlier or a later one.
+
+    Keys that are missing have their defaults, unknown keys are ignored, and unknown kinds are read as `other`.
+
+    Raises:
+        InvalidDocument: The content is not a review record, or has a newer `schema_version`.
+    """
+    try:
+        return ReviewRecord.model_validate_json(content, extra="ignore", context=_READING)
+    except ValidationError as error:
+        # A newer version explains all other problems.
+        for problem in error.errors(include_url=False, include_context=False):
+            if problem["loc"] == ("schema_version",):
+                expect_known_version(problem["input"])
+        raise InvalidDocument.of(error, "review record") from None
+
+
+def expect_known_version(version: object) -> None:
+    """Refuses a record with a newer `schema_version`: the meaning of some key has changed.
+
+    Raises:
+        InvalidDocument: The version is newer.
+    """
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InvalidDocument(
+            "review record",
+            "$.schema_version",
+            f"a newer version of Afterloop wrote this record (version {shortened(version)}; this one reads up to "
+            f"{SCHEMA_VERSION}); update Afterloop",
+        )
 
 
 def hive_columns(model: type[BaseModel] = ReviewRecord) -> dict[str, str]:

@@ -1,20 +1,20 @@
-"""Builds the record of a review from the event and the output, and summarises it.
+"""Makes the record of a review from the ended loop and its output, and summarises it.
 
-change = parse_status_change(event)
-record = build_record(change, parse_output(raw), settings, stage="dev")
+loop = parse_status_change(event)
+record = collect_record(loop, object_store(), settings, stage="dev")
 summary = summarise(record, S3Location(bucket, record.key))
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lambdas.reviews.comparison import compare
 from lambdas.reviews.consolidation import consolidate, overall_agreement
-from lambdas.reviews.errors import InvalidDocument, shortened
-from lambdas.reviews.event import CompletedLoop, StoppedLoop, flow_definition_name
-from lambdas.reviews.output import DOCUMENT
+from lambdas.reviews.errors import InvalidDocument, NoAnswers, OutputNotAllowed, shortened
+from lambdas.reviews.event import flow_definition_name
+from lambdas.reviews.output import DOCUMENT, parse_output
 from lambdas.reviews.record import OVERRULED, AnswerRecord, ReviewRecord
 from lambdas.reviews.summary import MAX_CONDITIONS, ReviewSummary
 
@@ -26,35 +26,95 @@ if TYPE_CHECKING:
     from lambdas.reviews.settings import ReviewSettings
 
 
-def build_record(
-    change: CompletedLoop | StoppedLoop, output: Output, settings: ReviewSettings, stage: str
-) -> ReviewRecord:
-    """Returns the record of a review. The same event and output always give the same record.
+class EndedLoop(Protocol):
+    """What a record needs to know of a loop that ended. Events have it, and so do stored records."""
+
+    @property
+    def human_loop_name(self) -> str:
+        """The name of the human loop."""
+
+    @property
+    def flow_definition_arn(self) -> str | None:
+        """The ARN of the flow definition, if it is known."""
+
+    @property
+    def status(self) -> Literal["Completed", "Stopped"]:
+        """How the loop ended."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the loop was created, in UTC."""
+
+    @property
+    def output(self) -> S3Location | None:
+        """The location of the output, if there is one."""
+
+
+class Outputs(Protocol):
+    """Where outputs are read, such as `lambdas.aws.object_store.ObjectStore`."""
+
+    def read(self, location: S3Location, limit: int) -> bytes:
+        """Returns an output of at most `limit` bytes."""
+
+
+def collect_record(loop: EndedLoop, outputs: Outputs, settings: ReviewSettings, stage: str) -> ReviewRecord:
+    """Reads a loop's output, and returns the record of the review.
 
     Args:
-        change: The status change. It must have an output location.
+        loop: The loop.
+        outputs: Where the output is read.
+        settings: The stage's settings.
+        stage: The stage's name.
+
+    Raises:
+        InvalidDocument: The loop has no output location, or the output is malformed or of another loop.
+        NoAnswers: Nobody answered. A record without answers would look like a review in which all was right.
+        OutputNotAllowed: The output is not in an output bucket of the stage.
+        ReviewError: The errors of `outputs`.
+    """
+    if loop.output is None:
+        raise InvalidDocument("event", "$.detail.humanLoopOutput", f"the {loop.status} loop has no output")
+    if loop.output.bucket not in settings.output_buckets:
+        raise OutputNotAllowed(
+            f"{loop.output}: not in an output bucket of the stage; to allow the bucket, add it to output_buckets"
+        )
+    output = parse_output(outputs.read(loop.output, settings.max_output_bytes))
+    record = build_record(loop, output, settings, stage)
+    if not record.answers:
+        raise NoAnswers(
+            f"{loop.output}: the loop is {loop.status}, and nobody answered (humanAnswers is empty); look at the loop "
+            "in Amazon A2I, and start another one if you need the review"
+        )
+    return record
+
+
+def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stage: str) -> ReviewRecord:
+    """Returns the record of a review. The same loop and output always give the same record.
+
+    Args:
+        loop: The loop. It must have an output location.
         output: The output at that location.
         settings: The stage's settings.
         stage: The stage's name. Each stage has other pseudonyms for workers.
 
     Raises:
-        InvalidDocument: The output belongs to another loop, or neither document names the flow definition.
+        InvalidDocument: The output belongs to another loop, or neither loop nor output names the flow definition.
     """
-    _expect_same_loop(change, output)
-    arn, name = _flow_definition(change, output)
+    _expect_same_loop(loop, output)
+    arn, name = _flow_definition(loop, output)
     answers = sorted(output.human_answers, key=_submission_order)
     output = output.model_copy(update={"human_answers": answers})
     fields = [consolidate(row) for row in compare(output, settings.predictions.get(name))]
     seconds = [answer.time_spent_in_seconds for answer in answers if answer.time_spent_in_seconds is not None]
     return ReviewRecord(
-        human_loop_name=change.human_loop_name,
+        human_loop_name=loop.human_loop_name,
         flow_definition=name,
         flow_definition_arn=arn,
-        status=change.detail.human_loop_status,
-        created_at=change.created_at,
+        status=loop.status,
+        created_at=loop.created_at,
         completed_at=max((answer.submission_time for answer in answers), default=None),
         task_type=output.task_type,
-        output_location=str(change.output),
+        output_location=str(loop.output),
         activation_conditions=output.activation_conditions,
         answers=[_answer_record(answer, settings, stage) for answer in answers],
         fields=fields,
@@ -86,17 +146,17 @@ def summarise(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
     return summary.model_dump(by_alias=True)
 
 
-def _expect_same_loop(change: CompletedLoop | StoppedLoop, output: Output) -> None:
+def _expect_same_loop(loop: EndedLoop, output: Output) -> None:
     name = output.human_loop_name
     # Uppercase letters have been seen in events, though the API does not allow them in names.
-    if name is not None and name.casefold() != change.human_loop_name.casefold():
-        problem = f"{shortened(name)} is not the loop of the event, {change.human_loop_name!r}"
+    if name is not None and name.casefold() != loop.human_loop_name.casefold():
+        problem = f"{shortened(name)} is not the loop of the event, {loop.human_loop_name!r}"
         raise InvalidDocument(DOCUMENT, "$.humanLoopName", problem)
 
 
-def _flow_definition(change: CompletedLoop | StoppedLoop, output: Output) -> tuple[str, str]:
+def _flow_definition(loop: EndedLoop, output: Output) -> tuple[str, str]:
     """Returns ARN and name of the flow definition, from the event or else from the output."""
-    for arn in (change.flow_definition_arn, output.flow_definition_arn):
+    for arn in (loop.flow_definition_arn, output.flow_definition_arn):
         name = flow_definition_name(arn) if arn else None
         if arn and name:
             return arn, name

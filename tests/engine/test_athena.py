@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.reviews.record import ReviewRecord
+from lambdas.reviews.record import ReviewRecord, read_review
 from sandbox.engine import Sandbox
 from sandbox.invented_reviews import generate
 from tests.queries import query
@@ -66,7 +66,7 @@ def ask(sandbox: Sandbox, stored: list[tuple[str, bytes]], eventually: Callable[
 
 def reviews_of(stored: list[tuple[str, bytes]], flow: str) -> list[ReviewRecord]:
     return [
-        ReviewRecord.model_validate_json(line)
+        read_review(line)
         for key, line in stored
         if f"={flow}/" in key and key.split("date=")[1][:10] < str(PERIOD.until)
     ]

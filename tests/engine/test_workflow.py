@@ -335,6 +335,44 @@ def test_bad_output_is_escalated_and_not_stored(published: PublishedStage, case:
     assert published.s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body  # untouched
 
 
+def test_completed_loop_without_answers_can_be_run_again(published: PublishedStage) -> None:
+    name = published.name("bad")
+    detail = published.event(name, "Completed")
+    document = {
+        "flowDefinitionArn": detail["flowDefinitionArn"],
+        "humanLoopName": name,
+        "humanAnswers": [],
+        "inputContent": SUPPORT_MESSAGE.prediction,
+    }
+    location = _put_output(published, name, json.dumps(document).encode())
+    detail["humanLoopOutput"] = {"outputS3Uri": location}
+    _is_refused(published, location, "NoAnswers", "nobody answered", name)
+
+    answer = {"answerContent": SUPPORT_MESSAGE.answers[0], "submissionTime": "2026-03-04T06:00:00.000Z"}
+    _put_output(published, name, json.dumps(document | {"humanAnswers": [answer]}).encode())
+    published.sandbox.events.deliver(detail)
+    _, stored = published.ended(name, 2)
+    assert (stored["status"], published.row(name).outcome) == ("SUCCEEDED", "stored")
+
+
+def test_stopped_loop_without_answers_is_notified_and_not_stored(published: PublishedStage) -> None:
+    name = published.name()
+    detail = published.event(name, "Stopped")
+    document = {
+        "flowDefinitionArn": detail["flowDefinitionArn"],
+        "humanLoopName": name,
+        "humanAnswers": [],
+        "inputContent": {},
+    }
+    location = _put_output(published, name, json.dumps(document).encode())
+    published.sandbox.events.deliver({**detail, "humanLoopOutput": {"outputS3Uri": location}})
+    (execution,) = published.ended(name)
+    assert execution["status"] == "SUCCEEDED"
+    assert "Keep answers" in execution["states"]
+    row = published.row(name)
+    assert (row.outcome, row.review_location) == ("notified", None)
+
+
 def _is_refused(
     published: PublishedStage, location: Any, error: str, reason: str, name: str | None = None
 ) -> None:

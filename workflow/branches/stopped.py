@@ -30,8 +30,12 @@ def stopped(*, failed: Any, after: Any) -> Choice:
         adds="review",
         failed=failed,
         comment="Like Collect review, for the answers given before the loop was stopped.",
-        # A2I can name an output location even if there is no output.
-        expected=[Catch(error_equals=["OutputMissing"], output=jsonata("$states.input"), next_step=notify)],
+        # A2I can name an output location even if there is no output, and write an output without answers.
+        expected=[
+            Catch(
+                error_equals=["OutputMissing", "NoAnswers"], output=jsonata("$states.input"), next_step=notify
+            )
+        ],
     )
     record_stop = record(
         "Record stop",

@@ -19,8 +19,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.event import status_change_event
 from lambdas.reviews.location import S3Location
+from lambdas.reviews.record import read_review
 from workflow.errors import AfterloopError
 from workflow.operations.stage_resources import StageResources
 from workflow.stack import ALIAS
@@ -224,10 +226,12 @@ class SmokeTest:
         if location is None:
             return Check("Completed", what, "the ledger row has no review location")
         place = S3Location.parse(location)
-        record = json.loads(self._s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read())
-        (field_record,) = record["fields"]
-        found = (field_record["predicted"], field_record["reviewed"], record["overruled"])
-        expected = ('"invoice"', '"receipt"', True)
+        try:
+            record = read_review(self._s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read())
+        except InvalidDocument as error:
+            return Check("Completed", what, f"{location}: {error}")
+        found = [(field.predicted, field.reviewed, record.overruled) for field in record.fields]
+        expected = [('"invoice"', '"receipt"', True)]
         return Check("Completed", what, None if found == expected else f"{location} has {found}")
 
     def _received(self, queue: str, kinds: set[str]) -> set[str]:

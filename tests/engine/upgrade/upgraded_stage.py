@@ -11,7 +11,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from lambdas.loops.ledger import Loop
-from lambdas.reviews.record import ReviewRecord
+from lambdas.reviews.record import read_review
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
 from tests.engine.upgrade.post_review import QUEUE
@@ -131,7 +131,7 @@ class UpgradedStage(PublishedStage):
         """Waits until a review is stored, and reads it; returns the execution that stored it."""
         row = self.has_outcome(name, "stored")
         document = self.record(row.review_location)
-        read = ReviewRecord.model_validate(document)
+        read = read_review(json.dumps(document))
         assert (read.human_loop_name, len(read.answers)) == (name, 1)
         assert lost(document, json.loads(read.to_line())) == []
         return str(row.execution)

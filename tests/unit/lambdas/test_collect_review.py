@@ -20,6 +20,7 @@ from lambdas.aws.object_store import ObjectStore, object_store
 from lambdas.reviews.errors import (
     InvalidDocument,
     InvalidSettings,
+    NoAnswers,
     OutputMissing,
     OutputNotAllowed,
     OutputTooLarge,
@@ -179,6 +180,13 @@ def test_malformed_output_is_not_stored(s3: Stubber, content: bytes, message: st
     holds(s3, content)  # a put would fail the test
     with pytest.raises(InvalidDocument, match=message):
         collect(s3, event())
+
+
+@pytest.mark.parametrize("status", ["Completed", "Stopped"])
+def test_output_without_answers_is_not_stored(s3: Stubber, status: str) -> None:
+    holds(s3, json.dumps(samples.custom({"prediction": {"label": "dog"}})).encode())
+    with pytest.raises(NoAnswers, match=rf"output\.json: the loop is {status}, and nobody answered"):
+        collect(s3, event(status))
 
 
 def test_too_large_output_is_not_read(s3: Stubber) -> None:

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-from pydantic import ValidationError
-
 from lambdas.aws.object_store import ObjectStore
 from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.output import parse_output
-from lambdas.reviews.record import ReviewRecord
+from lambdas.reviews.record import ReviewRecord, read_review
 from workflow.errors import AfterloopError
 from workflow.operations.manifest.line import labels, manifest_line
 from workflow.operations.read_ahead import read_ahead
@@ -78,9 +76,8 @@ def export_manifest(
         found: set[str] = set()
         for stored in reviews:
             try:
-                record = ReviewRecord.model_validate_json(stored.content)
-            except ValidationError as error:
-                problem = InvalidDocument.of(error, "review record")
+                record = read_review(stored.content)
+            except InvalidDocument as problem:
                 export.left_out.append((stored.location, str(problem)))
                 continue
             found |= labels(record)
@@ -110,7 +107,7 @@ def export_manifest(
 
 def _records(kept: IO[bytes]) -> Iterator[ReviewRecord]:
     for line in kept:
-        yield ReviewRecord.model_validate_json(line)
+        yield read_review(line)
 
 
 def _line(

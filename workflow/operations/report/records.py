@@ -20,12 +20,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from lambdas.reviews.errors import InvalidDocument
-from lambdas.reviews.record import OVERRULED, Outcome, ReviewRecord
+from lambdas.reviews.record import OVERRULED, Outcome, expect_known_version
 
 __all__ = ["AnswerPart", "FieldPart", "PredictionSource", "RecordPart", "read_record"]
-
-SCHEMA_VERSION: int = ReviewRecord.model_fields["schema_version"].default
-"""The newest version of the record that this code reads."""
 
 PredictionSource = Literal["service", "settings", "search"]
 """Where a prediction was found: in the output of Textract or Rekognition, at the place in the settings, or by looking
@@ -123,14 +120,8 @@ def _read_what_is_valid(content: bytes, error: ValidationError) -> tuple[RecordP
         document = json.loads(content, parse_int=_integer)
     except (ValueError, RecursionError):
         raise InvalidDocument.of(error, "review record") from None
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InvalidDocument(
-            "review record",
-            "$.schema_version",
-            f"a newer version of Afterloop wrote this record (version {version}; this one reads up to "
-            f"{SCHEMA_VERSION}); update Afterloop",
-        )
+    if isinstance(document, dict):
+        expect_known_version(document.get("schema_version"))
     try:
         _IDENTITY.validate_python(document)
     except ValidationError as problem:

@@ -16,7 +16,7 @@ TOKEN = "token-1"
 
 
 def store_review(aws: AWS, name: str = "loop") -> None:
-    location = aws.put(f"reviews/{name}.json", STORED_REVIEW)
+    location = aws.put(f"reviews/{name}.json", STORED_REVIEW | {"key_of_a_later_version": 1})
     aws.ledger.update(name, status="Completed", outcome="stored", review_location=location)
 
 

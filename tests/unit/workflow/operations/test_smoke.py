@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from tests.review_samples import STORED_REVIEW
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
 from workflow.errors import AfterloopError
 from workflow.operations import smoke
@@ -40,8 +41,15 @@ class Workflow:
         row = {"humanLoopName": {"S": name}, "outcome": {"S": self.outcomes[status]}, "attempt": {"N": "1"}}
         if status == "Completed" and self.stores_review:
             row["reviewLocation"] = {"S": "s3://reviews/reviews/1.json"}
-            fields = [{"predicted": '"invoice"', "reviewed": self.reviewed}]
-            review = json.dumps({"fields": fields, "overruled": True})
+            field = {"name": "category", "kind": "label", "predicted": '"invoice"', "reviewed": self.reviewed}
+            field |= {
+                "confidence": 0.6,
+                "outcome": "changed",
+                "votes": [],
+                "agreement": None,
+                "per_worker": [],
+            }
+            review = json.dumps(STORED_REVIEW | {"fields": [field], "overruled": True})
             self._session.client("s3").put_object(Bucket="reviews", Key="reviews/1.json", Body=review)
         if status != "Completed" and self.sends_messages:
             message = {"humanLoopName": name, "kind": f"loop-{status.lower()}"}
@@ -133,7 +141,7 @@ def test_failed_execution_and_wrong_outcome_are_reported(stage: Stage) -> None:
 def test_wrong_review_is_reported(stage: Stage) -> None:
     stage.workflow.reviewed = '"invoice"'
     (problem,) = stage.problems().values()
-    assert problem.startswith("s3://reviews/reviews/1.json has ('\"invoice\"', '\"invoice\"', True)")
+    assert problem.startswith("s3://reviews/reviews/1.json has [('\"invoice\"', '\"invoice\"', True)")
 
 
 def test_missing_review_is_reported(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter, defaultdict
@@ -14,10 +15,10 @@ from typing import Any, get_args
 import duckdb
 import pytest
 
-from lambdas.reviews.record import DRAWN, Kind, ReviewRecord
+from lambdas.reviews.record import DRAWN, Kind, ReviewRecord, read_review
 from sandbox.invented_reviews import generate
 from tests.queries import query
-from tests.review_samples import custom, record_of
+from tests.review_samples import GOLDEN_REVIEWS, custom, later, record_of
 from workflow.operations.report.figures import Figures, Share
 from workflow.operations.report.statistics import ReviewStatistics
 from workflow.operations.reviews_source import Period, StoredReview
@@ -175,7 +176,7 @@ def ask(athena: Any, name: str, flow: str) -> list[dict[str, Any]]:
 
 def records_of(stored: list[tuple[str, bytes]], flow: str) -> list[ReviewRecord]:
     return [
-        ReviewRecord.model_validate_json(line)
+        read_review(line)
         for key, line in stored
         if f"flow_definition={flow}/" in key and str(FIRST) <= key.split("date=")[1][:10] < str(PERIOD.until)
     ]
@@ -365,6 +366,22 @@ def test_queries_cover_the_last_thirty_days_by_default(athena: Any) -> None:
         assert sum(row[1] for row in athena.fetchall()) == 3
     finally:
         athena.execute("ROLLBACK")
+
+
+def test_queries_take_records_of_other_versions(tmp_path: Path) -> None:
+    key = "reviews/flow_definition={}/date=2026-03-01/{}.json"
+    documents = [(path.stem, json.loads(path.read_bytes())) for path in GOLDEN_REVIEWS]
+    stored = [(key.format("earlier", name), json.dumps(document).encode()) for name, document in documents]
+    stored += [(key.format("later", name), later(document)) for name, document in documents]
+    table = table_of([(place, line + b"\n") for place, line in stored], tmp_path)
+    with table:
+        march = Period(date(2026, 3, 1), date(2026, 3, 2))
+        for name in QUERIES:
+            earlier, after = (
+                table.execute(query(name, flow, march)).fetchall() for flow in ("earlier", "later")
+            )
+            assert earlier, name
+            assert sorted(earlier, key=str) == sorted(after, key=str)
 
 
 def test_columns_of_the_table_are_the_fields_of_the_record() -> None:

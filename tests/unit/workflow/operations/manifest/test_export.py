@@ -113,6 +113,15 @@ def test_left_out_reviews_have_a_reason(reviews: Reviews) -> None:
     assert reasons[3].startswith("output.json, $")
 
 
+def test_review_of_a_later_version_is_exported(reviews: Reviews) -> None:
+    reviews.add({"animal": {"label": "dog"}})
+    (stored,) = reviews.stored
+    later = stored.content.replace(b'"schema_version":1', b'"schema_version":1,"reviewed_twice":true')
+    reviews.stored.append(StoredReview(stored.location, stored.flow_definition, later))
+    export, lines = reviews.export()
+    assert (export.left_out, lines[0]) == ([], lines[1])
+
+
 def test_missing_permission_on_outputs_ends_the_export(reviews: Reviews) -> None:
     for _ in range(40):
         reviews.add({"animal": {"label": "dog"}}, output=OutputNotAllowed(f"{PLACE}: access denied"))

@@ -12,6 +12,7 @@ from docs.generate.markdown import code, prose, table
 from docs.generate.reading import attribute_docs
 from docs.generate.schema import type_of, without_null
 from lambdas.loops.restart_policy import BackOff, RestartRules
+from lambdas.reviews.rules import FieldSettings, PredictedItems
 from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
 __all__ = ["MODELS", "settings"]
@@ -21,7 +22,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "[stages.NAME.restart]": RestartRules,
     "[stages.NAME.restart.back_off]": BackOff,
     "[stages.NAME.shift]": Shift,
+    "[[stages.NAME.predictions.FLOW]]": PredictedItems,
     "[stages.NAME.flow_definition_settings.FLOW]": FlowDefinitionSettings,
+    "[stages.NAME.flow_definition_settings.FLOW.fields.FIELD]": FieldSettings,
 }
 """Heading of a table → its model."""
 
@@ -47,7 +50,7 @@ def _rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     docs = attribute_docs(model)
     schema = model.model_json_schema()
     for name, value in schema["properties"].items():
-        if name == "name":  # the name of the table
+        if name == "name" and model is Stage:  # the name of the table
             continue
         kind = type_of(without_null(value), lambda _: "table").replace("object", "table")
         default = "required" if name in schema.get("required", ()) else _default(value)

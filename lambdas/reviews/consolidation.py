@@ -40,6 +40,7 @@ def consolidate(row: Row) -> FieldRecord:
             WorkerField(worker_index=index, value=_text(value), outcome=_outcome(row, value))
             for index, value in enumerate(row.answers)
         ],
+        compared=row.in_prediction,
     )
 
 

@@ -2,7 +2,9 @@
 
 The caller that starts a loop chooses the form of `inputContent`. So the stage's settings can have a JMESPath for each
 flow definition: ``model.result``, or ``{transcription: original_words}`` to name the element that a value belongs to.
-Without a path, the prediction is the first key of `PLACES` in the input, or else a key with the name of an element.
+For items of a list that belong to elements with numbered or computed names, the settings have a table
+(`lambdas.reviews.rules.PredictedItems`). Without settings, the prediction is the first key of `PLACES` in the input, or
+else a key with the name of an element. The settings can also switch the search off.
 
 The prediction is either an object with one value per element, by name, or a value for the element that it fits best
 (`lambdas.reviews.comparison.custom`). An object with a value and its confidence counts as one value, even if an
@@ -22,9 +24,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.rows import Scored
 from lambdas.reviews.comparison.values import as_json, normalised
+from lambdas.reviews.rules import INDEX, INDEX0
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+    from collections.abc import Iterable, Mapping, Set
+
+    from lambdas.reviews.rules import PredictedItems, PredictionPlace
 
 PLACES = (
     "prediction",
@@ -56,19 +61,26 @@ class Prediction(NamedTuple):
     fields: Set[str] = frozenset()
 
 
-def find_prediction(input_content: Any, names: Set[str], path: str | None = None) -> Prediction:
+def find_prediction(input_content: Any, names: Set[str], setting: PredictionPlace = None) -> Prediction:
     """Finds the prediction in the input of a custom task.
 
     Args:
         input_content: The input of the loop.
         names: The names of the elements that workers filled in.
-        path: The JMESPath to the prediction. Without it, the keys in `PLACES` are searched, then `names`.
+        setting: Where the settings say that it is. With None, the keys in `PLACES` are searched, then `names`.
     """
+    if setting is False:
+        return Prediction()
+    if setting is not None and not isinstance(setting, str):
+        return _of_items(input_content, setting if isinstance(setting, tuple) else (setting,))
+    path = setting
     named = path is not None
     found = _search_places(input_content) if path is None else search(path, input_content)
     if found is None:
         by_name = input_content if isinstance(input_content, dict) and not named else {}
         return Prediction(by_name=by_name)
+    if by_name := _named_items(found, names):
+        return Prediction(by_name=by_name, fields=_field_names(by_name, named))
     if isinstance(found, dict) and not names.isdisjoint(found) and not _is_one_value(found, names):
         return Prediction(by_name=found, fields=_field_names(found, named))
     if _holds_fields(found, named):
@@ -84,6 +96,55 @@ def _search_places(input_content: Any) -> Any:
         confidence = confidence_of(input_content)
         return found if confidence is None else {"value": found, "confidence": confidence}
     return found
+
+
+def _of_items(input_content: Any, tables: Iterable[PredictedItems]) -> Prediction:
+    """Returns the prediction in lists whose items belong to one element each."""
+    by_name: dict[str, Any] = {}
+    for table in tables:
+        items = search(table.each, input_content)
+        if not isinstance(items, list):
+            continue
+        for index, item in enumerate(items):
+            name = _name_of(table, index, item)
+            value = search(table.value, item)
+            confidence = search(table.confidence, item) if table.confidence else None
+            if name is not None and value is not None:
+                by_name.setdefault(name, value if confidence is None else _with_confidence(value, confidence))
+    return Prediction(by_name=by_name, fields=_field_names(by_name, named=True))
+
+
+def _name_of(table: PredictedItems, index: int, item: Any) -> str | None:
+    """Returns the name of an item's element; None if a placeholder has no single value in the item."""
+    parts: list[Any] = list(table.name_parts())
+    for at in range(1, len(parts), 2):
+        place = {INDEX: index + 1, INDEX0: index}.get(parts[at])
+        parts[at] = search(parts[at], item) if place is None else place
+        if isinstance(parts[at], bool) or not isinstance(parts[at], str | int):
+            return None
+    return "".join(map(str, parts))
+
+
+def _named_items(found: Any, names: Set[str]) -> dict[str, Any]:
+    """Returns the values of a list of ``{name, value, confidence}`` by name, if it names an element; otherwise, {}."""
+    if not isinstance(found, list):
+        return {}
+    by_name: dict[str, Any] = {}
+    for item in found:
+        keys = {key.lower(): key for key in item} if isinstance(item, dict) else {}
+        if not {"name", "value"} <= keys.keys() or not isinstance(item[keys["name"]], str):
+            return {}
+        confidence = confidence_of(item)
+        value = item[keys["value"]]
+        by_name.setdefault(
+            item[keys["name"]], value if confidence is None else _with_confidence(value, confidence)
+        )
+    return {} if names.isdisjoint(by_name) else by_name
+
+
+def _with_confidence(value: Any, confidence: Any) -> Any:
+    single = isinstance(value, str | bool | int | float)
+    return {"value": value, "confidence": confidence} if single else value
 
 
 def search(path: str, document: Any) -> Any:

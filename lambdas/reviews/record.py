@@ -52,6 +52,14 @@ unresolved: Several workers, and no value with a majority.
 answered: There was no prediction to compare with.
 """
 
+PredictionSource = Literal["service", "settings", "search"]
+"""Where a prediction came from.
+
+service: From Textract or Rekognition.
+settings: From the place in `inputContent` that the settings name.
+search: From one of the usual places, without a setting.
+"""
+
 OVERRULED: frozenset[Outcome] = frozenset({"changed", "added", "removed"})
 """The outcomes in which workers overruled the model."""
 
@@ -151,6 +159,8 @@ class FieldRecord(_Part):
         votes: The values with their votes, most votes first.
         agreement: The share of workers who gave the most frequent value; None for fewer than two workers.
         per_worker: The answer of each worker.
+        compared: Whether there was a prediction to compare with. It can be false for any outcome in a tie, and is
+            always false for `answered`. In earlier records without this key, only `answered` is not compared.
     """
 
     name: str
@@ -162,6 +172,7 @@ class FieldRecord(_Part):
     votes: list[Vote]
     agreement: Share | None
     per_worker: list[WorkerField]
+    compared: bool = Field(default_factory=lambda known: known.get("outcome") != "answered")
 
 
 class ReviewRecord(_Part):
@@ -185,6 +196,7 @@ class ReviewRecord(_Part):
         overruled: Whether workers changed, added or removed anything. A tie does not count.
         seconds_spent: The total over the answers, in seconds; None if no answer has a time.
         invented: Whether the review is sample data. Reviews of human loops are not.
+        prediction_source: Where the prediction came from; None if no field was compared, and in earlier records.
     """
 
     schema_version: Literal[1] = 1
@@ -203,6 +215,7 @@ class ReviewRecord(_Part):
     overruled: bool
     seconds_spent: float | None
     invented: bool = False
+    prediction_source: PredictionSource | None = None
 
     @property
     def output(self) -> S3Location:

@@ -104,7 +104,8 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
     arn, name = _flow_definition(loop, output)
     answers = sorted(output.human_answers, key=_submission_order)
     output = output.model_copy(update={"human_answers": answers})
-    fields = [consolidate(row) for row in compare(output, settings.predictions.get(name))]
+    comparison = compare(output, settings.rules_for(name))
+    fields = [consolidate(row) for row in comparison.rows]
     seconds = [answer.time_spent_in_seconds for answer in answers if answer.time_spent_in_seconds is not None]
     return ReviewRecord(
         human_loop_name=loop.human_loop_name,
@@ -121,6 +122,7 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
         agreement=overall_agreement(fields),
         overruled=any(field.outcome in OVERRULED for field in fields),
         seconds_spent=sum(seconds) if seconds else None,
+        prediction_source=comparison.prediction_source,
     )
 
 
@@ -133,7 +135,7 @@ def summarise(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
         task_type=record.task_type,
         answers=len(record.answers),
         fields=len(outcomes),
-        compared=len(outcomes) - outcomes.count("answered"),
+        compared=sum(field.compared for field in record.fields),
         changed=outcomes.count("changed"),
         added=outcomes.count("added"),
         removed=outcomes.count("removed"),

@@ -47,7 +47,7 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
             escalate_to,
         ),
         "LogRetentionDays": str(stage.log_retention_days),
-        "ReviewSettings": _compact(stage.review_settings().model_dump(by_alias=True)),
+        "ReviewSettings": _compact(stage.review_settings().model_dump(by_alias=True, exclude_defaults=True)),
         "RestartSettings": _compact(settings.model_dump(exclude_defaults=True, exclude=no_emails)),
     }
     _expect_short(stage, parameters)

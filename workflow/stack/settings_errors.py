@@ -51,8 +51,8 @@ def _text(problem: Any, model: type[BaseModel], at: str) -> str:
 
 
 def _key(*location: Any) -> str:
-    # Pydantic ends the location of an invalid key with "[key]".
-    parts = [part for part in location if part not in ("", "[key]")]
+    # Pydantic ends the location of an invalid key with "[key]". The forms of a value have such names, too.
+    parts = [part for part in location if part != "" and not re.fullmatch(r"\[\w+\]", str(part))]
     return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in parts)
 
 
@@ -60,7 +60,8 @@ def _wrong(problem: Any, model: type[BaseModel]) -> str:
     model, meaning = _field_at(model, problem["loc"])
     match problem["type"]:
         case "extra_forbidden":
-            keys = [field for field in model.model_fields if field != "name"]  # The table's name, not a key.
+            # At the top, the table's name is not a key.
+            keys = [field for field in model.model_fields if field != "name" or len(problem["loc"]) > 1]
             close = did_you_mean(str(problem["loc"][-1]), keys)
             return f"unknown key{close or '; the keys are ' + ', '.join(keys)}"
         case "missing":

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lambdas.loops.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
-from lambdas.reviews.settings import ReviewSettings
+from lambdas.reviews.rules import SettingsOfFields
+from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, ReviewSettings
 from workflow.errors import SettingsError
 from workflow.stack.parameters import parameters_of
 from workflow.stack.settings_errors import did_you_mean, explained, with_key
@@ -72,6 +73,7 @@ class FlowDefinitionSettings(_Settings):
     """
 
     restart: dict[str, Any] = {}
+    fields: SettingsOfFields = {}
 
 
 class Stage(_Settings):
@@ -104,9 +106,10 @@ class Stage(_Settings):
     """Whether to refuse hot swaps and `destroy`."""
     worker_identity: Literal["keep", "hash", "drop"] = "keep"
     """What a review record contains about a worker: the id, a pseudonym, or nothing."""
-    predictions: dict[FlowName, str] = {}
-    """For custom tasks: flow definition → JMESPath from `inputContent` to the prediction. By default, Afterloop looks
-    in the usual places."""
+    predictions: dict[FlowName, PredictionSetting] = {}
+    """For custom tasks: flow definition → where in `inputContent` the prediction is. A JMESPath, or one or more tables
+    for lists of items (see below), or `false`: there is no prediction. By default, Afterloop looks in the usual
+    places."""
     max_output_bytes: int = Field(default=33_554_432, ge=1024, le=268_435_456)
     """The size of the largest `output.json` that is read, in bytes, 1 KiB to 256 MiB."""
     restart: RestartRules = RestartRules()
@@ -123,6 +126,11 @@ class Stage(_Settings):
         return ReviewSettings(
             output_buckets=self.output_buckets,
             predictions=self.predictions,
+            flow_definitions={
+                flow: FlowReviewSettings(fields=settings.fields)
+                for flow, settings in self.flow_definition_settings.items()
+                if settings.fields
+            },
             worker_identity=self.worker_identity,
             max_output_bytes=self.max_output_bytes,
         )

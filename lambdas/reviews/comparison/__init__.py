@@ -13,24 +13,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.comparison.rows import Comparison, Row, Scored
+from lambdas.reviews.rules import FlowRules
 
 if TYPE_CHECKING:
     from lambdas.reviews.output import Output
+    from lambdas.reviews.record import PredictionSource
 
-__all__ = ["Row", "Scored", "compare"]
+__all__ = ["Comparison", "Row", "Scored", "compare"]
 
 
-def compare(output: Output, prediction_path: str | None = None) -> list[Row]:
-    """Returns a row for each field of a review; empty without answers.
+def compare(output: Output, rules: FlowRules | None = None) -> Comparison:
+    """Returns a row for each field of a review, and the source of the prediction; empty without answers.
 
     Args:
         output: The output.
-        prediction_path: For a custom task, the JMESPath from `inputContent` to the prediction.
+        rules: The settings of the flow definition.
     """
+    rules = rules or FlowRules()
     # Each kind of task imports only its own modules, for a short cold start.
     if not output.human_answers:
-        return []
+        return Comparison([], None)
     if output.task_type == "textract":
         from lambdas.reviews.comparison import textract
 
@@ -42,9 +45,10 @@ def compare(output: Output, prediction_path: str | None = None) -> list[Row]:
     else:
         from lambdas.reviews.comparison import custom
 
-        return custom.rows(output, prediction_path)
+        return custom.comparison(output, rules)
+    source: PredictionSource | None = "service" if rows else None
     if any(answer.elements for answer in output.human_answers):
         from lambdas.reviews.comparison import custom
 
-        rows += custom.unpredicted_rows(output)
-    return rows
+        rows += custom.unpredicted_rows(output, rules)
+    return Comparison(rows, source)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.elements import Fit, element_of, element_of_kind, is_drawn
+from lambdas.reviews.comparison.rows import Comparison
 from lambdas.reviews.prediction import find_prediction
 from lambdas.reviews.record import DRAWN
 
@@ -19,25 +20,33 @@ if TYPE_CHECKING:
     from lambdas.reviews.comparison.elements import Element
     from lambdas.reviews.comparison.rows import Row
     from lambdas.reviews.output import Output
+    from lambdas.reviews.rules import FlowRules
 
 
-def rows(output: Output, prediction_path: str | None = None) -> list[Row]:
-    """Returns the rows of a custom task."""
+def comparison(output: Output, rules: FlowRules) -> Comparison:
+    """Returns the rows of a custom task, and whether the prediction was found by the settings or by a search."""
+    rows = _predicted_rows(output, rules)
+    if not any(row.in_prediction for row in rows):
+        return Comparison(rows, None)
+    return Comparison(rows, "search" if rules.prediction is None else "settings")
+
+
+def unpredicted_rows(output: Output, rules: FlowRules) -> list[Row]:
+    """Returns the rows of crowd elements on the page of a built-in task."""
+    return _rows(_answered(output), {}, rules)
+
+
+def _predicted_rows(output: Output, rules: FlowRules) -> list[Row]:
     answered = _answered(output)
-    prediction = find_prediction(output.input_content, answered.keys(), prediction_path)
+    prediction = find_prediction(output.input_content, answered.keys(), rules.prediction)
     if prediction.unnamed is not None and (fits := _fits(prediction.unnamed, answered)):
-        return _rows(answered, {_best(fits, prediction.key, answered): prediction.unnamed})
+        return _rows(answered, {_best(fits, prediction.key, answered): prediction.unnamed}, rules)
 
     # A2I leaves blank inputs out of an answer. So a predicted field without an answer is a field that was removed.
     no_answers = [None] * len(output.human_answers)
     names = sorted(prediction.fields - answered.keys())
     blank = {name: _Answered(element_of_kind("text"), no_answers) for name in names}
-    return _rows(answered | blank, prediction.by_name)
-
-
-def unpredicted_rows(output: Output) -> list[Row]:
-    """Returns the rows of crowd elements on the page of a built-in task."""
-    return _rows(_answered(output), {})
+    return _rows(answered | blank, prediction.by_name, rules)
 
 
 class _Answered(NamedTuple):
@@ -54,11 +63,11 @@ def _answered(output: Output) -> dict[str, _Answered]:
     return {name: _Answered(element_of(answers), answers) for name, answers in by_name.items()}
 
 
-def _rows(answered: Mapping[str, _Answered], predicted: Mapping[Any, Any]) -> list[Row]:
+def _rows(answered: Mapping[str, _Answered], predicted: Mapping[Any, Any], rules: FlowRules) -> list[Row]:
     return [
         row
         for name, (element, answers) in answered.items()
-        for row in element.rows(name, answers, predicted.get(name))
+        for row in element.rows(name, answers, predicted.get(name), rules.field(name))
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lambdas.reviews.record import Kind
+    from lambdas.reviews.record import Kind, PredictionSource
 
 
 class Scored(NamedTuple):
@@ -30,6 +30,13 @@ class Row(NamedTuple):
     predicted: Scored | None
     answers: Sequence[Any]
     in_prediction: bool = True
+
+
+class Comparison(NamedTuple):
+    """The rows of a review, and where the prediction in them came from; None if there was nothing to compare with."""
+
+    rows: list[Row]
+    prediction_source: PredictionSource | None
 
 
 def percent(confidence: float | None) -> float | None:

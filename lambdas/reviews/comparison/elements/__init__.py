@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from lambdas.reviews.comparison.rows import Row
     from lambdas.reviews.record import FieldRecord, Kind
+    from lambdas.reviews.rules import FieldSettings
 
 
 def parse_element(value: Any) -> Element:
@@ -128,13 +129,16 @@ class Element(Part):
 
     @classmethod
     @abstractmethod
-    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         """Returns the rows of the element.
 
         Args:
             name: The element's name.
             answers: One per worker; None if the worker left the element empty.
             predicted: The prediction for the element, or None.
+            settings: The settings of the field with the element's name.
         """
 
     @classmethod

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from lambdas.reviews.record import FieldRecord
+    from lambdas.reviews.rules import FieldSettings
 
 DEFAULT = "on"
 """The default value of a box."""
@@ -55,7 +56,9 @@ class Checks(Element):
 
     @classmethod
     @override
-    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         boxes = _boxes(answers)
         by_box = _predicted(boxes, predicted)
         return [

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from lambdas.reviews.rules import FieldSettings
+
 
 class Classification(Element):
     """A label."""
@@ -41,7 +43,9 @@ class Classification(Element):
 
     @classmethod
     @override
-    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         label = _most_likely(predicted)
         return [
             Row(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from lambdas.reviews.comparison.values import Shape
+    from lambdas.reviews.rules import FieldSettings
 
 
 class ImageProperties(Part):
@@ -58,7 +59,9 @@ class Drawn(Labelled):
 
     @classmethod
     @override
-    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         found = cls.predicted(predicted)
         items = found or []
         shapes = [[shape for shape, _ in answer.shapes()] if answer else [] for answer in answers]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from lambdas.reviews.record import FieldRecord
+    from lambdas.reviews.rules import FieldSettings
 
 MIN_CONFIDENCE = 0.5
 
@@ -58,7 +59,9 @@ class LabelSet(Labelled):
 
     @classmethod
     @override
-    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         items = likely(predicted)
         by_label = {item.value: item for item in map(as_text, items or ())}
         given = [[normalised(label) for label in answer.labels] if answer else [] for answer in answers]

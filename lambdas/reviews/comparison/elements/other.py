@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from lambdas.reviews.rules import FieldSettings
+
 
 class Other(Element):
     """Any value, unchanged."""
@@ -38,7 +40,9 @@ class Other(Element):
 
     @classmethod
     @override
-    def rows(cls, name: str, answers: Sequence[Element | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Element | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         in_prediction = predicted is not None
         return [
             Row(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from lambdas.reviews.rules import FieldSettings
+
 
 class Text(Element):
     """A text."""
@@ -39,7 +41,9 @@ class Text(Element):
 
     @classmethod
     @override
-    def rows(cls, name: str, answers: Sequence[Self | None], predicted: Any) -> list[Row]:
+    def rows(
+        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+    ) -> list[Row]:
         text = scored(predicted)
         return [
             Row(

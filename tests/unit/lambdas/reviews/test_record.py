@@ -78,12 +78,14 @@ def test_record_contains_complete_review() -> None:
                     {"worker_index": 0, "value": '"cat"', "outcome": "changed"},
                     {"worker_index": 1, "value": '"cat"', "outcome": "changed"},
                 ],
+                "compared": True,
             }
         ],
         "agreement": 1.0,
         "overruled": True,
         "seconds_spent": 60.5,
         "invented": False,
+        "prediction_source": "search",
     }
 
 
@@ -224,7 +226,7 @@ def test_parses_settings_with_camel_case_keys() -> None:
         worker_identity="hash",
         max_output_bytes=9,
     )
-    assert json.loads(read.model_dump_json(by_alias=True)) == json.loads(text)
+    assert json.loads(read.model_dump_json(by_alias=True, exclude_defaults=True)) == json.loads(text)
     assert ReviewSettings.parse("{}").max_output_bytes == 32 * 1024 * 1024
 
 
@@ -239,6 +241,14 @@ def test_parses_settings_with_camel_case_keys() -> None:
         ),
         ('{"maxOutputBytes": 0}', "review settings, maxOutputBytes: Input should be greater than 0"),
         ('{"predictions": {"my-flow": "a..b"}}', "review settings, predictions['my-flow']: "),
+        (
+            '{"predictions": {"my-flow": [{"each": "a", "name": "b"}]}}',
+            "review settings, predictions['my-flow'][0].value: Field required",
+        ),
+        (
+            '{"flowDefinitions": {"f": {"fields": {"total": {"same": "equal"}}}}}',
+            "review settings, flowDefinitions.f.fields.total.same: Input should be 'exact', 'text', ",
+        ),
     ],
 )
 def test_invalid_settings_error_is_one_line(text: str, message: str) -> None:
@@ -261,3 +271,55 @@ def test_years_have_four_digits(year: int) -> None:
     line = json.loads(record.to_line())
     assert line["created_at"] == line["completed_at"] == f"{year:04}-01-02T03:04:05.678Z"
     assert ReviewRecord.model_validate_json(record.to_line()) == record
+
+
+def test_earlier_record_is_read_with_defaults_for_new_keys() -> None:
+    stored = json.loads(record_of(custom({"prediction": "dog"}, {"a": {"label": "cat"}, "b": "x"})).to_line())
+    del stored["prediction_source"]
+    for field in stored["fields"]:
+        del field["compared"]
+    read = ReviewRecord.model_validate(stored)
+    assert read.prediction_source is None
+    assert [(field.outcome, field.compared) for field in read.fields] == [
+        ("changed", True),
+        ("answered", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "predictions", "source"),
+    [
+        (custom({"prediction": "dog"}, {"a": {"label": "dog"}}), {}, "search"),
+        (custom({"a": "dog"}, {"a": {"label": "dog"}}), {}, "search"),
+        (custom({"prediction": "dog"}, {"a": {"label": "dog"}}), {"my-flow": "prediction"}, "settings"),
+        (custom({"prediction": "dog"}, {"a": {"label": "dog"}}), {"my-flow": "model"}, None),
+        (custom({"prediction": "dog"}, {"a": {"label": "dog"}}), {"my-flow": False}, None),
+        (custom({}, {"a": {"label": "dog"}}), {}, None),
+        (custom({"prediction": "dog"}), {}, None),
+        (samples.rekognition([("Gore", "", 90.0)], [("Gore", "")]), {}, "service"),
+        (samples.textract([samples.pair("a", "Key", "x")], [samples.answered_pair("a", "Key", "x")]), {}, "service"),
+    ],
+)  # fmt: skip
+def test_record_names_the_source_of_the_prediction(
+    document: Any, predictions: dict[str, Any], source: str | None
+) -> None:
+    assert record_of(document, predictions=predictions).prediction_source == source
+
+
+def test_tie_without_prediction_is_not_compared() -> None:
+    record = record_of(custom({"prediction": {"b": "x"}}, {"a": "x", "b": "x"}, {"a": "y", "b": "y"}))
+    assert [(field.outcome, field.compared) for field in record.fields] == [
+        ("unresolved", False),
+        ("unresolved", True),
+    ]
+    summary = summarise(record, S3Location("reviews", record.key))
+    assert (summary["fields"], summary["compared"], summary["unresolved"]) == (2, 1, 2)
+
+
+@given(samples.any_output)
+def test_only_fields_with_a_prediction_to_compare_with_are_compared(document: dict[str, Any]) -> None:
+    record = record_of(document)
+    assert all(field.compared for field in record.fields if field.predicted is not None)
+    assert {field.compared for field in record.fields if field.outcome == "answered"} <= {False}
+    compared_outcomes = ("kept", "changed", "added", "removed")
+    assert {field.compared for field in record.fields if field.outcome in compared_outcomes} <= {True}

@@ -15,6 +15,8 @@ from workflow.stack.stages import Stage, load_stage, load_stages
 LEAST = 'region = "us-east-1"\noutput_buckets = ["reviewed"]\n'
 ELSEWHERE = "arn:aws:sagemaker:eu-west-1:123456789012:flow-definition/forms"
 DEV = f"[stages.dev]\n{LEAST}"
+FIELDS = "stages.dev.flow_definition_settings.forms.fields"
+FIELD = f"[{FIELDS}.total]\n"
 
 
 @pytest.fixture
@@ -116,6 +118,70 @@ def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
             "notification_emails.0: 'a, b' is invalid. Email addresses that get",
         ),
         (f"{DEV}predictions = {{ forms = 'a[' }}", "stage dev: predictions.forms: not a JMESPath expression"),
+        (
+            f"{DEV}predictions = {{ forms = true }}",
+            "predictions.forms: should be False, not True. For custom",
+        ),
+        (
+            f"{DEV}predictions = {{ forms = 3 }}",
+            "predictions.forms: should be a valid string, not 3. For custom",
+        ),
+        (
+            f"{DEV}predictions = {{ forms = [] }}",
+            "predictions.forms: should have at least 1 item, not []. For",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', name = 'b' }}",
+            "predictions.forms.value: is missing. See docs/reference/settings.md.",
+        ),
+        (
+            f"{DEV}predictions.forms = [{{ each = 'a[', name = 'b', value = 'c' }}]",
+            "predictions.forms.0.each: not a JMESPath expression: ",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', name = 'row-{{a b}}', value = 'c' }}",
+            "predictions.forms.name: not a JMESPath expression: ",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', name = 'row-{{Index}}', value = 'c' }}",
+            "predictions.forms.name: unknown placeholder {Index}; use {index} (from 1) or {index0}",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', name = 'row-{{forloop.index}}', value = 'c' }}",
+            "predictions.forms.name: unknown placeholder {forloop.index}; use {index} (from 1) or {index0}",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', name = 'row-{{}}', value = 'c' }}",
+            "predictions.forms.name: an empty placeholder {}; use {index}, {index0} or a JMESPath in the item",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', name = 'row-{{index', value = 'c' }}",
+            "predictions.forms.name: a brace without its pair in 'row-{index'",
+        ),
+        (
+            f"{DEV}predictions.forms = {{ each = 'a', nmae = 'b', value = 'c' }}",
+            "predictions.forms.nmae: unknown key; did you mean 'name'?",
+        ),
+        (
+            f"{DEV}{FIELD}same = 'equal'",
+            "flow_definition_settings.forms.fields.total.same: should be 'exact', 'text', 'number', 'date' or",
+        ),
+        (
+            f"{DEV}{FIELD}same = 'distance'",
+            "fields.total: same = 'distance' needs max_distance, the number of characters that may differ",
+        ),
+        (f"{DEV}{FIELD}tolerance = 0.1", "fields.total: tolerance is only for same = 'number', not 'exact'"),
+        (f"{DEV}{FIELD}same = 'number'\ntolerance = -1", "fields.total.tolerance: should be greater than or"),
+        (f"{DEV}{FIELD}day_first = true", "fields.total: day_first is only for same = 'date', not 'exact'"),
+        (f"{DEV}{FIELD}buttons = ['a', 'a']", "fields.total: buttons needs at least two different names"),
+        (
+            f"{DEV}{FIELD}buttons = ['a', 'b']\n[{FIELDS}.size]\nbuttons = ['b', 'c']",
+            "flow_definition_settings.forms.fields: size: the button 'b' also belongs to 'total'",
+        ),
+        (
+            f"{DEV}[{FIELDS}.'size-*']\nbuttons = ['b', 'c']",
+            "fields: size-*: buttons needs the name of one choice, without *",
+        ),
         (
             f"{DEV}flow_definitions = ['{ELSEWHERE}']",
             "is not in the stage's Region, us-east-1; use a stage for each",

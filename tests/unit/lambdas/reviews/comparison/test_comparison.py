@@ -10,7 +10,7 @@ from tests import review_samples as samples
 
 @given(samples.any_output)
 def test_every_row_has_a_value_per_worker(document: dict[str, Any]) -> None:
-    rows = compare(samples.parsed(document))
+    rows = compare(samples.parsed(document)).rows
     workers = len(document["humanAnswers"])
     assert all(len(row.answers) == workers for row in rows)
     assert all(

@@ -343,3 +343,85 @@ def test_swapping_sides_mirrors_outcomes(element: str, data: st.DataObject) -> N
     assert sorted((str(f.predicted), str(f.reviewed), f.outcome) for f in there) == sorted(
         (str(f.reviewed), str(f.predicted), samples.MIRROR[f.outcome]) for f in back
     )
+
+
+# Settings that say where predictions are
+
+
+def test_search_for_predictions_can_be_switched_off() -> None:
+    document = custom({"prediction": {"label": "dog"}, "words": "x"}, {"a": {"label": "cat"}, "words": "y"})
+    record = record_of(document, predictions={"my-flow": False})
+    assert {field.outcome for field in record.fields} == {"answered"}
+    assert not record.overruled
+    assert record_of(document).overruled
+
+
+ROWS = {"document": {"rows": [{"total": "12", "sure": 0.9, "id": 7}, {"total": "13"}, {"id": 9}]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("row-{index}-total", ("row-1-total", "row-2-total")),
+        ("row{index0}", ("row0", "row1")),
+        ("{id}-total-{index}", ("7-total-1", "x")),
+        ("{to_string(id)}", ("7", "null")),
+        ("total {index}", ("total 1", "total 2")),
+    ],
+)
+def test_predictions_of_list_are_matched_by_templated_name(name: str, names: tuple[str, str]) -> None:
+    table = {"each": "document.rows", "name": name, "value": "total", "confidence": "sure"}
+    document = custom(ROWS, {names[0]: "12", names[1]: "14"})
+    fields = {field.name: field for field in fields_of(document, predictions={"my-flow": table})}
+    assert (fields[names[0]].outcome, fields[names[0]].confidence) == ("kept", 0.9)
+    second = ("answered", None) if names[1] == "x" else ("changed", '"13"')
+    assert (fields[names[1]].outcome, fields[names[1]].predicted) == second
+
+
+def test_predictions_of_several_lists_are_matched_by_name() -> None:
+    content = {"a": [{"v": "dog"}], "b": {"boxes": [{"shapes": [BOX]}]}, "c": "no list", "d": [1, "x", None]}
+    tables = [
+        {"each": "a", "name": "animal", "value": "v"},
+        {"each": "b.boxes", "name": "boxes-{index}", "value": "shapes"},
+        {"each": "c", "name": "c", "value": "v"},
+        {"each": "d", "name": "{length(@)}", "value": "max(@)"},
+    ]
+    answered = {"animal": {"label": "cat"}, "boxes-1": {"boundingBoxes": [BOX]}, "c": "c"}
+    fields = fields_of(custom(content, answered), predictions={"my-flow": tables})
+    assert {field.name: field.outcome for field in fields} == {
+        "animal": "changed",
+        "boxes-1/dog": "kept",
+        "c": "answered",
+    }
+
+
+def test_predicted_item_without_answer_was_removed() -> None:
+    table = {"each": "document.rows", "name": "row-{index}-total", "value": "total"}
+    document = custom(ROWS, {"row-1-total": "12"})
+    assert values_by_field(fields_of(document, predictions={"my-flow": table})) == {
+        "row-1-total": ("12", "12", "kept"),
+        "row-2-total": ("13", None, "removed"),
+    }
+
+
+@pytest.mark.parametrize("settings", [{}, {"predictions": {"my-flow": "predictions"}}])
+def test_list_of_named_values_is_matched_by_name(settings: dict[str, Any]) -> None:
+    found = [
+        {"name": "city", "value": "Bonn", "confidence": 0.8},
+        {"Name": "kind", "Value": "letter"},
+        {"name": "city", "value": "second of the name"},
+    ]
+    document = custom({"predictions": found}, {"city": "Bonn", "kind": {"label": "form"}, "note": "x"})
+    fields = fields_of(document, **settings)
+    assert values_by_field(fields) == {
+        "city": ("Bonn", "Bonn", "kept"),
+        "kind": ("letter", "form", "changed"),
+        "note": (None, "x", "answered"),
+    }
+    assert [field.confidence for field in fields] == [0.8, None, None]
+
+
+def test_named_values_that_name_no_element_are_labels() -> None:
+    found = [{"name": "is it?", "value": "dog"}, {"name": "is it?", "value": "cat"}]
+    fields = fields_of(custom({"prediction": found}, {"tags": {"labels": ["dog"]}}))
+    assert {field.name: field.outcome for field in fields} == {"tags/cat": "removed", "tags/dog": "kept"}

@@ -117,7 +117,7 @@ def test_element_makes_fields_of_its_kind(document: dict[str, Any]) -> None:
         name: elements.element_of([answer.elements.get(name) for answer in output.human_answers]).kind
         for name in answered
     }
-    for row in compare(output):
+    for row in compare(output).rows:
         # None of the names has a slash.
         assert row.kind == kinds[row.name.partition("/")[0]]
 

@@ -239,11 +239,12 @@ def test_manifest_is_written_to_a_file_or_to_s3(sandbox: Sandbox, stage: Stage, 
     ran = run(sandbox, *command, "--file", str(file))
     assert ran.returncode == 0, ran.stderr
     assert f"1 review of {record.flow_definition} in {file}" in ran.stdout
-    assert "Classes, by ID: 0 cat" in ran.stdout
+    assert "animal: groundtruth/image-classification; classes: 0 cat" in ran.stdout
     line = json.loads(file.read_text())
     assert (line["source-ref"], line["animal"]) == ("s3://images/cat.jpg", "0")
 
     location = f"s3://{bucket}/training/train.manifest"
     printed = json.loads(run(sandbox, *command, "--file", location, "--output", "json").stdout)
-    assert printed == {"file": location, "lines": 1, "classes": ["cat"], "leftOut": []}
+    assert (printed["file"], printed["lines"], printed["leftOut"]) == (location, 1, [])
+    assert [(one["name"], one["classes"]) for one in printed["attributes"]] == [("animal", ["cat"])]
     assert s3.get_object(Bucket=bucket, Key="training/train.manifest")["Body"].read() == file.read_bytes()

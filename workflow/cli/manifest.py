@@ -22,6 +22,9 @@ from workflow.operations.reviews_source import open_reviews
 
 __all__ = ["manifest"]
 
+MAX_NAMES = 3
+MAX_REASONS = 5
+
 
 @takes_options
 def manifest(
@@ -30,9 +33,20 @@ def manifest(
     file: Annotated[
         str, typer.Option("--file", "-f", metavar="FILE", help="The file to write, or s3://bucket/key.")
     ] = "reviews.manifest",
+    attribute: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Export only this attribute, or the attribute of this crowd element, and only reviews that have it.",
+        ),
+    ] = None,
     label: Annotated[
         list[str] | None,
-        typer.Option(help="A label; repeat the option in the order of the IDs. Other labels follow, sorted."),
+        typer.Option(
+            metavar="[ATTRIBUTE=]LABEL",
+            help="A label; repeat the option in the order of the IDs. Other labels follow, sorted. With several "
+            "attributes, name the attribute too.",
+        ),
     ] = None,
     source_path: Annotated[
         str | None,
@@ -61,7 +75,8 @@ def manifest(
                 reviews,
                 outputs,
                 lines,
-                classes=label or (),
+                labels=label or (),
+                attribute=attribute,
                 source_path=source_path,
                 progress=lambda number: read(f"{number:,}"),
             )
@@ -85,31 +100,94 @@ def _put(part: Path, file: str, session: boto3.Session) -> None:
 
 
 def _print_json(export: Export, file: str) -> None:
-    from workflow.cli.shapes import LeftOutReview, ManifestResult
+    from workflow.cli.shapes import LeftOutReview, LinesByReason, ManifestAttribute, ManifestResult
 
     print_json(
         ManifestResult(
             file=file if export.lines else None,
             lines=export.lines,
-            classes=list(export.classes),
+            sources=dict(export.sources),
+            attributes=[
+                ManifestAttribute(
+                    name=attribute.name,
+                    element=attribute.element,
+                    types=dict(attribute.types),
+                    classes=None if attribute.classes is None else list(attribute.classes),
+                    lines=attribute.lines,
+                    missing=[
+                        LinesByReason(reason=reason, lines=lines)
+                        for reason, lines in attribute.missing.items()
+                    ],
+                    without_majority=attribute.without_majority,
+                )
+                for attribute in export.attributes
+            ],
             left_out=[LeftOutReview(review=review, reason=reason) for review, reason in export.left_out],
         )
     )
 
 
 def _print(export: Export, file: str, flow_definition: str) -> None:
-    for review, reason in export.left_out[:3]:
-        typer.echo(f"left out: {review}: {reason}", err=True)
-    if len(export.left_out) > 3:
-        typer.echo(f"left out: {len(export.left_out) - 3:,} more; --output json lists them", err=True)
+    for line in _left_out(export):
+        typer.echo(f"left out: {line}", err=True)
     if not export.lines:
         raise AfterloopError(
             f"no review of {flow_definition} from these days can be exported, so no manifest was written: choose "
             "other days with --from and --to"
         )
-    reviews = "review" if export.lines == 1 else "reviews"
-    typer.echo(f"{export.lines:,} {reviews} of {flow_definition} in {file}")
-    if export.classes:
-        typer.echo(
-            "Classes, by ID: " + ", ".join(f"{index} {name}" for index, name in enumerate(export.classes))
+    typer.echo(f"{_count(export.lines, 'review')} of {flow_definition} in {file}")
+    for attribute in export.attributes:
+        if attribute.lines:
+            classes = ", ".join(f"{index} {label}" for index, label in enumerate(attribute.classes or ()))
+            typer.echo(f"{attribute.name}: {', '.join(attribute.types)}{classes and f'; classes: {classes}'}")
+    for line in _obstacles(export):
+        typer.echo(f"note: {line}", err=True)
+
+
+def _left_out(export: Export) -> list[str]:
+    """Returns a line for each reason, the most frequent first."""
+    by_reason: dict[str, list[str]] = {}
+    for review, reason in export.left_out:
+        by_reason.setdefault(reason, []).append(review)
+    ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    lines = []
+    for reason, reviews in ordered[:MAX_REASONS]:
+        more = f" and {len(reviews) - MAX_NAMES:,} more" if len(reviews) > MAX_NAMES else ""
+        lines.append(f"{', '.join(reviews[:MAX_NAMES])}{more}: {reason}")
+    if rest := sum(len(reviews) for _, reviews in ordered[MAX_REASONS:]):
+        lines.append(f"{_count(rest, 'review')} for other reasons; --output json lists them")
+    return lines
+
+
+def _obstacles(export: Export) -> list[str]:
+    """Returns what a training job cannot read, and what was left out of lines."""
+    lines = []
+    if len(export.sources) > 1:
+        sources = " and ".join(
+            f"{_count(number, 'line')} with {key}" for key, number in export.sources.items()
         )
+        lines.append(f"{sources}; a training job needs the same in all lines")
+    for attribute in export.attributes:
+        if len(attribute.types) > 1:
+            types = ", ".join(
+                f"{_count(number, 'line')} of {name}" for name, number in attribute.types.items()
+            )
+            lines.append(f"{attribute.name}: {types}; a training job needs one type")
+        if missing := attribute.missing.total():
+            reasons = ", ".join(f"{number:,} {reason}" for reason, number in attribute.missing.items())
+            lines.append(
+                f"{attribute.name}: missing in {missing:,} of {_count(export.lines, 'line')} ({reasons})"
+            )
+        if number := attribute.without_majority:
+            lines.append(
+                f"{attribute.name}: {_count(number, 'value')} without a majority left out of its lines"
+            )
+    if any(attribute.lines and attribute.missing for attribute in export.attributes):
+        lines.append(
+            "a training job needs its attribute in all lines: --attribute NAME leaves out the other lines"
+        )
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

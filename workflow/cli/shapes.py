@@ -465,6 +465,34 @@ class LeftOutReview(_Shape):
     """Why it is not in the manifest."""
 
 
+class LinesByReason(_Shape):
+    """Lines that lack an attribute, for one reason."""
+
+    reason: str
+    """Why."""
+    lines: int
+    """How many lines."""
+
+
+class ManifestAttribute(_CamelShape):
+    """A label attribute of a manifest."""
+
+    name: str
+    """Its name, for `AttributeNames` of a training job."""
+    element: str
+    """The crowd element, or the field, that it was made from."""
+    types: dict[str, int]
+    """Type in its metadata → number of lines. A training job needs the same type in all lines."""
+    classes: list[str] | None
+    """The labels, in the order of their IDs, which start with 0; null for an attribute without classes."""
+    lines: int
+    """How many lines have it."""
+    missing: list[LinesByReason]
+    """The lines that lack it. A training job needs it in all lines."""
+    without_majority: int
+    """How many labels, shapes or values without a majority were left out of these lines."""
+
+
 class ManifestResult(_CamelShape):
     """A manifest that was written."""
 
@@ -472,8 +500,10 @@ class ManifestResult(_CamelShape):
     """The manifest; null when no review could be exported."""
     lines: int
     """How many lines the manifest has."""
-    classes: list[str]
-    """The labels, in the order of their IDs."""
+    sources: dict[str, int]
+    """`source-ref` or `source` → number of lines. A training job needs the same in all lines."""
+    attributes: list[ManifestAttribute]
+    """Its label attributes."""
     left_out: list[LeftOutReview]
     """Reviews that are not in the manifest."""
 

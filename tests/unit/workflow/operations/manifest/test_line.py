@@ -1,20 +1,21 @@
+"""Tests of the line of one review: the object that workers saw, and the format of each kind of element."""
+
 from __future__ import annotations
 
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lambdas.reviews.errors import NotExportable
-from lambdas.reviews.review import build_record
-from lambdas.reviews.settings import ReviewSettings
 from tests import review_samples as samples
+from tests.ground_truth import problems_of_line
 from tests.review_samples import custom, rekognition, textract
-from workflow.operations.manifest.line import labels, manifest_line
+from workflow.operations.manifest.classes import classes_by_attribute
+from workflow.operations.manifest.line import Draft, draft
 
 IMAGE = {"taskObject": "s3://images/cat.jpg"}
+SIZE = {"inputImageProperties": {"width": 640, "height": 480}}
 ABOUT = {
     "job-name": "human-loop/loop-1",
     "human-annotated": "yes",
@@ -22,23 +23,29 @@ ABOUT = {
 }
 
 
-def line_of(document: Any, **options: Any) -> dict[str, Any]:
-    output = samples.parsed(document)
-    record = build_record(samples.change(), output, ReviewSettings(), "dev")
-    line = manifest_line(record, output, **options)
-    assert "\n" not in line
-    read: dict[str, Any] = json.loads(line)
-    return read
+def draft_of(document: Any, source_path: str | None = None) -> Draft:
+    return draft(samples.record_of(document), samples.parsed(document), source_path)
+
+
+def line_of(document: Any, *labels: str, source_path: str | None = None) -> dict[str, Any]:
+    made = draft_of(document, source_path)
+    present = [one for one in made.attributes if one.missing is None]
+    classes = classes_by_attribute({one.name: one.labels for one in present if one.type != "custom"}, labels)
+    text = made.line(classes)
+    assert "\n" not in text
+    line: dict[str, Any] = json.loads(text)
+    assert problems_of_line(line) == []
+    return line
 
 
 def test_image_classification() -> None:
-    assert line_of(custom(IMAGE, {"animal": {"label": "dog"}}), classes=["cat", "dog"]) == {
+    assert line_of(custom(IMAGE, {"animal": {"label": "dog"}}), "cat", "dog") == {
         "source-ref": "s3://images/cat.jpg",
         "animal": "1",
         "animal-metadata": {
             "type": "groundtruth/image-classification",
             "class-name": "dog",
-            "confidence": 1.0,
+            "confidence": 0.0,
             **ABOUT,
         },
     }
@@ -53,11 +60,21 @@ def test_text_classification_by_three_workers() -> None:
     assert line["mood-metadata"]["confidence"] == 0.6667
 
 
+def test_text_file_is_a_text() -> None:
+    line = line_of(custom({"taskObject": "s3://texts/a.txt"}, {"tags": {"labels": ["good"]}}))
+    assert line["source-ref"] == "s3://texts/a.txt"
+    assert line["tags-metadata"]["type"] == "groundtruth/text-classification-multilabel"
+
+
 @pytest.mark.parametrize(
     ("document", "element", "value"),
     [
         (custom(IMAGE, {"tags": {"labels": []}}), "tags", []),
-        (custom(IMAGE, {"cars": {"boundingBoxes": []}}), "cars", {"image_size": [], "annotations": []}),
+        (
+            custom(IMAGE, {"cars": {"boundingBoxes": [], **SIZE}}),
+            "cars",
+            {"image_size": [{"width": 640, "height": 480, "depth": 3}], "annotations": []},
+        ),
         (
             custom({"taskObject": "Hm."}, {"who": {"entities": []}}, {"who": {"entities": []}}),
             "who",
@@ -73,12 +90,12 @@ def test_empty_answers_make_a_line(document: Any, element: str, value: object) -
 
 
 def test_several_labels() -> None:
-    line = line_of(custom(IMAGE, {"tags": {"labels": ["dog", "bird"]}}), classes=["dog", "cat", "bird"])
-    assert line["tags"] == [2, 0]
+    line = line_of(custom(IMAGE, {"tags": {"labels": ["dog", "bird"]}}), "dog", "cat", "bird")
+    assert sorted(line["tags"]) == [0, 2]
     assert line["tags-metadata"] == {
         "type": "groundtruth/image-classification-multilabel",
         "class-map": {"0": "dog", "2": "bird"},
-        "confidence-map": {"0": 1.0, "2": 1.0},
+        "confidence-map": {"0": 0.0, "2": 0.0},
         **ABOUT,
     }
 
@@ -89,9 +106,9 @@ def test_bounding_boxes() -> None:
             {"label": "dog", "left": 1, "top": 2, "width": 3, "height": 4},
             {"label": "cat", "left": 50, "top": 60, "width": 7, "height": 8},
         ],
-        "inputImageProperties": {"width": 640, "height": 480},
+        **SIZE,
     }
-    line = line_of(custom(IMAGE, {"boxes": boxes}), classes=["dog", "cat"])
+    line = line_of(custom(IMAGE, {"boxes": boxes}), "dog", "cat")
     assert line["boxes"]["image_size"] == [{"width": 640, "height": 480, "depth": 3}]
     assert sorted(line["boxes"]["annotations"], key=lambda one: str(one["class_id"])) == [
         {"class_id": 0, "left": 1, "top": 2, "width": 3, "height": 4},
@@ -100,33 +117,57 @@ def test_bounding_boxes() -> None:
     assert line["boxes-metadata"] == {
         "type": "groundtruth/object-detection",
         "class-map": {"0": "dog", "1": "cat"},
-        "objects": [{"confidence": 1.0}, {"confidence": 1.0}],
+        "objects": [{"confidence": 0.0}, {"confidence": 0.0}],
         **ABOUT,
     }
 
 
+def test_agreed_box_is_in_whole_pixels_and_not_empty() -> None:
+    answers = [
+        {
+            "boxes": {
+                "boundingBoxes": [{"label": "dog", "left": 1, "top": 2, "width": 30, "height": 0}],
+                **SIZE,
+            }
+        },
+        {
+            "boxes": {
+                "boundingBoxes": [{"label": "dog", "left": 2, "top": 2, "width": 30, "height": 0}],
+                **SIZE,
+            }
+        },
+    ]
+    line = line_of(custom(IMAGE, answers[0]))
+    assert line["boxes"]["annotations"] == [{"class_id": 0, "left": 1, "top": 2, "width": 30, "height": 1}]
+    for answer in answers:
+        answer["boxes"]["boundingBoxes"][0]["height"] = 41
+    (box,) = line_of(custom(IMAGE, *answers))["boxes"]["annotations"]
+    assert box == {"class_id": 0, "left": 2, "top": 2, "width": 30, "height": 41}
+
+
 def test_removed_prediction_makes_an_empty_list() -> None:
     predicted = {"prediction": {"boxes": [{"label": "dog", "left": 1, "top": 2, "width": 3, "height": 4}]}}
-    line = line_of(custom(IMAGE | predicted, {"boxes": {"boundingBoxes": []}}))
+    line = line_of(custom(IMAGE | predicted, {"boxes": {"boundingBoxes": [], **SIZE}}))
     assert line["boxes"]["annotations"] == []
 
 
-def test_entities() -> None:
+def test_entities_have_all_labels_of_the_attribute() -> None:
     answer = {"names": {"entities": [{"label": "person", "startOffset": 0, "endOffset": 3}]}}
-    line = line_of(custom({"text": "Ana sings"}, answer))
+    line = line_of(custom({"text": "Ana sings"}, answer), "place", "person")
     assert line["source"] == "Ana sings"
     assert line["names"] == {
         "annotations": {
             "entities": [{"endOffset": 3, "label": "person", "startOffset": 0}],
-            "labels": [{"label": "person"}],
+            "labels": [{"label": "place"}, {"label": "person"}],
         }
     }
     assert line["names-metadata"]["type"] == "groundtruth/text-span"
+    assert line["names-metadata"]["entities"] == [{"confidence": 0.0}]
 
 
 def test_moderation_labels() -> None:
     document = rekognition([("Suggestive", "", 90.0)], [("Weapons", "Violence")])
-    line = line_of(document, classes=["Suggestive", "Violence", "Weapons"])
+    line = line_of(document, "Suggestive", "Violence", "Weapons")
     assert line["source-ref"] == "s3://images/cat.jpg"
     assert line["moderation-labels"] == [1, 2]
     assert line["moderation-labels-metadata"]["class-map"] == {"1": "Violence", "2": "Weapons"}
@@ -141,36 +182,7 @@ def test_form(place: str) -> None:
     assert line["source-ref"] == "s3://forms/a.png"
     assert line["form"] == [{"name": "Name", "value": "Ann"}]
     assert line["form-metadata"]["type"] == "groundtruth/custom"
-
-
-def test_every_element_is_an_attribute_except_ties() -> None:
-    answers = [
-        {"animal": {"label": "dog"}, "my note!": "a", "open": "x"},
-        {"animal": {"label": "dog"}, "my note!": "a", "open": "y"},
-    ]
-    line = line_of(custom(IMAGE, *answers))
-    assert {key for key in line if not key.endswith("-metadata")} == {"source-ref", "animal", "my-note"}
-
-
-def test_slashes_in_names_do_not_mix_up_elements() -> None:
-    dog = {"left": 1, "top": 2, "width": 3, "height": 4}
-    answer = {
-        "a": {"labels": ["b/x", "b"]},
-        "a/b": {"labels": ["x"]},
-        "c": {"boundingBoxes": [dog | {"label": "d/dog"}]},
-        "c/d": "a text",
-        "e": {"f/on": True, "on": False},
-        "e/f": {"on": True},
-        "e/f/on": "another text",
-    }
-    line = line_of(custom(IMAGE, answer), classes=["b", "b/x", "x", "d/dog"])
-    assert line["a"] == [0, 1]
-    assert line["a-b"] == [2]
-    assert line["c"]["annotations"] == [dog | {"class_id": 3}]
-    assert line["c-d"] == [{"name": "c/d", "value": "a text"}]
-    assert line["e"] == [{"name": "e/f/on", "value": True}, {"name": "e", "value": False}]
-    assert line["e-f"] == [{"name": "e/f", "value": True}]
-    assert line["e-f-on"] == [{"name": "e/f/on", "value": "another text"}]
+    assert line["form-metadata"]["confidence"] == 0.0
 
 
 def test_years_have_four_digits() -> None:
@@ -186,49 +198,14 @@ def test_source_path_overrides_the_default_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "options", "message"),
+    ("content", "path", "message"),
     [
-        (custom({"n": 1}, {"a": {"label": "x"}}), {}, "the object that workers saw is unknown"),
-        (
-            custom(IMAGE, {"a": {"label": "x"}}),
-            {"source_path": "nowhere"},
-            "the object that workers saw is unknown",
-        ),
-        (
-            custom(IMAGE, {"a": {"label": "x"}}),
-            {"source_path": "abs(taskObject)"},
-            "the object that workers saw",
-        ),
-        (custom(IMAGE), {}, "no field has a majority"),
-        (custom(IMAGE, {"a": {"label": "x"}}, {"a": {"label": "y"}}), {}, "no field has a majority"),
-        (
-            custom(IMAGE, {"a": {"labels": ["x", "y"]}}, {"a": {"labels": ["x"]}}),
-            {},
-            "no field has a majority",
-        ),
+        ({"n": 1}, None, "the object that workers saw is unknown"),
+        (IMAGE, "nowhere", "the object that workers saw is unknown"),
+        (IMAGE, "abs(taskObject)", "the object that workers saw is unknown"),
+        ({"image": "https://images.example/cat.jpg"}, None, "workers saw a web address"),
     ],
 )
-def test_review_without_a_line_is_refused(document: Any, options: dict[str, Any], message: str) -> None:
+def test_review_of_an_unknown_object_is_refused(content: Any, path: str | None, message: str) -> None:
     with pytest.raises(NotExportable, match=message):
-        line_of(document, **options)
-
-
-def test_labels_are_those_of_classes() -> None:
-    records = [
-        samples.record_of(custom({}, {"animal": {"label": "dog"}, "note": "cat"})),
-        samples.record_of(custom({}, {"tags": {"labels": ["bird"]}})),
-    ]
-    assert set().union(*map(labels, records)) == {"dog", "bird"}
-
-
-@given(samples.any_output, st.booleans())
-def test_every_review_makes_a_line_or_an_error(document: dict[str, Any], several: bool) -> None:
-    record = samples.record_of(document)
-    known = sorted(labels(record))[: 1 if several else None]
-    try:
-        line = line_of(document, classes=known)
-    except NotExportable:
-        return
-    attributes = {key for key in line if f"{key}-metadata" in line}
-    assert attributes
-    assert all(line[f"{name}-metadata"]["type"].startswith("groundtruth/") for name in attributes)
+        draft_of(custom(content, {"a": {"label": "x"}}), path)

@@ -1,4 +1,4 @@
-"""The training step of the page on retraining. It needs the SageMaker SDK: `make test-sagemaker` runs it."""
+"""The training jobs of the page on retraining. One needs the SageMaker SDK: `make test-sagemaker` runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.validate import ParamValidator
 
 from tests.documentation import blocks, copy_of_the_project
 
@@ -41,3 +43,14 @@ def test_training_step_of_the_page_can_be_assembled(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert "arn:aws:states:::sagemaker:createTrainingJob" in run.stdout
     assert "iam:PassRole" in run.stdout
+
+
+def test_channel_of_the_page_is_one_of_a_training_job() -> None:
+    (block,) = (
+        block for block in blocks("docs/how-to/retrain.md") if "AugmentedManifestFile" in block.content
+    )
+    found: dict[str, object] = {}
+    exec(block.content, found)
+    shape = boto3.Session(region_name="us-east-1").client("sagemaker").meta.service_model.shape_for("Channel")
+    report = ParamValidator().validate(found["channel"], shape)
+    assert not report.has_errors(), report.generate_report()

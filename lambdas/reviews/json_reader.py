@@ -7,7 +7,6 @@ pydantic's strict parser. It keeps track of its position for error messages.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from lambdas.reviews.errors import InvalidDocument, json_path
+from lambdas.reviews.tolerant import Tolerated, tolerate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,9 @@ for _ in range(3):  # the depth of a Textract block, so that one match passes ov
 # Everything up to the bracket that closes the current container, or that opens a deeper one.
 _TO_BRACKET = re.compile(rb"(?>(?:" + _WHOLE + rb")*)", re.DOTALL)
 _OWN_PLACE = re.compile(r" at line \d+ column \d+$")
-# A number that may be too large for a float: the parser makes it infinite without an error.
-_HUGE = re.compile(rb"[0-9]{309}|[eE]\+?[0-9]{3}")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+MAX_DIGITS = 300
+"""Integers with more digits become floats, which can be infinite."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -96,17 +97,14 @@ class JsonReader:
         start = self.at
         return self._parsed(self.text(), start)
 
-    def read(self, adapter: TypeAdapter[T]) -> T:
-        """Reads and validates the value."""
+    def read(self, adapter: TypeAdapter[T]) -> Tolerated[T]:
+        """Reads the value, and validates what is valid in it."""
         start = self.at
         text = self.text()
         try:
-            return adapter.validate_json(text)
-        except ValidationError as error:
-            if error.errors(include_url=False)[0]["type"] == "json_invalid":
-                self._parsed(text, start)
-            # Not `from error`: a traceback in the logs would quote the document, which can contain personal data.
-            raise InvalidDocument.of(error, self.document, self.path) from None
+            return Tolerated(adapter.validate_json(text))
+        except ValidationError:
+            return tolerate(adapter.validate_python, self._parsed(text, start))
 
     def text(self) -> bytes:
         """Reads the value without parsing it: it may be invalid JSON."""
@@ -175,14 +173,16 @@ class JsonReader:
 
     def _parsed(self, text: bytes, start: int) -> Any:
         try:
-            value = from_json(text, allow_inf_nan=False)
+            return from_json(text)
         except ValueError as error:
             # The position in pydantic's message is relative to this value.
             problem = _OWN_PLACE.sub("", str(error))
+            try:
+                if "recursion" not in problem:
+                    return _from_odd_json(text)
+            except ValueError:
+                pass
             raise self.error(f"not JSON: {problem}, in the value", start) from error
-        if _HUGE.search(text) and not _is_finite(value):
-            raise self.error("a number is out of range, in the value", start)
-        return value
 
     def _move_to(self, at: int) -> None:
         match = _SPACE.match(self.raw, at)
@@ -192,9 +192,23 @@ class JsonReader:
         self._move_to(self.at)
 
 
-def _is_finite(value: Any) -> bool:
+def _from_odd_json(text: bytes) -> Any:
+    """Parses JSON that pydantic's parser refuses: a number of thousands of digits, or half of a surrogate pair.
+
+    A page that cuts a text in the middle of an emoji writes such a half. It is replaced by U+FFFD.
+    """
+    import json  # here, because hardly any output needs it
+
+    return _encodable(json.loads(text.decode(), parse_int=_integer))
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < MAX_DIGITS else float(digits)
+
+
+def _encodable(value: Any) -> Any:
     if isinstance(value, dict):
-        return all(map(_is_finite, value.values()))
+        return {_encodable(key): _encodable(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
+        return [_encodable(inner) for inner in value]
+    return _HALF_PAIR.sub("\ufffd", value) if isinstance(value, str) else value

@@ -4,22 +4,27 @@ There are three kinds of tasks: Textract forms, Rekognition moderation, and cust
 of the AI service are under `inputContent`; in documents of 2020, at the top level. Moderation labels are under
 `moderationLabels` or `ModerationLabels`. `Output.raw` keeps the complete document with all unknown fields.
 
+One odd value costs its field, not the review: a value of the wrong type, an impossible number or a broken reference is
+left out. What depended on it is not compared. An answer without readable content is left out. A document that is not
+JSON, is of an unknown kind, or has no readable answer although it has answers, is refused.
+
 Source: "Amazon A2I Output Data", Amazon SageMaker Developer Guide.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     AliasChoices,
     AliasGenerator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
-    FiniteFloat,
     TypeAdapter,
     ValidationError,
 )
@@ -30,9 +35,10 @@ from lambdas.reviews.errors import InvalidDocument, shortened
 from lambdas.reviews.json_reader import JsonReader
 from lambdas.reviews.record import TaskType
 from lambdas.reviews.times import UtcTime
+from lambdas.reviews.tolerant import tolerate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lambdas.reviews.comparison.elements import Element
 else:
@@ -59,7 +65,8 @@ def parse_output(raw: bytes) -> Output:
     Needs about twice the size of the document in memory, including the document, and linear time.
 
     Raises:
-        InvalidDocument: The document is not JSON, not an output, or of an unknown kind of task. The message says where.
+        InvalidDocument: The document is not JSON, not an output, or of an unknown kind of task, or none of its answers
+            can be read. The message says where.
     """
     reader = JsonReader(raw, DOCUMENT)
     if not reader.peek():
@@ -69,7 +76,7 @@ def parse_output(raw: bytes) -> Output:
     service: dict[str, Any] = {}
     for key in reader.members():
         if key == "humanAnswers":
-            fields[key] = [_read_answer(reader, task_type) for _ in reader.elements()]
+            fields[key] = _read_answers(reader, task_type)
         elif key == "inputContent" and task_type != "custom" and reader.peek() == "{":
             fields[key], within = _read_input_content(reader)
             service |= {name: value for name, value in within.items() if value is not None}
@@ -87,18 +94,34 @@ def parse_output(raw: bytes) -> Output:
 class _Tolerant(BaseModel):
     # defer_build: a process builds only the models of the tasks that it handles.
     model_config = ConfigDict(
-        alias_generator=to_camel, extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True
+        alias_generator=to_camel,
+        extra="allow",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,
+        coerce_numbers_to_str=True,
     )
 
 
-_SLOTTED = ConfigDict(alias_generator=to_camel, extra="ignore", hide_input_in_errors=True, defer_build=True)
+_SLOTTED = ConfigDict(
+    alias_generator=to_camel,
+    extra="ignore",
+    hide_input_in_errors=True,
+    defer_build=True,
+    coerce_numbers_to_str=True,
+    validate_by_name=True,
+    validate_by_alias=True,
+)
+
+Confidence = Annotated[float | None, Field(strict=True, allow_inf_nan=False)]
+"""A confidence of an AI service, from 0 to 100."""
 
 
 @dataclass(slots=True, frozen=True, config=_SLOTTED)
 class Relationship:
     """A relationship of a block: "CHILD" (the words of a key) or "VALUE" (the value of a key)."""
 
-    type: str
+    type: str = ""
     ids: tuple[str, ...] = ()
 
 
@@ -109,15 +132,17 @@ class Block:
     Attributes:
         confidence: From 0 to 100; None in answers.
         text: The text of a word. In answers, keys and values also have a text.
+        id: Its id; a made-up one if the document has none.
+        is_odd: Whether something is left out that its text depends on.
     """
 
-    id: str
-    block_type: str
-    confidence: FiniteFloat | None = None
+    id: str = ""
+    confidence: Confidence = None
     text: str | None = None
     entity_types: tuple[str, ...] | None = None
     relationships: tuple[Relationship, ...] | None = None
-    selection_status: str | None = None
+    selection_status: Literal["SELECTED", "NOT_SELECTED"] | None = None
+    is_odd: bool = False
 
     def related(self, kind: str) -> list[str]:
         """Returns the ids of the related blocks, by type of relationship."""
@@ -139,14 +164,21 @@ class ModerationLabel(_EitherCase):
 
     name: str
     parent_name: str | None = None
-    confidence: FiniteFloat | None = None
+    confidence: Confidence = None
 
 
 class Prediction(_Tolerant):
-    """The response of an AI service: the blocks of a form, or the moderation labels of an image."""
+    """The response of an AI service: the blocks of a form, or the moderation labels of an image.
+
+    Attributes:
+        is_odd: Whether it cannot be read as a whole, for example because its blocks are no list.
+        is_partial: Whether some of its blocks or labels are left out.
+    """
 
     blocks: tuple[Block, ...] | None = None
     moderation_labels: tuple[ModerationLabel, ...] | None = None
+    is_odd: bool = False
+    is_partial: bool = False
 
 
 class Condition(_EitherCase):
@@ -166,6 +198,12 @@ class Condition(_EitherCase):
         if parts:
             return [name for part in parts for name in part.true_names()]
         return [self._name()] if self.evaluation_result and self.condition_type else []
+
+    def all_parameters(self) -> list[dict[str, Any]]:
+        """Returns the parameters of the simple conditions, whether these were met or not."""
+        parts = [*(self.any_of or ()), *(self.all_of or ())]
+        own = [self.condition_parameters] if self.condition_parameters else []
+        return own + [parameters for part in parts for parameters in part.all_parameters()]
 
     def _name(self) -> str:
         parameters = dict(self.condition_parameters or {})
@@ -195,6 +233,10 @@ class WorkerMetadata(_Tolerant):
     identity_data: IdentityData | None = None
 
 
+def _no_switch(value: Any) -> Any:
+    return None if isinstance(value, bool) else value  # pydantic would take true as one second
+
+
 def _possible_time(seconds: float | None) -> float | None:
     return seconds if seconds is not None and 0 <= seconds <= MAX_TASK_SECONDS else None
 
@@ -207,6 +249,8 @@ class Answer(_Tolerant):
         elements: The values of the crowd elements, by name.
         blocks: The blocks of a Textract review; None if the worker's page did not ask for them.
         moderation_labels: The labels that apply in a Rekognition review; None if the page did not ask for them.
+        is_partial: Whether some of these blocks or labels are left out, because they cannot be read.
+        submission_time: When the worker submitted the answer; None if the value is impossible.
         acceptance_time: When the worker accepted the task; None before 2021.
         time_spent_in_seconds: Working time without breaks; None before 2021, or if the value is impossible:
             negative, or more than `MAX_TASK_SECONDS`.
@@ -216,9 +260,12 @@ class Answer(_Tolerant):
     elements: dict[str, Element]
     blocks: tuple[Block, ...] | None = None
     moderation_labels: tuple[ModerationLabel, ...] | None = None
-    submission_time: UtcTime
+    is_partial: bool = False
+    submission_time: UtcTime | None = None
     acceptance_time: UtcTime | None = None
-    time_spent_in_seconds: Annotated[float | None, AfterValidator(_possible_time)] = None
+    time_spent_in_seconds: Annotated[
+        float | None, BeforeValidator(_no_switch), AfterValidator(_possible_time)
+    ] = None
     worker_id: str | None = None
     worker_metadata: WorkerMetadata | None = None
 
@@ -259,9 +306,26 @@ class Output(_Tolerant):
         ]
         return list(dict.fromkeys(names))
 
+    @property
+    def important_form_keys(self) -> list[dict[str, Any]]:
+        """The important form keys with their aliases: parameters of conditions, and keys that the page offers."""
+        results = self.human_task_activation_condition_results
+        found = [
+            parameters
+            for condition in (results and results.conditions) or ()
+            for parameters in condition.all_parameters()
+        ]
+        within = self.input_content if isinstance(self.input_content, dict) else {}
+        context = within.get("humanLoopContext") or (self.model_extra or {}).get("humanLoopContext")
+        offered = context.get("importantFormKeys") if isinstance(context, dict) else None
+        return (
+            found + [key for key in offered if isinstance(key, dict)] if isinstance(offered, list) else found
+        )
+
 
 _TASK_TYPES: dict[str, TaskType] = {TEXTRACT: "textract", REKOGNITION: "rekognition"}
 _SOURCE = "awsManagedHumanLoopRequestSource"
+_LISTS: dict[TaskType, str] = {"textract": "blocks", "rekognition": "moderation labels"}
 _LABELS = ("moderationLabels", "ModerationLabels")
 
 
@@ -306,24 +370,64 @@ def _read_input_content(reader: JsonReader) -> tuple[dict[str, Any], dict[str, A
 
 
 def _read_prediction(reader: JsonReader) -> Prediction | None:
-    if reader.peek() == "n":
-        return cast(None, reader.value())
+    if reader.peek() != "{":
+        return None if reader.value() is None else Prediction.model_validate({"isOdd": True})
     fields: dict[str, Any] = {}
+    odd = {"isOdd": False, "isPartial": False}
     path = reader.path
     for key in reader.members():
-        if key == "blocks" and reader.peek() != "n":
-            block = _adapter(Block)
-            fields[key] = [reader.read(block) for _ in reader.elements()]
-        elif key in _LABELS and reader.peek() != "n":
-            label = _adapter(ModerationLabel)
-            fields[_LABELS[0]] = [reader.read(label) for _ in reader.elements()]
+        if key == "blocks" or key in _LABELS:
+            if reader.peek() == "[":
+                read, name = (_read_blocks, key) if key == "blocks" else (_read_labels, _LABELS[0])
+                fields[name], odd["isPartial"] = read(reader)
+            elif reader.value() is not None:
+                odd["isOdd"] = True
         else:
             fields[key] = reader.value()
-    return _validated(Prediction, fields, path)
+    return _validated(Prediction, fields | odd, path)
+
+
+def _read_blocks(reader: JsonReader) -> tuple[list[Block], bool]:
+    """Reads a list of blocks. Returns them, and whether something is left out that a field depends on."""
+    adapter = _adapter(Block)
+    blocks, is_partial = [], False
+    for _ in reader.elements():
+        block, lost = reader.read(adapter)
+        if block is None:
+            is_partial = True
+            continue
+        if lost or not block.id:
+            # Without a confidence, a block still has its text. Without an id, only other blocks miss it.
+            block = replace(block, id=block.id or f"({reader.path})", is_odd=not lost <= {"confidence", "id"})
+            is_partial |= not lost <= {"confidence"}
+        blocks.append(block)
+    return blocks, is_partial
+
+
+def _read_labels(reader: JsonReader) -> tuple[list[ModerationLabel], bool]:
+    """Reads moderation labels: objects, or texts if the categories on the page were given as texts.
+
+    Returns them, and whether a label is left out.
+
+    Source: "crowd-rekognition-detect-moderation-labels", Amazon SageMaker Developer Guide.
+    """
+    labels, is_partial = [], False
+    for _ in reader.elements():
+        label: ModerationLabel | None
+        if reader.peek() == "{":
+            label = reader.read(_adapter(ModerationLabel)).value
+        else:
+            name = reader.value()
+            label = ModerationLabel(name=" ".join(name.split())) if isinstance(name, str) else None
+        if label and label.name:
+            labels.append(label)
+        else:
+            is_partial = True
+    return labels, is_partial
 
 
 def _read_conditions(reader: JsonReader) -> Conditions | None:
-    return None if reader.peek() == "n" and reader.value() is None else reader.read(_adapter(Conditions))
+    return reader.read(_adapter(Conditions)).value
 
 
 @cache
@@ -338,39 +442,84 @@ _SERVICE_FIELDS: dict[str, Callable[[JsonReader], Prediction | Conditions | None
 }
 
 
+def _read_answers(reader: JsonReader, task_type: TaskType) -> list[Answer]:
+    if reader.peek() != "[":
+        raise InvalidDocument(DOCUMENT, reader.path, "expected a list")
+    answers: list[Answer] = []
+    problem: InvalidDocument | None = None
+    for _ in reader.elements():
+        try:
+            answers.append(_read_answer(reader, task_type))
+        except _UnreadableAnswer as error:
+            problem = problem or InvalidDocument(DOCUMENT, *error.args)
+    if problem and not answers:
+        raise problem
+    return answers
+
+
+class _UnreadableAnswer(Exception):
+    """An answer without readable content, after it was read. Its arguments are the place and the problem."""
+
+
 def _read_answer(reader: JsonReader, task_type: TaskType) -> Answer:
-    fields: dict[str, Any] = {}
-    content: dict[str, Any] | None = None
     path = reader.path
+    if reader.peek() != "{":
+        reader.value()
+        raise _UnreadableAnswer(path, "expected an object")
+    fields: dict[str, Any] = {}
+    content: dict[str, Any] | _UnreadableAnswer = _UnreadableAnswer(f"{path}.answerContent", "missing")
     for key in reader.members():
-        if key == "answerContent":
+        if key != "answerContent":
+            fields[key] = reader.value()
+        elif reader.peek() == "{":
             content = _read_content(reader, task_type)
         else:
-            fields[key] = reader.value()
-    if content is None:
-        raise InvalidDocument(DOCUMENT, f"{path}.answerContent", "missing")
+            reader.value()
+            content = _UnreadableAnswer(f"{path}.answerContent", "expected an object")
+    if isinstance(content, _UnreadableAnswer):
+        raise content
     # Our own keys come last, so that keys of the document cannot replace them.
     return _validated(Answer, fields | content, path)
 
 
-def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any]:
+def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any] | _UnreadableAnswer:
     start = reader.at
     elements: dict[str, Any] = {}
-    blocks, labels = None, None
+    blocks: Sequence[Block] | None = None
+    labels: Sequence[ModerationLabel] | None = None
+    is_partial, problem = False, None
     for key in reader.members():
         if _TASK_TYPES.get(key) == task_type:
+            path = reader.path
+            if task_type == "rekognition" and reader.peek() == "[":
+                labels, is_partial = _read_labels(reader)
+                continue
             given = _read_prediction(reader) or Prediction()
+            if given.is_odd:
+                problem = _UnreadableAnswer(path, f"expected an object with a list of {_LISTS[task_type]}")
             blocks, labels = given.blocks or (), given.moderation_labels or ()
+            is_partial = given.is_partial
         else:
             from lambdas.reviews.comparison.elements import parse_element
 
             elements[key] = parse_element(reader.value())
     content = reader.raw[start : reader.at].decode().rstrip()
-    return {"content": content, "elements": elements, "blocks": blocks, "moderationLabels": labels}
+    return problem or {
+        "content": content,
+        "elements": elements,
+        "blocks": blocks,
+        "moderationLabels": labels,
+        "isPartial": is_partial,
+    }
 
 
 def _validated(model: type[M], fields: dict[str, Any], path: str) -> M:
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidDocument.of(error, DOCUMENT, path) from None
+    """Returns the model of what is valid in the fields."""
+    found = tolerate(model.model_validate, fields).value
+    if found is None:
+        try:
+            return model.model_validate(fields)
+        except ValidationError as error:
+            # Not `from error`: a traceback in the logs would quote the document, which can contain personal data.
+            raise InvalidDocument.of(error, DOCUMENT, path) from None
+    return found

@@ -103,7 +103,8 @@ class AnswerRecord(_Part):
         worker_id: The worker's id, a pseudonym, or None, according to the stage's `worker_identity`.
         identity_provider: For a private workforce: "Cognito" or "Oidc".
         accepted_at: When the worker accepted the task; None before 2021.
-        submitted_at: When the worker submitted the answer.
+        submitted_at: When the worker submitted the answer. If A2I's value is impossible: when the worker accepted the
+            task, or else when the human loop was created.
         seconds_spent: Working time in seconds; None before 2021, or if A2I's value is impossible.
         content: The worker's `answerContent`, as the JSON text that A2I wrote.
     """
@@ -185,7 +186,7 @@ class ReviewRecord(_Part):
         flow_definition_arn: The flow definition's ARN.
         status: Completed, or Stopped with the answers given before the stop.
         created_at: When the human loop was created. Its date is a partition key of the table.
-        completed_at: The time of the last submission; None without answers.
+        completed_at: The time of the last submission; None without answers, or if it is unknown.
         task_type: custom, textract or rekognition.
         output_location: A2I's `output.json`, `s3://…`.
         activation_conditions: Names of the conditions that were met, for example

@@ -8,6 +8,7 @@ summary = summarise(record, S3Location(bucket, record.key))
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lambdas.reviews.comparison import compare
@@ -19,11 +20,11 @@ from lambdas.reviews.record import OVERRULED, AnswerRecord, ReviewRecord
 from lambdas.reviews.summary import MAX_CONDITIONS, ReviewSummary
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from lambdas.reviews.location import S3Location
     from lambdas.reviews.output import Answer, Output
     from lambdas.reviews.settings import ReviewSettings
+
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class EndedLoop(Protocol):
@@ -113,11 +114,13 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
         flow_definition_arn=arn,
         status=loop.status,
         created_at=loop.created_at,
-        completed_at=max((answer.submission_time for answer in answers), default=None),
+        completed_at=max(
+            (answer.submission_time for answer in answers if answer.submission_time), default=None
+        ),
         task_type=output.task_type,
         output_location=str(loop.output),
         activation_conditions=output.activation_conditions,
-        answers=[_answer_record(answer, settings, stage) for answer in answers],
+        answers=[_answer_record(answer, settings, stage, loop.created_at) for answer in answers],
         fields=fields,
         agreement=overall_agreement(fields),
         overruled=any(field.outcome in OVERRULED for field in fields),
@@ -169,10 +172,13 @@ def _flow_definition(loop: EndedLoop, output: Output) -> tuple[str, str]:
 
 def _submission_order(answer: Answer) -> tuple[datetime, str, str]:
     """Returns a sort key for the order of submission. It makes the record independent of the document's order."""
-    return answer.submission_time, answer.worker_id or "", answer.content
+    # An answer without a possible time comes last.
+    return answer.submission_time or LAST, answer.worker_id or "", answer.content
 
 
-def _answer_record(answer: Answer, settings: ReviewSettings, stage: str) -> AnswerRecord:
+def _answer_record(
+    answer: Answer, settings: ReviewSettings, stage: str, created_at: datetime
+) -> AnswerRecord:
     worker = answer.worker_id
     if worker is not None and settings.worker_identity == "hash":
         worker = pseudonym(worker, stage)
@@ -180,7 +186,7 @@ def _answer_record(answer: Answer, settings: ReviewSettings, stage: str) -> Answ
         worker_id=None if settings.worker_identity == "drop" else worker,
         identity_provider=answer.identity_provider,
         accepted_at=answer.acceptance_time,
-        submitted_at=answer.submission_time,
+        submitted_at=answer.submission_time or answer.acceptance_time or created_at,
         seconds_spent=answer.time_spent_in_seconds,
         content=answer.content,
     )

@@ -3,13 +3,16 @@
 A label includes its parents: the answer "Weapons", whose parent is "Violence", also means "Violence", even if the
 worker's answer does not list it. Workers review the selected labels. If they give a label that was not selected but
 that the model had predicted, it counts as predicted.
+
+An answer is a list of objects with a name, or a list of names if the page offers its categories as texts. A label that
+cannot be read is left out. Then a label that this side lacks is not compared.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambdas.reviews.comparison.rows import Row, Scored, percent
+from lambdas.reviews.comparison.rows import Row, Scored, is_known, not_compared, percent
 from lambdas.reviews.comparison.values import normalised
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ def rows(output: Output) -> list[Row]:
     answers = [answer.moderation_labels for answer in output.human_answers]
     if all(labels is None for labels in answers):
         return []  # the worker page did not ask for labels
+    answers_can_lack = any(answer.is_partial for answer in output.human_answers)
     everything = _labels(output.ai_service_response)
     selected = output.selected_ai_service_response
     shown = _labels(selected or output.ai_service_response)
@@ -38,7 +42,7 @@ def rows(output: Output) -> list[Row]:
     predicted |= given & _with_parents((label.name for label in everything), parents)
 
     confidence = {label.name: percent(label.confidence) for label in (*everything, *shown)}
-    return [
+    rows = [
         Row(
             name="/".join(_lineage(name, parents)),
             kind="labels",
@@ -46,6 +50,13 @@ def rows(output: Output) -> list[Row]:
             answers=[normalised(name) if name in names else None for names in given_by_worker],
         )
         for name in sorted(predicted | given)
+    ]
+    return [
+        row
+        if is_known(output, in_prediction=row.predicted is not None)
+        and not (answers_can_lack and None in row.answers)
+        else not_compared(row)
+        for row in rows
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdas.reviews.output import Output
     from lambdas.reviews.record import Kind, PredictionSource
 
 
@@ -40,5 +41,25 @@ class Comparison(NamedTuple):
 
 
 def percent(confidence: float | None) -> float | None:
-    """Converts a confidence of Textract or Rekognition, 0 to 100, to 0 to 1."""
-    return None if confidence is None else min(max(confidence / 100, 0.0), 1.0)
+    """Converts a confidence of Textract or Rekognition, 0 to 100, to 0 to 1. An impossible one is unknown."""
+    return confidence / 100 if confidence is not None and 0 <= confidence <= 100 else None
+
+
+def not_compared(row: Row) -> Row:
+    """Returns the row without its prediction, so that nobody overrules the model in it."""
+    return row._replace(predicted=None, in_prediction=False)
+
+
+def is_known(output: Output, *, in_prediction: bool) -> bool:
+    """Whether it is known what the AI service predicted for a field.
+
+    Args:
+        output: The output of a built-in task.
+        in_prediction: Whether the field is in the prediction.
+    """
+    responses = [
+        response for response in (output.ai_service_response, output.selected_ai_service_response) if response
+    ]
+    if not responses or any(response.is_odd for response in responses):
+        return False
+    return in_prediction or not any(response.is_partial for response in responses)

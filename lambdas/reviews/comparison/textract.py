@@ -5,6 +5,12 @@ confidence of a pair is the lowest one of its key, its value and the words of it
 
 A value with one check box and nothing else is a selection. In any other value, each check box becomes the text of its
 status, in the order of the value's parts: "SELECTED Yes NOT_SELECTED No".
+
+An alias of an important form key counts as the key, and the field has the name of the key. The aliases are those of
+the activation conditions, and of the keys that the worker page offers.
+
+What cannot be read is not compared: a pair with a block of an odd form or with a reference to a block that is missing,
+and a pair that one side lacks if some of its blocks are left out.
 """
 
 from __future__ import annotations
@@ -13,11 +19,11 @@ from collections import Counter, deque
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lambdas.reviews.comparison.rows import Row, Scored, percent
+from lambdas.reviews.comparison.rows import Row, Scored, is_known, not_compared, percent
 from lambdas.reviews.comparison.values import as_json, normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 
     from lambdas.reviews.output import Block, Output, Prediction
     from lambdas.reviews.record import Kind
@@ -32,20 +38,44 @@ def rows(output: Output) -> list[Row]:
     selected = output.selected_ai_service_response
     shown = _by_id(_blocks(selected or output.ai_service_response))
     known = {**everything, **shown}
-    predicted = _pairs(shown.values(), known, known)
-    given = [_pairs(blocks or (), {**known, **_by_id(blocks or ())}, known) for blocks in answers]
+    keys = _keys_by_alias(output)
+    predicted = _pairs(shown.values(), known, known, keys)
+    given = [
+        _pairs(blocks or (), {**known, **_by_id(blocks or ())}, known, keys, is_partial=answer.is_partial)
+        for blocks, answer in zip(answers, output.human_answers, strict=True)
+    ]
 
     # Workers can also answer pairs of the prediction that were not selected.
     mentioned = {pair.id for pairs in given for pair in pairs} - {pair.id for pair in predicted}
-    predicted += _pairs([block for id_, block in everything.items() if id_ in mentioned], known, known)
+    unselected = [block for id_, block in everything.items() if id_ in mentioned]
+    predicted += _pairs(unselected, known, known, keys)
 
     matches = [_match(predicted, pairs) for pairs in given]
+    partial_answers = [answer.is_partial for answer in output.human_answers]
     found = [
-        _row(pair, [match.of_prediction.get(index) for match in matches])
+        _row(pair, [match.of_prediction.get(index) for match in matches], partial_answers)
         for index, pair in enumerate(predicted)
     ]
     added = _added([match.added for match in matches])
-    return found + [_row(None, pairs) for pairs in added]
+    rows = [*found, *(_row(None, pairs, partial_answers) for pairs in added)]
+    return [_compared_if_known(row, output) for row in rows if row.name or row.in_prediction]
+
+
+def _compared_if_known(row: Row, output: Output) -> Row:
+    return row if is_known(output, in_prediction=row.predicted is not None) else not_compared(row)
+
+
+def _keys_by_alias(output: Output) -> dict[str, str]:
+    """Returns the important form keys by their aliases, and by themselves if they have aliases."""
+    found: dict[str, str] = {}
+    for parameters in output.important_form_keys:
+        lowered = {name.lower(): value for name, value in parameters.items()}
+        key, aliases = lowered.get("importantformkey"), lowered.get("importantformkeyaliases")
+        if isinstance(key, str) and key.strip() not in ("", "*") and isinstance(aliases, list):
+            for alias in (key, *aliases):
+                if isinstance(alias, str) and alias.strip():
+                    found.setdefault(_loosely(normalised(alias)), normalised(key))
+    return found
 
 
 class _Pair(NamedTuple):
@@ -53,6 +83,8 @@ class _Pair(NamedTuple):
     key: str
     value: str | bool
     confidence: float | None
+    is_odd: bool = False
+    """Whether something is left out that the key or the value depends on."""
 
 
 class _Match(NamedTuple):
@@ -148,16 +180,20 @@ def _of_the_same_value(given: Sequence[Sequence[_Pair]]) -> list[_Found]:
     return [found[key] for key in sorted(found, key=lambda key: (-len(found[key].by_worker), key))]
 
 
-def _row(predicted: _Pair | None, given: Sequence[_Pair | None]) -> Row:
+def _row(predicted: _Pair | None, given: Sequence[_Pair | None], partial_answers: Sequence[bool]) -> Row:
     everyone = [pair for pair in (predicted, *given) if pair]
     name = predicted.key if predicted else min(pair.key for pair in everyone)
     kind: Kind = "selection" if all(isinstance(pair.value, bool) for pair in everyone) else "text"
-    return Row(
+    row = Row(
         name=name,
         kind=kind,
         predicted=Scored(_value(predicted, name, kind), predicted.confidence) if predicted else None,
-        answers=[_value(pair, name, kind) if pair else None for pair in given],
+        answers=[_value(pair, name, kind) if pair and not pair.is_odd else None for pair in given],
     )
+    is_known = not any(pair.is_odd for pair in everyone) and all(
+        pair or not is_partial for pair, is_partial in zip(given, partial_answers, strict=True)
+    )
+    return row if is_known else not_compared(row)
 
 
 def _value(pair: _Pair, name: str, kind: Kind) -> Any:
@@ -170,22 +206,65 @@ def _value(pair: _Pair, name: str, kind: Kind) -> Any:
 
 
 def _pairs(
-    blocks: Iterable[Block], known: Mapping[str, Block], predicted: Mapping[str, Block]
+    blocks: Iterable[Block],
+    known: Mapping[str, Block],
+    predicted: Mapping[str, Block],
+    keys: Mapping[str, str],
+    *,
+    is_partial: bool = False,
 ) -> list[_Pair]:
-    return [_pair(block, known, predicted) for block in blocks if "KEY" in (block.entity_types or ())]
+    """Returns the pairs of the blocks.
+
+    Args:
+        blocks: The blocks of the prediction, or of an answer.
+        known: All blocks that these can refer to, by id.
+        predicted: The blocks of the prediction, by id.
+        keys: The important form keys by their aliases.
+        is_partial: Whether some blocks of an answer are left out. Then a value of the prediction does not stand for
+            one that the answer lacks.
+    """
+    own = {block.id for block in blocks} if is_partial else frozenset()
+    return [
+        _pair(block, known, predicted, keys, own) for block in blocks if "KEY" in (block.entity_types or ())
+    ]
 
 
-def _pair(key: Block, known: Mapping[str, Block], predicted: Mapping[str, Block]) -> _Pair:
+def _pair(
+    key: Block,
+    known: Mapping[str, Block],
+    predicted: Mapping[str, Block],
+    keys: Mapping[str, str],
+    own: Set[str],
+) -> _Pair:
     values = [known[id_] for id_ in key.related("VALUE") if id_ in known]
     parts = [part for value in values for part in _children(value, known)]
-    confidences = [block.confidence for block in (key, *values, *parts) if block.confidence is not None]
+    confidences = [
+        confidence
+        for block in (key, *values, *parts)
+        if (confidence := percent(block.confidence)) is not None
+    ]
     key_text = key.text if key.text is not None else _text(_children(key, known))
+    key_text = normalised(key_text)
     value = normalised(" ".join(_value_text(value, known, predicted) for value in values))
     return _Pair(
         id=key.id,
-        key=normalised(key_text),
+        key=keys.get(_loosely(key_text), key_text) if keys else key_text,
         value=value == "SELECTED" if value in _STATUSES else value,
-        confidence=percent(min(confidences, default=None)),
+        confidence=min(confidences, default=None),
+        is_odd=_is_odd(key, values, parts, known, own),
+    )
+
+
+def _is_odd(
+    key: Block, values: Sequence[Block], parts: Sequence[Block], known: Mapping[str, Block], own: Set[str]
+) -> bool:
+    if any(block.is_odd for block in (key, *values, *parts)):
+        return True
+    if len(values) < len(key.related("VALUE")) or (own and any(value.id not in own for value in values)):
+        return True
+    # A text in the block itself takes precedence over its parts.
+    return any(
+        id_ not in known for block in (key, *values) if block.text is None for id_ in block.related("CHILD")
     )
 
 

@@ -220,14 +220,7 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
             b'{"humanAnswers": [], "humanAnswers": []}',
             "output.json, $: duplicate key 'humanAnswers'",
         ),
-        (b'{"humanAnswers": [], "x": NaN}', "output.json, $.x: not JSON"),
-        (b'{"humanAnswers": [], "x": 1e999}', "output.json, $.x: a number is out of range"),
-        (b'{"humanAnswers": [], "x": "\\ud800"}', "output.json, $.x: not JSON"),
         (b'{"humanAnswers": [], "x": "\xff"}', "output.json, $.x: not JSON"),
-        (
-            b'{"humanAnswers": [], "x": ' + b"9" * 10_000 + b"}",
-            "output.json, $.x: not JSON: number out of range",
-        ),
         (
             b'{"humanAnswers": [], "x": ' + b"[" * 90_000 + b"]" * 90_000 + b"}",
             "output.json, $.x: not JSON: recursion",
@@ -238,23 +231,15 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         (b'{"humanAnswers": {}}', "output.json, $.humanAnswers: expected a list"),
         (b'{"humanAnswers": [7]}', "output.json, $.humanAnswers[0]: expected an object"),
         (b'{"humanAnswers": [{}]}', "output.json, $.humanAnswers[0].answerContent: missing"),
-        (broken("humanAnswers>0>submissionTime"), "output.json, $.humanAnswers[0].submissionTime: missing"),
-        (
-            broken("humanAnswers>0>submissionTime", "yesterday"),
-            "output.json, $.humanAnswers[0].submissionTime: expected a time such as 2026-01-31T08:15:00Z, found",
-        ),
-        (
-            broken("humanAnswers>0>submissionTime", "9999-12-31T23:59:59-14:00"),
-            "output.json, $.humanAnswers[0].submissionTime: out of range",
-        ),
         (
             broken("humanAnswers>0>answerContent", [1]),
             "output.json, $.humanAnswers[0].answerContent: expected an object",
         ),
         (
-            broken("humanAnswers>0>workerId", 7),
-            "output.json, $.humanAnswers[0].workerId: expected a string, found a number",
+            broken(BLOCKS, {"0": 1}),
+            f"output.json, $.humanAnswers[0].answerContent['{TEXTRACT}']: expected an object",
         ),
+        (broken(BLOCKS.removesuffix(">blocks"), 7), "output.json, $.humanAnswers[0].answerContent["),
         (
             broken("awsManagedHumanLoopRequestSource", "AWS/Comprehend/DetectEntities/V1"),
             "output.json, $.awsManagedHumanLoopRequestSource: unknown kind of task 'AWS/Comprehend/DetectEntities/V1'",
@@ -262,32 +247,6 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         (
             broken("awsManagedHumanLoopRequestSource", 3),
             "output.json, $.awsManagedHumanLoopRequestSource: unknown",
-        ),
-        (broken("humanLoopName", 5), "output.json, $.humanLoopName: expected a string, found a number"),
-        (
-            broken(f"{BLOCKS}>1>text", 5),
-            f"output.json, $.humanAnswers[0].answerContent['{TEXTRACT}'].blocks[1].text: expected a string",
-        ),
-        (
-            broken(f"{BLOCKS}>0>id"),
-            f"output.json, $.humanAnswers[0].answerContent['{TEXTRACT}'].blocks[0].id: missing",
-        ),
-        (
-            broken("inputContent>aiServiceResponse>blocks>0>relationships", [{"type": "CHILD", "ids": [1]}]),
-            "output.json, $.inputContent.aiServiceResponse.blocks[0].relationships[0].ids[0]: expected a string",
-        ),
-        (
-            broken("inputContent>aiServiceResponse>blocks>1>confidence", "high"),
-            "output.json, $.inputContent.aiServiceResponse.blocks[1].confidence: expected a number, found",
-        ),
-        (
-            broken("inputContent>selectedAiServiceResponse>blocks", {"0": 1}),
-            "output.json, $.inputContent.selectedAiServiceResponse.blocks: expected a list",
-        ),
-        (
-            broken("inputContent>humanTaskActivationConditionResults>Conditions>0>EvaluationResult", "maybe"),
-            "output.json, $.inputContent.humanTaskActivationConditionResults.Conditions[0].EvaluationResult: "
-            "expected true or false",
         ),
     ],
 )
@@ -300,12 +259,11 @@ def test_malformed_output_error_is_one_line_with_place(raw: bytes, message: str)
 
 
 def test_error_does_not_quote_answers() -> None:
-    document = samples.custom({}, {}) | {"humanLoopName": ["secret"]}
-    document["humanAnswers"][0]["submissionTime"] = "secret"
-    for key in ("humanAnswers", "humanLoopName"):
-        with pytest.raises(InvalidDocument) as caught:
-            samples.parsed({"humanAnswers": []} | {key: document[key]})
-        assert "secret" not in str(caught.value)
+    document = samples.custom({}, {})
+    document["humanAnswers"][0]["answerContent"] = "secret"
+    with pytest.raises(InvalidDocument) as caught:
+        samples.parsed(document)
+    assert "secret" not in str(caught.value)
 
 
 @given(samples.any_output, st.data())

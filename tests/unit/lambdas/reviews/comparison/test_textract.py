@@ -231,3 +231,71 @@ def test_swapping_sides_mirrors_outcomes_of_forms(data: st.DataObject) -> None:
         return [field.outcome for field in fields_of(document)]
 
     assert sorted(outcomes(*sides)) == sorted(samples.MIRROR[outcome] for outcome in outcomes(*sides[::-1]))
+
+
+def _aliases(key: str, *aliases: str, met: bool = True) -> dict[str, Any]:
+    parameters = {"ImportantFormKey": key, "ImportantFormKeyAliases": list(aliases)}
+    condition = {"ConditionType": "MissingImportantFormKey", "ConditionParameters": parameters}
+    return condition | {"EvaluationResult": met}
+
+
+@pytest.mark.parametrize("met", [True, False])
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("predicted", "answered"),
+    [
+        ("Mail Address:", "Mailing Add:"),
+        ("Mailing Add:", "mail address"),
+        ("MAILING  ADD", "Postal address"),
+        ("Postal address:", "Postal address:"),
+    ],
+)
+def test_alias_of_key_counts_as_the_key(
+    predicted: str, answered: str, workers: int, nested: bool, met: bool
+) -> None:
+    condition = _aliases("Mail address", "Mail Address:", "Mailing Add:", "Postal address", met=met)
+    conditions = [{"Or": [condition], "EvaluationResult": met}] if nested else [condition]
+    document = textract(
+        [pair("a", predicted, "1 Main St")],
+        *[[answered_pair("new", answered, "1 Main St")]] * workers,
+        humanTaskActivationConditionResults={"Conditions": conditions},
+    )
+    assert values_by_field(fields_of(document)) == {"Mail address": ("1 Main St", "1 Main St", "kept")}
+
+
+def test_workers_add_one_pair_under_two_aliases() -> None:
+    document = textract(
+        [],
+        [answered_pair("x", "Surname", "Silva")],
+        [answered_pair("y", "Family name", "Silva")],
+        humanLoopContext={
+            "importantFormKeys": [
+                {"importantFormKey": "Last name", "importantFormKeyAliases": ["Surname", "Family name:"]}
+            ]
+        },
+    )
+    assert values_by_field(fields_of(document)) == {"Last name": (None, "Silva", "added")}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"ImportantFormKey": "*", "ImportantFormKeyAliases": ["Name", "Date"]},
+        {"ImportantFormKey": "Name", "ImportantFormKeyAliases": "Date"},
+        {"ImportantFormKey": "Name", "ImportantFormKeyAliases": [None, 7, ""]},
+        {"ImportantFormKey": ["Name"], "ImportantFormKeyAliases": ["Date"]},
+        {"ImportantFormKeyAliases": ["Name", "Date"]},
+    ],
+)
+def test_odd_alias_counts_as_no_key(parameters: dict[str, Any]) -> None:
+    conditions = [{"ConditionType": "ImportantFormKeyConfidenceCheck", "ConditionParameters": parameters}]
+    document = textract(
+        [pair("a", "Name", "Ana"), pair("b", "Date", "1 May")],
+        [answered_pair("x", "Name", "Ana"), answered_pair("y", "Date", "1 May")],
+        humanTaskActivationConditionResults={"Conditions": conditions},
+    )
+    assert {name: outcome for name, (*_, outcome) in values_by_field(fields_of(document)).items()} == {
+        "Name": "kept",
+        "Date": "kept",
+    }

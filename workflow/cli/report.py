@@ -76,11 +76,22 @@ def report(
 
 
 def _warn(figures: Figures) -> None:
-    malformed = figures.malformed
+    malformed, unreadable, invented = figures.malformed, figures.unreadable, figures.invented
     for one in malformed[:3]:
-        typer.echo(f"warning: not a valid review, left out: {one.location}: {one.problem}", err=True)
+        typer.echo(f"warning: cannot be read as a review, left out: {one.location}: {one.problem}", err=True)
     if len(malformed) > 3:
         typer.echo(f"warning: {len(malformed) - 3:,} more were left out; the report lists them", err=True)
+    if unreadable:
+        values, were = ("value", "was") if unreadable == 1 else ("values", "were")
+        typer.echo(
+            f"warning: {unreadable:,} {values} in the reviews could not be read and {were} left out; the rest counts",
+            err=True,
+        )
+    if invented:
+        be = "is" if invented == 1 else "are"
+        typer.echo(
+            f"warning: {invented:,} of {figures.reviews:,} reviews {be} invented sample data", err=True
+        )
 
 
 def _print_json(made: Report) -> None:
@@ -98,6 +109,8 @@ def _print_json(made: Report) -> None:
             overruled_reviews=Share.of(figures.overruled_reviews),
             agreement=Share.of(figures.agreement.unanimous),
             malformed=[MalformedReview.model_validate(one) for one in figures.malformed],
+            unreadable_values=figures.unreadable,
+            invented=figures.invented,
             loops=None if facts is None else LoopFigures.model_validate(facts),
         )
     )

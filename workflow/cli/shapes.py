@@ -412,7 +412,7 @@ class Share(_Shape):
 
 
 class MalformedReview(_Shape):
-    """A stored object that is not a valid review."""
+    """A stored object that cannot be read as a review."""
 
     location: str
     """Where it is."""
@@ -451,7 +451,11 @@ class ReportResult(_CamelShape):
     agreement: Share
     """Fields that several people answered, all of them the same."""
     malformed: list[MalformedReview]
-    """Objects that are not valid reviews. The figures leave them out."""
+    """Objects that cannot be read as reviews. The figures leave them out."""
+    unreadable_values: int
+    """How many values in other reviews cannot be read. The figures leave them out, not their reviews."""
+    invented: int
+    """How many of the reviews are invented sample data."""
     loops: LoopFigures | None
     """Human loops of the stage; null with `--source`."""
 

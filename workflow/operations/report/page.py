@@ -7,7 +7,7 @@ escaped.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,6 @@ from workflow.operations.report.figures import (
     SMALL_SAMPLE,
     FieldFigures,
     Figures,
-    MalformedReview,
 )
 from workflow.operations.report.findings import Headline, catches_nothing, field_label, findings, headline
 from workflow.operations.report.html import figure, name, note, prose, section, table
@@ -61,7 +60,7 @@ def render_page(figures: Figures, facts: LoopFacts | None, origin: Origin) -> st
         origin: The source of both.
     """
     main = headline(figures)
-    body = [_top(figures, origin, main), "<main>", _malformed(figures.malformed)]
+    body = [_top(figures, origin, main), "<main>", _left_out(figures)]
     if figures.reviews == 0:
         body.append(_no_reviews(figures, facts, origin))
     else:
@@ -94,7 +93,7 @@ def _top(figures: Figures, origin: Origin, main: Headline) -> str:
     meaning = f'<p class="meaning">{prose(main.meaning)}</p>' if main.meaning else ""
     return (
         f'<header class="top">\n<h1>Human reviews of {name(about)}</h1>\n'
-        f'<p class="about">{words.period(figures.period)}</p>\n'
+        f'<p class="about">{words.period(figures.period)}</p>\n{_invented(figures)}'
         f'<div class="lead">\n{number}<p class="sentence">{prose(main.sentence)}</p>\n{meaning}</div>\n</header>'
     )
 
@@ -104,20 +103,54 @@ def _flows_in_title(figures: Figures) -> str:
     return flows[0].flow_definition if len(flows) == 1 else "all flow definitions"
 
 
-def _malformed(malformed: Sequence[MalformedReview]) -> str:
-    if not malformed:
+def _invented(figures: Figures) -> str:
+    if not figures.invented:
         return ""
-    listed = "".join(
-        f"<li>{name(one.location)}<br>{name(one.problem)}</li>" for one in malformed[:MAX_MALFORMED_LISTED]
-    )
-    more = len(malformed) - MAX_MALFORMED_LISTED
-    verb = "is not a valid review and is" if len(malformed) == 1 else "are not valid reviews and are"
-    return (
-        '<div class="notice">\n<p><strong>'
-        f"{words.count(len(malformed), 'stored object')}</strong> {verb} not included in this report.</p>\n<ul>{listed}"
-        + (f"<li>and {words.count(more)} more</li>" if more > 0 else "")
-        + "</ul>\n</div>"
-    )
+    if figures.invented < figures.reviews:
+        point = (
+            f"{words.count(figures.invented)} of these {words.count(figures.reviews)} reviews "
+            f"{'is' if figures.invented == 1 else 'are'} invented sample data."
+        )
+        because = (
+            "The figures mix them with real reviews, so they are not about a real model. To leave the sample data out, "
+            "select days or a flow definition without it."
+        )
+    else:
+        point = (
+            "This review is invented sample data."
+            if figures.reviews == 1
+            else f"All of these {words.count(figures.reviews)} reviews are invented sample data."
+        )
+        because = "They show what a report looks like. No figure in it is about a real model or real people."
+    return f'<div class="notice">\n<p><strong>{point}</strong> {because}</p>\n</div>\n'
+
+
+def _left_out(figures: Figures) -> str:
+    """Returns what could not be read: whole objects with their locations, and the number of single values."""
+    malformed, unreadable = figures.malformed, figures.unreadable
+    if not malformed and not unreadable:
+        return ""
+    parts = []
+    if malformed:
+        listed = "".join(
+            f"<li>{name(one.location)}<br>{name(one.problem)}</li>"
+            for one in malformed[:MAX_MALFORMED_LISTED]
+        )
+        more = len(malformed) - MAX_MALFORMED_LISTED
+        be = "is" if len(malformed) == 1 else "are"
+        parts.append(
+            f"<p><strong>{words.count(len(malformed), 'stored object')}</strong> could not be read as a review and "
+            f"{be} not included in this report.</p>\n<ul>{listed}"
+            + (f"<li>and {words.count(more)} more</li>" if more > 0 else "")
+            + "</ul>"
+        )
+    if unreadable:
+        be = "is" if unreadable == 1 else "are"
+        parts.append(
+            f"<p><strong>{words.count(unreadable, 'value')}</strong> in these reviews could not be read and {be} not "
+            "included: a field with an impossible confidence, for example. The rest of each review is included.</p>"
+        )
+    return '<div class="notice">\n' + "\n".join(parts) + "\n</div>"
 
 
 def _no_reviews(figures: Figures, facts: LoopFacts | None, origin: Origin) -> str:
@@ -518,8 +551,10 @@ def _definitions(figures: Figures) -> str:
         ("Scope", "All figures are about predictions that went to people, which are mostly the uncertain ones. They "
          "do not measure the model's accuracy over all of its predictions."),
     )  # fmt: skip
-    items = "".join(f"<dt>{prose(word)}</dt><dd>{prose(meaning)}</dd>" for word, meaning in definitions)
-    return f'<section>\n<h2>Definitions</h2>\n<dl class="words">{items}</dl>\n</section>'
+    items = "".join(
+        f"<div><dt>{prose(word)}</dt><dd>{prose(meaning)}</dd></div>" for word, meaning in definitions
+    )
+    return f'<section class="last">\n<h2>Definitions</h2>\n<dl class="words">{items}</dl>\n</section>'
 
 
 def _foot(figures: Figures, origin: Origin) -> str:

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from sandbox.invented_reviews import write_reviews
+from tests.unit.workflow.operations.report.test_statistics import field, review
 from workflow.cli.report import report
 from workflow.errors import AfterloopError
 
@@ -70,7 +71,8 @@ def test_report_warns_about_invalid_reviews(reviews: Path, tmp_path: Path) -> No
     ran = CliRunner().invoke(app, arguments)
     assert ran.exit_code == 0
     assert (
-        f"warning: not a valid review, left out: {odd}/0.json: review record, $: Invalid JSON" in ran.stderr
+        f"warning: cannot be read as a review, left out: {odd}/0.json: review record, $: Invalid JSON"
+        in ran.stderr
     )
     assert "warning: 2 more were left out; the report lists them" in ran.stderr
     assert "There are no reviews from 1 to 31 January 2026." in ran.stdout
@@ -86,7 +88,35 @@ def test_report_warns_about_a_flow_definition_without_reviews(reviews: Path, tmp
         "warning: there are no reviews of flow definition 'typo-flow'; flow definitions with reviews: "
         f"{', '.join(names)}\n"
     )
-    assert CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr == ""
+    assert "no reviews" not in CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr
+
+
+def test_report_warns_about_invented_reviews(reviews: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "reviews" / "flow_definition=invoice-forms" / "date=2026-01-02"
+    stored.mkdir(parents=True)
+    (one, two, *_) = sorted((reviews / "reviews" / "flow_definition=invoice-forms").glob("*/*.json"))[:2]
+    for name, path in (("1", one), ("2", two)):
+        document = json.loads(path.read_bytes()) | {"created_at": "2026-01-02T10:00:00.000Z"}
+        (stored / f"{name}.json").write_text(json.dumps(document | {"invented": name == "1"}))
+    arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
+    ran = CliRunner().invoke(app, arguments)
+    assert ran.stderr == "warning: 1 of 2 reviews is invented sample data\n"
+    assert json.loads(ran.stdout)["invented"] == 1
+
+
+def test_report_warns_about_values_that_cannot_be_read(tmp_path: Path) -> None:
+    record = json.loads(review(field("kept"), field("kept")).to_line())
+    record["fields"][0]["confidence"] = 1.2
+    stored = tmp_path / "flow_definition=invoices" / "date=2026-01-05"
+    stored.mkdir(parents=True)
+    (stored / "1.json").write_text(json.dumps(record))
+    arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
+    ran = CliRunner().invoke(app, arguments)
+    assert (
+        ran.stderr == "warning: 1 value in the reviews could not be read and was left out; the rest counts\n"
+    )
+    document = json.loads(ran.stdout)
+    assert (document["reviews"], document["unreadableValues"], document["malformed"]) == (1, 1, [])
 
 
 def test_report_to_a_missing_folder_is_an_error(reviews: Path, tmp_path: Path) -> None:

@@ -243,9 +243,41 @@ def test_malformed_objects_are_listed_first() -> None:
     for number in range(25):
         counted.add(StoredReview(f"s3://b/{number}.json", "invoices", b"{"))
     text = Page(render_page(counted.figures(), None, MADE)).text
-    assert "25 stored objects are not valid reviews and are not included" in text
+    assert "25 stored objects could not be read as a review and are not included in this report." in text
     assert "s3://b/0.json" in text
     assert "and 5 more" in text
+
+
+def test_values_that_could_not_be_read_are_counted_first() -> None:
+    counted = ReviewStatistics(JANUARY)
+    document = json.loads(review(field("kept"), field("kept")).to_line())
+    for confidence in (1.2, 7):
+        document["fields"][0]["confidence"] = confidence
+        counted.add(StoredReview("x", "invoices", json.dumps(document).encode()))
+    text = Page(render_page(counted.figures(), None, MADE)).text
+    assert "2 values in these reviews could not be read and are not included" in text
+    assert text.index("2 values") < text.index(
+        "Key findings" if "Key findings" in text else "What people did"
+    )
+
+
+@pytest.mark.parametrize(
+    ("invented", "real", "sentence"),
+    [
+        (3, 2, "3 of these 5 reviews are invented sample data. The figures mix them with real reviews"),
+        (1, 4, "1 of these 5 reviews is invented sample data."),
+        (5, 0, "All of these 5 reviews are invented sample data. They show what a report looks like."),
+        (1, 0, "This review is invented sample data."),
+        (0, 5, ""),
+    ],
+)
+def test_invented_reviews_are_the_first_thing_said(invented: int, real: int, sentence: str) -> None:
+    figures = figures_of(*[review(field("kept"), invented=True)] * invented, *[review(field("kept"))] * real)
+    text = Page(render_page(figures, None, MADE)).text
+    assert ("invented" in text) == bool(sentence)
+    assert sentence in text
+    if sentence:
+        assert text.index(sentence) < text.index("People reviewed")
 
 
 def test_loops_are_counted_from_the_ledger(facts: LoopFacts) -> None:

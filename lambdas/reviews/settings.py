@@ -66,7 +66,7 @@ class ReviewSettings(BaseModel):
         output_buckets: Names of the buckets from which outputs can be read. All others are refused.
         predictions: For flow definitions (by name) of custom tasks, a JMESPath from ``inputContent`` to the
             prediction, or a table for a list of named items, or false. Without one, the keys in
-            `lambdas.reviews.prediction.PLACES` are searched.
+            `lambdas.reviews.finding.PLACES` are searched.
         flow_definitions: The other settings of flow definitions, by name.
         worker_identity: What a record contains about workers: "keep" the worker's id, "hash" it (a
             pseudonym, the same for the same worker in the whole stage), or "drop" it.

@@ -1,6 +1,6 @@
 """Custom tasks: pairs each crowd element with its prediction, and collects the rows of the elements.
 
-`lambdas.reviews.comparison.elements` has the rules of each element; `lambdas.reviews.prediction` finds predictions.
+`lambdas.reviews.comparison.elements` has the rules of each element; `lambdas.reviews.finding` finds predictions.
 An element without a prediction, such as a comment next to a classification, also makes a field, but workers cannot
 overrule the model in it.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.elements import Fit, element_of, element_of_kind, is_drawn
 from lambdas.reviews.comparison.rows import Comparison
-from lambdas.reviews.prediction import find_prediction
+from lambdas.reviews.finding import find_prediction
 from lambdas.reviews.record import DRAWN
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing_extensions import override
 from lambdas.reviews.comparison.elements import Element, Fit
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.values import normalised
-from lambdas.reviews.prediction import as_text, is_yes_or_no, scored, several
+from lambdas.reviews.prediction import as_text, is_comparable, is_yes_or_no, scored, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Classification(Element):
     @classmethod
     @override
     def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
-        if _most_likely(found) is None:
+        if _most_likely(found, answers) is None:
             return None
         # Several labels without confidences are probably the prediction of a multi-select element.
         plain_list = (
@@ -46,7 +46,7 @@ class Classification(Element):
     def rows(
         cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
     ) -> list[Row]:
-        label = _most_likely(predicted)
+        label = _most_likely(predicted, answers)
         return [
             Row(
                 name=name,
@@ -58,11 +58,9 @@ class Classification(Element):
         ]
 
 
-def _most_likely(predicted: Any) -> Scored | None:
+def _most_likely(predicted: Any, answers: Sequence[Classification | None]) -> Scored | None:
     single = scored(predicted)
-    if single is not None:
-        return single
-    labels = several(predicted)
-    if not labels:
+    labels = [single] if single is not None else several(predicted)
+    if not labels or not is_comparable(labels, [answer.label for answer in answers if answer]):
         return None
     return max(labels, key=lambda label: (label.confidence or 0.0, str(label.value)))

@@ -14,7 +14,7 @@ from typing_extensions import override
 from lambdas.reviews.comparison.elements import Element, Fit
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.values import normalised
-from lambdas.reviews.prediction import as_text, is_yes_or_no, scored, several
+from lambdas.reviews.prediction import as_text, is_comparable, is_yes_or_no, scored, several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class LabelSet(Labelled):
     @classmethod
     @override
     def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
-        if likely(found) is None:
+        if _predicted(found, answers) is None:
             return None
         return Fit.UNLIKELY_LABELS if is_yes_or_no(found) else Fit.LABELS
 
@@ -62,7 +62,7 @@ class LabelSet(Labelled):
     def rows(
         cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
     ) -> list[Row]:
-        items = likely(predicted)
+        items = _predicted(predicted, answers)
         by_label = {item.value: item for item in map(as_text, items or ())}
         given = [[normalised(label) for label in answer.labels] if answer else [] for answer in answers]
         return [
@@ -75,6 +75,13 @@ class LabelSet(Labelled):
             )
             for label in sorted(by_label.keys() | {label for labels in given for label in labels})
         ]
+
+
+def _predicted(predicted: Any, answers: Sequence[LabelSet | None]) -> list[Scored] | None:
+    labels = candidates(predicted)
+    given = [label for answer in answers if answer for label in answer.labels]
+    # Without any label, the model saw nothing.
+    return None if labels and not is_comparable(labels, given) else likely(predicted)
 
 
 def label_of(value: Any) -> Any:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from lambdas.reviews.comparison.elements import Element, Fit
-from lambdas.reviews.comparison.rows import Row
+from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.values import normalised
-from lambdas.reviews.prediction import as_text, scored
+from lambdas.reviews.prediction import as_text, is_comparable, scored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,14 +37,14 @@ class Text(Element):
     @classmethod
     @override
     def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
-        return None if scored(found) is None else Fit.ANYTHING
+        return None if _predicted(found, answers) is None else Fit.ANYTHING
 
     @classmethod
     @override
     def rows(
         cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
     ) -> list[Row]:
-        text = scored(predicted)
+        text = _predicted(predicted, answers, is_number=settings.same == "number")
         return [
             Row(
                 name=name,
@@ -58,3 +58,15 @@ class Text(Element):
     @override
     def raw_value(self) -> Any:
         return self.value
+
+
+def _predicted(predicted: Any, answers: Sequence[Text | None], *, is_number: bool = False) -> Scored | None:
+    """Returns the prediction. A class index is none: a number before texts without a digit."""
+    single = scored(predicted)
+    texts = [answer.value for answer in answers if answer and answer.value.strip()]
+    if single is None or isinstance(single.value, str):
+        return single
+    if isinstance(single.value, bool):
+        return single if is_comparable([single], texts) else None
+    has_digits = any(character.isdigit() for text in texts for character in text)
+    return single if is_number or has_digits or not texts else None

@@ -425,3 +425,121 @@ def test_named_values_that_name_no_element_are_labels() -> None:
     found = [{"name": "is it?", "value": "dog"}, {"name": "is it?", "value": "cat"}]
     fields = fields_of(custom({"prediction": found}, {"tags": {"labels": ["dog"]}}))
     assert {field.name: field.outcome for field in fields} == {"tags/cat": "removed", "tags/dog": "kept"}
+
+
+# What is no prediction overrules nobody
+
+EMPTY = [
+    None,
+    "",
+    " \n",
+    {},
+    {"label": ""},
+    {"value": None, "confidence": 0.9},
+    {"text": " ", "score": 1},
+    [""],
+    [{}],
+]
+SHAPES = {"boundingBoxes": [], "inputImageProperties": {"width": 9, "height": 9}}
+NOTHING_SEEN = [[], {"boundingBoxes": []}, SHAPES]
+EVERY_KIND = ["x", {"label": "x"}, {"labels": ["x"]}, {"boundingBoxes": [BOX]}, {"x": True}, 5, {"rating": 4}]
+
+
+def compared_by_place(found: Any, answered: Any, *places: str) -> dict[str, bool]:
+    """Whether a prediction for the element "e" is compared, by place, with and without the element's name."""
+    documents = {"the element's name": (custom({"e": found}, {"e": answered}), {})}
+    for place in places:
+        for name, value in (("", found), (" with names", {"e": found})):
+            content = {"m": {"p": value}} if place == "a setting" else {place: value}
+            path = {"predictions": {"my-flow": "m.p"}} if place == "a setting" else {}
+            documents[place + name] = custom(content, {"e": answered}), path
+    records = {place: record_of(document, **path) for place, (document, path) in documents.items()}
+    return {place: any(field.compared for field in record.fields) for place, record in records.items()}
+
+
+@pytest.mark.parametrize("answered", EVERY_KIND, ids=str)
+def test_empty_value_is_no_prediction(answered: Any) -> None:
+    for empty in EMPTY:
+        compared = compared_by_place(empty, answered, "prediction", "initialValue", "a setting")
+        assert set(compared.values()) == {False}, empty
+
+
+@pytest.mark.parametrize("answered", EVERY_KIND, ids=str)
+def test_empty_list_that_a_page_shows_at_first_is_no_prediction(answered: Any) -> None:
+    for nothing in NOTHING_SEEN:
+        compared = compared_by_place(nothing, answered, "initialValue", "initial_value")
+        assert set(compared.values()) == {False}, nothing
+
+
+@pytest.mark.parametrize("nothing", NOTHING_SEEN, ids=str)
+def test_empty_list_of_shapes_in_a_prediction_means_none_were_seen(nothing: Any) -> None:
+    compared = compared_by_place(nothing, {"boundingBoxes": [BOX]}, "prediction", "modelOutput", "a setting")
+    assert not compared.pop("the element's name")
+    assert set(compared.values()) == {True}
+    document = custom({"initialValue": nothing}, {"e": {"boundingBoxes": [BOX]}, "note": "x"})
+    fields = fields_of(document, predictions={"my-flow": "initialValue"})
+    assert values_by_field(fields) == {"e/dog": (None, BOX, "added"), "note": (None, "x", "answered")}
+
+
+def test_search_goes_on_after_an_empty_place() -> None:
+    content = {"prediction": "", "inference": {"label": " "}, "initialValue": "dog"}
+    fields = fields_of(custom(content, {"e": {"label": "dog"}}))
+    assert values_by_field(fields) == {"e": ("dog", "dog", "kept")}
+
+
+def test_empty_value_costs_only_its_own_field() -> None:
+    content = {"name": "Ana", "date": "", "kind": {"label": None, "confidence": 0.4}, "score": 3}
+    answered = {"name": "Ana", "date": "1 May", "kind": {"label": "form"}, "score": "4"}
+    assert values_by_field(fields_of(custom({"prediction": content}, answered))) == {
+        "date": (None, "1 May", "answered"),
+        "kind": (None, "form", "answered"),
+        "name": ("Ana", "Ana", "kept"),
+        "score": ("3", "4", "changed"),
+    }
+
+
+INDEXES = [
+    *(3, 0, 2.0, "3", True, [3], [3, 5], [0.1, 0.9], {"0": 0.3, "1": 0.7}),
+    *({"label": 3}, {"label": "1", "confidence": 0.9}, {"class": 3, "score": 0.5}),
+    [{"label": 0, "confidence": 0.3}, {"label": 1, "confidence": 0.7}],
+]
+
+
+@pytest.mark.parametrize("answered", [{"label": "dog"}, {"labels": ["dog"]}, {"labels": []}], ids=str)
+def test_class_index_is_no_prediction_of_a_label(answered: Any) -> None:
+    for index in INDEXES:
+        compared = compared_by_place(index, answered, "prediction", "initialValue", "a setting")
+        assert set(compared.values()) == {False}, index
+
+
+@pytest.mark.parametrize(
+    ("found", "answered", "expected"),
+    [
+        (3, {"label": "3"}, ("3", "3", "kept")),
+        ({"label": 3, "confidence": 0.9}, {"label": "5"}, ("3", "5", "changed")),
+        ({"0": 0.3, "1": 0.7}, {"label": "0"}, ("1", "0", "changed")),
+        (True, {"label": "false"}, ("true", "false", "changed")),
+        ("Class 3", {"label": "dog"}, ("Class 3", "dog", "changed")),
+        (3, "3", ("3", "3", "kept")),
+        (12.5, "12,40 €", ("12.5", "12,40 €", "changed")),
+        (3, "dog", (None, "dog", "answered")),
+        (True, "yes", (None, "yes", "answered")),
+        (True, "false", ("true", "false", "changed")),
+        ("3", "dog", ("3", "dog", "changed")),
+    ],
+)
+def test_number_is_compared_only_with_numbers(found: Any, answered: Any, expected: Any) -> None:
+    for content in ({"prediction": found}, {"prediction": {"e": found}}):
+        assert values_by_field(fields_of(custom(content, {"e": answered}))) == {"e": expected}
+
+
+def test_number_of_a_field_of_numbers_is_compared_with_any_text() -> None:
+    document = custom({"prediction": {"total": 12.5}}, {"total": "illegible"})
+    rules = {"flow_definitions": {"my-flow": {"fields": {"total": {"same": "number"}}}}}
+    assert values_by_field(fields_of(document)) == {"total": (None, "illegible", "answered")}
+    assert values_by_field(fields_of(document, **rules)) == {"total": ("12.5", "illegible", "changed")}
+
+
+def test_predicted_number_without_answer_was_removed() -> None:
+    document = custom({"m": {"total": 12.5, "name": "Ana"}}, {"name": "Ana"})
+    assert values_by_field(fields_of(document, **NAMED))["total"] == ("12.5", None, "removed")

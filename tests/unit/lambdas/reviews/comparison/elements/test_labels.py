@@ -22,7 +22,6 @@ from tests.review_samples import custom, fields_of, values_by_field
             },
         ),
         ({"dog": 0.9, "cat": 0.1}, {"labels": ["dog"]}, {"e/dog": ("dog", "dog", "kept")}),
-        ([], {"labels": ["dog"]}, {"e/dog": (None, "dog", "added")}),
     ],
 )
 def test_compares_labels_as_a_set(
@@ -41,3 +40,9 @@ def test_drops_unlikely_labels_only_from_several(
     predicted: Any, answered: Any, expected: dict[str, Any]
 ) -> None:
     assert values_by_field(fields_of(custom({"prediction": {"e": predicted}}, {"e": answered}))) == expected
+
+
+@pytest.mark.parametrize("place", samples.PLACES[:2])
+def test_labels_are_added_to_a_prediction_without_labels(place: str) -> None:
+    document = samples.with_prediction(place, [], {"labels": ["dog"]})
+    assert values_by_field(fields_of(document)) == {"e/dog": (None, "dog", "added")}

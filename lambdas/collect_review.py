@@ -75,8 +75,9 @@ def _collect(event: Any) -> dict[str, Any]:
     location = S3Location(stage.review_bucket, record.key)
     object_store().write(location, record.to_line())
     summary = summarise(record, location)
-    if record.flow_definition in settings.predictions and not summary["compared"]:
+    if settings.rules_for(record.flow_definition).prediction and not summary["compared"]:
         logger.warning(
-            "no prediction found at the path in the settings", extra={"flow": record.flow_definition}
+            "nothing at the place of the prediction in the settings could be compared with the answers",
+            extra={"flow": record.flow_definition},
         )
     return summary

@@ -152,8 +152,8 @@ def _left_out(export: Export) -> list[str]:
     ordered = sorted(by_reason.items(), key=lambda item: -len(item[1]))
     lines = []
     for reason, reviews in ordered[:MAX_REASONS]:
-        more = f" and {len(reviews) - MAX_NAMES:,} more" if len(reviews) > MAX_NAMES else ""
-        lines.append(f"{', '.join(reviews[:MAX_NAMES])}{more}: {reason}")
+        names = ", ".join([*reviews[:MAX_NAMES], *(["…"] if len(reviews) > MAX_NAMES else [])])
+        lines.append(f"{_count(len(reviews), 'review')} ({names}): {reason}")
     if rest := sum(len(reviews) for _, reviews in ordered[MAX_REASONS:]):
         lines.append(f"{_count(rest, 'review')} for other reasons; --output json lists them")
     return lines

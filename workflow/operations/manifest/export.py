@@ -163,8 +163,10 @@ class _Found:
     def add(self, made: Draft) -> None:
         for attribute in made.attributes:
             self.names[attribute.element] = attribute.name
-            if attribute.missing is None and attribute.type != "custom":
-                self.labels.setdefault(attribute.element, set()).update(attribute.labels)
+            if attribute.type != "custom":
+                labels = self.labels.setdefault(attribute.element, set())
+                # A class that is in no line would be a gap in the training data.
+                labels |= attribute.labels if attribute.missing is None else set()
 
     def chosen(self, attribute: str | None) -> Set[str]:
         """Returns the elements to write.

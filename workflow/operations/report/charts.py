@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from workflow.operations.report import words
-from workflow.operations.report.figures import Figures, Share, Span
+from workflow.operations.report.figures import ConfidenceFigures, Figures, Share, Span
 from workflow.operations.report.loop_facts import STATUSES, LoopFacts
 
 __all__ = [
@@ -246,9 +246,9 @@ def dot_chart(
     )
 
 
-def calibration_chart(figures: Figures) -> Chart:
+def calibration_chart(about: ConfidenceFigures, chart_id: str = "calibration") -> Chart:
     """Returns the model's confidence against how often people agreed, above the number of predictions."""
-    bands = [band for band in figures.bands if band.kept.n]
+    bands = [band for band in about.bands if band.kept.known]
     start = bands[0].low
 
     def draw(sheet: _Sheet) -> None:
@@ -258,7 +258,7 @@ def calibration_chart(figures: Figures) -> Chart:
         high = [band.kept.interval[1] for band in bands]
         confidence = [band.mean_confidence for band in bands]
         axes.vlines(confidence, low, high, color=_COLOURS["accent"], linewidth=2.5, alpha=0.4)
-        large = [band for band in bands if not band.kept.small]
+        large = [band for band in bands if not band.checked.small]
         axes.plot(
             [band.mean_confidence for band in large],
             [band.kept.value for band in large],
@@ -266,7 +266,7 @@ def calibration_chart(figures: Figures) -> Chart:
             linewidth=1.6,
         )
         for band in bands:
-            _dot(axes, band.mean_confidence, band.kept.value, "accent", hollow=band.kept.small)
+            _dot(axes, band.mean_confidence, band.kept.value, "accent", hollow=band.checked.small)
         bottom = max(0.0, math.floor(10 * min([*low, start])) / 10)
         axes.set_xlim(start, 1.004)
         axes.set_ylim(bottom, 1.02)
@@ -277,20 +277,20 @@ def calibration_chart(figures: Figures) -> Chart:
         sheet.text(axes, start + 0.02 * (1 - start), 0.97, "underconfident", colour="soft", va="top")
 
         volume = sheet.axes(left=62, right=16, top=sheet.height - 88, bottom=44)
-        maximum = max(band.kept.n for band in bands)
+        maximum = max(band.checked.n for band in bands)
         middles = [(band.low + band.high) / 2 for band in bands]
         label = f"{maximum / 1000:.0f}k" if maximum >= 10_000 else words.count(maximum)
-        _bars(volume, middles, [band.kept.n for band in bands], 0.088, label)
+        _bars(volume, middles, [band.checked.n for band in bands], 0.088, label)
         volume.set_xlim(start, 1.004)
         _percent_axis(volume.xaxis)
         volume.set_xlabel("the model's confidence")
         sheet.text(volume, start, maximum * 1.1, "predictions", colour="soft", va="bottom")
 
     return _chart(
-        "calibration",
+        chart_id,
         "The model's confidence and how often people agreed",
         "On the dashed line, people agree exactly as often as the confidence says. "
-        f"The average calibration error is {words.percent(figures.calibration_error)}.",
+        f"The average calibration error is {words.percent(about.calibration_error)}.",
         draw,
         heights=(430, 380),
         table=Table(
@@ -298,25 +298,26 @@ def calibration_chart(figures: Figures) -> Chart:
             [
                 (
                     f"{100 * band.low:.0f}% to {100 * band.high:.0f}%",
-                    words.count(band.kept.n),
+                    words.count(band.checked.n),
                     words.percent(band.mean_confidence),
-                    words.rate(band.kept),
+                    words.percent(band.kept.value)
+                    + (" (few)" if band.checked.small and band.checked.n else ""),
                     words.interval(band.kept),
                 )
-                for band in figures.bands
+                for band in about.bands
             ],
         ),
     )
 
 
-def threshold_chart(figures: Figures, table: Table) -> Chart:
+def threshold_chart(about: ConfidenceFigures, table: Table, chart_id: str = "threshold") -> Chart:
     """Returns two curves over the threshold: the reviews needed, and the errors missed."""
-    tried = figures.thresholds
-    used = [figure.threshold for figure in tried if figure.reviews.hits]
+    tried = about.thresholds
+    used = [figure.threshold for figure in tried if figure.reviews_needed]
     start = math.floor(10 * max(0.0, min(used, default=1.0) - 0.01)) / 10
     shown = [figure for figure in tried if figure.threshold >= start - 1e-9]
     reviews = [figure.reviews.value for figure in shown]
-    errors = [figure.errors_let_through.value for figure in shown]
+    errors = [figure.errors_missed.value for figure in shown]
     thresholds = [figure.threshold for figure in shown]
 
     def draw(sheet: _Sheet) -> None:
@@ -334,10 +335,10 @@ def threshold_chart(figures: Figures, table: Table) -> Chart:
 
     middle = min(tried, key=lambda figure: abs(figure.threshold - 0.8))
     return _chart(
-        "threshold",
+        chart_id,
         "Reviews needed and errors missed, by confidence threshold",
         f"At {words.percent(middle.threshold, 0)}, {words.percent(middle.reviews.value, 0)} of the reviews would "
-        f"be needed, and {words.percent(middle.errors_let_through.value, 0)} of the errors would be missed.",
+        f"be needed, and {words.percent(middle.errors_missed.value, 0)} of the errors would be missed.",
         draw,
         heights=(330, 300),
         table=table,

@@ -4,6 +4,10 @@ A *judged prediction* is a field for which the model predicted a value and worke
 kept, changed or removed. Three outcomes are not judged predictions, and are counted separately: unresolved (a tie
 about a prediction), added (by workers), and answered (nothing to compare with). `lambdas.reviews.record` defines the
 outcomes.
+
+An *error* is a judged prediction that workers changed or removed.
+
+What is said about confidence, thresholds and trend is about one model (`ModelFigures`), never about several together.
 """
 
 from __future__ import annotations
@@ -11,46 +15,95 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from workflow.operations.report.estimation import normal_quantile, wilson_interval
 from workflow.operations.reviews_source import Period
 
 __all__ = [
     "OTHER_FIELDS",
+    "OTHER_VERSIONS",
     "SMALL_SAMPLE",
     "Agreement",
     "ConditionFigures",
     "ConfidenceBand",
+    "ConfidenceFigures",
+    "CostCurve",
+    "CostPoint",
+    "Costs",
+    "Estimate",
     "FieldFigures",
     "FieldName",
     "Figures",
     "FlowFigures",
     "Granularity",
     "MalformedReview",
+    "Model",
+    "ModelFigures",
+    "Selection",
     "Share",
     "Span",
     "ThresholdFigures",
     "Times",
-    "wilson_interval",
+    "Trend",
+    "UNKNOWN",
 ]
 
+OTHER_VERSIONS = "(all other versions)"
+"""The version under which the versions of a model are counted for which there was no room."""
+
 OTHER_FIELDS = "(all other fields)"
-"""The name under which rare fields are counted together."""
+"""The name under which the fields are counted for which there was no room; see `Figures.not_counted_by_name`."""
 
 SMALL_SAMPLE = 30
-"""A share of fewer cases is marked as a small sample."""
+"""A share that says as much as fewer independent cases is marked as a small sample."""
 
 Granularity = Literal["day", "week", "month"]
 
 
-class Share(NamedTuple):
-    """`hits` of `n`, with the 95% confidence interval of the share."""
+class Estimate(NamedTuple):
+    """A figure with its 95% confidence interval. All three are NaN if it is unknown."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The lower and the upper bound."""
+        return self.low, self.high
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        """Returns the bounds of an interval that misses the true value with a probability of about `alpha`."""
+        factor = normal_quantile(1 - alpha / 2) / normal_quantile(0.975)
+        return self.value - factor * (self.value - self.low), self.value + factor * (self.high - self.value)
+
+
+UNKNOWN = Estimate(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`hits` of `n` counted cases, with the 95% confidence interval of the share.
+
+    Attributes:
+        hits: The cases that have the property.
+        n: All cases.
+        effective_n: The number of independent cases that would say as much. Less than `n` if there are several cases
+            in a document, which are alike; None if each case is independent.
+    """
 
     hits: int
     n: int
+    effective_n: float | None = field(default=None, compare=False)
 
     @property
     def value(self) -> float:
@@ -58,19 +111,23 @@ class Share(NamedTuple):
         return self.hits / self.n if self.n else math.nan
 
     @property
+    def size(self) -> float:
+        """The number of independent cases that would say as much."""
+        return self.n if self.effective_n is None else self.effective_n
+
+    @property
     def interval(self) -> tuple[float, float]:
-        """The lower and upper bound of the share; see `wilson_interval`."""
-        return wilson_interval(self.hits, self.n)
+        """The lower and upper bound of the share; (0, 1) if `n` is 0."""
+        return self.bounds()
+
+    def bounds(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Returns the bounds of an interval that misses the true share with a probability of `alpha`."""
+        return wilson_interval(self.value * self.size if self.n else 0, self.size, alpha)
 
     @property
     def small(self) -> bool:
         """Whether the sample is too small for conclusions."""
-        return self.n < SMALL_SAMPLE
-
-    def __add__(self, other: object) -> Share:
-        if not isinstance(other, Share):
-            return NotImplemented
-        return Share(self.hits + other.hits, self.n + other.n)
+        return self.size < SMALL_SAMPLE
 
 
 class FieldName(NamedTuple):
@@ -85,6 +142,7 @@ class FieldFigures:
     """The fields with one name. Counts of fields, not of reviews.
 
     Attributes:
+        overruled: The judged predictions; hits are those that workers changed or removed.
         agreed: The fields with two or more answers; hits are those in which all answers were the same.
     """
 
@@ -95,13 +153,8 @@ class FieldFigures:
     added: int
     unresolved: int
     answered: int
+    overruled: Share
     agreed: Share
-
-    @property
-    def overruled(self) -> Share:
-        """The judged predictions; hits are those that workers changed or removed."""
-        wrong = self.changed + self.removed
-        return Share(wrong, wrong + self.kept)
 
 
 @dataclass(frozen=True)
@@ -121,52 +174,209 @@ class Span:
     overruled: Share
 
 
+class Model(NamedTuple):
+    """What made the predictions: the model behind a flow definition, and its version if the reviews name one."""
+
+    flow_definition: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the reviews of a model were chosen, which decides what they say about the rest of its predictions.
+
+    Attributes:
+        kind: "sampled": by activation conditions, and the rest at random with a known rate (A2I's Sampling), so that
+            the reviews speak for all documents. "conditions": by activation conditions only, so that nothing is known
+            about what met none. "unknown": the reviews do not say (custom tasks), or not clearly enough.
+        rate: The rate of the random sample, 0 to 1; NaN without one.
+        by_condition: The reviews that were certain to take place, because a condition was met.
+        by_sampling: The reviews that took place by chance alone. Each stands for 1/`rate` documents.
+        unknown: The reviews without a word on why they took place. Estimates for all documents leave them out.
+        documents: The estimated number of all documents, reviewed or not; NaN if `kind` is not "sampled".
+    """
+
+    kind: Literal["sampled", "conditions", "unknown"]
+    rate: float
+    by_condition: int
+    by_sampling: int
+    unknown: int
+    documents: float
+
+
 @dataclass(frozen=True)
 class ConfidenceBand:
     """The judged predictions with a confidence from `low` up to but not including `high`. The last band includes 1.
 
     Attributes:
         mean_confidence: The mean confidence of the predictions, 0 to 1; NaN if there are none.
-        kept: The judged predictions; hits are those that workers kept.
+        checked: The judged predictions; hits are those that workers kept. What the reviews contain, as counted.
+        kept: The share of predictions that are right: of all predictions if `ConfidenceFigures.of_all`, otherwise of
+            those that people checked.
     """
 
     low: float
     high: float
     mean_confidence: float
-    kept: Share
+    checked: Share
+    kept: Estimate
 
 
 @dataclass(frozen=True)
 class ThresholdFigures:
-    """What would have happened if only predictions below `threshold` had gone to workers.
+    """What happens if the documents with a prediction below `threshold` go to workers, and no others.
 
-    This counts judged predictions with a known confidence only. Predictions that never reached workers cannot be
-    counted.
+    This is about predictions with a known confidence. They are all predictions if `ConfidenceFigures.of_all`, and the
+    numbers are estimates. Otherwise they are the predictions that people checked, and the numbers are counts: they
+    show what lowering the threshold in use saves and misses, and nothing about what lies above it.
 
     Attributes:
-        reviews: The reviews with such a prediction; hits are those with at least one below the threshold.
-        checked: The judged predictions below the threshold, which workers would have checked.
-        caught: Of `checked`, those that workers changed or removed.
-        passed: The judged predictions at or above the threshold, which nobody would have checked.
-        let_through: Of `passed`, those that workers changed or removed.
+        reviews: The share of documents that go to workers.
+        errors_missed: The share of errors at or above the threshold, which nobody would correct.
+        error_rate_of_passed: The share of errors among the predictions at or above the threshold.
+        reviews_needed: The number of documents that go to workers.
+        checked: The number of predictions below the threshold.
+        caught: The number of errors below the threshold.
+        passed: The number of predictions at or above the threshold.
+        let_through: The number of errors at or above the threshold.
     """
 
     threshold: float
-    reviews: Share
-    checked: int
-    caught: int
-    passed: int
-    let_through: int
+    reviews: Estimate
+    errors_missed: Estimate
+    error_rate_of_passed: Estimate
+    reviews_needed: float
+    checked: float
+    caught: float
+    passed: float
+    let_through: float
 
-    @property
-    def errors_let_through(self) -> Share:
-        """All wrong predictions; hits are those that nobody would have checked."""
-        return Share(self.let_through, self.let_through + self.caught)
 
-    @property
-    def error_rate_of_passed(self) -> Share:
-        """The predictions that nobody would have checked; hits are the wrong ones."""
-        return Share(self.let_through, self.passed)
+class Costs(NamedTuple):
+    """Prices, both in the same currency.
+
+    Attributes:
+        review: The price of one review, with all its workers. Above 0.
+        error: The price of one error that nobody corrects. Above 0.
+    """
+
+    review: float
+    error: float
+
+
+class CostPoint(NamedTuple):
+    """The cost of a threshold per document: of reviews, and of errors that pass."""
+
+    threshold: float
+    cost: Estimate
+
+
+@dataclass(frozen=True)
+class CostCurve:
+    """What each threshold costs per document. With `ConfidenceFigures.of_all` false: per document that people checked.
+
+    Attributes:
+        costs: The prices.
+        points: The cost for each threshold. The threshold 0 reviews nothing. The last point, with a threshold above 1,
+            reviews every document.
+        cheapest: The point with the lowest cost.
+        range: The lowest and the highest threshold that can be the cheapest, at 95%.
+        verdict: "threshold": the cheapest threshold costs less than reviewing nothing and less than reviewing
+            everything. "nothing", "everything": no threshold costs less than that. "undecided": the data do not show
+            whether one does.
+        saving: What the cheapest threshold saves per document over the cheaper of nothing and everything.
+    """
+
+    costs: Costs
+    points: Sequence[CostPoint]
+    cheapest: CostPoint
+    range: tuple[float, float]
+    verdict: Literal["threshold", "nothing", "everything", "undecided"]
+    saving: Estimate
+
+
+@dataclass(frozen=True)
+class ConfidenceFigures:
+    """What a model's confidence is worth.
+
+    Attributes:
+        of_all: Whether the estimates are about all predictions of the model (`Selection.kind` is "sampled"), or only
+            about those that people checked.
+        predictions: The judged predictions with a known confidence.
+        bands: The ten bands of confidence, from low to high.
+        calibration_error: The expected calibration error: the mean distance between the confidence and the share
+            kept, over the bands, weighted by their size. 0 to 1.
+        mean_confidence: The mean confidence, 0 to 1.
+        overconfidence: The mean confidence minus the share kept. Above 0, the model is overconfident.
+        brier: The Brier score: the mean squared distance between the confidence and 1 (kept) or 0. Smaller is better.
+        auroc: How well the confidence separates: the probability that a prediction that was kept has a higher
+            confidence than one that was not. 0.5 is chance, 1 is perfect; unknown without predictions of both kinds.
+        thresholds: One for each hundredth from 0 to 1.
+        highest_checked: The highest confidence among the lowest ones of the reviews that took place because of a
+            condition, in hundredths: about the threshold in use. NaN if `Selection.kind` is "unknown".
+        costs: The costs of each threshold; None if no prices were given.
+    """
+
+    of_all: bool
+    predictions: int
+    bands: Sequence[ConfidenceBand]
+    calibration_error: float
+    mean_confidence: float
+    overconfidence: Estimate
+    brier: Estimate
+    auroc: Estimate
+    thresholds: Sequence[ThresholdFigures]
+    highest_checked: float
+    costs: CostCurve | None
+
+
+@dataclass(frozen=True)
+class Trend:
+    """The change of a model's overrule rate, between the first and the last third of the period.
+
+    It compares each field with itself, so a change in how often fields occur is no trend.
+
+    Attributes:
+        early: The rate in the first third, with the fields weighted as in `difference`.
+        late: The rate in the last third, with the same weights.
+        difference: `late` minus `early`.
+        fields: The number of fields that occur in both thirds.
+        covered: The share of the judged predictions in both thirds that belong to these fields.
+    """
+
+    early: float
+    late: float
+    difference: Estimate
+    fields: int
+    covered: float
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """The figures of one model.
+
+    Attributes:
+        reviews: The reviews of its predictions.
+        first: The first day with such a review.
+        last: The last day with such a review.
+        overruled: The judged predictions; hits are those that workers changed or removed.
+        overruled_of_all: The share of wrong predictions among all predictions of the model, also those that nobody
+            checked; unknown if `selection.kind` is not "sampled".
+        without_confidence: The judged predictions with unknown confidence.
+        confidence: None if no prediction has a confidence.
+        trend: None if a third of the period has too few reviews.
+    """
+
+    model: Model
+    reviews: int
+    first: date
+    last: date
+    selection: Selection
+    overruled: Share
+    overruled_of_all: Estimate
+    without_confidence: int
+    confidence: ConfidenceFigures | None
+    trend: Trend | None
 
 
 @dataclass(frozen=True)
@@ -224,12 +434,17 @@ class ConditionFigures:
 
 @dataclass(frozen=True)
 class FlowFigures:
-    """The figures of one flow definition."""
+    """The figures of one flow definition.
+
+    Attributes:
+        unanimous: The fields with two or more answers; hits are those in which all answers were the same.
+    """
 
     flow_definition: str
     reviews: int
     overruled: Share
     overruled_reviews: Share
+    unanimous: Share
 
 
 @dataclass(frozen=True)
@@ -254,10 +469,10 @@ class Figures:
         without_confidence: The judged predictions with unknown confidence.
         spans: All days, weeks or months of the period, in order.
         fields: The fields, those with most judged predictions first.
-        uncounted_names: The fields counted under OTHER_FIELDS, because there are too many names.
-        calibration_error: The expected calibration error: the mean distance between the confidence and the share
-            kept, over the bands, weighted by their size. 0 to 1; NaN if no confidence is known.
-        overconfidence: The mean confidence minus the share kept. Above 0, the model is overconfident.
+        not_counted_by_name: The fields (not names) that are counted under OTHER_FIELDS, because there are too many
+            names to count each one. The names that occur most often are counted.
+        field_counts_low_by: At most so many fields of one name can be among those of `not_counted_by_name`.
+        models: The models, those with most reviews first.
         conditions: The conditions, those with most reviews first.
         malformed: The objects that are not review records.
         unreadable: The values in other records that could not be read: fields, activation conditions, times, and
@@ -276,11 +491,9 @@ class Figures:
     spans: Sequence[Span]
     flow_definitions: Sequence[FlowFigures]
     fields: Sequence[FieldFigures]
-    uncounted_names: int
-    bands: Sequence[ConfidenceBand]
-    calibration_error: float
-    overconfidence: float
-    thresholds: Sequence[ThresholdFigures]
+    not_counted_by_name: int
+    field_counts_low_by: int
+    models: Sequence[ModelFigures]
     agreement: Agreement
     times: Times
     conditions: Sequence[ConditionFigures]
@@ -292,21 +505,3 @@ class Figures:
     def names(self) -> Mapping[str, int]:
         """The number of flow definitions that have a field with the name, by name."""
         return Counter(figures.field.name for figures in self.fields)
-
-
-def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Returns the Wilson score interval of a share, 95% with the default `z`.
-
-    The interval stays within 0 to 1, and holds for small samples and for shares near the ends, unlike the normal
-    approximation (E. B. Wilson, 1927, Journal of the American Statistical Association 22, 209-212).
-
-    Returns:
-        The lower and upper bound; (0, 1) if `n` is 0.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    share = hits / n
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    centre = share + z * z / (2 * n)
-    scale = 1 + z * z / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -19,8 +19,16 @@ from workflow.operations.report.figures import (
     SMALL_SAMPLE,
     FieldFigures,
     Figures,
+    ModelFigures,
 )
-from workflow.operations.report.findings import Headline, catches_nothing, field_label, findings, headline
+from workflow.operations.report.findings import (
+    Headline,
+    catches_nothing,
+    field_label,
+    findings,
+    headline,
+    model_label,
+)
 from workflow.operations.report.html import figure, name, note, prose, section, table
 from workflow.operations.report.loop_facts import LoopFacts
 
@@ -214,8 +222,8 @@ def _sections(figures: Figures, facts: LoopFacts | None) -> Iterable[str]:
     if len(figures.flow_definitions) > 1:
         yield _flows(figures)
     if figures.overruled.n:
-        yield _calibration(figures)
-        yield _thresholds(figures)
+        yield from _calibration(figures)
+        yield from _thresholds(figures)
     yield _conditions(figures)
     yield _agreement(figures)
     yield _times(figures)
@@ -284,10 +292,11 @@ def _fields(figures: Figures) -> str:
         text,
         figure(chart),
         note(
-            "There are too many field names to count each one. "
-            f"{words.count(figures.uncounted_names, 'field')} with rare names are counted together."
+            "There are too many field names to count each one. The names with the most fields are counted; "
+            f"{words.count(figures.not_counted_by_name, 'field')} with other names are counted together. Up to "
+            f"{words.count(figures.field_counts_low_by, 'field')} of each name in the table can be among them."
         )
-        if figures.uncounted_names
+        if figures.not_counted_by_name
         else "",
     )
 
@@ -332,63 +341,73 @@ def _flows(figures: Figures) -> str:
     return section("By flow definition", "", table(Table(header, rows)))
 
 
-def _calibration(figures: Figures) -> str:
+def _calibration(figures: Figures) -> Iterable[str]:
     title = "Is the model's confidence reliable?"
-    unknown = figures.without_confidence
-    if unknown == figures.overruled.n:
-        return section(title, "These reviews do not include the model's confidence.")
-    hollow = any(band.kept.n and band.kept.small for band in figures.bands)
-    return section(
-        title,
-        "If a model is 80% confident, people should agree with it 80% of the time: its dot is then on the dashed line. "
-        "Below the line, the model is overconfident. Above it, the model is underconfident."
-        + (f" Hollow dots have fewer than {SMALL_SAMPLE} predictions." if hollow else ""),
-        figure(charts.calibration_chart(figures)),
-        note(
-            f"Not included: {words.count(unknown, 'prediction')} without a confidence."
+    if figures.without_confidence == figures.overruled.n:
+        yield section(title, "These reviews do not include the model's confidence.")
+    for number, model in enumerate(figures.models):
+        about = model.confidence
+        if about is None:
+            continue
+        unknown = model.without_confidence
+        hollow = any(band.checked.n and band.checked.small for band in about.bands)
+        yield section(
+            title + _of_model(model, figures),
+            "If a model is 80% confident, people should agree with it 80% of the time: its dot is then on the dashed "
+            "line. Below the line, the model is overconfident. Above it, the model is underconfident."
+            + (f" Hollow dots have fewer than {SMALL_SAMPLE} predictions." if hollow else ""),
+            figure(charts.calibration_chart(about, f"calibration-{number}")),
+            note(f"Not included: {words.count(unknown, 'prediction')} without a confidence.")
+            if unknown
+            else "",
         )
-        if unknown
-        else "",
-    )  # fmt: skip
 
 
-def _thresholds(figures: Figures) -> str:
-    if not figures.thresholds[-1].reviews.n:
-        return ""
-    rows = [
-        (
-            words.percent(one.threshold, 0),
-            f"{words.count(one.reviews.hits)} ({words.percent(one.reviews.value, 0)})",
-            f"{words.count(one.let_through)} ({words.percent(one.errors_let_through.value, 0)})",
-            words.count(one.caught),
-            words.count(one.checked),
-            words.percent(one.error_rate_of_passed.value),
+def _of_model(model: ModelFigures, figures: Figures) -> str:
+    return f" ({model_label(model.model, figures)})" if len(figures.models) > 1 else ""
+
+
+def _thresholds(figures: Figures) -> Iterable[str]:
+    for number, model in enumerate(figures.models):
+        about = model.confidence
+        if about is None:
+            continue
+        rows = [
+            (
+                words.percent(one.threshold, 0),
+                f"{words.count(round(one.reviews_needed))} ({words.percent(one.reviews.value, 0)})",
+                f"{words.count(round(one.let_through))} ({words.percent(one.errors_missed.value, 0)})",
+                words.count(round(one.caught)),
+                words.count(round(one.checked)),
+                words.percent(one.error_rate_of_passed.value),
+            )
+            for one in about.thresholds
+            if any(math.isclose(one.threshold, threshold) for threshold in TABLE_THRESHOLDS)
+        ]
+        header = (
+            "Threshold",
+            "Reviews needed",
+            "Errors missed",
+            "Errors caught",
+            "Predictions checked",
+            "Error rate of unchecked predictions",
         )
-        for one in figures.thresholds
-        if any(math.isclose(one.threshold, threshold) for threshold in TABLE_THRESHOLDS)
-    ]
-    header = (
-        "Threshold",
-        "Reviews needed",
-        "Errors missed",
-        "Errors caught",
-        "Predictions checked",
-        "Error rate of unchecked predictions",
-    )
-    chart = charts.threshold_chart(figures, Table(header, rows, text_columns=0))
-    return section(
-        "What if the confidence threshold were different?",
-        "This assumes that only predictions below a threshold go to people. A higher threshold means more work and "
-        "fewer missed errors.",
-        figure(chart, table_open=True),
-        note(
-            "Limitation: this includes only predictions that people checked. Predictions that today's conditions let "
-            "pass were never checked, so above today's threshold there are more predictions, and more errors, than "
-            "this table shows. The table is reliable for lowering a threshold. For raising one, its numbers are lower "
-            "bounds; reviews of a random sample (A2I's Sampling condition) close the gap. Fields that the model missed "
-            "have no confidence, so no threshold catches them."
-        ),
-    )
+        chart = charts.threshold_chart(about, Table(header, rows, text_columns=0), f"threshold-{number}")
+        limits = (
+            "These are estimates for all predictions, also those that nobody checked, from the reviews of a random "
+            "sample."
+            if about.of_all
+            else "Limitation: this includes only predictions that people checked. Predictions that today's conditions "
+            "let pass were never checked, so nothing is known about them. The table is reliable for lowering a "
+            "threshold. To know what raising it would bring, add a random sample (A2I's Sampling condition)."
+        )
+        yield section(
+            "What if the confidence threshold were different?" + _of_model(model, figures),
+            "This assumes that only predictions below a threshold go to people. A higher threshold means more work "
+            "and fewer missed errors.",
+            figure(chart, table_open=True),
+            note(limits + " Fields that the model missed have no confidence, so no threshold catches them."),
+        )
 
 
 def _conditions(figures: Figures) -> str:
@@ -416,7 +435,7 @@ def _conditions(figures: Figures) -> str:
         )
         for condition in ordered[:MAX_ROWS]
     ]
-    idle = sum(catches_nothing(condition) for condition in ordered)
+    idle = sum(catches_nothing(condition, figures) for condition in ordered)
     if idle:
         text = (
             f"{words.count(idle)} of {words.count(len(ordered))} conditions found almost no errors in "

@@ -4,46 +4,43 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import accumulate
-from typing import get_args
 
 from lambdas.reviews.errors import InvalidDocument
-from lambdas.reviews.record import Outcome
+from workflow.operations.report.confidence import ConfidenceCounts, confidence_figures
+from workflow.operations.report.estimation import ClusterSums
+from workflow.operations.report.field_counts import FieldCounts, NameCounts, share
 from workflow.operations.report.figures import (
-    OTHER_FIELDS,
+    OTHER_VERSIONS,
+    UNKNOWN,
     Agreement,
     ConditionFigures,
-    ConfidenceBand,
-    FieldFigures,
-    FieldName,
+    Costs,
+    Estimate,
     Figures,
     FlowFigures,
     Granularity,
     MalformedReview,
+    Model,
+    ModelFigures,
+    Selection,
     Share,
     Span,
-    ThresholdFigures,
     Times,
 )
 from workflow.operations.report.records import RecordPart, read_record
+from workflow.operations.report.selection import BY_CONDITION, SelectionCounts
+from workflow.operations.report.selection import UNKNOWN as UNKNOWN_STRATUM
+from workflow.operations.report.trend import Third, TrendCounts
 from workflow.operations.reviews_source import Period, StoredReview
 
-__all__ = ["BAND_EDGES", "MAX_FIELD_NAMES", "MAX_SECONDS", "THRESHOLDS", "ReviewStatistics"]
+__all__ = ["MAX_MODEL_VERSIONS", "MAX_SECONDS", "ReviewStatistics"]
 
-THRESHOLDS: tuple[float, ...] = tuple(step / 100 for step in range(0, 101))
-"""The confidence thresholds in the report: each hundredth from 0 to 1."""
-
-BAND_EDGES: tuple[float, ...] = tuple(step / 10 for step in range(1, 10))
-"""The edges between the ten confidence bands. A confidence on an edge belongs to the band above."""
-
-MAX_FIELD_NAMES = 20_000
-"""How many field names are counted separately. The keys of a form are free text, so their number has no limit. The
-names after these are counted together, under OTHER_FIELDS."""
+MAX_MODEL_VERSIONS = 20
+"""How many versions of a flow definition's model are told apart. Later ones are counted together."""
 
 MAX_SECONDS = 30 * 24 * 3600
 """The longest valid time of an answer: SageMaker gives a worker at most 30 days for a task."""
@@ -55,7 +52,8 @@ _COMPARED = _JUDGED | {"added"}
 class ReviewStatistics:
     """Counts reviews one by one. `figures` returns the result.
 
-    Memory grows by eight bytes for each answer (its seconds), and with the field names up to MAX_FIELD_NAMES.
+    Memory grows by eight bytes for each answer (its seconds), with the field names up to a limit, and by a few
+    megabytes for each model.
     """
 
     def __init__(self, period: Period) -> None:
@@ -63,23 +61,20 @@ class ReviewStatistics:
         self._granularity = _granularity(period)
         self._all = _ReviewCounts()
         self._spans = [(first, days, _ReviewCounts()) for first, days in _spans(period, self._granularity)]
+        thirds = _thirds(len(self._spans))
         # All days of a span share its counts.
         self._days = {
-            str(first + timedelta(days=day)): counts
-            for first, days, counts in self._spans
+            str(first + timedelta(days=day)): (counts, third)
+            for (first, days, counts), third in zip(self._spans, thirds, strict=True)
             for day in range(days)
         }
         self._flows: dict[str, _ReviewCounts] = {}
+        self._models: dict[Model, _ModelCounts] = {}
+        self._versions: Counter[str] = Counter()
         self._conditions: dict[tuple[str, str], tuple[_ReviewCounts, _ReviewCounts]] = {}
         self._completed = 0
-        self._fields: dict[FieldName, _FieldCounts] = {}
-        self._other_fields = 0
-        self._bands = [_BandCounts() for _ in range(len(BAND_EDGES) + 1)]
-        # Counts by the number of thresholds that are not above the (lowest) confidence.
-        self._kept_at = [0] * (len(THRESHOLDS) + 1)
-        self._wrong_at = [0] * (len(THRESHOLDS) + 1)
-        self._reviews_at = [0] * (len(THRESHOLDS) + 1)
-        self._without_confidence = 0
+        self._fields = FieldCounts()
+        self._unresolved = ClusterSums()
         self._seconds = array("d")
         self._shared_reviews = 0
         self._agreement_sum = 0.0
@@ -122,45 +117,51 @@ class ReviewStatistics:
         )
         several = len(answers) > 1
         compared = False
-        judged = wrong = 0
-        lowest = 2.0
+        wrong = shared = unanimous = unresolved = without_confidence = 0
+        judged: list[tuple[str, bool]] = []
+        confident: list[tuple[float, bool]] = []
+        names: dict[str, _NameInReview] = {}
         for part in record["fields"]:
-            outcome = part["outcome"]
-            counts = self._field_counts(flow, part["name"])
+            outcome, name = part["outcome"], part["name"]
+            named = names.get(name)
+            if named is None:
+                named = names[name] = _NameInReview(self._fields.of(flow, name))
+            named.counts.fields += 1
             if several and (agreement := part["agreement"]) is not None:
-                counts.shared += 1
-                counts.unanimous += agreement == 1
-                counts.tied += outcome == "unresolved"
+                named.shared += 1
+                named.unanimous += agreement == 1
+                unresolved += outcome == "unresolved"
             # There is nothing to keep or to tie about without a prediction. A minority added a value that the
             # majority did not: "kept". People disagree about a field that the model does not predict: "unresolved".
             if part["predicted"] is None and outcome in ("kept", "unresolved"):
                 continue
-            counts.outcomes[outcome] = counts.outcomes.get(outcome, 0) + 1
+            outcomes = named.counts.outcomes
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
             if outcome in _COMPARED:
                 compared = True
             if outcome not in _JUDGED:
                 continue
-            judged += 1
             is_wrong = outcome != "kept"
+            named.judged += 1
+            named.wrong += is_wrong
             wrong += is_wrong
+            judged.append((name, is_wrong))
             confidence = part["confidence"]
             if confidence is None:
-                self._without_confidence += 1
-                continue
-            lowest = min(lowest, confidence)
-            band = self._bands[bisect_right(BAND_EDGES, confidence)]
-            band.n += 1
-            band.kept += not is_wrong
-            band.confidence += confidence
-            (self._wrong_at if is_wrong else self._kept_at)[bisect_right(THRESHOLDS, confidence)] += 1
-        if lowest <= 1:
-            self._reviews_at[bisect_right(THRESHOLDS, lowest)] += 1
+                without_confidence += 1
+            else:
+                confident.append((confidence, is_wrong))
+        for named in names.values():
+            named.counts.overruled.add(named.wrong, named.judged)
+            if named.shared:
+                named.counts.shared.add(named.unanimous, named.shared)
+                shared += named.shared
+                unanimous += named.unanimous
+        self._fields.make_room()
 
-        counted = [
-            self._all,
-            self._days[record["created_at"][:10]],
-            self._flows.setdefault(flow, _ReviewCounts()),
-        ]
+        day = record["created_at"][:10]
+        of_span, third = self._days[day]
+        counted = [self._all, of_span, self._flows.setdefault(flow, _ReviewCounts())]
         for condition in set(conditions):
             whole, alone = self._conditions.setdefault((flow, condition), (_ReviewCounts(), _ReviewCounts()))
             counted.append(whole)
@@ -169,10 +170,22 @@ class ReviewStatistics:
         overruled = compared and record["overruled"]
         for review_counts in counted:
             review_counts.reviews += 1
-            review_counts.judged += judged
-            review_counts.wrong += wrong
+            review_counts.predictions.add(wrong, len(judged))
+            review_counts.shared.add(unanimous, shared)
             review_counts.compared += compared
             review_counts.overruled += overruled
+        self._unresolved.add(unresolved, shared)
+
+        model = self._model(flow, record.get("model_version"))
+        model.first, model.last = min(model.first or day, day), max(model.last, day)
+        stratum = model.selection.add(conditions)
+        model.reviews += 1
+        model.without_confidence += without_confidence
+        model.predictions.setdefault(stratum, ClusterSums()).add(wrong, len(judged))
+        if confident:
+            model.confidence.setdefault(stratum, ConfidenceCounts()).add(confident)
+        if third is not None and judged:
+            model.trend.add(third, [((stratum, name), is_wrong) for name, is_wrong in judged])
 
         self._completed += record["status"] == "Completed"
         self._invented += record["invented"]
@@ -185,23 +198,23 @@ class ReviewStatistics:
             if seconds is not None and 0 <= seconds <= MAX_SECONDS:
                 self._seconds.append(seconds)
 
-    def _field_counts(self, flow: str, name: str) -> _FieldCounts:
-        key = FieldName(flow, name)
-        counts = self._fields.get(key)
+    def _model(self, flow: str, version: str | None) -> _ModelCounts:
+        model = Model(flow, version)
+        counts = self._models.get(model)
         if counts is None:
-            if len(self._fields) >= MAX_FIELD_NAMES:
-                self._other_fields += 1
-                key = FieldName("", OTHER_FIELDS)
-            counts = self._fields.setdefault(key, _FieldCounts())
+            self._versions[flow] += 1
+            if self._versions[flow] > MAX_MODEL_VERSIONS:
+                model = Model(flow, OTHER_VERSIONS)
+            counts = self._models.setdefault(model, _ModelCounts())
         return counts
 
-    def figures(self) -> Figures:
-        """Returns the figures of all counted reviews."""
-        outcomes: Counter[str] = Counter()
-        for counts in self._fields.values():
-            outcomes.update(counts.outcomes)
-        bands = self._confidence_bands()
-        error, overconfidence = _calibration(bands)
+    def figures(self, costs: Costs | None = None) -> Figures:
+        """Returns the figures of all counted reviews.
+
+        Args:
+            costs: The prices of a review and of an error, for the cost of each threshold; None to leave that out.
+        """
+        models = [counts.figures(model, costs) for model, counts in self._models.items()]
         return Figures(
             period=self._period,
             granularity=self._granularity,
@@ -209,23 +222,32 @@ class ReviewStatistics:
             completed=self._completed,
             overruled=self._all.overruled_predictions,
             overruled_reviews=self._all.overruled_reviews,
-            outcomes=dict(outcomes),
-            without_confidence=self._without_confidence,
+            outcomes=dict(self._fields.outcomes),
+            without_confidence=sum(model.without_confidence for model in models),
             spans=[
                 Span(first, days, counts.reviews, counts.overruled_predictions)
                 for first, days, counts in self._spans
             ],
             flow_definitions=[
-                FlowFigures(flow, counts.reviews, counts.overruled_predictions, counts.overruled_reviews)
+                FlowFigures(
+                    flow,
+                    counts.reviews,
+                    counts.overruled_predictions,
+                    counts.overruled_reviews,
+                    share(counts.shared),
+                )
                 for flow, counts in sorted(self._flows.items(), key=lambda item: (-item[1].reviews, item[0]))
             ],
-            fields=self._field_figures(),
-            uncounted_names=self._other_fields,
-            bands=bands,
-            calibration_error=error,
-            overconfidence=overconfidence,
-            thresholds=self._threshold_figures(),
-            agreement=self._agreement(),
+            fields=self._fields.figures(),
+            not_counted_by_name=self._fields.not_counted_by_name,
+            field_counts_low_by=self._fields.low_by,
+            models=sorted(models, key=lambda model: (-model.reviews, model.model[0], model.model[1] or "")),
+            agreement=Agreement(
+                reviews=self._shared_reviews,
+                mean=self._agreement_sum / self._shared_reviews if self._shared_reviews else math.nan,
+                unanimous=share(self._all.shared),
+                unresolved=share(self._unresolved),
+            ),
             times=self._times(),
             conditions=[
                 ConditionFigures(
@@ -240,55 +262,6 @@ class ReviewStatistics:
             invented=self._invented,
         )
 
-    def _field_figures(self) -> list[FieldFigures]:
-        figures = [
-            FieldFigures(
-                field=name,
-                **{outcome: counts.outcomes.get(outcome, 0) for outcome in get_args(Outcome)},
-                agreed=Share(counts.unanimous, counts.shared),
-            )
-            for name, counts in self._fields.items()
-        ]
-        return sorted(figures, key=lambda figure: (-figure.overruled.n, figure.field))
-
-    def _confidence_bands(self) -> list[ConfidenceBand]:
-        return [
-            ConfidenceBand(
-                low,
-                high,
-                counts.confidence / counts.n if counts.n else math.nan,
-                Share(counts.kept, counts.n),
-            )
-            for low, high, counts in zip((0.0, *BAND_EDGES), (*BAND_EDGES, 1.0), self._bands, strict=True)
-        ]
-
-    def _threshold_figures(self) -> list[ThresholdFigures]:
-        counts = (self._kept_at, self._wrong_at, self._reviews_at)
-        kept, wrong, reviews = map(sum, counts)
-        # The last element counts what is at or above the highest threshold, so it is below none.
-        below = zip(*(accumulate(at[:-1]) for at in counts), strict=True)
-        return [
-            ThresholdFigures(
-                threshold=threshold,
-                reviews=Share(reviews_below, reviews),
-                checked=kept_below + wrong_below,
-                caught=wrong_below,
-                passed=kept + wrong - kept_below - wrong_below,
-                let_through=wrong - wrong_below,
-            )
-            for threshold, (kept_below, wrong_below, reviews_below) in zip(THRESHOLDS, below, strict=True)
-        ]
-
-    def _agreement(self) -> Agreement:
-        fields = self._fields.values()
-        shared = sum(counts.shared for counts in fields)
-        return Agreement(
-            reviews=self._shared_reviews,
-            mean=self._agreement_sum / self._shared_reviews if self._shared_reviews else math.nan,
-            unanimous=Share(sum(counts.unanimous for counts in fields), shared),
-            unresolved=Share(sum(counts.tied for counts in fields), shared),
-        )
-
     def _times(self) -> Times:
         seconds = sorted(self._seconds)
         return Times(
@@ -301,35 +274,85 @@ class ReviewStatistics:
 
 
 @dataclass(slots=True)
-class _FieldCounts:
-    outcomes: dict[str, int] = field(default_factory=dict)
-    shared: int = 0
+class _NameInReview:
+    """The fields of one review with one name."""
+
+    counts: NameCounts
+    wrong: int = 0
+    judged: int = 0
     unanimous: int = 0
-    tied: int = 0
+    shared: int = 0
 
 
 @dataclass(slots=True)
 class _ReviewCounts:
     reviews: int = 0
-    judged: int = 0
-    wrong: int = 0
+    predictions: ClusterSums = field(default_factory=ClusterSums)
+    shared: ClusterSums = field(default_factory=ClusterSums)
     compared: int = 0
     overruled: int = 0
 
     @property
     def overruled_predictions(self) -> Share:
-        return Share(self.wrong, self.judged)
+        return share(self.predictions)
 
     @property
     def overruled_reviews(self) -> Share:
         return Share(self.overruled, self.compared)
 
 
-@dataclass(slots=True)
-class _BandCounts:
-    n: int = 0
-    kept: int = 0
-    confidence: float = 0.0
+class _ModelCounts:
+    """What is counted for one model. The dictionaries have the counts by why the reviews took place."""
+
+    def __init__(self) -> None:
+        self.reviews = 0
+        self.first = self.last = ""
+        self.without_confidence = 0
+        self.selection = SelectionCounts()
+        self.predictions: dict[str, ClusterSums] = {}
+        self.confidence: dict[str, ConfidenceCounts] = {}
+        self.trend = TrendCounts()
+
+    def figures(self, model: Model, costs: Costs | None) -> ModelFigures:
+        kind = self.selection.kind
+        weights = self.selection.weights() if kind == "sampled" else None
+        confidence = confidence_figures(self.confidence, weights, costs)
+        return ModelFigures(
+            model=model,
+            reviews=self.reviews,
+            first=date.fromisoformat(self.first),
+            last=date.fromisoformat(self.last),
+            selection=self._selection(weights),
+            overruled=share(sum(self.predictions.values(), ClusterSums())),
+            overruled_of_all=self._overruled_of_all(weights),
+            without_confidence=self.without_confidence,
+            confidence=confidence,
+            trend=self.trend.trend(),
+        )
+
+    def _selection(self, weights: Mapping[str, float] | None) -> Selection:
+        reviews, by_sampling = self.selection.reviews, self.selection.by_sampling
+        documents = sampled = math.nan
+        if weights is not None:
+            documents = sum(number * weights.get(stratum, 0) for stratum, number in reviews.items())
+            sampled = documents - reviews[BY_CONDITION]
+        return Selection(
+            kind=self.selection.kind,
+            rate=by_sampling / sampled if weights is not None else math.nan,
+            by_condition=reviews[BY_CONDITION],
+            by_sampling=by_sampling,
+            unknown=reviews[UNKNOWN_STRATUM],
+            documents=documents,
+        )
+
+    def _overruled_of_all(self, weights: Mapping[str, float] | None) -> Estimate:
+        if weights is None:
+            return UNKNOWN
+        known = {stratum: sums for stratum, sums in self.predictions.items() if stratum in weights}
+        sums = sum((sums.weighted(weights[stratum]) for stratum, sums in known.items()), ClusterSums())
+        if not sums.x:
+            return UNKNOWN
+        return Estimate(sums.ratio, *sums.interval(heaviest=max(weights[stratum] for stratum in known)))
 
 
 def _granularity(period: Period) -> Granularity:
@@ -345,6 +368,13 @@ def _spans(period: Period, granularity: Granularity) -> Iterable[tuple[date, int
         first = until
 
 
+def _thirds(spans: int) -> list[Third | None]:
+    """Returns for each span of a period which third it belongs to, without the middle one."""
+    third = spans // 3
+    places = range(spans)
+    return [0 if place < third else 1 if place >= spans - third and third else None for place in places]
+
+
 def _next_start(day: date, granularity: Granularity) -> date:
     if granularity == "day":
         return day + timedelta(days=1)
@@ -352,16 +382,6 @@ def _next_start(day: date, granularity: Granularity) -> date:
         return day + timedelta(days=7 - day.weekday())
     # The 1st plus 32 days is always in the next month.
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
-def _calibration(bands: Sequence[ConfidenceBand]) -> tuple[float, float]:
-    """Returns the expected calibration error and the overconfidence."""
-    known = [band for band in bands if band.kept.n]
-    n = sum(band.kept.n for band in known)
-    if not n:
-        return math.nan, math.nan
-    gaps = [(band.mean_confidence - band.kept.value, band.kept.n) for band in known]
-    return sum(abs(gap) * size for gap, size in gaps) / n, sum(gap * size for gap, size in gaps) / n
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

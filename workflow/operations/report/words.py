@@ -6,7 +6,7 @@ import math
 import unicodedata
 from datetime import date
 
-from workflow.operations.report.figures import Share
+from workflow.operations.report.figures import Estimate, Share
 from workflow.operations.reviews_source import Period
 
 __all__ = [
@@ -54,10 +54,10 @@ def rate(share: Share) -> str:
     return percent(share.value) + (" (few)" if share.small and share.n else "")
 
 
-def interval(share: Share) -> str:
+def interval(share: Share | Estimate) -> str:
     """Returns the 95% interval of a share: `15.0% to 19.6%`."""
     low, high = share.interval
-    return f"{100 * low:.1f}% to {100 * high:.1f}%" if share.n else NOTHING
+    return NOTHING if math.isnan(share.value) else f"{100 * low:.1f}% to {100 * high:.1f}%"
 
 
 def one_in(share: float) -> str:

@@ -231,17 +231,18 @@ def test_overruled_by_field_agrees_with_the_report(
 def test_overruled_by_confidence_agrees_with_the_report(
     athena: Any, report: Callable[[str], Figures], flow: str
 ) -> None:
-    bands = [band for band in report(flow).bands if band.kept.n]
+    (model,) = report(flow).models
+    bands = [band for band in model.confidence.bands if band.checked.n] if model.confidence else []
     rows = ask(athena, "overruled-by-confidence", flow)
     assert [row["confidence_from"] for row in rows] == pytest.approx([band.low for band in bands])
     assert [(row["predictions"], row["predictions_overruled"]) for row in rows] == [
-        (band.kept.n, band.kept.n - band.kept.hits) for band in bands
+        (band.checked.n, band.checked.n - band.checked.hits) for band in bands
     ]
     assert [row["mean_confidence_percent"] for row in rows] == pytest.approx(
         [100 * band.mean_confidence for band in bands], abs=0.051
     )
     assert [row["overruled_percent"] for row in rows] == [
-        percent(Share(band.kept.n - band.kept.hits, band.kept.n)) for band in bands
+        percent(Share(band.checked.n - band.checked.hits, band.checked.n)) for band in bands
     ]
 
 
@@ -318,9 +319,9 @@ def test_conditions_by_what_they_catch_agrees_with_the_report(
     expected = {one.condition: one.overruled_reviews for one in report(flow).conditions}
     rows = ask(athena, "conditions-by-what-they-catch", flow)
     # A condition without a compared review has no row.
-    assert {row["condition_name"]: (row["reviews_overruled"], row["reviews_compared"]) for row in rows} == {
-        name: share for name, share in expected.items() if share.n
-    }
+    assert {
+        row["condition_name"]: Share(row["reviews_overruled"], row["reviews_compared"]) for row in rows
+    } == {name: share for name, share in expected.items() if share.n}
     assert [row["overruled_percent"] for row in rows] == [
         percent(expected[row["condition_name"]]) for row in rows
     ]

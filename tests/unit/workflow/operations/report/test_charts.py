@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.workflow.operations.report.test_statistics import field, figures_of, review
+from tests.unit.workflow.operations.report.test_statistics import confidence_of, field, figures_of, review
 from workflow.operations.report.charts import (
     Chart,
     Table,
@@ -116,7 +116,11 @@ def test_consecutive_days_have_an_area() -> None:
 @pytest.mark.parametrize("outcome", ["kept", "changed"])
 def test_dots_at_the_ends_are_not_cut_off(outcome: str) -> None:
     figures = figures_of(review(field(outcome, confidence=1.0), field(outcome, confidence=0.55)))
-    for chart in (trend_chart(figures), calibration_chart(figures), dots(Share(0, 9), Share(9, 9))):
+    for chart in (
+        trend_chart(figures),
+        calibration_chart(confidence_of(figures)),
+        dots(Share(0, 9), Share(9, 9)),
+    ):
         for drawing in drawings(chart):
             assert "<use" in drawing
             assert cut_dots(drawing) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,8 +17,9 @@ from hypothesis import strategies as st
 from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
 from sandbox.invented_reviews import generate
 from workflow.errors import AfterloopError
-from workflow.operations.report import statistics
-from workflow.operations.report.figures import OTHER_FIELDS, Figures, Share, wilson_interval
+from workflow.operations.report import field_counts
+from workflow.operations.report.estimation import wilson_interval
+from workflow.operations.report.figures import OTHER_FIELDS, ConfidenceFigures, Figures, Share
 from workflow.operations.report.statistics import MAX_SECONDS, ReviewStatistics
 from workflow.operations.reviews_source import Period, StoredReview
 
@@ -32,6 +35,12 @@ def figures_of(*records: ReviewRecord, period: Period = JANUARY) -> Figures:
     for record in records:
         counted.add(stored(record))
     return counted.figures()
+
+
+def confidence_of(figures: Figures) -> ConfidenceFigures:
+    (model,) = figures.models
+    assert model.confidence is not None
+    return model.confidence
 
 
 def field(outcome: str, *, name: str = "total", **other: Any) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def test_confidence_on_an_edge_belongs_to_the_band_above() -> None:
     figures = figures_of(
         review(*(field("kept", confidence=value) for value in (0.0, 0.1, 0.3, 0.7, 0.8999, 0.9, 1.0)))
     )
-    assert [band.kept.n for band in figures.bands] == [1, 1, 0, 1, 0, 0, 0, 1, 1, 2]
+    assert [band.checked.n for band in confidence_of(figures).bands] == [1, 1, 0, 1, 0, 0, 0, 1, 1, 2]
 
 
 def test_calibration_error_is_the_weighted_mean_distance() -> None:
@@ -136,8 +145,9 @@ def test_calibration_error_is_the_weighted_mean_distance() -> None:
             *[field("kept", confidence=0.5)] * 10,  # says 50 %, is right in 100 %
         )
     )
-    assert figures.calibration_error == pytest.approx(0.5 * 0.2 + 0.5 * 0.5)
-    assert figures.overconfidence == pytest.approx(0.5 * 0.2 - 0.5 * 0.5)
+    about = confidence_of(figures)
+    assert about.calibration_error == pytest.approx(0.5 * 0.2 + 0.5 * 0.5)
+    assert about.overconfidence.value == pytest.approx(0.5 * 0.2 - 0.5 * 0.5)
 
 
 def test_threshold_sends_lower_confidences_to_workers() -> None:
@@ -146,10 +156,11 @@ def test_threshold_sends_lower_confidences_to_workers() -> None:
         review(field("removed", confidence=0.8), field("kept", confidence=0.95)),
         review(field("changed")),  # Without a confidence, thresholds do not apply.
     )
-    at = {round(figure.threshold, 2): figure for figure in figures.thresholds}
-    assert (at[0.7].reviews, at[0.7].caught, at[0.7].let_through) == (Share(0, 2), 0, 2)
-    assert (at[0.8].reviews, at[0.8].caught, at[0.8].let_through) == (Share(1, 2), 1, 1)
-    assert (at[0.81].reviews, at[0.81].caught, at[0.81].let_through) == (Share(2, 2), 2, 0)
+    at = {round(figure.threshold, 2): figure for figure in confidence_of(figures).thresholds}
+    assert (at[0.7].reviews_needed, at[0.7].caught, at[0.7].let_through) == (0, 0, 2)
+    assert (at[0.8].reviews_needed, at[0.8].caught, at[0.8].let_through) == (1, 1, 1)
+    assert (at[0.81].reviews_needed, at[0.81].caught, at[0.81].let_through) == (2, 2, 0)
+    assert (at[0.8].reviews.value, at[0.8].errors_missed.value) == (0.5, 0.5)
     assert (at[0.9].checked, at[0.9].passed, at[0.91].checked) == (2, 2, 3)
     assert figures.without_confidence == 1
 
@@ -214,13 +225,18 @@ def test_spans_cover_the_period_exactly_once(days: int, granularity: str, spans:
 
 
 def test_names_over_the_limit_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "MAX_FIELD_NAMES", 2)
-    figures = figures_of(review(*(field("changed", name=name) for name in "abcda")))
-    assert {figure.field.name: figure.overruled.hits for figure in figures.fields} == {
-        "a": 2, "b": 1, OTHER_FIELDS: 2,
-    }  # fmt: skip
-    assert figures.uncounted_names == 2
-    assert figures.overruled == Share(5, 5)
+    monkeypatch.setattr(field_counts, "MAX_FIELD_NAMES", 2)
+    figures = figures_of(
+        review(*(field("changed", name=name) for name in "aaabb")),
+        *(review(field("changed", name=name)) for name in "cdeefffff"),
+    )
+    by_name = {figure.field.name: figure.overruled.hits for figure in figures.fields}
+    # "f" comes last and is the most frequent: rare names make room for it.
+    assert by_name["f"] + figures.field_counts_low_by >= 5
+    assert by_name["a"] == 3
+    assert by_name[OTHER_FIELDS] == figures.not_counted_by_name
+    assert sum(by_name.values()) == figures.overruled.n == 14
+    assert figures.overruled == Share(14, 14)
 
 
 def test_figures_match_an_independent_count() -> None:
@@ -242,16 +258,24 @@ def test_figures_match_an_independent_count() -> None:
     assert figures.overruled_reviews == Share(sum(record.overruled for record in compared), len(compared))
     for name in {part.name for part in fields}:
         of_name = [part for part in judged if part.name == name]
-        counted = sum(
-            (figure.overruled for figure in figures.fields if figure.field.name == name), Share(0, 0)
-        )
+        counted = total([figure.overruled for figure in figures.fields if figure.field.name == name])
         assert counted == Share(sum(part.outcome != "kept" for part in of_name), len(of_name))
-    for threshold in figures.thresholds:
-        below = [
-            part for part in judged if part.confidence is not None and part.confidence < threshold.threshold
+    for model in figures.models:
+        of_model = [
+            part
+            for record in records
+            if record.flow_definition == model.model.flow_definition
+            for part in record.fields
+            if part in judged
         ]
-        assert threshold.checked == len(below)
-        assert threshold.caught == sum(part.outcome != "kept" for part in below)
+        for threshold in model.confidence.thresholds if model.confidence else []:
+            below = [
+                part
+                for part in of_model
+                if part.confidence is not None and part.confidence < threshold.threshold
+            ]
+            assert threshold.checked == len(below)
+            assert threshold.caught == sum(part.outcome != "kept" for part in below)
     seconds = sorted(
         answer.seconds_spent
         for record in records
@@ -264,17 +288,27 @@ def test_figures_match_an_independent_count() -> None:
     )
 
 
+def total(shares: Sequence[Share]) -> Share:
+    return Share(sum(share.hits for share in shares), sum(share.n for share in shares))
+
+
 def _consistent(figures: Figures) -> None:
-    assert sum((span.overruled for span in figures.spans), Share(0, 0)) == figures.overruled
-    assert sum((flow.overruled for flow in figures.flow_definitions), Share(0, 0)) == figures.overruled
-    assert sum((one.overruled for one in figures.fields), Share(0, 0)) == figures.overruled
-    known = figures.overruled.n - figures.without_confidence
-    assert sum(band.kept.n for band in figures.bands) == known
-    for before, after in zip(figures.thresholds, figures.thresholds[1:], strict=False):
-        assert before.reviews.hits <= after.reviews.hits
-        assert before.checked <= after.checked
-        assert before.let_through >= after.let_through
-        assert after.checked + after.passed == known
+    assert total([span.overruled for span in figures.spans]) == figures.overruled
+    assert total([flow.overruled for flow in figures.flow_definitions]) == figures.overruled
+    assert total([model.overruled for model in figures.models]) == figures.overruled
+    assert total([one.overruled for one in figures.fields]) == figures.overruled
+    for model in figures.models:
+        known = model.overruled.n - model.without_confidence
+        if model.confidence is None:
+            assert known == 0
+            continue
+        assert sum(band.checked.n for band in model.confidence.bands) == known
+        thresholds = model.confidence.thresholds
+        for before, after in itertools.pairwise(thresholds):
+            assert before.reviews_needed <= after.reviews_needed
+            assert before.checked <= after.checked
+            assert before.let_through >= after.let_through
+            assert after.checked + after.passed == known
 
 
 shares = st.none() | st.floats(0, 1)

@@ -63,9 +63,11 @@ search: From one of the usual places, without a setting.
 OVERRULED: frozenset[Outcome] = frozenset({"changed", "added", "removed"})
 """The outcomes in which workers overruled the model."""
 
-Kind = Literal["text", "selection", "label", "labels", "box", "span", "keypoint", "polygon", "other"]
-"""What a field contains: free text; a check box; the label of a classification; one of several labels; a
-bounding box; a text span; a keypoint; a polygon; any other value, unchanged."""
+Kind = Literal[
+    "text", "selection", "choice", "label", "labels", "box", "span", "keypoint", "polygon", "other"
+]
+"""What a field contains: free text; a check box; the checked one of several buttons; the label of a classification; one
+of several labels; a bounding box; a text span; a keypoint; a polygon; any other value, unchanged."""
 
 DRAWN: frozenset[Kind] = frozenset({"box", "span", "keypoint", "polygon"})
 """The kinds that workers draw. Several fields can share a name: two dogs are two boxes "animals/dog"."""

@@ -152,6 +152,11 @@ class FlowRules:
         return next((found for pattern, found in self._patterns if pattern.fullmatch(name)), DEFAULT_FIELD)
 
     @cached_property
+    def buttons(self) -> dict[str, tuple[str, ...]]:
+        """The names of the buttons of each choice, by the name of the choice."""
+        return {name: settings.buttons for name, settings in self.fields.items() if settings.buttons}
+
+    @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], FieldSettings]]:
         """The names with ``*``, the most specific first."""
         names = sorted(

@@ -33,20 +33,21 @@ def comparison(output: Output, rules: FlowRules) -> Comparison:
 
 def unpredicted_rows(output: Output, rules: FlowRules) -> list[Row]:
     """Returns the rows of crowd elements on the page of a built-in task."""
-    return _rows(_answered(output), {}, rules)
+    return _rows(_answered(output, rules), {}, rules)
 
 
 def _predicted_rows(output: Output, rules: FlowRules) -> list[Row]:
-    answered = _answered(output)
+    answered = _answered(output, rules)
     prediction = find_prediction(output.input_content, answered.keys(), rules.prediction)
     if prediction.unnamed is not None and (fits := _fits(prediction.unnamed, answered)):
         return _rows(answered, {_best(fits, prediction.key, answered): prediction.unnamed}, rules)
 
     # A2I leaves blank inputs out of an answer. So a predicted field without an answer is a field that was removed.
     no_answers = [None] * len(output.human_answers)
-    names = sorted(prediction.fields - answered.keys())
+    buttons = {button for choice, names in rules.buttons.items() if choice in answered for button in names}
+    names = sorted(prediction.fields - answered.keys() - buttons)
     blank = {name: _Answered(element_of_kind("text"), no_answers) for name in names}
-    return _rows(answered | blank, prediction.by_name, rules)
+    return _rows(answered | blank, _with_choices(prediction.by_name, answered, rules), rules)
 
 
 class _Answered(NamedTuple):
@@ -56,11 +57,36 @@ class _Answered(NamedTuple):
     answers: Sequence[Element | None]
 
 
-def _answered(output: Output) -> dict[str, _Answered]:
-    """Returns the answers by the name of the element, sorted, so that the order of the workers does not matter."""
-    names = sorted({name for answer in output.human_answers for name in answer.elements})
+def _answered(output: Output, rules: FlowRules) -> dict[str, _Answered]:
+    """Returns the answers by the name of the element, sorted, so that the order of the workers does not matter.
+
+    Buttons that are one choice according to the settings are one element with the name of the choice.
+    """
+    names = {name for answer in output.human_answers for name in answer.elements}
+    choices: dict[str, _Answered] = {}
+    for choice, buttons in rules.buttons.items():
+        from lambdas.reviews.comparison.elements.choice import Choice, of_buttons
+
+        answers = of_buttons([answer.elements for answer in output.human_answers], buttons)
+        if answers is not None and choice not in names.difference(buttons):
+            choices[choice] = _Answered(Choice, answers)
+            names.difference_update(buttons)
     by_name = {name: [answer.elements.get(name) for answer in output.human_answers] for name in names}
-    return {name: _Answered(element_of(answers), answers) for name, answers in by_name.items()}
+    answered = {name: _Answered(element_of(answers), answers) for name, answers in by_name.items()}
+    return dict(sorted((answered | choices).items()))
+
+
+def _with_choices(
+    predicted: Mapping[Any, Any], answered: Mapping[str, _Answered], rules: FlowRules
+) -> Mapping[Any, Any]:
+    """Returns the predictions by name, with those of buttons as one prediction of their choice."""
+    choices: dict[str, Any] = {}
+    for choice, buttons in rules.buttons.items():
+        if choice in answered and predicted.get(choice) is None:
+            from lambdas.reviews.comparison.elements.choice import predicted_of_buttons
+
+            choices[choice] = predicted_of_buttons(predicted, buttons)
+    return {**predicted, **choices}
 
 
 def _rows(answered: Mapping[str, _Answered], predicted: Mapping[Any, Any], rules: FlowRules) -> list[Row]:

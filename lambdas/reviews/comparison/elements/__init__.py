@@ -3,7 +3,8 @@
 text.py            crowd-input, crowd-text-area
 classification.py  crowd-classifier, crowd-image-classifier
 labels.py          crowd-classifier-multi-select
-checks.py          crowd-checkbox, crowd-radio-button
+checks.py          crowd-checkbox, crowd-toggle-button
+choice.py          crowd-radio-button: boxes of which each worker checked at most one
 boxes.py           crowd-bounding-box
 spans.py           crowd-entity-annotation
 keypoints.py       crowd-keypoint
@@ -170,5 +171,7 @@ _ELEMENTS: dict[Kind, _Registered] = {
     "labels": _Registered("labels", "lambdas.reviews.comparison.elements.labels", "LabelSet"),
     "label": _Registered("label", "lambdas.reviews.comparison.elements.classification", "Classification"),
     "selection": _Registered(None, "lambdas.reviews.comparison.elements.checks", "Checks"),
+    # A choice is recognized by all answers and the prediction together, so check boxes come first.
+    "choice": _Registered(None, "lambdas.reviews.comparison.elements.choice", "Choice"),
     "other": _Registered(None, "lambdas.reviews.comparison.elements.other", "Other"),
 }

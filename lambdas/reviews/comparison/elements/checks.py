@@ -3,11 +3,14 @@
 Each box is a field. Its name is the element and the value of the box, or only the element if the value is "on". A
 prediction has true or false for each box, or names the checked boxes, like a prediction of labels. For a single box, it
 can also be true or false.
+
+Boxes of which each worker checked at most one are a choice (`lambdas.reviews.comparison.elements.choice`), unless the
+settings of the field say that they are not.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from typing_extensions import override
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Self
 
-    from lambdas.reviews.record import FieldRecord
+    from lambdas.reviews.record import FieldRecord, Kind
     from lambdas.reviews.rules import FieldSettings
 
 DEFAULT = "on"
@@ -30,7 +33,7 @@ DEFAULT = "on"
 class Checks(Element):
     """Check boxes or radio buttons."""
 
-    kind = "selection"
+    kind: ClassVar[Kind] = "selection"
     can_accompany = True
 
     checked: dict[str, bool]
@@ -38,12 +41,20 @@ class Checks(Element):
     @classmethod
     @override
     def parse(cls, value: Any) -> Self | None:
-        return cls(checked=value) if value and _are_checks(value) else None
+        return cls(checked=value) if value and are_checks(value) else None
+
+    def options(self) -> list[str]:
+        """Returns the boxes that are checked."""
+        return [box for box, is_checked in self.checked.items() if is_checked]
 
     @classmethod
     @override
-    def fit(cls, found: Any, answers: Sequence[Self | None]) -> Fit | None:
-        boxes = _boxes(answers)
+    def fit(cls, found: Any, answers: Sequence[Checks | None]) -> Fit | None:
+        from lambdas.reviews.comparison.elements.choice import Choice, is_choice
+
+        if is_choice(answers, found):
+            return Choice.fit(found, answers)
+        boxes = boxes_of(answers)
         if not _predicted(boxes, found):
             return None
         labels = candidates(found)
@@ -57,9 +68,13 @@ class Checks(Element):
     @classmethod
     @override
     def rows(
-        cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
+        cls, name: str, answers: Sequence[Checks | None], predicted: Any, settings: FieldSettings
     ) -> list[Row]:
-        boxes = _boxes(answers)
+        from lambdas.reviews.comparison.elements.choice import Choice, is_choice
+
+        if is_choice(answers, predicted) if settings.choice is None else settings.choice:
+            return Choice.rows(name, answers, predicted, settings)
+        boxes = boxes_of(answers)
         by_box = _predicted(boxes, predicted)
         return [
             Row(
@@ -75,20 +90,21 @@ class Checks(Element):
     @classmethod
     @override
     def owns(cls, field: FieldRecord, name: str, answers: Sequence[Element | None]) -> bool:
-        return any(field.name == _field_name(name, box) for box in _boxes(answers))
+        return any(field.name == _field_name(name, box) for box in boxes_of(answers))
 
 
 def _field_name(name: str, box: str) -> str:
     return name if box == DEFAULT else f"{name}/{box}"
 
 
-def _boxes(answers: Iterable[Element | None]) -> list[str]:
+def boxes_of(answers: Iterable[Element | None]) -> list[str]:
+    """Returns the values of all boxes in the answers, sorted."""
     return sorted({box for answer in answers if isinstance(answer, Checks) for box in answer.checked})
 
 
 def _predicted(boxes: Sequence[str], predicted: Any) -> dict[str, Scored]:
     """Returns the prediction for each box, from true or false per box, or from the names of the checked ones."""
-    if _are_checks(predicted):
+    if are_checks(predicted):
         known = {box: Scored(predicted[box]) for box in boxes if box in predicted}
         if known:
             return known
@@ -102,7 +118,8 @@ def _predicted(boxes: Sequence[str], predicted: Any) -> dict[str, Scored]:
     return {box: Scored(box in by_name, by_name[box].confidence if box in by_name else None) for box in boxes}
 
 
-def _are_checks(value: Any) -> bool:
+def are_checks(value: Any) -> TypeGuard[dict[str, bool]]:
+    """Whether a value has true or false for each box."""
     return isinstance(value, dict) and all(isinstance(checked, bool) for checked in value.values())
 
 

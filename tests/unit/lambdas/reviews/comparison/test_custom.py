@@ -100,7 +100,7 @@ def test_invalid_confidence_is_unknown(confidence: object) -> None:
         (
             {"label": "yes"},
             {"yes": True, "no": False},
-            {"e/no": (False, False, "kept"), "e/yes": (True, True, "kept")},
+            {"e": ("yes", "yes", "kept")},
         ),
     ],
     ids=["class", "text", "number", "boxes", "entities", "labels", "choice"],
@@ -129,7 +129,8 @@ def test_check_box_does_not_take_prediction_of_other_element(
         (["a", "b"], {"tags": {"labels": ["a"]}, "mood": {"label": "x"}}, {"tags/a", "tags/b"}),
         ([], {"tags": {"labels": ["a"]}, "done": {"on": True}}, {"tags/a"}),
         ([], {"words": "x", "done": {"on": True}}, set()),
-        (["dim"], {"faults": {"dim": True, "blurry": False}, "words": "x"}, {"faults/dim", "faults/blurry"}),
+        (["dim"], {"faults": {"dim": True, "blurry": False}, "words": "x"}, {"faults"}),
+        (["dim"], {"faults": {"dim": True, "blurry": True}, "words": "x"}, {"faults/dim", "faults/blurry"}),
         (True, {"mood": {"label": "x"}, "done": {"on": True}}, {"done"}),
         (True, {"mood": {"label": "true"}}, {"mood"}),
         (True, {"faults": {"dim": True, "blurry": False}}, set()),
@@ -333,13 +334,17 @@ def test_input_with_element_name_is_ignored_if_prediction_exists() -> None:
 # Symmetry
 
 
-@pytest.mark.parametrize("element", [name for name in samples.ELEMENTS if name not in ("text", "other")])
+MIRRORED = [(name, None) for name in samples.ELEMENTS if name not in ("text", "other", "checks")]
+
+
+@pytest.mark.parametrize(("element", "choice"), [*MIRRORED, ("checks", True), ("checks", False)])
 @settings(max_examples=15)  # for each element
 @given(st.data())
-def test_swapping_sides_mirrors_outcomes(element: str, data: st.DataObject) -> None:
+def test_swapping_sides_mirrors_outcomes(element: str, choice: bool | None, data: st.DataObject) -> None:
     one, other = data.draw(samples.ELEMENTS[element]), data.draw(samples.ELEMENTS[element])
-    there = fields_of(custom({"prediction": {"e": one}}, {"e": other}))
-    back = fields_of(custom({"prediction": {"e": other}}, {"e": one}))
+    rules: dict[str, Any] = {"my-flow": {"fields": {"e": {"choice": choice}}}}
+    there = fields_of(custom({"prediction": {"e": one}}, {"e": other}), flow_definitions=rules)
+    back = fields_of(custom({"prediction": {"e": other}}, {"e": one}), flow_definitions=rules)
     assert sorted((str(f.predicted), str(f.reviewed), f.outcome) for f in there) == sorted(
         (str(f.reviewed), str(f.predicted), samples.MIRROR[f.outcome]) for f in back
     )

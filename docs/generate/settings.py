@@ -13,6 +13,7 @@ from docs.generate.reading import attribute_docs
 from docs.generate.schema import type_of, without_null
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from lambdas.reviews.rules import FieldSettings, PredictedItems
+from lambdas.reviews.settings import RecordSettings
 from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
 __all__ = ["MODELS", "settings"]
@@ -25,6 +26,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "[[stages.NAME.predictions.FLOW]]": PredictedItems,
     "[stages.NAME.flow_definition_settings.FLOW]": FlowDefinitionSettings,
     "[stages.NAME.flow_definition_settings.FLOW.fields.FIELD]": FieldSettings,
+    "[stages.NAME.flow_definition_settings.FLOW.record]": RecordSettings,
 }
 """Heading of a table → its model."""
 

@@ -222,9 +222,17 @@ class Conditions(_EitherCase):
 
 
 class IdentityData(_Tolerant):
-    """The identity of a worker of a private workforce."""
+    """The identity of a worker of a private workforce.
+
+    Attributes:
+        identity_provider_type: "Cognito" or "Oidc".
+        issuer: Who vouches for the worker, such as the URL of a Cognito user pool.
+        sub: The worker's id there, the `sub` of its tokens.
+    """
 
     identity_provider_type: str | None = None
+    issuer: str | None = None
+    sub: str | None = None
 
 
 class WorkerMetadata(_Tolerant):
@@ -270,10 +278,10 @@ class Answer(_Tolerant):
     worker_metadata: WorkerMetadata | None = None
 
     @property
-    def identity_provider(self) -> str | None:
-        """The identity provider, "Cognito" or "Oidc"; None without a private workforce."""
+    def identity(self) -> IdentityData:
+        """The identity of the worker; empty without a private workforce."""
         data = self.worker_metadata.identity_data if self.worker_metadata else None
-        return data.identity_provider_type if data else None
+        return data or IdentityData()
 
 
 class Output(_Tolerant):

@@ -1,8 +1,8 @@
 """The review record, which is stored in S3 and queried with Athena.
 
 A record is one line of JSON with snake_case keys, which are column names in Athena. Values whose type differs from
-field to field are JSON texts. A record depends only on the event and the output: storing it again writes the same
-bytes to the same key.
+field to field are JSON texts. A record depends only on the event, the output, and the code and the settings that it
+names in `made_by`: with the same ones, storing it again writes the same bytes to the same key.
 
 How the record may change:
 
@@ -98,12 +98,40 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class MadeBy(_Part):
+    """Which code and which settings made a record. A record made by others can be made again: `reviews recompute`.
+
+    Attributes:
+        code: 12 hexadecimal digits, a digest of the source that compares.
+        settings: 12 hexadecimal digits, a digest of the stage's settings for reviews of the flow definition.
+    """
+
+    code: str
+    settings: str
+
+
+class Segment(_Part):
+    """A group that a review belongs to, according to the settings of its flow definition.
+
+    Attributes:
+        name: The name in the settings, such as "region".
+        value: The value in the input of the loop; None if it has none.
+    """
+
+    name: str
+    value: str | None
+
+
 class AnswerRecord(_Part):
     """One worker's part of a review, in the order of submission.
 
     Attributes:
         worker_id: The worker's id, a pseudonym, or None, according to the stage's `worker_identity`.
         identity_provider: For a private workforce: "Cognito" or "Oidc".
+        identity_issuer: For a private workforce: who vouches for the worker, such as the URL of a user pool; None if
+            the stage's `worker_identity` is "drop".
+        identity_subject: For a private workforce: the worker's id there (`sub`), a pseudonym, or None, like
+            `worker_id`.
         accepted_at: When the worker accepted the task; None before 2021.
         submitted_at: When the worker submitted the answer. If A2I's value is impossible: when the worker accepted the
             task, or else when the human loop was created.
@@ -117,6 +145,8 @@ class AnswerRecord(_Part):
     submitted_at: Moment
     seconds_spent: float | None = None
     content: str
+    identity_issuer: str | None = None
+    identity_subject: str | None = None
 
 
 class Vote(_Part):
@@ -200,6 +230,12 @@ class ReviewRecord(_Part):
         seconds_spent: The total over the answers, in seconds; None if no answer has a time.
         invented: Whether the review is sample data. Reviews of human loops are not.
         prediction_source: Where the prediction came from; None if no field was compared, and in earlier records.
+        made_by: Which code and which settings made the record; None in earlier records.
+        model_version: The version of the model that made the prediction, from the place in the settings, or else from
+            the response of Textract or Rekognition; None if it is unknown.
+        document_id: What identifies the document, from the place in the settings, or else where Textract or
+            Rekognition read it, `s3://…`; None if it is unknown.
+        segments: The groups that the review belongs to, by the settings.
     """
 
     schema_version: Literal[1] = 1
@@ -219,6 +255,10 @@ class ReviewRecord(_Part):
     seconds_spent: float | None
     invented: bool = False
     prediction_source: PredictionSource | None = None
+    made_by: MadeBy | None = None
+    model_version: str | None = None
+    document_id: str | None = None
+    segments: list[Segment] = []
 
     @property
     def output(self) -> S3Location:

@@ -11,12 +11,14 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from lambdas.reviews import subject
+from lambdas.reviews.code import code_digest
 from lambdas.reviews.comparison import compare
 from lambdas.reviews.consolidation import consolidate, overall_agreement
 from lambdas.reviews.errors import InvalidDocument, NoAnswers, OutputNotAllowed, shortened
 from lambdas.reviews.event import flow_definition_name
 from lambdas.reviews.output import DOCUMENT, parse_output
-from lambdas.reviews.record import OVERRULED, AnswerRecord, ReviewRecord
+from lambdas.reviews.record import OVERRULED, AnswerRecord, MadeBy, ReviewRecord
 from lambdas.reviews.summary import MAX_CONDITIONS, ReviewSummary
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def collect_record(loop: EndedLoop, outputs: Outputs, settings: ReviewSettings, 
 
 
 def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stage: str) -> ReviewRecord:
-    """Returns the record of a review. The same loop and output always give the same record.
+    """Returns the record of a review. The same loop, output, settings and code always give the same record.
 
     Args:
         loop: The loop. It must have an output location.
@@ -105,6 +107,7 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
     arn, name = _flow_definition(loop, output)
     answers = sorted(output.human_answers, key=_submission_order)
     output = output.model_copy(update={"human_answers": answers})
+    about = settings.record_settings(name)
     comparison = compare(output, settings.rules_for(name))
     fields = [consolidate(row) for row in comparison.rows]
     seconds = [answer.time_spent_in_seconds for answer in answers if answer.time_spent_in_seconds is not None]
@@ -126,6 +129,10 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
         overruled=any(field.outcome in OVERRULED for field in fields),
         seconds_spent=sum(seconds) if seconds else None,
         prediction_source=comparison.prediction_source,
+        made_by=MadeBy(code=code_digest(), settings=settings.digest(name)),
+        model_version=subject.model_version(output, about),
+        document_id=subject.document_id(output, about),
+        segments=subject.segments(output, about),
     )
 
 
@@ -179,12 +186,17 @@ def _submission_order(answer: Answer) -> tuple[datetime, str, str]:
 def _answer_record(
     answer: Answer, settings: ReviewSettings, stage: str, created_at: datetime
 ) -> AnswerRecord:
-    worker = answer.worker_id
-    if worker is not None and settings.worker_identity == "hash":
-        worker = pseudonym(worker, stage)
+    def identity(worker: str | None) -> str | None:
+        if worker is None or settings.worker_identity == "drop":
+            return None
+        return pseudonym(worker, stage) if settings.worker_identity == "hash" else worker
+
+    known = answer.identity
     return AnswerRecord(
-        worker_id=None if settings.worker_identity == "drop" else worker,
-        identity_provider=answer.identity_provider,
+        worker_id=identity(answer.worker_id),
+        identity_provider=known.identity_provider_type,
+        identity_issuer=None if settings.worker_identity == "drop" else known.issuer,
+        identity_subject=identity(known.sub),
         accepted_at=answer.acceptance_time,
         submitted_at=answer.submission_time or answer.acceptance_time or created_at,
         seconds_spent=answer.time_spent_in_seconds,

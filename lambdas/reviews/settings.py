@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -15,6 +17,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from lambdas.reviews.code import DIGITS
 from lambdas.reviews.errors import InvalidSettings, json_path
 from lambdas.reviews.rules import (
     FlowRules,
@@ -47,16 +50,37 @@ PredictionSetting = Annotated[
 """Where the prediction of a custom task is: a JMESPath, false for no prediction, or tables for lists of items."""
 
 
+class RecordSettings(BaseModel):
+    """What the records of a flow definition say in addition, by JMESPaths from `inputContent`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_version: JmesPath | None = None
+    """JMESPath to the version of the model that made the prediction. By default, the one that Textract or Rekognition
+    names."""
+    document_id: JmesPath | None = None
+    """JMESPath to what identifies the document. By default, the location that Textract or Rekognition read it from."""
+    segments: dict[Annotated[str, Field(min_length=1, max_length=64)], JmesPath] = {}
+    """Name → JMESPath to the group that the review belongs to, such as a region."""
+
+
 class FlowReviewSettings(BaseModel):
     """How the reviews of one flow definition are compared, in the keys of ``stages.toml``.
 
     Attributes:
         fields: Settings by the name of the field (see `lambdas.reviews.rules`).
+        record: What records say in addition.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fields: SettingsOfFields = {}
+    record: RecordSettings = RecordSettings()
+
+
+_BY_FLOW_DEFINITION = ("predictions", "flow_definitions")
+_NOT_IN_RECORDS = ("output_buckets", "max_output_bytes")
+"""Settings that say whether a record is made, but not what is in it."""
 
 
 class ReviewSettings(BaseModel):
@@ -85,6 +109,25 @@ class ReviewSettings(BaseModel):
         """Returns the rules by which the reviews of a flow definition (its name) are compared."""
         own = self.flow_definitions.get(flow_definition)
         return FlowRules(self.predictions.get(flow_definition), own.fields if own else {})
+
+    def record_settings(self, flow_definition: str) -> RecordSettings:
+        """Returns what the records of a flow definition (its name) say in addition."""
+        own = self.flow_definitions.get(flow_definition)
+        return own.record if own else RecordSettings()
+
+    def digest(self, flow_definition: str) -> str:
+        """Returns 12 hexadecimal digits that change with the settings that a record of a flow definition depends on."""
+        settings = self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude=set(_NOT_IN_RECORDS)
+        )
+        by_flow = {to_camel(name) for name in _BY_FLOW_DEFINITION}
+        own = {
+            key: value[flow_definition] if key in by_flow else value
+            for key, value in settings.items()
+            if key not in by_flow or flow_definition in value
+        }
+        text = json.dumps(own, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
     @classmethod
     def parse(cls, text: str) -> ReviewSettings:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lambdas.loops.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
 from lambdas.reviews.rules import SettingsOfFields
-from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, ReviewSettings
+from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, RecordSettings, ReviewSettings
 from workflow.errors import SettingsError
 from workflow.stack.parameters import parameters_of
 from workflow.stack.settings_errors import did_you_mean, explained, with_key
@@ -74,6 +74,7 @@ class FlowDefinitionSettings(_Settings):
 
     restart: dict[str, Any] = {}
     fields: SettingsOfFields = {}
+    record: RecordSettings = RecordSettings()
 
 
 class Stage(_Settings):
@@ -105,7 +106,8 @@ class Stage(_Settings):
     protected: bool = False
     """Whether to refuse hot swaps and `destroy`."""
     worker_identity: Literal["keep", "hash", "drop"] = "keep"
-    """What a review record contains about a worker: the id, a pseudonym, or nothing."""
+    """What a review record contains about a worker: the ids of A2I and of the identity provider, pseudonyms, or
+    nothing."""
     predictions: dict[FlowName, PredictionSetting] = {}
     """For custom tasks: flow definition → where in `inputContent` the prediction is. A JMESPath, or one or more tables
     for lists of items (see below), or `false`: there is no prediction. By default, Afterloop looks in the usual
@@ -127,9 +129,9 @@ class Stage(_Settings):
             output_buckets=self.output_buckets,
             predictions=self.predictions,
             flow_definitions={
-                flow: FlowReviewSettings(fields=settings.fields)
+                flow: FlowReviewSettings(fields=settings.fields, record=settings.record)
                 for flow, settings in self.flow_definition_settings.items()
-                if settings.fields
+                if settings.fields or settings.record != RecordSettings()
             },
             worker_identity=self.worker_identity,
             max_output_bytes=self.max_output_bytes,

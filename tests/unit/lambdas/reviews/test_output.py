@@ -88,7 +88,7 @@ def test_parses_documented_custom_output() -> None:
     assert answer.acceptance_time == datetime(2020, 12, 28, 18, 59, 15, 191000, tzinfo=UTC)
     assert answer.time_spent_in_seconds == 40.543
     assert answer.worker_id == "a12b3cdefg4h5i67"
-    assert answer.identity_provider == "Cognito"
+    assert answer.identity.identity_provider_type == "Cognito"
 
 
 @pytest.mark.parametrize("spelling", ["moderationLabels", "ModerationLabels"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from lambdas.reviews.code import code_digest
 from lambdas.reviews.errors import InvalidDocument, InvalidSettings
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import ReviewRecord, hive_columns
@@ -15,7 +16,12 @@ from lambdas.reviews.settings import ReviewSettings
 from tests import review_samples as samples
 from tests.review_samples import change, custom, parsed, record_of
 
-COGNITO = {"workerMetadata": {"identityData": {"identityProviderType": "Cognito", "sub": "secret-sub"}}}
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc"
+COGNITO = {
+    "workerMetadata": {
+        "identityData": {"identityProviderType": "Cognito", "issuer": ISSUER, "sub": "secret-sub"}
+    }
+}
 
 
 def two_workers() -> dict[str, Any]:
@@ -54,6 +60,8 @@ def test_record_contains_complete_review() -> None:
                 "submitted_at": "2026-03-01T10:03:00.000Z",
                 "seconds_spent": 20.0,
                 "content": '{"animal": {"label": "cat"}}',
+                "identity_issuer": None,
+                "identity_subject": None,
             },
             {
                 "worker_id": "late",
@@ -62,6 +70,8 @@ def test_record_contains_complete_review() -> None:
                 "submitted_at": "2026-03-01T10:09:00.000Z",
                 "seconds_spent": 40.5,
                 "content": '{"animal": {"label": "cat"}}',
+                "identity_issuer": ISSUER,
+                "identity_subject": "secret-sub",
             },
         ],
         "fields": [
@@ -86,6 +96,10 @@ def test_record_contains_complete_review() -> None:
         "seconds_spent": 60.5,
         "invented": False,
         "prediction_source": "search",
+        "made_by": {"code": code_digest(), "settings": ReviewSettings().digest("my-flow")},
+        "model_version": None,
+        "document_id": None,
+        "segments": [],
     }
 
 
@@ -170,8 +184,19 @@ def test_worker_identity_is_kept_hashed_or_dropped() -> None:
     assert hashed == [pseudonym("early", "dev"), pseudonym("late", "dev")]
     assert len({*hashed, *workers("prod", workerIdentity="hash")}) == 4
     assert all(worker and len(worker) == 16 and set(worker) <= set("0123456789abcdef") for worker in hashed)
-    for identity in ("keep", "hash", "drop"):
-        assert b"secret-sub" not in record_of(two_workers(), workerIdentity=identity).to_line()
+
+
+def test_identity_at_the_provider_is_kept_hashed_or_dropped() -> None:
+    def identities(stage: str = "dev", **settings: Any) -> list[tuple[str | None, str | None]]:
+        answers = record_of(two_workers(), stage, **settings).answers
+        return [(answer.identity_issuer, answer.identity_subject) for answer in answers]
+
+    assert identities() == [(None, None), (ISSUER, "secret-sub")]
+    assert identities(workerIdentity="drop") == [(None, None), (None, None)]
+    assert identities(workerIdentity="hash") == [(None, None), (ISSUER, pseudonym("secret-sub", "dev"))]
+    for identity in ("hash", "drop"):
+        line = record_of(two_workers(), workerIdentity=identity).to_line()
+        assert not [word for word in (b"secret-sub", b"early", b"late") if word in line]
 
 
 def test_summary_is_small_and_has_no_content() -> None:
@@ -209,7 +234,7 @@ def test_hive_columns_match_the_record() -> None:
     assert columns["activation_conditions"] == "array<string>"
     assert columns["answers"] == (
         "array<struct<worker_id:string,identity_provider:string,accepted_at:string,submitted_at:string,"
-        "seconds_spent:double,content:string>>"
+        "seconds_spent:double,content:string,identity_issuer:string,identity_subject:string>>"
     )
     assert "per_worker:array<struct<worker_index:int,value:string,outcome:string>>" in columns["fields"]
 

@@ -12,17 +12,24 @@ import pytest
 from lambdas.loops.agreed_answer import of_review
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.record import ReviewRecord, read_review
-from tests.review_samples import GOLDEN_REVIEWS, later
-from workflow.operations.manifest.line import labels
+from tests.review_samples import GOLDEN_REVIEWS, custom, later, parsed
+from workflow.operations.manifest.attributes import Attribute, attributes_of
 from workflow.operations.report.records import read_record
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 KEYS = GOLDEN / "record_keys.json"
 
+
+def manifest_attributes(content: bytes) -> list[Attribute]:
+    record = read_review(content)
+    answers = [json.loads(answer.content) for answer in record.answers]
+    return attributes_of(record, parsed(custom({}, *answers)))
+
+
 READERS: dict[str, Callable[[bytes], Any]] = {
     "whole record": read_review,
     "answer of a waiting workflow": lambda content: of_review(read_review(content), "s3://reviews/key"),
-    "classes of a manifest": lambda content: labels(read_review(content)),
+    "manifest": manifest_attributes,
     "report": read_record,
 }
 

@@ -66,6 +66,46 @@ def test_flow_definition_overrides_restart_rules_of_the_stage(write) -> None:
     assert "@" not in stage.parameters()["RestartSettings"]
 
 
+def test_settings_of_records_reach_the_functions(write) -> None:
+    stage = load_stage(
+        write(
+            f"""
+            [stages.dev]
+            {LEAST}
+            [stages.dev.flow_definition_settings.forms.record]
+            model_version = "model.version"
+            segments = {{ region = "customer.region" }}
+            """
+        ),
+        "dev",
+    )
+
+    sent = ReviewSettings.parse(stage.parameters()["ReviewSettings"])
+
+    assert sent.record_settings("forms").model_version == "model.version"
+    assert sent.record_settings("forms").segments == {"region": "customer.region"}
+    assert sent.record_settings("others").segments == {}
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ("document = 'a'", "record.document: unknown key; did you mean 'document_id'?"),
+        ("document_id = 'a['", "record.document_id: not a JMESPath expression: "),
+        ("document_id = ['a']", "record.document_id: should be a valid string"),
+        ("segments = { region = 'a b' }", "record.segments.region: not a JMESPath expression: "),
+        ("segments = { '' = 'a' }", "record.segments"),
+    ],
+)
+def test_wrong_settings_of_records_are_refused(write, record: str, message: str) -> None:
+    text = f"{DEV}[stages.dev.flow_definition_settings.forms.record]\n{record}"
+
+    with pytest.raises(SettingsError) as refused:
+        load_stages(write(text))
+
+    assert f"flow_definition_settings.forms.{message}" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

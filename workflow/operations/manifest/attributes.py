@@ -39,6 +39,7 @@ AttributeType = Literal["classification", "multilabel", "boxes", "spans", "custo
 NOT_ANSWERED = "no answer"
 NO_MAJORITY = "no majority"
 NO_IMAGE_SIZE = "unknown image size"
+SEVERAL_OPTIONS = "several options"
 
 MAX_NAME_LENGTH = 127
 """The maximum length of a label attribute name (`LabelAttributeName` in the API reference of `CreateLabelingJob`)."""
@@ -139,6 +140,8 @@ def _attribute(element: str, fields: Sequence[FieldRecord], output: Output) -> A
     )
     if any(_is_seen_by_most(field) for field in unresolved) or (unresolved and not items):
         return made.model_copy(update={"missing": NO_MAJORITY})
+    if type_ == "classification" and any(not isinstance(label_of(item.value), str) for item in items):
+        return made.model_copy(update={"missing": SEVERAL_OPTIONS, "items": ()})
     if not items and not _is_nothing_an_answer(kind):
         return made.model_copy(update={"missing": NOT_ANSWERED})
     return _complete(made, output)

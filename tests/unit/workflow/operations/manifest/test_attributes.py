@@ -13,6 +13,7 @@ from workflow.operations.manifest.attributes import (
     NO_IMAGE_SIZE,
     NO_MAJORITY,
     NOT_ANSWERED,
+    SEVERAL_OPTIONS,
     Attribute,
     attributes_of,
 )
@@ -184,6 +185,16 @@ def test_field_without_an_element_is_an_attribute() -> None:
     field = record.fields[0].model_copy(update={"name": "size", "kind": "choice", "reviewed": '"small"'})
     (made,) = attributes_of(record.model_copy(update={"fields": [field]}), samples.parsed(document))
     assert (made.name, made.type, made.labels) == ("size", "classification", {"small"})
+
+
+def test_choice_of_several_options_is_no_class() -> None:
+    document = custom({}, {"size": {"small": True, "large": True}})
+    record = samples.record_of(document)
+    field = record.fields[0].model_copy(
+        update={"name": "size", "kind": "choice", "reviewed": '["large","small"]'}
+    )
+    (made,) = attributes_of(record.model_copy(update={"fields": [field]}), samples.parsed(document))
+    assert (made.missing, made.labels) == (SEVERAL_OPTIONS, set())
 
 
 def test_unknown_kind_of_field_is_a_custom_attribute() -> None:

@@ -7,8 +7,8 @@ What has no majority is left out field by field:
 
 - A label, a check box or the value of a form is left out alone.
 - A shape that at most half of the workers drew is left out. One worker's extra box does not cost the image.
-- If most workers drew a shape but disagree on its label, the whole attribute is left out of the line. Without the
-  shape, a model would learn that there is nothing.
+- If most workers drew something in one place, but with different labels or boxes too different to count as one, the
+  whole attribute is left out of the line. Without the shape, a model would learn that there is nothing.
 - If nothing in it has a majority, the attribute is left out of the line.
 
 If the workers agree that there is nothing to mark, the list is empty.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.reviews.comparison.elements import element_of_kind
+from lambdas.reviews.comparison.elements.boxes import Box
 from lambdas.reviews.comparison.elements.labels import label_of
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from lambdas.reviews.record import DRAWN
@@ -138,7 +139,10 @@ def _attribute(element: str, fields: Sequence[FieldRecord], output: Output) -> A
     made = Attribute(
         element=element, name=_name(element), type=type_, items=items, without_majority=len(unresolved)
     )
-    if any(_is_seen_by_most(field) for field in unresolved) or (unresolved and not items):
+    is_disputed = any(_is_seen_by_most(field) for field in unresolved) or (
+        type_ == "boxes" and _has_disputed_box(fields)
+    )
+    if is_disputed or (unresolved and not items):
         return made.model_copy(update={"missing": NO_MAJORITY})
     if type_ == "classification" and any(not isinstance(label_of(item.value), str) for item in items):
         return made.model_copy(update={"missing": SEVERAL_OPTIONS, "items": ()})
@@ -161,6 +165,32 @@ def _is_seen_by_most(field: FieldRecord) -> bool:
         return False
     drawn = sum(vote.count for vote in field.votes if vote.value is not None)
     return 2 * drawn > sum(vote.count for vote in field.votes)
+
+
+def _has_disputed_box(fields: Sequence[FieldRecord]) -> bool:
+    """Whether most workers drew a box in a place where no box is agreed."""
+    agreed = [_box(field.reviewed) for field in fields if field.reviewed is not None]
+    groups: list[tuple[list[Box], set[int]]] = []
+    for field in fields:
+        for worker in field.per_worker:
+            if field.reviewed is not None or worker.value is None:
+                continue
+            box = _box(worker.value)
+            if any(box.overlap(other) > 0 for other in agreed):
+                continue  # one of several boxes around neighbors
+            touched = [group for group in groups if any(box.overlap(other) > 0 for other in group[0])]
+            groups = [group for group in groups if group not in touched]
+            groups.append(
+                (
+                    [box, *(one for boxes, _ in touched for one in boxes)],
+                    {worker.worker_index}.union(*(workers for _, workers in touched)),
+                )
+            )
+    return any(2 * len(workers) > len(fields[0].per_worker) for _, workers in groups)
+
+
+def _box(value: str) -> Box:
+    return Box(**json.loads(value))
 
 
 def _is_nothing_an_answer(kind: str) -> bool:

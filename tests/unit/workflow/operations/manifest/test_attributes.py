@@ -51,6 +51,18 @@ def test_box_that_most_workers_drew_with_other_labels_costs_the_line() -> None:
         assert made.missing == NO_MAJORITY, answers
 
 
+@pytest.mark.parametrize("lefts", [(0, 5), (0, 5, 10), (0, 5, 50)])
+def test_boxes_too_different_to_count_as_one_cost_the_line(lefts: tuple[int, ...]) -> None:
+    made = made_from(custom({}, *(boxes(box("dog", 200), box("cat", left)) for left in lefts)))["boxes"]
+    assert made.missing == NO_MAJORITY
+
+
+def test_boxes_in_different_places_or_beside_an_agreed_one_are_left_out_alone() -> None:
+    for lefts in ((0, 50), (195, 205), (0, 50, 100)):
+        made = made_from(custom({}, *(boxes(box("dog", 200), box("cat", left)) for left in lefts)))["boxes"]
+        assert (made.missing, [value["left"] for value in values(made)]) == (None, [200]), lefts
+
+
 def test_boxes_of_which_none_has_a_majority_are_missing() -> None:
     assert made_from(custom({}, boxes(box("dog", 0)), boxes()))["boxes"].missing == NO_MAJORITY
 
@@ -139,7 +151,7 @@ def test_slashes_in_names_do_not_mix_up_elements() -> None:
         "a/b": {"labels": ["x"]},
         "c": {"boundingBoxes": [dog | {"label": "d/dog"}]},
         "c/d": "a text",
-        "e": {"f/on": True, "on": False},
+        "e": {"f/on": True, "on": True},
         "e/f": {"on": True},
         "e/f/on": "another text",
     }
@@ -148,7 +160,7 @@ def test_slashes_in_names_do_not_mix_up_elements() -> None:
     assert values(made["a-b"]) == ["x"]
     assert values(made["c"]) == [dog | {"label": "d/dog"}]
     assert [(item.name, item.value) for item in made["c-d"].items] == [("c/d", "a text")]
-    assert [(item.name, item.value) for item in made["e"].items] == [("e/f/on", True), ("e", False)]
+    assert [(item.name, item.value) for item in made["e"].items] == [("e/f/on", True), ("e", True)]
     assert [(item.name, item.value) for item in made["e-f"].items] == [("e/f", True)]
     assert [(item.name, item.value) for item in made["e-f-on"].items] == [("e/f/on", "another text")]
 

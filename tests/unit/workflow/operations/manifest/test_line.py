@@ -60,6 +60,16 @@ def test_text_classification_by_three_workers() -> None:
     assert line["mood-metadata"]["confidence"] == 0.6667
 
 
+def test_radio_buttons_are_a_classification() -> None:
+    answers = [
+        {"size": {"small": one == "small", "large": one == "large"}} for one in ("small", "large", "small")
+    ]
+    line = line_of(custom(IMAGE, *answers), "small", "large")
+    assert line["size"] == "0"
+    assert line["size-metadata"]["type"] == "groundtruth/image-classification"
+    assert (line["size-metadata"]["class-name"], line["size-metadata"]["confidence"]) == ("small", 0.6667)
+
+
 def test_text_file_is_a_text() -> None:
     line = line_of(custom({"taskObject": "s3://texts/a.txt"}, {"tags": {"labels": ["good"]}}))
     assert line["source-ref"] == "s3://texts/a.txt"

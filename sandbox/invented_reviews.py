@@ -167,7 +167,7 @@ class _Below:
 
 @dataclass(frozen=True)
 class _Sample:
-    """A condition that selects a random share. With `easy`, the model is always right on the selected ones."""
+    """A condition that selects a random share of all documents. With `easy`, the model is always right on these."""
 
     name: str
     share: float
@@ -197,11 +197,11 @@ _FLOWS = (
     _Flow(
         "invoice-forms", "textract", 5, (1, 1, 1, 2, 3), 74,
         (
-            _Below("ImportantFormKeyConfidenceCheck(Total amount, KeyValueBlockConfidenceLessThan=90)",
-                   "Total amount", 0.9),
-            _Below("ImportantFormKeyConfidenceCheck(Due date, KeyValueBlockConfidenceLessThan=85)",
-                   "Due date", 0.85),
-            _Sample("Sampling(RandomSamplingPercentage=5)", 0.05),
+            _Below("ImportantFormKeyConfidenceCheck(Total amount, KeyValueBlockConfidenceLessThan=80)",
+                   "Total amount", 0.8),
+            _Below("ImportantFormKeyConfidenceCheck(Due date, KeyValueBlockConfidenceLessThan=75)",
+                   "Due date", 0.75),
+            _Sample("Sampling(RandomSamplingPercentage=10)", 0.1),
         ),
         (
             _Field("Invoice number", "text", 0.05, _number(10_000, 99_999, "INV-{}")),
@@ -217,7 +217,7 @@ _FLOWS = (
     _Flow(
         "image-moderation", "rekognition", 3, (1, 2, 3, 3), 11,
         (
-            _Below("ModerationLabelConfidenceCheck(Suggestive, ConfidenceLessThan=98)", "Suggestive", 0.98),
+            _Below("ModerationLabelConfidenceCheck(Suggestive, ConfidenceLessThan=90)", "Suggestive", 0.9),
             _Below("ModerationLabelConfidenceCheck(Violence, ConfidenceLessThan=90)", "Violence", 0.9),
             _Sample("Sampling(RandomSamplingPercentage=10)", 0.1),
         ),
@@ -261,15 +261,10 @@ def _review(flow: _Flow, name: str, created: datetime, age: float, chance: rando
     stopped = chance.random() < 0.01
     if stopped:
         workers = chance.choice((0, 1))
-    samples = [
-        sample for sample in flow.conditions if isinstance(sample, _Sample) and chance.random() < sample.share
-    ]
-    easy = any(sample.easy for sample in samples)
-    fields = [
-        field
-        for spec in flow.fields
-        if chance.random() >= spec.absent and (field := _field(spec, workers, age, easy, chance)) is not None
-    ]
+    fields, conditions = _document(flow, workers, age, chance)
+    # A2I starts a loop for a document of a built-in task only if it meets a condition. The others are never seen.
+    while not conditions and flow.task_type != "custom":
+        fields, conditions = _document(flow, workers, age, chance)
     answers = [_answer(flow, index, created, fields, chance) for index in range(workers)]
     agreements = [field["agreement"] for field in fields if field["agreement"] is not None]
     return {
@@ -282,7 +277,7 @@ def _review(flow: _Flow, name: str, created: datetime, age: float, chance: rando
         "completed_at": answers[-1]["submitted_at"] if answers else None,
         "task_type": flow.task_type,
         "output_location": f"s3://example-output/{flow.name}/{created:%Y/%m/%d/%H/%M/%S}/{name}/output.json",
-        "activation_conditions": _activated(flow, fields) + [sample.name for sample in samples],
+        "activation_conditions": conditions,
         "answers": answers,
         "fields": fields,
         "agreement": sum(agreements) / len(agreements) if agreements else None,
@@ -290,6 +285,20 @@ def _review(flow: _Flow, name: str, created: datetime, age: float, chance: rando
         "seconds_spent": round(sum(answer["seconds_spent"] for answer in answers), 3) if answers else None,
         "invented": True,
     }
+
+
+def _document(flow: _Flow, workers: int, age: float, chance: random.Random) -> tuple[list[Json], list[str]]:
+    """Returns the fields of a document, and the conditions that it meets."""
+    samples = [
+        sample for sample in flow.conditions if isinstance(sample, _Sample) and chance.random() < sample.share
+    ]
+    easy = any(sample.easy for sample in samples)
+    fields = [
+        field
+        for spec in flow.fields
+        if chance.random() >= spec.absent and (field := _field(spec, workers, age, easy, chance)) is not None
+    ]
+    return fields, _activated(flow, fields) + [sample.name for sample in samples]
 
 
 def _activated(flow: _Flow, fields: list[Json]) -> list[str]:

@@ -9,15 +9,19 @@ import typer
 
 from workflow.cli.options import FlowDefinition, ReviewOptions, StageOptions, takes_options
 from workflow.cli.terminal import Output, print_json, progress
+from workflow.errors import AfterloopError
 from workflow.operations.reviews_source import open_reviews
 
 if TYPE_CHECKING:
     import boto3
 
-    from workflow.operations.report.figures import Figures
+    from workflow.operations.report.figures import Costs, Figures
     from workflow.operations.report.writing import Report
 
 __all__ = ["report"]
+
+MAX_AMOUNT = 1e12
+"""The highest price. Much higher ones exceed what a calculation with squares can hold."""
 
 
 @takes_options
@@ -25,17 +29,32 @@ def report(
     *,
     flow_definition: FlowDefinition = None,
     file: Annotated[Path, typer.Option("--file", "-f", help="The file to write.")] = Path("report.html"),
+    cost_of_review: Annotated[
+        float | None,
+        typer.Option(
+            metavar="AMOUNT", help="What one review costs, with all its workers. Needs --cost-of-error."
+        ),
+    ] = None,
+    cost_of_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="What one error costs that nobody corrects. The same currency as --cost-of-review.",
+        ),
+    ] = None,
     of: ReviewOptions,
     on: StageOptions,
 ) -> None:
     """Write a report of reviews as one HTML file: how often people overrule the model, and where.
 
     Without --from and --to it covers the last 30 days. With --source it has no figures about restarts and
-    escalations, which are in the stage's ledger.
+    escalations, which are in the stage's ledger. With --cost-of-review and --cost-of-error it shows which confidence
+    threshold costs least.
     """
     from workflow.operations.report.loop_facts import ledger_rows
     from workflow.operations.report.writing import write_report
 
+    costs = _costs(cost_of_review, cost_of_error)
     period, source = of.period(), of.source
     flow = flow_definition.rpartition("/")[2] if flow_definition else None
     ledger, loops = None, None
@@ -59,6 +78,7 @@ def report(
             flow_definition=flow,
             ledger=ledger,
             loops=loops,
+            costs=costs,
             progress=lambda number: read(f"{number:,}"),
         )
     _warn(made.figures)
@@ -73,6 +93,28 @@ def report(
     else:
         typer.echo(f"{made.headline}\n{made.headline.meaning}".rstrip())
         typer.echo(f"\nReport: {made.file}")
+
+
+def _costs(review: float | None, error: float | None) -> Costs | None:
+    from workflow.operations.report.figures import Costs
+
+    if review is None and error is None:
+        return None
+    for option, amount, other in (
+        ("--cost-of-review", review, "--cost-of-error"),
+        ("--cost-of-error", error, "--cost-of-review"),
+    ):
+        if amount is None:
+            raise AfterloopError(
+                f"{option} is missing; {other} needs it, because a threshold weighs one against the other"
+            )
+        if not 0 < amount <= MAX_AMOUNT:
+            raise AfterloopError(
+                f"invalid {option}: {amount:g}; use an amount above 0 and up to {MAX_AMOUNT:,.0f}, such as 0.50"
+            )
+    assert review is not None
+    assert error is not None
+    return Costs(review, error)
 
 
 def _warn(figures: Figures) -> None:

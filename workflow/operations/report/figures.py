@@ -20,6 +20,7 @@ from datetime import date
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from lambdas.reviews.record import PredictionSource
 from workflow.operations.report.estimation import normal_quantile, wilson_interval
 from workflow.operations.reviews_source import Period
 
@@ -364,6 +365,7 @@ class ModelFigures:
             checked; unknown if `selection.kind` is not "sampled".
         without_confidence: The judged predictions with unknown confidence.
         confidence: None if no prediction has a confidence.
+        spans: All days, weeks or months of the period, in order.
         trend: None if a third of the period has too few reviews.
     """
 
@@ -376,6 +378,7 @@ class ModelFigures:
     overruled_of_all: Estimate
     without_confidence: int
     confidence: ConfidenceFigures | None
+    spans: Sequence[Span]
     trend: Trend | None
 
 
@@ -438,6 +441,8 @@ class FlowFigures:
 
     Attributes:
         unanimous: The fields with two or more answers; hits are those in which all answers were the same.
+        prediction_sources: The judged predictions by where they came from; None in records from before that was
+            stored.
     """
 
     flow_definition: str
@@ -445,6 +450,7 @@ class FlowFigures:
     overruled: Share
     overruled_reviews: Share
     unanimous: Share
+    prediction_sources: Mapping[PredictionSource | None, int]
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from lambdas.reviews.errors import InvalidDocument
-from lambdas.reviews.record import OVERRULED, Outcome, expect_known_version
+from lambdas.reviews.record import OVERRULED, Outcome, PredictionSource, expect_known_version
 
-__all__ = ["AnswerPart", "FieldPart", "PredictionSource", "RecordPart", "read_record"]
-
-PredictionSource = Literal["service", "settings", "search"]
-"""Where a prediction was found: in the output of Textract or Rekognition, at the place in the settings, or by looking
-in the usual places."""
+__all__ = ["AnswerPart", "FieldPart", "RecordPart", "read_record"]
 
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None
 # Strict for each class, because a part of a record is also validated alone.

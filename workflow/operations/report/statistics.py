@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from lambdas.reviews.errors import InvalidDocument
+from lambdas.reviews.record import PredictionSource
 from workflow.operations.report.confidence import ConfidenceCounts, confidence_figures
 from workflow.operations.report.estimation import ClusterSums
 from workflow.operations.report.field_counts import FieldCounts, NameCounts, share
@@ -62,10 +63,10 @@ class ReviewStatistics:
         self._all = _ReviewCounts()
         self._spans = [(first, days, _ReviewCounts()) for first, days in _spans(period, self._granularity)]
         thirds = _thirds(len(self._spans))
-        # All days of a span share its counts.
+        # All days of a span share its number.
         self._days = {
-            str(first + timedelta(days=day)): (counts, third)
-            for (first, days, counts), third in zip(self._spans, thirds, strict=True)
+            str(first + timedelta(days=day)): (number, third)
+            for number, ((first, days, _), third) in enumerate(zip(self._spans, thirds, strict=True))
             for day in range(days)
         }
         self._flows: dict[str, _ReviewCounts] = {}
@@ -75,6 +76,7 @@ class ReviewStatistics:
         self._completed = 0
         self._fields = FieldCounts()
         self._unresolved = ClusterSums()
+        self._sources: dict[str, Counter[PredictionSource | None]] = {}
         self._seconds = array("d")
         self._shared_reviews = 0
         self._agreement_sum = 0.0
@@ -160,8 +162,14 @@ class ReviewStatistics:
         self._fields.make_room()
 
         day = record["created_at"][:10]
-        of_span, third = self._days[day]
-        counted = [self._all, of_span, self._flows.setdefault(flow, _ReviewCounts())]
+        span, third = self._days[day]
+        model = self._model(flow, record.get("model_version"))
+        counted = [
+            self._all,
+            self._spans[span][2],
+            self._flows.setdefault(flow, _ReviewCounts()),
+            model.spans.setdefault(span, _ReviewCounts()),
+        ]
         for condition in set(conditions):
             whole, alone = self._conditions.setdefault((flow, condition), (_ReviewCounts(), _ReviewCounts()))
             counted.append(whole)
@@ -175,8 +183,9 @@ class ReviewStatistics:
             review_counts.compared += compared
             review_counts.overruled += overruled
         self._unresolved.add(unresolved, shared)
+        if judged:
+            self._sources.setdefault(flow, Counter())[record["prediction_source"]] += len(judged)
 
-        model = self._model(flow, record.get("model_version"))
         model.first, model.last = min(model.first or day, day), max(model.last, day)
         stratum = model.selection.add(conditions)
         model.reviews += 1
@@ -214,7 +223,10 @@ class ReviewStatistics:
         Args:
             costs: The prices of a review and of an error, for the cost of each threshold; None to leave that out.
         """
-        models = [counts.figures(model, costs) for model, counts in self._models.items()]
+        models = [
+            counts.figures(model, self._spans_of(counts.spans), costs)
+            for model, counts in self._models.items()
+        ]
         return Figures(
             period=self._period,
             granularity=self._granularity,
@@ -224,10 +236,7 @@ class ReviewStatistics:
             overruled_reviews=self._all.overruled_reviews,
             outcomes=dict(self._fields.outcomes),
             without_confidence=sum(model.without_confidence for model in models),
-            spans=[
-                Span(first, days, counts.reviews, counts.overruled_predictions)
-                for first, days, counts in self._spans
-            ],
+            spans=self._spans_of({number: counts for number, (_, _, counts) in enumerate(self._spans)}),
             flow_definitions=[
                 FlowFigures(
                     flow,
@@ -235,6 +244,7 @@ class ReviewStatistics:
                     counts.overruled_predictions,
                     counts.overruled_reviews,
                     share(counts.shared),
+                    self._sources.get(flow, {}),
                 )
                 for flow, counts in sorted(self._flows.items(), key=lambda item: (-item[1].reviews, item[0]))
             ],
@@ -261,6 +271,14 @@ class ReviewStatistics:
             unreadable=self._unreadable,
             invented=self._invented,
         )
+
+    def _spans_of(self, counted: Mapping[int, _ReviewCounts]) -> list[Span]:
+        none = _ReviewCounts()
+        return [
+            Span(first, days, counts.reviews, counts.overruled_predictions)
+            for number, (first, days, _) in enumerate(self._spans)
+            for counts in [counted.get(number, none)]
+        ]
 
     def _times(self) -> Times:
         seconds = sorted(self._seconds)
@@ -311,9 +329,10 @@ class _ModelCounts:
         self.selection = SelectionCounts()
         self.predictions: dict[str, ClusterSums] = {}
         self.confidence: dict[str, ConfidenceCounts] = {}
+        self.spans: dict[int, _ReviewCounts] = {}
         self.trend = TrendCounts()
 
-    def figures(self, model: Model, costs: Costs | None) -> ModelFigures:
+    def figures(self, model: Model, spans: Sequence[Span], costs: Costs | None) -> ModelFigures:
         kind = self.selection.kind
         weights = self.selection.weights() if kind == "sampled" else None
         confidence = confidence_figures(self.confidence, weights, costs)
@@ -327,6 +346,7 @@ class _ModelCounts:
             overruled_of_all=self._overruled_of_all(weights),
             without_confidence=self.without_confidence,
             confidence=confidence,
+            spans=spans,
             trend=self.trend.trend(),
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.errors import AfterloopError
-from workflow.operations.report.figures import Figures
+from workflow.operations.report.figures import Costs, Figures
 from workflow.operations.report.findings import Headline, headline
 from workflow.operations.report.loop_facts import LoopFacts, count_loops
 from workflow.operations.report.page import Origin, render_page
@@ -44,6 +44,7 @@ def write_report(
     flow_definition: str | None = None,
     ledger: str | None = None,
     loops: Iterable[Mapping[str, Any]] | None = None,
+    costs: Costs | None = None,
     progress: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Report:
@@ -56,6 +57,7 @@ def write_report(
         flow_definition: The name of a flow definition; None for all.
         ledger: The name of the ledger with the loops, for the page.
         loops: The ledger's rows of the period, see `ledger_rows`. Without them, the page covers reviews only.
+        costs: The prices of a review and of an error, for what each confidence threshold costs.
         progress: Called with the number of reviews read, every 200 reviews.
         now: The time of the report; the current time by default.
 
@@ -69,7 +71,7 @@ def write_report(
             statistics.add(stored)
             if progress is not None and statistics.seen % 200 == 0:
                 progress(statistics.seen)
-    figures = statistics.figures()
+    figures = statistics.figures(costs)
     facts = None if loops is None else count_loops(loops)
     made_at = (now or datetime.now(UTC)).astimezone(UTC)
     page = render_page(figures, facts, Origin(source.location, flow_definition, made_at, ledger))

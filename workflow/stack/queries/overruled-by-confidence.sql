@@ -1,4 +1,5 @@
--- How often people overrule the model, by its confidence: ten bands from 0 to 1.
+-- How often people overrule the model, by its confidence: ten bands from 0 to 1. This is about the predictions that
+-- people checked. If a random sample of the others was checked too, the report estimates it for all predictions.
 -- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 SELECT
     least(floor(10 * field.confidence), 9) / 10 AS confidence_from,

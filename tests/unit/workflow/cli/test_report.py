@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -117,6 +118,39 @@ def test_report_warns_about_values_that_cannot_be_read(tmp_path: Path) -> None:
     )
     document = json.loads(ran.stdout)
     assert (document["reviews"], document["unreadableValues"], document["malformed"]) == (1, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--cost-of-review", "2"), "--cost-of-error is missing; --cost-of-review needs it"),
+        (("--cost-of-error", "2"), "--cost-of-review is missing; --cost-of-error needs it"),
+        (
+            ("--cost-of-review", "0", "--cost-of-error", "2"),
+            "invalid --cost-of-review: 0; use an amount above 0",
+        ),
+        (
+            ("--cost-of-review", "1", "--cost-of-error", "-2"),
+            "invalid --cost-of-error: -2; use an amount above 0",
+        ),
+        (
+            ("--cost-of-review", "nan", "--cost-of-error", "2"),
+            "invalid --cost-of-review: nan; use an amount above 0",
+        ),
+        (
+            ("--cost-of-review", "1", "--cost-of-error", "inf"),
+            "invalid --cost-of-error: inf; use an amount above 0",
+        ),
+        (
+            ("--cost-of-review", "1", "--cost-of-error", "1e300"),
+            "invalid --cost-of-error: 1e\\+300; use an amount",
+        ),
+    ],
+)
+def test_costs_that_make_no_sense_are_refused(options: tuple[str, ...], problem: str, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["--source", str(tmp_path), *options])
+    assert isinstance(ran.exception, AfterloopError)
+    assert re.match(problem, str(ran.exception))
 
 
 def test_report_to_a_missing_folder_is_an_error(reviews: Path, tmp_path: Path) -> None:

@@ -113,6 +113,36 @@ def test_field_added_by_a_minority_is_not_a_kept_prediction() -> None:
     }
 
 
+def test_predictions_are_counted_by_where_they_came_from() -> None:
+    figures = figures_of(
+        review(field("kept"), field("changed"), prediction_source="search"),
+        review(field("kept"), field("added"), prediction_source="settings"),
+        review(field("kept")),  # From before the source was stored.
+        review(field("answered")),
+    )
+    (flow,) = figures.flow_definitions
+    assert flow.prediction_sources == {"search": 2, "settings": 1, None: 1}
+
+
+def test_each_model_has_its_own_spans() -> None:
+    counted = ReviewStatistics(JANUARY)
+    for record, version in (
+        (review(field("changed"), day=1), "1"),
+        (review(field("kept"), field("kept"), day=2), "2"),
+        (review(field("kept"), day=1, flow_definition="claims"), None),
+    ):
+        document = json.loads(record.to_line()) | {"model_version": version}
+        counted.add(StoredReview("x", record.flow_definition, json.dumps(document).encode()))
+    assert {
+        tuple(one.model): [(span.reviews, span.overruled) for span in one.spans[:2]]
+        for one in counted.figures().models
+    } == {
+        ("invoices", "1"): [(1, Share(1, 1)), (0, Share(0, 0))],
+        ("invoices", "2"): [(0, Share(0, 0)), (1, Share(0, 2))],
+        ("claims", None): [(1, Share(0, 1)), (0, Share(0, 0))],
+    }
+
+
 def test_tie_without_a_prediction_is_no_outcome_of_a_prediction() -> None:
     tie = field("unresolved", predicted=None, agreement=0.5)
     figures = figures_of(review(tie, field("unresolved", agreement=0.5), answers=2))
@@ -261,8 +291,10 @@ def test_figures_match_an_independent_count() -> None:
         counted = total([figure.overruled for figure in figures.fields if figure.field.name == name])
         assert counted == Share(sum(part.outcome != "kept" for part in of_name), len(of_name))
     for model in figures.models:
+        sampled = model.selection.kind == "sampled"
         of_model = [
-            part
+            # A review that was only drawn by Sampling(RandomSamplingPercentage=10) stands for ten documents.
+            (part, 10 if sampled and all("Sampling" in name for name in record.activation_conditions) else 1)
             for record in records
             if record.flow_definition == model.model.flow_definition
             for part in record.fields
@@ -270,12 +302,19 @@ def test_figures_match_an_independent_count() -> None:
         ]
         for threshold in model.confidence.thresholds if model.confidence else []:
             below = [
-                part
-                for part in of_model
+                (part, weight)
+                for part, weight in of_model
                 if part.confidence is not None and part.confidence < threshold.threshold
             ]
-            assert threshold.checked == len(below)
-            assert threshold.caught == sum(part.outcome != "kept" for part in below)
+            assert threshold.checked == pytest.approx(sum(weight for _, weight in below))
+            caught = sum(weight for part, weight in below if part.outcome != "kept")
+            assert threshold.caught == pytest.approx(caught)
+    assert {model.model.flow_definition: model.selection.kind for model in figures.models} == {
+        "invoice-forms": "sampled",
+        "image-moderation": "sampled",
+        "ticket-routing": "unknown",
+        "contract-entities": "unknown",
+    }
     seconds = sorted(
         answer.seconds_spent
         for record in records

@@ -107,9 +107,9 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
     arn, name = _flow_definition(loop, output)
     answers = sorted(output.human_answers, key=_submission_order)
     output = output.model_copy(update={"human_answers": answers})
-    about = settings.record_settings(name)
-    comparison = compare(output, settings.rules_for(name))
-    fields = [consolidate(row) for row in comparison.rows]
+    about, rules = settings.record_settings(name), settings.rules_for(name)
+    comparison = compare(output, rules)
+    fields = [consolidate(row, rules.field(row.name)) for row in comparison.rows]
     seconds = [answer.time_spent_in_seconds for answer in answers if answer.time_spent_in_seconds is not None]
     return ReviewRecord(
         human_loop_name=loop.human_loop_name,

@@ -79,11 +79,14 @@ class FieldSettings(_Table):
     """
 
     same: Literal["exact", "text", "number", "date", "distance"] = "exact"
-    """When two values are the same."""
+    """When two values are the same: the prediction and an answer, or the answers of two workers. With `text`, case and
+    punctuation are ignored. With `number`, 12.40 is 12.4. With `date`, 1 May 2026 is 2026-05-01. With `distance`, a few
+    characters can differ. What cannot be read as such is compared exactly. The setting has no effect on check boxes,
+    sets of labels, and shapes."""
     tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """For `number`: the largest difference of two numbers that are the same."""
+    """For `number`: the largest difference of two numbers that are the same, in their unit."""
     decimal: Literal[".", ","] = "."
-    """For `number`: the decimal separator in texts."""
+    """For `number`: the decimal separator of a text with two meanings, such as 1,234."""
     day_first: bool = False
     """For `date`: whether 03/04/2026 is 3 April. By default, it is March 4."""
     max_distance: int | None = Field(default=None, ge=1)

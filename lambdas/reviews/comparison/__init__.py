@@ -2,6 +2,7 @@
 
 rows.py         the row
 values.py       when two values are equal
+sameness/       when two values are the same by the settings of a field
 textract.py     key-value pairs: matched by block id, then by the text of the key
 rekognition.py  moderation labels with their parents
 custom.py       crowd elements, each paired with its prediction

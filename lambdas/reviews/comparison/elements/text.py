@@ -44,12 +44,16 @@ class Text(Element):
     def rows(
         cls, name: str, answers: Sequence[Self | None], predicted: Any, settings: FieldSettings
     ) -> list[Row]:
-        text = _predicted(predicted, answers, is_number=settings.same == "number")
+        is_number = settings.same == "number"
+        text = _predicted(predicted, answers, is_number=is_number)
         return [
             Row(
                 name=name,
                 kind=cls.kind,
-                predicted=as_text(text) if text else None,
+                # A number of JSON has no decimal comma, so in a field of numbers, it stays a number.
+                predicted=text
+                if is_number and text and not isinstance(text.value, str)
+                else text and as_text(text),
                 answers=[normalised(answer.value) or None if answer else None for answer in answers],
                 in_prediction=text is not None,
             )

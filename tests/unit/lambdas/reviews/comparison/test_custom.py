@@ -542,7 +542,7 @@ def test_number_of_a_field_of_numbers_is_compared_with_any_text() -> None:
     document = custom({"prediction": {"total": 12.5}}, {"total": "illegible"})
     rules = {"flow_definitions": {"my-flow": {"fields": {"total": {"same": "number"}}}}}
     assert values_by_field(fields_of(document)) == {"total": (None, "illegible", "answered")}
-    assert values_by_field(fields_of(document, **rules)) == {"total": ("12.5", "illegible", "changed")}
+    assert values_by_field(fields_of(document, **rules)) == {"total": (12.5, "illegible", "changed")}
 
 
 def test_predicted_number_without_answer_was_removed() -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "render": "workflow.cli.render",
     "init": "workflow.cli.init",
     "loops": "workflow.cli.loops",
+    "reviews": "workflow.cli.reviews",
     "report": "workflow.cli.report",
     "manifest": "workflow.cli.manifest",
     "smoke": "workflow.cli.smoke",

@@ -58,7 +58,7 @@ class Loop(BaseModel):
     created_at: str | None = None
     """When the row was created. For a loop that Afterloop did not start: when the loop was created."""
     updated_at: str | None = None
-    """When the row was last written."""
+    """When the row was last written. New figures of a recomputed review do not change it."""
     attempt: int = 1
     """1 for the first loop of a lineage, 2 for its first restart, and so on."""
     max_attempts: int | None = None
@@ -199,6 +199,38 @@ class Ledger:
             claims=dict.fromkeys(claims, "done"),
             only_if={"updatedAt": [loop.updated_at]} if loop.updated_at else {},
         )
+
+    def update_figures(self, human_loop_name: str, review_location: str, figures: Mapping[str, Any]) -> bool:
+        """Sets the figures of a review that was made again, and nothing else.
+
+        Args:
+            human_loop_name: The row.
+            review_location: The review. The row is changed only if it points to it.
+            figures: The figures (`lambdas.reviews.summary.ReviewSummary.ledger_figures`).
+
+        Returns:
+            False if nothing was changed: there is no such row, or it points to no review or to another one.
+        """
+        # 15 digits, as in the figures that the state machine writes. DynamoDB takes no float.
+        exact = {
+            name: Decimal(f"{value:.15g}") if isinstance(value, float) else value
+            for name, value in figures.items()
+        }
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(human_loop_name),
+                UpdateExpression="SET #review = :review",
+                ConditionExpression="#location = :location",
+                ExpressionAttributeNames={"#review": "review", "#location": "reviewLocation"},
+                ExpressionAttributeValues={
+                    ":review": TypeSerializer().serialize(exact),
+                    ":location": {"S": review_location},
+                },
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def release(self, human_loop_name: str, claim: str, execution: str, **changes: Any) -> bool:
         """Releases a claim that `execution` holds, so that another execution can process the status change.

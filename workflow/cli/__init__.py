@@ -2,7 +2,7 @@
 
     publish.py           publish, plan, rollback
     stage.py             outputs, status, destroy
-    render.py  init.py  loops.py  report.py  manifest.py  smoke.py      the commands with these names
+    render.py  init.py  loops.py  reviews.py  report.py  manifest.py  smoke.py      the commands with these names
 
 What the commands use:
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SETTINGS",
     "FlowDefinition",
+    "PeriodOptions",
     "Profile",
     "Region",
     "ReviewOptions",
@@ -147,8 +148,8 @@ def _day(text: str) -> datetime:
 
 
 @dataclass(frozen=True)
-class ReviewOptions:
-    """The reviews that a command reads: their days and their location."""
+class PeriodOptions:
+    """The days of the reviews that a command reads."""
 
     first: Annotated[
         datetime | None,
@@ -158,12 +159,6 @@ class ReviewOptions:
         datetime | None,
         typer.Option("--to", parser=_day, metavar="DAY", help="Loops created before this day (UTC)."),
     ] = None
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PLACE", help="A folder or s3://bucket/prefix to read instead of the stage's bucket."
-        ),
-    ] = None
 
     def period(self) -> Period:
         """From `first`, or 30 days, to `until`, or today."""
@@ -171,3 +166,15 @@ class ReviewOptions:
 
         default = Period.last_days(30, until=self.until.date() if self.until else None)
         return Period(self.first.date(), default.until) if self.first else default
+
+
+@dataclass(frozen=True)
+class ReviewOptions(PeriodOptions):
+    """The reviews that a command reads: their days and their location."""
+
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE", help="A folder or s3://bucket/prefix to read instead of the stage's bucket."
+        ),
+    ] = None

@@ -461,12 +461,12 @@ class ReportResult(_CamelShape):
 
 
 class LeftOutReview(_Shape):
-    """A review that is not in the manifest."""
+    """A review that was left out."""
 
     review: str
     """Where the review is."""
     reason: str
-    """Why it is not in the manifest."""
+    """Why it was left out."""
 
 
 class LinesByReason(_Shape):
@@ -512,6 +512,60 @@ class ManifestResult(_CamelShape):
     """Reviews that are not in the manifest."""
 
 
+class OutcomeChange(_CamelShape):
+    """Fields whose outcome changes."""
+
+    before: str | None
+    """The outcome before; null for fields that are added."""
+    after: str | None
+    """The outcome afterwards; null for fields that are removed."""
+    fields: int
+    """The number of fields."""
+
+
+class RecomputeResult(_CamelShape):
+    """What recomputing reviews changed, or would change."""
+
+    written: bool
+    """Whether the changes were written. False for a dry run."""
+    first: str
+    """The first day."""
+    until: str
+    """The day after the last day."""
+    flow_definition: str | None
+    """The flow definition; null for all."""
+    code: str
+    """`made_by.code` of the new records: this copy of Afterloop."""
+    published_code: str
+    """The code that the stage's function runs. Changes are written only if it is the same."""
+    reviews: int
+    """The number of stored reviews in these days."""
+    invented: int
+    """Sample reviews, which are left alone."""
+    current: int
+    """Reviews that the current code and settings made. They are not recomputed, unless with `--all`."""
+    unchanged: int
+    """Recomputed reviews whose record is the same."""
+    only_made_by: int
+    """Recomputed reviews in which only `made_by` changes."""
+    changed: int
+    """Recomputed reviews with other changes."""
+    outcomes: list[OutcomeChange]
+    """The fields whose outcome changes."""
+    now_overruled: int
+    """Reviews that count as overruled only afterwards."""
+    no_longer_overruled: int
+    """Reviews that counted as overruled only before."""
+    keys: dict[str, int]
+    """Key of the record → the number of reviews in which its value changes."""
+    gain_identities: int
+    """Reviews that get ids of workers which they do not have now, because of `worker_identity`."""
+    ledger: int
+    """Loops whose figures in the ledger change."""
+    left_out: list[LeftOutReview]
+    """Reviews that could not be recomputed. Their records stay."""
+
+
 class SmokeResult(RootModel[list[Check]]):
     """The checks of the smoke test. The exit status is 1 when one failed."""
 
@@ -533,6 +587,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "loops close": LedgerRow,
     "loops redrive": RedriveResult,
     "loops reconcile": ReconcileResult,
+    "reviews recompute": RecomputeResult,
     "report": ReportResult,
     "manifest": ManifestResult,
     "smoke": SmokeResult,

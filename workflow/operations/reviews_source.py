@@ -91,11 +91,13 @@ class StoredReview:
         location: The object's `s3://` location or path, for messages.
         flow_definition: The flow definition's name, from the partition.
         content: The object's content: a JSON record.
+        etag: The object's entity tag in S3, which changes with its content; None for a file.
     """
 
     location: str
     flow_definition: str
     content: bytes
+    etag: str | None = None
 
 
 class ReviewsSource(Protocol):
@@ -244,8 +246,9 @@ class S3Reviews:
 
     def _fetch(self, store: S3Store, key: str, flow_definition: str) -> StoredReview:
         with self._explained("read", key):
-            content = bytes(obstore.get(store, key).bytes())
-        return StoredReview(f"s3://{self._bucket}/{key}", flow_definition, content)
+            found = obstore.get(store, key)
+            content = bytes(found.bytes())
+        return StoredReview(f"s3://{self._bucket}/{key}", flow_definition, content, found.meta["e_tag"])
 
     @contextmanager
     def _explained(self, what: str, key: str = "") -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class StageResources:
         region: The stage's Region.
         account_id: The stage's account.
         outputs: The stack's outputs, by name.
+        parameters: The stack's parameters, by name: the settings as they were published.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class StageResources:
     region: str
     account_id: str
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def find(cls, stage: str, session: boto3.Session, settings: Path | None = None) -> StageResources:
@@ -80,6 +82,11 @@ class StageResources:
                 for output in stack.get("Outputs", [])
                 if "OutputKey" in output and "OutputValue" in output
             },
+            parameters={
+                parameter["ParameterKey"]: parameter["ParameterValue"]
+                for parameter in stack.get("Parameters", [])
+                if "ParameterKey" in parameter and "ParameterValue" in parameter
+            },
         )
 
     @property
@@ -109,12 +116,23 @@ class StageResources:
         Raises:
             NotPublishedError: The stack has no such output, because an older version published it.
         """
-        if name not in self.outputs:
+        return self._value(self.outputs, "output", name)
+
+    def parameter(self, name: str) -> str:
+        """Returns a parameter of the stack.
+
+        Raises:
+            NotPublishedError: The stack has no such parameter, because an older version published it.
+        """
+        return self._value(self.parameters, "parameter", name)
+
+    def _value(self, values: Mapping[str, str], what: str, name: str) -> str:
+        if name not in values:
             raise NotPublishedError(
-                f"stage {self.stage} has no output {name}; publish it again with "
+                f"stage {self.stage} has no {what} {name}; publish it again with "
                 f"`python deploy.py publish --stage {self.stage}`"
             )
-        return self.outputs[name]
+        return values[name]
 
 
 def _advice(stage: str, settings: Path | None) -> str:

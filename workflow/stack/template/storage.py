@@ -69,7 +69,7 @@ def add_data(template: Template) -> None:
             VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
             LifecycleConfiguration=s3.LifecycleConfiguration(
                 Rules=[
-                    # Storing a review again stores the same bytes, so old versions only help against accidents.
+                    # Old versions help against accidents, and show what `reviews recompute` replaced.
                     s3.LifecycleRule(
                         Id="old-versions",
                         Status="Enabled",

@@ -274,6 +274,23 @@ polygons = st.lists(
     max_size=2,
 )
 
+lines = st.lists(
+    st.fixed_dictionaries(
+        {
+            "label": _labels,
+            "vertices": st.lists(st.fixed_dictionaries({"x": _pixel, "y": _pixel}), min_size=2, max_size=3),
+        }
+    ),
+    max_size=3,
+)
+masks = st.fixed_dictionaries(
+    {"labeledImage": st.fixed_dictionaries({"pngImageData": st.sampled_from(["iVBO", "iVBP"])})},
+    optional={
+        "labelMappings": st.dictionaries(_labels, st.just({"color": "#fff"})),
+        "initialValueModified": st.booleans(),
+    },
+)
+
 ELEMENTS: dict[str, st.SearchStrategy[Any]] = {
     "text": texts,
     "class": st.fixed_dictionaries({"label": _labels}),
@@ -282,6 +299,8 @@ ELEMENTS: dict[str, st.SearchStrategy[Any]] = {
     "entities": st.fixed_dictionaries({"entities": entities}),
     "points": st.fixed_dictionaries({"keypoints": keypoints}),
     "polygons": st.fixed_dictionaries({"polygons": polygons}),
+    "lines": st.fixed_dictionaries({"lines": lines}),
+    "mask": masks,
     "checks": st.fixed_dictionaries({"on": st.booleans(), "maybe": st.booleans()}),
     "other": st.recursive(
         st.none() | st.integers(0, 3), lambda inner: st.lists(inner, max_size=3), max_leaves=4

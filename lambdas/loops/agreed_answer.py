@@ -33,8 +33,8 @@ def of_review(record: ReviewRecord, location: str, *, attempt: int = 1) -> dict[
         `answersIncluded` is True, also:
 
         `answers`: field name → the value that most workers agree on; None if they agree that the field is
-        empty. A list of values if several fields share the name, and always for boxes, spans, keypoints and
-        polygons.
+        empty. A list of values if several fields share the name, and always for boxes, spans, keypoints,
+        polygons and lines. Of masks, the labels and a digest.
         `unresolved`: names of the fields in which no value has a majority. `answers` contains none of the
         fields with such a name: a list is complete or left out.
     """

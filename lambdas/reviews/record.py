@@ -64,12 +64,24 @@ OVERRULED: frozenset[Outcome] = frozenset({"changed", "added", "removed"})
 """The outcomes in which workers overruled the model."""
 
 Kind = Literal[
-    "text", "selection", "choice", "label", "labels", "box", "span", "keypoint", "polygon", "other"
+    "text",
+    "selection",
+    "choice",
+    "label",
+    "labels",
+    "box",
+    "span",
+    "keypoint",
+    "polygon",
+    "line",
+    "segmentation",
+    "other",
 ]
 """What a field contains: free text; a check box; the checked one of several buttons; the label of a classification; one
-of several labels; a bounding box; a text span; a keypoint; a polygon; any other value, unchanged."""
+of several labels; a bounding box; a text span; a keypoint; a polygon; a line; a mask of an image; any other value,
+unchanged."""
 
-DRAWN: frozenset[Kind] = frozenset({"box", "span", "keypoint", "polygon"})
+DRAWN: frozenset[Kind] = frozenset({"box", "span", "keypoint", "polygon", "line"})
 """The kinds that workers draw. Several fields can share a name: two dogs are two boxes "animals/dog"."""
 
 

@@ -30,12 +30,14 @@ class Tolerated(NamedTuple, Generic[T]):
     lost: frozenset[str] = frozenset()
 
 
-def tolerate(validate: Callable[[Any], T], value: Any) -> Tolerated[T]:
+def tolerate(validate: Callable[[Any], T], value: Any, depth: int | None = None) -> Tolerated[T]:
     """Validates what is valid in a value.
 
     Args:
         validate: Validates a value. Raises pydantic's ValidationError.
         value: JSON values. It is not changed.
+        depth: How deep the parts are that are left out, at most. With 2, an odd corner costs its polygon in a list of
+            polygons.
     """
     lost: set[str] = set()
     # Leaving something out can make what contains it invalid. So each round takes away at least one level.
@@ -43,17 +45,26 @@ def tolerate(validate: Callable[[Any], T], value: Any) -> Tolerated[T]:
         try:
             return Tolerated(validate(value), frozenset(lost))
         except ValidationError as error:
-            odd = {_place(problem) for problem in error.errors(include_url=False, include_context=False)}
+            odd = {
+                _place(problem, value)[:depth]
+                for problem in error.errors(include_url=False, include_context=False)
+            }
         if () in odd:
             return Tolerated(None, frozenset(lost))
         lost |= {str(place[0]) for place in odd}
         value = _without(value, odd)
 
 
-def _place(problem: Any) -> Place:
+def _place(problem: Any, value: Any) -> Place:
     """Returns the place of what is left out. Without a required key, that is the object that lacks the key."""
-    place: Place = problem["loc"]
-    return place[:-1] if problem["type"] == "missing" else place
+    place: list[str | int] = []
+    for part in problem["loc"][:-1] if problem["type"] == "missing" else problem["loc"]:
+        # A type of a union is also part of the location, but not of the value.
+        if not isinstance(value, dict | list) or (isinstance(value, dict) and part not in value):
+            break
+        value = value[part]
+        place.append(part)
+    return tuple(place)
 
 
 def _without(value: Any, places: Iterable[Place]) -> Any:

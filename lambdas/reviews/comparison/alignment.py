@@ -1,4 +1,4 @@
-"""Matches shapes that mark the same object. Boxes, spans, keypoints and polygons have no names to match.
+"""Matches shapes that mark the same object. Boxes, spans, keypoints, polygons and lines have no names.
 
 The most similar pairs are matched first, pairs with the same label before all others, and each shape only once. The
 result does not depend on the order of the shapes or of the two sides. Each kind of shape defines its similarity

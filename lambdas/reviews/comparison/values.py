@@ -11,21 +11,51 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Shape(ABC):
-    """A labeled region of an image or a text (`lambdas.reviews.comparison.elements`)."""
+class Drawing(ABC):
+    """What a worker draws: a shape, or a mask (`lambdas.reviews.comparison.elements`)."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def vote_value(self) -> Any:
+        """The value that workers vote on."""
+
+    @abstractmethod
+    def is_kept(self, reviewed: Any) -> bool:
+        """Whether workers who drew the other drawing kept this one, the prediction."""
+
+    @abstractmethod
+    def middle(self, shapes: Sequence[Any]) -> Any:
+        """Returns the drawing that represents several with the same vote."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the drawing as a JSON value; a shape in the form of the crowd element."""
+
+
+class Shape(Drawing):
+    """A labeled region of an image or a text."""
 
     __slots__ = ()
 
     label: str
 
     @property
+    @override
     def vote_value(self) -> Any:
         """The value that workers vote on: the label."""
         return self.label
+
+    @override
+    def is_kept(self, reviewed: Any) -> bool:
+        return bool(self.label == reviewed.label and self.is_unmoved(reviewed))
 
     @property
     @abstractmethod
@@ -45,14 +75,6 @@ class Shape(ABC):
     def is_unmoved(self, other: Any) -> bool:
         """Whether the other shape is in the same place."""
 
-    @abstractmethod
-    def middle(self, shapes: Sequence[Any]) -> Any:
-        """Returns the shape in the middle of several with the same vote."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the shape in the form of the crowd element."""
-
 
 def normalised(text: str) -> str:
     """Returns the text with all white space replaced by single spaces, and none at the ends."""
@@ -66,24 +88,24 @@ def as_json(value: Any) -> str:
 
 def vote(value: Any) -> str | None:
     """Returns the vote for a value, as a key; None for an empty field."""
-    return None if value is None else as_json(value.vote_value if isinstance(value, Shape) else value)
+    return None if value is None else as_json(value.vote_value if isinstance(value, Drawing) else value)
 
 
 def agreed(values: Sequence[Any]) -> Any:
     """Returns the value that represents several values with the same vote."""
     first = values[0]
-    return first.middle(values) if isinstance(first, Shape) else first
+    return first.middle(values) if isinstance(first, Drawing) else first
 
 
 def unchanged(predicted: Any, reviewed: Any) -> bool:
     """Whether workers kept a prediction."""
-    if isinstance(predicted, Shape) and isinstance(reviewed, Shape):
-        return predicted.label == reviewed.label and predicted.is_unmoved(reviewed)
+    if isinstance(predicted, Drawing) and isinstance(reviewed, Drawing):
+        return predicted.is_kept(reviewed)
     return as_json(predicted) == as_json(reviewed)
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Shape):
+    if isinstance(value, Drawing):
         return _plain(value.to_dict())
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}

@@ -1,6 +1,6 @@
 -- How often each worker agrees with the majority, over fields that have two or more answers and a majority.
--- Boxes, points, lines and polygons agree if their labels do, because no two are drawn alike. Lowest agreement first:
--- check whether the instructions are clear before you question a worker.
+-- Boxes, points, lines, polygons and masks agree if their labels do, because no two are drawn alike. Lowest agreement
+-- first: check whether the instructions are clear before you question a worker.
 -- Replace YOUR-FLOW-DEFINITION with the name of your flow definition.
 WITH votes AS (
     SELECT
@@ -9,11 +9,13 @@ WITH votes AS (
         CASE
             WHEN field.kind IN ('box', 'keypoint', 'line', 'polygon')
                 THEN regexp_extract(vote."value", '"label":"([^"\\]|\\.)*"')
+            WHEN field.kind = 'segmentation' THEN regexp_extract(vote."value", '"labels":.*')
             ELSE vote."value"
         END AS worker_vote,
         CASE
             WHEN field.kind IN ('box', 'keypoint', 'line', 'polygon')
                 THEN regexp_extract(field.reviewed, '"label":"([^"\\]|\\.)*"')
+            WHEN field.kind = 'segmentation' THEN regexp_extract(field.reviewed, '"labels":.*')
             ELSE field.reviewed
         END AS majority_vote
     FROM reviews

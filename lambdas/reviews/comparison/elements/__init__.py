@@ -9,14 +9,17 @@ boxes.py           crowd-bounding-box
 spans.py           crowd-entity-annotation
 keypoints.py       crowd-keypoint
 polygons.py        crowd-polygon
+lines.py           crowd-line, crowd-polyline
+segmentation.py    crowd-semantic-segmentation, crowd-instance-segmentation
 other.py           any other element, unchanged
-drawn.py           shared by boxes, spans, keypoints and polygons
+drawn.py           shared by boxes, spans, keypoints, polygons and lines
 
 A module defines everything about its element: the form of answers and predictions, how well a prediction without a name
 fits, the fields that it makes, and when two values are equal. To add an element, add a module, a line in `_ELEMENTS`,
 and its kind in `lambdas.reviews.record.Kind`.
 
-An answer has the names of its elements, but not their types. The type follows from the form of the value.
+An answer has the names of its elements, but not their types. The type follows from the form of the value. An odd part
+of a value, such as a box without a label, is left out, and what the value lacks is not compared.
 
 Source: "Crowd HTML Elements Reference", Amazon SageMaker Developer Guide.
 """
@@ -27,12 +30,13 @@ from abc import abstractmethod
 from enum import IntEnum
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel, to_snake
 
 from lambdas.reviews.record import DRAWN
+from lambdas.reviews.tolerant import tolerate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +49,8 @@ if TYPE_CHECKING:
 
 def parse_element(value: Any) -> Element:
     """Returns the element for a value: the first one of the registry that accepts it."""
-    for kind, (key, *_) in _ELEMENTS.items():
-        if key is None or (isinstance(value, dict) and key in value):
+    for kind, (keys, *_) in _ELEMENTS.items():
+        if not keys or (isinstance(value, dict) and not value.keys().isdisjoint(keys)):
             element = element_of_kind(kind).parse(value)
             if element is not None:
                 return element
@@ -66,19 +70,40 @@ def element_of_kind(kind: Kind) -> type[Element]:
     return cast("type[Element]", getattr(import_module(module), name))
 
 
-def key_of_kind(kind: Kind) -> str | None:
-    """Returns the key by which the element of a kind is recognized, or None."""
-    return _ELEMENTS[kind].key
+def keys_of_kind(kind: Kind) -> tuple[str, ...]:
+    """Returns the keys by which the element of a kind is recognized; none if it is recognized otherwise."""
+    return _ELEMENTS[kind].keys
+
+
+def is_odd_element(value: Any) -> bool:
+    """Whether a value that no element accepts has only keys of an element, and so is one of an odd form."""
+    keys = {key for registered in _ELEMENTS.values() for key in registered.keys}
+    return isinstance(value, dict) and not keys.isdisjoint(value) and value.keys() <= keys | BESIDE
 
 
 def is_drawn(found: Any) -> bool:
-    """Whether a prediction consists of drawn shapes. For a list, the first item decides."""
+    """Whether a prediction consists of drawn shapes, or is a mask. For a list, the first item decides."""
     if not isinstance(found, list):
-        return parse_element(found).kind in DRAWN
+        return parse_element(found).kind in PICTURED
     if not found or not isinstance(found[0], dict):
         return False
-    lists = ({key: found[:1]} for key, *_ in _ELEMENTS.values() if key)
+    lists = ({key: found[:1]} for kind in DRAWN for key in keys_of_kind(kind))
     return any(parse_element(value).kind in DRAWN for value in lists)
+
+
+BESIDE = frozenset({"inputImageProperties", "initialValueModified", "workerComment"})
+"""Keys that elements have beside the keys by which they are recognized."""
+
+PICTURED: frozenset[Kind] = DRAWN | {"segmentation"}
+"""The kinds that a prediction with shapes, or a mask, can be for."""
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Label = Annotated[str, BeforeValidator(_number_as_text)]
+"""A label. A number counts as its text."""
 
 
 class Part(BaseModel):
@@ -115,13 +140,20 @@ class Element(Part):
     can_accompany: ClassVar[bool] = False
     """Whether pages use it next to the element with the prediction, for example for a remark."""
 
+    is_partial: bool = Field(default=False, exclude=True, alias="is_partial")
+    """Whether odd parts of the value are left out. Then what the value lacks is not compared."""
+
     @classmethod
     def parse(cls, value: Any) -> Self | None:
-        """Returns the element for a value that has the element's key, or None if the value has another form."""
-        try:
-            return cls.model_validate(value)
-        except ValidationError:
+        """Returns the element for a value that has the element's key, or None if the value has another form.
+
+        Odd parts are left out, if something remains.
+        """
+        found, lost = tolerate(cls.model_validate, value, depth=2)
+        keys = lost.intersection(keys_of_kind(cls.kind))
+        if found is None or any(not getattr(found, to_snake(key)) for key in keys):
             return None
+        return found.model_copy(update={"is_partial": True}) if keys else found
 
     @classmethod
     @abstractmethod
@@ -153,8 +185,8 @@ class Element(Part):
 
 
 class _Registered(NamedTuple):
-    key: str | None
-    """The key by which the element is recognized in a value."""
+    keys: tuple[str, ...]
+    """The keys by which the element is recognized in a value."""
     module: str
     """The full name: the bundle of a function contains all modules that its code names."""
     name: str
@@ -163,15 +195,21 @@ class _Registered(NamedTuple):
 # By the kind of fields that the element makes. The order matters: if a value has the keys of several elements, the
 # first that accepts it wins, so elements with more information come first.
 _ELEMENTS: dict[Kind, _Registered] = {
-    "text": _Registered(None, "lambdas.reviews.comparison.elements.text", "Text"),
-    "box": _Registered("boundingBoxes", "lambdas.reviews.comparison.elements.boxes", "BoundingBoxes"),
-    "span": _Registered("entities", "lambdas.reviews.comparison.elements.spans", "Entities"),
-    "keypoint": _Registered("keypoints", "lambdas.reviews.comparison.elements.keypoints", "Keypoints"),
-    "polygon": _Registered("polygons", "lambdas.reviews.comparison.elements.polygons", "Polygons"),
-    "labels": _Registered("labels", "lambdas.reviews.comparison.elements.labels", "LabelSet"),
-    "label": _Registered("label", "lambdas.reviews.comparison.elements.classification", "Classification"),
-    "selection": _Registered(None, "lambdas.reviews.comparison.elements.checks", "Checks"),
+    "text": _Registered((), "lambdas.reviews.comparison.elements.text", "Text"),
+    "box": _Registered(("boundingBoxes",), "lambdas.reviews.comparison.elements.boxes", "BoundingBoxes"),
+    "span": _Registered(("entities",), "lambdas.reviews.comparison.elements.spans", "Entities"),
+    "keypoint": _Registered(("keypoints",), "lambdas.reviews.comparison.elements.keypoints", "Keypoints"),
+    "polygon": _Registered(("polygons",), "lambdas.reviews.comparison.elements.polygons", "Polygons"),
+    "line": _Registered(("lines", "polylines"), "lambdas.reviews.comparison.elements.lines", "Lines"),
+    "segmentation": _Registered(
+        ("labeledImage", "labelMappings", "instances"),
+        "lambdas.reviews.comparison.elements.segmentation",
+        "Segmentation",
+    ),
+    "labels": _Registered(("labels",), "lambdas.reviews.comparison.elements.labels", "LabelSet"),
+    "label": _Registered(("label",), "lambdas.reviews.comparison.elements.classification", "Classification"),
+    "selection": _Registered((), "lambdas.reviews.comparison.elements.checks", "Checks"),
     # A choice is recognized by all answers and the prediction together, so check boxes come first.
-    "choice": _Registered(None, "lambdas.reviews.comparison.elements.choice", "Choice"),
-    "other": _Registered(None, "lambdas.reviews.comparison.elements.other", "Other"),
+    "choice": _Registered((), "lambdas.reviews.comparison.elements.choice", "Choice"),
+    "other": _Registered((), "lambdas.reviews.comparison.elements.other", "Other"),
 }

@@ -9,8 +9,8 @@ from pydantic import Field, FiniteFloat
 from typing_extensions import override
 
 from lambdas.reviews.comparison.alignment import Area, ratio
-from lambdas.reviews.comparison.elements import Part
-from lambdas.reviews.comparison.elements.drawn import Drawn, ImageProperties
+from lambdas.reviews.comparison.elements import Label, Part
+from lambdas.reviews.comparison.elements.drawn import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class WrittenBox(Part):
     """A box, in pixels from the image's top left corner."""
 
-    label: str
+    label: Label
     left: FiniteFloat
     top: FiniteFloat
     width: Annotated[FiniteFloat, Field(ge=0)]
@@ -33,7 +33,6 @@ class BoundingBoxes(Drawn):
     nothing_is_an_answer = True
 
     bounding_boxes: list[WrittenBox]
-    input_image_properties: ImageProperties | None = None
 
     @override
     def shapes(self) -> list[tuple[Box, dict[str, Any]]]:

@@ -87,6 +87,10 @@ class Checks(Element):
             for box in boxes
         ]
 
+    @override
+    def raw_value(self) -> Any:
+        return self.checked
+
     @classmethod
     @override
     def owns(cls, field: FieldRecord, name: str, answers: Sequence[Element | None]) -> bool:

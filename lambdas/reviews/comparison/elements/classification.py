@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from lambdas.reviews.comparison.elements import Element, Fit
+from lambdas.reviews.comparison.elements import Element, Fit, Label
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.values import normalised
 from lambdas.reviews.prediction import as_text, is_comparable, is_yes_or_no, scored, several
@@ -27,8 +27,15 @@ class Classification(Element):
 
     kind = "label"
 
-    label: str
+    label: Label
     worker_comment: str | None = None
+
+    @classmethod
+    @override
+    def parse(cls, value: Any) -> Self | None:
+        # With other single values, the label is one of several judgements.
+        others = [inner for key, inner in value.items() if key not in ("label", "workerComment")]
+        return None if any(isinstance(inner, str | int | float) for inner in others) else super().parse(value)
 
     @classmethod
     @override

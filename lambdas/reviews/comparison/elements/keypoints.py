@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import FiniteFloat
 from typing_extensions import override
 
-from lambdas.reviews.comparison.elements import Part
-from lambdas.reviews.comparison.elements.drawn import Drawn, ImageProperties
+from lambdas.reviews.comparison.elements import Label, Part
+from lambdas.reviews.comparison.elements.drawn import Drawn
 from lambdas.reviews.comparison.values import Shape
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class WrittenKeypoint(Part):
 
     x: FiniteFloat
     y: FiniteFloat
-    label: str
+    label: Label
 
 
 class Keypoints(Drawn):
@@ -38,14 +38,11 @@ class Keypoints(Drawn):
     kind = "keypoint"
 
     keypoints: list[WrittenKeypoint]
-    input_image_properties: ImageProperties | None = None
 
     @override
     def shapes(self) -> list[tuple[Keypoint, dict[str, Any]]]:
-        size = self.input_image_properties
-        diagonal = math.hypot(size.width, size.height) if size else 0.0
         return [
-            (Keypoint(point.label, point.x, point.y, diagonal), point.model_extra or {})
+            (Keypoint(point.label, point.x, point.y, self.diagonal), point.model_extra or {})
             for point in self.keypoints
         ]
 

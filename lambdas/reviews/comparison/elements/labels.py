@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from lambdas.reviews.comparison.elements import Element, Fit
-from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.comparison.elements import Element, Fit, Label
+from lambdas.reviews.comparison.rows import Row, Scored, not_compared
 from lambdas.reviews.comparison.values import normalised
 from lambdas.reviews.prediction import as_text, is_comparable, is_yes_or_no, scored, several
 
@@ -48,7 +48,7 @@ class LabelSet(Labelled):
     kind = "labels"
     nothing_is_an_answer = True
 
-    labels: list[str]
+    labels: list[Label]
 
     @classmethod
     @override
@@ -65,16 +65,21 @@ class LabelSet(Labelled):
         items = _predicted(predicted, answers)
         by_label = {item.value: item for item in map(as_text, items or ())}
         given = [[normalised(label) for label in answer.labels] if answer else [] for answer in answers]
-        return [
-            Row(
+        can_lack = [answer is not None and answer.is_partial for answer in answers]
+        rows = []
+        for label in sorted(by_label.keys() | {label for labels in given for label in labels}):
+            row = Row(
                 name=cls.field_name(name, label),
                 kind=cls.kind,
                 predicted=by_label.get(label),
                 answers=[label if label in labels else None for labels in given],
                 in_prediction=items is not None,
             )
-            for label in sorted(by_label.keys() | {label for labels in given for label in labels})
-        ]
+            is_unknown = any(
+                partial and value is None for partial, value in zip(can_lack, row.answers, strict=True)
+            )
+            rows.append(not_compared(row) if is_unknown else row)
+        return rows
 
 
 def _predicted(predicted: Any, answers: Sequence[LabelSet | None]) -> list[Scored] | None:

@@ -11,8 +11,8 @@ from pydantic import FiniteFloat
 from typing_extensions import override
 
 from lambdas.reviews.comparison.alignment import Area, ratio
-from lambdas.reviews.comparison.elements import Part
-from lambdas.reviews.comparison.elements.drawn import Drawn, ImageProperties
+from lambdas.reviews.comparison.elements import Label, Part
+from lambdas.reviews.comparison.elements.drawn import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ class WrittenCorner(Part):
 class WrittenPolygon(Part):
     """A polygon with a label."""
 
-    label: str
+    label: Label
     vertices: list[WrittenCorner]
 
 
@@ -41,7 +41,6 @@ class Polygons(Drawn):
     kind = "polygon"
 
     polygons: list[WrittenPolygon]
-    input_image_properties: ImageProperties | None = None
 
     @override
     def shapes(self) -> list[tuple[Polygon, dict[str, Any]]]:

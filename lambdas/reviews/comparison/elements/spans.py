@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from lambdas.reviews.comparison.alignment import ratio
-from lambdas.reviews.comparison.elements import Part
+from lambdas.reviews.comparison.elements import Label, Part
 from lambdas.reviews.comparison.elements.drawn import Drawn
 from lambdas.reviews.comparison.values import Shape
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class WrittenSpan(Part):
     """A span from the first character to the one after the last, counted from 0."""
 
-    label: str
+    label: Label
     start_offset: int
     end_offset: int
 

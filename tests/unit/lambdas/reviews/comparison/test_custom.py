@@ -334,7 +334,7 @@ def test_input_with_element_name_is_ignored_if_prediction_exists() -> None:
 # Symmetry
 
 
-MIRRORED = [(name, None) for name in samples.ELEMENTS if name not in ("text", "other", "checks")]
+MIRRORED = [(name, None) for name in samples.ELEMENTS if name not in ("text", "other", "checks", "mask")]
 
 
 @pytest.mark.parametrize(("element", "choice"), [*MIRRORED, ("checks", True), ("checks", False)])

@@ -18,8 +18,10 @@ from lambdas.reviews.comparison.elements.classification import Classification
 from lambdas.reviews.comparison.elements.drawn import Drawn
 from lambdas.reviews.comparison.elements.keypoints import Keypoints
 from lambdas.reviews.comparison.elements.labels import LabelSet
+from lambdas.reviews.comparison.elements.lines import Lines
 from lambdas.reviews.comparison.elements.other import Other
 from lambdas.reviews.comparison.elements.polygons import Polygons
+from lambdas.reviews.comparison.elements.segmentation import Segmentation
 from lambdas.reviews.comparison.elements.spans import Entities
 from lambdas.reviews.comparison.elements.text import Text
 from lambdas.reviews.record import DRAWN, Kind
@@ -49,9 +51,20 @@ BOX = {"label": "dog", "left": 0, "top": 0, "width": 10, "height": 10}
         ({}, Other),
         (None, Other),
         (7, Other),
-        ({"labels": [1]}, Other),
+        ({"lines": [{"label": "side", "vertices": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]}]}, Lines),
+        ({"polylines": [], "inputImageProperties": {"width": 1, "height": 2}}, Lines),
+        (
+            {"labeledImage": {"pngImageData": "iVBOR"}, "labelMappings": {"Cat": {"color": "#ff7f0e"}}},
+            Segmentation,
+        ),
+        (
+            {"labeledImage": {"pngImageData": "iVBOR"}, "instances": [{"color": "#fff", "label": "Cat"}]},
+            Segmentation,
+        ),
+        ({"labels": [{}]}, Other),
+        ({"label": "ok", "score": 3}, Other),
         ({"boundingBoxes": [{"left": "x"}]}, Other),
-        ({"labeledImage": {"pngImageData": "iVBOR"}}, Other),
+        ({"labeledImage": 7}, Other),
     ],
 )
 def test_element_type_follows_from_value(value: Any, model: type) -> None:
@@ -69,7 +82,7 @@ def test_element_type_follows_from_value(value: Any, model: type) -> None:
     ("value", "model"),
     [
         ({"label": "a", "labels": ["a", "b"]}, LabelSet),
-        ({"label": "a", "labels": [1]}, Classification),
+        ({"label": "a", "labels": [{}]}, Classification),
         ({"label": "a", "boundingBoxes": [BOX], "labels": ["a"]}, BoundingBoxes),
     ],
 )
@@ -135,4 +148,4 @@ def test_answer_imports_only_its_elements() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = {name.removeprefix("lambdas.reviews.comparison.") for name in json.loads(run.stdout)}
-    assert imported == {"rows", "values", "custom", "elements", "elements.text"}
+    assert imported == {"rows", "values", "custom", "answered", "elements", "elements.text"}

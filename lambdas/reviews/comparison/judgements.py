@@ -1,0 +1,48 @@
+"""Several judgements in one object are several fields: ``{"evaluation": {"helpfulness": 4, "tone": "polite"}}``.
+
+An element whose values are objects of single values, and that is no crowd element, makes a field for each key:
+"evaluation/helpfulness". The prediction is an object with the same keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lambdas.reviews.comparison.elements import element_of, parse_element
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lambdas.reviews.comparison.elements import Element
+
+
+def judgements(answers: Sequence[Element | None]) -> dict[str, list[Element | None]]:
+    """Returns the answers to each judgement, by its key; none if the answers to an element are no judgements."""
+    if element_of(answers).kind != "other":
+        return {}
+    values = [answer.raw_value() if answer else None for answer in answers]
+    if not all(value is None or _is_object_of_single_values(value) for value in values):
+        return {}
+    keys = sorted({key for value in values if value for key in value})
+    return {key: [_judgement(value, key) for value in values] for key in keys}
+
+
+def field_name(name: str, key: str) -> str:
+    """Returns the name of the field for a judgement."""
+    return f"{name}/{key}"
+
+
+def predicted_judgements(name: str, keys: Sequence[str], predicted: Any) -> dict[str, Any]:
+    """Returns the predictions of an element's judgements, by the name of their field."""
+    found = predicted if isinstance(predicted, dict) else {}
+    return {field_name(name, key): found[key] for key in keys if key in found}
+
+
+def _is_object_of_single_values(value: Any) -> bool:
+    singles = (str, int, float, bool, type(None))
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, singles) for one in value.values())
+
+
+def _judgement(value: dict[str, Any] | None, key: str) -> Element | None:
+    inner = value.get(key) if value else None
+    return None if inner is None else parse_element(inner)

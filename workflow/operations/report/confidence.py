@@ -12,20 +12,26 @@ import itertools
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from workflow.operations.report.costs import cost_curve
-from workflow.operations.report.estimation import ClusterSums, effective_interval, student_quantile
-from workflow.operations.report.figures import (
+from workflow.operations.report.estimation import (
     UNKNOWN,
+    ClusterSums,
+    Estimate,
+    estimate,
+    mean,
+    student_quantile,
+    wilson_interval,
+)
+from workflow.operations.report.figures import (
     ConfidenceBand,
     ConfidenceFigures,
     Costs,
-    Estimate,
     Share,
     ThresholdFigures,
 )
@@ -43,7 +49,12 @@ BINS = len(THRESHOLDS)
 
 Array = npt.NDArray[np.float64]
 
-_BATCH = 512
+_WIDTH = 3 * BINS
+_MANY = 64
+"""A review with more predictions is counted at once: it has too many pairs."""
+_BATCH = 200_000
+"""Other reviews are counted when they have so many pairs together."""
+_BAND_BINS = (0, *(bisect_right(THRESHOLDS, edge) - 1 for edge in BAND_EDGES), BINS)
 _RIGHT, _WRONG, _LOWEST = (slice(part * BINS, (part + 1) * BINS) for part in range(3))
 
 
@@ -58,43 +69,53 @@ class ConfidenceCounts:
         self.gap = ClusterSums()
         self.brier = ClusterSums()
         self.confidence = [0.0] * (len(BAND_EDGES) + 1)
-        self._totals = np.zeros(3 * BINS)
-        self._products = np.zeros((3 * BINS, 3 * BINS))
-        self._codes = array("i")
-        self._batch = 0
+        self._totals = np.zeros(_WIDTH)
+        self._products = np.zeros((_WIDTH, _WIDTH))
+        # The places in u that are not zero, by their number in a review.
+        self._places: dict[int, array[int]] = {}
+        self._pairs = 0
 
     def add(self, predictions: Sequence[tuple[float, bool]]) -> None:
         """Counts the judged predictions of a review: the confidence of each, and whether it is wrong."""
         if not predictions:
             return
-        base = self._batch * 3 * BINS
+        places = array("i")
         lowest = BINS
         gap = brier = 0.0
         for confidence, wrong in predictions:
             place = bisect_right(THRESHOLDS, confidence) - 1
-            lowest = min(lowest, place)
-            self._codes.append(base + place + BINS * wrong)
+            if place < lowest:
+                lowest = place
+            places.append(place + BINS * wrong)
             distance = confidence - (not wrong)
             gap += distance
             brier += distance * distance
             self.confidence[bisect_right(BAND_EDGES, confidence)] += confidence
-        self._codes.append(base + 2 * BINS + lowest)
+        places.append(2 * BINS + lowest)
         self.gap.add(gap, len(predictions))
         self.brier.add(brier, len(predictions))
         self.reviews += 1
-        self._batch += 1
-        if self._batch == _BATCH:
+        if len(places) > _MANY:
+            found, numbers = np.unique(np.frombuffer(places, dtype=np.intc), return_counts=True)
+            self._totals[found] += numbers
+            self._products[np.ix_(found, found)] += np.outer(numbers, numbers)
+            return
+        self._places.setdefault(len(places), array("i")).extend(places)
+        self._pairs += len(places) ** 2
+        if self._pairs > _BATCH:
             self._flush()
 
     def _flush(self) -> None:
-        if self._batch:
-            codes = np.frombuffer(self._codes, dtype=np.intc)
-            # The numbers are small and whole, so single precision is exact, and twice as fast.
-            rows = np.bincount(codes, minlength=self._batch * 3 * BINS).reshape(self._batch, 3 * BINS)
-            rows = rows.astype(np.float32)
-            self._totals += rows.sum(axis=0)
-            self._products += rows.T @ rows
-            self._codes, self._batch = array("i"), 0
+        if not self._pairs:
+            return
+        pairs = []
+        for number, places in self._places.items():
+            rows = np.frombuffer(places, dtype=np.intc).reshape(-1, number)
+            self._totals += np.bincount(rows.ravel(), minlength=_WIDTH)
+            pairs.append((rows[:, :, None] * _WIDTH + rows[:, None, :]).ravel())
+        counted = np.bincount(np.concatenate(pairs), minlength=_WIDTH**2)
+        self._products += counted.reshape(_WIDTH, _WIDTH)
+        self._places, self._pairs = {}, 0
 
     @property
     def totals(self) -> Array:
@@ -146,31 +167,6 @@ class Moments:
         spread: Array = np.einsum("ij,ij->i", functions @ self.products, functions)
         return np.maximum(spread * correction, 0.0)
 
-    def shares(self, hits: Array, cases: Array) -> list[Estimate]:
-        """Returns the estimates of shares. `hits` and `cases` have a linear function of u in each row."""
-        y, x = hits @ self.totals, cases @ self.totals
-        known = x > 1e-9
-        ratio = np.divide(y, x, out=np.full_like(y, np.nan), where=known)
-        residuals = hits - np.nan_to_num(ratio)[:, None] * cases
-        variances = self.variance(residuals)
-        counts = np.einsum("ij,ij->i", cases @ self.products, cases)
-        return [
-            UNKNOWN
-            if not known[row]
-            else Estimate(
-                float(ratio[row]),
-                *effective_interval(
-                    float(ratio[row]),
-                    variance=float(variances[row] / x[row] ** 2),
-                    cases=float(x[row]),
-                    squares=float(counts[row]),
-                    clusters=self.reviews,
-                    heaviest=self.heaviest,
-                ),
-            )
-            for row in range(len(y))
-        ]
-
 
 def confidence_figures(
     strata: Mapping[str, ConfidenceCounts], weights: Mapping[str, float] | None, costs: Costs | None
@@ -187,90 +183,93 @@ def confidence_figures(
     if not counted:
         return None
     weighted = [
-        (counts, 1.0 if weights is None else weights[stratum])
+        (1.0 if weights is None else weights[stratum], counts)
         for stratum, counts in strata.items()
         if counts.reviews and (weights is None or stratum in weights)
     ]
     moments = Moments(
-        totals=sum((weight * counts.totals for counts, weight in weighted), np.zeros(3 * BINS)),
+        totals=sum((weight * counts.totals for weight, counts in weighted), np.zeros(_WIDTH)),
         products=sum(
-            (weight * weight * counts.products for counts, weight in weighted), np.zeros((3 * BINS, 3 * BINS))
+            (weight**2 * counts.products for weight, counts in weighted), np.zeros((_WIDTH, _WIDTH))
         ),
-        reviews=sum(counts.reviews for counts, _ in weighted),
-        heaviest=max((weight for _, weight in weighted), default=1.0),
+        reviews=sum(counts.reviews for _, counts in weighted),
+        heaviest=max((weight for weight, _ in weighted), default=1.0),
     )
-    bands = _bands(counted, weighted, moments)
-    gap = sum((counts.gap.weighted(weight) for counts, weight in weighted), ClusterSums())
-    brier = sum((counts.brier.weighted(weight) for counts, weight in weighted), ClusterSums())
+    bands = _bands(counted, weighted)
+    gap = mean([(weight, counts.gap) for weight, counts in weighted], -1.0, 1.0)
     return ConfidenceFigures(
         of_all=weights is not None,
         predictions=sum(band.checked.n for band in bands),
         bands=bands,
         calibration_error=_calibration_error(bands, moments),
-        mean_confidence=sum(weight * sum(counts.confidence) for counts, weight in weighted) / gap.x
-        if gap.x
-        else math.nan,
-        overconfidence=_mean(gap, -1, 1),
-        brier=_mean(brier, 0, 1),
+        mean_confidence=_mean_confidence(weighted, range(len(bands))),
+        overconfidence=gap,
+        brier=mean([(weight, counts.brier) for weight, counts in weighted], 0.0, 1.0),
         auroc=_auroc(moments),
-        thresholds=_thresholds(moments),
-        highest_checked=math.nan,
+        thresholds=_thresholds(weighted, moments),
         costs=None if costs is None else cost_curve(moments, costs),
     )
 
 
-def _bands(
-    counted: Sequence[ConfidenceCounts], weighted: Sequence[tuple[ConfidenceCounts, float]], moments: Moments
-) -> list[ConfidenceBand]:
-    edges = [0, *(bisect_right(THRESHOLDS, edge) - 1 for edge in BAND_EDGES), BINS]
-    right, all_ = np.zeros((len(edges) - 1, 3 * BINS)), np.zeros((len(edges) - 1, 3 * BINS))
-    for band, (first, until) in enumerate(itertools.pairwise(edges)):
-        right[band, first:until] = all_[band, first:until] = 1
-        all_[band, BINS + first : BINS + until] = 1
-    checked = sum(counts.totals for counts in counted)
-    products = sum(counts.products for counts in counted)
-    kept = moments.shares(right, all_)
+_Weighted = Sequence[tuple[float, ConfidenceCounts]]
+
+
+def _bands(counted: Sequence[ConfidenceCounts], weighted: _Weighted) -> list[ConfidenceBand]:
     found = []
-    for band in range(len(right)):
-        sums = ClusterSums(
-            clusters=sum(counts.reviews for counts in counted),
-            y=float(right[band] @ checked),
-            x=float(all_[band] @ checked),
-            yy=float(right[band] @ products @ right[band]),
-            xy=float(right[band] @ products @ all_[band]),
-            xx=float(all_[band] @ products @ all_[band]),
-        )
-        confidence = sum(weight * counts.confidence[band] for counts, weight in weighted)
-        size = float(all_[band] @ moments.totals)
+    for band, (first, until) in enumerate(itertools.pairwise(_BAND_BINS)):
+        sums = {id(counts): _kept_between(counts, first, until) for counts in counted}
+        checked = sum(sums.values(), ClusterSums())
         found.append(
             ConfidenceBand(
                 low=(0.0, *BAND_EDGES)[band],
                 high=(*BAND_EDGES, 1.0)[band],
-                mean_confidence=confidence / size if size else math.nan,
-                checked=Share(round(sums.y), round(sums.x), sums.effective_n if sums.x else 0.0),
-                kept=kept[band],
+                mean_confidence=_mean_confidence(weighted, [band]),
+                checked=Share(round(checked.y), round(checked.x), checked.effective_n),
+                kept=estimate([(weight, sums[id(counts)]) for weight, counts in weighted]),
             )
         )
     return found
 
 
+def _kept_between(counts: ConfidenceCounts, first: int, until: int) -> ClusterSums:
+    """Returns the predictions in a range of bins by review; y is those that were kept."""
+    right, wrong = slice(first, until), slice(BINS + first, BINS + until)
+    products = counts.products
+    both, mixed, none = (
+        products[right, right].sum(),
+        products[right, wrong].sum(),
+        products[wrong, wrong].sum(),
+    )
+    kept, changed = counts.totals[right].sum(), counts.totals[wrong].sum()
+    return ClusterSums(
+        clusters=counts.reviews if kept + changed else 0,
+        y=float(kept),
+        x=float(kept + changed),
+        yy=float(both),
+        xy=float(both + mixed),
+        xx=float(both + 2 * mixed + none),
+    )
+
+
+def _mean_confidence(weighted: _Weighted, bands: Iterable[int]) -> float:
+    bands = list(bands)
+    total = size = 0.0
+    for weight, counts in weighted:
+        total += weight * sum(counts.confidence[band] for band in bands)
+        both = counts.totals[_RIGHT] + counts.totals[_WRONG]
+        size += weight * sum(float(both[_BAND_BINS[band] : _BAND_BINS[band + 1]].sum()) for band in bands)
+    return total / size if size else math.nan
+
+
 def _calibration_error(bands: Sequence[ConfidenceBand], moments: Moments) -> float:
     both = moments.right + moments.wrong
-    total = float(both.sum())
-    edges = [0, *(bisect_right(THRESHOLDS, edge) - 1 for edge in BAND_EDGES), BINS]
-    error = 0.0
-    for band, first, until in zip(bands, edges, edges[1:], strict=False):
-        if band.kept.known:
-            error += abs(band.mean_confidence - band.kept.value) * float(both[first:until].sum()) / total
-    return error
-
-
-def _mean(sums: ClusterSums, low: float, high: float) -> Estimate:
-    """Returns a mean with a t interval."""
-    if sums.clusters < 2:
-        return Estimate(sums.ratio, low, high) if sums.x else UNKNOWN
-    reach = student_quantile(0.975, sums.clusters - 1) * sums.standard_error
-    return Estimate(sums.ratio, max(low, sums.ratio - reach), min(high, sums.ratio + reach))
+    known = [
+        (abs(band.mean_confidence - band.kept.value), float(both[first:until].sum()))
+        for band, (first, until) in zip(bands, itertools.pairwise(_BAND_BINS), strict=True)
+        if band.kept.known
+    ]
+    total = sum(size for _, size in known)
+    return sum(error * size for error, size in known) / total if total else math.nan
 
 
 def _auroc(moments: Moments) -> Estimate:
@@ -286,42 +285,108 @@ def _auroc(moments: Moments) -> Estimate:
     wrong_below = (np.cumsum(wrong) - wrong / 2) / all_wrong
     right_above = (all_right - np.cumsum(right) + right / 2) / all_right
     area = float(right @ wrong_below) / all_right
-    influence = np.zeros((1, 3 * BINS))
+    influence = np.zeros((1, _WIDTH))
     influence[0, _RIGHT] = (wrong_below - area) / all_right
     influence[0, _WRONG] = (right_above - area) / all_wrong
     error = math.sqrt(float(moments.variance(influence)[0]))
     if not 0 < area < 1 or error == 0:
         smaller = min(all_right, all_wrong) / moments.heaviest
-        return Estimate(
-            area, *effective_interval(area, variance=0, cases=smaller, squares=smaller, clusters=2)
-        )
+        return Estimate(area, *wilson_interval(area * smaller, smaller))
     logit = math.log(area / (1 - area))
     reach = student_quantile(0.975, max(1, moments.reviews - 1)) * error / (area * (1 - area))
     return Estimate(area, *(1 / (1 + math.exp(-(logit + side * reach))) for side in (-1, 1)))
 
 
-def _thresholds(moments: Moments) -> list[ThresholdFigures]:
-    # In row t: 1 for each bin below threshold t.
-    below = np.tri(BINS, k=-1)
-    none = np.zeros_like(below)
-    everything = np.ones_like(below)
-    reviews = moments.shares(np.hstack((none, none, below)), np.hstack((none, none, everything)))
-    missed = moments.shares(np.hstack((none, 1 - below, none)), np.hstack((none, everything, none)))
-    of_passed = moments.shares(np.hstack((none, 1 - below, none)), np.hstack((1 - below, 1 - below, none)))
-    needed = below @ moments.lowest
-    caught, right_below = below @ moments.wrong, below @ moments.right
+def _thresholds(weighted: _Weighted, moments: Moments) -> list[ThresholdFigures]:
+    sums = [(weight, _ThresholdSums(counts)) for weight, counts in weighted]
+    needed = _before(moments.lowest)
+    caught, right_below = _before(moments.wrong), _before(moments.right)
     all_wrong, all_right = moments.wrong.sum(), moments.right.sum()
+    missed = _falling(
+        [estimate([(weight, one.errors_missed(place)) for weight, one in sums]) for place in range(BINS)]
+    )
     return [
         ThresholdFigures(
             threshold=threshold,
-            reviews=reviews[row],
-            errors_missed=missed[row],
-            error_rate_of_passed=of_passed[row],
-            reviews_needed=float(needed[row]),
-            checked=float(caught[row] + right_below[row]),
-            caught=float(caught[row]),
-            passed=float(all_wrong + all_right - caught[row] - right_below[row]),
-            let_through=float(all_wrong - caught[row]),
+            reviews=estimate([(weight, one.reviews(place)) for weight, one in sums]),
+            errors_missed=missed[place],
+            error_rate_of_passed=estimate([(weight, one.errors_of_passed(place)) for weight, one in sums]),
+            reviews_needed=float(needed[place]),
+            checked=float(caught[place] + right_below[place]),
+            caught=float(caught[place]),
+            passed=float(all_wrong + all_right - caught[place] - right_below[place]),
+            let_through=float(all_wrong - caught[place]),
         )
-        for row, threshold in enumerate(THRESHOLDS)
+        for place, threshold in enumerate(THRESHOLDS)
     ]
+
+
+def _falling(estimates: Sequence[Estimate]) -> list[Estimate]:
+    """Returns estimates of shares that can only fall, so that a bound of one holds for those after or before it."""
+    highs = itertools.accumulate((one.high for one in estimates), min)
+    lows = [*itertools.accumulate((one.low for one in reversed(estimates)), max)][::-1]
+    return [
+        Estimate(estimate.value, min(low, estimate.value), max(high, estimate.value))
+        for estimate, low, high in zip(estimates, lows, highs, strict=True)
+    ]
+
+
+class _ThresholdSums:
+    """The sums over reviews for each threshold, which is given by the bin that starts with it."""
+
+    def __init__(self, counts: ConfidenceCounts) -> None:
+        self._n = counts.reviews
+        products = counts.products
+        wrong, mixed = products[_WRONG, _WRONG], products[_WRONG, _RIGHT]
+        all_ = wrong + mixed + mixed.T + products[_RIGHT, _RIGHT]
+        self._reviews = _before(counts.totals[_LOWEST])
+        self._wrong = _from(counts.totals[_WRONG])
+        self._passed = _from(counts.totals[_WRONG] + counts.totals[_RIGHT])
+        self._wrong_wrong = _from_both(wrong)
+        self._wrong_any = _from(wrong.sum(axis=1))
+        self._wrong_passed = _from_both(wrong + mixed)
+        self._passed_passed = _from_both(all_)
+
+    def reviews(self, place: int) -> ClusterSums:
+        """The reviews; hits are those with a prediction below the threshold."""
+        y, x = float(self._reviews[place]), self._n
+        return ClusterSums(self._n, y, x, y, y, x)
+
+    def errors_missed(self, place: int) -> ClusterSums:
+        """The errors; hits are those at or above the threshold."""
+        return self._sums(
+            self._wrong[place],
+            self._wrong[0],
+            self._wrong_wrong[place],
+            self._wrong_any[place],
+            self._wrong_any[0],
+        )
+
+    def errors_of_passed(self, place: int) -> ClusterSums:
+        """The predictions at or above the threshold; hits are the errors."""
+        return self._sums(
+            self._wrong[place],
+            self._passed[place],
+            self._wrong_wrong[place],
+            self._wrong_passed[place],
+            self._passed_passed[place],
+        )
+
+    def _sums(self, *sums: float) -> ClusterSums:
+        return ClusterSums(self._n, *map(float, sums))
+
+
+def _before(values: Array) -> Array:
+    """Returns for each bin the sum of the values of the bins before it."""
+    return np.cumsum(values) - values
+
+
+def _from(values: Array) -> Array:
+    """Returns for each bin the sum of its value and those of the bins after it."""
+    return np.cumsum(values[::-1])[::-1]
+
+
+def _from_both(values: Array) -> Array:
+    """Returns for each bin the sum of the values for which both indices are this bin or one after it."""
+    sums: Array = np.diagonal(values[::-1, ::-1].cumsum(axis=0).cumsum(axis=1))[::-1]
+    return sums

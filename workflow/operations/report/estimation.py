@@ -10,10 +10,21 @@ interval is Wilson's, for the number of independent cases that would have this v
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NamedTuple
 
-__all__ = ["ClusterSums", "effective_interval", "normal_quantile", "student_quantile", "wilson_interval"]
+__all__ = [
+    "UNKNOWN",
+    "ClusterSums",
+    "Estimate",
+    "estimate",
+    "mean",
+    "normal_quantile",
+    "student_quantile",
+    "wilson_interval",
+]
 
 _NORMAL = NormalDist()
 
@@ -24,15 +35,16 @@ def normal_quantile(probability: float) -> float:
 
 
 def student_quantile(probability: float, degrees: float) -> float:
-    """Returns the quantile of Student's t distribution, exact for 1 and 2 degrees of freedom.
+    """Returns the quantile of Student's t distribution, for a probability above 0.5.
 
-    For more, it is the expansion 26.7.5 of M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions (1964).
+    It is exact for 1 and 2 degrees of freedom, and interpolated between them. For more, it is the expansion 26.7.5 of
+    M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions (1964).
     At the 97.5% quantile its error is below 1% from 3 degrees of freedom on.
     """
-    if degrees <= 1:
-        return math.tan(math.pi * (probability - 0.5))
     if degrees <= 2:
-        return (2 * probability - 1) / math.sqrt(2 * probability * (1 - probability))
+        one = math.tan(math.pi * (probability - 0.5))
+        two = (2 * probability - 1) / math.sqrt(2 * probability * (1 - probability))
+        return float(one * (two / one) ** (max(1.0, degrees) - 1))
     z = normal_quantile(probability)
     return (
         z
@@ -65,6 +77,32 @@ def wilson_interval(hits: float, n: float, alpha: float = 0.05) -> tuple[float, 
     centre = share + z * z / (2 * n)
     scale = 1 + z * z / n
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95% confidence interval. All three are NaN if it is unknown."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The lower and the upper bound."""
+        return self.low, self.high
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        """Returns the bounds of an interval that misses the true value with a probability of about `alpha`."""
+        factor = normal_quantile(1 - alpha / 2) / normal_quantile(0.975)
+        return self.value - factor * (self.value - self.low), self.value + factor * (self.high - self.value)
+
+
+UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(slots=True)
@@ -108,81 +146,114 @@ class ClusterSums:
             self.xx + other.xx,
         )
 
-    def weighted(self, weight: float) -> ClusterSums:
-        """Returns the sums if each review stands for `weight` reviews."""
-        square = weight * weight
-        return ClusterSums(
-            self.clusters,
-            weight * self.y,
-            weight * self.x,
-            square * self.yy,
-            square * self.xy,
-            square * self.xx,
-        )
-
     @property
     def ratio(self) -> float:
         """The share of hits, or the mean of y per x; NaN without any."""
         return self.y / self.x if self.x else math.nan
 
-    @property
-    def standard_error(self) -> float:
-        """The standard error of the ratio; NaN for fewer than two reviews."""
-        if self.clusters < 2:
-            return math.nan
-        ratio = self.ratio
-        spread = max(0.0, self.yy - 2 * ratio * self.xy + ratio * ratio * self.xx)
-        return math.sqrt(spread * self.clusters / (self.clusters - 1)) / self.x
+    def spread(self, ratio: float) -> float:
+        """Returns the sum of the squares of the residuals y - ratio·x."""
+        return max(0.0, self.yy - 2 * ratio * self.xy + ratio * ratio * self.xx)
 
-    def interval(self, *, heaviest: float = 1.0) -> tuple[float, float]:
-        """Returns the 95% interval of the share; `heaviest` is the largest weight."""
-        error = self.standard_error
-        return effective_interval(
-            self.ratio,
-            variance=0.0 if math.isnan(error) else error**2,
-            cases=self.x,
-            squares=self.xx,
-            clusters=self.clusters,
-            heaviest=heaviest,
-        )
+    @property
+    def degrees(self) -> float:
+        """The degrees of freedom of the spread: the number of reviews that have the rarer of hits and misses.
+
+        If errors are rare, the spread comes from the few reviews that have one, however many reviews there are. L. Kish
+        (Survey Sampling, 1965, section 11.7) counts them: as many equal ones would vary as much.
+        """
+        misses, squares = self.x - self.y, self.yy - 2 * self.xy + self.xx
+        rarer = [
+            total * total / square for total, square in ((self.y, self.yy), (misses, squares)) if square > 0
+        ]
+        return max(1.0, min([*rarer, self.clusters - 1]))
 
     @property
     def effective_n(self) -> float:
-        """The number of independent cases that would say as much about the share as these do."""
-        if self.xx == self.x:  # One case a review, without weights: each is independent.
-            return self.x
-        ratio = self.ratio
-        spread = self.yy - 2 * ratio * self.xy + ratio * ratio * self.xx
-        if self.clusters < 2 or spread <= 1e-9 * self.xx:
-            # All alike as far as one sees, so nothing shows how alike the fields of a review are: assume wholly.
-            return self.x**2 / self.xx
-        alike = ratio * (1 - ratio) * self.x**2 / spread * (self.clusters - 1) / self.clusters
-        few = normal_quantile(0.975) / student_quantile(0.975, self.clusters - 1)
-        return min(self.x, alike) * few**2
+        """The number of independent cases that would say as much about the share as these do; 0 without any."""
+        return _effective_n([(1.0, self)]) if self.x else 0.0
 
 
-def effective_interval(
-    ratio: float,
-    *,
-    variance: float,
-    cases: float,
-    squares: float,
-    clusters: int,
-    heaviest: float = 1.0,
-) -> tuple[float, float]:
-    """Returns the 95% interval of a share that was estimated with weights.
+def estimate(strata: Sequence[tuple[float, ClusterSums]]) -> Estimate:
+    """Returns a share that was estimated from reviews with weights, with its 95% interval.
 
     Args:
-        ratio: The share.
-        variance: Its variance.
-        cases: The weighted number of cases.
-        squares: The sum over reviews of the square of their weighted number of cases.
-        clusters: The number of reviews.
-        heaviest: The largest weight of a review.
+        strata: The sums over the reviews with the same weight, with that weight: the number of reviews that each of
+            them stands for.
+
+    Returns:
+        The share; unknown if there are no cases.
     """
-    certain = min(cases**2 / squares, cases / heaviest)
-    size = certain
-    if clusters > 1 and variance > 1e-15 and 0 < ratio < 1:
-        few = normal_quantile(0.975) / student_quantile(0.975, clusters - 1)
-        size = min(cases, ratio * (1 - ratio) / variance) * few**2
-    return wilson_interval(ratio * size, size)
+    strata = [(weight, sums) for weight, sums in strata if sums.x > 0]
+    if not strata:
+        return UNKNOWN
+    y = sum(weight * sums.y for weight, sums in strata)
+    x = sum(weight * sums.x for weight, sums in strata)
+    n = _effective_n(strata)
+    low, high = wilson_interval(y / x * n, n)
+    heaviest = max(weight for weight, _ in strata)
+    if heaviest > min(weight for weight, _ in strata):
+        # The few reviews that stand for many show no hit (or no miss), which is no proof that there is none: so many
+        # could be missed by chance, according to Wilson's interval for 0 hits.
+        unseen = heaviest * _NORMAL.inv_cdf(0.975) ** 2
+        sampled = [sums for weight, sums in strata if weight == heaviest]
+        if not sum(sums.y for sums in sampled):
+            high = max(high, (y + unseen) / (x + unseen))
+        if not sum(sums.x - sums.y for sums in sampled):
+            low = min(low, y / (x + unseen))
+    return Estimate(y / x, low, high)
+
+
+def mean(strata: Sequence[tuple[float, ClusterSums]], low: float, high: float) -> Estimate:
+    """Returns the mean of a quantity per case, with its 95% t interval; unknown if there are no cases.
+
+    Args:
+        strata: See `estimate`.
+        low: The lowest possible mean.
+        high: The highest possible mean.
+    """
+    strata = [(weight, sums) for weight, sums in strata if sums.x > 0]
+    if not strata:
+        return UNKNOWN
+    clusters = sum(sums.clusters for _, sums in strata)
+    x = sum(weight * sums.x for weight, sums in strata)
+    value = sum(weight * sums.y for weight, sums in strata) / x
+    if clusters < 2:
+        return Estimate(value, low, high)
+    spreads = [(weight * weight * sums.spread(value), sums.clusters) for weight, sums in strata]
+    degrees = _satterthwaite([(spread, max(1, number - 1)) for spread, number in spreads])
+    error = math.sqrt(sum(spread for spread, _ in spreads) * clusters / (clusters - 1)) / x
+    reach = student_quantile(0.975, degrees) * error
+    return Estimate(value, max(low, value - reach), min(high, value + reach))
+
+
+def _effective_n(strata: Sequence[tuple[float, ClusterSums]]) -> float:
+    """Returns the number of independent cases that would say as much about the share."""
+    (_weight, sums), *others = strata
+    if not others and sums.xx == sums.x:  # One case a review, all with the same weight: each is independent.
+        return sums.x
+    y = sum(weight * sums.y for weight, sums in strata)
+    x = sum(weight * sums.x for weight, sums in strata)
+    squares = sum(weight * weight * sums.xx for weight, sums in strata)
+    clusters = sum(sums.clusters for _, sums in strata)
+    ratio = y / x
+    spreads = [weight * weight * sums.spread(ratio) for weight, sums in strata]
+    if clusters < 2 or not 0 < ratio < 1 or sum(spreads) <= 1e-9 * squares:
+        # All alike as far as one sees, so nothing shows how alike the fields of a review are: assume wholly.
+        return min(x * x / squares, x / max(weight for weight, _ in strata))
+    alike = ratio * (1 - ratio) * x * x / sum(spreads) * (clusters - 1) / clusters
+    degrees = _satterthwaite(
+        [(spread, sums.degrees) for spread, (_, sums) in zip(spreads, strata, strict=True)]
+    )
+    few = normal_quantile(0.975) / student_quantile(0.975, degrees)
+    return min(x, alike) * few * few
+
+
+def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+    """Returns the degrees of freedom of a sum of variances (F. E. Satterthwaite, 1946, Biometrics Bulletin 2).
+
+    Args:
+        parts: The variances (or the same multiple of each), with their degrees of freedom.
+    """
+    squares = sum(variance * variance / degrees for variance, degrees in parts)
+    return sum(variance for variance, _ in parts) ** 2 / squares if squares else 1.0

@@ -110,4 +110,4 @@ class FieldCounts:
 
 def share(sums: ClusterSums) -> Share:
     """Returns the share of counted cases."""
-    return Share(int(sums.y), int(sums.x), sums.effective_n if sums.x else 0.0)
+    return Share(int(sums.y), int(sums.x), sums.effective_n)

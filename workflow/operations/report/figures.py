@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from lambdas.reviews.record import PredictionSource
-from workflow.operations.report.estimation import normal_quantile, wilson_interval
+from workflow.operations.report.estimation import UNKNOWN, Estimate, wilson_interval
 from workflow.operations.reviews_source import Period
 
 __all__ = [
@@ -63,32 +63,6 @@ SMALL_SAMPLE = 30
 """A share that says as much as fewer independent cases is marked as a small sample."""
 
 Granularity = Literal["day", "week", "month"]
-
-
-class Estimate(NamedTuple):
-    """A figure with its 95% confidence interval. All three are NaN if it is unknown."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The lower and the upper bound."""
-        return self.low, self.high
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value."""
-        return not math.isnan(self.value)
-
-    def bounds(self, alpha: float) -> tuple[float, float]:
-        """Returns the bounds of an interval that misses the true value with a probability of about `alpha`."""
-        factor = normal_quantile(1 - alpha / 2) / normal_quantile(0.975)
-        return self.value - factor * (self.value - self.low), self.value + factor * (self.high - self.value)
-
-
-UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +287,6 @@ class ConfidenceFigures:
         auroc: How well the confidence separates: the probability that a prediction that was kept has a higher
             confidence than one that was not. 0.5 is chance, 1 is perfect; unknown without predictions of both kinds.
         thresholds: One for each hundredth from 0 to 1.
-        highest_checked: The highest confidence among the lowest ones of the reviews that took place because of a
-            condition, in hundredths: about the threshold in use. NaN if `Selection.kind` is "unknown".
         costs: The costs of each threshold; None if no prices were given.
     """
 
@@ -327,7 +299,6 @@ class ConfidenceFigures:
     brier: Estimate
     auroc: Estimate
     thresholds: Sequence[ThresholdFigures]
-    highest_checked: float
     costs: CostCurve | None
 
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.record import PredictionSource
 from workflow.operations.report.confidence import ConfidenceCounts, confidence_figures
-from workflow.operations.report.estimation import ClusterSums
+from workflow.operations.report.estimation import ClusterSums, estimate
 from workflow.operations.report.field_counts import FieldCounts, NameCounts, share
 from workflow.operations.report.figures import (
     OTHER_VERSIONS,
@@ -104,14 +104,15 @@ class ReviewStatistics:
             self._malformed.append(MalformedReview(stored.location, str(problem)))
         else:
             self._unreadable += unreadable
-            self._count(record)
+            self.count(record)
 
     @property
     def seen(self) -> int:
         """The number of stored objects so far, including malformed ones."""
         return self._all.reviews + len(self._malformed)
 
-    def _count(self, record: RecordPart) -> None:
+    def count(self, record: RecordPart) -> None:
+        """Counts a record of this period."""
         flow, answers, conditions = (
             record["flow_definition"],
             record["answers"],
@@ -368,11 +369,9 @@ class _ModelCounts:
     def _overruled_of_all(self, weights: Mapping[str, float] | None) -> Estimate:
         if weights is None:
             return UNKNOWN
-        known = {stratum: sums for stratum, sums in self.predictions.items() if stratum in weights}
-        sums = sum((sums.weighted(weights[stratum]) for stratum, sums in known.items()), ClusterSums())
-        if not sums.x:
-            return UNKNOWN
-        return Estimate(sums.ratio, *sums.interval(heaviest=max(weights[stratum] for stratum in known)))
+        return estimate(
+            [(weights[stratum], sums) for stratum, sums in self.predictions.items() if stratum in weights]
+        )
 
 
 def _granularity(period: Period) -> Granularity:

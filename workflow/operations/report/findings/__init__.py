@@ -1,9 +1,10 @@
 """The headline and the key findings of a report, in sentences.
 
 Each kind of finding has a name (`Claim`), so that a test can hold it to two worlds: one in which it must be said, and
-one in which it must not. A finding says no more than the data support: the whole 95% interval has to be on the side of
-the claim, and if a claim is the strongest of many (fields, conditions, models), the interval is that of all of them
-together (Bonferroni). There are no findings about fewer than SMALL_SAMPLE cases.
+one in which it must not. A finding says no more than the data support: the whole interval has to be on the side of the
+claim. For what could be chance, that is the 99% interval, and if a claim is the strongest of many (fields, conditions,
+models), it is the interval of all of them together (Bonferroni). There are no findings about fewer than SMALL_SAMPLE
+cases.
 """
 
 from __future__ import annotations

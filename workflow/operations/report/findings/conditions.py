@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workflow.operations.report import words
 from workflow.operations.report.figures import ConditionFigures, Figures
-from workflow.operations.report.findings.claims import Claim, Finding
+from workflow.operations.report.findings.claims import MAX_FALSE, Claim, Finding
 from workflow.operations.report.selection import sampling_rate
 
 __all__ = ["catches_nothing", "conditions"]
@@ -22,7 +22,7 @@ def catches_nothing(condition: ConditionFigures, figures: Figures) -> bool:
     if share.small or sampling_rate(condition.condition) is not None:
         return False
     tested = sum(not other.overruled_reviews.small for other in figures.conditions)
-    return share.bounds(0.05 / tested)[1] < NEGLIGIBLE_SHARE
+    return share.bounds(MAX_FALSE / tested)[1] < NEGLIGIBLE_SHARE
 
 
 def conditions(figures: Figures) -> list[Finding]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from workflow.operations.report import words
 from workflow.operations.report.figures import ConfidenceBand, ConfidenceFigures, Figures, ModelFigures
-from workflow.operations.report.findings.claims import Claim, Finding, comparable, model_label, names_of
+from workflow.operations.report.findings.claims import (
+    MAX_FALSE,
+    Claim,
+    Finding,
+    comparable,
+    model_label,
+    names_of,
+)
 
 __all__ = ["confidence"]
 
@@ -32,7 +39,7 @@ def confidence(figures: Figures) -> list[Finding]:
     ]
     if not known:
         return []
-    alpha = 0.05 / len(known)
+    alpha = MAX_FALSE / len(known)
     by_claim: dict[Claim, list[_Known]] = {}
     for model, about in known:
         claim = _calibration(about, alpha)

@@ -6,7 +6,7 @@ import math
 
 from workflow.operations.report import words
 from workflow.operations.report.figures import OTHER_FIELDS, FieldFigures, Figures, Share
-from workflow.operations.report.findings.claims import Claim, Finding, listed
+from workflow.operations.report.findings.claims import MAX_FALSE, Claim, Finding, listed
 
 __all__ = ["fields"]
 
@@ -28,7 +28,7 @@ def fields(figures: Figures) -> list[Finding]:
     ]
     if not tested:
         return []
-    alpha = 0.05 / len(tested)
+    alpha = MAX_FALSE / len(tested)
     found = [
         (field, others)
         for field in tested

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workflow.operations.report import words
-from workflow.operations.report.figures import SMALL_SAMPLE, Figures, ModelFigures, ThresholdFigures
+from workflow.operations.report.figures import SMALL_SAMPLE, Figures, ModelFigures
 from workflow.operations.report.findings.claims import Claim, Finding, comparable, names_of
 
 __all__ = ["thresholds"]
@@ -57,14 +57,13 @@ def _threshold(model: ModelFigures, figures: Figures) -> list[Finding]:
     about = model.confidence
     if about is None or model.overruled.small:
         return []
-    best: ThresholdFigures | None = None
-    # From the top, until one does not suffice: so the chance of a false claim is that of one test, not of twenty.
-    for figure in reversed(about.thresholds):
-        if round(100 * figure.threshold) % 5:
-            continue
-        if not figure.errors_missed.known or figure.errors_missed.high > MAX_MISSED:
-            break
-        best = figure
+    # The first one: the share that is missed can only fall with the threshold.
+    enough = (
+        figure
+        for figure in about.thresholds
+        if figure.errors_missed.known and figure.errors_missed.high <= MAX_MISSED
+    )
+    best = next(enough, None)
     if best is None or best.reviews.value > 1 - MIN_SAVED:
         return []
     at = f"A confidence threshold of {words.percent(best.threshold, 0)}{names_of([model], figures, ' for ')}"

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from workflow.operations.report import words
 from workflow.operations.report.figures import Figures, ModelFigures, Trend
-from workflow.operations.report.findings.claims import Claim, Finding, comparable, model_label, names_of
+from workflow.operations.report.findings.claims import (
+    MAX_FALSE,
+    Claim,
+    Finding,
+    comparable,
+    model_label,
+    names_of,
+)
 
 __all__ = ["trend"]
 
@@ -21,7 +28,7 @@ def trend(figures: Figures) -> list[Finding]:
     falling: list[tuple[ModelFigures, Trend]] = []
     stable: list[tuple[ModelFigures, Trend]] = []
     for model, change in compared:
-        low, high = change.difference.bounds(0.05 / len(compared))
+        low, high = change.difference.bounds(MAX_FALSE / len(compared))
         limit = max(STABLE_WITHIN, change.early / 5)
         if low > 0:
             rising.append((model, change))

@@ -7,7 +7,7 @@ which answers are the same (`lambdas.reviews.comparison.sameness`): they are vot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lambdas.reviews.comparison.values import agreed, as_json, unchanged, vote
 from lambdas.reviews.record import FieldRecord, Outcome, Vote, WorkerField
@@ -29,9 +29,10 @@ def consolidate(row: Row, settings: FieldSettings = DEFAULT_FIELD) -> FieldRecor
         settings: The settings of the field.
     """
     rule = _rule(settings)
-    values = _votes(row.answers, rule)
-    winner, most = values[0]
-    tied = len(values) > 1 and values[1][1] == most
+    votes = _votes(row.answers, rule)
+    winner, most = votes[0].value, len(votes[0].workers)
+    tied = len(votes) > 1 and len(votes[1].workers) == most
+    vote_of = {worker: index for index, one in enumerate(votes) for worker in one.workers}
     return FieldRecord(
         name=row.name,
         kind=row.kind,
@@ -39,11 +40,16 @@ def consolidate(row: Row, settings: FieldSettings = DEFAULT_FIELD) -> FieldRecor
         confidence=row.predicted.confidence if row.predicted else None,
         reviewed=None if tied else _text(winner),
         outcome="unresolved" if tied else _outcome(row, winner, rule),
-        votes=[Vote(value=_text(value), count=count) for value, count in values],
+        votes=[Vote(value=_text(one.value), count=len(one.workers)) for one in votes],
         agreement=most / len(row.answers) if len(row.answers) > 1 else None,
         per_worker=[
-            WorkerField(worker_index=index, value=_text(value), outcome=_outcome(row, value, rule))
-            for index, value in enumerate(row.answers)
+            WorkerField(
+                worker_index=worker,
+                value=_text(value),
+                outcome=_outcome(row, value, rule),
+                vote_index=vote_of[worker],
+            )
+            for worker, value in enumerate(row.answers)
         ],
         compared=row.in_prediction,
     )
@@ -58,28 +64,43 @@ def overall_agreement(fields: Iterable[FieldRecord]) -> float | None:
 def _rule(settings: FieldSettings) -> Sameness | None:
     if settings.same == "exact":
         return None
-    from lambdas.reviews.comparison.sameness import (
-        sameness_of,  # here, because only fields with the setting need it
-    )
+    # Imported here, because only fields with the setting need it.
+    from lambdas.reviews.comparison.sameness import sameness_of
 
     return sameness_of(settings)
 
 
-def _votes(answers: Sequence[Any], rule: Sameness | None) -> list[tuple[Any, int]]:
-    """Returns each value with the number of workers who gave it or the same, most votes first."""
-    exact: dict[str | None, list[Any]] = {}
-    for value in answers:
-        exact.setdefault(vote(value), []).append(value)
-    # Sorted by the vote as well, so that the record does not depend on the order of the workers.
-    keys = sorted(exact, key=lambda key: (-len(exact[key]), key or ""))
-    values = [(agreed(exact[key]) if key is not None else None, len(exact[key])) for key in keys]
-    if rule is None or len(values) == 1:
-        return values
-    given = [(value, count) for value, count in values if value is not None]
-    groups = rule.groups([value for value, _ in given], [count for _, count in given])
-    merged = [(value, sum(given[index][1] for index in members)) for value, members in groups]
-    merged += [(value, count) for value, count in values if value is None]
-    return sorted(merged, key=lambda item: (-item[1], vote(item[0]) or ""))
+class _Votes(NamedTuple):
+    """A value, and the workers who gave it or the same."""
+
+    value: Any
+    workers: list[int]
+
+
+def _votes(answers: Sequence[Any], rule: Sameness | None) -> list[_Votes]:
+    """Returns the votes, the value with most of them first."""
+    exact: dict[str | None, list[int]] = {}
+    for worker, value in enumerate(answers):
+        exact.setdefault(vote(value), []).append(worker)
+    votes = [
+        _Votes(None if key is None else agreed([answers[worker] for worker in workers]), workers)
+        for key, workers in exact.items()
+    ]
+    votes.sort(key=_most_first)
+    given = [one for one in votes if one.value is not None]
+    if rule is None or len(given) < 2:
+        return votes
+    groups = rule.groups([one.value for one in given], [len(one.workers) for one in given])
+    merged = [
+        _Votes(value, [worker for index in members for worker in given[index].workers])
+        for value, members in groups
+    ]
+    return sorted([*merged, *(one for one in votes if one.value is None)], key=_most_first)
+
+
+def _most_first(votes: _Votes) -> tuple[int, str]:
+    # By the value as well, so that the record does not depend on the order of the workers.
+    return -len(votes.workers), vote(votes.value) or ""
 
 
 def _outcome(row: Row, value: Any, rule: Sameness | None) -> Outcome:

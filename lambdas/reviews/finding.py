@@ -4,7 +4,8 @@ The caller that starts a loop chooses the form of `inputContent`. So the stage's
 flow definition: ``model.result``, or ``{transcription: original_words}`` to name the element that a value belongs to.
 For items of a list that belong to elements with numbered or computed names, the settings have a table
 (`lambdas.reviews.rules.PredictedItems`). Without settings, the prediction is the first key of `PLACES` in the input
-that is not empty, or else a key with the name of an element. The settings can also switch the search off.
+that is not empty, or else a key with the name of an element, unless its value is a list of several texts: they can be
+the options of the element. The settings can also switch the search off.
 
 The prediction is either an object with one value per element, by name; a list of ``{"name": …, "value": …}`` for
 elements; or a value for the element that it fits best (`lambdas.reviews.comparison.custom`). An object with a value and
@@ -85,7 +86,13 @@ def _searched(input_content: Any, names: Set[str]) -> Prediction:
         if isinstance(found, str | bool | int | float):
             found = _with_confidence(found, confidence_of(input_content))
         return _assigned(found, names, named=False, lists=place in PREFILLS)
-    return Prediction(by_name=_not_blank(input_content, lists=True))
+    by_name = _not_blank(input_content, lists=True)
+    return Prediction(by_name={name: found for name, found in by_name.items() if not _are_options(found)})
+
+
+def _are_options(found: Any) -> bool:
+    # AWS's templates take the options of an element from the input, such as `task.input.labels`.
+    return isinstance(found, list) and len(found) > 1 and all(isinstance(one, str) for one in found)
 
 
 def _assigned(found: Any, names: Set[str], *, named: bool, lists: bool = False) -> Prediction:

@@ -7,7 +7,7 @@
 A confidence is from 0 to 1. A value above 1 is a percentage.
 
 An empty value is no prediction, and overrules nobody. A class index is no prediction either: the number 3 cannot be
-compared with the label "dog" (`is_comparable`). `lambdas.reviews.finding` finds the prediction in the input.
+compared with the label "dog", nor can LABEL_3 (`is_comparable`). `lambdas.reviews.finding` finds the prediction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from lambdas.reviews.comparison.values import as_json, normalised
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)?|[.,]\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)?|[.,]\d+)([eE][+-]?\d+)?")
+_CLASS_INDEX = re.compile(r"(label|class|cls|category)[ _-]?\d+", re.IGNORECASE)
+"""Such as LABEL_1, the name that Hugging Face's transformers give a class without a name."""
+_LOCATION = re.compile(r"(s3://|gs://|https?://|data:)\S+", re.IGNORECASE)
+_EMPTY_JSON = frozenset({"[]", "{}", "null", '""'})
 
 _VALUE_KEYS = ("label", "value", "text", "class", "name")
 CONFIDENCE_KEYS = ("confidence", "score", "probability")
@@ -58,7 +62,7 @@ def is_blank(value: Any, *, lists: bool = False) -> bool:
         case None:
             return True
         case str():
-            return not value.strip()
+            return not value.strip() or value.strip() in _EMPTY_JSON
         case list():
             return all(is_blank(inner, lists=lists) for inner in value) if value else lists
         case dict():
@@ -71,7 +75,8 @@ def is_blank(value: Any, *, lists: bool = False) -> bool:
 def is_comparable(predicted: Iterable[Scored], given: Iterable[str | None]) -> bool:
     """Whether predicted labels can be compared with the labels that workers gave.
 
-    Numbers, or true and false, before labels of another kind are the indexes of classes: workers cannot confirm them.
+    Workers cannot confirm numbers, true and false, names such as LABEL_1, and locations of files, unless their labels
+    are of this kind, too.
 
     Args:
         predicted: The predicted labels. Without any, there is nothing to compare: False.
@@ -81,11 +86,17 @@ def is_comparable(predicted: Iterable[Scored], given: Iterable[str | None]) -> b
     return "text" in kinds or not kinds.isdisjoint(_kind(text) for text in given if text is not None)
 
 
+def is_location(value: Any) -> bool:
+    """Whether a text is the location of a file."""
+    return isinstance(value, str) and _LOCATION.fullmatch(value.strip()) is not None
+
+
 def _kind(value: Any) -> str:
-    if isinstance(value, bool) or (isinstance(value, str) and value.strip().casefold() in ("true", "false")):
+    text = str(value).strip()
+    if text.casefold() in ("true", "false"):
         return "boolean"
-    is_number = isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value.strip()))
-    return "number" if is_number else "text"
+    kinds = {"number": _NUMBER, "class index": _CLASS_INDEX, "location": _LOCATION}
+    return next((kind for kind, pattern in kinds.items() if pattern.fullmatch(text)), "text")
 
 
 def _is_single(value: Any) -> bool:

@@ -180,11 +180,14 @@ class WorkerField(_Part):
         worker_index: Position in the record's `answers`, from 0.
         value: JSON text; None if the worker left the field empty.
         outcome: The outcome if only this worker had answered.
+        vote_index: Position in the field's `votes`, from 0, of the value that the worker voted for; None in earlier
+            records.
     """
 
     worker_index: int
     value: str | None
     outcome: Outcome
+    vote_index: int | None = None
 
 
 class FieldRecord(_Part):

@@ -5,7 +5,8 @@
 WITH votes AS (
     SELECT
         answers[vote.worker_index + 1].worker_id AS worker_id,
-        field.agreement = 1 AS identical,
+        -- Records of earlier versions have no vote_index.
+        coalesce(vote.vote_index = 0, field.agreement = 1) AS voted_so,
         CASE
             WHEN field.kind IN ('box', 'keypoint', 'line', 'polygon')
                 THEN regexp_extract(vote."value", '"label":"([^"\\]|\\.)*"')
@@ -30,9 +31,9 @@ WITH votes AS (
 SELECT
     worker_id,
     count(*) AS fields_answered,
-    count(*) FILTER (WHERE identical OR worker_vote IS NOT DISTINCT FROM majority_vote) AS fields_agreed,
+    count(*) FILTER (WHERE voted_so OR worker_vote IS NOT DISTINCT FROM majority_vote) AS fields_agreed,
     round(
-        100e0 * count(*) FILTER (WHERE identical OR worker_vote IS NOT DISTINCT FROM majority_vote) / count(*), 1
+        100e0 * count(*) FILTER (WHERE voted_so OR worker_vote IS NOT DISTINCT FROM majority_vote) / count(*), 1
     ) AS agreed_percent
 FROM votes
 GROUP BY worker_id

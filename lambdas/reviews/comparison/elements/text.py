@@ -13,7 +13,7 @@ from typing_extensions import override
 from lambdas.reviews.comparison.elements import Element, Fit
 from lambdas.reviews.comparison.rows import Row, Scored
 from lambdas.reviews.comparison.values import normalised
-from lambdas.reviews.prediction import as_text, is_comparable, scored
+from lambdas.reviews.prediction import as_text, is_comparable, is_location, scored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,7 @@ class Text(Element):
                 name=name,
                 kind=cls.kind,
                 # A number of JSON has no decimal comma, so in a field of numbers, it stays a number.
-                predicted=text
-                if is_number and text and not isinstance(text.value, str)
-                else text and as_text(text),
+                predicted=as_text(text) if text and not (is_number and _is_number(text.value)) else text,
                 answers=[normalised(answer.value) or None if answer else None for answer in answers],
                 in_prediction=text is not None,
             )
@@ -64,12 +62,19 @@ class Text(Element):
         return self.value
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _predicted(predicted: Any, answers: Sequence[Text | None], *, is_number: bool = False) -> Scored | None:
-    """Returns the prediction. A class index is none: a number before texts without a digit."""
+    """Returns the prediction. A class index is none (a number before texts without a digit), nor is a file."""
     single = scored(predicted)
     texts = [answer.value for answer in answers if answer and answer.value.strip()]
-    if single is None or isinstance(single.value, str):
-        return single
+    if single is None:
+        return None
+    if isinstance(single.value, str):
+        is_file = is_location(single.value) and texts and all(not is_location(text) for text in texts)
+        return None if is_file else single
     if isinstance(single.value, bool):
         return single if is_comparable([single], texts) else None
     has_digits = any(character.isdigit() for text in texts for character in text)

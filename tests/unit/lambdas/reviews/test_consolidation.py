@@ -64,10 +64,10 @@ def test_majority_wins_and_tie_is_unresolved(
 def test_record_keeps_votes_and_answers() -> None:
     field = consolidate(row("a", "b", "a", "b"))
     assert [(vote.value, vote.count) for vote in field.votes] == [('"b"', 2), ('"a"', 1)]
-    assert [(one.worker_index, one.value, one.outcome) for one in field.per_worker] == [
-        (0, '"b"', "changed"),
-        (1, '"a"', "kept"),
-        (2, '"b"', "changed"),
+    assert [(one.worker_index, one.value, one.outcome, one.vote_index) for one in field.per_worker] == [
+        (0, '"b"', "changed", 0),
+        (1, '"a"', "kept", 1),
+        (2, '"b"', "changed", 0),
     ]
 
 

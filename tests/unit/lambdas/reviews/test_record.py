@@ -85,8 +85,8 @@ def test_record_contains_complete_review() -> None:
                 "votes": [{"value": '"cat"', "count": 2}],
                 "agreement": 1.0,
                 "per_worker": [
-                    {"worker_index": 0, "value": '"cat"', "outcome": "changed"},
-                    {"worker_index": 1, "value": '"cat"', "outcome": "changed"},
+                    {"worker_index": 0, "value": '"cat"', "outcome": "changed", "vote_index": 0},
+                    {"worker_index": 1, "value": '"cat"', "outcome": "changed", "vote_index": 0},
                 ],
                 "compared": True,
             }
@@ -236,7 +236,10 @@ def test_hive_columns_match_the_record() -> None:
         "array<struct<worker_id:string,identity_provider:string,accepted_at:string,submitted_at:string,"
         "seconds_spent:double,content:string,identity_issuer:string,identity_subject:string>>"
     )
-    assert "per_worker:array<struct<worker_index:int,value:string,outcome:string>>" in columns["fields"]
+    assert (
+        "per_worker:array<struct<worker_index:int,value:string,outcome:string,vote_index:int>>"
+        in columns["fields"]
+    )
 
 
 def test_parses_settings_with_camel_case_keys() -> None:

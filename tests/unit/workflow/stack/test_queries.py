@@ -303,6 +303,25 @@ def test_workers_agree_on_boxes_with_the_same_label(tmp_path: Path) -> None:
     assert fields == [('e/a "dog"', 1, 0, 0.0, 0, 0), ("e/bird", 0, 0, None, 0, 0)]
 
 
+@pytest.mark.parametrize("has_vote_index", [True, False])
+def test_workers_agree_on_values_that_are_the_same(has_vote_index: bool, tmp_path: Path) -> None:
+    rules = {"my-flow": {"fields": {"total": {"same": "number"}}}}
+    document = custom({}, {"total": "12.40"}, {"total": "12.4"}, {"total": "13"})
+    record = record_of(document, flow_definitions=rules)
+    line = json.loads(record.to_line())
+    if not has_vote_index:  # as earlier versions wrote it
+        for vote in line["fields"][0]["per_worker"]:
+            del vote["vote_index"]
+    day = Period(record.created_at.date(), record.created_at.date() + timedelta(days=1))
+    connection = table_of([(record.key, json.dumps(line).encode())], tmp_path)
+    try:
+        rows = connection.execute(query("agreement-by-worker", "my-flow", day)).fetchall()
+    finally:
+        connection.close()
+    agreed = {worker: agreed for worker, _, agreed, _ in rows}
+    assert agreed == {"w0": int(has_vote_index), "w1": 1, "w2": 0}
+
+
 @pytest.mark.parametrize("flow", FLOWS)
 def test_time_per_review_computes_median_and_p90(
     athena: Any, stored: list[tuple[str, bytes]], flow: str

@@ -438,6 +438,8 @@ EMPTY = [
     None,
     "",
     " \n",
+    "[]",
+    "null",
     {},
     {"label": ""},
     {"value": None, "confidence": 0.9},
@@ -507,6 +509,8 @@ INDEXES = [
     *(3, 0, 2.0, "3", True, [3], [3, 5], [0.1, 0.9], {"0": 0.3, "1": 0.7}),
     *({"label": 3}, {"label": "1", "confidence": 0.9}, {"class": 3, "score": 0.5}),
     [{"label": 0, "confidence": 0.3}, {"label": 1, "confidence": 0.7}],
+    *("LABEL_1", {"label": "LABEL_1", "score": 0.9}, {"LABEL_0": 0.3, "LABEL_1": 0.7}, "class 3"),
+    *("s3://bucket/prediction.json", ["https://example.com/dog"]),
 ]
 
 
@@ -524,7 +528,10 @@ def test_class_index_is_no_prediction_of_a_label(answered: Any) -> None:
         ({"label": 3, "confidence": 0.9}, {"label": "5"}, ("3", "5", "changed")),
         ({"0": 0.3, "1": 0.7}, {"label": "0"}, ("1", "0", "changed")),
         (True, {"label": "false"}, ("true", "false", "changed")),
-        ("Class 3", {"label": "dog"}, ("Class 3", "dog", "changed")),
+        ("Class 3", {"label": "class 4"}, ("Class 3", "class 4", "changed")),
+        ("Class 3", {"label": "dog"}, (None, "dog", "answered")),
+        ("s3://b/k", "a text", (None, "a text", "answered")),
+        ("https://a.b", "https://a.c", ("https://a.b", "https://a.c", "changed")),
         (3, "3", ("3", "3", "kept")),
         (12.5, "12,40 €", ("12.5", "12,40 €", "changed")),
         (3, "dog", (None, "dog", "answered")),
@@ -536,6 +543,16 @@ def test_class_index_is_no_prediction_of_a_label(answered: Any) -> None:
 def test_number_is_compared_only_with_numbers(found: Any, answered: Any, expected: Any) -> None:
     for content in ({"prediction": found}, {"prediction": {"e": found}}):
         assert values_by_field(fields_of(custom(content, {"e": answered}))) == {"e": expected}
+
+
+@pytest.mark.parametrize(
+    "answered", [{"labels": ["cat"]}, {"label": "cat"}, {"cat": True, "dog": False}, "cat"]
+)
+def test_options_that_a_page_gets_are_no_prediction(answered: Any) -> None:
+    record = record_of(custom({"taskObject": "…", "options": ["cat", "dog"]}, {"options": answered}))
+    assert not any(field.compared for field in record.fields)
+    document = custom({"prediction": {"options": ["cat", "dog"]}}, {"options": {"labels": ["cat"]}})
+    assert values_by_field(fields_of(document))["options/dog"] == ("dog", None, "removed")
 
 
 def test_number_of_a_field_of_numbers_is_compared_with_any_text() -> None:

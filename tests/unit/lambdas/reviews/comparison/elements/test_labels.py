@@ -13,7 +13,7 @@ from tests.review_samples import custom, fields_of, values_by_field
     ("prediction", "answered", "expected"),
     [
         (
-            ["dog", "cat"],
+            [{"label": "dog"}, {"label": "cat"}],
             {"labels": ["cat", "bird"]},
             {
                 "e/bird": (None, "bird", "added"),

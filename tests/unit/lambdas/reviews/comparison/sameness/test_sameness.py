@@ -94,6 +94,8 @@ def test_answers_that_are_the_same_are_one_vote(
     assert field.reviewed == (None if tied else field.votes[0].value)
     assert field.agreement == votes[0][1] / len(answered)
     assert [json.loads(one.value or "null") for one in field.per_worker] == answered
+    voted = [one.vote_index for one in field.per_worker]
+    assert [voted.count(index) for index in range(len(votes))] == [count for _, count in votes]
 
 
 def settings_of(**fields: dict[str, Any]) -> dict[str, Any]:

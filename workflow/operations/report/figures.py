@@ -134,7 +134,7 @@ class FieldFigures:
 
 @dataclass(frozen=True)
 class Span:
-    """A day, a week (from Monday) or a month of the period. The first and the last can be cut short.
+    """A day, a week (from Monday) or a month of the period, or several. The first and the last can be cut short.
 
     Attributes:
         first: The first day.
@@ -336,7 +336,7 @@ class ModelFigures:
             checked; unknown if `selection.kind` is not "sampled".
         without_confidence: The judged predictions with unknown confidence.
         confidence: None if no prediction has a confidence.
-        spans: All days, weeks or months of the period, in order.
+        parts: The period in parts of several days, weeks or months, in order.
         trend: None if a third of the period has too few reviews.
     """
 
@@ -349,7 +349,7 @@ class ModelFigures:
     overruled_of_all: Estimate
     without_confidence: int
     confidence: ConfidenceFigures | None
-    spans: Sequence[Span]
+    parts: Sequence[Span]
     trend: Trend | None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from workflow.operations.report import words
-from workflow.operations.report.charts import Chart, Table
+from workflow.operations.report.drawing import Chart, Mark, Table
 
 __all__ = ["figure", "name", "note", "prose", "section", "table"]
 
@@ -25,7 +25,7 @@ def figure(
     chart: Chart,
     caption: str = "",
     *,
-    legend: Sequence[tuple[str, int, str]] = (),
+    legend: Sequence[tuple[str, int, Mark]] = (),
     table_open: bool = False,
 ) -> str:
     """Returns a chart with its caption, legend and table.
@@ -33,14 +33,14 @@ def figure(
     Args:
         chart: The chart.
         caption: The text below the chart.
-        legend: Names, numbers and colours.
+        legend: Names, numbers and marks.
         table_open: Show the table without a click.
     """
     total = sum(number for _, number, _ in legend)
     keys = "".join(
-        f'<span class="key"><i style="background: var(--{colour})"></i>{name(key)} '
+        f'<span class="key"><i class="{mark.pattern or "plain"}" style="--mark: var(--{mark.colour})"></i>{name(key)} '
         f"{words.count(number)} ({words.percent(number / total)})</span> "
-        for key, number, colour in legend
+        for key, number, mark in legend
     )
     numbers = table(chart.table)
     return (

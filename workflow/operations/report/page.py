@@ -6,20 +6,20 @@ escaped.
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lambdas.reviews.record import PredictionSource
 from workflow.operations.report import charts, words
-from workflow.operations.report.charts import Table
+from workflow.operations.report.drawing import Table
 from workflow.operations.report.figures import (
     OTHER_FIELDS,
     SMALL_SAMPLE,
     FieldFigures,
     Figures,
-    ModelFigures,
 )
 from workflow.operations.report.findings import (
     Headline,
@@ -27,17 +27,16 @@ from workflow.operations.report.findings import (
     field_label,
     findings,
     headline,
-    model_label,
 )
 from workflow.operations.report.html import figure, name, note, prose, section, table
 from workflow.operations.report.loop_facts import LoopFacts
+from workflow.operations.report.model_sections import model_sections
 
 __all__ = ["Origin", "render_page"]
 
 MAX_FIELDS_DRAWN = 16
 MAX_ROWS = 200
 MAX_MALFORMED_LISTED = 20
-TABLE_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 _CSS = Path(__file__).with_name("page.css")
 
@@ -184,21 +183,32 @@ def _no_reviews(figures: Figures, facts: LoopFacts | None, origin: Origin) -> st
 
 def _key_figures(figures: Figures, facts: LoopFacts | None) -> str:
     agreement, times = figures.agreement, figures.times
+    compared, shared = figures.overruled_reviews, agreement.unanimous
     known: list[tuple[str, str]] = [
         (words.count(figures.reviews), "review" if figures.reviews == 1 else "reviews")
     ]
-    if figures.overruled_reviews.n:
-        known.append((words.percent(figures.overruled_reviews.value), "of reviews have a correction"))
+    if compared.n:
+        reviews = words.count(compared.n, "compared review")
+        known.append(
+            (
+                words.percent(compared.value),
+                f"of {reviews} {'has' if compared.n == 1 else 'have'} a correction",
+            )
+        )
     if times.answers:
-        known.append((words.duration(times.median), "median time per answer"))
-    if agreement.unanimous.n:
-        known.append((words.percent(agreement.unanimous.value), "of fields have identical answers"))
+        known.append((words.duration(times.median), f"median time of {words.count(times.answers, 'answer')}"))
+    if shared.n:
+        fields = words.count(shared.n, "field")
+        known.append(
+            (words.percent(shared.value), f"of {fields} with several answers have identical answers")
+        )
     if facts is not None and facts.loops:
         failed = facts.by_status.get("Failed", 0)
         known.append((words.count(failed), "human loop failed" if failed == 1 else "human loops failed"))
         known.append((words.count(facts.escalated), "escalated to a person"))
     items = "".join(f"<div><dt>{prose(label)}</dt><dd>{prose(number)}</dd></div>" for number, label in known)
-    return f'<dl class="facts">{items}</dl>'
+    four = " four" if len(known) == 4 else ""
+    return f'<dl class="facts{four}">{items}</dl>'
 
 
 def _findings(figures: Figures, facts: LoopFacts | None) -> str:
@@ -221,9 +231,7 @@ def _sections(figures: Figures, facts: LoopFacts | None) -> Iterable[str]:
         yield _fields(figures)
     if len(figures.flow_definitions) > 1:
         yield _flows(figures)
-    if figures.overruled.n:
-        yield from _calibration(figures)
-        yield from _thresholds(figures)
+    yield from model_sections(figures)
     yield _conditions(figures)
     yield _agreement(figures)
     yield _times(figures)
@@ -245,17 +253,37 @@ def _overruled(figures: Figures) -> str:
         figure(
             charts.outcome_chart(figures),
             legend=[
-                (outcome, figures.outcomes.get(outcome, 0), colour)
-                for outcome, colour in charts.OUTCOME_COLOURS.items()
+                (outcome, figures.outcomes.get(outcome, 0), mark)
+                for outcome, mark in charts.OUTCOME_MARKS.items()
             ],
         ),
-        figure(
-            charts.trend_chart(figures),
-            "Top: the share of predictions that people changed or removed, with its 95% interval (shaded) and the "
-            f"average over the period (dashed). Bottom: the number of reviews. By the {figures.granularity} in which "
-            "the human loops were created.",
-        ),
+        note(text) if (text := _sources(figures)) else "",
     )
+
+
+def _sources(figures: Figures) -> str:
+    """Returns where the judged predictions came from."""
+    sources: Counter[PredictionSource | None] = Counter()
+    for flow in figures.flow_definitions:
+        sources.update(flow.prediction_sources)
+    if set(sources) == {None}:
+        return ""
+    named: list[tuple[PredictionSource | None, str]] = [
+        ("service", "from Textract or Rekognition"),
+        ("settings", "at the place in the stage's settings"),
+        ("search", "found by looking in the usual places of the input"),
+        (None, "from before reviews said where a prediction was found"),
+    ]
+    parts = [f"{words.count(sources[source])} {text}" for source, text in named if sources[source]]
+    text = (
+        f"Where the {words.count(sources.total())} predictions with a result come from: {', '.join(parts)}."
+    )
+    if sources["search"]:
+        text += (
+            " What was found by looking can be something else than a prediction. To be sure, name its place in the "
+            "settings, under predictions, or switch the search off there with false."
+        )
+    return text
 
 
 def _fields(figures: Figures) -> str:
@@ -281,7 +309,9 @@ def _fields(figures: Figures) -> str:
         f"interval. The dashed line is the average of all fields ({words.percent(figures.overruled.value)})."
     )
     if any(field.overruled.small for field in drawn):
-        text += f" Hollow dots have fewer than {SMALL_SAMPLE} predictions and are not reliable."
+        text += (
+            f" Hollow dots are not reliable: they say as much as fewer than {SMALL_SAMPLE} independent cases."
+        )
     if rest := len(judged) - len(drawn):
         text += (
             f" The chart shows the {len(drawn)} fields with the most predictions; the table has "
@@ -333,81 +363,29 @@ def _flows(figures: Figures) -> str:
             words.rate(flow.overruled),
             words.count(flow.overruled.n),
             words.rate(flow.overruled_reviews),
+            words.count(flow.overruled_reviews.n),
             words.count(flow.reviews),
+            words.count(flow.prediction_sources.get("search", 0)),
         )
         for flow in figures.flow_definitions
     ]
-    header = ("Flow definition", "Overruled", "Predictions", "With a correction", "Reviews")
-    return section("By flow definition", "", table(Table(header, rows)))
-
-
-def _calibration(figures: Figures) -> Iterable[str]:
-    title = "Is the model's confidence reliable?"
-    if figures.without_confidence == figures.overruled.n:
-        yield section(title, "These reviews do not include the model's confidence.")
-    for number, model in enumerate(figures.models):
-        about = model.confidence
-        if about is None:
-            continue
-        unknown = model.without_confidence
-        hollow = any(band.checked.n and band.checked.small for band in about.bands)
-        yield section(
-            title + _of_model(model, figures),
-            "If a model is 80% confident, people should agree with it 80% of the time: its dot is then on the dashed "
-            "line. Below the line, the model is overconfident. Above it, the model is underconfident."
-            + (f" Hollow dots have fewer than {SMALL_SAMPLE} predictions." if hollow else ""),
-            figure(charts.calibration_chart(about, f"calibration-{number}")),
-            note(f"Not included: {words.count(unknown, 'prediction')} without a confidence.")
-            if unknown
-            else "",
-        )
-
-
-def _of_model(model: ModelFigures, figures: Figures) -> str:
-    return f" ({model_label(model.model, figures)})" if len(figures.models) > 1 else ""
-
-
-def _thresholds(figures: Figures) -> Iterable[str]:
-    for number, model in enumerate(figures.models):
-        about = model.confidence
-        if about is None:
-            continue
-        rows = [
-            (
-                words.percent(one.threshold, 0),
-                f"{words.count(round(one.reviews_needed))} ({words.percent(one.reviews.value, 0)})",
-                f"{words.count(round(one.let_through))} ({words.percent(one.errors_missed.value, 0)})",
-                words.count(round(one.caught)),
-                words.count(round(one.checked)),
-                words.percent(one.error_rate_of_passed.value),
-            )
-            for one in about.thresholds
-            if any(math.isclose(one.threshold, threshold) for threshold in TABLE_THRESHOLDS)
-        ]
-        header = (
-            "Threshold",
-            "Reviews needed",
-            "Errors missed",
-            "Errors caught",
-            "Predictions checked",
-            "Error rate of unchecked predictions",
-        )
-        chart = charts.threshold_chart(about, Table(header, rows, text_columns=0), f"threshold-{number}")
-        limits = (
-            "These are estimates for all predictions, also those that nobody checked, from the reviews of a random "
-            "sample."
-            if about.of_all
-            else "Limitation: this includes only predictions that people checked. Predictions that today's conditions "
-            "let pass were never checked, so nothing is known about them. The table is reliable for lowering a "
-            "threshold. To know what raising it would bring, add a random sample (A2I's Sampling condition)."
-        )
-        yield section(
-            "What if the confidence threshold were different?" + _of_model(model, figures),
-            "This assumes that only predictions below a threshold go to people. A higher threshold means more work "
-            "and fewer missed errors.",
-            figure(chart, table_open=True),
-            note(limits + " Fields that the model missed have no confidence, so no threshold catches them."),
-        )
+    header = (
+        *(
+            "Flow definition",
+            "Overruled",
+            "Predictions",
+            "Reviews with a correction",
+            "Reviews compared",
+            "Reviews",
+        ),
+        "Predictions found by looking",
+    )
+    return section(
+        "By flow definition",
+        "Overruled: the share of predictions that people changed or removed. Reviews with a correction: the share of "
+        "the reviews compared, which are those with a prediction or an added field.",
+        table(Table(header, rows)),
+    )
 
 
 def _conditions(figures: Figures) -> str:
@@ -430,7 +408,7 @@ def _conditions(figures: Figures) -> str:
             *_cells(figures, condition.condition, condition.flow_definition),
             words.rate(condition.overruled_reviews),
             words.count(condition.overruled_reviews.hits),
-            words.count(condition.reviews),
+            words.count(condition.overruled_reviews.n),
             words.rate(condition.alone),
         )
         for condition in ordered[:MAX_ROWS]
@@ -445,7 +423,7 @@ def _conditions(figures: Figures) -> str:
         text = "Every condition finds errors, or has too few reviews to judge."
     header = (
         *_cells(figures, "Condition", "Flow definition"),
-        *("Share with a correction", "With a correction", "Reviews", "Share as the only condition"),
+        *("Share with a correction", "With a correction", "Reviews compared", "Share as the only condition"),
     )
     return section(
         title,
@@ -532,8 +510,7 @@ def _loops(figures: Figures, facts: LoopFacts) -> str:
         figure(
             charts.status_chart(figures, facts),
             legend=[
-                (status, number, charts.STATUS_COLOURS.get(status, "muted"))
-                for status, number in facts.by_status.items()
+                (status, number, charts.status_mark(status)) for status, number in facts.by_status.items()
             ],
         ),
     )
@@ -557,18 +534,23 @@ def _definitions(figures: Figures) -> str:
          "people reached a result. It does not include fields that people added, ties, and fields without a "
          "prediction."),
         ("Review with a correction", "A review in which people changed, added or removed at least one field. Shares "
-         "are of the reviews with anything to compare."),
+         "are of the compared reviews: those with such a prediction or an added field."),
+        ("Wrong", "Changed or removed by people. Whether people were right is not known."),
+        ("Model", "What made the predictions of a flow definition. There is one for each flow definition, or one for "
+         "each version that the reviews name."),
         ("Confidence", "How sure the model is of one field, from 0 to 100%."),
-        ("Calibration", "How far the confidence is from the share of predictions that people kept: the mean distance "
-         "over ten bands of confidence, weighted by the number of predictions in each."),
+        ("Threshold", "The confidence below which a prediction goes to people."),
         ("Agreement", "The share of fields in which all answers were identical, in reviews with two or three answers. "
          f"(The mean agreement with the majority is {words.percent(figures.agreement.mean)}.)"),
         ("Time", "The time from when a worker accepts a task to when they submit it, as A2I measures it. One value "
-         "per answer."),
-        ("95% interval", "The range that most likely contains the true share, given the number of cases (Wilson "
-         f"interval). Shares of fewer than {SMALL_SAMPLE} cases are marked (few)."),
-        ("Scope", "All figures are about predictions that went to people, which are mostly the uncertain ones. They "
-         "do not measure the model's accuracy over all of its predictions."),
+         "per answer. It does not include answers without a time."),
+        ("95% interval", "The range that most likely contains the true value. The cases are reviews, not predictions: "
+         "the fields of one document are right or wrong together, so twenty fields of one document say less than "
+         "twenty documents."),
+        ("(few)", f"The share says as much as fewer than {SMALL_SAMPLE} independent cases would, so it is not "
+         "reliable."),
+        ("Scope", "Unless it says “all predictions”, a figure is about predictions that went to people, which are "
+         "mostly the uncertain ones."),
     )  # fmt: skip
     items = "".join(
         f"<div><dt>{prose(word)}</dt><dd>{prose(meaning)}</dd></div>" for word, meaning in definitions

@@ -38,10 +38,13 @@ from workflow.operations.report.selection import UNKNOWN as UNKNOWN_STRATUM
 from workflow.operations.report.trend import Third, TrendCounts
 from workflow.operations.reviews_source import Period, StoredReview
 
-__all__ = ["MAX_MODEL_VERSIONS", "MAX_SECONDS", "ReviewStatistics"]
+__all__ = ["MAX_MODEL_VERSIONS", "MAX_PARTS", "MAX_SECONDS", "ReviewStatistics"]
 
 MAX_MODEL_VERSIONS = 20
 """How many versions of a flow definition's model are told apart. Later ones are counted together."""
+
+MAX_PARTS = 8
+"""The period is divided into at most so many parts for the rates of a single model."""
 
 MAX_SECONDS = 30 * 24 * 3600
 """The longest valid time of an answer: SageMaker gives a worker at most 30 days for a task."""
@@ -225,7 +228,7 @@ class ReviewStatistics:
             costs: The prices of a review and of an error, for the cost of each threshold; None to leave that out.
         """
         models = [
-            counts.figures(model, self._spans_of(counts.spans), costs)
+            counts.figures(model, self._parts_of(counts.spans), costs)
             for model, counts in self._models.items()
         ]
         return Figures(
@@ -281,6 +284,22 @@ class ReviewStatistics:
             for counts in [counted.get(number, none)]
         ]
 
+    def _parts_of(self, counted: Mapping[int, _ReviewCounts]) -> list[Span]:
+        """Returns at most MAX_PARTS spans of equal length. A model has too few reviews for a rate of each day."""
+        size = -(-len(self._spans) // MAX_PARTS)
+        parts = []
+        for start in range(0, len(self._spans), size):
+            counts = [counted[number] for number in range(start, start + size) if number in counted]
+            parts.append(
+                Span(
+                    self._spans[start][0],
+                    sum(days for _, days, _ in self._spans[start : start + size]),
+                    sum(one.reviews for one in counts),
+                    share(sum((one.predictions for one in counts), ClusterSums())),
+                )
+            )
+        return parts
+
     def _times(self) -> Times:
         seconds = sorted(self._seconds)
         return Times(
@@ -333,7 +352,7 @@ class _ModelCounts:
         self.spans: dict[int, _ReviewCounts] = {}
         self.trend = TrendCounts()
 
-    def figures(self, model: Model, spans: Sequence[Span], costs: Costs | None) -> ModelFigures:
+    def figures(self, model: Model, parts: Sequence[Span], costs: Costs | None) -> ModelFigures:
         kind = self.selection.kind
         weights = self.selection.weights() if kind == "sampled" else None
         confidence = confidence_figures(self.confidence, weights, costs)
@@ -347,7 +366,7 @@ class _ModelCounts:
             overruled_of_all=self._overruled_of_all(weights),
             without_confidence=self.without_confidence,
             confidence=confidence,
-            spans=spans,
+            parts=parts,
             trend=self.trend.trend(),
         )
 

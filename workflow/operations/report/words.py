@@ -10,16 +10,20 @@ from workflow.operations.report.figures import Estimate, Share
 from workflow.operations.reviews_source import Period
 
 __all__ = [
+    "amount",
     "count",
     "day",
     "duration",
+    "estimate",
     "interval",
     "legible",
     "one_in",
     "percent",
     "period",
+    "points",
     "rate",
     "shortened",
+    "threshold",
 ]
 
 NOTHING = "n/a"
@@ -58,6 +62,38 @@ def interval(share: Share | Estimate) -> str:
     """Returns the 95% interval of a share: `15.0% to 19.6%`."""
     low, high = share.interval
     return NOTHING if math.isnan(share.value) else f"{100 * low:.1f}% to {100 * high:.1f}%"
+
+
+def estimate(figure: Estimate) -> str:
+    """Returns an estimate with its 95% interval: `17.2% (15.0% to 19.6%)`."""
+    return f"{percent(figure.value)} ({interval(figure)})" if figure.known else NOTHING
+
+
+def points(difference: float) -> str:
+    """Returns a difference of two shares in percentage points, with its sign: `+3.2`."""
+    if math.isnan(difference):
+        return NOTHING
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def amount(money: float) -> str:
+    """Returns an amount of money, without a currency: `0.0042`, `1.50`, `12,400`."""
+    if math.isnan(money):
+        return NOTHING
+    size = abs(money)
+    if size >= 1000:
+        return f"{money:,.0f}"
+    # Two digits that are not zero.
+    digits = 2 if size >= 0.1 or size == 0 else min(12, 1 - math.floor(math.log10(size)))
+    return f"{money:.{digits}f}"
+
+
+def threshold(value: float) -> str:
+    """Returns a confidence threshold: `85%`, or what a threshold of 0 or above 1 does."""
+    if value <= 0:
+        return "review nothing"
+    return "review everything" if value > 1 else percent(value, 0)
 
 
 def one_in(share: float) -> str:

@@ -17,11 +17,12 @@ from workflow.operations.report.findings.confidence import confidence
 from workflow.operations.report.findings.fields import fields
 from workflow.operations.report.findings.headline import Headline, headline
 from workflow.operations.report.findings.loops import loops
-from workflow.operations.report.findings.thresholds import thresholds
+from workflow.operations.report.findings.thresholds import MAX_MISSED, sufficient_threshold, thresholds
 from workflow.operations.report.findings.trend import trend
 from workflow.operations.report.loop_facts import LoopFacts
 
 __all__ = [
+    "MAX_MISSED",
     "Claim",
     "Finding",
     "Headline",
@@ -30,6 +31,7 @@ __all__ = [
     "findings",
     "headline",
     "model_label",
+    "sufficient_threshold",
 ]
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from workflow.operations.report import words
-from workflow.operations.report.figures import SMALL_SAMPLE, Figures, ModelFigures
+from workflow.operations.report.figures import (
+    SMALL_SAMPLE,
+    ConfidenceFigures,
+    Figures,
+    ModelFigures,
+    ThresholdFigures,
+)
 from workflow.operations.report.findings.claims import Claim, Finding, comparable, names_of
 
-__all__ = ["thresholds"]
+__all__ = ["MAX_MISSED", "sufficient_threshold", "thresholds"]
 
 MAX_MISSED = 0.1
 """A threshold catches most errors if it misses at most this share of them, also at the upper bound."""
@@ -38,6 +44,17 @@ def thresholds(figures: Figures) -> list[Finding]:
     return found
 
 
+def sufficient_threshold(about: ConfidenceFigures) -> ThresholdFigures | None:
+    """Returns the lowest threshold that misses at most MAX_MISSED of the errors; None for none."""
+    # The first one: the share that is missed can only fall with the threshold.
+    enough = (
+        figure
+        for figure in about.thresholds
+        if figure.errors_missed.known and figure.errors_missed.high <= MAX_MISSED
+    )
+    return next(enough, None)
+
+
 def _of_all(model: ModelFigures, figures: Figures) -> list[Finding]:
     rate = model.overruled_of_all
     if not rate.known:
@@ -57,13 +74,7 @@ def _threshold(model: ModelFigures, figures: Figures) -> list[Finding]:
     about = model.confidence
     if about is None or model.overruled.small:
         return []
-    # The first one: the share that is missed can only fall with the threshold.
-    enough = (
-        figure
-        for figure in about.thresholds
-        if figure.errors_missed.known and figure.errors_missed.high <= MAX_MISSED
-    )
-    best = next(enough, None)
+    best = sufficient_threshold(about)
     if best is None or best.reviews.value > 1 - MIN_SAVED:
         return []
     at = f"A confidence threshold of {words.percent(best.threshold, 0)}{names_of([model], figures, ' for ')}"

@@ -10,14 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.workflow.operations.report.test_statistics import confidence_of, field, figures_of, review
-from workflow.operations.report.charts import (
-    Chart,
-    Table,
-    calibration_chart,
-    dot_chart,
-    trend_chart,
-)
+from workflow.operations.report.charts import dot_chart
+from workflow.operations.report.drawing import Chart, Table
 from workflow.operations.report.figures import Share
+from workflow.operations.report.model_charts import calibration_chart, trend_chart
 from workflow.operations.report.words import legible, shortened
 
 TABLE = Table(("Field",), [])
@@ -93,7 +89,7 @@ def test_day_without_neighbours_has_its_whole_interval(days: list[int]) -> None:
         *(review(field("changed" if number == 0 else "kept"), day=day) for day in days for number in range(6))
     )
     high = max(span.overruled.interval[1] for span in figures.spans if span.overruled.n)
-    for drawing in drawings(trend_chart(figures)):
+    for drawing in drawings(trend_chart(figures, figures.models)):
         root = ElementTree.fromstring(drawing)
         (lines,) = (
             group for group in root.iter("g") if re.search(r"-LineCollection_\d+$", group.get("id", ""))
@@ -109,16 +105,16 @@ def test_day_without_neighbours_has_its_whole_interval(days: list[int]) -> None:
 
 def test_consecutive_days_have_an_area() -> None:
     figures = figures_of(*(review(field("changed"), field("kept"), day=day) for day in (5, 6)))
-    assert "FillBetweenPolyCollection" in trend_chart(figures).wide
-    assert "-LineCollection" not in trend_chart(figures).wide
+    assert "FillBetweenPolyCollection" in trend_chart(figures, figures.models).wide
+    assert "-LineCollection" not in trend_chart(figures, figures.models).wide
 
 
 @pytest.mark.parametrize("outcome", ["kept", "changed"])
 def test_dots_at_the_ends_are_not_cut_off(outcome: str) -> None:
     figures = figures_of(review(field(outcome, confidence=1.0), field(outcome, confidence=0.55)))
     for chart in (
-        trend_chart(figures),
-        calibration_chart(confidence_of(figures)),
+        trend_chart(figures, figures.models),
+        calibration_chart(figures, [(figures.models[0], confidence_of(figures))]),
         dots(Share(0, 9), Share(9, 9)),
     ):
         for drawing in drawings(chart):

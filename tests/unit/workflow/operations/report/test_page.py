@@ -117,7 +117,7 @@ def test_figures_have_descriptions_and_tables(html: str) -> None:
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     drawings = page.all("svg")
-    assert len(drawings) == 2 * len(page.all("figure")) == 2 * 14
+    assert len(drawings) == 2 * len(page.all("figure")) == 2 * 8
     for drawing in drawings:
         assert drawing["role"] == "img"
         title, description = str(drawing["aria-labelledby"]).split()
@@ -125,7 +125,7 @@ def test_figures_have_descriptions_and_tables(html: str) -> None:
     # Every reference within the page has a target.
     for target in re.findall(r'(?:href="#|url\(#)([^")]+)', html):
         assert target in ids
-    assert len(page.all("details")) == 10  # All tables are collapsed except the thresholds.
+    assert len(page.all("details")) == 8  # The tables with the numbers of the charts are collapsed.
     assert len(page.all("table")) >= len(page.all("figure"))
 
 

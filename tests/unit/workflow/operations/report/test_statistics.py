@@ -124,22 +124,29 @@ def test_predictions_are_counted_by_where_they_came_from() -> None:
     assert flow.prediction_sources == {"search": 2, "settings": 1, None: 1}
 
 
-def test_each_model_has_its_own_spans() -> None:
+def test_each_model_has_its_rates_in_parts_of_the_period() -> None:
     counted = ReviewStatistics(JANUARY)
     for record, version in (
         (review(field("changed"), day=1), "1"),
-        (review(field("kept"), field("kept"), day=2), "2"),
-        (review(field("kept"), day=1, flow_definition="claims"), None),
+        (review(field("kept"), day=4), "1"),
+        (review(field("kept"), field("kept"), day=5), "2"),
+        (review(field("kept"), day=31, flow_definition="claims"), None),
     ):
         document = json.loads(record.to_line()) | {"model_version": version}
         counted.add(StoredReview("x", record.flow_definition, json.dumps(document).encode()))
+    models = counted.figures().models
+    for one in models:
+        assert [span.days for span in one.parts] == [4] * 7 + [3]
+        assert [span.first.day for span in one.parts] == [1, 5, 9, 13, 17, 21, 25, 29]
     assert {
-        tuple(one.model): [(span.reviews, span.overruled) for span in one.spans[:2]]
-        for one in counted.figures().models
+        tuple(one.model): {
+            place: (span.reviews, span.overruled) for place, span in enumerate(one.parts) if span.reviews
+        }
+        for one in models
     } == {
-        ("invoices", "1"): [(1, Share(1, 1)), (0, Share(0, 0))],
-        ("invoices", "2"): [(0, Share(0, 0)), (1, Share(0, 2))],
-        ("claims", None): [(1, Share(0, 1)), (0, Share(0, 0))],
+        ("invoices", "1"): {0: (2, Share(1, 2))},
+        ("invoices", "2"): {1: (1, Share(0, 2))},
+        ("claims", None): {7: (1, Share(0, 1))},
     }
 
 

@@ -74,8 +74,9 @@ def review_record() -> str:
     made = sample.record()
     parts = [
         "# The review record",
-        "Each review is one JSON object on one line, in an object of the review bucket. Storing a review twice writes"
-        " the same bytes to the same key. In Athena, it is a row of the table `reviews`; see"
+        "Each review is one JSON object on one line, in an object of the review bucket. With the same code and"
+        " settings, storing a review twice writes the same bytes to the same key. In Athena, it is a row of the table"
+        " `reviews`; see"
         " [Query reviews](../how-to/query-reviews.md).",
         f"The key is {code(made.key)}.",
         fenced(made.model_dump(mode="json")),

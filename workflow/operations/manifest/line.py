@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.prediction import search
+from lambdas.reviews.subject import service_document
 from workflow.operations.manifest.attributes import Attribute, attributes_of
 from workflow.operations.manifest.formats import ground_truth_type, ground_truth_value
 
@@ -106,7 +107,8 @@ def _source(output: Output, path: str | None) -> str:
         elif isinstance(content, dict):
             place = next((content[key] for key in SOURCES if isinstance(content.get(key), str)), None)
     else:
-        place = _service_source(output)
+        document = service_document(output)
+        place = None if document is None else str(document)
     if not isinstance(place, str) or not place:
         raise NotExportable(
             "the object that workers saw is unknown; specify its place in inputContent with --source-path"
@@ -115,19 +117,6 @@ def _source(output: Output, path: str | None) -> str:
         # As a text, the address itself would be what a model learns from.
         raise NotExportable("workers saw a web address; training needs an s3:// location or a text")
     return place
-
-
-def _service_source(output: Output) -> str | None:
-    """Returns the location of the document or image that the AI service analyzed."""
-    within = output.input_content if isinstance(output.input_content, dict) else {}
-    request: Any = within.get("aiServiceRequest") or (output.model_extra or {}).get("aiServiceRequest")
-    for place in ("document", "image"):
-        try:
-            s3_object = request[place]["s3Object"]
-            return str(S3Location(s3_object["bucket"], s3_object["name"]))
-        except (KeyError, TypeError):
-            continue
-    return None
 
 
 def _is_location(source: str) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from lambdas.reviews.code import code_digest
 from lambdas.reviews.errors import InvalidDocument, InvalidSettings
 from lambdas.reviews.location import S3Location
-from lambdas.reviews.record import ReviewRecord, hive_columns
+from lambdas.reviews.record import ReviewRecord, hive_columns, read_review
 from lambdas.reviews.review import build_record, pseudonym, summarise
 from lambdas.reviews.settings import ReviewSettings
 from tests import review_samples as samples
@@ -116,6 +116,14 @@ def test_record_is_one_line_and_round_trips(document: dict[str, Any]) -> None:
     assert record.overruled == any(
         field.outcome in ("changed", "added", "removed") for field in record.fields
     )
+
+
+@given(samples.any_output)
+def test_record_made_from_itself_is_the_same(document: dict[str, Any]) -> None:
+    """A stored record knows of its loop what the event knew, so that it can be made again."""
+    record = record_of(document)
+    again = build_record(read_review(record.to_line()), parsed(document), ReviewSettings(), "dev")
+    assert (again, again.key, again.to_line()) == (record, record.key, record.to_line())
 
 
 def test_storing_twice_writes_same_bytes() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lambdas.reviews.comparison.values import agreed, as_json, unchanged, vote
+from lambdas.reviews.comparison.values import agreed, as_json, is_agreed, unchanged, vote
 from lambdas.reviews.record import FieldRecord, Outcome, Vote, WorkerField
 from lambdas.reviews.rules import DEFAULT_FIELD
 
@@ -41,7 +41,7 @@ def consolidate(row: Row, settings: FieldSettings = DEFAULT_FIELD) -> FieldRecor
         reviewed=None if tied else _text(winner),
         outcome="unresolved" if tied else _outcome(row, winner, rule),
         votes=[Vote(value=_text(one.value), count=len(one.workers)) for one in votes],
-        agreement=most / len(row.answers) if len(row.answers) > 1 else None,
+        agreement=most / len(row.answers) if len(row.answers) > 1 and is_agreed(winner) else None,
         per_worker=[
             WorkerField(
                 worker_index=worker,

@@ -503,10 +503,12 @@ def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any] | _
                 labels, is_partial = _read_labels(reader)
                 continue
             given = _read_prediction(reader) or Prediction()
+            given_lists = {"textract": given.blocks, "rekognition": given.moderation_labels}
             if given.is_odd:
                 problem = _UnreadableAnswer(path, f"expected an object with a list of {_LISTS[task_type]}")
             blocks, labels = given.blocks or (), given.moderation_labels or ()
-            is_partial = given.is_partial
+            # Without a list, nothing is known. With an empty list, the worker says that nothing applies.
+            is_partial = given.is_partial or given_lists.get(task_type) is None
         else:
             from lambdas.reviews.comparison.elements import parse_element
 

@@ -205,7 +205,8 @@ class FieldRecord(_Part):
             in a tie (see `outcome`).
         outcome: The result of the comparison.
         votes: The values with their votes, most votes first.
-        agreement: The share of workers who gave the most frequent value; None for fewer than two workers.
+        agreement: The share of workers who gave the most frequent value; None for fewer than two workers, and for
+            masks of several workers that differ.
         per_worker: The answer of each worker.
         compared: Whether there was a prediction to compare with. It can be false for any outcome in a tie, and is
             always false for `answered`. In earlier records without this key, only `answered` is not compared.

@@ -92,9 +92,13 @@ class FieldSettings(_Table):
     max_distance: int | None = Field(default=None, ge=1)
     """For `distance`, required: how many characters may be inserted, deleted or replaced."""
     buttons: tuple[str, ...] = ()
-    """Names of check boxes or radio buttons that exclude each other: they are one choice with the name FIELD."""
+    """Names of radio buttons that exclude each other, each a `crowd-radio-button` with a name of its own in a
+    `crowd-radio-group`: they are one choice with the name FIELD. FIELD must not be the name of another element."""
     choice: bool | None = None
-    """Whether boxes under one name are one choice. By default, this follows from the answers."""
+    """Whether boxes under one name, `{"FIELD": {"cat": true, "dog": false}}`, are one choice: one field, with one vote
+    a worker. By default, they are if no worker checked more than one and somebody checked one, unless the prediction
+    names several. Check boxes of which people happened to check one look the same, so set it, true or false, for each
+    element with boxes. Then all its reviews have the same fields."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -1,14 +1,15 @@
 """Several judgements in one object are several fields: ``{"evaluation": {"helpfulness": 4, "tone": "polite"}}``.
 
-An element whose values are objects of single values, and that is no crowd element, makes a field for each key:
-"evaluation/helpfulness". The prediction is an object with the same keys.
+An element whose value is an object of single values, or of values of crowd elements such as buttons, and that is no
+crowd element itself, makes a field for each key: "evaluation/helpfulness". The prediction is an object with the same
+keys.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdas.reviews.comparison.elements import element_of, parse_element
+from lambdas.reviews.comparison.elements import element_of, is_odd_element, parse_element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ def judgements(answers: Sequence[Element | None]) -> dict[str, list[Element | No
     if element_of(answers).kind != "other":
         return {}
     values = [answer.raw_value() if answer else None for answer in answers]
-    if not all(value is None or _is_object_of_single_values(value) for value in values):
+    if not all(value is None or _has_judgements(value) for value in values):
         return {}
     keys = sorted({key for value in values if value for key in value})
     return {key: [_judgement(value, key) for value in values] for key in keys}
@@ -38,9 +39,13 @@ def predicted_judgements(name: str, keys: Sequence[str], predicted: Any) -> dict
     return {field_name(name, key): found[key] for key in keys if key in found}
 
 
-def _is_object_of_single_values(value: Any) -> bool:
-    singles = (str, int, float, bool, type(None))
-    return isinstance(value, dict) and bool(value) and all(isinstance(one, singles) for one in value.values())
+def _has_judgements(value: Any) -> bool:
+    if not isinstance(value, dict) or not value or is_odd_element(value):
+        return False
+    return all(
+        isinstance(inner, str | int | float | None) or parse_element(inner).kind != "other"
+        for inner in value.values()
+    )
 
 
 def _judgement(value: dict[str, Any] | None, key: str) -> Element | None:

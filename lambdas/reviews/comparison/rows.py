@@ -60,6 +60,10 @@ def is_known(output: Output, *, in_prediction: bool) -> bool:
     responses = [
         response for response in (output.ai_service_response, output.selected_ai_service_response) if response
     ]
-    if not responses or any(response.is_odd for response in responses):
+    lists = [
+        response.blocks if output.task_type == "textract" else response.moderation_labels
+        for response in responses
+    ]
+    if None in lists or not lists or any(response.is_odd for response in responses):
         return False
     return in_prediction or not any(response.is_partial for response in responses)

@@ -67,14 +67,23 @@ def _compared_if_known(row: Row, output: Output) -> Row:
 
 def _keys_by_alias(output: Output) -> dict[str, str]:
     """Returns the important form keys by their aliases, and by themselves if they have aliases."""
-    found: dict[str, str] = {}
+    aliases_of: dict[str, list[str]] = {}
     for parameters in output.important_form_keys:
         lowered = {name.lower(): value for name, value in parameters.items()}
         key, aliases = lowered.get("importantformkey"), lowered.get("importantformkeyaliases")
-        if isinstance(key, str) and key.strip() not in ("", "*") and isinstance(aliases, list):
-            for alias in (key, *aliases):
-                if isinstance(alias, str) and alias.strip():
-                    found.setdefault(_loosely(normalised(alias)), normalised(key))
+        if isinstance(key, str) and key.strip() not in ("", "*"):
+            texts = aliases if isinstance(aliases, list) else []
+            aliases_of.setdefault(normalised(key), []).extend(text for text in texts if isinstance(text, str))
+    # The alias of one key can be another key, and that is what it is then.
+    found: dict[str, str] = {}
+    for key, aliases in aliases_of.items():
+        if aliases:
+            found.setdefault(_loosely(key), key)
+    of_their_own = {_loosely(key) for key in aliases_of}
+    for key, aliases in aliases_of.items():
+        for alias in map(_loosely, map(normalised, aliases)):
+            if alias and alias not in of_their_own:
+                found.setdefault(alias, key)
     return found
 
 

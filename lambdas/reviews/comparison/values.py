@@ -27,6 +27,11 @@ class Drawing(ABC):
     def vote_value(self) -> Any:
         """The value that workers vote on."""
 
+    @property
+    def is_agreed(self) -> bool:
+        """Whether it is known how far several drawings with the same vote agree."""
+        return True
+
     @abstractmethod
     def is_kept(self, reviewed: Any) -> bool:
         """Whether workers who drew the other drawing kept this one, the prediction."""
@@ -95,6 +100,11 @@ def agreed(values: Sequence[Any]) -> Any:
     """Returns the value that represents several values with the same vote."""
     first = values[0]
     return first.middle(values) if isinstance(first, Drawing) else first
+
+
+def is_agreed(value: Any) -> bool:
+    """Whether it is known how far the workers agree whose answers an agreed value represents."""
+    return value.is_agreed if isinstance(value, Drawing) else True
 
 
 def unchanged(predicted: Any, reviewed: Any) -> bool:

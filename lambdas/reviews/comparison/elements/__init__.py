@@ -140,6 +140,9 @@ class Element(Part):
     can_accompany: ClassVar[bool] = False
     """Whether pages use it next to the element with the prediction, for example for a remark."""
 
+    nothing: ClassVar[Any] = []
+    """What null means under the element's key."""
+
     is_partial: bool = Field(default=False, exclude=True, alias="is_partial")
     """Whether odd parts of the value are left out. Then what the value lacks is not compared."""
 
@@ -149,8 +152,10 @@ class Element(Part):
 
         Odd parts are left out, if something remains.
         """
+        own = keys_of_kind(cls.kind)
+        value = {key: cls.nothing if key in own and inner is None else inner for key, inner in value.items()}
         found, lost = tolerate(cls.model_validate, value, depth=2)
-        keys = lost.intersection(keys_of_kind(cls.kind))
+        keys = lost.intersection(own)
         if found is None or any(not getattr(found, to_snake(key)) for key in keys):
             return None
         return found.model_copy(update={"is_partial": True}) if keys else found

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from lambdas.reviews.rules import FieldSettings
 
 
+ROUNDED = 0.02
+"""How far the sum of the probabilities of all options may be from 1."""
+
+
 class Choice(Checks):
     """Buttons of which one can be checked."""
 
@@ -67,7 +71,9 @@ def is_choice(answers: Sequence[Checks | None], predicted: Any) -> bool:
     """Whether the answers look like one choice, and the prediction does not name several options."""
     options = boxes_of(answers)
     checked = [len(answer.options()) for answer in answers if answer]
-    return len(options) > 1 and max(checked, default=0) == 1 and not _names_several(options, predicted)
+    if len(options) < 2 or max(checked, default=0) > 1 or _names_several(options, predicted):
+        return False
+    return max(checked, default=0) == 1 or _is_distribution(options, predicted)
 
 
 def of_buttons(
@@ -148,6 +154,16 @@ def _names_several(options: Sequence[str], predicted: Any) -> bool:
     # The probabilities of the options of one choice have the sum 1, so at most one is higher than a half.
     named = [label.confidence for label in labels if (label.confidence or 1.0) >= MIN_CONFIDENCE]
     return len(named) > 1 and sum(1.0 if one is None else one for one in named) > 1.0 + 1e-6
+
+
+def _is_distribution(options: Sequence[str], predicted: Any) -> bool:
+    """Whether a prediction has probabilities of options whose sum is 1. Those of check boxes have any sum."""
+    labels = candidates(predicted) or []
+    if len(labels) < 2 or not all(
+        label.confidence is not None and _option(options, label) for label in labels
+    ):
+        return False
+    return abs(sum(label.confidence or 0.0 for label in labels) - 1.0) < ROUNDED
 
 
 def _is_plain(labels: Sequence[Scored]) -> bool:

@@ -26,6 +26,7 @@ class Classification(Element):
     """A label."""
 
     kind = "label"
+    nothing = ""
 
     label: Label
     worker_comment: str | None = None
@@ -59,7 +60,7 @@ class Classification(Element):
                 name=name,
                 kind=cls.kind,
                 predicted=as_text(label) if label else None,
-                answers=[normalised(answer.label) if answer else None for answer in answers],
+                answers=[normalised(answer.label) or None if answer else None for answer in answers],
                 in_prediction=label is not None,
             )
         ]

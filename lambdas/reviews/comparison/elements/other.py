@@ -1,12 +1,13 @@
 """Any other element, and elements whose values differ in type from worker to worker.
 
 Values are compared unchanged. A prediction is also such a value, or an object with only a value and its confidence. A
-predicted text that is a number counts as a number if all workers gave numbers, as with crowd-slider. A value that has
-the keys of an element, but not its form, is not compared.
+predicted text counts as a number, or as true or false, if that is what all workers gave, as with crowd-slider. A value
+that has the keys of an element, but not its form, is not compared.
 """
 
 from __future__ import annotations
 
+import json
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -69,12 +70,17 @@ def _predicted(predicted: Any, given: Sequence[Any]) -> Scored:
     # An object with more keys can be a value of the element.
     single = scored(predicted) if is_value_with_confidence(predicted) else None
     found = single or Scored(predicted)
-    if isinstance(found.value, str) and all(type(value) in (int, float, NoneType) for value in given):
-        try:
-            return Scored(float(found.value), found.confidence)
-        except ValueError:
-            pass
-    return found
+    if not isinstance(found.value, str):
+        return found
+    try:
+        value = json.loads(found.value.strip().lower())
+    except ValueError:
+        return found
+    forms = {
+        float if isinstance(one, int | float) and not isinstance(one, bool) else type(one) for one in given
+    }
+    same = isinstance(value, bool) if forms <= {bool, NoneType} else type(value) in (int, float)
+    return Scored(value, found.confidence) if same and forms <= {bool, float, NoneType} else found
 
 
 def _values(answers: Sequence[Element | None]) -> list[Any]:

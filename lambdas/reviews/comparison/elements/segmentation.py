@@ -6,7 +6,7 @@ answer says that it is modified. Without a prediction, or if the answer says not
 
 The value of the field has the labels and a digest of the image, not the image. Workers vote on the labels, and on
 whether the mask that was shown is modified: no two masks are drawn alike. If the masks of the majority differ, the
-agreed value has only the labels.
+agreed value has only the labels, and the agreement is unknown.
 
 A prediction has the form of an answer or of an initial value: "labelMappings" or "instances", and "src" or
 "labeledImage". For an element that is named, it can be any other value, such as the location of a mask.
@@ -108,6 +108,11 @@ class Mask(Drawing):
         if self.digest is None or self.digest != shown.digest:
             return self
         return Mask(self.labels, self.digest, is_modified=False)
+
+    @property
+    @override
+    def is_agreed(self) -> bool:
+        return self.digest is not None
 
     @override
     def is_kept(self, reviewed: Mask) -> bool:

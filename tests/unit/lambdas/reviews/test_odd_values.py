@@ -134,7 +134,7 @@ def test_form_without_readable_prediction_overrules_nobody(response: Any) -> Non
     document = _with(_with(_form(), RESPONSE, response), SELECTED, response)
     expected = {"Name": "Ana", "Date": "1 May"}
     assert values_by_field(fields_of(document)) == {
-        name: (None, value, "added" if response == {} else "answered") for name, value in expected.items()
+        name: (None, value, "answered") for name, value in expected.items()
     }
 
 
@@ -312,3 +312,63 @@ def test_output_without_any_readable_answer_is_refused(answers: Any) -> None:
 
     with pytest.raises(InvalidDocument, match=r"^output.json, \$.humanAnswers"):
         samples.parsed(samples.custom({}) | {"humanAnswers": answers})
+
+
+@pytest.mark.parametrize("given", [None, {}, {"moderationLabels": None}])
+def test_answer_without_list_of_labels_removes_nothing(given: Any) -> None:
+    document = rekognition([("Gore", "", 90.0)], [])
+    document["humanAnswers"][0]["answerContent"] = {REKOGNITION: given}
+    assert values_by_field(fields_of(document)) == {"Gore": (None, None, "answered")}
+
+
+@pytest.mark.parametrize("given", [None, {}, {"blocks": None}])
+def test_answer_without_list_of_blocks_removes_nothing(given: Any) -> None:
+    document = _form()
+    document["humanAnswers"][0]["answerContent"] = {TEXTRACT: given}
+    assert {field.outcome for field in fields_of(document)} == {"answered"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "predicted", "expected"),
+    [
+        ({"label": None}, "dog", ("e", "dog", None, "removed")),
+        ({"label": ""}, "dog", ("e", "dog", None, "removed")),
+        ({"labels": None}, ["dog"], ("e/dog", "dog", None, "removed")),
+        ({"label": 5}, "5", ("e", "5", "5", "kept")),
+        ({"labels": [5]}, ["5"], ("e/5", "5", "5", "kept")),
+        ({"label": ["dog"]}, "dog", ("e", None, {"label": ["dog"]}, "answered")),
+        ({"labels": {"0": "dog"}}, ["dog"], ("e", None, {"labels": {"0": "dog"}}, "answered")),
+        ({"labels": [["dog"]]}, ["dog"], ("e", None, {"labels": [["dog"]]}, "answered")),
+        (3, "3", ("e", 3, 3, "kept")),
+        (3, "3.0", ("e", 3, 3, "kept")),
+        (3, "4", ("e", 4, 3, "changed")),
+        (True, "true", ("e", True, True, "kept")),
+        (False, "True", ("e", True, False, "changed")),
+        (True, "1", ("e", "1", True, "changed")),
+        (3, "NaN", ("e", "NaN", 3, "changed")),
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_odd_value_of_element_costs_its_field(
+    workers: int, answer: Any, predicted: Any, expected: tuple[Any, ...]
+) -> None:
+    document = samples.custom({"prediction": {"e": predicted}}, *[{"e": answer, "note": "x"}] * workers)
+    values = values_by_field(fields_of(document))
+    assert values.pop("note")[1] == "x"
+    assert values == {expected[0]: expected[1:]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([{"labels": ["cat", {}]}], {"e/cat": "kept", "e/dog": "answered"}),
+        ([{"labels": ["cat", None]}, {"labels": ["cat"]}], {"e/cat": "kept", "e/dog": "answered"}),
+        ([{"labels": ["cat", "dog"]}, {"labels": ["cat", []]}], {"e/cat": "kept", "e/dog": "answered"}),
+        ([{"labels": ["cat"]}, {"labels": 7}], {"e": "answered"}),
+    ],
+)
+def test_odd_label_costs_what_the_answer_lacks(answers: list[Any], expected: dict[str, str]) -> None:
+    document = samples.custom({"prediction": {"e": ["cat", "dog"]}}, *({"e": one} for one in answers))
+    assert {
+        field.name: field.outcome if field.compared else "answered" for field in fields_of(document)
+    } == expected

@@ -98,3 +98,15 @@ def test_settings_are_those_of_the_judgement() -> None:
     settings = {"my-flow": {"fields": {"e/*": {"same": "number", "tolerance": 0.5}}}}
     document = custom({"prediction": {"e": {"a": "1.2"}}}, {"e": {"a": "1", "b": "x"}})
     assert values_by_field(fields_of(document, flow_definitions=settings))["e/a"][2] in ("kept", "changed")
+
+
+def test_judgements_can_be_buttons_and_other_elements() -> None:
+    answer = {"color": {"red": True, "blue": False}, "kind": {"label": "car"}, "sure": 3}
+    document = custom({"prediction": {"q": {"color": "red", "kind": "bus", "sure": 3}}}, {"q": answer})
+    fields = fields_of(document)
+    assert values_by_field(fields) == {
+        "q/color": ("red", "red", "kept"),
+        "q/kind": ("bus", "car", "changed"),
+        "q/sure": (3, 3, "kept"),
+    }
+    assert [field.kind for field in fields] == ["choice", "label", "other"]

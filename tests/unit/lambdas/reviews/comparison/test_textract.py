@@ -299,3 +299,17 @@ def test_odd_alias_counts_as_no_key(parameters: dict[str, Any]) -> None:
         "Name": "kept",
         "Date": "kept",
     }
+
+
+def test_alias_that_is_a_key_itself_stays_that_key() -> None:
+    conditions = [_aliases("Total", "Sum", "Amount"), _aliases("Sum"), _aliases("Amount", "Value")]
+    document = textract(
+        [pair("a", "Total", "7"), pair("b", "Sum:", "8"), pair("c", "Value", "9")],
+        [answered_pair("x", "Total", "7"), answered_pair("y", "Sum", "8"), answered_pair("z", "Amount", "9")],
+        humanTaskActivationConditionResults={"Conditions": conditions},
+    )
+    assert {field.name: field.outcome for field in fields_of(document)} == {
+        "Total": "kept",
+        "Sum:": "kept",
+        "Amount": "kept",
+    }

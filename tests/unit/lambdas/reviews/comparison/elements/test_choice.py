@@ -195,3 +195,13 @@ def test_choice_gives_only_an_answer_that_somebody_gave(chosen: list[str | None]
         for one, other in combinations(set(chosen), 2)
     )
     assert (outcome == "unresolved") == tied
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_probabilities_of_all_options_say_that_it_is_a_choice(workers: int) -> None:
+    nobody = [checked()] * workers
+    assert pet(*nobody, prediction={"bird": 0.3, "cat": 0.4, "dog": 0.3}) == {"pet": ("cat", None, "removed")}
+    # Those of check boxes have another sum.
+    assert pet(*nobody, prediction={"bird": 0.3, "cat": 0.1, "dog": 0.3}) == {
+        f"pet/{one}": (False, False, "kept") for one in PETS
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -37,40 +37,41 @@ def cost_curve(moments: Moments, costs: Costs) -> CostCurve:
     documents = float(document @ moments.totals)
     means = cost @ moments.totals / documents
     best = int(np.argmin(means))
-    errors = np.sqrt(moments.variance(cost - means[:, None] * document)) / documents
+    # A sample without an error is no proof that there is none, so one more of the heaviest kind could have been drawn.
+    unseen = (moments.heaviest * costs.error) ** 2
+    errors = np.sqrt(moments.variance(cost - means[:, None] * document) + unseen) / documents
     # The difference from the cheapest, and its error.
     more = means - means[best]
-    spread = np.sqrt(moments.variance(cost - cost[best] - more[:, None] * document)) / documents
-    degrees = max(1, moments.reviews - 1)
-    reach = student_quantile(0.975, degrees)
+    spread = np.sqrt(moments.variance(cost - cost[best] - more[:, None] * document) + unseen) / documents
+    spread[best] = 0
+    reach = student_quantile(0.975, max(1, moments.reviews - 1))
     thresholds = [step / 100 for step in range(bins)] + [EVERYTHING]
     points = [
-        CostPoint(
-            threshold,
-            Estimate(float(mean), max(0.0, float(mean - reach * error)), float(mean + reach * error)),
-        )
+        CostPoint(threshold, _within(mean, reach * error))
         for threshold, mean, error in zip(thresholds, means, errors, strict=True)
     ]
-    possible = [place for place in range(bins + 1) if more[place] <= reach * spread[place]]
-    cheaper_end = 0 if means[0] <= means[-1] else bins
-    saving = Estimate(
-        float(more[cheaper_end]),
-        float(more[cheaper_end] - reach * spread[cheaper_end]),
-        float(more[cheaper_end] + reach * spread[cheaper_end]),
-    )
+    possible = np.flatnonzero(more <= reach * spread)
     strict = normal_quantile(1 - 0.025 / bins)
-    beats = all(more[end] > strict * spread[end] for end in (0, bins))
+    end = 0 if means[0] <= means[-1] else bins
     return CostCurve(
         costs=costs,
         points=points,
         cheapest=points[best],
         range=(thresholds[possible[0]], thresholds[possible[-1]]),
-        verdict="threshold"
-        if beats
-        else "nothing"
-        if best == 0
-        else "everything"
-        if best == bins
-        else "undecided",
-        saving=saving,
+        verdict=_verdict(*(bool(more[place] > strict * spread[place]) for place in (0, bins))),
+        saving=_within(more[end], reach * spread[end]),
     )
+
+
+def _within(cost: float, reach: float) -> Estimate:
+    return Estimate(float(cost), max(0.0, float(cost - reach)), float(cost + reach))
+
+
+def _verdict(
+    beats_nothing: bool, beats_everything: bool
+) -> Literal["threshold", "nothing", "everything", "undecided"]:
+    if beats_nothing and beats_everything:
+        return "threshold"
+    if beats_everything:
+        return "nothing"
+    return "everything" if beats_nothing else "undecided"

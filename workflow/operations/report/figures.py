@@ -256,9 +256,9 @@ class CostCurve:
             reviews every document.
         cheapest: The point with the lowest cost.
         range: The lowest and the highest threshold that can be the cheapest, at 95%.
-        verdict: "threshold": the cheapest threshold costs less than reviewing nothing and less than reviewing
-            everything. "nothing", "everything": no threshold costs less than that. "undecided": the data do not show
-            whether one does.
+        verdict: "threshold": the cheapest threshold costs less than reviewing nothing and than reviewing everything,
+            beyond chance. "nothing", "everything": it is not shown to cost less than that, and that costs less than
+            the other. "undecided": the data do not show even that.
         saving: What the cheapest threshold saves per document over the cheaper of nothing and everything.
     """
 

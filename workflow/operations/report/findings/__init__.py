@@ -14,11 +14,13 @@ from workflow.operations.report.findings.agreement import agreement
 from workflow.operations.report.findings.claims import Claim, Finding, field_label, model_label
 from workflow.operations.report.findings.conditions import catches_nothing, conditions
 from workflow.operations.report.findings.confidence import confidence
+from workflow.operations.report.findings.costs import costs
 from workflow.operations.report.findings.fields import fields
 from workflow.operations.report.findings.headline import Headline, headline
 from workflow.operations.report.findings.loops import loops
 from workflow.operations.report.findings.thresholds import MAX_MISSED, sufficient_threshold, thresholds
 from workflow.operations.report.findings.trend import trend
+from workflow.operations.report.findings.versions import versions
 from workflow.operations.report.loop_facts import LoopFacts
 
 __all__ = [
@@ -39,9 +41,11 @@ def findings(figures: Figures, facts: LoopFacts | None) -> list[Finding]:
     """Returns the findings in the figures, most important first."""
     return [
         *trend(figures),
+        *versions(figures),
         *fields(figures),
         *confidence(figures),
         *thresholds(figures),
+        *costs(figures),
         *conditions(figures),
         *agreement(figures),
         *loops(facts),

@@ -16,7 +16,17 @@ from workflow.operations.report.figures import (
     ModelFigures,
 )
 
-__all__ = ["MAX_FALSE", "Claim", "Finding", "comparable", "field_label", "listed", "model_label", "names_of"]
+__all__ = [
+    "MAX_FALSE",
+    "MAX_NAMED",
+    "Claim",
+    "Finding",
+    "comparable",
+    "field_label",
+    "listed",
+    "model_label",
+    "names_of",
+]
 
 MAX_FALSE = 0.01
 """At most so many of the reports in which a difference is only chance may claim it, for each kind of finding."""

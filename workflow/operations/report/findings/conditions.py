@@ -42,6 +42,7 @@ def conditions(figures: Figures) -> list[Finding]:
             Claim.IDLE_CONDITIONS,
             point,
             f"Of {words.count(reviews, 'review')} that {'it' if len(idle) == 1 else 'they'} sent to people, "
-            f"{words.count(caught) if caught else 'none'} had a correction.",
+            f"{words.count(caught) if caught else 'none'} had a correction. Consider removing "
+            f"{'it' if len(idle) == 1 else 'them'}.",
         )
     ]

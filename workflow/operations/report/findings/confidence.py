@@ -6,6 +6,7 @@ from workflow.operations.report import words
 from workflow.operations.report.figures import ConfidenceBand, ConfidenceFigures, Figures, ModelFigures
 from workflow.operations.report.findings.claims import (
     MAX_FALSE,
+    MAX_NAMED,
     Claim,
     Finding,
     comparable,
@@ -93,33 +94,56 @@ def _uneven(about: ConfidenceFigures, alpha: float) -> tuple[list[ConfidenceBand
 def _finding(claim: Claim, known: list[_Known], figures: Figures) -> Finding:
     models = [model for model, _ in known]
     several = len(models) > 1
-    if claim is Claim.RANKS_BADLY:
-        point = f"The confidence{names_of(models, figures)} hardly separates right from wrong predictions."
+    of = names_of(models, figures)
+    are = "are" if several else "is"
+    numbers = [_agreement(about) for _, about in known]
+    more = ""
+    if claim is Claim.OVERCONFIDENT:
+        point = f"The {'models' if several else 'model'}{of} {are} overconfident."
+        more = " Choose thresholds higher than the confidence suggests."
+    elif claim is Claim.UNDERCONFIDENT:
+        point = f"The {'models' if several else 'model'}{of} {are} underconfident."
+        more = " Thresholds can be lower than the confidence suggests."
+    elif claim is Claim.RELIABLE:
+        point = f"The confidence{of} is reliable." if of else "The model's confidence is reliable."
+    elif claim is Claim.UNEVEN:
+        point = f"The {'models' if several else 'model'}{of} {are} too sure of some predictions and not sure enough of others."
+        numbers = [_extremes(about) for _, about in known]
+    else:
+        point = f"The confidence{of} hardly separates right from wrong predictions."
         numbers = [
-            f"of a kept and an overruled prediction, the kept one has the higher confidence in "
+            "of a kept and an overruled prediction, the kept one has the higher confidence in "
             f"{words.percent(about.auroc.value, 0)} of cases"
             for _, about in known
         ]
         more = " Chance alone gives 50%, so a threshold on this confidence helps little."
-    else:
-        is_are = "are" if several else "is"
-        word = {
-            Claim.OVERCONFIDENT: f"{is_are} overconfident",
-            Claim.UNDERCONFIDENT: f"{is_are} underconfident",
-            Claim.UNEVEN: f"{is_are} too sure of some predictions and not sure enough of others",
-            Claim.RELIABLE: f"{'have' if several else 'has'} a reliable confidence",
-        }[claim]
-        point = f"The {'models' if several else 'model'}{names_of(models, figures)} {word}."
-        numbers = [
-            f"the mean confidence is {words.percent(about.mean_confidence, 0)}, and people agree "
-            f"{words.percent(about.mean_confidence - about.overconfidence.value, 0)} of the time"
-            for _, about in known
-        ]
-        more = ""
+    return Finding(claim, point, _joined(models, numbers, figures) + more)
+
+
+def _joined(models: list[ModelFigures], numbers: list[str], figures: Figures) -> str:
     if len(figures.models) > 1:
-        numbers = [
-            f"{model_label(model.model, figures)}: {text}"
-            for model, text in zip(models, numbers, strict=True)
-        ]
-    text = f"{'; '.join(numbers[:3])}."
-    return Finding(claim, point, text[0].upper() + text[1:] + more)
+        pairs = zip(models, numbers, strict=True)
+        shown = [f"{model_label(model.model, figures)}: {text}" for model, text in pairs][:MAX_NAMED]
+        return "; ".join(shown) + "."
+    return numbers[0][0].upper() + numbers[0][1:] + "."
+
+
+def _agreement(about: ConfidenceFigures) -> str:
+    kept = about.mean_confidence - about.overconfidence.value
+    return (
+        f"the mean confidence is {words.percent(about.mean_confidence, 0)}, and people agree "
+        f"{words.percent(kept, 0)} of the time"
+    )
+
+
+def _extremes(about: ConfidenceFigures) -> str:
+    known = [band for band in about.bands if band.checked.n and not band.checked.small]
+    ends = (
+        max(known, key=lambda band: band.mean_confidence - band.kept.value),
+        min(known, key=lambda band: band.mean_confidence - band.kept.value),
+    )
+    return " and ".join(
+        f"at {words.percent(band.mean_confidence, 0)} confidence, people agree {words.percent(band.kept.value, 0)} "
+        "of the time"
+        for band in ends
+    )

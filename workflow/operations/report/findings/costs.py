@@ -22,6 +22,7 @@ def costs(figures: Figures) -> list[Finding]:
 def _finding(model: ModelFigures, about: ConfidenceFigures, curve: CostCurve, figures: Figures) -> Finding:
     of = names_of([model], figures, " for ")
     nothing, everything = curve.points[0].cost, curve.points[-1].cost
+    end = min(nothing.value, everything.value)
     prices = (
         f"Per document{'' if about.of_all else ' that people checked'}: {_amount(curve.cheapest.cost.value)} at "
         f"{_threshold(curve.cheapest.threshold)}, {_amount(everything.value)} if all are reviewed, "
@@ -40,7 +41,7 @@ def _finding(model: ModelFigures, about: ConfidenceFigures, curve: CostCurve, fi
             f"A confidence threshold of {_threshold(curve.cheapest.threshold)} costs least{of}.",
             prices + between + limits,
         )
-    most = f"It would save at most {_amount(curve.saving.high)} per document."
+    most = f"Another threshold would save at most {_amount(min(curve.saving.high, end))} per document."
     if curve.verdict == "nothing":
         return Finding(
             Claim.REVIEW_NOTHING,

@@ -46,7 +46,7 @@ def fields(figures: Figures) -> list[Finding]:
 
     because = (
         f"{words.percent(worst.overruled.value)} of its {words.count(worst.overruled.n)} predictions, and "
-        f"{words.percent(others.value)} of those of the other fields. They have "
+        f"{words.percent(others.value)} of those of the other fields. It has "
         f"{words.percent(worst.overruled.hits / figures.overruled.hits, 0)} of all corrections."
     )
     if len(found) > 1:

@@ -36,7 +36,7 @@ def thresholds(figures: Figures) -> list[Finding]:
         found.append(
             Finding(
                 Claim.UNCHECKED,
-                f"How many errors{names_of(unchecked, figures)} nobody checked is unknown.",
+                f"Errors in predictions{names_of(unchecked, figures)} that nobody checked are unknown.",
                 "Only predictions that met an activation condition went to people. To estimate the errors among the "
                 "others, add a Sampling condition to the flow definition, for example of 5%.",
             )
@@ -62,7 +62,7 @@ def _of_all(model: ModelFigures, figures: Figures) -> list[Finding]:
     return [
         Finding(
             Claim.RATE_OF_ALL,
-            f"Of all predictions{names_of([model], figures)}, about {words.percent(rate.value)} are wrong.",
+            f"Of all predictions{names_of([model], figures)}, people would overrule about {words.percent(rate.value)}.",
             f"People checked a random sample of {words.percent(model.selection.rate)} of the documents that met no "
             f"condition, {words.count(model.selection.by_sampling)} of them. The share is between "
             f"{words.percent(rate.low)} and {words.percent(rate.high)} (95% interval).",

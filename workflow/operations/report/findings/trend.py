@@ -8,6 +8,7 @@ from workflow.operations.report import words
 from workflow.operations.report.figures import Figures, ModelFigures, Trend
 from workflow.operations.report.findings.claims import (
     MAX_FALSE,
+    MAX_NAMED,
     Claim,
     Finding,
     comparable,
@@ -63,5 +64,6 @@ def _finding(
     return Finding(
         claim,
         f"The overrule rate{names_of(models, figures)} is {word}.",
-        f"{'; '.join(numbers[:3])}. Each field is compared with itself.",
+        f"{'; '.join(numbers[:MAX_NAMED])}. Each field is compared with itself."
+        + (" Look for what changed: documents, model or instructions." if claim is Claim.RISING else ""),
     )

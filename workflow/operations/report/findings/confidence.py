@@ -107,7 +107,9 @@ def _finding(claim: Claim, known: list[_Known], figures: Figures) -> Finding:
     elif claim is Claim.RELIABLE:
         point = f"The confidence{of} is reliable." if of else "The model's confidence is reliable."
     elif claim is Claim.UNEVEN:
-        point = f"The confidence{of or ' of the model'} is too high for some predictions and too low for others."
+        point = (
+            f"The confidence{of or ' of the model'} is too high for some predictions and too low for others."
+        )
         numbers = [_extremes(about) for _, about in known]
     else:
         point = f"The confidence{of} hardly separates right from wrong predictions."

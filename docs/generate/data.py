@@ -22,7 +22,9 @@ from lambdas.reviews.record import (
     AnswerRecord,
     FieldRecord,
     Kind,
+    MadeBy,
     ReviewRecord,
+    Segment,
     Vote,
     WorkerField,
     hive_columns,
@@ -87,6 +89,8 @@ def review_record() -> str:
         ("Fields: `fields[]`", FieldRecord),
         ("Votes: `fields[].votes[]`", Vote),
         ("Each worker's value of a field: `fields[].per_worker[]`", WorkerField),
+        ("What made the record: `made_by`", MadeBy),
+        ("Segments: `segments[]`", Segment),
     ):
         parts.append(f"## {title}\n\n{table(['Key', 'Type in Athena', 'Description'], _columns(model))}")
     parts.append(
@@ -191,7 +195,7 @@ def _states(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _columns(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
     docs = attribute_docs(model)
     for name, kind in hive_columns(model).items():
-        nested = re.sub(r"<.*>", "<struct>" if "struct" in kind else r"\g<0>", kind)
+        nested = re.sub(r"struct<.*>(?=>$)|struct<.*>$", "struct", kind)
         yield code(name), code(nested), docs.get(name, "").replace("None", "null")
 
 

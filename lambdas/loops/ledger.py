@@ -206,7 +206,7 @@ class Ledger:
         Args:
             human_loop_name: The row.
             review_location: The review. The row is changed only if it points to it.
-            figures: The figures (`lambdas.reviews.summary.ReviewSummary.ledger_figures`).
+            figures: The figures (`lambdas.reviews.summary.ReviewSummary.ledger_figures`); None removes one.
 
         Returns:
             False if nothing was changed: there is no such row, or it points to no review or to another one.
@@ -216,17 +216,26 @@ class Ledger:
             name: Decimal(f"{value:.15g}") if isinstance(value, float) else value
             for name, value in figures.items()
         }
+        sets = [f"#review.#{name} = :{name}" for name, value in exact.items() if value is not None]
+        removes = [f"#review.#{name}" for name, value in exact.items() if value is None]
+        values = {
+            f":{name}": TypeSerializer().serialize(value)
+            for name, value in exact.items()
+            if value is not None
+        }
         try:
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(human_loop_name),
-                UpdateExpression="SET #review = :review",
-                ConditionExpression="#location = :location",
-                ExpressionAttributeNames={"#review": "review", "#location": "reviewLocation"},
-                ExpressionAttributeValues={
-                    ":review": TypeSerializer().serialize(exact),
-                    ":location": {"S": review_location},
+                UpdateExpression=f"SET {', '.join(sets)}"
+                + (f" REMOVE {', '.join(removes)}" if removes else ""),
+                ConditionExpression="#location = :location AND attribute_exists(#review)",
+                ExpressionAttributeNames={
+                    "#review": "review",
+                    "#location": "reviewLocation",
+                    **{f"#{name}": name for name in exact},
                 },
+                ExpressionAttributeValues={**values, ":location": {"S": review_location}},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False

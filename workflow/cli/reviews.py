@@ -76,12 +76,13 @@ def recompute(
         if not dry_run:
             raise RecomputeError(f"{problem}; publish this copy first, or use the copy that was published")
         typer.echo(f"warning: {problem}", err=True)
+    _warn_of_unpublished_settings(recompute, on)
     name = flow_definition.rpartition("/")[2] if flow_definition else None
     console = console_for(on.output)
     if dry_run or not yes:
         found = _run(recompute, period, name, every=every, write=False)
         if on.output is Output.TEXT:
-            _show(found, period, recompute, written=False)
+            _show(found, period, recompute, on.stage, written=False)
         if not dry_run and found.to_write:
             question = f"Replace {_records(found.to_write)}?"
             if not approved(console, question, "run with --dry-run to see the changes"):
@@ -90,7 +91,7 @@ def recompute(
         found = _run(recompute, period, name, every=every, write=True)
         if on.output is Output.TEXT:
             if yes:
-                _show(found, period, recompute, written=True)
+                _show(found, period, recompute, on.stage, written=True)
             else:
                 typer.echo(f"{_records(found.to_write)} replaced.")
     if on.output is Output.JSON:
@@ -98,6 +99,22 @@ def recompute(
     _show_left_out(found)
     if found.left_out:
         raise typer.Exit(1)
+
+
+def _warn_of_unpublished_settings(recompute: Recompute, on: StageOptions) -> None:
+    from workflow.errors import SettingsError
+    from workflow.stack.stages import load_stage
+
+    try:
+        written = load_stage(on.settings, on.stage).review_settings()
+    except SettingsError:
+        return  # A published stage can be used without its settings.
+    if recompute.differs_from(written):
+        typer.echo(
+            f"warning: {on.settings.name} has other settings for reviews than the published ones, which count; "
+            f"to use them, run `python deploy.py publish --stage {on.stage}` first",
+            err=True,
+        )
 
 
 def _run(
@@ -128,9 +145,10 @@ def _records(number: int) -> str:
     return f"{number:,} {'record' if number == 1 else 'records'}"
 
 
-def _show(found: Recomputation, period: Period, recompute: Recompute, *, written: bool) -> None:
+def _show(found: Recomputation, period: Period, recompute: Recompute, stage: str, *, written: bool) -> None:
     would = "" if written else "would be "
     changes = found.changes
+    typer.echo(f"Stage {stage}, with its published settings and code {recompute.code}")
     typer.echo(f"Reviews from {period.first} to {period.last}: {found.reviews:,}")
     for number, what in (
         (found.invented, "sample reviews, left alone"),

@@ -144,6 +144,12 @@ class Recompute:
         """The digest of this copy's code; see `lambdas.reviews.code`."""
         return code_digest()
 
+    def differs_from(self, settings: ReviewSettings) -> bool:
+        """Whether other settings, such as those in `stages.toml`, make other records than the published ones."""
+        names = {*settings.predictions, *settings.flow_definitions}
+        names |= {*self.settings.predictions, *self.settings.flow_definitions, ""}
+        return any(settings.digest(name) != self.settings.digest(name) for name in names)
+
     def published_code(self) -> str:
         """Returns the digest of the code that the stage's function collects reviews with.
 
@@ -265,7 +271,7 @@ def _ended(record: ReviewRecord) -> ReviewRecord:
 
 def _figures(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
     summary = summarise(record, location)
-    return {name: summary[name] for name in ReviewSummary.ledger_figures() if summary[name] is not None}
+    return {name: summary[name] for name in ReviewSummary.ledger_figures()}
 
 
 def _count(result: Recomputation, made: _Made) -> None:

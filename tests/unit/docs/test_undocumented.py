@@ -21,7 +21,7 @@ from docs.generate.reading import attribute_docs, words_of
 from lambdas.aws.metrics import Metric
 from lambdas.loops.ledger import Loop
 from lambdas.reviews import record
-from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
+from lambdas.reviews.record import AnswerRecord, FieldRecord, MadeBy, ReviewRecord, Segment, Vote, WorkerField
 from lambdas.reviews.summary import ReviewSummary
 from tests.documentation import PAGES
 from tests.own_code import modules_of_lambdas
@@ -118,7 +118,8 @@ def test_every_error_is_on_the_page_with_a_description(reference: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "model", [ReviewRecord, AnswerRecord, FieldRecord, Vote, WorkerField, ReviewSummary, Loop]
+    "model",
+    [ReviewRecord, AnswerRecord, FieldRecord, Vote, WorkerField, MadeBy, Segment, ReviewSummary, Loop],
 )
 def test_every_key_of_record_summary_and_ledger_has_a_description(model: type[BaseModel]) -> None:
     docs = attribute_docs(model)

@@ -207,6 +207,24 @@ def test_identity_at_the_provider_is_kept_hashed_or_dropped() -> None:
         assert not [word for word in (b"secret-sub", b"early", b"late") if word in line]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "identity"),
+    [
+        ("odd", (None, None, None)),
+        ({"identityData": ["odd"]}, (None, None, None)),
+        ({"identityData": {"identityProviderType": "Oidc", "sub": ["odd"]}}, ("Oidc", None, None)),
+        ({"identityData": {"issuer": "https://i", "sub": {"odd": 1}}}, (None, "https://i", None)),
+        ({"identityData": {"identityProviderType": None, "issuer": None, "sub": "s"}}, (None, None, "s")),
+    ],
+)
+def test_odd_identity_costs_its_key(metadata: Any, identity: tuple[str | None, ...]) -> None:
+    document = two_workers()
+    document["humanAnswers"][0]["workerMetadata"] = metadata
+    found = record_of(document).answers[1]
+    assert (found.identity_provider, found.identity_issuer, found.identity_subject) == identity
+    assert found.worker_id == "late"
+
+
 def test_summary_is_small_and_has_no_content() -> None:
     pairs = [samples.pair(str(index), f"Key{index}", "secret") for index in range(500)]
     answered = [samples.answered_pair(str(index), f"Key{index}", "hidden") for index in range(400)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lambdas.reviews.code import code_digest
@@ -11,7 +13,9 @@ from tests.unit.doubles import StubbedSession
 from tests.unit.stored_reviews import OUTPUTS, StoredReviews, stored_reviews
 
 COMMAND = ("reviews", "recompute", "--from", "2026-03-01", "--to", "2026-04-01")
+NO_FILE = ("--settings", "none.toml")
 SUMMARY = """\
+Stage dev, with its published settings and code {code}
 Reviews from 2026-03-01 to 2026-03-31: 5
   sample reviews, left alone: 1
   made by the current code and settings, not recomputed: 1
@@ -24,8 +28,8 @@ Overruled reviews: 0 no longer, 1 newly
 Keys with other values, by number of reviews: fields 2, prediction_source 2, overruled 1
 Loops whose figures in the ledger {change}: 1
 """
-WOULD = SUMMARY.format(would="would be ", could="cannot", change="would change")
-DID = SUMMARY.format(would="", could="could not", change="changed")
+WOULD = SUMMARY.format(code=code_digest(), would="would be ", could="cannot", change="would change")
+DID = SUMMARY.format(code=code_digest(), would="", could="could not", change="changed")
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def stored(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> StoredRe
 
 def test_dry_run_shows_what_would_change(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
     before = stored.state()
-    status, out, err = run(*COMMAND, "--dry-run", capsys=capsys)
+    status, out, err = run(*COMMAND, *NO_FILE, "--dry-run", capsys=capsys)
     assert (status, out) == (1, WOULD)
     assert err.startswith("left out: s3://reviews/reviews/flow_definition=my-flow/date=2026-03-01/gone-")
     assert err.endswith("output.json: the object does not exist\n")
@@ -63,9 +67,9 @@ def test_dry_run_shows_what_would_change(stored: StoredReviews, capsys: pytest.C
 def test_yes_replaces_records_and_shows_the_same(
     stored: StoredReviews, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, out, _ = run(*COMMAND, "--yes", capsys=capsys)
+    status, out, _ = run(*COMMAND, *NO_FILE, "--yes", capsys=capsys)
     assert (status, out) == (1, DID)
-    status, out, _ = run(*COMMAND, "--yes", "--flow-definition", "my-flow", capsys=capsys)
+    status, out, _ = run(*COMMAND, *NO_FILE, "--yes", "--flow-definition", "my-flow", capsys=capsys)
     assert "  made by the current code and settings, not recomputed: 3\n" in out
 
 
@@ -78,7 +82,7 @@ def test_question_comes_after_the_changes(
 ) -> None:
     before = stored.state()
     answers = Answers(monkeypatch, answer)
-    status, out, _ = run(*COMMAND, capsys=capsys)
+    status, out, _ = run(*COMMAND, *NO_FILE, capsys=capsys)
     assert answers.questions == ["Replace 2 records?"]
     assert status == 1
     assert out == WOULD + ("2 records replaced.\n" if answer else "Nothing was changed.\n")
@@ -87,13 +91,14 @@ def test_question_comes_after_the_changes(
 
 def test_nothing_to_change_is_not_asked(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
     command = [*COMMAND[:-1], "2026-03-01", "--from", "2026-02-01"]
-    status, out, err = run(*command, capsys=capsys)
-    assert (status, out, err) == (0, "Reviews from 2026-02-01 to 2026-02-28: 0\n", "")
+    status, out, err = run(*command, *NO_FILE, capsys=capsys)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[1:] == ["Reviews from 2026-02-01 to 2026-02-28: 0"]
 
 
 def test_json_has_all_counts(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
     for options, written in ((("--dry-run",), False), (("--yes",), True)):
-        status, out, _ = run(*COMMAND, *options, "-o", "json", capsys=capsys)
+        status, out, _ = run(*COMMAND, *NO_FILE, *options, "-o", "json", capsys=capsys)
         document = printed_json("reviews recompute", out)
         assert status == 1
         (left_out,) = document.pop("leftOut")
@@ -125,7 +130,7 @@ def test_json_has_all_counts(stored: StoredReviews, capsys: pytest.CaptureFixtur
 
 def test_json_without_yes_does_not_ask(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
     before = stored.state()
-    status, out, err = run(*COMMAND, "-o", "json", capsys=capsys)
+    status, out, err = run(*COMMAND, *NO_FILE, "-o", "json", capsys=capsys)
     assert (status, out) == (1, "")
     assert "--output json does not ask for confirmation: run with --dry-run to see the changes" in err
     assert stored.state() == before
@@ -136,21 +141,39 @@ def test_other_code_than_the_published_is_refused(
 ) -> None:
     stored.publish_code(**{"consolidation.py": "# other code"})
     before = stored.state()
-    status, out, err = run(*COMMAND, "--yes", capsys=capsys)
+    status, out, err = run(*COMMAND, *NO_FILE, "--yes", capsys=capsys)
     assert (status, out) == (1, "")
     assert err.startswith("error: stage dev compares reviews with other code (")
     assert err.endswith("; publish this copy first, or use the copy that was published\n")
     assert stored.state() == before
-    status, out, err = run(*COMMAND, "--dry-run", capsys=capsys)
+    status, out, err = run(*COMMAND, *NO_FILE, "--dry-run", capsys=capsys)
     assert out == WOULD
     assert err.startswith("warning: stage dev compares reviews with other code (")
 
 
+def test_settings_that_are_not_published_are_a_warning(
+    stored: StoredReviews, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "stages.toml"
+    published = (
+        '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["more"]\npredictions.my-flow = "model.guess"\n'
+    )
+    settings.write_text(published)
+    _, out, err = run(*COMMAND, "--dry-run", "--settings", str(settings), capsys=capsys)
+    assert "warning" not in err
+    settings.write_text(published.replace("guess", "other"))
+    _, again, err = run(*COMMAND, "--dry-run", "--settings", str(settings), capsys=capsys)
+    assert err.startswith(
+        "warning: stages.toml has other settings for reviews than the published ones, which count"
+    )
+    assert out == again
+
+
 def test_ids_that_come_back_are_a_warning(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
     stored.settings = {**stored.settings, "workerIdentity": "drop"}
-    run(*COMMAND, "--yes", capsys=capsys)
+    run(*COMMAND, *NO_FILE, "--yes", capsys=capsys)
     stored.settings = {**stored.settings, "workerIdentity": "keep"}
-    _, _, err = run(*COMMAND, "--dry-run", capsys=capsys)
+    _, _, err = run(*COMMAND, *NO_FILE, "--dry-run", capsys=capsys)
     assert err.startswith(
         "warning: worker_identity is 'keep': 3 reviews would get ids of workers that they did not have\n"
     )
@@ -160,7 +183,11 @@ def test_interruption_says_that_it_can_be_continued(
     stored: StoredReviews, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("workflow.operations.recompute.Recompute.run", interrupted)
-    assert run(*COMMAND, "--yes", capsys=capsys) == (130, "", "error: interrupted: nothing was changed\n")
+    assert run(*COMMAND, *NO_FILE, "--yes", capsys=capsys) == (
+        130,
+        "",
+        "error: interrupted: nothing was changed\n",
+    )
 
     def after_two(self: object, *_: object, progress: object, **__: object) -> None:
         from workflow.operations.recompute import Recomputation
@@ -170,6 +197,6 @@ def test_interruption_says_that_it_can_be_continued(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("workflow.operations.recompute.Recompute.run", after_two)
-    status, _, err = run(*COMMAND, "--yes", capsys=capsys)
+    status, _, err = run(*COMMAND, *NO_FILE, "--yes", capsys=capsys)
     assert status == 130
     assert "2 records or more replaced; run the same command again to continue" in err

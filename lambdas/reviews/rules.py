@@ -88,7 +88,7 @@ class FieldSettings(_Table):
     decimal: Literal[".", ","] = "."
     """For `number`: the decimal separator of a text with two meanings, such as 1,234."""
     day_first: bool = False
-    """For `date`: whether 03/04/2026 is 3 April. By default, it is March 4."""
+    """For `date`: whether 03/04/2026 is 3 April. By default, it is March 4. 3.4.2026 is always 3 April."""
     max_distance: int | None = Field(default=None, ge=1)
     """For `distance`, required: how many characters may be inserted, deleted or replaced."""
     buttons: tuple[str, ...] = ()

@@ -64,7 +64,8 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
         ("document_buckets", len(parameters["DocumentBuckets"]), MAX_PARAMETER, "characters of a parameter"),
         ("flow_definitions", len(arns), MAX_PATTERN_ARNS, "characters of ARNs in the rule's event pattern"),
         (
-            "output_buckets, predictions, restart, flow_definition_settings and flow_definitions",
+            "output_buckets, predictions, restart, flow_definition_settings (restart, fields, record) and "
+            "flow_definitions",
             sum(len(value.encode()) for value in in_environment),
             MAX_ENVIRONMENT,
             "bytes in a function's environment",

@@ -1,7 +1,8 @@
 """When two values of a field count as equal.
 
-Texts and labels must be equal. Two workers never draw the same shape to the pixel, so they vote on the label of a
-shape, and the agreed shape is in the middle of the drawn ones.
+Texts and labels must be equal, unless the settings of the field say when they are the same
+(`lambdas.reviews.comparison.sameness`). Two workers never draw the same shape to the pixel, so they vote on the label
+of a shape, and the agreed shape is in the middle of the drawn ones.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Dates, in the usual spellings of English and in ISO 8601: "1 May 2026", "May 1st, 2026", "2026-05-01".
 
-For 03/04/2026, the setting `day_first` decides. A date has a year, a month and a day: what is missing is never taken
-from today. A year of two digits is from 1969 to 2068, as POSIX has it. If there is a time of day, it counts. Without a
-time zone, it is in UTC.
+For 03/04/2026, the setting `day_first` decides. With dots, as in 3.4.2026, the day is always first. A date has a year,
+a month and a day: what is missing is never taken from today. A year of two digits is from 1969 to 2068, as POSIX has
+it. If there is a time of day, it counts. Without a time zone, it is in UTC.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ MAX_LENGTH = 60
 _DEFAULTS = (datetime(2000, 1, 1), datetime(2004, 12, 31))
 _WORD = re.compile(r"[^\W_]+")
 _YEAR_FIRST = re.compile(r"\d{4}\D")
+_WITH_DOTS = re.compile(r"\d{1,2}\.\s?\d{1,2}\.\s?\d{2,4}\b")
 
 
 class SameDate(Sameness):
@@ -52,7 +53,8 @@ class SameDate(Sameness):
             pass
         if len(_WORD.findall(text)) < 3:
             return None  # such as the number of a document
-        day_first = self.day_first and not _YEAR_FIRST.match(text)
+        # Nobody writes the day between the year and the month, or dots in the order of the United States.
+        day_first = (self.day_first or _WITH_DOTS.search(text) is not None) and not _YEAR_FIRST.match(text)
         # What a text lacks comes from the default. With two that have no part in common, the results then differ.
         one, other = (
             self._parser.parse(text, default=default, dayfirst=day_first, tzinfos=_zone)

@@ -86,6 +86,37 @@ def test_too_long_settings_for_a_function_are_refused() -> None:
         stage.parameters("1" * 12)
 
 
+def test_only_settings_other_than_the_defaults_are_sent_to_functions() -> None:
+    fields = {"total": {"same": "number", "tolerance": 0}, "*": {"same": "distance", "max_distance": 2}}
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        predictions={"forms": False, "photos": {"each": "a", "name": "b-{index}", "value": "c"}},
+        flow_definition_settings={"forms": {"fields": fields}, "photos": {"restart": {"max_attempts": 2}}},
+    )
+    sent = stage.parameters()["ReviewSettings"]
+    assert json.loads(sent) == {
+        "outputBuckets": ["reviewed"],
+        "predictions": {"forms": False, "photos": {"each": "a", "name": "b-{index}", "value": "c"}},
+        "flowDefinitions": {"forms": {"fields": {"total": {"same": "number"}, "*": fields["*"]}}},
+    }
+    assert ReviewSettings.parse(sent) == stage.review_settings()
+
+
+def test_too_long_settings_of_fields_are_refused() -> None:
+    fields = {f"a-long-name-of-a-field-{n:04}": {"same": "number"} for n in range(100)}
+    with pytest.raises(
+        SettingsError, match=r"flow_definition_settings \(restart, fields, record\).*too long"
+    ):
+        Stage(
+            name="dev",
+            region="us-east-1",
+            output_buckets=("reviewed",),
+            flow_definition_settings={"forms": {"fields": fields}},
+        ).parameters()
+
+
 def test_escalations_go_to_addresses_of_stage_and_flow_definition() -> None:
     stage = Stage(
         name="dev",

@@ -432,6 +432,31 @@ def test_named_values_that_name_no_element_are_labels() -> None:
     assert {field.name: field.outcome for field in fields} == {"tags/cat": "removed", "tags/dog": "kept"}
 
 
+ODD_SETTINGS = [
+    {},
+    {"predictions": {"my-flow": "prediction"}},
+    {
+        "predictions": {
+            "my-flow": {"each": "@", "name": "{index0}{name}", "value": "value", "confidence": "@"}
+        }
+    },
+    {"predictions": {"my-flow": {"each": "values(@)", "name": "{@}", "value": "@"}}},
+]
+odd_values = samples.any_json | st.lists(
+    st.fixed_dictionaries({"name": st.sampled_from("ab") | samples.any_json, "value": samples.any_json}),
+    max_size=3,
+)
+
+
+@given(odd_values, odd_values, st.sampled_from(ODD_SETTINGS), st.sampled_from(["text", "number", "date"]))
+def test_odd_values_never_cost_the_review(found: Any, answer: Any, where: dict[str, Any], same: str) -> None:
+    rules = {"flow_definitions": {"my-flow": {"fields": {"*": {"same": same}}}}}
+    for content in (found, {"prediction": found}, {"a": found}):
+        record = record_of(custom(content, {"a": answer, "b": "x"}, {"a": found}), **where, **rules)
+        assert record.to_line()
+        assert "b" in {field.name for field in record.fields}
+
+
 # What is no prediction overrules nobody
 
 EMPTY = [

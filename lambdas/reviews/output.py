@@ -121,7 +121,7 @@ Confidence = Annotated[float | None, Field(strict=True, allow_inf_nan=False)]
 class Relationship:
     """A relationship of a block: "CHILD" (the words of a key) or "VALUE" (the value of a key)."""
 
-    type: str = ""
+    type: str
     ids: tuple[str, ...] = ()
 
 
@@ -137,6 +137,7 @@ class Block:
     """
 
     id: str = ""
+    block_type: str | None = None
     confidence: Confidence = None
     text: str | None = None
     entity_types: tuple[str, ...] | None = None
@@ -395,6 +396,9 @@ def _read_prediction(reader: JsonReader) -> Prediction | None:
     return _validated(Prediction, fields | odd, path)
 
 
+_SIDES = frozenset({"KEY", "VALUE"})
+
+
 def _read_blocks(reader: JsonReader) -> tuple[list[Block], bool]:
     """Reads a list of blocks. Returns them, and whether something is left out that a field depends on."""
     adapter = _adapter(Block)
@@ -404,10 +408,15 @@ def _read_blocks(reader: JsonReader) -> tuple[list[Block], bool]:
         if block is None:
             is_partial = True
             continue
-        if lost or not block.id:
+        without_text = block.text is None and block.block_type == "WORD"
+        is_partial |= not block.id or not lost <= {"confidence", "blockType"}
+        is_partial |= block.block_type == "KEY_VALUE_SET" and not _SIDES.intersection(
+            block.entity_types or ()
+        )
+        if lost or without_text or not block.id:
             # Without a confidence, a block still has its text. Without an id, only other blocks miss it.
-            block = replace(block, id=block.id or f"({reader.path})", is_odd=not lost <= {"confidence", "id"})
-            is_partial |= not lost <= {"confidence"}
+            is_odd = without_text or not lost <= {"confidence", "id", "blockType"}
+            block = replace(block, id=block.id or f"({reader.path})", is_odd=is_odd)
         blocks.append(block)
     return blocks, is_partial
 

@@ -60,7 +60,10 @@ def _place(problem: Any, value: Any) -> Place:
     place: list[str | int] = []
     for part in problem["loc"][:-1] if problem["type"] == "missing" else problem["loc"]:
         # A type of a union is also part of the location, but not of the value.
-        if not isinstance(value, dict | list) or (isinstance(value, dict) and part not in value):
+        is_key = (
+            part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        )
+        if not is_key:
             break
         value = value[part]
         place.append(part)

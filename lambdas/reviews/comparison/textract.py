@@ -191,7 +191,8 @@ def _of_the_same_value(given: Sequence[Sequence[_Pair]]) -> list[_Found]:
 
 def _row(predicted: _Pair | None, given: Sequence[_Pair | None], partial_answers: Sequence[bool]) -> Row:
     everyone = [pair for pair in (predicted, *given) if pair]
-    name = predicted.key if predicted else min(pair.key for pair in everyone)
+    keys = [pair.key for pair in everyone]
+    name = predicted.key if predicted and predicted.key else min(filter(None, keys), default="")
     kind: Kind = "selection" if all(isinstance(pair.value, bool) for pair in everyone) else "text"
     row = Row(
         name=name,
@@ -260,15 +261,30 @@ def _pair(
         key=keys.get(_loosely(key_text), key_text) if keys else key_text,
         value=value == "SELECTED" if value in _STATUSES else value,
         confidence=min(confidences, default=None),
-        is_odd=_is_odd(key, values, parts, known, own),
+        is_odd=_is_odd(key, values, parts, known, predicted, own),
     )
 
 
+def _has_text(value: Block, known: Mapping[str, Block]) -> bool:
+    return value.text is not None or value.selection_status is not None or bool(_children(value, known))
+
+
 def _is_odd(
-    key: Block, values: Sequence[Block], parts: Sequence[Block], known: Mapping[str, Block], own: Set[str]
+    key: Block,
+    values: Sequence[Block],
+    parts: Sequence[Block],
+    known: Mapping[str, Block],
+    predicted: Mapping[str, Block],
+    own: Set[str],
 ) -> bool:
-    if any(block.is_odd for block in (key, *values, *parts)):
+    if any(block.is_odd for block in (key, *values, *parts, *_children(key, known))):
         return True
+    if not key.related("VALUE") or (key.text is None and not key.related("CHILD")):
+        return True  # a key has a value, though that can be empty, and a text
+    if any(
+        _has_text(predicted.get(value.id, value), known) and not _has_text(value, known) for value in values
+    ):
+        return True  # the text of a value that a worker emptied is empty, not missing
     if len(values) < len(key.related("VALUE")) or (own and any(value.id not in own for value in values)):
         return True
     # A text in the block itself takes precedence over its parts.

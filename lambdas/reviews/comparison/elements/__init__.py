@@ -49,8 +49,11 @@ if TYPE_CHECKING:
 
 def parse_element(value: Any) -> Element:
     """Returns the element for a value: the first one of the registry that accepts it."""
+    given = [key for key in value if value[key] is not None] if isinstance(value, dict) else []
+    if is_odd_element(value):
+        given = [key for key in given if key not in BESIDE] or [*value]  # of only null, any key counts
     for kind, (keys, *_) in _ELEMENTS.items():
-        if not keys or (isinstance(value, dict) and not value.keys().isdisjoint(keys)):
+        if not keys or not set(keys).isdisjoint(given):
             element = element_of_kind(kind).parse(value)
             if element is not None:
                 return element

@@ -2,19 +2,20 @@
 
 Values are compared unchanged. A prediction is also such a value, or an object with only a value and its confidence. A
 predicted text counts as a number, or as true or false, if that is what all workers gave, as with crowd-slider. A value
-that has the keys of an element, but not its form, is not compared.
+of another JSON type than the prediction is not compared, and neither is one that has the keys of an element, but not
+its form.
 """
 
 from __future__ import annotations
 
 import json
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from lambdas.reviews.comparison.elements import Element, Fit, is_odd_element
+from lambdas.reviews.comparison.elements import Element, Fit, is_drawn, is_odd_element
 from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.comparison.values import as_json
 from lambdas.reviews.prediction import is_value_with_confidence, scored
 
 if TYPE_CHECKING:
@@ -48,14 +49,18 @@ class Other(Element):
         cls, name: str, answers: Sequence[Element | None], predicted: Any, settings: FieldSettings
     ) -> list[Row]:
         values = _values(answers)
-        in_prediction = predicted is not None and not any(
-            is_odd_element(answer.value) for answer in answers if isinstance(answer, Other)
+        found = None if predicted is None else _predicted(predicted, values)
+        in_prediction = (
+            found is not None
+            and not any(is_odd_element(answer.value) for answer in answers if isinstance(answer, Other))
+            and {_form(value) for value in values if value is not None} <= {_form(found.value)}
+            and not (is_drawn(predicted) and as_json([found.value] * len(values)) != as_json(values))
         )
         return [
             Row(
                 name=name,
                 kind=cls.kind,
-                predicted=_predicted(predicted, values) if in_prediction else None,
+                predicted=found if in_prediction else None,
                 answers=values,
                 in_prediction=in_prediction,
             )
@@ -76,11 +81,14 @@ def _predicted(predicted: Any, given: Sequence[Any]) -> Scored:
         value = json.loads(found.value.strip().lower())
     except ValueError:
         return found
-    forms = {
-        float if isinstance(one, int | float) and not isinstance(one, bool) else type(one) for one in given
-    }
-    same = isinstance(value, bool) if forms <= {bool, NoneType} else type(value) in (int, float)
-    return Scored(value, found.confidence) if same and forms <= {bool, float, NoneType} else found
+    forms = {_form(one) for one in given if one is not None}
+    is_given = _form(value) in (bool, float) and forms == {_form(value)}
+    return Scored(value, found.confidence) if is_given else found
+
+
+def _form(value: Any) -> type:
+    """Returns the type of a JSON value; float for all numbers."""
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
 
 
 def _values(answers: Sequence[Element | None]) -> list[Any]:

@@ -38,7 +38,7 @@ def compare(output: Output, rules: FlowRules | None = None) -> Comparison:
     if output.task_type == "textract":
         from lambdas.reviews.comparison import textract
 
-        rows = textract.rows(output)
+        rows = textract.rows(output, rules)
     elif output.task_type == "rekognition":
         from lambdas.reviews.comparison import rekognition
 
@@ -47,7 +47,7 @@ def compare(output: Output, rules: FlowRules | None = None) -> Comparison:
         from lambdas.reviews.comparison import custom
 
         return custom.comparison(output, rules)
-    source: PredictionSource | None = "service" if rows else None
+    source: PredictionSource | None = "service" if any(row.in_prediction for row in rows) else None
     if any(answer.elements for answer in output.human_answers):
         from lambdas.reviews.comparison import custom
 

@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 
     from lambdas.reviews.output import Block, Output, Prediction
     from lambdas.reviews.record import Kind
+    from lambdas.reviews.rules import FlowRules
+
+MAX_VALUES = 100
+"""Different values of one key. Of more, only equal ones are matched: each would have to be compared with each."""
 
 
-def rows(output: Output) -> list[Row]:
+def rows(output: Output, rules: FlowRules) -> list[Row]:
     """Returns a row for each key-value pair that the model predicted or a worker added."""
     answers = [answer.blocks for answer in output.human_answers]
     if all(blocks is None for blocks in answers):
@@ -50,6 +54,8 @@ def rows(output: Output) -> list[Row]:
     unselected = [block for id_, block in everything.items() if id_ in mentioned]
     predicted += _pairs(unselected, known, known, keys)
 
+    if rules.fields:
+        predicted, *given = _with_same_values([predicted, *given], rules)
     matches = [_match(predicted, pairs) for pairs in given]
     partial_answers = [answer.is_partial for answer in output.human_answers]
     found = [
@@ -94,6 +100,34 @@ class _Pair(NamedTuple):
     confidence: float | None
     is_odd: bool = False
     """Whether something is left out that the key or the value depends on."""
+    same_as: str | None = None
+    """The JSON of the value that it is the same as, by the settings of the field; None without such settings."""
+
+    @property
+    def vote(self) -> str:
+        return self.same_as or as_json(self.value)
+
+
+def _with_same_values(sides: Sequence[Sequence[_Pair]], rules: FlowRules) -> list[list[_Pair]]:
+    """Returns the pairs of each side, with what their values are the same as among the pairs with the same key."""
+    from lambdas.reviews.comparison.sameness import sameness_of
+
+    by_key: dict[str, list[_Pair]] = {}
+    for pair in (pair for pairs in sides for pair in pairs):
+        by_key.setdefault(_loosely(pair.key), []).append(pair)
+    same_as: dict[tuple[str, str], str] = {}
+    for key, pairs in by_key.items():
+        rule = sameness_of(rules.field(min(pair.key for pair in pairs)))
+        values = {as_json(pair.value): pair.value for pair in pairs}
+        if rule is None or len(values) > MAX_VALUES:
+            continue
+        texts = sorted(values)
+        for _, members in rule.groups([values[text] for text in texts], [1] * len(texts)):
+            same_as |= {(key, texts[member]): texts[members[0]] for member in members}
+    return [
+        [pair._replace(same_as=same_as.get((_loosely(pair.key), as_json(pair.value)))) for pair in pairs]
+        for pairs in sides
+    ]
 
 
 class _Match(NamedTuple):
@@ -116,7 +150,7 @@ def _match(predicted: Sequence[_Pair], given: Sequence[_Pair]) -> _Match:
 
     # Several pairs can have the same key. First match those that also have the same value, then the others.
     free = [index for index in range(len(predicted)) if index not in match.of_prediction]
-    unmatched = _take(match, predicted, free, unmatched, lambda pair: (_loosely(pair.key), pair.value))
+    unmatched = _take(match, predicted, free, unmatched, lambda pair: (_loosely(pair.key), pair.vote))
     free = [index for index in free if index not in match.of_prediction]
     for pair in _take(match, predicted, free, unmatched, lambda pair: _loosely(pair.key)):
         match.added.setdefault(_loosely(pair.key), []).append(pair)
@@ -182,7 +216,7 @@ def _of_the_same_value(given: Sequence[Sequence[_Pair]]) -> list[_Found]:
     for worker, pairs in enumerate(given):
         times: Counter[str] = Counter()
         for place, pair in sorted(enumerate(pairs), key=lambda placed: placed[1].key):
-            value = as_json(pair.value)
+            value = pair.vote
             same = found.get((value, times[value]), _Found({}, place))
             found[value, times[value]] = _Found({**same.by_worker, worker: pair}, min(same.place, place))
             times[value] += 1

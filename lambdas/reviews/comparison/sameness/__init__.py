@@ -70,7 +70,16 @@ class Sameness(ABC):
             For each group, its value and the indices of all its values.
         """
         every = range(len(values))
-        apart = [[self.difference(one, other) for other in values] for one in values]
+        read = [None if isinstance(value, list | tuple | dict) else self._read(value) for value in values]
+        apart = [
+            [
+                self.difference(values[one], values[other])
+                if read[one] is None or read[other] is None
+                else self.between(read[one], read[other])
+                for other in every
+            ]
+            for one in every
+        ]
         group = {index: {index} for index in every}
         for one in every:
             for other in every:

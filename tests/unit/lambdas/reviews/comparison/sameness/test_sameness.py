@@ -159,3 +159,27 @@ def test_sameness_has_no_effect_on_shapes_and_boxes(document: dict[str, Any], ru
     with_rule = fields_of(document, **settings_of(**{"*": rule}))
     for field, exact in zip(with_rule, fields_of(document), strict=True):
         assert field == exact or field.kind not in unaffected
+
+
+@pytest.mark.parametrize(
+    ("predicted", "answered", "expected"),
+    [
+        # Two lines of an invoice with the same key, found by two workers who write numbers in different ways.
+        ([], [["1,234.5", "7"], ["0.5", "1234.50"]], {("1,234.5", 2), (None, 1)}),
+        ([], [["1,234.5", "7"], ["7.0", "1234.50"]], {("1,234.5", 2), ("7", 2)}),
+        # Added lines come first, so only their values match them with the prediction.
+        (["1234.50", "7"], [["8", "7.00", "1,234.5"]], {("1,234.5", 1), ("7.00", 1), ("8", 1)}),
+    ],
+)
+def test_pairs_with_the_same_key_are_matched_by_what_is_the_same(
+    predicted: list[str], answered: list[list[str]], expected: set[tuple[Any, int]]
+) -> None:
+    pairs = [samples.pair(f"p{at}", "Item", value) for at, value in enumerate(predicted)]
+    found = [
+        [samples.answered_pair(f"w{worker}-{at}", "Item", value) for at, value in enumerate(values)]
+        for worker, values in enumerate(answered)
+    ]
+    fields = fields_of(textract(pairs, *found), **settings_of(**{"Item*": {"same": "number"}}))
+    made = [(json.loads(field.reviewed or "null"), field.votes[0].count) for field in fields]
+    assert set(made) == expected
+    assert [field.outcome for field in fields if field.predicted] == ["kept"] * len(predicted)

@@ -7,7 +7,7 @@
     ├── OutputMissing           the output does not exist
     ├── OutputNotAllowed        the output is not in an output bucket of the stage
     ├── OutputTooLarge          the output is larger than the stage's limit
-    ├── NotExportable           a review contains nothing to train a model on
+    ├── NotExportable           a model cannot be trained on what a review is about
     └── TransientServiceError   a service throttled a call or failed; the only error to retry
 
 Each message is one line: what is wrong, where, and what to do.
@@ -117,7 +117,7 @@ class OutputTooLarge(ReviewError):
 
 
 class NotExportable(ReviewError):
-    """A review contains nothing to train a model on. The message says why."""
+    """A model cannot be trained on what a review is about: it is unknown, or a web address. The message says why."""
 
 
 class TransientServiceError(ReviewError):

@@ -148,7 +148,7 @@ def _records(number: int) -> str:
 def _show(found: Recomputation, period: Period, recompute: Recompute, stage: str, *, written: bool) -> None:
     would = "" if written else "would be "
     changes = found.changes
-    typer.echo(f"Stage {stage}, with its published settings and code {recompute.code}")
+    typer.echo(f"Stage {stage}: its published settings, and the code of this copy, {recompute.code}")
     typer.echo(f"Reviews from {period.first} to {period.last}: {found.reviews:,}")
     for number, what in (
         (found.invented, "sample reviews, left alone"),

@@ -15,7 +15,7 @@ from tests.unit.stored_reviews import OUTPUTS, StoredReviews, stored_reviews
 COMMAND = ("reviews", "recompute", "--from", "2026-03-01", "--to", "2026-04-01")
 NO_FILE = ("--settings", "none.toml")
 SUMMARY = """\
-Stage dev, with its published settings and code {code}
+Stage dev: its published settings, and the code of this copy, {code}
 Reviews from 2026-03-01 to 2026-03-31: 5
   sample reviews, left alone: 1
   made by the current code and settings, not recomputed: 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -79,6 +80,20 @@ def test_agreement_is_written_as_the_state_machine_writes_it(stored: StoredRevie
     agreement = stored.ledger.find("loop").review["agreement"]  # type: ignore[union-attr, index]
     assert agreement == pytest.approx((2 / 3 + 1) / 2)
     assert stored.row("loop")["review"]["M"]["agreement"]["N"] == "0.833333333333333"
+
+
+def test_figure_that_becomes_null_is_removed_from_the_ledger(stored: StoredReviews) -> None:
+    stored.store("loop", labelled("dog"), agreement=0.5)
+    stored.ledger.update("loop", review={"fields": 1, "agreement": Decimal("0.5"), "figureOfLater": 1})
+    assert stored.recompute().ledger == 1
+    review = stored.ledger.find("loop").review  # type: ignore[union-attr]
+    assert review == {
+        **dict.fromkeys(("changed", "added", "removed", "unresolved"), 0),
+        "answers": 1,
+        "fields": 1,
+        "overruled": False,
+        "figureOfLater": 1,
+    }
 
 
 def test_dry_run_counts_and_writes_nothing(stored: StoredReviews) -> None:

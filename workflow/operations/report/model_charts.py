@@ -239,7 +239,7 @@ def threshold_chart(
         percent_axis(axes.xaxis, max_ticks=3 if several else 5)
         percent_axis(axes.yaxis, max_ticks=3 if several else 5)
         if not several:
-            axes.set_xlabel("threshold (documents with a prediction below it go to people)")
+            axes.set_xlabel("confidence threshold")
 
     def draw(sheet: Sheet) -> None:
         names = [model_label(model.model, figures) for model, _ in models]
@@ -294,7 +294,7 @@ def cost_chart(
         axes.yaxis.set_major_locator(locator(3 if several else 5))
         axes.yaxis.set_major_formatter(lambda value, _: words.amount(value))
         if not several:
-            axes.set_xlabel("threshold (0%: review nothing; 100%: review everything)")
+            axes.set_xlabel("confidence threshold")
 
     def draw(sheet: Sheet) -> None:
         names = [model_label(model.model, figures) for model, _, _ in models]

@@ -15,11 +15,12 @@ from workflow.operations.report.figures import (
     OTHER_VERSIONS,
     SMALL_SAMPLE,
     ConfidenceFigures,
+    CostCurve,
     Figures,
     ModelFigures,
     ThresholdFigures,
 )
-from workflow.operations.report.findings import MAX_MISSED, model_label, sufficient_threshold
+from workflow.operations.report.findings import MAX_MISSED, listed, model_label, sufficient_threshold
 from workflow.operations.report.html import figure, note, section, table
 
 __all__ = ["MAX_MODELS_DRAWN", "model_sections"]
@@ -42,15 +43,23 @@ def model_sections(figures: Figures) -> Iterable[str]:
     yield _trend(figures, models)
     yield _unchecked(figures, models)
     known = [(model, model.confidence) for model in models if model.confidence is not None]
-    if not known:
+    # Of a few predictions, a chart would show chance.
+    enough = [(model, about) for model, about in known if not model.overruled.small]
+    if not enough:
         yield section(
-            "Is the model's confidence reliable?", "These reviews do not include the confidence of a model."
+            "Is the model's confidence reliable?",
+            f"There are too few reviews to say: they say as much as fewer than {SMALL_SAMPLE} independent predictions "
+            "of each model. The same is true of thresholds."
+            if known
+            else "These reviews do not include the confidence of a model.",
         )
         return
-    yield _confidence(figures, known)
-    yield _thresholds(figures, known)
-    if any(about.costs is not None for _, about in known):
-        yield _costs(figures, known)
+    few = [model_label(model.model, figures) for model, _ in known if model.overruled.small]
+    without = [model_label(model.model, figures) for model in models if model.confidence is None]
+    yield _confidence(figures, enough, few, without)
+    yield _thresholds(figures, enough)
+    if any(about.costs is not None for _, about in enough):
+        yield _costs(figures, enough)
 
 
 def _trend(figures: Figures, models: Sequence[ModelFigures]) -> str:
@@ -85,13 +94,13 @@ def _trend(figures: Figures, models: Sequence[ModelFigures]) -> str:
             if several and compared
             else ""
         ),
+        table(Table(header, rows, text_columns=len(_label_header(figures)))) if compared else "",
         figure(
             model_charts.trend_chart(figures, drawn),
             "The share of predictions that people changed or removed, with its 95% interval (shaded) and the average "
             "over the period (dashed). Below: the number of reviews. Days are those on which the human loops were "
             "created." + _rest(models),
         ),
-        table(Table(header, rows, text_columns=len(_label_header(figures)))) if compared else "",
     )
 
 
@@ -126,18 +135,21 @@ def _unchecked(figures: Figures, models: Sequence[ModelFigures]) -> str:
     )
     if "sampled" in kinds:
         text += (
-            " Where a random sample of the other documents was checked too, each of these reviews stands for many "
-            "documents, and the error rate of all predictions can be estimated (with its 95% interval)."
+            " A random sample of the other documents was checked too. Each of these reviews stands for many documents, "
+            "so the share of wrong ones among all predictions can be estimated (with its 95% interval)."
+            if kinds == {"sampled"}
+            else " Where a random sample of the other documents was checked too, the share of wrong ones among all "
+            "predictions can be estimated (with its 95% interval)."
         )
     if "conditions" in kinds:
         text += (
-            " Without such a sample, nothing is known about the predictions that nobody checked. To learn it, add a "
+            " Without a random sample, nothing is known about the predictions that nobody checked. To learn it, add a "
             "Sampling condition to the flow definition, for example of 5%."
         )
     if "unknown" in kinds:
         text += (
             " “Reason unknown”: the reviews do not say why they took place, or not clearly. Custom tasks never do. If "
-            "everything goes to people, “wrong among checked” is the error rate of all predictions."
+            "everything goes to people, “wrong among checked” is the share among all predictions."
         )
     return section(
         "How many of all predictions are wrong?",
@@ -146,7 +158,7 @@ def _unchecked(figures: Figures, models: Sequence[ModelFigures]) -> str:
     )
 
 
-def _confidence(figures: Figures, known: Sequence[_Known]) -> str:
+def _confidence(figures: Figures, known: Sequence[_Known], few: Sequence[str], without: Sequence[str]) -> str:
     several = len(figures.models) > 1
     drawn = known[:MAX_MODELS_DRAWN]
     hollow = any(band.checked.n and band.checked.small for _, about in drawn for band in about.bands)
@@ -170,12 +182,16 @@ def _confidence(figures: Figures, known: Sequence[_Known]) -> str:
         *("Predictions", "Mean confidence", "People agreed", "Difference (points)", "95% interval"),
         *("Right one ranked higher", "Squared error"),
     )
-    without = figures.without_confidence
+    unknown = sum(model.without_confidence for model, _ in known)
     return section(
         "Is the model's confidence reliable?",
         "If a model is 80% confident, people should agree with it 80% of the time: its dot is then on the dashed line. "
         "Below the line, the model is overconfident. Above it, the model is underconfident."
-        + (f" Hollow dots say as much as fewer than {SMALL_SAMPLE} predictions." if hollow else ""),
+        + (
+            f" Hollow dots are not reliable: they say as much as fewer than {SMALL_SAMPLE} independent cases."
+            if hollow
+            else ""
+        ),
         figure(
             model_charts.calibration_chart(figures, drawn),
             _base(known) + _rest(known),
@@ -189,7 +205,13 @@ def _confidence(figures: Figures, known: Sequence[_Known]) -> str:
             "people decided (Brier score). 0 is perfect. In brackets: the same for a model that always says its "
             "average, so a smaller number is better than that."
         ),
-        note(f"Not included: {words.count(without, 'prediction')} without a confidence.") if without else "",
+        note(f"Not included: {words.count(unknown, 'prediction')} of these models without a confidence.")
+        if unknown
+        else "",
+        note(f"Not included, because their reviews have no confidence: {listed(without)}.")
+        if without
+        else "",
+        note(f"Not included, because there are too few reviews: {listed(few)}.") if few else "",
         note("Each row and each panel is about one model. They are not added up, because models differ.")
         if several
         else "",
@@ -215,21 +237,27 @@ def _thresholds(figures: Figures, known: Sequence[_Known]) -> str:
     )
     of_all, of_checked = _split(known)
     notes = []
-    if of_all:
+    if of_all and of_checked:
         notes.append(
-            "With a random sample: the numbers are estimates for all documents, also those that nobody checked, "
-            f"{'with' if several else 'and they have'} a 95% interval."
+            "Where a random sample was checked, the numbers are estimates for all documents, also those that nobody "
+            "checked."
+        )
+    elif of_all:
+        notes.append(
+            "The numbers are estimates for all documents, also those that nobody checked. The random sample stands for "
+            "them."
         )
     if of_checked:
         notes.append(
-            f"{'Without one: the' if of_all else 'The'} numbers are about the predictions that people checked. They "
-            "show what a lower threshold saves and misses. Above the threshold in use they say nothing, because nobody "
-            "checked there. A random sample (A2I's Sampling condition) closes the gap."
+            f"{'Otherwise, the' if of_all else 'The'} numbers are about the predictions that people checked. They show "
+            "what a lower threshold saves and misses. About a higher threshold than the one in use they say nothing, "
+            "because nobody checked there. A random sample (A2I's Sampling condition) closes the gap."
         )
     return section(
         "What if the confidence threshold were different?",
-        "This assumes that a document goes to people if one of its predictions is below the threshold, and that people "
-        "find the errors below it. A higher threshold means more reviews and fewer missed errors.",
+        "This assumes that a document goes to people if one of its predictions is below the threshold, and that they "
+        "correct the errors below it. Errors above it are missed, also in a document that people see. A higher "
+        "threshold means more reviews and fewer missed errors.",
         figure(chart, _rest(known).strip(), table_open=not several),
         _answers(figures, known) if several else "",
         *(note(text) for text in notes),
@@ -253,6 +281,8 @@ def _answers(figures: Figures, known: Sequence[_Known]) -> str:
     rows = []
     for model, about in known:
         best = sufficient_threshold(about)
+        if best is not None and best.threshold > model_charts.known_up_to(model, about):
+            best = None
         rows.append(
             (
                 *_label(model, figures),
@@ -274,18 +304,7 @@ def _answers(figures: Figures, known: Sequence[_Known]) -> str:
 def _costs(figures: Figures, known: Sequence[_Known]) -> str:
     priced = [(model, about, about.costs) for model, about in known if about.costs is not None]
     costs = priced[0][2].costs
-    rows = [
-        (
-            *_label(model, figures),
-            _VERDICTS[curve.verdict],
-            words.threshold(curve.cheapest.threshold),
-            f"{words.threshold(curve.range[0])} to {words.threshold(curve.range[1])}",
-            words.amount(curve.cheapest.cost.value),
-            words.amount(curve.points[0].cost.value),
-            words.amount(curve.points[-1].cost.value),
-        )
-        for model, about, curve in priced
-    ]
+    rows = [(*_label(model, figures), *_cost_row(model, about, curve)) for model, about, curve in priced]
     header = (
         *_label_header(figures),
         *(
@@ -296,6 +315,7 @@ def _costs(figures: Figures, known: Sequence[_Known]) -> str:
             "Reviewing nothing",
             "Reviewing everything",
         ),
+        "Saving",
     )
     of_all, of_checked = _split(known)
     chart = model_charts.cost_chart(
@@ -305,12 +325,13 @@ def _costs(figures: Figures, known: Sequence[_Known]) -> str:
         "Which threshold costs least?",
         f"A review costs {words.amount(costs.review)}, and an error that nobody corrects costs "
         f"{words.amount(costs.error)}. For each threshold, the chart adds up the reviews below it and the errors above "
-        "it, per document. The dot is the cheapest threshold; it is hollow if the data do not show that it is cheaper "
-        "than reviewing nothing or everything.",
+        "it, per document. At 0%, nothing is reviewed; at 100%, everything. The dot is the cheapest threshold; it is "
+        "hollow if the data do not show that it is cheaper than reviewing nothing or everything.",
         figure(
             chart,
             "The cost per document, with its 95% interval (shaded). “Can be”: the thresholds that can be the cheapest, "
-            "given the number of reviews." + _rest(known),
+            "given the number of reviews. Saving: per document, against the cheaper of reviewing nothing and reviewing "
+            "everything." + _rest(known),
             table_open=True,
         ),
         note(
@@ -320,6 +341,27 @@ def _costs(figures: Figures, known: Sequence[_Known]) -> str:
         )
         if of_checked
         else "",
+    )
+
+
+def _cost_row(model: ModelFigures, about: ConfidenceFigures, curve: CostCurve) -> tuple[str, ...]:
+    known = model_charts.known_up_to(model, about)
+    nothing, everything = curve.points[0], curve.points[-1]
+    if known < curve.cheapest.threshold:
+        # What lies between is not known, so the cheapest known point is that of today.
+        result = ("none below the one in use is cheaper", "", "", words.amount(everything.cost.value))
+    else:
+        result = (
+            _VERDICTS[curve.verdict],
+            words.threshold(curve.cheapest.threshold),
+            f"{words.threshold(curve.range[0])} to {words.threshold(min(known, curve.range[1]))}",
+            words.amount(curve.cheapest.cost.value),
+        )
+    return (
+        *result,
+        words.amount(nothing.cost.value),
+        words.amount(everything.cost.value),
+        words.amount(max(0.0, curve.saving.value)) if known >= curve.cheapest.threshold else "",
     )
 
 

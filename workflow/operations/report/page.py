@@ -274,10 +274,12 @@ def _sources(figures: Figures) -> str:
         ("search", "found by looking in the usual places of the input"),
         (None, "from before reviews said where a prediction was found"),
     ]
-    parts = [f"{words.count(sources[source])} {text}" for source, text in named if sources[source]]
-    text = (
-        f"Where the {words.count(sources.total())} predictions with a result come from: {', '.join(parts)}."
-    )
+    found = [(sources[source], text) for source, text in named if sources[source]]
+    if len(found) == 1:
+        text = f"Where these predictions come from: all {words.count(found[0][0])} {found[0][1]}."
+    else:
+        parts = ", ".join(f"{words.count(number)} {where}" for number, where in found)
+        text = f"Where the {words.count(sources.total())} predictions with a result come from: {parts}."
     if sources["search"]:
         text += (
             " What was found by looking can be something else than a prediction. To be sure, name its place in the "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from workflow.operations.report.figures import Figures
 from workflow.operations.report.findings.agreement import agreement
-from workflow.operations.report.findings.claims import Claim, Finding, field_label, model_label
+from workflow.operations.report.findings.claims import Claim, Finding, field_label, listed, model_label
 from workflow.operations.report.findings.conditions import catches_nothing, conditions
 from workflow.operations.report.findings.confidence import confidence
 from workflow.operations.report.findings.costs import costs
@@ -32,6 +32,7 @@ __all__ = [
     "field_label",
     "findings",
     "headline",
+    "listed",
     "model_label",
     "sufficient_threshold",
 ]

@@ -1,7 +1,7 @@
 """The sentences that a report can say, taken from its code, and those that a page does say.
 
-Every text of the code that reads as a sentence counts: a string or an f-string that starts like one and ends with a full
-stop, a colon or a question mark. Strings that stand next to each other in the code are one text. What is filled in is
+Every text of the code that reads as a sentence counts: a string or an f-string that starts like one and ends with a
+full stop, a colon or a question mark. Strings that stand next to each other are one text. What is filled in is
 `{}`, so `f"{words.count(n)} failed."` is the sentence `{} failed.`.
 """
 
@@ -17,7 +17,10 @@ import workflow.operations.report as package
 
 __all__ = ["says", "sentences_of_the_code"]
 
-_BLOCKS = r"</?(?:p|li|h1|h2|dt|dd|td|th|tr|figcaption|summary|section|div|header|footer|title|desc|text|ul|ol|dl|table)\b[^>]*>"
+_BLOCKS = (
+    r"</?(?:p|li|h1|h2|dt|dd|td|th|tr|figcaption|summary|section|div|header|footer|title|desc|text|ul|ol|dl|table)\b"
+    "[^>]*>"
+)
 _MIN_WORDS = 4
 
 
@@ -26,11 +29,11 @@ def sentences_of_the_code() -> dict[str, str]:
     (folder,) = package.__path__
     found = {}
     for file in sorted(Path(folder).rglob("*.py")):
-        for text in _texts(ast.parse(file.read_text(encoding="utf-8"))):
-            sentence = _plain(text)
-            if re.match(r"[A-Z“{\d]", sentence) and re.search(r"[.:?]$", sentence):
-                if len(sentence.replace("{}", "x").split()) >= _MIN_WORDS:
-                    found[sentence] = str(file.relative_to(folder))
+        texts = _texts(ast.parse(file.read_text(encoding="utf-8")))
+        for sentence in (_plain(part) for text in texts for part in re.split(_BLOCKS, text)):
+            words = len(sentence.replace("{}", "x").split())
+            if words >= _MIN_WORDS and re.fullmatch(r"[A-Z“{\d].*[.:?]", sentence):
+                found[sentence] = str(file.relative_to(folder))
     return found
 
 
@@ -43,7 +46,9 @@ def says(page: str, sentence: str) -> bool:
 def _texts(tree: ast.AST) -> Iterator[str]:
     """Yields the strings of code, without docstrings, annotations, and parts of f-strings."""
     skipped = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):

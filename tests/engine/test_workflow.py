@@ -10,6 +10,7 @@ import pytest
 
 from lambdas.loops.reconciling import claim_id
 from lambdas.loops.restart_policy import BackOff, RestartRules
+from lambdas.reviews.rules import FieldSettings, PredictedItems
 from sandbox.local import local_stage
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
 from tests.engine.published import PublishedStage
@@ -18,6 +19,7 @@ from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
+from workflow.stack.stages import FlowDefinitionSettings
 
 RED_END = ["Escalate", "Give claim back", "Failed"]
 CLAIMED = ["Claim status change", "Route by status"]
@@ -105,12 +107,21 @@ EXPIRING, NIGHT = "expiring", "expiring-at-night"
 
 @pytest.fixture(scope="module")
 def expiring(published: PublishedStage) -> PublishedStage:
-    """A separate stage, whose expired loops go to another team."""
+    """A separate stage, whose expired loops go to another team, and with settings of comparison."""
+    rows = PredictedItems(each="rows", name="row-{index}-{kind}", value="text", confidence="sure")
+    fields = {
+        "row-*-total": FieldSettings(same="number"),
+        "*-issued": FieldSettings(same="date"),
+        "*-name": FieldSettings(same="distance", max_distance=1),
+        "*": FieldSettings(same="text"),
+    }
     stage = local_stage().model_copy(
         update={
             "name": "expiring",
             "flow_definitions": (EXPIRING, NIGHT),
             "restart": RestartRules(expired_to=NIGHT, back_off=BackOff(first_seconds=1)),
+            "predictions": {EXPIRING: rows, NIGHT: False},
+            "flow_definition_settings": {EXPIRING: FlowDefinitionSettings(fields=fields)},
         }
     )
     account = Account(published.sandbox.session)
@@ -147,7 +158,33 @@ def test_expired_loop_goes_to_flow_definition_in_settings(expiring: PublishedSta
     assert (stored.status, stored.outcome) == ("Completed", "stored")
     location = stored.review_location or ""
     assert f"/reviews/flow_definition={NIGHT}/" in location
-    assert expiring.record(location)["flow_definition_arn"] == night
+    record = expiring.record(location)
+    assert record["flow_definition_arn"] == night
+    assert (record["prediction_source"], stored.review["overruled"]) == (None, False)
+
+
+def test_review_is_compared_by_settings_of_its_fields(expiring: PublishedStage) -> None:
+    kinds = {"total": "12.40", "issued": "2026-05-01", "name": "Amazon", "unit": "KG", "note": "x"}
+    content = {"rows": [{"kind": kind, "text": text, "sure": 0.9} for kind, text in kinds.items()]}
+    answer = {
+        "row-1-total": "12.4 €",
+        "row-2-issued": "1 May 2026",
+        "row-3-name": "Amazn",
+        "row-4-unit": "kg.",
+        "row-5-note": "y",
+    }
+    name = expiring.name()
+    expiring.start(name, expiring.flow_definition_arn(EXPIRING), content)
+    expiring.sandbox.loops.answer(name, answer)
+
+    expiring.ended(name)
+    stored = expiring.row(name)
+    record = expiring.record(stored.review_location or "")
+    assert {field["name"]: (field["outcome"], field["confidence"]) for field in record["fields"]} == {
+        **dict.fromkeys(list(answer)[:4], ("kept", 0.9)),
+        "row-5-note": ("changed", 0.9),
+    }
+    assert record["prediction_source"] == "settings"
 
 
 def test_rejected_input_is_escalated_with_lineage_and_command(published: PublishedStage, flow: str) -> None:

@@ -153,6 +153,20 @@ def test_sameness_of_an_object_is_the_sameness_of_its_parts() -> None:
     assert not is_same({"a": 1, "b": "x"}, {"a": 1.0, "b": "y"}, same="number")
 
 
+@given(samples.any_output, rules, st.data())
+def test_record_with_settings_does_not_depend_on_order_of_workers(
+    document: dict[str, Any], rule: dict[str, Any], data: st.DataObject
+) -> None:
+    contents = [answer["answerContent"] for answer in document["humanAnswers"]]
+    shuffled = document | {"humanAnswers": samples.answers(*data.draw(st.permutations(contents)))}
+
+    def fields(document: dict[str, Any]) -> list[Any]:
+        made = fields_of(document, **settings_of(**{"*": rule}))
+        return [field.model_dump(exclude={"per_worker"}) for field in made]
+
+    assert fields(shuffled) == fields(document)
+
+
 @given(samples.any_output, rules)
 def test_sameness_has_no_effect_on_shapes_and_boxes(document: dict[str, Any], rule: dict[str, Any]) -> None:
     unaffected = ("box", "span", "keypoint", "polygon", "selection", "labels")

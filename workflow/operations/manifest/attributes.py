@@ -190,7 +190,8 @@ def _has_disputed_box(fields: Sequence[FieldRecord]) -> bool:
 
 
 def _box(value: str) -> Box:
-    return Box(**json.loads(value))
+    box = json.loads(value)
+    return Box(box["label"], box["left"], box["top"], box["width"], box["height"])
 
 
 def _is_nothing_an_answer(kind: str) -> bool:
@@ -207,14 +208,16 @@ def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRec
         owner = (
             field.name
             if _TYPES.get(field.kind) == "classification"
-            else _owner(field, elements, answers) or _SERVICES.get(record.task_type) or field.name
+            else _owner(field, elements, answers, _SERVICES.get(record.task_type))
         )
         found.setdefault(owner, []).append(field)
     return found
 
 
-def _owner(field: FieldRecord, elements: Sequence[str], answers: Sequence[dict[str, Element]]) -> str | None:
-    """Returns the element that a field belongs to.
+def _owner(
+    field: FieldRecord, elements: Sequence[str], answers: Sequence[dict[str, Element]], service: str | None
+) -> str:
+    """Returns the element that a field belongs to, or else the service, or the name of the field.
 
     A name that starts with the element's name is not enough, because names can contain slashes. It has to be enough for
     fields whose element is read in another way today than when the record was made.
@@ -223,8 +226,10 @@ def _owner(field: FieldRecord, elements: Sequence[str], answers: Sequence[dict[s
         given = [elements_of_worker.get(name) for elements_of_worker in answers]
         if element_of_kind(field.kind).owns(field, name, given):
             return name
+    if service is not None:
+        return service
     starts = [name for name in elements if field.name == name or field.name.startswith(f"{name}/")]
-    return max(starts, key=len, default=None)
+    return max(starts, key=len, default=field.name)
 
 
 def _agreed_as_empty(record: ReviewRecord, output: Output) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CHANNELS = 3
 """The depth of an image. Answers do not have it, and the object detection algorithm supports only 3 channels."""
 
+SPAN_KEYS = ("label", "startOffset", "endOffset")
+
 
 def ground_truth_type(attribute: Attribute, *, is_text: bool) -> str:
     """Returns the attribute's type, as Ground Truth names it in the metadata."""
@@ -65,7 +67,7 @@ def ground_truth_value(attribute: Attribute, classes: Sequence[str]) -> tuple[An
         case "spans":
             return {
                 "annotations": {
-                    "entities": [item.value for item in items],
+                    "entities": [{key: item.value[key] for key in SPAN_KEYS} for item in items],
                     "labels": [{"label": label} for label in classes],
                 }
             }, {"entities": [{"confidence": item.confidence} for item in items]}

@@ -209,6 +209,16 @@ def test_choice_of_several_options_is_no_class() -> None:
     assert (made.missing, made.labels) == (SEVERAL_OPTIONS, set())
 
 
+def test_key_of_a_form_is_not_of_an_element_whose_name_it_starts_with() -> None:
+    document = textract([], [samples.answered_pair("a", "Date/Time", "noon")])
+    document["humanAnswers"][0]["answerContent"]["Date"] = "a remark"
+    made = made_from(document)
+    assert {name: [item.name for item in one.items] for name, one in made.items()} == {
+        "form": ["Date/Time"],
+        "Date": ["Date"],
+    }
+
+
 def test_unknown_kind_of_field_is_a_custom_attribute() -> None:
     document = custom({}, {"sound": {"waves": [1]}})
     later = samples.record_of(document).to_line().replace(b'"name":"sound"', b'"name":"sound/dog"')

@@ -122,9 +122,18 @@ def test_left_out_reviews_have_a_reason(reviews: Reviews) -> None:
 
 
 def test_review_of_a_later_version_is_exported(reviews: Reviews) -> None:
-    reviews.add({"animal": {"label": "dog"}})
+    box = {"label": "dog", "left": 0, "top": 0, "width": 9, "height": 9}
+    span = {"label": "dog", "startOffset": 0, "endOffset": 3}
+    size = {"width": 64, "height": 48}
+    answer = {"cars": {"boundingBoxes": [box], "inputImageProperties": size}, "names": {"entities": [span]}}
+    reviews.add({"animal": {"label": "dog"}, **answer})
     (stored,) = reviews.stored
     later = stored.content.replace(b'"schema_version":1', b'"schema_version":1,"reviewed_twice":true')
+    # Values are JSON texts in the record, so quotes are escaped.
+    later = later.replace(b'{\\"height', b'{\\"angle\\":0,\\"height').replace(
+        b'{\\"end', b'{\\"a\\":0,\\"end'
+    )
+    assert later.count(b"angle") > 1
     reviews.stored.append(StoredReview(stored.location, stored.flow_definition, later))
     export, lines = reviews.export()
     assert (export.left_out, lines[0]) == ([], lines[1])

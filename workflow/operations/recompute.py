@@ -30,7 +30,7 @@ from workflow.errors import AfterloopError
 from workflow.operations.read_ahead import read_ahead
 from workflow.operations.record_changes import RecordChanges
 from workflow.operations.reviews_source import Period, StoredReview, open_reviews
-from workflow.publish.aws_errors import error_code
+from workflow.publish.aws_errors import error_code, explained
 
 if TYPE_CHECKING:
     import boto3
@@ -49,6 +49,10 @@ PACKAGE = "lambdas/reviews/"
 
 class RecomputeError(AfterloopError):
     """The reviews of the stage cannot be recomputed. The message says why, and what to do."""
+
+
+class _UnexpectedError(ReviewError):
+    """An output cannot be read or compared for a reason that Afterloop does not know."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,7 @@ class Recompute:
         made_by = MadeBy(code=self.code, settings=self.settings.digest(before.flow_definition))
         if before.made_by == made_by and not every:
             return _Made("current")
-        after = collect_record(_ended(before), self._outputs, self.settings, self._resources.stage)
+        after = self._collected(before)
         if after.key != before.key:
             raise InvalidDocument("review record", "$", f"the new record would have another key, {after.key}")
         if after.to_line() == stored.content:
@@ -237,6 +241,19 @@ class Recompute:
         keeps_ids = self.settings.worker_identity == "keep"
         changes = RecordChanges.between(before, after, keeps_ids=keeps_ids)
         return _Made("changed" if changes.keys else "only_made_by", changes, in_ledger)
+
+    def _collected(self, before: ReviewRecord) -> ReviewRecord:
+        try:
+            loop = _ended(before)
+            return collect_record(loop, self._outputs, self.settings, self._resources.stage)
+        except ReviewError:
+            raise
+        except Exception as error:
+            # Without credentials, no review can be recomputed.
+            if known := explained(error):
+                raise known from error
+            # As in the workflow, what nobody expected of one output is the problem of one review.
+            raise _UnexpectedError(f"{before.output_location}: {type(error).__name__}: {error}") from error
 
     def _write(self, location: S3Location, record: ReviewRecord, etag: str | None) -> None:
         """Replaces a record, unless it was deleted or written by somebody else since it was read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from lambdas.reviews.record import ReviewRecord, read_review
 from tests.review_samples import GOLDEN_REVIEWS, custom, later, parsed
 from workflow.operations.manifest.attributes import Attribute, attributes_of
 from workflow.operations.report.records import read_record
+from workflow.operations.report.statistics import ReviewStatistics
+from workflow.operations.reviews_source import Period, StoredReview
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 KEYS = GOLDEN / "record_keys.json"
@@ -94,6 +97,17 @@ def test_stored_record_is_read_without_loss(path: Path) -> None:
 @every_reader
 def test_reader_takes_stored_record(path: Path, reader: str) -> None:
     READERS[reader](path.read_bytes())
+
+
+@pytest.mark.parametrize("change", ["as stored", "of a later version"])
+def test_report_counts_records_of_other_versions(change: str) -> None:
+    counted = ReviewStatistics(Period(date(2026, 3, 1), date(2026, 3, 2)))
+    for path in GOLDEN_REVIEWS:
+        content = path.read_bytes()
+        line = content if change == "as stored" else later(json.loads(content))
+        counted.add(StoredReview(path.stem, "my-flow", line))
+    figures = counted.figures()
+    assert (figures.malformed, figures.reviews) == ([], len(GOLDEN_REVIEWS))
 
 
 @golden

@@ -12,13 +12,16 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from lambdas.aws.object_store import ObjectStore
 from lambdas.reviews.code import code_digest
+from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import MadeBy, ReviewRecord
 from lambdas.reviews.review import pseudonym
 from lambdas.reviews.settings import ReviewSettings
 from tests.review_samples import answer, custom, record_of
 from tests.unit.doubles import StubbedSession, create_ledger_table
 from tests.unit.stored_reviews import OUTPUTS, REVIEWS, StoredReviews, stored_reviews
+from workflow.errors import AfterloopError
 from workflow.operations.recompute import Recompute, RecomputeError
 from workflow.operations.record_changes import RecordChanges
 
@@ -352,3 +355,30 @@ def test_fields_of_one_name_are_paired_whatever_their_order() -> None:
 def test_equal_records_have_no_changes() -> None:
     record = boxes(0, 50)
     assert RecordChanges.between(record, record.model_copy(update={"made_by": None})) == RecordChanges()
+
+
+def test_unexpected_error_costs_one_review(stored: StoredReviews, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, good = stored.store("odd", labelled("dog")), stored.store("good", labelled("dog"))
+    read = ObjectStore.read
+
+    def fails(self: ObjectStore, location: S3Location, limit: int) -> bytes:
+        if "/odd/" in location.key:
+            raise ClientError({"Error": {"Code": "InvalidRequest", "Message": "needs a key"}}, "GetObject")
+        return read(self, location, limit)
+
+    monkeypatch.setattr(ObjectStore, "read", fails)
+    before = stored.content(odd)
+    (left_out,) = stored.recompute().left_out
+    assert "output.json: ClientError: An error occurred (InvalidRequest)" in left_out.reason
+    assert stored.content(odd) == before
+    assert stored.record(good).made_by is not None
+
+
+def test_expired_credentials_end_the_run(stored: StoredReviews, monkeypatch: pytest.MonkeyPatch) -> None:
+    def expired(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "GetObject")
+
+    stored.store("loop", labelled("dog"))
+    monkeypatch.setattr(ObjectStore, "read", expired)
+    with pytest.raises(AfterloopError, match="log in again"):
+        stored.recompute()

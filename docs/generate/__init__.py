@@ -5,6 +5,7 @@
     settings.md        the keys of stages.toml, from the models that validate them
     state.md           the state of an execution, from the definition and from a sample review
     review-record.md   the stored review, from its model
+    elements.md        what is compared for each crowd element, from the docstrings of the modules that do it
     ledger.md          the item of a human loop, from its model
     functions.md       the functions, and the permissions of functions and state machine, from their declarations
     errors.md          the errors, from the exception classes
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from docs.generate import commands, data, failures, functions, messages, metrics, settings, shapes
+from docs.generate import commands, data, elements, failures, functions, messages, metrics, settings, shapes
 from docs.generate.markdown import page
 from workflow import ROOT
 from workflow.stack.assembly import Assembly
@@ -41,6 +42,7 @@ def render_pages(assembly: Assembly, command: Any) -> dict[str, str]:
         "settings.md": settings.settings(),
         "state.md": data.state(assembly.definition),
         "review-record.md": data.review_record(),
+        "elements.md": elements.elements(),
         "ledger.md": data.ledger(assembly.template.to_dict()),
         "functions.md": functions.functions(assembly),
         "errors.md": failures.errors(assembly.definition),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def section(doc: str, name: str) -> dict[str, str]:
     """Returns a section of a Google style docstring, such as `Raises:`, name → text."""
     match = re.search(rf"^{name}:\n((?:(?:[ ]+.*)?\n?)*)", doc, re.MULTILINE)
     found: dict[str, str] = {}
-    for entry in re.split(r"\n(?=\S)", inspect.cleandoc(match[1])) if match else ():
+    for entry in re.split(r"\n(?=\S)", dedent(match[1])) if match else ():
         key, colon, text = entry.partition(":")
         if colon and re.fullmatch(r"[\w, ]+", key):
             found |= dict.fromkeys((part.strip() for part in key.split(",")), prose(text))

@@ -1,8 +1,12 @@
-"""Several judgements in one object are several fields: ``{"evaluation": {"helpfulness": 4, "tone": "polite"}}``.
+"""An object of several values: several judgements, ``{"evaluation": {"helpfulness": 4, "tone": "polite"}}``.
 
-An element whose value is an object of single values, or of values of crowd elements such as buttons, and that is no
-crowd element itself, makes a field for each key: "evaluation/helpfulness". The prediction is an object with the same
-keys.
+The value of such an element is an object of single values, or of values of crowd elements such as buttons, and that is
+no crowd element itself.
+
+Reference:
+    fields: One for each key: `evaluation/helpfulness`.
+    same: As for the element that the value in it would be.
+    prediction: An object with the same keys.
 """
 
 from __future__ import annotations

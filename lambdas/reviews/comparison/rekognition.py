@@ -1,4 +1,4 @@
-"""Rekognition moderation: sets of labels with their parents.
+"""crowd-rekognition-detect-moderation-labels: sets of labels with their parents.
 
 A label includes its parents: the answer "Weapons", whose parent is "Violence", also means "Violence", even if the
 worker's answer does not list it. Workers review the selected labels. If they give a label that was not selected but
@@ -6,6 +6,11 @@ that the model had predicted, it counts as predicted.
 
 An answer is a list of objects with a name, or a list of names if the page offers its categories as texts. A label that
 cannot be read is left out. Then a label that this side lacks is not compared.
+
+Reference:
+    fields: One for each label that is predicted or given, with its parents: `Violence/Weapons`.
+    same: The label, or a label under it, is both predicted and given.
+    prediction: The selected part of Rekognition's response.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Textract forms: key-value pairs, matched by block id, then by the text of the key.
+"""crowd-textract-analyze-document: key-value pairs, matched by block id, then by the text of the key.
 
 Workers review the selected part of the response. A pair that they did not see is neither kept nor removed. The
 confidence of a pair is the lowest one of its key, its value and the words of its value.
@@ -11,6 +11,12 @@ the activation conditions, and of the keys that the worker page offers.
 
 What cannot be read is not compared: a pair with a block of an odd form or with a reference to a block that is missing,
 and a pair that one side lacks if some of its blocks are left out.
+
+Reference:
+    fields: One for each pair, with the text of the predicted key. An alias in `ImportantFormKeyAliases` counts as the
+        key.
+    same: The texts differ only in white space, or are the same by the setting `same`; check boxes have the same status.
+    prediction: The selected part of Textract's response.
 """
 
 from __future__ import annotations

@@ -72,6 +72,9 @@ def test_section_of_a_docstring() -> None:
     assert section(doc, "Args") == {"name": "The `name`, long.", "other": "O."}
     assert section(doc, "Raises") == {"Bad": "It is."}
     assert section(doc, "Returns") == {}
+    assert section("Does it.\n\nReference:\n    same: It is\n        the same.", "Reference") == {
+        "same": "It is the same."
+    }
 
 
 def test_exceptions_include_subclasses() -> None:

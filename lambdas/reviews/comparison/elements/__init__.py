@@ -2,21 +2,22 @@
 
 text.py            crowd-input, crowd-text-area
 classification.py  crowd-classifier, crowd-image-classifier
-labels.py          crowd-classifier-multi-select
+labels.py          crowd-classifier-multi-select, crowd-image-classifier-multi-select
 checks.py          crowd-checkbox, crowd-toggle-button
-choice.py          crowd-radio-button: boxes of which each worker checked at most one
+choice.py          crowd-radio-button, crowd-radio-group
 boxes.py           crowd-bounding-box
 spans.py           crowd-entity-annotation
 keypoints.py       crowd-keypoint
 polygons.py        crowd-polygon
 lines.py           crowd-line, crowd-polyline
 segmentation.py    crowd-semantic-segmentation, crowd-instance-segmentation
-other.py           any other element, unchanged
+other.py           crowd-slider, and any other element, unchanged
 drawn.py           shared by boxes, spans, keypoints, polygons and lines
 
 A module defines everything about its element: the form of answers and predictions, how well a prediction without a name
 fits, the fields that it makes, and when two values are equal. To add an element, add a module, a line in `_ELEMENTS`,
-and its kind in `lambdas.reviews.record.Kind`.
+and its kind in `lambdas.reviews.record.Kind`. The section "Reference" of each module becomes a row of a table in
+docs/reference.
 
 An answer has the names of its elements, but not their types. The type follows from the form of the value. An odd part
 of a value, such as a box without a label, is left out, and what the value lacks is not compared.

@@ -1,4 +1,9 @@
-"""crowd-bounding-box: boxes on an image. Two boxes mark the same object if they overlap by half."""
+"""crowd-bounding-box: boxes on an image. Two boxes mark the same object if they overlap by half.
+
+Reference:
+    same: The label is the same, and the boxes overlap by 90 % (intersection over union), or the answer has
+        `initialValueModified` false.
+"""
 
 from __future__ import annotations
 

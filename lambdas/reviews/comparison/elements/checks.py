@@ -1,11 +1,14 @@
-"""crowd-checkbox, crowd-radio-button: for each value ("on" by default), whether it is checked.
-
-Each box is a field. Its name is the element and the value of the box, or only the element if the value is "on". A
-prediction has true or false for each box, or names the checked boxes, like a prediction of labels. For a single box, it
-can also be true or false.
+"""crowd-checkbox, crowd-toggle-button: for each value ("on" by default), whether it is checked.
 
 Boxes of which each worker checked at most one are a choice (`lambdas.reviews.comparison.elements.choice`), unless the
 settings of the field say that they are not.
+
+Reference:
+    fields: One for each box, with the element and the value of the box: `faults/blurry`. If the value is "on", only the
+        element.
+    same: Both are checked, or neither.
+    prediction: True or false for each box; or the labels of the checked boxes, as for sets of labels. For a single box,
+        also true or false.
 """
 
 from __future__ import annotations

@@ -1,13 +1,17 @@
-"""crowd-radio-button, crowd-checkbox of which people check one: the option that is checked. One choice is one field.
+"""crowd-radio-button, crowd-radio-group, and HTML radio buttons: the option that is checked. One choice is one field.
 
 An answer has true or false for each option, and looks like that of check boxes. It is a choice if there are several
-options, no worker checked more than one, and somebody checked one; unless the prediction names several. The settings of
-the field can say what it is (`lambdas.reviews.rules.FieldSettings`), and can make one choice of buttons that have names
-of their own.
+options, no worker checked more than one, and somebody checked one, or the prediction has probabilities of all options;
+unless the prediction names several. The settings of the field can say what it is
+(`lambdas.reviews.rules.FieldSettings`), and can make one choice of buttons that have names of their own.
 
-A worker who checked nothing left the field empty. The prediction is the likeliest option, however low its confidence:
-an option, with or without a confidence; a list of options with confidences; ``{"cat": 0.4, "dog": 0.3}``; or true or
-false for each option. What is not an option is no prediction.
+Reference:
+    fields: One, with the name of the element; of buttons with names of their own, the name in the setting `buttons`.
+        Without that setting, each of these is a check box. A worker who checked nothing gave an empty answer.
+    same: The options are the same.
+    prediction: The likeliest option, however low its confidence: an option, with or without a confidence; a list of
+        options with confidences; ``{"cat": 0.4, "dog": 0.3}``; or true or false for each option. What is not an option
+        is no prediction.
 """
 
 from __future__ import annotations

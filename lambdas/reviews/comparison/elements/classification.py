@@ -1,7 +1,10 @@
 """crowd-classifier, crowd-image-classifier: one label, for an image optionally with a comment of the worker.
 
-A prediction is a label, or an object with a label and a confidence. From a list of these, or from
-``{"dog": 0.7, "cat": 0.3}``, the most likely label is used.
+Reference:
+    fields: One, with the name of the element. The comment is not compared.
+    same: The labels differ only in white space, or are the same by the setting `same`.
+    prediction: A label, or an object with a label and a confidence. Of a list of these, or of
+        ``{"dog": 0.7, "cat": 0.3}``, the most likely label.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Shared by boxes, spans, keypoints, polygons and lines: workers draw any number of shapes, and each is a field.
 
-The name of a field is the element and the label of the shape: "animals/dog". A prediction has the form of an answer, or
-is only the list in it. Each shape in it can have a confidence.
-
 If an answer says that the shapes that were shown are not modified (`initialValueModified`), and has as many of each
 label, all of them were kept, whatever the page made of their coordinates.
+
+Reference:
+    fields: One for each shape, with the element and the label of the shape: `animals/dog`. Shapes of the same object
+        are one field; those with the same label are matched first.
+    prediction: The form of an answer, or only the list in it. Each shape in it can have a confidence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""crowd-keypoint: points on an image. Two points mark the same object within 5 % of the image's diagonal."""
+"""crowd-keypoint: points on an image. Two points mark the same object within 5 % of the image's diagonal.
+
+Reference:
+    same: The label is the same, and the distance is at most 1 % of the image's diagonal, or the answer has
+        `initialValueModified` false.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,11 @@
-"""crowd-classifier-multi-select: any number of labels. Each label is a field: "tags/dog".
+"""crowd-classifier-multi-select, crowd-image-classifier-multi-select: any number of labels. Each label is a field.
 
-A prediction is a label or a list of labels, with or without confidences, directly or under "labels"; or
-``{"dog": 0.7, …}``. From several labels, those with a confidence of at least 0.5 are used.
+Reference:
+    fields: One for each label that is predicted or given: `tags/dog`. A worker who did not give the label gave an empty
+        answer.
+    same: The label is both predicted and given; labels differ only in white space.
+    prediction: A label or a list of labels, with or without confidences, directly or under `labels`; or
+        ``{"dog": 0.7, "cat": 0.6}``. Of several labels, those with a confidence of at least 0.5.
 """
 
 from __future__ import annotations

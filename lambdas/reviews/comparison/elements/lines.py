@@ -1,10 +1,14 @@
 """crowd-line, crowd-polyline: lines on an image. Two lines mark the same object within 5 % of the image's diagonal.
 
 The distance of two lines is the mean distance of the points of one line from the other line; of the two directions, the
-larger. Where a line begins does not matter, nor how many corners it has. A line within 1 % of the image's diagonal was
-not moved.
+larger. Where a line begins does not matter, nor how many corners it has.
 
 Source: M.-P. Dubuisson and A. K. Jain, "A modified Hausdorff distance for object matching", ICPR 1994.
+
+Reference:
+    same: The label is the same, and the distance is at most 1 % of the image's diagonal, or the answer has
+        `initialValueModified` false. The distance is the mean distance of the points of one line from the other; of the
+        two directions, the larger.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Any other element, and elements whose values differ in type from worker to worker.
+"""crowd-slider, and any other element: the value, unchanged. Also elements whose values differ in type between workers.
 
-Values are compared unchanged. A prediction is also such a value, or an object with only a value and its confidence. A
-predicted text counts as a number, or as true or false, if that is what all workers gave, as with crowd-slider. A value
-of another JSON type than the prediction is not compared, and neither is one that has the keys of an element, but not
-its form.
+Reference:
+    fields: One, with the name of the element.
+    same: The JSON values are equal. A value of another JSON type than the prediction is not compared, nor one that has
+        the keys of an element, but not its form.
+    prediction: Such a value, or an object with only a value and its confidence. A text counts as a number, or as true
+        or false, if that is what all workers gave.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""crowd-polygon: polygons on an image. Two polygons mark the same object if they overlap by half."""
+"""crowd-polygon: polygons on an image. Two polygons mark the same object if they overlap by half.
+
+Reference:
+    same: The label is the same, and the polygons overlap by 90 % (intersection over union), or the answer has
+        `initialValueModified` false.
+"""
 
 from __future__ import annotations
 

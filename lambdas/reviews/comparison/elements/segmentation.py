@@ -1,15 +1,15 @@
 """crowd-semantic-segmentation, crowd-instance-segmentation: an image in which each color marks a label or an instance.
 
-The pixels of two masks are not compared. A worker kept a mask that was shown if the answer says that it is not
-modified (`initialValueModified`), or if its image is the same file as that of the prediction, and changed it if the
-answer says that it is modified. Without a prediction, or if the answer says nothing, the field is not compared.
+The pixels of two masks are not compared. The value of the field has the labels and a digest of the image, not the
+image. Workers vote on the labels, and on whether the mask that was shown is modified: no two masks are drawn alike. If
+the masks of the majority differ, the agreed value has only the labels, and the agreement is unknown.
 
-The value of the field has the labels and a digest of the image, not the image. Workers vote on the labels, and on
-whether the mask that was shown is modified: no two masks are drawn alike. If the masks of the majority differ, the
-agreed value has only the labels, and the agreement is unknown.
-
-A prediction has the form of an answer or of an initial value: "labelMappings" or "instances", and "src" or
-"labeledImage". For an element that is named, it can be any other value, such as the location of a mask.
+Reference:
+    fields: One, with the name of the element: the labels, and a digest of the image.
+    same: The answer has `initialValueModified` false, or its image is the same file as that of the prediction. It is
+        changed if `initialValueModified` is true, and otherwise not compared.
+    prediction: The form of an answer or of an initial value: `labelMappings` or `instances`, and `src` or
+        `labeledImage`. In a place for this element, any other value, such as the location of a mask.
 """
 
 from __future__ import annotations

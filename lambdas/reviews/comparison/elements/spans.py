@@ -1,6 +1,7 @@
 """crowd-entity-annotation: spans of a text. Two spans mark the same entity if they overlap.
 
-A span that is not exactly equal to the prediction was changed.
+Reference:
+    same: The label, the start and the end are the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,11 @@
-"""crowd-input, crowd-text-area: the text as entered. An answer does not contain blank inputs.
+"""crowd-input, crowd-text-area, and HTML inputs: the text as entered. An answer does not contain blank inputs.
 
-A prediction is a text, number or boolean, or an object with such a value and a confidence. Nearly any prediction fits.
-Two texts are equal if they differ only in white space.
+Nearly any prediction fits.
+
+Reference:
+    fields: One, with the name of the element. A worker who left it blank gave an empty answer.
+    same: The texts differ only in white space, or are the same by the setting `same`.
+    prediction: A text, a number, true or false, or an object with one of these and a confidence.
 """
 
 from __future__ import annotations

@@ -241,7 +241,10 @@ def _effective_n(strata: Sequence[tuple[float, ClusterSums]]) -> float:
     if clusters < 2 or not 0 < ratio < 1 or sum(spreads) <= 1e-9 * squares:
         # All alike as far as one sees, so nothing shows how alike the fields of a review are: assume wholly.
         return min(x * x / squares, x / max(weight for weight, _ in strata))
-    alike = ratio * (1 - ratio) * x * x / sum(spreads) * (clusters - 1) / clusters
+    alike = ratio * (1 - ratio) * x * x / sum(spreads)
+    if all(sums.xx == sums.x for _, sums in strata):  # Nothing is alike, and the weights are known.
+        return min(x, alike)
+    alike *= (clusters - 1) / clusters
     degrees = _satterthwaite(
         [(spread, sums.degrees) for spread, (_, sums) in zip(spreads, strata, strict=True)]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -72,14 +72,16 @@ class ReviewStatistics:
             for number, ((first, days, _), third) in enumerate(zip(self._spans, thirds, strict=True))
             for day in range(days)
         }
-        self._flows: dict[str, _ReviewCounts] = {}
+        self._flows: defaultdict[str, _ReviewCounts] = defaultdict(_ReviewCounts)
         self._models: dict[Model, _ModelCounts] = {}
         self._versions: Counter[str] = Counter()
-        self._conditions: dict[tuple[str, str], tuple[_ReviewCounts, _ReviewCounts]] = {}
+        self._conditions: defaultdict[tuple[str, str], tuple[_ReviewCounts, _ReviewCounts]] = defaultdict(
+            lambda: (_ReviewCounts(), _ReviewCounts())
+        )
         self._completed = 0
         self._fields = FieldCounts()
         self._unresolved = ClusterSums()
-        self._sources: dict[str, Counter[PredictionSource | None]] = {}
+        self._sources: defaultdict[str, Counter[PredictionSource | None]] = defaultdict(Counter)
         self._seconds = array("d")
         self._shared_reviews = 0
         self._agreement_sum = 0.0
@@ -171,11 +173,11 @@ class ReviewStatistics:
         counted = [
             self._all,
             self._spans[span][2],
-            self._flows.setdefault(flow, _ReviewCounts()),
-            model.spans.setdefault(span, _ReviewCounts()),
+            self._flows[flow],
+            model.spans[span],
         ]
         for condition in set(conditions):
-            whole, alone = self._conditions.setdefault((flow, condition), (_ReviewCounts(), _ReviewCounts()))
+            whole, alone = self._conditions[flow, condition]
             counted.append(whole)
             if len(conditions) == 1:
                 counted.append(alone)
@@ -183,20 +185,21 @@ class ReviewStatistics:
         for review_counts in counted:
             review_counts.reviews += 1
             review_counts.predictions.add(wrong, len(judged))
-            review_counts.shared.add(unanimous, shared)
+            if shared:
+                review_counts.shared.add(unanimous, shared)
             review_counts.compared += compared
             review_counts.overruled += overruled
         self._unresolved.add(unresolved, shared)
         if judged:
-            self._sources.setdefault(flow, Counter())[record["prediction_source"]] += len(judged)
+            self._sources[flow][record["prediction_source"]] += len(judged)
 
         model.first, model.last = min(model.first or day, day), max(model.last, day)
         stratum = model.selection.add(conditions)
         model.reviews += 1
         model.without_confidence += without_confidence
-        model.predictions.setdefault(stratum, ClusterSums()).add(wrong, len(judged))
+        model.predictions[stratum].add(wrong, len(judged))
         if confident:
-            model.confidence.setdefault(stratum, ConfidenceCounts()).add(confident)
+            model.confidence[stratum].add(confident)
         if third is not None and judged:
             model.trend.add(third, [((stratum, name), is_wrong) for name, is_wrong in judged])
 
@@ -347,15 +350,17 @@ class _ModelCounts:
         self.first = self.last = ""
         self.without_confidence = 0
         self.selection = SelectionCounts()
-        self.predictions: dict[str, ClusterSums] = {}
-        self.confidence: dict[str, ConfidenceCounts] = {}
-        self.spans: dict[int, _ReviewCounts] = {}
+        self.predictions: defaultdict[str, ClusterSums] = defaultdict(ClusterSums)
+        self.confidence: defaultdict[str, ConfidenceCounts] = defaultdict(ConfidenceCounts)
+        self.spans: defaultdict[int, _ReviewCounts] = defaultdict(_ReviewCounts)
         self.trend = TrendCounts()
 
     def figures(self, model: Model, parts: Sequence[Span], costs: Costs | None) -> ModelFigures:
         kind = self.selection.kind
         weights = self.selection.weights() if kind == "sampled" else None
-        confidence = confidence_figures(self.confidence, weights, costs)
+        # A sample without confidences says nothing about the confidence of the rest.
+        sampled = self.confidence.keys() - {BY_CONDITION, UNKNOWN_STRATUM}
+        confidence = confidence_figures(self.confidence, weights if sampled else None, costs)
         return ModelFigures(
             model=model,
             reviews=self.reviews,

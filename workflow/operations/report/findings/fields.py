@@ -8,7 +8,7 @@ from workflow.operations.report import words
 from workflow.operations.report.figures import OTHER_FIELDS, FieldFigures, Figures, Share
 from workflow.operations.report.findings.claims import MAX_FALSE, Claim, Finding, listed
 
-__all__ = ["fields"]
+__all__ = ["fields", "lowest_difference"]
 
 
 def fields(figures: Figures) -> list[Finding]:
@@ -33,7 +33,7 @@ def fields(figures: Figures) -> list[Finding]:
         (field, others)
         for field in tested
         for others in [_others(of_flow[field.field.flow_definition], field.overruled)]
-        if _lowest_difference(field.overruled, others, alpha) > 0
+        if lowest_difference(field.overruled, others, alpha) > 0
     ]
     if not found:
         return []
@@ -62,6 +62,7 @@ def _others(whole: Share, field: Share) -> Share:
     return Share(whole.hits - field.hits, n, n * whole.size / whole.n)
 
 
-def _lowest_difference(one: Share, other: Share, alpha: float) -> float:
+def lowest_difference(one: Share, other: Share, alpha: float) -> float:
+    """Returns the lower bound of the difference of two independent shares."""
     (low, _), (_, high) = one.bounds(alpha), other.bounds(alpha)
     return one.value - other.value - math.hypot(one.value - low, high - other.value)

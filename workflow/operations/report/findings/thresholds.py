@@ -57,7 +57,7 @@ def sufficient_threshold(about: ConfidenceFigures) -> ThresholdFigures | None:
 
 def _of_all(model: ModelFigures, figures: Figures) -> list[Finding]:
     rate = model.overruled_of_all
-    if not rate.known:
+    if not rate.known or model.selection.by_sampling < SMALL_SAMPLE:
         return []
     return [
         Finding(

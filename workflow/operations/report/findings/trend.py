@@ -21,10 +21,17 @@ __all__ = ["trend"]
 STABLE_WITHIN = 0.02
 """A rate is stable if the whole interval of its change is at most so large, or a fifth of the rate if that is more."""
 
+MIN_COVERED = 0.5
+"""The fields that are compared must have at least this share of the predictions."""
+
 
 def trend(figures: Figures) -> list[Finding]:
     """Returns which models are overruled more than before, less than before, or as often."""
-    compared = [(model, model.trend) for model in comparable(figures) if model.trend is not None]
+    compared = [
+        (model, model.trend)
+        for model in comparable(figures)
+        if model.trend is not None and model.trend.covered >= MIN_COVERED
+    ]
     rising: list[tuple[ModelFigures, Trend]] = []
     falling: list[tuple[ModelFigures, Trend]] = []
     stable: list[tuple[ModelFigures, Trend]] = []

@@ -18,7 +18,6 @@ from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote
 from sandbox.invented_reviews import generate
 from workflow.errors import AfterloopError
 from workflow.operations.report import field_counts
-from workflow.operations.report.estimation import wilson_interval
 from workflow.operations.report.figures import OTHER_FIELDS, ConfidenceFigures, Figures, Share
 from workflow.operations.report.statistics import MAX_SECONDS, ReviewStatistics
 from workflow.operations.reviews_source import Period, StoredReview
@@ -69,24 +68,6 @@ def review(*fields: dict[str, Any], day: int = 5, answers: int = 1, **other: Any
         "seconds_spent": None,
     }
     return ReviewRecord.model_validate(given | other)
-
-
-# R. G. Newcombe (1998), Two-sided confidence intervals for the single proportion, Statistics in Medicine 17, table I.
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_interval_matches_published_examples(hits: int, n: int, low: float, high: float) -> None:
-    assert wilson_interval(hits, n) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(st.integers(0, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_interval_contains_the_share_and_stays_within_0_and_1(sample: tuple[int, int]) -> None:
-    hits, n = sample
-    low, high = wilson_interval(hits, n)
-    assert 0 <= low <= high <= 1
-    if n:
-        assert low - 1e-12 <= hits / n <= high + 1e-12
 
 
 def test_overrule_rate_counts_judged_predictions() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from workflow.operations.report.estimation import normal_quantile, student_quantile
+from workflow.operations.report.estimation import student_quantile
 from workflow.operations.report.figures import CostCurve, CostPoint, Costs, Estimate
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def cost_curve(moments: Moments, costs: Costs) -> CostCurve:
     predictions below it; errors at or above it pass.
 
     The differences between thresholds are taken within documents, so what all thresholds have in common cancels out.
-    A threshold counts as cheaper than reviewing nothing or everything only if it holds for the lowest of all
-    thresholds together (Bonferroni): the lowest of a hundred costs is low by chance, too.
+    The cheapest of a hundred thresholds is cheap by chance, too. It rarely beats reviewing nothing and reviewing
+    everything by chance, so 99% is enough for that.
     """
     bins = len(moments.lowest)
     # In row t: 1 for each bin below threshold t. The last row has all bins.
@@ -44,21 +45,25 @@ def cost_curve(moments: Moments, costs: Costs) -> CostCurve:
     more = means - means[best]
     spread = np.sqrt(moments.variance(cost - cost[best] - more[:, None] * document) + unseen) / documents
     spread[best] = 0
-    reach = student_quantile(0.975, max(1, moments.reviews - 1))
+    degrees = max(1, moments.reviews - 1)
+    reach = student_quantile(0.975, degrees)
     thresholds = [step / 100 for step in range(bins)] + [EVERYTHING]
     points = [
         CostPoint(threshold, _within(mean, reach * error))
         for threshold, mean, error in zip(thresholds, means, errors, strict=True)
     ]
     possible = np.flatnonzero(more <= reach * spread)
-    strict = normal_quantile(1 - 0.025 / bins)
+    beaten, in_doubt = (
+        [bool(more[place] > student_quantile(level, degrees) * spread[place]) for place in (0, bins)]
+        for level in (0.995, 0.975)
+    )
     end = 0 if means[0] <= means[-1] else bins
     return CostCurve(
         costs=costs,
         points=points,
         cheapest=points[best],
         range=(thresholds[possible[0]], thresholds[possible[-1]]),
-        verdict=_verdict(*(bool(more[place] > strict * spread[place]) for place in (0, bins))),
+        verdict=_verdict(beaten, in_doubt),
         saving=_within(more[end], reach * spread[end]),
     )
 
@@ -68,10 +73,13 @@ def _within(cost: float, reach: float) -> Estimate:
 
 
 def _verdict(
-    beats_nothing: bool, beats_everything: bool
+    beaten: Sequence[bool], in_doubt: Sequence[bool]
 ) -> Literal["threshold", "nothing", "everything", "undecided"]:
-    if beats_nothing and beats_everything:
+    """Returns the verdict, given whether reviewing nothing and reviewing everything are beaten, or perhaps."""
+    if all(beaten):
         return "threshold"
-    if beats_everything:
+    if beaten[1] and not in_doubt[0]:
         return "nothing"
-    return "everything" if beats_nothing else "undecided"
+    if beaten[0] and not in_doubt[1]:
+        return "everything"
+    return "undecided"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -30,8 +29,8 @@ def figures_of(reviews: Sequence[Review]) -> ConfidenceFigures:
     return found
 
 
-# G. W. Brier (1950), Verification of forecasts expressed in terms of probability, Monthly Weather Review 78, 1-3, table 1:
-# ten forecasts of rain. His score of 0.19 adds both classes, rain and no rain.
+# G. W. Brier (1950), Verification of forecasts expressed in terms of probability, Monthly Weather Review 78, 1-3,
+# table 1: ten forecasts of rain. His score of 0.19 adds both classes, rain and no rain.
 FORECASTS = [
     (0.7, False), (0.9, True), (0.8, True), (0.4, True), (0.2, False),
     (0, False), (0, False), (0, False), (0, False), (0.1, False),
@@ -45,7 +44,7 @@ def test_brier_score_matches_a_published_example() -> None:
 
 # J. A. Hanley and B. J. McNeil (1982), The meaning and use of the area under a receiver operating characteristic curve,
 # Radiology 143, 29-36: ratings of 58 normal and 51 abnormal images. The area is 0.893. The Stata Base Reference Manual
-# (roctab) has 0.8932 for them with a standard error of 0.0307, by the method of DeLong, DeLong and Clarke-Pearson (1988).
+# (roctab) has 0.8932 with a standard error of 0.0307, by the method of DeLong, DeLong and Clarke-Pearson (1988).
 NORMAL, ABNORMAL = (33, 6, 6, 11, 2), (3, 2, 2, 11, 33)
 
 
@@ -92,7 +91,10 @@ def strata() -> dict[str, list[list[tuple[float, bool]]]]:
 
 
 def expected(
-    strata: dict[str, list[list[tuple[float, bool]]]], hits: Any, cases: Any, weights: dict[str, float]
+    strata: dict[str, list[list[tuple[float, bool]]]],
+    weights: dict[str, float],
+    hits: Callable[[float, bool], bool],
+    cases: Callable[[float, bool], bool],
 ) -> Estimate:
     """Returns the estimate of a share from sums over single reviews."""
     found = []
@@ -105,37 +107,46 @@ def expected(
     return estimate(found)
 
 
+@pytest.mark.parametrize("place", [45, 80, 90, 97])
 @pytest.mark.parametrize("weights", [{"condition": 1.0, "sample": 20.0}, None])
-def test_figures_match_sums_over_single_reviews(
-    strata: dict[str, list[list[tuple[float, bool]]]], weights: dict[str, float] | None
+def test_threshold_matches_sums_over_single_reviews(
+    strata: dict[str, list[list[tuple[float, bool]]]], weights: dict[str, float] | None, place: int
 ) -> None:
     found = confidence_figures({name: counts_of(reviews) for name, reviews in strata.items()}, weights, None)
     assert found is not None
-    used = weights or {"condition": 1.0, "sample": 1.0}
-    for place in (45, 80, 90, 97):
-        threshold = place / 100
-        one = found.thresholds[place]
-        passed = expected(strata, lambda c, w: w and c >= threshold, lambda c, w: c >= threshold, used)  # noqa: B023
-        assert one.error_rate_of_passed == pytest.approx(passed)
-        missed = expected(strata, lambda c, w: w and c >= threshold, lambda c, w: w, used)  # noqa: B023
-        assert one.errors_missed.value == pytest.approx(missed.value)
-        # A lower threshold can have a lower upper bound, which then holds for this one, too.
-        assert one.errors_missed.high <= missed.high + 1e-9
-        needed = sum(
-            used[name] for name, reviews in strata.items() for review in reviews if min(review)[0] < threshold
-        )
-        assert one.reviews_needed == pytest.approx(needed)
-    for band in found.bands:
-        kept = expected(
-            strata,
-            lambda c, w: not w and band.low <= c < band.high,
-            lambda c, w: band.low <= c < band.high,
-            used,
-        )
-        if band.checked.n:
-            assert band.kept.value == pytest.approx(kept.value)
-            assert band.low <= band.mean_confidence <= band.high
     assert found.of_all == (weights is not None)
+    used = weights or {"condition": 1.0, "sample": 1.0}
+    threshold, one = place / 100, found.thresholds[place]
+    passed = expected(strata, used, lambda c, w: w and c >= threshold, lambda c, w: c >= threshold)
+    assert one.error_rate_of_passed == pytest.approx(passed)
+    missed = expected(strata, used, lambda c, w: w and c >= threshold, lambda c, w: w)
+    assert one.errors_missed.value == pytest.approx(missed.value)
+    # A lower threshold can have a lower upper bound, which then holds for this one, too.
+    assert one.errors_missed.high <= missed.high + 1e-9
+    needed = sum(
+        used[name] for name, reviews in strata.items() for review in reviews if min(review)[0] < threshold
+    )
+    assert one.reviews_needed == pytest.approx(needed)
+
+
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("weights", [{"condition": 1.0, "sample": 20.0}, None])
+def test_band_matches_sums_over_single_reviews(
+    strata: dict[str, list[list[tuple[float, bool]]]], weights: dict[str, float] | None, number: int
+) -> None:
+    found = confidence_figures({name: counts_of(reviews) for name, reviews in strata.items()}, weights, None)
+    assert found is not None
+    band = found.bands[number]
+    kept = expected(
+        strata,
+        weights or {"condition": 1.0, "sample": 1.0},
+        lambda c, w: not w and band.low <= c < band.high,
+        lambda c, w: band.low <= c < band.high,
+    )
+    assert band.kept.known == kept.known
+    if kept.known:
+        assert band.kept.value == pytest.approx(kept.value)
+        assert band.low <= band.mean_confidence <= band.high
 
 
 def test_share_that_is_missed_falls_with_the_threshold(

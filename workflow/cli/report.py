@@ -137,7 +137,7 @@ def _warn(figures: Figures) -> None:
 
 
 def _print_json(made: Report) -> None:
-    from workflow.cli.shapes import LoopFigures, MalformedReview, ReportResult, Share
+    from workflow.cli.shapes import LoopFigures, MalformedReview, ModelResult, ReportResult, Share
 
     figures, facts = made.figures, made.facts
     print_json(
@@ -153,6 +153,10 @@ def _print_json(made: Report) -> None:
             malformed=[MalformedReview.model_validate(one) for one in figures.malformed],
             unreadable_values=figures.unreadable,
             invented=figures.invented,
+            prediction_sources={
+                source or "unknown": number for source, number in figures.prediction_sources.items()
+            },
+            models=[ModelResult.of(model) for model in figures.models],
             loops=None if facts is None else LoopFigures.model_validate(facts),
         )
     )

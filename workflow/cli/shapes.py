@@ -8,6 +8,7 @@ This module imports pydantic and most of the project. Commands import it only to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -402,13 +403,27 @@ class Share(_Shape):
     share: float | None
     """`hits` / `of`; null when the total is 0."""
     interval: tuple[float, float] | None
-    """The 95 % confidence interval; null when the total is 0."""
+    """The 95 % confidence interval; null when the total is 0. Its cases are reviews: the fields of one are alike."""
 
     @classmethod
     def of(cls, share: figures.Share) -> Share:
         """The shape of a share."""
         value, interval = (share.value, share.interval) if share.n else (None, None)
         return cls(total=share.n, hits=share.hits, share=value, interval=interval)
+
+
+class Estimate(_Shape):
+    """An estimate with its confidence interval."""
+
+    value: float
+    """The estimate."""
+    interval: tuple[float, float]
+    """The 95 % confidence interval."""
+
+    @classmethod
+    def of(cls, estimate: figures.Estimate) -> Estimate | None:
+        """The shape of an estimate; None if it is unknown."""
+        return cls(value=estimate.value, interval=estimate.interval) if estimate.known else None
 
 
 class MalformedReview(_Shape):
@@ -429,6 +444,166 @@ class LoopFigures(_CamelShape):
     """How many were restarts of others."""
     escalated: int
     """How many were escalated."""
+
+
+class ThresholdResult(_CamelShape):
+    """What happens if only documents with a prediction below a confidence threshold go to people."""
+
+    threshold: float
+    """The threshold, 0 to 1."""
+    reviews: Estimate | None
+    """The share of documents that go to people."""
+    errors_missed: Estimate | None
+    """The share of errors that nobody corrects."""
+    error_rate_above: Estimate | None
+    """The share of errors among the predictions that nobody checks; null when there are none."""
+
+
+class CostPointResult(_CamelShape):
+    """What a threshold costs."""
+
+    threshold: float
+    """The threshold. 0 reviews nothing; one above 1 reviews everything."""
+    cost: Estimate | None
+    """The cost per document, of reviews and of errors that nobody corrects."""
+
+    @classmethod
+    def of(cls, point: figures.CostPoint) -> CostPointResult:
+        """The shape of a point."""
+        return cls(threshold=point.threshold, cost=Estimate.of(point.cost))
+
+
+class CostResult(_CamelShape):
+    """What each threshold costs, with `--cost-of-review` and `--cost-of-error`."""
+
+    cost_of_review: float
+    """The price of a review."""
+    cost_of_error: float
+    """The price of an error that nobody corrects."""
+    verdict: str
+    """`threshold`, `nothing` or `everything`: what costs least; `undecided` when the reviews do not show it."""
+    cheapest: CostPointResult
+    """The cheapest threshold."""
+    possible: tuple[float, float]
+    """The lowest and the highest threshold that can be the cheapest, at 95 %."""
+    saving: Estimate | None
+    """What the cheapest threshold saves per document over the cheaper of reviewing nothing and everything."""
+    points: list[CostPointResult]
+    """The cost of each threshold."""
+
+    @classmethod
+    def of(cls, curve: figures.CostCurve) -> CostResult:
+        """The shape of a cost curve."""
+        return cls(
+            cost_of_review=curve.costs.review,
+            cost_of_error=curve.costs.error,
+            verdict=curve.verdict,
+            cheapest=CostPointResult.of(curve.cheapest),
+            possible=curve.range,
+            saving=Estimate.of(curve.saving),
+            points=[CostPointResult.of(point) for point in curve.points],
+        )
+
+
+class ConfidenceResult(_CamelShape):
+    """What the confidence of a model is worth."""
+
+    of_all: bool
+    """Whether this is about all predictions, estimated from a random sample, or only about what people checked."""
+    predictions: int
+    """How many predictions with a confidence people checked."""
+    mean_confidence: float | None
+    """The mean confidence."""
+    overconfidence: Estimate | None
+    """The mean confidence minus the share that people kept."""
+    calibration_error: float | None
+    """The mean distance between confidence and share kept, over ten bands (expected calibration error)."""
+    brier_score: Estimate | None
+    """The mean squared distance between the confidence and what people decided."""
+    auroc: Estimate | None
+    """How often a prediction that people kept has a higher confidence than one that they overruled."""
+    thresholds: list[ThresholdResult]
+    """Each threshold in steps of 0.01."""
+    costs: CostResult | None
+    """What each threshold costs; null without prices."""
+
+    @classmethod
+    def of(cls, about: figures.ConfidenceFigures) -> ConfidenceResult:
+        """The shape of what a confidence is worth."""
+        return cls(
+            of_all=about.of_all,
+            predictions=about.predictions,
+            mean_confidence=_known(about.mean_confidence),
+            overconfidence=Estimate.of(about.overconfidence),
+            calibration_error=_known(about.calibration_error),
+            brier_score=Estimate.of(about.brier),
+            auroc=Estimate.of(about.auroc),
+            thresholds=[
+                ThresholdResult(
+                    threshold=one.threshold,
+                    reviews=Estimate.of(one.reviews),
+                    errors_missed=Estimate.of(one.errors_missed),
+                    error_rate_above=Estimate.of(one.error_rate_of_passed),
+                )
+                for one in about.thresholds
+            ],
+            costs=None if about.costs is None else CostResult.of(about.costs),
+        )
+
+
+class TrendResult(_CamelShape):
+    """How the rate of a model changed. Each field is compared with itself."""
+
+    early: float
+    """The share of predictions that people overruled in the first third of the period."""
+    late: float
+    """The same for the last third."""
+    change: Estimate | None
+    """The second minus the first."""
+
+
+class ModelResult(_CamelShape):
+    """The predictions of one model: of a flow definition, or of one version if the reviews name it."""
+
+    flow_definition: str
+    """Name of the flow definition."""
+    model_version: str | None
+    """Version of the model; null when the reviews do not name it."""
+    reviews: int
+    """How many reviews."""
+    selected: str
+    """How the reviews were chosen: `sampled` (by conditions, and the others at random), `conditions` or `unknown`."""
+    sampling_rate: float | None
+    """The rate of the random sample; null without one."""
+    overruled: Share
+    """Checked predictions that people changed or removed."""
+    overruled_of_all: Estimate | None
+    """The same share among all predictions; null when it is unknown."""
+    trend: TrendResult | None
+    """The change over the period; null when there are too few reviews."""
+    confidence: ConfidenceResult | None
+    """What its confidence is worth; null when the reviews have none."""
+
+    @classmethod
+    def of(cls, model: figures.ModelFigures) -> ModelResult:
+        """The shape of a model."""
+        trend = model.trend
+        return cls(
+            flow_definition=model.model.flow_definition,
+            model_version=model.model.version,
+            reviews=model.reviews,
+            selected=model.selection.kind,
+            sampling_rate=_known(model.selection.rate),
+            overruled=Share.of(model.overruled),
+            overruled_of_all=Estimate.of(model.overruled_of_all),
+            trend=trend
+            and TrendResult(early=trend.early, late=trend.late, change=Estimate.of(trend.difference)),
+            confidence=None if model.confidence is None else ConfidenceResult.of(model.confidence),
+        )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 class ReportResult(_CamelShape):
@@ -456,6 +631,11 @@ class ReportResult(_CamelShape):
     """How many values in other reviews cannot be read. The figures leave them out, not their reviews."""
     invented: int
     """How many of the reviews are invented sample data."""
+    prediction_sources: dict[str, int]
+    """Where predictions with a result were found → how many: `service` (Textract or Rekognition), `settings`, `search`
+    (in the usual places), `unknown` (reviews from before this was stored)."""
+    models: list[ModelResult]
+    """The models, those with most reviews first."""
     loops: LoopFigures | None
     """Human loops of the stage; null with `--source`."""
 

@@ -479,6 +479,14 @@ class Figures:
     invented: int
 
     @cached_property
+    def prediction_sources(self) -> Mapping[PredictionSource | None, int]:
+        """The judged predictions by where they came from; see `FlowFigures`."""
+        sources: Counter[PredictionSource | None] = Counter()
+        for flow in self.flow_definitions:
+            sources.update(flow.prediction_sources)
+        return sources
+
+    @cached_property
     def names(self) -> Mapping[str, int]:
         """The number of flow definitions that have a field with the name, by name."""
         return Counter(figures.field.name for figures in self.fields)

@@ -6,7 +6,6 @@ escaped.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -263,9 +262,7 @@ def _overruled(figures: Figures) -> str:
 
 def _sources(figures: Figures) -> str:
     """Returns where the judged predictions came from."""
-    sources: Counter[PredictionSource | None] = Counter()
-    for flow in figures.flow_definitions:
-        sources.update(flow.prediction_sources)
+    sources = figures.prediction_sources
     if set(sources) == {None}:
         return ""
     named: list[tuple[PredictionSource | None, str]] = [
@@ -274,13 +271,13 @@ def _sources(figures: Figures) -> str:
         ("search", "found by looking in the usual places of the input"),
         (None, "from before reviews said where a prediction was found"),
     ]
-    found = [(sources[source], text) for source, text in named if sources[source]]
+    found = [(sources[source], text) for source, text in named if sources.get(source)]
     if len(found) == 1:
         text = f"Where these predictions come from: all {words.count(found[0][0])} {found[0][1]}."
     else:
         parts = ", ".join(f"{words.count(number)} {where}" for number, where in found)
-        text = f"Where the {words.count(sources.total())} predictions with a result come from: {parts}."
-    if sources["search"]:
+        text = f"Where the {words.count(sum(sources.values()))} predictions with a result come from: {parts}."
+    if sources.get("search"):
         text += (
             " What was found by looking can be something else than a prediction. To be sure, name its place in the "
             "settings, under predictions, or switch the search off there with false."

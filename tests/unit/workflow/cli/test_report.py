@@ -120,6 +120,45 @@ def test_report_warns_about_values_that_cannot_be_read(tmp_path: Path) -> None:
     assert (document["reviews"], document["unreadableValues"], document["malformed"]) == (1, 1, [])
 
 
+def test_report_shows_the_model_and_its_cheapest_threshold(reviews: Path, tmp_path: Path) -> None:
+    file = tmp_path / "r.html"
+    arguments = [*JANUARY, "--source", str(reviews), "--file", str(file), "-o", "json"]
+    arguments += ["--flow-definition", "invoice-forms"]
+    ran = CliRunner().invoke(app, [*arguments, "--cost-of-review", "1.5", "--cost-of-error", "12"])
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    document = json.loads(ran.stdout, parse_constant=refuse)
+    invoices = document["models"][0]
+    assert (invoices["flowDefinition"], invoices["selected"], invoices["samplingRate"]) == (
+        "invoice-forms",
+        "sampled",
+        pytest.approx(0.1),
+    )
+    low, high = invoices["overruledOfAll"]["interval"]
+    assert low < invoices["overruledOfAll"]["value"] < high
+    assert [one["threshold"] for one in invoices["confidence"]["thresholds"]] == [
+        step / 100 for step in range(101)
+    ]
+    costs = invoices["confidence"]["costs"]
+    assert (costs["costOfReview"], costs["costOfError"]) == (1.5, 12)
+    assert costs["cheapest"] in costs["points"]
+    assert costs["cheapest"]["cost"]["value"] == min(point["cost"]["value"] for point in costs["points"])
+    assert sum(document["predictionSources"].values()) == document["overruled"]["of"]
+    assert "A review costs 1.50, and an error that nobody corrects costs 12.00." in file.read_text("utf-8")
+    (without_prices,) = json.loads(CliRunner().invoke(app, arguments).stdout)["models"]
+    assert without_prices["confidence"]["costs"] is None
+    assert "Which threshold costs least?" not in file.read_text("utf-8")
+
+
+def test_extreme_prices_are_no_error(reviews: Path, tmp_path: Path) -> None:
+    arguments = [*JANUARY, "--source", str(reviews), "--file", str(tmp_path / "r.html")]
+    prices = ("--cost-of-review", "1e-300", "--cost-of-error", "1e12")
+    ran = CliRunner().invoke(app, [*arguments, "--flow-definition", "ticket-routing", *prices])
+    assert ran.exit_code == 0, ran.output
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from lambdas.reviews.comparison.elements import element_of_kind
-from lambdas.reviews.comparison.elements.boxes import Box
+from lambdas.reviews.comparison.elements.boxes import Box, WrittenBox
 from lambdas.reviews.comparison.elements.labels import label_of
+from lambdas.reviews.comparison.elements.spans import WrittenSpan
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from lambdas.reviews.record import DRAWN
 
@@ -56,6 +57,8 @@ _TYPES: dict[str, AttributeType] = {
     "span": "spans",
 }
 """Kind of a field → type of its attribute. Other kinds make a custom attribute."""
+
+_WRITTEN: dict[AttributeType, type[BaseModel]] = {"boxes": WrittenBox, "spans": WrittenSpan}
 
 _SERVICE_NAMES = {TEXTRACT: "form", REKOGNITION: "moderation-labels"}
 _SERVICES = {"textract": TEXTRACT, "rekognition": REKOGNITION}
@@ -129,7 +132,7 @@ def _attribute(element: str, fields: Sequence[FieldRecord], output: Output) -> A
     items = tuple(
         Item(
             name=field.name,
-            value=json.loads(field.reviewed),
+            value=_value(field.reviewed, type_),
             label=None if type_ == "custom" else str(label_of(json.loads(field.reviewed))),
             confidence=round(field.agreement or 0.0, 4),
         )
@@ -149,6 +152,14 @@ def _attribute(element: str, fields: Sequence[FieldRecord], output: Output) -> A
     if not items and not _is_nothing_an_answer(kind):
         return made.model_copy(update={"missing": NOT_ANSWERED})
     return _complete(made, output)
+
+
+def _value(text: str, type_: AttributeType) -> Any:
+    """Returns an agreed value. Raises ValueError if it is not what Ground Truth's format for the type needs."""
+    value = json.loads(text)
+    if type_ in _WRITTEN:
+        _WRITTEN[type_].model_validate(value)
+    return value
 
 
 def _complete(attribute: Attribute, output: Output) -> Attribute:

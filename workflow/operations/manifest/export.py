@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
 from lambdas.aws.object_store import ObjectStore
-from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError
+from lambdas.reviews.errors import InvalidDocument, OutputNotAllowed, ReviewError, shortened
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.output import parse_output
 from lambdas.reviews.record import read_review
@@ -225,9 +225,14 @@ def _draft(stored: StoredReview, outputs: ObjectStore, source_path: str | None) 
         raise AfterloopError(
             f"{error}; the export reads the outputs, so your credentials need s3:GetObject on their bucket"
         ) from error
+    # Returned, not raised: one review without a line must not end the export.
     except ReviewError as error:
-        # Returned, not raised: one review without a line must not end the export.
         return LeftOut(record.human_loop_name, str(error))
+    except (KeyError, TypeError, ValueError) as error:
+        # A record holds values as JSON texts, whose form nothing has checked.
+        return LeftOut(
+            record.human_loop_name, f"review record: a value cannot be read: {shortened(str(error))}"
+        )
 
 
 def _write(

@@ -139,6 +139,25 @@ def test_review_of_a_later_version_is_exported(reviews: Reviews) -> None:
     assert (export.left_out, lines[0]) == ([], lines[1])
 
 
+def test_odd_value_in_a_record_costs_its_review_alone(reviews: Reviews) -> None:
+    span = {"label": "dog", "startOffset": 0, "endOffset": 3}
+    reviews.add({"animal": {"label": "dog"}, "names": {"entities": [span]}})
+    good = reviews.stored[0]
+    for old, new in (
+        (b'"reviewed":"{\\"endOffset\\":3,', b'"reviewed":"{'),
+        (b'"reviewed":"\\"dog\\""', b'"reviewed":"dog"'),
+        (b'"reviewed":"\\"dog\\""', b'"reviewed":"{}"'),
+        (b'"output_location":"s3://', b'"output_location":"'),
+    ):
+        odd = good.content.replace(old, new)
+        assert odd != good.content
+        reviews.stored.append(StoredReview(good.location, good.flow_definition, odd))
+    export, lines = reviews.export()
+    assert len(lines) == 1
+    assert len(export.left_out) == 4
+    assert all(reason.startswith("review record: a value cannot be read: ") for _, reason in export.left_out)
+
+
 def test_missing_permission_on_outputs_ends_the_export(reviews: Reviews) -> None:
     for _ in range(40):
         reviews.add({"animal": {"label": "dog"}}, output=OutputNotAllowed(f"{PLACE}: access denied"))

@@ -94,6 +94,13 @@ def recompute(
                 _show(found, period, recompute, on.stage, written=True)
             else:
                 typer.echo(f"{_records(found.to_write)} replaced.")
+    if name and not found.reviews:
+        others = ", ".join(recompute.flow_definitions()) or "none"
+        typer.echo(
+            f"warning: there are no reviews of flow definition {name!r} in these days; flow definitions with reviews: "
+            f"{others}",
+            err=True,
+        )
     if on.output is Output.JSON:
         _print_json(found, period, recompute, name, published, written=not dry_run)
     _show_left_out(found)

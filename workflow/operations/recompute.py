@@ -29,7 +29,7 @@ from lambdas.reviews.summary import ReviewSummary
 from workflow.errors import AfterloopError
 from workflow.operations.read_ahead import read_ahead
 from workflow.operations.record_changes import RecordChanges
-from workflow.operations.reviews_source import Period, StoredReview, open_reviews
+from workflow.operations.reviews_source import Period, ReviewsSource, StoredReview, open_reviews
 from workflow.publish.aws_errors import error_code, explained
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Recompute:
             ReviewsError: The review bucket cannot be read.
             ClientError: The ledger cannot be written.
         """
-        source = open_reviews(f"s3://{self._resources.review_bucket}/reviews", self._session)
+        source = self._source()
         names = [flow_definition] if flow_definition else source.flow_definitions()
         stored = (review for name in names for review in source.reviews(name, period))
         result = Recomputation()
@@ -206,6 +206,13 @@ class Recompute:
             if progress is not None:
                 progress(result)
         return result
+
+    def flow_definitions(self) -> list[str]:
+        """Returns the names of the flow definitions with stored reviews, sorted."""
+        return self._source().flow_definitions()
+
+    def _source(self) -> ReviewsSource:
+        return open_reviews(f"s3://{self._resources.review_bucket}/reviews", self._session)
 
     def _remake(self, stored: StoredReview, every: bool, write: bool) -> _Made:
         try:

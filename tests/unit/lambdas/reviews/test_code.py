@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +32,8 @@ def test_record_names_code_and_settings() -> None:
         assert set(digest) <= set("0123456789abcdef")
 
 
-def test_bundle_of_the_function_has_the_digest_of_the_checkout(tmp_path: Path) -> None:
-    bundle = build_bundles([function("collect_review")], local(), cache=tmp_path)["CollectReview"]
+def test_bundle_of_the_function_has_the_digest_of_the_checkout() -> None:
+    bundle = build_bundles([function("collect_review")], local())["CollectReview"]
     with zipfile.ZipFile(bundle.path) as archive:
         sources = {
             name.removeprefix(PACKAGE): archive.read(name)

@@ -96,6 +96,17 @@ def test_nothing_to_change_is_not_asked(stored: StoredReviews, capsys: pytest.Ca
     assert out.splitlines()[1:] == ["Reviews from 2026-02-01 to 2026-02-28: 0"]
 
 
+def test_unknown_flow_definition_is_a_warning(
+    stored: StoredReviews, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = run(*COMMAND, *NO_FILE, "--flow-definition", "arn:aws:x/my-flaw", "--yes", capsys=capsys)
+    assert status == 0
+    assert err == (
+        "warning: there are no reviews of flow definition 'my-flaw' in these days; flow definitions with reviews: "
+        "my-flow\n"
+    )
+
+
 def test_json_has_all_counts(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
     for options, written in ((("--dry-run",), False), (("--yes",), True)):
         status, out, _ = run(*COMMAND, *NO_FILE, *options, "-o", "json", capsys=capsys)

@@ -27,6 +27,7 @@ _CLASS_INDEX = re.compile(r"(label|class|cls|category)[ _-]?\d+", re.IGNORECASE)
 _LOCATION = re.compile(r"(s3://|gs://|https?://|data:)\S+", re.IGNORECASE)
 _EMPTY_JSON = frozenset({"[]", "{}", "null", '""'})
 
+_LABEL_KEYS = ("label", "class")
 _VALUE_KEYS = ("label", "value", "text", "class", "name")
 CONFIDENCE_KEYS = ("confidence", "score", "probability")
 _BESIDE_SHAPES = ("inputimageproperties", "labelmappings")
@@ -48,7 +49,12 @@ def value_key(value: Any) -> str | None:
     if not isinstance(value, dict):
         return None
     single = {key.lower(): key for key, inner in value.items() if _is_single(inner)}
-    return next((single[key] for key in _VALUE_KEYS if key in single), None)
+    found: str | None = next((single[key] for key in _VALUE_KEYS if key in single), None)
+    if found is None or found.lower() not in _LABEL_KEYS or _kind(value[found]) == "text":
+        return found
+    # Detectors name a class beside its index: {"class": 16, "name": "dog"}.
+    named: list[str] = [single[key] for key in (*_LABEL_KEYS, "name") if key in single]
+    return next((key for key in named if _kind(value[key]) == "text"), found)
 
 
 def is_blank(value: Any, *, lists: bool = False) -> bool:

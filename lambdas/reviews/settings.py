@@ -7,6 +7,7 @@ import json
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -40,8 +41,16 @@ def _form_of(value: object) -> str:
     return "[path]"
 
 
+def _is_a_path(path: str) -> str:
+    if path.strip().casefold() in ("true", "false"):
+        raise ValueError(
+            f"{path!r} in quotes is a JMESPath to a key of this name; write false without quotes"
+        )
+    return path
+
+
 PredictionSetting = Annotated[
-    Annotated[JmesPath, Tag("[path]")]
+    Annotated[JmesPath, AfterValidator(_is_a_path), Tag("[path]")]
     | Annotated[Literal[False], Tag("[false]")]
     | Annotated[PredictedItems, Tag("[table]")]
     | Annotated[tuple[PredictedItems, ...], Field(min_length=1), Tag("[list]")],

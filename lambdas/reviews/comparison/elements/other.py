@@ -2,8 +2,9 @@
 
 Reference:
     fields: One, with the name of the element.
-    same: The JSON values are equal. A value of another JSON type than the prediction is not compared, nor one that has
-        the keys of an element, but not its form.
+    same: The JSON values are equal. A value of another JSON type than the prediction is not compared, unless the
+        settings of the field say when a number and a text are the same, nor one that has the keys of an element, but
+        not its form.
     prediction: Such a value, or an object with only a value and its confidence. A text counts as a number, or as true
         or false, if that is what all workers gave.
 """
@@ -55,7 +56,7 @@ class Other(Element):
         in_prediction = (
             found is not None
             and not any(is_odd_element(answer.value) for answer in answers if isinstance(answer, Other))
-            and {_form(value) for value in values if value is not None} <= {_form(found.value)}
+            and _are_comparable([found.value, *values], settings)
             and not (is_drawn(predicted) and as_json([found.value] * len(values)) != as_json(values))
         )
         return [
@@ -86,6 +87,12 @@ def _predicted(predicted: Any, given: Sequence[Any]) -> Scored:
     forms = {_form(one) for one in given if one is not None}
     is_given = _form(value) in (bool, float) and forms == {_form(value)}
     return Scored(value, found.confidence) if is_given else found
+
+
+def _are_comparable(values: Sequence[Any], settings: FieldSettings) -> bool:
+    forms = {_form(value) for value in values if value is not None}
+    # Numbers and texts can be the same by the settings of the field.
+    return len(forms) == 1 or (settings.same != "exact" and forms <= {float, str})
 
 
 def _form(value: Any) -> type:

@@ -163,6 +163,10 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
             "predictions.forms: should be False, not True. For custom",
         ),
         (
+            f"{DEV}predictions = {{ forms = 'false' }}",
+            "predictions.forms: 'false' in quotes is a JMESPath to a key of this name; write false without",
+        ),
+        (
             f"{DEV}predictions = {{ forms = 3 }}",
             "predictions.forms: should be a valid string, not 3. For custom",
         ),

@@ -580,6 +580,30 @@ def test_options_that_a_page_gets_are_no_prediction(answered: Any) -> None:
     assert values_by_field(fields_of(document))["options/dog"] == ("dog", None, "removed")
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"class": 16, "name": "dog", "confidence": 0.9},
+        {"label": 3, "class": "dog"},
+        {"label": "LABEL_3", "name": "dog"},
+        [{"class": 16, "name": "dog", "confidence": 0.9}, {"class": 15, "name": "cat", "confidence": 0.1}],
+    ],
+)
+def test_name_of_a_class_is_compared_and_not_its_index(found: Any) -> None:
+    for answered in ({"label": "dog"}, {"labels": ["dog"]}):
+        (field,) = fields_of(custom({"prediction": found}, {"e": answered}))
+        assert (field.predicted, field.outcome) == ('"dog"', "kept")
+
+
+def test_number_and_text_are_compared_if_settings_say_when_they_are_the_same() -> None:
+    document = custom({"prediction": {"rating": 3}}, {"rating": 3.0}, {"rating": "3"}, {"rating": "x"})
+    rules = {"flow_definitions": {"my-flow": {"fields": {"rating": {"same": "number"}}}}}
+    (field,) = fields_of(document, **rules)
+    assert (field.outcome, field.agreement) == ("kept", pytest.approx(2 / 3))
+    (field,) = fields_of(document)
+    assert (field.outcome, field.compared) == ("unresolved", False)
+
+
 def test_number_of_a_field_of_numbers_is_compared_with_any_text() -> None:
     document = custom({"prediction": {"total": 12.5}}, {"total": "illegible"})
     rules = {"flow_definitions": {"my-flow": {"fields": {"total": {"same": "number"}}}}}

@@ -229,13 +229,17 @@ class Ledger:
                 Key=_key(human_loop_name),
                 UpdateExpression=f"SET {', '.join(sets)}"
                 + (f" REMOVE {', '.join(removes)}" if removes else ""),
-                ConditionExpression="#location = :location AND attribute_exists(#review)",
+                ConditionExpression="#location = :location AND attribute_type(#review, :map)",
                 ExpressionAttributeNames={
                     "#review": "review",
                     "#location": "reviewLocation",
                     **{f"#{name}": name for name in exact},
                 },
-                ExpressionAttributeValues={**values, ":location": {"S": review_location}},
+                ExpressionAttributeValues={
+                    **values,
+                    ":location": {"S": review_location},
+                    ":map": {"S": "M"},
+                },
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False

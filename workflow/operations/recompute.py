@@ -241,9 +241,7 @@ class Recompute:
         in_ledger = figures != _figures(before, location)
         if write:
             # The ledger first: a record that is written counts as done.
-            in_ledger = in_ledger and self._ledger.update_figures(
-                before.human_loop_name, str(location), figures
-            )
+            in_ledger = in_ledger and self._write_figures(before.human_loop_name, location, figures)
             self._write(location, after, stored.etag)
         keeps_ids = self.settings.worker_identity == "keep"
         changes = RecordChanges.between(before, after, keeps_ids=keeps_ids)
@@ -261,6 +259,18 @@ class Recompute:
                 raise known from error
             # As in the workflow, what nobody expected of one output is the problem of one review.
             raise _UnexpectedError(f"{before.output_location}: {type(error).__name__}: {error}") from error
+
+    def _write_figures(self, human_loop_name: str, location: S3Location, figures: dict[str, Any]) -> bool:
+        try:
+            return self._ledger.update_figures(human_loop_name, str(location), figures)
+        except (BotoCoreError, ClientError) as error:
+            code = error_code(error) if isinstance(error, ClientError) else str(error)
+            if is_transient(error):
+                raise TransientServiceError(f"the ledger: {code}; run the command again") from error
+            raise RecomputeError(
+                f"cannot write the figures of {human_loop_name} to the ledger: {code}; your credentials need "
+                "dynamodb:UpdateItem on its table"
+            ) from error
 
     def _write(self, location: S3Location, record: ReviewRecord, etag: str | None) -> None:
         """Replaces a record, unless it was deleted or written by somebody else since it was read."""

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from lambdas.aws.object_store import ObjectStore
+from lambdas.loops.ledger import Ledger
 from lambdas.reviews.code import code_digest
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import MadeBy, ReviewRecord
@@ -219,12 +220,13 @@ def test_what_cannot_be_recomputed_stays_with_a_reason(stored: StoredReviews) ->
     assert {key for key in after if after[key] != before[key]} == {good}
 
 
-@pytest.mark.parametrize("row", ["missing", "of another review", "without a review"])
+@pytest.mark.parametrize("row", ["missing", "of another review", "without a review", "with an odd review"])
 def test_row_that_does_not_point_to_the_review_is_left_alone(stored: StoredReviews, row: str) -> None:
     key = stored.store("loop", labelled("cat"), row=row != "missing")
     if row != "missing":
         location = f"s3://{REVIEWS}/other.json" if row == "of another review" else None
-        stored.ledger.update("loop", review_location=location)
+        odd = {"review": "odd"} if row == "with an odd review" else {"review_location": location}
+        stored.ledger.update("loop", **odd)
     before = stored.row("loop")
     stored.settings = PATH
     found = stored.recompute()
@@ -385,3 +387,27 @@ def test_expired_credentials_end_the_run(stored: StoredReviews, monkeypatch: pyt
     monkeypatch.setattr(ObjectStore, "read", expired)
     with pytest.raises(AfterloopError, match="log in again"):
         stored.recompute()
+
+
+@pytest.mark.parametrize(
+    ("code", "left_out"), [("ProvisionedThroughputExceededException", True), ("AccessDeniedException", False)]
+)
+def test_ledger_that_cannot_be_written_leaves_the_record(
+    stored: StoredReviews, monkeypatch: pytest.MonkeyPatch, code: str, left_out: bool
+) -> None:
+    def refused(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": code}}, "UpdateItem")
+
+    key = stored.store("loop", labelled("cat"))
+    content = stored.content(key)
+    stored.settings = PATH
+    monkeypatch.setattr(Ledger, "update_figures", refused)
+    if left_out:
+        (one,) = stored.recompute().left_out
+        assert one.reason == f"the ledger: {code}; run the command again"
+    else:
+        with pytest.raises(
+            RecomputeError, match=r"AccessDeniedException; your credentials need dynamodb:UpdateItem"
+        ):
+            stored.recompute()
+    assert stored.content(key) == content

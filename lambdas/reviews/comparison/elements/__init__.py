@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel, to_snake
 
+from lambdas.reviews.comparison.values import as_json
 from lambdas.reviews.record import DRAWN
 from lambdas.reviews.tolerant import tolerate
 
@@ -103,7 +104,7 @@ PICTURED: frozenset[Kind] = DRAWN | {"segmentation"}
 
 
 def _number_as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return as_json(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 Label = Annotated[str, BeforeValidator(_number_as_text)]

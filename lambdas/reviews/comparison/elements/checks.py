@@ -1,4 +1,4 @@
-"""crowd-checkbox, crowd-toggle-button: for each value ("on" by default), whether it is checked.
+"""crowd-checkbox, crowd-toggle-button, and HTML check boxes: for each value ("on" by default), whether it is checked.
 
 Boxes of which each worker checked at most one are a choice (`lambdas.reviews.comparison.elements.choice`), unless the
 settings of the field say that they are not.

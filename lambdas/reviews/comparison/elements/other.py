@@ -1,4 +1,7 @@
-"""crowd-slider, and any other element: the value, unchanged. Also elements whose values differ in type between workers.
+"""crowd-slider, crowd-text-ranking, crowd-question-answer-generation, and any other element: the value, unchanged.
+
+AWS does not document the answers of these elements. Elements whose values differ in type between workers are also read
+in this way.
 
 Reference:
     fields: One, with the name of the element.

@@ -343,6 +343,8 @@ def test_answer_without_list_of_blocks_removes_nothing(given: Any) -> None:
         ({"labels": None}, ["dog"], ("e/dog", "dog", None, "removed")),
         ({"label": 5}, "5", ("e", "5", "5", "kept")),
         ({"labels": [5]}, ["5"], ("e/5", "5", "5", "kept")),
+        ({"label": 0.0}, 0.0, ("e", "0", "0", "kept")),
+        ({"label": 2.50}, 2.5, ("e", "2.5", "2.5", "kept")),
         ({"label": ["dog"]}, "dog", ("e", None, {"label": ["dog"]}, "answered")),
         ({"labels": {"0": "dog"}}, ["dog"], ("e", None, {"labels": {"0": "dog"}}, "answered")),
         ({"labels": [["dog"]]}, ["dog"], ("e", None, {"labels": [["dog"]]}, "answered")),

@@ -136,6 +136,26 @@ CASES: dict[str, list[Case]] = {
             ("e", {"digest": DIGEST, "labels": ["Cat"]}),
         )
     ],
+    "crowd-text-ranking": [
+        Case(
+            {"ranks": [{"Clarity": 1}, {"Clarity": 2}]},
+            {"ranks": [{"Clarity": 1.0}, {"Clarity": 2.0}]},
+            {"ranks": [{"Clarity": 2}, {"Clarity": 1}]},
+            {"e": "other"},
+            {"ranks": []},
+            ("e", {"ranks": [{"Clarity": 1}, {"Clarity": 2}]}),
+        )
+    ],
+    "crowd-question-answer-generation": [
+        Case(
+            {"pairs": [{"question": "Who?", "answer": "Ana"}]},
+            {"pairs": [{"answer": "Ana", "question": "Who?"}]},
+            {"pairs": [{"question": "Who?", "answer": "Eva"}]},
+            {"e": "other"},
+            {"pairs": []},
+            ("e", {"pairs": [{"question": "Who?", "answer": "Ana"}]}),
+        )
+    ],
     "crowd-slider": [Case(4, {"value": "4", "confidence": 0.9}, 5, {"e": "other"}, 1, ("e", 4))],
     "An object of several values": [
         Case(
@@ -160,7 +180,7 @@ def test_every_row_of_the_table_has_a_case() -> None:
     assert names == CASES.keys() | SERVICES
     assert all(row.fields and row.same and row.prediction and row.about for row in rows)
     # What this project has seen of the "Crowd HTML Elements Reference", and of the elements of A2I.
-    assert len(names - {"An object of several values"}) + len(NO_ANSWER) == 33
+    assert len(names - {"An object of several values"}) + len(NO_ANSWER) == 35
 
 
 def _outcomes(fields: list[FieldRecord]) -> set[str]:

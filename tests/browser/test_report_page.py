@@ -215,6 +215,16 @@ def test_scrolling_table_keeps_its_first_column(opened: Callable[..., Opened]) -
     assert name["x"] == around["x"]
 
 
+def test_columns_of_names_are_wide_enough_on_paper(opened: Callable[..., Opened]) -> None:
+    page = opened(width=670).page  # A4 without its margins.
+    page.emulate_media(media="print")
+    narrowest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('td.t')].map((cell) => cell.clientWidth).filter(Boolean))"
+    )
+    assert narrowest > 70
+    assert page.evaluate("document.documentElement.scrollWidth") <= 670
+
+
 def test_printed_page_is_white_with_all_charts(opened: Callable[..., Opened], tmp_path: Path) -> None:
     page = opened(width=400, color_scheme="dark").page
     page.emulate_media(media="print", color_scheme="dark")

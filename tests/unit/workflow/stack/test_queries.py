@@ -17,6 +17,7 @@ import pytest
 
 from lambdas.reviews.record import DRAWN, Kind, ReviewRecord, read_review
 from sandbox.invented_reviews import generate
+from tests.documentation import blocks
 from tests.queries import query
 from tests.review_samples import GOLDEN_REVIEWS, custom, later, record_of
 from workflow.operations.report.figures import Figures, Share
@@ -407,6 +408,20 @@ def test_queries_take_records_of_other_versions(tmp_path: Path) -> None:
             )
             assert earlier, name
             assert sorted(earlier, key=str) == sorted(after, key=str)
+
+
+def test_query_by_segment_on_the_page_counts_reviews(tmp_path: Path) -> None:
+    """The page itself runs no review with a region."""
+    (sql,) = (
+        block.content for block in blocks("docs/how-to/query-reviews.md") if "segment." in block.content
+    )
+    sql = sql.split('"""')[1].replace("'support-messages'", "'my-flow'")
+    folder = "reviews/flow_definition=my-flow/date=2026-03-01"
+    stored = [(f"{folder}/{path.name}", path.read_bytes()) for path in GOLDEN_REVIEWS]
+    with table_of(stored, tmp_path) as table:
+        found = table.execute(sql).fetchall()
+    # Two records of the same output: with the ids of workers, and with pseudonyms.
+    assert found == [("eu", "2026-11", 2, 0)]
 
 
 def test_columns_of_the_table_are_the_fields_of_the_record() -> None:

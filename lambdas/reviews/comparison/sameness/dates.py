@@ -19,7 +19,7 @@ MAX_LENGTH = 60
 """Characters of the longest text that is read as a date."""
 
 _DEFAULTS = (datetime(2000, 1, 1), datetime(2004, 12, 31))
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"\d+|[^\W\d_]+")
 _YEAR_FIRST = re.compile(r"\d{4}\D")
 _WITH_DOTS = re.compile(r"\d{1,2}\.\s?\d{1,2}\.\s?\d{2,4}\b")
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import time
+from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.sameness import is_same
 
@@ -74,3 +77,31 @@ def test_dates_do_not_depend_on_today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "localtime", lambda *_: time.struct_time((2130, 1, 1, 0, 0, 0, 0, 1, 0)))
     assert is_same("1/2/99", "1999-01-02", same="date")
     assert not is_same("May 1", "2130-05-01", same="date")
+
+
+FORMATS = {
+    None: [
+        "%d %B %Y",
+        "%B %d, %Y",
+        "%d.%m.%Y",
+        "%Y/%m/%d",
+        "%a, %d %b %Y",
+        "%d-%b-%Y",
+        "%Y%m%d",
+        "%d%b%Y",
+    ],
+    True: ["%d/%m/%Y", "%d-%m-%Y", "%d %m %Y"],
+    False: ["%m/%d/%Y", "%m-%d-%Y", "%A %m/%d/%Y"],
+}
+
+
+@given(st.dates(date(1900, 1, 1), date(2199, 12, 31)))
+def test_date_is_read_in_every_format(day: date) -> None:
+    for day_first, formats in FORMATS.items():
+        for form in formats:
+            for setting in (True, False) if day_first is None else (day_first,):
+                other = day.strftime(form)
+                assert is_same(day.isoformat(), other, same="date", day_first=setting), other
+                assert not is_same(
+                    (day + timedelta(days=1)).isoformat(), other, same="date", day_first=setting
+                )

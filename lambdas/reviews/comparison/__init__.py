@@ -6,6 +6,8 @@ sameness/       when two values are the same by the settings of a field
 textract.py     key-value pairs: matched by block id, then by the text of the key
 rekognition.py  moderation labels with their parents
 custom.py       crowd elements, each paired with its prediction
+answered.py     the answers to each element, choice of several buttons, or judgement in an object
+judgements.py   several judgements in one object
 elements/       the rules of each crowd element, one module per kind
 alignment.py    matches shapes that mark the same object
 """

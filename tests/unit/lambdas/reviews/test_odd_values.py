@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -387,3 +388,60 @@ def test_odd_label_costs_what_the_answer_lacks(answers: list[Any], expected: dic
     assert {
         field.name: field.outcome if field.compared else "answered" for field in fields_of(document)
     } == expected
+
+
+def _outputs() -> dict[str, dict[str, Any]]:
+    box = {"label": "dog", "left": 1, "top": 2, "width": 3, "height": 4}
+    answer = {
+        "pet": {"label": "cat"},
+        "size": {"small": True, "large": False},
+        "boxes": {"boundingBoxes": [box], "inputImageProperties": {"width": 9, "height": 9}},
+        "judged": {"tone": "polite", "score": 4},
+        "tags": {"labels": ["a", "b"]},
+        "mask": {"labeledImage": {"pngImageData": "iVBO"}, "labelMappings": {"a": {"color": "#fff"}}},
+        "roads": {"lines": [{"label": "road", "vertices": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]}]},
+        "note": "x",
+    }
+    predicted = {"pet": {"label": "dog", "score": 0.9}, "boxes": [box], "size": {"small": 0.4, "large": 0.6}}
+    met = {"Conditions": [{"Or": [MET], "EvaluationResult": True}]}
+    moderated = rekognition(
+        [("Gore", "Violence", 90.0)], *[[("Gore", "Violence")]] * 2, humanTaskActivationConditionResults=met
+    )
+    custom = samples.custom({"prediction": predicted, "taskObject": "…"}, answer, answer)
+    form = _form(2)
+    del form["inputContent"]["selectedAiServiceResponse"]
+    outputs = {"custom": custom, "form": form, "moderation": moderated}
+    return {name: json.loads(json.dumps(document)) for name, document in outputs.items()}
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from _places(value[key], (*path, key))
+
+
+DECISIVE = {"humanAnswers", "awsManagedHumanLoopRequestSource", "humanLoopName"}
+"""Keys at the top level without which a document is no output of the loop."""
+
+
+@pytest.mark.parametrize("name", ["custom", "form", "moderation"])
+def test_odd_value_in_any_place_keeps_the_review(name: str) -> None:
+    unknown = object()
+    text = json.dumps(_outputs()[name])
+    odd_values = [None, True, -1, 1e300, "odd", "", [], {}, [[1]], {"a": {"b": 1}}, unknown]
+    for number, place in enumerate(_places(json.loads(text))):
+        if len(place) == 1 and place[0] in DECISIVE:
+            continue
+        for offset in (0, 4, 8):  # each value in many places, and in each place other values
+            odd = odd_values[(number + offset) % len(odd_values)]
+            document = json.loads(text)
+            inner = document
+            for key in place[:-1]:
+                inner = inner[key]
+            if odd is unknown:
+                del inner[place[-1]]
+            else:
+                inner[place[-1]] = odd
+            record = samples.record_of(document)
+            assert json.loads(record.to_line())["answers"], (place, odd)

@@ -25,6 +25,7 @@ from workflow.operations.report.estimation import (
     Estimate,
     estimate,
     mean,
+    satterthwaite,
     student_quantile,
     wilson_interval,
 )
@@ -205,7 +206,7 @@ def confidence_figures(
         mean_confidence=_mean_confidence(weighted, range(len(bands))),
         overconfidence=gap,
         brier=mean([(weight, counts.brier) for weight, counts in weighted], 0.0, 1.0),
-        auroc=_auroc(moments),
+        auroc=_auroc(weighted, moments),
         thresholds=_thresholds(weighted, moments),
         costs=None if costs is None else cost_curve(moments, costs),
     )
@@ -272,7 +273,7 @@ def _calibration_error(bands: Sequence[ConfidenceBand], moments: Moments) -> flo
     return sum(error * size for error, size in known) / total if total else math.nan
 
 
-def _auroc(moments: Moments) -> Estimate:
+def _auroc(weighted: _Weighted, moments: Moments) -> Estimate:
     """Returns the area under the ROC curve. Predictions of the same hundredth count as equal, which counts half.
 
     The variance is that of the placements of the predictions, summed within reviews (N. A. Obuchowski, 1997,
@@ -293,8 +294,19 @@ def _auroc(moments: Moments) -> Estimate:
         smaller = min(all_right, all_wrong) / moments.heaviest
         return Estimate(area, *wilson_interval(area * smaller, smaller))
     logit = math.log(area / (1 - area))
-    reach = student_quantile(0.975, max(1, moments.reviews - 1)) * error / (area * (1 - area))
+    degrees = satterthwaite(
+        [
+            (weight**2 * float(influence[0] @ counts.products @ influence[0]), _rarer(counts))
+            for weight, counts in weighted
+        ]
+    )
+    reach = student_quantile(0.975, degrees) * error / (area * (1 - area))
     return Estimate(area, *(1 / (1 + math.exp(-(logit + side * reach))) for side in (-1, 1)))
+
+
+def _rarer(counts: ConfidenceCounts) -> float:
+    """Returns how many reviews have the rarer of right and wrong predictions; see `ClusterSums.degrees`."""
+    return _kept_between(counts, 0, BINS).degrees
 
 
 def _thresholds(weighted: _Weighted, moments: Moments) -> list[ThresholdFigures]:

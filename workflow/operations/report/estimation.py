@@ -22,6 +22,7 @@ __all__ = [
     "estimate",
     "mean",
     "normal_quantile",
+    "satterthwaite",
     "student_quantile",
     "wilson_interval",
 ]
@@ -221,7 +222,7 @@ def mean(strata: Sequence[tuple[float, ClusterSums]], low: float, high: float) -
     if clusters < 2:
         return Estimate(value, low, high)
     spreads = [(weight * weight * sums.spread(value), sums.clusters) for weight, sums in strata]
-    degrees = _satterthwaite([(spread, max(1, number - 1)) for spread, number in spreads])
+    degrees = satterthwaite([(spread, max(1, number - 1)) for spread, number in spreads])
     error = math.sqrt(sum(spread for spread, _ in spreads) * clusters / (clusters - 1)) / x
     reach = student_quantile(0.975, degrees) * error
     return Estimate(value, max(low, value - reach), min(high, value + reach))
@@ -245,14 +246,14 @@ def _effective_n(strata: Sequence[tuple[float, ClusterSums]]) -> float:
     if all(sums.xx == sums.x for _, sums in strata):  # Nothing is alike, and the weights are known.
         return min(x, alike)
     alike *= (clusters - 1) / clusters
-    degrees = _satterthwaite(
+    degrees = satterthwaite(
         [(spread, sums.degrees) for spread, (_, sums) in zip(spreads, strata, strict=True)]
     )
     few = normal_quantile(0.975) / student_quantile(0.975, degrees)
     return min(x, alike) * few * few
 
 
-def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
+def satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
     """Returns the degrees of freedom of a sum of variances (F. E. Satterthwaite, 1946, Biometrics Bulletin 2).
 
     Args:

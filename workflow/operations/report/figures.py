@@ -162,8 +162,9 @@ class Selection:
 
     Attributes:
         kind: "sampled": by activation conditions, and the rest at random with a known rate (A2I's Sampling), so that
-            the reviews speak for all documents. "conditions": by activation conditions only, so that nothing is known
-            about what met none. "unknown": the reviews do not say (custom tasks), or not clearly enough.
+            the reviews speak for all documents. "conditions": by activation conditions only, or the random sample has
+            fewer than SMALL_SAMPLE reviews, so that nothing is known about what met no condition. "unknown": the
+            reviews do not say (custom tasks), or not clearly enough.
         rate: The rate of the random sample, 0 to 1; NaN without one.
         by_condition: The reviews that were certain to take place, because a condition was met.
         by_sampling: The reviews that took place by chance alone. Each stands for 1/`rate` documents.

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
+from workflow.operations.report.figures import SMALL_SAMPLE
+
 __all__ = ["BY_CONDITION", "UNKNOWN", "SelectionCounts", "sampling_rate", "stratum_of"]
 
 BY_CONDITION = "condition"
@@ -80,7 +82,7 @@ class SelectionCounts:
         total = self.reviews.total()
         if not total or self.reviews[UNKNOWN] > self.MAX_UNKNOWN_SHARE * total:
             return "unknown"
-        if not self.by_sampling:
+        if self.by_sampling < SMALL_SAMPLE:
             return "conditions"
         known = all(0 < rate <= 1 for rate in self._rates().values())
         return "sampled" if known and not self._sampling_is_part_of_a_condition() else "unknown"

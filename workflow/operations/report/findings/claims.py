@@ -108,6 +108,23 @@ def listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
+def with_names(values: Sequence[str], models: Sequence[ModelFigures], figures: Figures) -> str:
+    """Returns a value for each model, for a sentence: `5% for “a” and 7% for “b”`."""
+    return listed(
+        [value + names_of([model], figures, " for ") for value, model in zip(values, models, strict=True)]
+    )
+
+
+def joined(texts: Sequence[str], models: Sequence[ModelFigures], figures: Figures) -> str:
+    """Returns a sentence from a text for each model, with the names of the models if there are several."""
+    if len(figures.models) == 1:
+        return texts[0][0].upper() + texts[0][1:] + "."
+    pairs = zip(models, texts, strict=True)
+    return (
+        "; ".join([f"{model_label(model.model, figures)}: {text}" for model, text in pairs][:MAX_NAMED]) + "."
+    )
+
+
 def field_label(field: FieldName, figures: Figures) -> str:
     """Returns the field's name, with its flow definition if another one has a field with the same name."""
     if field.name == OTHER_FIELDS or figures.names[field.name] == 1:

@@ -6,11 +6,10 @@ from workflow.operations.report import words
 from workflow.operations.report.figures import ConfidenceBand, ConfidenceFigures, Figures, ModelFigures
 from workflow.operations.report.findings.claims import (
     MAX_FALSE,
-    MAX_NAMED,
     Claim,
     Finding,
     comparable,
-    model_label,
+    joined,
     names_of,
 )
 
@@ -119,15 +118,7 @@ def _finding(claim: Claim, known: list[_Known], figures: Figures) -> Finding:
             for _, about in known
         ]
         more = " Chance alone gives 50%, so a threshold on this confidence helps little."
-    return Finding(claim, point, _joined(models, numbers, figures) + more)
-
-
-def _joined(models: list[ModelFigures], numbers: list[str], figures: Figures) -> str:
-    if len(figures.models) > 1:
-        pairs = zip(models, numbers, strict=True)
-        shown = [f"{model_label(model.model, figures)}: {text}" for model, text in pairs][:MAX_NAMED]
-        return "; ".join(shown) + "."
-    return numbers[0][0].upper() + numbers[0][1:] + "."
+    return Finding(claim, point, joined(numbers, models, figures) + more)
 
 
 def _agreement(about: ConfidenceFigures) -> str:

@@ -2,63 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from workflow.operations.report import words
 from workflow.operations.report.costs import EVERYTHING
 from workflow.operations.report.figures import ConfidenceFigures, CostCurve, Figures, ModelFigures
-from workflow.operations.report.findings.claims import Claim, Finding, comparable, names_of
+from workflow.operations.report.findings.claims import (
+    Claim,
+    Finding,
+    comparable,
+    joined,
+    names_of,
+    with_names,
+)
 
 __all__ = ["costs"]
 
 
+_Priced = tuple[ModelFigures, ConfidenceFigures, CostCurve]
+
+_CLAIMS: dict[str, Claim] = {
+    "threshold": Claim.CHEAPEST_THRESHOLD,
+    "nothing": Claim.REVIEW_NOTHING,
+    "everything": Claim.REVIEW_EVERYTHING,
+    "undecided": Claim.COST_UNDECIDED,
+}
+
+
 def costs(figures: Figures) -> list[Finding]:
     """Returns the cheapest threshold of each model, or that none is shown to be worth it."""
-    return [
-        _finding(model, model.confidence, model.confidence.costs, figures)
+    priced: list[_Priced] = [
+        (model, model.confidence, model.confidence.costs)
         for model in comparable(figures)
         if model.confidence is not None and model.confidence.costs is not None and not model.overruled.small
     ]
+    found = []
+    for verdict, claim in _CLAIMS.items():
+        chosen = [one for one in priced if one[2].verdict == verdict]
+        if chosen:
+            found.append(_finding(claim, chosen, figures))
+    return found
 
 
-def _finding(model: ModelFigures, about: ConfidenceFigures, curve: CostCurve, figures: Figures) -> Finding:
-    of = names_of([model], figures, " for ")
-    nothing, everything = curve.points[0].cost, curve.points[-1].cost
-    end = min(nothing.value, everything.value)
-    prices = (
-        f"Per document{'' if about.of_all else ' that people checked'}: {_amount(curve.cheapest.cost.value)} at "
-        f"{_threshold(curve.cheapest.threshold)}, {_amount(everything.value)} if all are reviewed, "
-        f"{_amount(nothing.value)} if none is."
+def _finding(claim: Claim, priced: Sequence[_Priced], figures: Figures) -> Finding:
+    models = [model for model, _, _ in priced]
+    of = names_of(models, figures, " for ")
+    if claim is Claim.CHEAPEST_THRESHOLD:
+        numbers = [_threshold(curve.cheapest.threshold) for _, _, curve in priced]
+        point = f"A confidence threshold of {with_names(numbers, models, figures)} costs least."
+    elif claim is Claim.COST_UNDECIDED:
+        point = f"These reviews do not show which threshold costs least{of}."
+    else:
+        what = "nothing" if claim is Claim.REVIEW_NOTHING else "everything"
+        point = f"No threshold is shown to cost less than reviewing {what}{of}."
+    because = joined([_prices(about, curve) for _, about, curve in priced], models, figures)
+    if not all(about.of_all for _, about, _ in priced):
+        because += " What documents cost that nobody checked is unknown."
+    return Finding(claim, point, because)
+
+
+def _prices(about: ConfidenceFigures, curve: CostCurve) -> str:
+    nothing, everything = curve.points[0].cost.value, curve.points[-1].cost.value
+    text = (
+        f"per document{'' if about.of_all else ' that people checked'}, {_amount(curve.cheapest.cost.value)} at "
+        f"{_threshold(curve.cheapest.threshold)}, {_amount(everything)} if all are reviewed, and {_amount(nothing)} if "
+        "none is"
     )
-    limits = "" if about.of_all else " What a higher threshold than today's would cost is unknown."
-    if curve.verdict == "threshold":
-        low, high = curve.range
-        between = (
-            ""
-            if low == high
-            else f" Thresholds between {_threshold(low)} and {_threshold(high)} can be as cheap."
-        )
-        return Finding(
-            Claim.CHEAPEST_THRESHOLD,
-            f"A confidence threshold of {_threshold(curve.cheapest.threshold)} costs least{of}.",
-            prices + between + limits,
-        )
-    most = f"Another threshold would save at most {_amount(min(curve.saving.high, end))} per document."
-    if curve.verdict == "nothing":
-        return Finding(
-            Claim.REVIEW_NOTHING,
-            f"No threshold is shown to cost less than reviewing nothing{of}.",
-            f"{prices} {most}{limits}",
-        )
-    if curve.verdict == "everything":
-        return Finding(
-            Claim.REVIEW_EVERYTHING,
-            f"No threshold is shown to cost less than reviewing {'everything' if about.of_all else 'as today'}{of}.",
-            f"{prices} {most}{limits}",
-        )
-    return Finding(
-        Claim.COST_UNDECIDED,
-        f"These reviews do not show which threshold costs least{of}.",
-        prices + limits,
-    )
+    if curve.verdict in ("nothing", "everything"):
+        most = min(curve.saving.high, nothing, everything)
+        return f"{text}; another threshold would save at most {_amount(most)}"
+    low, high = curve.range
+    if curve.verdict == "threshold" and low < high:
+        return f"{text}; thresholds from {_threshold(low)} to {_threshold(high)} can be as cheap"
+    return text
 
 
 def _threshold(threshold: float) -> str:

@@ -8,11 +8,10 @@ from workflow.operations.report import words
 from workflow.operations.report.figures import Figures, ModelFigures, Trend
 from workflow.operations.report.findings.claims import (
     MAX_FALSE,
-    MAX_NAMED,
     Claim,
     Finding,
     comparable,
-    model_label,
+    joined,
     names_of,
 )
 
@@ -63,14 +62,10 @@ def _finding(
         f"{words.percent(change.early)} in the first third of the period, {words.percent(change.late)} in the last"
         for _, change in changes
     ]
-    if len(figures.models) > 1:
-        numbers = [
-            f"{model_label(model.model, figures)}: {text}"
-            for model, text in zip(models, numbers, strict=True)
-        ]
     return Finding(
         claim,
         f"The overrule rate{names_of(models, figures)} is {word}.",
-        f"{'; '.join(numbers[:MAX_NAMED])}. Each field is compared with itself."
+        joined(numbers, models, figures)
+        + " Each field is compared with itself."
         + (" Look for what changed: documents, model or instructions." if claim is Claim.RISING else ""),
     )

@@ -62,7 +62,7 @@ def test_area_under_the_curve_matches_a_published_example() -> None:
         return math.log(share / (1 - share))
 
     reach = (logit(found.high) - logit(found.low)) / 2
-    error = reach / student_quantile(0.975, 108) * found.value * (1 - found.value)
+    error = reach / student_quantile(0.975, 51) * found.value * (1 - found.value)
     assert error == pytest.approx(0.0307, abs=2e-4)
 
 

@@ -163,7 +163,7 @@ class Selection:
     Attributes:
         kind: "sampled": by activation conditions, and the rest at random with a known rate (A2I's Sampling), so that
             the reviews speak for all documents. "conditions": by activation conditions only, or the random sample has
-            fewer than SMALL_SAMPLE reviews, so that nothing is known about what met no condition. "unknown": the
+            too few reviews, so that nothing is known about what met no condition. "unknown": the
             reviews do not say (custom tasks), or not clearly enough.
         rate: The rate of the random sample, 0 to 1; NaN without one.
         by_condition: The reviews that were certain to take place, because a condition was met.

@@ -17,12 +17,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
-from workflow.operations.report.figures import SMALL_SAMPLE
-
 __all__ = ["BY_CONDITION", "UNKNOWN", "SelectionCounts", "sampling_rate", "stratum_of"]
 
 BY_CONDITION = "condition"
 UNKNOWN = "unknown"
+
+MIN_SAMPLED = 10
+"""A random sample with fewer reviews does not speak for the other documents."""
 
 MAX_SAMPLES = 4
 """How many samples (with different rates) are counted separately in one model. Each needs its own sums."""
@@ -82,7 +83,7 @@ class SelectionCounts:
         total = self.reviews.total()
         if not total or self.reviews[UNKNOWN] > self.MAX_UNKNOWN_SHARE * total:
             return "unknown"
-        if self.by_sampling < SMALL_SAMPLE:
+        if self.by_sampling < MIN_SAMPLED:
             return "conditions"
         known = all(0 < rate <= 1 for rate in self._rates().values())
         return "sampled" if known and not self._sampling_is_part_of_a_condition() else "unknown"

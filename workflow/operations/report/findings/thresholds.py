@@ -135,6 +135,6 @@ def _unchecked(models: Sequence[ModelFigures], figures: Figures) -> list[Finding
         Finding(
             Claim.UNCHECKED,
             f"Errors in predictions{names_of(models, figures)} that nobody checked are unknown.",
-            f"Only predictions that met an activation condition went to people. {advice}",
+            "Only predictions that met an activation condition went to people." + f" {advice}",
         )
     ]

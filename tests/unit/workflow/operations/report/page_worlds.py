@@ -60,7 +60,7 @@ def documents(number: int, fields: int = 2, *, seed: int = 3) -> tuple[Any, Any]
 def selected(
     rate: float,
     *,
-    number: int = 400,
+    number: int = 700,
     threshold: float = 0.8,
     flow: str = "invoices",
     into: Reviews | None = None,

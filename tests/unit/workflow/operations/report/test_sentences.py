@@ -73,21 +73,14 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "The confidence{} is too high for some": (worlds.uneven, lambda: worlds.sure(0.0)),
     "The confidence{} hardly separates": (worlds.random_confidence, lambda: worlds.sure(0.1)),
     "Chance alone gives 50%": (worlds.random_confidence, lambda: worlds.sure(0.1)),
-    "Per document{}: {} at {}": (lambda: worlds.priced(5), "a custom task without prices"),
-    "Another threshold would save at most": (lambda: worlds.priced(0.5), lambda: worlds.priced(5)),
-    "What a higher threshold than today's": ("conditions only", "a random sample"),
+    "What documents cost that nobody checked": ("conditions only", "a random sample"),
     "These reviews do not show which threshold": (
         lambda: worlds.priced(4, documents=150, informative=False),
         lambda: worlds.priced(1_000),
     ),
-    "Thresholds between {} and {} can be": (lambda: worlds.priced(5), lambda: worlds.priced(0.5)),
     "A confidence threshold of {} costs least": (
         lambda: worlds.priced(5),
         lambda: worlds.priced(5, informative=False),
-    ),
-    "No threshold is shown to cost less than reviewing nothing": (
-        lambda: worlds.priced(0.5),
-        lambda: worlds.priced(5),
     ),
     "No threshold is shown to cost less than reviewing {}": (
         lambda: worlds.priced(1_000),
@@ -105,28 +98,28 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "{} of {} failed; {}.": (lambda: worlds.loops(3), lambda: worlds.loops(0)),
     "{} {} restarted. {}": (lambda: worlds.loops(3), lambda: worlds.loops(0)),
     "No human loop failed.": (lambda: worlds.loops(0), lambda: worlds.loops(3)),
-    "Of all predictions{}, people would overrule": (
+    "Of all predictions, also those that nobody": (
         lambda: worlds.calibrated(0.1),
         lambda: worlds.calibrated(0),
     ),
-    "People checked a random sample of": (lambda: worlds.calibrated(0.1), lambda: worlds.calibrated(0)),
-    "{} would save {} of these reviews.": (
+    "A confidence threshold of {} would save": (
         lambda: worlds.easy_above_70(0),
         lambda: worlds.easy_above_70(0.2),
     ),
-    "It would miss {} of the {} that people": (
+    "Errors in predictions that nobody checked are not": (
         lambda: worlds.easy_above_70(0),
         lambda: worlds.easy_above_70(0.2),
     ),
-    "Errors in predictions{} that nobody": (lambda: worlds.calibrated(0), worlds.custom),
     "Only predictions that met an activation": (lambda: worlds.calibrated(0), worlds.custom),
-    "{} would catch at least 90% of all": (
+    "To estimate the errors among the others": (lambda: worlds.calibrated(0), worlds.small_sample),
+    "The random samples have too few reviews": (worlds.small_sample, lambda: worlds.calibrated(0)),
+    "Errors in predictions{} that nobody": (lambda: worlds.calibrated(0), worlds.custom),
+    "A confidence threshold of {} would catch": (
         lambda: worlds.easy_above_70(0.2),
         lambda: worlds.easy_above_70(0),
     ),
-    "It would send {} of all documents": (lambda: worlds.easy_above_70(0.2), lambda: worlds.easy_above_70(0)),
     "The overrule rate{} is {}.": (lambda: worlds.changing(0.1, 0.4), worlds.barely_any_errors),
-    "{}. Each field is compared with itself.": (lambda: worlds.changing(0.1, 0.4), worlds.barely_any_errors),
+    "Each field is compared with itself.": (lambda: worlds.changing(0.1, 0.4), worlds.barely_any_errors),
     "Look for what changed": (lambda: worlds.changing(0.1, 0.4), lambda: worlds.changing(0.3, 0.3)),
     "The model of “{}” has a new version": (lambda: worlds.versions(2), lambda: worlds.versions(1)),
     "People overrule {} of its predictions": (lambda: worlds.versions(2), lambda: worlds.versions(1)),

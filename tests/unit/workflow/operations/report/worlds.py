@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.unit.workflow.operations.report.simulation import Reviews, alike, reviewed
+from tests.unit.workflow.operations.report.simulation import CONDITION, Reviews, alike, reviewed
 from workflow.operations.report.figures import Costs, Figures
 from workflow.operations.report.findings import Claim
 from workflow.operations.report.loop_facts import LoopFacts, count_loops
@@ -156,6 +156,16 @@ def calibrated(rate: float, documents: int = 6_000, costs: Costs | None = None) 
     confidence = chance.beta(8, 2, (documents, 1))
     wrong = chance.random((documents, 1)) < 1 - confidence
     return World(reviewed(chance, confidence, wrong, threshold=0.8, rate=rate).figures(costs))
+
+
+@cache
+def small_sample() -> World:
+    """A random sample of which only 5 reviews exist so far."""
+    reviews = Reviews()
+    for place in range(100):
+        conditions = [CONDITION] if place % 20 else ["Sampling(RandomSamplingPercentage=5)"]
+        reviews.add([place % 4 == 0], [0.7], conditions=conditions)
+    return World(reviews.figures())
 
 
 @cache

@@ -75,9 +75,16 @@ def _collect(event: Any) -> dict[str, Any]:
     location = S3Location(stage.review_bucket, record.key)
     object_store().write(location, record.to_line())
     summary = summarise(record, location)
-    if settings.rules_for(record.flow_definition).prediction and not summary["compared"]:
+    rules = settings.rules_for(record.flow_definition)
+    if rules.prediction and not summary["compared"]:
         logger.warning(
             "nothing at the place of the prediction in the settings could be compared with the answers",
             extra={"flow": record.flow_definition},
+        )
+    if kinds := rules.without_effect(record.fields):
+        # Without the names of the fields: they can be from a document.
+        logger.warning(
+            "the setting same has no effect on fields of these kinds",
+            extra={"flow": record.flow_definition, "kinds": kinds},
         )
     return summary

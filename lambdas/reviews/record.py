@@ -85,6 +85,10 @@ DRAWN: frozenset[Kind] = frozenset({"box", "span", "keypoint", "polygon", "line"
 """The kinds that workers draw. Several fields can share a name: two dogs are two boxes "animals/dog"."""
 
 
+WITH_SAMENESS: frozenset[Kind] = frozenset({"text", "label", "other"})
+"""The kinds of which the settings of a field can say when two values are the same."""
+
+
 def _to_millisecond(moment: datetime) -> datetime:
     moment = in_utc(moment)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Self
+
+    from lambdas.reviews.record import FieldRecord, Kind
 
 
 def _jmespath(expression: str) -> str:
@@ -82,7 +84,7 @@ class FieldSettings(_Table):
     """When two values are the same: the prediction and an answer, or the answers of two workers. With `text`, case and
     punctuation are ignored. With `number`, 12.40 is 12.4. With `date`, 1 May 2026 is 2026-05-01. With `distance`, a few
     characters can differ. What cannot be read as such is compared exactly. The setting has no effect on check boxes,
-    sets of labels, and shapes."""
+    choices, sets of labels, and shapes: the log of CollectReview then has a warning."""
     tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """For `number`: the largest difference of two numbers that are the same, in their unit."""
     decimal: Literal[".", ","] = "."
@@ -157,6 +159,21 @@ class FlowRules:
         if name in self.fields:
             return self.fields[name]
         return next((found for pattern, found in self._patterns if pattern.fullmatch(name)), DEFAULT_FIELD)
+
+    def without_effect(self, fields: Iterable[FieldRecord]) -> list[Kind]:
+        """Returns the kinds of fields that have a setting `same`, not only the one for all fields, and take none."""
+        from lambdas.reviews.record import WITH_SAMENESS
+
+        for_all = self.fields.get("*")
+        return sorted(
+            {
+                each.kind
+                for each in fields
+                if each.kind not in WITH_SAMENESS
+                and (found := self.field(each.name)).same != "exact"
+                and found is not for_all
+            }
+        )
 
     @cached_property
     def buttons(self) -> dict[str, tuple[str, ...]]:

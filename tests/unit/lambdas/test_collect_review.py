@@ -144,6 +144,28 @@ def test_handler_warns_if_place_of_prediction_has_nothing_to_compare(
     assert messages == [*([warning] if warns else []), "review stored"]
 
 
+def test_handler_warns_if_setting_has_no_effect_on_kind_of_field(
+    s3: Stubber, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fields = {
+        "seen/*": {"same": "text"},
+        "note": {"same": "text"},
+        "*": {"same": "distance", "max_distance": 1},
+    }
+    settings = {"outputBuckets": ["outputs"], "flowDefinitions": {"my-flow": {"fields": fields}}}
+    monkeypatch.setenv("REVIEW_SETTINGS", json.dumps(settings))
+    box = {"label": "zebra", "left": 0, "top": 0, "width": 9, "height": 9}
+    answered = {"seen": {"boundingBoxes": [box]}, "note": "x", "unsure": {"on": True}}
+    holds(s3, json.dumps(samples.custom({}, answered)).encode())
+    s3.add_response("put_object", {})
+    collect(s3, event())
+    warning, *_ = logged(capsys.readouterr().out)
+    assert (warning["message"], warning["kinds"]) == (
+        "the setting same has no effect on fields of these kinds",
+        ["box"],
+    )
+
+
 @pytest.mark.parametrize(
     ("raw", "error", "message"),
     [

@@ -72,19 +72,27 @@ def _trend(figures: Figures, models: Sequence[ModelFigures]) -> str:
             words.percent(model.trend.late),
             words.points(model.trend.difference.value),
             f"{words.points(model.trend.difference.low)} to {words.points(model.trend.difference.high)}",
+            words.percent(model.trend.covered, 0),
         )
         if model.trend
-        else (*_label(model, figures), "too few reviews", "", "", "")
+        else (*_label(model, figures), "too few reviews", "", "", "", "")
         for model in models
     ]
-    header = (*_label_header(figures), "First third", "Last third", "Change (points)", "95% interval")
+    header = (
+        *_label_header(figures),
+        "First third",
+        "Last third",
+        "Change (points)",
+        "95% interval",
+        "Compared",
+    )
     compared = any(model.trend for model in models)
     return section(
         "How the overrule rate changed",
         (
             "The table compares the first third of the period with the last. Each field is compared with itself, so a "
-            "change in which fields occur is not a change of the rate. If the interval includes 0, the change can be "
-            "chance."
+            "change in which fields occur is not a change of the rate. “Compared” is the share of the predictions in "
+            "fields that occur in both thirds. If the interval includes 0, the change can be chance."
             if compared
             else f"To compare the first third of the period with the last, each needs {SMALL_SAMPLE} reviews with a "
             "prediction. These are fewer, or hardly any prediction was overruled."

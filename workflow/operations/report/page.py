@@ -470,9 +470,10 @@ def _agreement(figures: Figures) -> str:
     )
     return section(
         title,
-        f"{words.count(agreement.reviews, 'review')} had two or three answers. In "
-        f"{words.percent(agreement.unanimous.value)} of their fields, all answers were identical. In "
-        f"{words.percent(agreement.unresolved.value)}, there was no majority. The chart starts with the least "
+        f"{words.count(agreement.reviews)} of {words.count(figures.reviews, 'review')} had two or three answers; the "
+        f"others are not included. Of their {words.count(agreement.unanimous.n, 'field')}, "
+        f"{words.percent(agreement.unanimous.value)} have identical answers, and "
+        f"{words.percent(agreement.unresolved.value)} have no majority. The chart starts with the least "
         "agreement. Where people disagree, the instructions may be unclear, and a model cannot do better.",
         figure(chart),
     )
@@ -486,7 +487,10 @@ def _times(figures: Figures) -> str:
         title,
         f"Half of the answers take {words.duration(times.median)} or less, and 90% take "
         f"{words.duration(times.p90)} or less. In total, people spent {words.duration(times.total)}.",
-        figure(charts.time_chart(figures), f"{words.count(times.answers, 'answer')} by time taken."),
+        figure(
+            charts.time_chart(figures),
+            f"{words.count(times.answers, 'answer')} by time taken. Answers without a time are not included.",
+        ),
     )
 
 

@@ -84,8 +84,10 @@ def amount(money: float) -> str:
     size = abs(money)
     if size >= 1000:
         return f"{money:,.0f}"
+    if 0 < size < 1e-6:
+        return "<0.000001"
     # Two digits that are not zero.
-    digits = 2 if size >= 0.1 or size == 0 else min(12, 1 - math.floor(math.log10(size)))
+    digits = 2 if size >= 0.1 or size == 0 else 1 - math.floor(math.log10(size))
     return f"{money:.{digits}f}"
 
 

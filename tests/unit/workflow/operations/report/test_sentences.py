@@ -176,7 +176,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "Every condition finds errors": (lambda: worlds.condition(0.3), lambda: worlds.condition(0.005)),
     "These reviews have no activation": ("1 review of 1 kept field", "conditions only"),
     "Do people agree with each other?": ("1 review of 1 kept field", "no reviews"),
-    "{} had two or three answers.": ("3 workers", "1 review of 1 kept field"),
+    "{} of {} had two or three answers;": ("3 workers", "1 review of 1 kept field"),
     "Each of these reviews has one answer.": ("1 review of 1 kept field", "3 workers"),
     "Half of the answers take {} or less, and 90% take {} or less. In": (
         "1 review of 1 kept field",

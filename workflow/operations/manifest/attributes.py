@@ -1,7 +1,8 @@
 """Makes the label attributes of a review from its fields.
 
-Each crowd element becomes an attribute with the element's name. A choice between several options becomes one with the
-name of its field. Moderation labels become ``moderation-labels``, and the pairs of a form ``form``.
+Each crowd element becomes an attribute with the element's name. Of an element with several judgements, each judgement
+becomes one. A choice becomes one with the name of its field. Moderation labels become ``moderation-labels``, and the
+pairs of a form ``form``.
 
 What has no majority is left out field by field:
 
@@ -22,16 +23,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.reviews.comparison.answered import answers_of
 from lambdas.reviews.comparison.elements import element_of_kind
 from lambdas.reviews.comparison.elements.boxes import Box, WrittenBox
 from lambdas.reviews.comparison.elements.labels import label_of
 from lambdas.reviews.comparison.elements.spans import WrittenSpan
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from lambdas.reviews.record import DRAWN
+from lambdas.reviews.rules import FlowRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from lambdas.reviews.comparison.answered import Answered
     from lambdas.reviews.comparison.elements import Element
     from lambdas.reviews.output import Output
     from lambdas.reviews.record import FieldRecord, ReviewRecord
@@ -114,17 +118,19 @@ class Attribute(_Part):
 
 def attributes_of(record: ReviewRecord, output: Output) -> list[Attribute]:
     """Returns the attributes of a review, including those that are missing in its line."""
-    made = [_attribute(element, fields, output) for element, fields in _by_element(record, output).items()]
+    # The record says what was compared; the default rules only tell the judgements in an element apart.
+    answered = answers_of(output, FlowRules()).by_name
+    made = [_attribute(element, fields) for element, fields in _by_element(record, answered).items()]
     found = {attribute.element for attribute in made}
     made += [
-        _complete(Attribute(element=element, name=_name(element), type=_TYPES.get(kind, "custom")), output)
-        for element, kind in _agreed_as_empty(record, output)
+        Attribute(element=element, name=_name(element), type=_TYPES.get(kind, "custom"))
+        for element, kind in _agreed_as_empty(record, output, answered)
         if element not in found
     ]
-    return made
+    return [_complete(attribute, output, answered) for attribute in made]
 
 
-def _attribute(element: str, fields: Sequence[FieldRecord], output: Output) -> Attribute:
+def _attribute(element: str, fields: Sequence[FieldRecord]) -> Attribute:
     kinds = {field.kind for field in fields}
     kind = kinds.pop() if len(kinds) == 1 else "other"
     type_ = _TYPES.get(kind, "custom")
@@ -151,7 +157,7 @@ def _attribute(element: str, fields: Sequence[FieldRecord], output: Output) -> A
         return made.model_copy(update={"missing": SEVERAL_OPTIONS, "items": ()})
     if not items and not _is_nothing_an_answer(kind):
         return made.model_copy(update={"missing": NOT_ANSWERED})
-    return _complete(made, output)
+    return made
 
 
 def _value(text: str, type_: AttributeType) -> Any:
@@ -162,11 +168,12 @@ def _value(text: str, type_: AttributeType) -> Any:
     return value
 
 
-def _complete(attribute: Attribute, output: Output) -> Attribute:
+def _complete(attribute: Attribute, output: Output, answered: Mapping[str, Answered]) -> Attribute:
     """Adds the size of the image to boxes. Without it, the object detection algorithm cannot use them."""
-    if attribute.type != "boxes":
+    if attribute.type != "boxes" or attribute.missing is not None:
         return attribute
-    size = _image_size(output, attribute.element)
+    given = answered[attribute.element].answers if attribute.element in answered else ()
+    size = _image_size(output, given)
     return attribute.model_copy(update={"image_size": size} if size else {"missing": NO_IMAGE_SIZE})
 
 
@@ -209,61 +216,56 @@ def _is_nothing_an_answer(kind: str) -> bool:
     return kind in _TYPES and element_of_kind(kind).nothing_is_an_answer
 
 
-def _by_element(record: ReviewRecord, output: Output) -> dict[str, list[FieldRecord]]:
+def _by_element(record: ReviewRecord, answered: Mapping[str, Answered]) -> dict[str, list[FieldRecord]]:
     """Returns the fields of each attribute, by what the attribute is made from."""
-    answers = [answer.elements for answer in output.human_answers]
-    elements = sorted({name for elements in answers for name in elements})
     found: dict[str, list[FieldRecord]] = {}
     for field in record.fields:
-        # One element can ask for several choices, and each is a classification.
-        owner = (
-            field.name
-            if _TYPES.get(field.kind) == "classification"
-            else _owner(field, elements, answers, _SERVICES.get(record.task_type))
-        )
+        # Buttons with names of their own are a choice whose name is no element's.
+        is_classification = _TYPES.get(field.kind) == "classification"
+        service = _SERVICES.get(record.task_type)
+        owner = field.name if is_classification else _owner(field, answered, service)
         found.setdefault(owner, []).append(field)
     return found
 
 
-def _owner(
-    field: FieldRecord, elements: Sequence[str], answers: Sequence[dict[str, Element]], service: str | None
-) -> str:
+def _owner(field: FieldRecord, answered: Mapping[str, Answered], service: str | None) -> str:
     """Returns the element that a field belongs to, or else the service, or the name of the field.
 
     A name that starts with the element's name is not enough, because names can contain slashes. It has to be enough for
     fields whose element is read in another way today than when the record was made.
     """
-    for name in elements:
-        given = [elements_of_worker.get(name) for elements_of_worker in answers]
-        if element_of_kind(field.kind).owns(field, name, given):
+    for name, (_, answers) in answered.items():
+        if element_of_kind(field.kind).owns(field, name, answers):
             return name
     if service is not None:
         return service
-    starts = [name for name in elements if field.name == name or field.name.startswith(f"{name}/")]
+    starts = [name for name in answered if field.name == name or field.name.startswith(f"{name}/")]
     return max(starts, key=len, default=field.name)
 
 
-def _agreed_as_empty(record: ReviewRecord, output: Output) -> Iterator[tuple[str, str]]:
+def _agreed_as_empty(
+    record: ReviewRecord, output: Output, answered: Mapping[str, Answered]
+) -> Iterator[tuple[str, str]]:
     """Yields elements without fields that are worth a line, with their kinds: workers and model saw nothing."""
-    answers = output.human_answers
-    for name in sorted({name for answer in answers for name in answer.elements}):
-        given = [answer.elements.get(name) for answer in answers]
+    for name, (_, given) in answered.items():
         kinds = {answer.kind if answer and answer.nothing_is_an_answer else None for answer in given}
         kind = kinds.pop() if len(kinds) == 1 else None
         if kind is not None:
             yield name, kind
-    if record.task_type == "rekognition" and any(answer.moderation_labels is not None for answer in answers):
+    if record.task_type == "rekognition" and any(
+        answer.moderation_labels is not None for answer in output.human_answers
+    ):
         yield REKOGNITION, "labels"
 
 
-def _image_size(output: Output, element: str) -> tuple[int, int] | None:
-    """Returns the size of the image of an element, or None.
+def _image_size(output: Output, given: Sequence[Element | None]) -> tuple[int, int] | None:
+    """Returns the size of the image in the answers to an element, or None.
 
     Any answer to the element can have it. Otherwise, the other elements and the prediction of the task count, if all of
     their sizes are equal: a page can show several images.
     """
     contents = [_json(answer.content) for answer in output.human_answers]
-    for places in ([content.get(element) for content in contents], [*contents, output.input_content]):
+    for places in ([answer.raw_value() for answer in given if answer], [*contents, output.input_content]):
         sizes = set(_sizes(places))
         if sizes:
             return sizes.pop() if len(sizes) == 1 else None

@@ -219,6 +219,23 @@ def test_key_of_a_form_is_not_of_an_element_whose_name_it_starts_with() -> None:
     }
 
 
+def test_judgements_in_one_element_are_attributes_of_their_own() -> None:
+    sizes = [{"inputImageProperties": {"width": width, "height": 480}} for width in (64, 640)]
+    judged = {
+        "left": {"boundingBoxes": [box("dog", 0)], **sizes[0]},
+        "right": {"boundingBoxes": [], **sizes[1]},
+        "mood": {"label": "good"},
+        "better": {"left": True, "right": False},
+    }
+    made = made_from(custom({}, {"ev": judged}))
+    assert {name: (one.type, one.image_size, one.labels) for name, one in made.items()} == {
+        "ev-left": ("boxes", (64, 480), {"dog"}),
+        "ev-right": ("boxes", (640, 480), set()),
+        "ev-mood": ("classification", None, {"good"}),
+        "ev-better": ("classification", None, {"left"}),
+    }
+
+
 def test_unknown_kind_of_field_is_a_custom_attribute() -> None:
     document = custom({}, {"sound": {"waves": [1]}})
     later = samples.record_of(document).to_line().replace(b'"name":"sound"', b'"name":"sound/dog"')

@@ -23,7 +23,8 @@ from lambdas.reviews.comparison.values import normalised
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lambdas.reviews.output import ModerationLabel, Output, Prediction
+    from lambdas.reviews.output import Output
+    from lambdas.reviews.service_parts import ModerationLabel, Prediction
 
 MAX_LEVELS = 8
 """A limit in case parents form a circle. Rekognition's taxonomy has three levels."""

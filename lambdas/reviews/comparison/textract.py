@@ -31,9 +31,10 @@ from lambdas.reviews.comparison.values import as_json, normalised
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 
-    from lambdas.reviews.output import Block, Output, Prediction
+    from lambdas.reviews.output import Output
     from lambdas.reviews.record import Kind
     from lambdas.reviews.rules import FlowRules
+    from lambdas.reviews.service_parts import Block, Prediction
 
 MAX_VALUES = 100
 """Different values of one key. Of more, only equal ones are matched: each would have to be compared with each."""

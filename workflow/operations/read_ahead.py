@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ def read_ahead(
     threads: int,
     limit: int,
     weight: Callable[[Item], int] = lambda item: 1,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yields the results of `read` in the order of the items.
 
     `Executor.map` would take all items at once. This takes the next item only when there is room for it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -199,12 +200,15 @@ class Recompute:
         names = [flow_definition] if flow_definition else source.flow_definitions()
         stored = (review for name in names for review in source.reviews(name, period))
         result = Recomputation()
-        for made in read_ahead(
+        results = read_ahead(
             stored, lambda review: self._remake(review, every, write), threads=READERS, limit=MAX_AHEAD
-        ):
-            _count(result, made)
-            if progress is not None:
-                progress(result)
+        )
+        # After an interruption, nothing starts any more.
+        with closing(results):
+            for made in results:
+                _count(result, made)
+                if progress is not None:
+                    progress(result)
         return result
 
     def flow_definitions(self) -> list[str]:

@@ -65,13 +65,22 @@ def _outcomes(before: ReviewRecord, after: ReviewRecord) -> Iterator[tuple[Outco
     """Pairs the fields by name, and in order if several have it, and yields their outcomes before and after."""
     olds, news = _by_name(before.fields), _by_name(after.fields)
     for name in [*olds, *(name for name in news if name not in olds)]:
-        old, new = list(olds.get(name, ())), list(news.get(name, ()))
+        old, new = olds.get(name, []), news.get(name, [])
         # The order of two boxes can change although they did not.
-        for one in [*old]:
-            if one in new:
-                old.remove(one)
-                new.remove(one)
-        yield from zip_longest((one.outcome for one in old), (one.outcome for one in new))
+        yield from zip_longest(
+            (one.outcome for one in _only_in(old, new)), (one.outcome for one in _only_in(new, old))
+        )
+
+
+def _only_in(fields: Iterable[FieldRecord], others: Iterable[FieldRecord]) -> Iterator[FieldRecord]:
+    """Yields the fields that have no equal among the others, each of which is the equal of one."""
+    equals = Counter(other.model_dump_json() for other in others)
+    for one in fields:
+        content = one.model_dump_json()
+        if equals[content]:
+            equals[content] -= 1
+        else:
+            yield one
 
 
 def _by_name(fields: Iterable[FieldRecord]) -> dict[str, list[FieldRecord]]:

@@ -411,3 +411,29 @@ def test_ledger_that_cannot_be_written_leaves_the_record(
         ):
             stored.recompute()
     assert stored.content(key) == content
+
+
+def test_changes_of_two_records_are_opposite() -> None:
+    before, after = boxes(0, 0, 50, 200), boxes(0, 50, 50, 300)
+    there = RecordChanges.between(before, after).outcomes
+    # One of the two equal boxes has gone, and another one has come; what moved has the same outcome.
+    assert there == Counter()
+    three = RecordChanges.between(boxes(0, 0, 50), boxes(0, 50)).outcomes
+    assert three == Counter({("answered", None): 1})
+    assert RecordChanges.between(boxes(0, 50), boxes(0, 0, 50)).outcomes == Counter({(None, "answered"): 1})
+
+
+def test_nothing_starts_after_an_interruption(stored: StoredReviews, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recompute, "READERS", 1)
+    keys = [stored.store(f"loop-{number}", labelled("cat")) for number in range(9)]
+    stored.settings = PATH
+
+    def interrupted(so_far: recompute.Recomputation) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recompute, "MAX_AHEAD", 2)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        stored.recompute(progress=interrupted)
+    written = [key for key in keys if stored.record(key).fields[0].outcome == "changed"]
+    assert 1 <= len(written) <= 3
+    del caught

@@ -55,7 +55,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     return cache(lambda count: report_of(tmp_path_factory.mktemp("report"), count))
 
 
-@pytest.mark.parametrize(("count", "paper"), [(400, "A4"), (400, "Letter"), (5, "A4")])
+@pytest.mark.parametrize(("count", "paper"), [(400, "A4"), (5, "Letter")])
 def test_no_printed_page_is_nearly_empty_or_ends_with_a_heading(
     browser: Browser, reports: Callable[[int], Path], count: int, paper: str
 ) -> None:

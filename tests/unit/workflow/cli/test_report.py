@@ -92,32 +92,22 @@ def test_report_warns_about_a_flow_definition_without_reviews(reviews: Path, tmp
     assert "no reviews" not in CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr
 
 
-def test_report_warns_about_invented_reviews(reviews: Path, tmp_path: Path) -> None:
-    stored = tmp_path / "reviews" / "flow_definition=invoice-forms" / "date=2026-01-02"
-    stored.mkdir(parents=True)
-    (one, two, *_) = sorted((reviews / "reviews" / "flow_definition=invoice-forms").glob("*/*.json"))[:2]
-    for name, path in (("1", one), ("2", two)):
-        document = json.loads(path.read_bytes()) | {"created_at": "2026-01-02T10:00:00.000Z"}
-        (stored / f"{name}.json").write_text(json.dumps(document | {"invented": name == "1"}))
-    arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
-    ran = CliRunner().invoke(app, arguments)
-    assert ran.stderr == "warning: 1 of 2 reviews is invented sample data\n"
-    assert json.loads(ran.stdout)["invented"] == 1
-
-
-def test_report_warns_about_values_that_cannot_be_read(tmp_path: Path) -> None:
-    record = json.loads(review(field("kept"), field("kept")).to_line())
-    record["fields"][0]["confidence"] = 1.2
+def test_report_warns_about_invented_reviews_and_odd_values(tmp_path: Path) -> None:
     stored = tmp_path / "flow_definition=invoices" / "date=2026-01-05"
     stored.mkdir(parents=True)
-    (stored / "1.json").write_text(json.dumps(record))
+    for name in ("invented", "odd"):
+        record = json.loads(review(field("kept"), field("kept"), invented=name == "invented").to_line())
+        record["fields"][0]["confidence"] = 1.2 if name == "odd" else None
+        (stored / f"{name}.json").write_text(json.dumps(record))
     arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
     ran = CliRunner().invoke(app, arguments)
-    assert (
-        ran.stderr == "warning: 1 value in the reviews could not be read and was left out; the rest counts\n"
+    assert ran.stderr == (
+        "warning: 1 value in the reviews could not be read and was left out; the rest counts\n"
+        "warning: 1 of 2 reviews is invented sample data\n"
     )
     document = json.loads(ran.stdout)
-    assert (document["reviews"], document["unreadableValues"], document["malformed"]) == (1, 1, [])
+    assert (document["reviews"], document["invented"], document["unreadableValues"]) == (2, 1, 1)
+    assert document["malformed"] == []
 
 
 def test_report_shows_the_model_and_its_cheapest_threshold(reviews: Path, tmp_path: Path) -> None:
@@ -147,9 +137,6 @@ def test_report_shows_the_model_and_its_cheapest_threshold(reviews: Path, tmp_pa
     assert costs["cheapest"]["cost"]["value"] == min(point["cost"]["value"] for point in costs["points"])
     assert sum(document["predictionSources"].values()) == document["overruled"]["of"]
     assert "A review costs 1.50, and an error that nobody corrects costs 12.00." in file.read_text("utf-8")
-    (without_prices,) = json.loads(CliRunner().invoke(app, arguments).stdout)["models"]
-    assert without_prices["confidence"]["costs"] is None
-    assert "Which threshold costs least?" not in file.read_text("utf-8")
 
 
 def test_extreme_prices_are_no_error(reviews: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -14,16 +15,38 @@ import pytest
 from tests.unit.workflow.operations.report.simulation import CONDITION, Reviews, reviewed
 from tests.unit.workflow.operations.report.test_statistics import JANUARY, field, review
 from tests.unit.workflow.operations.report.worlds import World
-from workflow.operations.report import field_counts
+from workflow.operations.report import charts, field_counts, model_charts
+from workflow.operations.report.drawing import Chart, Table, draw_chart
 from workflow.operations.report.figures import Costs
 from workflow.operations.report.loop_facts import LoopFacts, count_loops
 from workflow.operations.report.page import Origin
 from workflow.operations.report.statistics import ReviewStatistics
 from workflow.operations.reviews_source import StoredReview
 
-__all__ = ["ORIGIN", "WORLDS"]
+__all__ = ["COSTS", "ORIGIN", "WORLDS", "described_charts", "selected", "unexplained"]
 
 ORIGIN = Origin("s3://reviews/reviews/", None, datetime(2026, 2, 1, tzinfo=UTC))
+
+
+@contextmanager
+def described_charts(*drawn: str) -> Iterator[None]:
+    """Replaces the drawings of charts, which take most of the time of a page, by their descriptions.
+
+    Args:
+        drawn: The charts that are drawn all the same.
+    """
+
+    def described(
+        chart_id: str, title: str, description: str, draw: Any, *, heights: Any, table: Table
+    ) -> Chart:
+        if chart_id in drawn:
+            return draw_chart(chart_id, title, description, draw, heights=heights, table=table)
+        return Chart(chart_id, title, description, f"<svg><desc>{description}</desc></svg>", "", table)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (charts, model_charts):
+            patch.setattr(module, "draw_chart", described)
+        yield
 
 
 def stored(*documents: Any, facts: LoopFacts | None = None) -> World:

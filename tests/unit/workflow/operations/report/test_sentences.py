@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import pytest
 
 from tests.unit.workflow.operations.report import worlds
-from tests.unit.workflow.operations.report.page_worlds import ORIGIN, WORLDS
+from tests.unit.workflow.operations.report.page_worlds import ORIGIN, WORLDS, described_charts
 from tests.unit.workflow.operations.report.sentences import says, sentences_of_the_code
 from tests.unit.workflow.operations.report.worlds import World
-from workflow.operations.report import charts, model_charts
-from workflow.operations.report.drawing import Chart
 from workflow.operations.report.page import render_page
 
 Place = str | Callable[[], World]
@@ -205,14 +202,7 @@ true."""
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_drawings() -> Iterator[None]:
-    """Replaces the drawings of charts, which take most of the time of a page, by their descriptions."""
-
-    def described(chart_id: str, title: str, description: str, *_: Any, table: Any, **__: Any) -> Chart:
-        return Chart(chart_id, title, description, f"<svg><desc>{description}</desc></svg>", "", table)
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (charts, model_charts):
-            patch.setattr(module, "draw_chart", described)
+    with described_charts():
         yield
 
 

@@ -1,23 +1,32 @@
-"""Counts predictions by confidence, and makes from it what a model's confidence is worth.
+"""Makes from counted predictions what a model's confidence is worth.
 
-All figures come from two sums over reviews: of u, which has the number of right and wrong predictions of a review in
-each hundredth of confidence, and of the products u·uᵀ. The second one gives the variance, with the review as the unit,
-of every figure that is a ratio of sums or a smooth function of sums (Taylor linearization: D. A. Binder, 1983,
-International Statistical Review 51, 279-292). So one pass over the reviews is enough, and memory is bounded.
+The products u·uᵀ (see `confidence_counts`) give the variance, with the review as the unit, of every figure that is a
+ratio of sums or a smooth function of sums (Taylor linearization: D. A. Binder, 1983, International Statistical Review
+51, 279-292).
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from workflow.operations.report.confidence_counts import (
+    BAND_BINS,
+    BAND_EDGES,
+    BINS,
+    LOWEST,
+    RIGHT,
+    THRESHOLDS,
+    WIDTH,
+    WRONG,
+    Array,
+    ConfidenceCounts,
+    ConfidenceSums,
+)
 from workflow.operations.report.costs import cost_curve
 from workflow.operations.report.estimation import (
     UNKNOWN,
@@ -37,98 +46,7 @@ from workflow.operations.report.figures import (
     ThresholdFigures,
 )
 
-__all__ = ["BAND_EDGES", "THRESHOLDS", "ConfidenceCounts", "confidence_figures"]
-
-THRESHOLDS: tuple[float, ...] = tuple(step / 100 for step in range(0, 101))
-"""The confidence thresholds in the report: each hundredth from 0 to 1."""
-
-BAND_EDGES: tuple[float, ...] = tuple(step / 10 for step in range(1, 10))
-"""The edges between the ten confidence bands. A confidence on an edge belongs to the band above."""
-
-BINS = len(THRESHOLDS)
-"""Each bin is from one threshold up to but not including the next one. The last one has only the confidence 1."""
-
-Array = npt.NDArray[np.float64]
-
-_WIDTH = 3 * BINS
-_MANY = 64
-"""A review with more predictions is counted at once: it has too many pairs."""
-_BATCH = 200_000
-"""Other reviews are counted when they have so many pairs together."""
-_BAND_BINS = (0, *(bisect_right(THRESHOLDS, edge) - 1 for edge in BAND_EDGES), BINS)
-_RIGHT, _WRONG, _LOWEST = (slice(part * BINS, (part + 1) * BINS) for part in range(3))
-
-
-class ConfidenceCounts:
-    """The predictions of the reviews of one model that were chosen in the same way.
-
-    Memory is bounded: about 750 KB for the products, and a batch of reviews.
-    """
-
-    def __init__(self) -> None:
-        self.reviews = 0
-        self.gap = ClusterSums()
-        self.brier = ClusterSums()
-        self.confidence = [0.0] * (len(BAND_EDGES) + 1)
-        self._totals = np.zeros(_WIDTH)
-        self._products = np.zeros((_WIDTH, _WIDTH))
-        # The places in u that are not zero, by their number in a review.
-        self._places: dict[int, array[int]] = {}
-        self._pairs = 0
-
-    def add(self, predictions: Sequence[tuple[float, bool]]) -> None:
-        """Counts the judged predictions of a review: the confidence of each, and whether it is wrong."""
-        if not predictions:
-            return
-        places = array("i")
-        lowest = BINS
-        gap = brier = 0.0
-        for confidence, wrong in predictions:
-            place = bisect_right(THRESHOLDS, confidence) - 1
-            if place < lowest:
-                lowest = place
-            places.append(place + BINS * wrong)
-            distance = confidence - (not wrong)
-            gap += distance
-            brier += distance * distance
-            self.confidence[bisect_right(BAND_EDGES, confidence)] += confidence
-        places.append(2 * BINS + lowest)
-        self.gap.add(gap, len(predictions))
-        self.brier.add(brier, len(predictions))
-        self.reviews += 1
-        if len(places) > _MANY:
-            found, numbers = np.unique(np.frombuffer(places, dtype=np.intc), return_counts=True)
-            self._totals[found] += numbers
-            self._products[np.ix_(found, found)] += np.outer(numbers, numbers)
-            return
-        self._places.setdefault(len(places), array("i")).extend(places)
-        self._pairs += len(places) ** 2
-        if self._pairs > _BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._pairs:
-            return
-        pairs = []
-        for number, places in self._places.items():
-            rows = np.frombuffer(places, dtype=np.intc).reshape(-1, number)
-            self._totals += np.bincount(rows.ravel(), minlength=_WIDTH)
-            pairs.append((rows[:, :, None] * _WIDTH + rows[:, None, :]).ravel())
-        counted = np.bincount(np.concatenate(pairs), minlength=_WIDTH**2)
-        self._products += counted.reshape(_WIDTH, _WIDTH)
-        self._places, self._pairs = {}, 0
-
-    @property
-    def totals(self) -> Array:
-        """The sum of u: right and wrong predictions by bin, and reviews by the bin of the lowest confidence."""
-        self._flush()
-        return self._totals
-
-    @property
-    def products(self) -> Array:
-        """The sum of u·uᵀ."""
-        self._flush()
-        return self._products
+__all__ = ["Moments", "confidence_figures"]
 
 
 @dataclass(frozen=True)
@@ -136,8 +54,8 @@ class Moments:
     """The sums of the strata of a model, weighted.
 
     Attributes:
-        totals: See `ConfidenceCounts.totals`; each review counts with its weight.
-        products: See `ConfidenceCounts.products`; each review counts with the square of its weight.
+        totals: See `ConfidenceSums.totals`; each review counts with its weight.
+        products: See `ConfidenceSums.products`; each review counts with the square of its weight.
         reviews: The number of reviews, not weighted.
         heaviest: The largest weight.
     """
@@ -150,17 +68,17 @@ class Moments:
     @property
     def right(self) -> Array:
         """The right predictions by bin."""
-        return self.totals[_RIGHT]
+        return self.totals[RIGHT]
 
     @property
     def wrong(self) -> Array:
         """The wrong predictions by bin."""
-        return self.totals[_WRONG]
+        return self.totals[WRONG]
 
     @property
     def lowest(self) -> Array:
         """The documents by the bin of their lowest confidence."""
-        return self.totals[_LOWEST]
+        return self.totals[LOWEST]
 
     def variance(self, functions: Array) -> Array:
         """Returns the variance of the sums of linear functions of u, one function a row, if their mean is 0."""
@@ -180,19 +98,18 @@ def confidence_figures(
             out. None if the reviews speak only for themselves.
         costs: The prices, for the cost curve.
     """
-    counted = [counts for counts in strata.values() if counts.reviews]
-    if not counted:
+    summed = {stratum: counts.sums() for stratum, counts in strata.items() if counts.reviews}
+    if not summed:
         return None
+    counted = list(summed.values())
     weighted = [
         (1.0 if weights is None else weights[stratum], counts)
-        for stratum, counts in strata.items()
-        if counts.reviews and (weights is None or stratum in weights)
+        for stratum, counts in summed.items()
+        if weights is None or stratum in weights
     ]
     moments = Moments(
-        totals=sum((weight * counts.totals for weight, counts in weighted), np.zeros(_WIDTH)),
-        products=sum(
-            (weight**2 * counts.products for weight, counts in weighted), np.zeros((_WIDTH, _WIDTH))
-        ),
+        totals=sum((weight * counts.totals for weight, counts in weighted), np.zeros(WIDTH)),
+        products=sum((weight**2 * counts.products for weight, counts in weighted), np.zeros((WIDTH, WIDTH))),
         reviews=sum(counts.reviews for _, counts in weighted),
         heaviest=max((weight for weight, _ in weighted), default=1.0),
     )
@@ -212,12 +129,12 @@ def confidence_figures(
     )
 
 
-_Weighted = Sequence[tuple[float, ConfidenceCounts]]
+_Weighted = Sequence[tuple[float, ConfidenceSums]]
 
 
-def _bands(counted: Sequence[ConfidenceCounts], weighted: _Weighted) -> list[ConfidenceBand]:
+def _bands(counted: Sequence[ConfidenceSums], weighted: _Weighted) -> list[ConfidenceBand]:
     found = []
-    for band, (first, until) in enumerate(itertools.pairwise(_BAND_BINS)):
+    for band, (first, until) in enumerate(itertools.pairwise(BAND_BINS)):
         sums = {id(counts): _kept_between(counts, first, until) for counts in counted}
         checked = sum(sums.values(), ClusterSums())
         found.append(
@@ -232,7 +149,7 @@ def _bands(counted: Sequence[ConfidenceCounts], weighted: _Weighted) -> list[Con
     return found
 
 
-def _kept_between(counts: ConfidenceCounts, first: int, until: int) -> ClusterSums:
+def _kept_between(counts: ConfidenceSums, first: int, until: int) -> ClusterSums:
     """Returns the predictions in a range of bins by review; y is those that were kept."""
     right, wrong = slice(first, until), slice(BINS + first, BINS + until)
     products = counts.products
@@ -257,8 +174,8 @@ def _mean_confidence(weighted: _Weighted, bands: Iterable[int]) -> float:
     total = size = 0.0
     for weight, counts in weighted:
         total += weight * sum(counts.confidence[band] for band in bands)
-        both = counts.totals[_RIGHT] + counts.totals[_WRONG]
-        size += weight * sum(float(both[_BAND_BINS[band] : _BAND_BINS[band + 1]].sum()) for band in bands)
+        both = counts.totals[RIGHT] + counts.totals[WRONG]
+        size += weight * sum(float(both[BAND_BINS[band] : BAND_BINS[band + 1]].sum()) for band in bands)
     return total / size if size else math.nan
 
 
@@ -266,7 +183,7 @@ def _calibration_error(bands: Sequence[ConfidenceBand], moments: Moments) -> flo
     both = moments.right + moments.wrong
     known = [
         (abs(band.mean_confidence - band.kept.value), float(both[first:until].sum()))
-        for band, (first, until) in zip(bands, itertools.pairwise(_BAND_BINS), strict=True)
+        for band, (first, until) in zip(bands, itertools.pairwise(BAND_BINS), strict=True)
         if band.kept.known
     ]
     total = sum(size for _, size in known)
@@ -286,9 +203,9 @@ def _auroc(weighted: _Weighted, moments: Moments) -> Estimate:
     wrong_below = (np.cumsum(wrong) - wrong / 2) / all_wrong
     right_above = (all_right - np.cumsum(right) + right / 2) / all_right
     area = float(right @ wrong_below) / all_right
-    influence = np.zeros((1, _WIDTH))
-    influence[0, _RIGHT] = (wrong_below - area) / all_right
-    influence[0, _WRONG] = (right_above - area) / all_wrong
+    influence = np.zeros((1, WIDTH))
+    influence[0, RIGHT] = (wrong_below - area) / all_right
+    influence[0, WRONG] = (right_above - area) / all_wrong
     error = math.sqrt(float(moments.variance(influence)[0]))
     if not 0 < area < 1 or error == 0:
         smaller = min(all_right, all_wrong) / moments.heaviest
@@ -304,7 +221,7 @@ def _auroc(weighted: _Weighted, moments: Moments) -> Estimate:
     return Estimate(area, *(1 / (1 + math.exp(-(logit + side * reach))) for side in (-1, 1)))
 
 
-def _rarer(counts: ConfidenceCounts) -> float:
+def _rarer(counts: ConfidenceSums) -> float:
     """Returns how many reviews have the rarer of right and wrong predictions; see `ClusterSums.degrees`."""
     return _kept_between(counts, 0, BINS).degrees
 
@@ -346,14 +263,14 @@ def _falling(estimates: Sequence[Estimate]) -> list[Estimate]:
 class _ThresholdSums:
     """The sums over reviews for each threshold, which is given by the bin that starts with it."""
 
-    def __init__(self, counts: ConfidenceCounts) -> None:
+    def __init__(self, counts: ConfidenceSums) -> None:
         self._n = counts.reviews
         products = counts.products
-        wrong, mixed = products[_WRONG, _WRONG], products[_WRONG, _RIGHT]
-        all_ = wrong + mixed + mixed.T + products[_RIGHT, _RIGHT]
-        self._reviews = _before(counts.totals[_LOWEST])
-        self._wrong = _from(counts.totals[_WRONG])
-        self._passed = _from(counts.totals[_WRONG] + counts.totals[_RIGHT])
+        wrong, mixed = products[WRONG, WRONG], products[WRONG, RIGHT]
+        all_ = wrong + mixed + mixed.T + products[RIGHT, RIGHT]
+        self._reviews = _before(counts.totals[LOWEST])
+        self._wrong = _from(counts.totals[WRONG])
+        self._passed = _from(counts.totals[WRONG] + counts.totals[RIGHT])
         self._wrong_wrong = _from_both(wrong)
         self._wrong_any = _from(wrong.sum(axis=1))
         self._wrong_passed = _from_both(wrong + mixed)

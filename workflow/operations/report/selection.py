@@ -126,8 +126,6 @@ class SelectionCounts:
 
 
 def _either(names: Iterable[str]) -> float:
-    missed = 1.0
-    for name in names:
-        rate = sampling_rate(name)
-        missed *= 1 - (math.nan if rate is None else rate)
-    return 1 - missed
+    """Returns the rate with which any of independent samples draws a document."""
+    rates = [rate for name in names if (rate := sampling_rate(name)) is not None]
+    return rates[0] if len(rates) == 1 else 1 - math.prod(1 - rate for rate in rates)

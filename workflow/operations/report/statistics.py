@@ -11,7 +11,8 @@ from datetime import date, timedelta
 
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.record import PredictionSource
-from workflow.operations.report.confidence import ConfidenceCounts, confidence_figures
+from workflow.operations.report.confidence import confidence_figures
+from workflow.operations.report.confidence_counts import ConfidenceCounts
 from workflow.operations.report.estimation import ClusterSums, estimate
 from workflow.operations.report.field_counts import FieldCounts, NameCounts, share
 from workflow.operations.report.figures import (
@@ -123,49 +124,7 @@ class ReviewStatistics:
             record["answers"],
             record["activation_conditions"],
         )
-        several = len(answers) > 1
-        compared = False
-        wrong = shared = unanimous = unresolved = without_confidence = 0
-        judged: list[tuple[str, bool]] = []
-        confident: list[tuple[float, bool]] = []
-        names: dict[str, _NameInReview] = {}
-        for part in record["fields"]:
-            outcome, name = part["outcome"], part["name"]
-            named = names.get(name)
-            if named is None:
-                named = names[name] = _NameInReview(self._fields.of(flow, name))
-            named.counts.fields += 1
-            if several and (agreement := part["agreement"]) is not None:
-                named.shared += 1
-                named.unanimous += agreement == 1
-                unresolved += outcome == "unresolved"
-            # There is nothing to keep or to tie about without a prediction. A minority added a value that the
-            # majority did not: "kept". People disagree about a field that the model does not predict: "unresolved".
-            if part["predicted"] is None and outcome in ("kept", "unresolved"):
-                continue
-            outcomes = named.counts.outcomes
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-            if outcome in _COMPARED:
-                compared = True
-            if outcome not in _JUDGED:
-                continue
-            is_wrong = outcome != "kept"
-            named.judged += 1
-            named.wrong += is_wrong
-            wrong += is_wrong
-            judged.append((name, is_wrong))
-            confidence = part["confidence"]
-            if confidence is None:
-                without_confidence += 1
-            else:
-                confident.append((confidence, is_wrong))
-        for named in names.values():
-            named.counts.overruled.add(named.wrong, named.judged)
-            if named.shared:
-                named.counts.shared.add(named.unanimous, named.shared)
-                shared += named.shared
-                unanimous += named.unanimous
-        self._fields.make_room()
+        fields = self._count_fields(flow, record)
 
         day = record["created_at"][:10]
         span, third = self._days[day]
@@ -181,31 +140,31 @@ class ReviewStatistics:
             counted.append(whole)
             if len(conditions) == 1:
                 counted.append(alone)
-        overruled = compared and record["overruled"]
+        overruled = fields.compared and record["overruled"]
         for review_counts in counted:
             review_counts.reviews += 1
-            review_counts.predictions.add(wrong, len(judged))
-            if shared:
-                review_counts.shared.add(unanimous, shared)
-            review_counts.compared += compared
+            review_counts.predictions.add(fields.wrong, len(fields.judged))
+            if fields.shared:
+                review_counts.shared.add(fields.unanimous, fields.shared)
+            review_counts.compared += fields.compared
             review_counts.overruled += overruled
-        self._unresolved.add(unresolved, shared)
-        if judged:
-            self._sources[flow][record["prediction_source"]] += len(judged)
+        self._unresolved.add(fields.unresolved, fields.shared)
+        if fields.judged:
+            self._sources[flow][record["prediction_source"]] += len(fields.judged)
 
         model.first, model.last = min(model.first or day, day), max(model.last, day)
         stratum = model.selection.add(conditions)
         model.reviews += 1
-        model.without_confidence += without_confidence
-        model.predictions[stratum].add(wrong, len(judged))
-        if confident:
-            model.confidence[stratum].add(confident)
-        if third is not None and judged:
-            model.trend.add(third, [((stratum, name), is_wrong) for name, is_wrong in judged])
+        model.without_confidence += len(fields.judged) - len(fields.confident)
+        model.predictions[stratum].add(fields.wrong, len(fields.judged))
+        if fields.confident:
+            model.confidence[stratum].add(fields.confident)
+        if third is not None and fields.judged:
+            model.trend.add(third, [((stratum, name), is_wrong) for name, is_wrong in fields.judged])
 
         self._completed += record["status"] == "Completed"
         self._invented += record["invented"]
-        if several and record["agreement"] is not None:
+        if len(answers) > 1 and record["agreement"] is not None:
             self._shared_reviews += 1
             self._agreement_sum += record["agreement"]
         for answer in answers:
@@ -213,6 +172,48 @@ class ReviewStatistics:
             # The comparison is also false for NaN.
             if seconds is not None and 0 <= seconds <= MAX_SECONDS:
                 self._seconds.append(seconds)
+
+    def _count_fields(self, flow: str, record: RecordPart) -> _ReviewFields:
+        """Counts the fields of a record by name, and returns what they are together."""
+        several = len(record["answers"]) > 1
+        found = _ReviewFields()
+        names: dict[str, _NameInReview] = {}
+        for part in record["fields"]:
+            outcome, name = part["outcome"], part["name"]
+            named = names.get(name)
+            if named is None:
+                named = names[name] = _NameInReview(self._fields.of(flow, name))
+            named.counts.fields += 1
+            if several and (agreement := part["agreement"]) is not None:
+                named.shared += 1
+                named.unanimous += agreement == 1
+                found.unresolved += outcome == "unresolved"
+            # There is nothing to keep or to tie about without a prediction. A minority added a value that the
+            # majority did not: "kept". People disagree about a field that the model does not predict: "unresolved".
+            if part["predicted"] is None and outcome in ("kept", "unresolved"):
+                continue
+            outcomes = named.counts.outcomes
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            if outcome in _COMPARED:
+                found.compared = True
+            if outcome not in _JUDGED:
+                continue
+            is_wrong = outcome != "kept"
+            named.judged += 1
+            named.wrong += is_wrong
+            found.wrong += is_wrong
+            found.judged.append((name, is_wrong))
+            confidence = part["confidence"]
+            if confidence is not None:
+                found.confident.append((confidence, is_wrong))
+        for named in names.values():
+            named.counts.overruled.add(named.wrong, named.judged)
+            if named.shared:
+                named.counts.shared.add(named.unanimous, named.shared)
+                found.shared += named.shared
+                found.unanimous += named.unanimous
+        self._fields.make_room()
+        return found
 
     def _model(self, flow: str, version: str | None) -> _ModelCounts:
         model = Model(flow, version)
@@ -323,6 +324,29 @@ class _NameInReview:
     judged: int = 0
     unanimous: int = 0
     shared: int = 0
+
+
+@dataclass(slots=True)
+class _ReviewFields:
+    """The fields of one review together.
+
+    Attributes:
+        compared: Whether any field was compared with a prediction.
+        wrong: The judged predictions that are wrong.
+        judged: The name of each judged prediction, and whether it is wrong.
+        confident: The confidence of each judged prediction that has one, and whether it is wrong.
+        shared: The fields with two or more answers.
+        unanimous: Of these, those in which all answers were the same.
+        unresolved: Of these, those without a majority.
+    """
+
+    compared: bool = False
+    wrong: int = 0
+    judged: list[tuple[str, bool]] = field(default_factory=list)
+    confident: list[tuple[float, bool]] = field(default_factory=list)
+    shared: int = 0
+    unanimous: int = 0
+    unresolved: int = 0
 
 
 @dataclass(slots=True)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from workflow.operations.report import confidence
-from workflow.operations.report.confidence import ConfidenceCounts, confidence_figures
+from workflow.operations.report import confidence_counts
+from workflow.operations.report.confidence import confidence_figures
+from workflow.operations.report.confidence_counts import ConfidenceCounts
 from workflow.operations.report.estimation import ClusterSums, Estimate, estimate, student_quantile
 from workflow.operations.report.figures import ConfidenceFigures
 
@@ -170,13 +171,13 @@ def test_batches_and_large_reviews_change_nothing(monkeypatch: pytest.MonkeyPatc
         for size in rng.integers(1, 90, 60)
     ]
     reviews.append([(1.0, False), (0.0, True)])
-    whole = counts_of(reviews)
-    monkeypatch.setattr(confidence, "_BATCH", 1_000)
-    monkeypatch.setattr(confidence, "_MANY", 10)
-    parts = counts_of(reviews)
+    whole = counts_of(reviews).sums()
+    monkeypatch.setattr(confidence_counts, "_BATCH", 1_000)
+    monkeypatch.setattr(confidence_counts, "_MANY", 10)
+    parts = counts_of(reviews).sums()
     assert np.array_equal(parts.totals, whole.totals)
     assert np.array_equal(parts.products, whole.products)
-    assert parts.totals[: 2 * confidence.BINS].sum() == sum(len(review) for review in reviews)
+    assert parts.totals[: 2 * confidence_counts.BINS].sum() == sum(len(review) for review in reviews)
 
 
 def test_nothing_is_said_without_confidences() -> None:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from lambdas.reviews.record import AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField
 from sandbox.invented_reviews import generate
 from workflow.errors import AfterloopError
-from workflow.operations.report import field_counts
-from workflow.operations.report.figures import OTHER_FIELDS, ConfidenceFigures, Figures, Share
+from workflow.operations.report import field_counts, statistics
+from workflow.operations.report.figures import OTHER_FIELDS, OTHER_VERSIONS, ConfidenceFigures, Figures, Share
 from workflow.operations.report.statistics import MAX_SECONDS, ReviewStatistics
 from workflow.operations.reviews_source import Period, StoredReview
 
@@ -471,3 +471,34 @@ def test_period_without_days_is_refused() -> None:
     assert Period(date(2026, 1, 1), date(2026, 1, 2)).last == date(2026, 1, 1)
     with pytest.raises(AfterloopError, match="has no days"):
         Period(date(2026, 1, 2), date(2026, 1, 2))
+
+
+def test_versions_of_a_model_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "MAX_MODEL_VERSIONS", 2)
+    records = [
+        review(field("changed"), model_version=version, day=day)
+        for day, version in enumerate([None, "1", "2", "3", "1"], start=1)
+    ]
+    figures = figures_of(*records, review(field("kept"), flow_definition="claims", model_version="3"))
+    assert {
+        tuple(model.model): (model.reviews, model.first.day, model.last.day) for model in figures.models
+    } == {
+        ("invoices", None): (1, 1, 1),
+        ("invoices", "1"): (2, 2, 5),
+        ("invoices", OTHER_VERSIONS): (2, 3, 4),
+        ("claims", "3"): (1, 5, 5),
+    }
+
+
+def test_sample_without_confidences_says_nothing_about_the_rest() -> None:
+    low, sampled = "MissingImportantFormKey(Total)", "Sampling(RandomSamplingPercentage=5)"
+    figures = figures_of(
+        *[review(field("changed", confidence=0.5), activation_conditions=[low])] * 20,
+        *[review(field("kept"), activation_conditions=[sampled])] * 20,
+    )
+    (model,) = figures.models
+    assert model.selection.kind == "sampled"
+    assert model.selection.documents == 20 + 20 * 20
+    assert model.overruled_of_all.value == pytest.approx(20 / 420)
+    assert model.confidence is not None
+    assert not model.confidence.of_all

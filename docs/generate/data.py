@@ -108,6 +108,12 @@ def review_record() -> str:
         "In a form, a value that is a single check box is a `selection`: true or false. In any other value, each check"
         " box appears between the words with its status in Textract: `SELECTED Yes NOT_SELECTED No`."
     )
+    parts.append(
+        "The value of a `segmentation` has `labels` (the label of each color), `digest` (the first 16 hexadecimal"
+        " digits of the SHA-256 of the image in Base64) and, if the answer says so, `modified`. The image itself is in"
+        " `content` of the answer. A `choice` of which a worker checked several, although the settings say that it is"
+        " one, is a list. For all elements, see [Crowd elements](elements.md)."
+    )
     changes = (inspect.getdoc(record) or "").partition("How the record may change:\n\n")[2]
     parts.append(
         "## How the record may change\n\n"

@@ -140,6 +140,7 @@ def test_key_without_id_is_matched_by_its_text(missing: str) -> None:
 @pytest.mark.parametrize("response", [None, [], 7, "text", {"blocks": {"0": 1}}, {"blocks": 3}, {}])
 def test_form_without_readable_prediction_overrules_nobody(response: Any) -> None:
     document = _with(_with(_form(), RESPONSE, response), SELECTED, response)
+    assert samples.record_of(document).prediction_source is None
     expected = {"Name": "Ana", "Date": "1 May"}
     assert values_by_field(fields_of(document)) == {
         name: (None, value, "answered") for name, value in expected.items()

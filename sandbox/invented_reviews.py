@@ -179,6 +179,7 @@ class _Flow:
     name: str
     task_type: str
     source: str
+    version: str | None
     weight: float
     workers: tuple[int, ...]
     seconds: float
@@ -196,7 +197,7 @@ def _number(low: int, high: int, form: str) -> Callable[[random.Random], str]:
 
 _FLOWS = (
     _Flow(
-        "invoice-forms", "textract", "service", 5, (1, 1, 1, 2, 3), 74,
+        "invoice-forms", "textract", "service", None, 5, (1, 1, 1, 2, 3), 74,
         (
             _Below("ImportantFormKeyConfidenceCheck(Total amount, KeyValueBlockConfidenceLessThan=80)",
                    "Total amount", 0.8),
@@ -216,7 +217,7 @@ _FLOWS = (
         ),
     ),
     _Flow(
-        "image-moderation", "rekognition", "service", 3, (1, 2, 3, 3), 11,
+        "image-moderation", "rekognition", "service", "7.0", 3, (1, 2, 3, 3), 11,
         (
             _Below("ModerationLabelConfidenceCheck(Suggestive, ConfidenceLessThan=90)", "Suggestive", 0.9),
             _Below("ModerationLabelConfidenceCheck(Violence, ConfidenceLessThan=90)", "Violence", 0.9),
@@ -231,7 +232,7 @@ _FLOWS = (
         ),
     ),
     _Flow(
-        "ticket-routing", "custom", "settings", 1.6, (1, 3), 24,
+        "ticket-routing", "custom", "settings", None, 1.6, (1, 3), 24,
         (
             _Below("category below 0.8", "category", 0.8),
             _Below("urgency below 0.8", "urgency", 0.8),
@@ -243,7 +244,7 @@ _FLOWS = (
         ),
     ),
     _Flow(
-        "contract-entities", "custom", "search", 0.4, (2, 3), 190,
+        "contract-entities", "custom", "search", None, 0.4, (2, 3), 190,
         (),
         (
             _Field("parties/Person", "span", 0.14, _number(0, 400, '{{"startOffset":{}}}'), missed=0.1),
@@ -285,6 +286,7 @@ def _review(flow: _Flow, name: str, created: datetime, age: float, chance: rando
         "overruled": any(field["outcome"] in ("changed", "added", "removed") for field in fields),
         "seconds_spent": round(sum(answer["seconds_spent"] for answer in answers), 3) if answers else None,
         "invented": True,
+        "model_version": flow.version,
         "prediction_source": flow.source if any(field["predicted"] for field in fields) else None,
     }
 

@@ -63,7 +63,8 @@ def model_sections(figures: Figures) -> Iterable[str]:
 
 
 def _trend(figures: Figures, models: Sequence[ModelFigures]) -> str:
-    drawn = models[:MAX_MODELS_DRAWN]
+    # Of a few predictions, a panel would show chance.
+    drawn = ([model for model in models if not model.overruled.small] or models)[:MAX_MODELS_DRAWN]
     several = len(figures.models) > 1
     rows = [
         (
@@ -107,7 +108,7 @@ def _trend(figures: Figures, models: Sequence[ModelFigures]) -> str:
             model_charts.trend_chart(figures, drawn),
             "The share of predictions that people changed or removed, with its 95% interval (shaded) and the average "
             "over the period (dashed). Below: the number of reviews. Days are those on which the human loops were "
-            "created." + _rest(models),
+            "created." + _rest(drawn, models),
         ),
     )
 
@@ -202,7 +203,7 @@ def _confidence(figures: Figures, known: Sequence[_Known], few: Sequence[str], w
         ),
         figure(
             model_charts.calibration_chart(figures, drawn),
-            _base(known) + _rest(known),
+            _base(known) + _rest(drawn, known),
         ),
         table(Table(header, rows, text_columns=len(_label_header(figures)))),
         note(
@@ -266,7 +267,7 @@ def _thresholds(figures: Figures, known: Sequence[_Known]) -> str:
         "This assumes that a document goes to people if one of its predictions is below the threshold, and that they "
         "correct the errors below it. Errors above it are missed, also in a document that people see. A higher "
         "threshold means more reviews and fewer missed errors.",
-        figure(chart, _rest(known).strip(), table_open=not several),
+        figure(chart, _rest(drawn, known).strip(), table_open=not several),
         _answers(figures, known) if several else "",
         *(note(text) for text in notes),
         note("Fields that the model missed have no confidence, so no threshold catches them."),
@@ -339,7 +340,7 @@ def _costs(figures: Figures, known: Sequence[_Known]) -> str:
             chart,
             "The cost per document, with its 95% interval (shaded). “Can be”: the thresholds that can be the cheapest, "
             "given the number of reviews. Saving: per document, against the cheaper of reviewing nothing and reviewing "
-            "everything." + _rest(known),
+            "everything." + _rest(known[:MAX_MODELS_DRAWN], known),
             table_open=True,
         ),
         note(
@@ -404,13 +405,13 @@ def _base(known: Sequence[_Known]) -> str:
     )
 
 
-def _rest(models: Sequence[object]) -> str:
-    rest = len(models) - MAX_MODELS_DRAWN
-    if rest <= 0:
+def _rest(drawn: Sequence[object], models: Sequence[object]) -> str:
+    rest = len(models) - len(drawn)
+    if not rest:
         return ""
     return (
-        f" The chart shows the {MAX_MODELS_DRAWN} models with the most reviews, not the other {words.count(rest)}. To "
-        "see another one, use --flow-definition."
+        f" The chart shows the {words.count(len(drawn), 'model')} with the most reviews, not the other "
+        f"{words.count(rest)}. To see another one, use --flow-definition."
     )
 
 

@@ -138,7 +138,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
         "1 review of 1 kept field",
         "nothing to compare",
     ),
-    "The chart shows the {} models": ("7 models", "a sample, and a custom task"),
+    "The chart shows the {} with the most": ("7 models", "a sample, and a custom task"),
     "How many of all predictions are wrong?": ("1 review of 1 kept field", "nothing to compare"),
     "People check what meets a condition": ("1 review of 1 kept field", "nothing to compare"),
     "A random sample of the other documents": ("a random sample", "a sample, and a custom task"),

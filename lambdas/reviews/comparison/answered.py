@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lambdas.reviews.comparison.elements import element_of
+from lambdas.reviews.comparison.elements import element_of, element_of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
@@ -100,5 +100,7 @@ def answers_of(output: Output, rules: FlowRules) -> Answers:
                     field_name(name, key): Answered(element_of(part), part) for key, part in parts.items()
                 }
                 continue
+        if element.kind == "selection" and rules.field(name).choice:
+            element = element_of_kind("choice")
         by_name[name] = Answered(element, given)
     return Answers(dict(sorted(by_name.items())), choices, judged)

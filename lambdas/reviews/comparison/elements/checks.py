@@ -75,7 +75,7 @@ class Checks(Element):
     ) -> list[Row]:
         from lambdas.reviews.comparison.elements.choice import Choice, is_choice
 
-        if is_choice(answers, predicted) if settings.choice is None else settings.choice:
+        if settings.choice is None and is_choice(answers, predicted):
             return Choice.rows(name, answers, predicted, settings)
         boxes = boxes_of(answers)
         by_box = _predicted(boxes, predicted)

@@ -116,6 +116,13 @@ def test_setting_says_that_boxes_are_a_choice() -> None:
     assert pet(both, both, checked("cat"), choice=True) == {"pet": (None, ["cat", "dog"], "answered")}
 
 
+def test_prediction_without_name_fits_choice_by_setting() -> None:
+    found = [{"label": "cat", "score": 0.4}, {"label": "lion", "score": 0.1}]
+    rules = {"my-flow": {"fields": {"pet": {"choice": True}}}}
+    document = custom({"prediction": found}, {"pet": checked()})
+    assert values_by_field(fields_of(document, flow_definitions=rules)) == {"pet": ("cat", None, "removed")}
+
+
 def test_setting_says_that_boxes_are_no_choice() -> None:
     assert pet(checked("cat"), prediction="cat", choice=False) == {
         "pet/bird": (False, False, "kept"),

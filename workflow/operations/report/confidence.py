@@ -114,15 +114,17 @@ def confidence_figures(
         heaviest=max((weight for weight, _ in weighted), default=1.0),
     )
     bands = _bands(counted, weighted)
-    gap = mean([(weight, counts.gap) for weight, counts in weighted], -1.0, 1.0)
+    mean_confidence = _mean_confidence(weighted, range(len(bands)))
+    # Few errors say little about how much errors vary.
+    degrees = [_all_kept(counts).degrees for _, counts in weighted]
     return ConfidenceFigures(
         of_all=weights is not None,
         predictions=sum(band.checked.n for band in bands),
         bands=bands,
         calibration_error=_calibration_error(bands, moments),
-        mean_confidence=_mean_confidence(weighted, range(len(bands))),
-        overconfidence=gap,
-        brier=mean([(weight, counts.brier) for weight, counts in weighted], 0.0, 1.0),
+        mean_confidence=mean_confidence,
+        overconfidence=_overconfidence(weighted, degrees, mean_confidence),
+        brier=mean([(weight, counts.brier) for weight, counts in weighted], 0.0, 1.0, degrees),
         auroc=_auroc(weighted, moments),
         thresholds=_thresholds(weighted, moments),
         costs=None if costs is None else cost_curve(moments, costs),
@@ -213,7 +215,7 @@ def _auroc(weighted: _Weighted, moments: Moments) -> Estimate:
     logit = math.log(area / (1 - area))
     degrees = satterthwaite(
         [
-            (weight**2 * float(influence[0] @ counts.products @ influence[0]), _rarer(counts))
+            (weight**2 * float(influence[0] @ counts.products @ influence[0]), _all_kept(counts).degrees)
             for weight, counts in weighted
         ]
     )
@@ -221,9 +223,21 @@ def _auroc(weighted: _Weighted, moments: Moments) -> Estimate:
     return Estimate(area, *(1 / (1 + math.exp(-(logit + side * reach))) for side in (-1, 1)))
 
 
-def _rarer(counts: ConfidenceSums) -> float:
-    """Returns how many reviews have the rarer of right and wrong predictions; see `ClusterSums.degrees`."""
-    return _kept_between(counts, 0, BINS).degrees
+def _all_kept(counts: ConfidenceSums) -> ClusterSums:
+    return _kept_between(counts, 0, BINS)
+
+
+def _overconfidence(weighted: _Weighted, degrees: Sequence[float], mean_confidence: float) -> Estimate:
+    """Returns the mean confidence minus the share kept.
+
+    The interval is that of the differences, and at least that of the share kept, which leaves room for errors of which
+    a sample has none.
+    """
+    gap = mean([(weight, counts.gap) for weight, counts in weighted], -1.0, 1.0, degrees)
+    kept = estimate([(weight, _all_kept(counts)) for weight, counts in weighted])
+    return Estimate(
+        gap.value, min(gap.low, mean_confidence - kept.high), max(gap.high, mean_confidence - kept.low)
+    )
 
 
 def _thresholds(weighted: _Weighted, moments: Moments) -> list[ThresholdFigures]:

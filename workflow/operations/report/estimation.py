@@ -185,14 +185,15 @@ def estimate(strata: Sequence[tuple[float, ClusterSums]]) -> Estimate:
     Returns:
         The share; unknown if there are no cases.
     """
-    strata = [(weight, sums) for weight, sums in strata if sums.x > 0]
-    if not strata:
+    known = [(weight, sums) for weight, sums in strata if sums.x > 0]
+    if not known:
         return UNKNOWN
-    y = sum(weight * sums.y for weight, sums in strata)
-    x = sum(weight * sums.x for weight, sums in strata)
-    n = _effective_n(strata)
-    low, high = wilson_interval(y / x * n, n)
+    # Also those without a case, because it may be by chance that they have none.
     heaviest = max(weight for weight, _ in strata)
+    y = sum(weight * sums.y for weight, sums in known)
+    x = sum(weight * sums.x for weight, sums in known)
+    n = min(_effective_n(known), math.inf if 0 < y < x else x / heaviest)
+    low, high = wilson_interval(y / x * n, n)
     if heaviest > min(weight for weight, _ in strata):
         # The few reviews that stand for many show no hit (or no miss), which is no proof that there is none: so many
         # could be missed by chance, according to Wilson's interval for 0 hits.
@@ -205,26 +206,32 @@ def estimate(strata: Sequence[tuple[float, ClusterSums]]) -> Estimate:
     return Estimate(y / x, low, high)
 
 
-def mean(strata: Sequence[tuple[float, ClusterSums]], low: float, high: float) -> Estimate:
+def mean(
+    strata: Sequence[tuple[float, ClusterSums]],
+    low: float,
+    high: float,
+    degrees: Sequence[float] | None = None,
+) -> Estimate:
     """Returns the mean of a quantity per case, with its 95% t interval; unknown if there are no cases.
 
     Args:
         strata: See `estimate`.
         low: The lowest possible mean.
         high: The highest possible mean.
+        degrees: The degrees of freedom of each stratum; one less than its reviews by default.
     """
-    strata = [(weight, sums) for weight, sums in strata if sums.x > 0]
-    if not strata:
+    if not any(sums.x for _, sums in strata):
         return UNKNOWN
     clusters = sum(sums.clusters for _, sums in strata)
     x = sum(weight * sums.x for weight, sums in strata)
     value = sum(weight * sums.y for weight, sums in strata) / x
     if clusters < 2:
         return Estimate(value, low, high)
-    spreads = [(weight * weight * sums.spread(value), sums.clusters) for weight, sums in strata]
-    degrees = satterthwaite([(spread, max(1, number - 1)) for spread, number in spreads])
-    error = math.sqrt(sum(spread for spread, _ in spreads) * clusters / (clusters - 1)) / x
-    reach = student_quantile(0.975, degrees) * error
+    spreads = [weight * weight * sums.spread(value) for weight, sums in strata]
+    if degrees is None:
+        degrees = [max(1, sums.clusters - 1) for _, sums in strata]
+    error = math.sqrt(sum(spreads) * clusters / (clusters - 1)) / x
+    reach = student_quantile(0.975, satterthwaite([*zip(spreads, degrees, strict=True)])) * error
     return Estimate(value, max(low, value - reach), min(high, value + reach))
 
 

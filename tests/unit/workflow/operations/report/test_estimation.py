@@ -146,6 +146,8 @@ def test_sample_without_hits_leaves_room_for_some() -> None:
     assert found.value == pytest.approx(300 / 800)
     # Up to 3.84 hits can have been missed by chance, and each stands for 20.
     assert found.high >= (300 + 76.8) / (800 + 76.8)
+    # Also if the sample has no case at all, such as no error of which the share above a threshold is asked.
+    assert estimate([(1.0, certain), (20.0, ClusterSums())]).high >= (300 + 76.8) / (600 + 76.8)
     all_wrong = estimate([(1.0, certain), (20.0, sums_of([(1, 1)] * 10))])
     assert all_wrong.low <= 500 / (800 + 76.8)
 

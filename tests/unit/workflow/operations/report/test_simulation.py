@@ -130,6 +130,27 @@ def _auroc(confidence: np.ndarray, wrong: np.ndarray) -> float:
     return float((ranks[right].sum() - right.sum() * (right.sum() + 1) / 2) / (right.sum() * wrong.sum()))
 
 
+def test_small_sample_without_errors_is_no_proof() -> None:
+    # About 12 sampled documents; in one of four worlds, none of them has an error.
+    truth = missed_in_truth(0.8)
+    covered, false = [], []
+    for world in range(150):
+        rng = np.random.default_rng((3, world))
+        figures = reviewed(rng, *calibrated(rng, 240), threshold=0.8, rate=0.1).figures()
+        model = only_model(figures)
+        if model.selection.kind != "sampled" or model.confidence is None:
+            continue
+        covered.append(
+            covers(missed(figures, 0.8), truth)
+            and covers(model.overruled_of_all, 0.2)
+            and covers(model.confidence.overconfidence, 0)
+        )
+        false.append(Claim.THRESHOLD_FOR_ALL in said(figures))
+    assert len(covered) > 100
+    assert np.mean(covered) >= 0.92
+    assert np.mean(false) <= 0.05
+
+
 def test_sample_without_an_error_proves_no_threshold() -> None:
     # All errors are in predictions below 0.8, or above 0.97, where the sample is small.
     def claimed(rng: np.random.Generator) -> bool:

@@ -126,7 +126,8 @@ def _warn(figures: Figures) -> None:
     if unreadable:
         values, were = ("value", "was") if unreadable == 1 else ("values", "were")
         typer.echo(
-            f"warning: {unreadable:,} {values} in the reviews could not be read and {were} left out; the rest counts",
+            f"warning: {unreadable:,} {values} in the reviews could not be read and {were} left out; the rest of each "
+            f"review counts; the first is in {figures.partly_read[0]}",
             err=True,
         )
     if invented:

@@ -455,6 +455,7 @@ class Figures:
         malformed: The objects that are not review records.
         unreadable: The values in other records that could not be read: fields, activation conditions, times, and
             values of a whole review. No figure includes them.
+        partly_read: The locations of the first reviews with such values.
         invented: Of the reviews, those that are sample data.
     """
 
@@ -477,6 +478,7 @@ class Figures:
     conditions: Sequence[ConditionFigures]
     malformed: Sequence[MalformedReview]
     unreadable: int
+    partly_read: Sequence[str]
     invented: int
 
     @cached_property

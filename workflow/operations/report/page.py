@@ -155,6 +155,9 @@ def _left_out(figures: Figures) -> str:
         parts.append(
             f"<p><strong>{words.count(unreadable, 'value')}</strong> in these reviews could not be read and {be} not "
             "included: a field with an impossible confidence, for example. The rest of each review is included.</p>"
+            + "\n<ul>"
+            + "".join(f"<li>{name(location)}</li>" for location in figures.partly_read)
+            + "</ul>"
         )
     return '<div class="notice">\n' + "\n".join(parts) + "\n</div>"
 

@@ -44,6 +44,9 @@ __all__ = ["MAX_MODEL_VERSIONS", "MAX_PARTS", "MAX_SECONDS", "ReviewStatistics"]
 MAX_MODEL_VERSIONS = 20
 """How many versions of a flow definition's model are told apart. Later ones are counted together."""
 
+MAX_PARTLY_READ = 20
+"""The locations of so many reviews with values that could not be read are kept."""
+
 MAX_PARTS = 8
 """The period is divided into at most so many parts for the rates of a single model."""
 
@@ -88,6 +91,7 @@ class ReviewStatistics:
         self._agreement_sum = 0.0
         self._malformed: list[MalformedReview] = []
         self._unreadable = 0
+        self._partly_read: list[str] = []
         self._invented = 0
 
     def add(self, stored: StoredReview) -> None:
@@ -109,7 +113,10 @@ class ReviewStatistics:
         except InvalidDocument as problem:
             self._malformed.append(MalformedReview(stored.location, str(problem)))
         else:
-            self._unreadable += unreadable
+            if unreadable:
+                self._unreadable += unreadable
+                if len(self._partly_read) < MAX_PARTLY_READ:
+                    self._partly_read.append(stored.location)
             self.count(record)
 
     @property
@@ -188,9 +195,10 @@ class ReviewStatistics:
                 named.shared += 1
                 named.unanimous += agreement == 1
                 found.unresolved += outcome == "unresolved"
-            # There is nothing to keep or to tie about without a prediction. A minority added a value that the
-            # majority did not: "kept". People disagree about a field that the model does not predict: "unresolved".
-            if part["predicted"] is None and outcome in ("kept", "unresolved"):
+            # Without a prediction, there is nothing to keep, change or remove, and no tie about it. A minority added
+            # a value that the majority did not: "kept". People disagree about a field that the model does not
+            # predict: "unresolved".
+            if part["predicted"] is None and outcome not in ("added", "answered"):
                 continue
             outcomes = named.counts.outcomes
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
@@ -277,6 +285,7 @@ class ReviewStatistics:
             ],
             malformed=list(self._malformed),
             unreadable=self._unreadable,
+            partly_read=list(self._partly_read),
             invented=self._invented,
         )
 

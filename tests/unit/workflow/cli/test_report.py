@@ -102,7 +102,8 @@ def test_report_warns_about_invented_reviews_and_odd_values(tmp_path: Path) -> N
     arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
     ran = CliRunner().invoke(app, arguments)
     assert ran.stderr == (
-        "warning: 1 value in the reviews could not be read and was left out; the rest counts\n"
+        "warning: 1 value in the reviews could not be read and was left out; the rest of each review counts; the "
+        f"first is in {stored}/odd.json\n"
         "warning: 1 of 2 reviews is invented sample data\n"
     )
     document = json.loads(ran.stdout)

@@ -69,6 +69,7 @@ LABELLED = sorted(DRAWN - {"span"})
 COMBINED = [
     *product(("kept", "changed", "removed"), ['"1"']),
     ("kept", None),  # A minority added it.
+    *product(("changed", "removed"), [None]),  # No comparison makes these.
     ("added", None),
     ("answered", None),
     *product(("unresolved",), ['"1"', None]),
@@ -93,7 +94,7 @@ def _field(
         values[-1] = texts[4] if nobody else None
     return {
         "name": f"field {number % 7}", "kind": kind, "predicted": predicted,
-        "confidence": confidence if predicted else None,
+        "confidence": confidence,
         "reviewed": reviewed, "outcome": outcome, "votes": [], "agreement": agreement,
         "per_worker": [
             {"worker_index": index, "value": value, "outcome": outcome} for index, value in enumerate(values)

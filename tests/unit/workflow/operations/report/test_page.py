@@ -249,9 +249,11 @@ def test_values_that_could_not_be_read_are_counted_first() -> None:
     document = json.loads(review(field("kept"), field("kept")).to_line())
     for confidence in (1.2, 7):
         document["fields"][0]["confidence"] = confidence
-        counted.add(StoredReview("x", "invoices", json.dumps(document).encode()))
+        location = f"s3://b/{confidence}.json"
+        counted.add(StoredReview(location, "invoices", json.dumps(document).encode()))
     text = Page(render_page(counted.figures(), None, MADE)).text
     assert "2 values in these reviews could not be read and are not included" in text
+    assert "s3://b/7.json" in text
     assert text.index("2 values") < text.index(
         "Key findings" if "Key findings" in text else "What people did"
     )

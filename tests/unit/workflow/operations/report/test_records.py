@@ -104,6 +104,7 @@ def test_field_with_an_odd_value_is_left_out_alone(odd: dict[str, Any]) -> None:
     figures = figures_of(stored)
     assert not figures.malformed
     assert (figures.reviews, figures.overruled, figures.unreadable) == (1, Share(1, 2), 1)
+    assert figures.partly_read == ["x"]
 
 
 @pytest.mark.parametrize("missing", [key for key in FieldPart.__annotations__ if key != "compared"])

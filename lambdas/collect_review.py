@@ -75,6 +75,10 @@ def _collect(event: Any) -> dict[str, Any]:
     location = S3Location(stage.review_bucket, record.key)
     object_store().write(location, record.to_line())
     summary = summarise(record, location)
+    if record.unreadable_answers:
+        logger.warning(
+            "answers could not be read and were left out", extra={"answers": record.unreadable_answers}
+        )
     rules = settings.rules_for(record.flow_definition)
     if rules.prediction and not summary["compared"]:
         logger.warning(

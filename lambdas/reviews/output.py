@@ -73,9 +73,10 @@ def parse_output(raw: bytes) -> Output:
     task_type = _task_type(raw)
     fields: dict[str, Any] = {}
     service: dict[str, Any] = {}
+    unreadable = 0
     for key in reader.members():
         if key == "humanAnswers":
-            fields[key] = _read_answers(reader, task_type)
+            fields[key], unreadable = _read_answers(reader, task_type)
         elif key == "inputContent" and task_type != "custom" and reader.peek() == "{":
             fields[key], within = _read_input_content(reader)
             service |= {name: value for name, value in within.items() if value is not None}
@@ -87,7 +88,8 @@ def parse_output(raw: bytes) -> Output:
             fields[key] = reader.value()
     reader.expect_end()
     # Our own keys come last, so that keys of the document cannot replace them.
-    return validated(Output, fields | service | {"raw": raw, "taskType": task_type}, "$")
+    own = {"raw": raw, "taskType": task_type, "unreadableAnswers": unreadable}
+    return validated(Output, fields | service | own, "$")
 
 
 class IdentityData(Tolerant):
@@ -158,6 +160,7 @@ class Output(Tolerant):
 
     Attributes:
         raw: The document, byte for byte.
+        unreadable_answers: The number of answers that were left out, because they have no readable content.
         input_content: For a custom task, the input of the loop. Otherwise the rest of `inputContent`, without the
             fields below.
         ai_service_response: The complete prediction of the AI service; None for custom tasks.
@@ -169,6 +172,7 @@ class Output(Tolerant):
     human_loop_name: str | None = None
     flow_definition_arn: str | None = None
     human_answers: list[Answer]
+    unreadable_answers: int = 0
     input_content: Any = None
     ai_service_response: Prediction | None = None
     selected_ai_service_response: Prediction | None = None
@@ -252,19 +256,20 @@ _SERVICE_FIELDS: dict[str, Callable[[JsonReader], Prediction | Conditions | None
 }
 
 
-def _read_answers(reader: JsonReader, task_type: TaskType) -> list[Answer]:
+def _read_answers(reader: JsonReader, task_type: TaskType) -> tuple[list[Answer], int]:
+    """Returns the answers, and the number of those that cannot be read."""
     if reader.peek() != "[":
         raise InvalidDocument(DOCUMENT, reader.path, "expected a list")
     answers: list[Answer] = []
-    problem: InvalidDocument | None = None
+    problems: list[InvalidDocument] = []
     for _ in reader.elements():
         try:
             answers.append(_read_answer(reader, task_type))
         except _UnreadableAnswer as error:
-            problem = problem or InvalidDocument(DOCUMENT, *error.args)
-    if problem and not answers:
-        raise problem
-    return answers
+            problems.append(InvalidDocument(DOCUMENT, *error.args))
+    if problems and not answers:
+        raise problems[0]
+    return answers, len(problems)
 
 
 class _UnreadableAnswer(Exception):

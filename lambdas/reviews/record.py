@@ -256,6 +256,7 @@ class ReviewRecord(_Part):
         document_id: What identifies the document, from the place in the settings, or else where Textract or
             Rekognition read it, `s3://…`; None if it is unknown.
         segments: The groups that the review belongs to, by the settings.
+        unreadable_answers: The number of answers that could not be read. They are not among the answers.
     """
 
     schema_version: Literal[1] = 1
@@ -279,6 +280,7 @@ class ReviewRecord(_Part):
     model_version: str | None = None
     document_id: str | None = None
     segments: list[Segment] = []
+    unreadable_answers: int = 0
 
     @property
     def output(self) -> S3Location:

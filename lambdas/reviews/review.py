@@ -133,6 +133,7 @@ def build_record(loop: EndedLoop, output: Output, settings: ReviewSettings, stag
         model_version=subject.model_version(output, about),
         document_id=subject.document_id(output, about),
         segments=subject.segments(output, about),
+        unreadable_answers=output.unreadable_answers,
     )
 
 

@@ -209,7 +209,7 @@ def test_odd_metadata_of_worker_leaves_the_answer(key: str, odd: Any) -> None:
     document["humanAnswers"][0][key] = odd
     record = samples.record_of(document)
     assert values_by_field(list(record.fields)) == {"e": ("a", "b", "changed")}
-    assert len(record.answers) == 2
+    assert (len(record.answers), record.unreadable_answers) == (2, 0)
     assert record.completed_at == datetime(2026, 3, 1, 10, 1, tzinfo=UTC)
     json.loads(record.to_line())
 
@@ -234,7 +234,7 @@ def test_answer_without_content_leaves_the_others(odd: Any) -> None:
     document["humanAnswers"].insert(0, odd)
     record = samples.record_of(document)
     assert [field.outcome for field in record.fields] == ["changed"]
-    assert len(record.answers) == 2
+    assert (len(record.answers), record.unreadable_answers) == (2, 1)
 
 
 @pytest.mark.parametrize(

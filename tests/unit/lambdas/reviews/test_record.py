@@ -100,6 +100,7 @@ def test_record_contains_complete_review() -> None:
         "model_version": None,
         "document_id": None,
         "segments": [],
+        "unreadable_answers": 0,
     }
 
 

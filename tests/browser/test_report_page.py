@@ -12,11 +12,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from sandbox.invented_reviews import write_reviews
+from workflow.operations.report.figures import Costs
 from workflow.operations.report.statistics import MAX_PARTS
 from workflow.operations.report.writing import write_report
 from workflow.operations.reviews_source import Period, open_reviews
 
 PERIOD = Period(date(2026, 1, 1), date(2026, 2, 1))
+CHARTS = 9
 
 # The contrast of text with its background (WCAG 2).
 CONTRAST = """
@@ -87,6 +89,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         PERIOD,
         ledger="the-ledger",
         loops=ledger,
+        costs=Costs(0.4, 12),
     ).file
 
 
@@ -127,7 +130,7 @@ def test_page_loads_nothing_and_has_no_errors(opened: Callable[..., Opened], rep
     assert seen.requests == [report.as_uri()]
     assert seen.messages == []
     assert "predictions were overruled by people" in seen.page.title()
-    assert seen.page.locator("svg.wide:visible").count() == 8
+    assert seen.page.locator("svg.wide:visible").count() == CHARTS
     assert seen.page.locator("svg.narrow:visible").count() == 0
 
 
@@ -183,8 +186,8 @@ def test_page_never_scrolls_sideways(opened: Callable[..., Opened], width: int) 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(OVERFLOWING) == []
     phone = width <= 560
-    assert page.locator("svg.narrow:visible").count() == (8 if phone else 0)
-    assert page.locator("svg.wide:visible").count() == (0 if phone else 8)
+    assert page.locator("svg.narrow:visible").count() == (CHARTS if phone else 0)
+    assert page.locator("svg.wide:visible").count() == (0 if phone else CHARTS)
 
 
 @pytest.mark.parametrize("count", [5, 1200])
@@ -230,7 +233,7 @@ def test_printed_page_is_white_with_all_charts(opened: Callable[..., Opened], tm
     page.emulate_media(media="print", color_scheme="dark")
     assert background(page) == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(35, 38, 43)"
-    assert page.locator("svg.wide:visible").count() == 8
+    assert page.locator("svg.wide:visible").count() == CHARTS
     assert page.locator("summary:visible").count() == 0
     assert page.locator("#threshold ~ .scroll:visible").count() == 1
     pdf = page.pdf(format="A4", prefer_css_page_size=True)

@@ -334,13 +334,14 @@ def _costs(figures: Figures, known: Sequence[_Known]) -> str:
         "Which threshold costs least?",
         f"A review costs {words.amount(costs.review)}, and an error that nobody corrects costs "
         f"{words.amount(costs.error)}. For each threshold, the chart adds up the reviews below it and the errors above "
-        "it, per document. At 0%, nothing is reviewed; at 100%, everything. The dot is the cheapest threshold; it is "
-        "hollow if the data do not show that it is cheaper than reviewing nothing or everything.",
+        "it, per document. At 0%, nothing is reviewed; at 100%, everything. The dot is the lowest point. It is hollow "
+        "if the reviews do not show that it costs less than reviewing nothing or everything.",
         figure(
             chart,
-            "The cost per document, with its 95% interval (shaded). “Can be”: the thresholds that can be the cheapest, "
-            "given the number of reviews. Saving: per document, against the cheaper of reviewing nothing and reviewing "
-            "everything." + _rest(known[:MAX_MODELS_DRAWN], known),
+            "The cost per document, with its 95% interval (shaded). Cheapest: what the reviews show to cost "
+            "least. “Can be”: the thresholds whose cost can be the lowest, given the number of reviews. Saving: "
+            "against the cheaper of reviewing nothing and reviewing everything."
+            + _rest(known[:MAX_MODELS_DRAWN], known),
             table_open=True,
         ),
         note(
@@ -358,7 +359,7 @@ def _cost_row(model: ModelFigures, about: ConfidenceFigures, curve: CostCurve) -
     nothing, everything = curve.points[0], curve.points[-1]
     if known < curve.cheapest.threshold:
         # What lies between is not known, so the cheapest known point is that of today.
-        result = ("none below the one in use is cheaper", "", "", words.amount(everything.cost.value))
+        result = ("today's threshold", "", "", words.amount(everything.cost.value))
     else:
         result = (
             _VERDICTS[curve.verdict],
@@ -370,15 +371,15 @@ def _cost_row(model: ModelFigures, about: ConfidenceFigures, curve: CostCurve) -
         *result,
         words.amount(nothing.cost.value),
         words.amount(everything.cost.value),
-        words.amount(max(0.0, curve.saving.value)) if known >= curve.cheapest.threshold else "",
+        words.amount(curve.saving.value) if curve.verdict == "threshold" and result[1] else "",
     )
 
 
 _VERDICTS = {
-    "threshold": "a threshold is cheapest",
-    "nothing": "reviewing nothing is cheapest",
-    "everything": "reviewing everything is cheapest",
-    "undecided": "not decided by these data",
+    "threshold": "a threshold",
+    "nothing": "reviewing nothing",
+    "everything": "reviewing everything",
+    "undecided": "not shown",
 }
 
 

@@ -179,6 +179,9 @@ def _classes(value: Any, metadata: dict[str, Any]) -> Iterator[tuple[int, str]]:
         yield int(value), metadata["class-name"]
     for id_, label in metadata.get("class-map", {}).items():
         yield int(id_), label
+    if metadata["type"] == "groundtruth/text-span":
+        # Spans name their labels, and the line lists all labels of the attribute.
+        yield from enumerate(one["label"] for one in value["annotations"]["labels"])
 
 
 BUCKET = "s3://amzn-s3-demo-bucket"

@@ -248,6 +248,15 @@ def test_stopped_loops_and_invented_reviews_are_left_out(reviews: Reviews) -> No
     ]
 
 
+def test_spans_and_labels_of_one_attribute_share_its_classes(reviews: Reviews) -> None:
+    reviews.add({"a": {"entities": [{"label": "dog", "startOffset": 0, "endOffset": 3}]}}, about="a dog")
+    reviews.add({"a": {"label": "wolf"}}, about="a wolf")
+    export, lines = reviews.export()
+    assert export.attributes[0].classes == ("dog", "wolf")
+    assert lines[1]["a"] == "1"
+    assert problems_of_manifest(lines) == []
+
+
 def test_sources_and_types_are_counted(reviews: Reviews) -> None:
     reviews.add({"animal": {"label": "dog"}})
     reviews.add({"animal": {"labels": ["dog"]}}, about="a dog")

@@ -86,7 +86,9 @@ class SelectionCounts:
         if self.by_sampling < MIN_SAMPLED:
             return "conditions"
         known = all(0 < rate <= 1 for rate in self._rates().values())
-        return "sampled" if known and not self._sampling_is_part_of_a_condition() else "unknown"
+        if not known or self._sampling_is_part_of_a_condition() or self._sampling_was_off_for_a_while():
+            return "unknown"
+        return "sampled"
 
     def weights(self) -> Mapping[str, float]:
         """Returns the number of documents that a review stands for, by stratum. Only if `kind` is "sampled"."""
@@ -123,6 +125,21 @@ class SelectionCounts:
                 if n * distance > math.log(10_000):
                     return True
         return False
+
+    def _sampling_was_off_for_a_while(self) -> bool:
+        """Returns whether Sampling is met too rarely together with other conditions to have been at work all the time.
+
+        A flow definition that was made again under its name, with a sample, says nothing about the time before. Each
+        review that met a sample and a condition stands for 1/rate reviews that met a condition, so they should stand
+        for all of them. If none met both, A2I may not report a sample beside a condition.
+        """
+        n = self.reviews[BY_CONDITION]
+        found = [(both, sampling_rate(name) or math.nan) for name, both in self._with_sampling.items()]
+        if not found:
+            return False
+        stands_for = sum(both / rate for both, rate in found)
+        rate = sum(both for both, _ in found) / stands_for
+        return stands_for < n - 4 * math.sqrt(n * (1 - rate) / rate)
 
 
 def _either(names: Iterable[str]) -> float:

@@ -172,7 +172,7 @@ def test_batches_and_large_reviews_change_nothing(monkeypatch: pytest.MonkeyPatc
     ]
     reviews.append([(1.0, False), (0.0, True)])
     whole = counts_of(reviews).sums()
-    monkeypatch.setattr(confidence_counts, "_BATCH", 1_000)
+    monkeypatch.setattr(confidence_counts, "_BATCH", 100)
     monkeypatch.setattr(confidence_counts, "_MANY", 10)
     parts = counts_of(reviews).sums()
     assert np.array_equal(parts.totals, whole.totals)

@@ -110,6 +110,21 @@ def test_sampling_that_is_part_of_a_condition_is_no_sample() -> None:
     assert counted((90, [LOW]), (10, [LOW, FIVE]), (30, [FIVE])).kind == "sampled"
 
 
+def test_sampling_that_was_off_for_a_while_is_no_sample() -> None:
+    # A tenth of the reviews of the second half met both. In the first half, there was no Sampling.
+    ten = "Sampling(RandomSamplingPercentage=10)"
+    assert counted((1_000, [LOW]), (900, [LOW]), (100, [LOW, ten]), (200, [ten])).kind == "unknown"
+    assert counted((900, [LOW]), (100, [LOW, ten]), (200, [ten])).kind == "sampled"
+    # Few can be chance.
+    assert counted((99, [LOW]), (1, [LOW, FIVE]), (30, [FIVE])).kind == "sampled"
+    # A rate that changed covers the whole time.
+    assert counted((1_850, [LOW]), (50, [LOW, ten]), (100, [LOW, FIVE]), (200, [ten])).kind == "sampled"
+
+
+def test_sampling_without_a_rate_beside_a_condition_is_no_sample() -> None:
+    assert counted((99, [LOW]), (1, [LOW, "Sampling"]), (30, [FIVE])).kind == "unknown"
+
+
 def test_number_of_samples_is_limited() -> None:
     counts = SelectionCounts()
     for percent in range(1, 20):

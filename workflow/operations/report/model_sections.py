@@ -237,9 +237,10 @@ def _thresholds(figures: Figures, known: Sequence[_Known]) -> str:
     rows = [
         (*_label(model, figures), *_threshold_row(one))
         for model, about in drawn
+        for known_up_to in [model_charts.known_up_to(model, about)]
         for one in about.thresholds
-        if any(math.isclose(one.threshold, threshold) for threshold in TABLE_THRESHOLDS)
-        and one.threshold <= model_charts.known_up_to(model, about) + 0.05
+        if one.threshold <= known_up_to
+        and any(math.isclose(one.threshold, shown) for shown in (*TABLE_THRESHOLDS, known_up_to))
     ]
     chart = model_charts.threshold_chart(
         figures, drawn, Table(header, rows, text_columns=len(_label_header(figures)))

@@ -55,7 +55,11 @@ def headline(figures: Figures) -> Headline:
             f"{words.percent(high, 0)}."
         )
     else:
-        meaning += f"{words.percent(figures.overruled_reviews.value, 0)} of the reviews have at least one correction."
+        compared = figures.overruled_reviews
+        meaning += (
+            f"{words.percent(compared.value, 0)} of the {words.count(compared.n, 'compared review')} have at least one "
+            "correction."
+        )
     return Headline(
         words.percent(share.value), "of the model's predictions were overruled by people.", meaning
     )

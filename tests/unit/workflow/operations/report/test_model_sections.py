@@ -99,5 +99,5 @@ def test_no_threshold_is_named_above_the_one_in_use() -> None:
     assert all(threshold <= 80 for threshold in named)
     (thresholds,) = re.findall(r"<h2>What if the confidence[^<]*</h2>(.*?)</section>", page, re.DOTALL)
     rows = [int(text) for text in re.findall(r"<tr><td>(\d+)%</td>", thresholds)]
-    assert max(rows) <= 85
+    assert max(rows) == 80
     assert '<td class="t">today&#x27;s threshold</td>' in costs

@@ -35,7 +35,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "{} from {}, without predictions to compare.": ("nothing to compare", "1 review of 1 kept field"),
     "In these reviews, people did not reach": ("nothing to compare", "1 review of 1 kept field"),
     "The sample is small": ("1 review of 1 kept field", worlds.steady),
-    "{} of the reviews have at least one correction.": (worlds.steady, "1 review of 1 kept field"),
+    "{} of the {} have at least one correction.": (worlds.steady, "1 review of 1 kept field"),
     "{} of these {} reviews {} invented": ("1 of 2 reviews is invented", "1 review of 1 kept field"),
     "The figures mix them with real reviews": ("1 of 2 reviews is invented", "both reviews are invented"),
     "This review is invented": ("the only review is invented", "1 of 2 reviews is invented"),

@@ -493,3 +493,8 @@ class Figures:
     def names(self) -> Mapping[str, int]:
         """The number of flow definitions that have a field with the name, by name."""
         return Counter(figures.field.name for figures in self.fields)
+
+    @cached_property
+    def conditions_with_enough_reviews(self) -> int:
+        """The number of conditions with a share of reviews with a correction that is not small."""
+        return sum(not condition.overruled_reviews.small for condition in self.conditions)

@@ -21,8 +21,7 @@ def catches_nothing(condition: ConditionFigures, figures: Figures) -> bool:
     share = condition.overruled_reviews
     if share.small or sampling_rate(condition.condition) is not None:
         return False
-    tested = sum(not other.overruled_reviews.small for other in figures.conditions)
-    return share.bounds(MAX_FALSE / tested)[1] < NEGLIGIBLE_SHARE
+    return share.bounds(MAX_FALSE / figures.conditions_with_enough_reviews)[1] < NEGLIGIBLE_SHARE
 
 
 def conditions(figures: Figures) -> list[Finding]:

@@ -52,7 +52,11 @@ def fields(figures: Figures) -> list[Finding]:
     if len(found) > 1:
         because += f" The same holds for {listed([name(field) for field, _ in found[1:]])}."
     return [
-        Finding(Claim.FIELD_STANDS_OUT, f"People overrule the model most often on {name(worst)}.", because)
+        Finding(
+            Claim.FIELD_STANDS_OUT,
+            f"People overrule {name(worst)} more often than the other fields.",
+            because,
+        )
     ]
 
 

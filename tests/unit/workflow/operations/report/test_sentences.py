@@ -88,7 +88,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
         lambda: worlds.a_field_apart(0.1),
     ),
     "The same holds for": ("two fields apart", lambda: worlds.a_field_apart(0.5)),
-    "People overrule the model most often": (
+    "People overrule {} more often than": (
         lambda: worlds.a_field_apart(0.5),
         lambda: worlds.a_field_apart(0.1),
     ),

@@ -359,7 +359,7 @@ class Agreement:
     """How much workers agree, in reviews with two or more answers.
 
     Attributes:
-        reviews: The number of such reviews.
+        reviews: The number of such reviews with at least one field.
         mean: The mean of the reviews' agreement, 0 to 1; NaN if there are no such reviews. A review's agreement is
             the mean, over its fields, of the share of workers who gave the most frequent value.
         unanimous: The fields of these reviews; hits are those in which all answers were the same.

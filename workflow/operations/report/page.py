@@ -6,6 +6,7 @@ escaped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from lambdas.reviews.record import PredictionSource
 from workflow.operations.report import charts, words
-from workflow.operations.report.drawing import Table
+from workflow.operations.report.drawing import Chart, Table
 from workflow.operations.report.figures import (
     OTHER_FIELDS,
     SMALL_SAMPLE,
@@ -297,6 +298,9 @@ def _fields(figures: Figures) -> str:
             f"{words.percent(field.overruled.value)} for {words.legible(field_label(field.field, figures))}"
         )
 
+    # All of them can be counted under OTHER_FIELDS.
+    if not drawn:
+        return ""
     chart = charts.dot_chart(
         "fields",
         "Overruled predictions by field",
@@ -441,8 +445,8 @@ def _agreement(figures: Figures) -> str:
     if not agreement.reviews:
         return section(
             title,
-            "Each of these reviews has one answer. To measure agreement, assign two or three workers to each human "
-            "loop (TaskCount).",
+            "No field of these reviews has several answers. To measure agreement, assign two or three workers to each "
+            "human loop (TaskCount).",
         )
     shared = sorted(
         (field for field in figures.fields if field.agreed.n and field.field.name != OTHER_FIELDS),
@@ -462,15 +466,18 @@ def _agreement(figures: Figures) -> str:
         *_cells(figures, "Field", "Flow definition"),
         *("Identical answers", "95% interval", "With several answers"),
     )
-    chart = charts.dot_chart(
-        "agreement",
-        "Fields with identical answers from all workers",
-        f"{words.percent(agreement.unanimous.value)} over all fields.",
-        [(field_label(field.field, figures), field.agreed) for field in drawn],
-        colour="accent",
-        whole=agreement.unanimous.value,
-        table=Table(header, rows, text_columns=len(_cells(figures, "", ""))),
-    )
+
+    def chart() -> Chart:
+        return charts.dot_chart(
+            "agreement",
+            "Fields with identical answers from all workers",
+            f"{words.percent(agreement.unanimous.value)} over all fields.",
+            [(field_label(field.field, figures), field.agreed) for field in drawn],
+            colour="accent",
+            whole=agreement.unanimous.value,
+            table=Table(header, rows, text_columns=len(_cells(figures, "", ""))),
+        )
+
     return section(
         title,
         f"{words.count(agreement.reviews)} of {words.count(figures.reviews, 'review')} had two or three answers; the "
@@ -478,7 +485,8 @@ def _agreement(figures: Figures) -> str:
         f"{words.percent(agreement.unanimous.value)} have identical answers, and "
         f"{words.percent(agreement.unresolved.value)} have no majority. The chart starts with the least "
         "agreement. Where people disagree, the instructions may be unclear, and a model cannot do better.",
-        figure(chart),
+        # All of them can be counted under OTHER_FIELDS.
+        figure(chart()) if drawn else "",
     )
 
 
@@ -533,6 +541,7 @@ def _without_ledger(figures: Figures) -> str:
 
 
 def _definitions(figures: Figures) -> str:
+    mean = figures.agreement.mean
     definitions = (
         ("Review", "The answers to one human loop, one to three, compared with the model's prediction field by "
          "field."),
@@ -546,8 +555,8 @@ def _definitions(figures: Figures) -> str:
          "each version that the reviews name."),
         ("Confidence", "How sure the model is of one field, from 0 to 100%."),
         ("Threshold", "The confidence below which a prediction goes to people."),
-        ("Agreement", "The share of fields in which all answers were identical, in reviews with two or three answers. "
-         f"(The mean agreement with the majority is {words.percent(figures.agreement.mean)}.)"),
+        ("Agreement", "The share of fields in which all answers were identical, in reviews with two or three answers."
+         + ("" if math.isnan(mean) else f" (The mean agreement with the majority is {words.percent(mean)}.)")),
         ("Time", "The time from when a worker accepts a task to when they submit it, as A2I measures it. One value "
          "per answer. It does not include answers without a time."),
         ("95% interval", "The range that most likely contains the true value. The cases are reviews, not predictions: "

@@ -88,6 +88,7 @@ class ReviewStatistics:
         self._sources: defaultdict[str, Counter[PredictionSource | None]] = defaultdict(Counter)
         self._seconds = array("d")
         self._shared_reviews = 0
+        self._agreements = 0
         self._agreement_sum = 0.0
         self._malformed: list[MalformedReview] = []
         self._unreadable = 0
@@ -270,7 +271,7 @@ class ReviewStatistics:
             models=sorted(models, key=lambda model: (-model.reviews, model.model[0], model.model[1] or "")),
             agreement=Agreement(
                 reviews=self._shared_reviews,
-                mean=self._agreement_sum / self._shared_reviews if self._shared_reviews else math.nan,
+                mean=self._agreement_sum / self._agreements if self._agreements else math.nan,
                 unanimous=share(self._all.shared),
                 unresolved=share(self._unresolved),
             ),

@@ -217,6 +217,11 @@ def test_reviews_without_predictions_say_what_is_missing() -> None:
         (review(field("added"), activation_conditions=["x"]), 30),
         (review(field("unresolved", agreement=0.5), answers=2, agreement=0.5), 100),
         (review(answers=0, status="Stopped"), 800),
+        (
+            review(field("kept"), answers=3, agreement=0.5),
+            30,
+        ),  # The agreement of its field could not be read.
+        (review(field("kept", agreement=1.0), answers=3), 30),  # Nor that of the review.
     ],
 )
 def test_one_review_is_enough_for_a_page(record: Any, days: int) -> None:

@@ -174,7 +174,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "These reviews have no activation": ("1 review of 1 kept field", "conditions only"),
     "Do people agree with each other?": ("1 review of 1 kept field", "no reviews"),
     "{} of {} had two or three answers;": ("3 workers", "1 review of 1 kept field"),
-    "Each of these reviews has one answer.": ("1 review of 1 kept field", "3 workers"),
+    "No field of these reviews has several": ("1 review of 1 kept field", "3 workers"),
     "Half of the answers take {} or less, and 90% take {} or less. In": (
         "1 review of 1 kept field",
         "nothing to compare",

@@ -18,9 +18,12 @@ def versions(figures: Figures) -> list[Finding]:
     found = []
     for flow, models in by_flow.items():
         models.sort(key=lambda model: (model.first, model.last))
-        if len(models) < 2 or models[-2].first == models[-1].first:
+        if len(models) < 2:
             continue
         old, new = models[-2:]
+        # Two versions at the same time are not one after the other: neither has to be new.
+        if old.last > new.first or old.first == new.first:
+            continue
         found.append(
             Finding(
                 Claim.NEW_VERSION,

@@ -118,8 +118,14 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "The overrule rate{} is {}.": (lambda: worlds.changing(0.1, 0.4), worlds.barely_any_errors),
     "Each field is compared with itself.": (lambda: worlds.changing(0.1, 0.4), worlds.barely_any_errors),
     "Look for what changed": (lambda: worlds.changing(0.1, 0.4), lambda: worlds.changing(0.3, 0.3)),
-    "The model of “{}” has a new version": (lambda: worlds.versions(2), lambda: worlds.versions(1)),
-    "People overrule {} of its predictions": (lambda: worlds.versions(2), lambda: worlds.versions(1)),
+    "The model of “{}” has a new version": (
+        lambda: worlds.versions(at_once=False),
+        lambda: worlds.versions(at_once=True),
+    ),
+    "People overrule {} of its predictions": (
+        lambda: worlds.versions(at_once=False),
+        lambda: worlds.versions(at_once=True),
+    ),
     # What people did
     "Kept: people left the prediction": ("1 review of 1 kept field", "nothing to compare"),
     "In addition, people added": ("people added a field", "1 review of 1 kept field"),

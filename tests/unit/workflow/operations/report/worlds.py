@@ -97,13 +97,13 @@ def a_field_apart(rate: float) -> World:
 
 
 @cache
-def versions(number: int) -> World:
-    """The version of the model changes on the 15th day, or does not."""
+def versions(*, at_once: bool) -> World:
+    """The version of the model changes on the 15th day, or two versions are in use all the time."""
     reviews = Reviews()
     chance = rng()
     for place in range(300):
         day = place // 10
-        version = f"v{1 + (day >= 15) * (number - 1)}"
+        version = f"v{1 + place % 2}" if at_once and place > 9 else f"v{1 + (day >= 15)}"
         reviews.add([chance.random() < (0.1 if version == "v2" else 0.4)], day=day, version=version)
     return World(reviews.figures())
 
@@ -240,7 +240,7 @@ CLAIMS: Mapping[Claim, Worlds] = {
     Claim.RISING: Worlds(lambda: changing(0.1, 0.4), other_fields_later),
     Claim.FALLING: Worlds(lambda: changing(0.4, 0.1), steady),
     Claim.STABLE: Worlds(lambda: changing(0.3, 0.3), barely_any_errors),
-    Claim.NEW_VERSION: Worlds(lambda: versions(2), lambda: versions(1)),
+    Claim.NEW_VERSION: Worlds(lambda: versions(at_once=False), lambda: versions(at_once=True)),
     Claim.FIELD_STANDS_OUT: Worlds(lambda: a_field_apart(0.5), lambda: a_field_apart(0.1)),
     Claim.OVERCONFIDENT: Worlds(lambda: sure(0.1), lambda: sure(0.0)),
     Claim.UNDERCONFIDENT: Worlds(lambda: sure(-0.1), lambda: sure(0.0)),

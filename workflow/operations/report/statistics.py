@@ -172,9 +172,11 @@ class ReviewStatistics:
 
         self._completed += record["status"] == "Completed"
         self._invented += record["invented"]
-        if len(answers) > 1 and record["agreement"] is not None:
+        if fields.shared:
             self._shared_reviews += 1
-            self._agreement_sum += record["agreement"]
+            if record["agreement"] is not None:
+                self._agreements += 1
+                self._agreement_sum += record["agreement"]
         for answer in answers:
             seconds = answer["seconds_spent"]
             # The comparison is also false for NaN.

@@ -197,6 +197,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "What made the predictions": ("1 review of 1 kept field", "no reviews"),
     "How sure the model is": ("1 review of 1 kept field", "no reviews"),
     "The confidence below which": ("1 review of 1 kept field", "no reviews"),
+    "The share of fields in which all answers": ("1 review of 1 kept field", "no reviews"),
     "The time from when a worker": ("1 review of 1 kept field", "no reviews"),
     "The range that most likely": ("1 review of 1 kept field", "no reviews"),
     "The share says as much as": ("1 review of 1 kept field", "no reviews"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,9 @@ def described_charts(*drawn: str) -> Iterator[None]:
     ) -> Chart:
         if chart_id in drawn:
             return draw_chart(chart_id, title, description, draw, heights=heights, table=table)
-        return Chart(chart_id, title, description, f"<svg><desc>{description}</desc></svg>", "", table)
+        return Chart(
+            chart_id, title, description, f"<svg><desc>{escape(description)}</desc></svg>", "", table
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (charts, model_charts):

@@ -15,6 +15,7 @@ from tests.unit.workflow.operations.report.page_worlds import (
     unexplained,
 )
 from tests.unit.workflow.operations.report.simulation import Reviews
+from tests.unit.workflow.operations.report.test_page import HOSTILE, Page
 from workflow.operations.report.drawing import Table
 from workflow.operations.report.figures import ConfidenceFigures, CostCurve, Figures, ModelFigures
 from workflow.operations.report.model_charts import cost_chart, known_up_to, threshold_chart
@@ -101,3 +102,14 @@ def test_no_threshold_is_named_above_the_one_in_use() -> None:
     rows = [int(text) for text in re.findall(r"<tr><td>(\d+)%</td>", thresholds)]
     assert max(rows) == 80
     assert '<td class="t">today&#x27;s threshold</td>' in costs
+
+
+def test_names_of_models_are_escaped_and_drawn_as_text() -> None:
+    reviews = unexplained(60, flow=HOSTILE, into=unexplained(60, version=HOSTILE))
+    with described_charts("trend"):
+        html = render_page(reviews.figures(COSTS), None, ORIGIN)
+    page = Page(html)
+    html.encode("utf-8")
+    assert not page.all("script")
+    assert "\x00" not in html
+    assert page.text.count("<script>alert(1)</script>") > 10

@@ -82,7 +82,7 @@ class TrendCounts:
             influence = np.divide(weights, cases, out=np.zeros_like(total), where=both)
             residual = np.concatenate((influence, -influence * rates))
             variance += float(residual @ products @ residual) * reviews / (reviews - 1)
-        reach = student_quantile(0.975, min(early.reviews, late.reviews) - 1) * math.sqrt(variance)
+        reach = student_quantile(0.975, min(early.reviews, late.reviews) - 1) * math.sqrt(max(0.0, variance))
         return Trend(
             early=float(weights @ rates_early),
             late=float(weights @ rates_late),

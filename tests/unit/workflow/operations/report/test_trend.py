@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,16 @@ def test_number_of_fields_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     found = singles({"a": (10, 50), "b": (0, 50)}, {"a": (10, 50), "b": (50, 50)}).trend()
     assert found is not None
     assert (found.fields, found.covered, found.difference.value) == (1, 0.5, 0)
+
+
+def test_fields_that_are_all_wrong_do_not_change() -> None:
+    chance = random.Random(1)
+    for number in range(2, 40):
+        counts = TrendCounts()
+        for third in (0, 1):
+            for _ in range(40):
+                counts.add(0 if third == 0 else 1, [(chance.choice("xyz"), True) for _ in range(number)])
+        found = counts.trend()
+        assert found is not None
+        # Rounding must not make the variance negative.
+        assert found.difference == pytest.approx((0, 0, 0), abs=1e-6)

@@ -170,6 +170,8 @@ class Selection:
         by_sampling: The reviews that took place by chance alone. Each stands for 1/`rate` documents.
         unknown: The reviews without a word on why they took place. Estimates for all documents leave them out.
         documents: The estimated number of all documents, reviewed or not; NaN if `kind` is not "sampled".
+        shows_parts: Whether reviews of a condition show only the predictions that met it, so that estimates for all
+            predictions rest on the reviews that met Sampling, with or without another condition.
     """
 
     kind: Literal["sampled", "conditions", "unknown"]
@@ -178,6 +180,7 @@ class Selection:
     by_sampling: int
     unknown: int
     documents: float
+    shows_parts: bool = False
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,11 @@ def _unchecked(figures: Figures, models: Sequence[ModelFigures]) -> str:
             else " Where a random sample of the other documents was checked too, the share of wrong ones among all "
             "predictions can be estimated (with its 95% interval)."
         )
+    if any(model.selection.shows_parts for model in models if model.selection.kind == "sampled"):
+        text += (
+            " Reviews of a condition show people only the predictions that met it. So these estimates rest on the "
+            "reviews of the random sample, which show whole documents."
+        )
     if "conditions" in kinds:
         text += (
             " Without a random sample, nothing is known about the predictions that nobody checked. To learn it, add a "

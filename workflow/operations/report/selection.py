@@ -4,6 +4,11 @@ A review that meets another condition than Sampling is certain to take place. On
 with the rate of the sample, so it stands for 1/rate documents (D. G. Horvitz and D. J. Thompson, 1952, Journal of the
 American Statistical Association 47, 663-685). Custom tasks have no conditions: a program decided, and nothing says how.
 
+A2I shows workers the part of a prediction that met the conditions, `selectedAiServiceResponse`, and the whole of it if
+Sampling was met. If reviews of a condition show only a part, the rest of the same document is seen by chance alone. The
+estimates then rest on the reviews that met Sampling, with or without another condition: a random sample of all
+documents, each seen as a whole.
+
 Source of the conditions: "JSON Schema for Human Loop Activation Conditions in Amazon Augmented AI", Amazon SageMaker
 Developer Guide. `lambdas.reviews.output` makes their names.
 """
@@ -12,12 +17,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
-__all__ = ["BY_CONDITION", "UNKNOWN", "SelectionCounts", "sampling_rate", "stratum_of"]
+from workflow.operations.report.estimation import ClusterSums
+
+__all__ = ["BY_CONDITION", "UNKNOWN", "SelectionCounts", "sampling_rate", "stratum_of", "without_sample"]
 
 BY_CONDITION = "condition"
 UNKNOWN = "unknown"
@@ -42,12 +49,24 @@ def sampling_rate(condition: str) -> float | None:
 
 
 def stratum_of(conditions: Iterable[str]) -> str:
-    """Returns why a review took place: BY_CONDITION, UNKNOWN, or the names of the Sampling conditions."""
+    """Returns why a review took place.
+
+    BY_CONDITION, UNKNOWN, the names of the Sampling conditions, or BY_CONDITION and these names: one in a line.
+    """
     conditions = set(conditions)
     if not conditions:
         return UNKNOWN
-    samples = {name for name in conditions if sampling_rate(name) is not None}
-    return "\n".join(sorted(samples)) if samples == conditions else BY_CONDITION
+    samples = sorted(name for name in conditions if sampling_rate(name) is not None)
+    return "\n".join(samples if len(samples) == len(conditions) else [BY_CONDITION, *samples])
+
+
+def without_sample(stratum: str) -> str:
+    """Returns BY_CONDITION for a stratum of reviews that met a condition, with or without Sampling."""
+    return BY_CONDITION if stratum.partition("\n")[0] == BY_CONDITION else stratum
+
+
+def _samples_of(stratum: str) -> list[str]:
+    return [name for name in stratum.split("\n") if name not in (BY_CONDITION, UNKNOWN)]
 
 
 class SelectionCounts:
@@ -59,23 +78,58 @@ class SelectionCounts:
     def __init__(self) -> None:
         self.reviews: Counter[str] = Counter()
         self._with_sampling: Counter[str] = Counter()
+        # The predictions (x) by review.
+        self._predictions: defaultdict[str, ClusterSums] = defaultdict(ClusterSums)
 
-    def add(self, conditions: Sequence[str]) -> str:
-        """Counts a review, and returns its stratum."""
+    def add(self, conditions: Sequence[str], predictions: int = 1) -> str:
+        """Counts a review with a number of predictions, and returns its stratum."""
         stratum = stratum_of(conditions)
-        if stratum not in self.reviews and len(self._samples()) >= MAX_SAMPLES and stratum != BY_CONDITION:
-            stratum = UNKNOWN
+        by_condition = without_sample(stratum) == BY_CONDITION
+        if by_condition:
+            for name in _samples_of(stratum):
+                self._with_sampling[name] += 1
+        is_new = stratum not in self.reviews and stratum != BY_CONDITION
+        if is_new and len(self._with_both() if by_condition else self.alone) >= MAX_SAMPLES:
+            stratum = BY_CONDITION if by_condition else UNKNOWN
         self.reviews[stratum] += 1
-        if stratum == BY_CONDITION:
-            for name in set(conditions):
-                if sampling_rate(name) is not None:
-                    self._with_sampling[name] += 1
+        self._predictions[stratum].add(0, predictions)
         return stratum
+
+    @property
+    def by_condition(self) -> int:
+        """The reviews that met another condition than Sampling."""
+        return self.reviews[BY_CONDITION] + sum(self.reviews[stratum] for stratum in self._with_both())
 
     @property
     def by_sampling(self) -> int:
         """The reviews that took place by chance alone."""
-        return self.reviews.total() - self.reviews[BY_CONDITION] - self.reviews[UNKNOWN]
+        return self.reviews.total() - self.by_condition - self.reviews[UNKNOWN]
+
+    @property
+    def alone(self) -> list[str]:
+        """The strata of reviews that met only Sampling."""
+        return [stratum for stratum in self._samples() if without_sample(stratum) != BY_CONDITION]
+
+    @property
+    def sample(self) -> set[str]:
+        """The strata whose reviews stand for documents that nobody saw, or did not see as a whole."""
+        return set(self._samples() if self.shows_parts else self.alone)
+
+    @property
+    def shows_parts(self) -> bool:
+        """Whether reviews of a condition show only the predictions that met it, and not the whole document.
+
+        Sampling does not depend on what is in a document. So the documents that met a condition have as many
+        predictions with Sampling as without it, unless the latter are not all shown. (Welch's test: B. L. Welch, 1947,
+        Biometrika 34, 28-35.) With few that met both, those that met only Sampling count too: they rarely have more
+        predictions than those that met a condition.
+        """
+        if self.reviews[BY_CONDITION] < MIN_SAMPLED:
+            return False
+        both = self._with_both()
+        if sum(self.reviews[stratum] for stratum in both) >= MIN_SAMPLED:
+            return self._have_more(both, z=2.58)
+        return self._have_more(self._samples(), z=4)
 
     @property
     def kind(self) -> Literal["sampled", "conditions", "unknown"]:
@@ -88,23 +142,40 @@ class SelectionCounts:
         known = all(0 < rate <= 1 for rate in self._rates().values())
         if not known or self._sampling_is_part_of_a_condition() or self._sampling_was_off_for_a_while():
             return "unknown"
-        return "sampled"
+        whole = sum(self.reviews[stratum] for stratum in self._with_both())
+        return "unknown" if self.shows_parts and whole < MIN_SAMPLED else "sampled"
 
     def weights(self) -> Mapping[str, float]:
         """Returns the number of documents that a review stands for, by stratum. Only if `kind` is "sampled"."""
-        return {BY_CONDITION: 1.0} | {stratum: 1 / rate for stratum, rate in self._rates().items()}
+        weights = {stratum: 1 / rate for stratum, rate in self._rates().items()}
+        if self.shows_parts:
+            return weights
+        return weights | dict.fromkeys([BY_CONDITION, *self._with_both()], 1.0)
+
+    def _have_more(self, strata: Sequence[str], z: float) -> bool:
+        """Returns whether reviews have more predictions than those that met a condition without Sampling."""
+        one = _mean_and_variance(self.reviews[BY_CONDITION], [self._predictions[BY_CONDITION]])
+        other = _mean_and_variance(
+            sum(self.reviews[stratum] for stratum in strata),
+            [self._predictions[stratum] for stratum in strata],
+        )
+        return other[0] - one[0] > z * math.sqrt(one[1] + other[1])
 
     def _rates(self) -> dict[str, float]:
         strata = self._samples()
-        rates = {stratum: _either(stratum.split("\n")) for stratum in strata}
-        if any("\n" in stratum for stratum in strata):
+        if any(len(_samples_of(stratum)) > 1 for stratum in strata):
             # Several samples at the same time: either of them is enough.
-            both = _either({name for stratum in strata for name in stratum.split("\n")})
-            return dict.fromkeys(strata, both)
-        return rates
+            names = {name for stratum in strata for name in _samples_of(stratum)}
+            return dict.fromkeys(strata, _either(names))
+        return {stratum: _either(_samples_of(stratum)) for stratum in strata}
 
     def _samples(self) -> list[str]:
+        """The strata of reviews that met Sampling, with another condition or without."""
         return [stratum for stratum in self.reviews if stratum not in (BY_CONDITION, UNKNOWN)]
+
+    def _with_both(self) -> list[str]:
+        """The strata of reviews that met Sampling and another condition."""
+        return [stratum for stratum in self._samples() if without_sample(stratum) == BY_CONDITION]
 
     def _sampling_is_part_of_a_condition(self) -> bool:
         """Returns whether Sampling is met so often together with other conditions that it is not a sample of its own.
@@ -112,7 +183,7 @@ class SelectionCounts:
         "Sampling and low confidence" samples among the low confidences, and its name does not show that. Chernoff's
         bound of the probability that independent conditions are met together so often is below one in 10,000.
         """
-        n = self.reviews[BY_CONDITION]
+        n = self.by_condition
         for name, both in self._with_sampling.items():
             rate = sampling_rate(name)
             if rate is None or math.isnan(rate):
@@ -133,13 +204,22 @@ class SelectionCounts:
         review that met a sample and a condition stands for 1/rate reviews that met a condition, so they should stand
         for all of them. If none met both, A2I may not report a sample beside a condition.
         """
-        n = self.reviews[BY_CONDITION]
+        n = self.by_condition
         found = [(both, sampling_rate(name) or math.nan) for name, both in self._with_sampling.items()]
         if not found:
             return False
         stands_for = sum(both / rate for both, rate in found)
         rate = sum(both for both, _ in found) / stands_for
         return stands_for < n - 4 * math.sqrt(n * (1 - rate) / rate)
+
+
+def _mean_and_variance(reviews: int, parts: Sequence[ClusterSums]) -> tuple[float, float]:
+    """Returns the mean number of predictions of reviews, and its variance; (0, 0) for fewer than two reviews."""
+    if reviews < 2:
+        return 0.0, 0.0
+    mean = sum(part.x for part in parts) / reviews
+    spread = sum(part.xx for part in parts) - reviews * mean * mean
+    return mean, max(0.0, spread) / (reviews - 1) / reviews
 
 
 def _either(names: Iterable[str]) -> float:

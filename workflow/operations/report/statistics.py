@@ -34,8 +34,8 @@ from workflow.operations.report.figures import (
     Times,
 )
 from workflow.operations.report.records import RecordPart, read_record
-from workflow.operations.report.selection import BY_CONDITION, SelectionCounts
 from workflow.operations.report.selection import UNKNOWN as UNKNOWN_STRATUM
+from workflow.operations.report.selection import SelectionCounts, without_sample
 from workflow.operations.report.trend import Third, TrendCounts
 from workflow.operations.reviews_source import Period, StoredReview
 
@@ -161,14 +161,16 @@ class ReviewStatistics:
             self._sources[flow][record["prediction_source"]] += len(fields.judged)
 
         model.first, model.last = min(model.first or day, day), max(model.last, day)
-        stratum = model.selection.add(conditions)
+        stratum = model.selection.add(conditions, len(fields.judged))
         model.reviews += 1
         model.without_confidence += len(fields.judged) - len(fields.confident)
         model.predictions[stratum].add(fields.wrong, len(fields.judged))
         if fields.confident:
             model.confidence[stratum].add(fields.confident)
         if third is not None and fields.judged:
-            model.trend.add(third, [((stratum, name), is_wrong) for name, is_wrong in fields.judged])
+            model.trend.add(
+                third, [((without_sample(stratum), name), is_wrong) for name, is_wrong in fields.judged]
+            )
 
         self._completed += record["status"] == "Completed"
         self._invented += record["invented"]
@@ -395,8 +397,8 @@ class _ModelCounts:
         kind = self.selection.kind
         weights = self.selection.weights() if kind == "sampled" else None
         # A sample without confidences says nothing about the confidence of the rest.
-        sampled = self.confidence.keys() - {BY_CONDITION, UNKNOWN_STRATUM}
-        confidence = confidence_figures(self.confidence, weights if sampled else None, costs)
+        has_sample = not self.selection.sample.isdisjoint(self.confidence)
+        confidence = confidence_figures(self.confidence, weights if has_sample else None, costs)
         return ModelFigures(
             model=model,
             reviews=self.reviews,
@@ -416,14 +418,15 @@ class _ModelCounts:
         documents = sampled = math.nan
         if weights is not None:
             documents = sum(number * weights.get(stratum, 0) for stratum, number in reviews.items())
-            sampled = documents - reviews[BY_CONDITION]
+            sampled = sum(reviews[stratum] * weights[stratum] for stratum in self.selection.alone)
         return Selection(
             kind=self.selection.kind,
             rate=by_sampling / sampled if weights is not None else math.nan,
-            by_condition=reviews[BY_CONDITION],
+            by_condition=self.selection.by_condition,
             by_sampling=by_sampling,
             unknown=reviews[UNKNOWN_STRATUM],
             documents=documents,
+            shows_parts=self.selection.shows_parts,
         )
 
     def _overruled_of_all(self, weights: Mapping[str, float] | None) -> Estimate:

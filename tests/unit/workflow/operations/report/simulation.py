@@ -148,6 +148,7 @@ def reviewed(
     rate: float,
     reviews: Reviews | None = None,
     flow: str = "invoices",
+    parts: bool = False,
 ) -> Reviews:
     """Reviews the documents with a confidence below the threshold, and a random sample of all of them.
 
@@ -159,6 +160,7 @@ def reviewed(
         rate: The rate of the sample, 0 for none.
         reviews: The reviews to add to.
         flow: The flow definition.
+        parts: Whether workers see only the fields below the threshold, unless the document is in the sample.
     """
     reviews = reviews or Reviews()
     below = (confidence < threshold).any(axis=1)
@@ -166,5 +168,12 @@ def reviewed(
     days = rng.integers(0, 30, len(confidence))
     for place in np.flatnonzero(below | drawn):
         conditions = [CONDITION] * bool(below[place]) + [sampling(rate)] * bool(drawn[place])
-        reviews.add(wrong[place], confidence[place], day=int(days[place]), conditions=conditions, flow=flow)
+        shown = confidence[place] < threshold if parts and not drawn[place] else slice(None)
+        reviews.add(
+            wrong[place][shown],
+            confidence[place][shown],
+            day=int(days[place]),
+            conditions=conditions,
+            flow=flow,
+        )
     return reviews

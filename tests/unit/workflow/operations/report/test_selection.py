@@ -18,13 +18,15 @@ from workflow.operations.report.selection import (
 LOW = "ImportantFormKeyConfidenceCheck(Total, KeyValueBlockConfidenceLessThan=80)"
 FIVE = "Sampling(RandomSamplingPercentage=5)"
 TWENTY = "Sampling(RandomSamplingPercentage=20)"
+BOTH = f"{BY_CONDITION}\n{FIVE}"
 
 
-def counted(*groups: tuple[int, list[str]]) -> SelectionCounts:
+def counted(*groups: tuple[int, list[str]] | tuple[int, list[str], int]) -> SelectionCounts:
+    """Counts a number of reviews with these conditions, each with one prediction or as many as given."""
     counts = SelectionCounts()
-    for number, conditions in groups:
+    for number, conditions, *predictions in groups:
         for _ in range(number):
-            counts.add(conditions)
+            counts.add(conditions, *predictions)
     return counts
 
 
@@ -63,7 +65,13 @@ def test_other_condition_has_no_rate() -> None:
 
 @pytest.mark.parametrize(
     ("conditions", "stratum"),
-    [([], UNKNOWN), ([LOW], BY_CONDITION), ([LOW, FIVE], BY_CONDITION), ([FIVE], FIVE), ([FIVE, FIVE], FIVE)],
+    [
+        ([], UNKNOWN),
+        ([LOW], BY_CONDITION),
+        ([LOW, FIVE], f"{BY_CONDITION}\n{FIVE}"),
+        ([FIVE], FIVE),
+        ([FIVE, FIVE], FIVE),
+    ],
 )
 def test_another_condition_makes_a_review_certain(conditions: list[str], stratum: str) -> None:
     assert stratum_of(conditions) == stratum
@@ -73,7 +81,7 @@ def test_sample_speaks_for_all() -> None:
     counts = counted((200, [LOW]), (11, [LOW, FIVE]), (60, [FIVE]))
     assert counts.kind == "sampled"
     assert counts.by_sampling == 60
-    assert counts.weights() == pytest.approx({BY_CONDITION: 1, FIVE: 20})
+    assert counts.weights() == pytest.approx({BY_CONDITION: 1, BOTH: 1, FIVE: 20})
 
 
 def test_rate_that_changed_weights_each_review_with_its_own() -> None:
@@ -132,3 +140,25 @@ def test_number_of_samples_is_limited() -> None:
     counts.add([LOW])
     assert len(counts.reviews) == selection.MAX_SAMPLES + 2
     assert counts.reviews[BY_CONDITION] == 1
+
+
+def test_parts_of_documents_leave_the_estimates_to_the_sample() -> None:
+    counts = counted((200, [LOW], 1), (12, [LOW, FIVE], 4), (60, [FIVE], 4))
+    assert counts.shows_parts
+    assert counts.kind == "sampled"
+    assert counts.weights() == pytest.approx({BOTH: 20, FIVE: 20})
+    assert counts.sample == {BOTH, FIVE}
+
+
+def test_parts_of_documents_that_are_never_seen_whole_are_unknown() -> None:
+    assert counted((200, [LOW], 1), (60, [FIVE], 4)).kind == "unknown"
+    assert counted((150, [LOW], 1), (5, [LOW, FIVE], 4), (60, [FIVE], 4)).kind == "unknown"
+
+
+def test_documents_of_the_same_size_are_seen_whole() -> None:
+    whole = counted(
+        (100, [LOW], 3), (100, [LOW], 5), (6, [LOW, FIVE], 3), (6, [LOW, FIVE], 5), (60, [FIVE], 2)
+    )
+    assert not whole.shows_parts
+    assert whole.weights()[BY_CONDITION] == 1
+    assert not counted((60, [FIVE], 4)).shows_parts

@@ -149,6 +149,7 @@ SENTENCES: dict[str, tuple[Place, Place | None]] = {
     "People check what meets a condition": ("1 review of 1 kept field", "nothing to compare"),
     "A random sample of the other documents": ("a random sample", "a sample, and a custom task"),
     "Where a random sample of the other": ("a sample, and a custom task", "a random sample"),
+    "Reviews of a condition show people only": (worlds.parts_of_documents, "a random sample"),
     "Without a random sample, nothing": ("conditions only", "a random sample"),
     "“Reason unknown”": ("a custom task", "a random sample"),
     "Is the model's confidence reliable?": ("1 review of 1 kept field", "nothing to compare"),

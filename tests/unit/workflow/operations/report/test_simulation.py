@@ -87,6 +87,25 @@ def test_threshold_in_use_is_not_said_to_catch_what_it_lets_pass() -> None:
     assert missed_in_truth(threshold) <= 0.1 < missed_in_truth(threshold - 0.04)
 
 
+def test_fields_that_a_condition_hides_are_not_forgotten() -> None:
+    # A2I shows workers only the fields that met the condition. The confident ones of the same document are seen only in
+    # the sample.
+    def covered(rng: np.random.Generator) -> tuple[bool, bool, bool]:
+        figures = reviewed(rng, *calibrated(rng, 1_500, 4), threshold=0.8, rate=0.1, parts=True).figures()
+        model = only_model(figures)
+        return (
+            model.selection.shows_parts,
+            covers(model.overruled_of_all, 0.2),
+            covers(missed(figures, 0.8), missed_in_truth(0.8)),
+        )
+
+    worlds = np.array([covered(np.random.default_rng((11, world))) for world in range(60)])
+    seen_in_parts, rate, share_missed = worlds.mean(axis=0)
+    assert seen_in_parts == 1
+    assert rate >= 0.9
+    assert share_missed >= 0.9
+
+
 def test_without_a_sample_nothing_is_said_about_all_errors() -> None:
     rng = np.random.default_rng(7)
     figures = reviewed(rng, *calibrated(rng, 10_000), threshold=0.8, rate=0).figures()

@@ -159,6 +159,15 @@ def calibrated(rate: float, documents: int = 6_000, costs: Costs | None = None) 
 
 
 @cache
+def parts_of_documents() -> World:
+    """A random sample, and reviews of a condition that show only the fields that met it."""
+    chance = rng()
+    confidence = chance.beta(8, 2, (1_000, 4))
+    wrong = chance.random((1_000, 4)) < 1 - confidence
+    return World(reviewed(chance, confidence, wrong, threshold=0.8, rate=0.1, parts=True).figures())
+
+
+@cache
 def small_sample() -> World:
     """A random sample of which only 5 reviews exist so far."""
     reviews = Reviews()

@@ -75,6 +75,8 @@ def _collect(event: Any) -> dict[str, Any]:
     location = S3Location(stage.review_bucket, record.key)
     object_store().write(location, record.to_line())
     summary = summarise(record, location)
+    if not record.fields:
+        logger.warning("the review has no field: people submitted an empty page")
     if record.unreadable_answers:
         logger.warning(
             "answers could not be read and were left out", extra={"answers": record.unreadable_answers}

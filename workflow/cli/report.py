@@ -130,6 +130,13 @@ def _warn(figures: Figures) -> None:
             f"review counts; the first is in {figures.partly_read[0]}",
             err=True,
         )
+    if empty := figures.without_fields:
+        have = "has" if empty == 1 else "have"
+        typer.echo(
+            f"warning: {empty:,} of {figures.reviews:,} reviews {have} no field: nobody answered, or people submitted "
+            "an empty page",
+            err=True,
+        )
     if invented:
         be = "is" if invented == 1 else "are"
         typer.echo(
@@ -153,6 +160,7 @@ def _print_json(made: Report) -> None:
             agreement=Share.of(figures.agreement.unanimous),
             malformed=[MalformedReview.model_validate(one) for one in figures.malformed],
             unreadable_values=figures.unreadable,
+            without_fields=figures.without_fields,
             invented=figures.invented,
             prediction_sources={
                 source or "unknown": number for source, number in figures.prediction_sources.items()

@@ -629,6 +629,8 @@ class ReportResult(_CamelShape):
     """Objects that cannot be read as reviews. The figures leave them out."""
     unreadable_values: int
     """How many values in other reviews cannot be read. The figures leave them out, not their reviews."""
+    without_fields: int
+    """How many of the reviews have no field: nobody answered, or people submitted an empty page."""
     invented: int
     """How many of the reviews are invented sample data."""
     prediction_sources: dict[str, int]

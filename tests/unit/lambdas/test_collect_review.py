@@ -126,6 +126,18 @@ def test_handler_stores_review(s3: Stubber, status: str, capsys: pytest.CaptureF
     assert "zebra" not in json.dumps([log, metrics])
 
 
+def test_handler_warns_of_an_empty_page(s3: Stubber, capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(OUTPUT)
+    document["inputContent"] = {}
+    for answer in document["humanAnswers"]:
+        answer["answerContent"] = {}
+    holds(s3, json.dumps(document).encode())
+    s3.add_response("put_object", {})
+    assert collect(s3, event())["fields"] == 0
+    messages = [line["message"] for line in logged(capsys.readouterr().out) if "message" in line]
+    assert messages == ["the review has no field: people submitted an empty page", "review stored"]
+
+
 @pytest.mark.parametrize(("place", "warns"), [("no.where", True), (False, False)])
 def test_handler_warns_if_place_of_prediction_has_nothing_to_compare(
     place: str | bool,

@@ -459,6 +459,8 @@ class Figures:
         unreadable: The values in other records that could not be read: fields, activation conditions, times, and
             values of a whole review. No figure includes them.
         partly_read: The locations of the first reviews with such values.
+        without_fields: Of the reviews, those without any field: nobody answered, or people left the page empty and
+            there was no prediction.
         invented: Of the reviews, those that are sample data.
     """
 
@@ -482,6 +484,7 @@ class Figures:
     malformed: Sequence[MalformedReview]
     unreadable: int
     partly_read: Sequence[str]
+    without_fields: int
     invented: int
 
     @cached_property

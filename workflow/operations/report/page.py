@@ -133,9 +133,9 @@ def _invented(figures: Figures) -> str:
 
 
 def _left_out(figures: Figures) -> str:
-    """Returns what could not be read: whole objects with their locations, and the number of single values."""
-    malformed, unreadable = figures.malformed, figures.unreadable
-    if not malformed and not unreadable:
+    """Returns what is not in the figures: objects and values that could not be read, and reviews without a field."""
+    malformed, unreadable, empty = figures.malformed, figures.unreadable, figures.without_fields
+    if not malformed and not unreadable and not empty:
         return ""
     parts = []
     if malformed:
@@ -159,6 +159,12 @@ def _left_out(figures: Figures) -> str:
             + "\n<ul>"
             + "".join(f"<li>{name(location)}</li>" for location in figures.partly_read)
             + "</ul>"
+        )
+    if empty:
+        have = "has" if empty == 1 else "have"
+        parts.append(
+            f"<p><strong>{words.count(empty, 'review')}</strong> {have} no field: nobody answered, or people submitted "
+            "an empty page. If there are many, check that each element of the worker page has a name.</p>"
         )
     return '<div class="notice">\n' + "\n".join(parts) + "\n</div>"
 

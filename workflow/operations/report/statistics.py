@@ -93,6 +93,7 @@ class ReviewStatistics:
         self._malformed: list[MalformedReview] = []
         self._unreadable = 0
         self._partly_read: list[str] = []
+        self._without_fields = 0
         self._invented = 0
 
     def add(self, stored: StoredReview) -> None:
@@ -118,6 +119,8 @@ class ReviewStatistics:
                 self._unreadable += unreadable
                 if len(self._partly_read) < MAX_PARTLY_READ:
                     self._partly_read.append(stored.location)
+            elif not record["fields"]:
+                self._without_fields += 1
             self.count(record)
 
     @property
@@ -291,6 +294,7 @@ class ReviewStatistics:
             malformed=list(self._malformed),
             unreadable=self._unreadable,
             partly_read=list(self._partly_read),
+            without_fields=self._without_fields,
             invented=self._invented,
         )
 

@@ -111,6 +111,19 @@ def test_report_warns_about_invented_reviews_and_odd_values(tmp_path: Path) -> N
     assert document["malformed"] == []
 
 
+def test_report_warns_about_reviews_without_a_field(tmp_path: Path) -> None:
+    stored = tmp_path / "flow_definition=invoices" / "date=2026-01-05"
+    stored.mkdir(parents=True)
+    for name, fields in (("empty", []), ("full", [field("kept")])):
+        (stored / f"{name}.json").write_bytes(review(*fields).to_line())
+    arguments = [*JANUARY, "--source", str(tmp_path), "--file", str(tmp_path / "r.html"), "-o", "json"]
+    ran = CliRunner().invoke(app, arguments)
+    assert ran.stderr == (
+        "warning: 1 of 2 reviews has no field: nobody answered, or people submitted an empty page\n"
+    )
+    assert json.loads(ran.stdout)["withoutFields"] == 1
+
+
 def test_report_shows_the_model_and_its_cheapest_threshold(reviews: Path, tmp_path: Path) -> None:
     file = tmp_path / "r.html"
     arguments = [*JANUARY, "--source", str(reviews), "--file", str(file), "-o", "json"]

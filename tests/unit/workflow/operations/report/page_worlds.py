@@ -124,6 +124,7 @@ WORLDS: dict[str, Callable[[], World]] = {
     "no reviews": lambda: stored(),
     "no reviews, 3 loops": lambda: stored(facts=loops(Completed=3)),
     "1 review of 1 kept field": lambda: stored(record(field("kept"))),
+    "1 review without a field": lambda: stored(record(field("kept")), record()),
     "1 object that is no review": lambda: stored(record(field("kept")), b"{"),
     "1 odd confidence": lambda: stored(
         {**record(), "fields": [field("kept"), field("kept", confidence=1.2)]}

@@ -91,7 +91,7 @@ def test_fields_that_a_condition_hides_are_not_forgotten() -> None:
     # A2I shows workers only the fields that met the condition. The confident ones of the same document are seen only in
     # the sample.
     def covered(rng: np.random.Generator) -> tuple[bool, bool, bool]:
-        figures = reviewed(rng, *calibrated(rng, 1_500, 4), threshold=0.8, rate=0.1, parts=True).figures()
+        figures = reviewed(rng, *calibrated(rng, 700, 4), threshold=0.8, rate=0.2, parts=True).figures()
         model = only_model(figures)
         return (
             model.selection.shows_parts,
@@ -99,7 +99,7 @@ def test_fields_that_a_condition_hides_are_not_forgotten() -> None:
             covers(missed(figures, 0.8), missed_in_truth(0.8)),
         )
 
-    worlds = np.array([covered(np.random.default_rng((11, world))) for world in range(60)])
+    worlds = np.array([covered(np.random.default_rng((11, world))) for world in range(40)])
     seen_in_parts, rate, share_missed = worlds.mean(axis=0)
     assert seen_in_parts == 1
     assert rate >= 0.9

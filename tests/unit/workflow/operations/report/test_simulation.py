@@ -99,11 +99,12 @@ def test_fields_that_a_condition_hides_are_not_forgotten() -> None:
             covers(missed(figures, 0.8), missed_in_truth(0.8)),
         )
 
-    worlds = np.array([covered(np.random.default_rng((11, world))) for world in range(40)])
+    worlds = np.array([covered(np.random.default_rng((11, world))) for world in range(20)])
     seen_in_parts, rate, share_missed = worlds.mean(axis=0)
     assert seen_in_parts == 1
-    assert rate >= 0.9
-    assert share_missed >= 0.9
+    # In 20 worlds, an interval of 95% covers the truth 16 times or more. Without regard to the hidden fields, it was 4.
+    assert rate >= 0.8
+    assert share_missed >= 0.8
 
 
 def test_without_a_sample_nothing_is_said_about_all_errors() -> None:

@@ -689,7 +689,7 @@ completed, failed, stopped = (steps(branch) for branch in ("completed", "failed"
 EXTENDED_FLOW = "extended"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def extended(published: PublishedStage, tmp_path_factory: pytest.TempPathFactory) -> PublishedStage:
     """A separate stage whose branches have post-review steps."""
     post_review = tmp_path_factory.mktemp("extended") / "post_review.py"

@@ -18,6 +18,6 @@ In the child process:
     activation.py        activation conditions: whether workers review a prediction
     effects.py           writes outputs to S3 and sends events to EventBridge
     control_routes.py    /_sandbox/…
-    ministack_patches.py corrections where MiniStack differs from AWS
+    ministack_patches/   corrections where MiniStack differs from AWS
     resource_types.py    CloudFormation resource types that MiniStack lacks
 """

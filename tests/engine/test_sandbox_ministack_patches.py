@@ -1,4 +1,4 @@
-"""Corrections of MiniStack. Each test fails without its correction in sandbox/ministack_patches.py."""
+"""Corrections of MiniStack. Each test fails without its correction in sandbox/ministack_patches/."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from workflow import ROOT
 
 IMPORT_ALL = """
 import importlib, pkgutil, sandbox
-for module in pkgutil.iter_modules(sandbox.__path__, "sandbox."):
+for module in pkgutil.walk_packages(sandbox.__path__, "sandbox."):
     print(importlib.import_module(module.name).__file__)
 """
 
@@ -24,7 +24,7 @@ def test_every_module_imports_next_to_invalid_settings(tmp_path: Path) -> None:
         [sys.executable, "-c", IMPORT_ALL], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    modules = {str(file.relative_to(ROOT)) for file in (ROOT / "sandbox").glob("*.py")}
+    modules = {str(file.relative_to(ROOT)) for file in (ROOT / "sandbox").rglob("*.py")}
     assert {str(Path(file).relative_to(tmp_path)) for file in ended.stdout.split()} == modules - {
         "sandbox/__init__.py"
     }

@@ -1,0 +1,66 @@
+"""Corrections where MiniStack 1.5.33 differs from AWS and the difference matters to Afterloop.
+
+    functions.py         Lambda: what functions may import, and how their errors are reported
+    states.py            what states of a state machine do with their data
+    task_tokens.py       tasks that wait for a token
+    integrations.py      integrations of state machines with other services
+    versions.py          versions and aliases of state machines
+    cloudformation.py    names of resources
+    dynamodb.py          what DynamoDB refuses
+    athena.py            tables with many objects
+    transport.py         what policies learn about the connection of a request
+    text.py              replaces text in the source of MiniStack
+
+The docstring of each function says what AWS does, with the source, and what MiniStack does. Each correction has a test
+in tests/engine/test_sandbox_ministack_patches.py that fails without it. The corrections replace private functions of
+MiniStack, so its version is pinned; those that replace text raise an error at start if the text has changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.ministack_patches import (
+    athena,
+    cloudformation,
+    dynamodb,
+    functions,
+    integrations,
+    states,
+    task_tokens,
+    transport,
+    versions,
+)
+from sandbox.ministack_patches.integrations import SdkCall
+
+__all__ = ["SdkCall", "apply", "integrate"]
+
+
+def apply(directory: Path) -> None:
+    """Corrects MiniStack in this process. Call it once, before the engine serves requests.
+
+    Args:
+        directory: Folder for files that the corrections need.
+
+    Raises:
+        RuntimeError: MiniStack has changed, and a correction does not apply.
+    """
+    functions.correct(directory / "python")
+    task_tokens.correct()
+    versions.correct()
+    cloudformation.correct()
+    states.correct()
+    integrations.correct()
+    athena.correct()
+    dynamodb.correct()
+    transport.correct()
+
+
+def integrate(call: SdkCall) -> None:
+    """Connects the `aws-sdk` integrations of state machines to the sandbox's own services.
+
+    Args:
+        call: Makes a call in the account and Region of the execution, in the thread of the execution. Raises
+            `sandbox.protocol.ServiceError`.
+    """
+    integrations.connect(call)

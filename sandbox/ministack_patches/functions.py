@@ -1,0 +1,160 @@
+"""Lambda functions: what they may import, and how their errors are reported."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from sandbox.ministack_patches.text import replace
+
+__all__ = ["correct"]
+
+
+def correct(packages: Path) -> None:
+    """Corrects Lambda. The folder `packages` is made for the packages that functions may import."""
+    _isolate_functions(packages)
+    _report_function_errors()
+
+
+_FAILURE = "afterloop-function-failure"
+"""Key of a worker's response that is not a result but an error of the function."""
+
+_HANDLER_CALL = """\
+            result = handler_fn(event, context)
+            _real_stdout.write(json.dumps({"status": "ok", "result": result}) + "\\n")
+"""
+
+_HANDLER_CALL_CORRECTED = """\
+            result = _al_answer(handler_fn, event, context)
+            _real_stdout.write('{"status": "ok", "result": ' + result + "}\\n")
+"""
+
+_IMPORT_FAILURE = """\
+        _real_stdout.write(json.dumps({"status": "error", "error": str(e)}) + "\\n")
+"""
+
+_IMPORT_FAILURE_CORRECTED = """\
+        failure = json.dumps(_al_import_failure(e, init))
+        _real_stdout.write(json.dumps({"status": "error", "error": failure}) + "\\n")
+"""
+
+# Runs in the worker, before MiniStack's own script. The prefix _al_ avoids collisions with names in it.
+_WORKER_FUNCTIONS = """
+def _al_failure(kind, message, frames=()):
+    return {"FAILURE": {"errorType": kind, "errorMessage": message, "stackTrace": list(frames)}}
+
+
+def _al_answer(handler, event, context):
+    import json, sys, traceback
+    try:
+        result = handler(event, context)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        result = _al_failure(type(error).__name__, str(error), traceback.format_list(frames))
+    try:
+        return json.dumps(result)
+    except Exception as error:
+        return json.dumps(_al_failure("Runtime.MarshalError", "Unable to marshal response: %s" % error))
+
+
+def _al_import_failure(error, init):
+    import traceback
+    module, handler = init["module"], init["handler"]
+    if isinstance(error, ImportError):
+        kind, message = "Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module, error)
+    elif isinstance(error, AttributeError) and getattr(error, "name", None) == handler:
+        kind, message = "Runtime.HandlerNotFound", "Handler '%s' missing on module '%s'" % (handler, module)
+    else:
+        kind, message = type(error).__name__, str(error)
+    return _al_failure(kind, message, traceback.format_list(traceback.extract_tb(error.__traceback__)))
+
+
+""".replace("FAILURE", _FAILURE)
+
+
+def _report_function_errors() -> None:
+    """Reports errors of Python functions as Lambda does, and keeps their execution environment.
+
+    AWS: an exception reaches the caller, and the state machine, as `{"errorType": <class name>, "errorMessage",
+    "stackTrace", "requestId"}`. A module that cannot be imported is `Runtime.ImportModuleError`, a missing handler
+    `Runtime.HandlerNotFound`, a result that is not JSON `Runtime.MarshalError`, a process that exited
+    `Runtime.ExitError`. (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html)
+    MiniStack: each error is `Runtime.HandlerError`, so Retry and Catch cannot distinguish them. It also ends the
+    execution environment after an exception, so that each error costs a cold start.
+    """
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    script = replace(script, _HANDLER_CALL, _HANDLER_CALL_CORRECTED, "call the handler")
+    script = replace(script, _IMPORT_FAILURE, _IMPORT_FAILURE_CORRECTED, "import the handler's module")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = _WORKER_FUNCTIONS + script
+
+    execute = lambda_svc._execute_function_warm
+
+    def execute_and_report(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = execute(func, event, request_id)
+        failure = _failure_in(result)
+        if failure is None:
+            return result
+        return {"body": {**failure, "requestId": request_id}, "error": True, "log": result.get("log", "")}
+
+    lambda_svc._execute_function_warm = execute_and_report
+
+
+_RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+"""What the Python runtimes of Lambda include: boto3 and its dependencies."""
+
+# The first lines of a worker.
+_ISOLATION = """
+def _al_isolate(packages):
+    import sys, sysconfig
+    library = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+    own = [p for p in sys.path[1:] if p.startswith(library) and "-packages" not in p or p.endswith(".zip")]
+    sys.path[1:] = own + [packages]
+    finders = ("BuiltinImporter", "FrozenImporter", "PathFinder")
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__name__", "") in finders]
+
+
+_al_isolate(PACKAGES)
+"""
+
+
+def _isolate_functions(packages: Path) -> None:
+    """Hides the packages of this environment from functions.
+
+    AWS: a function can import its bundle, the standard library, and boto3 with its dependencies.
+    MiniStack: a function can import everything that is installed with the engine, so a bundle without its
+    dependencies would pass the tests.
+    """
+    from ministack.core import lambda_runtime
+
+    packages.mkdir(exist_ok=True)
+    for name in _RUNTIME_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise RuntimeError(f"{name} is not installed, but the runtime of Lambda has it")
+        origin = Path(spec.origin)
+        origin = origin.parent if origin.name == "__init__.py" else origin
+        (packages / origin.name).symlink_to(origin)
+    isolation = _ISOLATION.replace("PACKAGES", repr(str(packages)))
+    lambda_runtime._PYTHON_WORKER_SCRIPT = isolation + lambda_runtime._PYTHON_WORKER_SCRIPT
+
+
+def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the error of a function as AWS reports it, or None."""
+    body = result.get("body")
+    if not isinstance(body, dict):
+        return None
+    if _FAILURE in body and not result.get("error"):
+        return dict(body[_FAILURE])
+    message = str(body.get("errorMessage", "")) if result.get("error") else ""
+    if message.startswith("Worker init failed: {"):
+        failure = json.loads(message.removeprefix("Worker init failed: "))[_FAILURE]
+        return dict(failure)
+    if message.startswith(("Worker process", "Worker returned no response")):
+        return {"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited without providing a reason"}
+    return None

@@ -1,0 +1,74 @@
+"""Integrations of state machines with other services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["SdkCall", "connect", "correct"]
+
+
+SdkCall = Callable[[str, str, dict[str, Any]], Any]
+"""Makes an SDK call of a state machine, given boto3's names of service and operation, and the parameters."""
+
+
+def correct() -> None:
+    """Corrects the integrations that MiniStack has."""
+    _keep_message_attributes()
+
+
+_SDK_SERVICES = {
+    "sagemakera2iruntime": ("sagemaker-a2i-runtime", "SageMakerA2IRuntime"),
+    "sagemaker": ("sagemaker", "SageMaker"),
+    "textract": ("textract", "Textract"),
+    "rekognition": ("rekognition", "Rekognition"),
+}
+"""Name in an aws-sdk integration → boto3's name, and the prefix of errors."""
+
+
+def connect(call: SdkCall) -> None:
+    """Connects the `aws-sdk` integrations of state machines to the sandbox's own services.
+
+    Errors have the prefix of the service, such as `SageMakerA2IRuntime.ConflictException`.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html)
+
+    Args:
+        call: Makes a call in the account and Region of the execution, in the thread of the execution. Raises
+            `sandbox.protocol.ServiceError`.
+    """
+    from ministack.services import stepfunctions
+
+    from sandbox.protocol import ServiceError
+
+    invoke = stepfunctions._invoke_aws_sdk_integration
+
+    def invoke_or_call(resource: str, parameters: Any) -> Any:
+        service, _, action = resource.partition("aws-sdk:")[2].partition(":")
+        if service not in _SDK_SERVICES:
+            return invoke(resource, parameters)
+        name, prefix = _SDK_SERVICES[service]
+        operation = action.split(".")[0]
+        try:
+            return call(name, operation[:1].upper() + operation[1:], parameters or {})
+        except ServiceError as error:
+            raise stepfunctions._ExecutionError(f"{prefix}.{error.code}", error.message) from error
+
+    stepfunctions._invoke_aws_sdk_integration = invoke_or_call
+
+
+def _keep_message_attributes() -> None:
+    """Passes the MessageAttributes of the `sns:publish` integration on, as AWS does. MiniStack drops them."""
+    from ministack.services import stepfunctions
+
+    publish = stepfunctions._invoke_sns_publish
+
+    def publish_with_attributes(resource: str, arguments: dict[str, Any]) -> Any:
+        # MiniStack's SNS reads the query protocol, in which a map is a series of numbered entries.
+        flat = {name: value for name, value in arguments.items() if name != "MessageAttributes"}
+        for number, (name, value) in enumerate(arguments.get("MessageAttributes", {}).items(), 1):
+            flat[f"MessageAttributes.entry.{number}.Name"] = name
+            for part, content in value.items():
+                flat[f"MessageAttributes.entry.{number}.Value.{part}"] = content
+        return publish(resource, flat)
+
+    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sns:publish"] = publish_with_attributes

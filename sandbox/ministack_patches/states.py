@@ -1,0 +1,82 @@
+"""States of state machines: what they do with their data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["correct"]
+
+
+def correct() -> None:
+    """Corrects what states do with their data."""
+    _set_variables_in_catch()
+    _fail_choices_on_missing_values()
+
+
+def _set_variables_in_catch() -> None:
+    """Sets the variables of `Assign` in a Catch.
+
+    AWS: `Assign` in a Catch works in both query languages.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html)
+    MiniStack: looks for the query language in the Catch, where it cannot be, so it sets no variables in a state machine
+    whose default is JSONPath.
+    """
+    from ministack.services import stepfunctions
+
+    apply_catcher = stepfunctions._apply_catcher
+
+    def apply_catcher_and_assign(
+        catcher: dict[str, Any], raw_input: Any, ctx: Any, query_language: str, error_output: dict[str, Any]
+    ) -> Any:
+        output = apply_catcher(catcher, raw_input, ctx, query_language, error_output)
+        assign = catcher.get("Assign")
+        if assign and ctx is not None:
+            if query_language == "JSONata":
+                values = stepfunctions._apply_jsonata_template(
+                    assign, raw_input, ctx, error_output=error_output
+                )
+            else:
+                values = stepfunctions._resolve_params_obj(assign, error_output, ctx)
+            ctx.setdefault("variables", {}).update(values)
+        return output
+
+    stepfunctions._apply_catcher = apply_catcher_and_assign
+
+
+def _fail_choices_on_missing_values() -> None:
+    """Fails an execution when a JSONPath Choice compares a value that does not exist.
+
+    AWS: the execution fails with `States.Runtime`, which cannot be caught. Only `IsPresent` may test for a value, and
+    it is true for null. (https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html)
+    MiniStack: treats the missing value as null and continues, and `IsPresent` is false for null.
+    """
+    from ministack.services import stepfunctions
+
+    evaluate = stepfunctions._evaluate_rule
+    tokens_of = stepfunctions._parse_jsonpath_tokens
+
+    def exists(path: str, data: Any) -> bool:
+        for kind, key in tokens_of(path) or ():
+            container = isinstance(data, dict if kind == "field" else list)
+            if not container or (key not in data if kind == "field" else key >= len(data)):
+                return False
+            data = data[key]
+        return True
+
+    def evaluate_existing(rule: dict[str, Any], data: Any, ctx: Any = None) -> bool:
+        paths = [
+            path
+            for key, path in rule.items()
+            if (key == "Variable" or key.endswith("Path")) and str(path).startswith(("$.", "$["))
+        ]
+        missing = [path for path in paths if not exists(path, data)]
+        if paths and "IsPresent" in rule:
+            return bool(rule["IsPresent"]) is not bool(missing)
+        if missing:
+            raise stepfunctions._ExecutionError(
+                "States.Runtime",
+                f"Invalid path '{missing[0]}': The choice state's condition path references an invalid value.",
+            )
+        return bool(evaluate(rule, data, ctx))
+
+    stepfunctions._evaluate_rule = evaluate_existing

@@ -7,7 +7,9 @@
     versions.py          versions and aliases of state machines
     cloudformation.py    names of resources
     dynamodb.py          what DynamoDB refuses
+    events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     athena.py            tables with many objects
+    roles.py             what roles and policies allow services to do
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
 
@@ -24,6 +26,7 @@ from sandbox.ministack_patches import (
     athena,
     cloudformation,
     dynamodb,
+    events,
     functions,
     integrations,
     states,
@@ -53,6 +56,7 @@ def apply(directory: Path) -> None:
     integrations.correct()
     athena.correct()
     dynamodb.correct()
+    events.correct()
     transport.correct()
 
 

@@ -46,6 +46,15 @@ class Inbox:
         self._sqs = sandbox.client("sqs")
         self._queue = self._sqs.create_queue(QueueName=name)["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        arn = attributes["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": json.dumps(policy)})
         events = sandbox.client("events")
         pattern = {
             "source": ["aws.sagemaker"],
@@ -53,7 +62,7 @@ class Inbox:
             "detail": {"flowDefinitionArn": [flow]},
         }
         events.put_rule(Name=name, EventPattern=json.dumps(pattern))
-        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": attributes["Attributes"]["QueueArn"]}])
+        events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}])
 
     def receive(self) -> dict[str, Any]:
         """Returns the next event. A call that ends a loop returns after EventBridge has delivered the event."""

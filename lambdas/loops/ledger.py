@@ -27,7 +27,8 @@ __all__ = ["Ledger", "Loop", "LoopStatus", "Outcome", "TaskType", "now"]
 
 LoopStatus = Literal["Starting", "InProgress", "Completed", "Failed", "Stopped", "NotNeeded", "Refused"]
 """NotNeeded and Refused are Afterloop's own: in both cases A2I has no loop."""
-Outcome = Literal["stored", "restarted", "escalated", "notified", "failed", "closed"]
+Outcome = Literal["processing", "stored", "restarted", "escalated", "notified", "failed", "closed"]
+"""processing: an execution has claimed a status change of the loop and has not recorded what it did."""
 TaskType = Literal["custom", "textract", "rekognition"]
 
 _CLAIM = "claim "
@@ -74,7 +75,7 @@ class Loop(BaseModel):
     input_digest: str | None = None
     """The SHA-256 digest of the input. A start with the same name and another input is refused."""
     outcome: str | None = None
-    """What the workflow did after the loop ended."""
+    """What the workflow did after the loop ended. processing: it has claimed the status change."""
     reason: str | None = None
     """The reason for the outcome, in plain words."""
     review_location: str | None = None
@@ -126,7 +127,9 @@ class Ledger:
     def find(self, human_loop_name: str) -> Loop | None:
         """Returns the loop with that name (a consistent read), or None if the ledger has no such row."""
         answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
-        return _loop(answer["Item"]) if "Item" in answer else None
+        item = answer.get("Item", {})
+        # Other items of the table, such as tokens, have no status.
+        return _loop(item) if "status" in item else None
 
     def find_all(self, human_loop_names: Sequence[str]) -> dict[str, Loop]:
         """Returns the loops with those names (consistent reads), by name. Names without a row are left out."""
@@ -301,7 +304,7 @@ class Ledger:
         by = next(
             attribute
             for attribute, is_narrow in (
-                ("outcome", outcome in ("escalated", "failed")),
+                ("outcome", outcome in ("processing", "escalated", "failed")),
                 ("status", status in ("Starting", "InProgress")),
                 ("flowDefinitionArn", flow_definition_arn is not None),
                 ("status", status is not None),

@@ -98,16 +98,18 @@ class Tokens:
                 TableName=self._table,
                 Key={"humanLoopName": {"S": human_loop_name}},
                 UpdateExpression="SET waiting = :true, updatedAt = :now",
-                # The outcome `failed` is not final: the execution is redriven, and then it looks for tokens.
+                # `failed` is not final: the execution is redriven, and then it looks for tokens. So does one that
+                # is still processing.
                 ConditionExpression="attribute_exists(humanLoopName) AND attribute_not_exists(nextLoopName)"
                 " AND NOT #status IN (:notNeeded, :refused)"
-                " AND (attribute_not_exists(outcome) OR outcome = :failed)",
+                " AND (attribute_not_exists(outcome) OR outcome IN (:processing, :failed))",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={
                     ":true": {"BOOL": True},
                     ":now": {"S": now()},
                     ":notNeeded": {"S": "NotNeeded"},
                     ":refused": {"S": "Refused"},
+                    ":processing": {"S": "processing"},
                     ":failed": {"S": "failed"},
                 },
             )

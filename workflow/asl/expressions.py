@@ -8,6 +8,7 @@ __all__ = [
     "EXECUTION_LINK",
     "FLOW_DEFINITION",
     "LOOP_NAME",
+    "is_loop_name",
     "jsonata",
     "lines",
     "name_in",
@@ -39,6 +40,20 @@ CLAIM_ID = (
 The time is normalized to milliseconds: `…07Z` and `…07.000000Z` in events are the same time.
 `lambdas.loops.reconciling.claim_id` is the Python equivalent; a test compares both.
 """
+
+
+def is_loop_name(text: str) -> str:
+    """An expression for whether a string is a name that A2I allows: letters, digits, and hyphens between, at most 63.
+
+    Events have been seen with upper-case letters, which A2I's API does not allow. The pattern of
+    `lambdas.reviews.event.Detail` is the same; a test compares both.
+    """
+    # What remains after the longest valid start. In some engines, the anchor `$` also matches before a final newline.
+    return (
+        f"($length({text}) <= 63 and {text} != ''"
+        f" and $replace({text}, /^[A-Za-z0-9]+(-+[A-Za-z0-9]+)*/, '') = '')"
+    )
+
 
 EXECUTION_LINK = (
     "('https://${Region}.console.aws.amazon.com/states/home?region=${Region}"

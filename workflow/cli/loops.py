@@ -60,7 +60,7 @@ def list_(
     ] = False,
     on: StageOptions,
 ) -> None:
-    """List human loops: those that need action first, then those in progress, then the rest."""
+    """List human loops: first those that need action, then those in progress or being processed, then the rest."""
     from workflow.operations.loops import LoopFilter
 
     loop_filter = LoopFilter(

@@ -26,6 +26,7 @@ _STYLES = {
     "Completed": "green",
     "Failed": "red",
     "Stopped": "yellow",
+    "processing": "cyan",
     "stored": "green",
     "escalated": "bold red",
     "failed": "bold red",

@@ -16,6 +16,8 @@ NEEDS_ACTION = ("escalated", "failed")
 """The outcomes after which a person has to act."""
 
 _ACTIVE = ("Starting", "InProgress")
+"""The statuses of loops that have not ended. Loops that the workflow is processing are active, too."""
+_PROCESSING = "processing"
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,11 @@ def _in_order(
         return
     needs_action = [select(status, outcome) for outcome in NEEDS_ACTION]
     active = [select(one) for one in _ACTIVE if status in (None, one)]
+    active.append(row for row in select(status, _PROCESSING) if row.status not in _ACTIVE)
     for group in (needs_action, active):
         yield from heapq.merge(*group, key=lambda loop: loop.created_at or "", reverse=newest_first)
     if status not in _ACTIVE:
         # Last, because without a filter this reads the whole table.
         for row in select(status):
-            if row.outcome not in NEEDS_ACTION and row.status not in _ACTIVE:
+            if row.outcome not in (*NEEDS_ACTION, _PROCESSING) and row.status not in _ACTIVE:
                 yield row

@@ -269,7 +269,7 @@ class Loops:
                 f"human loop {name} is already closed, by {loop.closed_by} at {loop.closed_at}: {loop.note}"
             )
         # A closed loop with a waiting workflow could not notify it the last time. Closing it again retries that.
-        abandoned = loop.outcome is None and bool(self._open_claims(loop))
+        abandoned = loop.outcome in (None, "processing") and bool(self._open_claims(loop))
         if loop.outcome not in (*NEEDS_ACTION, "closed") and not abandoned:
             raise LoopError(f"human loop {name} needs no action: {self._outcome(loop)}")
         changes = {"outcome": "closed", "note": note, "closed_by": self._who, "closed_at": now()}
@@ -489,7 +489,12 @@ class Loops:
 
     def _release(self, loop: Loop, claim: str, execution: str) -> None:
         if loop.claims[claim].get("state") == "working" and not self.ledger.release(
-            loop.human_loop_name, claim, execution
+            # Until the new execution claims it: if that cannot be started, the loop is among those that need action.
+            loop.human_loop_name,
+            claim,
+            execution,
+            outcome="failed",
+            reason="Its claim was released, to run the status change again.",
         ):
             raise LoopError(
                 f"human loop {loop.human_loop_name} was claimed by another execution in the meantime; check it again"

@@ -202,6 +202,8 @@ def _outcome(loop: Loop, view: A2iLoop | None, changes: Sequence[StatusChange]) 
             )
         case "failed":
             return _sentence("Needs action: the workflow could not finish processing it", loop.reason)
+        case "processing":
+            return f"Ended as {loop.status}. The workflow is processing it."
         case "closed":
             return _sentence(f"Closed by {loop.closed_by} at {loop.closed_at}", loop.note)
     match loop.status:
@@ -267,7 +269,7 @@ def _next(
         return [*restart, close]
     if loop.outcome == "notified":
         return restart
-    if loop.outcome == "failed" or (loop.outcome is None and _abandoned(changes)):
+    if loop.outcome == "failed" or (loop.outcome in (None, "processing") and _abandoned(changes)):
         return [step("After you fix the cause, run the status change again", "redrive", name, at), close]
     if view is not None and view.status in TERMINAL_STATUSES:
         return [step("Process the missed status change now", "reconcile", at)]

@@ -6,7 +6,8 @@ functions do not. The attributes are those of `lambdas.loops.ledger.Loop`. The s
 A status change is identified by (humanLoopName, creationTime, humanLoopStatus), the time in milliseconds. Its claim is
 a map attribute of the loop's item, named after the time and the status: {state: working | done | released, execution,
 at}. An execution gets the claim unless another execution is processing, or has processed, the status change. So a
-second delivery of the event ends at once, and a failed execution can be run again.
+second delivery of the event ends at once, and a failed execution can be run again. From the claim until the result is
+recorded, the outcome of the loop is `processing`, so that an index of the table finds what is open.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workflow.asl.expressions import CLAIM_ID, jsonata
+from workflow.asl.expressions import CLAIM_ID, is_loop_name, jsonata
 from workflow.parts.answers import variables_from_row
 from workflow.parts.failures import TRANSIENT, caught
 from workflow.steps import Catch, Task
@@ -26,6 +27,10 @@ _CLAIM = "claimAttribute"
 _NOW = jsonata("$states.context.State.EnteredTime")
 _EXECUTION = jsonata("$states.context.Execution.Id")
 _NAME = jsonata("$states.input.detail.humanLoopName")
+_INVALID_NAME = (
+    "The name at $.detail.humanLoopName is not one that A2I allows: at most 63 letters and digits, with hyphens"
+    " between them."
+)
 
 
 def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
@@ -36,7 +41,8 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
 
     Args:
         already_handled: The next step if another execution has claimed or handled the status change.
-        unreadable: The next step if the event does not identify its status change.
+        unreadable: The next step if the event does not identify its status change, or if its loop has a name that A2I
+            does not allow: other items of the table have such keys.
     """
     detail = "$states.input.detail"
     wanted = {
@@ -44,6 +50,9 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
         f" : $error('The event has no string at $.detail.{field}.')"
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     }
+    name = (
+        f"($name := ({wanted['humanLoopName']}); {is_loop_name('$name')} ? $name : $error('{_INVALID_NAME}'))"
+    )
     has_flow = f"$type({detail}.flowDefinitionArn) = 'string' and {detail}.flowDefinitionArn != ''"
     return Task(
         "Claim status change",
@@ -52,11 +61,13 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
         query_language="JSONata",
         arguments={
             "TableName": "${LedgerTable}",
-            "Key": {"humanLoopName": {"S": jsonata(wanted["humanLoopName"])}},
+            "Key": {"humanLoopName": {"S": jsonata(name)}},
             "UpdateExpression": jsonata(
                 "'SET #claim = :claim, #status = :status, #execution = :execution, updatedAt = :now, '"
-                " & 'createdAt = if_not_exists(createdAt, :created)'"
+                " & 'outcome = :processing, createdAt = if_not_exists(createdAt, :created)'"
                 f" & ({has_flow} ? ', flowDefinitionArn = :flow')"
+                # It is the reason for an earlier outcome, such as the failure of an execution that was redriven.
+                " & ' REMOVE reason'"
             ),
             "ConditionExpression": "attribute_not_exists(#claim) OR #claim.#state = :released "
             "OR #claim.#execution = :execution",
@@ -74,6 +85,7 @@ def claim_status_change(*, already_handled: Any, unreadable: Any) -> Task:
                 "':claim': {'M': {'state': {'S': 'working'}, 'execution': {'S': $states.context.Execution.Id},"
                 " 'at': {'S': $states.context.State.EnteredTime}}},"
                 "':released': {'S': 'released'},"
+                "':processing': {'S': 'processing'},"
                 "':execution': {'S': $states.context.Execution.Id},"
                 f"':status': {{'S': {detail}.humanLoopStatus}},"
                 f"':created': {{'S': {detail}.creationTime}},"

@@ -51,6 +51,7 @@ def expect_failure(aws: AWS, error: str, cause: str, token: str = TOKEN) -> None
         ({"status": "Starting"}, True),
         ({"status": "Completed"}, True),
         ({"status": "Failed", "outcome": "failed"}, True),
+        ({"status": "Failed", "outcome": "processing"}, True),
         ({"status": "Completed", "outcome": "stored"}, False),
         ({"status": "Failed", "outcome": "escalated"}, False),
         ({"next_loop_name": "loop-attempt-2"}, False),

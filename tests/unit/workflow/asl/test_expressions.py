@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonata import Jsonata  # type: ignore[import-untyped]
+from pydantic import ValidationError
 
 from lambdas.loops.reconciling import claim_id
-from workflow.asl.expressions import CLAIM_ID, name_in
+from lambdas.reviews.event import Detail
+from workflow.asl.expressions import CLAIM_ID, is_loop_name, name_in
 
 moments = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31))
 times = (
@@ -55,3 +57,15 @@ def test_claim_id_has_milliseconds(moment: datetime, places: int) -> None:
 def test_name_in_arn(arn: Any, name: str) -> None:
     assert evaluated(name_in("$states.input.arn"), {"arn": arn}) == name
     assert evaluated(name_in("$states.input.arn"), {}) == "unknown"
+
+
+@given(name=st.text() | st.text("aZ9-\n ", max_size=8) | st.integers(60, 66).map(lambda size: "x" * size))
+def test_loop_names_are_those_of_the_event(name: str) -> None:
+    try:
+        Detail.model_validate(
+            {"humanLoopName": name, "creationTime": datetime(2026, 1, 1), "humanLoopStatus": "Failed"}
+        )
+        allowed = True
+    except ValidationError:
+        allowed = False
+    assert evaluated(is_loop_name("$states.input"), name) == allowed

@@ -477,7 +477,7 @@ def test_reconcile_reports_problems_of_aws(
     [
         (["show", ""], "specify the name of a human loop"),
         (["list", "--status", "Done"], "'Done' is not one of 'starting', 'inprogress', 'completed'"),
-        (["list", "--outcome", "lost"], "'lost' is not one of 'stored', 'restarted'"),
+        (["list", "--outcome", "lost"], "'lost' is not one of 'processing', 'stored'"),
         (["list", "--older-than", "soon"], "invalid age 'soon': use 30m, 2h, 3d or 1w\n"),
         (["list", "--limit", "-1"], "should be greater than or equal to 0"),
         (["start", "--name", "a", "--input", "-"], "--flow-definition: is required"),

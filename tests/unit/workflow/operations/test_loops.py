@@ -148,6 +148,7 @@ class TestListing:
             ("unstored", 3, "Completed", "failed"),
             ("escalated", 4, "Failed", "escalated"),
             ("closed", 8, "Failed", "closed"),
+            ("processed", 2, "Completed", "processing"),
         ):
             created = datetime.now(UTC) - timedelta(days=days)
             stage.add(name, status=status, outcome=outcome, created_at=created.isoformat())
@@ -157,12 +158,13 @@ class TestListing:
     @pytest.mark.parametrize(
         ("loop_filter", "expected"),
         [
-            ({}, ["escalated", "unstored", "other", "running", "starting", "stored", "closed"]),
+            ({}, ["escalated", "unstored", "other", "running", "processed", "starting", "stored", "closed"]),
             (
                 {"flow_definition": "triage"},
-                ["escalated", "unstored", "running", "starting", "stored", "closed"],
+                ["escalated", "unstored", "running", "processed", "starting", "stored", "closed"],
             ),
-            ({"status": "Completed"}, ["unstored", "stored"]),
+            ({"status": "Completed"}, ["unstored", "processed", "stored"]),
+            ({"outcome": "processing"}, ["processed"]),
             ({"status": "Starting"}, ["starting"]),
             ({"outcome": "closed"}, ["closed"]),
             ({"flow_definition": FLOW, "older_than": timedelta(days=7)}, ["stored", "closed"]),
@@ -178,14 +180,14 @@ class TestListing:
     def test_newest_first_reverses_each_group(self, listed: Stage) -> None:
         found = listed.loops.listing(LoopFilter(flow_definition="triage"), newest_first=True)
         names = [loop.human_loop_name for loop in found.loops]
-        assert names == ["unstored", "escalated", "starting", "running", "closed", "stored"]
+        assert names == ["unstored", "escalated", "starting", "processed", "running", "closed", "stored"]
 
     def test_limit_reads_no_further_than_needed(self, listed: Stage) -> None:
         scans: list[Any] = []
         listed.dynamodb.meta.events.register("before-call.dynamodb.Scan", lambda **call: scans.append(call))
         few = listed.loops.listing(LoopFilter(), limit=1)
         assert ([loop.human_loop_name for loop in few.loops], few.more, scans) == (["escalated"], True, [])
-        assert not listed.loops.listing(LoopFilter(), limit=7).more
+        assert not listed.loops.listing(LoopFilter(), limit=8).more
         assert scans
 
     @pytest.mark.parametrize(
@@ -375,8 +377,9 @@ class TestClose:
         with pytest.raises(LoopError, match=r"is already closed, by .*/ada at .*: a duplicate"):
             stage.loops.close("loop-1", "again")
 
-    def test_close_settles_an_abandoned_claim(self, stage: Stage) -> None:
-        stage.add(status="Failed", state="working")
+    @pytest.mark.parametrize("outcome", [None, "processing"])
+    def test_close_settles_an_abandoned_claim(self, stage: Stage, outcome: str | None) -> None:
+        stage.add(status="Failed", outcome=outcome, state="working")
         stage.execution("ABORTED")
         assert stage.loops.close("loop-1", "why").loop.claims[CLAIM]["state"] == "done"
 
@@ -432,6 +435,16 @@ class TestRedrive:
         assert (redrive.claim, redrive.execution, redrive.before) == (CLAIM, "arn:second", EXECUTION)
         assert stage.row().claims[CLAIM]["state"] == "released"
 
+    def test_redrive_that_cannot_start_leaves_the_loop_among_those_that_need_action(
+        self, stage: Stage
+    ) -> None:
+        stage.add(status="Failed", outcome="processing", state="working")
+        stage.execution("ABORTED", times=2, input=event())
+        stage.session.stubs["stepfunctions"].add_client_error("start_execution", "ServiceUnavailable")
+        with pytest.raises(ClientError):
+            stage.loops.redrive("loop-1")
+        assert (stage.row().outcome, stage.row().claims[CLAIM]["state"]) == ("failed", "released")
+
     def test_redrive_gets_a_lost_event_from_a2i_with_the_claims_time(self, stage: Stage) -> None:
         claim = "2026-03-04T06:06:07.890+01:00 Failed"
         stage.add(status="Failed", state="released", claim=claim)
@@ -472,9 +485,9 @@ class TestRedrive:
         stage.execution("FAILED", times=2, input=event())
         release = Ledger.release
 
-        def released_before(ledger: Ledger, *held: Any) -> bool:
-            assert release(ledger, *held)
-            return release(ledger, *held)
+        def released_before(ledger: Ledger, *held: Any, **changes: Any) -> bool:
+            assert release(ledger, *held, **changes)
+            return release(ledger, *held, **changes)
 
         monkeypatch.setattr(Ledger, "release", released_before)
         with pytest.raises(LoopError, match="claimed by another execution in the meantime"):

@@ -71,6 +71,11 @@ OUTCOMES = [
     (row(status="Refused", reason="no such flow"), "The caller received the error: no such flow", []),
     (row(status="Refused"), "Not started. The caller received the error.", []),
     (row(status="Failed", claims=held("working")), "Ended as Failed. The workflow is processing it.", []),
+    (
+        row(status="Archived", outcome="processing", claims=held("working")),
+        "Ended as Archived. The workflow is processing it.",
+        [],
+    ),
     (row(status="Deleting"), "The status is Deleting.", []),
 ]
 
@@ -108,10 +113,11 @@ def test_story_includes_what_only_a2i_knows(
     assert_offers(story, commands)
 
 
+@pytest.mark.parametrize("outcome", [None, "processing"])
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
-def test_abandoned_claim_needs_action(status: str) -> None:
+def test_abandoned_claim_needs_action(status: str, outcome: str | None) -> None:
     execution = Execution("arn:e", status, cause="It was stopped by hand.")
-    loop = row(status="Failed", claims=held("working"))
+    loop = row(status="Failed", outcome=outcome, claims=held("working"))
     story = loop_story(loop, stage="dev", executions={"arn:e": execution})
 
     assert f"ended as {status} without releasing the claim. It was stopped by hand." in story.outcome

@@ -3,18 +3,20 @@
     functions.py         Lambda: what functions may import, and how their errors are reported
     states.py            what states of a state machine do with their data
     task_tokens.py       tasks that wait for a token
+    status_changes.py    the events and metrics of a status change of an execution
     integrations.py      integrations of state machines with other services
     versions.py          versions and aliases of state machines
     cloudformation.py    names of resources
     dynamodb.py          what DynamoDB refuses
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
+    alarms.py            which data an alarm of CloudWatch evaluates, and when
     athena.py            tables with many objects
     roles.py             what roles and policies allow services to do
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
 
 The docstring of each function says what AWS does, with the source, and what MiniStack does. Each correction has a test
-in tests/engine/test_sandbox_ministack_patches.py that fails without it. The corrections replace private functions of
+in tests/engine/test_sandbox_*.py that fails without it. The corrections replace private functions of
 MiniStack, so its version is pinned; those that replace text raise an error at start if the text has changed.
 """
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox.ministack_patches import (
+    alarms,
     athena,
     cloudformation,
     dynamodb,
@@ -30,6 +33,7 @@ from sandbox.ministack_patches import (
     functions,
     integrations,
     states,
+    status_changes,
     task_tokens,
     transport,
     versions,
@@ -51,9 +55,11 @@ def apply(directory: Path) -> None:
     functions.correct(directory / "python")
     task_tokens.correct()
     versions.correct()
+    status_changes.correct()
     cloudformation.correct()
     states.correct()
     integrations.correct()
+    alarms.correct()
     athena.correct()
     dynamodb.correct()
     events.correct()

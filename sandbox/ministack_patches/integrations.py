@@ -71,4 +71,7 @@ def _keep_message_attributes() -> None:
                 flat[f"MessageAttributes.entry.{number}.Value.{part}"] = content
         return publish(resource, flat)
 
-    stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sns:publish"] = publish_with_attributes
+    stepfunctions._SERVICE_DISPATCH = {
+        **stepfunctions._SERVICE_DISPATCH,
+        "arn:aws:states:::sns:publish": publish_with_attributes,
+    }

@@ -10,12 +10,19 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["correct"]
+__all__ = ["associate", "correct"]
 
 
 def correct() -> None:
     """Corrects versions and aliases."""
     _run_versions()
+
+
+def associate(execution: dict[str, Any]) -> None:
+    """Notes the version and the alias with which the current request or thread starts an execution, once."""
+    version, alias = _requested.get()
+    execution.setdefault("stateMachineVersionArn", version)
+    execution.setdefault("stateMachineAliasArn", alias)
 
 
 _requested: ContextVar[tuple[str | None, str | None]] = ContextVar("afterloop_version", default=(None, None))
@@ -81,9 +88,8 @@ def _run_versions() -> None:
 
     def run_version(execution_arn: str) -> None:
         if execution := stepfunctions._executions.get(execution_arn):
-            version, alias = _requested.get()
-            version = execution.setdefault("stateMachineVersionArn", version)
-            execution.setdefault("stateMachineAliasArn", alias)
+            associate(execution)
+            version = execution["stateMachineVersionArn"]
             running.version = stepfunctions._state_machine_versions.get(version)
         run(execution_arn)
 

@@ -321,6 +321,16 @@ def test_unknown_status_fails_and_gives_claim_back(published: PublishedStage) ->
     assert claim["state"] == "released"
 
 
+def test_failed_execution_sets_off_alarm_of_stage(published: PublishedStage) -> None:
+    name = published.name()
+    published.sandbox.events.deliver(published.event(name, "Frozen"))
+    published.ended(name)
+    found = published.sandbox.client("cloudwatch").describe_alarms(
+        AlarmNames=[f"afterloop-{published.stage.name}-ExecutionsFailed"]
+    )
+    assert [alarm["StateValue"] for alarm in found["MetricAlarms"]] == ["ALARM"]
+
+
 def _put_output(published: PublishedStage, name: str, body: bytes) -> str:
     bucket, key = published.stage.output_buckets[0], f"bad/{name}/output.json"
     published.s3.put_object(Bucket=bucket, Key=key, Body=body)

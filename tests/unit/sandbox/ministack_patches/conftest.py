@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from sandbox import ministack_patches
 
 
 @pytest.fixture
 def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """MiniStack without resources, with permissions that are enforced. Corrections are undone after the test."""
     from ministack import app
-    from ministack.services import cloudwatch, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions
+    from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions
 
-    services = (cloudwatch, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions)
+    services = (cloudwatch, dynamodb, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions)
     monkeypatch.setattr(app, "AUTH", True)
     monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", 0)
     before = {
@@ -25,3 +32,104 @@ def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         vars(module).update(names)
     for service in services:
         service.reset()
+
+
+@pytest.fixture
+def machines(ministack: None, tmp_path: Path) -> Iterator[Machines]:
+    """State machines, with all corrections, and a role that may do everything. Waits are skipped."""
+    from ministack.services import stepfunctions
+
+    ministack_patches.apply(tmp_path)
+    yield Machines()
+    for execution in stepfunctions._executions.values():
+        if execution["status"] == "RUNNING":
+            stepfunctions._stop_execution({"executionArn": execution["executionArn"]})
+
+
+class Machines:
+    """Creates and runs state machines by calling MiniStack's functions."""
+
+    def __init__(self) -> None:
+        self.changes: list[dict[str, Any]] = []
+        """The details of the events about status changes, in their order."""
+        self._changed = threading.Condition()
+        self._listen()
+        self.role = self._role()
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Returns the answer. An error has `status` and `__type`."""
+        from ministack.services import stepfunctions
+
+        status, _, body = getattr(stepfunctions, operation)(parameters)
+        return {**json.loads(body), **({"status": status} if status >= 400 else {})}
+
+    def create(self, states: dict[str, Any], **more: Any) -> str:
+        """Creates a state machine that starts with the first state. Returns its ARN."""
+        definition = {"StartAt": next(iter(states)), "States": states, **more}
+        created = self.call(
+            "_create_state_machine",
+            name=f"m-{uuid.uuid4().hex[:8]}",
+            definition=json.dumps(definition),
+            roleArn=self.role,
+        )
+        return str(created["stateMachineArn"])
+
+    def start(self, machine: str, given: Any = None, **more: Any) -> str:
+        """Starts an execution. Returns its ARN."""
+        text = json.dumps({} if given is None else given)
+        started = self.call("_start_execution", stateMachineArn=machine, input=text, **more)
+        return str(started["executionArn"])
+
+    def run(self, states: dict[str, Any], given: Any = None, **more: Any) -> dict[str, Any]:
+        """Creates a state machine, and returns an execution of it that has ended."""
+        return self.ended(self.start(self.create(states, **more), given))
+
+    def ended(self, execution: str) -> dict[str, Any]:
+        """Waits until the event about the end was sent. Returns the execution."""
+        final = ("SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
+        self.wait(lambda change: change["executionArn"] == execution and change["status"] in final)
+        return self.call("_describe_execution", executionArn=execution)
+
+    def wait(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Waits for an event about a status change."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: any(map(condition, self.changes)), timeout=20), self.changes
+
+    def history(self, execution: str) -> list[dict[str, Any]]:
+        """Returns the events of an execution."""
+        found = self.call("_get_execution_history", executionArn=execution, maxResults=1000)
+        return list(found["events"])
+
+    def _listen(self) -> None:
+        from ministack.services import eventbridge
+
+        put = eventbridge._put_events
+
+        def put_and_note(data: dict[str, Any], **more: Any) -> Any:
+            answer = put(data, **more)
+            with self._changed:
+                details = [json.loads(entry["Detail"]) for entry in data["Entries"]]
+                self.changes += [detail for detail in details if "executionArn" in detail]
+                self._changed.notify_all()
+            return answer
+
+        eventbridge._put_events = put_and_note
+
+    def _role(self) -> str:
+        from ministack.services import iam
+
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "states.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        iam._create_role({"RoleName": ["machine"], "AssumeRolePolicyDocument": [_policy(trust)]})
+        iam._put_role_policy(
+            {"RoleName": ["machine"], "PolicyName": ["all"], "PolicyDocument": [_policy(everything)]}
+        )
+        return "arn:aws:iam::000000000000:role/machine"
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

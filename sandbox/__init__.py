@@ -2,7 +2,8 @@
 
     engine.py            Sandbox: starts and ends the engine, and creates boto3 clients for it
     clients.py           sandbox.flow_definitions, .loops, .events: what workers and A2I do to human loops
-    control.py           the HTTP client of /_sandbox/…, for clients.py
+    faults.py            sandbox.faults: services that throttle, fail or lose answers, processes that die
+    control.py           the HTTP client of /_sandbox/…, for clients.py and faults.py
     samples.py           sample predictions and answers, as the services would return them
     invented_reviews.py  hundreds or thousands of reviews for the report
     cli.py               the command `python deploy.py local`
@@ -19,5 +20,9 @@ In the child process:
     effects.py           writes outputs to S3 and sends events to EventBridge
     control_routes.py    /_sandbox/…
     ministack_patches/   corrections where MiniStack differs from AWS
+    fault_points.py      where requests, tasks and rules meet faults
+    fault_rules.py       which calls meet a fault
+    fault_errors.py      how a service words a fault
+    aws_calls.py         which operation of which service a call is for
     resource_types.py    CloudFormation resource types that MiniStack lacks
 """

@@ -233,15 +233,6 @@ def _human_answer(answer: Answer, tenant: Tenant) -> dict[str, Any]:
     }
 
 
-@dataclass
-class _Refusal:
-    """An error that the next calls of an operation get."""
-
-    operation: str
-    error: ServiceError
-    times: int
-
-
 class HumanLoopService:
     """All flow definitions and human loops of a sandbox.
 
@@ -256,7 +247,6 @@ class HumanLoopService:
         self._flows: dict[tuple[Tenant, str], FlowDefinition] = {}
         self._loops: dict[tuple[Tenant, str], HumanLoop] = {}
         self._events_to_lose = 0
-        self._refusals: list[_Refusal] = []
         # asyncio keeps only weak references to tasks, so a task without a reference may disappear while it runs.
         self._background: set[asyncio.Task[None]] = set()
 
@@ -422,19 +412,6 @@ class HumanLoopService:
     def loops(self) -> list[HumanLoop]:
         """Returns all loops, oldest first."""
         return sorted(self._loops.values(), key=lambda loop: (loop.created, loop.name))
-
-    def refuse(self, operation: str, error: ServiceError, times: int) -> None:
-        """Makes the next calls of an operation fail with an error."""
-        self._refusals.append(_Refusal(operation, error, times))
-
-    def check_refusal(self, operation: str) -> None:
-        """Raises the error that `refuse` has set for an operation, if any."""
-        for refusal in self._refusals:
-            if refusal.operation == operation:
-                refusal.times -= 1
-                if refusal.times <= 0:
-                    self._refusals.remove(refusal)
-                raise refusal.error
 
     # Ends of loops.
 

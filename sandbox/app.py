@@ -25,6 +25,7 @@ from sandbox.a2i import HumanLoopService, Tenant
 from sandbox.ai_services import AiServices, Authorize
 from sandbox.control_routes import ControlRoutes
 from sandbox.effects import EngineEffects
+from sandbox.fault_rules import FaultRules
 from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
 
 __all__ = ["SandboxApp"]
@@ -46,11 +47,11 @@ _IAM_PREFIX = {A2I: "sagemaker"}
 class SandboxApp:
     """The ASGI application that the child process serves."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: FaultRules) -> None:
         effects = EngineEffects()
         self._loops = HumanLoopService(effects)
         self._ai = AiServices(self._loops, effects)
-        self._control = ControlRoutes(self._loops)
+        self._control = ControlRoutes(self._loops, faults)
         self._operations = {
             "CreateFlowDefinition": self._loops.create_flow_definition,
             "DescribeFlowDefinition": self._loops.describe_flow_definition,
@@ -100,7 +101,6 @@ class SandboxApp:
         Raises:
             ServiceError: The error that AWS would return.
         """
-        self._loops.check_refusal(requested.name)
         if requested.name == "AnalyzeDocument":
             return await self._ai.analyze_document(tenant, parameters, authorize)
         if requested.name == "DetectModerationLabels":

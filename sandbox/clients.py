@@ -14,7 +14,9 @@ from urllib.parse import quote, urlencode
 
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox.control import Control
+from sandbox.faults import Error, rule
 from sandbox.identity import ACCOUNT_ID
+from sandbox.protocol import service_model
 from sandbox.samples import TaskType
 
 __all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState"]
@@ -22,6 +24,8 @@ __all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState"]
 FailureCode = Literal["ValidationError", "Expired", "InternalError"]
 
 _SOURCES: dict[TaskType, str | None] = {"custom": None, "textract": TEXTRACT, "rekognition": REKOGNITION}
+A2I = "sagemaker-a2i-runtime"
+_SERVICES = (A2I, "sagemaker", "textract", "rekognition")
 _ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/service-role/AmazonSageMaker-HumanReview"
 
 
@@ -185,7 +189,7 @@ class HumanLoops:
         return self._call("POST", name, "fail", {"code": code, "reason": reason})
 
     def refuse(self, operation: str, code: str, message: str = "", *, times: int = 1) -> None:
-        """Makes the next calls of an operation fail, as a service under load does.
+        """Makes the next calls of an operation fail, as a service under load does. See `sandbox.faults` for more.
 
         Args:
             operation: The operation, such as `StartHumanLoop` or `AnalyzeDocument`.
@@ -193,8 +197,9 @@ class HumanLoops:
             message: The error message.
             times: How many calls fail. The SDK retries throttled calls, so one call of the SDK may use up several.
         """
-        refusal = {"operation": operation, "code": code, "message": message or None, "times": times}
-        self._control.call("POST", "/_sandbox/refusals", refusal)
+        service = next((name for name in _SERVICES if operation in service_model(name).operation_names), A2I)
+        fault = rule(Error(code, message), service=service, operation=operation, times=times)
+        self._control.call("POST", "/_sandbox/faults", fault)
 
     def _call(self, method: str, name: str, action: str = "", body: Any = None) -> LoopState:
         path = "/".join(filter(None, ["/_sandbox/loops", quote(name, safe=""), action]))

@@ -12,7 +12,9 @@
     POST /_sandbox/loops/NAME/redeliver
     POST /_sandbox/events                    {"detail"}
     POST /_sandbox/events/lose               {"times"}
-    POST /_sandbox/refusals                  {"operation", "code", "message"?, "times"?}
+    POST /_sandbox/faults                    a rule, as sandbox/faults.py writes it; responds with {"id"}
+    GET  /_sandbox/faults/ID
+    DELETE /_sandbox/faults/ID
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
 from sandbox.errors import SandboxError
+from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.protocol import ServiceError
 
@@ -40,8 +43,9 @@ _DEFAULT_SECONDS_SPENT = 30.0
 class ControlRoutes:
     """Responds to requests for these routes."""
 
-    def __init__(self, loops: HumanLoopService) -> None:
+    def __init__(self, loops: HumanLoopService, faults: FaultRules) -> None:
         self._loops = loops
+        self._faults = faults
         self._routes: list[tuple[str, str, Callable[..., Awaitable[Any]]]] = [
             ("GET", r"/_sandbox/health", self._health),
             ("POST", r"/_sandbox/config", self._configure),
@@ -52,7 +56,9 @@ class ControlRoutes:
             ("POST", r"/_sandbox/loops/([^/]+)/redeliver", self._redeliver),
             ("POST", r"/_sandbox/events", self._deliver),
             ("POST", r"/_sandbox/events/lose", self._lose),
-            ("POST", r"/_sandbox/refusals", self._refuse),
+            ("POST", r"/_sandbox/faults", self._add_fault),
+            ("GET", r"/_sandbox/faults/(\d+)", self._count_fault),
+            ("DELETE", r"/_sandbox/faults/(\d+)", self._remove_fault),
         ]
 
     async def respond(
@@ -118,12 +124,14 @@ class ControlRoutes:
         self._loops.lose_events(int(request.number("times", 1)))
         return {}
 
-    async def _refuse(self, request: _Request) -> Any:
-        operation = request.body["operation"]
-        message = request.body.get("message") or f"A test asked for {operation} to be refused"
-        error = ServiceError(request.body["code"], message)
-        self._loops.refuse(operation, error, int(request.number("times", 1)))
-        return {}
+    async def _add_fault(self, request: _Request) -> Any:
+        return {"id": self._faults.add(request.body)}
+
+    async def _count_fault(self, request: _Request, number: str) -> Any:
+        return self._faults.counts(int(number))
+
+    async def _remove_fault(self, request: _Request, number: str) -> Any:
+        return self._faults.remove(int(number))
 
 
 class _Request:

@@ -30,6 +30,7 @@ from botocore.config import Config
 from sandbox.clients import Events, FlowDefinitions, HumanLoops
 from sandbox.control import Control
 from sandbox.errors import SandboxError
+from sandbox.faults import Faults, make_interruptible
 from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, REGION, SECRET_ACCESS_KEY
 from sandbox.server import EngineSettings, listen
 from workflow import ROOT
@@ -51,6 +52,7 @@ class SandboxSession(boto3.Session):
         session.set_config_variable("profile", "default")
         # An HTTP proxy cannot reach the loopback interface of this machine.
         session.set_default_client_config(Config(proxies={}))
+        make_interruptible(session)
         super().__init__(
             aws_access_key_id=ACCESS_KEY_ID,
             aws_secret_access_key=SECRET_ACCESS_KEY,
@@ -82,7 +84,8 @@ class Sandbox:
         flow_definitions: Creates flow definitions.
         loops: Answers human loops, or lets them fail.
         events: Repeats, loses and forges the events of human loops.
-        control: Calls the sandbox's own routes. The three above use it.
+        faults: Makes calls of AWS operations fail.
+        control: Calls the sandbox's own routes. The four above use it.
         process_id: The child process.
         directory: The folder of its temporary files.
     """
@@ -102,6 +105,7 @@ class Sandbox:
         self.flow_definitions = FlowDefinitions(self.client, region)
         self.loops = HumanLoops(self.control, region)
         self.events = Events(self.control, region)
+        self.faults = Faults(self.control)
 
     @classmethod
     def start(

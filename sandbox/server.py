@@ -144,20 +144,28 @@ async def _serve(listener: socket.socket, settings: EngineSettings, directory: P
     from hypercorn.config import Config
     from hypercorn.typing import ASGIFramework
 
-    from sandbox import ministack_patches, resource_types
+    from sandbox import fault_points, ministack_patches, resource_types
     from sandbox.app import SandboxApp
+    from sandbox.fault_rules import FaultRules
 
+    rules = FaultRules()
+    watch_services = fault_points.watch_tasks(rules)
     ministack_patches.apply(directory)
     resource_types.add()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = settings.log_level
     config.keep_alive_timeout = 75
-    app = SandboxApp()
+    app = SandboxApp(rules)
     ministack_patches.integrate(app.caller(asyncio.get_running_loop()))
+    watch_services()
+    fault_points.watch_functions()
+    fault_points.watch_rules(rules)
     # The trigger never fires. Hypercorn's graceful shutdown waits for open connections, and there is nothing to save:
     # `_Shutdown` ends the process instead.
-    await serve_asgi(cast(ASGIFramework, app), config, shutdown_trigger=asyncio.Event().wait)
+    await serve_asgi(
+        cast(ASGIFramework, fault_points.FaultyApp(app, rules)), config, shutdown_trigger=asyncio.Event().wait
+    )
 
 
 class _Shutdown:

@@ -399,17 +399,6 @@ def test_loop_ends_even_if_its_event_is_lost():
     run(scenario())
 
 
-def test_refusal_applies_to_a_number_of_calls_of_one_operation():
-    service = World().service
-    service.refuse("StartHumanLoop", ServiceError("ThrottlingException", "slow down"), times=2)
-    service.check_refusal("DescribeHumanLoop")
-    for _ in range(2):
-        with raises("ThrottlingException"):
-            service.check_refusal("StartHumanLoop")
-    service.check_refusal("StartHumanLoop")
-
-
-@given(text=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3))
 def test_output_has_any_input_and_answer_unchanged(text):
     async def scenario() -> None:
         world = World()

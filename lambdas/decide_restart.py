@@ -70,7 +70,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             "createdAt": loop.created_at or "unknown",
             **({"failureCode": code} if (code := loop.failure_code) else {}),
         }
-        for loop in ledger().lineage(row)
+        # An earlier loop whose row is odd must not keep this one from its decision.
+        for loop in ledger().lineage(row, lambda problem: logger.warning(str(problem)))
     ]
     # The row of this loop receives its failure code only after this decision, with the outcome.
     if detail.failure_code:

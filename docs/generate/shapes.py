@@ -13,7 +13,7 @@ from workflow.cli.shapes import SHAPES, OmitsNull
 
 __all__ = ["shapes"]
 
-ELSEWHERE = {"LedgerRow": "ledger.md"}
+ELSEWHERE = {"LedgerRow": "ledger.md", "Claim": "ledger.md#claims"}
 """Objects that another page describes."""
 
 

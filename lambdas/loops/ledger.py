@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, NotRequired
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from pydantic import BaseModel, ConfigDict
+from boto3.dynamodb.types import TypeSerializer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
+from typing_extensions import TypedDict
 
+from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["Ledger", "Loop", "LoopStatus", "Outcome", "TaskType", "now"]
+__all__ = [
+    "Claim",
+    "Ledger",
+    "Loop",
+    "LoopStatus",
+    "OnUnreadable",
+    "Outcome",
+    "TaskType",
+    "UnreadableRow",
+    "now",
+]
 
 LoopStatus = Literal["Starting", "InProgress", "Completed", "Failed", "Stopped", "NotNeeded", "Refused"]
 """NotNeeded and Refused are Afterloop's own: in both cases A2I has no loop."""
@@ -31,10 +43,28 @@ Outcome = Literal["processing", "stored", "restarted", "escalated", "notified", 
 """processing: an execution has claimed a status change of the loop and has not recorded what it did."""
 TaskType = Literal["custom", "textract", "rekognition"]
 
+Attempts = Annotated[int, Field(ge=0, le=10_000)]
+"""More than anybody restarts a loop, and few enough for a name: the number of an attempt is part of it."""
+
+OnUnreadable = Callable[[UnreadableRow], object]
+"""Called with each row that is left out because it cannot be read. Whoever leaves out a row has to report it."""
+
 _CLAIM = "claim "
 _INDEXES = {"status": "by-status", "flowDefinitionArn": "by-flow-definition", "outcome": "by-outcome"}
 _MAX_BATCH = 100
 """The limit of BatchGetItem."""
+
+
+class Claim(TypedDict):
+    """The hold of an execution on a status change."""
+
+    state: Literal["working", "done", "released"]
+    """working: the execution is processing the status change. done: the outcome is recorded. released: the execution
+    failed, and another one can claim it."""
+    execution: str
+    """The ARN of the execution that claimed it last."""
+    at: NotRequired[str]
+    """When it was claimed."""
 
 
 class Loop(BaseModel):
@@ -60,9 +90,9 @@ class Loop(BaseModel):
     """When the row was created. For a loop that Afterloop did not start: when the loop was created."""
     updated_at: str | None = None
     """When the row was last written. New figures of a recomputed review do not change it."""
-    attempt: int = 1
+    attempt: Attempts = 1
     """1 for the first loop of a lineage, 2 for its first restart, and so on."""
-    max_attempts: int | None = None
+    max_attempts: Attempts | None = None
     """The maximum number of attempts of this lineage, if an operator set one."""
     root_loop_name: str | None = None
     """The first loop of the lineage."""
@@ -104,8 +134,24 @@ class Loop(BaseModel):
     """Who closed the loop."""
     closed_at: str | None = None
     """When the loop was closed."""
-    claims: dict[str, dict[str, Any]] = {}
-    """The claimed status changes, by `creationTime status`: state (working, done, released), execution, at."""
+    claims: dict[str, Claim] = {}
+    """The claimed status changes, by `creationTime status`."""
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Loop:
+        """Returns the loop of an item of the table, as DynamoDB's API returns it.
+
+        Raises:
+            UnreadableRow: The item is not a row.
+        """
+        plain = plain_values(item)
+        plain["claims"] = {
+            name.removeprefix(_CLAIM): value for name, value in plain.items() if name.startswith(_CLAIM)
+        }
+        try:
+            return cls.model_validate(plain)
+        except ValidationError as error:
+            raise UnreadableRow.of(key_of(item), error) from error
 
     @property
     def root(self) -> str:
@@ -113,11 +159,16 @@ class Loop(BaseModel):
         return self.root_loop_name or self.human_loop_name
 
 
+def _raise(problem: UnreadableRow) -> NoReturn:
+    raise problem
+
+
 class Ledger:
     """The ledger's table.
 
     Methods raise `botocore.exceptions.ClientError` if DynamoDB refuses a call. A failed condition is not an error:
-    the method's return value reports it.
+    the method's return value reports it. Methods that read one row raise `UnreadableRow` if it cannot be read; methods
+    that read several leave it out, and call `unreadable` with it.
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -125,13 +176,17 @@ class Ledger:
         self._table = table
 
     def find(self, human_loop_name: str) -> Loop | None:
-        """Returns the loop with that name (a consistent read), or None if the ledger has no such row."""
+        """Returns the loop with that name (a consistent read), or None if the ledger has no such row.
+
+        Raises:
+            UnreadableRow: The row cannot be read.
+        """
         answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
         item = answer.get("Item", {})
         # Other items of the table, such as tokens, have no status.
-        return _loop(item) if "status" in item else None
+        return Loop.of(item) if "status" in item else None
 
-    def find_all(self, human_loop_names: Sequence[str]) -> dict[str, Loop]:
+    def find_all(self, human_loop_names: Sequence[str], unreadable: OnUnreadable) -> dict[str, Loop]:
         """Returns the loops with those names (consistent reads), by name. Names without a row are left out."""
         found = {}
         names = list(dict.fromkeys(human_loop_names))  # BatchGetItem refuses duplicate keys
@@ -140,8 +195,7 @@ class Ledger:
             answer: Any = self._client.batch_get_item(
                 RequestItems={self._table: {"Keys": [_key(name) for name in keys], "ConsistentRead": True}}
             )
-            for item in answer["Responses"].get(self._table, []):
-                loop = _loop(item)
+            for loop in _loops(answer["Responses"].get(self._table, []), unreadable):
                 found[loop.human_loop_name] = loop
             # DynamoDB returns at most 16 MB, and fewer items when it is throttled.
             unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
@@ -169,7 +223,7 @@ class Ledger:
             self._client.put_item(
                 TableName=self._table,
                 Item=_attributes(row),
-                ConditionExpression=f"attribute_not_exists(humanLoopName) OR ({refused})",
+                ConditionExpression=f"attribute_not_exists(#status) OR ({refused})",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues=values,
             )
@@ -262,20 +316,29 @@ class Ledger:
         """
         return self._write(human_loop_name, changes, claims={claim: "released"}, held_by=execution)
 
-    def lineage(self, loop: Loop) -> list[Loop]:
-        """Returns the loops before this one, oldest first, and the loop itself. Stops at a missing row."""
-        return [*reversed(self._walk(loop, "previous_loop_name")), loop]
+    def lineage(self, loop: Loop, unreadable: OnUnreadable = _raise) -> list[Loop]:
+        """Returns the loops before this one, oldest first, and the loop itself.
 
-    def restarts(self, loop: Loop) -> list[Loop]:
-        """Returns the restarts of this loop, oldest first. Stops at a missing row."""
-        return self._walk(loop, "next_loop_name")
+        The walk stops at a missing row, and at one that cannot be read.
 
-    def _walk(self, loop: Loop, link: str) -> list[Loop]:
+        Raises:
+            UnreadableRow: A row cannot be read, and the caller did not pass `unreadable`.
+        """
+        return [*reversed(self._walk(loop, "previous_loop_name", unreadable)), loop]
+
+    def restarts(self, loop: Loop, unreadable: OnUnreadable = _raise) -> list[Loop]:
+        """Returns the restarts of this loop, oldest first. Stops as `lineage` does, and raises the same error."""
+        return self._walk(loop, "next_loop_name", unreadable)
+
+    def _walk(self, loop: Loop, link: str, unreadable: OnUnreadable) -> list[Loop]:
         passed, seen, row = [], {loop.human_loop_name}, loop
-        # `seen` ends a walk in a circle, which a person who edits the table can make.
-        while (name := getattr(row, link)) and name not in seen and (found := self.find(name)):
-            passed.append(row := found)
-            seen.add(name)
+        try:
+            # `seen` ends a walk in a circle, which a person who edits the table can make.
+            while (name := getattr(row, link)) and name not in seen and (found := self.find(name)):
+                passed.append(row := found)
+                seen.add(name)
+        except UnreadableRow as problem:
+            unreadable(problem)
         return passed
 
     def select(
@@ -286,8 +349,11 @@ class Ledger:
         outcome: str | None = None,
         created_before: str | None = None,
         newest_first: bool = False,
+        unreadable: OnUnreadable,
     ) -> Iterator[Loop]:
         """Yields the loops that match all given values, sorted by `created_at`.
+
+        Rows that cannot be read are left out, and passed to `unreadable`, as in all methods that read several rows.
 
         With a status, a flow definition or an outcome, the loops come from the index that is likely to have the
         fewest matches, page by page. Otherwise the whole table is read first.
@@ -297,7 +363,7 @@ class Ledger:
         created = [] if created_before is None else [Key("createdAt").lte(created_before)]
         if not given:
             # The table also has items with task tokens. Only rows of loops have a status.
-            rows = self._read("scan", {}, [], [Attr("status").exists(), *created])
+            rows = self._read("scan", {}, [], [Attr("status").exists(), *created], unreadable)
             yield from sorted(rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
             return
         # Few loops need a person or are in progress. For the others, a flow definition is the best choice.
@@ -314,7 +380,7 @@ class Ledger:
         )
         key, where = Key(by).eq(given.pop(by)), [Attr(name).eq(value) for name, value in given.items()]
         order = {"IndexName": _INDEXES[by], "ScanIndexForward": not newest_first}
-        yield from self._read("query", order, [key, *created], where)
+        yield from self._read("query", order, [key, *created], where, unreadable)
 
     def created(self) -> datetime:
         """Returns when the table was created. The stage cannot have missed a loop that ended before."""
@@ -326,6 +392,7 @@ class Ledger:
         request: Mapping[str, Any],
         key: Sequence[ConditionBase],
         where: Sequence[ConditionBase],
+        unreadable: OnUnreadable,
     ) -> Iterator[Loop]:
         request = {"TableName": self._table, **request}
         builder = ConditionExpressionBuilder()
@@ -340,8 +407,7 @@ class Ledger:
                         (place, TypeSerializer().serialize(value)) for place, value in values.items()
                     )
         for page in self._client.get_paginator(operation).paginate(**request):
-            for item in page["Items"]:
-                yield _loop(item)
+            yield from _loops(page["Items"], unreadable)
 
     def _write(
         self,
@@ -418,20 +484,11 @@ def _attributes(loop: Loop) -> dict[str, Any]:
     return {name: TypeSerializer().serialize(value) for name, value in plain.items()}
 
 
-def _loop(item: Mapping[str, Any]) -> Loop:
-    plain = {name: _plain(TypeDeserializer().deserialize(value)) for name, value in item.items()}
-    plain["claims"] = {
-        name.removeprefix(_CLAIM): value for name, value in plain.items() if name.startswith(_CLAIM)
-    }
-    return Loop.model_validate(plain)
-
-
-def _plain(value: Any) -> Any:
-    """Converts DynamoDB's numbers (Decimal) to int and float, which JSON can hold."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {name: _plain(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_plain(member) for member in value]
-    return value
+def _loops(items: Iterable[Mapping[str, Any]], unreadable: OnUnreadable) -> Iterator[Loop]:
+    for item in items:
+        if "status" not in item:
+            continue  # not a row, as in `find`
+        try:
+            yield Loop.of(item)
+        except UnreadableRow as problem:
+            unreadable(problem)

@@ -15,6 +15,7 @@ claim and start is a conditional write to the ledger.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import uuid
@@ -24,10 +25,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic.alias_generators import to_camel
 
-from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
 from lambdas.loops.start_request import StartError
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable
@@ -64,6 +65,8 @@ FAILED_STATUSES = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 
 START_REFUSED = "StartRefused"
 """The failure code of a loop that A2I refused to start after its caller had gone. Not a code of A2I."""
+
+_log = logging.getLogger(__name__)
 
 PAGE_SIZE = 100  # the maximum of ListHumanLoops
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
@@ -106,11 +109,24 @@ class Reconciliation:
 
     @contextmanager
     def noting_problems(self, subject: str) -> Iterator[None]:
-        """Records the errors of one loop, so that the others are still processed."""
+        """Records the errors of one loop, so that the others are still processed.
+
+        That holds for all errors: nothing that is in one row, or in A2I, may keep the reconciler from the others.
+        """
         try:
             yield
-        except (ClientError, InvalidDocument, NotEnded, TokenUndeliverable) as error:
+        except UnreadableRow as error:
+            self.note_unreadable(error)
+        except (BotoCoreError, ClientError, InvalidDocument, NotEnded, TokenUndeliverable) as error:
             self.problems.append(f"{subject}: {error}")
+        except Exception as error:
+            _log.exception("unexpected error: %s", subject)
+            self.problems.append(f"{subject}: {type(error).__name__}: {error}")
+
+    def note_unreadable(self, row: UnreadableRow) -> None:
+        """Records a row that cannot be read. It is skipped until a person has corrected it."""
+        if str(row) not in self.problems:
+            self.problems.append(str(row))
 
 
 @dataclass(frozen=True)
@@ -147,10 +163,10 @@ class Reconciler:
         """
         since = since or max(datetime.now(UTC) - MAX_LISTED_AGE, self.ledger.created())
         found = Reconciliation()
-        for row in self._unfinished_starts():
+        for row in self._unfinished_starts(found):
             with found.noting_problems(row.human_loop_name):
                 self._resume(row, found)
-        for row in self._old_loops_in_progress(flow_definitions):
+        for row in self._old_loops_in_progress(flow_definitions, found):
             with found.noting_problems(row.human_loop_name):
                 self._process_if_ended(row.human_loop_name, found)
         flows = list(flow_definitions or self._all_flow_definitions())
@@ -168,12 +184,14 @@ class Reconciler:
 
     # Starts
 
-    def _unfinished_starts(self) -> list[Loop]:
+    def _unfinished_starts(self, found: Reconciliation) -> list[Loop]:
         before = timestamp(datetime.now(UTC) - UNFINISHED_AFTER)
         # A list, not a generator: a resumed start leaves the index while the index is being read.
         return [
             row
-            for row in self.ledger.select(status="Starting", created_before=before)
+            for row in self.ledger.select(
+                status="Starting", created_before=before, unreadable=found.note_unreadable
+            )
             if (row.updated_at or "") <= before
         ]
 
@@ -189,12 +207,14 @@ class Reconciler:
 
     # Status changes
 
-    def _old_loops_in_progress(self, flow_definitions: Sequence[str]) -> list[Loop]:
+    def _old_loops_in_progress(self, flow_definitions: Sequence[str], found: Reconciliation) -> list[Loop]:
         """Returns loops that are too old for the list. A flow definition can give tasks up to 30 days."""
         before = timestamp(datetime.now(UTC) - MAX_LISTED_AGE)
         return [
             row
-            for row in self.ledger.select(status="InProgress", created_before=before)
+            for row in self.ledger.select(
+                status="InProgress", created_before=before, unreadable=found.note_unreadable
+            )
             if not flow_definitions or row.flow_definition_arn in flow_definitions
         ]
 
@@ -217,9 +237,15 @@ class Reconciler:
             yield [loop for loop in loops if loop["HumanLoopStatus"] in TERMINAL_STATUSES]
 
     def _compare(self, loops: Sequence[Any], found: Reconciliation) -> None:
-        rows = self.ledger.find_all([loop["HumanLoopName"] for loop in loops])
+        unreadable: list[UnreadableRow] = []
+        rows = self.ledger.find_all([loop["HumanLoopName"] for loop in loops], unreadable.append)
+        for problem in unreadable:
+            found.note_unreadable(problem)
+        skipped = {problem.key for problem in unreadable}
         for loop in loops:
             found.looked_at += 1
+            if loop["HumanLoopName"] in skipped:
+                continue  # its claims are unknown
             row = rows.get(loop["HumanLoopName"])
             claim = claim_of(row, loop["CreationTime"], loop["HumanLoopStatus"]) if row else None
             with found.noting_problems(loop["HumanLoopName"]):

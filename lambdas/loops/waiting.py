@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from lambdas.loops import agreed_answer
-from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
 
@@ -119,9 +119,16 @@ class Tokens:
         return True
 
     def of(self, human_loop_name: str) -> list[str]:
-        """Returns the tokens of the workflows that wait for a loop (a consistent read)."""
+        """Returns the tokens of the workflows that wait for a loop (a consistent read).
+
+        Raises:
+            UnreadableRow: The item is not a set of tokens.
+        """
         answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
-        return sorted(answer.get("Item", {}).get("taskTokens", {}).get("SS", []))
+        kept = answer.get("Item", {}).get("taskTokens", {"SS": []})
+        if "SS" not in kept:
+            raise UnreadableRow(f"tokens {human_loop_name}", "taskTokens: not a set of strings")
+        return sorted(kept["SS"])
 
     def forget(self, human_loop_name: str, token: str) -> None:
         """Removes a token, and the item if it was the last one."""

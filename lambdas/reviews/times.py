@@ -20,6 +20,14 @@ def in_utc(moment: datetime) -> datetime:
         raise ValueError("out of range") from error
 
 
+def moment_of(text: str | None) -> datetime | None:
+    """Returns the time that a text says, in UTC, or None if it says none. For times that anybody may have written."""
+    try:
+        return in_utc(datetime.fromisoformat(text)) if text else None
+    except ValueError:
+        return None
+
+
 def timestamp(moment: datetime) -> str:
     """Returns the time as A2I's events write it, in UTC with milliseconds: 2026-01-31T08:15:00.000Z.
 

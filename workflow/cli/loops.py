@@ -80,11 +80,13 @@ def list_(
     if on.output is Output.JSON:
         from workflow.cli.shapes import LoopList
 
-        print_json(LoopList.model_validate(listing.loops))
+        print_json(LoopList.of(listing))
     else:
         from workflow.cli.show_loops import show_listing
 
         show_listing(listing.loops)
+    for row in listing.unreadable:
+        typer.echo(f"warning: {row}", err=True)
     if listing.more:
         typer.echo(
             f"More than {limit} human loops match: raise --limit (0 for all), or add a filter.", err=True
@@ -96,6 +98,8 @@ def list_(
 def show(name: Name, on: StageOptions) -> None:
     """Show a human loop: how it started, its status changes, its outcome, and what you can do."""
     story = _loops(on).show(name)
+    for row in story.unreadable:
+        typer.echo(f"warning: {row}", err=True)
     if on.output is Output.JSON:
         from workflow.cli.shapes import LoopStory
 

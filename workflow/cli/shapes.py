@@ -9,7 +9,7 @@ This module imports pydantic and most of the project. Commands import it only to
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from lambdas.loops.ledger import Loop
+from lambdas.loops.ledger import Loop, UnreadableRow
 from workflow.operations.smoke import Check
 from workflow.operations.story import NextStep, Story
 from workflow.publish.destroying import Destruction, Kept
@@ -38,6 +38,7 @@ from workflow.publish.plan import (
 )
 
 if TYPE_CHECKING:
+    from workflow.operations.listing import Listing
     from workflow.operations.report import figures  # It imports numpy.
 
 __all__ = ["SHAPES", "OmitsNull"]
@@ -257,10 +258,28 @@ class LedgerRow(OmitsNull, Loop):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
-class LoopList(RootModel[list[LedgerRow]]):
+class UnreadableLoop(_CamelShape):
+    """A row that cannot be read. All of these rows come last."""
+
+    human_loop_name: str
+    """The key of the row."""
+    unreadable: str
+    """Which attributes are wrong, and why."""
+
+    @classmethod
+    def of(cls, rows: Sequence[UnreadableRow]) -> list[UnreadableLoop]:
+        """The shapes of rows."""
+        return [cls(human_loop_name=row.key, unreadable=row.problem) for row in rows]
+
+
+class LoopList(RootModel[list[LedgerRow | UnreadableLoop]]):
     """The human loops that were found."""
 
-    model_config = ConfigDict(from_attributes=True)
+    @classmethod
+    def of(cls, listing: Listing) -> LoopList:
+        """The shape of a listing."""
+        rows = [LedgerRow.model_validate(loop) for loop in listing.loops]
+        return cls([*rows, *UnreadableLoop.of(listing.unreadable)])
 
 
 class StatusChange(_CamelShape):
@@ -301,6 +320,8 @@ class LoopStory(_CamelShape):
     """A2I's status of the human loop; null when A2I was not asked."""
     next: list[NextStep]
     """What you can do now."""
+    unreadable: list[UnreadableLoop]
+    """Rows of its lineage that cannot be read. The lineage ends before them."""
 
     @classmethod
     def of(cls, story: Story) -> LoopStory:
@@ -325,6 +346,7 @@ class LoopStory(_CamelShape):
             ],
             a2i_status=story.view.status if story.view else None,
             next=list(story.next),
+            unreadable=UnreadableLoop.of(story.unreadable),
         )
 
 

@@ -264,8 +264,11 @@ def one_line_errors() -> Iterator[None]:
     except (KeyboardInterrupt, typer.Abort):
         _fail_interrupted("interrupted")
     except Exception as error:
+        from lambdas.loops.rows import UnreadableRow
         from workflow.publish.aws_errors import explained
 
+        if isinstance(error, UnreadableRow):
+            _fail(str(error))
         if known := explained(error):
             _fail(str(known))
         raise

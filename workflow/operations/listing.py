@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger, Loop, OnUnreadable, UnreadableRow
 
 __all__ = ["NEEDS_ACTION", "Listing", "LoopFilter", "list_loops"]
 
@@ -44,6 +44,8 @@ class Listing:
     loops: list[Loop]
     more: bool
     """Whether more loops match than the limit allows."""
+    unreadable: list[UnreadableRow] = field(default_factory=list)
+    """Rows that were met on the way and cannot be read, by key."""
 
 
 def list_loops(
@@ -65,18 +67,28 @@ def list_loops(
         newest_first: List the newest loops of each group first.
         progress: Called with the number of loops read, every hundred loops.
     """
-    rows = _in_order(ledger, loop_filter, flow_definition_arn, newest_first)
+    unreadable: dict[str, UnreadableRow] = {}
+
+    def note(row: UnreadableRow) -> None:
+        unreadable[row.key] = row  # a row can be in several groups
+
+    rows = _in_order(ledger, loop_filter, flow_definition_arn, newest_first, note)
     # One more than the limit shows whether there are more. Rows after it are not read.
     found = []
     for number, row in enumerate(itertools.islice(rows, None if limit is None else limit + 1), start=1):
         found.append(row)
         if number % 100 == 0:
             progress(number)
-    return Listing(found[:limit], more=limit is not None and len(found) > limit)
+    more = limit is not None and len(found) > limit
+    return Listing(found[:limit], more, [row for _, row in sorted(unreadable.items())])
 
 
 def _in_order(
-    ledger: Ledger, loop_filter: LoopFilter, flow_definition_arn: str | None, newest_first: bool
+    ledger: Ledger,
+    loop_filter: LoopFilter,
+    flow_definition_arn: str | None,
+    newest_first: bool,
+    unreadable: OnUnreadable,
 ) -> Iterator[Loop]:
     before = None
     if loop_filter.older_than is not None:
@@ -91,6 +103,7 @@ def _in_order(
             flow_definition_arn=flow_definition_arn,
             created_before=before,
             newest_first=newest_first,
+            unreadable=unreadable,
         )
 
     if loop_filter.outcome:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.loops import names as loop_names
-from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
 from lambdas.loops.reconciling import (
     FAILED_STATUSES,
     Reconciler,
@@ -132,15 +132,17 @@ class Loops:
             name, view = self._only_in_a2i(name_or_key)
             unknown = Loop(human_loop_name=name, flow_definition_arn=view.flow_definition_arn)
             return loop_story(unknown, stage=self.stage, view=view)
-        arns = {held["execution"] for held in loop.claims.values() if "execution" in held}
+        arns = {held["execution"] for held in loop.claims.values()}
+        unreadable: list[UnreadableRow] = []
         return loop_story(
             loop,
             stage=self.stage,
             # For a loop that the ledger knows as ended, A2I has nothing to add.
             view=None if loop.status in TERMINAL_STATUSES else self._view(loop.human_loop_name),
-            before=self.ledger.lineage(loop)[:-1],
-            after=self.ledger.restarts(loop),
+            before=self.ledger.lineage(loop, unreadable.append)[:-1],
+            after=self.ledger.restarts(loop, unreadable.append),
             executions={arn: self.execution(arn) for arn in arns},
+            unreadable=unreadable,
         )
 
     def execution(self, arn: str) -> Execution:
@@ -148,7 +150,8 @@ class Loops:
         try:
             found = self._states.describe_execution(executionArn=arn)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            # A row can hold any text as the ARN. Step Functions has no execution with such an ARN.
+            if error.response["Error"]["Code"] not in ("ExecutionDoesNotExist", "InvalidArn"):
                 raise
             return Execution(arn, GONE, link=self._link(arn))
         return Execution(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from lambdas.loops.ledger import Loop
+from lambdas.loops.ledger import Loop, UnreadableRow
 from lambdas.loops.reconciling import FAILED_STATUSES, UNFINISHED_AFTER
 from lambdas.reviews.event import TERMINAL_STATUSES
+from lambdas.reviews.times import in_utc, moment_of
 
 __all__ = [
     "GONE",
@@ -90,6 +91,7 @@ class Story:
         view: The loop as A2I describes it; None if the ledger knows as much.
         review: The figures of its review; empty if there is no review.
         next: What the operator can do now.
+        unreadable: Rows of the lineage that cannot be read. The lineage ends before them.
     """
 
     loop: Loop
@@ -100,6 +102,7 @@ class Story:
     view: A2iLoop | None
     review: str
     next: Sequence[NextStep]
+    unreadable: Sequence[UnreadableRow]
 
 
 def loop_story(
@@ -110,6 +113,7 @@ def loop_story(
     before: Sequence[Loop] = (),
     after: Sequence[Loop] = (),
     executions: Mapping[str, Execution] = {},
+    unreadable: Sequence[UnreadableRow] = (),
 ) -> Story:
     """Returns the story of a loop.
 
@@ -120,6 +124,7 @@ def loop_story(
         before: The earlier loops of its lineage, oldest first.
         after: The later loops of its lineage, oldest first.
         executions: The executions that hold or held its claims, by ARN.
+        unreadable: The rows of its lineage that cannot be read.
     """
     changes = _changes(loop, executions)
     return Story(
@@ -131,19 +136,16 @@ def loop_story(
         view=view,
         review=_figures(loop.review) if loop.review else "",
         next=_next(loop, view, changes, after, stage),
+        unreadable=unreadable,
     )
 
 
 def age(since: str | datetime | None, *, until: datetime | None = None) -> str:
     """Returns how long ago a moment was, such as `40 s`, `12 min`, `5 h` or `3 d`; empty if it is unknown."""
-    if isinstance(since, str):
-        try:
-            since = datetime.fromisoformat(since)
-        except ValueError:
-            return ""
+    since = moment_of(since) if isinstance(since, str) else since
     if since is None:
         return ""
-    since = since.replace(tzinfo=UTC) if since.tzinfo is None else since
+    since = in_utc(since)
     seconds = max(0, int(((until or datetime.now(UTC)) - since).total_seconds()))
     # Hours and days start at two of them: "90 min" and "30 h" say more than "1 h" and "1 d".
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
@@ -156,13 +158,13 @@ def _changes(loop: Loop, executions: Mapping[str, Execution]) -> list[StatusChan
     changes = []
     for claim, held in loop.claims.items():
         created, _, status = claim.rpartition(" ")
-        arn = str(held.get("execution", ""))
+        arn = held["execution"]
         changes.append(
             StatusChange(
                 creation_time=created,
                 human_loop_status=status,
-                state=str(held.get("state", "")),
-                at=str(held.get("at", "")),
+                state=held["state"],
+                at=held.get("at", ""),
                 execution=executions.get(arn) or Execution(arn, "unknown"),
             )
         )
@@ -229,17 +231,20 @@ def _sentence(text: str, detail: str | None) -> str:
 
 
 def _figures(review: Mapping[str, Any]) -> str:
+    def count(name: str) -> int:
+        # The map can hold anything; an odd figure costs itself, and not the story.
+        return value if isinstance(value := review.get(name), int) else 0
+
     def number(name: str) -> str:
-        value = int(review.get(name) or 0)
-        return f"{value} {name.removesuffix('s') if value == 1 else name}"
+        return f"{count(name)} {name.removesuffix('s') if count(name) == 1 else name}"
 
     parts = [
         number("answers"),
         number("fields"),
-        *(f"{int(review[name])} {name}" for name in ("changed", "added", "removed") if review.get(name)),
+        *(f"{count(name)} {name}" for name in ("changed", "added", "removed") if count(name)),
     ]
-    if review.get("unresolved"):
-        parts.append(f"{int(review['unresolved'])} without a majority")
+    if count("unresolved"):
+        parts.append(f"{count('unresolved')} without a majority")
     if isinstance(agreement := review.get("agreement"), int | float):
         parts.append(f"agreement {agreement:.0%}")
     if isinstance(overruled := review.get("overruled"), bool):
@@ -287,4 +292,5 @@ def _abandoned(changes: Sequence[StatusChange]) -> StatusChange | None:
 
 
 def _is_unfinished(updated: str | None) -> bool:
-    return updated is not None and datetime.fromisoformat(updated) < datetime.now(UTC) - UNFINISHED_AFTER
+    # A start whose time cannot be read was not written a moment ago, because Afterloop writes times.
+    return (moment := moment_of(updated)) is None or moment < datetime.now(UTC) - UNFINISHED_AFTER

@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from lambdas.loops.reconciling import Reconciler, Reconciliation, claim_id
 from lambdas.reviews.event import parse_status_change
 from lambdas.reviews.times import timestamp
 from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, MACHINE, start_request
+from tests.unit.lambdas.executions import Executions
+from tests.unit.odd_items import odd_items
 
 OLD = timestamp(datetime.now(UTC) - timedelta(minutes=10))
 
@@ -23,16 +26,19 @@ class Reconcile:
         self.aws = aws
         self.events: list[dict[str, Any]] = []
 
-    def __call__(self, *flows: str, **options: Any) -> Reconciliation:
+    def reconciler(self, states: Any) -> Reconciler:
         clients = self.aws.clients
-        reconciler = Reconciler(
+        return Reconciler(
             ledger=self.aws.ledger,
             starter=self.aws.starter,
             a2i=clients["sagemaker-a2i-runtime"],
             sagemaker=clients["sagemaker"],
-            states=clients["stepfunctions"],
+            states=states,
             state_machine=MACHINE,
         )
+
+    def __call__(self, *flows: str, **options: Any) -> Reconciliation:
+        clients = self.aws.clients
 
         def keep_event(params: Any, **_: Any) -> None:
             assert params["stateMachineArn"] == MACHINE
@@ -41,7 +47,7 @@ class Reconcile:
         events, hook = clients["stepfunctions"].meta.events, "before-parameter-build.*.StartExecution"
         events.register_first(hook, keep_event)
         try:
-            return reconciler.run(flows or (FLOW,), **options)
+            return self.reconciler(clients["stepfunctions"]).run(flows or (FLOW,), **options)
         finally:
             events.unregister(hook, keep_event)
 
@@ -155,6 +161,33 @@ def test_problem_with_one_loop_does_not_stop_the_others(aws: AWS, reconcile: Rec
     assert len(found.problems) == 1
     assert found.problems[0].startswith("first: ")
     assert not found.found_nothing
+
+
+@pytest.mark.parametrize("status", ["Starting", "InProgress", "Completed"])
+def test_row_that_cannot_be_read_is_skipped_and_named(aws: AWS, reconcile: Reconcile, status: str) -> None:
+    item = {"humanLoopName": {"S": "odd"}, "attempt": {"S": "three"}, "createdAt": {"S": "2026"}}
+    aws.clients["dynamodb"].put_item(TableName="ledger", Item=item | {"status": {"S": status}})
+    aws.a2i.add("odd", "Completed")
+    aws.a2i.add("good", "Completed")
+    reconcile.start_execution()
+    found = reconcile()
+    # Not started again each hour: nobody knows whether an execution has claimed it.
+    assert list(found.missed) == ["good Completed"]
+    assert len(found.problems) == 1
+    assert "'odd': its item in the ledger's table cannot be read: attempt: Input" in found.problems[0]
+
+
+@given(item=odd_items())
+def test_no_item_keeps_the_others_from_the_reconciler(
+    aws: AWS, reconcile: Reconcile, item: dict[str, Any]
+) -> None:
+    aws.clients["dynamodb"].put_item(TableName="ledger", Item=item)
+    aws.a2i.loops.clear()
+    aws.a2i.add("odd", "Completed")
+    aws.a2i.add("good", "Completed")
+    found = reconcile.reconciler(Executions()).run([FLOW])
+    assert "good Completed" in found.missed
+    assert found.complete
 
 
 @pytest.mark.parametrize("exists", [True, False])

@@ -155,6 +155,51 @@ def test_list_orders_and_limits(session: StubbedSession, capsys: pytest.CaptureF
     assert names("--newest-first", "--limit", "2") == ["loop-3", "loop-2"]
 
 
+def add_odd_row(session: StubbedSession) -> None:
+    item = {"humanLoopName": {"S": "odd"}, "attempt": {"S": "three"}, "createdAt": {"S": "2026"}}
+    session.client("dynamodb").put_item(TableName="ledger", Item=item | {"status": {"S": "InProgress"}})
+
+
+ODD = (
+    "human loop 'odd': its item in the ledger's table cannot be read: attempt: Input should be a valid integer, unable "
+    "to parse string as an integer; correct the item, or delete it\n"
+)
+
+
+def test_list_names_rows_that_cannot_be_read(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_odd_row(session)
+    add_loop(session, "good", status="InProgress")
+    status, out, err = run("loops", "list", capsys=capsys)
+    assert (status, err) == (0, f"warning: {ODD}")
+    assert [line.split()[0] for line in out.splitlines()] == ["Human", "good"]
+    good, odd = printed_json("loops list", run("loops", "list", "-o", "json", capsys=capsys)[1])
+    assert good["humanLoopName"] == "good"
+    assert odd["humanLoopName"] == "odd"
+    assert odd["unreadable"].startswith("attempt: Input should be a valid integer")
+
+
+def test_row_that_cannot_be_read_is_a_one_line_error(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_odd_row(session)
+    for command in (["show", "odd"], ["close", "odd", "--note", "x"], ["redrive", "odd"]):
+        assert run("loops", *command, capsys=capsys) == (1, "", f"error: {ODD}")
+
+
+def test_show_ends_the_lineage_before_an_odd_row(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_odd_row(session)
+    add_loop(session, "good", status="Completed", previousLoopName="odd")
+    status, out, err = run("loops", "show", "good", capsys=capsys)
+    assert (status, err) == (0, f"warning: {ODD}")
+    assert out.startswith("good")
+    shown = printed_json("loops show", run("loops", "show", "good", "-o", "json", capsys=capsys)[1])
+    assert [row["humanLoopName"] for row in shown["unreadable"]] == ["odd"]
+
+
 def test_show_prints_the_history_of_a_loop(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:

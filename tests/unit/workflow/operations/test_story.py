@@ -6,8 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 
-from lambdas.loops.ledger import Loop
+from lambdas.loops.ledger import Loop, UnreadableRow
+from tests.unit.odd_items import odd_items
+from workflow.cli.shapes import LoopStory
+from workflow.cli.show_loops import show_listing, show_story
 from workflow.operations.story import A2iLoop, Execution, Story, age, loop_story
 
 FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
@@ -179,3 +183,16 @@ def test_age_has_one_unit(seconds: int, text: str) -> None:
 @pytest.mark.parametrize("moment", [None, "", "soon"])
 def test_age_of_unknown_moment_is_empty(moment: str | None) -> None:
     assert age(moment) == ""
+
+
+@given(item=odd_items())
+def test_any_row_that_can_be_read_has_a_story(item: dict[str, Any]) -> None:
+    try:
+        loop = Loop.of(item)
+    except UnreadableRow:
+        return
+    story = loop_story(loop, stage="dev")
+    assert story.outcome
+    assert LoopStory.of(story).model_dump_json()
+    show_story(story)
+    show_listing([loop])

@@ -399,6 +399,7 @@ def test_loop_ends_even_if_its_event_is_lost():
     run(scenario())
 
 
+@given(text=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3))
 def test_output_has_any_input_and_answer_unchanged(text):
     async def scenario() -> None:
         world = World()

@@ -124,21 +124,24 @@ def test_release_needs_claim_held_by_the_execution(aws: AWS, claim: dict[str, st
 def test_find_all_reads_more_than_one_batch(aws: AWS) -> None:
     # BatchGetItem takes 100 keys.
     for number in range(101):
-        aws.ledger.open(Loop(human_loop_name=f"loop-{number}"))
+        aws.ledger.open(Loop(human_loop_name=f"loop-{number}", status="Starting"))
     names = [f"loop-{number}" for number in range(102)]
     assert set(aws.ledger.find_all([*names, *names], none)) == set(names[:-1])
 
 
 def test_find_all_repeats_unprocessed_keys(boto3_clients: dict[str, Any]) -> None:
-    def item(name: str) -> dict[str, Any]:
+    def key(name: str) -> dict[str, Any]:
         return {"humanLoopName": {"S": name}}
 
+    def item(name: str) -> dict[str, Any]:
+        return {**key(name), "status": {"S": "InProgress"}}
+
     with Stubber(boto3_clients["dynamodb"]) as dynamodb:
-        rest = {"ledger": {"Keys": [item("b")], "ConsistentRead": True}}
+        rest = {"ledger": {"Keys": [key("b")], "ConsistentRead": True}}
         dynamodb.add_response(
             "batch_get_item",
             {"Responses": {"ledger": [item("a")]}, "UnprocessedKeys": rest},
-            {"RequestItems": {"ledger": {"Keys": [item("a"), item("b")], "ConsistentRead": True}}},
+            {"RequestItems": {"ledger": {"Keys": [key("a"), key("b")], "ConsistentRead": True}}},
         )
         dynamodb.add_response(
             "batch_get_item", {"Responses": {"ledger": [item("b")]}}, {"RequestItems": rest}

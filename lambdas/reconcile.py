@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from lambdas.aws.clients import client, ledger, starter, transient_errors
+from lambdas.aws.clients import abandoned, client, ledger, starter, transient_errors
 from lambdas.aws.environment import environment
 from lambdas.aws.metrics import Metric
 from lambdas.loops.reconciling import Reconciler
@@ -16,7 +16,7 @@ from lambdas.loops.reconciling import Reconciler
 FUNCTION = {
     "memory": 512,
     "timeout": 900,
-    "grants": ["start_loop"],
+    "grants": ["start_loop", "settle_execution"],
     "permissions": [
         {"actions": ["dynamodb:BatchGetItem", "dynamodb:DescribeTable"], "resources": ["${LedgerTable.Arn}"]},
         {"actions": ["dynamodb:Query"], "resources": ["${LedgerTable.Arn}/index/by-status"]},
@@ -25,12 +25,6 @@ FUNCTION = {
         # Both actions support no resource-level permissions (Service Authorization Reference, Amazon SageMaker).
         {"actions": ["sagemaker:ListFlowDefinitions", "sagemaker:ListHumanLoops"], "resources": ["*"]},
         {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:*"]},
-        {
-            "actions": ["states:DescribeExecution"],
-            "resources": [
-                "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:afterloop-${Stage}:*"
-            ],
-        },
     ],
 }
 
@@ -84,4 +78,5 @@ def _reconciler() -> Reconciler:
         sagemaker=client("sagemaker"),
         states=client("stepfunctions"),
         state_machine=os.environ["STATE_MACHINE"],
+        abandoned=abandoned(),
     )

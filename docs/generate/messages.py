@@ -8,6 +8,7 @@ from typing import Any
 
 from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
+from lambdas.loops.escalation import EndedExecution
 
 __all__ = ["messages"]
 
@@ -58,6 +59,17 @@ _STATES: dict[str, Callable[[], dict[str, Any]]] = {
     "Notify stopped": lambda: {**sample.event("Stopped"), "review": {**sample.summary(), "answers": 1}},
 }
 """Step → a state in which it sends its message."""
+_ENDED = EndedExecution(
+    execution=sample.EXECUTION,
+    status="ABORTED",
+    reason="The execution was stopped (ABORTED) before it had processed the status change: stopped by Ana",
+    human_loop_name="message-3301",
+    human_loop_status="Failed",
+    flow_definition_arn=sample.event()["detail"]["flowDefinitionArn"],
+    failure_code=None,
+    claimed=True,
+    workflow_waiting=False,
+)
 
 
 def messages(definition: Mapping[str, Any]) -> str:
@@ -77,22 +89,40 @@ def messages(definition: Mapping[str, Any]) -> str:
     for step, make_state in _STATES.items():
         state = make_state()
         arguments = definition["States"][step]["Arguments"]
-        message = json.loads(_evaluated(arguments["Message"], state))
-        attributes = _evaluated(arguments["MessageAttributes"], state)
-        document = json.loads(message["sqs"])
+        request = {
+            name: _evaluated(arguments[name], state) for name in ("Subject", "Message", "MessageAttributes")
+        }
         topic = arguments["TopicArn"].strip("${}")
-        parts += [
-            f"## `{document['kind']}`",
-            f"{definition['States'][step]['Comment']} Sent by **{step}** to `{topic}`.",
-            fenced(f"Subject: {_evaluated(arguments['Subject'], state)}\n\n{message['email']}", "text"),
-            "For programs:",
-            fenced(document),
-            table(
-                ["Attribute", "Value in this example"],
-                ((code(name), code(value["StringValue"])) for name, value in attributes.items()),
-            ),
-        ]
+        parts += _section(
+            f"{definition['States'][step]['Comment']} Sent by **{step}** to `{topic}`.", request
+        )
+    parts += _section(
+        "An execution ended before it had processed its status change: somebody stopped it, it timed out, or it failed"
+        " with an error that no step could catch. Its claim is released. Sent by the function **Reconcile** to"
+        " `EscalationTopic`.",
+        _ENDED.message(sample.STAGE).as_request(""),
+    )
     return "\n\n".join(parts)
+
+
+def _section(description: str, request: Mapping[str, Any]) -> list[str]:
+    """Returns the paragraphs about one message, from the arguments of SNS's Publish."""
+    message = json.loads(request["Message"])
+    document = json.loads(message["sqs"])
+    return [
+        f"## `{document['kind']}`",
+        description,
+        fenced(f"Subject: {request['Subject']}\n\n{message['email']}", "text"),
+        "For programs:",
+        fenced(document),
+        table(
+            ["Attribute", "Value in this example"],
+            (
+                (code(name), code(value["StringValue"]))
+                for name, value in request["MessageAttributes"].items()
+            ),
+        ),
+    ]
 
 
 def _evaluated(expression: str, state: Mapping[str, Any]) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -17,7 +18,10 @@ from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
 from lambdas.reviews.errors import TransientServiceError
 
-__all__ = ["client", "ledger", "starter", "transient_errors", "waiting"]
+if TYPE_CHECKING:
+    from lambdas.loops.abandoned import AbandonedExecutions
+
+__all__ = ["abandoned", "client", "ledger", "starter", "transient_errors", "waiting"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,6 +62,21 @@ def waiting() -> WaitingWorkflows:
         tokens=Tokens(client("dynamodb"), environment().ledger_table),
         s3=client("s3"),
         stepfunctions=client("stepfunctions"),
+    )
+
+
+@functools.cache
+def abandoned() -> AbandonedExecutions:
+    """Returns the object that settles executions of the stage that ended without finishing."""
+    # Only two functions need it.
+    from lambdas.loops.abandoned import AbandonedExecutions
+    from lambdas.loops.escalation import Escalation
+
+    return AbandonedExecutions(
+        ledger=ledger(),
+        waiting=waiting(),
+        states=client("stepfunctions"),
+        escalation=Escalation(client("sns"), os.environ["ESCALATION_TOPIC"], environment().stage),
     )
 
 

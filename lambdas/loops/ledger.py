@@ -302,19 +302,36 @@ class Ledger:
             return False
         return True
 
-    def release(self, human_loop_name: str, claim: str, execution: str, **changes: Any) -> bool:
+    def release(
+        self,
+        human_loop_name: str,
+        claim: str,
+        execution: str,
+        *,
+        done_in: Loop | None = None,
+        **changes: Any,
+    ) -> bool:
         """Releases a claim that `execution` holds, so that another execution can process the status change.
 
         Args:
             human_loop_name: The row.
             claim: `creationTime status`.
             execution: ARN of the execution.
+            done_in: The row as it was read, if the execution has marked the claim as done in it. The claim is
+                released only if the row has not changed since.
             changes: Attributes to set at the same time, named like the fields of `Loop`.
 
         Returns:
-            False if nothing was changed, because the execution does not hold the claim.
+            False if nothing was changed, because the execution does not hold the claim, or the row has changed.
         """
-        return self._write(human_loop_name, changes, claims={claim: "released"}, held_by=execution)
+        return self._write(
+            human_loop_name,
+            changes,
+            claims={claim: "released"},
+            only_if={"updatedAt": [done_in.updated_at]} if done_in and done_in.updated_at else {},
+            held_by=execution,
+            held_as="done" if done_in else "working",
+        )
 
     def lineage(self, loop: Loop, unreadable: OnUnreadable = _raise) -> list[Loop]:
         """Returns the loops before this one, oldest first, and the loop itself.
@@ -417,6 +434,7 @@ class Ledger:
         claims: Mapping[str, str] = {},
         only_if: Mapping[str, Sequence[str]] = {},
         held_by: str | None = None,
+        held_as: str = "working",
     ) -> bool:
         """Updates a row in one conditional write. Never creates a row.
 
@@ -426,6 +444,7 @@ class Ledger:
             claims: New states of claims, by `creationTime status`.
             only_if: Attributes, each with the values it must have.
             held_by: The execution that must hold all of the claims.
+            held_as: The state in which it must hold them.
 
         Returns:
             False if a condition failed.
@@ -448,8 +467,8 @@ class Ledger:
             sets.append(f"#claim{number}.#state = :state{number}")
             if held_by is not None:
                 names["#execution"] = "execution"
-                values |= {":holder": {"S": held_by}, ":working": {"S": "working"}}
-                conditions.append(f"#claim{number}.#execution = :holder AND #claim{number}.#state = :working")
+                values |= {":holder": {"S": held_by}, ":held": {"S": held_as}}
+                conditions.append(f"#claim{number}.#execution = :holder AND #claim{number}.#state = :held")
         for attribute, allowed in only_if.items():
             names[f"#{attribute}"] = attribute
             places = {f":{attribute}{number}": {"S": value} for number, value in enumerate(allowed)}

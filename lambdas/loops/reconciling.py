@@ -4,9 +4,7 @@ Events can be lost and executions can be killed. So once an hour, the ledger is 
 
     a loop ended, and its status change was not claimed     start the workflow with the missing event
     a row is still `Starting`                               resume the start
-    an execution ended without releasing its claim          release it and mark the row, for a person to redrive
-    an execution ended before waiting workflows were        notify them
-    notified
+    an execution ended without finishing                    see `abandoned.py`
 
 All of this is safe to repeat, to run twice at the same time, and to run while the event is still on its way: every
 claim and start is a conditional write to the ledger.
@@ -17,7 +15,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,13 +25,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic.alias_generators import to_camel
 
+from lambdas.loops.abandoned import AbandonedExecutions
+from lambdas.loops.claims import claim_of
 from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
 from lambdas.loops.start_request import StartError
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.event import TERMINAL_STATUSES, status_change_event
-from lambdas.reviews.times import in_utc, timestamp
+from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -42,13 +41,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 __all__ = [
-    "FAILED_STATUSES",
     "MAX_LISTED_AGE",
     "UNFINISHED_AFTER",
     "Reconciler",
     "Reconciliation",
-    "claim_id",
-    "claim_of",
     "execution_name",
     "missed_event",
     "start_refused_event",
@@ -60,17 +56,12 @@ MAX_LISTED_AGE = timedelta(days=11)
 UNFINISHED_AFTER = timedelta(minutes=5)
 """A start takes seconds. If it is older than this and still unfinished, its caller has gone."""
 
-FAILED_STATUSES = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
-"""Final statuses of executions that can no longer release a claim."""
-
 START_REFUSED = "StartRefused"
 """The failure code of a loop that A2I refused to start after its caller had gone. Not a code of A2I."""
 
 _log = logging.getLogger(__name__)
 
 PAGE_SIZE = 100  # the maximum of ListHumanLoops
-_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
-_NOT_FOUND = "gone"
 
 
 @dataclass
@@ -143,6 +134,7 @@ class Reconciler:
     sagemaker: SageMakerClient
     states: SFNClient
     state_machine: str
+    abandoned: AbandonedExecutions
 
     def run(
         self,
@@ -251,10 +243,10 @@ class Reconciler:
             with found.noting_problems(loop["HumanLoopName"]):
                 if row is None or claim is None:
                     self._process_if_ended(loop["HumanLoopName"], found)
-                elif row.claims[claim]["state"] == "working":
-                    self._release_if_abandoned(row, claim, found)
-                elif row.claims[claim]["state"] == "done" and row.waiting:
-                    self._notify_waiting(row, claim, found)
+                elif row.claims[claim]["state"] == "working" or (
+                    row.claims[claim]["state"] == "done" and row.waiting
+                ):
+                    self._settle(row, claim, found)
 
     def _process_if_ended(self, name: str, found: Reconciliation) -> None:
         try:
@@ -265,36 +257,13 @@ class Reconciler:
             execution = self._start_execution(missed_event(loop), "missed")
             found.missed[f"{name} {loop['HumanLoopStatus']}"] = execution
 
-    def _release_if_abandoned(self, row: Loop, claim: str, found: Reconciliation) -> None:
-        execution = row.claims[claim]["execution"]
-        status, cause = self._execution_status(execution)
-        if status not in FAILED_STATUSES and status != _NOT_FOUND:
+    def _settle(self, row: Loop, claim: str, found: Reconciliation) -> None:
+        if (settled := self.abandoned.settle_claim(row, claim)) is None:
             return
-        reason = (
-            f"The execution that processed the loop ended ({status}) without releasing its claim: {cause}"
-        )
-        if self.ledger.release(row.human_loop_name, claim, execution, outcome="failed", reason=reason[:1000]):
-            found.released[f"{row.human_loop_name} {claim}"] = execution
-
-    def _notify_waiting(self, row: Loop, claim: str, found: Reconciliation) -> None:
-        # After the outcome was recorded, the execution was stopped or failed with an error that no Catch matches.
-        status, _ = self._execution_status(row.claims[claim]["execution"])
-        if status in ("RUNNING", "PENDING_REDRIVE"):
-            return
-        if row.next_loop_name is not None:
-            self.starter.waiting.follow(row.human_loop_name)
-        else:
-            self.starter.waiting.answer(row.human_loop_name)
-        found.answered.append(row.human_loop_name)
-
-    def _execution_status(self, execution: str) -> tuple[str, str]:
-        """Returns the status of an execution, or `gone`, and the cause."""
-        try:
-            described = self.states.describe_execution(executionArn=execution)
-        except self.states.exceptions.ExecutionDoesNotExist:
-            # Step Functions deletes executions 90 days after they end.
-            return _NOT_FOUND, "Step Functions no longer has the execution"
-        return described["status"], described.get("cause") or described.get("error") or "no cause given"
+        if settled.released:
+            found.released[f"{row.human_loop_name} {claim}"] = settled.execution
+        if settled.answered:
+            found.answered.append(row.human_loop_name)
 
     def _start_execution(self, event: Mapping[str, Any], why: str) -> str:
         return self.states.start_execution(
@@ -302,28 +271,6 @@ class Reconciler:
             name=execution_name(why, event["detail"]["humanLoopName"]),
             input=json.dumps(event, ensure_ascii=False),
         )["executionArn"]
-
-
-def claim_of(row: Loop, created: datetime, status: str) -> str | None:
-    """Returns the claim of a status change of the loop created at that time, or None if it was not claimed.
-
-    Times are compared to the second, because an event can write the time differently from A2I's API.
-    """
-    for claim in row.claims:
-        time, _, claimed_status = claim.rpartition(" ")
-        if claimed_status == status and _is_same_second(time, created):
-            return claim
-    return None
-
-
-def claim_id(created: str, status: str) -> str:
-    """Returns the name of a status change's claim, from creationTime and humanLoopStatus of its event.
-
-    The time is written with milliseconds, however the event writes it. `workflow.asl.expressions.CLAIM_ID` is the
-    same as a JSONata expression.
-    """
-    match = _TIME.fullmatch(created)
-    return f"{match[1]}.{((match[2] or '') + '000')[:3]}Z {status}" if match else f"{created} {status}"
 
 
 def missed_event(loop: Mapping[str, Any]) -> dict[str, Any]:
@@ -373,11 +320,3 @@ def execution_name(why: str, human_loop_name: str) -> str:
 def _event(detail: Mapping[str, Any]) -> dict[str, Any]:
     sent = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return status_change_event(detail, event_id=str(uuid.uuid4()), time=sent)
-
-
-def _is_same_second(text: str, moment: datetime) -> bool:
-    try:
-        time = in_utc(datetime.fromisoformat(text))
-    except ValueError:
-        return False
-    return abs(time - moment) < timedelta(seconds=1)

@@ -926,7 +926,7 @@ class TestReconcile:
         assert list(found.released) == [f"{loop} {claim}"]
         row = published.row(loop)
         assert (row.claims[claim]["state"], row.outcome) == ("released", "failed")
-        assert "ended (FAILED) without releasing its claim" in (row.reason or "")
+        assert "failed with an error that no step could catch (FAILED)" in (row.reason or "")
         assert [one.human_loop_name for one in operate.listing(LoopFilter(flow_definition=flow)).loops] == [
             loop
         ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.loops.reconciling import claim_id
+from lambdas.loops.claims import claim_id
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from lambdas.reviews.rules import FieldSettings, PredictedItems
 from sandbox.local import local_stage

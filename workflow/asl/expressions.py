@@ -38,7 +38,7 @@ CLAIM_ID = (
 """The id of a status change within its loop: creationTime and humanLoopStatus.
 
 The time is normalized to milliseconds: `…07Z` and `…07.000000Z` in events are the same time.
-`lambdas.loops.reconciling.claim_id` is the Python equivalent; a test compares both.
+`lambdas.loops.claims.claim_id` is the Python equivalent; a test compares both.
 """
 
 

@@ -17,16 +17,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.loops import names as loop_names
+from lambdas.loops.abandoned import FAILED_STATUSES, AbandonedExecutions
+from lambdas.loops.claims import claim_id, claim_of
+from lambdas.loops.escalation import Escalation
 from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
-from lambdas.loops.reconciling import (
-    FAILED_STATUSES,
-    Reconciler,
-    Reconciliation,
-    claim_id,
-    claim_of,
-    execution_name,
-    missed_event,
-)
+from lambdas.loops.reconciling import Reconciler, Reconciliation, execution_name, missed_event
 from lambdas.loops.start_request import StartedLoop, StartRequest
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
@@ -361,6 +356,9 @@ class Loops:
             progress: Called after each page of loops.
         """
         dynamodb, s3 = self._session.client("dynamodb"), self._session.client("s3")
+        waiting = WaitingWorkflows(
+            self.ledger, Tokens(dynamodb, self.resources.ledger_table), s3, self._states
+        )
         starter = Starter(
             ledger=self.ledger,
             bucket=self.resources.review_bucket,
@@ -368,9 +366,7 @@ class Loops:
             a2i=self._a2i,
             textract=self._session.client("textract"),
             rekognition=self._session.client("rekognition"),
-            waiting=WaitingWorkflows(
-                self.ledger, Tokens(dynamodb, self.resources.ledger_table), s3, self._states
-            ),
+            waiting=waiting,
         )
         reconciler = Reconciler(
             ledger=self.ledger,
@@ -379,6 +375,14 @@ class Loops:
             sagemaker=self._session.client("sagemaker"),
             states=self._states,
             state_machine=self._workflow,
+            abandoned=AbandonedExecutions(
+                ledger=self.ledger,
+                waiting=waiting,
+                states=self._states,
+                escalation=Escalation(
+                    self._session.client("sns"), self.resources.escalation_topic, self.stage
+                ),
+            ),
         )
         flows = (
             [self.resources.flow_definition_arn(flow_definition)]

@@ -104,6 +104,11 @@ class StageResources:
         """The ARN of the state machine."""
         return self.output("StateMachine")
 
+    @property
+    def escalation_topic(self) -> str:
+        """The ARN of the topic for messages when a person has to act."""
+        return self.output("EscalationTopic")
+
     def flow_definition_arn(self, name: str) -> str:
         """Returns the ARN of a flow definition of this account and Region. An ARN is returned unchanged."""
         if name.startswith("arn:"):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.ledger import Loop, UnreadableRow
-from lambdas.loops.reconciling import FAILED_STATUSES, UNFINISHED_AFTER
+from lambdas.loops.reconciling import UNFINISHED_AFTER
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import in_utc, moment_of
 

@@ -71,5 +71,19 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
         ),
         _ANSWER_WAITING_WORKFLOWS,
     ),
+    # lambdas/loops/abandoned.py: settles executions that ended without finishing.
+    "settle_execution": (
+        Permission(
+            actions=("dynamodb:GetItem", "dynamodb:UpdateItem"),
+            resources=("${LedgerTable.Arn}",),
+        ),
+        Permission(
+            actions=("states:DescribeExecution", "states:GetExecutionHistory"),
+            resources=(
+                "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:afterloop-${Stage}:*",
+            ),
+        ),
+        Permission(actions=("sns:Publish",), resources=("${EscalationTopic}",)),
+    ),
 }
 """Grant → its permissions."""

@@ -18,6 +18,8 @@ from moto import mock_aws
 
 from lambdas.aws import clients as functions
 from lambdas.aws.environment import environment
+from lambdas.loops.abandoned import AbandonedExecutions
+from lambdas.loops.escalation import Escalation
 from lambdas.loops.ledger import Ledger, Loop
 from lambdas.loops.start_request import StartRequest
 from lambdas.loops.starting import Starter
@@ -31,7 +33,8 @@ BUCKET = "reviews"
 FLOW = f"arn:aws:sagemaker:{REGION}:111122223333:flow-definition/triage"
 MACHINE = f"arn:aws:states:{REGION}:111122223333:stateMachine:afterloop-dev:live"
 EXECUTION = f"arn:aws:states:{REGION}:111122223333:execution:afterloop-dev:run"
-STUBBED = ("textract", "rekognition", "stepfunctions", "sagemaker")
+TOPIC = f"arn:aws:sns:{REGION}:111122223333:escalations"
+STUBBED = ("textract", "rekognition", "stepfunctions", "sagemaker", "sns")
 SERVICES = ("dynamodb", "s3", "sagemaker-a2i-runtime", *STUBBED)
 
 
@@ -107,6 +110,8 @@ class AWS:
     a2i: A2I
     stubs: dict[str, Stubber]
     flow_definitions: tuple[str, ...] = field(default=())
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """The requests that SNS got."""
 
     @property
     def ledger(self) -> Ledger:
@@ -133,6 +138,11 @@ class AWS:
             flow_definitions=self.flow_definitions,
         )
 
+    @property
+    def abandoned(self) -> AbandonedExecutions:
+        escalation = Escalation(self.clients["sns"], TOPIC, "dev")
+        return AbandonedExecutions(self.ledger, self.waiting, self.clients["stepfunctions"], escalation)
+
     def row(self, name: str = "loop") -> Loop:
         row = self.ledger.find(name)
         assert row is not None
@@ -156,6 +166,37 @@ class AWS:
     def put(self, key: str, document: Any) -> str:
         self.clients["s3"].put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document))
         return f"s3://{BUCKET}/{key}"
+
+    def describe_execution(self, status: str, event: Any = None, **more: str) -> None:
+        """Adds the description of the execution: with that status, or none if it is gone."""
+        if status == "gone":
+            self.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")
+            return
+        described = {
+            "executionArn": EXECUTION,
+            "stateMachineArn": MACHINE,
+            "startDate": datetime.now(UTC),
+            "status": status,
+            **({} if event is None else {"input": json.dumps(event)}),
+            **more,
+        }
+        self.stubs["stepfunctions"].add_response("describe_execution", described, {"executionArn": EXECUTION})
+
+    def describe_history(self, *states: str) -> None:
+        """Adds the history of the execution, with these Tasks that succeeded."""
+        events: list[dict[str, Any]] = []
+        for state in states:
+            for kind, more in (
+                ("TaskSucceeded", {}),
+                ("TaskStateExited", {"stateExitedEventDetails": {"name": state}}),
+            ):
+                event = {"id": len(events) + 1, "previousEventId": len(events), "type": kind, **more}
+                events.append({"timestamp": datetime.now(UTC), **event})
+        self.stubs["stepfunctions"].add_response("get_execution_history", {"events": events[::-1]})
+
+    def accept_message(self) -> None:
+        """Lets SNS accept a message, which is then in `messages`."""
+        self.stubs["sns"].add_response("publish", {"MessageId": "1"})
 
     @contextmanager
     def watched(self, on_call: Callable[[str, str], None]) -> Iterator[None]:
@@ -194,7 +235,15 @@ def aws(boto3_clients: dict[str, Any]) -> Iterator[AWS]:
         boto3_clients["s3"].create_bucket(Bucket=BUCKET)
         for stub in stubs.values():
             stack.enter_context(stub)
-        yield AWS(boto3_clients, a2i, stubs)
+        account = AWS(boto3_clients, a2i, stubs)
+
+        def keep_message(params: Any, **_: Any) -> None:
+            account.messages.append(params)
+
+        sent = boto3_clients["sns"].meta.events
+        sent.register_first("before-parameter-build.sns.Publish", keep_message)
+        stack.callback(sent.unregister, "before-parameter-build.sns.Publish", keep_message)
+        yield account
         for stub in stubs.values():
             stub.assert_no_pending_responses()
 
@@ -229,9 +278,17 @@ def function(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
         "RESTART_SETTINGS": json.dumps({"max_attempts": 3, "back_off": {"jitter": 0}}),
         "FLOW_DEFINITION_ARNS": FLOW,
         "STATE_MACHINE": MACHINE,
+        "ESCALATION_TOPIC": TOPIC,
     }.items():
         monkeypatch.setenv(name, value)
-    cached = (environment, functions.client, functions.ledger, functions.starter, functions.waiting)
+    cached = (
+        environment,
+        functions.abandoned,
+        functions.client,
+        functions.ledger,
+        functions.starter,
+        functions.waiting,
+    )
     for one in cached:
         one.cache_clear()
     monkeypatch.setattr(boto3, "client", lambda service, **_: aws.clients[service])

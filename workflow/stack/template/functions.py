@@ -15,7 +15,11 @@ __all__ = ["add_function", "add_version"]
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
 
 _EXTRA_VARIABLES = {
-    "Reconcile": {**_FLOW_DEFINITIONS, "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS)},
+    "Reconcile": {
+        **_FLOW_DEFINITIONS,
+        "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS),
+        "ESCALATION_TOPIC": Ref("EscalationTopic"),
+    },
     "RestartLoop": _FLOW_DEFINITIONS,
     "StartLoop": _FLOW_DEFINITIONS,
 }

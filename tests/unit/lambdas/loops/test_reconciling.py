@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from lambdas.loops.reconciling import Reconciler, Reconciliation, claim_id
+from lambdas.loops.reconciling import Reconciler, Reconciliation
 from lambdas.reviews.event import parse_status_change
 from lambdas.reviews.times import timestamp
 from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, MACHINE, start_request
@@ -35,6 +35,7 @@ class Reconcile:
             sagemaker=clients["sagemaker"],
             states=states,
             state_machine=MACHINE,
+            abandoned=self.aws.abandoned,
         )
 
     def __call__(self, *flows: str, **options: Any) -> Reconciliation:
@@ -56,18 +57,6 @@ class Reconcile:
             self.aws.stubs["stepfunctions"].add_response(
                 "start_execution", {"executionArn": EXECUTION, "startDate": datetime.now(UTC)}
             )
-
-    def describe_execution(self, status: str, **more: str) -> None:
-        response = {
-            "executionArn": EXECUTION,
-            "stateMachineArn": MACHINE,
-            "startDate": datetime.now(UTC),
-            "status": status,
-            **more,
-        }
-        self.aws.stubs["stepfunctions"].add_response(
-            "describe_execution", response, {"executionArn": EXECUTION}
-        )
 
 
 @pytest.fixture
@@ -228,73 +217,39 @@ def test_refused_start_that_cannot_be_escalated_is_tried_again(aws: AWS, reconci
     assert reconcile().refused == {"loop": EXECUTION}
 
 
-@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "gone"])
-def test_claim_of_dead_execution_is_given_back(aws: AWS, reconcile: Reconcile, status: str) -> None:
+def test_claim_of_dead_execution_is_released(aws: AWS, reconcile: Reconcile) -> None:
     claim = ended(aws, state="working")
-    if status == "gone":
-        aws.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")
-    else:
-        reconcile.describe_execution(status, cause="out of memory")
+    aws.describe_execution("ABORTED", cause="out of memory")
+    aws.describe_history()
+    aws.accept_message()
     assert reconcile().released == {f"loop {claim}": EXECUTION}
-    row = aws.row()
-    assert (row.claims[claim]["state"], row.outcome) == ("released", "failed")
-    assert f"ended ({status}) without releasing its claim" in (row.reason or "")
-    assert ("no longer has" if status == "gone" else "out of memory") in (row.reason or "")
+    assert (aws.row().claims[claim]["state"], aws.row().outcome) == ("released", "failed")
 
 
-@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])
-def test_claim_of_live_execution_is_kept(aws: AWS, reconcile: Reconcile, status: str) -> None:
-    claim = ended(aws, state="working")
-    reconcile.describe_execution(status)
+def test_claim_of_running_execution_is_kept(aws: AWS, reconcile: Reconcile) -> None:
+    ended(aws, state="working")
+    aws.describe_execution("RUNNING")
     assert reconcile().found_nothing
-    assert aws.row().claims[claim]["state"] == "working"
 
 
-def test_claim_finished_while_its_execution_is_described_is_kept(aws: AWS, reconcile: Reconcile) -> None:
-    claim = ended(aws, state="working")
-    reconcile.describe_execution("FAILED")
-
-    def finish(when: str, operation: str) -> None:
-        if (when, operation) == ("after", "DescribeExecution"):
-            aws.ledger.settle(aws.row(), [claim], outcome="stored")
-
-    with aws.watched(finish):
-        assert reconcile().found_nothing
-    assert (aws.row().claims[claim]["state"], aws.row().outcome) == ("done", "stored")
-
-
-def waiting(aws: AWS, outcome: str, **values: Any) -> None:
+def waiting(aws: AWS) -> None:
     ended(aws, "Failed")
     aws.waiting.join("loop", "token")
-    aws.ledger.update("loop", outcome=outcome, **values)
+    aws.ledger.update("loop", outcome="escalated")
 
 
 def test_waiting_workflow_is_notified(aws: AWS, reconcile: Reconcile) -> None:
-    waiting(aws, "escalated")
-    reconcile.describe_execution("ABORTED")
+    waiting(aws)
+    aws.describe_execution("SUCCEEDED")
     aws.stubs["stepfunctions"].add_response("send_task_failure", {})
-    assert reconcile().answered == ["loop"]
+    found = reconcile()
+    assert (found.answered, found.released) == (["loop"], {})
     assert aws.row().answer == "delivered"
 
 
-def test_waiting_workflow_follows_a_restart(aws: AWS, reconcile: Reconcile) -> None:
-    aws.add_row("loop-attempt-2")
-    waiting(aws, "restarted", next_loop_name="loop-attempt-2")
-    reconcile.describe_execution("FAILED")
-    assert reconcile().answered == ["loop"]
-    assert aws.tokens.of("loop-attempt-2") == ["token"]
-
-
-def test_running_execution_notifies_by_itself(aws: AWS, reconcile: Reconcile) -> None:
-    waiting(aws, "escalated")
-    reconcile.describe_execution("RUNNING")
-    assert reconcile().found_nothing
-    assert aws.tokens.of("loop") == ["token"]
-
-
 def test_undeliverable_token_is_a_problem(aws: AWS, reconcile: Reconcile) -> None:
-    waiting(aws, "escalated")
-    reconcile.describe_execution("ABORTED")
+    waiting(aws)
+    aws.describe_execution("SUCCEEDED")
     aws.stubs["stepfunctions"].add_client_error("send_task_failure", "AccessDeniedException", "no")
     found = reconcile()
     assert (found.answered, len(found.problems)) == ([], 1)
@@ -328,25 +283,13 @@ def test_run_lists_all_flow_definitions_by_default(aws: AWS, reconcile: Reconcil
         aws.clients["sagemaker"],
         aws.clients["stepfunctions"],
         MACHINE,
+        aws.abandoned,
     )
     assert reconciler.run().looked_at == 1
 
 
 def test_json_has_camel_case_keys() -> None:
     assert Reconciliation(looked_at=2).as_json()["lookedAt"] == 2
-
-
-@pytest.mark.parametrize(
-    ("time", "claim"),
-    [
-        ("2026-03-04T05:06:07Z", "2026-03-04T05:06:07.000Z Failed"),
-        ("2026-03-04T05:06:07.89Z", "2026-03-04T05:06:07.890Z Failed"),
-        ("2026-03-04T05:06:07.890999Z", "2026-03-04T05:06:07.890Z Failed"),
-        ("4 March", "4 March Failed"),
-    ],
-)
-def test_claim_id_has_milliseconds(time: str, claim: str) -> None:
-    assert claim_id(time, "Failed") == claim
 
 
 def test_claim_with_unreadable_time_matches_no_loop(aws: AWS, reconcile: Reconcile) -> None:

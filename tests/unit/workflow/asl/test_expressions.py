@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonata import Jsonata  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from lambdas.loops.reconciling import claim_id
+from lambdas.loops.claims import claim_id
 from lambdas.reviews.event import Detail
 from workflow.asl.expressions import CLAIM_ID, is_loop_name, name_in
 

@@ -25,6 +25,7 @@ from workflow.publish.stacks import Stack, Stacks
 
 ACCOUNT = "111122223333"
 FLOW = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:flow-definition/triage"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:escalations"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev"
 EXECUTION = MACHINE.replace("stateMachine", "execution") + ":first"
 CREATED = datetime(2026, 3, 4, 5, 6, 7, 890_999, tzinfo=UTC)
@@ -43,7 +44,12 @@ class Stage:
             partition="aws",
             region=REGION,
             account_id=ACCOUNT,
-            outputs={"LedgerTable": table, "ReviewBucket": "reviews", "StateMachine": MACHINE},
+            outputs={
+                "EscalationTopic": TOPIC,
+                "LedgerTable": table,
+                "ReviewBucket": "reviews",
+                "StateMachine": MACHINE,
+            },
         )
         self.loops = Loops(resources, self.session)  # type: ignore[arg-type]
         self.ledger = Ledger(self.dynamodb, table)

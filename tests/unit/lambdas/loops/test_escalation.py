@@ -1,0 +1,91 @@
+"""Messages to the escalation topic that functions send."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdas.loops.escalation import EndedExecution
+from tests.unit.lambdas.conftest import EXECUTION, FLOW, TOPIC
+
+MAX_MESSAGE = 262_144
+"""Bytes of a message, with its attributes (SNS API reference, Publish)."""
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "execution": EXECUTION,
+        "status": "ABORTED",
+        "reason": "stopped by Ana",
+        "human_loop_name": "loop",
+        "human_loop_status": "Completed",
+        "flow_definition_arn": FLOW,
+        "failure_code": None,
+        "claimed": True,
+        "workflow_waiting": False,
+        **changes,
+    }
+    return EndedExecution(**values).message("dev").as_request(TOPIC)
+
+
+def test_message_has_text_document_and_attributes() -> None:
+    sent = request()
+    message = json.loads(sent["Message"])
+    document = json.loads(message["sqs"])
+    assert sent["Subject"] == "Afterloop dev: execution ended early for loop"
+    assert "Human loop loop ended as Completed" in message["email"]
+    assert "Reason:           stopped by Ana\n" in message["email"]
+    assert "waiting" not in message["email"]
+    assert document["command"] == "python deploy.py loops redrive loop --stage dev"
+    assert document["execution"].endswith(f"#/v2/executions/details/{EXECUTION}")
+    assert {name: value["StringValue"] for name, value in sent["MessageAttributes"].items()} == {
+        "kind": "execution-ended",
+        "stage": "dev",
+        "flowDefinition": "triage",
+        "humanLoopStatus": "Completed",
+    }
+
+
+def test_message_says_that_a_workflow_is_waiting() -> None:
+    message = json.loads(request(workflow_waiting=True)["Message"])
+    assert "A workflow is waiting for this loop." in message["email"]
+    assert json.loads(message["lambda"])["workflowWaiting"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "claimed", "command"),
+    [
+        ("loop", False, f"redrive --execution {EXECUTION}"),
+        (None, False, f"redrive --execution {EXECUTION}"),
+        ("loop 2026-01-31T08:15:00.000Z", True, "redrive 'loop 2026-01-31T08:15:00.000Z'"),
+    ],
+)
+def test_command_runs_what_the_ledger_can_find(name: str | None, claimed: bool, command: str) -> None:
+    message = json.loads(request(human_loop_name=name, claimed=claimed)["Message"])
+    assert json.loads(message["sqs"])["command"] == f"python deploy.py loops {command} --stage dev"
+
+
+TEXTS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=5).map(lambda part: part * 60_000)
+
+
+@given(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS)
+def test_message_fits_whatever_is_in_it(reason: str, name: str, status: str, flow: str, code: str) -> None:
+    sent = request(
+        reason=reason,
+        human_loop_name=name,
+        human_loop_status=status,
+        flow_definition_arn=flow,
+        failure_code=code,
+    )
+    size = len(sent["Message"].encode()) + sum(
+        len(name) + len("String") + len(value["StringValue"].encode())
+        for name, value in sent["MessageAttributes"].items()
+    )
+    assert size <= MAX_MESSAGE
+    assert 0 < len(sent["Subject"]) <= 100
+    assert sent["Subject"].isascii()
+    assert all(value["StringValue"] for value in sent["MessageAttributes"].values())

@@ -9,7 +9,7 @@ ARGS ?=
 # The name of the stamp has a checksum of the requirements, so changed requirements are installed again.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check unit engine browser test-sagemaker definitions old-stage lock clean
+.PHONY: local test check unit engine browser faults test-sagemaker definitions old-stage lock clean
 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
@@ -29,6 +29,9 @@ unit: $(call stamp,dev)  ## Run the unit tests, and check the coverage of each m
 
 engine browser: $(call stamp,dev)
 	$(BIN)/python -m pytest tests/$@ $(ARGS)
+
+faults: $(call stamp,dev)  ## Try 10,000 schedules of faults in a simulated account, on all cores
+	$(BIN)/python -m tests.faults $(ARGS)
 
 test-sagemaker: $(call stamp,dev)  ## Test workflow/steps.py with the SageMaker SDK installed (250 MB, a minute)
 	$(BIN)/python tests/sagemaker_environment.py

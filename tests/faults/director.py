@@ -1,0 +1,391 @@
+"""What happens in a schedule: loops start and end, events are delivered, things break, people act.
+
+The director is an actor that chooses what happens next. After it, the world calms down: faults end, what is under way
+arrives, the reconciler runs every hour, and a person acts on what the list of loops and the messages show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.loops.start_request import StartError
+from lambdas.reviews.errors import TransientServiceError
+from lambdas.reviews.event import TERMINAL_STATUSES
+from tests.faults.checks import Model
+from tests.faults.choices import Choices
+from tests.faults.scheduler import Actor, Stuck
+from tests.faults.services import FLOWS, A2iLoop
+from tests.faults.world import MACHINE, PARENT, Execution, Simulation
+from workflow.errors import AfterloopError
+
+__all__ = ["Options", "Schedule"]
+
+MAX_ACTIONS = 14
+"""The most that happens in the storm, beside what follows from it."""
+_ROUNDS = 12
+"""How often the reconciler and a person get to act in the end."""
+
+_EXPECTED = (AfterloopError, StartError, TransientServiceError, ClientError, BotoCoreError)
+"""Errors that an operator's command may end with. Any other is a bug."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which worlds are drawn.
+
+    Attributes:
+        deletions: Loops may be deleted in A2I before their status change was handled.
+        reuse: Names of deleted loops may be used again.
+        told: A message by name is expected for each execution that is aborted or times out.
+        seconds: Some events have the creation time to the second.
+        ages: More than a week may pass.
+    """
+
+    deletions: bool = False
+    reuse: bool = False
+    told: bool = False
+    seconds: bool = False
+    ages: bool = False
+
+
+class Schedule:
+    """One schedule, from the first loop to the calm at the end.
+
+    Attributes:
+        violations: What was wrong; empty if all held.
+    """
+
+    def __init__(self, seed: int, replay: list[int] | None = None, options: Options = Options()) -> None:
+        self.choices = Choices(seed, replay)
+        self.world = Simulation(seed, self.choices)
+        self.model = Model(self.world)
+        self._options = options
+        self._scheduler, self._clock = self.world.scheduler, self.world.clock
+        self._a2i = self.world.a2i
+        self._dead: list[Execution] = []
+        self._time_format = "milliseconds"
+
+    @property
+    def violations(self) -> list[str]:
+        """What was wrong."""
+        return self.world.violations
+
+    def run(self) -> Schedule:
+        """Runs it."""
+        world = self.world
+        world.a2i.stopping = self._stopping
+        world.a2i.seen = lambda loop: setattr(loop, "known", True)
+        world.ended = self._execution_ended
+        with world.running():
+            try:
+                self._storm()
+                self._calm()
+                if not self.violations:
+                    self.model.at_the_end()
+                    self._check_told()
+            except Stuck as stuck:
+                world.violated(str(stuck))
+        return self
+
+    def told(self) -> str:
+        """Returns what happened, one line for each call and event."""
+        return "\n".join(
+            f"{seconds:12,.3f}  {who:34}  {what}" for seconds, who, what in self.world.scheduler.trace
+        )
+
+    def counts(self) -> Counter[str]:
+        """Returns how much happened, for the summary."""
+        executions = [one for one in self.world.executions.values() if one.machine == MACHINE]
+        return Counter(
+            {
+                "schedules": 1,
+                "calls": self.world.scheduler.calls,
+                "loops": len(self._a2i.all),
+                "executions": len(executions),
+                "executions that died": len(self._dead),
+                "functions": self.world.number("invocation") - 1,
+                **{f"faults ({kind})": number for kind, number in self.world.scheduler.injected.items()},
+            }
+        )
+
+    # The storm
+
+    def _storm(self) -> None:
+        choices = self.choices
+        if self._options.seconds:
+            self._time_format = choices.of(("milliseconds", "seconds"), zero=0.5)
+        self._scheduler.faults = choices.of((0.0, 0.02, 0.08))
+        self._scheduler.switch = choices.of((0.05, 0.3, 0.8))
+        self._spawn("director", self._direct)
+        self._scheduler.run()
+
+    def _direct(self) -> None:
+        self._start_loop()
+        for _ in range(self.choices.index(MAX_ACTIONS) + 2):
+            weights: list[tuple[Callable[[], None], int]] = [
+                (self._pause, 6),
+                (self._end_loop, 8),
+                (self._start_loop, 3),
+                (self._start_elsewhere, 1),
+                (self._reconcile, 3),
+                (self._operate, 5),
+                (self._abort, 2),
+                (self._outage, 1),
+                (self._pass_time, 3),
+                (self._delete, 2),
+                (self._reuse, 2),
+            ]
+            actions = [action for action, weight in weights for _ in range(weight)]
+            self.choices.of(actions)()
+            self._pause()
+
+    def _pause(self) -> None:
+        # The others get some steps, or all that they can do without time passing.
+        steps = self.choices.of((0, 1, 3, 10, 30))
+        begun = self._scheduler.steps
+        if steps:
+            self._scheduler.wait(lambda: self._scheduler.steps < begun + steps, 5.0)
+
+    def _spawn(self, name: str, work: Callable[[], Any], kind: str = "world", **more: Any) -> Actor:
+        return self._scheduler.spawn(Actor(name, kind, work, immortal=kind in ("world", "delivery"), **more))
+
+    def _start_loop(self) -> None:
+        """A workflow asks people about an order; sometimes a second one, or again, with the same key."""
+        number = self.choices.of((1, 2))
+        name = f"order-{number}-run-{self.world.number(f'order {number}')}"
+        given = {"key": f"order {number}", "text": f"order {number}"}
+        self._scheduler.say(f"starts {name}")
+        self.world.start_execution(PARENT, name, json.dumps(given))
+
+    def _start_elsewhere(self) -> None:
+        """A loop that Afterloop did not start."""
+        name = f"elsewhere-{self.choices.of((1, 2))}"
+        if name not in self._a2i.loops and not self._names_of(name):
+            self._start_outside(name)
+
+    def _start_outside(self, name: str) -> None:
+        self.world.acting = self._scheduler.current
+        text = json.dumps({"text": f"outside {self.world.number('outside')}"})
+        self._a2i.call(
+            "StartHumanLoop",
+            {
+                "HumanLoopName": name,
+                "FlowDefinitionArn": FLOWS[0],
+                "HumanLoopInput": {"InputContent": text},
+            },
+        )
+        self._scheduler.say(f"starts {name} in A2I, outside of Afterloop")
+
+    def _names_of(self, name: str) -> list[A2iLoop]:
+        return [loop for loop in self._a2i.all if loop.name == name]
+
+    def _end_loop(self) -> None:
+        open_loops = [loop for loop in self._a2i.loops.values() if loop.status == "InProgress"]
+        if open_loops:
+            self._end(self.choices.of(open_loops))
+
+    def _end(self, loop: A2iLoop) -> None:
+        how = self.choices.of(("Completed", "Failed", "Failed", "Stopped"))
+        if how == "Failed":
+            loop.failure_code = self.choices.of(("InternalError", "Expired", "ValidationError"))
+            loop.failure_reason = "simulated"
+        self._finish(loop, how)
+
+    def _finish(self, loop: A2iLoop, status: str) -> None:
+        loop.status = status
+        if status == "Completed" or (status == "Stopped" and self.choices.chance(0.3)):
+            loop.answers = 1
+            self.world.buckets.objects["outputs", loop.key] = loop.output()
+        self._scheduler.say(f"A2I: {loop} ends as {status} {loop.failure_code or ''}".rstrip())
+        # Delivered once, several times, or never.
+        times = self.choices.of((1, 0, 2, 3, 5))
+        for _ in range(times):
+            self._deliver(loop, delay=self.choices.of((0, 0, 1, 60, 4000)))
+
+    def _stopping(self, loop: A2iLoop) -> None:
+        def stop() -> None:
+            self._scheduler.sleep(2)
+            if loop.status == "Stopping":
+                self._finish(loop, "Stopped")
+
+        self._spawn(f"A2I stops {loop.name}", stop)
+
+    def _deliver(self, loop: A2iLoop, delay: float) -> None:
+        event = loop.event(self._time_format)
+
+        def deliver() -> None:
+            if delay:
+                self._scheduler.sleep(delay)
+            loop.known = True
+            name = f"event-{self.world.number('event')}-{loop.name}-{loop.status}"
+            self.world.start_execution(MACHINE, name, json.dumps(event))
+
+        self._spawn(f"delivery of {loop.name} {loop.status}", deliver, "delivery")
+
+    def _reconcile(self) -> None:
+        self.world.invocation("reconcile", {})
+
+    def _execution_ended(self, execution: Execution) -> None:
+        if execution.machine == MACHINE and execution.status in ("ABORTED", "TIMED_OUT"):
+            self._dead.append(execution)
+
+    def _abort(self) -> None:
+        running = [
+            one
+            for one in self.world.executions.values()
+            if one.status == "RUNNING" and one.machine == MACHINE and one.run.entered
+        ]
+        if running:
+            self.world.abort(self.choices.of(running))
+
+    def _outage(self) -> None:
+        service = self.choices.of(
+            ("dynamodb", "lambda", "sagemaker-a2i-runtime", "s3", "sns", "stepfunctions")
+        )
+        self._scheduler.outage[service] = self._clock.now + timedelta(seconds=self.choices.of((5, 120, 1200)))
+        self._scheduler.say(f"outage of {service}")
+
+    def _pass_time(self) -> None:
+        seconds = self.choices.of((10, 400, 3600, 86_400, *((12 * 86_400,) if self._options.ages else ())))
+        self._scheduler.say(f"{seconds:,} s pass")
+        self._clock.advance(seconds)
+
+    def _delete(self) -> None:
+        loops = [loop for loop in self._a2i.loops.values() if loop.status in TERMINAL_STATUSES]
+        if not self._options.deletions:
+            loops = [loop for loop in loops if self._is_done(loop)]
+        if loops:
+            loop = self.choices.of(loops)
+            self._scheduler.say(f"{loop} is deleted in A2I")
+            self._a2i.delete(loop)
+
+    def _is_done(self, loop: A2iLoop) -> bool:
+        executions = self.world.executions
+        return any(
+            self.model.is_about(claim, loop)
+            and held[0] == "done"
+            and executions[held[1]].status == "SUCCEEDED"
+            for claim, held in self.model.claims.items()
+        )
+
+    def _reuse(self) -> None:
+        free = sorted({loop.name for loop in self._a2i.all if loop.deleted} - set(self._a2i.loops))
+        if free and self._options.reuse:
+            self._start_outside(self.choices.of(free))
+
+    # People
+
+    def _operate(self) -> None:
+        names = sorted({loop.name for loop in self._a2i.all})
+        if not names:
+            return
+        name = self.choices.of(names)
+        what = self.choices.of(("redrive", "close", "restart", "stop", "reconcile", "redrive execution"))
+        if what == "redrive execution":
+            failed = [one for one in self.world.executions.values() if one.machine == MACHINE and one.stopped]
+            if failed:
+                self._redrive_execution(self.choices.of(failed).arn)
+            return
+        self._command(what, name)
+
+    def _redrive_execution(self, arn: str) -> None:
+        name = f"redrive --execution {arn.rpartition(':')[2]}"
+        self._person(name, lambda: self.world.operator().redrive_execution(arn))
+
+    def _command(self, what: str, name: str) -> Actor:
+        def act() -> Any:
+            loops = self.world.operator()
+            if what == "close":
+                return loops.close(name, "not needed")
+            if what == "reconcile":
+                return loops.reconcile()
+            return getattr(loops, what)(name)
+
+        return self._person(f"{what} {name}", act)
+
+    def _person(self, name: str, act: Callable[[], Any]) -> Actor:
+        def work() -> None:
+            try:
+                act()
+            except _EXPECTED as error:
+                self._scheduler.say(f"{type(error).__name__}: {error}")
+            except Exception as error:
+                self.world.violated(f"the command {name} fails with a bug: {type(error).__name__}: {error}")
+                raise
+
+        return self._spawn_person(f"loops {name}", work)
+
+    def _spawn_person(self, name: str, work: Callable[[], None]) -> Actor:
+        return self._scheduler.spawn(Actor(f"{name} ({self.world.number('person')})", "person", work))
+
+    # The calm
+
+    def _calm(self) -> None:
+        scheduler = self._scheduler
+        scheduler.faults, scheduler.switch = 0.0, 0.0
+        scheduler.outage.clear()
+        scheduler.say("*** calm")
+        scheduler.run()
+        for _ in range(_ROUNDS):
+            before = self._state()
+            self._spawn("workers", self._finish_all)
+            scheduler.run()
+            self._clock.advance(3600)
+            self._reconcile()
+            scheduler.run()
+            self._act_on_what_is_shown()
+            scheduler.run()
+            if scheduler.stopped or before == self._state():
+                return
+
+    def _state(self) -> Any:
+        rows = {
+            key: {name: value for name, value in item.items() if name != "updatedAt"}
+            for key, item in self.world.ledger.items().items()
+        }
+        return rows, [loop.status for loop in self._a2i.all], len(self.world.topics.messages)
+
+    def _finish_all(self) -> None:
+        for loop in list(self._a2i.loops.values()):
+            if loop.status == "InProgress":
+                loop.status, loop.answers = "Completed", 1
+                self.world.buckets.objects["outputs", loop.key] = loop.output()
+                self._scheduler.say(f"A2I: {loop} ends as Completed")
+                self._deliver(loop, 0)
+
+    def _act_on_what_is_shown(self) -> None:
+        for row in list(self.model.rows()):
+            if row.outcome == "failed":
+                self._command("redrive", row.human_loop_name)
+            elif row.outcome == "escalated" or (row.outcome == "closed" and row.waiting):
+                self._command("close", row.human_loop_name)
+            self._scheduler.run()
+        for message in self.world.topics.messages:
+            if message.get("kind") == "event-unclaimed" and "acted" not in message:
+                message["acted"] = True
+                arn = message["execution"].rpartition("/")[2]
+                self._redrive_execution(arn)
+                self._scheduler.run()
+
+    def _check_told(self) -> None:
+        """Of each execution that was aborted or timed out while it held a claim, a person was told by name."""
+        if not self._options.told:
+            return
+        for execution in self._dead:
+            if not any(held[1] == execution.arn for held in self.model.claims.values()):
+                continue
+            name = execution.event["detail"]["humanLoopName"]
+            if not any(
+                message["topic"] == "escalations" and message.get("humanLoopName") == name
+                for message in self.world.topics.messages
+            ):
+                self.world.violated(
+                    f"execution {execution.name} was {execution.status}, and nobody was told of {name}"
+                )

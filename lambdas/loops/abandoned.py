@@ -249,7 +249,9 @@ class AbandonedExecutions:
         """Returns the row that the execution can have claimed."""
         name = ended.text("humanLoopName")
         # With any other name, the execution could not claim.
-        return self.ledger.find(name) if name and bounded(name, MAX_NAME) == name else None
+        if not name or bounded(name, MAX_NAME) != name:
+            return None
+        return self.ledger.find_loop(name, ended.text("creationTime"))
 
     def _ended(self, execution: str) -> _Ended | None:
         """Returns the execution, or None if it has not ended."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from lambdas.loops.identity import is_same_time, normalized
 from lambdas.loops.ledger import Loop
-from lambdas.reviews.times import in_utc
+from lambdas.reviews.times import timestamp
 
 __all__ = ["claim_id", "claim_of"]
-
-_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
 
 
 def claim_of(row: Loop, created: datetime, status: str) -> str | None:
@@ -20,7 +18,7 @@ def claim_of(row: Loop, created: datetime, status: str) -> str | None:
     """
     for claim in row.claims:
         time, _, claimed_status = claim.rpartition(" ")
-        if claimed_status == status and _is_same_second(time, created):
+        if claimed_status == status and is_same_time(time, timestamp(created)):
             return claim
     return None
 
@@ -31,13 +29,4 @@ def claim_id(created: str, status: str) -> str:
     The time is written with milliseconds, however the event writes it. `workflow.asl.expressions.CLAIM_ID` is the
     same as a JSONata expression.
     """
-    match = _TIME.fullmatch(created)
-    return f"{match[1]}.{((match[2] or '') + '000')[:3]}Z {status}" if match else f"{created} {status}"
-
-
-def _is_same_second(text: str, moment: datetime) -> bool:
-    try:
-        time = in_utc(datetime.fromisoformat(text))
-    except ValueError:
-        return False
-    return abs(time - moment) < timedelta(seconds=1)
+    return f"{normalized(created)} {status}"

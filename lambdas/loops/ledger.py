@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
+from lambdas.loops.identity import is_about, name_of, own_keys
 from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 from lambdas.reviews.times import timestamp
 
@@ -76,7 +77,7 @@ class Loop(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
     human_loop_name: str
-    """The key. Unique in an account and Region."""
+    """The key: the loop's name. If another loop of that name has the row, the name, `@` and the creation time."""
     flow_definition_arn: str | None = None
     """The human review workflow of the loop."""
     human_loop_arn: str | None = None
@@ -88,6 +89,11 @@ class Loop(BaseModel):
     """custom, textract or rekognition."""
     created_at: str | None = None
     """When the row was created. For a loop that Afterloop did not start: when the loop was created."""
+    loop_created_at: str | None = None
+    """A2I's creation time of the loop, once it is known. Name and creation time identify a loop: A2I lets the name be
+    used again once the loop is deleted."""
+    started_at: str | None = None
+    """When A2I had accepted the start of the loop: the loop was created between `createdAt` and then."""
     updated_at: str | None = None
     """When the row was last written. New figures of a recomputed review do not change it."""
     attempt: Attempts = 1
@@ -154,9 +160,14 @@ class Loop(BaseModel):
             raise UnreadableRow.of(key_of(item), error) from error
 
     @property
+    def name(self) -> str:
+        """The loop's name in A2I."""
+        return name_of(self.human_loop_name)
+
+    @property
     def root(self) -> str:
         """The name of the first loop of the lineage."""
-        return self.root_loop_name or self.human_loop_name
+        return self.root_loop_name or self.name
 
 
 def _raise(problem: UnreadableRow) -> NoReturn:
@@ -200,6 +211,35 @@ class Ledger:
             # DynamoDB returns at most 16 MB, and fewer items when it is throttled.
             unprocessed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             names += [key["humanLoopName"]["S"] for key in unprocessed]
+        return found
+
+    def find_loop(self, human_loop_name: str, created: str) -> Loop | None:
+        """Returns the loop with that name and creation time (ISO 8601), or None if the ledger has no row of it.
+
+        Raises:
+            UnreadableRow: The row cannot be read.
+        """
+        return self.find_loops([(human_loop_name, created)], _raise).get((human_loop_name, created))
+
+    def find_loops(
+        self, loops: Sequence[tuple[str, str]], unreadable: OnUnreadable
+    ) -> dict[tuple[str, str], Loop]:
+        """Returns the loops with those names and creation times, by both. Loops without a row are left out.
+
+        A second read is needed only for names that were used again (`lambdas.loops.identity`).
+        """
+        rows = self.find_all([name for name, _ in loops], unreadable)
+        found = {
+            (name, created): row
+            for name, created in loops
+            if (row := rows.get(name)) and is_about(row, created)
+        }
+        others = [loop for loop in loops if loop not in found and loop[0] in rows]
+        own = self.find_all([key for loop in others for key in own_keys(*loop)], unreadable)
+        for name, created in others:
+            for key in own_keys(name, created):
+                if (row := own.get(key)) and is_about(row, created):
+                    found.setdefault((name, created), row)
         return found
 
     def open(self, loop: Loop) -> Loop | None:

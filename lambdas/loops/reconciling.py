@@ -27,6 +27,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.claims import claim_of
+from lambdas.loops.identity import name_of
 from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
 from lambdas.loops.start_request import StartError
 from lambdas.loops.starting import Starter
@@ -230,15 +231,17 @@ class Reconciler:
 
     def _compare(self, loops: Sequence[Any], found: Reconciliation) -> None:
         unreadable: list[UnreadableRow] = []
-        rows = self.ledger.find_all([loop["HumanLoopName"] for loop in loops], unreadable.append)
+        rows = self.ledger.find_loops(
+            [(loop["HumanLoopName"], timestamp(loop["CreationTime"])) for loop in loops], unreadable.append
+        )
         for problem in unreadable:
             found.note_unreadable(problem)
-        skipped = {problem.key for problem in unreadable}
+        skipped = {name_of(problem.key) for problem in unreadable}
         for loop in loops:
             found.looked_at += 1
             if loop["HumanLoopName"] in skipped:
                 continue  # its claims are unknown
-            row = rows.get(loop["HumanLoopName"])
+            row = rows.get((loop["HumanLoopName"], timestamp(loop["CreationTime"])))
             claim = claim_of(row, loop["CreationTime"], loop["HumanLoopStatus"]) if row else None
             with found.noting_problems(loop["HumanLoopName"]):
                 if row is None or claim is None:
@@ -296,7 +299,7 @@ def missed_event(loop: Mapping[str, Any]) -> dict[str, Any]:
 def start_refused_event(row: Loop, reason: str) -> dict[str, Any]:
     """Returns an event for a loop that A2I refused to start, as if the loop had failed, so that it is escalated."""
     flow = row.flow_definition_arn or ""
-    arn = f"{flow.partition(':flow-definition/')[0]}:human-loop/{row.human_loop_name}"
+    arn = f"{flow.partition(':flow-definition/')[0]}:human-loop/{row.name}"
     return _event(
         {
             "creationTime": row.created_at or now(),
@@ -304,7 +307,7 @@ def start_refused_event(row: Loop, reason: str) -> dict[str, Any]:
             "failureReason": reason,
             "flowDefinitionArn": flow,
             "humanLoopArn": arn,
-            "humanLoopName": row.human_loop_name,
+            "humanLoopName": row.name,
             "humanLoopOutput": None,
             "humanLoopStatus": "Failed",
         },

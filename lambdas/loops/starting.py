@@ -24,13 +24,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from lambdas.loops import names as loop_names
+from lambdas.loops.identity import MAX_CLOCK_SKEW
 from lambdas.loops.ledger import Ledger, Loop, now
 from lambdas.loops.start_request import (
     CustomTask,
@@ -49,20 +50,19 @@ from lambdas.loops.start_request import (
 )
 from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.location import S3Location
+from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker_a2i_runtime import AugmentedAIRuntimeClient
+    from mypy_boto3_sagemaker_a2i_runtime.type_defs import DescribeHumanLoopResponseTypeDef
     from mypy_boto3_textract import TextractClient
 
 __all__ = ["Starter"]
 
 MAX_INPUT_BYTES = 3 * 1024 * 1024
 """The limit of StartHumanLoop for InputContent."""
-
-MAX_CLOCK_SKEW = timedelta(seconds=5)
-"""How far the clock of A2I may be behind the clock of the function."""
 
 REFUSALS = frozenset(
     {
@@ -256,16 +256,16 @@ class Starter:
             row = existing
         try:
             # A crash, or a call that runs at the same time, may have left a loop behind the `Starting` row.
-            if existing is not None and (arn := self._existing_arn(row)) is not None:
-                return self._record_running(row, arn, already=True)
+            if existing is not None and (found := self._existing(row)) is not None:
+                return self._record_existing(row, found)
             try:
                 return self._start_loop(row, stored)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in REFUSALS:
                     raise
                 # Two calls of the same start can both get here. The slower one gets a ConflictException.
-                if (arn := self._existing_arn(row)) is not None:
-                    return self._record_running(row, arn, already=True)
+                if (found := self._existing(row)) is not None:
+                    return self._record_existing(row, found)
                 raise _refusal(row, error) from error
         except StartError as refusal:
             if record_refusal:
@@ -311,11 +311,21 @@ class Starter:
             prediction_location=location,
         )
 
-    def _record_running(self, row: Loop, arn: str, *, already: bool = False) -> StartedLoop:
+    def _record_existing(self, row: Loop, found: DescribeHumanLoopResponseTypeDef) -> StartedLoop:
+        created = timestamp(found["CreationTime"])
+        return self._record_running(row, found["HumanLoopArn"], already=True, loop_created_at=created)
+
+    def _record_running(self, row: Loop, arn: str, *, already: bool = False, **known: str) -> StartedLoop:
         name = row.human_loop_name
-        # A short loop can end before this update. Then its final status must stay.
+        # A short loop can end before this update. Then its final status must stay, and its event has set its time.
         if not self.ledger.update(
-            name, only_while=("Starting", "Refused"), status="InProgress", human_loop_arn=arn, reason=None
+            name,
+            only_while=("Starting", "Refused"),
+            status="InProgress",
+            human_loop_arn=arn,
+            started_at=now(),
+            reason=None,
+            **known,
         ):
             self.ledger.update(name, human_loop_arn=arn)
         return StartedLoop(human_loop_name=name, human_loop_arn=arn, already=already)
@@ -333,8 +343,8 @@ class Starter:
             prediction_location=location,
         )
 
-    def _existing_arn(self, row: Loop) -> str | None:
-        """Returns the ARN of the row's loop if it exists in A2I.
+    def _existing(self, row: Loop) -> DescribeHumanLoopResponseTypeDef | None:
+        """Returns the row's loop as A2I describes it, or None if A2I does not have it.
 
         Raises:
             NameTaken: A2I has a loop with that name, but it was not started for this row.
@@ -354,7 +364,7 @@ class Starter:
                 f"Human loop name {name!r} is taken: A2I has a loop with that name, created at "
                 f"{found['CreationTime']:%Y-%m-%d %H:%M} and not by Afterloop. Use another name or key."
             )
-        return found["HumanLoopArn"]
+        return found
 
     def _stored_input(self, loop: Loop) -> StoredInput:
         if loop.input_location is None or loop.input_digest is None:

@@ -7,7 +7,9 @@ __all__ = [
     "EVENTS_FLOW_DEFINITION",
     "EXECUTION_LINK",
     "FLOW_DEFINITION",
+    "IS_TIME",
     "LOOP_NAME",
+    "LOOP_TIME",
     "is_loop_name",
     "jsonata",
     "lines",
@@ -30,14 +32,22 @@ EVENTS_FLOW_DEFINITION = name_in("$states.input.detail.flowDefinitionArn")
 
 _TIME = "$states.input.detail.creationTime"
 
-CLAIM_ID = (
-    f"($contains({_TIME}, /^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?Z$/)"
-    f" ? $substring({_TIME}, 0, 19) & '.' & $substring($substringBefore($substring({_TIME}, 20), 'Z') & '000', 0, 3)"
-    f" & 'Z' : {_TIME}) & ' ' & $states.input.detail.humanLoopStatus"
+IS_TIME = (
+    f"$contains({_TIME}, /^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]+)?Z$/)"
 )
+"""Whether the event's creationTime is written as A2I writes it, in UTC."""
+
+LOOP_TIME = (
+    f"({IS_TIME} ? $substring({_TIME}, 0, 19) & '.'"
+    f" & $substring($substringBefore($substring({_TIME}, 20), 'Z') & '000', 0, 3) & 'Z' : {_TIME})"
+)
+"""The event's creationTime, normalized to milliseconds: `…07Z` and `…07.000000Z` in events are the same time. A time in
+another form stays as it is.
+"""
+
+CLAIM_ID = f"{LOOP_TIME} & ' ' & $states.input.detail.humanLoopStatus"
 """The id of a status change within its loop: creationTime and humanLoopStatus.
 
-The time is normalized to milliseconds: `…07Z` and `…07.000000Z` in events are the same time.
 `lambdas.loops.claims.claim_id` is the Python equivalent; a test compares both.
 """
 

@@ -174,6 +174,28 @@ def test_lineage_ends_in_a_circle(aws: AWS) -> None:
     assert names(aws.ledger.lineage(loop)) == ["b", "a"]
 
 
+FIRST, SECOND, THIRD = (f"2026-03-0{day}T05:06:07.890Z" for day in (4, 5, 6))
+
+
+def test_loops_of_one_name_are_found_by_their_creation_time(aws: AWS) -> None:
+    aws.add_row("loop", status="Failed", loop_created_at=FIRST)
+    aws.add_row("loop@2026-03-05T05:06:07Z", status="Stopped", loop_created_at=SECOND)
+    aws.add_row("other", status="Failed", loop_created_at=FIRST)
+    found = aws.ledger.find_loops(
+        [("loop", FIRST), ("loop", SECOND), ("loop", THIRD), ("other", FIRST), ("none", FIRST)], none
+    )
+    assert {loop: row.human_loop_name for loop, row in found.items()} == {
+        ("loop", FIRST): "loop",
+        ("loop", SECOND): "loop@2026-03-05T05:06:07Z",
+        ("other", FIRST): "other",
+    }
+    # The event of the second loop had its time to the second.
+    by_second = aws.ledger.find_loop("loop", "2026-03-05T05:06:08Z")
+    assert by_second is not None
+    assert (by_second.name, by_second.root) == ("loop", "loop")
+    assert aws.ledger.find_loop("loop", "x" * 3000) is None
+
+
 @pytest.fixture
 def many(aws: AWS) -> AWS:
     other = FLOW + "-2"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops import names as loop_names
+from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Loop
 from lambdas.loops.start_request import InputTooLarge, InputUnknown, InvalidRequest, NameTaken, StartRefused
+from lambdas.reviews.times import timestamp
 from tests.unit.lambdas.conftest import AWS, BUCKET, FLOW, start_request
 
 SECOND = "loop-attempt-2"
@@ -66,6 +68,8 @@ def test_start_writes_input_and_row_before_the_loop(aws: AWS) -> None:
     row = aws.row()
     assert (row.status, row.task_type, row.attempt, row.root_loop_name) == ("InProgress", "custom", 1, "loop")
     assert row.human_loop_arn == started.human_loop_arn == aws.a2i.loops["loop"]["HumanLoopArn"]
+    assert is_about(row, timestamp(aws.a2i.loops["loop"]["CreationTime"]))
+    assert not is_about(row, timestamp(datetime.now(UTC) + timedelta(minutes=1)))
     assert aws.a2i.inputs["loop"] == {"text": "ünïcode ✓", "n": 1}
 
 
@@ -179,8 +183,9 @@ def test_name_of_loop_started_outside_afterloop_is_taken(aws: AWS, found: dict[s
 
 def test_clock_of_a2i_may_be_slightly_behind(aws: AWS) -> None:
     aws.a2i.errors["StartHumanLoop"] = ["ConflictException"]
-    aws.a2i.add("loop", age=timedelta(seconds=3))
+    running = aws.a2i.add("loop", age=timedelta(seconds=3))
     assert aws.starter.start(start_request()).already
+    assert aws.row().loop_created_at == timestamp(running["CreationTime"])
 
 
 def test_refused_start_frees_the_name(aws: AWS) -> None:

@@ -1,0 +1,110 @@
+"""Which loop a row of the ledger is about: a loop is its name and its creation time.
+
+A2I lets a name be used again once its loop is deleted. The ledger's key is the name, so the row with that key is about
+the first loop of the name that the ledger heard of: usually the one that Afterloop started. Any other loop of the name
+has an item of its own, with the key `<name>@<creation time>`. No name of A2I contains `@`, and a shell needs no quotes
+around it. Items never move, because running executions, task tokens and the links of a lineage refer to their keys.
+
+The claim applies the same rules, as a condition of DynamoDB and in JSONata (`workflow/parts/records.py`). It must work
+when functions do not.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lambdas.reviews.times import in_utc, timestamp
+
+if TYPE_CHECKING:
+    from lambdas.loops.ledger import Loop
+
+__all__ = ["MAX_CLOCK_SKEW", "is_about", "is_same_time", "name_of", "normalized", "own_key", "own_keys"]
+
+MAX_CLOCK_SKEW = timedelta(seconds=5)
+"""How far the clock of A2I may differ from the clock of the function that starts a loop."""
+
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
+_SEPARATOR = "@"
+_MAX_KEY_BYTES = 2048
+"""The limit of DynamoDB for a partition key."""
+_OPEN = ("Starting", "InProgress")
+
+
+def name_of(key: str) -> str:
+    """Returns the name in A2I of the loop whose row has that key."""
+    return key.partition(_SEPARATOR)[0]
+
+
+def normalized(created: str) -> str:
+    """Returns a loop's creation time with milliseconds, however its event writes it.
+
+    `workflow.asl.expressions.LOOP_TIME` is the same as a JSONata expression. A time in another form stays as it is.
+    """
+    match = _TIME.fullmatch(created)
+    return f"{match[1]}.{((match[2] or '') + '000')[:3]}Z" if match else created
+
+
+def own_key(human_loop_name: str, created: str) -> str:
+    """Returns the key of the item of a loop whose name another loop's row has.
+
+    The key has the creation time to the second, because events can be written to the second.
+    `workflow.asl.expressions.OWN_KEY` is the same as a JSONata expression.
+    """
+    match = _TIME.fullmatch(created)
+    return f"{human_loop_name}{_SEPARATOR}{f'{match[1]}Z' if match else created}"
+
+
+def own_keys(human_loop_name: str, created: str) -> list[str]:
+    """Returns the keys that the item of a loop may have.
+
+    There are three, because its event may have been written to the second, rounded or cut.
+    """
+    moment = _moment(created)
+    if moment is None:
+        key = own_key(human_loop_name, created)
+        return [key] if len(key.encode()) <= _MAX_KEY_BYTES else []
+    shifted = (timestamp(moment + timedelta(seconds=seconds)) for seconds in (0, -1, 1))
+    return [own_key(human_loop_name, time) for time in shifted]
+
+
+def is_same_time(one: str, other: str) -> bool:
+    """Whether two creation times of loops of one name are those of the same loop.
+
+    They may differ by less than a second: an event can write the time differently from A2I's API. Within a second, no
+    loop can end and be deleted, and another one start. Times that cannot be read are the same if their texts are.
+    """
+    first, second = _moment(one), _moment(other)
+    return one == other if first is None or second is None else abs(first - second) < timedelta(seconds=1)
+
+
+def is_about(loop: Loop, created: str) -> bool:
+    """Whether a row is about the loop of its name that was created at that time.
+
+    A row learns the creation time from the loop's event, or from A2I. Until then, a row of a loop that Afterloop
+    started says when the start began and when A2I had accepted it.
+    """
+    if loop.loop_created_at is not None:
+        return is_same_time(loop.loop_created_at, created)
+    # Rows from before the creation time was kept have it in their claims.
+    if loop.claims:
+        return any(is_same_time(claim.rpartition(" ")[0], created) for claim in loop.claims)
+    return loop.status in _OPEN and _is_start_of(loop, created)
+
+
+def _is_start_of(loop: Loop, created: str) -> bool:
+    moment, began = _moment(created), _moment(loop.created_at)
+    accepted = _moment(loop.started_at or (loop.updated_at if loop.status == "InProgress" else None))
+    if moment is None:
+        return True  # no evidence of another loop
+    return (began is None or began - MAX_CLOCK_SKEW <= moment) and (
+        accepted is None or moment <= accepted + MAX_CLOCK_SKEW
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else in_utc(datetime.fromisoformat(text))
+    except ValueError:
+        return None

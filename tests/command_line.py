@@ -39,11 +39,19 @@ class Answers:
         return default if answer is None else answer
 
 
-def printed_json(command: str, printed: str) -> Any:
-    """The JSON document that a command printed. It must have all keys of the command's shape, and no others."""
-    from workflow.cli.shapes import SHAPES
+def printed_json(command: str, printed: str, *, several: bool = False) -> Any:
+    """The JSON document that a command printed. It must have all keys of the command's shape, and no others.
 
-    shape = SHAPES[command].model_validate_json(printed, by_alias=True, by_name=False)
+    Args:
+        command: The command.
+        printed: What it printed.
+        several: Whether it was for all loops that match filters.
+    """
+    from workflow.cli.shapes import SHAPES, SHAPES_OF_SEVERAL
+
+    shape = (SHAPES_OF_SEVERAL if several else SHAPES)[command].model_validate_json(
+        printed, by_alias=True, by_name=False
+    )
     document = json.loads(printed)
     assert json.loads(shape.model_dump_json(by_alias=True)) == document
     return document

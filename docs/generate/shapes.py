@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from docs.generate.markdown import code, prose, table
 from docs.generate.schema import type_of
-from workflow.cli.shapes import SHAPES, OmitsNull
+from workflow.cli.shapes import SHAPES, SHAPES_OF_SEVERAL, OmitsNull
 
 __all__ = ["shapes"]
 
@@ -20,7 +20,8 @@ ELSEWHERE = {"LedgerRow": "ledger.md", "Claim": "ledger.md#claims"}
 def shapes() -> str:
     """The page."""
     commands: dict[Any, list[str]] = {}
-    for command, model in SHAPES.items():
+    several = [(f"{command} with filters", model) for command, model in SHAPES_OF_SEVERAL.items()]
+    for command, model in [*SHAPES.items(), *several]:
         commands.setdefault(model, []).append(command)
     objects: dict[str, Mapping[str, Any]] = {}
     sections = []
@@ -35,8 +36,9 @@ def shapes() -> str:
             "With `--output json`, a [command](commands.md) prints one JSON document on standard output. A command"
             " always prints the same keys. New versions may add keys.",
             "After an error, nothing is printed on standard output, one line is printed on standard error, and the exit"
-            " status is 1. `smoke` and `loops reconcile` print their document and also exit with 1 when it contains"
-            " failed checks or problems. `publish --watch` does not support `--output json`.",
+            " status is 1. `smoke`, `loops reconcile`, and commands for human loops that match filters print their"
+            " document and also exit with 1 when it contains failures or problems. `publish --watch` does not support"
+            " `--output json`.",
             *sections,
             "## Objects",
             *(

@@ -7,14 +7,19 @@ responses it expects, in order.
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from workflow import ROOT
 
-__all__ = ["REGION", "StubbedSession", "create_ledger_table"]
+__all__ = ["REGION", "StepFunctions", "StubbedSession", "add_red_loop", "create_ledger_table"]
 
 REGION = "us-east-1"
 
@@ -70,3 +75,96 @@ class StubbedSession:
         """Checks that every response that a test added was used."""
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
+
+
+class StepFunctions:
+    """Executions as Step Functions keeps them, for tests with several threads: a Stubber needs an order of calls.
+
+    StartExecution is idempotent as AWS documents it: for the name of a running execution with the same input it
+    returns that one; any other use of a name raises ExecutionAlreadyExists. Executions end as `outcome` says.
+
+    Attributes:
+        executions: The executions, by ARN.
+        started: The names that StartExecution accepted, in order; a name that it found running is there again.
+        outcome: Called with the name of each new execution; returns its status.
+        refuse: Errors for the next calls, as (operation, code).
+    """
+
+    def __init__(self, machine: str) -> None:
+        self.machine = machine
+        self.executions: dict[str, dict[str, Any]] = {}
+        self.started: list[str] = []
+        self.outcome: Callable[[str], str] = lambda name: "SUCCEEDED"
+        self.refuse: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    def add(self, name: str, status: str = "FAILED", **more: Any) -> str:
+        """Adds an execution, and returns its ARN."""
+        arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
+        started = datetime(2026, 3, 4, tzinfo=UTC)
+        self.executions[arn] = {
+            "executionArn": arn, "stateMachineArn": self.machine, "status": status, "startDate": started, **more,
+        }  # fmt: skip
+        return arn
+
+    def start_execution(self, **call: str) -> dict[str, Any]:
+        with self._lock:
+            self._maybe_refuse("StartExecution")
+            assert call["stateMachineArn"] == f"{self.machine}:live"
+            arn = f"{self.machine.replace(':stateMachine:', ':execution:')}:{call['name']}"
+            known = self.executions.get(arn)
+            if known and (known["status"], known.get("input")) != ("RUNNING", call["input"]):
+                raise _refused("StartExecution", "ExecutionAlreadyExists")
+            self.started.append(call["name"])
+            if not known:
+                self.add(call["name"], self.outcome(call["name"]), input=call["input"])
+            return {"executionArn": arn, "startDate": self.executions[arn]["startDate"]}
+
+    def describe_execution(self, **call: str) -> dict[str, Any]:
+        with self._lock:
+            self._maybe_refuse("DescribeExecution")
+            if call["executionArn"] not in self.executions:
+                raise _refused("DescribeExecution", "ExecutionDoesNotExist")
+            return dict(self.executions[call["executionArn"]])
+
+    def _maybe_refuse(self, operation: str) -> None:
+        for number, (refused, code) in enumerate(self.refuse):
+            if refused == operation:
+                del self.refuse[number]
+                raise _refused(operation, code)
+
+
+def _refused(operation: str, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "refused by the test"}}, operation)
+
+
+def add_red_loop(
+    dynamodb: Any, states: StepFunctions, name: str, *, state: str = "released", **attributes: Any
+) -> str:
+    """Adds a completed loop that the workflow failed to process. Returns the ARN of the failed execution.
+
+    Args:
+        dynamodb: The client of the ledger's table.
+        states: Where the execution is added.
+        name: The loop.
+        state: The state of its claim.
+        attributes: Attributes of the row, with their values for DynamoDB's resource.
+    """
+    created = "2026-03-04T05:06:07.890Z"
+    detail = {"humanLoopName": name, "creationTime": created, "humanLoopStatus": "Completed"}
+    arn = states.add(f"first-{name}", input=json.dumps({"detail": detail}))
+    row = {
+        "humanLoopName": name,
+        "status": "Completed",
+        "outcome": "failed",
+        "reason": "Collect review: OutputMissing: no object",
+        "createdAt": created,
+        "escalatedAt": "2026-03-05T00:00:00.000Z",
+        "updatedAt": "2026-03-05T00:00:00.000Z",
+        "attempt": 1,
+        f"claim {created} Completed": {"state": state, "execution": arn, "at": "2026-03-05T00:00:00.000Z"},
+        **attributes,
+    }
+    item = {key: TypeSerializer().serialize(value) for key, value in row.items()}
+    dynamodb.put_item(TableName="ledger", Item=item)
+    return arn

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from lambdas.loops.ledger import LoopStatus, Outcome
+from workflow.cli.ages import age, moment_of
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
+from workflow.cli.several_loops import Several, SeveralOptions
 from workflow.cli.start_options import StartOptions, start_request
 from workflow.cli.terminal import Output, print_json, progress
 from workflow.errors import AfterloopError
@@ -33,6 +34,12 @@ loops = typer.Typer(
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the human loop, or the key that it was started with.")
+]
+
+
+OptionalName = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="Name of the human loop, or its key. Or specify filters."),
 ]
 
 
@@ -67,7 +74,7 @@ def list_(
         status=status,
         flow_definition=flow_definition,
         outcome=outcome,
-        older_than=_age(older_than, "--older-than") if older_than else None,
+        older_than=age(older_than, "--older-than") if older_than else None,
     )
     stage = _loops(on)
     with progress("Reading the ledger") as report:
@@ -124,20 +131,30 @@ def start(task: StartOptions, on: StageOptions) -> None:
 @takes_options
 def restart(
     *,
-    name: Name,
+    name: OptionalName = None,
+    many: SeveralOptions,
     attempts: Annotated[
         int, typer.Option(min=1, max=20, help="How many more attempts to allow, including this one.")
     ] = 1,
-    flow_definition: Annotated[
+    new_flow_definition: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Name or ARN of another flow definition to start it with."),
     ] = None,
     on: StageOptions,
 ) -> None:
-    """Restart a failed or stopped human loop with the same input, whatever the stage's restart rules say."""
+    """Restart failed or stopped human loops with the same input, whatever the stage's restart rules say."""
+    many.check(name, "restart")
     stage = _loops(on)
+    if name is None or many.dry_run:
+        Several("restart", many, stage, on, flow_definition=new_flow_definition).run(
+            name,
+            lambda interruption: stage.actions.restart(
+                interruption, more_attempts=attempts, flow_definition=new_flow_definition
+            ),
+        )
+        return
     with _one_line_refusals(), progress("Restarting"):
-        started = stage.restart(name, more_attempts=attempts, flow_definition=flow_definition)
+        started = stage.restart(name, more_attempts=attempts, flow_definition=new_flow_definition)
     _print_started(started, on)
 
 
@@ -157,14 +174,24 @@ def stop(name: Name, on: StageOptions) -> None:
 @loops.command()
 @takes_options
 def close(
-    name: Name,
+    *,
+    name: OptionalName = None,
     note: Annotated[str, typer.Option(help="Why no more action is needed. The ledger keeps it.")],
+    many: SeveralOptions,
     on: StageOptions,
 ) -> None:
-    """Close a human loop that needs action, so that it is no longer listed as such."""
-    if not note.strip():
+    """Close human loops that need action, so that they are no longer listed as such."""
+    note = note.strip()
+    if not note:
         raise typer.BadParameter("is empty: say why the loop needs no more action", param_hint="--note")
-    closed = _loops(on).close(name, note.strip())
+    many.check(name, "close")
+    stage = _loops(on)
+    if name is None or many.dry_run:
+        Several("close", many, stage, on).run(
+            name, lambda interruption: stage.actions.close(interruption, note)
+        )
+        return
+    closed = stage.close(name, note)
     if on.output is Output.JSON:
         from workflow.cli.shapes import LedgerRow
 
@@ -178,23 +205,33 @@ def close(
 @takes_options
 def redrive(
     *,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Name of the human loop, or its key.")
-    ] = None,
+    name: OptionalName = None,
     execution: Annotated[
         str | None,
         typer.Option(
             metavar="ARN", help="ARN of a failed execution, for an event that could not be claimed."
         ),
     ] = None,
+    many: SeveralOptions,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            help="With filters, wait up to a minute for each execution, so that no more run at once than --at-once."
+        ),
+    ] = True,
     on: StageOptions,
 ) -> None:
-    """Process a status change again after you have fixed why the workflow failed."""
-    if (name is None) == (execution is None):
-        raise typer.BadParameter(
-            "specify either the name of the human loop or --execution", param_hint="NAME"
-        )
+    """Process status changes again after you have fixed why the workflow failed."""
+    if execution is not None:
+        many.check_unused("--execution", name)
+    else:
+        many.check(name, "redrive")
     stage = _loops(on)
+    if execution is None and (name is None or many.dry_run):
+        Several("redrive", many, stage, on).run(
+            name, lambda interruption: stage.actions.redrive(interruption, wait=wait)
+        )
+        return
     redriven = stage.redrive_execution(execution) if execution else stage.redrive(name or "")
     if on.output is Output.JSON:
         from workflow.cli.shapes import RedriveResult
@@ -231,7 +268,7 @@ def reconcile(
     on: StageOptions,
 ) -> None:
     """Find missed status changes and unfinished starts, as the stage does every hour."""
-    moment = _moment(since) if since else None
+    moment = moment_of(since) if since else None
     stage = _loops(on)
     with progress("Checking flow definitions") as report:
 
@@ -263,24 +300,6 @@ def _loops(on: StageOptions) -> Loops:
 
     session = on.session()
     return Loops(on.resources(session), session)
-
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def _age(text: str, option: str, otherwise: str = "") -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,5})\s*([mhdw])", text.strip())
-    if match is None:
-        raise typer.BadParameter(f"invalid age {text!r}: use 30m, 2h, 3d or 1w{otherwise}", param_hint=option)
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:  # It is an age, or a mistake.
-        return datetime.now(UTC) - _age(text, "--since", ", or a day such as 2026-01-31")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 @contextmanager

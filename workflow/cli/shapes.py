@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workflow.operations.listing import Listing
     from workflow.operations.report import figures  # It imports numpy.
 
-__all__ = ["SHAPES", "OmitsNull"]
+__all__ = ["SHAPES", "SHAPES_OF_SEVERAL", "OmitsNull"]
 
 
 class _Shape(BaseModel):
@@ -389,6 +389,41 @@ class RedriveResult(_CamelShape):
     """ARN of the new execution."""
     before: str
     """ARN of the execution that failed."""
+
+
+class LoopResult(_CamelShape):
+    """What happened to one of many human loops."""
+
+    human_loop_name: str
+    """Name of the human loop."""
+    result: str
+    """`done`; `failed`: it was processed, and failed again; `running`: its execution has started and not ended;
+    `possible`: in a dry run, it would be processed; `skipped`: the operation is not possible; `error`: a service
+    refused a call."""
+    detail: str
+    """Details of the result, or why there is none. Can be empty."""
+    execution: str | None
+    """ARN of the execution that was started; null without one."""
+    next_loop_name: str | None
+    """Name of the human loop that was started; null without one."""
+
+
+class SeveralResult(_CamelShape):
+    """What was done with the human loops that match the filters.
+
+    The exit status is 1 when a loop has the result `failed` or `error`, or not all were begun; 130 after Ctrl-C.
+    """
+
+    dry_run: bool
+    """Whether nothing was changed because of `--dry-run`."""
+    matched: int
+    """How many human loops matched."""
+    results: list[LoopResult]
+    """The human loops that were begun, in the order in which they were finished."""
+    left: int
+    """How many were not begun."""
+    stopped: str | None
+    """Why not: `interrupted`, or `failing` when the first ones all failed; null when all were begun."""
 
 
 class ReconcileResult(_CamelShape):
@@ -797,3 +832,10 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "smoke": SmokeResult,
 }
 """Command → model of what it prints with `--output json`."""
+
+SHAPES_OF_SEVERAL: Mapping[str, type[BaseModel]] = {
+    "loops restart": SeveralResult,
+    "loops close": SeveralResult,
+    "loops redrive": SeveralResult,
+}
+"""Command → model of what it prints with `--output json` when it has filters or `--dry-run`."""

@@ -6,6 +6,7 @@ What `--help` does not need is imported where it is used: rich alone takes a ten
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ __all__ = [
     "confirm",
     "console_for",
     "end_line",
+    "exit_interrupted",
     "exit_unchanged",
+    "finishing_on_interrupt",
     "is_interactive",
     "on_interrupt",
     "one_line_errors",
@@ -102,6 +105,11 @@ def exit_unchanged() -> NoReturn:
     """Ends a command after its question was answered with no."""
     typer.echo("Nothing was changed.")
     raise typer.Exit(1)
+
+
+def exit_interrupted(message: str) -> NoReturn:
+    """Ends a command that finished what it had begun when Ctrl-C came. The message says how to continue."""
+    raise _Interrupted(message)
 
 
 # Questions
@@ -250,6 +258,29 @@ def on_interrupt(message: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise _Interrupted(message()) from None
+
+
+@contextmanager
+def finishing_on_interrupt(request: Callable[[], object]) -> Iterator[None]:
+    """Lets the block finish what it began after Ctrl-C or a SIGTERM. The second one ends the process at once.
+
+    Args:
+        request: Called at the first one. It requests that the block begins nothing more.
+    """
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+        request()
+        end_line(sys.stderr)
+        typer.echo("Finishing what was begun. To exit at once, press Ctrl-C again.", err=True)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

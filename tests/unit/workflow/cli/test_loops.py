@@ -15,7 +15,7 @@ from botocore.stub import ANY
 
 from lambdas.loops.reconciling import Reconciliation
 from tests.command_line import printed_json, run
-from tests.unit.doubles import StubbedSession
+from tests.unit.doubles import StepFunctions, StubbedSession, add_red_loop
 from workflow.operations.stage_resources import StageResources
 
 FLOW = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/triage"
@@ -378,7 +378,7 @@ def test_restart_starts_the_next_attempt(session: StubbedSession, capsys: pytest
     sent: list[Any] = []
     expected["Payload"] = Recorded(sent)
 
-    options = ("--attempts", "3", "--flow-definition", "experts", "-o", "json")
+    options = ("--attempts", "3", "--new-flow-definition", "experts", "-o", "json")
     status, out, _ = run("loops", "restart", "loop-1", *options, capsys=capsys)
 
     assert status == 0
@@ -415,18 +415,11 @@ def test_close_records_the_note(session: StubbedSession, capsys: pytest.CaptureF
 def test_redrive_processes_the_event_again(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again = EXECUTION.replace(":one", ":two")
-    event = {"detail": {"humanLoopName": "loop-1", "creationTime": CREATED, "humanLoopStatus": "Failed"}}
+    states = StepFunctions(MACHINE)
+    session.use("stepfunctions", states)
     for output in ("text", "json"):
-        add_abandoned_loop(session)
-        add_execution(session, input=json.dumps(event))
-        session.stubs["stepfunctions"].add_response(
-            "start_execution",
-            {"executionArn": again, "startDate": datetime(2026, 3, 4, tzinfo=UTC)},
-            {"stateMachineArn": f"{MACHINE}:live", "name": ANY, "input": json.dumps(event)},
-        )
-        if output == "text":
-            add_execution_link(session, again)
+        states.executions.clear()
+        before = add_red_loop(session.client("dynamodb"), states, "loop-1")
         status, out, err = run("loops", "redrive", "loop-1", "--output", output, capsys=capsys)
         assert (status, err) == (0, "")
         if output == "text":
@@ -435,16 +428,11 @@ def test_redrive_processes_the_event_again(
             )
             assert out.endswith("To check its status: python deploy.py loops show loop-1 --stage dev\n")
         else:
-            assert printed_json("loops redrive", out) == {
-                "humanLoopName": "loop-1",
-                "statusChange": CLAIM,
-                "execution": again,
-                "before": EXECUTION,
-            }
-
-
-def add_execution_link(session: StubbedSession, arn: str) -> None:
-    session.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")
+            document = printed_json("loops redrive", out)
+            assert document.pop("execution").rpartition(":")[2] == states.started[-1]
+            assert document == {
+                "humanLoopName": "loop-1", "statusChange": f"{CREATED} Completed", "before": before,
+            }  # fmt: skip
 
 
 calls: list[dict[str, Any]] = []
@@ -544,8 +532,8 @@ def test_reconcile_reports_problems_of_aws(
         (["start", "--request", "-", "--key", "a"], "cannot be combined with the options that it replaces"),
         (["close", "nobody"], "Missing option '--note'"),
         (["close", "nobody", "--note", " "], "say why the loop needs no more action"),
-        (["redrive"], "specify either the name of the human loop or --execution"),
-        (["redrive", "a", "--execution", "b"], "specify either the name of the human loop or --execution"),
+        (["redrive"], "specify the name of a human loop, or filters: --outcome, --since"),
+        (["redrive", "a", "--execution", "b"], "NAME: cannot be combined with --execution"),
         (["redrive", "--execution", "b"], "of stage dev"),
         (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
         (["reconcile", "--since", "yesterday"], "invalid age 'yesterday'"),

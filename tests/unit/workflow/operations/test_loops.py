@@ -116,7 +116,8 @@ class Stage:
         self.function("RestartLoop", {"humanLoopName": name, "humanLoopArn": arn, "status": "InProgress"})
 
     def runs(self) -> None:
-        """Step Functions starts an execution of the live version."""
+        """Step Functions starts an execution of the live version. No execution had its name before."""
+        self.execution("GONE")
         self.session.stubs["stepfunctions"].add_response(
             "start_execution",
             {"executionArn": "arn:second", "startDate": CREATED},
@@ -315,7 +316,7 @@ class TestRestart:
             ({"status": "InProgress"}, "InProgress", r"is in progress; .* loops stop loop-1"),
             ({"status": "InProgress"}, "Failed", r"ended as Failed, but .* loops reconcile"),
             ({"status": "Completed", "outcome": "stored"}, "", "needs no restart: The review is stored."),
-            ({"status": "Failed", "flow_definition_arn": None}, "", "specify --flow-definition"),
+            ({"status": "Failed", "flow_definition_arn": None}, "", "specify --new-flow-definition"),
         ],
     )
     def test_restart_refuses(self, stage: Stage, loop: dict[str, Any], in_a2i: str, message: str) -> None:
@@ -438,7 +439,8 @@ class TestRedrive:
         stage.execution("FAILED", times=2 if state == "working" else 1, input=event())
         stage.runs()
         redrive = stage.loops.redrive("loop-1")
-        assert (redrive.claim, redrive.execution, redrive.before) == (CLAIM, "arn:second", EXECUTION)
+        assert (redrive.claim, redrive.before) == (CLAIM, EXECUTION)
+        assert redrive.execution.startswith(f"{EXECUTION.removesuffix('first')}redrive-loop-1-")
         assert stage.row().claims[CLAIM]["state"] == "released"
 
     def test_redrive_that_cannot_start_leaves_the_loop_among_those_that_need_action(
@@ -446,6 +448,7 @@ class TestRedrive:
     ) -> None:
         stage.add(status="Failed", outcome="processing", state="working")
         stage.execution("ABORTED", times=2, input=event())
+        stage.execution("GONE")
         stage.session.stubs["stepfunctions"].add_client_error("start_execution", "ServiceUnavailable")
         with pytest.raises(ClientError):
             stage.loops.redrive("loop-1")
@@ -489,13 +492,8 @@ class TestRedrive:
     def test_redrive_loses_a_race_for_the_claim(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         stage.add(status="Failed", state="working")
         stage.execution("FAILED", times=2, input=event())
-        release = Ledger.release
-
-        def released_before(ledger: Ledger, *held: Any, **changes: Any) -> bool:
-            assert release(ledger, *held, **changes)
-            return release(ledger, *held, **changes)
-
-        monkeypatch.setattr(Ledger, "release", released_before)
+        stage.execution("GONE")
+        monkeypatch.setattr(Ledger, "release", lambda *held, **changes: False)
         with pytest.raises(LoopError, match="claimed by another execution in the meantime"):
             stage.loops.redrive("loop-1")
 
@@ -506,7 +504,7 @@ class TestRedriveExecution:
         stage.add(status="Failed", state="working")
         stage.execution("FAILED", input=given)
         stage.runs()
-        assert stage.loops.redrive_execution(EXECUTION).execution == "arn:second"
+        assert ":redrive-" in stage.loops.redrive_execution(EXECUTION).execution
         state = stage.row().claims[CLAIM]["state"]
         assert state == ("released" if given == event() else "working")
 
@@ -547,7 +545,9 @@ class TestReconcile:
         summary = {"HumanLoopName": "loop-1", "HumanLoopStatus": "Completed", "CreationTime": CREATED}
         stub.add_response("list_human_loops", {"HumanLoopSummaries": [summary | {"FlowDefinitionArn": FLOW}]})
         stage.a2i("Completed")
-        stage.runs()
+        stage.session.stubs["stepfunctions"].add_response(
+            "start_execution", {"executionArn": "arn:second", "startDate": CREATED}
+        )
         found = stage.loops.reconcile(flow_definition="triage")
         assert found.missed == {"loop-1 Completed": "arn:second"}
 

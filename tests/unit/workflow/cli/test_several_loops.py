@@ -1,0 +1,234 @@
+"""Tests of the commands for all human loops that match filters. tests/engine has one against the local engine."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from tests.command_line import Answers, printed_json, run
+from tests.unit.doubles import StepFunctions, StubbedSession, add_red_loop
+from tests.unit.workflow.cli.test_loops import FLOW, MACHINE, add_function_response, add_loop
+
+
+@pytest.fixture
+def states(session: StubbedSession) -> StepFunctions:
+    states = StepFunctions(MACHINE)
+    session.use("stepfunctions", states)
+    return states
+
+
+@pytest.fixture
+def red(session: StubbedSession, states: StepFunctions) -> list[str]:
+    """Three loops that the workflow failed to process."""
+    names = [f"loop-{number}" for number in range(3)]
+    for name in names:
+        add_red_loop(session.client("dynamodb"), states, name, flowDefinitionArn=FLOW)
+    return names
+
+
+def rows(session: StubbedSession) -> dict[str, Any]:
+    items = session.resource("dynamodb").Table("ledger").scan()["Items"]
+    return {item["humanLoopName"]: item for item in items}
+
+
+def test_redrive_processes_all_loops_that_match(
+    red: list[str], states: StepFunctions, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Answers(monkeypatch, True)
+    states.outcome = lambda name: "FAILED" if "loop-1" in name else "SUCCEEDED"
+    states.refuse = [("StartExecution", "ThrottlingException"), ("DescribeExecution", "ThrottlingException")]
+    monkeypatch.setattr("workflow.operations.several.Interruption.pause", lambda *_: False)
+
+    status, out, err = run("loops", "redrive", "--outcome", "failed", "--at-once", "1", capsys=capsys)
+
+    assert answers.questions == ["Process 3 human loops again?"]
+    assert status == 1
+    assert out.splitlines() == [
+        "Human loops that match: 3",
+        "       3  triage  Completed  Collect review: OutputMissing",
+        "processed: loop-0",
+        "processed: loop-2",
+        "Human loops: 3; 2 processed, 1 failed again.",
+    ]
+    assert err == "error: loop-1: failed again: FAILED\n"
+    assert len(states.started) == 3
+
+
+def test_redrive_without_waiting_says_what_is_being_processed(
+    red: list[str], states: StepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states.outcome = lambda name: "RUNNING"
+    options = ("--flow-definition", "triage", "--no-wait", "--yes")
+    status, out, err = run("loops", "redrive", *options, capsys=capsys)
+    assert (status, err) == (0, "")
+    assert "being processed: loop-0: arn:aws:states:" in out
+    assert out.endswith("Human loops: 3; 3 being processed.\n")
+    # The same command again starts nothing.
+    status, out, err = run("loops", "redrive", *options, "-o", "json", capsys=capsys)
+    document = printed_json("loops redrive", out, several=True)
+    assert (status, err, {one["result"] for one in document["results"]}) == (0, "", {"skipped"})
+    assert len(states.started) == 3
+
+
+@pytest.mark.parametrize("name", [None, "loop-1"])
+def test_dry_run_shows_what_would_be_done_and_changes_nothing(
+    name: str | None,
+    session: StubbedSession,
+    red: list[str],
+    states: StepFunctions,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    running = states.add("busy", "RUNNING")
+    add_red_loop(session.client("dynamodb"), states, "busy", state="working")
+    before = rows(session)
+    given = [name] if name else ["--outcome", "failed"]
+
+    status, out, err = run("loops", "redrive", *given, "--dry-run", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    assert "would be redriven: loop-1: 2026-03-04T05:06:07.890Z Completed, which arn:aws:states:" in out
+    assert out.endswith(
+        f"Human loops: {1 if name else 4}; {1 if name else 4} would be redriven.\nNothing was changed.\n"
+    )
+    assert (rows(session), states.started) == (before, [])
+    assert running in states.executions
+
+
+def test_close_closes_all_with_one_note(
+    session: StubbedSession, states: StepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        add_loop(
+            session, name, status="Failed", outcome="escalated", failureCode="Expired", waiting=name == "a"
+        )
+    add_loop(session, "c", status="Failed", outcome="escalated", failureCode="InternalError")
+    add_function_response(session, "AnswerWorkflow", {"delivered": 1})
+
+    status, out, err = run(
+        "loops", "close", "--failure-code", "Expired", "--note", " too late ", "--yes", capsys=capsys
+    )
+
+    assert (status, err) == (0, "")
+    assert "closed: a: waiting workflows notified: 1\n" in out
+    assert out.endswith("Human loops: 2; 2 closed.\n")
+    assert {name: row.get("note") for name, row in rows(session).items()} == {
+        "a": "too late", "b": "too late", "c": None,
+    }  # fmt: skip
+    assert run("loops", "close", "--failure-code", "Expired", "--note", "x", "-y", capsys=capsys)[1] == (
+        "No human loops match: outcome escalated or failed, failure code Expired.\n"
+    )
+
+
+@pytest.mark.parametrize(("known", "work"), [(True, "6 tasks"), (False, "an unknown number of tasks")])
+def test_restart_says_how_many_tasks_workers_get(
+    known: bool,
+    work: str,
+    session: StubbedSession,
+    states: StepFunctions,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("a", "b"):
+        add_loop(session, name, status="Failed", outcome="escalated")
+    stub = Stubber(session.client("sagemaker"))
+    if known:
+        config = {
+            "WorkteamArn": f"{FLOW}-team", "HumanTaskUiArn": f"{FLOW}-ui", "TaskTitle": "t", "TaskDescription": "d",
+            "TaskCount": 3,
+        }  # fmt: skip
+        answer = {
+            "FlowDefinitionArn": FLOW, "FlowDefinitionName": "triage", "FlowDefinitionStatus": "Active",
+            "CreationTime": 0, "HumanLoopConfig": config, "OutputConfig": {"S3OutputPath": "s3://b"},
+            "RoleArn": FLOW,
+        }  # fmt: skip
+        stub.add_response("describe_flow_definition", answer, {"FlowDefinitionName": "triage"})
+    else:
+        stub.add_client_error("describe_flow_definition", "AccessDeniedException")
+    answers = Answers(monkeypatch, False)
+    with stub:
+        status, out, _ = run("loops", "restart", "--since", "2026-01-31", capsys=capsys)
+    assert answers.questions == [f"Restart 2 human loops? Workers get {work}."]
+    assert (status, out.splitlines()[-1]) == (1, "Nothing was changed.")
+
+
+def test_restart_names_the_loops_that_it_started(
+    session: StubbedSession, states: StepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_loop(session, "loop-1", status="Failed", outcome="escalated")
+    add_function_response(session, "RestartLoop", {"humanLoopName": "loop-1-attempt-2"})
+    # One loop needs no confirmation.
+    status, out, err = run("loops", "restart", "--outcome", "escalated", "-o", "json", capsys=capsys)
+    assert (status, err) == (0, "")
+    (result,) = printed_json("loops restart", out, several=True)["results"]
+    assert (result["result"], result["nextLoopName"]) == ("done", "loop-1-attempt-2")
+
+
+def test_run_stops_if_the_cause_is_not_fixed(
+    session: StubbedSession, states: StepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(9):
+        add_red_loop(session.client("dynamodb"), states, f"loop-{number}")
+    states.outcome = lambda name: "FAILED"
+    options = ("--outcome", "failed", "--at-once", "1", "--yes")
+    status, out, err = run("loops", "redrive", *options, capsys=capsys)
+    assert status == 1
+    assert out.endswith("Human loops: 9; 5 failed again, 4 not begun.\n")
+    assert err.splitlines()[-1].startswith("error: stopped because the first 5 all failed: fix the cause")
+    assert len(states.started) == 5
+    out = run("loops", "redrive", *options, "--keep-going", "-o", "json", capsys=capsys)[1]
+    document = printed_json("loops redrive", out, several=True)
+    assert (document["matched"], document["left"], document["stopped"]) == (9, 0, None)
+
+
+def test_many_loops_need_a_confirmation(
+    red: list[str], states: StepFunctions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    for output, message in (
+        (
+            "text",
+            "standard input is not a terminal: run it with --dry-run to see the human loops, then pass --yes",
+        ),
+        ("json", "--output json does not ask for confirmation: run it with --dry-run"),
+    ):
+        status, _, err = run("loops", "redrive", "--outcome", "failed", "-o", output, capsys=capsys)
+        assert status == 1
+        assert err.startswith(f"error: {message}")
+    assert states.started == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["redrive", "a", "--outcome", "failed"], "--outcome: cannot be combined with a name\n"),
+        (["redrive", "a", "--at-once", "3"], "--at-once: cannot be combined with a name\n"),
+        (["restart", "a", "--flow-definition", "f"], "use --new-flow-definition\n"),
+        (
+            ["redrive", "--execution", "arn", "--since", "2h"],
+            "--since: cannot be combined with --execution\n",
+        ),
+        (["close", "--note", "x"], "specify the name of a human loop, or filters"),
+        (["redrive", "--dry-run"], "specify the name of a human loop, or filters"),
+        (
+            ["redrive", "--outcome", "stored"],
+            "loops redrive is not possible for the outcome stored, only for failed",
+        ),
+        (["restart", "--outcome", "closed"], "only for escalated, failed, notified"),
+        (["close", "--outcome", "restarted", "--note", "x"], "only for escalated, failed"),
+        (["redrive", "--since", "soon"], "invalid age 'soon'"),
+        (["redrive", "--since", "2999-01-01"], "2999-01-01 is in the future"),
+        (["redrive", "--outcome", "failed", "--at-once", "0"], "should be greater than or equal to 1"),
+        (["redrive", "--outcome", "failed", "--at-once", "51"], "should be less than or equal to 50"),
+    ],
+)
+def test_filters_that_make_no_sense_are_one_line_errors(
+    arguments: list[str], message: str, resources: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run("loops", *arguments, capsys=capsys)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("error: ")
+    assert message in err

@@ -1,0 +1,222 @@
+"""Runs status changes again that the workflow failed to process.
+
+The new execution gets the same event, and runs the current version of the workflow. Its name follows from the loop,
+the claim and the execution before it. Step Functions starts only one execution of a name (StartExecution, "name"), so
+two operators, or a command that was interrupted and runs again, start one execution.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.loops.abandoned import FAILED_STATUSES
+from lambdas.loops.claims import claim_id, claim_of
+from lambdas.loops.ledger import Loop
+from lambdas.loops.reconciling import missed_event
+from workflow.operations.stage_loops import LoopError, StageLoops
+from workflow.operations.story import GONE, Execution
+
+__all__ = ["Redrive", "RedrivePlan", "Redrives"]
+
+
+@dataclass(frozen=True)
+class Redrive:
+    """A new execution for a status change that an earlier execution failed to process.
+
+    Attributes:
+        human_loop_name: The loop; empty if the event has no name.
+        claim: The status change.
+        execution: The ARN of the new execution.
+        before: The ARN of the failed execution.
+    """
+
+    human_loop_name: str
+    claim: str
+    execution: str
+    before: str
+
+
+@dataclass(frozen=True)
+class RedrivePlan:
+    """A redrive that is possible.
+
+    Attributes:
+        human_loop_name: The loop; empty if the event has no name.
+        claim: The status change.
+        held_by: The execution that has to release the claim first, if any.
+        before: The ARN of the last execution that failed to process the status change.
+        execution_name: The name of the next execution.
+        event: The event.
+    """
+
+    human_loop_name: str
+    claim: str
+    held_by: str | None
+    before: str
+    execution_name: str
+    event: Any
+
+
+class Redrives:
+    """Redrives status changes of a stage."""
+
+    def __init__(self, loops: StageLoops) -> None:
+        self._loops = loops
+
+    def plan(self, name_or_key: str) -> RedrivePlan:
+        """Checks that the newest unprocessed status change of a loop can run again. Changes nothing.
+
+        Raises:
+            LoopError: There is no such status change, or an execution is processing one.
+        """
+        loop = self._loops.in_ledger(name_or_key)
+        name = loop.human_loop_name
+        if not loop.claims:
+            raise LoopError(
+                f"human loop {name}: no status change was received; if the loop has ended, run "
+                f"`{self._loops.command('reconcile')}`"
+            )
+        claims = self._loops.open_claims(loop)
+        if not claims:
+            raise LoopError(
+                f"human loop {name}: its status change is already processed: {self._loops.outcome(loop)}"
+            )
+        self._loops.check_is_not_busy(loop)
+        claim = max(claims, key=lambda one: str(loop.claims[one].get("at", "")))
+        before = self._loops.execution(loop.claims[claim]["execution"])
+        event = self._event(loop, claim, before)
+        return self._planned(name, claim, event, before.arn, loop)
+
+    def plan_execution(self, arn: str) -> RedrivePlan:
+        """Checks that the event of a failed execution can run again. Changes nothing.
+
+        Raises:
+            LoopError: The stage has no such execution, it did not fail, or another execution holds the claim.
+        """
+        start = self._loops.execution_arn("")
+        if not arn.startswith(start):
+            raise LoopError(
+                f"{arn} is not an execution of stage {self._loops.stage}; their ARNs start with {start}"
+            )
+        before = self._loops.execution(arn)
+        if before.status not in FAILED_STATUSES or before.input is None:
+            state = "no longer in Step Functions" if before.status == GONE else before.status
+            raise LoopError(f"execution {arn} is {state}; only a failed execution can run again")
+        event = json.loads(before.input)
+        detail = event.get("detail") if isinstance(event, dict) else None
+        # The execution may have failed because its event is malformed, so nothing about the event is certain.
+        name, claim = _identity(detail if isinstance(detail, dict) else {})
+        loop = self._loops.ledger.find(name) if name else None
+        held = loop.claims.get(claim) if loop else None
+        if held is not None:
+            if held["state"] == "done":
+                raise LoopError(
+                    f"execution {arn}: its status change ({claim}) is already processed, by {held['execution']}"
+                )
+            if held["execution"] != arn and (other := self._loops.execution(held["execution"])).is_running:
+                raise LoopError(
+                    f"execution {arn}: another execution is processing its status change: {other.link or other.arn}"
+                )
+        return self._planned(name, claim, event, arn, loop)
+
+    def run(self, plan: RedrivePlan) -> Redrive:
+        """Starts the execution of a plan, unless somebody else has started it. Safe to repeat.
+
+        Raises:
+            LoopError: Another execution claimed the status change since the plan was made.
+        """
+        name = plan.human_loop_name
+        if plan.held_by is not None:
+            self._release(name, plan.claim, plan.held_by)
+        try:
+            self._loops.states.start_execution(
+                stateMachineArn=self._loops.workflow,
+                name=plan.execution_name,
+                input=json.dumps(plan.event, ensure_ascii=False),
+            )
+        except ClientError as error:
+            # For a name that is running with the same input, Step Functions returns the running execution instead.
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+        return Redrive(name, plan.claim, self._loops.execution_arn(plan.execution_name), plan.before)
+
+    def _release(self, name: str, claim: str, held_by: str) -> None:
+        # The row is listed as failed until the new execution has claimed the status change.
+        reason = "The execution that claimed it ended without releasing the claim."
+        if self._loops.ledger.release(name, claim, held_by, outcome="failed", reason=reason):
+            return
+        row = self._loops.ledger.find(name)
+        held = row.claims.get(claim) if row else None
+        # Another operator, or this call before it was repeated, may have released it: both start the same execution.
+        if held is None or (held["state"], held["execution"]) != ("released", held_by):
+            raise LoopError(
+                f"human loop {name} was claimed by another execution in the meantime; check it again"
+            )
+
+    def _planned(self, name: str, claim: str, event: Any, before: str, loop: Loop | None) -> RedrivePlan:
+        """Returns the plan with the first name that no execution has."""
+        held = loop.claims.get(claim) if loop else None
+        held_by = held["execution"] if held and held.get("state") == "working" else None
+        while True:
+            execution = execution_name(name, claim, before)
+            found = self._loops.execution(self._loops.execution_arn(execution))
+            if found.status == GONE:
+                return RedrivePlan(name, claim, held_by, before, execution, event)
+            # An earlier redrive. If it failed before it could claim the status change, the ledger does not know it.
+            what = f"human loop {name}" if name else f"execution {before}"
+            if found.is_running:
+                raise LoopError(f"{what}: an execution is processing it: {found.link or found.arn}")
+            if found.status not in FAILED_STATUSES and self._is_done(name, claim):
+                raise LoopError(f"{what}: its status change is already processed, by {found.arn}")
+            # It succeeded, and the ledger does not have its result: the table was restored to an earlier time.
+            before = found.arn
+
+    def _is_done(self, name: str, claim: str) -> bool:
+        loop = self._loops.ledger.find(name) if name else None
+        # Without a row, nothing can have been lost.
+        return loop is None or (claim in loop.claims and loop.claims[claim]["state"] == "done")
+
+    def _event(self, loop: Loop, claim: str, execution: Execution) -> Mapping[str, Any]:
+        """Returns the event of a claim: the execution's input, or else an equal event from A2I's description."""
+        if execution.input is not None:
+            event = json.loads(execution.input)
+            if _identity(event.get("detail", {})) == (loop.human_loop_name, claim):
+                return dict(event)
+        found = self._loops.described(loop.human_loop_name)
+        if found is None or claim_of(loop, found["CreationTime"], found["HumanLoopStatus"]) != claim:
+            raise LoopError(
+                f"human loop {loop.human_loop_name}: the event of its status change ({claim}) is no longer available, "
+                "neither from Step Functions nor from A2I"
+            )
+        event = missed_event(found)
+        # The claim may spell the time differently from A2I's API. The new execution has to find this claim.
+        event["detail"]["creationTime"] = claim.rpartition(" ")[0]
+        return event
+
+
+def execution_name(human_loop_name: str, claim: str, before: str) -> str:
+    """Returns the name of the execution that redrives a status change: the same for the same arguments.
+
+    Args:
+        human_loop_name: The loop; empty if the event has no name.
+        claim: The status change.
+        before: The ARN of the last execution that failed to process it.
+    """
+    readable = "".join(char if char.isascii() and char.isalnum() else "-" for char in human_loop_name)
+    digest = hashlib.sha256(json.dumps([human_loop_name, claim, before]).encode()).hexdigest()
+    return f"redrive-{readable[:54] or 'event'}-{digest[:16]}"  # at most 80 characters
+
+
+def _identity(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns the loop's name and the claim of an event's detail. A part that is missing is empty."""
+    name, created, status = (
+        value if isinstance(value := detail.get(field), str) else ""
+        for field in ("humanLoopName", "creationTime", "humanLoopStatus")
+    )
+    return name, claim_id(created, status)

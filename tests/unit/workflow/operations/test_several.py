@@ -68,6 +68,7 @@ def ledger() -> Iterator[Ledger]:
         ):
             moment = f"2026-03-{day:02}T00:00:00.000Z"
             row = {
+                "status": "Failed",
                 "flow_definition_arn": FLOW,
                 "created_at": "2026-02-01",
                 "escalated_at": moment,

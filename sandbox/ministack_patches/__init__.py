@@ -11,6 +11,7 @@
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     alarms.py            which data an alarm of CloudWatch evaluates, and when
     athena.py            tables with many objects
+    messages.py          what SNS and SQS refuse
     roles.py             what roles and policies allow services to do
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
@@ -32,6 +33,7 @@ from sandbox.ministack_patches import (
     events,
     functions,
     integrations,
+    messages,
     states,
     status_changes,
     task_tokens,
@@ -63,6 +65,7 @@ def apply(directory: Path) -> None:
     athena.correct()
     dynamodb.correct()
     events.correct()
+    messages.correct()
     transport.correct()
 
 

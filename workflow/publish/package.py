@@ -14,6 +14,7 @@ from workflow import ROOT
 from workflow.errors import PublishError
 from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
 from workflow.stack.bundles import Bundle, Target, build_bundles
+from workflow.stack.parameters import keeping_subscriptions
 
 if TYPE_CHECKING:
     from workflow.stack.assembly import Assembly
@@ -64,7 +65,10 @@ class Package:
         return hashlib.sha256(content.encode()).hexdigest()[:8]
 
     def stamped(self, deployed: Mapping[str, str]) -> Package:
-        """The package with a new stamp in the revision of each function that differs from the deployed one.
+        """The package for a stack that exists.
+
+        The revision of each function that differs from the deployed one gets a new stamp, and each email address keeps
+        its subscription.
 
         Args:
             deployed: the parameters of the stack.
@@ -77,7 +81,8 @@ class Package:
         for name in revision_parameters(self.content[0]).values():
             revision, before = self.parameters[name].partition("-")[0], deployed.get(name, "")
             revisions[name] = before if before.partition("-")[0] == revision else f"{revision}-{stamp}"
-        return replace(self, parameters={**self.parameters, **revisions})
+        parameters = keeping_subscriptions(self.parameters, deployed)
+        return replace(self, parameters={**parameters, **revisions})
 
     @property
     def objects(self) -> dict[str, bytes | Path]:

@@ -60,7 +60,7 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
         raise PublishError(
             f"stage {stage.name} is protected and allows no hot swap: publish it with `python deploy.py publish`"
         )
-    after = package.content
+    after = package.stamped(stack.parameters).content
     before = restored(account.stacks.template(stack.name), after[0]), stack.parameters
     if not _can_swap(before, after):
         return None

@@ -7,6 +7,12 @@ EMAILS_PER_TOPIC = 5
 """Email addresses from the settings that a topic can have. The number is fixed, because all stages have the same
 template. For more addresses, subscribe a mailing list."""
 
+TOPICS = ("Notification", "Escalation")
+"""The topics for messages to people."""
+
+FLOW_SEPARATOR = "|"
+"""Between the flow definitions that an email address gets messages about."""
+
 PYTHON = "3.13"
 """The Python that functions run on. The project itself runs on an older one as well."""
 

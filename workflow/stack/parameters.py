@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import SettingsError
-from workflow.stack import EMAILS_PER_TOPIC
+from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
 
 if TYPE_CHECKING:
     from workflow.stack.stages import Stage
 
-__all__ = ["parameters_of"]
+__all__ = ["keeping_subscriptions", "parameters_of"]
+
+NO_ADDRESS = "-"
+"""A position without an email address."""
+
+ALL_FLOWS = "*"
+"""The flow definitions of an address that gets all messages."""
 
 MAX_PARAMETER = 4096
 """Characters of a parameter's value
@@ -62,6 +68,12 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
     )
     for keys, size, limit, of in (
         ("document_buckets", len(parameters["DocumentBuckets"]), MAX_PARAMETER, "characters of a parameter"),
+        (
+            "flow_definition_settings (escalate_to)",
+            len(parameters["EscalationEmailFlowDefinitions"]),
+            MAX_PARAMETER,
+            "characters of a parameter",
+        ),
         ("flow_definitions", len(arns), MAX_PATTERN_ARNS, "characters of ARNs in the rule's event pattern"),
         (
             "output_buckets, predictions, restart, flow_definition_settings (restart, fields, record) and "
@@ -78,23 +90,61 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
             )
 
 
+def keeping_subscriptions(parameters: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
+    """Returns the parameters with each email address at the position that it has in the deployed stack.
+
+    A position is a subscription in the template. If an address moved from one to another, it would be unsubscribed: SNS
+    has one subscription for a topic and an address, so the new one is the old one, which CloudFormation then deletes.
+
+    Args:
+        parameters: The parameters to publish.
+        deployed: The parameters of the stack; empty for a new stack.
+    """
+    kept = dict(parameters)
+    for topic in TOPICS:
+        addresses, flows = f"{topic}Emails", f"{topic}EmailFlowDefinitions"
+        if not all(name in parameters and name in deployed for name in (addresses, flows)):
+            continue
+        wanted = dict(zip(parameters[addresses].split(","), parameters[flows].split(","), strict=True))
+        wanted.pop(NO_ADDRESS, None)
+        before = [address.strip() for address in deployed[addresses].split(",")]
+        slots = [NO_ADDRESS] * EMAILS_PER_TOPIC
+        for position, address in enumerate(before[:EMAILS_PER_TOPIC]):
+            if address in wanted and address not in slots:
+                slots[position] = address
+        # First the positions that are free today, so that the plan shows no replacement.
+        free = [position for position, address in enumerate(slots) if address == NO_ADDRESS]
+        free.sort(key=lambda position: before[position : position + 1] not in ([NO_ADDRESS], []))
+        for address in wanted:
+            if address not in slots:
+                slots[free.pop(0)] = address
+        kept[addresses] = ",".join(slots)
+        kept[flows] = ",".join(wanted.get(address, ALL_FLOWS) for address in slots)
+    return kept
+
+
 def _subscriptions(
     stage: Stage, topic: str, keys: str, for_all: tuple[str, ...], by_flow: Mapping[str, tuple[str, ...]]
 ) -> dict[str, str]:
-    """A topic's addresses, each with the flow definition it gets messages about, or `*`."""
-    pairs = dict.fromkeys((email, "*") for email in for_all)
+    """A topic's addresses, each with the flow definitions it gets messages about, or `*`."""
+    # SNS has one subscription for a topic and an address, so each address is there once.
+    flows = {email: [ALL_FLOWS] for email in for_all}
     for flow, emails in by_flow.items():
-        pairs |= {(email, flow): None for email in emails if email not in for_all}
-    if len(pairs) > EMAILS_PER_TOPIC:
+        for email in emails:
+            if email not in for_all:
+                flows.setdefault(email, []).append(flow)
+    if len(flows) > EMAILS_PER_TOPIC:
         raise SettingsError(
-            f"stage {stage.name}: {keys}: {len(pairs)} addresses in all, and the limit of a topic is "
+            f"stage {stage.name}: {keys}: {len(flows)} addresses in all, and the limit of a topic is "
             f"{EMAILS_PER_TOPIC}; subscribe a mailing list"
         )
     # The template has the same number of subscriptions for every stage: "-" leaves one out.
-    slots = [*pairs, *[("-", "*")] * (EMAILS_PER_TOPIC - len(pairs))]
+    free = EMAILS_PER_TOPIC - len(flows)
     return {
-        f"{topic}Emails": ",".join(email for email, _ in slots),
-        f"{topic}EmailFlowDefinitions": ",".join(flow for _, flow in slots),
+        f"{topic}Emails": ",".join([*flows, *[NO_ADDRESS] * free]),
+        f"{topic}EmailFlowDefinitions": ",".join(
+            [*(FLOW_SEPARATOR.join(dict.fromkeys(names)) for names in flows.values()), *[ALL_FLOWS] * free]
+        ),
     }
 
 

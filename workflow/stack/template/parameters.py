@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import Equals, Not, Parameter, Ref, Select, Template
 
-from workflow.stack import EMAILS_PER_TOPIC
+from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
 from workflow.stack.functions import Function
 
 __all__ = ["add_parameters"]
@@ -42,7 +42,7 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         "CommaDelimitedList",
         Default="*",
     )
-    for topic in ("Notification", "Escalation"):
+    for topic in TOPICS:
         parameter(
             f"{topic}Emails",
             f"{EMAILS_PER_TOPIC} email addresses; `-` for none.",
@@ -51,7 +51,8 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         )
         parameter(
             f"{topic}EmailFlowDefinitions",
-            "For each address, the flow definition that it gets messages about; `*` for all.",
+            f"For each address, the flow definitions that it gets messages about, with `{FLOW_SEPARATOR}` between "
+            "them; `*` for all.",
             "CommaDelimitedList",
             Default=",".join(["*"] * EMAILS_PER_TOPIC),
         )

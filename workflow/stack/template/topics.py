@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from troposphere import Equals, If, Not, NoValue, Ref, Select, Sub, Template, sns
+from troposphere import Equals, If, Not, NoValue, Ref, Select, Split, Sub, Template, sns
 
-from workflow.stack import EMAILS_PER_TOPIC
+from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
 from workflow.stack.template.policies import THIS_ACCOUNT, policy, tls_only
 from workflow.stack.template.tags import tags
 
@@ -12,8 +12,11 @@ __all__ = ["add_topics"]
 
 
 def add_topics(template: Template) -> None:
-    """Adds both topics, with a subscription for each address of the settings."""
-    for topic in ("Notification", "Escalation"):
+    """Adds both topics, with a subscription for each address of the settings.
+
+    An address must keep its position: `keeping_subscriptions` in workflow/stack/parameters.py says why.
+    """
+    for topic in TOPICS:
         template.add_resource(
             sns.Topic(f"{topic}Topic", DisplayName=Sub(f"Afterloop ${{Stage}} {topic.lower()}s"), Tags=tags())
         )
@@ -40,10 +43,10 @@ def add_topics(template: Template) -> None:
         )
         for slot in range(EMAILS_PER_TOPIC):
             address = Select(slot, Ref(f"{topic}Emails"))
-            flow_definition = Select(slot, Ref(f"{topic}EmailFlowDefinitions"))
+            flow_definitions = Select(slot, Ref(f"{topic}EmailFlowDefinitions"))
             given, filtered = f"{topic}Email{slot + 1}Given", f"{topic}Email{slot + 1}Filtered"
             template.add_condition(given, Not(Equals(address, "-")))
-            template.add_condition(filtered, Not(Equals(flow_definition, "*")))
+            template.add_condition(filtered, Not(Equals(flow_definitions, "*")))
             template.add_resource(
                 sns.SubscriptionResource(
                     f"{topic}Email{slot + 1}",
@@ -52,6 +55,8 @@ def add_topics(template: Template) -> None:
                     Protocol="email",
                     Endpoint=address,
                     # Alarms have no message attributes, so only an address without a filter gets them.
-                    FilterPolicy=If(filtered, {"flowDefinition": [flow_definition]}, NoValue),
+                    FilterPolicy=If(
+                        filtered, {"flowDefinition": Split(FLOW_SEPARATOR, flow_definitions)}, NoValue
+                    ),
                 )
             )

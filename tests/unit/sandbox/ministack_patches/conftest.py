@@ -20,6 +20,7 @@ def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """MiniStack without resources, with permissions that are enforced. Corrections are undone after the test."""
     from ministack import app
     from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions
+    from ministack.services.cloudformation import provisioners
 
     services = (cloudwatch, dynamodb, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions)
     monkeypatch.setattr(app, "AUTH", True)
@@ -27,9 +28,14 @@ def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = {
         module: dict(vars(module)) for name, module in sys.modules.items() if name.startswith("ministack.")
     }
+    integrations, actions = dict(stepfunctions._SERVICE_DISPATCH), dict(sqs._HANDLERS)
+    handlers = {kind: dict(handler) for kind, handler in provisioners._RESOURCE_HANDLERS.items()}
     yield
     for module, names in before.items():
         vars(module).update(names)
+    stepfunctions._SERVICE_DISPATCH.update(integrations)
+    sqs._HANDLERS.update(actions)
+    provisioners._RESOURCE_HANDLERS.update(handlers)
     for service in services:
         service.reset()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ SdkCall = Callable[[str, str, dict[str, Any]], Any]
 def correct() -> None:
     """Corrects the integrations that MiniStack has."""
     _keep_message_attributes()
+    _name_errors_of_services()
 
 
 _SDK_SERVICES = {
@@ -75,3 +78,59 @@ def _keep_message_attributes() -> None:
         **stepfunctions._SERVICE_DISPATCH,
         "arn:aws:states:::sns:publish": publish_with_attributes,
     }
+
+
+_GENERAL_ERRORS = {
+    "DynamoDB": ("dynamodb", "DynamoDB.AmazonDynamoDBException"),
+    "SNS": ("sns", "SNS.AmazonSNSException"),
+    "SQS": ("sqs", "SQS.AmazonSQSException"),
+}
+"""Prefix of errors → boto3's name of the service, and the error that stands for all that its model does not have."""
+
+
+def _name_errors_of_services() -> None:
+    """Names the errors of the direct integrations as the SDK for Java does.
+
+    AWS: an error that the service's model has arrives by the name of its exception, such as
+    `SNS.InvalidParameterException`; any other, such as the ValidationException of DynamoDB, as the general one of the
+    service: `DynamoDB.AmazonDynamoDBException`, `SNS.AmazonSNSException`.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html; the names of the exceptions are
+    those of https://docs.aws.amazon.com/AWSJavaSDK/latest/javadoc/)
+    MiniStack: `DynamoDB.ValidationException`, and for SNS always `SNS.PublishFailed`, with XML as the cause.
+    """
+    from ministack.services import stepfunctions
+
+    def named(invoke: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+        def invoke_and_name(resource: str, parameters: Any) -> Any:
+            try:
+                return invoke(resource, parameters)
+            except stepfunctions._ExecutionError as error:
+                prefix, _, code = error.error.partition(".")
+                cause = error.cause
+                if error.error == "SNS.PublishFailed":
+                    code, cause = _in_xml(cause, "Code"), _in_xml(cause, "Message")
+                raise stepfunctions._ExecutionError(_error_name(prefix, code), cause) from error
+
+        return invoke_and_name
+
+    stepfunctions._SERVICE_DISPATCH = {
+        resource: named(invoke) if resource.split(":")[5] in ("dynamodb", "sns", "sqs") else invoke
+        for resource, invoke in stepfunctions._SERVICE_DISPATCH.items()
+    }
+
+
+def _error_name(prefix: str, code: str) -> str:
+    if prefix not in _GENERAL_ERRORS:
+        return f"{prefix}.{code}"
+    from sandbox.protocol import service_model
+
+    service, general = _GENERAL_ERRORS[prefix]
+    for shape in service_model(service).error_shapes:
+        if code in (shape.name, getattr(shape, "error_code", None)):
+            return f"{prefix}.{str(shape.name).removesuffix('Exception')}Exception"
+    return general
+
+
+def _in_xml(text: str, name: str) -> str:
+    found = re.search(f"<{name}>(.*?)</{name}>", text, re.DOTALL)
+    return html.unescape(found[1]) if found else text

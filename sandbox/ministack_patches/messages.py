@@ -11,6 +11,8 @@ __all__ = ["correct"]
 def correct() -> None:
     """Corrects SNS and SQS."""
     _subscribe_each_endpoint_once()
+    _refuse_invalid_messages()
+    _count_attributes_of_queued_messages()
 
 
 def _subscribe_each_endpoint_once() -> None:
@@ -70,3 +72,112 @@ def _equal(one: Any, other: Any) -> bool:
         return bool(json.loads(one or "{}") == json.loads(other or "{}"))
     except ValueError:
         return bool(one == other)
+
+
+def _refuse_invalid_messages() -> None:
+    """Refuses messages that SNS refuses.
+
+    AWS: a message is at most 262,144 bytes with its attributes, and not empty. With the structure `json`, it is a JSON
+    object with a text `default`. A subject has at most 100 characters, no line breaks and no control characters. An
+    attribute has a value that is not empty. All are InvalidParameter, but ParameterValueInvalid for attributes.
+    (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)
+    MiniStack: checks the size only.
+    """
+    from ministack.services import sns
+
+    publish = sns.publish_internal
+
+    def publish_valid(topic_arn: str, message: Any, subject: str = "", **more: Any) -> Any:
+        code, problem = "InvalidParameter", None
+        if not message:
+            problem = "Empty message"
+        elif len(subject) > _MAX_SUBJECT or any(not character.isprintable() for character in subject):
+            problem = "Subject"
+        elif more.get("message_structure") == "json":
+            problem = _problem_of_structure(message)
+        if problem is None and (name := _empty_attribute(more.get("message_attributes") or {})):
+            code = "ParameterValueInvalid"
+            problem = f"The message attribute '{name}' must contain non-empty message attribute value"
+        if problem is not None:
+            prefix = "Invalid parameter: " if code == "InvalidParameter" else ""
+            raise sns.SnsPublishError(code, f"{prefix}{problem}")
+        return publish(topic_arn, message, subject, **more)
+
+    sns.publish_internal = publish_valid
+
+
+_MAX_SUBJECT = 100
+
+
+def _problem_of_structure(message: Any) -> str | None:
+    try:
+        bodies = json.loads(message) if isinstance(message, str) else message
+    except ValueError:
+        return "Message Structure - JSON message body failed to parse"
+    if not isinstance(bodies, dict) or not isinstance(bodies.get("default"), str):
+        return "Message Structure - No default entry in JSON message body"
+    return None
+
+
+def _empty_attribute(attributes: dict[str, dict[str, Any]]) -> str | None:
+    """Returns the name of an attribute without a value."""
+    for name, attribute in attributes.items():
+        if not attribute.get("StringValue") and not attribute.get("BinaryValue"):
+            return name
+    return None
+
+
+def _count_attributes_of_queued_messages() -> None:
+    """Refuses messages that SQS refuses because of their attributes.
+
+    AWS: the size of a message is that of its body and of the names, types and values of its attributes; it is at most
+    the queue's MaximumMessageSize: 1,048,576 bytes unless the queue has another value, since August 2025 (262,144
+    before). A message has at most ten attributes, none of them empty.
+    (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html)
+    MiniStack: counts the body only, and accepts empty attributes.
+    """
+    from ministack.services import sns, sqs
+
+    send, batch = sqs._act_send_message, sqs._act_send_message_batch
+
+    def send_valid(data: dict[str, Any], url: str) -> Any:
+        attributes = data.get("MessageAttributes") or {}
+        queue = sqs._get_q(data.get("QueueUrl", url))
+        limit = int(queue["attributes"].get("MaximumMessageSize", _MAX_QUEUED_BYTES))
+        if _size(data) > limit:
+            raise sqs._Err(
+                "InvalidParameterValue",
+                f"One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes.",
+            )
+        if len(attributes) > _MAX_ATTRIBUTES:
+            raise sqs._Err(
+                "InvalidParameterValue",
+                f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum [{_MAX_ATTRIBUTES}].",
+            )
+        if name := _empty_attribute(attributes):
+            raise sqs._Err(
+                "InvalidParameterValue",
+                f"Message (user) attribute '{name}' must contain a non-empty value of type 'String'.",
+            )
+        return send(data, url)
+
+    def send_valid_batch(data: dict[str, Any], url: str) -> Any:
+        total = sum(map(_size, data.get("Entries", ())))
+        if total > _MAX_QUEUED_BYTES:
+            raise sqs._Err(
+                "BatchRequestTooLong",
+                f"Batch requests cannot be longer than {_MAX_QUEUED_BYTES} bytes. You have sent {total} bytes.",
+            )
+        return batch(data, url)
+
+    def _size(data: dict[str, Any]) -> int:
+        return int(
+            sns._message_payload_size(data.get("MessageBody", ""), data.get("MessageAttributes") or {})
+        )
+
+    sqs._act_send_message, sqs._act_send_message_batch = send_valid, send_valid_batch
+    sqs._HANDLERS = {**sqs._HANDLERS, "SendMessage": send_valid, "SendMessageBatch": send_valid_batch}
+
+
+_MAX_QUEUED_BYTES = 1_048_576
+_MAX_ATTRIBUTES = 10

@@ -28,13 +28,10 @@ def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = {
         module: dict(vars(module)) for name, module in sys.modules.items() if name.startswith("ministack.")
     }
-    integrations, actions = dict(stepfunctions._SERVICE_DISPATCH), dict(sqs._HANDLERS)
     handlers = {kind: dict(handler) for kind, handler in provisioners._RESOURCE_HANDLERS.items()}
     yield
     for module, names in before.items():
         vars(module).update(names)
-    stepfunctions._SERVICE_DISPATCH.update(integrations)
-    sqs._HANDLERS.update(actions)
     provisioners._RESOURCE_HANDLERS.update(handlers)
     for service in services:
         service.reset()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.ministack_patches import messages
+from sandbox.ministack_patches import integrations, messages
 
 DIFFERENT = "Invalid parameter: Attributes Reason: Subscription already exists with different attributes"
 
@@ -97,3 +97,125 @@ def test_resource_with_other_attributes_is_refused(topic):
     with pytest.raises(ValueError, match=DIFFERENT):
         create(topic, "a@example.com", FilterPolicy={"a": ["b"]})
     assert json.dumps(addresses(topic)) == '["a@example.com"]'
+
+
+LIMIT = 262_144
+"""Bytes of an SNS message."""
+
+
+def publish(topic: str, message: str, **more: Any) -> str | None:
+    """Publishes a message as a state machine does, and returns the error, if any."""
+    from ministack.services import stepfunctions
+
+    integrations.correct()
+    request = {"TopicArn": topic, "Message": message, **more}
+    try:
+        stepfunctions._SERVICE_DISPATCH["arn:aws:states:::sns:publish"](
+            "arn:aws:states:::sns:publish", request
+        )
+    except stepfunctions._ExecutionError as error:
+        return f"{error.error}: {error.cause}"
+    return None
+
+
+def attribute(value: str) -> dict[str, Any]:
+    return {"MessageAttributes": {"kind": {"DataType": "String", "StringValue": value}}}
+
+
+TOO_LONG = "SNS.InvalidParameterException: Invalid parameter: Message too long. Maximum size is 262144 bytes."
+OVERHEAD = len("kind" + "String")
+JSON = {"MessageStructure": "json"}
+
+
+@pytest.mark.parametrize(
+    ("message", "more", "error"),
+    [
+        ("x" * LIMIT, {}, None),
+        ("é" * (LIMIT // 2 + 1), {}, TOO_LONG),
+        ("x" * (LIMIT - OVERHEAD - 1), attribute("a"), None),
+        ("x" * (LIMIT - OVERHEAD), attribute("a"), TOO_LONG),
+        (json.dumps({"default": "x", "email": "x" * LIMIT}), JSON, TOO_LONG),
+        ("", {}, "SNS.InvalidParameterException: Invalid parameter: Empty message"),
+        ("m", {"Subject": "s" * 100}, None),
+        ("m", {"Subject": "s" * 101}, "SNS.InvalidParameterException: Invalid parameter: Subject"),
+        ("m", {"Subject": "two\nlines"}, "SNS.InvalidParameterException: Invalid parameter: Subject"),
+        (
+            "not JSON",
+            JSON,
+            "SNS.InvalidParameterException: Invalid parameter: Message Structure - JSON message body",
+        ),
+        (
+            '{"email": "m"}',
+            JSON,
+            "SNS.InvalidParameterException: Invalid parameter: Message Structure - No default",
+        ),
+        (
+            "m",
+            attribute(""),
+            "SNS.InvalidParameterValueException: The message attribute 'kind' must contain non-empty",
+        ),
+    ],
+)
+def test_message_that_sns_refuses_fails_task(topic, message, more, error):
+    found = publish(topic, message, **more)
+    assert found == error if error is None else str(found).startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "value", "error"),
+    [
+        (1_048_576 - OVERHEAD - 1, "a", None),
+        (1_048_576 - OVERHEAD, "a", "Message must be shorter than 1048576 bytes"),
+        (1, "", "must contain a non-empty value"),
+    ],
+)
+def test_queue_counts_attributes(topic, body, value, error):
+    from ministack.services import sqs
+
+    sqs._act_create_queue({"QueueName": "q"}, "")
+    request = {"MessageBody": "x" * body, **attribute(value)}
+    if error is None:
+        sqs._act_send_message(request, sqs._queue_url("q"))
+    else:
+        with pytest.raises(sqs._Err, match=error):
+            sqs._act_send_message(request, sqs._queue_url("q"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "error"),
+    [
+        (
+            "putItem",
+            {"Item": {"k": {"S": "a"}, "v": {"S": "x" * 409_600}}},
+            "Item size has exceeded the maximum",
+        ),
+        (
+            "updateItem",
+            {
+                "Key": {"k": {"S": "a"}},
+                "UpdateExpression": "SET v = :v",
+                "ExpressionAttributeValues": {":v": {"S": "x" * 409_600}},
+            },
+            "Item size to update has exceeded the maximum allowed size",
+        ),
+        ("putItem", {"Item": {"v": {"S": "no key"}}}, "One or more parameter values"),
+    ],
+)
+def test_item_that_dynamodb_refuses_fails_task(ministack, operation, request_, error):
+    from ministack.services import dynamodb, stepfunctions
+
+    integrations.correct()
+    key = {"AttributeName": "k", "KeyType": "HASH"}
+    dynamodb._create_table(
+        {
+            "TableName": "table",
+            "KeySchema": [key],
+            "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        }
+    )
+    resource = f"arn:aws:states:::dynamodb:{operation}"
+    with pytest.raises(stepfunctions._ExecutionError) as failed:
+        stepfunctions._SERVICE_DISPATCH[resource](resource, {"TableName": "table", **request_})
+    assert failed.value.error == "DynamoDB.AmazonDynamoDBException"
+    assert failed.value.cause.startswith(error)

@@ -7,6 +7,7 @@
     integrations.py      integrations of state machines with other services
     versions.py          versions and aliases of state machines
     cloudformation.py    names of resources
+    repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     alarms.py            which data an alarm of CloudWatch evaluates, and when
@@ -34,6 +35,7 @@ from sandbox.ministack_patches import (
     functions,
     integrations,
     messages,
+    repeated_requests,
     states,
     status_changes,
     task_tokens,
@@ -59,6 +61,7 @@ def apply(directory: Path) -> None:
     versions.correct()
     status_changes.correct()
     cloudformation.correct()
+    repeated_requests.correct()
     states.correct()
     integrations.correct()
     alarms.correct()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,17 +15,15 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError
 
 from sandbox.engine import Sandbox, SandboxSession
+from sandbox.faults import DropAnswer, Error, Interrupt, Throttle
 from workflow import ROOT
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.destroying import destroy, destruction
-from workflow.publish.functions import Functions
 from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
-from workflow.publish.machines import StateMachines
 from workflow.publish.package import Package, make_package
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import NoProgress, Published, plan_for, publish
@@ -128,6 +128,63 @@ def comment(text: str) -> Callable[[dict[str, Any]], None]:
 def broken(resources: dict[str, Any]) -> None:
     """An edit that CloudFormation accepts at first, and that fails during the update."""
     resources["Broken"] = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1}}
+
+
+@pytest.fixture
+def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK repeats failed calls at once."""
+    monkeypatch.setattr("botocore.endpoint.time", Mock(sleep=Mock(), time=time.time))
+
+
+def test_publish_survives_lost_answers_and_throttling(
+    publisher: Publisher, sandbox: Sandbox, without_waits: None
+) -> None:
+    calls = [
+        ("cloudformation", "CreateChangeSet"),
+        ("cloudformation", "ExecuteChangeSet"),
+        ("cloudformation", "DescribeStackEvents"),
+        ("s3", "PutObject"),
+        ("stepfunctions", "PublishStateMachineVersion"),
+    ]
+    for fault, text in ((DropAnswer(), "first"), (Throttle(), "second")):
+        with ExitStack() as faults:
+            injected = [
+                faults.enter_context(
+                    sandbox.faults.inject(fault, service=service, operation=operation, times=1)
+                )
+                for service, operation in calls
+            ]
+            published = publisher.publish(publisher.package(comment(text)))
+        assert published is not None
+        assert published.changed
+        assert [one.count for one in injected] == [1] * len(calls)
+        assert publisher.plan(publisher.package(comment(text))).is_empty
+    assert [record.number for record in history(publisher.account, publisher.stage.name)] == [1, 2]
+
+
+def test_interrupted_publish_is_finished_by_the_next(publisher: Publisher, sandbox: Sandbox) -> None:
+    publisher.publish()
+    for service, operation in (
+        ("cloudformation", "ExecuteChangeSet"),
+        ("stepfunctions", "PublishStateMachineVersion"),
+    ):
+        package = publisher.package(comment(operation))
+        with (
+            sandbox.faults.inject(Interrupt("after"), service=service, operation=operation, caller="clients"),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            publisher.publish(package)
+        follow_to_end(publisher)
+        published = publisher.publish(package)
+        assert published is not None
+        assert published.changed
+        assert publisher.plan(package).is_empty
+
+
+def follow_to_end(publisher: Publisher) -> None:
+    """Waits until CloudFormation has ended what an interrupted publish began."""
+    waiter = publisher.account.session.client("cloudformation").get_waiter("stack_update_complete")
+    waiter.wait(StackName=publisher.stage.stack_name, WaiterConfig={"Delay": 0.1})
 
 
 def change_sets(publisher: Publisher) -> list[Any]:
@@ -479,13 +536,14 @@ def test_function_versions_survive_a_publish_without_versions(
 
 
 def test_publish_is_recorded_if_old_versions_cannot_be_deleted(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    publisher: Publisher, sandbox: Sandbox
 ) -> None:
     publisher.publish()
     answering(publisher, "two")
-    refused = ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListVersionsByFunction")
-    monkeypatch.setattr(Functions, "versions", Mock(side_effect=refused))
-    publisher.publish()
+    denied = Error("AccessDeniedException", status=403)
+    with sandbox.faults.inject(denied, service="lambda", operation="ListVersionsByFunction") as injected:
+        publisher.publish()
+    assert injected.count
     assert [one.number for one in history(publisher.account, publisher.stage.name)] == [1, 2]
 
 
@@ -750,7 +808,7 @@ def test_executions_run_swapped_code_before_and_after_a_publish(
 
 
 def test_interrupted_swap_is_repeated_or_undone(
-    publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
+    publisher: Publisher, executions: Executions, sandbox: Sandbox
 ) -> None:
     account, stage = publisher.account, publisher.stage
     definition = held(executions.queue, "Call", CALL)
@@ -762,10 +820,11 @@ def test_interrupted_swap_is_repeated_or_undone(
     package = publisher.package(definition)
 
     def cut_short() -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(StateMachines, "update_definition", Mock(side_effect=KeyboardInterrupt))
-            with pytest.raises(KeyboardInterrupt):
-                swap(account, stage, stack, package)
+        update = sandbox.faults.inject(
+            Interrupt(), service="stepfunctions", operation="UpdateStateMachine", caller="clients"
+        )
+        with update, pytest.raises(KeyboardInterrupt):
+            swap(account, stage, stack, package)
 
     cut_short()
     assert "an interrupted swap" in publisher.plan(published).swapped

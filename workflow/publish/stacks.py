@@ -124,6 +124,8 @@ class Stacks:
                 ChangeSetName=f"afterloop-{uuid.uuid4().hex[:12]}",
                 ChangeSetType="CREATE" if create else "UPDATE",
                 Tags=[{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}],
+                # If the answer gets lost, the SDK repeats the request. Without a token, the name is then taken.
+                ClientToken=uuid.uuid4().hex,
             )
         described = _poll(
             lambda: self._client.describe_change_set(ChangeSetName=created["Id"]),

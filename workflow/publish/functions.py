@@ -45,5 +45,6 @@ class Functions:
         self._client.update_function_code(FunctionName=name, **source)
         # Two minutes in all. The default is to look every second, and the code often runs sooner.
         self._client.get_waiter("function_updated_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600}
+            FunctionName=name,
+            WaiterConfig={"Delay": 0.2, "MaxAttempts": 600},  # type: ignore[typeddict-item] # it takes a float, too
         )

@@ -61,6 +61,7 @@ class Services:
             "StackName": "afterloop-dev",
             "ChangeSetName": ANY,
             "ChangeSetType": "UPDATE",
+            "ClientToken": ANY,
             "TemplateURL": ANY,
             "Parameters": ANY,
             "Capabilities": ["CAPABILITY_NAMED_IAM"],

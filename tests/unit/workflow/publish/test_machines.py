@@ -146,4 +146,4 @@ def test_update_code_waits_until_the_function_is_ready(
     for status in ("InProgress", "Successful"):
         services.functions.add_response("get_function", {"Configuration": {"LastUpdateStatus": status}})
     account.functions.update_code("Collect", ZipFile=b"code")
-    assert sleeps == [1]
+    assert sleeps == [0.2]

@@ -123,7 +123,8 @@ def copy_of_the_project(folder: Path) -> Path:
         if source.name.startswith(".") or source.name in ("tests", "benchmarks", "report.html"):
             continue
         if source.is_dir():
-            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+            # With the compiled modules: copies keep their times, so Python need not compile them again.
+            shutil.copytree(source, folder / source.name)
         else:
             shutil.copy(source, folder)
     shutil.copy(ROOT / ".gitignore", folder)

@@ -56,7 +56,7 @@ def apply(directory: Path) -> None:
     Raises:
         RuntimeError: MiniStack has changed, and a correction does not apply.
     """
-    functions.correct(directory / "python")
+    functions.correct(directory)
     task_tokens.correct()
     versions.correct()
     status_changes.correct()

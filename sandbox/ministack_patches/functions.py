@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
+import threading
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sandbox.ministack_patches.text import replace
@@ -12,9 +16,10 @@ from sandbox.ministack_patches.text import replace
 __all__ = ["correct"]
 
 
-def correct(packages: Path) -> None:
-    """Corrects Lambda. The folder `packages` is made for the packages that functions may import."""
-    _isolate_functions(packages)
+def correct(directory: Path) -> None:
+    """Corrects Lambda. The folder `directory` gets the code of functions, and the packages that they may import."""
+    _isolate_functions(directory / "python")
+    _share_code(directory / "functions")
     _report_function_errors()
 
 
@@ -103,6 +108,36 @@ def _report_function_errors() -> None:
         return {"body": {**failure, "requestId": request_id}, "error": True, "log": result.get("log", "")}
 
     lambda_svc._execute_function_warm = execute_and_report
+
+
+def _share_code(folder: Path) -> None:
+    """Gives all execution environments with the same bundle one folder of code.
+
+    AWS: an execution environment starts from a cached image of the bundle.
+    MiniStack: extracts the bundle for each environment, and Python compiles it again. Here, only the first does.
+    """
+    from ministack.core import lambda_runtime
+
+    folder.mkdir(exist_ok=True)
+    lock = threading.Lock()
+
+    class Bundle(zipfile.ZipFile):
+        def extractall(self, path: Any = None, *args: Any, **options: Any) -> None:
+            """Replaces the folder by a link to the folder with the bundle's content."""
+            target, given = Path(path), self.filename
+            if given is None or any(target.iterdir()):
+                super().extractall(path, *args, **options)
+                return
+            shared = folder / hashlib.sha256(Path(given).read_bytes()).hexdigest()
+            with lock:
+                if not shared.exists():
+                    part = shared.with_suffix(".part")
+                    super().extractall(part, *args, **options)
+                    part.rename(shared)
+            target.rmdir()
+            target.symlink_to(shared)
+
+    lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Bundle})
 
 
 _RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")

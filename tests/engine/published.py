@@ -23,6 +23,7 @@ class PublishedStage:
     outputs: dict[str, str]
     eventually: Callable[..., Any]
     _messages: list[dict[str, Any]] = field(default_factory=list)
+    _inputs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.sandbox.client("dynamodb"), self.outputs["LedgerTable"])
@@ -87,23 +88,20 @@ class PublishedStage:
         pages = self.states.get_paginator("list_executions").paginate(
             stateMachineArn=self.outputs["StateMachine"]
         )
-        for page in pages:
-            for one in page["executions"]:
-                execution = self.states.describe_execution(executionArn=one["executionArn"])
-                if marker in execution["input"]:
-                    history = self.states.get_execution_history(
-                        executionArn=one["executionArn"], maxResults=1000
-                    )["events"]
-                    found.append(
-                        {
-                            **execution,
-                            "states": [
-                                event["stateEnteredEventDetails"]["name"]
-                                for event in history
-                                if "stateEnteredEventDetails" in event
-                            ],
-                        }
-                    )
+        for arn in [one["executionArn"] for page in pages for one in page["executions"]]:
+            # The tests of a process share the stage, so most of its executions are of other tests.
+            if arn not in self._inputs:
+                self._inputs[arn] = self.states.describe_execution(executionArn=arn)["input"]
+            if marker in self._inputs[arn]:
+                # Before its history: the history of an execution that has ended is complete.
+                execution = self.states.describe_execution(executionArn=arn)
+                history = self.states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+                states = [
+                    event["stateEnteredEventDetails"]["name"]
+                    for event in history
+                    if "stateEnteredEventDetails" in event
+                ]
+                found.append({**execution, "states": states})
         return sorted(found, key=lambda execution: execution["startDate"])
 
     def ended(self, marker: str, count: int = 1) -> list[dict[str, Any]]:

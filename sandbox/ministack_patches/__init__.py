@@ -2,6 +2,7 @@
 
     functions.py         Lambda: what functions may import, and how their errors are reported
     states.py            what states of a state machine do with their data
+    expressions.py       JSONata expressions are parsed once
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
     integrations.py      integrations of state machines with other services
@@ -32,6 +33,7 @@ from sandbox.ministack_patches import (
     cloudformation,
     dynamodb,
     events,
+    expressions,
     functions,
     integrations,
     messages,
@@ -68,6 +70,7 @@ def apply(directory: Path) -> None:
     athena.correct()
     dynamodb.correct()
     events.correct()
+    expressions.correct()
     messages.correct()
     transport.correct()
 

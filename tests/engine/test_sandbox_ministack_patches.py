@@ -24,6 +24,7 @@ def handler(event, context):
         case "raise": raise OutputMissing("nothing at s3://bucket/key")
         case "set": return {1, 2}
         case "exit": os._exit(3)
+        case "where": return os.getpid(), os.path.realpath(".")
         case "import": return __import__(event["module"]).__name__
         case _: return os.getpid()
 """
@@ -106,6 +107,13 @@ def test_exception_keeps_execution_environment(sandbox, function):
     _, before = invoke(sandbox, function, {})
     invoke(sandbox, function, {"do": "raise"})
     assert invoke(sandbox, function, {}) == (None, before)
+
+
+def test_execution_environments_share_the_code_of_a_bundle(sandbox, function):
+    _, (process, folder) = invoke(sandbox, function, {"do": "where"})
+    sandbox.client("lambda").update_function_configuration(FunctionName=function, MemorySize=256)
+    _, (other_process, other_folder) = invoke(sandbox, function, {"do": "where"})
+    assert (process == other_process, folder == other_folder) == (False, True)
 
 
 @pytest.mark.parametrize(("do", "error"), [("set", "Runtime.MarshalError"), ("exit", "Runtime.ExitError")])

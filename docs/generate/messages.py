@@ -98,8 +98,8 @@ def messages(definition: Mapping[str, Any]) -> str:
         )
     parts += _section(
         "An execution ended before it had processed its status change: somebody stopped it, it timed out, or it failed"
-        " with an error that no step could catch. Its claim is released. Sent by the function **Reconcile** to"
-        " `EscalationTopic`.",
+        " with an error that no step could catch. Its claim is released. Sent by the function **ReleaseClaim** to"
+        " `EscalationTopic`, and by **Reconcile** if the event about the execution was lost.",
         _ENDED.message(sample.STAGE).as_request(""),
     )
     return "\n\n".join(parts)

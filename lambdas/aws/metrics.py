@@ -11,7 +11,7 @@ class Metric(StrEnum):
     """The metrics, by their names in CloudWatch."""
 
     CLAIMS_RELEASED = "ClaimsReleased"
-    """Claims of ended executions that the reconciler released."""
+    """Claims that were released because their executions ended without doing so."""
     FIELDS_COMPARED = "FieldsCompared"
     """Fields that could be compared with a prediction."""
     LOOPS_RESTARTED = "LoopsRestarted"

@@ -19,6 +19,8 @@ from sandbox.local import local_stage
 from sandbox.samples import MODERATION, SUPPORT_MESSAGE, Field, form
 from tests.engine.published import PublishedStage
 from workflow.human_review import HumanReview
+from workflow.operations.loops import LoopFilter, Loops
+from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
@@ -673,12 +675,18 @@ NOWHERE = "arn:aws:lambda:us-east-1:111122223333:function:nowhere"
 
 
 def steps(branch):
-    """Steps that replace the whole state, then one that fails for loops named `bad-…`."""
+    """Steps that replace the whole state, then one that fails for loops named `bad-…`, and one, for loops named
+    `astray-…`, that fails with an error that no Catch can match."""
     forget = Pass(f"Forget all ({branch})", input_path="$.detail.humanLoopName")
     look = Choice(f"Bad? ({branch})")
     fails = LambdaStep(f"Archive ({branch})", parameters={"FunctionName": NOWHERE, "Payload.$": "$"})
     look.add_choice(ChoiceRule.StringMatches(variable="$", value="bad-*"), fails)
-    look.default_choice(Pass(f"Nothing to do ({branch})", result="fine"))
+    nothing = Pass(f"Nothing to do ({branch})", result="fine")
+    astray = Choice(f"Go astray ({branch})")
+    astray.add_choice(ChoiceRule.StringEquals(variable="$.no.such.place", value="x"), nothing)
+    astray.default_choice(nothing)
+    look.add_choice(ChoiceRule.StringMatches(variable="$", value="astray-*"), astray)
+    look.default_choice(nothing)
     return [forget, look]
 
 
@@ -746,6 +754,57 @@ def test_failed_post_review_step_does_not_stop_the_answer(
     assert (message["step"], message["workflowWaiting"]) == (failed, False)
     assert "nowhere" in message["reason"]
     assert extended.row(name).answer == "delivered"
+
+
+def test_error_that_no_step_can_catch_is_reported_and_the_answer_sent(extended: PublishedStage) -> None:
+    parents = Parents(extended)
+    name = extended.name("astray")
+    execution = parents.wait(parents.create(extended.flow_definition_arn(EXTENDED_FLOW)), name)
+    extended.sandbox.loops.answer(name, COMPLAINT)
+
+    assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
+    message = extended.message(name, "execution-ended")
+    assert "after it had recorded the outcome (stored)" in message["reason"]
+    assert (message["executionStatus"], message["workflowWaiting"]) == ("FAILED", False)
+    row = extended.row(name)
+    assert (row.outcome, row.reason, row.answer) == ("failed", message["reason"], "delivered")
+    assert extended.ended(name)[0]["states"][-1] == "Go astray (completed)"
+
+
+def test_execution_stopped_while_it_backs_off_is_released_and_reported(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    published.sandbox.configure(wait_scale=1)
+    try:
+        published.sandbox.loops.fail(name, "InternalError")
+        (backing_off,) = published.eventually(
+            lambda: [one for one in published.executions(name) if one["states"][-1:] == ["Back off"]]
+        )
+        published.states.stop_execution(executionArn=backing_off["executionArn"], cause="Ana stopped it")
+        message = published.message(name, "execution-ended")
+    finally:
+        published.sandbox.configure(wait_scale=0)
+
+    assert message["reason"] == (
+        "The execution was stopped (ABORTED) before it had processed the status change: Ana stopped it"
+    )
+    assert (message["subject"], message["workflowWaiting"]) == (
+        f"Afterloop local: execution ended early for {name}",
+        True,
+    )
+    assert message["topic"] == published.outputs["EscalationTopic"]
+    operate = Loops(StageResources.find("local", published.sandbox.session), published.sandbox.session)
+    published.eventually(lambda: published.row(name).escalated_at)
+    failed = operate.listing(LoopFilter(outcome="failed")).loops
+    assert [loop.reason for loop in failed if loop.human_loop_name == name] == [message["reason"]]
+
+    operate.redrive(name)
+    _, restarted = published.ended(name, 2)
+    assert restarted["states"][-1] == "Record restart"
+    published.sandbox.loops.answer(published.row(name).next_loop_name, COMPLAINT)
+    assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
 
 
 def test_loop_of_foreign_flow_definition_is_not_started(extended: PublishedStage) -> None:

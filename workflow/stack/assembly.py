@@ -36,8 +36,8 @@ from workflow.steps import places
 
 __all__ = ["Assembly", "assemble"]
 
-ALWAYS = ("reconcile", "start_loop")
-"""Functions that no step names: a schedule runs the first, code outside the workflow calls the second."""
+ALWAYS = ("reconcile", "release_claim", "start_loop")
+"""Functions that no step names: a schedule and a rule run the first two, code outside the workflow the third."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
     # lambdas/loops/abandoned.py: settles executions that ended without finishing.
     "settle_execution": (
         Permission(
-            actions=("dynamodb:GetItem", "dynamodb:UpdateItem"),
+            actions=("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
             resources=("${LedgerTable.Arn}",),
         ),
         Permission(

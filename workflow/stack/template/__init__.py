@@ -13,7 +13,7 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
     topics.py         messages to people
     functions.py      functions, their roles and versions
     state_machine.py  the workflow
-    events.py         the rule, its queue, and the hourly reconciliation
+    events.py         the rules, their queue, and the hourly reconciliation
     alarms.py         the alarms
     analysis.py       Athena over stored reviews
     outputs.py        the names of a published stage's resources
@@ -35,7 +35,7 @@ from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.alarms import add_alarms
 from workflow.stack.template.analysis import add_analysis
-from workflow.stack.template.events import add_rule, add_schedule
+from workflow.stack.template.events import add_rule, add_rule_for_executions, add_schedule
 from workflow.stack.template.functions import add_function, add_version
 from workflow.stack.template.names import NAMES_IN_STEPS, placeholder
 from workflow.stack.template.outputs import add_outputs
@@ -87,6 +87,7 @@ def build_template(
         add_version(template, function)
     add_state_machine(template, definition, functions, statements)
     add_rule(template)
+    add_rule_for_executions(template)
     add_schedule(template)
     add_alarms(template)
     add_analysis(template, reviews_table, queries)

@@ -39,8 +39,8 @@ def add_alarms(template: Template) -> None:
     for outcome in ("Failed", "Aborted", "TimedOut"):
         alarm(
             f"Executions{outcome}",
-            f"An execution of the workflow ended as {outcome}. To see its human loop:"
-            " python deploy.py loops list --outcome failed --stage ${Stage}",
+            f"An execution of the workflow ended as {outcome}. Another message names its human loop. To see all such"
+            " loops: python deploy.py loops list --outcome failed --stage ${Stage}",
             "AWS/States",
             f"Executions{outcome}",
             "StateMachineArn",
@@ -58,7 +58,8 @@ def add_alarms(template: Template) -> None:
     )
     alarm(
         "EventsUndelivered",
-        "Status changes reached the rule but not the workflow: they are in the queue UndeliveredEvents",
+        "Events did not reach the workflow, or the function ReleaseClaim: they are in the queue UndeliveredEvents. To"
+        " process them: python deploy.py loops redrive --undelivered --stage ${Stage}",
         "AWS/SQS",
         "ApproximateNumberOfMessagesVisible",
         "QueueName",

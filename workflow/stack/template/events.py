@@ -1,23 +1,30 @@
-"""What starts the workflow: the rule with its queue for undelivered events, and the hourly reconciliation."""
+"""What starts the workflow and its functions: rules, their queue for undelivered events, the hourly reconciliation."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from troposphere import GetAtt, If, NoValue, Ref, Sub, Template, awslambda, events, iam, sqs
 
+from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.stack import ALIAS
 from workflow.stack.template.policies import THIS_ACCOUNT, allow, policy, tls_only, trust
 from workflow.stack.template.tags import tags
 
-__all__ = ["add_rule", "add_schedule"]
+__all__ = ["add_rule", "add_rule_for_executions", "add_schedule"]
+
+_RULE = "afterloop-${Stage}"
+_EXECUTIONS_RULE = "afterloop-${Stage}-executions"
+_UNDELIVERED = "UndeliveredEvents"
 
 
 def add_rule(template: Template) -> None:
     """Adds the rule that starts an execution for each status change, and the queue for undelivered events."""
-    rule_arn = Sub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/afterloop-${Stage}")
+    rule_arn = _arn(_RULE)
     queue = template.add_resource(
         sqs.Queue(
-            "UndeliveredEvents",
+            _UNDELIVERED,
             MessageRetentionPeriod=14 * 24 * 3600,  # SQS's maximum.
             SqsManagedSseEnabled=True,
             Tags=tags(),
@@ -30,12 +37,12 @@ def add_rule(template: Template) -> None:
             PolicyDocument=policy(
                 tls_only("sqs:*", GetAtt(queue, "Arn")),
                 {
-                    "Sid": "Rule",
+                    "Sid": "Rules",
                     "Effect": "Allow",
                     "Principal": {"Service": "events.amazonaws.com"},
                     "Action": "sqs:SendMessage",
                     "Resource": GetAtt(queue, "Arn"),
-                    "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+                    "Condition": {"ArnEquals": {"aws:SourceArn": [rule_arn, _arn(_EXECUTIONS_RULE)]}},
                 },
             ),
         )
@@ -62,7 +69,7 @@ def add_rule(template: Template) -> None:
     template.add_resource(
         events.Rule(
             "Rule",
-            Name=Sub("afterloop-${Stage}"),
+            Name=Sub(_RULE),
             Description="Starts the workflow for each status change of a human loop",
             State="ENABLED",
             EventPattern={
@@ -79,13 +86,36 @@ def add_rule(template: Template) -> None:
                     Id="workflow",
                     Arn=Sub("${StateMachine}:" + ALIAS),
                     RoleArn=GetAtt(role, "Arn"),
-                    # EventBridge's maximum, which is also its default.
-                    RetryPolicy=events.RetryPolicy(MaximumRetryAttempts=185, MaximumEventAgeInSeconds=86_400),
-                    DeadLetterConfig=events.DeadLetterConfig(Arn=GetAtt(queue, "Arn")),
+                    **_nothing_is_lost(),
                 )
             ],
         )
     )
+
+
+def add_rule_for_executions(template: Template) -> None:
+    """Adds the rule that settles executions which ended without finishing, as soon as they end.
+
+    Step Functions sends these events for Standard workflows; `stateMachineArn` has neither version nor alias
+    (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html).
+    """
+    rule = template.add_resource(
+        events.Rule(
+            "ExecutionsRule",
+            Name=Sub(_EXECUTIONS_RULE),
+            Description="Releases the claims of executions that were stopped, timed out or failed",
+            State="ENABLED",
+            EventPattern={
+                "source": ["aws.states"],
+                "detail-type": ["Step Functions Execution Status Change"],
+                "detail": {"status": sorted(FAILED_STATUSES), "stateMachineArn": [Ref("StateMachine")]},
+            },
+            Targets=[
+                events.Target(Id="release-claim", Arn=GetAtt("ReleaseClaim", "Arn"), **_nothing_is_lost())
+            ],
+        )
+    )
+    _allow_to_invoke(template, "ReleaseClaim", rule)
 
 
 def add_schedule(template: Template) -> None:
@@ -99,12 +129,29 @@ def add_schedule(template: Template) -> None:
             Targets=[events.Target(Id="reconcile", Arn=GetAtt("Reconcile", "Arn"))],
         )
     )
+    _allow_to_invoke(template, "Reconcile", rule)
+
+
+def _allow_to_invoke(template: Template, function: str, rule: events.Rule) -> None:
     template.add_resource(
         awslambda.Permission(
-            "ReconcilePermission",
+            f"{function}Permission",
             Action="lambda:InvokeFunction",
-            FunctionName=Ref("Reconcile"),
+            FunctionName=Ref(function),
             Principal="events.amazonaws.com",
             SourceArn=GetAtt(rule, "Arn"),
         )
     )
+
+
+def _nothing_is_lost() -> dict[str, Any]:
+    """The properties of a target whose undelivered events are kept in the queue."""
+    return {
+        # EventBridge's maximum, which is also its default.
+        "RetryPolicy": events.RetryPolicy(MaximumRetryAttempts=185, MaximumEventAgeInSeconds=86_400),
+        "DeadLetterConfig": events.DeadLetterConfig(Arn=GetAtt(_UNDELIVERED, "Arn")),
+    }
+
+
+def _arn(rule: str) -> Sub:
+    return Sub(f"arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:rule/{rule}")

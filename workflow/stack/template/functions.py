@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Join, Ref, Sub, Template, awslambda, iam
+from troposphere import GetAtt, Join, NoValue, Ref, Sub, Template, awslambda, iam
 
 from workflow.stack import ALIAS, ARCHITECTURE, PYTHON
 from workflow.stack.functions import Function
@@ -14,16 +14,25 @@ __all__ = ["add_function", "add_version"]
 
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
 
+_ESCALATION = {"ESCALATION_TOPIC": Ref("EscalationTopic")}
+
 _EXTRA_VARIABLES = {
     "Reconcile": {
         **_FLOW_DEFINITIONS,
         "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS),
-        "ESCALATION_TOPIC": Ref("EscalationTopic"),
+        **_ESCALATION,
     },
+    "ReleaseClaim": _ESCALATION,
     "RestartLoop": _FLOW_DEFINITIONS,
     "StartLoop": _FLOW_DEFINITIONS,
 }
 """Variables that only these functions get: the limit for all variables of a function is 4 KB."""
+
+_DEAD_LETTER_QUEUES = {"ReleaseClaim": "UndeliveredEvents"}
+"""Queues that get the events which a function failed to process, even after its retries.
+
+Lambda retries an error twice, and throttling for six hours (Lambda developer guide, "Asynchronous invocation").
+"""
 
 
 def add_function(template: Template, function: Function, *, has_versions: bool) -> None:
@@ -68,6 +77,11 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
             Role=GetAtt(role, "Arn"),
             MemorySize=function.memory,
             Timeout=function.timeout,
+            DeadLetterConfig=(
+                awslambda.DeadLetterConfig(TargetArn=GetAtt(_DEAD_LETTER_QUEUES[name], "Arn"))
+                if name in _DEAD_LETTER_QUEUES
+                else NoValue
+            ),
             TracingConfig=awslambda.TracingConfig(Mode="Active"),
             Environment=awslambda.Environment(
                 Variables={

@@ -14,6 +14,7 @@
     alarms.py            which data an alarm of CloudWatch evaluates, and when
     athena.py            tables with many objects
     messages.py          what SNS and SQS refuse
+    queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
@@ -37,6 +38,7 @@ from sandbox.ministack_patches import (
     functions,
     integrations,
     messages,
+    queue_metrics,
     repeated_requests,
     states,
     status_changes,
@@ -72,6 +74,7 @@ def apply(directory: Path) -> None:
     events.correct()
     expressions.correct()
     messages.correct()
+    queue_metrics.correct()
     transport.correct()
 
 

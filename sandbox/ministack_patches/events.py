@@ -103,6 +103,9 @@ class _Delivery:
 
     def start(self) -> None:
         """Makes the first attempt."""
+        if self._is_first_target():
+            self._count("MatchedEvents")
+            self._count("TriggeredRules")
         failure = self._try()
         if failure is None or not failure.retry:
             self._end(failure, None)
@@ -110,6 +113,13 @@ class _Delivery:
         # A thread does not inherit the account and Region of its parent.
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._retry, failure), daemon=True).start()
+
+    def _is_first_target(self) -> bool:
+        from ministack.services import eventbridge
+
+        key = eventbridge._rule_key(self._rule.get("Name"), self._rule.get("EventBusName", "default"))
+        targets = eventbridge._targets.get(key) or [self._target]
+        return bool(targets[0].get("Id") == self._target.get("Id"))
 
     def _retry(self, failure: _Failure | None) -> None:
         from ministack.services import stepfunctions

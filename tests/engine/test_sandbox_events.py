@@ -26,13 +26,25 @@ def rule_without_permission(published: PublishedStage) -> Iterator[None]:
 
 def test_undelivered_event_waits_in_queue(published: PublishedStage, rule_without_permission: None) -> None:
     name = published.name()
+    assert alarm(published) == "OK"
     published.sandbox.events.deliver(published.event(name, "Stopped"))
+    assert alarm(published) == "ALARM"
     [message] = undelivered(published)
     assert json.loads(message["Body"])["detail"]["humanLoopName"] == name
     found = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
     assert found["ERROR_CODE"] == "NO_PERMISSIONS"
     assert found["RULE_ARN"].endswith(":rule/afterloop-local")
     assert published.executions(name) == []
+    assert alarm(published) == "OK"
+
+
+def alarm(published: PublishedStage) -> str:
+    """Returns the state of the stage's alarm on undelivered events."""
+    alarms = published.sandbox.client("cloudwatch").describe_alarms(
+        AlarmNames=["afterloop-local-EventsUndelivered"]
+    )
+    [found] = alarms["MetricAlarms"]
+    return found["StateValue"]
 
 
 def undelivered(published: PublishedStage) -> list[dict[str, Any]]:

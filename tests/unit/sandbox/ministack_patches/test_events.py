@@ -116,7 +116,8 @@ def test_delivered_event_leaves_no_message(rule):
     rule.target()
     assert rule.deliver() == []
     assert [json.loads(data["input"])["detail"] for data in rule.started] == [{"loop": "a"}]
-    assert (rule.metric("Invocations"), rule.metric("FailedInvocations")) == (1, 0)
+    counts = ("MatchedEvents", "TriggeredRules", "Invocations", "FailedInvocations")
+    assert [rule.metric(name) for name in counts] == [1, 1, 1, 0]
 
 
 def test_missing_target_sends_event_to_dead_letter_queue_at_once(rule):

@@ -12,9 +12,11 @@ import typer
 from lambdas.loops.ledger import LoopStatus, Outcome
 from workflow.cli.ages import age, moment_of
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
-from workflow.cli.several_loops import Several, SeveralOptions
+from workflow.cli.several_loops import Several
+from workflow.cli.several_options import SeveralOptions
 from workflow.cli.start_options import StartOptions, start_request
 from workflow.cli.terminal import Output, print_json, progress
+from workflow.cli.undelivered import process_undelivered
 from workflow.errors import AfterloopError
 
 if TYPE_CHECKING:
@@ -212,21 +214,33 @@ def redrive(
             metavar="ARN", help="ARN of a failed execution, for an event that could not be claimed."
         ),
     ] = None,
+    undelivered: Annotated[
+        bool,
+        typer.Option(
+            "--undelivered",
+            help="Process the events that EventBridge could not deliver, from the queue UndeliveredEvents.",
+        ),
+    ] = False,
     many: SeveralOptions,
     wait: Annotated[
         bool,
         typer.Option(
-            help="With filters, wait up to a minute for each execution, so that no more run at once than --at-once."
+            help="For many, wait up to a minute for each execution, so that no more run at once than --at-once."
         ),
     ] = True,
     on: StageOptions,
 ) -> None:
     """Process status changes again after you have fixed why the workflow failed."""
-    if execution is not None:
+    if undelivered:
+        many.check_unused("--undelivered", name or execution, filters_only=True)
+    elif execution is not None:
         many.check_unused("--execution", name)
     else:
         many.check(name, "redrive")
     stage = _loops(on)
+    if undelivered:
+        process_undelivered(stage.undelivered(), many, on.output, wait=wait)
+        return
     if execution is None and (name is None or many.dry_run):
         Several("redrive", many, stage, on).run(
             name, lambda interruption: stage.actions.redrive(interruption, wait=wait)

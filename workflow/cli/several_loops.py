@@ -1,123 +1,29 @@
-"""Restart, close or redrive the human loops that match filters: what all three commands ask, show and print."""
+"""Restart, close or redrive the human loops that match filters: select them, ask, and process them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
-from lambdas.loops.ledger import Outcome
 from workflow.cli.ages import moment_of
-from workflow.cli.options import FlowDefinition, StageOptions, Yes
-from workflow.cli.terminal import (
-    Output,
-    approved,
-    console_for,
-    exit_interrupted,
-    exit_unchanged,
-    finishing_on_interrupt,
-    print_json,
-    progress,
-)
+from workflow.cli.options import StageOptions
+from workflow.cli.several_options import SeveralOptions
+from workflow.cli.show_results import Report, running
+from workflow.cli.terminal import Output, approved, console_for, exit_unchanged, progress
 
 if TYPE_CHECKING:
     from lambdas.loops.ledger import Loop
     from workflow.operations.actions import Action
     from workflow.operations.loops import Loops
-    from workflow.operations.several import Interruption, Operation, Result, Results
+    from workflow.operations.several import Interruption, Operation
 
-__all__ = ["Several", "SeveralOptions"]
+__all__ = ["Several"]
 
-_DEFAULT_AT_ONCE = 10
 _DOING = {"redrive": "Redriving", "restart": "Restarting", "close": "Closing"}
-_DONE = {"redrive": "processed", "restart": "restarted", "close": "closed"}
-_POSSIBLE = {"redrive": "would be redriven", "restart": "would be restarted", "close": "would be closed"}
-
-
-@dataclass(frozen=True)
-class SeveralOptions:
-    """The filters, and how to process the loops that match."""
-
-    outcome: Annotated[
-        Outcome | None,
-        typer.Option(
-            metavar="OUTCOME", case_sensitive=False, help="Only loops with this outcome in the ledger."
-        ),
-    ] = None
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="Only loops that failed or were escalated since then: 30m, 2h, 3d, or a day or time such as"
-            " 2026-01-31T22:00.",
-        ),
-    ] = None
-    flow_definition: FlowDefinition = None
-    failure_code: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help="Only loops with this failure code of A2I, or with this error of the workflow, such as"
-            " OutputNotAllowed.",
-        ),
-    ] = None
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
-    ] = False
-    at_once: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=50,  # workflow.operations.stage_loops.MAX_AT_ONCE
-            help=f"How many loops to process at the same time. The default is {_DEFAULT_AT_ONCE}.",
-        ),
-    ] = None
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Do not stop if the first loops all fail.")
-    ] = False
-    yes: Yes = False
-
-    def check(self, name: str | None, operation: Operation) -> None:
-        """Raises `BadParameter` unless there is either a name or a filter, and the filters make sense."""
-        if name is not None:
-            self.check_unused("a name", None)
-            return
-        if not self._given("outcome", "since", "flow_definition", "failure_code"):
-            raise typer.BadParameter(
-                "specify the name of a human loop, or filters: --outcome, --since, --flow-definition, --failure-code",
-                param_hint="NAME",
-            )
-        if self.since is not None and moment_of(self.since) > datetime.now(UTC):
-            raise typer.BadParameter(f"{self.since} is in the future", param_hint="--since")
-        from workflow.operations.several import OUTCOMES
-
-        if self.outcome is not None and self.outcome not in OUTCOMES[operation]:
-            possible = [one for one in OUTCOMES[operation] if one in get_args(Outcome)]
-            raise typer.BadParameter(
-                f"loops {operation} is not possible for the outcome {self.outcome}, only for {', '.join(possible)}",
-                param_hint="--outcome",
-            )
-
-    def check_unused(self, what: str, name: str | None) -> None:
-        """Raises `BadParameter` if there are filters, or a name, beside what needs none."""
-        given = self._given("outcome", "since", "flow_definition", "failure_code", "at_once", "keep_going")
-        if name is not None:
-            given.append("NAME")
-        if given:
-            more = (
-                "; to start it with another flow definition, use --new-flow-definition"
-                if given == ["--flow-definition"] and what == "a name"
-                else ""
-            )
-            raise typer.BadParameter(f"cannot be combined with {what}{more}", param_hint=given[0])
-
-    def _given(self, *names: str) -> list[str]:
-        defaults = {field.name: field.default for field in fields(self)}
-        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != defaults[name]]
 
 
 @dataclass(frozen=True)
@@ -155,24 +61,20 @@ class Several:
             if dry_run
             else action(interruption)
         )
-        doing = "Checking" if dry_run else _DOING[self.operation]
-        with progress(doing) as report, finishing_on_interrupt(interruption.request):
-
-            def show_progress(so_far: Results) -> None:
-                failed = so_far.count("failed", "error")
-                report(
-                    f"{len(so_far.results):,} of {len(names):,}" + (f", {failed:,} failed" if failed else "")
-                )
-
+        with running(
+            "Checking" if dry_run else _DOING[self.operation], interruption, len(names)
+        ) as show_progress:
             found = process(
                 names,
                 act,
-                at_once=self.options.at_once or _DEFAULT_AT_ONCE,
+                at_once=self.options.number_at_once,
                 interruption=interruption,
                 keep_going=self.options.keep_going,
                 progress=show_progress,
             )
-        self._print(found, len(names))
+        Report(self.options, self.on.output, self.operation).show(
+            found, len(names), f"No human loops match: {self._filters()}."
+        )
 
     # Before
 
@@ -226,86 +128,6 @@ class Several:
                 tasks = self.stage.tasks(loops, self.flow_definition)
                 work = "an unknown number of" if tasks is None else f"{tasks:,}"
                 return f"Restart {number}? Workers get {work} tasks."
-
-    # Afterwards
-
-    def _print(self, found: Results, matched: int) -> None:
-        if self.on.output is Output.JSON:
-            from workflow.cli.shapes import LoopResult, SeveralResult
-
-            print_json(
-                SeveralResult(
-                    dry_run=self.options.dry_run,
-                    matched=matched,
-                    results=[
-                        LoopResult(
-                            human_loop_name=one.name,
-                            result=one.result,
-                            detail=one.detail,
-                            execution=one.execution,
-                            next_loop_name=one.next_loop_name,
-                        )
-                        for one in found.results
-                    ],
-                    left=found.left,
-                    stopped=found.stopped,
-                )
-            )
-        elif not matched:
-            typer.echo(f"No human loops match: {self._filters()}.")
-        else:
-            self._print_lines(found, matched)
-        self._exit(found)
-
-    def _print_lines(self, found: Results, matched: int) -> None:
-        for result in ("done", "possible", "running", "skipped"):
-            for one in found.results:
-                if one.result == result:
-                    typer.echo(self._line(one))
-        for one in found.results:
-            if one.result in ("failed", "error"):
-                why = "failed again: " if one.result == "failed" else ""
-                typer.echo(f"error: {one.name}: {why}{one.detail}", err=True)
-        counts = {
-            _DONE[self.operation]: found.count("done"),
-            _POSSIBLE[self.operation]: found.count("possible"),
-            "being processed": found.count("running"),
-            "skipped": found.count("skipped"),
-            "failed again": found.count("failed"),
-            "with an error": found.count("error"),
-            "not begun": found.left,
-        }
-        parts = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
-        typer.echo(f"Human loops: {matched:,}; {parts}.")
-        if self.options.dry_run:
-            typer.echo("Nothing was changed.")
-
-    def _line(self, one: Result) -> str:
-        match one.result:
-            case "skipped":
-                return f"skipped: {one.detail}"
-            case "running":
-                return f"being processed: {one.name}: " + ", ".join(filter(None, [one.execution, one.detail]))
-            case "possible":
-                what = _POSSIBLE[self.operation]
-            case _:
-                what = _DONE[self.operation]
-        detail = f"as {one.next_loop_name}" if one.next_loop_name else one.detail
-        return f"{what}: {one.name}" + (f": {' '.join(detail.split())}" if detail else "")
-
-    def _exit(self, found: Results) -> None:
-        if found.stopped == "interrupted":
-            exit_interrupted(
-                f"{found.left:,} human loops were not begun; to continue, run the same command again"
-            )
-        if found.stopped == "failing":
-            typer.echo(
-                f"error: stopped because the first {len(found.results):,} all failed: fix the cause, and run the same"
-                " command again; or choose others with a filter, or pass --keep-going",
-                err=True,
-            )
-        if found.stopped or found.count("failed", "error"):
-            raise typer.Exit(1)
 
 
 def _print_overview(loops: Sequence[Loop]) -> None:

@@ -395,7 +395,7 @@ class LoopResult(_CamelShape):
     """What happened to one of many human loops."""
 
     human_loop_name: str
-    """Name of the human loop."""
+    """Name of the human loop. With `--undelivered`, what the event is about, or `unknown`."""
     result: str
     """`done`; `failed`: it was processed, and failed again; `running`: its execution has started and not ended;
     `possible`: in a dry run, it would be processed; `skipped`: the operation is not possible; `error`: a service
@@ -406,6 +406,8 @@ class LoopResult(_CamelShape):
     """ARN of the execution that was started; null without one."""
     next_loop_name: str | None
     """Name of the human loop that was started; null without one."""
+    message_id: str | None
+    """ID of the message in the queue of undelivered events; null without `--undelivered`."""
 
 
 class SeveralResult(_CamelShape):
@@ -417,11 +419,11 @@ class SeveralResult(_CamelShape):
     dry_run: bool
     """Whether nothing was changed because of `--dry-run`."""
     matched: int
-    """How many human loops matched."""
+    """How many human loops matched. With `--undelivered`, how many messages were read."""
     results: list[LoopResult]
     """The human loops that were begun, in the order in which they were finished."""
     left: int
-    """How many were not begun."""
+    """How many were not begun. With `--undelivered`, that is approximate."""
     stopped: str | None
     """Why not: `interrupted`, or `failing` when the first ones all failed; null when all were begun."""
 

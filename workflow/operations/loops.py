@@ -32,6 +32,7 @@ from workflow.operations.several import Operation, Selected, Selection, select
 from workflow.operations.stage_loops import LoopError, StageLoops
 from workflow.operations.stage_resources import StageResources
 from workflow.operations.story import Execution, Story, loop_story
+from workflow.operations.undelivered import UndeliveredEvents
 
 if TYPE_CHECKING:
     import boto3
@@ -80,6 +81,14 @@ class Loops:
         """Selects the loops that an operation on many loops is to process; see `workflow.operations.several`."""
         flow = selection.flow_definition and self.resources.flow_definition_arn(selection.flow_definition)
         return select(self.ledger, operation, selection, flow)
+
+    def undelivered(self) -> UndeliveredEvents:
+        """Returns the queue of events that EventBridge could not deliver to the workflow.
+
+        Raises:
+            NotPublishedError: An older version published the stage, without the queue.
+        """
+        return UndeliveredEvents(self._loops, self._client, self.actions)
 
     def tasks(self, loops: Iterable[Loop], flow_definition: str | None = None) -> int | None:
         """Returns how many tasks workers get if the loops are restarted; None if that cannot be read.

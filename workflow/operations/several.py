@@ -150,6 +150,7 @@ class Result:
         detail: What was done, or why not.
         execution: The ARN of the execution that was started, if any.
         next_loop_name: The loop that was started, if any.
+        message_id: The message with the event, for an event that was not delivered.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Result:
     detail: str = ""
     execution: str | None = None
     next_loop_name: str | None = None
+    message_id: str | None = None
 
 
 @dataclass

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
+from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from tests.command_line import Answers, printed_json, run
 from tests.unit.doubles import StepFunctions, StubbedSession, add_red_loop
-from tests.unit.workflow.cli.test_loops import FLOW, MACHINE, add_function_response, add_loop
+from tests.unit.workflow.cli.test_loops import CREATED, FLOW, MACHINE, add_function_response, add_loop
+from workflow.operations.stage_resources import StageResources
 
 
 @pytest.fixture
@@ -211,6 +215,8 @@ def test_many_loops_need_a_confirmation(
             ["redrive", "--execution", "arn", "--since", "2h"],
             "--since: cannot be combined with --execution\n",
         ),
+        (["redrive", "--undelivered", "--since", "2h"], "--since: cannot be combined with --undelivered\n"),
+        (["redrive", "a", "--undelivered"], "NAME: cannot be combined with --undelivered\n"),
         (["close", "--note", "x"], "specify the name of a human loop, or filters"),
         (["redrive", "--dry-run"], "specify the name of a human loop, or filters"),
         (
@@ -232,3 +238,70 @@ def test_filters_that_make_no_sense_are_one_line_errors(
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("error: ")
     assert message in err
+
+
+class TestUndelivered:
+    @pytest.fixture
+    def queue(
+        self,
+        session: StubbedSession,
+        resources: StageResources,
+        states: StepFunctions,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> str:
+        """The queue, with an event of the stage and a message that is none."""
+        monkeypatch.setattr("workflow.operations.undelivered.POLL_SECONDS", 0)
+        sqs = session.client("sqs")
+        queue = str(sqs.create_queue(QueueName="undelivered")["QueueUrl"])
+        outputs = {**resources.outputs, "UndeliveredEvents": queue, "Rule": "afterloop-dev"}
+        monkeypatch.setattr(
+            "workflow.cli.options.StageOptions.resources", lambda *_: replace(resources, outputs=outputs)
+        )
+        detail = {"humanLoopName": "loop-1", "humanLoopStatus": "Completed", "creationTime": CREATED}
+        for body in (
+            json.dumps({"source": SOURCE, "detail-type": DETAIL_TYPE, "detail": detail}),
+            "not JSON",
+        ):
+            sqs.send_message(QueueUrl=queue, MessageBody=body)
+        return queue
+
+    def test_undelivered_events_are_processed_after_a_question(
+        self,
+        queue: str,
+        states: StepFunctions,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        out = run("loops", "redrive", "--undelivered", "--dry-run", capsys=capsys)[1]
+        assert "would be redriven: loop-1 (message " in out
+        assert out.endswith("Undelivered events: 2; 1 would be redriven, 1 skipped.\nNothing was changed.\n")
+
+        answers = Answers(monkeypatch, True)
+        status, out, err = run("loops", "redrive", "--undelivered", capsys=capsys)
+        assert answers.questions == ["Process about 2 undelivered events?"]
+        assert (status, err) == (0, "")
+        first, second, summary = out.splitlines()
+        assert first.startswith("processed: loop-1 (message ")
+        assert second.startswith("skipped: unknown (message ")
+        assert "): its body is not a JSON object: 'not JSON'; it was not delivered: unknown" in second
+        assert summary == "Undelivered events: 2; 1 processed, 1 skipped."
+        assert len(states.started) == 1
+
+    def test_undelivered_events_as_json(
+        self, session: StubbedSession, queue: str, states: StepFunctions, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        session.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=1)
+        status, out, err = run("loops", "redrive", "--undelivered", "-o", "json", capsys=capsys)
+        document = printed_json("loops redrive", out, several=True)
+        assert (status, document["matched"], document["left"]) == (0, 1, 0)
+        assert err.startswith("About 1 messages are hidden because somebody has just read them.")
+
+    def test_empty_queue_is_not_an_error(
+        self, session: StubbedSession, queue: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        session.client("sqs").purge_queue(QueueUrl=queue)
+        assert run("loops", "redrive", "--undelivered", capsys=capsys) == (
+            0,
+            "There are no undelivered events.\n",
+            "",
+        )

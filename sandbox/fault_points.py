@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable
-from threading import local
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -142,7 +144,7 @@ def watch_rules(rules: FaultRules) -> None:
     from ministack.services import eventbridge, stepfunctions
 
     dispatch, start = eventbridge._dispatch_to_stepfunctions, stepfunctions._start_execution
-    now = local()
+    now = threading.local()
 
     def dispatch_watched(*arguments: Any, **more: Any) -> Any:
         now.by_rule = True
@@ -156,10 +158,16 @@ def watch_rules(rules: FaultRules) -> None:
             return start(data)
         call = Call("stepfunctions", "StartExecution", "rules")
         fault = rules.meet(call)
-        if isinstance(fault, Delay):
-            time.sleep(fault.seconds)
-        if fault is None or isinstance(fault, Delay):
+        if fault is None:
             return start(data)
+        if isinstance(fault, Delay):
+            # Rules fire in the thread of the event loop, which has to serve other requests meanwhile. A thread does
+            # not inherit the account and Region.
+            work = partial(contextvars.copy_context().run, start, data)
+            timer = threading.Timer(fault.seconds, work)
+            timer.daemon = True
+            timer.start()
+            return 200, {}, b"{}"
         if isinstance(fault, DropAnswer):
             start(data)
             raise ConnectionError("the answer of StartExecution was dropped, because a test asked for it")

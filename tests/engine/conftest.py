@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+from unittest.mock import Mock
 
 import pytest
 
@@ -30,6 +31,12 @@ def sandbox() -> Iterator[Sandbox]:
 def published(sandbox: Sandbox, eventually: Callable[..., object]) -> PublishedStage:
     """The stage `local`, published to the shared engine by the code that publishes to AWS."""
     return PublishedStage(sandbox, local_stage(), publish_local(sandbox), eventually)
+
+
+@pytest.fixture
+def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK of this process repeats failed calls at once."""
+    monkeypatch.setattr("botocore.endpoint.time", Mock(sleep=Mock(), time=time.time))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.loops.waiting import Tokens
 from lambdas.reviews.times import timestamp
+from sandbox.faults import Throttle
 from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
 from workflow.cli.shapes import LoopStory
@@ -957,6 +958,22 @@ class TestReconcile:
 
         assert [problem.partition(":")[0] for problem in found.problems] == [loop]
         assert "AccessDeniedException" in found.problems[0]
+        assert list(operate.reconcile(flow_definition=flow).missed) == [f"{loop} Failed"]
+        handled(published, loop)
+
+    def test_throttled_reconciliation_loses_nothing(
+        self, published: PublishedStage, operate: Loops, loop: str, flow: str, without_waits: None
+    ) -> None:
+        published.sandbox.events.lose()
+        published.sandbox.loops.fail(loop, "ValidationError")
+        throttled = published.sandbox.faults.inject(
+            Throttle(), service="stepfunctions", operation="StartExecution", caller="clients"
+        )
+        with throttled as injected:
+            found = operate.reconcile(flow_definition=flow)
+
+        assert injected.count > 1  # the SDK has tried again
+        assert [problem.partition(":")[0] for problem in found.problems] == [loop]
         assert list(operate.reconcile(flow_definition=flow).missed) == [f"{loop} Failed"]
         handled(published, loop)
 

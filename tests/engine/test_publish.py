@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -12,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
@@ -128,12 +126,6 @@ def comment(text: str) -> Callable[[dict[str, Any]], None]:
 def broken(resources: dict[str, Any]) -> None:
     """An edit that CloudFormation accepts at first, and that fails during the update."""
     resources["Broken"] = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1}}
-
-
-@pytest.fixture
-def without_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK repeats failed calls at once."""
-    monkeypatch.setattr("botocore.endpoint.time", Mock(sleep=Mock(), time=time.time))
 
 
 def test_publish_survives_lost_answers_and_throttling(

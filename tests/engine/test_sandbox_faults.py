@@ -205,11 +205,20 @@ def test_task_of_sandboxs_own_service_meets_fault(sandbox, task):
     assert injected.count == 1
 
 
-def test_start_by_rule_meets_fault(sandbox, unique, role, task):
+def test_rule_retries_start_that_meets_fault(sandbox, unique, role, task, eventually):
     executed = task("arn:aws:states:::aws-sdk:dynamodb:listTables", {})
     machine, events = executed["stateMachineArn"], sandbox.client("events")
     events.put_rule(Name=unique, EventPattern=json.dumps({"source": [unique]}))
     events.put_targets(Rule=unique, Targets=[{"Id": "machine", "Arn": machine, "RoleArn": role}])
-    with sandbox.faults.inject(Delay(0), service="stepfunctions", caller="rules") as injected:
-        events.put_events(Entries=[{"Source": unique, "DetailType": "x", "Detail": "{}"}])
+    states = sandbox.client("stepfunctions")
+
+    def executions() -> int:
+        return len(states.list_executions(stateMachineArn=machine)["executions"])
+
+    # The work is done and repeated if the answer is lost: a rule then starts two executions.
+    for fault, calls, count in ((Delay(0.01), 1, 2), (Throttle(), 2, 3), (DropAnswer(), 2, 5)):
+        with sandbox.faults.inject(fault, service="stepfunctions", caller="rules", times=1) as injected:
+            events.put_events(Entries=[{"Source": unique, "DetailType": "x", "Detail": "{}"}])
+            eventually(lambda count=count: executions() == count)
         assert injected.hits == [Hit("stepfunctions", "StartExecution", "rules")]
+        assert injected.calls == calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -11,6 +12,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.aws.clients import abandoned, client, ledger, starter, transient_errors
 from lambdas.aws.environment import environment
 from lambdas.aws.metrics import Metric
+from lambdas.loops.marks import Marks
+from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
 
 FUNCTION = {
@@ -19,17 +22,25 @@ FUNCTION = {
     "grants": ["start_loop", "settle_execution"],
     "permissions": [
         {"actions": ["dynamodb:BatchGetItem", "dynamodb:DescribeTable"], "resources": ["${LedgerTable.Arn}"]},
-        {"actions": ["dynamodb:Query"], "resources": ["${LedgerTable.Arn}/index/by-status"]},
+        {
+            "actions": ["dynamodb:Query"],
+            "resources": ["${LedgerTable.Arn}/index/by-status", "${LedgerTable.Arn}/index/by-outcome"],
+        },
         # Without this permission, S3 reports a deleted input as "access denied".
         {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
         # Both actions support no resource-level permissions (Service Authorization Reference, Amazon SageMaker).
         {"actions": ["sagemaker:ListFlowDefinitions", "sagemaker:ListHumanLoops"], "resources": ["*"]},
+        {"actions": ["states:ListExecutions"], "resources": ["${StateMachine}"]},
         {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:*"]},
     ],
 }
 
 RESERVE_MILLISECONDS = 60_000
-"""Time left for the page that is being compared when the reconciler is asked to stop."""
+"""Time left for the step that is being taken when the reconciler is asked to stop. The longest is a page of A2I's list
+on which each status change was missed: two calls for each of 100 loops."""
+
+MAX_NAMED = 200
+"""How many loops of each kind are named. A log entry has at most 256 KB."""
 
 logger = Logger()
 metrics = Metrics()
@@ -50,7 +61,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         context: The Lambda context.
 
     Returns:
-        A `lambdas.loops.reconciling.Reconciliation`.
+        A `lambdas.loops.reconciliation.Reconciliation`, with at most 200 names of each kind.
 
     Raises:
         ReconciliationIncomplete: AWS refused some calls. Everything else was done.
@@ -60,19 +71,33 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         out_of_time=lambda: context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS,
     )
     metrics.add_metric(Metric.STATUS_CHANGES_MISSED, MetricUnit.Count, len(found.missed))
+    metrics.add_metric(Metric.LOOPS_DELETED, MetricUnit.Count, len(found.deleted))
     metrics.add_metric(Metric.STARTS_RESUMED, MetricUnit.Count, len(found.resumed) + len(found.refused))
     metrics.add_metric(Metric.CLAIMS_RELEASED, MetricUnit.Count, len(found.released))
-    logger.info("reconciled", extra=found.as_json())
+    summary = _summary(found)
+    logger.info("reconciled", extra=summary)
     if not found.complete:
         logger.warning("out of time before all loops were compared")
     if found.problems:
-        raise ReconciliationIncomplete("; ".join(found.problems))
-    return found.as_json()
+        raise ReconciliationIncomplete("; ".join(summary["problems"]))
+    return summary
+
+
+def _summary(found: Reconciliation) -> dict[str, Any]:
+    """Returns what was found, short enough for a log and a response: after an outage, there can be 100,000 loops."""
+    summary = found.as_json()
+    for name, values in found.as_json().items():
+        if isinstance(values, list) and len(values) > MAX_NAMED:
+            summary[name] = [*values[:MAX_NAMED], f"and {len(values) - MAX_NAMED} more"]
+        elif isinstance(values, dict) and len(values) > MAX_NAMED:
+            summary[name] = dict(islice(values.items(), MAX_NAMED)) | {"more": str(len(values) - MAX_NAMED)}
+    return summary
 
 
 def _reconciler() -> Reconciler:
     return Reconciler(
         ledger=ledger(),
+        marks=Marks(client("dynamodb"), environment().ledger_table),
         starter=starter(),
         a2i=client("sagemaker-a2i-runtime"),
         sagemaker=client("sagemaker"),

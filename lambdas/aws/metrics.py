@@ -14,6 +14,8 @@ class Metric(StrEnum):
     """Claims that were released because their executions ended without doing so."""
     FIELDS_COMPARED = "FieldsCompared"
     """Fields that could be compared with a prediction."""
+    LOOPS_DELETED = "LoopsDeleted"
+    """Loops that were deleted in A2I before their status change was received."""
     LOOPS_RESTARTED = "LoopsRestarted"
     """Loops that were restarted."""
     LOOPS_STARTED = "LoopsStarted"

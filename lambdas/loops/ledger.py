@@ -1,4 +1,5 @@
-"""The ledger: one DynamoDB item per human loop. At run time only this module and `waiting.py` access the table.
+"""The ledger: one DynamoDB item per human loop. At run time only this module, `waiting.py` and
+`marks.py` access the table.
 
 The state machine writes to the same table with direct integrations (claims and outcomes, see
 `workflow/parts/records.py`). The fields of `Loop` are the attribute names that both sides use.
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
-from lambdas.loops.identity import is_about, name_of, own_keys
+from lambdas.loops.identity import is_about, name_of, own_key, own_keys
 from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 from lambdas.reviews.times import timestamp
 
@@ -269,6 +270,28 @@ class Ledger:
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return self.find(loop.human_loop_name)
+        return None
+
+    def adopt(self, human_loop_name: str, created: datetime, flow_definition_arn: str) -> str | None:
+        """Writes a row for a loop in progress that Afterloop did not start, so that it is open in the ledger.
+
+        Returns:
+            The key of the row; None if the loop has one by now.
+        """
+        at = timestamp(created)
+        for key in (human_loop_name, own_key(human_loop_name, at)):
+            row = Loop(
+                human_loop_name=key,
+                flow_definition_arn=flow_definition_arn,
+                status="InProgress",
+                created_at=at,
+                loop_created_at=at,
+            )
+            existing = self.open(row)
+            if existing is None:
+                return key
+            if is_about(existing, at):
+                return None
         return None
 
     def update(self, human_loop_name: str, *, only_while: tuple[str, ...] = (), **changes: Any) -> bool:

@@ -16,6 +16,9 @@ __all__ = ["BackOff", "Decision", "RestartRules", "RestartSettings"]
 KNOWN_FAILURE_CODES = ("InternalError", "Expired", "ValidationError")
 """The codes in the documentation of DescribeHumanLoop. In the API, the field is a string without an enum."""
 
+LOOP_DELETED = "LoopDeleted"
+"""The failure code of a loop that was deleted in A2I before its status change was received. Not a code of A2I."""
+
 
 class Decision(NamedTuple):
     """What to do about a failed human loop."""
@@ -170,6 +173,11 @@ def _why_not_restart(
     if code not in rules.restart_on:
         if code == "ValidationError":
             return "A2I rejected the input of the loop (ValidationError): the same input would fail again."
+        if code == LOOP_DELETED:
+            return (
+                "The loop was deleted in A2I before its status change was received (LoopDeleted), so nobody knows "
+                "whether people have answered it."
+            )
         if code in KNOWN_FAILURE_CODES:
             return f"The loop {_in_words(code)} ({code}), which the settings do not restart."
         return f"The loop failed with {code}, a code that the settings do not restart."

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.loops import reconciling
+from lambdas.loops import listed_loops, open_loops
 from lambdas.loops.ledger import Loop, now
 from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
@@ -144,7 +144,7 @@ def handled(published: PublishedStage, name: str) -> Loop:
 
     def recorded() -> Loop | None:
         row = published.ledger.find(name)
-        return row if row is not None and row.outcome is not None else None
+        return row if row is not None and row.outcome not in (None, "processing") else None
 
     row: Loop = published.eventually(recorded, timeout=60, message=f"an outcome of {name}")
     return row
@@ -722,7 +722,7 @@ def raise_(error: Exception) -> Any:
 @pytest.fixture
 def all_starts_unfinished(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes all starts count as unfinished."""
-    monkeypatch.setattr(reconciling, "UNFINISHED_AFTER", timedelta(0))
+    monkeypatch.setattr(open_loops, "UNFINISHED_AFTER", timedelta(0))
 
 
 class TestReconcile:
@@ -776,24 +776,10 @@ class TestReconcile:
         handled(published, name)
         assert published.row(name).outcome == "stored"
 
-    def test_missed_loop_older_than_the_listed_age_is_processed(
-        self, published: PublishedStage, operate: Loops, loop: str, flow: str
-    ) -> None:
-        published.sandbox.events.lose()
-        soon, long_ago = datetime.now(UTC) + timedelta(hours=1), "2026-01-01T00:00:00.000Z"
-
-        published.ledger.update(loop, created_at=long_ago)
-        assert operate.reconcile(flow_definition=flow, since=soon).found_nothing  # Workers have not answered.
-        published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
-        found = operate.reconcile(flow_definition=flow, since=soon)
-
-        assert (found.looked_at, list(found.missed)) == (0, [f"{loop} Completed"])
-        assert handled(published, loop).outcome == "stored"
-
     def test_all_pages_of_loops_are_checked(
         self, published: PublishedStage, operate: Loops, flow: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reconciling, "PAGE_SIZE", 2)
+        monkeypatch.setattr(listed_loops, "PAGE_SIZE", 2)
         names = [published.name() for _ in range(5)]
         published.sandbox.events.lose(len(names))
         for name in names:
@@ -808,7 +794,7 @@ class TestReconcile:
         )
 
         assert sorted(found.missed) == sorted(f"{name} Failed" for name in names)
-        assert pages == [2, 4, 5]
+        assert pages[-3:] == [2, 4, 5]
         for name in names:
             handled(published, name)
 
@@ -982,20 +968,37 @@ class TestReconcile:
         assert len(found.problems) == 1
         assert "gone-for-good" in found.problems[0]
 
-    def test_loops_before_the_ledger_are_not_missed(
-        self, published: PublishedStage, operate: Loops, loop: str, flow: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.usefixtures("all_starts_unfinished")
+    def test_deleted_loop_is_escalated_restarted_and_its_workflow_answered(
+        self, published: PublishedStage, operate: Loops, loop: str, flow: str, role: str
     ) -> None:
+        waiting = Waiting(published, role)
+        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        assert tokens.keep(loop, waiting.token)
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
-        monkeypatch.setattr(
-            type(operate.ledger), "created", lambda self: datetime.now(UTC) + timedelta(hours=1)
-        )
+        published.a2i.delete_human_loop(HumanLoopName=loop)
+        story = operate.show(loop)
+        assert story.outcome.startswith("A2I no longer has the loop: it ended and was deleted")
+        assert [step.command for step in story.next] == ["python deploy.py loops reconcile --stage local"]
+        for refused in (
+            lambda: operate.close(loop, "x"),
+            lambda: operate.restart(loop),
+            lambda: operate.stop(loop),
+        ):
+            with pytest.raises(LoopError, match=r"was deleted in A2I .*reconcile"):
+                refused()
 
-        assert operate.reconcile(flow_definition=flow).looked_at == 0
-        # Except on request.
-        since = datetime.now(UTC) - timedelta(days=1)
-        assert list(operate.reconcile(flow_definition=flow, since=since).missed) == [f"{loop} Completed"]
-        handled(published, loop)
+        found = operate.reconcile(flow_definition=flow)
+
+        assert list(found.deleted) == [loop]
+        row = handled(published, loop)
+        assert (row.status, row.outcome, row.failure_code) == ("Failed", "escalated", "LoopDeleted")
+        assert "was deleted in A2I" in published.message(loop)["reason"]
+        published.eventually(lambda: waiting.described()["status"] == "FAILED")
+        assert waiting.described()["error"] == "HumanReview.Failed"
+        assert operate.reconcile(flow_definition=flow).found_nothing
+        assert operate.restart(loop).human_loop_name == f"{loop}-attempt-2"
 
     def test_function_has_permissions_for_everything(
         self, published: PublishedStage, loop: str, flow: str, role: str
@@ -1047,7 +1050,8 @@ def make_unfinished(published: PublishedStage, name: str) -> None:
     published.sandbox.client("dynamodb").update_item(
         TableName=published.outputs["LedgerTable"],
         Key={"humanLoopName": {"S": name}},
-        UpdateExpression="SET #status = :starting, createdAt = :before, updatedAt = :before",
+        UpdateExpression="SET #status = :starting, createdAt = :before, updatedAt = :before"
+        " REMOVE startedAt, loopCreatedAt",
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":starting": {"S": "Starting"}, ":before": {"S": before}},
     )

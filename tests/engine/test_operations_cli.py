@@ -216,7 +216,7 @@ def test_reconcile_reports_what_it_found(published: PublishedStage, run: Run) ->
     assert (status, err) == (0, "")
     missed, summary = out.splitlines()
     assert missed.startswith(f"missed: {name} Completed: arn:aws:states:")
-    assert summary == "Ended human loops checked: 1; 1 fixed."
+    assert summary == "Human loops checked: 1; 1 fixed."
     assert handled(published, name).outcome == "stored"
 
     status, out, _ = run("reconcile", "--flow-definition", flow, "--since", "2h", "--output", "json")

@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from ministack.services import dynamodb as engine
 
-from lambdas.loops.reconciling import missed_event
+from lambdas.loops.missed_events import missed_event
 from tests.faults.clock import Clock
 from workflow import ROOT
 

@@ -20,7 +20,7 @@ from workflow.cli.undelivered import process_undelivered
 from workflow.errors import AfterloopError
 
 if TYPE_CHECKING:
-    from lambdas.loops.reconciling import Reconciliation
+    from lambdas.loops.reconciliation import Reconciliation
     from lambdas.loops.start_request import StartedLoop
     from workflow.operations.loops import Loops
 
@@ -275,8 +275,8 @@ def reconcile(
         str | None,
         typer.Option(
             metavar="WHEN",
-            help="Check loops created since then: 2h, 3d, or a day such as 2026-01-31. The default is 11 days ago,"
-            " but not before the stage was published.",
+            help="Check everything: all loops created since then (2h, 3d, or a time such as 2026-01-31), and the whole"
+            " ledger. By default, what is open in the ledger, and the loops created since the last check.",
         ),
     ] = None,
     on: StageOptions,
@@ -287,9 +287,7 @@ def reconcile(
     with progress("Checking flow definitions") as report:
 
         def show_progress(flow: str, so_far: Reconciliation) -> None:
-            report(
-                f"{flow.rpartition('/')[2]}: {so_far.looked_at:,} ended loops, {len(so_far.missed)} missed"
-            )
+            report(f"{flow.rpartition('/')[2]}: {so_far.looked_at:,} loops, {len(so_far.missed)} missed")
 
         found = stage.reconcile(flow_definition=flow_definition, since=moment, progress=show_progress)
     # An error of AWS for one loop or flow definition does not stop the others. The exit status reports it.
@@ -377,12 +375,22 @@ def _readable_problem(problem: str) -> str:
 def _print_reconciliation(found: Reconciliation) -> None:
     lines = [
         *(f"missed: {change}: {execution}" for change, execution in found.missed.items()),
+        *(f"deleted in A2I, and escalated: {name}: {run}" for name, run in found.deleted.items()),
+        *(f"in progress without a row: {name}" for name in found.adopted),
         *(f"start resumed: {name}" for name in found.resumed),
         *(f"start refused, and escalated: {name}: {run}" for name, run in found.refused.items()),
         *(f"abandoned by its execution: {claim}: redrive or close it" for claim in found.released),
+        *(f"ended before it had a claim, and reported: {run}" for run in found.reported),
         *(f"notified the waiting workflow: {name}" for name in found.answered),
     ]
     for line in lines:
         typer.echo(line)
-    fixed = "nothing was missed" if found.found_nothing else f"{len(lines)} fixed"
-    typer.echo(f"Ended human loops checked: {found.looked_at:,}; {fixed}.")
+    for name in found.earlier:
+        typer.echo(f"ended before the ledger was created: {name}")
+    if found.earlier:
+        typer.echo(
+            f"{len(found.earlier):,} human loops ended, and were created before the ledger, so that nobody knows "
+            "whether they were processed. --since processes them."
+        )
+    fixed = f"{len(lines)} fixed" if lines else "nothing was missed"
+    typer.echo(f"Human loops checked: {found.looked_at:,}; {fixed}.")

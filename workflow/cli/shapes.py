@@ -317,7 +317,7 @@ class LoopStory(_CamelShape):
     status_changes: list[StatusChange]
     """Its status changes, oldest first."""
     a2i_status: Annotated[str | None, Field(alias="a2iStatus")]
-    """A2I's status of the human loop; null when A2I was not asked."""
+    """A2I's status of the human loop; `GONE` when A2I no longer has it; null when A2I was not asked."""
     next: list[NextStep]
     """What you can do now."""
     unreadable: list[UnreadableLoop]
@@ -435,16 +435,25 @@ class ReconcileResult(_CamelShape):
     """How many human loops of A2I were compared with the ledger."""
     missed: dict[str, str]
     """Status changes without a claim, as `NAME STATUS` → ARN of the execution that was started."""
+    deleted: dict[str, str]
+    """Human loops that were deleted in A2I before their status change was received → ARN of the execution that
+    escalates it."""
+    adopted: list[str]
+    """Human loops in progress that the ledger did not have. They have a row now."""
+    earlier: list[str]
+    """Human loops that ended, have no row, and were created before the ledger. They were not processed."""
     resumed: list[str]
     """Human loops whose start was resumed."""
     refused: dict[str, str]
     """Human loops that A2I refused to start → ARN of the execution that escalates it."""
     released: dict[str, str]
     """Claims, as `NAME CLAIM`, that were released because their execution had ended → ARN of that execution."""
+    reported: list[str]
+    """ARNs of executions that ended before they had claimed their status change, and were reported to a person."""
     answered: list[str]
     """Human loops whose waiting workflows were notified."""
     problems: list[str]
-    """Errors from AWS, one line each."""
+    """What could not be done, one line each."""
     complete: bool
     """False when time ran out first."""
 

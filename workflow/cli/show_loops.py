@@ -114,7 +114,9 @@ def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
     loop = story.loop
     yield "Flow definition", plain(loop.flow_definition_arn or "unknown")
     yield "Started", plain(story.started)
-    created = loop.created_at or (story.view.created.isoformat() if story.view else None)
+    created = loop.created_at or (
+        story.view.created.isoformat() if story.view and story.view.created else None
+    )
     if created:
         yield "Created", plain(f"{created} ({age(created)} ago)")
     if loop.failure_code or loop.failure_reason:

@@ -62,6 +62,7 @@ class Closing:
         # A closed loop with a waiting workflow could not notify it the last time. Closing it again retries that.
         abandoned = loop.outcome in (None, "processing") and bool(self._loops.open_claims(loop))
         if loop.outcome not in (*NEEDS_ACTION, "closed") and not abandoned:
+            self._loops.check_is_in_a2i(loop, "close")
             raise LoopError(f"human loop {name} needs no action: {self._loops.outcome(loop)}")
         return ClosePlan(loop, now())
 

@@ -17,7 +17,9 @@ from botocore.exceptions import ClientError
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
 from lambdas.loops.ledger import Loop, UnreadableRow
-from lambdas.loops.reconciling import Reconciler, Reconciliation
+from lambdas.loops.marks import Marks
+from lambdas.loops.reconciliation import Reconciliation
+from lambdas.loops.reconciling import Reconciler
 from lambdas.loops.start_request import StartedLoop, StartRequest
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
@@ -122,8 +124,7 @@ class Loops:
         return loop_story(
             loop,
             stage=self.stage,
-            # For a loop that the ledger knows as ended, A2I has nothing to add.
-            view=None if loop.status in TERMINAL_STATUSES else self._loops.view(loop.human_loop_name),
+            view=self._loops.view_of(loop),
             before=self.ledger.lineage(loop, unreadable.append)[:-1],
             after=self.ledger.restarts(loop, unreadable.append),
             executions={arn: self.execution(arn) for arn in arns},
@@ -180,6 +181,8 @@ class Loops:
             elif loop is not None and loop.status == "Starting":
                 why = f"it is still starting; to resume the start, run `{self._loops.command('reconcile')}`"
             elif view is None:
+                if loop is not None:
+                    self._loops.check_is_in_a2i(loop, "close")
                 why = "A2I has no loop with this name in this account and Region"
             else:
                 why = f"A2I refused: {error.response['Error'].get('Message', code)}"
@@ -233,7 +236,8 @@ class Loops:
 
         Args:
             flow_definition: The name or ARN of the only flow definition to check.
-            since: Check loops created since this time, even if it is before the stage was first published.
+            since: Check everything: the loops created since this time, even if it is before the stage was first
+                published, and every row of the ledger.
             progress: Called after each page of loops.
         """
         dynamodb, s3 = self._loops.session.client("dynamodb"), self._loops.session.client("s3")
@@ -251,6 +255,7 @@ class Loops:
         )
         reconciler = Reconciler(
             ledger=self.ledger,
+            marks=Marks(dynamodb, self.resources.ledger_table),
             starter=starter,
             a2i=self._loops.a2i,
             sagemaker=self._loops.session.client("sagemaker"),
@@ -265,9 +270,6 @@ class Loops:
                 ),
             ),
         )
-        flows = (
-            [self.resources.flow_definition_arn(flow_definition)]
-            if flow_definition
-            else self._loops.flow_definitions
-        )
-        return reconciler.run(flows, since=since, progress=progress)
+        only = self.resources.flow_definition_arn(flow_definition) if flow_definition else None
+        flows = () if only else self._loops.flow_definitions
+        return reconciler.run(flows, only=only, since=since, progress=progress)

@@ -102,7 +102,7 @@ class Restarts:
             return f"human loop {name} is still starting; if this takes minutes, run `{reconcile}`"
         if loop.status != "InProgress":
             return f"human loop {name} needs no restart: {self._loops.outcome(loop)}"
-        view = self._loops.view(name)
+        view = self._loops.check_is_in_a2i(loop, "restart")
         if view is not None and view.status in TERMINAL_STATUSES:
             return (
                 f"human loop {name} ended as {view.status}, but its status change was not received; to process it, "

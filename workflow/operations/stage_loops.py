@@ -9,7 +9,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.loops import names as loop_names
+from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.open_loops import is_unfinished
+from lambdas.reviews.event import TERMINAL_STATUSES
+from lambdas.reviews.times import timestamp
 from workflow.errors import AfterloopError
 from workflow.operations.stage_resources import StageResources
 from workflow.operations.story import GONE, A2iLoop, Execution, loop_story
@@ -95,6 +99,19 @@ class StageLoops:
             return None
         return A2iLoop(found["HumanLoopStatus"], found["CreationTime"], found["FlowDefinitionArn"])
 
+    def view_of(self, loop: Loop) -> A2iLoop | None:
+        """Returns what A2I knows about the loop of a row; None if A2I has nothing to add to the row.
+
+        The status is GONE if the row says that the loop is in progress, and A2I does not have it, or has another loop
+        with its name.
+        """
+        if loop.status in TERMINAL_STATUSES:
+            return None
+        view = self.view(loop.name)
+        if view is not None and view.created is not None and is_about(loop, timestamp(view.created)):
+            return view
+        return A2iLoop(GONE, None, loop.flow_definition_arn) if loop.status == "InProgress" else None
+
     def described(self, name: str) -> Any:
         """Returns the response of DescribeHumanLoop, or None if A2I does not have the loop."""
         try:
@@ -107,7 +124,7 @@ class StageLoops:
 
     def outcome(self, loop: Loop) -> str:
         """Returns the outcome of a loop, in words."""
-        return loop_story(loop, stage=self.stage).outcome
+        return loop_story(loop, stage=self.stage, view=self.view_of(loop)).outcome
 
     def workers(self, flow_definition_arn: str) -> int | None:
         """Returns how many workers review each loop of a flow definition; None if it cannot be read."""
@@ -171,6 +188,17 @@ class StageLoops:
                 f"human loop {loop.human_loop_name} was restarted; the last loop of its lineage is "
                 f"{last.human_loop_name} ({last.status}): `{self.command(operation, last.human_loop_name)}`"
             )
+
+    def check_is_in_a2i(self, loop: Loop, operation: str) -> A2iLoop | None:
+        """Returns what `view_of` returns. Raises `LoopError` if the loop was deleted in A2I, and nobody has noticed."""
+        view = self.view_of(loop)
+        if view is not None and view.status == GONE and is_unfinished(loop):
+            name = loop.human_loop_name
+            raise LoopError(
+                f"human loop {name} was deleted in A2I before its status change was received; run "
+                f"`{self.command('reconcile')}`, which escalates it, and then `{self.command(operation, name)}`"
+            )
+        return view
 
     def check_is_not_busy(self, loop: Loop) -> None:
         """Raises `LoopError` if an execution is processing a status change of the loop."""

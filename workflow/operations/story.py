@@ -9,7 +9,7 @@ from typing import Any
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.ledger import Loop, UnreadableRow
-from lambdas.loops.reconciling import UNFINISHED_AFTER
+from lambdas.loops.open_loops import is_unfinished
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import in_utc, moment_of
 
@@ -26,7 +26,8 @@ __all__ = [
 
 
 GONE = "GONE"
-"""The status of an execution that Step Functions no longer has. It deletes executions 90 days after they end."""
+"""The status of an execution that Step Functions no longer has: it deletes executions 90 days after they end. Also of a
+loop that A2I no longer has: anybody can delete a loop that has ended."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class A2iLoop:
-    """A loop as A2I describes it."""
+    """A loop as A2I describes it. The status is one of A2I's own, or GONE."""
 
     status: str
-    created: datetime
-    flow_definition_arn: str
+    created: datetime | None
+    flow_definition_arn: str | None
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,13 @@ def _outcome(loop: Loop, view: A2iLoop | None, changes: Sequence[StatusChange]) 
             return f"Ended as {loop.status}. The workflow is processing it."
     if view is not None and view.status in TERMINAL_STATUSES:
         return f"Ended as {view.status} in A2I. The workflow has not received the status change yet."
+    if view is not None and view.status == GONE:
+        if not is_unfinished(loop):
+            return "Started a moment ago. A2I does not have it yet."
+        return (
+            "A2I no longer has the loop: it ended and was deleted, and its status change was not received. The next "
+            "reconciliation escalates it."
+        )
     if view is not None and view.status != "InProgress":
         return f"{view.status} in A2I."
     if view is not None or loop.status == "InProgress":
@@ -279,9 +287,11 @@ def _next(
         return [step("After you fix the cause, run the status change again", "redrive", name, at), close]
     if view is not None and view.status in TERMINAL_STATUSES:
         return [step("Process the missed status change now", "reconcile", at)]
-    if loop.status == "Starting" and _is_unfinished(loop.updated_at or loop.created_at):
+    if loop.status == "Starting" and is_unfinished(loop):
         return [step("Resume the start", "reconcile", at)]
-    if loop.status == "InProgress" or (view is not None and view.status == "InProgress"):
+    if view is not None and view.status == GONE and is_unfinished(loop):
+        return [step("Escalate the deleted loop now, so that you can restart or close it", "reconcile", at)]
+    if (view.status if view is not None else loop.status) == "InProgress":
         return [step("Stop the loop", "stop", name, at)]
     return []
 
@@ -290,8 +300,3 @@ def _abandoned(changes: Sequence[StatusChange]) -> StatusChange | None:
     """Returns a status change that is still claimed by an execution that has ended."""
     ended = {*FAILED_STATUSES, GONE}
     return next((one for one in changes if one.state == "working" and one.execution.status in ended), None)
-
-
-def _is_unfinished(updated: str | None) -> bool:
-    # A start whose time cannot be read was not written a moment ago, because Afterloop writes times.
-    return (moment := moment_of(updated)) is None or moment < datetime.now(UTC) - UNFINISHED_AFTER

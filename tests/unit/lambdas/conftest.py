@@ -96,10 +96,24 @@ class A2I:
             return None, {"HumanLoopArn": self.add(name, flow=params["FlowDefinitionArn"])["HumanLoopArn"]}
         if operation == "DescribeHumanLoop":
             return ("ResourceNotFoundException", {}) if name not in self.loops else (None, self.loops[name])
-        flow = params["FlowDefinitionArn"]
-        return None, {
-            "HumanLoopSummaries": [loop for loop in self.loops.values() if loop["FlowDefinitionArn"] == flow]
-        }
+        return None, self._page(params)
+
+    def _page(self, params: Any) -> dict[str, Any]:
+        after, before = params.get("CreationTimeAfter"), params.get("CreationTimeBefore")
+        listed = [
+            loop
+            for loop in self.loops.values()
+            if loop["FlowDefinitionArn"] == params["FlowDefinitionArn"]
+            and (after is None or loop["CreationTime"] >= after)
+            and (before is None or loop["CreationTime"] < before)
+        ]
+        listed.sort(key=lambda loop: (loop["CreationTime"], loop["HumanLoopName"]))
+        # The token is the last loop, so that loops that are deleted meanwhile leave no gap.
+        if token := params.get("NextToken"):
+            listed = [loop for loop in listed if f"{loop['CreationTime']} {loop['HumanLoopName']}" > token]
+        page, rest = listed[: params["MaxResults"]], listed[params["MaxResults"] :]
+        last = f"{page[-1]['CreationTime']} {page[-1]['HumanLoopName']}" if rest else None
+        return {"HumanLoopSummaries": page, **({"NextToken": last} if last else {})}
 
 
 @dataclass

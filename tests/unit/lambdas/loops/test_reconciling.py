@@ -1,67 +1,102 @@
-"""The reconciler: missed events, unfinished starts, abandoned claims, and workflows that were not notified."""
+"""The reconciler: what was missed or left unfinished, found by two witnesses, the ledger and A2I's list."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from lambdas.loops.reconciling import Reconciler, Reconciliation
+from lambdas.loops import listed_loops
+from lambdas.loops.abandoned import AbandonedExecutions
+from lambdas.loops.escalation import Escalation
+from lambdas.loops.marks import Marks
+from lambdas.loops.reconciliation import Reconciliation
+from lambdas.loops.reconciling import Reconciler
+from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.event import parse_status_change
 from lambdas.reviews.times import timestamp
-from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, MACHINE, start_request
+from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, MACHINE, TOPIC, start_request
 from tests.unit.lambdas.executions import Executions
 from tests.unit.odd_items import odd_items
 
-OLD = timestamp(datetime.now(UTC) - timedelta(minutes=10))
+LONG = timedelta(minutes=10)
+OLD = timestamp(datetime.now(UTC) - LONG)
+
+
+class Topic:
+    """The escalation topic."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    def publish(self, **message: Any) -> None:
+        self.messages.append(message)
 
 
 class Reconcile:
-    """Runs the reconciler, and keeps the events with which it starts executions."""
+    """Runs the reconciler with a double of Step Functions."""
 
     def __init__(self, aws: AWS) -> None:
         self.aws = aws
-        self.events: list[dict[str, Any]] = []
-
-    def reconciler(self, states: Any) -> Reconciler:
-        clients = self.aws.clients
-        return Reconciler(
-            ledger=self.aws.ledger,
-            starter=self.aws.starter,
-            a2i=clients["sagemaker-a2i-runtime"],
-            sagemaker=clients["sagemaker"],
-            states=states,
-            state_machine=MACHINE,
-            abandoned=self.aws.abandoned,
-        )
+        self.states: Any = Executions()
+        self.topic: Any = Topic()
 
     def __call__(self, *flows: str, **options: Any) -> Reconciliation:
-        clients = self.aws.clients
+        return self.reconciler.run(flows or (FLOW,), **options)
 
-        def keep_event(params: Any, **_: Any) -> None:
-            assert params["stateMachineArn"] == MACHINE
-            self.events.append(json.loads(params["input"]))
+    @property
+    def reconciler(self) -> Reconciler:
+        aws, clients = self.aws, self.aws.clients
+        waiting = WaitingWorkflows(aws.ledger, aws.tokens, clients["s3"], self.states)
+        escalation = Escalation(self.topic, TOPIC, "dev")
+        return Reconciler(
+            ledger=aws.ledger,
+            marks=self.marks,
+            starter=aws.starter,
+            a2i=clients["sagemaker-a2i-runtime"],
+            sagemaker=clients["sagemaker"],
+            states=self.states,
+            state_machine=MACHINE,
+            abandoned=AbandonedExecutions(aws.ledger, waiting, self.states, escalation),
+        )
 
-        events, hook = clients["stepfunctions"].meta.events, "before-parameter-build.*.StartExecution"
-        events.register_first(hook, keep_event)
-        try:
-            return self.reconciler(clients["stepfunctions"]).run(flows or (FLOW,), **options)
-        finally:
-            events.unregister(hook, keep_event)
+    @property
+    def marks(self) -> Marks:
+        return Marks(self.aws.clients["dynamodb"], "ledger")
 
-    def start_execution(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.aws.stubs["stepfunctions"].add_response(
-                "start_execution", {"executionArn": EXECUTION, "startDate": datetime.now(UTC)}
-            )
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events with which executions were started."""
+        found: list[dict[str, Any]] = self.states.events
+        return found
 
 
 @pytest.fixture
 def reconcile(aws: AWS) -> Reconcile:
-    return Reconcile(aws)
+    """A reconciler that has read the list before."""
+    reconcile = Reconcile(aws)
+    reconcile.marks.advance(FLOW, datetime.now(UTC) - timedelta(days=3))
+    return reconcile
+
+
+def age(aws: AWS, name: str, by: timedelta = LONG) -> None:
+    """Lets the last change of a row be that long ago."""
+    aws.clients["dynamodb"].update_item(
+        TableName="ledger",
+        Key={"humanLoopName": {"S": name}},
+        UpdateExpression="SET updatedAt = :then",
+        ExpressionAttributeValues={":then": {"S": timestamp(datetime.now(UTC) - by)}},
+    )
+
+
+def in_progress(aws: AWS, name: str = "loop", ago: timedelta = LONG, **values: Any) -> None:
+    """A row of a loop that was started then."""
+    aws.add_row(name, created_at=timestamp(datetime.now(UTC) - ago), **values)
+    age(aws, name, ago)
 
 
 def ended(aws: AWS, status: str = "Completed", state: str = "done", **values: Any) -> str:
@@ -69,32 +104,28 @@ def ended(aws: AWS, status: str = "Completed", state: str = "done", **values: An
     loop = aws.a2i.add("loop", status)
     claim = f"{timestamp(loop['CreationTime'])} {status}"
     held = {"state": state, "execution": EXECUTION, "at": OLD}
-    aws.add_row(**{"status": status} | values, claims={claim: held})
+    outcome = {"outcome": "processing"} if state == "working" else {}
+    aws.add_row(**{"status": status} | outcome | values, claims={claim: held})
     return claim
 
 
 def unfinished(aws: AWS, **values: Any) -> None:
     """A row whose start was abandoned ten minutes ago."""
     aws.starter.start(start_request("other"))
-    row = aws.row("other").model_copy(
-        update={"human_loop_name": "loop", "status": "Starting", "created_at": OLD, "human_loop_arn": None}
-        | values
-    )
+    changes = {"human_loop_name": "loop", "status": "Starting", "created_at": OLD, "human_loop_arn": None}
+    row = aws.row("other").model_copy(update=changes | {"started_at": None} | values)
     aws.clients["dynamodb"].delete_item(TableName="ledger", Key={"humanLoopName": {"S": "other"}})
+    del aws.a2i.loops["other"]
     assert aws.ledger.open(row) is None
-    aws.clients["dynamodb"].update_item(
-        TableName="ledger",
-        Key={"humanLoopName": {"S": "loop"}},
-        UpdateExpression="SET updatedAt = :old",
-        ExpressionAttributeValues={":old": {"S": OLD}},
-    )
+    age(aws, "loop")
 
 
 def test_nothing_is_done_if_nothing_was_missed(aws: AWS, reconcile: Reconcile) -> None:
     ended(aws)
     aws.a2i.add("running")
+    aws.add_row("running")
     found = reconcile()
-    assert (found.looked_at, found.found_nothing, found.complete) == (1, True, True)
+    assert (found.looked_at, found.found_nothing, found.complete) == (2, True, True)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -104,9 +135,8 @@ def test_missed_event_starts_the_workflow(aws: AWS, reconcile: Reconcile, status
     aws.a2i.add("loop", status, FailureCode="Expired", FailureReason="too late", **output)
     if known:
         aws.add_row()
-    reconcile.start_execution()
     found = reconcile()
-    assert found.missed == {f"loop {status}": EXECUTION}
+    assert list(found.missed) == [f"loop {status}"]
     change = parse_status_change(reconcile.events[0])
     assert (change.human_loop_name, change.detail.human_loop_status) == ("loop", status)
     assert change.detail.failure_code == "Expired"
@@ -118,33 +148,14 @@ def test_status_change_of_an_earlier_loop_with_the_name_is_not_a_claim(
 ) -> None:
     # A2I allows the name again once its loop was deleted.
     ended(aws)
-    aws.a2i.add("loop", "Completed", age=timedelta(days=1))
-    reconcile.start_execution()
+    aws.a2i.add("loop", "Completed", age=timedelta(minutes=1))
     assert list(reconcile().missed) == ["loop Completed"]
 
 
-def test_loop_deleted_after_it_was_listed_is_skipped(aws: AWS, reconcile: Reconcile) -> None:
-    aws.a2i.add("loop", "Completed")
-    aws.a2i.errors["DescribeHumanLoop"] = ["ResourceNotFoundException"]
-    assert reconcile().found_nothing
-
-
-@pytest.mark.parametrize("status", ["InProgress", "Completed"])
-def test_loop_older_than_the_list_is_asked_for_by_name(aws: AWS, reconcile: Reconcile, status: str) -> None:
-    long_ago = timedelta(days=20)
-    aws.add_row(created_at=timestamp(datetime.now(UTC) - long_ago))
-    aws.add_row("other", created_at=timestamp(datetime.now(UTC) - long_ago), flow_definition_arn=FLOW + "-2")
-    aws.a2i.add("loop", status, flow="arn:not-listed", age=long_ago)
-    if status == "Completed":
-        reconcile.start_execution()
-    assert list(reconcile().missed) == (["loop Completed"] if status == "Completed" else [])
-
-
 def test_problem_with_one_loop_does_not_stop_the_others(aws: AWS, reconcile: Reconcile) -> None:
-    aws.a2i.add("first", "Completed")
+    aws.a2i.add("first", "Completed", age=LONG)
     aws.a2i.add("second", "Completed")
-    aws.stubs["stepfunctions"].add_client_error("start_execution", "ThrottlingException", "not now")
-    reconcile.start_execution()
+    reconcile.states.errors["StartExecution"] = ["ThrottlingException"]
     found = reconcile()
     assert list(found.missed) == ["second Completed"]
     assert len(found.problems) == 1
@@ -158,7 +169,6 @@ def test_row_that_cannot_be_read_is_skipped_and_named(aws: AWS, reconcile: Recon
     aws.clients["dynamodb"].put_item(TableName="ledger", Item=item | {"status": {"S": status}})
     aws.a2i.add("odd", "Completed")
     aws.a2i.add("good", "Completed")
-    reconcile.start_execution()
     found = reconcile()
     # Not started again each hour: nobody knows whether an execution has claimed it.
     assert list(found.missed) == ["good Completed"]
@@ -166,17 +176,21 @@ def test_row_that_cannot_be_read_is_skipped_and_named(aws: AWS, reconcile: Recon
     assert "'odd': its item in the ledger's table cannot be read: attempt: Input" in found.problems[0]
 
 
+@pytest.mark.parametrize("since", [None, datetime(2026, 1, 1, tzinfo=UTC)])
 @given(item=odd_items())
 def test_no_item_keeps_the_others_from_the_reconciler(
-    aws: AWS, reconcile: Reconcile, item: dict[str, Any]
+    aws: AWS, item: dict[str, Any], since: datetime | None
 ) -> None:
     aws.clients["dynamodb"].put_item(TableName="ledger", Item=item)
     aws.a2i.loops.clear()
     aws.a2i.add("odd", "Completed")
     aws.a2i.add("good", "Completed")
-    found = reconcile.reconciler(Executions()).run([FLOW])
+    found = Reconcile(aws)(since=since)
     assert "good Completed" in found.missed
     assert found.complete
+
+
+# Starts
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -199,8 +213,7 @@ def test_recent_start_is_left_alone(aws: AWS, reconcile: Reconcile) -> None:
 def test_refused_start_is_escalated_as_a_failed_loop(aws: AWS, reconcile: Reconcile) -> None:
     unfinished(aws)
     aws.a2i.errors["StartHumanLoop"] = ["ValidationException"]
-    reconcile.start_execution()
-    assert reconcile().refused == {"loop": EXECUTION}
+    assert list(reconcile().refused) == ["loop"]
     change = parse_status_change(reconcile.events[0])
     assert (change.detail.failure_code, change.created_at) == ("StartRefused", datetime.fromisoformat(OLD))
     assert "refuses to start human loop 'loop'" in (change.detail.failure_reason or "")
@@ -209,26 +222,70 @@ def test_refused_start_is_escalated_as_a_failed_loop(aws: AWS, reconcile: Reconc
 
 def test_refused_start_that_cannot_be_escalated_is_tried_again(aws: AWS, reconcile: Reconcile) -> None:
     unfinished(aws, input_location="s3://reviews/inputs/deleted.json")
-    aws.stubs["stepfunctions"].add_client_error("start_execution", "ThrottlingException", "not now")
+    reconcile.states.errors["StartExecution"] = ["ThrottlingException"]
     found = reconcile()
     assert (found.refused, len(found.problems)) == ({}, 1)
     assert aws.row().status == "Starting"
-    reconcile.start_execution()
-    assert reconcile().refused == {"loop": EXECUTION}
+    assert list(reconcile().refused) == ["loop"]
+
+
+# Claims
 
 
 def test_claim_of_dead_execution_is_released(aws: AWS, reconcile: Reconcile) -> None:
     claim = ended(aws, state="working")
-    aws.describe_execution("ABORTED", cause="out of memory")
-    aws.describe_history()
-    aws.accept_message()
+    reconcile.states.add("ABORTED", cause="out of memory")
     assert reconcile().released == {f"loop {claim}": EXECUTION}
     assert (aws.row().claims[claim]["state"], aws.row().outcome) == ("released", "failed")
+    assert len(reconcile.topic.messages) == 1
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "gone"])
+def test_claim_is_released_if_a2i_no_longer_has_the_loop(aws: AWS, reconcile: Reconcile, status: str) -> None:
+    claim = ended(aws, state="working", created_at="2025-01-01T00:00:00.000Z")
+    aws.a2i.loops.clear()
+    if status != "gone":
+        reconcile.states.add(status)
+    assert reconcile().released == {f"loop {claim}": EXECUTION}
 
 
 def test_claim_of_running_execution_is_kept(aws: AWS, reconcile: Reconcile) -> None:
     ended(aws, state="working")
-    aws.describe_execution("RUNNING")
+    reconcile.states.add("RUNNING")
+    assert reconcile().found_nothing
+
+
+def test_row_processed_by_no_execution_needs_a_person(aws: AWS, reconcile: Reconcile) -> None:
+    ended(aws, outcome="processing")
+    age(aws, "loop")
+    found = reconcile()
+    assert "loop: The ledger said that the loop was being processed, but no exec" in found.problems[0]
+    assert aws.row().outcome == "failed"
+    assert reconcile().found_nothing
+
+
+def test_execution_that_ended_is_settled_although_no_index_has_its_claim(
+    aws: AWS, reconcile: Reconcile
+) -> None:
+    # Its row was written by an earlier version, which had no outcome `processing`, and A2I's list was read before.
+    claim = ended(aws, state="working", outcome=None)
+    aws.a2i.loops.clear()
+    event = {
+        "detail": {"humanLoopName": "loop", "creationTime": claim.split()[0], "humanLoopStatus": "Completed"}
+    }
+    stopped = datetime.now(UTC) - LONG
+    reconcile.states.add("TIMED_OUT", input=json.dumps(event), stopDate=stopped, startDate=stopped)
+    assert reconcile().released == {f"loop {claim}": EXECUTION}
+    assert reconcile().found_nothing
+
+
+def test_executions_are_listed_until_they_are_too_old(aws: AWS, reconcile: Reconcile) -> None:
+    for number in range(10):
+        then = datetime.now(UTC) - timedelta(days=number, minutes=10)
+        reconcile.states.add("FAILED", f"{EXECUTION}-{number}", startDate=then, stopDate=then)
+    assert reconcile().reported == [f"{EXECUTION}-0"]
+    # Three states, and two pages for FAILED: the second ends with what started three days ago.
+    assert reconcile.states.calls["ListExecutions"] == 4
     assert reconcile().found_nothing
 
 
@@ -240,19 +297,234 @@ def waiting(aws: AWS) -> None:
 
 def test_waiting_workflow_is_notified(aws: AWS, reconcile: Reconcile) -> None:
     waiting(aws)
-    aws.describe_execution("SUCCEEDED")
-    aws.stubs["stepfunctions"].add_response("send_task_failure", {})
+    reconcile.states.add("SUCCEEDED")
     found = reconcile()
     assert (found.answered, found.released) == (["loop"], {})
     assert aws.row().answer == "delivered"
+    assert reconcile.states.answers[0]["error"] == "HumanReview.Failed"
 
 
 def test_undeliverable_token_is_a_problem(aws: AWS, reconcile: Reconcile) -> None:
     waiting(aws)
-    aws.describe_execution("SUCCEEDED")
-    aws.stubs["stepfunctions"].add_client_error("send_task_failure", "AccessDeniedException", "no")
+    reconcile.states.add("SUCCEEDED")
+    reconcile.states.errors["SendTaskFailure"] = ["AccessDeniedException"]
     found = reconcile()
     assert (found.answered, len(found.problems)) == ([], 1)
+
+
+# Loops in progress
+
+
+def test_loop_that_was_deleted_is_escalated(aws: AWS, reconcile: Reconcile) -> None:
+    in_progress(aws, loop_created_at=OLD)
+    found = reconcile()
+    assert list(found.deleted) == ["loop"]
+    change = parse_status_change(reconcile.events[0])
+    assert (change.detail.human_loop_status, change.detail.failure_code) == ("Failed", "LoopDeleted")
+    assert change.created_at == datetime.fromisoformat(OLD)
+    assert "A2I no longer has the loop" in (change.detail.failure_reason or "")
+    assert change.detail.human_loop_arn.endswith(":human-loop/loop")
+
+
+def test_deleted_loop_has_the_same_claim_each_time(aws: AWS, reconcile: Reconcile) -> None:
+    # Two reconcilers, or two runs before the first execution has claimed it.
+    in_progress(aws)
+    for _ in range(2):
+        reconcile()
+    times = {event["detail"]["creationTime"] for event in reconcile.events}
+    assert (len(reconcile.events), len(times)) == (2, 1)
+
+
+def test_loop_whose_name_was_used_again_is_escalated(aws: AWS, reconcile: Reconcile) -> None:
+    in_progress(aws, ago=timedelta(days=2), loop_created_at=timestamp(datetime.now(UTC) - timedelta(days=2)))
+    aws.a2i.add("loop", age=LONG)
+    found = reconcile()
+    assert list(found.deleted) == ["loop"]
+    # The other loop is open in the ledger from now on.
+    (key,) = found.adopted
+    assert (aws.row(key).status, aws.row(key).name) == ("InProgress", "loop")
+    assert reconcile().adopted == []
+
+
+@pytest.mark.parametrize("recent", ["created", "written"])
+def test_loop_that_a2i_does_not_know_yet_is_left_alone(aws: AWS, reconcile: Reconcile, recent: str) -> None:
+    aws.add_row(**({} if recent == "created" else {"created_at": OLD}))
+    assert reconcile().found_nothing
+
+
+def test_loop_deleted_after_its_event_was_processed_is_left_alone(aws: AWS, reconcile: Reconcile) -> None:
+    # The index still shows the row as it was before.
+    in_progress(aws)
+
+    def process(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "DescribeHumanLoop"):
+            aws.ledger.update("loop", status="Completed", outcome="stored")
+
+    with aws.watched(process):
+        assert reconcile().found_nothing
+
+
+@pytest.mark.parametrize("created_at", ["4 March", "9999-12-31T23:59:59Z+", "zzz"])
+def test_loop_with_an_odd_creation_time_is_looked_up(aws: AWS, reconcile: Reconcile, created_at: str) -> None:
+    aws.add_row(created_at=created_at)
+    age(aws, "loop")
+    assert list(reconcile().deleted) == ["loop"]
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Stopping", "Completed"])
+@pytest.mark.parametrize("ago", [timedelta(minutes=10), timedelta(days=60)])
+def test_loop_is_looked_up_whatever_its_age(
+    aws: AWS, reconcile: Reconcile, status: str, ago: timedelta
+) -> None:
+    in_progress(aws, ago=ago)
+    aws.a2i.add("loop", status, flow="arn:deleted-or-not-listed", age=ago)
+    for _ in range(2):
+        assert list(reconcile().missed) == (["loop Completed"] if status == "Completed" else [])
+    # From now on, another loop with the name cannot be taken for this one.
+    assert (aws.row().loop_created_at is None) is (status == "Completed")
+
+
+def test_name_that_a2i_refuses_is_a_problem(aws: AWS, reconcile: Reconcile) -> None:
+    in_progress(aws, "not a name")
+    aws.a2i.errors["DescribeHumanLoop"] = ["ValidationException"]
+    found = reconcile()
+    assert (found.deleted, len(found.problems)) == ({}, 1)
+
+
+# A2I's list
+
+
+def test_loop_in_progress_without_a_row_gets_one(aws: AWS) -> None:
+    reconcile = Reconcile(aws)
+    loop = aws.a2i.add("loop", age=timedelta(days=29))
+    assert reconcile().adopted == ["loop"]
+    row = aws.row()
+    created = timestamp(loop["CreationTime"])
+    assert (row.status, row.flow_definition_arn) == ("InProgress", FLOW)
+    assert row.created_at == row.loop_created_at == created
+    assert reconcile().found_nothing
+    # Its event is lost, and its flow definition is not listed any more.
+    loop |= {"HumanLoopStatus": "Completed", "FlowDefinitionArn": "arn:deleted"}
+    age(aws, "loop")
+    assert list(reconcile().missed) == ["loop Completed"]
+
+
+def test_loop_deleted_while_it_is_dealt_with_gets_a_row(aws: AWS, reconcile: Reconcile) -> None:
+    aws.a2i.add("loop", "Completed", age=LONG)
+    aws.a2i.errors["DescribeHumanLoop"] = ["ResourceNotFoundException"]
+    assert reconcile().adopted == ["loop"]
+    # So it cannot be forgotten.
+    age(aws, "loop")
+    del aws.a2i.loops["loop"]
+    assert list(reconcile().deleted) == ["loop"]
+
+
+def test_loop_that_is_being_started_is_not_adopted(aws: AWS, reconcile: Reconcile) -> None:
+    aws.add_row(status="Starting")
+    aws.a2i.add("loop")
+    assert reconcile().found_nothing
+
+
+def test_first_run_leaves_loops_that_ended_before_the_ledger(aws: AWS) -> None:
+    reconcile = Reconcile(aws)
+    aws.a2i.add("before", "Completed", age=timedelta(days=3))
+    aws.a2i.add("open", age=timedelta(days=3))
+    aws.a2i.add("after", "Completed")
+    found = reconcile()
+    assert (found.earlier, found.adopted, list(found.missed)) == (["before"], ["open"], ["after Completed"])
+    assert reconcile().earlier == []
+    # Except on request.
+    found = reconcile(since=datetime.now(UTC) - timedelta(days=4))
+    assert sorted(found.missed) == ["after Completed", "before Completed"]
+
+
+def test_list_is_read_from_the_mark(aws: AWS, reconcile: Reconcile) -> None:
+    reconcile.marks.advance(FLOW, datetime.now(UTC))
+    aws.a2i.add("old", "Completed", age=timedelta(hours=2))
+    aws.a2i.add("overlap", "Completed", age=timedelta(minutes=50))
+    assert list(reconcile().missed) == ["overlap Completed"]
+
+
+def test_mark_waits_for_what_could_not_be_done(aws: AWS, reconcile: Reconcile) -> None:
+    aws.a2i.add("first", "Completed", age=timedelta(days=1, hours=12))
+    aws.a2i.add("second", "Completed", age=timedelta(days=1))
+    reconcile.states.errors["StartExecution"] = ["AccessDeniedException"]
+    assert len(reconcile().problems) == 1
+    assert list(reconcile().missed) == ["first Completed", "second Completed"]
+    assert reconcile().looked_at == 0
+
+
+def test_mark_does_not_go_back(reconcile: Reconcile) -> None:
+    now, before = datetime.now(UTC), datetime.now(UTC) - timedelta(days=1)
+    for moment in (before, now, before):
+        reconcile.marks.advance(FLOW, moment)
+    assert timestamp(reconcile.marks.get(FLOW) or before) == timestamp(now)
+
+
+@pytest.mark.parametrize("value", [{"N": "5"}, {"S": "yesterday"}])
+def test_odd_mark_is_no_mark(aws: AWS, reconcile: Reconcile, value: Any) -> None:
+    item = {"humanLoopName": {"S": f"read {FLOW}"}, "readUntil": value}
+    aws.clients["dynamodb"].put_item(TableName="ledger", Item=item)
+    aws.a2i.add("loop", age=timedelta(days=29))
+    assert reconcile().adopted == ["loop"]
+    assert [row.human_loop_name for row in aws.ledger.select(unreadable=pytest.fail)] == ["loop"]
+
+
+def test_denied_list_does_not_stop_the_others(aws: AWS, reconcile: Reconcile) -> None:
+    aws.a2i.add("here", "Completed")
+    aws.a2i.add("there", "Completed", flow=FLOW + "-2")
+    aws.a2i.errors["ListHumanLoops"] = ["AccessDeniedException"]
+    now = datetime.now(UTC)
+    found = reconcile(FLOW, FLOW + "-2")
+    (denied,) = {FLOW, FLOW + "-2"} & {problem.partition(": ")[0] for problem in found.problems}
+    assert len(found.missed) == 1
+    assert (reconcile.marks.get(denied) or now) <= now
+    assert len(reconcile(FLOW, FLOW + "-2").missed) == 2
+
+
+def test_long_list_is_marked_day_by_day(
+    aws: AWS, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed_loops, "PAGE_SIZE", 10)
+    for number in range(21):
+        aws.a2i.add(f"loop-{number}", age=timedelta(hours=number * 3.3))
+    seen: set[str] = set()
+    for _ in range(3):
+        # Each run has the time for two pages.
+        found = reconcile(out_of_time=countdown(2), only=FLOW)
+        seen |= set(found.adopted)
+    assert len(seen) == 21
+    assert reconcile(only=FLOW).looked_at < 3
+
+
+def test_loops_created_and_deleted_while_the_list_is_read(
+    aws: AWS, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed_loops, "PAGE_SIZE", 10)
+    reconcile.marks.advance(FLOW, datetime.now(UTC) - timedelta(hours=20))
+    for number in range(25):
+        aws.a2i.add(f"loop-{number:02}", age=timedelta(minutes=300 - number))
+    pages = 0
+
+    def change(*_: object) -> None:
+        nonlocal pages
+        pages += 1
+        aws.a2i.loops.pop(f"loop-{pages}0", None)
+        aws.a2i.add(f"new-{pages}")
+
+    found = reconcile(progress=change)
+    # Those that were deleted before they were listed had ended, and had an event each.
+    assert {f"loop-{number:02}" for number in range(25)} - set(found.adopted) <= {"loop-10", "loop-20"}
+    assert {"new-1", "new-2"} <= set(found.adopted)
+
+
+# Time
+
+
+def countdown(steps: int) -> Any:
+    """Says that the time is over after that many steps."""
+    left = iter(range(steps - 1))
+    return lambda: next(left, None) is None
 
 
 def test_run_stops_when_out_of_time(aws: AWS, reconcile: Reconcile) -> None:
@@ -267,6 +539,33 @@ def test_run_stops_when_out_of_time(aws: AWS, reconcile: Reconcile) -> None:
     assert len(pages) == 1
 
 
+def test_no_work_waits_for_other_work_when_out_of_time(aws: AWS, reconcile: Reconcile) -> None:
+    # Each run has the time for fewer steps than there are loops in progress.
+    for number in range(5):
+        in_progress(aws, f"running-{number}", loop_created_at=OLD)
+        aws.a2i.add(f"running-{number}", CreationTime=datetime.fromisoformat(OLD))
+    in_progress(aws, "gone", ago=timedelta(days=1))
+    unfinished(aws)
+    ended_claim(aws, "claimed")
+    reconcile.states.add("ABORTED")
+    aws.a2i.add("ended", "Completed", age=timedelta(hours=1))
+    done: set[str] = set()
+    runs = 0
+    while len(done) < 4:
+        runs += 1
+        assert runs < 60
+        found = reconcile(out_of_time=countdown(7))
+        assert not found.complete
+        done |= {*found.resumed, *found.deleted, *found.missed, *found.released}
+    assert reconcile().complete
+
+
+def ended_claim(aws: AWS, name: str) -> None:
+    """A row whose status change an execution has claimed."""
+    held = {"state": "working", "execution": EXECUTION, "at": OLD}
+    aws.add_row(name, status="Completed", outcome="processing", claims={f"{OLD} Completed": held})
+
+
 def test_run_lists_all_flow_definitions_by_default(aws: AWS, reconcile: Reconcile) -> None:
     summary = {
         "FlowDefinitionName": "triage",
@@ -276,16 +575,96 @@ def test_run_lists_all_flow_definitions_by_default(aws: AWS, reconcile: Reconcil
     }
     aws.stubs["sagemaker"].add_response("list_flow_definitions", {"FlowDefinitionSummaries": [summary]})
     ended(aws)
-    reconciler = Reconciler(
-        aws.ledger,
-        aws.starter,
-        aws.clients["sagemaker-a2i-runtime"],
-        aws.clients["sagemaker"],
-        aws.clients["stepfunctions"],
-        MACHINE,
-        aws.abandoned,
-    )
-    assert reconciler.run().looked_at == 1
+    assert reconcile.reconciler.run().looked_at == 1
+
+
+def test_only_one_flow_definition_is_looked_at_on_request(aws: AWS, reconcile: Reconcile) -> None:
+    in_progress(aws, "here")
+    in_progress(aws, "there", flow_definition_arn=FLOW + "-2")
+    assert list(reconcile(FLOW, FLOW + "-2", only=FLOW).deleted) == ["here"]
+
+
+# Calls
+
+
+def test_calls_grow_with_what_is_new_and_open(aws: AWS, reconcile: Reconcile) -> None:
+    # The ledger knows 3,000 loops; 30 are new, and 40 in progress.
+    reconcile.marks.advance(FLOW, datetime.now(UTC) - timedelta(hours=1))
+    for number in range(3_000):
+        aws.a2i.add(f"known-{number}", "Completed", age=timedelta(days=1, seconds=number))
+    for number in range(30):
+        aws.a2i.add(f"new-{number}", "Completed")
+    for number in range(40):
+        in_progress(aws, f"open-{number}", loop_created_at=OLD)
+        aws.a2i.add(f"open-{number}", CreationTime=datetime.fromisoformat(OLD))
+    calls: Counter[str] = Counter()
+
+    def count(when: str, operation: str) -> None:
+        calls[operation] += when == "before"
+
+    with aws.watched(count):
+        found = reconcile()
+    calls += reconcile.states.calls
+    assert len(found.missed) == 30
+    assert calls["ListHumanLoops"] == calls["BatchGetItem"] == 1
+    assert (calls["DescribeHumanLoop"], calls["StartExecution"]) == (70, 30)
+    assert sum(calls.values()) < 120
+
+
+# The whole ledger
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "gone"])
+def test_claim_of_a_restored_ledger_is_run_again(aws: AWS, reconcile: Reconcile, status: str) -> None:
+    claim = ended(aws, state="working")
+    age(aws, "loop")
+    if status == "SUCCEEDED":
+        reconcile.states.add(status)
+    found = reconcile(since=datetime.now(UTC) - timedelta(days=1))
+    assert list(found.missed) == ["loop Completed"]
+    assert aws.row().claims[claim]["state"] == "released"
+    assert reconcile.events[0]["detail"]["creationTime"] == claim.split()[0]
+
+
+def test_claim_is_run_again_with_the_event_of_its_execution(aws: AWS, reconcile: Reconcile) -> None:
+    claim = ended(aws, state="working")
+    age(aws, "loop")
+    aws.a2i.loops.clear()
+    detail = {"humanLoopName": "loop", "creationTime": claim.split()[0], "humanLoopStatus": "Completed"}
+    reconcile.states.add("SUCCEEDED", input=json.dumps({"detail": detail, "more": 1}))
+    assert list(reconcile(since=datetime.now(UTC)).missed) == ["loop Completed"]
+    assert reconcile.events == [{"detail": detail, "more": 1}]
+
+
+def test_claim_of_which_nothing_is_left_needs_a_person(aws: AWS, reconcile: Reconcile) -> None:
+    claim = ended(aws, state="working")
+    age(aws, "loop")
+    aws.a2i.loops.clear()
+    assert list(reconcile(since=datetime.now(UTC)).released) == [f"loop {claim}"]
+    assert (aws.row().outcome, len(reconcile.topic.messages)) == ("failed", 1)
+
+
+def test_hourly_run_says_that_the_ledger_was_restored(aws: AWS, reconcile: Reconcile) -> None:
+    claim = ended(aws, state="working")
+    age(aws, "loop")
+    reconcile.states.add("SUCCEEDED")
+    found = reconcile()
+    assert found.missed == {}
+    assert "loops reconcile --since" in found.problems[0]
+    assert aws.row().claims[claim]["state"] == "working"
+
+
+def test_whole_ledger_has_what_no_index_has(aws: AWS, reconcile: Reconcile) -> None:
+    # An earlier version wrote no outcome `processing`, and rows without createdAt are in no index.
+    claim = ended(aws, state="working", outcome=None)
+    reconcile.marks.advance(FLOW, datetime.now(UTC) + timedelta(days=1))
+    reconcile.states.add("ABORTED", stopDate=datetime(2026, 1, 1, tzinfo=UTC))
+    aws.a2i.loops.clear()
+    bare = {"humanLoopName": {"S": "bare"}, "status": {"S": "InProgress"}}
+    aws.clients["dynamodb"].put_item(TableName="ledger", Item=bare)
+    assert reconcile().found_nothing
+    found = reconcile(since=datetime.now(UTC))
+    assert (list(found.released), list(found.deleted)) == ([f"loop {claim}"], ["bare"])
 
 
 def test_json_has_camel_case_keys() -> None:
@@ -295,5 +674,4 @@ def test_json_has_camel_case_keys() -> None:
 def test_claim_with_unreadable_time_matches_no_loop(aws: AWS, reconcile: Reconcile) -> None:
     aws.a2i.add("loop", "Failed")
     aws.add_row(claims={"4 March Failed": {"state": "done", "execution": EXECUTION, "at": OLD}})
-    reconcile.start_execution()
     assert list(reconcile().missed) == ["loop Failed"]

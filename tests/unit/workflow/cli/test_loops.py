@@ -13,7 +13,7 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import ANY
 
-from lambdas.loops.reconciling import Reconciliation
+from lambdas.loops.reconciliation import Reconciliation
 from tests.command_line import printed_json, run
 from tests.unit.doubles import StepFunctions, StubbedSession, add_red_loop
 from workflow.operations.stage_resources import StageResources
@@ -459,24 +459,34 @@ def test_reconcile_prints_what_it_fixed(
     reconciliation: Reconciliation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("loops", "reconcile", capsys=capsys)[1] == (
-        "Ended human loops checked: 1,200; nothing was missed.\n"
+        "Human loops checked: 1,200; nothing was missed.\n"
     )
     reconciliation.missed = {"loop-1 Completed": "arn:1"}
     reconciliation.resumed = ["loop-2"]
     reconciliation.refused = {"loop-3": "arn:3"}
     reconciliation.released = {"loop-4 claim": "arn:4"}
     reconciliation.answered = ["loop-5"]
+    reconciliation.deleted = {"loop-6": "arn:6"}
+    reconciliation.adopted = ["loop-7"]
+    reconciliation.reported = ["arn:8"]
+    reconciliation.earlier = ["loop-9"]
 
     status, out, err = run("loops", "reconcile", "--since", "2026-01-31", capsys=capsys)
 
     assert (status, err) == (0, "")
     assert out.splitlines() == [
         "missed: loop-1 Completed: arn:1",
+        "deleted in A2I, and escalated: loop-6: arn:6",
+        "in progress without a row: loop-7",
         "start resumed: loop-2",
         "start refused, and escalated: loop-3: arn:3",
         "abandoned by its execution: loop-4 claim: redrive or close it",
+        "ended before it had a claim, and reported: arn:8",
         "notified the waiting workflow: loop-5",
-        "Ended human loops checked: 1,200; 5 fixed.",
+        "ended before the ledger was created: loop-9",
+        "1 human loops ended, and were created before the ledger, so that nobody knows whether they were processed. "
+        "--since processes them.",
+        "Human loops checked: 1,200; 8 fixed.",
     ]
     assert [call["since"] for call in calls] == [None, datetime(2026, 1, 31, tzinfo=UTC)]
     out = run("loops", "reconcile", "--since", "2h", "-o", "json", capsys=capsys)[1]

@@ -56,7 +56,9 @@ class Stage:
 
     def add(self, name: str = "loop-1", *, claim: str = CLAIM, state: str = "", **more: Any) -> Loop:
         """Adds a row, with a claim in the given state."""
-        row = Loop(human_loop_name=name, **{"flow_definition_arn": FLOW, **more})
+        row = Loop(
+            human_loop_name=name, **{"flow_definition_arn": FLOW, "created_at": CLAIM.split()[0], **more}
+        )
         assert self.ledger.open(row) is None
         if state:
             held = {"state": {"S": state}, "execution": {"S": EXECUTION}, "at": {"S": now()}}
@@ -548,7 +550,8 @@ class TestReconcile:
         stage.session.stubs["stepfunctions"].add_response(
             "start_execution", {"executionArn": "arn:second", "startDate": CREATED}
         )
-        found = stage.loops.reconcile(flow_definition="triage")
+        # Without `since`, a loop that ended before the ledger was created is left alone.
+        found = stage.loops.reconcile(flow_definition="triage", since=CREATED)
         assert found.missed == {"loop-1 Completed": "arn:second"}
 
     def test_reconcile_checks_the_stages_flow_definitions(
@@ -560,9 +563,12 @@ class TestReconcile:
         monkeypatch.setattr(Stacks, "find", lambda self, name: stack)
         stub = stage.session.stubs["sagemaker-a2i-runtime"]
         asked = {
-            "FlowDefinitionArn": FLOW, "CreationTimeAfter": CREATED, "MaxResults": ANY, "SortOrder": "Descending",
+            "FlowDefinitionArn": FLOW, "CreationTimeAfter": CREATED, "MaxResults": ANY, "SortOrder": "Ascending",
         }  # fmt: skip
         stub.add_response("list_human_loops", {"HumanLoopSummaries": []}, asked)
+        for status in ("ABORTED", "FAILED", "TIMED_OUT"):
+            expected = {"stateMachineArn": MACHINE, "statusFilter": status, "maxResults": 1000}
+            stage.session.stubs["stepfunctions"].add_response("list_executions", {"executions": []}, expected)
         assert stage.loops.reconcile(since=CREATED).found_nothing
 
 

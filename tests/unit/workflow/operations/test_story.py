@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from lambdas.loops.ledger import Loop, UnreadableRow
+from lambdas.loops.ledger import Loop, UnreadableRow, now
 from tests.unit.odd_items import odd_items
 from workflow.cli.shapes import LoopStory
 from workflow.cli.show_loops import show_listing, show_story
@@ -69,7 +69,9 @@ OUTCOMES = [
         [],
     ),
     (row(status="Starting", updated_at="2026-01-01T00:00:00.000Z"), "Still starting.", ["reconcile"]),
-    (row(status="Starting", updated_at="2999-01-01T00:00:00.000Z"), "Still starting.", []),
+    (row(status="Starting", updated_at=now()), "Still starting.", []),
+    # Nobody writes such a time.
+    (row(status="Starting", updated_at="2999-01-01T00:00:00.000Z"), "Still starting.", ["reconcile"]),
     (row(status="NotNeeded"), "No human review was needed.", []),
     (row(status="NotNeeded", reason="The confidence is high."), "The confidence is high.", []),
     (row(status="Refused", reason="no such flow"), "The caller received the error: no such flow", []),
@@ -104,8 +106,10 @@ def test_story_describes_outcome_and_offers_commands(loop: Loop, outcome: str, c
             "The workflow has not received the status change yet.",
             ["reconcile"],
         ),
-        (row(status="InProgress"), "Stopping", "Stopping in A2I.", ["stop loop-1"]),
+        (row(status="InProgress"), "Stopping", "Stopping in A2I.", []),
         (row(), "InProgress", "Waiting for workers to review it.", ["stop loop-1"]),
+        (row(status="InProgress"), "GONE", "A2I no longer has the loop", ["reconcile"]),
+        (row(status="InProgress", updated_at=now()), "GONE", "A2I does not have it yet.", []),
     ],
 )
 def test_story_includes_what_only_a2i_knows(

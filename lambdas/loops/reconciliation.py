@@ -1,0 +1,97 @@
+"""What the reconciler found and did, and how an error of one loop is kept from all others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic.alias_generators import to_camel
+
+from lambdas.loops.ledger import UnreadableRow
+from lambdas.loops.waiting import NotEnded, TokenUndeliverable
+from lambdas.reviews.errors import InvalidDocument
+
+__all__ = ["Attempt", "Reconciliation"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Attempt:
+    """Whether an attempt to process something failed."""
+
+    failed: bool = False
+
+
+@dataclass
+class Reconciliation:
+    """What the reconciler found and did.
+
+    Attributes:
+        looked_at: Number of loops in A2I's list that were compared with the ledger.
+        missed: Status changes that no execution had claimed, `loop status`, each with the execution started for it.
+        deleted: Loops that were deleted in A2I before their status change was received, each with the execution that
+            escalates it.
+        adopted: Loops in progress that the ledger did not have. They have a row now.
+        earlier: Loops that ended without a row and were created before the ledger: nobody knows whether that was
+            before the stage was published. They were not processed.
+        resumed: Loops whose start was resumed.
+        refused: Loops that A2I refused to start, each with the execution that escalates the refusal.
+        released: Claims of executions that had ended, `loop claim`, each with that execution.
+        reported: Executions that ended before they had claimed their status change, and were reported to a person.
+        answered: Loops whose waiting workflows were notified.
+        problems: What could not be done, one line each. Everything else was done.
+        complete: False if the time ran out before everything was compared.
+    """
+
+    looked_at: int = 0
+    missed: dict[str, str] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
+    adopted: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    released: dict[str, str] = field(default_factory=dict)
+    reported: list[str] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether nothing had to be done."""
+        values = asdict(self)
+        return not any(values[name] for name in values.keys() - {"looked_at", "complete"})
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the same with camelCase keys."""
+        return {to_camel(name): value for name, value in asdict(self).items()}
+
+    @contextmanager
+    def noting_problems(self, subject: str) -> Iterator[Attempt]:
+        """Records the errors of one loop, so that the others are still processed.
+
+        That holds for all errors: nothing that is in one row, or in A2I, may keep the reconciler from the others.
+        """
+        attempt = Attempt()
+        try:
+            yield attempt
+        except UnreadableRow as error:
+            attempt.failed = True
+            self.note_unreadable(error)
+        except (BotoCoreError, ClientError, InvalidDocument, NotEnded, TokenUndeliverable) as error:
+            attempt.failed = True
+            self.problems.append(f"{subject}: {error}")
+        except Exception as error:
+            attempt.failed = True
+            _log.exception("unexpected error: %s", subject)
+            self.problems.append(f"{subject}: {type(error).__name__}: {error}")
+
+    def note_unreadable(self, row: UnreadableRow) -> None:
+        """Records a row that cannot be read. It is skipped until a person has corrected it."""
+        if str(row) not in self.problems:
+            self.problems.append(str(row))

@@ -21,6 +21,7 @@ from botocore.exceptions import (
 )
 from botocore.utils import is_valid_endpoint_url
 
+from lambdas.aws.transient import is_transient
 from workflow.errors import AccountError, PublishError
 
 __all__ = ["NO_REGION", "error_code", "explained", "rejections"]
@@ -124,6 +125,11 @@ def _explained_response(error: ClientError) -> AccountError | None:
         return AccountError(f"AWS does not know these credentials ({code}): check --profile, or log in again")
     if code in _DENIED:
         return AccountError(f"{error.operation_name} is not permitted: {message or code}")
+    if is_transient(error):
+        said = f"{code}: {message}" if message else code
+        return AccountError(
+            f"AWS is busy or fails at the moment ({error.operation_name}: {said}); run the command again later"
+        )
     if code == "OptInRequired":
         return AccountError(f"the account is not subscribed to this service: {message}")
     return None

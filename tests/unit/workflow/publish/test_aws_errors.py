@@ -28,6 +28,11 @@ def response(code: str, message: str = "No.") -> aws.ClientError:
             response("AccessDenied", "User x\n is not authorized"),
             "DescribeStacks is not permitted: User x is not authorized",
         ),
+        (
+            response("Throttling", "Rate exceeded"),
+            r"AWS is busy or fails at the moment \(DescribeStacks: Throttling: Rate exceeded\); run the command again",
+        ),
+        (response("InternalFailure", ""), r"\(DescribeStacks: InternalFailure\); run the command again"),
         (response("OptInRequired"), "the account is not subscribed to this service: No."),
     ],
 )
@@ -42,7 +47,7 @@ def test_error_caused_by_a_user_is_one_line(error: Exception, message: str) -> N
 @pytest.mark.parametrize(
     "error",
     [
-        response("InternalFailure"),
+        response("InvalidChangeSetStatus"),
         KeyError("x"),
         ValueError("something else"),
         aws.ParamValidationError(report="x"),

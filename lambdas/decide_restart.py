@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import ledger, transient_errors
 from lambdas.aws.environment import environment
-from lambdas.loops.ledger import Loop
-from lambdas.loops.restart_policy import RestartSettings
+from lambdas.loops.ledger import Loop, UnreadableRow
+from lambdas.loops.restart_policy import Decision, RestartSettings
 
 FUNCTION = {
     "memory": 256,
@@ -61,6 +61,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         input_known=row.input_location is not None,
         loop_name=detail.human_loop_name,
     )
+    if row.next_loop_name is not None and flow_definition is not None:
+        # A person restarted the loop meanwhile. A restart that runs again starts nothing, and records that one.
+        reason = f"The loop was already restarted, as {row.next_loop_name}."
+        decision = Decision("restart", 0, _flow_definition_of(row.next_loop_name) or flow_definition, reason)
     logger.info(decision.reason, extra={"humanLoopName": detail.human_loop_name, "action": decision.action})
     lineage = [
         {
@@ -83,6 +87,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "reason": decision.reason,
         "lineage": lineage,
     }
+
+
+def _flow_definition_of(human_loop_name: str) -> str | None:
+    """Returns the flow definition of a loop, if the ledger knows it. The settings may no longer have the old one."""
+    try:
+        row = ledger().find(human_loop_name)
+    except UnreadableRow:
+        return None
+    return row.flow_definition_arn if row else None
 
 
 @functools.cache

@@ -32,10 +32,12 @@ class ClosePlan:
     Attributes:
         loop: The loop's row.
         closed_at: The time to record.
+        next_loop_name: The next attempt, if the row does not say that it was started. Then that is recorded instead.
     """
 
     loop: Loop
     closed_at: str
+    next_loop_name: str | None = None
 
 
 class Closing:
@@ -53,6 +55,8 @@ class Closing:
         """
         loop = self._loops.in_ledger(name_or_key)
         name = loop.human_loop_name
+        if (started := self._loops.unrecorded_restart(loop)) is not None:
+            return ClosePlan(loop, now(), started.human_loop_name)
         self._loops.check_is_last(loop, "close")
         self._loops.check_is_not_busy(loop)
         if loop.outcome == "closed" and not loop.waiting:
@@ -70,9 +74,17 @@ class Closing:
         """Closes the loop of a plan. Safe to repeat.
 
         Raises:
-            LoopError: The loop changed since the plan was made.
+            LoopError: The loop changed since the plan was made, or was restarted.
         """
         loop, name = plan.loop, plan.loop.human_loop_name
+        if plan.next_loop_name is not None:
+            claims = self._loops.open_claims(loop)
+            reason = f"Restarted as {plan.next_loop_name}."
+            self._loops.ledger.settle(loop, claims, outcome="restarted", reason=reason)
+            raise LoopError(
+                f"human loop {name} was restarted as {plan.next_loop_name}, which is now recorded; the loop needs no "
+                f"action: `{self._loops.command('show', plan.next_loop_name)}`"
+            )
         changes = {
             "outcome": "closed", "note": note, "closed_by": self._loops.who, "closed_at": plan.closed_at,
         }  # fmt: skip

@@ -9,7 +9,6 @@ from lambdas.loops.start_request import StartedLoop
 from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.operations.client import LoopsClient
 from workflow.operations.stage_loops import LoopError, StageLoops
-from workflow.operations.story import Execution
 
 __all__ = ["MAX_ATTEMPTS", "RestartPlan", "Restarts"]
 
@@ -25,12 +24,13 @@ class RestartPlan:
     Attributes:
         loop: The loop's row.
         flow_definition_arn: The flow definition of the next attempt.
-        busy: The running execution that may restart the loop at the same time, if any.
+        next_loop_name: The next attempt, if it was already started and the row does not say so: a person restarted
+            the loop while an execution decided to escalate it.
     """
 
     loop: Loop
     flow_definition_arn: str
-    busy: Execution | None
+    next_loop_name: str | None = None
 
 
 class Restarts:
@@ -48,6 +48,10 @@ class Restarts:
         """
         loop = self._loops.in_ledger(name_or_key)
         name = loop.human_loop_name
+        if (started := self._loops.unrecorded_restart(loop)) is not None:
+            given = flow_definition and self._loops.resources.flow_definition_arn(flow_definition)
+            flow = given or started.flow_definition_arn or loop.flow_definition_arn or ""
+            return RestartPlan(loop, flow, started.human_loop_name)
         self._loops.check_is_last(loop, "restart")
         if loop.status not in ("Failed", "Stopped"):
             raise LoopError(self._why_not(loop))
@@ -62,7 +66,7 @@ class Restarts:
                 f"human loop {name}: a running execution may restart it with its current flow definition; stop that "
                 f"execution first: {busy.link or busy.arn}"
             )
-        return RestartPlan(loop, flow, busy)
+        return RestartPlan(loop, flow)
 
     def run(self, plan: RestartPlan, more_attempts: int) -> StartedLoop:
         """Restarts the loop of a plan. Safe to repeat.
@@ -73,9 +77,10 @@ class Restarts:
         """
         loop, name, flow = plan.loop, plan.loop.human_loop_name, plan.flow_definition_arn
         ledger = self._loops.ledger
-        # Before the start: if the new attempt fails at once, the workflow already knows how many attempts are left.
-        allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)
-        ledger.update(name, max_attempts=min(allowed, MAX_ATTEMPTS))
+        if plan.next_loop_name is None:
+            # Before the start: if the new attempt fails at once, the workflow knows how many attempts are left.
+            allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)
+            ledger.update(name, max_attempts=min(allowed, MAX_ATTEMPTS))
         started = self._client.restart(name, flow)
         # The name of the next attempt is fixed, so a restart by someone else answers with their loop.
         restarted = ledger.find(started.human_loop_name)
@@ -84,9 +89,10 @@ class Restarts:
                 f"human loop {name} was restarted at the same time, as {restarted.human_loop_name} with "
                 f"{restarted.flow_definition_arn}; see `{self._loops.command('show', restarted.human_loop_name)}`"
             )
-        # A running execution is about to record the same restart, with its own reason. Leave that to it.
         row = ledger.find(name)
-        if row is not None and not plan.busy:
+        # A running execution is about to record the same restart, with its own reason. Leave that to it. It may have
+        # claimed the status change since the plan was made.
+        if row is not None and not self._loops.busy(row):
             ledger.settle(
                 row,
                 self._loops.open_claims(row),

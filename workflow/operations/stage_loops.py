@@ -15,6 +15,7 @@ from lambdas.loops.open_loops import is_unfinished
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 from workflow.errors import AfterloopError
+from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.stage_resources import StageResources
 from workflow.operations.story import GONE, A2iLoop, Execution, loop_story
 from workflow.publish.account import Account
@@ -177,6 +178,14 @@ class StageLoops:
             if held.get("state") == "working" and (found := self.execution(held["execution"])).is_running:
                 return found
         return None
+
+    def unrecorded_restart(self, loop: Loop) -> Loop | None:
+        """Returns the restart of a loop whose row says that it needs action; None if there is none.
+
+        A person restarted the loop while an execution decided to escalate it.
+        """
+        restarts = self.ledger.restarts(loop) if loop.outcome in NEEDS_ACTION else []
+        return restarts[0] if restarts and not self.busy(loop) else None
 
     # Checks
 

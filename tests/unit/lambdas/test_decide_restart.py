@@ -72,3 +72,17 @@ def test_throttled_ledger_is_transient(function: AWS, context: Context) -> None:
     with pytest.raises(Exception, match="ResourceNotFoundException") as raised:
         decide(context)
     assert not isinstance(raised.value, TransientServiceError)
+
+
+@pytest.mark.parametrize("next_flow", [FLOW, f"{FLOW}-experts", None])
+def test_loop_that_a_person_restarted_is_not_escalated(
+    function: AWS, context: Context, next_flow: str | None
+) -> None:
+    """Otherwise it needs action for ever: it cannot be restarted a second time."""
+    function.add_row(attempt=20, next_loop_name="loop-attempt-21", input_location="s3://b/k")
+    if next_flow:
+        function.add_row("loop-attempt-21", flow_definition_arn=next_flow)
+    decision = decide(context)
+    assert (decision["action"], decision["waitSeconds"]) == ("restart", 0)
+    assert decision["nextFlowDefinition"] == (next_flow or FLOW)
+    assert decision["reason"] == "The loop was already restarted, as loop-attempt-21."

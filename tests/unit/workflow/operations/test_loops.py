@@ -296,7 +296,7 @@ class TestRestart:
 
     def test_restart_leaves_the_record_to_a_running_execution(self, stage: Stage) -> None:
         stage.add(status="Failed", state="working")
-        stage.execution("RUNNING", times=2)
+        stage.execution("RUNNING", times=3)
         with pytest.raises(LoopError, match="a running execution may restart it"):
             stage.loops.restart("loop-1", flow_definition="other")
         stage.restarts("loop-1-attempt-2")
@@ -310,6 +310,37 @@ class TestRestart:
         with pytest.raises(LoopError, match="restarted at the same time, as loop-1-attempt-2 with arn:"):
             stage.loops.restart("loop-1", flow_definition="other")
         assert stage.row().outcome == "escalated"
+
+    def test_restart_records_a_restart_that_an_execution_overwrote(self, stage: Stage) -> None:
+        """A person restarted the loop while an execution decided to escalate it."""
+        stage.add(status="Failed", outcome="escalated", state="done", next_loop_name="loop-1-attempt-2")
+        other = f"{FLOW}-2"
+        stage.add("loop-1-attempt-2", status="InProgress", flow_definition_arn=other)
+        stage.restarts("loop-1-attempt-2")
+        assert stage.loops.restart("loop-1").human_loop_name == "loop-1-attempt-2"
+        assert (stage.row().outcome, stage.row().max_attempts) == ("restarted", None)
+
+    def test_restart_leaves_a_status_change_to_an_execution_that_claims_it_meanwhile(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage.add(status="Failed", outcome="failed", state="released")
+        stage.restarts("loop-1-attempt-2")
+        update = Ledger.update
+
+        def claimed_before(ledger: Ledger, name: str, **changes: Any) -> bool:
+            stage.dynamodb.update_item(
+                TableName="ledger",
+                Key={"humanLoopName": {"S": name}},
+                UpdateExpression="SET #claim.#state = :working",
+                ExpressionAttributeNames={"#claim": f"claim {CLAIM}", "#state": "state"},
+                ExpressionAttributeValues={":working": {"S": "working"}},
+            )
+            return update(ledger, name, **changes)
+
+        monkeypatch.setattr(Ledger, "update", claimed_before)
+        stage.execution("RUNNING")
+        stage.loops.restart("loop-1")
+        assert (stage.row().outcome, stage.row().claims[CLAIM]["state"]) == ("failed", "working")
 
     @pytest.mark.parametrize(
         ("loop", "in_a2i", "message"),
@@ -405,6 +436,13 @@ class TestClose:
         stage.add(status="Completed", outcome="stored")
         with pytest.raises(LoopError, match="needs no action: The review is stored"):
             stage.loops.close("loop-1", "why")
+
+    def test_close_records_a_restart_that_an_execution_overwrote(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="escalated", state="done", next_loop_name="loop-1-attempt-2")
+        stage.add("loop-1-attempt-2", status="InProgress")
+        with pytest.raises(LoopError, match="was restarted as loop-1-attempt-2, which is now recorded"):
+            stage.loops.close("loop-1", "why")
+        assert (stage.row().outcome, stage.row().note) == ("restarted", None)
 
     def test_close_refuses_while_an_execution_runs(self, stage: Stage) -> None:
         stage.add(status="Failed", outcome="failed", state="working")

@@ -7,7 +7,8 @@
     status_changes.py    the events and metrics of a status change of an execution
     integrations.py      integrations of state machines with other services
     versions.py          versions and aliases of state machines
-    cloudformation.py    names of resources
+    cloudformation.py    what CloudFormation refuses, names and replaces
+    definitions.py       which definitions Step Functions refuses
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
@@ -32,6 +33,7 @@ from sandbox.ministack_patches import (
     alarms,
     athena,
     cloudformation,
+    definitions,
     dynamodb,
     events,
     expressions,
@@ -65,6 +67,7 @@ def apply(directory: Path) -> None:
     versions.correct()
     status_changes.correct()
     cloudformation.correct()
+    definitions.correct()
     repeated_requests.correct()
     states.correct()
     integrations.correct()

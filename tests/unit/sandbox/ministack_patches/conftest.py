@@ -19,10 +19,23 @@ from sandbox import ministack_patches
 def ministack(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """MiniStack without resources, with permissions that are enforced. Corrections are undone after the test."""
     from ministack import app
-    from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions
+    from ministack.services import (
+        athena,
+        cloudformation,
+        cloudwatch,
+        cloudwatch_logs,
+        dynamodb,
+        eventbridge,
+        iam,
+        lambda_svc,
+        sns,
+        sqs,
+        stepfunctions,
+    )
     from ministack.services.cloudformation import provisioners
 
-    services = (cloudwatch, dynamodb, eventbridge, iam, lambda_svc, sns, sqs, stepfunctions)
+    services = (athena, cloudformation, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc)
+    services += (sns, sqs, stepfunctions)
     monkeypatch.setattr(app, "AUTH", True)
     monkeypatch.setattr(stepfunctions, "_SFN_WAIT_SCALE", 0)
     before = {

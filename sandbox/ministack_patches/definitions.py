@@ -1,0 +1,72 @@
+"""Definitions of state machines that Step Functions refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from workflow.asl.checks.validator import problems_of_validator
+from workflow.asl.walk import machines, ways
+
+__all__ = ["correct"]
+
+
+def correct() -> None:
+    """Corrects the creation and update of state machines."""
+    _refuse_invalid_definitions()
+
+
+def _refuse_invalid_definitions() -> None:
+    """Refuses a definition that is no state machine.
+
+    AWS: CreateStateMachine and UpdateStateMachine fail with InvalidDefinition: "Invalid State Machine Definition: …". A
+    stack with such a definition is rolled back.
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html)
+    MiniStack: checks JSONata only. An execution then fails.
+
+    The rules are those of `statelint`, an independent validator of the Amazon States Language.
+    """
+    from ministack.services import stepfunctions
+    from ministack.services.cloudformation import provisioners
+
+    validate, definition_of = stepfunctions._validate_definition_jsonata, provisioners._sfn_definition
+
+    def validate_all(definition: Any) -> str | None:
+        return _problem(definition) or validate(definition)
+
+    def valid_definition(properties: dict[str, Any]) -> Any:
+        definition = definition_of(properties)
+        if problem := validate_all(definition):
+            raise ValueError(f"Resource handler returned message: {problem} (InvalidRequest)")
+        return definition
+
+    stepfunctions._validate_definition_jsonata = validate_all
+    provisioners._sfn_definition = valid_definition
+
+
+def _problem(text: Any) -> str | None:
+    """Returns the first problem of a definition, as Step Functions words it."""
+    try:
+        definition = json.loads(text)
+    except (TypeError, ValueError) as error:
+        return _invalid(f"INVALID_JSON_DESCRIPTION: {error}")
+    if not isinstance(definition, dict):
+        return _invalid("INVALID_JSON_DESCRIPTION: The definition is not a JSON object")
+    for field, kind in (("StartAt", str), ("States", dict)):
+        if not isinstance(definition.get(field), kind) or not definition[field]:
+            return _invalid(f"SCHEMA_VALIDATION_FAILED: {field} is required at /")
+    for state, problem in problems_of_validator(definition):
+        return _invalid(f"SCHEMA_VALIDATION_FAILED: {problem} at /States/{state}")
+    for machine in machines(definition):
+        targets = [
+            machine["StartAt"],
+            *(way.to for state in machine["States"].values() for way in ways(state)),
+        ]
+        for target in targets:
+            if target not in machine["States"]:
+                return _invalid(f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {target}")
+    return None
+
+
+def _invalid(problem: str) -> str:
+    return f"Invalid State Machine Definition: '{problem}'"

@@ -100,10 +100,19 @@ class Operation:
         Raises:
             ServiceError: The message lists all errors, as AWS words them.
         """
-        problems = list(_problems(self._input, parameters, ""))
+        problems = self.problems_of(parameters, complete=True)
         if problems:
             count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
             raise ServiceError(self.invalid, count + "; ".join(problems))
+
+    def problems_of(self, parameters: Mapping[str, Any], *, complete: bool = False) -> list[str]:
+        """Returns the errors of parameters, as AWS words them.
+
+        Args:
+            parameters: The parameters.
+            complete: Whether a required parameter that is missing is an error.
+        """
+        return list(_problems(self._input, parameters, "", complete))
 
     def read_response(self, document: Any) -> dict[str, Any]:
         """Reads a response that a user wrote, as boto3 returns it.
@@ -273,7 +282,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _problems(shape: _Shape, value: Any, where: str) -> Iterator[str]:
+def _problems(shape: _Shape, value: Any, where: str, complete: bool = True) -> Iterator[str]:
     kind = shape.type_name
     is_number = kind in ("integer", "long", "float", "double")
     wrong_number = is_number and (isinstance(value, bool) or not _finite(value))
@@ -283,16 +292,16 @@ def _problems(shape: _Shape, value: Any, where: str) -> Iterator[str]:
         return
     if kind == "structure":
         for name in shape.required_members:
-            if value.get(name) is None:
+            if complete and value.get(name) is None:
                 yield _failure(None, _join(where, name), "not be null")
         for name, member in value.items():
             if name in shape.members:
-                yield from _problems(shape.members[name], member, _join(where, name))
+                yield from _problems(shape.members[name], member, _join(where, name), complete)
         return
     yield from (_failure(value, where, rule) for rule in _broken_rules(shape, value))
     if kind == "list":
         for index, member in enumerate(value):
-            yield from _problems(shape.member, member, f"{where}.{index + 1}.member")
+            yield from _problems(shape.member, member, f"{where}.{index + 1}.member", complete)
 
 
 def _broken_rules(shape: _Shape, value: Any) -> Iterator[str]:
@@ -316,7 +325,10 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     # The patterns in the models are for Java. Of what Python lacks, these models use only three character classes.
     for java, python in ((r"\p{L}", r"\w"), (r"\p{N}", r"\d"), (r"\p{Z}", r"\s")):
         pattern = pattern.replace(java, python)
-    return re.compile(pattern)
+    try:
+        return re.compile(pattern)
+    except re.error:  # a range of surrogates, which Java has and Python has not
+        return re.compile(".*", re.DOTALL)
 
 
 def _failure(value: Any, where: str, rule: str) -> str:

@@ -17,6 +17,7 @@
     messages.py          what SNS and SQS refuse
     queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
+    schemas.py           which properties resource types have
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
 

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from sandbox.ministack_patches import schemas
+
 __all__ = ["correct"]
 
 Create = Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
@@ -133,8 +135,7 @@ def _validate_properties() -> None:
     (https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html)
     MiniStack: accepts everything.
 
-    The schema is that of troposphere, with the properties that hold names of other resources, ARNs and policies as
-    they are: it has no patterns.
+    The schemas are those of sandbox/ministack_patches/schemas.py.
     """
     from ministack.services.cloudformation import provisioners, stacks
 
@@ -162,37 +163,8 @@ def _validate_properties() -> None:
 
 def _check_properties(kind: str, logical_id: str, properties: Mapping[str, Any]) -> None:
     """Raises ValueError if properties are outside of the schema of their type."""
-    import troposphere
-
-    if (resource := _resource_class(kind)) is None:
-        return
-    given = dict(properties)
-    if (
-        isinstance(tags := given.get("Tags"), list)
-        and resource.props.get("Tags", ("",))[0] is troposphere.Tags
-    ):
-        given["Tags"] = troposphere.Tags({tag["Key"]: tag["Value"] for tag in tags})
-    try:
-        # A title of letters and digits: troposphere checks that, too.
-        resource._from_dict("Resource", **given).to_dict()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Properties validation failed for resource {logical_id} with message: {error}"
-        ) from error
-
-
-@functools.cache
-def _resource_class(kind: str) -> Any:
-    """Returns the class of troposphere for a type of resource, or None if it has none."""
-    service = kind.split("::")[1].lower() if kind.count("::") == 2 else ""
-    try:
-        module = importlib.import_module(f"troposphere.{'awslambda' if service == 'lambda' else service}")
-    except ImportError:
-        return None
-    for member in vars(module).values():
-        if getattr(member, "resource_type", None) == kind:
-            return member
-    return None
+    if problem := next(schemas.problems(kind, properties), None):
+        raise ValueError(f"Properties validation failed for resource {logical_id} with message: {problem}")
 
 
 def _validate_rules() -> None:

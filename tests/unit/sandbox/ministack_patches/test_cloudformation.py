@@ -119,7 +119,7 @@ def test_update_keeps_generated_names(stacks):
     stacks.create(resources)
     before = stacks.id_of("Table"), stacks.id_of("Queue")
     resources["Queue"] = resource("AWS::SQS::Queue", {"VisibilityTimeout": 10})
-    assert stacks.update(resources | {"Table": table(indexes=("a",))}) == "UPDATE_COMPLETE"
+    assert stacks.update(resources | {"Table": table(indexes=("one",))}) == "UPDATE_COMPLETE"
     assert (stacks.id_of("Table"), stacks.id_of("Queue")) == before
 
 
@@ -138,10 +138,10 @@ def test_table_is_replaced_if_its_key_changes(stacks, more):
 @pytest.mark.parametrize(
     ("before", "after", "status"),
     [
-        ((), ("a",), "UPDATE_COMPLETE"),
-        ((), ("a", "b"), "UPDATE_ROLLBACK_COMPLETE"),
-        (("a",), ("b",), "UPDATE_ROLLBACK_COMPLETE"),
-        (("a", "b"), (), "UPDATE_ROLLBACK_COMPLETE"),
+        ((), ("one",), "UPDATE_COMPLETE"),
+        ((), ("one", "two"), "UPDATE_ROLLBACK_COMPLETE"),
+        (("one",), ("two",), "UPDATE_ROLLBACK_COMPLETE"),
+        (("one", "two"), (), "UPDATE_ROLLBACK_COMPLETE"),
     ],
 )
 def test_update_changes_one_index_of_a_table(stacks, before, after, status):
@@ -151,17 +151,18 @@ def test_update_changes_one_index_of_a_table(stacks, before, after, status):
         assert "more than one GSI creation or deletion" in stacks.reason()
 
 
+ALARM = {
+    "AlarmName": "taken",
+    "Namespace": "n",
+    "MetricName": "m",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
 NAMED = {
-    "AWS::CloudWatch::Alarm": {
-        "AlarmName": "taken",
-        "Namespace": "n",
-        "MetricName": "m",
-        "Statistic": "Sum",
-        "Period": 60,
-        "EvaluationPeriods": 1,
-        "Threshold": 1,
-        "ComparisonOperator": "GreaterThanThreshold",
-    },
+    "AWS::CloudWatch::Alarm": ALARM,
     "AWS::DynamoDB::Table": {"TableName": "taken", **table()["Properties"]},
     "AWS::Events::Rule": {"Name": "taken", "ScheduleExpression": "rate(1 hour)"},
     "AWS::IAM::Role": {"RoleName": "taken", "AssumeRolePolicyDocument": TRUST},
@@ -206,7 +207,16 @@ def test_new_name_of_resource_is_refused_if_taken(stacks):
         ("AWS::Lambda::Function", {**FUNCTION, "Nope": 1}, "does not have a Nope property"),
         ("AWS::Lambda::Function", {"Role": ROLE}, "Code required"),
         ("AWS::Lambda::Function", {**FUNCTION, "TracingConfig": "on"}, "TracingConfig must be a Mapping"),
+        ("AWS::Lambda::Function", {**FUNCTION, "Timeout": "0"}, "'timeout' failed to satisfy constraint"),
+        ("AWS::Lambda::Function", {**FUNCTION, "TracingConfig": {"Mode": "On"}}, "[Active, PassThrough]"),
+        ("AWS::Lambda::Function", {**FUNCTION, "FunctionName": "a b"}, "satisfy regular expression pattern"),
         ("AWS::DynamoDB::Table", {"KeySchema": "k"}, "KeySchema"),
+        (
+            "AWS::DynamoDB::Table",
+            {**table()["Properties"], "TableClass": "FREE"},
+            "Table class must be one of",
+        ),
+        ("AWS::CloudWatch::Alarm", {**ALARM, "ComparisonOperator": ">"}, "comparisonOperator"),
         ("AWS::Logs::LogGroup", {"RetentionInDays": 31}, "must be one of following: 1, 3, 5"),
         ("AWS::Events::Rule", {"EventPattern": {"source": "text"}}, "Event pattern is not valid"),
         ("AWS::Events::Rule", {"ScheduleExpression": "hourly"}, "ScheduleExpression is not valid"),

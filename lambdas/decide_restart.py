@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Decides.
 
     Args:
-        event: `detail`: the detail of the status change.
+        event: `detail`: the detail of the status change; `ledgerKey`: the key of the loop's row.
         context: The Lambda context.
 
     Returns:
@@ -48,7 +48,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         code.
     """
     detail = FailedDetail.model_validate(event["detail"])
-    row = ledger().find(detail.human_loop_name) or Loop(human_loop_name=detail.human_loop_name)
+    key = event["ledgerKey"]
+    row = ledger().find(key) or Loop(human_loop_name=key)
     flow_definition = detail.flow_definition_arn or row.flow_definition_arn
     # More attempts that an operator allowed for this lineage take precedence over the rules of the stage.
     rules = settings()

@@ -17,9 +17,10 @@ from workflow.branches.completed import completed
 from workflow.branches.failed import failed_loop
 from workflow.branches.stopped import stopped
 from workflow.parts.answers import answer_anyway, workflow_waiting
+from workflow.parts.claim import claim_status_change
 from workflow.parts.failures import FAILED_STEP
 from workflow.parts.messages import escalate_failed_step, escalate_unreadable_event
-from workflow.parts.records import claim_status_change, give_claim_back
+from workflow.parts.records import give_claim_back
 from workflow.parts.user_steps import followed_by, load
 from workflow.steps import Chain, Choice, ChoiceRule, Fail, Pass, Succeed, definition
 
@@ -102,10 +103,11 @@ def build_machine(post_review: Path = POST_REVIEW) -> Chain:
     route.default_choice(unknown)
 
     claim = claim_status_change(
+        claimed=route,
         already_handled=Succeed(
             "Already handled",
             comment="Another execution is processing this status change, or has already processed it.",
         ),
         unreadable=unclaimed,
     )
-    return Chain([claim, route])
+    return Chain([claim])

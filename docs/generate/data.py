@@ -161,6 +161,13 @@ def ledger(template: Mapping[str, Any]) -> str:
             ),
             "An execution claims a status change with a conditional write. It succeeds if there is no claim, if the"
             " claim was released, or if the execution has it. Otherwise, the execution ends in **Already handled**.",
+            "## Names that are used again",
+            "A2I lets a name be used again once its loop is deleted. So a loop is identified by its name and its"
+            " creation time. The item with the name as its key is about the first loop of that name that the ledger"
+            " heard of, such as the one that Afterloop started. Each other loop of the name has an item of its own,"
+            " with the key `<name>@<creation time>`, such as `order-17@2026-03-04T05:06:07Z`. The commands of"
+            " `python deploy.py loops` take this key in place of the name, and messages contain it in their commands."
+            " The workflow variable `ledgerKey` has the key of the loop's item.",
             "## Indexes\n\n" + table(["Index", "Keys"], indexes),
             "## Tokens",
             "The task tokens of waiting workflows are in separate items with the key `tokens <humanLoopName>`. Anyone"
@@ -184,7 +191,7 @@ def _values(attribute: str) -> str:
 
 
 def _additions(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    by: dict[str, list[str]] = {"claim": ["Claim status change"]}
+    by: dict[str, list[str]] = {"claim": ["Claim status change", "Claim again"]}
     for name, one in definition["States"].items():
         for key in re.findall(r"\$merge\(\[\$states\.input, \{'(\w+)'", str(one.get("Output", ""))):
             if name not in (names := by.setdefault(key, [])):

@@ -136,5 +136,6 @@ def _evaluated(expression: str, state: Mapping[str, Any]) -> Any:
     program.assign("workflowWaiting", False)
     program.assign("flowDefinitionName", sample.FLOW_DEFINITION)
     program.assign("failedStep", "Collect review")
+    program.assign("ledgerKey", "message-3301")
     program.register_lambda("parse", json.loads)  # an extension of JSONata in Step Functions
     return program.evaluate(state)

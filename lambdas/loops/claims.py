@@ -11,14 +11,15 @@ from lambdas.reviews.times import timestamp
 __all__ = ["claim_id", "claim_of"]
 
 
-def claim_of(row: Loop, created: datetime, status: str) -> str | None:
+def claim_of(row: Loop, created: datetime | str, status: str) -> str | None:
     """Returns the claim of a status change of the loop created at that time, or None if it was not claimed.
 
     Times are compared to the second, because an event can write the time differently from A2I's API.
     """
+    text = created if isinstance(created, str) else timestamp(created)
     for claim in row.claims:
         time, _, claimed_status = claim.rpartition(" ")
-        if claimed_status == status and is_same_time(time, timestamp(created)):
+        if claimed_status == status and is_same_time(time, text):
             return claim
     return None
 

@@ -27,8 +27,8 @@ MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.]([0-9]+))?Z")
 _SEPARATOR = "@"
-_MAX_KEY_BYTES = 2048
-"""The limit of DynamoDB for a partition key."""
+MAX_TIME_CHARACTERS = 100
+"""Characters of a creation time in another form than A2I's, in a key."""
 _OPEN = ("Starting", "InProgress")
 
 
@@ -49,11 +49,14 @@ def normalized(created: str) -> str:
 def own_key(human_loop_name: str, created: str) -> str:
     """Returns the key of the item of a loop whose name another loop's row has.
 
-    The key has the creation time to the second, because events can be written to the second.
+    The key has the creation time to the second, because events can be written to the second. Of a time in another form
+    than A2I's, it has what needs no quotes in a shell.
     `workflow.asl.expressions.OWN_KEY` is the same as a JSONata expression.
     """
     match = _TIME.fullmatch(created)
-    return f"{human_loop_name}{_SEPARATOR}{f'{match[1]}Z' if match else created}"
+    # Commands in messages contain the key.
+    time = f"{match[1]}Z" if match else re.sub(r"[^A-Za-z0-9:.+-]", "-", created)[:MAX_TIME_CHARACTERS]
+    return f"{human_loop_name}{_SEPARATOR}{time}"
 
 
 def own_keys(human_loop_name: str, created: str) -> list[str]:
@@ -63,8 +66,7 @@ def own_keys(human_loop_name: str, created: str) -> list[str]:
     """
     moment = _moment(created)
     if moment is None:
-        key = own_key(human_loop_name, created)
-        return [key] if len(key.encode()) <= _MAX_KEY_BYTES else []
+        return [own_key(human_loop_name, created)]
     shifted = (timestamp(moment + timedelta(seconds=seconds)) for seconds in (0, -1, 1))
     return [own_key(human_loop_name, time) for time in shifted]
 

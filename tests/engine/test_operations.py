@@ -543,7 +543,7 @@ class TestClose:
         published.sandbox.events.deliver(detail)
 
         _, second = published.ended(name, 2)
-        assert second["states"] == ["Claim status change", "Already handled"]
+        assert second["states"][-1] == "Already handled"
         assert published.row(name).outcome == "closed"
         with pytest.raises(LoopError, match="its status change is already processed: Closed by"):
             operate.redrive(name)
@@ -753,7 +753,7 @@ class TestReconcile:
         # The event arrives late.
         published.sandbox.events.redeliver(loop)
         _, late = published.ended(loop, 2)
-        assert late["states"] == ["Claim status change", "Already handled"]
+        assert late["states"][-1] == "Already handled"
         reconciled, delivered = json.loads(execution["input"]), json.loads(late["input"])
         assert reconciled.keys() == delivered.keys()
         for key in ("detail", "version", "detail-type", "source", "account", "region", "resources"):
@@ -1055,3 +1055,47 @@ def make_unfinished(published: PublishedStage, name: str) -> None:
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":starting": {"S": "Starting"}, ":before": {"S": before}},
     )
+
+
+def test_loop_with_the_name_of_a_deleted_one_has_its_own_story(
+    published: PublishedStage, operate: Loops, flow: str
+) -> None:
+    """The second loop is started outside Afterloop. It must not be restarted with the input of the first."""
+    name = published.name()
+    published.start(name, flow, SUPPORT_MESSAGE.prediction)
+    first = published.sandbox.loops.fail(name, "InternalError")
+    published.ended(name)
+    before = published.row(name)
+    assert before.outcome == "restarted"
+    published.a2i.delete_human_loop(HumanLoopName=name)
+    # Times within a second are of one loop: no loop of A2I ends so fast that its name can be used again.
+    published.eventually(lambda: datetime.now(UTC) - first.created_at > timedelta(seconds=1), timeout=10)
+    published.a2i.start_human_loop(
+        HumanLoopName=name, FlowDefinitionArn=flow, HumanLoopInput={"InputContent": "{}"}
+    )
+    second = published.sandbox.loops.fail(name, "InternalError")
+
+    _, execution = published.ended(name, 2)
+    assert execution["states"][:5] == [
+        "Claim status change",
+        "Read the row",
+        "Whose row is it?",
+        "Claim again",
+        "Route by status",
+    ]
+    assert execution["states"][-1] == "Handled"
+    assert published.row(name) == before
+    key = f"{name}@{second.created_at:%Y-%m-%dT%H:%M:%S}Z"
+    row = published.row(key)
+    assert (row.outcome, row.attempt, row.input_location) == ("escalated", 1, None)
+    (message,) = published.messages(name, "loop-failed")
+    assert f"loops close {key} " in message["command"]
+    assert "loops restart" not in message["command"]
+
+    published.sandbox.events.redeliver(name)
+    assert published.ended(name, 3)[-1]["states"][-1] == "Already handled"
+    escalated = LoopFilter(outcome="escalated", flow_definition=flow)
+    assert [loop.human_loop_name for loop in operate.listing(escalated).loops] == [key]
+    assert operate.show(key).loop == row
+    assert operate.close(key, "reviewed by phone").loop.outcome == "closed"
+    assert published.row(name) == before

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from lambdas.loops.identity import name_of
 from lambdas.loops.ledger import Ledger, Loop
 from tests.faults.scheduler import Actor
 from tests.faults.services import TABLE, A2iLoop
@@ -47,7 +48,7 @@ class Model:
         if key.startswith("tokens "):
             return
         before, after = before or {}, after or {}
-        name = key.partition(" ")[0]
+        name = name_of(key)
         for attribute in sorted({*before, *after}):
             if attribute.startswith(_CLAIM) and before.get(attribute) != after.get(attribute):
                 claim = (name, attribute.removeprefix(_CLAIM))
@@ -107,7 +108,7 @@ class Model:
         self.outcomes[key] = new
         if old == new:
             return
-        finished = [claim for claim in self.finished if claim[0] == key.partition(" ")[0]]
+        finished = [claim for claim in self.finished if claim[0] == name_of(key)]
         was_final = old in ("stored", "restarted") and new is not None and finished
         if was_final and not self._new_status_change(before, after):
             self._bad(f"{key}: it was {old}, and now its outcome is {new}")
@@ -169,7 +170,7 @@ class Model:
                 if not attribute.startswith(_CLAIM):
                     continue
                 with_claims += 1
-                claim = (key.partition(" ")[0], attribute.removeprefix(_CLAIM))
+                claim = (name_of(key), attribute.removeprefix(_CLAIM))
                 held = _held(value)
                 if held != self.claims.get(claim):
                     self._bad(
@@ -203,7 +204,7 @@ class Model:
                 self._bad(f"{loop} was handled under two claims: {[claim[1] for claim in done]}")
             return
         rows = [row for row in self.rows() if row.human_loop_name == loop.name or row.root == loop.name]
-        closed = [row for row in rows if row.human_loop_name.partition(" ")[0] == loop.name and row.outcome]
+        closed = [row for row in rows if row.name == loop.name and row.outcome]
         if not any(row.outcome in ("closed", "restarted", "escalated") for row in closed):
             self._bad(
                 f"{loop} ended as {loop.status}, was never handled, and nobody knows: {self._row(loop)}"
@@ -259,11 +260,7 @@ class Model:
 
     def _elsewhere(self, claim: tuple[str, str], key: str) -> tuple[str, str] | None:
         for other, item in self._world.ledger.items().items():
-            if (
-                other != key
-                and other.partition(" ")[0] == claim[0]
-                and (found := item.get(_CLAIM + claim[1]))
-            ):
+            if other != key and name_of(other) == claim[0] and (found := item.get(_CLAIM + claim[1])):
                 return _held(found)
         return None
 

@@ -5,6 +5,7 @@ Only what the claim's steps use. Everything else of the machine is tested on the
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,16 @@ from workflow.machine import build_definition
 __all__ = ["Run", "Steps"]
 
 NOW = "2026-03-04T06:00:00.000Z"
+
+
+@functools.cache
+def _states() -> Any:
+    return build_definition()["States"]
+
+
+@functools.cache
+def _program(expression: str) -> Any:
+    return Jsonata(expression)
 
 
 @dataclass
@@ -55,7 +66,7 @@ class Steps:
         self, dynamodb: Any, table: str, functions: Mapping[str, Callable[[Any], Any]] | None = None
     ) -> None:
         self._dynamodb, self._table, self._functions = dynamodb, table, functions or {}
-        self._states = build_definition()["States"]
+        self._states = _states()
 
     def run(
         self,
@@ -133,7 +144,7 @@ class Steps:
             answer = getattr(self._dynamodb, method)(**{**arguments, "TableName": self._table})
         except ClientError as error:
             details = error.response["Error"]
-            raise _Failed(f"DynamoDB.{details['Code']}", details["Message"]) from error
+            raise _Failed(f"DynamoDB.{details['Code']}", details.get("Message", "")) from error
         answer.pop("ResponseMetadata")
         return answer
 
@@ -145,10 +156,7 @@ class Steps:
         expression = re.fullmatch(r"\{% (.*) %\}", template, re.DOTALL) if isinstance(template, str) else None
         if expression is None:
             return template
-        program = Jsonata(expression[1])
-        for name, value in {**run.variables, "states": values}.items():
-            program.assign(name, value)
         try:
-            return program.evaluate({})
+            return _program(expression[1]).evaluate(None, {**run.variables, "states": values})
         except Exception as error:
             raise _Failed("States.QueryEvaluationError", str(error)) from error

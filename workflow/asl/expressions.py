@@ -8,8 +8,10 @@ __all__ = [
     "EXECUTION_LINK",
     "FLOW_DEFINITION",
     "IS_TIME",
+    "LEDGER_KEY",
     "LOOP_NAME",
     "LOOP_TIME",
+    "OWN_KEY",
     "is_loop_name",
     "jsonata",
     "lines",
@@ -20,6 +22,9 @@ LOOP_NAME = "$states.input.detail.humanLoopName"
 
 FLOW_DEFINITION = "flowDefinitionName"
 """The workflow variable with the name of the loop's flow definition. It comes from the ledger: an event may lack it."""
+
+LEDGER_KEY = "ledgerKey"
+"""The workflow variable with the key of the loop's row in the ledger: the name, unless another loop has that row."""
 
 
 def name_in(arn: str) -> str:
@@ -42,7 +47,15 @@ LOOP_TIME = (
     f" & $substring($substringBefore($substring({_TIME}, 20), 'Z') & '000', 0, 3) & 'Z' : {_TIME})"
 )
 """The event's creationTime, normalized to milliseconds: `…07Z` and `…07.000000Z` in events are the same time. A time in
-another form stays as it is.
+another form stays as it is. `lambdas.loops.identity.normalized` is the Python equivalent.
+"""
+
+OWN_KEY = (
+    f"({LOOP_NAME} & '@' & ({IS_TIME} ? $substring({_TIME}, 0, 19) & 'Z'"
+    f" : $substring($replace({_TIME}, /[^A-Za-z0-9:.+-]/, '-'), 0, 100)))"
+)
+"""The key of the item of a loop whose name another loop's row has. `lambdas.loops.identity.own_key` is the Python
+equivalent; a test compares both.
 """
 
 CLAIM_ID = f"{LOOP_TIME} & ' ' & $states.input.detail.humanLoopStatus"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflow.asl.expressions import LEDGER_KEY
 from workflow.parts.failures import caught
 from workflow.parts.invoke import invoke
 from workflow.parts.messages import escalate_failed_loop
@@ -24,7 +25,7 @@ def failed_loop(*, failed: Any, escalated: Any) -> Chain:
     decide = invoke(
         "Restart or escalate?",
         "decide_restart",
-        payload="{'detail': $states.input.detail}",
+        payload=f"{{'detail': $states.input.detail, 'ledgerKey': ${LEDGER_KEY}}}",
         adds="decision",
         failed=failed,
         comment="Decides by failure code, attempts so far, and whether the input is known.",
@@ -37,7 +38,7 @@ def failed_loop(*, failed: Any, escalated: Any) -> Chain:
     restart = invoke(
         "Restart loop",
         "restart_loop",
-        payload="{'humanLoopName': $states.input.detail.humanLoopName,"
+        payload=f"{{'humanLoopName': ${LEDGER_KEY},"
         " 'flowDefinitionArn': $states.input.decision.nextFlowDefinition}",
         adds="restart",
         failed=failed,

@@ -168,7 +168,7 @@ class Loops:
             LoopError: The loop does not exist, or has already ended.
         """
         loop = self._loops.find(name_or_key)
-        name = loop.human_loop_name if loop else name_or_key
+        name = loop.name if loop else name_or_key
         try:
             self._loops.a2i.stop_human_loop(HumanLoopName=name)
         except ClientError as error:

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.object_store import ObjectStore
 from lambdas.aws.transient import is_transient
+from lambdas.loops.identity import own_key
 from lambdas.loops.ledger import Ledger
 from lambdas.reviews.code import code_digest, digest_of
 from lambdas.reviews.errors import InvalidDocument, InvalidSettings, ReviewError, TransientServiceError
@@ -27,6 +28,7 @@ from lambdas.reviews.record import MadeBy, ReviewRecord, read_review
 from lambdas.reviews.review import collect_record, summarise
 from lambdas.reviews.settings import ReviewSettings
 from lambdas.reviews.summary import ReviewSummary
+from lambdas.reviews.times import timestamp
 from workflow.errors import AfterloopError
 from workflow.operations.read_ahead import read_ahead
 from workflow.operations.record_changes import RecordChanges
@@ -245,7 +247,7 @@ class Recompute:
         in_ledger = figures != _figures(before, location)
         if write:
             # The ledger first: a record that is written counts as done.
-            in_ledger = in_ledger and self._write_figures(before.human_loop_name, location, figures)
+            in_ledger = in_ledger and self._write_figures(before, location, figures)
             self._write(location, after, stored.etag)
         keeps_ids = self.settings.worker_identity == "keep"
         changes = RecordChanges.between(before, after, keeps_ids=keeps_ids)
@@ -264,15 +266,17 @@ class Recompute:
             # As in the workflow, what nobody expected of one output is the problem of one review.
             raise _UnexpectedError(f"{before.output_location}: {type(error).__name__}: {error}") from error
 
-    def _write_figures(self, human_loop_name: str, location: S3Location, figures: dict[str, Any]) -> bool:
+    def _write_figures(self, record: ReviewRecord, location: S3Location, figures: dict[str, Any]) -> bool:
+        # Another loop of the name can have the row with the name as its key.
+        keys = (record.human_loop_name, own_key(record.human_loop_name, timestamp(record.created_at)))
         try:
-            return self._ledger.update_figures(human_loop_name, str(location), figures)
+            return any(self._ledger.update_figures(key, str(location), figures) for key in keys)
         except (BotoCoreError, ClientError) as error:
             code = error_code(error) if isinstance(error, ClientError) else str(error)
             if is_transient(error):
                 raise TransientServiceError(f"the ledger: {code}; run the command again") from error
             raise RecomputeError(
-                f"cannot write the figures of {human_loop_name} to the ledger: {code}; your credentials need "
+                f"cannot write the figures of {record.human_loop_name} to the ledger: {code}; your credentials need "
                 "dynamodb:UpdateItem on its table"
             ) from error
 

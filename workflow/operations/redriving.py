@@ -111,8 +111,11 @@ class Redrives:
         event = json.loads(before.input)
         detail = event.get("detail") if isinstance(event, dict) else None
         # The execution may have failed because its event is malformed, so nothing about the event is certain.
-        name, claim = _identity(detail if isinstance(detail, dict) else {})
-        loop = self._loops.ledger.find(name) if name else None
+        name, created, status = _identity(detail if isinstance(detail, dict) else {})
+        loop = self._loops.ledger.find_loop(name, created) if name else None
+        # The claim has the creation time as the row spells it, and the row can have another key than the name.
+        claim = (claim_of(loop, created, status) if loop else None) or claim_id(created, status)
+        name = loop.human_loop_name if loop else name
         held = loop.claims.get(claim) if loop else None
         if held is not None:
             if held["state"] == "done":
@@ -186,9 +189,10 @@ class Redrives:
         """Returns the event of a claim: the execution's input, or else an equal event from A2I's description."""
         if execution.input is not None:
             event = json.loads(execution.input)
-            if _identity(event.get("detail", {})) == (loop.human_loop_name, claim):
+            name, _, status = _identity(event.get("detail", {}))
+            if (name, status) == (loop.name, claim.rpartition(" ")[2]):
                 return dict(event)
-        found = self._loops.described(loop.human_loop_name)
+        found = self._loops.described(loop.name)
         if found is None or claim_of(loop, found["CreationTime"], found["HumanLoopStatus"]) != claim:
             raise LoopError(
                 f"human loop {loop.human_loop_name}: the event of its status change ({claim}) is no longer available, "
@@ -213,10 +217,10 @@ def execution_name(human_loop_name: str, claim: str, before: str) -> str:
     return f"redrive-{readable[:54] or 'event'}-{digest[:16]}"  # at most 80 characters
 
 
-def _identity(detail: Mapping[str, Any]) -> tuple[str, str]:
-    """Returns the loop's name and the claim of an event's detail. A part that is missing is empty."""
+def _identity(detail: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Returns the loop's name, its creation time and its status in an event's detail. What is missing is empty."""
     name, created, status = (
         value if isinstance(value := detail.get(field), str) else ""
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     )
-    return name, claim_id(created, status)
+    return name, created, status

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.asl.expressions import FLOW_DEFINITION, jsonata, name_in
+from workflow.asl.expressions import FLOW_DEFINITION, LEDGER_KEY, jsonata, name_in
 from workflow.parts.failures import FAILED_STEP, TRANSIENT, error_text
 from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Succeed
 
@@ -98,7 +98,7 @@ def _answer(name: str, *, comment: str, output: str, catch: Catch) -> LambdaStep
         query_language="JSONata",
         arguments={
             "FunctionName": "answer_workflow",
-            "Payload": {"humanLoopName": jsonata(f"{_EVENT}.detail.humanLoopName")},
+            "Payload": {"humanLoopName": jsonata(f"${LEDGER_KEY}")},
         },
         # If a later step fails, its escalation must not say that a workflow is still waiting.
         assign={WAITING: False},

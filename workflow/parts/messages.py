@@ -14,6 +14,7 @@ from workflow.asl.expressions import (
     EVENTS_FLOW_DEFINITION,
     EXECUTION_LINK,
     FLOW_DEFINITION,
+    LEDGER_KEY,
     LOOP_NAME,
     jsonata,
     lines,
@@ -39,8 +40,9 @@ _WITH_FAILURE = (
 
 _INPUT_KNOWN = "$exists($states.input.claim.loop.inputLocation)"
 """A loop without a known input cannot be restarted (`lambdas.loops.restart_policy`), so no message suggests it."""
-_RESTART = "'python deploy.py loops restart ' & $name & ' --stage ${Stage}'"
-_CLOSE = "'python deploy.py loops close ' & $name & ' --stage ${Stage} --note \"...\"'"
+_RESTART = f"'python deploy.py loops restart ' & ${LEDGER_KEY} & ' --stage ${{Stage}}'"
+_CLOSE = f"'python deploy.py loops close ' & ${LEDGER_KEY} & ' --stage ${{Stage}} --note \"...\"'"
+_REDRIVE = f"'python deploy.py loops redrive ' & ${LEDGER_KEY} & ' --stage ${{Stage}}'"
 
 
 def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
@@ -104,14 +106,14 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
             ),
             "''",
             "'The status change is not lost. After you fix the cause, run it again:'",
-            "'  python deploy.py loops redrive ' & $name & ' --stage ${Stage}'",
+            f"'  ' & {_REDRIVE}",
         ),
         document={
             "step": f"${FAILED_STEP}",
             "workflowWaiting": f"${WAITING}",
             "error": "$states.input.failure.Error",
             "reason": CAUSE,
-            "command": "'python deploy.py loops redrive ' & $name & ' --stage ${Stage}'",
+            "command": _REDRIVE,
         },
         output=_WITH_FAILURE,
         # If even the message fails, the execution still ends as failed, with the first error.

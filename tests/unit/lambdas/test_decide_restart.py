@@ -14,11 +14,11 @@ def fresh_settings(function: AWS) -> None:
     decide_restart.settings.cache_clear()
 
 
-def decide(context: Context, **detail: Any) -> dict[str, Any]:
+def decide(context: Context, key: str = "loop", **detail: Any) -> dict[str, Any]:
     event = {
         "detail": {"humanLoopName": "loop", "failureCode": "Expired", "humanLoopStatus": "Failed", **detail}
     }
-    return decide_restart.handler(event, context)
+    return decide_restart.handler({**event, "ledgerKey": key}, context)
 
 
 def test_failed_loop_is_restarted(function: AWS, context: Context) -> None:
@@ -65,6 +65,16 @@ def test_unknown_loop_is_escalated(function: AWS, context: Context) -> None:
     assert decision["lineage"] == [
         {"humanLoopName": "loop", "attempt": 1, "status": "unknown", "createdAt": "unknown"}
     ]
+
+
+def test_loop_whose_name_was_used_before_is_not_restarted_with_the_earlier_input(
+    function: AWS, context: Context
+) -> None:
+    function.add_row(input_location="s3://b/k")
+    function.add_row("loop@2026-03-05T05:06:07Z", status="Failed")
+    decision = decide(context, key="loop@2026-03-05T05:06:07Z")
+    assert (decision["action"], len(decision["lineage"])) == ("escalate", 1)
+    assert decide(context)["action"] == "restart"
 
 
 def test_throttled_ledger_is_transient(function: AWS, context: Context) -> None:

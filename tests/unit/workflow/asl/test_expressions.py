@@ -12,8 +12,9 @@ from jsonata import Jsonata  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from lambdas.loops.claims import claim_id
+from lambdas.loops.identity import normalized, own_key
 from lambdas.reviews.event import Detail
-from workflow.asl.expressions import CLAIM_ID, is_loop_name, name_in
+from workflow.asl.expressions import CLAIM_ID, LOOP_TIME, OWN_KEY, is_loop_name, name_in
 
 moments = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31))
 times = (
@@ -33,6 +34,8 @@ def evaluated(expression: str, value: Any) -> Any:
 def test_claim_id_equals_the_python_function(time: str) -> None:
     detail = {"creationTime": time, "humanLoopStatus": "Failed"}
     assert evaluated(CLAIM_ID, {"detail": detail}) == claim_id(time, "Failed")
+    assert evaluated(LOOP_TIME, {"detail": detail}) == normalized(time)
+    assert evaluated(OWN_KEY, {"detail": {**detail, "humanLoopName": "loop"}}) == own_key("loop", time)
 
 
 @given(moment=moments, places=st.integers(3, 9))

@@ -237,7 +237,7 @@ class TestShow:
         assert (change.execution.link or "").startswith(f"https://{REGION}.console.aws.amazon.com/states/")
 
     def test_show_asks_a2i_about_loops_that_have_not_ended(self, stage: Stage) -> None:
-        stage.add(status="InProgress")
+        stage.add(status="InProgress", loop_created_at="2026-03-04T05:06:07.890Z")
         stage.a2i("Completed")
         assert "has not received the status change" in stage.loops.show("loop-1").outcome
 

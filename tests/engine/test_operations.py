@@ -850,6 +850,10 @@ class TestReconcile:
             published.a2i.stop_human_loop(HumanLoopName=loop)
             handled(published, loop)
             published.a2i.delete_human_loop(HumanLoopName=loop)
+            published.sandbox.client("dynamodb").delete_item(
+                TableName=published.outputs["LedgerTable"], Key={"humanLoopName": {"S": loop}}
+            )
+            published.ledger.open(row.model_copy(update={"started_at": None}))
         published.ledger.update(loop, status="Starting", human_loop_arn=None)
 
         found = operate.reconcile(flow_definition=row.flow_definition_arn)

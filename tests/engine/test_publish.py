@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from lambdas.loops.ledger import Ledger
 from sandbox.engine import Sandbox, SandboxSession
 from sandbox.faults import DropAnswer, Error, Interrupt, Throttle
 from workflow import ROOT
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.destroying import destroy, destruction
+from workflow.publish.functions import Functions
 from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
 from workflow.publish.package import Package, make_package
@@ -47,6 +49,7 @@ class Publisher:
         self.account, self.assembly, self.root = account, assembly, root
         self.stage = Stage(name=name, region=account.region, output_buckets=("reviewed",))
         self.plans: list[Plan] = []
+        self.invoked: list[str] = []
 
     def package(self, edit: Callable[[dict[str, Any]], object] | None = None, **settings: Any) -> Package:
         """The stage's package, with other settings and with the resources of its template edited."""
@@ -106,9 +109,18 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def publisher(sandbox: Sandbox, assembly: Assembly, root: Path, request: pytest.FixtureRequest) -> Publisher:
+def publisher(
+    sandbox: Sandbox,
+    assembly: Assembly,
+    root: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Publisher:
     name = f"t{zlib.crc32(request.node.name.encode())}"
-    return Publisher(Account(sandbox.session), name, assembly, root)
+    publisher = Publisher(Account(sandbox.session), name, assembly, root)
+    # Each first publish invokes a function. A cold start takes a second, so most tests do without it.
+    monkeypatch.setattr(Functions, "invoke_later", lambda _, arn: publisher.invoked.append(arn))
+    return publisher
 
 
 def comment(text: str) -> Callable[[dict[str, Any]], None]:
@@ -186,9 +198,19 @@ def change_sets(publisher: Publisher) -> list[Any]:
     return [one for one in summaries if one["ExecutionStatus"] == "AVAILABLE"]
 
 
-def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher) -> None:
+def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher, sandbox: Sandbox) -> None:
+    flow = sandbox.flow_definitions.create("before-the-first-publish", "reviewed")
+    sandbox.client("sagemaker-a2i-runtime").start_human_loop(
+        HumanLoopName="in-progress", FlowDefinitionArn=flow, HumanLoopInput={"InputContent": "{}"}
+    )
     first = publisher.publish()
     assert first is not None
+    # What is in progress before the first publish is open in the ledger from then on.
+    assert publisher.invoked == [first.outputs["Reconcile"]]
+    sandbox.client("lambda").invoke(FunctionName=first.outputs["Reconcile"])
+    row = Ledger(sandbox.client("dynamodb"), first.outputs["LedgerTable"]).find("in-progress")
+    assert row is not None
+    assert row.status == "InProgress"
     assert first.changed
     assert first.outputs["StateMachine"].endswith(publisher.stage.stack_name)
     assert first.version == f"{first.outputs['StateMachine']}:1"
@@ -198,7 +220,7 @@ def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher
     assert again is not None
     assert not again.changed
     assert again.version == first.version
-    assert len(publisher.plans) == 1
+    assert len(publisher.plans) == len(publisher.invoked) == 1
     assert publisher.plan().is_empty
     assert [record.number for record in history(publisher.account, publisher.stage.name)] == [1]
 

@@ -24,6 +24,10 @@ class Functions:
             return False
         return True
 
+    def invoke_later(self, arn: str) -> None:
+        """Invokes a function, and does not wait for it."""
+        self._client.invoke(FunctionName=arn, InvocationType="Event")
+
     def versions(self, function: str) -> list[str]:
         """ARNs of a function's published versions, newest first."""
         pages = self._client.get_paginator("list_versions_by_function").paginate(FunctionName=function)

@@ -276,6 +276,11 @@ def _execute(
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
             prune_functions(account.functions, [one["name"] for one in resources if one["id"] in changed])
+    if plan.creates and (function := stack.outputs.get("Reconcile")):
+        # Loops that are in progress now get a row at once, so that nothing that happens to them can be missed. It is
+        # no error if this fails: the function runs once an hour.
+        with suppress(ClientError):
+            account.functions.invoke_later(function)
     return Published(stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan)
 
 

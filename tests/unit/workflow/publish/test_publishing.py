@@ -157,6 +157,26 @@ def test_stack_in_an_unsuitable_state_is_refused(
 # The first publish
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_first_publish_looks_for_loops_in_progress(
+    account: Account, services: Services, stage: Stage, refused: bool
+) -> None:
+    services.finds_stack(None)
+    services.creates_change_set(changed(action="Add"), ChangeSetType="CREATE")
+    services.executes_change_set(create=True)
+    services.emits("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
+    stack = described(package())
+    outputs = [*stack.get("Outputs", ()), {"OutputKey": "Reconcile", "OutputValue": "arn:reconcile"}]
+    services.finds_stack("CREATE_COMPLETE", **{**stack, "Outputs": outputs})
+    services.makes_live(1)
+    if refused:
+        services.functions.add_client_error("invoke", "AccessDeniedException")
+    else:
+        expected = {"FunctionName": "arn:reconcile", "InvocationType": "Event"}
+        services.functions.add_response("invoke", {"StatusCode": 202}, expected)
+    assert publish(account, stage, package(), confirm=yes) is not None
+
+
 def test_first_publish_creates_stack_alias_and_record(
     account: Account, services: Services, stage: Stage, progress: Steps, tmp_path: Path
 ) -> None:

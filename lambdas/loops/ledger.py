@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
+from lambdas.loops import names as loop_names
 from lambdas.loops.identity import is_about, name_of, own_key, own_keys
 from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 from lambdas.reviews.times import timestamp
@@ -273,12 +274,19 @@ class Ledger:
         return None
 
     def adopt(self, human_loop_name: str, created: datetime, flow_definition_arn: str) -> str | None:
-        """Writes a row for a loop in progress that Afterloop did not start, so that it is open in the ledger.
+        """Writes a row for a loop in progress that has none, so that it is open in the ledger.
+
+        Either Afterloop did not start the loop, or the table was restored to a time before that. If the loop has the
+        name of a restart of a loop that the ledger has, its row says so: the restart must not be made again.
 
         Returns:
             The key of the row; None if the loop has one by now.
+
+        Raises:
+            UnreadableRow: The row that has the name cannot be read.
         """
         at = timestamp(created)
+        restart = self._as_restart(human_loop_name)
         for key in (human_loop_name, own_key(human_loop_name, at)):
             row = Loop(
                 human_loop_name=key,
@@ -286,13 +294,36 @@ class Ledger:
                 status="InProgress",
                 created_at=at,
                 loop_created_at=at,
+                **(restart if key == human_loop_name else {}),
             )
             existing = self.open(row)
             if existing is None:
+                if row.previous_loop_name:
+                    self.update(row.previous_loop_name, next_loop_name=key)
                 return key
             if is_about(existing, at):
                 return None
         return None
+
+    def _as_restart(self, human_loop_name: str) -> dict[str, Any]:
+        """Returns the attributes of a restart, from the row of the loop before it; none if there is no such row."""
+        before = loop_names.restarted_from(human_loop_name)
+        row = self.find(before[0]) if before else None
+        if row is None or before is None or row.attempt != before[1]:
+            return {}
+        if row.next_loop_name not in (None, human_loop_name):
+            return {}
+        if loop_names.of_restart(row.root, row.attempt + 1) != human_loop_name:
+            return {}
+        return {
+            "attempt": row.attempt + 1,
+            "previous_loop_name": row.human_loop_name,
+            "root_loop_name": row.root,
+            **{
+                name: getattr(row, name)
+                for name in ("input_digest", "input_location", "max_attempts", "task_type")
+            },
+        }
 
     def update(self, human_loop_name: str, *, only_while: tuple[str, ...] = (), **changes: Any) -> bool:
         """Sets attributes of a row. A value of None removes the attribute.

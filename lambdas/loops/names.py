@@ -58,6 +58,17 @@ def of_restart(root: str, attempt: int) -> str:
     return name if len(name) <= MAX_LENGTH else _shortened(root, f"{_digest(root)}-{suffix}")
 
 
+def restarted_from(name: str) -> tuple[str, int] | None:
+    """Returns the name of the attempt before the one with that name, and its number; None if that is no restart.
+
+    Only if the names were not too long to be readable: otherwise, the name before cannot be told from the name.
+    """
+    match = re.fullmatch(r"(.+)-attempt-([0-9]{1,4})", name)
+    if match is None or (attempt := int(match[2])) < 2:
+        return None
+    return (match[1] if attempt == 2 else of_restart(match[1], attempt - 1)), attempt - 1
+
+
 def of_restart_fallback(root: str, attempt: int) -> str:
     """Returns the second name for that attempt, for when another loop has the first. Also deterministic."""
     return _shortened(root, f"{_digest(f'{root} {attempt}')}-attempt-{attempt}")

@@ -419,6 +419,47 @@ def test_loop_deleted_while_it_is_dealt_with_gets_a_row(aws: AWS, reconcile: Rec
     assert list(reconcile().deleted) == ["loop"]
 
 
+@pytest.mark.parametrize("next_loop_name", [None, "loop-attempt-2"])
+def test_restart_that_the_ledger_lost_is_not_made_again(
+    aws: AWS, reconcile: Reconcile, next_loop_name: str | None
+) -> None:
+    # The table was restored to the time before the loop failed and was restarted.
+    aws.starter.start(start_request())
+    first = aws.row()
+    aws.starter.restart(first, FLOW)
+    aws.ledger.update("loop", next_loop_name=next_loop_name)
+    aws.clients["dynamodb"].delete_item(TableName="ledger", Key={"humanLoopName": {"S": "loop-attempt-2"}})
+    assert reconcile().adopted == ["loop-attempt-2"]
+    row = aws.row("loop-attempt-2")
+    assert (row.attempt, row.previous_loop_name, row.root) == (2, "loop", "loop")
+    assert (aws.row().next_loop_name, row.input_location) == ("loop-attempt-2", first.input_location)
+    again = aws.starter.restart(aws.row(), FLOW)
+    assert (again.human_loop_name, again.already) == ("loop-attempt-2", True)
+    assert aws.a2i.calls.count("StartHumanLoop") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("other-attempt-2", {}),
+        ("loop-attempt-1", {}),
+        ("loop-attempt-3", {}),
+        ("loop-attempt-2", {"attempt": 2}),
+        ("loop-attempt-2", {"root_loop_name": "another"}),
+        ("loop-attempt-2", {"next_loop_name": "loop-restarted"}),
+    ],
+)
+def test_loop_with_the_name_of_no_restart_is_adopted_as_it_is(
+    aws: AWS, reconcile: Reconcile, name: str, values: dict[str, Any]
+) -> None:
+    aws.add_row("loop", **values)
+    aws.a2i.add("loop")
+    aws.a2i.add(name)
+    assert reconcile().adopted == [name]
+    assert aws.row(name).previous_loop_name is None
+    assert aws.row().next_loop_name == values.get("next_loop_name")
+
+
 def test_loop_that_is_being_started_is_not_adopted(aws: AWS, reconcile: Reconcile) -> None:
     aws.add_row(status="Starting")
     aws.a2i.add("loop")

@@ -115,7 +115,7 @@ def watch_tasks(rules: FaultRules) -> Callable[[], None]:
 
     def watched(handler: Callable[..., Any]) -> Callable[..., Any]:
         def integration(resource: str, arguments: Any) -> Any:
-            named = service_and_operation(resource)
+            named = service_and_operation(resource) if rules else None
             if named is None:
                 return handler(resource, arguments)
             sdk = resource.partition(":aws-sdk:")[2].partition(":")[0]
@@ -190,7 +190,9 @@ def _call(scope: Scope, body: bytes) -> Call | None:
     if worker is None:
         return Call(*named, "clients", interruptible=SESSION_HEADER in headers)
     process_id = int(worker[1])
-    return Call(*named, "functions", _function(process_id), process_id)
+    function = _function(process_id)
+    # The number comes from the request, so only a process that runs a function may be killed.
+    return Call(*named, "functions", function, process_id if function else None)
 
 
 def _function(process_id: int) -> str | None:

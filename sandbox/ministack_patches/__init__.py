@@ -9,6 +9,7 @@
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
     definitions.py       which definitions Step Functions refuses
+    retries.py           how long state machines wait before a retry
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
@@ -43,6 +44,7 @@ from sandbox.ministack_patches import (
     messages,
     queue_metrics,
     repeated_requests,
+    retries,
     states,
     status_changes,
     task_tokens,
@@ -71,6 +73,7 @@ def apply(directory: Path) -> None:
     definitions.correct()
     repeated_requests.correct()
     states.correct()
+    retries.correct()
     integrations.correct()
     alarms.correct()
     athena.correct()

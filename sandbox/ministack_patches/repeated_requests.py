@@ -26,13 +26,14 @@ def correct() -> None:
     MiniStack: refuses it with AlreadyExistsException, InvalidChangeSetStatus, or as an update of a stack that is being
     updated.
     """
-    from ministack.services.cloudformation import _ACTION_HANDLERS
+    from ministack.services import cloudformation
 
-    for action, parameter in _TOKENS.items():
-        _ACTION_HANDLERS[action] = _once(_ACTION_HANDLERS[action], action, parameter)
+    handlers = cloudformation._ACTION_HANDLERS
+    once = {action: _once(handlers[action], parameter) for action, parameter in _TOKENS.items()}
+    cloudformation._ACTION_HANDLERS = {**handlers, **once}
 
 
-def _once(handler: Callable[[dict[str, Any]], Any], action: str, parameter: str) -> Any:
+def _once(handler: Callable[[dict[str, Any]], Any], parameter: str) -> Any:
     from ministack.core.responses import get_account_id, get_region
 
     answers: dict[tuple[str, ...], Any] = {}
@@ -50,5 +51,4 @@ def _once(handler: Callable[[dict[str, Any]], Any], action: str, parameter: str)
             answers[key] = answered
         return answers[key]
 
-    answer.__name__ = action
     return answer

@@ -13,6 +13,7 @@
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
+    asynchronous.py      which events of functions Lambda retries
     alarms.py            which data an alarm of CloudWatch evaluates, and when
     athena.py            tables with many objects
     messages.py          what SNS and SQS refuse
@@ -33,6 +34,7 @@ from pathlib import Path
 
 from sandbox.ministack_patches import (
     alarms,
+    asynchronous,
     athena,
     cloudformation,
     definitions,
@@ -76,6 +78,7 @@ def apply(directory: Path) -> None:
     retries.correct()
     integrations.correct()
     alarms.correct()
+    asynchronous.correct()
     athena.correct()
     dynamodb.correct()
     events.correct()

@@ -26,6 +26,7 @@ def correct() -> None:
     _validate_rules()
     _replace_tables()
     _limit_inline_policies()
+    _keep_buckets_with_objects()
 
 
 def _name_each_resource_anew() -> None:
@@ -289,3 +290,24 @@ def _too_long(role: str, documents: Iterable[Any]) -> str | None:
     if sum(len(re.sub(r"\s", "", text)) for text in texts) <= _MAX_INLINE_POLICIES:
         return None
     return f"Maximum policy size of {_MAX_INLINE_POLICIES} bytes exceeded for role {role}"
+
+
+def _keep_buckets_with_objects() -> None:
+    """Refuses to delete a bucket that has objects.
+
+    AWS: the deletion fails with "The bucket you tried to delete is not empty", and the stack with it.
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-s3-bucket.html)
+    MiniStack: deletes the bucket with its objects.
+    """
+    from ministack.services import s3
+    from ministack.services.cloudformation import provisioners
+
+    delete = provisioners._s3_delete
+
+    def delete_empty(physical_id: str, properties: dict[str, Any]) -> None:
+        if (s3._buckets.get(physical_id) or {}).get("objects"):
+            raise ValueError("The bucket you tried to delete is not empty")
+        delete(physical_id, properties)
+
+    provisioners._s3_delete = delete_empty
+    provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]["delete"] = delete_empty

@@ -31,6 +31,7 @@ def correct() -> None:
     """Corrects EventBridge."""
     _deliver_or_keep()
     _require_role_of_state_machine()
+    _limit_entries()
 
 
 @dataclass(frozen=True)
@@ -348,3 +349,30 @@ def _require_role_of_state_machine() -> None:
         return None
 
     eventbridge._validate_target_arn = validate_with_role
+
+
+_MAX_ENTRY_BYTES = 262_144
+
+
+def _limit_entries() -> None:
+    """Refuses events that are too large.
+
+    AWS: PutEvents fails with a ValidationException if an entry has more than 256 KB in its source, detail type, detail
+    and resources. (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html)
+    MiniStack: accepts any size.
+    """
+    from ministack.core.responses import error_response_json
+    from ministack.services import eventbridge
+
+    put = eventbridge._put_events
+
+    def put_small(data: dict[str, Any], *more: Any, **options: Any) -> Any:
+        for entry in data.get("Entries", ()):
+            texts = [entry.get(name) or "" for name in ("Source", "DetailType", "Detail")]
+            texts += entry.get("Resources") or []
+            if sum(len(str(text).encode()) for text in texts) > _MAX_ENTRY_BYTES:
+                message = "Total size of the entries in the request is over the limit."
+                return error_response_json("ValidationException", message, 400)
+        return put(data, *more, **options)
+
+    eventbridge._put_events = put_small

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 __all__ = ["correct"]
@@ -10,6 +11,7 @@ __all__ = ["correct"]
 
 def correct() -> None:
     """Corrects SNS and SQS."""
+    _refuse_invalid_filter_policies()
     _subscribe_each_endpoint_once()
     _refuse_invalid_messages()
     _count_attributes_of_queued_messages()
@@ -43,11 +45,7 @@ def _subscribe_each_endpoint_once() -> None:
         return None
 
     def subscribe_once(params: dict[str, Any]) -> Any:
-        given = {}
-        number = 1
-        while name := sns._p(params, f"Attributes.entry.{number}.key"):
-            given[name] = sns._p(params, f"Attributes.entry.{number}.value")
-            number += 1
+        given = _attributes(params)
         topic = sns._topic_by_arn_any_scope(sns._normalize_arn(sns._p(params, "TopicArn")))
         try:
             existing(topic, sns._p(params, "Protocol"), sns._p(params, "Endpoint"), given)
@@ -66,12 +64,82 @@ def _subscribe_each_endpoint_once() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = create_once
 
 
+def _attributes(params: dict[str, Any]) -> dict[str, str]:
+    """Returns the attributes in a request to subscribe."""
+    from ministack.services import sns
+
+    given: dict[str, str] = {}
+    while name := sns._p(params, f"Attributes.entry.{len(given) + 1}.key"):
+        given[name] = sns._p(params, f"Attributes.entry.{len(given) + 1}.value")
+    return given
+
+
 def _equal(one: Any, other: Any) -> bool:
     """Compares two values of an attribute; JSON is compared by what it means."""
     try:
         return bool(json.loads(one or "{}") == json.loads(other or "{}"))
     except ValueError:
         return bool(one == other)
+
+
+_MAX_FILTER_KEYS = 5
+_MAX_FILTER_COMBINATIONS = 150
+
+
+def _refuse_invalid_filter_policies() -> None:
+    """Refuses filter policies that SNS refuses.
+
+    AWS: a policy for message attributes is an object of lists, with at most five keys, and at most 150 combinations:
+    the product of the numbers of values. (https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html)
+    MiniStack: accepts any JSON. A policy that is none lets every message through, or none.
+    """
+    from ministack.services import sns
+    from ministack.services.cloudformation import provisioners
+
+    subscribe, change, create = sns._subscribe, sns._set_subscription_attributes, provisioners._sns_sub_create
+
+    def subscribe_valid(params: dict[str, Any]) -> Any:
+        given = _attributes(params)
+        return _refused(given.get("FilterPolicy"), given.get("FilterPolicyScope")) or subscribe(params)
+
+    def change_valid(params: dict[str, Any]) -> Any:
+        if sns._p(params, "AttributeName") == "FilterPolicy" and (
+            refused := _refused(sns._p(params, "AttributeValue"), None)
+        ):
+            return refused
+        return change(params)
+
+    def create_valid(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
+        given = provisioners._sns_sub_attributes(properties)
+        if problem := _problem_of_filter(given.get("FilterPolicy"), given.get("FilterPolicyScope")):
+            raise ValueError(problem)
+        return create(logical_id, properties, stack)
+
+    def _refused(policy: Any, scope: Any) -> Any:
+        problem = _problem_of_filter(policy, scope)
+        return sns._error("InvalidParameter", problem, 400) if problem else None
+
+    sns._subscribe, sns._set_subscription_attributes = subscribe_valid, change_valid
+    provisioners._sns_sub_create = create_valid
+    provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = create_valid
+
+
+def _problem_of_filter(policy: Any, scope: Any) -> str | None:
+    if not policy or scope == "MessageBody":  # a policy for bodies can be nested
+        return None
+    try:
+        rules = json.loads(policy)
+    except ValueError:
+        return "Invalid parameter: FilterPolicy: failed to parse JSON."
+    if not isinstance(rules, dict):
+        return "Invalid parameter: FilterPolicy: Filter policy must be an object"
+    for name, values in rules.items():
+        if name != "$or" and not isinstance(values, list):
+            return f'Invalid parameter: FilterPolicy: "{name}" must be an object or an array'
+    combinations = math.prod(len(values) for values in rules.values())
+    if len(rules) > _MAX_FILTER_KEYS or combinations > _MAX_FILTER_COMBINATIONS:
+        return "Invalid parameter: FilterPolicy: Filter policy is too complex"
+    return None
 
 
 def _refuse_invalid_messages() -> None:

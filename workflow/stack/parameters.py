@@ -20,6 +20,10 @@ NO_ADDRESS = "-"
 ALL_FLOWS = "*"
 """The flow definitions of an address that gets all messages."""
 
+MAX_FILTER_VALUES = 150
+"""Flow definitions in the filter of a subscription
+(https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html)."""
+
 MAX_PARAMETER = 4096
 """Characters of a parameter's value
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
@@ -138,6 +142,12 @@ def _subscriptions(
             f"stage {stage.name}: {keys}: {len(flows)} addresses in all, and the limit of a topic is "
             f"{EMAILS_PER_TOPIC}; subscribe a mailing list"
         )
+    for email, names in flows.items():
+        if len(names) > MAX_FILTER_VALUES:
+            raise SettingsError(
+                f"stage {stage.name}: {keys}: {email} is in {len(names)} flow definitions, and the limit of a filter "
+                f"is {MAX_FILTER_VALUES}; give it all messages in escalation_emails"
+            )
     # The template has the same number of subscriptions for every stage: "-" leaves one out.
     free = EMAILS_PER_TOPIC - len(flows)
     return {

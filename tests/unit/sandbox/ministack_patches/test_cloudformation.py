@@ -284,3 +284,15 @@ def test_inline_policies_of_role_have_limit(stacks, sizes, status):
     request = {"RoleName": stacks.id_of("Role"), "PolicyName": "more", "PolicyDocument": json.dumps(TRUST)}
     status, _, body = iam._IAM_HANDLERS["PutRolePolicy"](request)
     assert (status, b"LimitExceeded" in body) == (409, True)
+
+
+def test_bucket_with_objects_is_not_deleted(stacks):
+    from ministack.services import s3
+
+    stacks.create({"Bucket": resource("AWS::S3::Bucket")})
+    bucket = stacks.id_of("Bucket")
+    asyncio.run(s3.handle_request("PUT", f"/{bucket}/key", {}, b"x", {}, internal=True))
+    assert stacks.delete() == "DELETE_FAILED"
+    asyncio.run(s3.handle_request("DELETE", f"/{bucket}/key", {}, b"", {}, internal=True))
+    stacks.delete()
+    assert bucket not in s3._buckets

@@ -214,3 +214,11 @@ def test_state_machine_as_target_needs_role(rule):
     status, error = rule.target(RoleArn=None)
     assert (status, error["__type"]) == (400, "ValidationException")
     assert error["message"] == f"RoleArn is required for target {MACHINE}."
+
+
+@pytest.mark.parametrize(("size", "status"), [(262_144 - 8, 200), (262_144 - 7, 400)])
+def test_event_that_is_too_large_is_refused(rule, size, status):
+    from ministack.services import eventbridge
+
+    entry = {"Source": "test", "DetailType": "test", "Detail": "x" * size}
+    assert eventbridge._put_events({"Entries": [entry]})[0] == status

@@ -99,6 +99,36 @@ def test_resource_with_other_attributes_is_refused(topic):
     assert json.dumps(addresses(topic)) == '["a@example.com"]'
 
 
+MANY = [str(number) for number in range(151)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"a": ["b"], "c": [{"prefix": "d"}]}, None),
+        ({"a": MANY[:150]}, None),
+        ({"a": MANY}, "too complex"),
+        ({"a": MANY[:76], "b": ["1", "2"]}, "too complex"),
+        ({key: ["1"] for key in "abcdef"}, "too complex"),
+        ({"a": "b"}, "must be an object or an array"),
+        (["a"], "must be an object"),
+    ],
+)
+def test_filter_policy_that_sns_refuses(topic, policy, problem):
+    from ministack.services import sns
+
+    text = json.dumps(policy)
+    arn = element("SubscriptionArn", subscribe(topic, "b@example.com")[1])
+    change = {"SubscriptionArn": arn, "AttributeName": "FilterPolicy", "AttributeValue": text}
+    answers = [subscribe(topic, "a@example.com", FilterPolicy=text), sns._set_subscription_attributes(change)]
+    if problem is None:
+        assert [answer[0] for answer in answers] == [200, 200]
+    else:
+        assert all(answer[0] == 400 and problem.encode() in answer[-1] for answer in answers)
+        with pytest.raises(ValueError, match=problem):
+            create(topic, "c@example.com", FilterPolicy=policy)
+
+
 LIMIT = 262_144
 """Bytes of an SNS message."""
 

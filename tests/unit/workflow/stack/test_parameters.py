@@ -149,6 +149,15 @@ def test_address_for_two_flow_definitions_has_one_subscription() -> None:
     assert parameters["EscalationEmailFlowDefinitions"] == "forms|photos,forms,*,*,*"
 
 
+def test_address_in_too_many_flow_definitions_is_refused() -> None:
+    flows = {f"f{n}": {"restart": {"escalate_to": ["a@example.com"]}} for n in range(151)}
+    stage = Stage(
+        name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definition_settings=flows
+    )
+    with pytest.raises(SettingsError, match=r"a@example\.com is in 151 flow definitions, and the limit"):
+        stage.parameters()
+
+
 def emails(*addresses: str, flows: str = "*,*,*,*,*") -> dict[str, str]:
     """The parameters with the addresses of a topic; `-` for none."""
     return {"EscalationEmails": ",".join(addresses), "EscalationEmailFlowDefinitions": flows, "Other": "1"}

@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.aws.environment import environment
 from lambdas.aws.metrics import Metric
 from lambdas.aws.object_store import object_store
-from lambdas.reviews.errors import InvalidDocument, ReviewError
+from lambdas.reviews.errors import InvalidDocument, OutputMissing, ReviewError
 from lambdas.reviews.event import FailedLoop, parse_status_change
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.review import collect_record, summarise
@@ -37,7 +37,8 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
     """Collects the review of a completed loop, or the answers of a stopped one.
 
     Args:
-        payload: `event`: the complete status change.
+        payload: `event`: the complete status change. `isLastTry`: whether the workflow gives up if the output is
+            missing.
         context: The Lambda context.
 
     Returns:
@@ -47,13 +48,18 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
         InvalidDocument: The event or the output is malformed. The message says where.
         NoAnswers: Nobody answered.
         OutputNotAllowed: The output is not in an output bucket of the stage, or S3 denies access.
-        OutputMissing: The output does not exist.
+        OutputMissing: The output does not exist, or not yet: the workflow retries for about two minutes, and for
+            less than 20 seconds if the loop was stopped.
         OutputTooLarge: The output is larger than the stage's limit.
         TransientServiceError: S3 throttled the call or failed; retry.
     """
     try:
         summary = _collect(payload.get("event"))
     except ReviewError as error:
+        if isinstance(error, OutputMissing) and not payload.get("isLastTry", True):
+            metrics.add_metric(Metric.REVIEWS_REFUSED, MetricUnit.Count, 0)
+            logger.warning("the output is not there yet", extra={"reason": str(error)})
+            raise
         metrics.add_metric(Metric.REVIEWS_REFUSED, MetricUnit.Count, 1)
         logger.error("review refused", extra={"error": type(error).__name__, "reason": str(error)})
         raise

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import re
+from typing import Annotated, Any
 
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import ledger, transient_errors
 from lambdas.aws.environment import environment
+from lambdas.loops.bounded import MAX_CODE, MAX_NAME, bounded
 from lambdas.loops.ledger import Loop, UnreadableRow
 from lambdas.loops.restart_policy import Decision, RestartSettings
 
@@ -23,14 +25,31 @@ FUNCTION = {
 logger = Logger()
 
 
+MAX_LISTED = 20
+"""The newest attempts that a message lists. Restart rules allow no more."""
+MAX_LISTED_CODE = 40
+"""Characters of each of their failure codes. The codes of A2I have at most 15."""
+MAX_DECISION_REASON = 300
+"""Characters of the reason, which quotes the failure code."""
+
+
+def _code(value: object) -> str | None:
+    return bounded(value, MAX_CODE) if value else None
+
+
+def _text(value: object) -> str | None:
+    """Returns a text, or None: an odd value in the event costs this value, not the decision."""
+    return value if isinstance(value, str) else None
+
+
 class FailedDetail(BaseModel):
     """The part of a Failed status change that the decision needs."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
 
     human_loop_name: str
-    flow_definition_arn: str | None = None
-    failure_code: str | None = None
+    flow_definition_arn: Annotated[str | None, BeforeValidator(_text)] = None
+    failure_code: Annotated[str | None, BeforeValidator(_code)] = None
 
 
 @logger.inject_lambda_context
@@ -44,8 +63,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Returns:
         `action` (restart or escalate), `waitSeconds`, `nextFlowDefinition`, `reason` in plain words, and
-        `lineage`: the loops of the lineage, oldest first, each with name, attempt, status, createdAt and failure
-        code.
+        `lineage`: the newest 20 loops of the lineage, oldest first, each with name, attempt, status, createdAt and
+        failure code.
     """
     detail = FailedDetail.model_validate(event["detail"])
     key = event["ledgerKey"]
@@ -68,25 +87,19 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         decision = Decision("restart", 0, _flow_definition_of(row.next_loop_name) or flow_definition, reason)
     logger.info(decision.reason, extra={"humanLoopName": detail.human_loop_name, "action": decision.action})
     lineage = [
-        {
-            "humanLoopName": loop.human_loop_name,
-            "attempt": loop.attempt,
-            "status": loop.status or "unknown",
-            "createdAt": loop.created_at or "unknown",
-            **({"failureCode": code} if (code := loop.failure_code) else {}),
-        }
+        _listed(loop)
         # An earlier loop whose row is odd must not keep this one from its decision.
         for loop in ledger().lineage(row, lambda problem: logger.warning(str(problem)))
     ]
     # The row of this loop receives its failure code only after this decision, with the outcome.
     if detail.failure_code:
-        lineage[-1]["failureCode"] = detail.failure_code
+        lineage[-1]["failureCode"] = bounded(detail.failure_code, MAX_LISTED_CODE)
     return {
         "action": decision.action,
         "waitSeconds": decision.wait_seconds,
         "nextFlowDefinition": decision.next_flow_definition,
-        "reason": decision.reason,
-        "lineage": lineage,
+        "reason": bounded(decision.reason, MAX_DECISION_REASON),
+        "lineage": lineage[-MAX_LISTED:],
     }
 
 
@@ -97,6 +110,23 @@ def _flow_definition_of(human_loop_name: str) -> str | None:
     except UnreadableRow:
         return None
     return row.flow_definition_arn if row else None
+
+
+def _listed(loop: Loop) -> dict[str, Any]:
+    """Returns an attempt as messages list it. Anybody can edit a row, so only the code can have special characters."""
+    listed = {
+        "humanLoopName": _ascii(loop.human_loop_name),
+        "attempt": loop.attempt,
+        "status": _ascii(loop.status or "unknown"),
+        "createdAt": _ascii(loop.created_at or "unknown"),
+    }
+    return listed | (
+        {"failureCode": bounded(loop.failure_code, MAX_LISTED_CODE)} if loop.failure_code else {}
+    )
+
+
+def _ascii(text: str) -> str:
+    return re.sub(r"[^ !#-\[\]-~]", "?", text[:MAX_NAME])
 
 
 @functools.cache

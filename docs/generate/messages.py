@@ -39,7 +39,8 @@ _DECISION = {
 _FAILURE = {
     "Error": "OutputMissing",
     "Cause": json.dumps(
-        {"errorMessage": "s3://human-review-outputs/…/output.json: the object does not exist"}
+        {"errorMessage": "s3://human-review-outputs/…/output.json: the object does not exist"},
+        ensure_ascii=False,  # as Lambda does since Python 3.12
     ),
 }
 _STATES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -137,5 +138,4 @@ def _evaluated(expression: str, state: Mapping[str, Any]) -> Any:
     program.assign("flowDefinitionName", sample.FLOW_DEFINITION)
     program.assign("failedStep", "Collect review")
     program.assign("ledgerKey", "message-3301")
-    program.register_lambda("parse", json.loads)  # an extension of JSONata in Step Functions
     return program.evaluate(state)

@@ -13,14 +13,19 @@ import json
 import re
 from typing import Any
 
-__all__ = ["MAX_CODE", "MAX_NAME", "MAX_REASON", "bounded"]
+__all__ = ["MAX_A2I_REASON", "MAX_ATTRIBUTE", "MAX_CODE", "MAX_NAME", "MAX_REASON", "bounded"]
 
-MAX_NAME = 200
-"""Characters of a name, such as that of a loop, and of a status. A2I's names have at most 63."""
+MAX_NAME = 100
+"""Characters of a name, such as that of a loop. A2I's names have at most 63."""
 MAX_CODE = 100
-"""Characters of a failure code."""
+"""Characters of a failure code, and of a status."""
+MAX_A2I_REASON = 1024
+"""Characters of A2I's failure reason: the limit of A2I itself (DescribeHumanLoop API page)."""
 MAX_REASON = 2000
 """Characters of a reason in words: a failure reason, the cause of an error."""
+
+MAX_ATTRIBUTE = 10_000
+"""Characters of any text in a row of the ledger: more than anything needs, and few enough for all of them together."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters and halves of surrogate pairs: SQS refuses them, and UTF-8 cannot encode the latter."""

@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from lambdas.loops import names as loop_names
+from lambdas.loops.bounded import MAX_ATTRIBUTE, bounded
 from lambdas.loops.identity import is_about, name_of, own_key, own_keys
 from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 from lambdas.reviews.times import timestamp
@@ -552,7 +553,7 @@ class Ledger:
             if value is None:
                 removes.append(f"#{attribute}")
             else:
-                values[f":{attribute}"] = TypeSerializer().serialize(value)
+                values[f":{attribute}"] = _serialized(value)
                 sets.append(f"#{attribute} = :{attribute}")
         for number, (claim, state) in enumerate(claims.items()):
             # A claim's name has spaces, colons and a dot, so it needs a placeholder.
@@ -594,7 +595,12 @@ def _key(human_loop_name: str) -> Any:
 
 def _attributes(loop: Loop) -> dict[str, Any]:
     plain = loop.model_dump(by_alias=True, exclude_none=True, exclude={"claims"})
-    return {name: TypeSerializer().serialize(value) for name, value in plain.items()}
+    return {name: _serialized(value) for name, value in plain.items()}
+
+
+def _serialized(value: Any) -> Any:
+    """Returns a value as DynamoDB's API takes it. An item has at most 400 KB, so each text in it is bounded."""
+    return TypeSerializer().serialize(bounded(value, MAX_ATTRIBUTE) if isinstance(value, str) else value)
 
 
 def _loops(items: Iterable[Mapping[str, Any]], unreadable: OnUnreadable) -> Iterator[Loop]:

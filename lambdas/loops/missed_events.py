@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from lambdas.loops.bounded import bounded
 from lambdas.loops.ledger import Loop, now
 from lambdas.loops.restart_policy import LOOP_DELETED
 from lambdas.reviews.event import status_change_event
@@ -109,7 +110,7 @@ def _failed_event(row: Loop, code: str, reason: str, state_machine: str) -> dict
             # The same each time, so that the status change is claimed once.
             "creationTime": row.loop_created_at or row.created_at or now(),
             "failureCode": code,
-            "failureReason": reason,
+            "failureReason": bounded(reason),
             "flowDefinitionArn": row.flow_definition_arn,
             "humanLoopArn": arn,
             "humanLoopName": row.name,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from lambdas.loops import agreed_answer
+from lambdas.loops.bounded import bounded
 from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
@@ -36,8 +37,8 @@ STOPPED = "HumanReview.Stopped"
 FAILED = "HumanReview.Failed"
 """The error that a waiting workflow receives if the loop failed and is not restarted."""
 
-MAX_CAUSE_CHARACTERS = 32_768
-"""The limit of SendTaskFailure (Step Functions API reference)."""
+MAX_CAUSE_CHARACTERS = 8_000
+"""A quarter of the limit of SendTaskFailure (Step Functions API reference): a character has up to four bytes."""
 
 _TASK_OVER = frozenset({"TaskDoesNotExist", "TaskTimedOut"})
 """Errors of SendTaskSuccess and SendTaskFailure if the waiting workflow has ended."""
@@ -251,7 +252,7 @@ class WaitingWorkflows:
             return {"output": agreed_answer.to_text(review)}
         if loop is not None and loop.outcome in ("notified", "escalated", "closed"):
             error = STOPPED if loop.outcome == "notified" else FAILED
-            return {"error": error, "cause": _cause(loop)[:MAX_CAUSE_CHARACTERS]}
+            return {"error": error, "cause": bounded(_cause(loop), MAX_CAUSE_CHARACTERS)}
         raise NotEnded(f"Human loop {human_loop_name!r}: the ledger does not show how it ended.")
 
     def _read(self, location: str) -> bytes:

@@ -19,7 +19,7 @@ from lambdas.reviews.errors import InvalidDocument, NoAnswers, OutputNotAllowed,
 from lambdas.reviews.event import flow_definition_name
 from lambdas.reviews.output import DOCUMENT, parse_output
 from lambdas.reviews.record import OVERRULED, AnswerRecord, MadeBy, ReviewRecord
-from lambdas.reviews.summary import MAX_CONDITIONS, ReviewSummary
+from lambdas.reviews.summary import MAX_CONDITION_NAME, MAX_CONDITIONS, ReviewSummary
 
 if TYPE_CHECKING:
     from lambdas.reviews.location import S3Location
@@ -154,7 +154,9 @@ def summarise(record: ReviewRecord, location: S3Location) -> dict[str, Any]:
         agreement=record.agreement,
         overruled=record.overruled,
         seconds_spent=record.seconds_spent,
-        activation_conditions=record.activation_conditions[:MAX_CONDITIONS],
+        activation_conditions=[
+            name[:MAX_CONDITION_NAME] for name in record.activation_conditions[:MAX_CONDITIONS]
+        ],
     )
     return summary.model_dump(by_alias=True)
 

@@ -14,6 +14,8 @@ from lambdas.reviews.record import TaskType
 
 MAX_CONDITIONS = 50
 """More than any flow definition has. It keeps the payload of the state small for any document."""
+MAX_CONDITION_NAME = 40
+"""Characters of each of their names. The longest name of A2I has 31."""
 
 _IN_LEDGER = "in the ledger"
 

@@ -444,6 +444,34 @@ def _is_refused(
     assert not [one for one in stored.get("Contents", []) if name in one["Key"]]
 
 
+def test_output_that_arrives_after_its_event_is_waited_for(published: PublishedStage) -> None:
+    name = published.name()
+    bucket, key = published.stage.output_buckets[0], f"late/{name}/output.json"
+    detail = published.event(name, "Completed", humanLoopOutput={"outputS3Uri": f"s3://{bucket}/{key}"})
+    answer = {"answerContent": SUPPORT_MESSAGE.answers[0], "submissionTime": "2026-03-04T06:00:00.000Z"}
+    document = {
+        "flowDefinitionArn": detail["flowDefinitionArn"],
+        "humanLoopName": name,
+        "humanAnswers": [answer],
+        "inputContent": SUPPORT_MESSAGE.prediction,
+    }
+    published.sandbox.configure(wait_scale=0.25)
+    try:
+        published.sandbox.events.deliver(detail)
+
+        def missing() -> bool:
+            (execution,) = published.executions(name)
+            history = published.states.get_execution_history(executionArn=execution["executionArn"])
+            return any(event["type"] == "TaskFailed" for event in history["events"])
+
+        published.eventually(missing)
+        published.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document))
+        (execution,) = published.ended(name)
+    finally:
+        published.sandbox.configure(wait_scale=0)
+    assert (execution["status"], published.row(name).outcome) == ("SUCCEEDED", "stored")
+
+
 def test_same_event_is_processed_after_cause_is_fixed(published: PublishedStage) -> None:
     name = published.name()
     location = f"s3://{published.stage.output_buckets[0]}/late/{name}/output.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BOUNDED",
     "CLAIM_ID",
     "EVENTS_FLOW_DEFINITION",
     "EXECUTION_LINK",
@@ -12,6 +13,9 @@ __all__ = [
     "LOOP_NAME",
     "LOOP_TIME",
     "OWN_KEY",
+    "bounded",
+    "documented_fields",
+    "event_that_fits",
     "is_loop_name",
     "jsonata",
     "lines",
@@ -83,6 +87,73 @@ EXECUTION_LINK = (
     "#/v2/executions/details/' & $states.context.Execution.Id)"
 )
 """The link to the running execution in the Step Functions console."""
+
+
+BOUNDED = (
+    "$bounded := function($value, $limit) {("
+    "$text := $type($value) = 'string' ? $value : $exists($value) ? $string($value) : '';"
+    # Not more than needed: an event can have 200,000 characters.
+    " $text := $replace($substring($text, 0, $limit + 1),"
+    r" /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]"
+    # Halves of surrogate pairs, and no whole ones, whether the engine's characters are code points or code units.
+    r"|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/, '\ufffd');"
+    " $length($text) > $limit ? $substring($text, 0, $limit - 1) & '…' : $text)};"
+)
+"""Defines `$bounded($value, $limit)`: a value as a text that every service takes, with at most so many characters.
+
+`lambdas.loops.bounded.bounded` is the Python equivalent, and says why; a test compares both. A value that is missing
+gives an empty text.
+"""
+
+
+def bounded(expression: str, limit: int) -> str:
+    """An expression for the value of another as a text with at most `limit` characters."""
+    return f"({BOUNDED} $bounded({expression}, {limit}))"
+
+
+_ENVELOPE = ("version", "id", "detail-type", "source", "account", "time", "region", "replay-name")
+_DETAIL = (
+    "creationTime",
+    "failureCode",
+    "failureReason",
+    "flowDefinitionArn",
+    "humanLoopArn",
+    "humanLoopName",
+    "humanLoopStatus",
+)
+MAX_FIELD = 2000
+"""Characters of any field of an event that was cut down. A location in S3 has at most 1,092."""
+MAX_EVENT = 20_000
+"""Characters of an event that stays in the state as it is, which is at most a third of the state's limit."""
+
+
+def documented_fields(event: str) -> str:
+    """An expression for an event with nothing but the texts that A2I documents, each bounded.
+
+    It is an object whatever the event is, and never fails.
+    """
+
+    def names(fields: tuple[str, ...]) -> str:
+        return "[" + ", ".join(f"'{field}'" for field in fields) + "]"
+
+    return (
+        f"({BOUNDED} $object := function($value) {{$type($value) = 'object' ? $value : {{}}}};"
+        " $texts := function($from, $names) {$merge($map($names, function($name) {("
+        f"$value := $lookup($from, $name); $type($value) = 'string' ? {{$name: $bounded($value, {MAX_FIELD})}}"
+        " : $value = null ? {$name: null} : {})}))};"
+        f" $event := $object({event}); $detail := $object($event.detail);"
+        f" $merge([$texts($event, {names(_ENVELOPE)}), {{'detail': $merge([$texts($detail, {names(_DETAIL)}),"
+        " {'humanLoopOutput': $type($detail.humanLoopOutput) = 'object'"
+        " ? $texts($detail.humanLoopOutput, ['outputS3Uri']) : null}])}]))"
+    )
+
+
+def event_that_fits(event: str) -> str:
+    """An expression for an event: as it is, or with nothing but its documented fields if it is large.
+
+    A state has at most 262,144 bytes, and an error about that cannot be caught.
+    """
+    return f"($length($string({event})) <= {MAX_EVENT} ? {event} : {documented_fields(event)})"
 
 
 def jsonata(expression: str) -> str:

@@ -22,14 +22,21 @@ OF_FUNCTIONS = (
 )
 
 OF_SERVICES = (
+    "DynamoDB.AmazonDynamoDBException",
     "DynamoDB.InternalServerError",
     "DynamoDB.InternalServerErrorException",
     "DynamoDB.ProvisionedThroughputExceededException",
     "DynamoDB.RequestLimitExceeded",
     "DynamoDB.ThrottlingException",
     "DynamoDB.SdkClientException",
+    "SNS.AmazonSNSException",
     "SNS.InternalErrorException",
     "SNS.ThrottledException",
     "SNS.SdkClientException",
 )
-"""Errors of the services that the workflow's own states call directly."""
+"""Errors of the services that the workflow's own states call directly.
+
+An error that the service's model does not name arrives as `DynamoDB.AmazonDynamoDBException` or
+`SNS.AmazonSNSException`: a fault such as "Service Unavailable", but also a request that the service finds invalid. The
+latter is retried in vain.
+"""

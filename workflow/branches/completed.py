@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.reviews.summary import ReviewSummary
+from workflow.parts.failures import output_not_there_yet
 from workflow.parts.invoke import invoke
 from workflow.parts.records import record
 from workflow.steps import Chain
 
-__all__ = ["EVENT_AND_FLOW_DEFINITION", "completed", "review_values"]
+__all__ = ["collect_payload", "completed", "review_values"]
 
+_ATTEMPTS = 6
+"""Two minutes in all, on average."""
 _KNOWN = "$states.input.claim.loop.flowDefinitionArn"
 
 # Without the claim, which is not part of the event.
-EVENT_AND_FLOW_DEFINITION = (
+_EVENT_AND_FLOW_DEFINITION = (
     "$merge([$sift($states.input, function($value, $key) { $key != 'claim' }),"
     f" {{'detail': $merge([$states.input.detail, $exists({_KNOWN}) ? {{'flowDefinitionArn': {_KNOWN}}} : {{}}])}}])"
 )
@@ -33,9 +36,11 @@ def completed(*, failed: Any) -> Chain:
             invoke(
                 "Collect review",
                 "collect_review",
-                payload=f"{{'event': {EVENT_AND_FLOW_DEFINITION}}}",
+                payload=collect_payload(attempts=_ATTEMPTS),
                 adds="review",
                 failed=failed,
+                # A completed loop has an output, so that waiting for it is worth the time.
+                retry=[output_not_there_yet(attempts=_ATTEMPTS)],
                 comment="Fetches output.json, compares prediction and answers, stores the review, returns a summary.",
             ),
             record(
@@ -47,6 +52,12 @@ def completed(*, failed: Any) -> Chain:
             ),
         ]
     )
+
+
+def collect_payload(*, attempts: int) -> str:
+    """The input of the function that collects a review, which is retried that often while the output is missing."""
+    last = f"$states.context.State.RetryCount >= {attempts}"
+    return f"{{'event': {_EVENT_AND_FLOW_DEFINITION}, 'isLastTry': {last}}}"
 
 
 def review_values() -> dict[str, str]:

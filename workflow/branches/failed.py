@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.asl.expressions import LEDGER_KEY
+from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE
+from workflow.asl.expressions import LEDGER_KEY, bounded
 from workflow.parts.failures import caught
 from workflow.parts.invoke import invoke
 from workflow.parts.messages import escalate_failed_loop
@@ -79,6 +80,6 @@ def failed_loop(*, failed: Any, escalated: Any) -> Chain:
 def _failure_values() -> dict[str, str]:
     return {
         field: f"($type($states.input.detail.{field}) = 'string' and $states.input.detail.{field} != ''"
-        f" ? {{'S': $states.input.detail.{field}}})"
-        for field in ("failureCode", "failureReason")
+        f" ? {{'S': {bounded(f'$states.input.detail.{field}', limit)}}})"
+        for field, limit in (("failureCode", MAX_CODE), ("failureReason", MAX_A2I_REASON))
     }

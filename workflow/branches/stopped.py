@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from workflow.asl.expressions import jsonata
-from workflow.branches.completed import EVENT_AND_FLOW_DEFINITION, review_values
-from workflow.parts.failures import caught
+from workflow.branches.completed import collect_payload, review_values
+from workflow.parts.failures import caught, output_not_there_yet
 from workflow.parts.invoke import invoke
 from workflow.parts.messages import notify_stopped
 from workflow.parts.records import record
 from workflow.steps import Catch, Chain, Choice, ChoiceRule
 
 __all__ = ["stopped"]
+
+_ATTEMPTS = 3
+"""Less than 20 seconds in all, on average: a stopped loop that nobody answered has no output."""
 
 
 def stopped(*, failed: Any, after: Any) -> Choice:
@@ -26,10 +29,11 @@ def stopped(*, failed: Any, after: Any) -> Choice:
     keep = invoke(
         "Keep answers",
         "collect_review",
-        payload=f"{{'event': {EVENT_AND_FLOW_DEFINITION}}}",
+        payload=collect_payload(attempts=_ATTEMPTS),
         adds="review",
         failed=failed,
         comment="Like Collect review, for the answers given before the loop was stopped.",
+        retry=[output_not_there_yet(attempts=_ATTEMPTS)],
         # A2I can name an output location even if there is no output, and write an output without answers.
         expected=[
             Catch(

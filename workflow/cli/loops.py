@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from lambdas.loops.bounded import MAX_REASON
 from lambdas.loops.ledger import LoopStatus, Outcome
 from workflow.cli.ages import age, moment_of
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
@@ -186,6 +187,10 @@ def close(
     note = note.strip()
     if not note:
         raise typer.BadParameter("is empty: say why the loop needs no more action", param_hint="--note")
+    if len(note) > MAX_REASON:
+        raise typer.BadParameter(
+            f"has {len(note):,} characters; the maximum is {MAX_REASON:,}", param_hint="--note"
+        )
     many.check(name, "close")
     stage = _loops(on)
     if name is None or many.dry_run:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.asl.expressions import FLOW_DEFINITION, LEDGER_KEY, jsonata, name_in
-from workflow.parts.failures import FAILED_STEP, TRANSIENT, error_text
+from workflow.asl.expressions import FLOW_DEFINITION, LEDGER_KEY, documented_fields, jsonata, name_in
+from workflow.parts.failures import FAILED_STEP, FAILURE, TRANSIENT, error_text
 from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Succeed
 
 __all__ = ["WAITING", "answer_anyway", "variables_from_row", "workflow_waiting"]
@@ -25,7 +25,8 @@ __all__ = ["WAITING", "answer_anyway", "variables_from_row", "workflow_waiting"]
 WAITING = "workflowWaiting"
 """The workflow variable that says whether a workflow was waiting at the last write to the ledger."""
 
-_EVENT = "$states.context.Execution.Input"
+_EVENT = documented_fields("$states.context.Execution.Input")
+"""The event, which the user's steps may have removed from the state. With an error, it has to fit the state."""
 
 
 def variables_from_row() -> dict[str, str]:
@@ -52,7 +53,7 @@ def workflow_waiting(*, failed: Any) -> Choice:
         catch=Catch(
             error_equals=["States.ALL"],
             assign={FAILED_STEP: "Answer workflow"},
-            output=jsonata(f"$merge([{_EVENT}, {{'failure': $states.errorOutput}}])"),
+            output=jsonata(f"$merge([{_EVENT}, {{'failure': {FAILURE}}}])"),
             next_step=failed,
         ),
     )

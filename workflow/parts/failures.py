@@ -9,31 +9,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workflow.asl.expressions import jsonata
+from lambdas.loops.bounded import MAX_REASON
+from workflow.asl.expressions import BOUNDED, bounded, jsonata
 from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, OF_SERVICES, THROTTLED
 from workflow.steps import Catch, Retry
 
-__all__ = ["CAUSE", "FAILED_STEP", "FAILED_TASK", "TRANSIENT", "caught", "caught_after_review", "error_text"]
+__all__ = [
+    "CAUSE",
+    "FAILED_STEP",
+    "FAILED_TASK",
+    "FAILURE",
+    "TRANSIENT",
+    "caught",
+    "caught_after_review",
+    "error_text",
+    "output_not_there_yet",
+]
 
 FAILED_STEP = "failedStep"
 """The workflow variable that holds the name of the step that failed."""
 
 
+MAX_CAUSE = 5000
+"""Characters of a Cause that the state keeps. Step Functions takes up to 32,768."""
+
+
 def error_text(failure: str) -> str:
     """An expression for a caught error as text, at most 2,000 characters: a message contains it several times.
 
-    The Cause of a function's error is JSON with the message inside. Step Functions truncates a long Cause, which is
-    then not valid JSON and is shown as it is.
+    The Cause of a function's error is JSON with the message inside. It is looked for as text, and never parsed: Step
+    Functions truncates a long Cause, any service can send text that only looks like JSON, and an error in a Catch ends
+    the execution.
     """
+    # Up to the first quotation mark that no backslash escapes. Not `(a|b)*`: in some engines, its depth is limited.
+    quoted = r"""/^\s*"([^\\"]*(?:\\.[^\\"]*)*)/"""
+    plain = "$found.groups[0]"
+    # \u0001 stands for a backslash until all other escapes are read.
+    for escaped, text in (
+        (r"\\\\", r"\u0001"),
+        (r"\\\"", r"\""),
+        (r"\\n", r"\n"),
+        (r"\\t", r"\t"),
+        (r"\u0001", r"\\"),
+    ):
+        plain = f"$replace({plain}, '{escaped}', '{text}')"
     return (
-        f"($failure := {failure}; $substring($failure.Error & ': ' & ("
-        '$contains($failure.Cause, /^\\{.*"errorMessage".*\\}$/)'
-        " ? $parse($failure.Cause).errorMessage : $failure.Cause), 0, 2000))"
+        f"({BOUNDED} $failure := {failure}; $cause := $bounded($failure.Cause, {MAX_CAUSE});"
+        f""" $found := $match($substringAfter($cause, '"errorMessage":'), {quoted});"""
+        " $bounded($bounded($failure.Error, 200) & ': ' &"
+        f" ($substring($cause, 0, 1) = '{{' and $exists($found) ? {plain} : $cause), {MAX_REASON}))"
     )
 
 
 CAUSE = error_text("$states.input.failure")
 """The error that `caught` added to the state, as text."""
+
+
+def output_not_there_yet(*, attempts: int) -> Retry:
+    """The retry of an output that does not exist yet when its event arrives.
+
+    The longest waits are 5, 10, 20, 40, 80 and 90 seconds; the actual waits are half of that on average.
+    """
+    return _retry(["OutputMissing"], attempts=attempts, first_wait=5, max_wait=90)
 
 
 def _retry(errors: Sequence[str], *, attempts: int, max_wait: int, first_wait: int = 2) -> Retry:
@@ -46,6 +83,11 @@ def _retry(errors: Sequence[str], *, attempts: int, max_wait: int, first_wait: i
         jitter_strategy="FULL",
     )
 
+
+FAILURE = (
+    f"{{'Error': $states.errorOutput.Error, 'Cause': {bounded('$states.errorOutput.Cause', MAX_CAUSE)}}}"
+)
+"""The caught error, in a Catch. The Cause is shortened, so that the state with it stays below its limit."""
 
 TRANSIENT = [
     _retry(THROTTLED, attempts=10, max_wait=120),
@@ -67,7 +109,7 @@ def caught(step: str, next_step: Any) -> Catch:
     return Catch(
         error_equals=["States.ALL"],
         assign={FAILED_STEP: step},
-        output=jsonata("$merge([$states.input, {'failure': $states.errorOutput}])"),
+        output=jsonata(f"$merge([$states.input, {{'failure': {FAILURE}}}])"),
         next_step=next_step,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from workflow.asl.expressions import jsonata
 from workflow.parts.failures import TRANSIENT, caught
-from workflow.steps import Catch, LambdaStep
+from workflow.steps import Catch, LambdaStep, Retry
 
 __all__ = ["invoke"]
 
@@ -21,6 +21,7 @@ def invoke(
     failed: Any,
     comment: str,
     expected: Sequence[Catch] = (),
+    retry: Sequence[Retry] = (),
 ) -> LambdaStep:
     """A step that runs a function and adds its result to the state.
 
@@ -32,6 +33,7 @@ def invoke(
         failed: The next step if the error remains after the retries.
         comment: A comment for operators, shown in the Step Functions console.
         expected: Catchers for errors that the branch handles itself.
+        retry: Retries of errors that are not transient for every function.
     """
     return LambdaStep(
         name,
@@ -40,6 +42,6 @@ def invoke(
         arguments={"FunctionName": function, "Payload": jsonata(payload)},
         output=jsonata(f"$merge([$states.input, {{'{adds}': $states.result.Payload}}])"),
         timeout_seconds=300,
-        retry=TRANSIENT,
+        retry=[*retry, *TRANSIENT],
         catch=[*expected, caught(name, failed)],
     )

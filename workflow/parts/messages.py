@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE, MAX_NAME
+from lambdas.loops.escalation import ATTRIBUTES, FOR_PEOPLE, FOR_PROGRAMS
 from workflow.asl.expressions import (
+    BOUNDED,
     EVENTS_FLOW_DEFINITION,
     EXECUTION_LINK,
     FLOW_DEFINITION,
@@ -26,6 +29,7 @@ from workflow.steps import Catch, SnsPublishStep
 __all__ = ["escalate_failed_loop", "escalate_failed_step", "escalate_unreadable_event", "notify_stopped"]
 
 _DETAIL = "$states.input.detail"
+_FAILURE_REASON = f"$outside({_DETAIL}.failureReason, {MAX_A2I_REASON})"
 _LINEAGE = (
     "$join($states.input.decision.lineage.("
     "'  ' & $string(attempt) & '. ' & humanLoopName & ' — ' & status"
@@ -57,8 +61,8 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
             "'Human loop ' & $name & ' failed and will not be restarted automatically.'",
             "''",
             "'Reason:           ' & $states.input.decision.reason",
-            f"'Failure code:     ' & ({_DETAIL}.failureCode ? {_DETAIL}.failureCode : 'none')",
-            f"'Failure reason:   ' & ({_DETAIL}.failureReason ? {_DETAIL}.failureReason : 'none')",
+            "'Failure code:     ' & ($code ? $code : 'none')",
+            f"'Failure reason:   ' & ({_FAILURE_REASON} ? {_FAILURE_REASON} : 'none')",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
             "'Attempts:'",
@@ -74,7 +78,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
         ),
         document={
             "reason": "$states.input.decision.reason",
-            "failureReason": f"{_DETAIL}.failureReason",
+            "failureReason": _FAILURE_REASON,
             "lineage": "$states.input.decision.lineage",
             "workflowWaiting": f"${WAITING}",
             "command": f"({_INPUT_KNOWN} ? {_RESTART} : {_CLOSE})",
@@ -93,7 +97,7 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
         kind="step-failed",
         subject="'step failed for ' & $name",
         text=lines(
-            f"'Human loop ' & $name & ' ended as ' & {_DETAIL}.humanLoopStatus"
+            "'Human loop ' & $name & ' ended as ' & $status"
             " & ', but the workflow could not finish processing it.'",
             "''",
             f"'Failed step:      ' & ${FAILED_STEP}",
@@ -193,26 +197,38 @@ def _publish(
     catch: Sequence[Any],
     flow: str = f"${FLOW_DEFINITION}",
 ) -> SnsPublishStep:
-    """An SNS step. Expressions can use $name, $flow and $link; fields of the document without a value are omitted."""
+    """An SNS step. Expressions can use $name, $status, $code, $flow, $link, and $outside for other values of the event.
+
+    Fields of the document without a value are omitted. The event can hold anything, so each of its values is bounded: a
+    message has at most 262,144 bytes with its attributes, and a text stands in it six times.
+    """
     # Each field of the Task is a separate expression, so each defines the variables again.
     shared = (
-        f"$name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != '' ? {LOOP_NAME} : 'unknown';"
-        f" $flow := {flow}; $link := {EXECUTION_LINK}; "
+        f"{BOUNDED} $outside := function($value, $limit)"
+        " {$value = null ? null : $exists($value) ? $bounded($value, $limit)};"
+        f" $name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != ''"
+        f" ? $bounded({LOOP_NAME}, {MAX_NAME}) : 'unknown';"
+        f" $status := $outside({_DETAIL}.humanLoopStatus, {MAX_CODE});"
+        f" $code := $outside({_DETAIL}.failureCode, {MAX_CODE});"
+        f" $flow := $bounded({flow}, {MAX_NAME}); $link := {EXECUTION_LINK}; "
     )
     fields = {
         "kind": f"'{kind}'",
         "stage": "'${Stage}'",
         "humanLoopName": "$name",
-        "humanLoopStatus": f"{_DETAIL}.humanLoopStatus",
+        "humanLoopStatus": "$status",
         "flowDefinition": "$flow",
-        "failureCode": f"{_DETAIL}.failureCode",
+        "failureCode": "$code",
         "execution": "$link",
         **document,
     }
     body = "{" + ", ".join(f"'{field}': {expression}" for field, expression in fields.items()) + "}"
     attributes = ", ".join(
         f"{_filled(fields[field])} ? {{'{field}': {{'DataType': 'String', 'StringValue': {fields[field]}}}}} : {{}}"
-        for field in ("kind", "stage", "flowDefinition", "humanLoopStatus", "failureCode")
+        for field in ATTRIBUTES
+    )
+    copies = ", ".join(
+        [f"'{one}': $text" for one in FOR_PEOPLE] + [f"'{one}': $body" for one in FOR_PROGRAMS]
     )
     return SnsPublishStep(
         name,
@@ -224,11 +240,7 @@ def _publish(
                 f"({shared}$substring($replace('Afterloop ${{Stage}}: ' & {subject}, /[^ -~]/, '?'), 0, 100))"
             ),
             "MessageStructure": "json",
-            "Message": jsonata(
-                f"({shared}$text := {text}; $body := $string({body});"
-                " $string({'default': $text, 'email': $text, 'sqs': $body, 'lambda': $body, 'http': $body,"
-                " 'https': $body}))"
-            ),
+            "Message": jsonata(f"({shared}$text := {text}; $body := $string({body}); $string({{{copies}}}))"),
             "MessageAttributes": jsonata(f"({shared}$merge([{attributes}]))"),
         },
         output=jsonata(output),

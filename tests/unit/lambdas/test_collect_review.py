@@ -88,11 +88,11 @@ def holds(s3: Stubber, content: bytes, announced: int | None = None) -> None:
     s3.add_response("get_object", {"Body": body, "ContentLength": length}, WHERE)
 
 
-def collect(s3: Stubber, raw: dict[str, Any]) -> dict[str, Any]:
+def collect(s3: Stubber, raw: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Calls the function in a new execution environment, where nothing is cached."""
     importlib.reload(collect_review)
     collect_review.object_store = lambda: ObjectStore(s3.client)  # type: ignore[assignment]
-    answer: dict[str, Any] = collect_review.handler({"event": raw}, Context())
+    answer: dict[str, Any] = collect_review.handler({"event": raw, **more}, Context())
     return answer
 
 
@@ -202,6 +202,18 @@ def test_handler_reads_only_allowed_outputs(
     log, metrics = logged(capsys.readouterr().out)
     assert (log["level"], log["message"], log["error"]) == ("ERROR", "review refused", error.__name__)
     assert metrics["ReviewsRefused"] == [1]
+
+
+@pytest.mark.parametrize(("more", "counted"), [({"isLastTry": False}, 0), ({"isLastTry": True}, 1), ({}, 1)])
+def test_output_that_is_not_there_yet_is_not_refused(
+    s3: Stubber, more: dict[str, Any], counted: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3.add_client_error("get_object", "NoSuchKey", http_status_code=404)
+    with pytest.raises(OutputMissing):
+        collect(s3, event(), **more)
+    log, metrics = logged(capsys.readouterr().out)
+    assert log["message"] == ("review refused" if counted else "the output is not there yet")
+    assert metrics["ReviewsRefused"] == [counted]
 
 
 @pytest.mark.parametrize(

@@ -96,3 +96,25 @@ def test_loop_that_a_person_restarted_is_not_escalated(
     assert (decision["action"], decision["waitSeconds"]) == ("restart", 0)
     assert decision["nextFlowDefinition"] == (next_flow or FLOW)
     assert decision["reason"] == "The loop was already restarted, as loop-attempt-21."
+
+
+@pytest.mark.parametrize("code", [5, ["Expired"], {"code": "Expired"}, "x" * 60_000, "\ud800", True])
+def test_odd_failure_code_is_escalated_in_few_words(function: AWS, context: Context, code: Any) -> None:
+    decision = decide(context, failureCode=code, flowDefinitionArn=["odd"])
+    assert decision["action"] == "escalate"
+    assert len(decision["reason"]) <= decide_restart.MAX_DECISION_REASON
+    assert len(decision["lineage"][0]["failureCode"].encode()) <= 4 * decide_restart.MAX_LISTED_CODE
+
+
+def test_newest_attempts_of_a_long_lineage_are_listed(function: AWS, context: Context) -> None:
+    for attempt in range(1, 26):
+        function.add_row(
+            "loop" if attempt == 25 else f"loop-{attempt}",
+            attempt=attempt,
+            previous_loop_name=f"loop-{attempt - 1}",
+            status="Failed",
+            failure_code="é" * 9_000,
+        )
+    lineage = decide(context)["lineage"]
+    assert [one["attempt"] for one in lineage] == list(range(6, 26))
+    assert all(len(one["failureCode"]) <= decide_restart.MAX_LISTED_CODE for one in lineage)

@@ -244,3 +244,11 @@ def test_select_reads_all_pages(aws: AWS) -> None:
 
 def test_created_is_when_the_table_was_created(aws: AWS) -> None:
     assert abs(aws.ledger.created() - datetime.now(UTC)) < timedelta(hours=1)
+
+
+def test_texts_in_a_row_are_bounded(aws: AWS) -> None:
+    aws.add_row(note="x" * 300_000)
+    aws.ledger.update("loop", reason="\ud800" + "x" * 300_000)
+    row = aws.row()
+    assert (len(row.note or ""), len(row.reason or "")) == (10_000, 10_000)
+    assert (row.reason or "").startswith("\ufffdxx")

@@ -137,7 +137,7 @@ def test_answer_sends_stored_review_and_clears_row(aws: AWS) -> None:
         (
             {"outcome": "closed", "note": "x" * 40_000},
             "HumanReview.Failed",
-            ("Human loop loop was closed by a person: " + "x" * 40_000)[:MAX_CAUSE_CHARACTERS],
+            ("Human loop loop was closed by a person: " + "x" * 40_000)[: MAX_CAUSE_CHARACTERS - 1] + "…",
         ),
     ],
 )

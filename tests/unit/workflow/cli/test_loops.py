@@ -542,6 +542,7 @@ def test_reconcile_reports_problems_of_aws(
         (["start", "--request", "-", "--key", "a"], "cannot be combined with the options that it replaces"),
         (["close", "nobody"], "Missing option '--note'"),
         (["close", "nobody", "--note", " "], "say why the loop needs no more action"),
+        (["close", "nobody", "--note", "x" * 2001], "has 2,001 characters; the maximum is 2,000"),
         (["redrive"], "specify the name of a human loop, or filters: --outcome, --since"),
         (["redrive", "a", "--execution", "b"], "NAME: cannot be combined with --execution"),
         (["redrive", "--execution", "b"], "of stage dev"),

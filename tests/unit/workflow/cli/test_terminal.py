@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.command_line import Answers, interrupted, run
 from workflow.cli import terminal
 from workflow.cli.shapes import StopResult
 from workflow.cli.show_loops import plain
-from workflow.cli.terminal import Activity
+from workflow.cli.terminal import Activity, finishing_on_interrupt
 from workflow.errors import PublishError, WorkflowError
 
 
@@ -210,3 +211,18 @@ def test_progress_is_shown_on_terminals_only(
         report("1,000")
     assert "Reading reviews: 1,000" in terminal_like.getvalue()
     assert capsys.readouterr().out == ""
+
+
+def test_first_interrupt_requests_the_end_and_the_second_ends_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    requested: list[int] = []
+    with finishing_on_interrupt(lambda: requested.append(1)):
+        signal.raise_signal(signal.SIGTERM)
+        assert requested == [1]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert requested == [1]
+    assert capsys.readouterr().err == "Finishing what was begun. To exit at once, press Ctrl-C again.\n"
+    assert signal.getsignal(signal.SIGINT) is before

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from moto import mock_aws
 
 from lambdas.loops.ledger import Ledger
 from tests.unit.doubles import REGION, StepFunctions, StubbedSession, add_red_loop, create_ledger_table
@@ -23,8 +22,8 @@ CLAIM = "2026-03-04T05:06:07.890Z Completed"
 class Stage:
     """A stage whose Step Functions knows the names of executions."""
 
-    def __init__(self) -> None:
-        self.session = StubbedSession("sagemaker-a2i-runtime")
+    def __init__(self, session: StubbedSession) -> None:
+        self.session = session
         self.dynamodb = self.session.client("dynamodb")
         self.states = StepFunctions(MACHINE)
         self.session.use("stepfunctions", self.states)
@@ -47,10 +46,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(simulated: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(Account, "is_aws", True)
-    with mock_aws():
-        yield Stage()
+    stage = Stage(simulated)
+    yield stage
+    stage.dynamodb.delete_table(TableName="ledger")
 
 
 def test_names_are_the_same_for_the_same_redrive_only() -> None:

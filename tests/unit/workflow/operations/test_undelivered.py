@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
-from moto import mock_aws
 
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
-from tests.unit.doubles import REGION, StepFunctions, StubbedSession, create_ledger_table
+from tests.unit.doubles import REGION, StepFunctions, StubbedSession
 from workflow.operations.loops import Loops
 from workflow.operations.several import Interruption, Results
 from workflow.operations.stage_resources import StageResources
@@ -28,11 +27,10 @@ RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/afterloop-dev"
 class Stage:
     """A stage with a queue of undelivered events."""
 
-    def __init__(self) -> None:
-        self.session = StubbedSession("sagemaker-a2i-runtime", "lambda")
+    def __init__(self, session: StubbedSession) -> None:
+        self.session = session
         self.states = StepFunctions(MACHINE)
         self.session.use("stepfunctions", self.states)
-        create_ledger_table(self.session.client("dynamodb"))
         self.sqs = self.session.client("sqs")
         self.queue = self.sqs.create_queue(QueueName="undelivered")["QueueUrl"]
         outputs = {
@@ -76,13 +74,14 @@ class Stage:
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(simulated: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(Account, "is_aws", True)
     monkeypatch.setattr("workflow.operations.undelivered.POLL_SECONDS", 0)
-    with mock_aws():
-        stage = Stage()
-        yield stage
-        stage.session.assert_all_called()
+    simulated.reset()
+    stage = Stage(simulated)
+    yield stage
+    simulated.assert_all_called()
+    stage.sqs.delete_queue(QueueUrl=stage.queue)
 
 
 def status_change(name: object = "loop-1", **envelope: object) -> dict[str, Any]:

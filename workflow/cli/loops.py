@@ -148,13 +148,16 @@ def restart(
     """Restart failed or stopped human loops with the same input, whatever the stage's restart rules say."""
     many.check(name, "restart")
     stage = _loops(on)
-    if name is None or many.dry_run:
-        Several("restart", many, stage, on, flow_definition=new_flow_definition).run(
-            name,
+    several = Several("restart", many, stage, on, flow_definition=new_flow_definition)
+    if name is None:
+        several.run(
             lambda interruption: stage.actions.restart(
                 interruption, more_attempts=attempts, flow_definition=new_flow_definition
-            ),
+            )
         )
+        return
+    if many.dry_run:
+        several.dry_run(name)
         return
     with _one_line_refusals(), progress("Restarting"):
         started = stage.restart(name, more_attempts=attempts, flow_definition=new_flow_definition)
@@ -193,10 +196,11 @@ def close(
         )
     many.check(name, "close")
     stage = _loops(on)
-    if name is None or many.dry_run:
-        Several("close", many, stage, on).run(
-            name, lambda interruption: stage.actions.close(interruption, note)
-        )
+    if name is None:
+        Several("close", many, stage, on).run(lambda interruption: stage.actions.close(interruption, note))
+        return
+    if many.dry_run:
+        Several("close", many, stage, on).dry_run(name)
         return
     closed = stage.close(name, note)
     if on.output is Output.JSON:
@@ -246,12 +250,16 @@ def redrive(
     if undelivered:
         process_undelivered(stage.undelivered(), many, on.output, wait=wait)
         return
-    if execution is None and (name is None or many.dry_run):
+    one = execution or name
+    if one is None:
         Several("redrive", many, stage, on).run(
-            name, lambda interruption: stage.actions.redrive(interruption, wait=wait)
+            lambda interruption: stage.actions.redrive(interruption, wait=wait)
         )
         return
-    redriven = stage.redrive_execution(execution) if execution else stage.redrive(name or "")
+    if many.dry_run:
+        Several("redrive", many, stage, on).dry_run(one, is_execution=execution is not None)
+        return
+    redriven = stage.redrive_execution(one) if execution else stage.redrive(one)
     if on.output is Output.JSON:
         from workflow.cli.shapes import RedriveResult
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lambdas.loops.ledger import Loop
     from workflow.operations.actions import Action
     from workflow.operations.loops import Loops
-    from workflow.operations.several import Interruption, Operation
+    from workflow.operations.several import Interruption, Operation, Results
 
 __all__ = ["Several"]
 
@@ -44,26 +44,20 @@ class Several:
     on: StageOptions
     flow_definition: str | None = None
 
-    def run(self, name: str | None, action: Callable[[Interruption], Action]) -> None:
+    def run(self, action: Callable[[Interruption], Action]) -> None:
         """Selects the loops, asks, processes them, prints what happened, and exits if not all went well.
 
         Args:
-            name: The only loop, for a dry run; None to select by the filters.
             action: Returns what is done to each loop.
         """
         from workflow.operations.several import Interruption, process
 
-        names = self._names(name)
+        names = self._names()
         interruption = Interruption()
         dry_run = self.options.dry_run
-        act = (
-            self.stage.actions.check(self.operation, interruption, flow_definition=self.flow_definition)
-            if dry_run
-            else action(interruption)
-        )
-        with running(
-            "Checking" if dry_run else _DOING[self.operation], interruption, len(names)
-        ) as show_progress:
+        act = self._check(interruption) if dry_run else action(interruption)
+        doing = "Checking" if dry_run else _DOING[self.operation]
+        with running(doing, interruption, len(names)) as show_progress:
             found = process(
                 names,
                 act,
@@ -72,15 +66,34 @@ class Several:
                 keep_going=self.options.keep_going,
                 progress=show_progress,
             )
-        Report(self.options, self.on.output, self.operation).show(
-            found, len(names), f"No human loops match: {self._filters()}."
+        self._report(found, f"No human loops match: {self._filters()}.")
+
+    def dry_run(self, name: str, *, is_execution: bool = False) -> None:
+        """Prints what would be done to one loop.
+
+        Args:
+            name: The loop's name or key, or the ARN of an execution.
+            is_execution: Whether it is the ARN of an execution.
+
+        Raises:
+            LoopError: The operation is not possible.
+        """
+        from workflow.operations.several import Interruption, Results
+
+        interruption = Interruption()
+        check = (
+            self.stage.actions.check_execution(interruption) if is_execution else self._check(interruption)
         )
+        self._report(Results([check(name)]), "")
 
-    # Before
+    def _check(self, interruption: Interruption) -> Action:
+        return self.stage.actions.check(self.operation, interruption, flow_definition=self.flow_definition)
 
-    def _names(self, name: str | None) -> list[str]:
-        if name is not None:
-            return [name]
+    def _report(self, found: Results, nothing: str) -> None:
+        matched = len(found.results) + found.left
+        Report(self.options, self.on.output, self.operation).show(found, matched, nothing)
+
+    def _names(self) -> list[str]:
         from workflow.operations.several import Selection
 
         selection = Selection(
@@ -98,9 +111,8 @@ class Several:
             _print_overview(loops)
         if len(loops) > 1 and not self.options.yes and not self.options.dry_run:
             question = self._question(loops)
-            if not approved(
-                console_for(self.on.output), question, hint="run it with --dry-run to see the human loops"
-            ):
+            hint = "run it with --dry-run to see the human loops"
+            if not approved(console_for(self.on.output), question, hint=hint):
                 exit_unchanged()
         return [loop.human_loop_name for loop in loops]
 

@@ -54,7 +54,7 @@ class SeveralOptions:
         int | None,
         typer.Option(
             min=1,
-            max=50,  # workflow.operations.stage_loops.MAX_AT_ONCE
+            max=50,  # workflow.operations.client.MAX_CONNECTIONS
             help=f"How many loops to process at the same time. The default is {DEFAULT_AT_ONCE}.",
         ),
     ] = None

@@ -136,9 +136,10 @@ class Report:
         if found.stopped == "interrupted":
             exit_interrupted(f"{found.left:,} were not begun; to continue, run the same command again")
         if found.stopped == "failing":
+            failed = found.count("failed", "error")
             typer.echo(
-                f"error: stopped because the first {len(found.results):,} all failed: fix the cause, and run the same"
-                " command again; or choose others with a filter, or pass --keep-going",
+                f"error: stopped because {failed:,} failed and none succeeded: fix the cause, and run the same command"
+                " again; or choose others with a filter, or pass --keep-going",
                 err=True,
             )
         if found.stopped or found.count("failed", "error"):

@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
@@ -272,8 +272,10 @@ def finishing_on_interrupt(request: Callable[[], object]) -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
         request()
-        end_line(sys.stderr)
-        typer.echo("Finishing what was begun. To exit at once, press Ctrl-C again.", err=True)
+        # RuntimeError: the signal came while the main thread was writing to the same stream.
+        with suppress(RuntimeError, OSError):
+            end_line(sys.stderr)
+            typer.echo("Finishing what was begun. To exit at once, press Ctrl-C again.", err=True)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -100,6 +100,15 @@ class Actions:
         checks: dict[Operation, Action] = {"redrive": redrive, "restart": restart, "close": close}
         return lambda name: repeated(lambda: checks[operation](name), interruption)
 
+    def check_execution(self, interruption: Interruption) -> Action:
+        """Returns the action that says whether the event of an execution can run again. It takes its ARN."""
+
+        def check(arn: str) -> Result:
+            plan = repeated(lambda: self._redrives.plan_execution(arn), interruption)
+            return Result(plan.human_loop_name or "unknown", "possible", f"the event of {arn}")
+
+        return check
+
     def result_of(self, name: str, arn: str, interruption: Interruption, *, wait: bool) -> Result:
         """Returns what came of an execution.
 

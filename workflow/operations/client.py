@@ -33,10 +33,13 @@ from lambdas.loops.start_request import (
 from lambdas.reviews.errors import TransientServiceError
 from workflow.errors import AfterloopError
 
-__all__ = ["FunctionFailed", "LoopsClient", "s3_object"]
+__all__ = ["MAX_CONNECTIONS", "FunctionFailed", "LoopsClient", "s3_object"]
 
 READ_TIMEOUT_SECONDS = 90
 """Longer than the functions' own timeout, so that boto3 never retries a call that is still running."""
+
+MAX_CONNECTIONS = 50
+"""How many threads can use a client at the same time. With more, urllib3 warns, and opens a connection for each."""
 
 _ERRORS: dict[str, type[Exception]] = {
     error.__name__: error
@@ -68,7 +71,12 @@ class LoopsClient:
         self._stage = stage
         self._session = session or boto3.Session()
         self._functions: Any = self._session.client(
-            "lambda", config=Config(read_timeout=READ_TIMEOUT_SECONDS, retries={"mode": "standard"})
+            "lambda",
+            config=Config(
+                read_timeout=READ_TIMEOUT_SECONDS,
+                retries={"mode": "standard"},
+                max_pool_connections=MAX_CONNECTIONS,
+            ),
         )
         self._account: str | None = None
 

@@ -57,7 +57,8 @@ DEFAULT_OUTCOMES: dict[Operation, tuple[str, ...]] = {
 """The outcomes that are selected without a filter for them."""
 
 FAILURES_BEFORE_STOP = 5
-"""If as many loops fail before one succeeds, the cause is not fixed, and a run begins no more loops."""
+"""If as many loops fail before one succeeds, the cause is not fixed, and a run begins no more loops. Loops that are
+still being processed count as neither, but a run goes on while they are in the majority."""
 
 _TRIES = 7
 _MAX_PAUSE_SECONDS = 30
@@ -259,22 +260,22 @@ class _Run:
         self._interruption = interruption
         self._keep_going = keep_going
         self._lock = threading.Lock()
-        self._succeeded = False
-        self._failures = 0
+        self._succeeded = self._running = self._failed = 0
 
     def work(self) -> None:
         """Processes loops until there are no more, or none may be begun. Ends with None in the results."""
         while (name := self._next()) is not None:
             result = _result(name, self._action)
             with self._lock:
-                self._succeeded |= result.result == "done"
-                self._failures += result.result in ("failed", "error")
+                self._succeeded += result.result == "done"
+                self._running += result.result == "running"
+                self._failed += result.result in ("failed", "error")
             self.results.put(result)
         self.results.put(None)
 
     def _next(self) -> str | None:
         with self._lock:
-            failing = self._failures >= FAILURES_BEFORE_STOP and not self._succeeded
+            failing = self._failed >= max(FAILURES_BEFORE_STOP, self._running) and not self._succeeded
             if self._interruption.requested or (failing and not self._keep_going):
                 return None
             return next(self._names, None)

@@ -15,6 +15,7 @@ from lambdas.loops.open_loops import is_unfinished
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 from workflow.errors import AfterloopError
+from workflow.operations.client import MAX_CONNECTIONS
 from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.stage_resources import StageResources
 from workflow.operations.story import GONE, A2iLoop, Execution, loop_story
@@ -24,10 +25,7 @@ from workflow.stack import ALIAS
 if TYPE_CHECKING:
     import boto3
 
-__all__ = ["MAX_AT_ONCE", "LoopError", "StageLoops"]
-
-MAX_AT_ONCE = 50
-"""How many loops an operator can have processed at the same time. Clients have as many connections."""
+__all__ = ["LoopError", "StageLoops"]
 
 
 class LoopError(AfterloopError):
@@ -45,7 +43,7 @@ class StageLoops:
     """
 
     def __init__(self, resources: StageResources, session: boto3.Session) -> None:
-        connections = Config(max_pool_connections=MAX_AT_ONCE)
+        connections = Config(max_pool_connections=MAX_CONNECTIONS)
         self.resources = resources
         self.stage = resources.stage
         self.session = session

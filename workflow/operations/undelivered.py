@@ -17,12 +17,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.reviews.errors import shortened
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.operations.actions import Actions
-from workflow.operations.client import LoopsClient
+from workflow.operations.client import MAX_CONNECTIONS, LoopsClient
 from workflow.operations.several import Interruption, Result, Results, explained, process, repeated
 from workflow.operations.stage_loops import LoopError, StageLoops
 
@@ -81,7 +82,7 @@ class UndeliveredEvents:
         self._loops = loops
         self._client = client
         self._actions = actions
-        self._sqs: Any = loops.session.client("sqs")
+        self._sqs: Any = loops.session.client("sqs", config=Config(max_pool_connections=MAX_CONNECTIONS))
         self._queue = loops.resources.output("UndeliveredEvents")
 
     def count(self) -> Queued:

@@ -102,6 +102,21 @@ def test_dry_run_shows_what_would_be_done_and_changes_nothing(
     assert running in states.executions
 
 
+def test_dry_run_of_an_execution_changes_nothing(
+    states: StepFunctions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arn = states.add("unclaimed", input=json.dumps({"detail": {"humanLoopName": "nobody"}}))
+    status, out, err = run("loops", "redrive", "--execution", arn, "--dry-run", capsys=capsys)
+    assert (status, err, states.started) == (0, "", [])
+    assert out.startswith(f"would be redriven: nobody: the event of {arn}\n")
+    status, out, err = run("loops", "redrive", "--execution", f"{arn}-2", "--dry-run", capsys=capsys)
+    assert (status, out) == (1, "")
+    assert (
+        err
+        == f"error: execution {arn}-2 is no longer in Step Functions; only a failed execution can run again\n"
+    )
+
+
 def test_close_closes_all_with_one_note(
     session: StubbedSession, states: StepFunctions, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,7 +196,9 @@ def test_run_stops_if_the_cause_is_not_fixed(
     status, out, err = run("loops", "redrive", *options, capsys=capsys)
     assert status == 1
     assert out.endswith("Human loops: 9; 5 failed again, 4 not begun.\n")
-    assert err.splitlines()[-1].startswith("error: stopped because the first 5 all failed: fix the cause")
+    assert err.splitlines()[-1].startswith(
+        "error: stopped because 5 failed and none succeeded: fix the cause"
+    )
     assert len(states.started) == 5
     out = run("loops", "redrive", *options, "--keep-going", "-o", "json", capsys=capsys)[1]
     document = printed_json("loops redrive", out, several=True)

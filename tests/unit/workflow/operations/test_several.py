@@ -189,6 +189,15 @@ class TestProcess:
         names = [str(number) for number in range(50)]
         assert process(names, action, at_once=1, interruption=Interruption()).left == 0
 
+    def test_run_goes_on_while_most_loops_are_being_processed(self) -> None:
+        """Without waiting, no result says that a loop was processed. A few errors must not stop all others."""
+
+        def action(name: str) -> Result:
+            return Result(name, "error" if int(name) % 3 == 0 else "running")
+
+        names = [str(number) for number in range(1, 60)]
+        assert process(names, action, at_once=1, interruption=Interruption()).left == 0
+
     def test_interrupted_run_finishes_what_it_began(self) -> None:
         interruption, begun, finish = Interruption(), threading.Semaphore(0), threading.Event()
 

@@ -87,21 +87,23 @@ def is_about(loop: Loop, created: str) -> bool:
     A row learns the creation time from the loop's event, or from A2I. Until then, a row of a loop that Afterloop
     started says when the start began and when A2I had accepted it.
     """
-    if loop.loop_created_at is not None:
-        return is_same_time(loop.loop_created_at, created)
     # Rows from before the creation time was kept have it in their claims.
-    if loop.claims:
-        return any(is_same_time(claim.rpartition(" ")[0], created) for claim in loop.claims)
-    return loop.status in _OPEN and _is_start_of(loop, created)
-
-
-def _is_start_of(loop: Loop, created: str) -> bool:
-    moment, began = _moment(created), _moment(loop.created_at)
-    accepted = _moment(loop.started_at or (loop.updated_at if loop.status == "InProgress" else None))
+    known = [claim.rpartition(" ")[0] for claim in loop.claims]
+    if loop.loop_created_at is not None:
+        known = [loop.loop_created_at]
+    if any(is_same_time(time, created) for time in known):
+        return True
+    moment = _moment(created)
     if moment is None:
-        return True  # no evidence of another loop
-    return (began is None or began - MAX_CLOCK_SKEW <= moment) and (
-        accepted is None or moment <= accepted + MAX_CLOCK_SKEW
+        return loop.status in _OPEN  # no evidence of another loop
+    return loop.status in _OPEN and not known and _is_start_of(loop, moment)
+
+
+def _is_start_of(loop: Loop, created: datetime) -> bool:
+    began = _moment(loop.created_at)
+    accepted = _moment(loop.started_at or (loop.updated_at if loop.status == "InProgress" else None))
+    return (began is None or began - MAX_CLOCK_SKEW <= created) and (
+        accepted is None or created <= accepted + MAX_CLOCK_SKEW
     )
 
 

@@ -98,6 +98,12 @@ class Steps:
             name = self._step(self._states[name], run, event)
         return run
 
+    def assigned(self, state: str, event: Any, result: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the variables that a state sets, for a result of its call."""
+        run = Run("arn:e", event, variables=dict(variables))
+        values = {"input": event, "result": result, "context": {"Execution": {"Id": run.execution}}}
+        return dict(self._filled(self._states[state]["Assign"], values, run))
+
     def _step(self, state: Mapping[str, Any], run: Run, event: Any) -> str | None:
         values = {
             "input": run.data,

@@ -228,12 +228,18 @@ def _read_row(unreadable: Any) -> Task:
         " $began := $millis($row.createdAt.S);"
         " $accepted := $millis($exists($row.startedAt.S) ? $row.startedAt.S"
         " : $row.status.S = 'InProgress' ? $row.updatedAt.S);"
-        " $isStart := $count($known) = 0 and $row.status.S in ['Starting', 'InProgress']"
-        " and ($exists($moment) ? ($exists($began) ? $began - 5000 <= $moment : true)"
-        " and ($exists($accepted) ? $moment <= $accepted + 5000 : true) : true);"
-        " $isThis := $exists($found) or $isStart or $not($exists($row.status)); "
+        " $isOpen := $row.status.S in ['Starting', 'InProgress'];"
+        " $isStart := $isOpen and $count($known) = 0"
+        " and ($exists($began) ? $began - 5000 <= $moment : true)"
+        " and ($exists($accepted) ? $moment <= $accepted + 5000 : true);"
+        # A time that cannot be read is no evidence of another loop. It can be that of a second delivery, too.
+        " $isUnclear := $not($exists($moment)) and ($isOpen"
+        f" or $exists($lookup($row, 'claim ' & $row.loopCreatedAt.S & ' ' & {_STATUS})));"
+        " $isThis := $exists($found) or ($exists($moment) ? $isStart : $isUnclear) or $not($exists($row.status)); "
     )
-    loop_time = "$exists($found) ? $found : $time"
+    loop_time = (
+        "$exists($found) ? $found : $isThis and $exists($row.loopCreatedAt.S) ? $row.loopCreatedAt.S : $time"
+    )
     held = (
         f"($held := $lookup($states.result.Item, ${CLAIM}).M;"
         f" $exists($lookup($states.result.Item, ${CLAIM})) and $not($held.state.S = 'released')"

@@ -8,11 +8,7 @@ import pytest
 
 from lambdas.loops.identity import is_about, is_same_time, name_of, own_key, own_keys
 from lambdas.loops.ledger import Claim, Loop
-
-CREATED = "2026-03-04T05:06:07.890Z"
-OPENED = {"status": "InProgress", "created_at": "2026-03-04T05:06:07.100Z"}
-STARTED = {**OPENED, "started_at": "2026-03-04T05:06:08.100Z"}
-LATER = "2026-03-05T05:06:07.890Z"
+from tests.unit.rows_of_loops import CREATED, ROWS
 
 
 @pytest.mark.parametrize(
@@ -32,31 +28,7 @@ def test_times_within_a_second_are_of_one_loop(one: str, other: str, same: bool)
     assert is_same_time(one, other) == is_same_time(other, one) == same
 
 
-@pytest.mark.parametrize(
-    ("row", "created", "about"),
-    [
-        ({"status": "Failed", "loop_created_at": CREATED}, CREATED, True),
-        ({**STARTED, "loop_created_at": CREATED}, LATER, False),
-        # The start knows when it began and when A2I had accepted it. Clocks differ by a few seconds.
-        (STARTED, CREATED, True),
-        (STARTED, "2026-03-04T05:06:02.100Z", True),
-        (STARTED, "2026-03-04T05:06:02.099Z", False),
-        (STARTED, "2026-03-04T05:06:13.100Z", True),
-        (STARTED, "2026-03-04T05:06:13.101Z", False),
-        ({**OPENED, "status": "Starting"}, LATER, True),
-        # Rows from before `startedAt` was kept.
-        ({**OPENED, "updated_at": "2026-03-04T05:06:08.100Z"}, LATER, False),
-        ({**OPENED, "status": "Failed", "claims": {f"{CREATED} Failed": {}}}, CREATED, True),
-        ({**OPENED, "status": "Failed", "claims": {f"{CREATED} Failed": {}}}, LATER, False),
-        # In A2I there is no loop of such a row.
-        ({**OPENED, "status": "NotNeeded"}, CREATED, False),
-        ({**OPENED, "status": "Refused"}, CREATED, False),
-        # An unreadable time is no evidence of another loop.
-        (STARTED, "this morning", True),
-        ({"status": "InProgress"}, CREATED, True),
-        ({"status": "InProgress", "created_at": "this morning"}, CREATED, True),
-    ],
-)
+@pytest.mark.parametrize(("row", "created", "about"), ROWS)
 def test_row_is_about_the_loop_created_at_that_time(row: dict[str, Any], created: str, about: bool) -> None:
     claims = {claim: Claim(state="done", execution="arn:e") for claim in row.get("claims", {})}
     assert is_about(Loop(human_loop_name="loop", **{**row, "claims": claims}), created) == about

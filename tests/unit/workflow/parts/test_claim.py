@@ -9,10 +9,13 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from pydantic.alias_generators import to_camel
 
 from lambdas.loops.identity import is_about, own_key
 from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.missed_events import loop_deleted_event
 from tests.unit.doubles import REGION, create_ledger_table
+from tests.unit.rows_of_loops import ROWS
 from tests.unit.steps import Run, Steps
 
 FIRST, SECOND, THIRD = (f"2026-03-0{day}T05:06:07.890Z" for day in (4, 5, 6))
@@ -246,9 +249,28 @@ class TestNameUsedAgain:
         assert table.run(event(created=created), "arn:1").states == CLAIMED_AGAIN
         assert (table.keys(), table.row().loop_created_at) == (["loop"], created)
 
+    def test_event_deleted_loop_is_claimed_in_its_own_row(self, table: Table) -> None:
+        """A workflow waits for the first loop, whose event was lost. The second one is started outside, and deleted."""
+        table.add(status="InProgress", waiting=True, **STARTED)
+        assert table.run(event(created=SECOND), "arn:1").variables["workflowWaiting"] is False
+        table.add(KEYS[THIRD], status="InProgress", loop_created_at=THIRD)  # by the reconciler
+        machine = "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev:live"
+        for key in ("loop", KEYS[THIRD]):
+            run = table.run(loop_deleted_event(table.row(key), machine), f"arn:{key}")
+            assert run.states[-1] == "Route by status"
+            assert (run.variables["ledgerKey"], run.variables["workflowWaiting"]) == (key, key == "loop")
+
+    def test_unreadable_times_of_one_event_are_handled_once(self, table: Table) -> None:
+        """The reconciler had looked up the loop's creation time."""
+        table.add(status="InProgress", **STARTED, loop_created_at=FIRST)
+        for execution in ("arn:1", "arn:2"):
+            run = table.run(event(created="this morning"), execution)
+        assert run.states[-1] == "Already handled"
+        assert table.claims() == {("loop", f"{FIRST} Failed"): "arn:1"}
+
     @pytest.mark.parametrize("created", ["this morning", "2026-02-31T05:06:07Z", "2026-03-04 05:06:07"])
     def test_unreadable_time_is_compared_as_it_is(self, table: Table, created: str) -> None:
-        table.run(event(), "arn:1")
+        table.run(event(status="Completed"), "arn:1")
         run = table.run(event(created=created), "arn:2")
         # Of a day that does not exist, the comparison may fail. Then a person is notified.
         if run.states[-1] == "Escalate unclaimed event":
@@ -256,7 +278,7 @@ class TestNameUsedAgain:
         else:
             assert run.variables["ledgerKey"] == own_key("loop", created)
             assert table.run(event(created=created), "arn:3").states[-1] == "Already handled"
-        assert table.row().claims.keys() == {f"{FIRST} Failed"}
+        assert table.row().claims.keys() == {f"{FIRST} Completed"}
 
     def test_item_with_another_time_than_its_key_is_escalated(self, table: Table) -> None:
         table.run(event(), "arn:1")
@@ -277,6 +299,18 @@ class TestNameUsedAgain:
         finally:
             dynamodb.meta.events.unregister("before-call.dynamodb.GetItem", fail)
         assert run.states == [CLAIM, READ, "Escalate unclaimed event"]
+
+
+@pytest.mark.parametrize(("row", "created", "about"), ROWS)
+def test_machine_and_functions_agree_whose_row_it_is(row: dict[str, Any], created: str, about: bool) -> None:
+    item = {to_camel(field): {"S": value} for field, value in row.items() if field != "claims"}
+    item |= {f"claim {name}": claim("done") for name in row.get("claims", {})}
+    variables = {"ledgerKey": "loop", "claimAttribute": "claim none"}
+    assigned = Steps(None, "ledger").assigned(READ, event(created=created), {"Item": item}, variables)
+    assert assigned["rowIsThisLoops"] == about
+    assert assigned["claimIsHeld"] is False
+    if not about:
+        assert assigned["loopCreatedAt"] == created
 
 
 class TestRaces:

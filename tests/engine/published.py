@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambdas.loops.ledger import Ledger, Loop
+from lambdas.reviews.times import timestamp
 from sandbox.engine import Sandbox
 from sandbox.local import subscribed_queue
 from workflow.stack.stages import Stage
@@ -67,6 +68,10 @@ class PublishedStage:
                 **more,
             },
         )
+
+    def created(self, name: str) -> str:
+        """Returns the creation time of a loop, as its event has it."""
+        return timestamp(self.sandbox.loops.get(name).created_at)
 
     def event(self, name: str, status: str, **detail: Any) -> dict[str, Any]:
         """Returns the detail of a status change, as A2I sends it."""

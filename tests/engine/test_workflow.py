@@ -523,7 +523,13 @@ def test_message_has_flow_definition_from_ledger(
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
     output = {"outputS3Uri": _put_output(published, name, b"<html>")} if ending == "Completed" else None
-    detail = published.event(name, ending, failureCode="ValidationError", humanLoopOutput=output)
+    detail = published.event(
+        name,
+        ending,
+        creationTime=published.created(name),
+        failureCode="ValidationError",
+        humanLoopOutput=output,
+    )
     if value == "absent":
         del detail["flowDefinitionArn"]
     else:
@@ -540,7 +546,9 @@ def test_message_has_flow_definition_from_ledger(
 def test_restart_uses_flow_definition_from_ledger(published: PublishedStage, flow: str) -> None:
     name = published.name()
     published.start(name, flow, SUPPORT_MESSAGE.prediction)
-    detail = published.event(name, "Failed", failureCode="InternalError")
+    detail = published.event(
+        name, "Failed", creationTime=published.created(name), failureCode="InternalError"
+    )
     del detail["flowDefinitionArn"]
     published.sandbox.events.deliver(detail)
     published.ended(name)
@@ -558,7 +566,9 @@ def test_review_has_flow_definition_from_ledger(published: PublishedStage, flow:
         "inputContent": SUPPORT_MESSAGE.prediction,
     }
     location = _put_output(published, name, json.dumps(document).encode())
-    detail = published.event(name, "Completed", humanLoopOutput={"outputS3Uri": location})
+    detail = published.event(
+        name, "Completed", creationTime=published.created(name), humanLoopOutput={"outputS3Uri": location}
+    )
     del detail["flowDefinitionArn"]
     published.sandbox.events.deliver(detail)
 

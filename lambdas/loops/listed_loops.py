@@ -20,6 +20,7 @@ from lambdas.loops.marks import Marks
 from lambdas.loops.missed_events import MissedEvents, missed_event
 from lambdas.loops.open_loops import described
 from lambdas.loops.reconciliation import Reconciliation
+from lambdas.loops.waiting import Tokens
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 
@@ -55,6 +56,7 @@ class ListedLoops:
 
     ledger: Ledger
     marks: Marks
+    tokens: Tokens
     a2i: AugmentedAIRuntimeClient
     events: MissedEvents
     settle: Callable[[Loop, str], None]
@@ -142,8 +144,8 @@ class ListedLoops:
     def _deal_with(self, flow: str, loop: Any, row: Loop | None, ledger_created: datetime | None) -> None:
         name, created, status = loop["HumanLoopName"], loop["CreationTime"], loop["HumanLoopStatus"]
         if status not in TERMINAL_STATUSES:
-            if row is None and (key := self.ledger.adopt(name, created, flow)):
-                self.found.adopted.append(key)
+            if row is None:
+                self._adopt(name, created, flow)
             return
         if row is None and ledger_created is not None and created < ledger_created:
             self.found.earlier.append(name)
@@ -156,13 +158,22 @@ class ListedLoops:
         ):
             self.settle(row, claim)
 
+    def _adopt(self, name: str, created: datetime, flow: str) -> None:
+        key = self.ledger.adopt(name, created, flow)
+        if key is None:
+            return
+        self.found.adopted.append(key)
+        # The row was lost, and the tokens of workflows that wait for the loop were not.
+        if self.since is not None and self.tokens.of(key):
+            self.ledger.update(key, waiting=True)
+
     def _process(self, flow: str, listed: Any, *, known: bool) -> None:
         name, created = listed["HumanLoopName"], listed["CreationTime"]
         loop = described(self.a2i, name)
         if loop is None or loop["CreationTime"] != created:
             # It was deleted since it was listed. With a row, the next run finds that out.
-            if not known and (key := self.ledger.adopt(name, created, flow)):
-                self.found.adopted.append(key)
+            if not known:
+                self._adopt(name, created, flow)
             return
         change = f"{name} {loop['HumanLoopStatus']}"
         if change not in self.found.missed:

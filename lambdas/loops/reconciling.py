@@ -85,6 +85,7 @@ class Reconciler:
         listed = ListedLoops(
             ledger=self.ledger,
             marks=self.marks,
+            tokens=self.starter.waiting.tokens,
             a2i=self.a2i,
             events=events,
             settle=known.settle,

@@ -384,6 +384,31 @@ def test_loop_is_looked_up_whatever_its_age(
     assert (aws.row().loop_created_at is None) is (status == "Completed")
 
 
+def test_loop_that_cannot_be_looked_up_is_tried_again(aws: AWS, reconcile: Reconcile) -> None:
+    for name in ("a", "b"):
+        in_progress(aws, name)
+    aws.a2i.errors["DescribeHumanLoop"] = ["ThrottlingException"]
+    found = reconcile()
+    assert (len(found.deleted), len(found.problems)) == (1, 1)
+    assert "ThrottlingException" in found.problems[0]
+    assert sorted(found.deleted | reconcile().deleted) == ["a", "b"]
+
+
+def test_restart_that_was_deleted_is_escalated(aws: AWS, reconcile: Reconcile) -> None:
+    aws.starter.start(start_request())
+    aws.waiting.join("loop", "token")
+    aws.ledger.update("loop", status="Failed", outcome="restarted")
+    aws.starter.restart(aws.row(), FLOW)
+    age(aws, "loop-attempt-2")
+    aws.a2i.loops.clear()
+    # The workflow of the first loop waits for the second now, and so does another one with the same key.
+    aws.waiting.join("loop", "other token")
+    age(aws, "loop-attempt-2")
+    assert list(reconcile().deleted) == ["loop-attempt-2"]
+    assert aws.tokens.of("loop-attempt-2") == ["other token", "token"]
+    assert aws.row("loop-attempt-2").waiting
+
+
 def test_name_that_a2i_refuses_is_a_problem(aws: AWS, reconcile: Reconcile) -> None:
     in_progress(aws, "not a name")
     aws.a2i.errors["DescribeHumanLoop"] = ["ValidationException"]
@@ -693,6 +718,14 @@ def test_hourly_run_says_that_the_ledger_was_restored(aws: AWS, reconcile: Recon
     assert found.missed == {}
     assert "loops reconcile --since" in found.problems[0]
     assert aws.row().claims[claim]["state"] == "working"
+
+
+def test_workflow_that_waits_for_a_lost_row_is_not_forgotten(aws: AWS, reconcile: Reconcile) -> None:
+    aws.starter.start(start_request())
+    aws.waiting.join("loop", "token")
+    aws.clients["dynamodb"].delete_item(TableName="ledger", Key={"humanLoopName": {"S": "loop"}})
+    assert reconcile(since=datetime.now(UTC) - timedelta(hours=1)).adopted == ["loop"]
+    assert aws.row().waiting
 
 
 def test_whole_ledger_has_what_no_index_has(aws: AWS, reconcile: Reconcile) -> None:

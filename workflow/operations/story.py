@@ -188,7 +188,7 @@ def _started(loop: Loop) -> str:
 
 def _outcome(loop: Loop, view: A2iLoop | None, changes: Sequence[StatusChange]) -> str:
     # An abandoned claim comes before the outcome in the row: that one may be of an earlier status change.
-    if (abandoned := _abandoned(changes)) is not None and loop.outcome not in ("failed", "closed"):
+    if (abandoned := _abandoned(loop, changes)) is not None and loop.outcome not in ("failed", "closed"):
         return (
             f"Needs action: the execution that claimed it ended as {abandoned.execution.status} without "
             f"releasing the claim. {abandoned.execution.cause or ''}".rstrip()
@@ -283,7 +283,7 @@ def _next(
         return [*restart, close]
     if loop.outcome == "notified":
         return restart
-    if loop.outcome == "failed" or (loop.outcome in (None, "processing") and _abandoned(changes)):
+    if loop.outcome == "failed" or (loop.outcome in (None, "processing") and _abandoned(loop, changes)):
         return [step("After you fix the cause, run the status change again", "redrive", name, at), close]
     if view is not None and view.status in TERMINAL_STATUSES:
         return [step("Process the missed status change now", "reconcile", at)]
@@ -296,7 +296,10 @@ def _next(
     return []
 
 
-def _abandoned(changes: Sequence[StatusChange]) -> StatusChange | None:
+def _abandoned(loop: Loop, changes: Sequence[StatusChange]) -> StatusChange | None:
     """Returns a status change that is still claimed by an execution that has ended."""
     ended = {*FAILED_STATUSES, GONE}
+    if is_unfinished(loop):
+        # It releases its claim before it succeeds. So the row is from before that: the ledger was restored.
+        ended.add("SUCCEEDED")
     return next((one for one in changes if one.state == "working" and one.execution.status in ended), None)

@@ -122,7 +122,7 @@ def test_story_includes_what_only_a2i_knows(
 
 
 @pytest.mark.parametrize("outcome", [None, "processing"])
-@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE"])
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT", "GONE", "SUCCEEDED"])
 def test_abandoned_claim_needs_action(status: str, outcome: str | None) -> None:
     execution = Execution("arn:e", status, cause="It was stopped by hand.")
     loop = row(status="Failed", outcome=outcome, claims=held("working"))
@@ -130,6 +130,13 @@ def test_abandoned_claim_needs_action(status: str, outcome: str | None) -> None:
 
     assert f"ended as {status} without releasing the claim. It was stopped by hand." in story.outcome
     assert [step.command.split()[3] for step in story.next] == ["redrive", "close"]
+
+
+def test_claim_of_execution_that_is_just_ending_needs_no_action() -> None:
+    # The execution recorded the outcome after the row was read.
+    loop = row(status="Failed", outcome="processing", claims=held("working"), updated_at=now())
+    story = loop_story(loop, stage="dev", executions={"arn:e": Execution("arn:e", "SUCCEEDED")})
+    assert (story.outcome, story.next) == ("Ended as Failed. The workflow is processing it.", [])
 
 
 def test_restarted_loop_refers_to_last_attempt() -> None:

@@ -168,21 +168,20 @@ def test_publish_survives_lost_answers_and_throttling(
 
 def test_interrupted_publish_is_finished_by_the_next(publisher: Publisher, sandbox: Sandbox) -> None:
     publisher.publish()
+    package = publisher.package(comment("next"))
     for service, operation in (
         ("cloudformation", "ExecuteChangeSet"),
         ("stepfunctions", "PublishStateMachineVersion"),
     ):
-        package = publisher.package(comment(operation))
-        with (
-            sandbox.faults.inject(Interrupt("after"), service=service, operation=operation, caller="clients"),
-            pytest.raises(KeyboardInterrupt),
-        ):
+        interrupt = sandbox.faults.inject(Interrupt("after"), service=service, operation=operation)
+        with interrupt, pytest.raises(KeyboardInterrupt):
             publisher.publish(package)
         follow_to_end(publisher)
-        published = publisher.publish(package)
-        assert published is not None
-        assert published.changed
-        assert publisher.plan(package).is_empty
+
+    finished = publisher.publish(package)
+    assert finished is not None
+    assert finished.changed
+    assert publisher.plan(package).is_empty
 
 
 def follow_to_end(publisher: Publisher) -> None:

@@ -82,10 +82,12 @@ class Found:
         lost: Loops without a stored review.
         double: Loops that were handled more than once.
         repeated: Executions that ended in *Already handled*.
+        errors: Why executions did not succeed: how often each error.
     """
 
     def __init__(self) -> None:
         self.red = self.lost = self.double = self.repeated = 0
+        self.errors: Counter[str] = Counter()
 
     @property
     def count(self) -> int:
@@ -94,7 +96,8 @@ class Found:
 
     def __str__(self) -> str:
         """Returns the figures in words."""
-        return f"{self.red} red, {self.lost} lost, {self.double} double ({self.repeated} repeated events)"
+        errors = "".join(f"; {count} {error}" for error, count in self.errors.most_common())
+        return f"{self.red} red, {self.lost} lost, {self.double} double ({self.repeated} repeated){errors}"
 
 
 class Burst:
@@ -166,8 +169,10 @@ class Burst:
         found = Found()
         handled: Counter[str] = Counter()
         for one in executions:
-            found.red += one["status"] != "SUCCEEDED"
             described = self._states.describe_execution(executionArn=one["executionArn"])
+            if one["status"] != "SUCCEEDED":
+                found.red += 1
+                found.errors[described.get("error", one["status"])] += 1
             name = json.loads(described["input"])["detail"]["humanLoopName"]
             if "review" in json.loads(described.get("output", "{}")):
                 handled[name] += 1

@@ -90,7 +90,9 @@ FAILURE = (
 """The caught error, in a Catch. The Cause is shortened, so that the state with it stays below its limit."""
 
 TRANSIENT = [
-    _retry(THROTTLED, attempts=10, max_wait=120),
+    # With full jitter, about half an hour in all: more than the time that a burst of events needs its share of a busy
+    # account. Ten retries last five minutes.
+    _retry(THROTTLED, attempts=30, max_wait=120),
     _retry(FUNCTION_DIED, attempts=2, max_wait=60),
     _retry([*OF_FUNCTIONS, *OF_SERVICES, "States.Timeout"], attempts=5, max_wait=60),
 ]

@@ -248,7 +248,7 @@ def redrive(
         many.check(name, "redrive")
     stage = _loops(on)
     if undelivered:
-        process_undelivered(stage.undelivered(), many, on.output, wait=wait)
+        process_undelivered(stage.undelivered(), many, on, wait=wait)
         return
     one = execution or name
     if one is None:

@@ -91,7 +91,7 @@ class Several:
 
     def _report(self, found: Results, nothing: str) -> None:
         matched = len(found.results) + found.left
-        Report(self.options, self.on.output, self.operation).show(found, matched, nothing)
+        Report(self.options, self.on.output, self.operation, self.on.stage).show(found, matched, nothing)
 
     def _names(self) -> list[str]:
         from workflow.operations.several import Selection

@@ -47,12 +47,14 @@ class Report:
         options: How the loops were processed.
         output: The format of the output.
         operation: The operation.
+        stage: The name of the stage.
         what: What was processed.
     """
 
     options: SeveralOptions
     output: Output
     operation: Operation
+    stage: str
     what: str = "Human loops"
 
     def show(self, found: Results, matched: int, nothing: str) -> None:
@@ -114,6 +116,8 @@ class Report:
         }
         parts = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
         typer.echo(f"{self.what}: {matched:,}; {parts}.")
+        if found.count("running", "skipped", "failed", "error"):
+            typer.echo(f"To see what needs action: python deploy.py loops list --stage {self.stage}")
         if self.options.dry_run:
             typer.echo("Nothing was changed.")
 

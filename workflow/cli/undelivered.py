@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from workflow.cli.options import StageOptions
 from workflow.cli.several_options import SeveralOptions
 from workflow.cli.show_results import Report, running
-from workflow.cli.terminal import Output, approved, console_for, exit_unchanged
+from workflow.cli.terminal import approved, console_for, exit_unchanged
 
 if TYPE_CHECKING:
     from workflow.operations.undelivered import UndeliveredEvents
@@ -17,14 +18,14 @@ __all__ = ["process_undelivered"]
 
 
 def process_undelivered(
-    events: UndeliveredEvents, options: SeveralOptions, output: Output, *, wait: bool
+    events: UndeliveredEvents, options: SeveralOptions, on: StageOptions, *, wait: bool
 ) -> None:
     """Asks, delivers the events, prints what happened, and exits if not all went well.
 
     Args:
         events: The queue.
         options: How to process the events.
-        output: The format of the output.
+        on: The stage, and the format of the output.
         wait: Whether to wait for the executions.
     """
     from workflow.operations.several import Interruption
@@ -32,7 +33,7 @@ def process_undelivered(
     queued = events.count()
     if queued.visible > 1 and not options.yes and not options.dry_run:
         question = f"Process about {queued.visible:,} undelivered events?"
-        if not approved(console_for(output), question, hint="run it with --dry-run to see the events"):
+        if not approved(console_for(on.output), question, hint="run it with --dry-run to see the events"):
             exit_unchanged()
     interruption = Interruption()
     doing = "Reading the queue" if options.dry_run else "Processing undelivered events"
@@ -51,6 +52,6 @@ def process_undelivered(
             " processed can be read again after 5 minutes.",
             err=True,
         )
-    Report(options, output, "redrive", "Undelivered events").show(
+    Report(options, on.output, "redrive", on.stage, "Undelivered events").show(
         found, len(found.results), "There are no undelivered events."
     )

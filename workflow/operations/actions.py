@@ -24,6 +24,8 @@ MAX_WAIT_SECONDS = 60
 """How long an operation waits for an execution. Most take seconds; your own steps can take hours."""
 
 _MAX_PAUSE_SECONDS = 5
+_MAX_REASON = 300
+"""Longer reasons, such as a traceback, would hide the other lines of a list. `loops show` has the whole reason."""
 
 
 class Actions:
@@ -127,7 +129,7 @@ class Actions:
         if ended.status == "SUCCEEDED":
             return Result(name, "done", execution=arn)
         why = ": ".join(filter(None, [ended.error, ended.cause])) or ended.status
-        return Result(name, "failed", " ".join(why.split()), execution=arn)
+        return Result(name, "failed", " ".join(why[:_MAX_REASON].split()), execution=arn)
 
     def _ended(self, arn: str, interruption: Interruption) -> Execution | None:
         """Waits for the end of an execution. Returns None if it has not ended in time."""

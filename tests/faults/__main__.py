@@ -15,8 +15,10 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.faults.director import Schedule
 from tests.faults.report import explained
+from tests.faults.scripts import SCRIPTS, singles
 
 _CHUNK = 50
+_SHOWN = 20
 
 
 def main() -> int:
@@ -32,12 +34,14 @@ def main() -> int:
         print(explained(given.seed) if schedule.violations else schedule.told())
         return 1 if schedule.violations else 0
     started = time.monotonic()
-    chunks = [range(first, min(first + _CHUNK, given.first + given.schedules))
-              for first in range(given.first, given.first + given.schedules, _CHUNK)]  # fmt: skip
-    failed: dict[int, list[str]] = {}
+    # The usual ways with one fault each, and then what chance brings.
+    work: list[str | range] = [*SCRIPTS]
+    end = given.first + given.schedules
+    work += [range(first, min(first + _CHUNK, end)) for first in range(given.first, end, _CHUNK)]
+    failed: dict[str, str] = {}
     counted: collections.Counter[str] = collections.Counter()
     with ProcessPoolExecutor(given.processes) as pool:
-        for violations, counts in pool.map(_run, chunks):
+        for violations, counts in pool.map(_run, work):
             failed |= violations
             counted += counts
             if sys.stderr.isatty():
@@ -45,24 +49,29 @@ def main() -> int:
     seconds = time.monotonic() - started
     print(f"\n{counted.pop('schedules'):,} schedules in {seconds:,.0f} s with {given.processes} processes:")
     print(", ".join(f"{number:,} {what}" for what, number in counted.most_common()))
-    for seed, wrong in list(failed.items())[:20]:
-        print(f"seed {seed}: {wrong[0]}")
+    for name, violation in list(failed.items())[:_SHOWN]:
+        print(f"{name}: {violation}")
     if failed:
-        print(f"{len(failed)} schedules failed. The first one:\n")
-        print(explained(min(failed)))
+        print(f"{len(failed)} schedules failed.")
+        if seeds := [int(name.removeprefix("seed ")) for name in failed if name.startswith("seed ")]:
+            print(explained(seeds[0]))
         return 1
     print("Each loop that ended was handled once, or a person knows.")
     return 0
 
 
-def _run(seeds: range) -> tuple[dict[int, list[str]], collections.Counter[str]]:
-    failed: dict[int, list[str]] = {}
+def _run(work: str | range) -> tuple[dict[str, str], collections.Counter[str]]:
+    """Runs the schedules of a script or of some seeds. Returns the first violation of each that failed, and counts."""
+    failed: dict[str, str] = {}
     counted = collections.Counter[str]()
-    for seed in seeds:
-        schedule = Schedule(seed).run()
+    if isinstance(work, str):
+        ran = ((f"{work!r} with {fault} at call {number}", one) for number, fault, one in singles(work))
+    else:
+        ran = ((f"seed {seed}", Schedule(seed).run()) for seed in work)
+    for name, schedule in ran:
         counted += schedule.counts()
         if schedule.violations:
-            failed[seed] = schedule.violations
+            failed[name] = schedule.violations[0]
     return failed, counted
 
 

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +22,7 @@ from lambdas.reviews.errors import TransientServiceError
 from lambdas.reviews.event import TERMINAL_STATUSES
 from tests.faults.checks import Model
 from tests.faults.choices import Choices
-from tests.faults.scheduler import Actor, Stuck
+from tests.faults.scheduler import Actor, Fault, Stuck
 from tests.faults.services import FLOWS, A2iLoop
 from tests.faults.world import MACHINE, PARENT, Execution, Simulation
 from workflow.errors import AfterloopError
@@ -43,16 +45,16 @@ class Options:
     Attributes:
         deletions: Loops may be deleted in A2I before their status change was handled.
         reuse: Names of deleted loops may be used again.
-        told: A message by name is expected for each execution that is aborted or times out.
+        told: A message by name is expected for each loop that needs a person.
         seconds: Some events have the creation time to the second.
         ages: More than a week may pass.
     """
 
     deletions: bool = False
     reuse: bool = False
-    told: bool = False
-    seconds: bool = False
-    ages: bool = False
+    told: bool = True
+    seconds: bool = True
+    ages: bool = True
 
 
 class Schedule:
@@ -60,15 +62,30 @@ class Schedule:
 
     Attributes:
         violations: What was wrong; empty if all held.
+
+    Args:
+        seed: Makes the choices.
+        replay: The choices, instead.
+        options: Which worlds are drawn.
+        script: What happens, instead of what is chosen.
+        plan: With a script: the number of a call → its fault.
     """
 
-    def __init__(self, seed: int, replay: list[int] | None = None, options: Options = Options()) -> None:
+    def __init__(
+        self,
+        seed: int,
+        replay: list[int] | None = None,
+        options: Options = Options(),
+        script: Callable[[Schedule], None] | None = None,
+        plan: dict[int, Fault] | None = None,
+    ) -> None:
         self.choices = Choices(seed, replay)
         self.world = Simulation(seed, self.choices)
         self.model = Model(self.world)
-        self._options = options
+        self._options, self._script, self._plan = options, script, plan
         self._scheduler, self._clock = self.world.scheduler, self.world.clock
         self._a2i = self.world.a2i
+        self.calls_of_script = 0
         self._dead: list[Execution] = []
         self._time_format = "milliseconds"
 
@@ -89,7 +106,6 @@ class Schedule:
                 self._calm()
                 if not self.violations:
                     self.model.at_the_end()
-                    self._check_told()
             except Stuck as stuck:
                 world.violated(str(stuck))
         return self
@@ -119,9 +135,17 @@ class Schedule:
 
     def _storm(self) -> None:
         choices = self.choices
+        if self._script is not None:
+            script = self._script
+            self._scheduler.switch, self._scheduler.plan = 0.0, self._plan
+            self._spawn("director", lambda: script(self))
+            self._scheduler.run()
+            self._scheduler.plan, self.calls_of_script = None, self._scheduler.calls
+            return
         if self._options.seconds:
             self._time_format = choices.of(("milliseconds", "seconds"), zero=0.5)
-        self._scheduler.faults = choices.of((0.0, 0.02, 0.08))
+        self._scheduler.faults = choices.of((0.0, 0.02, 0.08, 0.15))
+        self._scheduler.again = choices.of((0.0, 0.5, 0.9))
         self._scheduler.switch = choices.of((0.05, 0.3, 0.8))
         self._spawn("director", self._direct)
         self._scheduler.run()
@@ -129,22 +153,28 @@ class Schedule:
     def _direct(self) -> None:
         self._start_loop()
         for _ in range(self.choices.index(MAX_ACTIONS) + 2):
-            weights: list[tuple[Callable[[], None], int]] = [
-                (self._pause, 6),
-                (self._end_loop, 8),
-                (self._start_loop, 3),
-                (self._start_elsewhere, 1),
-                (self._reconcile, 3),
-                (self._operate, 5),
-                (self._abort, 2),
-                (self._outage, 1),
-                (self._pass_time, 3),
-                (self._delete, 2),
-                (self._reuse, 2),
-            ]
-            actions = [action for action, weight in weights for _ in range(weight)]
-            self.choices.of(actions)()
+            self.choices.of(self._possible())()
             self._pause()
+
+    def _possible(self) -> list[Callable[[], None]]:
+        """Returns what can happen next, more often what is more likely to matter."""
+        loops = self._a2i.loops.values()
+        deletable = [loop for loop in loops if self._can_be_deleted(loop)]
+        weights: list[tuple[Callable[[], None], int]] = [
+            (self._pause, 4),
+            (self._end_loop, 8 if any(loop.status == "InProgress" for loop in loops) else 0),
+            (self._start_loop, 3),
+            (self._start_elsewhere, 1),
+            (self._reconcile, 3),
+            (self._operate, 2),
+            (self._act, 8 if self._needing_action() else 0),
+            (self._abort, 2 if self._abortable() else 0),
+            (self._outage, 1),
+            (self._pass_time, 3),
+            (partial(self._delete, deletable), 2 if deletable else 0),
+            (self._reuse, 4 if self._free_names() else 0),
+        ]
+        return [action for action, weight in weights for _ in range(weight)]
 
     def _pause(self) -> None:
         # The others get some steps, or all that they can do without time passing.
@@ -192,7 +222,7 @@ class Schedule:
             self._end(self.choices.of(open_loops))
 
     def _end(self, loop: A2iLoop) -> None:
-        how = self.choices.of(("Completed", "Failed", "Failed", "Stopped"))
+        how = self.choices.of(("Completed", "Failed", "Failed", "Failed", "Stopped"))
         if how == "Failed":
             loop.failure_code = self.choices.of(("InternalError", "Expired", "ValidationError"))
             loop.failure_reason = "simulated"
@@ -233,17 +263,40 @@ class Schedule:
         self.world.invocation("reconcile", {})
 
     def _execution_ended(self, execution: Execution) -> None:
-        if execution.machine == MACHINE and execution.status in ("ABORTED", "TIMED_OUT"):
+        if execution.machine != MACHINE or execution.status == "SUCCEEDED":
+            return
+        if execution.status != "FAILED":
             self._dead.append(execution)
+        if find_spec("lambdas.release_claim") is None:
+            return
+        event = {"detail": {"executionArn": execution.arn, "status": execution.status}}
+        for _ in range(self.choices.of((1, 2, 0))):
+            self._report(event, execution.name, delay=self.choices.of((0, 0, 5, 600)))
 
-    def _abort(self) -> None:
-        running = [
+    def _report(self, event: Any, name: str, delay: float) -> None:
+        """EventBridge reports the end of an execution. Lambda retries the function twice."""
+
+        def report() -> None:
+            if delay:
+                self._scheduler.sleep(delay)
+            for wait in (60, 120, 0):
+                invocation = self.world.invocation("release_claim", event)
+                self._scheduler.join(invocation)
+                if not invocation.dead and invocation.error is None:
+                    return
+                self._scheduler.sleep(wait)
+
+        self._spawn(f"report of {name}", report, "delivery")
+
+    def _abortable(self) -> list[Execution]:
+        return [
             one
             for one in self.world.executions.values()
             if one.status == "RUNNING" and one.machine == MACHINE and one.run.entered
         ]
-        if running:
-            self.world.abort(self.choices.of(running))
+
+    def _abort(self) -> None:
+        self.world.abort(self.choices.of(self._abortable()))
 
     def _outage(self) -> None:
         service = self.choices.of(
@@ -257,14 +310,13 @@ class Schedule:
         self._scheduler.say(f"{seconds:,} s pass")
         self._clock.advance(seconds)
 
-    def _delete(self) -> None:
-        loops = [loop for loop in self._a2i.loops.values() if loop.status in TERMINAL_STATUSES]
-        if not self._options.deletions:
-            loops = [loop for loop in loops if self._is_done(loop)]
-        if loops:
-            loop = self.choices.of(loops)
-            self._scheduler.say(f"{loop} is deleted in A2I")
-            self._a2i.delete(loop)
+    def _can_be_deleted(self, loop: A2iLoop) -> bool:
+        return loop.status in TERMINAL_STATUSES and (self._options.deletions or self._is_done(loop))
+
+    def _delete(self, loops: list[A2iLoop]) -> None:
+        loop = self.choices.of(loops)
+        self._scheduler.say(f"{loop} is deleted in A2I")
+        self._a2i.delete(loop)
 
     def _is_done(self, loop: A2iLoop) -> bool:
         executions = self.world.executions
@@ -275,18 +327,36 @@ class Schedule:
             for claim, held in self.model.claims.items()
         )
 
+    def _free_names(self) -> list[str]:
+        if not self._options.reuse:
+            return []
+        return sorted({loop.name for loop in self._a2i.all if loop.deleted} - set(self._a2i.loops))
+
     def _reuse(self) -> None:
-        free = sorted({loop.name for loop in self._a2i.all if loop.deleted} - set(self._a2i.loops))
-        if free and self._options.reuse:
-            self._start_outside(self.choices.of(free))
+        self._start_outside(self.choices.of(self._free_names()))
 
     # People
+
+    def _needing_action(self) -> list[str]:
+        shown = ("failed", "escalated", "notified", "processing")
+        return sorted(key for key, outcome in self.model.outcomes.items() if outcome in shown)
+
+    def _act(self) -> None:
+        """One or two people do something about a loop that is not done."""
+        name = self.choices.of(self._needing_action())
+        for _ in range(self.choices.of((1, 2, 3))):
+            self._command(self.choices.of(("redrive", "close", "restart")), name)
 
     def _operate(self) -> None:
         names = sorted({loop.name for loop in self._a2i.all})
         if not names:
             return
         name = self.choices.of(names)
+        # Often two people act on one loop at once.
+        for _ in range(self.choices.of((1, 2))):
+            self._operate_on(name)
+
+    def _operate_on(self, name: str) -> None:
         what = self.choices.of(("redrive", "close", "restart", "stop", "reconcile", "redrive execution"))
         if what == "redrive execution":
             failed = [one for one in self.world.executions.values() if one.machine == MACHINE and one.stopped]
@@ -325,6 +395,49 @@ class Schedule:
     def _spawn_person(self, name: str, work: Callable[[], None]) -> Actor:
         return self._scheduler.spawn(Actor(f"{name} ({self.world.number('person')})", "person", work))
 
+    # For scripts
+
+    def ask(self) -> None:
+        """A workflow asks people about an order."""
+        self._start_loop()
+
+    def settle(self) -> None:
+        """Waits until everything that was begun is done."""
+        me = self._scheduler.current
+
+        def busy() -> bool:
+            now = self._clock.now
+            return any(
+                one is not me and (one.wake is not None or one.is_ready(now))
+                for one in self._scheduler.actors
+            )
+
+        self._scheduler.wait(busy)
+
+    def finish(self, status: str, code: str | None = None, *, times: int = 1, output: bool = True) -> None:
+        """The newest open loop ends, and its event is delivered some times."""
+        open_loops = [loop for loop in self._a2i.loops.values() if loop.status == "InProgress"]
+        if not open_loops:
+            return  # a fault kept it from being started
+        loop = open_loops[-1]
+        loop.status, loop.failure_code, loop.answers = status, code, int(status == "Completed")
+        self._scheduler.say(f"A2I: {loop} ends as {status} {code or ''}".rstrip())
+        if output and loop.answers:
+            self.world.buckets.objects["outputs", loop.key] = loop.output()
+        for _ in range(times):
+            self._deliver(loop, delay=0)
+
+    def write_output(self) -> None:
+        """The outputs of completed loops are there at last."""
+        for loop in self._a2i.all:
+            if loop.status == "Completed":
+                self.world.buckets.objects.setdefault(("outputs", loop.key), loop.output())
+
+    def command(self, what: str) -> None:
+        """A person runs a command about the newest loop."""
+        if self._a2i.all:
+            self._command(what, self._a2i.all[-1].name)
+
     # The calm
 
     def _calm(self) -> None:
@@ -340,6 +453,7 @@ class Schedule:
             self._clock.advance(3600)
             self._reconcile()
             scheduler.run()
+            self._check_told()
             self._act_on_what_is_shown()
             scheduler.run()
             if scheduler.stopped or before == self._state():
@@ -349,6 +463,7 @@ class Schedule:
         rows = {
             key: {name: value for name, value in item.items() if name != "updatedAt"}
             for key, item in self.world.ledger.items().items()
+            if "status" in item or "taskTokens" in item  # not how far the reconciler has read
         }
         return rows, [loop.status for loop in self._a2i.all], len(self.world.topics.messages)
 
@@ -375,17 +490,12 @@ class Schedule:
                 self._scheduler.run()
 
     def _check_told(self) -> None:
-        """Of each execution that was aborted or timed out while it held a claim, a person was told by name."""
+        """Checks that a person was told by name of each loop that needs one."""
         if not self._options.told:
             return
-        for execution in self._dead:
-            if not any(held[1] == execution.arn for held in self.model.claims.values()):
-                continue
-            name = execution.event["detail"]["humanLoopName"]
-            if not any(
-                message["topic"] == "escalations" and message.get("humanLoopName") == name
-                for message in self.world.topics.messages
-            ):
+        told = {message.get("humanLoopName") for message in self.world.topics.messages}
+        for row in self.model.rows():
+            if row.outcome in ("failed", "escalated") and row.human_loop_name not in told:
                 self.world.violated(
-                    f"execution {execution.name} was {execution.status}, and nobody was told of {name}"
+                    f"{row.human_loop_name} is {row.outcome}, and nobody was told: {row.reason}"
                 )

@@ -84,6 +84,7 @@ class Actor:
     where: str = ""
     immortal: bool = False
     deadline: datetime | None = None
+    refused: Fault = ""
     about: Any = None
     greenlet: Any = field(default=None, repr=False)
 
@@ -101,6 +102,8 @@ class Scheduler:
 
     Attributes:
         faults: The probability of a fault at each call, by kind of actor.
+        again: The probability that a refused call is refused again when it is repeated.
+        plan: Number of a call → its fault, instead of faults by chance.
         switch: The probability that another actor continues after a call.
         outage: Services that refuse all calls until a time.
     """
@@ -110,7 +113,9 @@ class Scheduler:
         self.actors: list[Actor] = []
         self.faults = 0.0
         self.kinds: tuple[Fault, ...] = ("throttle", "error", "drop", "kill before", "kill after")
+        self.again = 0.5
         self.switch = 0.5
+        self.plan: dict[int, Fault] | None = None
         self.outage: dict[str, datetime] = {}
         self.trace: list[tuple[float, str, str]] = []
         self.steps = 0
@@ -156,6 +161,10 @@ class Scheduler:
         self._hub.switch()
         actor.blocked = actor.wake = None
         return blocked is None or not blocked()
+
+    def join(self, other: Actor) -> None:
+        """Waits for the end of another actor."""
+        self.wait(lambda: not other.done)
 
     def say(self, text: str, actor: Actor | None = None) -> None:
         """Adds a line to the trace."""
@@ -268,15 +277,25 @@ class Scheduler:
                 actor.greenlet.throw(error)
 
     def _fault(self, actor: Actor, call: Call) -> Fault:
+        if self.plan is not None:
+            fault = self.plan.get(self.calls, "")
+            if fault:
+                self.injected[fault] += 1
+            return "" if actor.immortal and fault.startswith("kill") else fault
         until = self.outage.get(call.service)
         if until is not None:
             if self.clock.now < until:
                 return "error"
             del self.outage[call.service]
-        if not self.faults or not self.choices.chance(self.faults):
+        if not self.faults:
+            return ""
+        # What was refused once is often refused again: the caller gives up only after some tries.
+        if not self.choices.chance(self.again if actor.refused else self.faults):
+            actor.refused = ""
             return ""
         kinds = [kind for kind in self.kinds if not (actor.immortal and kind.startswith("kill"))]
-        fault: Fault = self.choices.of(["", *kinds]) if kinds else ""
+        fault = actor.refused or self.choices.of(["", *kinds])
+        actor.refused = fault if fault in ("throttle", "error", "drop") else ""
         if fault:
             self.injected[fault] += 1
         return fault

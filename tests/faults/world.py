@@ -409,7 +409,7 @@ class Simulation:
         if service == "lambda":
             function = _snake(request["FunctionName"].rpartition("-")[2])
             invocation = self.scheduler.make(self._invoke(function, json.loads(request["Payload"]), refuse))
-            self.scheduler.wait(lambda: not invocation.done)
+            self.scheduler.join(invocation)
             answer = _answer_of(invocation)
             failed = "errorType" in answer
             body = io.BytesIO(json.dumps(answer if failed else answer["value"]).encode())

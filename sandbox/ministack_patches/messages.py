@@ -15,6 +15,7 @@ def correct() -> None:
     _subscribe_each_endpoint_once()
     _refuse_invalid_messages()
     _count_attributes_of_queued_messages()
+    _check_policy_for_alarms()
 
 
 def _subscribe_each_endpoint_once() -> None:
@@ -249,3 +250,40 @@ def _count_attributes_of_queued_messages() -> None:
 
 _MAX_QUEUED_BYTES = 1_048_576
 _MAX_ATTRIBUTES = 10
+
+
+_ACTIONS_OF_STATES = {
+    "ALARM": "AlarmActions",
+    "OK": "OKActions",
+    "INSUFFICIENT_DATA": "InsufficientDataActions",
+}
+
+
+def _check_policy_for_alarms() -> None:
+    """Lets an alarm notify the topics whose policy allows it.
+
+    AWS: the policy of the topic must allow sns:Publish to cloudwatch.amazonaws.com. Otherwise, the action fails, and
+    only the history of the alarm shows it.
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html)
+    MiniStack: notifies each topic.
+    """
+    from ministack.services import cloudwatch, sns
+
+    dispatch = cloudwatch._dispatch_alarm_actions
+
+    def dispatch_allowed(alarm: dict[str, Any], before: str, state: str, reason: str) -> None:
+        field, arn, name = _ACTIONS_OF_STATES[state], alarm.get("AlarmArn", ""), alarm.get("AlarmName", "")
+        account = arn.split(":")[4] if arn.count(":") > 4 else ""
+        allowed = []
+        for topic in alarm.get(field) or ():
+            known = sns._topic_by_arn_any_scope(topic) is not None
+            if not known or sns.topic_policy_allows(topic, "cloudwatch.amazonaws.com", arn, account):
+                allowed.append(topic)
+            else:
+                problem = (
+                    f"Failed to execute action {topic}: CloudWatch is not authorized to publish to the topic"
+                )
+                cloudwatch._record_history(name, state, state, problem)
+        dispatch({**alarm, field: allowed}, before, state, reason)
+
+    cloudwatch._dispatch_alarm_actions = dispatch_allowed

@@ -249,3 +249,28 @@ def test_item_that_dynamodb_refuses_fails_task(ministack, operation, request_, e
         stepfunctions._SERVICE_DISPATCH[resource](resource, {"TableName": "table", **request_})
     assert failed.value.error == "DynamoDB.AmazonDynamoDBException"
     assert failed.value.cause.startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("service", "notified"),
+    [("cloudwatch.amazonaws.com", True), ("events.amazonaws.com", False), (None, True)],
+)
+def test_alarm_notifies_topic_whose_policy_allows_it(topic, monkeypatch, service, notified):
+    from ministack.services import cloudwatch, sns
+
+    if service:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sns:Publish",
+            "Resource": topic,
+            "Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        sns._set_topic_attributes({"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy})
+    sent: list[str] = []
+    monkeypatch.setattr(sns, "_fanout", lambda arn, *message: sent.append(arn))
+    arn = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:alarm"
+    alarm = {"AlarmName": "alarm", "AlarmArn": arn, "AlarmActions": [topic]}
+    cloudwatch._dispatch_alarm_actions(alarm, "OK", "ALARM", "because")
+    assert sent == [topic] * notified

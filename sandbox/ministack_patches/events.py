@@ -281,6 +281,7 @@ def _start_execution(arn: str, payload: str) -> None:
     try:
         status, _, body = stepfunctions._start_execution({"stateMachineArn": arn, "input": payload})
     except Exception as error:  # such as one that is injected
+        _log.warning("StartExecution of %s failed", arn, exc_info=True)
         _attempt.failure = _Failure("INTERNAL_ERROR", str(error) or type(error).__name__, retry=True)
         return
     if status >= 400:

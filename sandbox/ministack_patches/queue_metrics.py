@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -118,29 +119,46 @@ _ACTIONS: dict[str, Callable[[dict[str, Any], Any], None]] = {
 """Actions that change a queue, by their names in the API, with what they count."""
 
 
+_measuring = threading.Lock()
+
+
 def _measure(queue: dict[str, Any]) -> None:
     """Emits how many messages a queue has, and how old they are."""
+    with _measuring:  # services deliver in threads of their own
+        samples = _samples(queue)
+    # An alarm may send a message to another queue.
+    for metric, value, unit in samples:
+        _count(queue, metric, value, unit)
+
+
+def _samples(queue: dict[str, Any]) -> list[tuple[str, float, str]]:
+    """Returns the measurements of a queue, and deletes those of the same minute."""
     from ministack.services import cloudwatch, sqs
 
     sqs._refresh_counts(queue)
     now = time.time()
     attributes = queue["attributes"]
-    oldest = min((message["sent_at"] for message in queue["messages"]), default=now)
-    for metric, value, unit in (
-        ("ApproximateNumberOfMessagesVisible", attributes["ApproximateNumberOfMessages"], "Count"),
+    oldest = min((message["sent_at"] for message in list(queue["messages"])), default=now)
+    samples = [
+        ("ApproximateNumberOfMessagesVisible", float(attributes["ApproximateNumberOfMessages"]), "Count"),
         (
             "ApproximateNumberOfMessagesNotVisible",
-            attributes["ApproximateNumberOfMessagesNotVisible"],
+            float(attributes["ApproximateNumberOfMessagesNotVisible"]),
             "Count",
         ),
-        ("ApproximateNumberOfMessagesDelayed", attributes["ApproximateNumberOfMessagesDelayed"], "Count"),
+        (
+            "ApproximateNumberOfMessagesDelayed",
+            float(attributes["ApproximateNumberOfMessagesDelayed"]),
+            "Count",
+        ),
         ("ApproximateAgeOfOldestMessage", now - oldest, "Seconds"),
-    ):
-        dimensions = {"QueueName": _name(queue)}
-        points = cloudwatch._metrics.get(("AWS/SQS", metric, cloudwatch._dims_key(dimensions))) or []
+    ]
+    key = cloudwatch._dims_key({"QueueName": _name(queue)})
+    for metric, _, _ in samples:
+        points = cloudwatch._metrics.get(("AWS/SQS", metric, key)) or []
         while points and points[-1]["Timestamp"] > now - _SAMPLE_SECONDS:
             points.pop()
-        cloudwatch.record_metric("AWS/SQS", metric, float(value), unit, dimensions)
+    return samples
 
 
 def _count(queue: dict[str, Any], metric: str, value: float = 1, unit: str = "Count") -> None:

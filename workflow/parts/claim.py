@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lambdas.loops.bounded import MAX_CODE
+from lambdas.loops.ledger import Loop
 from workflow.asl.expressions import (
     CLAIM_ID,
     IS_TIME,
@@ -35,6 +37,8 @@ from workflow.asl.expressions import (
     LOOP_NAME,
     LOOP_TIME,
     OWN_KEY,
+    documented_fields,
+    event_that_fits,
     is_loop_name,
     jsonata,
 )
@@ -58,6 +62,9 @@ _INVALID_NAME = (
     "The name at $.detail.humanLoopName is not one that A2I allows: at most 63 letters and digits, with hyphens"
     " between them."
 )
+_MAX_TEXT = 1100
+"""Characters of each text of the row in the state. The location of an input has at most 1,092."""
+_ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in ("claims", "review")]
 _FREE = "#claim.#state = :released OR #claim.#execution = :execution OR (attribute_not_exists(#claim) AND ({row}))"
 """A claim that can be taken. One that is there shows that the row is about this loop; otherwise `row` has to."""
 
@@ -80,8 +87,17 @@ def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) 
         f" : $error('The event has no string at $.detail.{field}.')"
         for field in ("humanLoopName", "creationTime", "humanLoopStatus")
     }
-    # Only the last value of a JSONata block counts; the first two raise an error if missing.
-    checked = f"{wanted['creationTime']}; {wanted['humanLoopStatus']}"
+    # Only the last value of a JSONata block counts; those before it raise an error if something is wrong. A path goes
+    # through arrays, but the steps after the claim need objects. Both texts are part of the name of an attribute.
+    objects = f"$type($states.input) = 'object' and $type({_DETAIL}) = 'object'"
+    short = " and ".join(
+        f"$length({_DETAIL}.{field}) <= {MAX_CODE}" for field in ("creationTime", "humanLoopStatus")
+    )
+    checked = (
+        f"{objects} ? true : $error('The input is not an event: it has no object at $.detail.');"
+        f" {wanted['creationTime']}; {wanted['humanLoopStatus']}; {short} ? true"
+        f" : $error('creationTime or humanLoopStatus of the event has more than {MAX_CODE} characters.')"
+    )
     name = (
         f"($name := ({wanted['humanLoopName']}); {is_loop_name('$name')} ? $name : $error('{_INVALID_NAME}'))"
     )
@@ -136,7 +152,11 @@ def _claim(
     refused: Catch,
     unreadable: Any,
 ) -> Task:
-    has_flow = f"$type({_DETAIL}.flowDefinitionArn) = 'string' and {_DETAIL}.flowDefinitionArn != ''"
+    # A longer text cannot be the key of an index. An odd flow definition must not cost the review.
+    has_flow = (
+        f"($type({_DETAIL}.flowDefinitionArn) = 'string'"
+        f" and $contains({_DETAIL}.flowDefinitionArn, /^[ -~]{{1,1024}}$/))"
+    )
     texts = {
         ":released": "'released'",
         ":processing": "'processing'",
@@ -179,19 +199,27 @@ def _claim(
             "ReturnValues": "ALL_NEW",
         },
         assign={**variables_from_row(), LEDGER_KEY: jsonata(key), CLAIM: jsonata(claim)},
-        # The state carries the strings, numbers and flags of the row, which later steps use, but not its maps.
+        # The state carries the texts, numbers and flags of the row, which later steps use, but not its maps. It leaves
+        # room for what these steps add, whatever somebody wrote into the row.
         output=jsonata(
-            "$merge([$states.input, {'claim': {"
+            f"$merge([{event_that_fits('$states.input')}, {{'claim': {{"
             f"'id': {loop_time} & ' ' & {_STATUS},"
-            "'loop': $merge($each($states.result.Attributes, function($value, $name) {"
-            " $exists($value.S) ? {$name: $value.S} : $exists($value.N) ? {$name: $number($value.N)}"
+            " 'loop': $merge($each($states.result.Attributes, function($value, $name) {"
+            f" $not($name in {_ROW}) ? {{}}"
+            f" : $exists($value.S) ? {{$name: $substring($value.S, 0, {_MAX_TEXT})}}"
+            " : $exists($value.N) ? {$name: $number($value.N)}"
             " : $exists($value.BOOL) ? {$name: $value.BOOL} : {}"
             "}))}}])"
         ),
         timeout_seconds=30,
         retry=TRANSIENT,
-        catch=[refused, caught(name, unreadable)],
+        catch=[refused, _unclaimed(name, unreadable)],
     )
+
+
+def _unclaimed(name: str, unreadable: Any) -> Catch:
+    """The input can be anything, of any size, so the state keeps only what is known."""
+    return caught(name, unreadable, state=documented_fields("$states.input"))
 
 
 def _refused(read: Task, variables: Mapping[str, str]) -> Catch:
@@ -264,7 +292,7 @@ def _read_row(unreadable: Any) -> Task:
         output=jsonata("$states.input"),
         timeout_seconds=30,
         retry=TRANSIENT,
-        catch=[caught("Read the row", unreadable)],
+        catch=[_unclaimed("Read the row", unreadable)],
     )
 
 
@@ -286,7 +314,7 @@ def _whose_row(*, already_handled: Any, again: Task, unreadable: Any) -> Choice:
         unreadable,
         assign={FAILED_STEP: "Whose row is it?"},
         output=jsonata(
-            "$merge([$states.input, {'failure': {'Error': 'LoopUnclear', 'Cause':"
+            f"$merge([{documented_fields('$states.input')}, {{'failure': {{'Error': 'LoopUnclear', 'Cause':"
             f" 'The row ' & ${LEDGER_KEY} & ' of the ledger has another creation time than its key.'}}}}])"
         ),
         comment="edited",

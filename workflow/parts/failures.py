@@ -16,6 +16,7 @@ from workflow.steps import Catch, Retry
 
 __all__ = [
     "CAUSE",
+    "ESCALATED",
     "FAILED_STEP",
     "FAILED_TASK",
     "FAILURE",
@@ -28,6 +29,8 @@ __all__ = [
 
 FAILED_STEP = "failedStep"
 """The workflow variable that holds the name of the step that failed."""
+ESCALATED = "escalated"
+"""The workflow variable that says whether SNS accepted the message about the failed step."""
 
 
 MAX_CAUSE = 5000
@@ -106,12 +109,18 @@ FAILED_TASK = _retry(["States.TaskFailed"], attempts=2, max_wait=60, first_wait=
 """An extra retry for the user's steps: they can call any service, and its transient errors are not listed here."""
 
 
-def caught(step: str, next_step: Any) -> Catch:
-    """The Catch of a JSONata step: any error that remains after its retries. Adds `$.failure`."""
+def caught(step: str, next_step: Any, *, state: str = "$states.input") -> Catch:
+    """The Catch of a JSONata step: any error that remains after its retries. Adds `$.failure`.
+
+    Args:
+        step: The step's name.
+        next_step: The next step after the error.
+        state: An expression for the state that gets the failure: an object that leaves room for it.
+    """
     return Catch(
         error_equals=["States.ALL"],
         assign={FAILED_STEP: step},
-        output=jsonata(f"$merge([$states.input, {{'failure': {FAILURE}}}])"),
+        output=jsonata(f"$merge([{state}, {{'failure': {FAILURE}}}])"),
         next_step=next_step,
     )
 

@@ -23,7 +23,7 @@ from workflow.asl.expressions import (
     lines,
 )
 from workflow.parts.answers import WAITING
-from workflow.parts.failures import CAUSE, FAILED_STEP, TRANSIENT
+from workflow.parts.failures import CAUSE, ESCALATED, FAILED_STEP, TRANSIENT
 from workflow.steps import Catch, SnsPublishStep
 
 __all__ = ["escalate_failed_loop", "escalate_failed_step", "escalate_unreadable_event", "notify_stopped"]
@@ -120,8 +120,16 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
             "command": _REDRIVE,
         },
         output=_WITH_FAILURE,
+        assign={ESCALATED: True},
         # If even the message fails, the execution still ends as failed, with the first error.
-        catch=[Catch(error_equals=["States.ALL"], output=jsonata(_WITH_FAILURE), next_step=give_claim_back)],
+        catch=[
+            Catch(
+                error_equals=["States.ALL"],
+                assign={ESCALATED: False},
+                output=jsonata(_WITH_FAILURE),
+                next_step=give_claim_back,
+            )
+        ],
     )
 
 
@@ -196,6 +204,7 @@ def _publish(
     output: str,
     catch: Sequence[Any],
     flow: str = f"${FLOW_DEFINITION}",
+    assign: Mapping[str, Any] | None = None,
 ) -> SnsPublishStep:
     """An SNS step. Expressions can use $name, $status, $code, $flow, $link, and $outside for other values of the event.
 
@@ -244,6 +253,7 @@ def _publish(
             "MessageAttributes": jsonata(f"({shared}$merge([{attributes}]))"),
         },
         output=jsonata(output),
+        **({"assign": dict(assign)} if assign else {}),
         timeout_seconds=30,
         retry=TRANSIENT,
         catch=list(catch),

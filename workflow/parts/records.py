@@ -11,7 +11,7 @@ from typing import Any
 from workflow.asl.expressions import LEDGER_KEY, jsonata
 from workflow.parts.answers import variables_from_row
 from workflow.parts.claim import CLAIM
-from workflow.parts.failures import TRANSIENT, caught
+from workflow.parts.failures import ESCALATED, TRANSIENT, caught
 from workflow.steps import Catch, Task
 
 __all__ = ["give_claim_back", "record"]
@@ -96,8 +96,11 @@ def give_claim_back(*, after: Any) -> Task:
         arguments={
             "TableName": "${LedgerTable}",
             "Key": {"humanLoopName": {"S": _KEY}},
-            "UpdateExpression": "SET #claim.#state = :released, outcome = :outcome, reason = :reason, "
-            "updatedAt = :now, escalatedAt = :now",
+            # Without the time of a message, the function ReleaseClaim sends one (lambdas/loops/abandoned.py).
+            "UpdateExpression": jsonata(
+                "'SET #claim.#state = :released, outcome = :outcome, reason = :reason, updatedAt = :now'"
+                f" & (${ESCALATED} ? ', escalatedAt = :now' : ' REMOVE escalatedAt')"
+            ),
             "ConditionExpression": "#claim.#execution = :execution",
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${CLAIM}"),

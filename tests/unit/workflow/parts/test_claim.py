@@ -136,6 +136,42 @@ class TestNames:
         assert table.keys() == [name]
 
 
+ODD_EVENTS = {
+    "a text": "loop",
+    "a list": [event()],
+    "a list of details": {"detail": [event()["detail"]]},
+    "a long time": event(created="x" * 101),
+    "a long status": event(status="x" * 60_000),
+    "a number as status": event(status=5),  # type: ignore[arg-type]
+}
+
+
+class TestOddEvents:
+    @pytest.mark.parametrize("odd", ODD_EVENTS.values(), ids=ODD_EVENTS)
+    def test_event_that_cannot_be_claimed_writes_nothing(self, table: Table, odd: Any) -> None:
+        run = table.run(odd, "arn:1")
+        assert run.states == UNCLAIMED
+        assert table.ledger.find("loop") is None
+        assert run.data["failure"]["Cause"]
+
+    @pytest.mark.parametrize("flow", [5, ["arn"], "", "x" * 3_000, "é", "a\nb"])
+    def test_odd_flow_definition_does_not_cost_the_review(self, table: Table, flow: Any) -> None:
+        assert table.run(event(flowDefinitionArn=flow), "arn:1").states == CLAIMED
+        assert table.row().flow_definition_arn is None
+
+    def test_large_event_keeps_its_documented_fields(self, table: Table) -> None:
+        run = table.run(event(failureReason="x" * 60_000, unknown=["y" * 150_000]), "arn:1")
+        assert run.states == CLAIMED
+        assert set(run.data["detail"]) == {
+            "humanLoopName",
+            "humanLoopStatus",
+            "creationTime",
+            "failureReason",
+            "humanLoopOutput",
+        }
+        assert len(run.data["detail"]["failureReason"]) == 2000
+
+
 class TestFirstDelivery:
     """It takes one state, whatever the row knows about its loop."""
 

@@ -20,7 +20,7 @@ from lambdas import decide_restart
 from lambdas.loops.bounded import bounded as bounded_text
 from lambdas.loops.ledger import Loop
 from lambdas.loops.restart_policy import RestartSettings
-from workflow.asl.expressions import bounded, event_that_fits
+from workflow.asl.expressions import bounded
 from workflow.asl.walk import states
 from workflow.machine import build_definition
 
@@ -128,15 +128,25 @@ def catches() -> Iterator[Any]:
                 yield pytest.param(name, catch, id=name)
 
 
-CLAIM = ("Claim status change", "Escalate unclaimed event")
+CLAIM = ("Claim status change", "Claim again", "Read the row", "Escalate unclaimed event")
 AFTER_CLAIM = [one for one in catches() if one.values[0] not in CLAIM and one.values[0] != "Escalate"]
+DIFFERENT = list({one.values[1]["Output"]: one for one in AFTER_CLAIM}.values())
+"""Most steps have the same Catch."""
 
 
 def after_claim(event: dict[str, Any]) -> dict[str, Any]:
     """The state after the claim: an event that fits, and the row."""
-    row = {"humanLoopName": "loop", "inputLocation": "s3://reviews/inputs/loop.json"}
-    fits = filled("{% " + event_that_fits("$states.input") + " %}", input=event)
-    return {**fits, "claim": {"id": "", "loop": row}}
+    odd = {f"odd-{number}": {"S": "x" * 20_000} for number in range(10)}
+    texts = {field: {"S": "é" * 10_000} for field in ("note", "reason", "failureReason", "closedBy")}
+    row = {
+        "humanLoopName": {"S": "loop"},
+        "inputLocation": {"S": "s3://reviews/inputs/loop.json"},
+        **odd,
+        **texts,
+    }
+    state = filled(STATES[CLAIM[0]]["Output"], input=event, result={"Attributes": row})
+    assert state["claim"]["loop"]["inputLocation"] == "s3://reviews/inputs/loop.json"
+    return dict(state)
 
 
 def test_every_step_but_the_claim_leads_to_the_failed_end() -> None:
@@ -151,7 +161,7 @@ def test_any_error_of_any_step_is_escalated(event: Any, error: Any) -> None:
     event["detail"] = {"creationTime": "t", "humanLoopStatus": "Failed", **event["detail"]}
     state = after_claim(event)
     assert size(state) <= MAX_STATE / 2
-    for one in AFTER_CLAIM:
+    for one in DIFFERENT:
         name, catch = one.values
         broken = filled(
             catch["Output"], input=error if name == "Answer workflow anyway" else state, errorOutput=error
@@ -195,6 +205,17 @@ def test_review_of_a_stopped_loop_fits_the_message(location: str, condition: str
         "activationConditions": conditions,
     }
     check_message("Notify stopped", {"detail": {"humanLoopName": "loop"}, "review": review})
+
+
+@given(VALUES | st.fixed_dictionaries({"detail": VALUES}) | EVENTS, ERRORS)
+@example("text", {"Error": "States.QueryEvaluationError"})
+@example([{"detail": {"humanLoopName": "loop"}}], {"Error": "States.QueryEvaluationError"})
+@example({"detail": {"humanLoopName": "x" * 200_000, "humanLoopStatus": ["x"]}}, {"Error": "E"})
+def test_any_input_that_cannot_be_claimed_is_escalated(event: Any, error: Any) -> None:
+    catch = STATES["Claim status change"]["Catch"][-1]
+    state = filled(catch["Output"], input=event, errorOutput=error)
+    assert size(state) <= MAX_STATE / 2
+    check_message("Escalate unclaimed event", state)
 
 
 @given(VALUES, st.sampled_from([1, 5, 40]))

@@ -5,7 +5,7 @@ reports its end (`lambdas/release_claim.py`), and once an hour for those that we
 
     it holds a claim               release the claim, mark the row as `failed`, and report the loop by name
     it had recorded the outcome    the same, after its waiting workflow was answered
-    it could not claim             report the execution, unless it has done so itself
+    it could not claim             report the execution, unless it has done so itself, and note that
 
 All of it can be repeated. The row is written first, in one conditional write; then the message is sent; then the row
 says when (`escalatedAt`). If the message fails, the next call for the execution sends it.
@@ -226,7 +226,10 @@ class AbandonedExecutions:
     def _report_unclaimed(self, ended: _Ended, row: Loop | None, more: str = "") -> Settled | None:
         """Reports an execution that ended before it could claim its status change, or whose row cannot be read."""
         held = row.claims.get(_claim(ended)) if row else None
-        if (held and held["state"] != "released") or self._has_escalated(ended):
+        if held and held["state"] != "released":
+            return None
+        # There is no row that could say so.
+        if self.ledger.was_reported(ended.arn) or self._has_escalated(ended):
             return None
         name = ended.text("humanLoopName") or None
         self.escalation.execution_ended(
@@ -243,6 +246,7 @@ class AbandonedExecutions:
                 workflow_waiting=bool(row and row.waiting),
             )
         )
+        self.ledger.note_reported(ended.arn)
         return Settled(ended.arn, ended.status, name, escalated=True)
 
     def _row(self, ended: _Ended) -> Loop | None:

@@ -428,6 +428,23 @@ class Ledger:
             held_as="done" if done_in else "working",
         )
 
+    def was_reported(self, execution: str) -> bool:
+        """Returns whether `note_reported` was called for an execution."""
+        answer = self._client.get_item(
+            TableName=self._table, Key=_key(f"reported {execution}"), ConsistentRead=True
+        )
+        return "Item" in answer
+
+    def note_reported(self, execution: str) -> None:
+        """Records that a person was told about an execution that has no claim in any row."""
+        # The name of a loop never contains a space, so this key cannot be the key of a row.
+        self._client.update_item(
+            TableName=self._table,
+            Key=_key(f"reported {execution}"),
+            UpdateExpression="SET reportedAt = :now",
+            ExpressionAttributeValues={":now": {"S": now()}},
+        )
+
     def lineage(self, loop: Loop, unreadable: OnUnreadable = _raise) -> list[Loop]:
         """Returns the loops before this one, oldest first, and the loop itself.
 

@@ -238,6 +238,9 @@ def test_execution_that_could_not_claim_is_reported_by_its_arn(aws: AWS, event: 
     assert settled is not None
     assert (settled.claim, settled.escalated) == (None, True)
     assert document(aws)["command"] == f"python deploy.py loops redrive --execution {EXECUTION} --stage dev"
+    aws.describe_execution("TIMED_OUT", event)
+    assert aws.abandoned.settle(EXECUTION) is None
+    assert len(aws.messages) == 1
 
 
 def test_execution_whose_row_cannot_be_read_is_reported(aws: AWS) -> None:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.claims import claim_id, claim_of
-from lambdas.loops.ledger import Loop
+from lambdas.loops.ledger import Loop, now
 from lambdas.loops.missed_events import missed_event
 from workflow.operations.stage_loops import LoopError, StageLoops
 from workflow.operations.story import GONE, Execution
@@ -152,7 +152,9 @@ class Redrives:
     def _release(self, name: str, claim: str, held_by: str) -> None:
         # The row is listed as failed until the new execution has claimed the status change.
         reason = "The execution that claimed it ended without releasing the claim."
-        if self._loops.ledger.release(name, claim, held_by, outcome="failed", reason=reason):
+        if self._loops.ledger.release(
+            name, claim, held_by, outcome="failed", reason=reason, escalated_at=now()
+        ):
             return
         row = self._loops.ledger.find(name)
         held = row.claims.get(claim) if row else None

@@ -20,6 +20,7 @@ from lambdas.aws.transient import is_transient
 from lambdas.loops.ledger import Ledger, Loop, UnreadableRow
 from lambdas.reviews.errors import TransientServiceError
 from lambdas.reviews.times import in_utc
+from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.stage_loops import LoopError
 
 __all__ = [
@@ -130,8 +131,10 @@ def _has_failure_code(loop: Loop, code: str) -> bool:
 
 def _recorded_since(loop: Loop, since: datetime) -> bool:
     """Whether the outcome was recorded since then; also if that is not known."""
+    # The time of an escalation stays in the row after a person has acted on it.
+    escalated = loop.escalated_at if loop.outcome in NEEDS_ACTION else None
     try:
-        return in_utc(datetime.fromisoformat(loop.escalated_at or loop.updated_at or "")) >= since
+        return in_utc(datetime.fromisoformat(escalated or loop.updated_at or "")) >= since
     except ValueError:
         return True
 

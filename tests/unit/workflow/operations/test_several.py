@@ -63,6 +63,7 @@ def ledger() -> Iterator[Ledger]:
                 {"outcome": "escalated", "failure_code": "OutputMissing", "escalated_at": "?"},
             ),
             ("stopped", 5, {"outcome": "notified"}),
+            ("redriven", 5, {"outcome": "processing"}),
             ("stored", 6, {"outcome": "stored"}),
             ("running", 7, {"status": "InProgress"}),
         ):
@@ -92,6 +93,8 @@ class TestSelect:
             ("redrive", {"failure_code": "Output"}, []),
             ("close", {"failure_code": "OutputMissing"}, ["old", "undated"]),
             ("restart", {"failure_code": "Expired"}, ["expired"]),
+            # The time of the escalation is that of an earlier one, which a person has acted on.
+            ("redrive", {"outcome": "processing", "since": datetime(2026, 3, 31, tzinfo=UTC)}, ["redriven"]),
             # A time that cannot be read hides no loop.
             ("restart", {"since": datetime(2026, 3, 31, tzinfo=UTC)}, ["undated"]),
         ],

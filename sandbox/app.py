@@ -26,6 +26,7 @@ from sandbox.ai_services import AiServices, Authorize
 from sandbox.control_routes import ControlRoutes
 from sandbox.effects import EngineEffects
 from sandbox.fault_rules import FaultRules
+from sandbox.ministack_patches import permissions
 from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
 
 __all__ = ["SandboxApp"]
@@ -114,7 +115,7 @@ class SandboxApp:
     def caller(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, str, dict[str, Any]], Any]:
         """Returns a function with which other threads call the services: state machines use it for their tasks.
 
-        The function checks no permissions, as MiniStack checks none for the role of a state machine.
+        The role of the state machine must allow what the function does.
 
         Args:
             loop: The event loop that serves requests.
@@ -125,7 +126,10 @@ class SandboxApp:
                 raise ServiceError("UnknownOperationException", f"{service} has no operation {name}")
             requested = operation(service, name)
             tenant = Tenant(get_account_id(), get_region())
-            work = self.call(tenant, requested, requested.read(parameters), lambda action, resource: None)
+            given = requested.read(parameters)
+            permissions.check(_action(requested), _resource(tenant, requested, given))
+            # What the service does on the caller's behalf is checked in this thread's context, with the same role.
+            work = self.call(tenant, requested, given, permissions.check)
             result = asyncio.run_coroutine_threadsafe(work, loop).result()
             return json.loads(requested.respond(result, "")[2])
 
@@ -140,7 +144,7 @@ class SandboxApp:
         try:
             authorize = _identify(scope, headers, query, path)
             body = await ministack._read_request_body(receive, scope["method"], headers)
-            action = f"{_IAM_PREFIX.get(requested.service, requested.service)}:{requested.name}"
+            action = _action(requested)
             tenant = Tenant(get_account_id(), get_region())
             try:
                 parameters = requested.parse(path, query, body)
@@ -210,6 +214,11 @@ def _identify(scope: Scope, headers: dict[str, str], query: dict[str, list[str]]
         raise ServiceError("AccessDeniedException", message, 400)
 
     return authorize
+
+
+def _action(requested: Operation) -> str:
+    """Returns the action that IAM checks for an operation."""
+    return f"{_IAM_PREFIX.get(requested.service, requested.service)}:{requested.name}"
 
 
 def _resource(tenant: Tenant, requested: Operation, parameters: dict[str, Any]) -> str:

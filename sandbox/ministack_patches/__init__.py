@@ -5,6 +5,7 @@
     expressions.py       JSONata expressions are parsed once
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
+    permissions.py       what the role of a state machine allows its tasks to do
     integrations.py      integrations of state machines with other services
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
@@ -44,6 +45,7 @@ from sandbox.ministack_patches import (
     functions,
     integrations,
     messages,
+    permissions,
     queue_metrics,
     repeated_requests,
     retries,
@@ -77,6 +79,7 @@ def apply(directory: Path) -> None:
     states.correct()
     retries.correct()
     integrations.correct()
+    permissions.correct()
     alarms.correct()
     asynchronous.correct()
     athena.correct()

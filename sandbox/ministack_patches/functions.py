@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import logging
 import threading
+import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +17,16 @@ from sandbox.ministack_patches.text import replace
 
 __all__ = ["correct"]
 
+_log = logging.getLogger(__name__)
+
 
 def correct(directory: Path) -> None:
     """Corrects Lambda. The folder `directory` gets the code of functions, and the packages that they may import."""
     _isolate_functions(directory / "python")
     _share_code(directory / "functions")
     _report_function_errors()
+    _name_invocation_errors()
+    _count_invocations()
 
 
 _FAILURE = "afterloop-function-failure"
@@ -179,6 +185,63 @@ def _isolate_functions(packages: Path) -> None:
     lambda_runtime._PYTHON_WORKER_SCRIPT = isolation + lambda_runtime._PYTHON_WORKER_SCRIPT
 
 
+def _name_invocation_errors() -> None:
+    """Fails a task with the error that Lambda refused the call with.
+
+    AWS: the error of the API, with the prefix `Lambda.`: TooManyRequestsException if the function is throttled,
+    ServiceException if Lambda fails. (https://docs.aws.amazon.com/step-functions/latest/dg/
+    concepts-error-handling.html, https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html)
+    MiniStack: `Lambda.Unknown` for a throttled function. When it fails to run a function, the execution fails with
+    `States.Runtime`.
+    """
+    from ministack.services import stepfunctions
+
+    call = stepfunctions._call_lambda
+
+    def call_or_refuse(function: Any, event: Any) -> Any:
+        try:
+            return call(function, event)
+        except stepfunctions._ExecutionError as error:
+            if error.error != "Lambda.Unknown":
+                raise
+            refusal = json.loads(error.cause)
+            raise stepfunctions._ExecutionError(f"Lambda.{refusal['__type']}", refusal["message"]) from error
+        except Exception as error:
+            _log.exception("the engine failed to run a function")
+            raise stepfunctions._ExecutionError("Lambda.ServiceException", str(error)) from error
+
+    stepfunctions._call_lambda = call_or_refuse
+
+
+def _count_invocations() -> None:
+    """Counts each run of a function, and its errors, in the metrics of AWS/Lambda.
+
+    AWS: Invocations, Errors and Duration have each run, whoever started it, and Throttles each call that was refused.
+    (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html)
+    MiniStack: counts calls of the API `Invoke` only, asynchronous ones as successes, so that the errors of a function
+    that a rule or a state machine calls set off no alarm.
+    """
+    from ministack.services import cloudwatch, lambda_svc
+
+    dispatch, emit = lambda_svc._execute_function_dispatch, lambda_svc._emit_lambda_metrics
+
+    def dispatch_and_count(
+        function: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float
+    ) -> Any:
+        result = dispatch(function, config, event, request_id, started)
+        milliseconds = (time.time() - started) * 1000
+        emit(config.get("FunctionName", ""), milliseconds, bool(result.get("error")), False)
+        return result
+
+    def emit_throttle(function_name: str, duration_ms: float, error: bool, throttle: bool) -> None:
+        # MiniStack calls this for calls of the API, whose runs are counted above, and when it refuses a call.
+        if throttle and not duration_ms:
+            cloudwatch.record_metric("AWS/Lambda", "Throttles", 1, "Count", {"FunctionName": function_name})
+
+    lambda_svc._execute_function_dispatch = dispatch_and_count
+    lambda_svc._emit_lambda_metrics = emit_throttle
+
+
 def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:
     """Returns the error of a function as AWS reports it, or None."""
     body = result.get("body")
@@ -190,6 +253,7 @@ def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:
     if message.startswith("Worker init failed: {"):
         failure = json.loads(message.removeprefix("Worker init failed: "))[_FAILURE]
         return dict(failure)
-    if message.startswith(("Worker process", "Worker returned no response")):
+    if result.get("error") and not result.get("throttle") and body.get("errorType") != "Sandbox.Timedout":
+        # The worker ended, or could not be reached: MiniStack reports the exception of its own code.
         return {"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited without providing a reason"}
     return None

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["SdkCall", "connect", "correct"]
+from sandbox.ministack_patches import permissions
+
+__all__ = ["SDK_SERVICES", "SdkCall", "connect", "correct"]
 
 
 SdkCall = Callable[[str, str, dict[str, Any]], Any]
@@ -20,7 +22,7 @@ def correct() -> None:
     _name_errors_of_services()
 
 
-_SDK_SERVICES = {
+SDK_SERVICES = {
     "sagemakera2iruntime": ("sagemaker-a2i-runtime", "SageMakerA2IRuntime"),
     "sagemaker": ("sagemaker", "SageMaker"),
     "textract": ("textract", "Textract"),
@@ -47,12 +49,14 @@ def connect(call: SdkCall) -> None:
 
     def invoke_or_call(resource: str, parameters: Any) -> Any:
         service, _, action = resource.partition("aws-sdk:")[2].partition(":")
-        if service not in _SDK_SERVICES:
+        if service not in SDK_SERVICES:
             return invoke(resource, parameters)
-        name, prefix = _SDK_SERVICES[service]
+        name, prefix = SDK_SERVICES[service]
         operation = action.split(".")[0]
         try:
             return call(name, operation[:1].upper() + operation[1:], parameters or {})
+        except permissions.NotAllowed as refused:
+            raise permissions.sdk_error(resource, refused) from refused
         except ServiceError as error:
             raise stepfunctions._ExecutionError(f"{prefix}.{error.code}", error.message) from error
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from sandbox.ministack_patches import permissions
+
 __all__ = ["associate", "correct"]
 
 
@@ -91,7 +93,9 @@ def _run_versions() -> None:
             associate(execution)
             version = execution["stateMachineVersionArn"]
             running.version = stepfunctions._state_machine_versions.get(version)
-        run(execution_arn)
+            machine = running.version or newest(stepfunctions._state_machines, execution["stateMachineArn"])
+            with permissions.acting_as((machine or {}).get("roleArn")):
+                run(execution_arn)
 
     def described(data: dict[str, Any]) -> Any:
         return _completed(describe(data), _associated(data))

@@ -35,7 +35,8 @@ STATES: dict[str, Any] = {
     "Give up": {"Type": "Fail", "Error": "Given.Up"},
     "Done": {"Type": "Succeed"},
 }
-ERROR = "Lambda.ResourceNotFoundException"
+# The role of the stage does not allow it to call a function that is not in the workflow.
+ERROR = "Lambda.AWSLambdaException"
 
 
 @pytest.mark.parametrize("caught", [True, False])

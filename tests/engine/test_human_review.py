@@ -77,7 +77,14 @@ class Parents:
             {"Effect": "Allow", "Action": list(statement.actions), "Resource": list(statement.resources)}
             for statement in statements_for(machine)
         ]
-        iam.put_role_policy(RoleName=name, PolicyName="steps", PolicyDocument=_policy(*allowed))
+        document = _policy(*allowed)
+        for parameter, value in {
+            "Partition": "aws",
+            "Region": self.published.sandbox.region,
+            "AccountId": self.published.sandbox.account_id,
+        }.items():
+            document = document.replace(f"${{AWS::{parameter}}}", value)
+        iam.put_role_policy(RoleName=name, PolicyName="steps", PolicyDocument=document)
         created = self.states.create_state_machine(name=name, definition=json.dumps(machine), roleArn=role)
         return created["stateMachineArn"]
 

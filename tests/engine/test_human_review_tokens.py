@@ -157,6 +157,12 @@ def place(sandbox: Sandbox, eventually: Callable[..., Any]) -> Place:
     role = sandbox.client("iam").create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     )
+    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    sandbox.client("iam").put_role_policy(
+        RoleName=name,
+        PolicyName="send",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [send]}),
+    )
     wait = {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",

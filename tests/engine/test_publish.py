@@ -384,6 +384,8 @@ def held(queue: str, then: str, state: Any = None) -> Callable[[dict[str, Any]],
 
     def edit(resources: dict[str, Any]) -> None:
         resources["StateMachine"]["Properties"]["DefinitionString"] = json.dumps(definition)
+        statements = resources["StateMachineRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        statements.append({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"})
 
     return edit
 

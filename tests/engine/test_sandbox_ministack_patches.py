@@ -32,13 +32,30 @@ def handler(event, context):
 
 @pytest.fixture
 def role(sandbox: Sandbox, unique: str) -> str:
-    """A role for functions and state machines, without permissions."""
-    principal = {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}
+    """A role for functions, without permissions."""
+    return add_role(sandbox, unique, "lambda.amazonaws.com")
+
+
+@pytest.fixture
+def machine_role(sandbox: Sandbox, unique: str) -> str:
+    """A role for state machines that may do everything."""
+    arn = add_role(sandbox, f"{unique}-machine", "states.amazonaws.com")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    sandbox.client("iam").put_role_policy(
+        RoleName=f"{unique}-machine",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+    )
+    return arn
+
+
+def add_role(sandbox: Sandbox, name: str, service: str) -> str:
+    principal = {"Service": service}
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     created = sandbox.client("iam").create_role(
-        RoleName=unique, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     )
-    return created["Role"]["Arn"]
+    return str(created["Role"]["Arn"])
 
 
 @pytest.fixture
@@ -70,14 +87,16 @@ def invoke(sandbox: Sandbox, name: str, event: dict[str, Any]) -> tuple[str | No
 
 
 @pytest.fixture
-def execute(sandbox: Sandbox, unique: str, role: str, eventually: Any) -> Callable[..., dict[str, Any]]:
+def execute(
+    sandbox: Sandbox, unique: str, machine_role: str, eventually: Any
+) -> Callable[..., dict[str, Any]]:
     """Runs a state machine and returns the execution when it has ended."""
 
     def run(states: dict[str, Any], given: Any = None) -> dict[str, Any]:
         machines = sandbox.client("stepfunctions")
         machine = machines.create_state_machine(
             name=f"{unique}-{uuid.uuid4().hex[:6]}",
-            roleArn=role,
+            roleArn=machine_role,
             definition=json.dumps({"StartAt": next(iter(states)), "States": states}),
         )
         started = machines.start_execution(
@@ -291,7 +310,7 @@ def test_sdk_integration_calls_textract(sandbox, execute, unique):
     assert json.loads(execution["output"])["DocumentMetadata"] == {"Pages": 1}
 
 
-def test_execution_runs_version_it_was_started_with(sandbox, unique, role, eventually):
+def test_execution_runs_version_it_was_started_with(sandbox, unique, machine_role, eventually):
     states = sandbox.client("stepfunctions")
 
     def saying(word: str) -> str:
@@ -309,7 +328,7 @@ def test_execution_runs_version_it_was_started_with(sandbox, unique, role, event
         )
         return json.loads(ended["output"]), ended
 
-    machine = states.create_state_machine(name=unique, definition=saying("one"), roleArn=role)
+    machine = states.create_state_machine(name=unique, definition=saying("one"), roleArn=machine_role)
     arn = machine["stateMachineArn"]
     first = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
     second = states.update_state_machine(stateMachineArn=arn, definition=saying("two"), publish=True)[
@@ -342,13 +361,15 @@ def test_execution_runs_version_it_was_started_with(sandbox, unique, role, event
 
 
 @pytest.mark.parametrize("inner_by", ["machine", "version", "alias"])
-def test_nested_execution_runs_its_own_definition(sandbox, unique, role, eventually, inner_by):
+def test_nested_execution_runs_its_own_definition(sandbox, unique, machine_role, eventually, inner_by):
     """The outer execution is started with an alias, as the rule starts them."""
     states = sandbox.client("stepfunctions")
 
     def machine(name: str, state: dict[str, Any]) -> dict[str, str]:
         definition = json.dumps({"StartAt": "Do", "States": {"Do": {**state, "End": True}}})
-        arn = states.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
+        arn = states.create_state_machine(name=name, definition=definition, roleArn=machine_role)[
+            "stateMachineArn"
+        ]
         version = states.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
         routes = [{"stateMachineVersionArn": version, "weight": 100}]
         alias = states.create_state_machine_alias(name="live", routingConfiguration=routes)

@@ -1,0 +1,87 @@
+"""Functions that tasks call, and the metrics of functions."""
+
+from __future__ import annotations
+
+import pytest
+
+TASK = {
+    "Task": {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": "function", "Payload": {}},
+        "End": True,
+    }
+}
+
+
+@pytest.fixture
+def function(machines):
+    """A function of the account, and a way to say what its run gives."""
+    from ministack.services import lambda_svc
+
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
+    config = {"FunctionName": "function", "FunctionArn": arn, "Version": "$LATEST", "Runtime": "python3.12"}
+    record = {"config": config, "versions": {}, "aliases": {}, "concurrency": None}
+    lambda_svc._functions["function"] = record
+
+    def gives(result):
+        def run(*given):
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        lambda_svc._execute_function_warm = run
+        return record
+
+    return gives
+
+
+def totals():
+    from ministack.services import cloudwatch
+
+    return {
+        key[1]: sum(point["Value"] for point in points)
+        for key, points in cloudwatch._metrics.items()
+        if key[0] == "AWS/Lambda" and key[2] == "FunctionName=function" and key[1] != "Duration"
+    }
+
+
+def test_throttled_function_fails_task_with_error_of_lambda(machines, function):
+    function({"body": None})["concurrency"] = 0
+    execution = machines.run(TASK)
+    assert (execution["status"], execution["error"]) == ("FAILED", "Lambda.TooManyRequestsException")
+    assert execution["cause"].startswith("Rate Exceeded")
+    assert totals() == {"Throttles": 1}
+
+
+def test_failure_of_engine_is_service_exception(machines, function):
+    function(OSError("no memory"))
+    execution = machines.run(TASK)
+    assert (execution["error"], execution["cause"]) == ("Lambda.ServiceException", "no memory")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("Sandbox.Timedout", "Sandbox.Timedout"), ("BrokenPipeError", "Runtime.ExitError")]
+)
+def test_function_that_ends_too_early_fails_task(machines, function, kind, error):
+    from sandbox.ministack_patches import functions
+
+    found = functions._failure_in({"error": True, "body": {"errorType": kind, "errorMessage": "x"}})
+    function({"error": True, "body": found or {"errorType": kind}})
+    assert machines.run(TASK)["error"] == error
+
+
+@pytest.mark.parametrize("name", ["nowhere", "function:nowhere"])
+def test_missing_function_fails_task(machines, function, name):
+    states = {"Task": {**TASK["Task"], "Parameters": {"FunctionName": name, "Payload": {}}}}
+    assert machines.run(states)["error"] == "Lambda.ResourceNotFoundException"
+
+
+def test_error_of_asynchronous_run_is_counted(machines, function):
+    from ministack.services import lambda_svc
+
+    record = function({"error": True, "body": {"errorType": "Lost"}})
+    lambda_svc._execute_function_with_config_scope(record, {})
+    function({"body": 1})
+    machines.run(TASK)
+    assert totals() == {"Invocations": 2, "Errors": 1, "Throttles": 0}

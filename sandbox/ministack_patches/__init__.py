@@ -2,7 +2,7 @@
 
     functions.py         Lambda: what functions may import, and how their errors are reported
     states.py            what states of a state machine do with their data
-    expressions.py       JSONata expressions are parsed once
+    expressions.py       how JSONata expressions are parsed, and how long they may take
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
     permissions.py       what the role of a state machine allows its tasks to do

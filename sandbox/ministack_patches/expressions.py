@@ -1,14 +1,21 @@
-"""JSONata expressions: each is parsed once."""
+"""JSONata expressions: each is parsed once, and has a second of processor time."""
 
 from __future__ import annotations
 
 import functools
+import time
 from typing import Any
 
 __all__ = ["correct"]
 
 
 def correct() -> None:
+    """Corrects the evaluation of JSONata."""
+    _parse_once()
+    _limit_processor_time()
+
+
+def _parse_once() -> None:
     """Keeps the parsed form of an expression.
 
     AWS parses the expressions of a state machine once, when it is created. MiniStack parses an expression each time it
@@ -27,3 +34,28 @@ def correct() -> None:
         return parsed(source, regex_engine)
 
     parser.Parser.parse = parse_once
+
+
+def _limit_processor_time() -> None:
+    """Limits the processor time of an evaluation, not the time that passes.
+
+    AWS: an expression that is evaluated for longer than a second fails with States.QueryEvaluationError.
+    MiniStack: counts the time that passes. All executions share one process here, so in a burst of a thousand an
+    expression that needs a millisecond can wait for longer than a second.
+    """
+    from jsonata import jexception, timebox
+
+    begin = timebox.Timebox.__init__
+
+    def begin_by_processor(self: Any, *arguments: Any, **more: Any) -> None:
+        begin(self, *arguments, **more)
+        self.time = time.thread_time() * 1000
+
+    def check(self: Any) -> None:
+        if self.max_depth is not None and self.depth > self.max_depth:
+            raise jexception.JException("D1011", -1)
+        if self.timeout is not None and time.thread_time() * 1000 - self.time > self.timeout:
+            raise jexception.JException("D1012", -1, self.timeout)
+
+    timebox.Timebox.__init__ = begin_by_processor
+    timebox.Timebox.check_runaway = check

@@ -1,10 +1,13 @@
-"""JSONata expressions are parsed once."""
+"""How JSONata expressions are parsed, and how long they may take."""
 
 from __future__ import annotations
 
+import itertools
+import time
+
 import jsonata
 import pytest
-from jsonata import parser
+from jsonata import parser, timebox
 
 from sandbox.ministack_patches import expressions
 
@@ -12,6 +15,8 @@ from sandbox.ministack_patches import expressions
 @pytest.fixture(autouse=True)
 def _corrected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parser.Parser, "parse", parser.Parser.parse)
+    for name in ("__init__", "check_runaway"):
+        monkeypatch.setattr(timebox.Timebox, name, getattr(timebox.Timebox, name))
     expressions.correct()
 
 
@@ -26,3 +31,16 @@ def test_expression_that_cannot_be_parsed_is_refused_each_time():
     for _ in range(2):
         with pytest.raises(Exception, match="Expected"):
             jsonata.Jsonata.jsonata("(1 +")
+
+
+def test_expression_may_wait_for_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=10)  # each look at the clock is ten seconds later
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    assert jsonata.Jsonata.jsonata("1 + 1", timeout=1000).evaluate(None) == 2
+
+
+def test_endless_expression_is_ended() -> None:
+    endless = "($again := function($n) {$again($n + 1)}; $again(0))"
+    with pytest.raises(jsonata.JException) as ended:
+        jsonata.Jsonata.jsonata(endless, timeout=20).evaluate(None)
+    assert ended.value.error == "D1012"

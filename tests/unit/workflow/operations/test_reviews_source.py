@@ -104,7 +104,10 @@ def test_bucket_is_listed_from_the_first_day_to_the_last(bucket: Bucket) -> None
     [
         ("AccessDenied", "cannot list s3://b/r/: ListObjectsV2 is not permitted: no"),
         ("NoSuchBucket", "cannot list s3://b/r/: the bucket does not exist; publish the stage"),
-        ("SlowDown", "cannot list s3://b/r/: An error occurred"),
+        (
+            "SlowDown",
+            "cannot list s3://b/r/: AWS is busy or fails at the moment (ListObjectsV2: SlowDown: no)",
+        ),
     ],
 )
 def test_bucket_that_cannot_be_listed_is_one_error(code: str, expected: str) -> None:

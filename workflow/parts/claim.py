@@ -30,6 +30,7 @@ from typing import Any
 
 from lambdas.loops.bounded import MAX_CODE
 from lambdas.loops.ledger import Loop
+from lambdas.loops.restart_policy import LOOP_DELETED
 from workflow.asl.expressions import (
     CLAIM_ID,
     IS_TIME,
@@ -65,8 +66,13 @@ _INVALID_NAME = (
 _MAX_TEXT = 1100
 """Characters of each text of the row in the state. The location of an input has at most 1,092."""
 _ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in ("claims", "review")]
-_FREE = "#claim.#state = :released OR #claim.#execution = :execution OR (attribute_not_exists(#claim) AND ({row}))"
+_FREE = (
+    "#claim.#state = :released OR #claim.#execution = :execution OR (attribute_not_exists(#claim) AND ({row})"
+)
 """A claim that can be taken. One that is there shows that the row is about this loop; otherwise `row` has to."""
+_IS_DELETED = f"{_DETAIL}.failureCode = '{LOOP_DELETED}'"
+"""Whether the reconciler made the event, because A2I no longer has the loop. Such an event knows less than A2I's own,
+which may be late. So it claims nothing if one of those has."""
 
 
 def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) -> Task:
@@ -184,7 +190,9 @@ def _claim(
                 # It is the reason for an earlier outcome, such as the failure of an execution that was redriven.
                 " & ' REMOVE reason'"
             ),
-            "ConditionExpression": _FREE.format(row=row),
+            "ConditionExpression": jsonata(
+                f"'{_FREE.format(row=row)}' & ({_IS_DELETED} ? ' AND attribute_not_exists(outcome)') & ')'"
+            ),
             "ExpressionAttributeNames": {
                 "#claim": jsonata(claim),
                 "#state": "state",
@@ -269,9 +277,10 @@ def _read_row(unreadable: Any) -> Task:
         "$exists($found) ? $found : $isThis and $exists($row.loopCreatedAt.S) ? $row.loopCreatedAt.S : $time"
     )
     held = (
-        f"($held := $lookup($states.result.Item, ${CLAIM}).M;"
-        f" $exists($lookup($states.result.Item, ${CLAIM})) and $not($held.state.S = 'released')"
-        f" and $not($held.execution.S = {_EXECUTION}))"
+        f"({compared}$held := $lookup($row, ${CLAIM}).M;"
+        f" $exists($lookup($row, ${CLAIM})) ? $not($held.state.S = 'released')"
+        f" and $not($held.execution.S = {_EXECUTION})"
+        f" : {_IS_DELETED} and $isThis and $exists($row.outcome))"
     )
     return Task(
         "Read the row",

@@ -396,3 +396,34 @@ def once(state: str, action: Callable[[], object]) -> Callable[[str], object]:
             action()
 
     return before
+
+
+class TestDeletedLoop:
+    """The event of a loop that A2I no longer has, and A2I's own event, which can be late."""
+
+    DELETED = event(failureCode="LoopDeleted", failureReason="A2I no longer has the loop")
+
+    @pytest.mark.parametrize("state", ["working", "done", "released"])
+    def test_event_claims_nothing_beside_that_of_a2i(self, table: Table, state: str) -> None:
+        table.add(status="InProgress", **STARTED)
+        table.run(event(status="Stopped"), "arn:1")
+        if state == "done":
+            table.ledger.settle(table.row(), [f"{FIRST} Stopped"], outcome="notified")
+        elif state == "released":
+            table.ledger.release("loop", f"{FIRST} Stopped", "arn:1", outcome="failed")
+        before = table.row()
+        assert table.run(self.DELETED, "arn:2").states == DUPLICATE
+        assert table.row() == before
+
+    def test_event_is_claimed_once_and_can_be_redriven(self, table: Table) -> None:
+        table.add(status="InProgress", **STARTED)
+        assert table.run(self.DELETED, "arn:1").states == CLAIMED
+        assert table.run(self.DELETED, "arn:2").states == DUPLICATE
+        table.ledger.release("loop", f"{FIRST} Failed", "arn:1", outcome="failed")
+        assert table.run(self.DELETED, "arn:3").states == CLAIMED
+
+    def test_late_event_of_a2i_is_processed(self, table: Table) -> None:
+        table.add(status="InProgress", **STARTED)
+        table.run(self.DELETED, "arn:1")
+        assert table.run(event(status="Completed"), "arn:2").states == CLAIMED
+        assert table.row().status == "Completed"

@@ -25,8 +25,9 @@
     text.py              replaces text in the source of MiniStack
 
 The docstring of each function says what AWS does, with the source, and what MiniStack does. Each correction has a test
-in tests/engine/test_sandbox_*.py that fails without it. The corrections replace private functions of
-MiniStack, so its version is pinned; those that replace text raise an error at start if the text has changed.
+that fails without it, in tests/unit/sandbox/ministack_patches/ or in tests/engine/test_sandbox_*.py. The corrections
+replace private functions of MiniStack, so its version is pinned; those that replace text raise an error at start if the
+text has changed.
 """
 
 from __future__ import annotations

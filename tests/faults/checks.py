@@ -127,7 +127,7 @@ class Model:
         row = self._world.ledger.item(loop.name) or {}
         if previous := _string(row, "previousLoopName"):
             execution = self._execution_of(actor)
-            failed = self._loop_of(execution) if execution else self._last_ended(previous)
+            failed = self._loop_of(execution) if execution else self._loop_of_row(previous)
             if failed is None:
                 return
             self.restarts.setdefault(failed, []).append(loop)
@@ -261,9 +261,16 @@ class Model:
         ]
         return found[0] if found else None
 
-    def _last_ended(self, name: str) -> A2iLoop | None:
-        loops = [one for one in self._world.a2i.all if one.name == name]
-        return loops[-1] if loops else None
+    def _loop_of_row(self, key: str) -> A2iLoop | None:
+        created = _string(self._world.ledger.item(key) or {}, "loopCreatedAt")
+        return next(
+            (
+                one
+                for one in self._world.a2i.all
+                if one.name == name_of(key) and f"{one.created:%Y-%m-%dT%H:%M:%S}" == str(created)[:19]
+            ),
+            None,
+        )
 
     def is_about(self, claim: tuple[str, str], loop: A2iLoop) -> bool:
         """Whether a claim is of the end of this loop, and of no other loop with its name."""

@@ -50,8 +50,8 @@ class Options:
         ages: More than a week may pass.
     """
 
-    deletions: bool = False
-    reuse: bool = False
+    deletions: bool = True
+    reuse: bool = True
     told: bool = True
     seconds: bool = True
     ages: bool = True
@@ -330,7 +330,10 @@ class Schedule:
     def _free_names(self) -> list[str]:
         if not self._options.reuse:
             return []
-        return sorted({loop.name for loop in self._a2i.all if loop.deleted} - set(self._a2i.loops))
+        # Nobody starts, ends, deletes and starts again within the seconds in which clocks differ.
+        before = self._clock.now - timedelta(seconds=10)
+        recent = {loop.name for loop in self._a2i.all if loop.created > before}
+        return sorted({loop.name for loop in self._a2i.all if loop.deleted} - recent - set(self._a2i.loops))
 
     def _reuse(self) -> None:
         self._start_outside(self.choices.of(self._free_names()))
@@ -495,7 +498,7 @@ class Schedule:
             return
         told = {message.get("humanLoopName") for message in self.world.topics.messages}
         for row in self.model.rows():
-            if row.outcome in ("failed", "escalated") and row.human_loop_name not in told:
+            if row.outcome in ("failed", "escalated") and not told & {row.human_loop_name, row.name}:
                 self.world.violated(
                     f"{row.human_loop_name} is {row.outcome}, and nobody was told: {row.reason}"
                 )

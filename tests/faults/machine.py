@@ -87,8 +87,7 @@ class Run:
         if kind == "Task":
             return self._task(name, state, data)
         if kind == "Choice":
-            following = self._choice(state, data)
-            return following, data
+            return self._choice(state, data)
         if kind == "Wait":
             self._tasks.sleep(self, float(self._seconds(state, data)))
             return state.get("Next"), data
@@ -135,7 +134,7 @@ class Run:
                 self._assign(catcher.get("Assign"), data, error=failure)
                 return catcher["Next"], output
 
-    def _choice(self, state: Mapping[str, Any], data: Any) -> str:
+    def _choice(self, state: Mapping[str, Any], data: Any) -> tuple[str, Any]:
         for rule in state["Choices"]:
             if "Condition" in rule:
                 met = self._template(rule["Condition"], data)
@@ -144,10 +143,16 @@ class Run:
             else:
                 met = self._rule(rule, data)
             if met:
-                return str(rule["Next"])
+                return self._chosen(rule, str(rule["Next"]), data)
         if "Default" not in state:
             raise StateError("States.NoChoiceMatched")
-        return str(state["Default"])
+        # The state's own Assign and Output are those of the default.
+        return self._chosen(state, str(state["Default"]), data)
+
+    def _chosen(self, rule: Mapping[str, Any], following: str, data: Any) -> tuple[str, Any]:
+        output = self._template(rule["Output"], data) if "Output" in rule else data
+        self._assign(rule.get("Assign"), data)
+        return following, output
 
     def _rule(self, rule: Mapping[str, Any], data: Any) -> bool:
         value = _at(rule["Variable"], data)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextvars
+import json
+import logging
 import threading
 import time
+import uuid
 from typing import Any
 
 __all__ = ["correct"]
+
+_log = logging.getLogger(__name__)
 
 _MAX_EVENT_AGE_SECONDS = 21_600
 _WAITS_AFTER_ERRORS = (60.0, 120.0)
@@ -26,7 +31,7 @@ def _retry_as_lambda_does() -> None:
 
     AWS: an error of the function is retried twice, after one and two more minutes. An event whose function is throttled
     goes back to the queue of Lambda, for up to six hours, with growing waits; this does not count as a retry. What is
-    left goes to the function's destination for failures, if it has one.
+    left goes to the function's destination for failures or its dead-letter queue, if it has one.
     (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html)
     MiniStack: a throttled invocation counts as an error, so that the event is lost after three attempts.
 
@@ -60,10 +65,13 @@ class _Invocation:
         account, region = lambda_svc._account_region_from_function_config(self._config)
         with request_scope(account, region):
             result = self._attempts()
-            failed_to = self._destination()
-            if result.get("error") and failed_to:
+            if not result.get("error"):
+                return
+            if destination := (self._settings.get("DestinationConfig") or {}).get("OnFailure"):
                 name = self._config.get("FunctionName", "")
-                lambda_svc._route_async_failure(failed_to, name, self._event, result)
+                lambda_svc._route_async_failure(destination.get("Destination", ""), name, self._event, result)
+            elif dead_letters := self._config.get("DeadLetterConfig"):
+                self._keep(dead_letters.get("TargetArn", ""), result)
 
     def _attempts(self) -> dict[str, Any]:
         """Returns the last result."""
@@ -89,7 +97,31 @@ class _Invocation:
                 return result
             time.sleep(max(wait * stepfunctions._SFN_WAIT_SCALE, _MIN_PAUSE_SECONDS))
 
-    def _destination(self) -> str:
-        on_failure = (self._settings.get("DestinationConfig") or {}).get("OnFailure") or {}
-        dead_letters = self._config.get("DeadLetterConfig") or {}
-        return str(on_failure.get("Destination") or dead_letters.get("TargetArn") or "")
+    def _keep(self, queue_arn: str, result: dict[str, Any]) -> None:
+        """Sends the event to the dead-letter queue.
+
+        AWS: the message is the event, with the attributes RequestID, ErrorCode and ErrorMessage.
+        (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)
+        MiniStack: the message is the record that destinations get, with the event in it.
+        """
+        from ministack.services import sqs
+
+        if sqs._queue_by_arn(queue_arn) is None:
+            _log.warning("the dead-letter queue %s does not exist", queue_arn)
+            return
+        body = result.get("body")
+        message = body.get("errorMessage") if isinstance(body, dict) else None
+        attributes = {
+            "RequestID": str(uuid.uuid4()),
+            "ErrorCode": "429" if result.get("throttle") else "200",
+            "ErrorMessage": str(message or "unknown")[:1024],
+        }
+        sqs._act_send_message(
+            {
+                "MessageBody": json.dumps(self._event),
+                "MessageAttributes": {
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                },
+            },
+            sqs._queue_url(queue_arn.rsplit(":", 1)[-1]),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -46,7 +47,27 @@ def test_event_is_kept_while_function_is_throttled(
     monkeypatch.setattr(asynchronous.time, "sleep", sleeps.append)
     monkeypatch.setattr(lambda_svc, "_execute_function", lambda func, event: next(calls))
     monkeypatch.setattr(lambda_svc, "_route_async_failure", lambda *call: routed.append(call))
-    config = {"FunctionArn": ARN, "FunctionName": "f", "DeadLetterConfig": {"TargetArn": "arn:queue"}}
+    config = {"FunctionArn": ARN, "FunctionName": "f"}
+    settings = {**settings, "DestinationConfig": {"OnFailure": {"Destination": "arn:queue"}}}
     lambda_svc.invoke_async_with_retry({"config": config, "event_invoke_config": settings}, {"a": 1})
     assert (len(results) - len(list(calls)), bool(routed)) == (attempts, failed)
     assert len(sleeps) == attempts - 1
+
+
+def test_dead_letter_queue_gets_the_event_itself(ministack, monkeypatch):
+    from ministack.services import lambda_svc, sqs
+
+    asynchronous.correct()
+    sent = []
+    monkeypatch.setattr(asynchronous.threading, "Thread", Inline)
+    monkeypatch.setattr(asynchronous.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(lambda_svc, "_execute_function", lambda func, event: ERROR)
+    monkeypatch.setattr(sqs, "_queue_by_arn", lambda arn: {"arn": arn})
+    monkeypatch.setattr(sqs, "_act_send_message", lambda message, url: sent.append(message))
+    config = {"FunctionArn": ARN, "FunctionName": "f", "DeadLetterConfig": {"TargetArn": f"{ARN}-queue"}}
+    lambda_svc.invoke_async_with_retry({"config": config}, {"detail": {"a": 1}})
+    (message,) = sent
+    assert json.loads(message["MessageBody"]) == {"detail": {"a": 1}}
+    attributes = message["MessageAttributes"]
+    assert attributes["ErrorCode"]["StringValue"] == "200"
+    assert attributes["ErrorMessage"]["StringValue"] == "x"

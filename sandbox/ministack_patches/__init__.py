@@ -3,6 +3,10 @@
     functions.py         Lambda: what functions may import, and how their errors are reported
     states.py            what states of a state machine do with their data
     expressions.py       how JSONata expressions are parsed, and how long they may take
+    expressions.py       JSONata expressions are parsed once
+    paths.py             paths that lead nowhere
+    payloads.py          how large data may be, and errors that cannot be caught
+    starting.py          which executions Step Functions starts
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
     permissions.py       what the role of a state machine allows its tasks to do
@@ -46,10 +50,13 @@ from sandbox.ministack_patches import (
     functions,
     integrations,
     messages,
+    paths,
+    payloads,
     permissions,
     queue_metrics,
     repeated_requests,
     retries,
+    starting,
     states,
     status_changes,
     task_tokens,
@@ -72,7 +79,10 @@ def apply(directory: Path) -> None:
     """
     functions.correct(directory)
     task_tokens.correct()
+    paths.correct()
+    payloads.correct()
     versions.correct()
+    starting.correct()
     status_changes.correct()
     cloudformation.correct()
     definitions.correct()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.ministack_patches import paths
+
 __all__ = ["correct"]
 
 
@@ -53,24 +55,18 @@ def _fail_choices_on_missing_values() -> None:
     from ministack.services import stepfunctions
 
     evaluate = stepfunctions._evaluate_rule
-    tokens_of = stepfunctions._parse_jsonpath_tokens
 
-    def exists(path: str, data: Any) -> bool:
-        for kind, key in tokens_of(path) or ():
-            container = isinstance(data, dict if kind == "field" else list)
-            if not container or (key not in data if kind == "field" else key >= len(data)):
-                return False
-            data = data[key]
-        return True
+    def exists(path: str, data: Any, ctx: Any) -> bool:
+        return paths.exists(path[1:], ctx or {}) if path.startswith("$$.") else paths.exists(path, data)
 
     def evaluate_existing(rule: dict[str, Any], data: Any, ctx: Any = None) -> bool:
-        paths = [
+        used = [
             path
             for key, path in rule.items()
-            if (key == "Variable" or key.endswith("Path")) and str(path).startswith(("$.", "$["))
+            if (key == "Variable" or key.endswith("Path")) and str(path).startswith(("$.", "$[", "$$."))
         ]
-        missing = [path for path in paths if not exists(path, data)]
-        if paths and "IsPresent" in rule:
+        missing = [path for path in used if not exists(path, data, ctx)]
+        if used and "IsPresent" in rule:
             return bool(rule["IsPresent"]) is not bool(missing)
         if missing:
             raise stepfunctions._ExecutionError(

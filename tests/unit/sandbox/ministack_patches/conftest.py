@@ -92,7 +92,7 @@ class Machines:
 
     def start(self, machine: str, given: Any = None, **more: Any) -> str:
         """Starts an execution. Returns its ARN."""
-        text = json.dumps({} if given is None else given)
+        text = json.dumps({} if given is None else given, ensure_ascii=False)
         started = self.call("_start_execution", stateMachineArn=machine, input=text, **more)
         return str(started["executionArn"])
 

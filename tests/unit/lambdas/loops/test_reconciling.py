@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdas.loops import listed_loops
 from lambdas.loops.abandoned import AbandonedExecutions
@@ -176,8 +177,7 @@ def test_row_that_cannot_be_read_is_skipped_and_named(aws: AWS, reconcile: Recon
     assert "'odd': its item in the ledger's table cannot be read: attempt: Input" in found.problems[0]
 
 
-@pytest.mark.parametrize("since", [None, datetime(2026, 1, 1, tzinfo=UTC)])
-@given(item=odd_items())
+@given(item=odd_items(), since=st.sampled_from([None, datetime(2026, 1, 1, tzinfo=UTC)]))
 def test_no_item_keeps_the_others_from_the_reconciler(
     aws: AWS, item: dict[str, Any], since: datetime | None
 ) -> None:

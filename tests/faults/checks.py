@@ -108,7 +108,12 @@ class Model:
         self.outcomes[key] = new
         if old == new:
             return
-        finished = [claim for claim in self.finished if claim[0] == name_of(key)]
+        # Another loop of the name has its own row.
+        finished = [
+            claim
+            for claim in self.finished
+            if claim[0] == name_of(key) and _CLAIM + claim[1] in {**before, **after}
+        ]
         was_final = old in ("stored", "restarted") and new is not None and finished
         if was_final and not self._new_status_change(before, after):
             self._bad(f"{key}: it was {old}, and now its outcome is {new}")

@@ -119,7 +119,7 @@ class Steps:
                 arguments = self._filled(state["Arguments"], values, run)
                 values["result"] = self._call(state["Resource"], arguments)
             elif state["Type"] == "Choice":
-                following = state["Default"]
+                following, template = state["Default"], {}
                 for rule in state["Choices"]:
                     if self._filled(rule["Condition"], values, run):
                         following, template = rule["Next"], rule

@@ -45,7 +45,7 @@ from workflow.asl.expressions import (
 )
 from workflow.parts.answers import variables_from_row
 from workflow.parts.failures import FAILED_STEP, TRANSIENT, caught
-from workflow.steps import Catch, Choice, ChoiceRule, Task
+from workflow.steps import Catch, Choice, ChoiceRule, Pass, Task
 
 __all__ = ["CLAIM", "claim_status_change"]
 
@@ -310,23 +310,28 @@ def _whose_row(*, already_handled: Any, again: Task, unreadable: Any) -> Choice:
         "Whose row is it?",
         comment="A loop is its name and its creation time: A2I lets the name of a deleted loop be used again.",
         query_language="JSONata",
-        # By default, the row is about another loop of the name.
-        assign={LEDGER_KEY: jsonata(OWN_KEY)},
     )
     choice.add_choice(
         ChoiceRule.Condition(jsonata(f"${_HELD}")), already_handled, comment="claimed by another execution"
     )
     choice.add_choice(ChoiceRule.Condition(jsonata(f"${_THIS_LOOPS}")), again, comment="this loop's")
-    # An item of the loop's own is about this loop, unless somebody edited it.
     choice.add_choice(
-        ChoiceRule.Condition(jsonata(f"${LEDGER_KEY} = {OWN_KEY}")),
-        unreadable,
+        ChoiceRule.Condition(jsonata(f"${LEDGER_KEY} = {LOOP_NAME}")),
+        again,
+        assign={LEDGER_KEY: jsonata(OWN_KEY)},
+        comment="another loop's",
+    )
+    # An item of the loop's own is about this loop, unless somebody edited it.
+    edited = Pass(
+        "Row was edited",
+        comment="The item of the loop's own has another creation time than its key says.",
+        query_language="JSONata",
         assign={FAILED_STEP: "Whose row is it?"},
         output=jsonata(
             f"$merge([{documented_fields('$states.input')}, {{'failure': {{'Error': 'LoopUnclear', 'Cause':"
             f" 'The row ' & ${LEDGER_KEY} & ' of the ledger has another creation time than its key.'}}}}])"
         ),
-        comment="edited",
     )
-    choice.default_choice(again)
+    edited.next(unreadable)
+    choice.default_choice(edited)
     return choice

@@ -94,9 +94,11 @@ BOUNDED = (
     "$text := $type($value) = 'string' ? $value : $exists($value) ? $string($value) : '';"
     # Not more than needed: an event can have 200,000 characters.
     " $text := $replace($substring($text, 0, $limit + 1),"
-    r" /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]"
-    # Halves of surrogate pairs, and no whole ones, whether the engine's characters are code points or code units.
-    r"|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/, '\ufffd');"
+    # Whole surrogate pairs stay, halves do not, whether the engine's characters are code points or code units. Without
+    # lookaround, which not every engine of regular expressions has.
+    r" /([\ud800-\udbff][\udc00-\udfff])|"
+    r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff\ud800-\udfff]/,"
+    r" function($found) {$found.groups[0] ? $found.groups[0] : '\ufffd'});"
     " $length($text) > $limit ? $substring($text, 0, $limit - 1) & '…' : $text)};"
 )
 """Defines `$bounded($value, $limit)`: a value as a text that every service takes, with at most so many characters.

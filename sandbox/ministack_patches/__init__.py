@@ -7,6 +7,7 @@
     paths.py             paths that lead nowhere
     payloads.py          how large data may be, and errors that cannot be caught
     starting.py          which executions Step Functions starts
+    deletion.py          deleting state machines that have executions
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
     permissions.py       what the role of a state machine allows its tasks to do
@@ -44,6 +45,7 @@ from sandbox.ministack_patches import (
     athena,
     cloudformation,
     definitions,
+    deletion,
     dynamodb,
     events,
     expressions,
@@ -86,6 +88,7 @@ def apply(directory: Path) -> None:
     status_changes.correct()
     cloudformation.correct()
     definitions.correct()
+    deletion.correct()
     repeated_requests.correct()
     states.correct()
     retries.correct()

@@ -26,6 +26,7 @@
     queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
     schemas.py           which properties resource types have
+    trials.py            the API that tests a single state
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
 
@@ -63,6 +64,7 @@ from sandbox.ministack_patches import (
     status_changes,
     task_tokens,
     transport,
+    trials,
     versions,
 )
 from sandbox.ministack_patches.integrations import SdkCall
@@ -103,6 +105,7 @@ def apply(directory: Path) -> None:
     messages.correct()
     queue_metrics.correct()
     transport.correct()
+    trials.correct()
 
 
 def integrate(call: SdkCall) -> None:

@@ -43,6 +43,7 @@ class NotAllowed(Exception):
 def correct() -> None:
     """Corrects permissions of state machines."""
     _enforce_roles()
+    _parse_policies_once()
 
 
 @contextlib.contextmanager
@@ -136,6 +137,19 @@ def _enforce_roles() -> None:
     stepfunctions._invoke_with_callback = invoke_allowed_with_callback
     stepfunctions._invoke_aws_sdk_integration = call_sdk
     app.call_service_handler_sync = call_allowed_handler
+
+
+def _parse_policies_once() -> None:
+    """Keeps the parsed form of a policy. MiniStack parses all policies of a role for each call."""
+    from ministack.core import iam_evaluator
+
+    parse = iam_evaluator.parse_policy_document
+    parsed = functools.lru_cache(maxsize=1_000)(parse)
+
+    def parse_once(document: Any) -> Any:
+        return list(parsed(document)) if isinstance(document, str) else parse(document)
+
+    iam_evaluator.parse_policy_document = parse_once
 
 
 def _check_optimized(resource: str, parameters: Any) -> None:

@@ -30,8 +30,9 @@ unit: $(call stamp,dev)  ## Run the unit tests, and check the coverage of each m
 engine browser: $(call stamp,dev)
 	$(BIN)/python -m pytest tests/$@ $(ARGS)
 
-faults: $(call stamp,dev)  ## Try 10,000 schedules of faults in a simulated account, on all cores
+faults: $(call stamp,dev)  ## Try 10,000 schedules of faults in a simulated account, and that they notice missing conditions
 	$(BIN)/python -m tests.faults $(ARGS)
+	$(BIN)/python -m tests.faults.mutations
 
 test-sagemaker: $(call stamp,dev)  ## Test workflow/steps.py with the SageMaker SDK installed (250 MB, a minute)
 	$(BIN)/python tests/sagemaker_environment.py

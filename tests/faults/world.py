@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -169,6 +169,7 @@ class Simulation:
 
     Attributes:
         violations: What was wrong, in plain words.
+        unconditional: Given the state, the operation and the request: whether a write is made without its condition.
     """
 
     def __init__(self, seed: int, choices: Choices) -> None:
@@ -184,6 +185,9 @@ class Simulation:
         self.written: Any = lambda key, before, after: None
         self.answered: Any = lambda token, kind, document: None
         self.ended: Any = lambda execution: None
+        self.unconditional: Callable[[str, str, Mapping[str, Any]], bool] = lambda where, operation, request: (
+            False
+        )
         self.acting: Actor | None = None
         self._numbers: dict[str, int] = {}
 
@@ -428,6 +432,10 @@ class Simulation:
 
     def _perform(self, service: str, operation: str, request: dict[str, Any]) -> Any:
         if service == "dynamodb":
+            where = self.acting.where if self.acting else ""
+            if "ConditionExpression" in request and self.unconditional(where, operation, request):
+                condition = f"({request['ConditionExpression']}) OR attribute_not_exists(neverThere)"
+                request = {**request, "ConditionExpression": condition}
             return self.ledger.call(operation, request)
         if service == "s3":
             return self.buckets.call(operation, request)

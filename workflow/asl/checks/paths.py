@@ -14,6 +14,7 @@ from typing import Any
 from workflow.asl.checks.problem import Problem
 from workflow.asl.checks.shapes import Shape, at, joined, literal, missing, placed, possibly_with
 from workflow.asl.checks.syntax import parsed, texts
+from workflow.asl.expressions import event_that_fits
 from workflow.asl.walk import Machine, State, nested, rules, ways
 
 __all__ = ["problems_of_paths"]
@@ -237,6 +238,8 @@ def _output(value: Any, given: Shape) -> Shape:
             key: _output(item, given) if isinstance(item, Mapping) else None for key, item in value.items()
         }
     expression = re.sub(r"^\{%\s*|\s*%\}$", "", str(value))
+    # An event that was cut down has the same documented fields.
+    expression = expression.replace(event_that_fits("$states.input"), "$states.input")
     if expression == "$states.input":
         return given
     added = _merged_keys(parsed(expression)[0])

@@ -12,6 +12,7 @@ __all__ = ["correct"]
 def correct() -> None:
     """Corrects what states do with their data."""
     _set_variables_in_catch()
+    _apply_rules_of_choices()
     _fail_choices_on_missing_values()
 
 
@@ -43,6 +44,35 @@ def _set_variables_in_catch() -> None:
         return output
 
     stepfunctions._apply_catcher = apply_catcher_and_assign
+
+
+def _apply_rules_of_choices() -> None:
+    """Applies `Assign` and `Output` of a JSONata Choice: those of the rule that matches, or else of the state.
+
+    AWS: both work in a rule, and for the default in the state.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html)
+    MiniStack: looks for the query language in the rule, where it cannot be, so a rule sets no variables in a state
+    machine whose default is JSONPath. It ignores the Output of the state.
+    """
+    from ministack.services import stepfunctions
+
+    execute_choice = stepfunctions._execute_choice
+
+    def choose(state: dict[str, Any], raw_input: Any, ctx: Any = None) -> Any:
+        if stepfunctions._state_query_language(state, ctx) == "JSONata":
+            rules = (
+                rule
+                for rule in state.get("Choices", [])
+                if stepfunctions._evaluate_jsonata_choice_rule(rule, raw_input, ctx)
+            )
+            chosen = next(rules, state)
+            if following := chosen.get("Next", state.get("Default")):
+                output = stepfunctions._apply_jsonata_output(chosen, raw_input, ctx, default=raw_input)
+                stepfunctions._apply_state_assign({**chosen, "QueryLanguage": "JSONata"}, raw_input, ctx)
+                return output, following
+        return execute_choice(state, raw_input, ctx)
+
+    stepfunctions._execute_choice = choose
 
 
 def _fail_choices_on_missing_values() -> None:

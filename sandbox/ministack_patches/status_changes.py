@@ -28,6 +28,7 @@ def correct() -> None:
     """Corrects what is sent when the status of an execution changes."""
     _report_status_changes()
     _keep_final_status()
+    _link_events()
 
 
 def _report_status_changes() -> None:
@@ -143,3 +144,24 @@ def _keep_final_status() -> None:
 
     stepfunctions._fail_execution = fail_running
     stepfunctions._add_event = add_before_end
+
+
+def _link_events() -> None:
+    """Says in each event of a history which one came before it.
+
+    AWS: `previousEventId`, which is 0 for the first.
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html)
+    MiniStack: leaves it out. It records no events inside of Parallel and Map, so the previous event is the last one.
+    """
+    from ministack.services import stepfunctions
+
+    add_event = stepfunctions._add_event
+
+    def add_linked(execution: dict[str, Any], kind: str, details: dict[str, Any] | None = None) -> Any:
+        event = add_event(execution, kind, details)
+        execution["events"][0].setdefault("previousEventId", 0)
+        if event is not None:
+            event.setdefault("previousEventId", event["id"] - 1)
+        return event
+
+    stepfunctions._add_event = add_linked

@@ -28,14 +28,18 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_first_reconciliation() -> Iterator[None]:
+    """The first publish of a stage invokes the reconciler, which would process loops of the first tests, too."""
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(Functions, "invoke_later", Mock())
+        yield
+
+
 @pytest.fixture(scope="session")
 def published(sandbox: Sandbox, eventually: Callable[..., object]) -> PublishedStage:
     """The stage `local`, published to the shared engine by the code that publishes to AWS."""
-    # The first publish invokes the reconciler, which would process loops of the first tests, too.
-    with pytest.MonkeyPatch.context() as patches:
-        patches.setattr(Functions, "invoke_later", Mock())
-        outputs = publish_local(sandbox)
-    return PublishedStage(sandbox, local_stage(), outputs, eventually)
+    return PublishedStage(sandbox, local_stage(), publish_local(sandbox), eventually)
 
 
 @pytest.fixture

@@ -96,3 +96,10 @@ def test_metrics_count_executions_by_end(machines, waiting):
     machine = machines.create(WAIT)
     machines.call("_stop_execution", executionArn=machines.start(machine))
     assert totals(machine) == {"ExecutionsStarted": 1, "ExecutionsAborted": 1}
+
+
+def test_events_of_history_name_the_one_before(machines):
+    execution = machines.run({"Pass": {"Type": "Pass", "Next": "End"}, "End": {"Type": "Succeed"}})
+    history = machines.history(execution["executionArn"])
+    links = [(event["previousEventId"], event["id"]) for event in history]
+    assert links == [(number, number + 1) for number in range(len(history))]

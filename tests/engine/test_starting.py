@@ -277,6 +277,7 @@ def test_name_of_loop_started_outside_afterloop_is_taken(
     assert place.sandbox.loops.get(name).input_content == elsewhere
 
 
+@pytest.mark.usefixtures("without_waits")
 @pytest.mark.parametrize("kind", KINDS)
 def test_transient_error_leaves_row_to_resume(place: Place, name: str, kind: str) -> None:
     operation = {"custom": "StartHumanLoop", "textract": "AnalyzeDocument"}.get(

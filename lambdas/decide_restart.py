@@ -13,8 +13,9 @@ from pydantic.alias_generators import to_camel
 from lambdas.aws.clients import ledger, transient_errors
 from lambdas.aws.environment import environment
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, bounded
-from lambdas.loops.ledger import Loop, UnreadableRow
+from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import Decision, RestartSettings
+from lambdas.loops.rows import UnreadableRow
 
 FUNCTION = {
     "memory": 256,

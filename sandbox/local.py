@@ -24,7 +24,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from lambdas.loops.ledger import Ledger, Loop, TaskType
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop, TaskType
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
 from sandbox.identity import ACCOUNT_ID, REGION

@@ -14,8 +14,8 @@ from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
 from docs.generate.reading import attribute_docs, first_paragraph, words_of
 from docs.generate.schema import type_of, without_null
-from lambdas.loops.ledger import Loop, LoopStatus
-from lambdas.loops.ledger import Outcome as LoopOutcome
+from lambdas.loops.loop import Loop, LoopStatus
+from lambdas.loops.loop import Outcome as LoopOutcome
 from lambdas.reviews import record
 from lambdas.reviews.comparison.elements import element_of_kind
 from lambdas.reviews.record import (

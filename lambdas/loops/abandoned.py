@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from lambdas.loops.bounded import MAX_NAME, bounded
 from lambdas.loops.claims import claim_id
 from lambdas.loops.escalation import EndedExecution, Escalation
-from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
+from lambdas.loops.ledger import Ledger, now
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable, WaitingWorkflows
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from lambdas.loops.identity import is_same_time, normalized
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.reviews.times import timestamp
 
 __all__ = ["claim_id", "claim_of"]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lambdas.reviews.times import in_utc, timestamp
 
 if TYPE_CHECKING:
-    from lambdas.loops.ledger import Loop
+    from lambdas.loops.loop import Loop
 
 __all__ = ["MAX_CLOCK_SKEW", "is_about", "is_same_time", "name_of", "normalized", "own_key", "own_keys"]
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.claims import claim_of
 from lambdas.loops.identity import name_of
-from lambdas.loops.ledger import Ledger, Loop, UnreadableRow
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.marks import Marks
 from lambdas.loops.missed_events import MissedEvents, missed_event
 from lambdas.loops.open_loops import described
 from lambdas.loops.reconciliation import Reconciliation
+from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.waiting import Tokens
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp

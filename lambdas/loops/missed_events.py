@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import bounded
-from lambdas.loops.ledger import Loop, now
+from lambdas.loops.ledger import now
+from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import LOOP_DELETED
 from lambdas.reviews.event import status_change_event
 from lambdas.reviews.times import timestamp

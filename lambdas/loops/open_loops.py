@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from lambdas.loops.abandoned import FAILED_STATUSES, GONE, AbandonedExecutions, Settled
 from lambdas.loops.claims import claim_id, claim_of
 from lambdas.loops.identity import is_about
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.marks import Marks
 from lambdas.loops.missed_events import MissedEvents, loop_deleted_event, missed_event, start_refused_event
 from lambdas.loops.reconciliation import Reconciliation

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic.alias_generators import to_camel
 
-from lambdas.loops.ledger import UnreadableRow
+from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable
 from lambdas.reviews.errors import InvalidDocument
 

@@ -32,7 +32,8 @@ from botocore.validate import ParamValidator
 
 from lambdas.loops import names as loop_names
 from lambdas.loops.identity import MAX_CLOCK_SKEW
-from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.ledger import Ledger, now
+from lambdas.loops.loop import Loop
 from lambdas.loops.start_request import (
     CustomTask,
     InputTooLarge,

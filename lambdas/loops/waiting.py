@@ -21,7 +21,9 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops import agreed_answer
 from lambdas.loops.bounded import bounded
-from lambdas.loops.ledger import Ledger, Loop, UnreadableRow, now
+from lambdas.loops.ledger import Ledger, now
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.waiting import Answered, NotEnded, Tokens, TokenUndeliverable, WaitingWorkflows
 from sandbox.engine import Sandbox
 from tests.review_samples import STORED_REVIEW

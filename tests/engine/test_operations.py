@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops import listed_loops, open_loops
-from lambdas.loops.ledger import Loop, now
+from lambdas.loops.ledger import now
+from lambdas.loops.loop import Loop
 from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.loops.waiting import Tokens

@@ -19,7 +19,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops import names as loop_names
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.start_request import (
     NameTaken,
     StartRequest,

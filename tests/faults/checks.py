@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lambdas.loops.identity import name_of
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from tests.faults.scheduler import Actor
 from tests.faults.services import TABLE, A2iLoop
 from tests.faults.world import MACHINE, Execution, Simulation, Token, client

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel
 
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 
 __all__ = ["odd_items"]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import MadeBy, ReviewRecord, read_review
 from lambdas.reviews.review import build_record, summarise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from lambdas.loops.bounded import MAX_REASON
-from lambdas.loops.ledger import LoopStatus, Outcome
+from lambdas.loops.loop import LoopStatus, Outcome
 from workflow.cli.ages import age, moment_of
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
 from workflow.cli.several_loops import Several

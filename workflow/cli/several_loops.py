@@ -16,7 +16,7 @@ from workflow.cli.show_results import Report, running
 from workflow.cli.terminal import Output, approved, console_for, exit_unchanged, progress
 
 if TYPE_CHECKING:
-    from lambdas.loops.ledger import Loop
+    from lambdas.loops.loop import Loop
     from workflow.operations.actions import Action
     from workflow.operations.loops import Loops
     from workflow.operations.several import Interruption, Operation, Results

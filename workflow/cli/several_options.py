@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from lambdas.loops.ledger import Outcome
+from lambdas.loops.loop import Outcome
 from workflow.cli.ages import moment_of
 from workflow.cli.options import FlowDefinition, Yes
 

@@ -24,7 +24,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from lambdas.loops.ledger import Loop, UnreadableRow
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from workflow.operations.smoke import Check
 from workflow.operations.story import NextStep, Story
 from workflow.publish.destroying import Destruction, Kept

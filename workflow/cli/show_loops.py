@@ -17,7 +17,7 @@ from workflow.cli.terminal import print_whole
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
-    from lambdas.loops.ledger import Loop
+    from lambdas.loops.loop import Loop
     from workflow.operations.story import StatusChange, Story
 
 __all__ = ["plain", "show_listing", "show_story"]

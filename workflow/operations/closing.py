@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.loops.ledger import Loop, now
+from lambdas.loops.ledger import now
+from lambdas.loops.loop import Loop
 from workflow.operations.client import LoopsClient
 from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.stage_loops import LoopError, StageLoops

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from lambdas.loops.ledger import Ledger, Loop, OnUnreadable, UnreadableRow
+from lambdas.loops.ledger import Ledger, OnUnreadable
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 
 __all__ = ["NEEDS_ACTION", "Listing", "LoopFilter", "list_loops"]
 

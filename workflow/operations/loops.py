@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
-from lambdas.loops.ledger import Loop, UnreadableRow
+from lambdas.loops.loop import Loop
 from lambdas.loops.marks import Marks
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
+from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.start_request import StartedLoop, StartRequest
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows

@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.claims import claim_id, claim_of
-from lambdas.loops.ledger import Loop, now
+from lambdas.loops.ledger import now
+from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import missed_event
 from workflow.operations.stage_loops import LoopError, StageLoops
 from workflow.operations.story import GONE, Execution

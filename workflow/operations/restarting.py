@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.loops.start_request import StartedLoop
 from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.operations.client import LoopsClient

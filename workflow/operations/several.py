@@ -17,7 +17,9 @@ from typing import Literal, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws.transient import is_transient
-from lambdas.loops.ledger import Ledger, Loop, UnreadableRow
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.errors import TransientServiceError
 from lambdas.reviews.times import in_utc
 from workflow.operations.listing import NEEDS_ACTION

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.loops import names as loop_names
 from lambdas.loops.identity import is_about
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.open_loops import is_unfinished
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp

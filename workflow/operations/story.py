@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.loops.abandoned import FAILED_STATUSES
-from lambdas.loops.ledger import Loop, UnreadableRow
+from lambdas.loops.loop import Loop
 from lambdas.loops.open_loops import is_unfinished
+from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import in_utc, moment_of
 

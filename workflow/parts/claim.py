@@ -1,7 +1,7 @@
 """The claim of a status change: of several deliveries of its event, only one execution continues.
 
 All steps are direct DynamoDB integrations, so claims work when functions do not. The attributes are those of
-`lambdas.loops.ledger.Loop`. The stack fills in `${LedgerTable}`.
+`lambdas.loops.loop.Loop`. The stack fills in `${LedgerTable}`.
 
 A status change is identified by (humanLoopName, creationTime, humanLoopStatus). Its claim is a map attribute of the
 loop's item, named after the creation time and the status: {state: working | done | released, execution, at}. An
@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.loops.bounded import MAX_CODE
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import LOOP_DELETED
 from workflow.asl.expressions import (
     CLAIM_ID,

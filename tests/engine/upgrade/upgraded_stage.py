@@ -10,7 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.reviews.record import read_review
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage

@@ -19,7 +19,7 @@ from docs.generate.__main__ import rendered
 from docs.generate.commands import all_commands
 from docs.generate.reading import attribute_docs, words_of
 from lambdas.aws.metrics import Metric
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.reviews import record
 from lambdas.reviews.record import AnswerRecord, FieldRecord, MadeBy, ReviewRecord, Segment, Vote, WorkerField
 from lambdas.reviews.summary import ReviewSummary

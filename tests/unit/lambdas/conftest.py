@@ -20,7 +20,8 @@ from lambdas.aws import clients as functions
 from lambdas.aws.environment import environment
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.start_request import StartRequest
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.loops.ledger import LoopStatus
+from lambdas.loops.loop import LoopStatus
 from workflow.errors import AfterloopError
 from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.reviews_source import Period

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambdas.loops.identity import is_about, is_same_time, name_of, own_key, own_keys
-from lambdas.loops.ledger import Claim, Loop
+from lambdas.loops.loop import Claim, Loop
 from tests.unit.rows_of_loops import CREATED, ROWS
 
 

@@ -11,7 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from lambdas.loops.ledger import Ledger, Loop, UnreadableRow
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW
 
 CLAIM = "2026-03-04T05:06:07.890Z Failed"

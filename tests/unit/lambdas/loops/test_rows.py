@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from lambdas.loops.ledger import Loop, UnreadableRow
-from lambdas.loops.rows import plain_values
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow, plain_values
 from tests.unit.lambdas.conftest import AWS, start_request
 from tests.unit.odd_items import odd_items
 

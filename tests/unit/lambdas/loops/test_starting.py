@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops import names as loop_names
 from lambdas.loops.identity import is_about
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.loops.start_request import InputTooLarge, InputUnknown, InvalidRequest, NameTaken, StartRefused
 from lambdas.reviews.times import timestamp
 from tests.unit.lambdas.conftest import AWS, BUCKET, FLOW, start_request

@@ -15,7 +15,8 @@ from botocore.stub import ANY
 from moto import mock_aws
 from pydantic import ValidationError
 
-from lambdas.loops.ledger import Ledger, Loop, now
+from lambdas.loops.ledger import Ledger, now
+from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import RestartRules
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
 from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops

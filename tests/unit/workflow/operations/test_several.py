@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.reviews.errors import TransientServiceError
 from tests.unit.doubles import StubbedSession, create_ledger_table
 from workflow.operations import several

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from lambdas.loops.ledger import Loop, UnreadableRow, now
+from lambdas.loops.ledger import now
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from tests.unit.odd_items import odd_items
 from workflow.cli.shapes import LoopStory
 from workflow.cli.show_loops import show_listing, show_story

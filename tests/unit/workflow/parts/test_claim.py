@@ -12,7 +12,8 @@ from moto import mock_aws
 from pydantic.alias_generators import to_camel
 
 from lambdas.loops.identity import is_about, own_key
-from lambdas.loops.ledger import Ledger, Loop
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import loop_deleted_event
 from tests.unit.doubles import REGION, create_ledger_table
 from tests.unit.rows_of_loops import ROWS

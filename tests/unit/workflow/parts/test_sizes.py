@@ -18,7 +18,7 @@ from jsonata import Jsonata
 
 from lambdas import decide_restart
 from lambdas.loops.bounded import bounded as bounded_text
-from lambdas.loops.ledger import Loop
+from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import RestartSettings
 from workflow.asl.expressions import bounded
 from workflow.asl.walk import states

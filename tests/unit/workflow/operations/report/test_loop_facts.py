@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from lambdas.loops.ledger import Ledger, Loop, LoopStatus, Outcome
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop, LoopStatus, Outcome
 from tests.unit.doubles import StubbedSession, create_ledger_table
 from tests.unit.workflow.operations.report.test_page import MADE, Page
 from tests.unit.workflow.operations.report.test_statistics import JANUARY

@@ -16,6 +16,10 @@ Each step can be repeated. After a crash between two steps, the next call with t
     row `InProgress` etc.   the loop is running or has ended; there is nothing to do
 
 If nobody calls again, the reconciler resumes the start (`lambdas/loops/reconciling.py`).
+
+While the row is `Starting`, only A2I knows whether there is a loop. So if a loop ends and is deleted in A2I before its
+start is resumed, it is started again. And because A2I does not return a loop's input, a loop with the row's name and
+flow definition that was created after the row is taken for the row's loop.
 """
 
 from __future__ import annotations

@@ -136,8 +136,14 @@ class Model:
             failed = self._loop_of(execution) if execution else self._loop_of_row(previous)
             if failed is None:
                 return
-            self.restarts.setdefault(failed, []).append(loop)
-            if len(self.restarts[failed]) > 1:
+            before = self.restarts.setdefault(failed, [])
+            # A start whose function died before it recorded that A2I had started the loop. If the loop has ended and
+            # been deleted since, nothing shows that there was one, so people are asked again.
+            is_repeated = _string(row, "status") == "Starting" and all(
+                one.name == loop.name for one in before
+            )
+            before.append(loop)
+            if len(before) > 1 and not is_repeated:
                 self._bad(f"{failed} is restarted twice: {', '.join(map(str, self.restarts[failed]))}")
             if failed.text != loop.text:
                 self._bad(f"{loop} is the restart of {failed}, with the input of another loop: {loop.text}")

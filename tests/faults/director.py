@@ -29,6 +29,8 @@ from workflow.errors import AfterloopError
 
 __all__ = ["Options", "Schedule"]
 
+MIN_LIFE = timedelta(seconds=10)
+"""How old a loop is when it is deleted, at least: twice the seconds in which clocks differ."""
 MAX_ACTIONS = 14
 """The most that happens in the storm, beside what follows from it."""
 _ROUNDS = 12
@@ -315,6 +317,10 @@ class Schedule:
 
     def _delete(self, loops: list[A2iLoop]) -> None:
         loop = self.choices.of(loops)
+        # Two loops of a name are told apart by their creation times. Nobody starts, ends, deletes and starts a loop
+        # again within the seconds in which clocks differ.
+        if loop.created > self._clock.now - MIN_LIFE:
+            return
         self._scheduler.say(f"{loop} is deleted in A2I")
         self._a2i.delete(loop)
 
@@ -330,13 +336,15 @@ class Schedule:
     def _free_names(self) -> list[str]:
         if not self._options.reuse:
             return []
-        # Nobody starts, ends, deletes and starts again within the seconds in which clocks differ.
-        before = self._clock.now - timedelta(seconds=10)
-        recent = {loop.name for loop in self._a2i.all if loop.created > before}
-        return sorted({loop.name for loop in self._a2i.all if loop.deleted} - recent - set(self._a2i.loops))
+        return sorted({loop.name for loop in self._a2i.all if loop.deleted} - set(self._a2i.loops))
 
     def _reuse(self) -> None:
-        self._start_outside(self.choices.of(self._free_names()))
+        name = self.choices.of(self._free_names())
+        # While Afterloop starts a loop, nobody else starts one with its name and flow definition: A2I does not return
+        # the input of a loop, so a start that is resumed could not tell that the loop is somebody else's.
+        row = self.world.ledger.item(name)
+        if row is None or row["status"] != {"S": "Starting"}:
+            self._start_outside(name)
 
     # People
 

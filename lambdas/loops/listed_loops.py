@@ -87,15 +87,17 @@ class ListedLoops:
     ) -> Iterator[tuple[datetime, Iterator[list[Any]]]]:
         """Yields parts of the list, each with its end and its pages. Most lists are one page."""
         first = self._list(flow, begin)
-        if "NextToken" not in first or now - begin <= WINDOW:
+        loops = first["HumanLoopSummaries"]
+        if "NextToken" not in first or now - begin <= WINDOW or not loops:
             yield now, self._pages(flow, begin, None, first)
             return
-        while begin + WINDOW < now:
-            end = begin + WINDOW
+        # What was listed is dealt with at once. It may be deleted before it is listed again.
+        end = loops[-1]["CreationTime"]
+        yield end, iter([loops])
+        while end + WINDOW < now:
+            begin, end = _just_before(end), end + WINDOW
             yield end, self._pages(flow, begin, end)
-            # A second more, because it is not documented whether the end of a period is part of it.
-            begin = end - timedelta(seconds=1)
-        yield now, self._pages(flow, begin, None)
+        yield now, self._pages(flow, _just_before(end), None)
 
     def _pages(
         self, flow: str, after: datetime, before: datetime | None, first: Any = None
@@ -180,6 +182,11 @@ class ListedLoops:
         change = f"{name} {loop['HumanLoopStatus']}"
         if change not in self.found.missed:
             self.found.missed[change] = self.events.process(missed_event(loop), "missed")
+
+
+def _just_before(end: datetime) -> datetime:
+    """Returns where to read on: it is not documented whether the end of a period is part of it."""
+    return end - timedelta(seconds=1)
 
 
 def shuffled(flows: Sequence[str]) -> list[str]:

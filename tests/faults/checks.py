@@ -211,7 +211,7 @@ class Model:
         if loop.status in ("InProgress", "Stopping"):
             self._bad(f"{loop} has not ended")
             return
-        if not loop.known:
+        if not self._is_known(loop):
             return
         done = [claim for claim in self.claims if self.is_about(claim, loop)]
         if any(self.claims[claim][0] == "done" for claim in done):
@@ -228,6 +228,18 @@ class Model:
             self._bad(
                 f"{loop} ended as {loop.status}, was never handled, and nobody knows: {self._row(loop)}"
             )
+
+    def _is_known(self, loop: A2iLoop) -> bool:
+        """Whether Afterloop knows of a loop, as docs/explanation.md says ("Missed events are found").
+
+        A loop that somebody else started, whose event was lost, and that was deleted before a whole run of the
+        reconciler saw it has left no trace. A run that dies between A2I's list and its first write leaves none either;
+        the next run, within the hour, lists the loop again. A run that fails names the loop, and raises an alarm.
+        """
+        return loop.known or any(
+            actor.done and not actor.dead and actor.error is None and not getattr(actor.result, "problems", [])
+            for actor in loop.seen_by
+        )
 
     def _is_deletion(self, arn: str) -> bool:
         execution = self._world.executions.get(arn)

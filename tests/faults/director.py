@@ -100,7 +100,7 @@ class Schedule:
         """Runs it."""
         world = self.world
         world.a2i.stopping = self._stopping
-        world.a2i.seen = lambda loop: setattr(loop, "known", True)
+        world.a2i.seen = lambda loop: loop.seen_by.append(world.acting)
         world.ended = self._execution_ended
         with world.running():
             try:
@@ -392,18 +392,20 @@ class Schedule:
         return self._person(f"{what} {name}", act)
 
     def _person(self, name: str, act: Callable[[], Any]) -> Actor:
-        def work() -> None:
+        def work() -> Any:
             try:
-                act()
+                return act()
             except _EXPECTED as error:
+                self._scheduler.current.error = error
                 self._scheduler.say(f"{type(error).__name__}: {error}")
+                return None
             except Exception as error:
                 self.world.violated(f"the command {name} fails with a bug: {type(error).__name__}: {error}")
                 raise
 
         return self._spawn_person(f"loops {name}", work)
 
-    def _spawn_person(self, name: str, work: Callable[[], None]) -> Actor:
+    def _spawn_person(self, name: str, work: Callable[[], Any]) -> Actor:
         return self._scheduler.spawn(Actor(f"{name} ({self.world.number('person')})", "person", work))
 
     # For scripts

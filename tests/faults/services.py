@@ -166,7 +166,9 @@ class A2iLoop:
     """Whether Afterloop started it."""
     answers: int = 0
     known: bool = False
-    """Whether Afterloop could know of it: it started it, an event was delivered, or a reconciler has seen it."""
+    """Whether Afterloop knows of it: it started it, or an event was delivered."""
+    seen_by: list[Any] = field(default_factory=list)
+    """The actors that A2I's list showed it to."""
 
     @property
     def arn(self) -> str:

@@ -584,6 +584,25 @@ def test_loops_created_and_deleted_while_the_list_is_read(
     assert {"new-1", "new-2"} <= set(found.adopted)
 
 
+def test_loop_deleted_after_it_was_listed_first_is_dealt_with(
+    aws: AWS, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listed_loops, "PAGE_SIZE", 2)
+    for number in range(5):
+        aws.a2i.add(f"loop-{number}", age=timedelta(hours=60 - number))
+    lists: list[str] = []
+
+    def delete_after_first_list(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "ListHumanLoops"):
+            lists.append(operation)
+            if len(lists) == 1:
+                del aws.a2i.loops["loop-0"]
+
+    with aws.watched(delete_after_first_list):
+        found = reconcile()
+    assert sorted(found.adopted) == [f"loop-{number}" for number in range(5)]
+
+
 # Time
 
 

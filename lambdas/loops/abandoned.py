@@ -29,7 +29,7 @@ from lambdas.loops.waiting import NotEnded, TokenUndeliverable, WaitingWorkflows
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-__all__ = ["FAILED_STATUSES", "GONE", "AbandonedExecutions", "Settled"]
+__all__ = ["FAILED_STATUSES", "GONE", "AbandonedExecutions", "Settled", "is_unreported"]
 
 FAILED_STATUSES = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 """Final statuses of executions that can no longer release a claim."""
@@ -155,7 +155,7 @@ class AbandonedExecutions:
             )
         if state == "done":
             return self._settle_recorded(row, claim, ended)
-        if state == "released" and row.outcome == "failed" and row.escalated_at is None:
+        if is_unreported(row, claim):
             return self._report(row, claim, ended, released=False)
         return None
 
@@ -220,7 +220,8 @@ class AbandonedExecutions:
                     workflow_waiting=bool(row.waiting),
                 )
             )
-        self.ledger.update(row.human_loop_name, escalated_at=now())
+        # Not before the claim, although the clock of Step Functions wrote that: see `is_unreported`.
+        self.ledger.update(row.human_loop_name, escalated_at=max(now(), row.claims[claim].get("at", "")))
         return Settled(
             ended.arn, ended.status, row.human_loop_name, claim, released, answered, escalated=escalated
         )
@@ -285,6 +286,16 @@ class AbandonedExecutions:
             and event.get("previousEventId") in succeeded
             for event in events
         )
+
+
+def is_unreported(row: Loop, claim: str) -> bool:
+    """Whether a released claim needs a person, and no message was sent since it was claimed."""
+    held = row.claims[claim]
+    return (
+        held["state"] == "released"
+        and row.outcome == "failed"
+        and (row.escalated_at is None or row.escalated_at < held.get("at", ""))
+    )
 
 
 def _how(ended: _Ended) -> str:

@@ -3,6 +3,7 @@
     a row is `Starting`                    resume the start
     a row is `InProgress`                  ask A2I: if the loop has ended or is gone, its event was missed
     a status change is being processed     see whether its execution still runs
+    a row is `failed`                      see whether a person was told
     an execution ended without finishing   see `abandoned.py`
 
 The indexes by status and outcome have exactly these rows, so the cost grows with what is open.
@@ -18,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lambdas.loops.abandoned import FAILED_STATUSES, GONE, AbandonedExecutions, Settled
+from lambdas.loops.abandoned import FAILED_STATUSES, GONE, AbandonedExecutions, Settled, is_unreported
 from lambdas.loops.claims import claim_id, claim_of
 from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Ledger
@@ -98,6 +99,13 @@ class OpenLoops:
     def processing(self) -> Iterator[None]:
         """Looks at the executions that hold claims."""
         return self._each(self._rows("outcome", "processing"), self._settle_claims)
+
+    def failed(self) -> Iterator[None]:
+        """Reports rows that need a person if their message was never sent.
+
+        The topic may have refused the message, or whoever released the claim may have ended before the message.
+        """
+        return self._each(self._rows("outcome", "failed"), self._report)
 
     def ended_executions(self) -> Iterator[None]:
         """Settles the executions that ended without finishing since the last run.
@@ -210,6 +218,13 @@ class OpenLoops:
             self.found.deleted[row.human_loop_name] = self.events.process(event, "deleted")
 
     # Claims
+
+    def _report(self, row: Loop) -> None:
+        unreported = [claim for claim in row.claims if is_unreported(row, claim)]
+        # A redrive may be about to claim the status change again.
+        if unreported and is_unfinished(row):
+            newest = max(unreported, key=lambda claim: row.claims[claim].get("at", ""))
+            self._note(self.abandoned.settle_claim(row, newest))
 
     def _settle_claims(self, row: Loop) -> None:
         claims = [

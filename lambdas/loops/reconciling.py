@@ -101,6 +101,7 @@ class Reconciler:
         work = {
             "unfinished starts": known.starts,
             "claims": known.processing,
+            "messages": known.failed,
             "executions that ended": known.ended_executions,
             "loops in progress": known.in_progress,
             "flow definitions": lists,

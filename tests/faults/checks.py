@@ -237,7 +237,10 @@ class Model:
         the next run, within the hour, lists the loop again. A run that fails names the loop, and raises an alarm.
         """
         return loop.known or any(
-            actor.done and not actor.dead and actor.error is None and not getattr(actor.result, "problems", [])
+            actor.done
+            and not actor.dead
+            and actor.error is None
+            and not getattr(actor.result, "problems", [])
             for actor in loop.seen_by
         )
 

@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.claims import claim_id, claim_of
-from lambdas.loops.ledger import now
 from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import missed_event
 from workflow.operations.stage_loops import LoopError, StageLoops
@@ -151,11 +150,10 @@ class Redrives:
         return Redrive(name, plan.claim, self._loops.execution_arn(plan.execution_name), plan.before)
 
     def _release(self, name: str, claim: str, held_by: str) -> None:
-        # The row is listed as failed until the new execution has claimed the status change.
+        # The row is listed as failed until the new execution has claimed the status change. If this command ends before
+        # that, the reconciler sends a message: `escalatedAt` is still that of an earlier claim.
         reason = "The execution that claimed it ended without releasing the claim."
-        if self._loops.ledger.release(
-            name, claim, held_by, outcome="failed", reason=reason, escalated_at=now()
-        ):
+        if self._loops.ledger.release(name, claim, held_by, outcome="failed", reason=reason):
             return
         row = self._loops.ledger.find(name)
         held = row.claims.get(claim) if row else None

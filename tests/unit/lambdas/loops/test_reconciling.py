@@ -289,6 +289,35 @@ def test_executions_are_listed_until_they_are_too_old(aws: AWS, reconcile: Recon
     assert reconcile().found_nothing
 
 
+def test_failed_loop_whose_message_was_never_sent_is_reported(aws: AWS, reconcile: Reconcile) -> None:
+    # Its execution ended days ago. The topic refused the message, and nothing repeated that.
+    ended(aws, state="released", outcome="failed", reason="It was stopped.")
+    age(aws, "loop")
+    then = datetime.now(UTC) - timedelta(days=9)
+    reconcile.states.add("ABORTED", startDate=then, stopDate=then)
+    assert reconcile().reported == [EXECUTION]
+    assert "It was stopped." in reconcile.topic.messages[0]["Message"]
+    assert reconcile().found_nothing
+    assert len(reconcile.topic.messages) == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_loop_that_failed_again_is_reported_once(aws: AWS, reconcile: Reconcile, told: bool) -> None:
+    minute = timedelta(minutes=1 if told else -1)
+    escalated = timestamp(datetime.fromisoformat(OLD) + minute)
+    ended(aws, state="released", outcome="failed", escalated_at=escalated)
+    age(aws, "loop")
+    reconcile.states.add("ABORTED")
+    assert len(reconcile().reported) == (0 if told else 1)
+    assert reconcile().reported == []
+
+
+def test_failed_loop_that_is_redriven_at_this_moment_is_not_reported(aws: AWS, reconcile: Reconcile) -> None:
+    ended(aws, state="released", outcome="failed")
+    reconcile.states.add("ABORTED")
+    assert reconcile().reported == []
+
+
 def waiting(aws: AWS) -> None:
     ended(aws, "Failed")
     aws.waiting.join("loop", "token")

@@ -131,6 +131,8 @@ def test_working_claim_is_listed_as_failed_until_it_runs_again(stage: Stage) -> 
     row = stage.ledger.find("loop-1")
     assert row is not None
     assert (row.outcome, stage.state()) == ("failed", "released")
+    # Not the present: no message was sent.
+    assert row.escalated_at == row.claims[CLAIM]["at"]
     assert json.loads(stage.states.executions[stage.redrives.run(plan).execution]["input"]) == plan.event
 
 

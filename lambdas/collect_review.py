@@ -49,7 +49,7 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
         NoAnswers: Nobody answered.
         OutputNotAllowed: The output is not in an output bucket of the stage, or S3 denies access.
         OutputMissing: The output does not exist, or not yet: the workflow retries for about two minutes, and for
-            less than 20 seconds if the loop was stopped.
+            a few seconds if the loop was stopped.
         OutputTooLarge: The output is larger than the stage's limit.
         TransientServiceError: S3 throttled the call or failed; retry.
     """

@@ -12,7 +12,7 @@ from workflow.steps import Chain
 
 __all__ = ["collect_payload", "completed", "review_values"]
 
-_ATTEMPTS = 6
+_ATTEMPTS, _FIRST_WAIT = 6, 5
 """Two minutes in all, on average."""
 _KNOWN = "$states.input.claim.loop.flowDefinitionArn"
 
@@ -40,7 +40,7 @@ def completed(*, failed: Any) -> Chain:
                 adds="review",
                 failed=failed,
                 # A completed loop has an output, so that waiting for it is worth the time.
-                retry=[output_not_there_yet(attempts=_ATTEMPTS)],
+                retry=[output_not_there_yet(attempts=_ATTEMPTS, first_wait=_FIRST_WAIT)],
                 comment="Fetches output.json, compares prediction and answers, stores the review, returns a summary.",
             ),
             record(

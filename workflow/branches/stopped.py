@@ -14,8 +14,11 @@ from workflow.steps import Catch, Chain, Choice, ChoiceRule
 
 __all__ = ["stopped"]
 
-_ATTEMPTS = 3
-"""Less than 20 seconds in all, on average: a stopped loop that nobody answered has no output."""
+_ATTEMPTS, _FIRST_WAIT = 3, 1
+"""Seven seconds in all, at most: a stopped loop that nobody answered never gets an output.
+
+A2I cannot be asked instead: it names an output location for each loop, whether or not there is an output.
+"""
 
 
 def stopped(*, failed: Any, after: Any) -> Choice:
@@ -33,7 +36,7 @@ def stopped(*, failed: Any, after: Any) -> Choice:
         adds="review",
         failed=failed,
         comment="Like Collect review, for the answers given before the loop was stopped.",
-        retry=[output_not_there_yet(attempts=_ATTEMPTS)],
+        retry=[output_not_there_yet(attempts=_ATTEMPTS, first_wait=_FIRST_WAIT)],
         # A2I can name an output location even if there is no output, and write an output without answers.
         expected=[
             Catch(

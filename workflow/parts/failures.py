@@ -68,12 +68,15 @@ CAUSE = error_text("$states.input.failure")
 """The error that `caught` added to the state, as text."""
 
 
-def output_not_there_yet(*, attempts: int) -> Retry:
+def output_not_there_yet(*, attempts: int, first_wait: int) -> Retry:
     """The retry of an output that does not exist yet when its event arrives.
 
-    The longest waits are 5, 10, 20, 40, 80 and 90 seconds; the actual waits are half of that on average.
+    Args:
+        attempts: How often the step is tried again.
+        first_wait: The longest wait before the first retry, in seconds. It doubles with each retry, up to 90 seconds.
+            The actual waits are half of that on average.
     """
-    return _retry(["OutputMissing"], attempts=attempts, first_wait=5, max_wait=90)
+    return _retry(["OutputMissing"], attempts=attempts, first_wait=first_wait, max_wait=90)
 
 
 def _retry(errors: Sequence[str], *, attempts: int, max_wait: int, first_wait: int = 2) -> Retry:

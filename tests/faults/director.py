@@ -440,6 +440,16 @@ class Schedule:
         for _ in range(times):
             self._deliver(loop, delay=0)
 
+    def abort(self, state: str) -> None:
+        """A person stops the executions when one gets to a state."""
+
+        def arrived() -> bool:
+            return any(one.run.entered[-1] == state for one in self._abortable())
+
+        self._scheduler.wait(lambda: not arrived(), 5.0)
+        for execution in self._abortable():
+            self.world.abort(execution)
+
     def write_output(self) -> None:
         """The outputs of completed loops are there at last."""
         for loop in self._a2i.all:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from tests.faults.director import Schedule
 from tests.faults.scheduler import Fault
 
-__all__ = ["SCRIPTS", "singles"]
+__all__ = ["SCRIPTS", "single", "singles"]
 
 FAULTS: tuple[Fault, ...] = ("kill before", "kill after", "drop", "error", "throttle")
 
@@ -84,6 +85,16 @@ def _asked_again(schedule: Schedule) -> None:
     schedule.settle()
 
 
+def _aborted(schedule: Schedule) -> None:
+    schedule.ask()
+    schedule.settle()
+    schedule.finish("Completed")
+    schedule.abort("Collect review")
+    schedule.settle()
+    schedule.command("redrive")
+    schedule.settle()
+
+
 SCRIPTS: dict[str, Callable[[Schedule], None]] = {
     "completed": _completed,
     "restarted": _restarted,
@@ -94,12 +105,25 @@ SCRIPTS: dict[str, Callable[[Schedule], None]] = {
     "missed": _missed,
     "output late": _output_late,
     "asked again": _asked_again,
+    "aborted": _aborted,
 }
 
 
-def singles(script: str, faults: tuple[Fault, ...] = FAULTS) -> Iterator[tuple[int, Fault, Schedule]]:
-    """Runs a script once for each of its calls and each fault, with that fault at that call."""
+def singles(script: str, faults: tuple[Fault, ...] = FAULTS) -> Iterator[tuple[str, Schedule]]:
+    """Runs a script once for each of its calls and each fault, with that fault at that call.
+
+    Yields:
+        What `single` takes, and the schedule.
+    """
     calls = Schedule(0, [], script=SCRIPTS[script], plan={}).run().calls_of_script
     for number in range(1, calls + 1):
         for fault in faults:
-            yield number, fault, Schedule(0, [], script=SCRIPTS[script], plan={number: fault}).run()
+            name = f"{script}:{fault}:{number}"
+            yield name, single(name)
+
+
+def single(name: str) -> Schedule:
+    """Runs a script with one fault: `completed:kill after:3`."""
+    script, fault, call = name.split(":")
+    plan: dict[int, Any] = {int(call): fault}
+    return Schedule(0, [], script=SCRIPTS[script], plan=plan).run()

@@ -7,7 +7,6 @@ Afterloop uses.
 from __future__ import annotations
 
 import base64
-import copy
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -66,7 +65,7 @@ class Ledger:
         """Makes a call. Raises ClientError."""
         if operation == "DescribeTable":
             return {"Table": {"TableName": TABLE, "CreationDateTime": self.created}}
-        request = copy.deepcopy(request)
+        request = _copy(request)
         write = _OPERATIONS[operation]
         if operation in ("UpdateItem", "PutItem", "DeleteItem"):
             key = (request.get("Key") or request["Item"])["humanLoopName"]["S"]
@@ -81,8 +80,8 @@ class Ledger:
     def item(self, key: str) -> dict[str, Any] | None:
         """Returns an item, without a call."""
         item = engine._tables[TABLE]["items"].get(key, {})
-        found = next(iter(item.values()), None)
-        return copy.deepcopy(found)
+        found: dict[str, Any] | None = _copy(next(iter(item.values()), None))
+        return found
 
     def items(self) -> dict[str, dict[str, Any]]:
         """Returns all items by key, without a call."""
@@ -98,6 +97,13 @@ _OPERATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Query": engine._query,
     "Scan": engine._scan,
 }
+
+
+def _copy(value: Any) -> Any:
+    """Returns a deep copy of a document. `copy.deepcopy` takes a tenth of the time of a schedule."""
+    if isinstance(value, dict):
+        return {name: _copy(one) for name, one in value.items()}
+    return [_copy(one) for one in value] if isinstance(value, list) else value
 
 
 def _answered(operation: str, answer: Any) -> Any:

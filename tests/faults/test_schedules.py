@@ -7,7 +7,8 @@ import pytest
 from tests.faults.choices import shrunk
 from tests.faults.director import Schedule
 from tests.faults.report import explained
-from tests.faults.scripts import singles
+from tests.faults.scripts import SCRIPTS, singles
+from workflow import ROOT
 
 SAMPLE = 40
 
@@ -20,8 +21,17 @@ def test_each_loop_is_handled_once_or_a_person_knows(first: int) -> None:
 
 
 def test_dying_after_any_call_loses_nothing() -> None:
-    for number, fault, schedule in singles("completed", ("kill after",)):
-        assert not schedule.violations, f"{fault} call {number}\n{schedule.told()}"
+    for name, schedule in singles("completed", ("kill after",)):
+        assert not schedule.violations, f"{name}\n{schedule.told()}"
+
+
+def test_scripts_use_every_function() -> None:
+    """So that `make faults` kills each function between any two of its calls."""
+    used: set[str] = set()
+    for script in SCRIPTS.values():
+        schedule = Schedule(0, [], script=script, plan={}).run()
+        used |= {who.partition(" #")[0] for _, who, _ in schedule.world.scheduler.trace if " #" in who}
+    assert used == {path.stem for path in (ROOT / "lambdas").glob("[a-z]*.py")}
 
 
 def test_seed_reproduces_schedule() -> None:

@@ -1,0 +1,43 @@
+"""The kinds of schedules, each with its own seeds, so that a new kind does not change what a seed means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.faults.director import Schedule
+from tests.faults.racing import Racing
+
+__all__ = ["ANYTHING", "KINDS", "RACES", "Kind", "schedule_of"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Schedules that have something in common.
+
+    Attributes:
+        name: What happens in them.
+        first: The seed of the first one.
+        run: Runs one.
+        share: How many there are for each schedule in which anything happens.
+    """
+
+    name: str
+    first: int
+    run: type[Schedule]
+    share: float = 0.1
+
+
+ANYTHING = Kind("anything", 0, Schedule, 1.0)
+RACES = Kind("a race", 20_000, Racing)
+KINDS = (ANYTHING, RACES)
+
+
+def schedule_of(seed: int, replay: list[int] | None = None) -> Schedule:
+    """Returns the schedule of a seed.
+
+    Args:
+        seed: The seed.
+        replay: The choices, instead of what the seed draws.
+    """
+    kind = max((one for one in KINDS if one.first <= seed), key=lambda one: one.first)
+    return kind.run(seed, replay)

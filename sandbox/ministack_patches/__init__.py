@@ -10,12 +10,21 @@
     deletion.py          deleting state machines that have executions
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
+    trust.py             whether Step Functions may assume the role of a state machine
     permissions.py       what the role of a state machine allows its tasks to do
     integrations.py      integrations of state machines with other services
+    nested.py            tasks that start executions
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
     definitions.py       which definitions Step Functions refuses
-    retries.py           how long state machines wait before a retry
+    walks.py             where an execution is, and what its history records
+    executions.py        how executions run and end
+    branches.py          Parallel and Map states
+    tasks.py             tasks of state machines
+    retries.py           Retry and Catch
+    variables.py         variables of state machines
+    timeouts.py          timeouts and heartbeats
+    redrive.py           continuing an execution that failed
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
@@ -44,28 +53,36 @@ from sandbox.ministack_patches import (
     alarms,
     asynchronous,
     athena,
+    branches,
     cloudformation,
     definitions,
     deletion,
     dynamodb,
     events,
+    executions,
     expressions,
     functions,
     integrations,
     messages,
+    nested,
     paths,
     payloads,
     permissions,
     queue_metrics,
+    redrive,
     repeated_requests,
-    retries,
     starting,
     states,
     status_changes,
     task_tokens,
+    tasks,
+    timeouts,
     transport,
     trials,
+    trust,
+    variables,
     versions,
+    walks,
 )
 from sandbox.ministack_patches.integrations import SdkCall
 
@@ -82,19 +99,27 @@ def apply(directory: Path) -> None:
         RuntimeError: MiniStack has changed, and a correction does not apply.
     """
     functions.correct(directory)
+    walks.correct()
+    executions.correct()
+    variables.correct()
+    tasks.correct()
+    branches.correct()
     task_tokens.correct()
     paths.correct()
     payloads.correct()
+    timeouts.correct()
     versions.correct()
     starting.correct()
     status_changes.correct()
+    redrive.correct()
     cloudformation.correct()
     definitions.correct()
+    trust.correct()
     deletion.correct()
     repeated_requests.correct()
     states.correct()
-    retries.correct()
     integrations.correct()
+    nested.correct()
     permissions.correct()
     alarms.correct()
     asynchronous.correct()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.ministack_patches import permissions
 
-__all__ = ["SDK_SERVICES", "SdkCall", "connect", "correct"]
+__all__ = ["SDK_SERVICES", "SdkCall", "connect", "correct", "error_name"]
 
 
 SdkCall = Callable[[str, str, dict[str, Any]], Any]
@@ -88,6 +88,7 @@ _GENERAL_ERRORS = {
     "DynamoDB": ("dynamodb", "DynamoDB.AmazonDynamoDBException"),
     "SNS": ("sns", "SNS.AmazonSNSException"),
     "SQS": ("sqs", "SQS.AmazonSQSException"),
+    "StepFunctions": ("stepfunctions", "StepFunctions.AWSStepFunctionsException"),
 }
 """Prefix of errors → boto3's name of the service, and the error that stands for all that its model does not have."""
 
@@ -113,7 +114,7 @@ def _name_errors_of_services() -> None:
                 cause = error.cause
                 if error.error == "SNS.PublishFailed":
                     code, cause = _in_xml(cause, "Code"), _in_xml(cause, "Message")
-                raise stepfunctions._ExecutionError(_error_name(prefix, code), cause) from error
+                raise stepfunctions._ExecutionError(error_name(prefix, code), cause) from error
 
         return invoke_and_name
 
@@ -123,7 +124,13 @@ def _name_errors_of_services() -> None:
     }
 
 
-def _error_name(prefix: str, code: str) -> str:
+def error_name(prefix: str, code: str) -> str:
+    """Returns the name of an error of a service in a state machine, such as `SNS.NotFoundException`.
+
+    Args:
+        prefix: What the names of the service's errors begin with: `SNS`.
+        code: The code of the error in the API.
+    """
     if prefix not in _GENERAL_ERRORS:
         return f"{prefix}.{code}"
     from sandbox.protocol import service_model

@@ -6,6 +6,8 @@ import copy
 import json
 from typing import Any
 
+from sandbox.ministack_patches.variables import referenced
+
 __all__ = ["correct", "exists"]
 
 
@@ -31,7 +33,7 @@ def _fail_on_paths_to_nothing() -> None:
     resolve = stepfunctions._resolve_path
 
     def resolve_existing(path: str, data: Any) -> Any:
-        value = resolve(path, data)
+        value = resolve(*referenced(path, data))
         if value is None and not exists(path, data):
             raise stepfunctions._ExecutionError(
                 "States.Runtime",
@@ -46,6 +48,7 @@ def exists(path: str, data: Any) -> bool:
     """Says whether a path leads to a value, which may be null. One with a wildcard leads to a list."""
     from ministack.services import stepfunctions
 
+    path, data = referenced(path, data)
     if path in ("$", ""):
         return True
     tokens = stepfunctions._parse_jsonpath_tokens(path) if path.startswith("$") else None

@@ -10,12 +10,15 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.ministack_patches import roles
+from sandbox.ministack_patches import roles, trust
 
 __all__ = ["NotAllowed", "acting_as", "check", "correct", "sdk_error"]
 
 _role: ContextVar[str | None] = ContextVar("afterloop_role", default=None)
 """ARN of the role with which the current thread acts for a state machine. None means without limits."""
+
+_machine: ContextVar[str] = ContextVar("afterloop_machine", default="")
+"""ARN of the state machine for which the current thread acts."""
 
 _SDK_CLIENTS = {
     "sfn": "stepfunctions",
@@ -47,17 +50,19 @@ def correct() -> None:
 
 
 @contextlib.contextmanager
-def acting_as(role_arn: str | None) -> Iterator[None]:
+def acting_as(role_arn: str | None, machine_arn: str = "") -> Iterator[None]:
     """Limits the calls of the block, and of threads that copy its context, to what a role allows.
 
     Args:
         role_arn: The role. None allows everything.
+        machine_arn: The state machine that acts, for conditions of the role's trust policy.
     """
-    token = _role.set(role_arn)
+    token, machine = _role.set(role_arn), _machine.set(machine_arn)
     try:
         yield
     finally:
         _role.reset(token)
+        _machine.reset(machine)
 
 
 def check(action: str, resource: str) -> None:
@@ -96,7 +101,8 @@ def _enforce_roles() -> None:
 
     AWS: Step Functions assumes the role of the state machine for each call of a task. A call without permission fails
     the task. The name of the error is that of the error in the SDK for Java, which is the general one of the service
-    where the service's model does not name the error. (https://docs.aws.amazon.com/step-functions/latest/dg/
+    where the service's model does not name the error. A task whose role may not be assumed any more fails with
+    States.Permissions. (https://docs.aws.amazon.com/step-functions/latest/dg/
     procedure-create-iam-role.html, https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html)
     MiniStack: tasks may do everything.
     """
@@ -108,12 +114,14 @@ def _enforce_roles() -> None:
     resource_role = ContextVar("afterloop_sdk_call", default="")
 
     def invoke_allowed(resource: str, parameters: Any) -> Any:
+        _check_trust()
         _check_optimized(resource, parameters)
         return invoke(resource, parameters)
 
     def invoke_allowed_with_callback(
         resource: str, parameters: Any, token: str, state: dict[str, Any]
     ) -> Any:
+        _check_trust()
         _check_optimized(resource, parameters)
         return invoke_with_callback(resource, parameters, token, state)
 
@@ -150,6 +158,14 @@ def _parse_policies_once() -> None:
         return list(parsed(document)) if isinstance(document, str) else parse(document)
 
     iam_evaluator.parse_policy_document = parse_once
+
+
+def _check_trust() -> None:
+    from ministack.services import stepfunctions
+
+    role = _role.get()
+    if role is not None and not trust.can_be_assumed(role, _machine.get()):
+        raise stepfunctions._ExecutionError("States.Permissions", f"{trust.NOT_ASSUMED} ({role})")
 
 
 def _check_optimized(resource: str, parameters: Any) -> None:

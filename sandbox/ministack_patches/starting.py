@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
-from types import SimpleNamespace
 from typing import Any
 
 from sandbox.ministack_patches.payloads import MAX_BYTES
@@ -19,7 +17,6 @@ _NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 def correct() -> None:
     """Corrects StartExecution."""
     _refuse_or_repeat_starts()
-    _begin_without_pause()
 
 
 def _refuse_or_repeat_starts() -> None:
@@ -70,21 +67,3 @@ def _refuse_or_repeat_starts() -> None:
             return start(data)
 
     stepfunctions._start_execution = start_once
-
-
-_PAUSE_SECONDS = 0.15
-"""How long MiniStack waits before the first state of an execution."""
-
-
-def _begin_without_pause() -> None:
-    """Skips the pause before the first state of an execution if the waits of state machines are skipped.
-
-    AWS: an execution begins as soon as it can. MiniStack: waits 0.15 s, whatever the factor for waits.
-    """
-    from ministack.services import stepfunctions
-
-    def sleep(seconds: float) -> None:
-        if seconds != _PAUSE_SECONDS or stepfunctions._SFN_WAIT_SCALE:
-            time.sleep(seconds)
-
-    stepfunctions.time = SimpleNamespace(**{**vars(time), "sleep": sleep})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.ministack_patches import paths
+from sandbox.ministack_patches.variables import assign
 
 __all__ = ["correct"]
 
@@ -31,15 +32,11 @@ def _set_variables_in_catch() -> None:
     def apply_catcher_and_assign(
         catcher: dict[str, Any], raw_input: Any, ctx: Any, query_language: str, error_output: dict[str, Any]
     ) -> Any:
-        output = apply_catcher(catcher, raw_input, ctx, query_language, error_output)
-        assign = catcher.get("Assign")
-        if assign and ctx is not None:
-            if query_language == "JSONata":
-                values = stepfunctions._apply_jsonata_template(
-                    assign, raw_input, ctx, error_output=error_output
-                )
-            else:
-                values = stepfunctions._resolve_params_obj(assign, error_output, ctx)
+        own = {**catcher, "QueryLanguage": query_language}
+        values = assign(own, raw_input, ctx, error_output, error_output) if ctx is not None else {}
+        rest = {key: value for key, value in catcher.items() if key != "Assign"}
+        output = apply_catcher(rest, raw_input, ctx, query_language, error_output)
+        if values:
             ctx.setdefault("variables", {}).update(values)
         return output
 
@@ -47,30 +44,37 @@ def _set_variables_in_catch() -> None:
 
 
 def _apply_rules_of_choices() -> None:
-    """Applies `Assign` and `Output` of a JSONata Choice: those of the rule that matches, or else of the state.
+    """Applies `Assign` and `Output` of a Choice: those of the rule that matches, or else of the state.
 
-    AWS: both work in a rule, and for the default in the state.
+    AWS: both work in a rule, and for the default in the state; `Output` is for JSONata.
     (https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html)
     MiniStack: looks for the query language in the rule, where it cannot be, so a rule sets no variables in a state
-    machine whose default is JSONPath. It ignores the Output of the state.
+    machine whose default is JSONPath. It ignores the Output of the state, and `Assign` of JSONPath.
     """
     from ministack.services import stepfunctions
 
     execute_choice = stepfunctions._execute_choice
 
     def choose(state: dict[str, Any], raw_input: Any, ctx: Any = None) -> Any:
-        if stepfunctions._state_query_language(state, ctx) == "JSONata":
-            rules = (
-                rule
-                for rule in state.get("Choices", [])
-                if stepfunctions._evaluate_jsonata_choice_rule(rule, raw_input, ctx)
-            )
-            chosen = next(rules, state)
-            if following := chosen.get("Next", state.get("Default")):
-                output = stepfunctions._apply_jsonata_output(chosen, raw_input, ctx, default=raw_input)
-                stepfunctions._apply_state_assign({**chosen, "QueryLanguage": "JSONata"}, raw_input, ctx)
-                return output, following
-        return execute_choice(state, raw_input, ctx)
+        language = stepfunctions._state_query_language(state, ctx)
+        if language == "JSONata":
+            given = raw_input
+            matches = stepfunctions._evaluate_jsonata_choice_rule
+        else:
+            given = stepfunctions._apply_input_path(state, raw_input, ctx)
+            matches = stepfunctions._evaluate_rule
+        chosen = next((rule for rule in state.get("Choices", []) if matches(rule, given, ctx)), state)
+        following = chosen.get("Next", state.get("Default"))
+        if not following:
+            return execute_choice(state, raw_input, ctx)  # which raises the error
+        values = assign({**chosen, "QueryLanguage": language}, raw_input, ctx, given)
+        if language == "JSONata":
+            output = stepfunctions._apply_jsonata_output(chosen, raw_input, ctx, default=raw_input)
+        else:
+            output = stepfunctions._apply_output_path(state, given, ctx)
+        if values:
+            ctx.setdefault("variables", {}).update(values)
+        return output, following
 
     stepfunctions._execute_choice = choose
 
@@ -93,7 +97,7 @@ def _fail_choices_on_missing_values() -> None:
         used = [
             path
             for key, path in rule.items()
-            if (key == "Variable" or key.endswith("Path")) and str(path).startswith(("$.", "$[", "$$."))
+            if (key == "Variable" or key.endswith("Path")) and str(path).startswith("$")
         ]
         missing = [path for path in used if not exists(path, data, ctx)]
         if used and "IsPresent" in rule:

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from sandbox.ministack_patches import versions
+from sandbox.ministack_patches import redrive, versions
 
 __all__ = ["correct"]
 
@@ -27,8 +27,6 @@ _METRICS = {
 def correct() -> None:
     """Corrects what is sent when the status of an execution changes."""
     _report_status_changes()
-    _keep_final_status()
-    _link_events()
 
 
 def _report_status_changes() -> None:
@@ -40,7 +38,8 @@ def _report_status_changes() -> None:
     send events. (https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html)
     The namespace AWS/States has ExecutionsStarted, ExecutionsSucceeded, ExecutionsFailed, ExecutionsTimedOut,
     ExecutionsAborted and ExecutionTime (milliseconds), for the state machine, and for a version and an alias with
-    which the execution was started. (https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html)
+    which the execution was started. A redrive counts as ExecutionsRedriven, and the end after it also as
+    RedrivenExecutionsFailed and the like. (https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html)
     MiniStack: versions and aliases are null, only FAILED can be redriven and has an error, the size is that of the
     text in characters, and there are no metrics.
     """
@@ -71,6 +70,7 @@ def _detail(execution: dict[str, Any]) -> dict[str, Any]:
 
     status = execution["status"]
     unsuccessful = status in ("FAILED", "TIMED_OUT", "ABORTED")
+    redrivable, reason = redrive.status_of(execution)
     given, given_details = _shortened(execution["input"])
     output, output_details = _shortened(execution["output"] if status == "SUCCEEDED" else None)
     return {
@@ -84,10 +84,10 @@ def _detail(execution: dict[str, Any]) -> dict[str, Any]:
         "output": output,
         "stateMachineVersionArn": execution.get("stateMachineVersionArn"),
         "stateMachineAliasArn": execution.get("stateMachineAliasArn"),
-        "redriveCount": 0,
-        "redriveDate": None,
-        "redriveStatus": "REDRIVABLE" if unsuccessful else "NOT_REDRIVABLE",
-        "redriveStatusReason": None if unsuccessful else f"Execution is {status} and cannot be redriven",
+        "redriveCount": execution.get("redriveCount", 0),
+        "redriveDate": stepfunctions._iso_to_epoch_ms(execution.get("redriveDate")),
+        "redriveStatus": redrivable,
+        "redriveStatusReason": reason,
         "inputDetails": given_details,
         "outputDetails": output_details,
         "error": execution.get("error") if unsuccessful else None,
@@ -114,54 +114,13 @@ def _count(execution: dict[str, Any]) -> None:
             series.append({**machine, name: execution[key].rpartition(":")[2]})
     started = stepfunctions._iso_to_epoch_ms(execution["startDate"])
     stopped = stepfunctions._iso_to_epoch_ms(execution.get("stopDate"))
+    names = [_METRICS[status]]
+    if execution.get("redriveCount"):
+        names = ["ExecutionsRedriven"] if status == "RUNNING" else [*names, f"Redriven{names[0]}"]
     for dimensions in series:
-        cloudwatch.record_metric("AWS/States", _METRICS[status], 1, "Count", dimensions)
+        for name in names:
+            cloudwatch.record_metric("AWS/States", name, 1, "Count", dimensions)
         if stopped is not None:
             cloudwatch.record_metric(
                 "AWS/States", "ExecutionTime", stopped - started, "Milliseconds", dimensions
             )
-
-
-def _keep_final_status() -> None:
-    """Keeps the status of an execution that has ended.
-
-    AWS: an execution ends once. Nothing is added to its history after its last event.
-    MiniStack: the task that was running when an execution was stopped goes on. When it fails, the status changes from
-    ABORTED to FAILED, and a second event is sent.
-    """
-    from ministack.services import stepfunctions
-
-    fail, add_event = stepfunctions._fail_execution, stepfunctions._add_event
-
-    def fail_running(execution: dict[str, Any], error: str, cause: str) -> None:
-        if execution["status"] == "RUNNING":
-            fail(execution, error, cause)
-
-    def add_before_end(execution: dict[str, Any], kind: str, details: dict[str, Any] | None = None) -> Any:
-        if execution.get("stopDate") is None or kind.startswith("Execution"):
-            return add_event(execution, kind, details)
-        return None
-
-    stepfunctions._fail_execution = fail_running
-    stepfunctions._add_event = add_before_end
-
-
-def _link_events() -> None:
-    """Says in each event of a history which one came before it.
-
-    AWS: `previousEventId`, which is 0 for the first.
-    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html)
-    MiniStack: leaves it out. It records no events inside of Parallel and Map, so the previous event is the last one.
-    """
-    from ministack.services import stepfunctions
-
-    add_event = stepfunctions._add_event
-
-    def add_linked(execution: dict[str, Any], kind: str, details: dict[str, Any] | None = None) -> Any:
-        event = add_event(execution, kind, details)
-        execution["events"][0].setdefault("previousEventId", 0)
-        if event is not None:
-            event.setdefault("previousEventId", event["id"] - 1)
-        return event
-
-    stepfunctions._add_event = add_linked

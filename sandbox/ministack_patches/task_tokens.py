@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sandbox.ministack_patches.walks import current
+
 __all__ = ["correct"]
 
 
@@ -17,7 +19,7 @@ def correct() -> None:
 
 
 _waiting = threading.local()
-"""Per thread: the token of the task that it starts, and the state machine that it runs."""
+"""Per thread: the token of the task that it starts."""
 
 
 def _fail_failed_callbacks() -> None:
@@ -66,24 +68,21 @@ def _check_task_tokens() -> None:
     """Checks permissions on, and the existence of, task tokens.
 
     AWS: IAM checks the call with a token on the state machine whose task has the token. An unknown token is
-    `InvalidToken`. (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html)
-    MiniStack: derives no resource from a token, so policies with a resource never allow the call. An unknown token is
-    `TaskDoesNotExist`, which is right only for the token of a task that has ended.
+    `InvalidToken`, that of a task that has ended `TaskTimedOut`. (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskSuccess.html)
+    MiniStack: derives no resource from a token, so policies with a resource never allow the call. Both tokens are
+    `TaskDoesNotExist`.
     """
     from ministack.core import iam_actions
     from ministack.core.responses import error_response_json
     from ministack.services import stepfunctions
 
-    execute_task = stepfunctions._execute_task
     invoke_with_callback = stepfunctions._invoke_with_callback
     resource_arn = iam_actions.extract_resource_arn
 
-    def execute(state: dict[str, Any], given: Any, execution: Any, context: dict[str, Any]) -> Any:
-        _waiting.machine = context["StateMachine"]["Id"]
-        return execute_task(state, given, execution, context)
-
     def invoke(resource: str, input_data: Any, token: str, state: dict[str, Any]) -> Any:
-        _machines[token] = _waiting.machine
+        walking = current()
+        assert walking is not None, "only a walk waits for a token"
+        _machines[token] = walking[0].execution["stateMachineArn"]
         return invoke_with_callback(resource, input_data, token, state)
 
     def resource_of(
@@ -105,13 +104,15 @@ def _check_task_tokens() -> None:
         def checked(data: dict[str, Any]) -> Any:
             token = data.get("taskToken", "")
             # The tokens of activities are only in MiniStack's own table.
-            if token in _machines or token in stepfunctions._task_tokens:
+            if token in stepfunctions._task_tokens:
                 return send(data)
+            if token in _machines:
+                message = "Task Timed Out: 'Provided task does not exist anymore'"
+                return error_response_json("TaskTimedOut", message, 400)
             return error_response_json("InvalidToken", "Invalid Token: 'Invalid token'", 400)
 
         return checked
 
-    stepfunctions._execute_task = execute
     stepfunctions._invoke_with_callback = invoke
     iam_actions.extract_resource_arn = resource_of
     for operation in ("_send_task_success", "_send_task_failure", "_send_task_heartbeat"):

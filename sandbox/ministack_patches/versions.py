@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
-
-from sandbox.ministack_patches import permissions
 
 __all__ = ["associate", "correct"]
 
@@ -21,10 +18,23 @@ def correct() -> None:
 
 
 def associate(execution: dict[str, Any]) -> None:
-    """Notes the version and the alias with which the current request or thread starts an execution, once."""
+    """Notes with which version, alias, definition and role the current request or thread starts an execution, once.
+
+    It keeps them until its end, and for each redrive.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html)
+    """
+    from ministack.services import stepfunctions
+
+    if "definition" in execution:
+        return
     version, alias = _requested.get()
-    execution.setdefault("stateMachineVersionArn", version)
-    execution.setdefault("stateMachineAliasArn", alias)
+    machine = stepfunctions._state_machine_versions.get(version)
+    machine = machine or stepfunctions._state_machines[execution["stateMachineArn"]]
+    execution["stateMachineVersionArn"], execution["stateMachineAliasArn"] = version, alias
+    execution["definition"], execution["roleArn"] = machine["definition"], machine["roleArn"]
+    started = execution["events"][0]
+    started["previousEventId"] = 0
+    started["executionStartedEventDetails"]["roleArn"] = machine["roleArn"]
 
 
 _requested: ContextVar[tuple[str | None, str | None]] = ContextVar("afterloop_version", default=(None, None))
@@ -37,30 +47,13 @@ def _run_versions() -> None:
     AWS: an execution that is started with a version or an alias runs the definition of that version. An alias with two
     versions chooses by weight. ListExecutions can list the executions of a version or an alias.
     (https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
-    MiniStack: runs the newest definition.
+    MiniStack: runs the newest definition (see `executions.py`), and lists no executions of a version or an alias.
     """
     from ministack.services import stepfunctions
 
-    start, run = stepfunctions._start_execution, stepfunctions._run_execution
-    start_sync = stepfunctions._start_sync_execution
+    start, start_sync = stepfunctions._start_execution, stepfunctions._start_sync_execution
     describe, list_all = stepfunctions._describe_execution, stepfunctions._list_executions
     describe_machine = stepfunctions._describe_state_machine_for_execution
-    kind = type(stepfunctions._state_machines)
-    newest = kind.get
-    running = threading.local()
-
-    class Machines(kind):  # type: ignore[misc, valid-type]
-        """The state machines. A thread that begins an execution gets the version that it should run."""
-
-        __slots__ = ()
-
-        def get(self, arn: Any, default: Any = None) -> Any:
-            machine, version = newest(self, arn, default), getattr(running, "version", None)
-            if machine is None or version is None:
-                return machine
-            # Only the first lookup reads the definition. Later ones in the thread may be for a nested state machine.
-            running.version = None
-            return {**machine, "definition": version["definition"], "roleArn": version["roleArn"]}
 
     @contextlib.contextmanager
     def associated(arn: str) -> Iterator[None]:
@@ -88,21 +81,12 @@ def _run_versions() -> None:
                 {**data, "stateMachineArn": stepfunctions._resolve_state_machine_arn(arn) or arn}
             )
 
-    def run_version(execution_arn: str) -> None:
-        if execution := stepfunctions._executions.get(execution_arn):
-            associate(execution)
-            version = execution["stateMachineVersionArn"]
-            running.version = stepfunctions._state_machine_versions.get(version)
-            machine = running.version or newest(stepfunctions._state_machines, execution["stateMachineArn"])
-            with permissions.acting_as((machine or {}).get("roleArn")):
-                run(execution_arn)
-
     def described(data: dict[str, Any]) -> Any:
         return _completed(describe(data), _associated(data))
 
     def described_machine(data: dict[str, Any]) -> Any:
-        version = stepfunctions._state_machine_versions.get(_associated(data).get("stateMachineVersionArn"))
-        more = {key: version[key] for key in ("definition", "roleArn")} if version else {}
+        execution = stepfunctions._executions.get(data.get("executionArn")) or {}
+        more = {key: execution[key] for key in ("definition", "roleArn") if key in execution}
         return _completed(describe_machine(data), more)
 
     def listed(data: dict[str, Any]) -> Any:
@@ -118,8 +102,7 @@ def _run_versions() -> None:
         answer["executions"] = [one for one in answer["executions"] if arn in _associated(one).values()]
         return status, headers, json.dumps(answer).encode()
 
-    stepfunctions._state_machines.__class__ = Machines
-    stepfunctions._start_execution, stepfunctions._run_execution = start_version, run_version
+    stepfunctions._start_execution = start_version
     stepfunctions._start_sync_execution = start_version_and_wait
     stepfunctions._describe_execution, stepfunctions._list_executions = described, listed
     stepfunctions._describe_state_machine_for_execution = described_machine

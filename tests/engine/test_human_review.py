@@ -448,13 +448,14 @@ def test_map_items_with_the_same_key_fail_with_a_hint(
         stateMachineArn=machine, input=json.dumps({"messages": messages})
     )["executionArn"]
 
-    def failed() -> bool:
-        history = published.states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
-        found = json.dumps(history, default=str)
-        return "NameTaken" in found and "one for each item" in found
+    def ended() -> Any:
+        found = published.states.describe_execution(executionArn=execution)
+        return found if found["status"] != "RUNNING" else None
 
-    published.eventually(failed)
-    published.states.stop_execution(executionArn=execution)
+    # The other item is aborted.
+    found = published.eventually(ended)
+    assert (found["status"], found["error"]) == ("FAILED", "NameTaken")
+    assert "one for each item" in found["cause"]
 
 
 def test_transient_error_of_start_is_retried(

@@ -70,7 +70,7 @@ class Machines:
         """The details of the events about status changes, in their order."""
         self._changed = threading.Condition()
         self._listen()
-        self.role = self._role()
+        self.role = self.add_role("machine", {"Effect": "Allow", "Action": "*", "Resource": "*"})
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Returns the answer. An error has `status` and `__type`."""
@@ -131,7 +131,8 @@ class Machines:
 
         eventbridge._put_events = put_and_note
 
-    def _role(self) -> str:
+    def add_role(self, name: str, *statements: dict[str, Any]) -> str:
+        """Creates a role that Step Functions may assume. Returns its ARN."""
         from ministack.services import iam
 
         trust = {
@@ -139,13 +140,12 @@ class Machines:
             "Principal": {"Service": "states.amazonaws.com"},
             "Action": "sts:AssumeRole",
         }
-        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-        iam._create_role({"RoleName": ["machine"], "AssumeRolePolicyDocument": [_policy(trust)]})
-        iam._put_role_policy(
-            {"RoleName": ["machine"], "PolicyName": ["all"], "PolicyDocument": [_policy(everything)]}
-        )
-        return "arn:aws:iam::000000000000:role/machine"
+        iam._create_role({"RoleName": [name], "AssumeRolePolicyDocument": [_policy(trust)]})
+        if statements:
+            policy = _policy(*statements)
+            iam._put_role_policy({"RoleName": [name], "PolicyName": ["all"], "PolicyDocument": [policy]})
+        return f"arn:aws:iam::000000000000:role/{name}"
 
 
-def _policy(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

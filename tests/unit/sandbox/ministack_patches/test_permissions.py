@@ -118,9 +118,8 @@ def test_role_of_version_counts_for_executions_of_version(machines):
     states, action, resource, error = CASES["dynamodb"]
     machine = machines.create(states)
     version = machines.call("_publish_state_machine_version", stateMachineArn=machine)
-    machines.call(
-        "_update_state_machine", stateMachineArn=machine, roleArn="arn:aws:iam::000000000000:role/nobody"
-    )
+    nobody = machines.add_role("nobody")
+    machines.call("_update_state_machine", stateMachineArn=machine, roleArn=nobody)
     allow((action, resource))
     assert (
         machines.ended(machines.start(version["stateMachineVersionArn"]))["error"]

@@ -1,0 +1,168 @@
+"""Tasks of state machines."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.ministack_patches import timeouts
+from sandbox.ministack_patches.retries import with_retry_and_catch
+from sandbox.ministack_patches.variables import assign
+from sandbox.ministack_patches.walks import current
+
+__all__ = ["correct"]
+
+
+def correct() -> None:
+    """Corrects tasks."""
+    _run_tasks()
+
+
+def _run_tasks() -> None:
+    """Runs tasks, with their timeouts and heartbeats, and records them.
+
+    AWS: the history names the service and the action, `sqs` and `sendMessage.waitForTaskToken`, and says when the task
+    started, and that it timed out. A timeout can be a path or an expression. A missed heartbeat is recorded, and fails
+    an execution, as States.Timeout. Each attempt has a token of its own. `Assign` works in both query languages.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html,
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskScheduledEventDetails.html; the order and
+    the errors as in histories of AWS that LocalStack's tests have recorded)
+    MiniStack: records the ARN of the integration, no starts, and each failure as TaskFailed. Timeouts are constants,
+    heartbeats are ignored. A token is the same for all attempts.
+    """
+    from ministack.services import stepfunctions
+
+    def execute(state: dict[str, Any], given: Any, execution: Any, context: dict[str, Any]) -> Any:
+        task = _Task(state, given, execution, context)
+        return with_retry_and_catch(state, given, context, task.attempt)
+
+    stepfunctions._execute_task = execute
+
+
+@dataclass
+class _Task:
+    state: dict[str, Any]
+    given: Any
+    execution: dict[str, Any]
+    context: dict[str, Any]
+
+    def attempt(self) -> tuple[Any, str | None]:
+        """Returns the output and the next state.
+
+        Raises:
+            stepfunctions._ExecutionError: The attempt failed.
+        """
+        from ministack.services import stepfunctions
+
+        try:
+            result = self._invoke()
+            output, variables = self._output(result)
+        except stepfunctions._ExecutionError as error:
+            self._record_failure(error)
+            raise
+        self.context["variables"].update(variables)
+        return output, stepfunctions._next_or_end(self.state)
+
+    @property
+    def _jsonata(self) -> bool:
+        from ministack.services import stepfunctions
+
+        return bool(stepfunctions._state_query_language(self.state, self.context) == "JSONata")
+
+    def _invoke(self) -> Any:
+        from ministack.core.responses import get_region
+        from ministack.services import stepfunctions
+
+        state, resource = self.state, self.state["Resource"]
+        with_token = resource.endswith(".waitForTaskToken")
+        if with_token:
+            self.context["Task"] = {"Token": str(uuid.uuid4())}
+        arguments = self._arguments()
+        timeout = timeouts.seconds_of("TimeoutSeconds", state, self.given, self.context)
+        heartbeat = timeouts.seconds_of("HeartbeatSeconds", state, self.given, self.context)
+        limits = {"timeoutInSeconds": timeout, "heartbeatInSeconds": heartbeat}
+        scheduled = {
+            **self._names,
+            "region": get_region(),
+            "parameters": json.dumps(arguments),
+            **{name: value for name, value in limits.items() if value is not None},
+        }
+        self._record("TaskScheduled", scheduled)
+        self._record("TaskStarted", self._names)
+        if with_token:
+            token = self.context["Task"]["Token"]
+            self._release_at_end(token)
+            with timeouts.heartbeats(token, heartbeat):
+                limited = {"TimeoutSeconds": timeout} if timeout is not None else {}
+                result = stepfunctions._invoke_with_callback(resource, arguments, token, limited)
+        elif timeout is not None and ":activity:" not in resource:
+            result = stepfunctions._invoke_resource_with_timeout(resource, arguments, timeout)
+        else:
+            result = stepfunctions._invoke_resource(resource, arguments)
+        self._record("TaskSucceeded", {**self._names, "output": json.dumps(result)})
+        return result
+
+    def _arguments(self) -> Any:
+        from ministack.services import stepfunctions
+
+        if self._jsonata:
+            return stepfunctions._apply_jsonata_arguments(self.state, self.given, self.context)
+        effective = stepfunctions._apply_input_path(self.state, self.given, self.context)
+        return stepfunctions._apply_parameters(self.state, effective, self.context)
+
+    def _output(self, result: Any) -> tuple[Any, dict[str, Any]]:
+        from ministack.services import stepfunctions
+
+        state, given, context = self.state, self.given, self.context
+        variables = assign(state, given, context, result)
+        if self._jsonata:
+            output = stepfunctions._apply_jsonata_output(state, given, context, result=result, default=result)
+        else:
+            selected = stepfunctions._apply_result_selector(state, result)
+            output = stepfunctions._apply_result_path(state, given, selected)
+            output = stepfunctions._apply_output_path(state, output, context)
+        return output, variables
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """The service and the action: `sns` and `publish` of `arn:aws:states:::sns:publish`."""
+        resource = self.state["Resource"]
+        if ":states:::" not in resource:
+            return {"resourceType": resource.split(":")[2] if ":" in resource else "", "resource": resource}
+        service, _, action = resource.partition(":states:::")[2].rpartition(":")
+        if action.isdigit():  # startExecution.sync:2
+            service, _, name = service.rpartition(":")
+            action = f"{name}:{action}"
+        return {"resourceType": service, "resource": action}
+
+    def _record_failure(self, error: Any) -> None:
+        missed = error.error == "States.HeartbeatTimeout"
+        if missed:
+            # What Retry and Catch compare with.
+            error.handled_as, error.error = error.error, "States.Timeout"
+        kind = "TaskTimedOut" if error.error == "States.Timeout" else "TaskFailed"
+        self._record(kind, {**self._names, "error": error.error, "cause": error.cause})
+
+    def _record(self, kind: str, details: dict[str, Any]) -> None:
+        from ministack.services import stepfunctions
+
+        name = f"t{kind[1:]}EventDetails"
+        stepfunctions._add_event(self.execution, kind, {name: details})
+
+    @staticmethod
+    def _release_at_end(token: str) -> None:
+        """Lets the thread that waits for a token end with the execution."""
+        from ministack.services import stepfunctions
+
+        found = current()
+        entries = stepfunctions._task_tokens
+
+        def release() -> None:
+            entry = entries.pop(token, None)
+            if entry is not None:
+                entry["event"].set()
+
+        if found is not None:
+            found[1].at_end(release)

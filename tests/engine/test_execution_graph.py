@@ -35,18 +35,17 @@ STATES: dict[str, Any] = {
     "Give up": {"Type": "Fail", "Error": "Given.Up"},
     "Done": {"Type": "Succeed"},
 }
-# The role of the stage does not allow it to call a function that is not in the workflow.
 ERROR = "Lambda.AWSLambdaException"
+"""The error of a call that the role does not allow."""
 
 
 @pytest.mark.parametrize("caught", [True, False])
 def test_failed_step_is_listed_and_drawn_as_failed(published: PublishedStage, caught: bool) -> None:
     states = STATES if caught else {**STATES, "Call": {**STATES["Call"], "Catch": []}}
-    role = published.states.describe_state_machine(stateMachineArn=published.outputs["StateMachine"])
     machine = published.states.create_state_machine(
         name=published.name("machine"),
         definition=json.dumps({"StartAt": "Begin", "States": states}),
-        roleArn=role["roleArn"],
+        roleArn=_role_without_permissions(published),
     )["stateMachineArn"]
     execution = published.states.start_execution(stateMachineArn=machine)["executionArn"]
     published.eventually(
@@ -63,6 +62,15 @@ def test_failed_step_is_listed_and_drawn_as_failed(published: PublishedStage, ca
     else:
         assert visited == [Visit("Begin", StateStatus.PASSED), Visit("Call", StateStatus.FAILED, ERROR)]
     assert worst(visited)["Call"] is (StateStatus.CAUGHT if caught else StateStatus.FAILED)
+
+
+def _role_without_permissions(published: PublishedStage) -> str:
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    created = published.sandbox.client("iam").create_role(
+        RoleName=published.name("role"),
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    return str(created["Role"]["Arn"])
 
 
 @pytest.fixture

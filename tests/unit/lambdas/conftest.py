@@ -197,12 +197,12 @@ class AWS:
         }
         self.stubs["stepfunctions"].add_response("describe_execution", described, {"executionArn": EXECUTION})
 
-    def describe_history(self, *states: str) -> None:
-        """Adds the history of the execution, with these Tasks that succeeded."""
+    def describe_history(self, *states: str, result: str = "TaskSucceeded") -> None:
+        """Adds the history of the execution, with these Tasks, which all had this result."""
         events: list[dict[str, Any]] = []
         for state in states:
             for kind, more in (
-                ("TaskSucceeded", {}),
+                (result, {}),
                 ("TaskStateExited", {"stateExitedEventDetails": {"name": state}}),
             ):
                 event = {"id": len(events) + 1, "previousEventId": len(events), "type": kind, **more}

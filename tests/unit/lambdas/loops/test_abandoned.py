@@ -107,6 +107,16 @@ def test_execution_that_reported_but_kept_its_claim_sends_no_second_message(aws:
     assert aws.row().escalated_at is not None
 
 
+def test_execution_whose_own_message_failed_is_reported(aws: AWS) -> None:
+    claimed(aws)
+    aws.describe_execution("FAILED", EVENT)
+    aws.describe_history("Escalate", result="TaskFailed")  # its Catch led on, so the state was left
+    aws.accept_message()
+    settled = aws.abandoned.settle(EXECUTION)
+    assert settled is not None
+    assert (settled.escalated, document(aws)["humanLoopName"]) == (True, "loop")
+
+
 def test_claim_finished_while_its_execution_is_described_is_kept(aws: AWS) -> None:
     claimed(aws)
     aws.describe_execution("FAILED")
@@ -180,6 +190,16 @@ def test_restarted_loop_needs_no_message(aws: AWS) -> None:
     assert settled is not None
     assert (settled.answered, settled.released, settled.escalated) == (True, False, False)
     assert aws.tokens.of("loop-attempt-2") == ["token"]
+
+
+def test_loop_that_a_person_closed_needs_no_message(aws: AWS) -> None:
+    recorded(aws, "closed")
+    aws.describe_execution("ABORTED", EVENT)
+    aws.stubs["stepfunctions"].add_response("send_task_failure", {})
+    settled = aws.abandoned.settle(EXECUTION)
+    assert settled is not None
+    assert (settled.answered, settled.released, settled.escalated) == (True, False, False)
+    assert aws.row().outcome == "closed"
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "gone"])

@@ -31,18 +31,32 @@ class Marks:
         Args:
             what: Which list, such as the ARN of a flow definition.
         """
-        answer = self._client.get_item(TableName=self._table, Key=_key(what), ConsistentRead=True)
-        return moment_of(answer.get("Item", {}).get("readUntil", {}).get("S"))
+        return self._time(what, "readUntil")
 
-    def advance(self, what: str, until: datetime) -> None:
-        """Records how far a list was read. A mark never goes back: another reconciler may have read more."""
+    def open_since(self, what: str) -> datetime | None:
+        """Returns when the oldest of what was still open began, according to the last run; None if that is unknown."""
+        return self._time(what, "openSince")
+
+    def _time(self, what: str, attribute: str) -> datetime | None:
+        answer = self._client.get_item(TableName=self._table, Key=_key(what), ConsistentRead=True)
+        return moment_of(answer.get("Item", {}).get(attribute, {}).get("S"))
+
+    def advance(self, what: str, until: datetime, open_since: datetime | None = None) -> None:
+        """Records how far a list was read. A mark never goes back: another reconciler may have read more.
+
+        Args:
+            what: Which list.
+            until: Everything before that was dealt with.
+            open_since: When the oldest of what is still open began.
+        """
+        also = {":since": {"S": timestamp(open_since)}} if open_since else {}
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._client.update_item(
                 TableName=self._table,
                 Key=_key(what),
-                UpdateExpression="SET readUntil = :until",
+                UpdateExpression=f"SET readUntil = :until{', openSince = :since' if also else ''}",
                 ConditionExpression="NOT readUntil >= :until",
-                ExpressionAttributeValues={":until": {"S": timestamp(until)}},
+                ExpressionAttributeValues={":until": {"S": timestamp(until)}, **also},
             )
 
 

@@ -42,8 +42,8 @@ __all__ = ["UNFINISHED_AFTER", "OpenLoops", "described", "is_unfinished"]
 UNFINISHED_AFTER = timedelta(minutes=5)
 """A start takes seconds. If it is older than this and still unfinished, its caller has gone."""
 
-MAX_UNCLAIMED_AGE = timedelta(days=1)
-"""How long ago an execution can have started that ended in the last hour and has no claim: the claim comes first."""
+FIRST_PERIOD = timedelta(days=1)
+"""How long ago an execution can have ended that the first run settles: before that, there was no stage to report it."""
 
 _EXECUTIONS = "executions"
 """The name of the mark of the list of executions."""
@@ -111,31 +111,46 @@ class OpenLoops:
         """Settles the executions that ended without finishing since the last run.
 
         Most have been settled when they ended. These are the ones whose report was lost: the executions that had no
-        claim yet, and those of an earlier version of the workflow, whose claims no index has.
+        claim yet, those that had recorded the outcome and were in a later step, such as a wait of days, and those of an
+        earlier version of the workflow, whose claims no index has.
         """
         if self.only is not None:
             return
         until = datetime.now(UTC) - UNFINISHED_AFTER
-        since = self.since or self.marks.get(_EXECUTIONS) or until - MAX_UNCLAIMED_AGE
-        machine, failed = self.events.state_machine.rpartition(":")[0], False
+        since = self.since or self.marks.get(_EXECUTIONS) or until - FIRST_PERIOD
+        # No list has executions by their end. One that ended since the last run began after the oldest of those that
+        # were running then. If that is unknown, the whole list is read.
+        begun = None if self.since else self.marks.open_since(_EXECUTIONS)
+        oldest, failed = until, False
+        for page in self._executions("RUNNING"):
+            oldest = min([oldest, *(one["startDate"] for one in page)])
         for status in sorted(FAILED_STATUSES):
-            pages = self.states.get_paginator("list_executions").paginate(
-                stateMachineArn=machine,
-                statusFilter=status,  # type: ignore[arg-type]
-                PaginationConfig={"PageSize": 1000},
-            )
-            for page in pages:
-                for one in page["executions"]:
-                    if since <= one.get("stopDate", since) < until:
+            for page in self._executions(status, begun):
+                for one in page:
+                    ended = one.get("stopDate", since)
+                    if ended >= until:
+                        oldest = min(oldest, one["startDate"])  # left to the next run
+                    elif ended >= since:
                         with self.found.noting_problems(one["name"]) as attempt:
                             self._note(self.abandoned.settle(one["executionArn"]))
                         failed = failed or attempt.failed
                         yield
-                # The newest come first (API reference, ListExecutions).
-                if page["executions"] and page["executions"][-1]["startDate"] < since - MAX_UNCLAIMED_AGE:
-                    break
         if not failed:
-            self.marks.advance(_EXECUTIONS, until)
+            self.marks.advance(_EXECUTIONS, until, open_since=oldest)
+
+    def _executions(self, status: str, begun: datetime | None = None) -> Iterator[list[Any]]:
+        """Yields pages of executions with that status, the newest first, which began then or later."""
+        pages = self.states.get_paginator("list_executions").paginate(
+            stateMachineArn=self.events.state_machine.rpartition(":")[0],
+            statusFilter=status,  # type: ignore[arg-type]
+            PaginationConfig={"PageSize": 1000},
+        )
+        for page in pages:
+            executions: list[Any] = page["executions"]
+            yield executions
+            # The newest come first (API reference, ListExecutions).
+            if begun and executions and executions[-1]["startDate"] < begun:
+                return
 
     def settle(self, row: Loop, claim: str) -> None:
         """Looks at the execution that holds a claim, or that has recorded the outcome."""

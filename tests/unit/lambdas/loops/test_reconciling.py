@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.loops import listed_loops
+from lambdas.loops import listed_loops, open_loops
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
 from lambdas.loops.marks import Marks
@@ -279,13 +279,41 @@ def test_execution_that_ended_is_settled_although_no_index_has_its_claim(
     assert reconcile().found_nothing
 
 
-def test_executions_are_listed_until_they_are_too_old(aws: AWS, reconcile: Reconcile) -> None:
-    for number in range(10):
+def test_executions_are_listed_back_to_the_oldest_that_was_running(aws: AWS, reconcile: Reconcile) -> None:
+    def add(number: int, status: str = "FAILED", **more: Any) -> None:
         then = datetime.now(UTC) - timedelta(days=number, minutes=10)
-        reconcile.states.add("FAILED", f"{EXECUTION}-{number}", startDate=then, stopDate=then)
+        reconcile.states.add(status, f"{EXECUTION}-{number}", **{"startDate": then, "stopDate": then} | more)
+
+    for number in range(10):
+        add(number)
+    reconcile.states.add("RUNNING", startDate=datetime.now(UTC) - timedelta(days=3.5))
     assert reconcile().reported == [f"{EXECUTION}-0"]
-    # Three states, and two pages for FAILED: the second ends with what started three days ago.
-    assert reconcile.states.calls["ListExecutions"] == 4
+    # Pages of two: nobody knew what was running before.
+    assert reconcile.states.calls["ListExecutions"] == 1 + 5 + 2
+    assert reconcile().found_nothing
+    # The fourth execution began before the one that runs, so what comes after it cannot be new.
+    assert reconcile.states.calls["ListExecutions"] == 8 + 1 + 3 + 2
+
+
+def test_end_of_an_execution_that_waited_for_days_is_settled(
+    aws: AWS, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(aws)
+    aws.a2i.loops.clear()
+    begun = datetime.now(UTC) - timedelta(days=9)
+    reconcile.states.add("RUNNING", startDate=begun)
+    for number in range(5):
+        reconcile.states.add("ABORTED", f"{EXECUTION}-{number}", stopDate=begun + timedelta(days=number))
+    assert reconcile().found_nothing
+    created, status = next(iter(aws.row().claims)).split()
+    event = {"detail": {"humanLoopName": "loop", "creationTime": created, "humanLoopStatus": status}}
+    reconcile.states.add("ABORTED", startDate=begun, input=json.dumps(event))
+    # Too soon: its report may be on its way. The next run still looks for it.
+    assert reconcile().found_nothing
+    monkeypatch.setattr(open_loops, "UNFINISHED_AFTER", timedelta(0))
+    found = reconcile()
+    assert (found.answered, list(found.released.values())) == (["loop"], [EXECUTION])
+    assert "steps after that may not have run" in reconcile.topic.messages[0]["Message"]
     assert reconcile().found_nothing
 
 

@@ -605,7 +605,7 @@ class TestReconcile:
             "FlowDefinitionArn": FLOW, "CreationTimeAfter": CREATED, "MaxResults": ANY, "SortOrder": "Ascending",
         }  # fmt: skip
         stub.add_response("list_human_loops", {"HumanLoopSummaries": []}, asked)
-        for status in ("ABORTED", "FAILED", "TIMED_OUT"):
+        for status in ("RUNNING", "ABORTED", "FAILED", "TIMED_OUT"):
             expected = {"stateMachineArn": MACHINE, "statusFilter": status, "maxResults": 1000}
             stage.session.stubs["stepfunctions"].add_response("list_executions", {"executions": []}, expected)
         assert stage.loops.reconcile(since=CREATED).found_nothing

@@ -86,6 +86,8 @@ def messages(definition: Mapping[str, Any]) -> str:
         " Queues, functions and HTTPS endpoints get a JSON document. Parts without a value are omitted.",
         "Subscriptions can filter by these message attributes: `kind`, `stage`, `flowDefinition`,"
         " `humanLoopStatus`, `failureCode`.",
+        "Each message is sent at least once. It comes twice if SNS accepted it and the answer was lost, because no"
+        " message is worse than two.",
     ]
     for step, make_state in _STATES.items():
         state = make_state()

@@ -71,12 +71,14 @@ def abandoned() -> AbandonedExecutions:
     # Only two functions need it.
     from lambdas.loops.abandoned import AbandonedExecutions
     from lambdas.loops.escalation import Escalation
+    from lambdas.loops.reports import Reports
 
     return AbandonedExecutions(
         ledger=ledger(),
         waiting=waiting(),
         states=client("stepfunctions"),
         escalation=Escalation(client("sns"), os.environ["ESCALATION_TOPIC"], environment().stage),
+        reports=Reports(client("dynamodb"), environment().ledger_table),
     )
 
 

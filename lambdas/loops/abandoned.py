@@ -5,10 +5,11 @@ reports its end (`lambdas/release_claim.py`), and once an hour for those that we
 
     it holds a claim               release the claim, mark the row as `failed`, and report the loop by name
     it had recorded the outcome    the same, after its waiting workflow was answered
-    it could not claim             report the execution, unless it has done so itself, and note that
+    it could not claim             report the execution, unless it has done so itself
 
 All of it can be repeated. The row is written first, in one conditional write; then the message is sent; then the row
-says when (`escalatedAt`). If the message fails, the next call for the execution sends it.
+says when (`escalatedAt`). If the message fails, the next call for the execution sends it. Of several calls at the same
+time, one sends it (`reports.py`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from lambdas.loops.claims import claim_id
 from lambdas.loops.escalation import EndedExecution, Escalation
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
+from lambdas.loops.reports import Reports
 from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.waiting import NotEnded, TokenUndeliverable, WaitingWorkflows
+from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -83,6 +86,8 @@ class _Ended:
     cause: str
     detail: Mapping[str, Any]
     """The detail of the event that started it; empty if it has none."""
+    at: str = ""
+    """When it ended; empty if that is not known."""
 
     @property
     def failed(self) -> bool:
@@ -105,6 +110,7 @@ class AbandonedExecutions:
     waiting: WaitingWorkflows
     states: SFNClient
     escalation: Escalation
+    reports: Reports
 
     def settle(self, execution: str) -> Settled | None:
         """Settles an execution of the workflow.
@@ -205,37 +211,37 @@ class AbandonedExecutions:
         self, row: Loop, claim: str, ended: _Ended, *, released: bool, answered: bool = False
     ) -> Settled:
         """Sends the message about a released claim, unless the execution has sent its own, and notes when."""
-        escalated = not self._has_escalated(ended)
-        if escalated:
-            self.escalation.execution_ended(
-                EndedExecution(
-                    execution=ended.arn,
-                    status=ended.status,
-                    reason=row.reason or ended.cause,
-                    human_loop_name=row.human_loop_name,
-                    human_loop_status=claim.rpartition(" ")[2],
-                    flow_definition_arn=row.flow_definition_arn,
-                    failure_code=row.failure_code or ended.text("failureCode") or None,
-                    claimed=True,
-                    workflow_waiting=bool(row.waiting),
-                )
-            )
-        # Not before the claim, although the clock of Step Functions wrote that: see `is_unreported`.
-        self.ledger.update(row.human_loop_name, escalated_at=max(now(), row.claims[claim].get("at", "")))
-        return Settled(
-            ended.arn, ended.status, row.human_loop_name, claim, released, answered, escalated=escalated
+        name, by_itself = row.human_loop_name, self._has_escalated(ended)
+        escalated = not by_itself and self._send(
+            ended,
+            EndedExecution(
+                execution=ended.arn,
+                status=ended.status,
+                reason=row.reason or ended.cause,
+                human_loop_name=name,
+                human_loop_status=claim.rpartition(" ")[2],
+                flow_definition_arn=row.flow_definition_arn,
+                failure_code=row.failure_code or ended.text("failureCode") or None,
+                claimed=True,
+                workflow_waiting=bool(row.waiting),
+            ),
         )
+        # If another call is sending it, that one notes when.
+        if by_itself or escalated or self.reports.was_sent(ended.arn, ended.at):
+            # Not before the claim, although the clock of Step Functions wrote that: see `is_unreported`.
+            self.ledger.update(name, escalated_at=max(now(), row.claims[claim].get("at", "")))
+        return Settled(ended.arn, ended.status, name, claim, released, answered, escalated)
 
     def _report_unclaimed(self, ended: _Ended, row: Loop | None, more: str = "") -> Settled | None:
         """Reports an execution that ended before it could claim its status change, or whose row cannot be read."""
         held = row.claims.get(_claim(ended)) if row else None
         if held and held["state"] != "released":
             return None
-        # There is no row that could say so.
-        if self.ledger.was_reported(ended.arn) or self._has_escalated(ended):
+        if self.reports.was_sent(ended.arn, ended.at) or self._has_escalated(ended):
             return None
         name = ended.text("humanLoopName") or None
-        self.escalation.execution_ended(
+        sent = self._send(
+            ended,
             EndedExecution(
                 execution=ended.arn,
                 status=ended.status,
@@ -247,10 +253,17 @@ class AbandonedExecutions:
                 failure_code=ended.text("failureCode") or None,
                 claimed=False,
                 workflow_waiting=bool(row and row.waiting),
-            )
+            ),
         )
-        self.ledger.note_reported(ended.arn)
-        return Settled(ended.arn, ended.status, name, escalated=True)
+        return Settled(ended.arn, ended.status, name, escalated=True) if sent else None
+
+    def _send(self, ended: _Ended, message: EndedExecution) -> bool:
+        """Sends the message about an end, unless it was sent or another call is sending it."""
+        if not self.reports.take(ended.arn, ended.at):
+            return False
+        self.escalation.execution_ended(message)
+        self.reports.note_sent(ended.arn)
+        return True
 
     def _row(self, ended: _Ended) -> Loop | None:
         """Returns the row that the execution can have claimed."""
@@ -270,7 +283,8 @@ class AbandonedExecutions:
             return None
         texts = [found[key] for key in ("error", "cause") if found.get(key)]
         cause = ": ".join(texts) or "no cause given"
-        return _Ended(execution, found["status"], cause, _detail(found.get("input")))
+        at = timestamp(found["stopDate"]) if "stopDate" in found else ""
+        return _Ended(execution, found["status"], cause, _detail(found.get("input")), at)
 
     def _has_escalated(self, ended: _Ended) -> bool:
         """Whether the workflow reported the failure by itself, according to the execution's history."""

@@ -1,5 +1,5 @@
-"""The ledger: one DynamoDB item per human loop. At run time only this module, `waiting.py` and
-`marks.py` access the table.
+"""The ledger: one DynamoDB item per human loop. At run time only this module, `waiting.py`,
+`marks.py` and `reports.py` access the table.
 
 The state machine writes to the same table with direct integrations (claims and outcomes, see
 `workflow/parts/records.py`). `loop.py` has what an item holds.
@@ -291,23 +291,6 @@ class Ledger:
             only_if={"updatedAt": [done_in.updated_at]} if done_in and done_in.updated_at else {},
             held_by=execution,
             held_as="done" if done_in else "working",
-        )
-
-    def was_reported(self, execution: str) -> bool:
-        """Returns whether `note_reported` was called for an execution."""
-        answer = self._client.get_item(
-            TableName=self._table, Key=_key(f"reported {execution}"), ConsistentRead=True
-        )
-        return "Item" in answer
-
-    def note_reported(self, execution: str) -> None:
-        """Records that a person was told about an execution that has no claim in any row."""
-        # The name of a loop never contains a space, so this key cannot be the key of a row.
-        self._client.update_item(
-            TableName=self._table,
-            Key=_key(f"reported {execution}"),
-            UpdateExpression="SET reportedAt = :now",
-            ExpressionAttributeValues={":now": {"S": now()}},
         )
 
     def lineage(self, loop: Loop, unreadable: OnUnreadable = _raise) -> list[Loop]:

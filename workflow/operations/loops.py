@@ -20,6 +20,7 @@ from lambdas.loops.loop import Loop
 from lambdas.loops.marks import Marks
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
+from lambdas.loops.reports import Reports
 from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.start_request import StartedLoop, StartRequest
 from lambdas.loops.starting import Starter
@@ -269,6 +270,7 @@ class Loops:
                 escalation=Escalation(
                     self._loops.session.client("sns"), self.resources.escalation_topic, self.stage
                 ),
+                reports=Reports(dynamodb, self.resources.ledger_table),
             ),
         )
         only = self.resources.flow_definition_arn(flow_definition) if flow_definition else None

@@ -22,6 +22,7 @@ from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
+from lambdas.loops.reports import Reports
 from lambdas.loops.start_request import StartRequest
 from lambdas.loops.starting import Starter
 from lambdas.loops.waiting import Tokens, WaitingWorkflows
@@ -155,8 +156,13 @@ class AWS:
 
     @property
     def abandoned(self) -> AbandonedExecutions:
-        escalation = Escalation(self.clients["sns"], TOPIC, "dev")
-        return AbandonedExecutions(self.ledger, self.waiting, self.clients["stepfunctions"], escalation)
+        return AbandonedExecutions(
+            self.ledger,
+            self.waiting,
+            self.clients["stepfunctions"],
+            Escalation(self.clients["sns"], TOPIC, "dev"),
+            Reports(self.clients["dynamodb"], "ledger"),
+        )
 
     def row(self, name: str = "loop") -> Loop:
         row = self.ledger.find(name)
@@ -182,7 +188,7 @@ class AWS:
         self.clients["s3"].put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document))
         return f"s3://{BUCKET}/{key}"
 
-    def describe_execution(self, status: str, event: Any = None, **more: str) -> None:
+    def describe_execution(self, status: str, event: Any = None, **more: Any) -> None:
         """Adds the description of the execution: with that status, or none if it is gone."""
         if status == "gone":
             self.stubs["stepfunctions"].add_client_error("describe_execution", "ExecutionDoesNotExist")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.loops import reports
 from lambdas.loops.waiting import TokenUndeliverable
 from lambdas.reviews.event import status_change_event
 from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, TOPIC
@@ -74,7 +76,7 @@ def test_second_report_of_the_same_end_changes_nothing(aws: AWS) -> None:
     assert (aws.row(), len(aws.messages)) == (before, 1)
 
 
-def test_message_that_failed_is_sent_by_the_next_call(aws: AWS) -> None:
+def test_message_that_failed_is_sent_by_the_next_call(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed(aws, escalated_at="2025-01-01T00:00:00.000Z")
     for _ in range(2):
         aws.describe_execution("ABORTED", EVENT)
@@ -82,12 +84,61 @@ def test_message_that_failed_is_sent_by_the_next_call(aws: AWS) -> None:
     aws.stubs["sns"].add_client_error("publish", "InternalError")
     with pytest.raises(ClientError):
         aws.abandoned.settle(EXECUTION)
+    monkeypatch.setattr(reports, "ABANDONED_AFTER", timedelta(0))
     assert (aws.row().outcome, aws.row().escalated_at) == ("failed", None)
     aws.accept_message()
     settled = aws.abandoned.settle(EXECUTION)
     assert settled is not None
     assert (settled.released, settled.escalated) == (False, True)
     assert aws.row().escalated_at is not None
+
+
+@pytest.mark.parametrize("has_claim", [True, False])
+def test_two_reports_at_the_same_time_send_one_message(aws: AWS, has_claim: bool) -> None:
+    if has_claim:
+        claimed(aws)
+    for _ in range(2):
+        aws.describe_execution("ABORTED", EVENT, stopDate=datetime.fromisoformat(AT))
+        aws.describe_history()
+    aws.accept_message()
+    second = []
+
+    def report(when: str, operation: str) -> None:
+        if (when, operation) == ("before", "Publish") and not second:
+            second.append(None)
+            second.append(aws.abandoned.settle(EXECUTION))
+
+    with aws.watched(report):
+        first = aws.abandoned.settle(EXECUTION)
+    assert first is not None
+    assert first.escalated
+    assert second[1] is None or not second[1].escalated
+    assert len(aws.messages) == 1
+
+
+def test_message_whose_sender_died_is_sent_after_a_minute(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        aws.describe_execution("ABORTED", EVENT)
+        aws.describe_history()
+    aws.stubs["sns"].add_client_error("publish", "InternalError")
+    with pytest.raises(ClientError):
+        aws.abandoned.settle(EXECUTION)
+    assert aws.abandoned.settle(EXECUTION) is None
+    monkeypatch.setattr(reports, "ABANDONED_AFTER", timedelta(0))
+    aws.accept_message()
+    settled = aws.abandoned.settle(EXECUTION)
+    assert settled is not None
+    assert settled.escalated
+
+
+def test_execution_that_ends_again_after_a_redrive_is_reported_again(aws: AWS) -> None:
+    for hour, sent in ((8, 1), (9, 2), (9, 2)):
+        aws.describe_execution("ABORTED", EVENT, stopDate=datetime(2026, 2, 1, hour, tzinfo=UTC))
+        if sent > len(aws.messages):
+            aws.describe_history()
+            aws.accept_message()
+        aws.abandoned.settle(EXECUTION)
+        assert len(aws.messages) == sent
 
 
 @pytest.mark.parametrize("outcome", ["failed", "closed"])

@@ -17,6 +17,7 @@ from lambdas.loops.escalation import Escalation
 from lambdas.loops.marks import Marks
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
+from lambdas.loops.reports import Reports
 from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.event import parse_status_change
 from lambdas.reviews.times import timestamp
@@ -53,7 +54,13 @@ class Reconcile:
     def reconciler(self) -> Reconciler:
         aws, clients = self.aws, self.aws.clients
         waiting = WaitingWorkflows(aws.ledger, aws.tokens, clients["s3"], self.states)
-        escalation = Escalation(self.topic, TOPIC, "dev")
+        abandoned = AbandonedExecutions(
+            aws.ledger,
+            waiting,
+            self.states,
+            Escalation(self.topic, TOPIC, "dev"),
+            Reports(clients["dynamodb"], "ledger"),
+        )
         return Reconciler(
             ledger=aws.ledger,
             marks=self.marks,
@@ -62,7 +69,7 @@ class Reconcile:
             sagemaker=clients["sagemaker"],
             states=self.states,
             state_machine=MACHINE,
-            abandoned=AbandonedExecutions(aws.ledger, waiting, self.states, escalation),
+            abandoned=abandoned,
         )
 
     @property

@@ -120,6 +120,18 @@ class PublishedStage:
 
         return self.eventually(all_ended, timeout=60, message=f"{count} ended executions about {marker}")
 
+    def redrive_in_console(self, execution: str) -> dict[str, Any]:
+        """Does what *Redrive* in the console of Step Functions does. Returns the execution when it has ended again."""
+        before = self.states.describe_execution(executionArn=execution)["redriveCount"]
+        self.states.redrive_execution(executionArn=execution)
+
+        def ended_again() -> Any:
+            found = self.states.describe_execution(executionArn=execution)
+            assert found["redriveCount"] == before + 1
+            return found if found["status"] != "RUNNING" else None
+
+        return dict(self.eventually(ended_again, timeout=60, message=f"{execution} has ended again"))
+
     def row(self, name: str) -> Loop:
         loop = self.ledger.find(name)
         assert loop is not None, f"the ledger has no row {name}"

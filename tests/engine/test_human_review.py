@@ -18,6 +18,7 @@ from lambdas.loops.waiting import Tokens
 from sandbox.local import local_stage
 from sandbox.samples import MODERATION, SUPPORT_MESSAGE, Field, form
 from tests.engine.published import PublishedStage
+from workflow.errors import AfterloopError
 from workflow.human_review import HumanReview
 from workflow.operations.loops import LoopFilter, Loops
 from workflow.operations.stage_resources import StageResources
@@ -784,16 +785,7 @@ def test_execution_stopped_while_it_backs_off_is_released_and_reported(
 ) -> None:
     name = published.name()
     execution = parents.wait(parent, name)
-    published.sandbox.configure(wait_scale=1)
-    try:
-        published.sandbox.loops.fail(name, "InternalError")
-        (backing_off,) = published.eventually(
-            lambda: [one for one in published.executions(name) if one["states"][-1:] == ["Back off"]]
-        )
-        published.states.stop_execution(executionArn=backing_off["executionArn"], cause="Ana stopped it")
-        message = published.message(name, "execution-ended")
-    finally:
-        published.sandbox.configure(wait_scale=0)
+    stopped, message = _stopped_while_it_backs_off(published, name)
 
     assert message["reason"] == (
         "The execution was stopped (ABORTED) before it had processed the status change: Ana stopped it"
@@ -811,8 +803,46 @@ def test_execution_stopped_while_it_backs_off_is_released_and_reported(
     operate.redrive(name)
     _, restarted = published.ended(name, 2)
     assert restarted["states"][-1] == "Record restart"
-    published.sandbox.loops.answer(published.row(name).next_loop_name, COMPLAINT)
+    row = published.row(name)
+    # The stopped execution has lost its claim, so it cannot record anything when somebody continues it.
+    assert published.redrive_in_console(stopped)["error"] == "DynamoDB.ConditionalCheckFailedException"
+    now = published.row(name)
+    assert now == row.model_copy(update={"updated_at": now.updated_at})
+    published.sandbox.loops.answer(row.next_loop_name, COMPLAINT)
     assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
+
+
+def test_stopped_execution_that_is_redriven_in_console_goes_on(
+    published: PublishedStage, parents: Parents, parent: str
+) -> None:
+    name = published.name()
+    execution = parents.wait(parent, name)
+    stopped, _ = _stopped_while_it_backs_off(published, name)
+    published.eventually(lambda: published.row(name).escalated_at)
+    assert published.redrive_in_console(stopped)["status"] == "SUCCEEDED"
+    row = published.row(name)
+    assert (row.outcome, [claim["state"] for claim in row.claims.values()]) == ("restarted", ["done"])
+    assert len(published.messages(name)) == 1
+    # Nobody can process the status change again.
+    operate = Loops(StageResources.find("local", published.sandbox.session), published.sandbox.session)
+    with pytest.raises(AfterloopError):
+        operate.redrive(name)
+    published.sandbox.loops.answer(row.next_loop_name, COMPLAINT)
+    assert parents.ended(execution)["people"]["answers"]["sentiment"] == "complaint"
+
+
+def _stopped_while_it_backs_off(published: PublishedStage, name: str) -> tuple[str, dict[str, Any]]:
+    """Fails a loop, and stops its execution in *Back off*. Returns the execution, and the message about its end."""
+    published.sandbox.configure(wait_scale=1)
+    try:
+        published.sandbox.loops.fail(name, "InternalError")
+        (backing_off,) = published.eventually(
+            lambda: [one for one in published.executions(name) if one["states"][-1:] == ["Back off"]]
+        )
+        published.states.stop_execution(executionArn=backing_off["executionArn"], cause="Ana stopped it")
+        return backing_off["executionArn"], published.message(name, "execution-ended")
+    finally:
+        published.sandbox.configure(wait_scale=0)
 
 
 def test_loop_of_foreign_flow_definition_is_not_started(extended: PublishedStage) -> None:

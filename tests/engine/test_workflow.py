@@ -479,6 +479,11 @@ def test_same_event_is_processed_after_cause_is_fixed(published: PublishedStage)
     published.sandbox.events.deliver(detail)
     (refused,) = published.ended(name)
     assert refused["error"] == "OutputMissing"
+    # *Redrive* in the console only fails again, where the execution ended.
+    published.message(name)
+    row = published.row(name)
+    assert published.redrive_in_console(refused["executionArn"])["error"] == "OutputMissing"
+    assert published.row(name) == row
 
     document = {
         "flowDefinitionArn": detail["flowDefinitionArn"],
@@ -501,6 +506,9 @@ def test_same_event_is_processed_after_cause_is_fixed(published: PublishedStage)
     assert row.outcome == "stored"
     (claim,) = row.claims.values()
     assert (claim["state"], claim["execution"]) == ("done", stored["executionArn"])
+    published.redrive_in_console(refused["executionArn"])
+    assert published.row(name) == row
+    assert len(published.messages(name)) == 1
 
 
 def test_event_without_optional_keys_is_processed(published: PublishedStage) -> None:

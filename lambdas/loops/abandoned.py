@@ -47,6 +47,11 @@ _ENDINGS = {
     GONE: "ended, and Step Functions no longer has it (gone)",
 }
 
+_ADVICE = {
+    "States.DataLimitExceeded": "see the loop's row in the ledger for a large attribute, or a step's result",
+}
+"""What to do about errors that no step can catch and whose cause does not say it."""
+
 _ESCALATIONS = frozenset({"Escalate", "Escalate unclaimed event"})
 """The states in which the workflow itself reports that it could not process a status change."""
 
@@ -282,6 +287,8 @@ class AbandonedExecutions:
         if found["status"] in ("RUNNING", "PENDING_REDRIVE"):
             return None
         texts = [found[key] for key in ("error", "cause") if found.get(key)]
+        if advice := _ADVICE.get(found.get("error", "")):
+            texts.append(advice)
         cause = ": ".join(texts) or "no cause given"
         at = timestamp(found["stopDate"]) if "stopDate" in found else ""
         return _Ended(execution, found["status"], cause, _detail(found.get("input")), at)

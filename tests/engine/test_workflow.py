@@ -14,6 +14,8 @@ from lambdas.reviews.rules import FieldSettings, PredictedItems
 from sandbox.local import local_stage
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
 from tests.engine.published import PublishedStage
+from workflow.operations.loops import Loops
+from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
@@ -631,6 +633,25 @@ def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) 
 
     published.sandbox.events.redeliver(name)  # the event was only late
     assert published.ended(name, 2)[1]["states"][-1] == "Already handled"
+
+
+def test_row_too_large_for_the_state_is_reported_by_name(published: PublishedStage) -> None:
+    name = published.name("large-row")
+    dynamodb = published.sandbox.session.client("dynamodb")
+    row: Any = {"TableName": published.outputs["LedgerTable"], "Key": {"humanLoopName": {"S": name}}}
+    # The claim returns the row, and no step can catch that it is too large. It has an attribute that somebody added.
+    large = {":large": {"S": "x" * 300_000}}
+    dynamodb.update_item(**row, UpdateExpression="SET myNotes = :large", ExpressionAttributeValues=large)
+    published.sandbox.events.deliver(published.event(name, "Stopped"))
+    message = published.message(name, "execution-ended")
+    assert "States.DataLimitExceeded" in message["reason"]
+    assert "see the loop's row in the ledger for a large attribute" in message["reason"]
+    assert published.eventually(lambda: published.row(name).escalated_at)
+    assert published.row(name).outcome == "failed"
+
+    dynamodb.update_item(**row, UpdateExpression="REMOVE myNotes")
+    Loops(StageResources.find("local", published.sandbox.session), published.sandbox.session).redrive(name)
+    assert published.ended(name, 2)[1]["status"] == "SUCCEEDED"
 
 
 def test_large_form_of_three_workers_fits_into_state(published: PublishedStage) -> None:

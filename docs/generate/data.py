@@ -161,6 +161,9 @@ def ledger(template: Mapping[str, Any]) -> str:
             ),
             "An execution claims a status change with a conditional write. It succeeds if there is no claim, if the"
             " claim was released, or if the execution has it. Otherwise, the execution ends in **Already handled**.",
+            "A loop has two claims if it was escalated because A2I no longer had it (`LoopDeleted`), and its own event"
+            " was late. The later execution waits until the other one is done. Only the last execution that claimed,"
+            " `execution`, can write the outcome.",
             "## Names that are used again",
             "A2I lets a name be used again once its loop is deleted. So a loop is identified by its name and its"
             " creation time. The item with the name as its key is about the first loop of that name that the ledger"

@@ -175,6 +175,8 @@ class AbandonedExecutions:
         answered a waiting workflow.
         """
         name, outcome, undelivered = row.human_loop_name, row.outcome, ""
+        if row.execution not in (None, ended.arn):
+            return None  # A2I's own event arrived after that of the reconciler was processed (`LoopDeleted`)
         answered = bool(row.waiting)
         if answered:
             try:

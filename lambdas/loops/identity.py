@@ -15,6 +15,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from lambdas.loops.restart_policy import LOOP_DELETED
 from lambdas.reviews.times import in_utc, timestamp
 
 if TYPE_CHECKING:
@@ -96,7 +97,11 @@ def is_about(loop: Loop, created: str) -> bool:
     moment = _moment(created)
     if moment is None:
         return loop.status in _OPEN  # no evidence of another loop
-    return loop.status in _OPEN and not known and _is_start_of(loop, moment)
+    # The claim of the reconciler's event for a deleted loop is no evidence if it did not know the time.
+    is_guess = (
+        loop.failure_code == LOOP_DELETED and loop.loop_created_at is None and loop.started_at is not None
+    )
+    return (is_guess or (loop.status in _OPEN and not known)) and _is_start_of(loop, moment)
 
 
 def _is_start_of(loop: Loop, created: datetime) -> bool:

@@ -55,6 +55,17 @@ class Model:
                 claim = (name, attribute.removeprefix(_CLAIM))
                 self._claim_changed(claim, key, _held(before.get(attribute)), _held(after.get(attribute)))
         self._outcome_changed(key, before, after)
+        self._check_own_event(key, before, after)
+
+    def _check_own_event(self, key: str, before: Any, after: Any) -> None:
+        """Checks that A2I's own event and the reconciler's about a deleted loop are not processed at the same time."""
+        held = {name: held for name in after if name.startswith(_CLAIM) and (held := _held(after[name]))}
+        if [state for state, _ in held.values()].count("working") > 1:
+            self._bad(f"{key}: two executions process it: {held}")
+        for name, (state, execution) in held.items():
+            others = [other for other in held if other != name and other in before]
+            if self._is_deletion(execution) and state == "working" and name not in before and others:
+                self._bad(f"{key}: it is escalated as deleted after its own event: {others}")
 
     def _claim_changed(
         self,
@@ -113,7 +124,10 @@ class Model:
         finished = [
             claim
             for claim in self.finished
-            if claim[0] == name_of(key) and _CLAIM + claim[1] in {**before, **after}
+            if claim[0] == name_of(key)
+            and _CLAIM + claim[1] in {**before, **after}
+            # A2I's own event replaces the supposition that a loop was deleted.
+            and not (self._is_deletion(self.claims[claim][1]) and old == "stored")
         ]
         was_final = old in ("stored", "restarted") and new is not None and finished
         if was_final and not self._new_status_change(before, after):
@@ -150,7 +164,9 @@ class Model:
 
     def _answered(self, token: Token, kind: str, request: Any) -> None:
         execution = self._execution_of(self._world.acting)
-        loop = self._loop_of(execution) if execution else None
+        # If the execution of a supposition dies after it has answered, A2I's own event answers again. That is refused.
+        is_own = execution is not None and not self._is_deletion(execution.arn)
+        loop = self._loop_of(execution) if execution and is_own else None
         before = self.answers.setdefault(token.text, []) if loop else []
         if any(one is loop and other != kind for one, other in before):
             self._bad(f"{token.execution.name} gets two kinds of answers about {loop}")
@@ -191,7 +207,9 @@ class Model:
                     self._bad(
                         f"{_text(claim)}: the ledger has {held}, the model has {self.claims.get(claim)}"
                     )
-                if held and held[0] != "done":
+                # What became of a deleted loop is known now, so nobody has to free the claim of the supposition.
+                is_superseded = self._is_superseded(key, item, held)
+                if held and held[0] != "done" and not is_superseded:
                     self._bad(
                         f"{_text(claim)}: still {held[0]}, held by {_short(held[1])}; nothing will free it"
                     )
@@ -214,11 +232,15 @@ class Model:
         if not self._is_known(loop):
             return
         done = [claim for claim in self.claims if self.is_about(claim, loop)]
+        # That a loop was deleted is a supposition, which its own event corrects.
+        own = [claim for claim in done if not self._is_deletion(self.claims[claim][1])]
+        if len(own) > 1:
+            self._bad(f"{loop} was handled under two claims: {[claim[1] for claim in own]}")
+        if own and own != done:
+            row = next(row for row in self.rows() if row.name == loop.name and own[0][1] in row.claims)
+            if not own[0][1].endswith(f" {row.status}") or row.outcome == "escalated":
+                self._bad(f"{loop} ended as {loop.status}, and its row is {row.status}, {row.outcome}")
         if any(self.claims[claim][0] == "done" for claim in done):
-            # That a loop was deleted is a supposition, which its own event may correct.
-            real = [claim for claim in done if not self._is_deletion(self.claims[claim][1])]
-            if len(real) > 1:
-                self._bad(f"{loop} was handled under two claims: {[claim[1] for claim in done]}")
             return
         later = [one for one in self._world.a2i.all if one.name == loop.name and one.created > loop.created]
         if any(one.ours and one.text == loop.text for one in later):
@@ -242,6 +264,15 @@ class Model:
             and actor.error is None
             and not getattr(actor.result, "problems", [])
             for actor in loop.seen_by
+        )
+
+    def _is_superseded(self, key: str, item: Any, held: tuple[str, str] | None) -> bool:
+        return (
+            held is not None
+            and held[0] == "released"
+            and self._is_deletion(held[1])
+            and _string(item, "execution") != held[1]
+            and self.outcomes[key] in ("stored", "notified", "restarted", "escalated")
         )
 
     def _is_deletion(self, arn: str) -> bool:

@@ -450,6 +450,20 @@ class Schedule:
         for execution in self._abortable():
             self.world.abort(execution)
 
+    def delete(self) -> None:
+        """The newest loop, which has ended, is deleted in A2I. Its event is late."""
+        if not self._a2i.loops:
+            return  # a fault kept it from being started
+        loop = list(self._a2i.loops.values())[-1]
+        self._scheduler.say(f"{loop} is deleted in A2I")
+        self._a2i.delete(loop)
+        self._clock.advance(600)
+
+    def deliver(self) -> None:
+        """The event of the newest loop arrives."""
+        if self._a2i.all:
+            self._deliver(self._a2i.all[-1], delay=0)
+
     def write_output(self) -> None:
         """The outputs of completed loops are there at last."""
         for loop in self._a2i.all:

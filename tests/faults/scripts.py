@@ -65,6 +65,17 @@ def _missed(schedule: Schedule) -> None:
     schedule.settle()
 
 
+def _deleted(schedule: Schedule) -> None:
+    schedule.ask()
+    schedule.settle()
+    schedule.finish("Completed", times=0)
+    schedule.delete()
+    schedule.command("reconcile")
+    schedule.settle()
+    schedule.deliver()
+    schedule.settle()
+
+
 def _output_late(schedule: Schedule) -> None:
     schedule.ask()
     schedule.settle()
@@ -103,6 +114,7 @@ SCRIPTS: dict[str, Callable[[Schedule], None]] = {
     "closed": _closed,
     "stopped": _stopped,
     "missed": _missed,
+    "deleted": _deleted,
     "output late": _output_late,
     "asked again": _asked_again,
     "aborted": _aborted,

@@ -12,6 +12,11 @@ __all__ = ["CREATED", "LATER", "ROWS"]
 CREATED = "2026-03-04T05:06:07.890Z"
 LATER = "2026-03-05T05:06:07.890Z"
 _OPENED = {"status": "InProgress", "created_at": "2026-03-04T05:06:07.100Z"}
+_DELETED = {
+    "status": "Failed",
+    "failure_code": "LoopDeleted",
+    "claims": {"2026-03-04T05:06:07.100Z Failed": {}},
+}
 _STARTED = {**_OPENED, "started_at": "2026-03-04T05:06:08.100Z"}
 
 ROWS: list[tuple[dict[str, Any], str, bool]] = [
@@ -28,6 +33,11 @@ ROWS: list[tuple[dict[str, Any], str, bool]] = [
     ({**_OPENED, "updated_at": "2026-03-04T05:06:08.100Z"}, LATER, False),
     ({**_OPENED, "status": "Failed", "claims": {f"{CREATED} Failed": {}}}, CREATED, True),
     ({**_OPENED, "status": "Failed", "claims": {f"{CREATED} Failed": {}}}, LATER, False),
+    # The claim about a loop that was deleted has the time at which its start began.
+    ({**_STARTED, **_DELETED}, "2026-03-04T05:06:09.100Z", True),
+    ({**_STARTED, **_DELETED}, LATER, False),
+    ({**_OPENED, **_DELETED}, LATER, False),
+    ({**_STARTED, **_DELETED, "loop_created_at": CREATED}, "2026-03-04T05:06:09.100Z", False),
     # In A2I there is no loop of such a row.
     ({**_OPENED, "status": "NotNeeded"}, CREATED, False),
     ({**_OPENED, "status": "Refused"}, CREATED, False),

@@ -91,8 +91,9 @@ class Restarts:
             )
         row = ledger.find(name)
         # A running execution is about to record the same restart, with its own reason. Leave that to it. It may have
-        # claimed the status change since the plan was made.
-        if row is not None and not self._loops.busy(row):
+        # claimed the status change since the plan was made. It may also have stored a review: A2I's event about a loop
+        # that was deleted can be late.
+        if row is not None and row.outcome != "stored" and not self._loops.busy(row):
             ledger.settle(
                 row,
                 self._loops.open_claims(row),

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopError", "StageLoops"]
 
+_FINAL = ("stored", "notified")
+"""The outcomes after which a loop needs nothing more."""
+
 
 class LoopError(AfterloopError):
     """The operation is not possible on this loop. The message says why, and what is possible."""
@@ -168,8 +171,13 @@ class StageLoops:
         return f"{self.resources.state_machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     def open_claims(self, loop: Loop) -> list[str]:
-        """Returns the claims of status changes that are not processed."""
-        return [claim for claim, held in loop.claims.items() if held.get("state") != "done"]
+        """Returns the claims of status changes that are not processed.
+
+        A released claim beside an outcome of another one is that of the reconciler's event for a deleted loop
+        (`LoopDeleted`): A2I's own event arrived later.
+        """
+        closed = ("done", "released") if loop.outcome in _FINAL else ("done",)
+        return [claim for claim, held in loop.claims.items() if held.get("state") not in closed]
 
     def busy(self, loop: Loop) -> Execution | None:
         """Returns the running execution that is processing a status change of the loop, if any."""

@@ -13,7 +13,8 @@ A loop is identified by its name and its creation time (`lambdas.loops.identity`
 be about another loop of that name. The first step claims in that row if it is new, or certainly about this loop:
 
     **Claim status change** → (refused) → **Read the row** → **Whose row is it?** ┬ claimed: **Already handled**
-                                              ↑                                   ├ this loop's: **Claim again**
+                                              ↑                                   ├ busy: **Wait for the row**
+                                              │                                   ├ this loop's: **Claim again**
                                               └──────── (refused) ────────────────┴ another loop's: **Claim again**, in
                                                                                     an item of the loop's own
 
@@ -21,6 +22,15 @@ be about another loop of that name. The first step claims in that row if it is n
 differently from A2I's API. It uses the creation time that the row has, so that both spellings have one claim. It is
 refused again if another execution was faster. Then the row is read again, which ends: a claim stays, and so does the
 creation time of a row.
+
+A loop ends once, so it has one status change. The exception is a loop that A2I no longer has: the reconciler makes an
+event for it (`loop_deleted_event`), and A2I's own event may still arrive. That one knows what became of the loop:
+
+- After A2I's event has claimed, the reconciler's does nothing (**Already handled**).
+- After the reconciler's event was processed, A2I's is processed too, and its outcome replaces the escalation. If A2I
+  says Failed as well, it changes nothing: a person knows, and the waiting workflow has been answered.
+- While the reconciler's event is being processed, A2I's waits. Only the last execution that claimed can write the
+  outcome (`records.py`).
 """
 
 from __future__ import annotations
@@ -45,7 +55,7 @@ from workflow.asl.expressions import (
 )
 from workflow.parts.answers import variables_from_row
 from workflow.parts.failures import FAILED_STEP, TRANSIENT, caught
-from workflow.steps import Catch, Choice, ChoiceRule, Pass, Task
+from workflow.steps import Catch, Choice, ChoiceRule, Pass, Task, Wait
 
 __all__ = ["CLAIM", "claim_status_change"]
 
@@ -55,6 +65,11 @@ _LOOP_TIME = "loopCreatedAt"
 """The workflow variable with the loop's creation time as the row has it. Only for a claim in a second try."""
 _HELD = "claimIsHeld"
 _THIS_LOOPS = "rowIsThisLoops"
+_BUSY = "rowIsBusy"
+_WAITS = "waits"
+"""The workflow variable that counts the waits for a row that is busy."""
+MAX_WAITS = 180
+"""Three hours: the reconciler, which runs every hour, releases the claims of executions that have ended."""
 
 _DETAIL = "$states.input.detail"
 _EXECUTION = "$states.context.Execution.Id"
@@ -66,13 +81,24 @@ _INVALID_NAME = (
 _MAX_TEXT = 1100
 """Characters of each text of the row in the state. The location of an input has at most 1,092."""
 _ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in ("claims", "review")]
-_FREE = (
-    "#claim.#state = :released OR #claim.#execution = :execution OR (attribute_not_exists(#claim) AND ({row})"
-)
+_FREE = "(#claim.#state = :released OR #claim.#execution = :execution OR (attribute_not_exists(#claim) AND ({row})))"
 """A claim that can be taken. One that is there shows that the row is about this loop; otherwise `row` has to."""
+_NEW = "attribute_not_exists(outcome)"
+"""Nothing has claimed in the row. If something has, the row is read first."""
+_ANSWERED = ("stored", "notified", "escalated")
+"""The outcomes after which a waiting workflow gets its answer."""
+_IDLE = (
+    "NOT (outcome = :processing OR (waiting = :true AND outcome IN"
+    f" ({', '.join(f':{outcome}' for outcome in _ANSWERED)})))"
+)
+"""No other status change of the loop is being processed: its outcome is recorded, and its workflow was answered."""
 _IS_DELETED = f"{_DETAIL}.failureCode = '{LOOP_DELETED}'"
-"""Whether the reconciler made the event, because A2I no longer has the loop. Such an event knows less than A2I's own,
-which may be late. So it claims nothing if one of those has."""
+"""Whether the reconciler made the event, because A2I no longer has the loop."""
+_NOT_SUPERSEDED = (
+    f" AND ({_NEW} OR (#status = :status AND (outcome = :failed"
+    " OR (outcome = :processing AND #execution = :execution))))"
+)
+"""The further condition for such an event: A2I's own has not claimed, neither before it nor after it had failed."""
 
 
 def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) -> Task:
@@ -116,9 +142,10 @@ def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) 
         claim=f"({checked}; 'claim ' & {CLAIM_ID})",
         loop_time=LOOP_TIME,
         # A row about this loop; no row; or one of a loop that was started, and created at that time by our own clock.
-        row="loopCreatedAt = :loopTime OR (attribute_not_exists(loopCreatedAt) AND (attribute_not_exists(#status)"
-        " OR (#status IN (:starting, :inProgress) AND createdAt <= :latest AND (#status = :starting"
-        " OR startedAt >= :earliest OR (attribute_not_exists(startedAt) AND updatedAt >= :earliest)))))",
+        row=f"{_NEW} AND (loopCreatedAt = :loopTime OR (attribute_not_exists(loopCreatedAt)"
+        " AND (attribute_not_exists(#status) OR (#status IN (:starting, :inProgress) AND createdAt <= :latest"
+        " AND (#status = :starting OR startedAt >= :earliest"
+        " OR (attribute_not_exists(startedAt) AND updatedAt >= :earliest))))))",
         values={
             ":starting": "'Starting'",
             ":inProgress": "'InProgress'",
@@ -126,7 +153,7 @@ def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) 
             ":earliest": f"{IS_TIME} ? {second} & '.000Z' : ' '",
             ":latest": f"{IS_TIME} ? {second} & '.999Z' : '~'",
         },
-        refused=_refused(read, {LEDGER_KEY: LOOP_NAME, CLAIM: f"'claim ' & {CLAIM_ID}"}),
+        refused=_refused(read, {LEDGER_KEY: LOOP_NAME, CLAIM: f"'claim ' & {CLAIM_ID}", _WAITS: "0"}),
         unreadable=unreadable,
     )
     again = _claim(
@@ -135,12 +162,13 @@ def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) 
         key=f"${LEDGER_KEY}",
         claim=f"${CLAIM}",
         loop_time=f"${_LOOP_TIME}",
-        row="attribute_not_exists(loopCreatedAt) OR loopCreatedAt = :loopTime",
-        values={},
+        row=f"(attribute_not_exists(loopCreatedAt) OR loopCreatedAt = :loopTime) AND {_IDLE}",
+        values={f":{outcome}": f"'{outcome}'" for outcome in _ANSWERED},
+        more="{':true': {'BOOL': true}}",
         refused=_refused(read, {}),
         unreadable=unreadable,
     )
-    read.next(_whose_row(already_handled=already_handled, again=again, unreadable=unreadable))
+    read.next(_whose_row(already_handled=already_handled, read=read, again=again, unreadable=unreadable))
     for claim in (first, again):
         claim.next(claimed)
     return first
@@ -155,6 +183,7 @@ def _claim(
     loop_time: str,
     row: str,
     values: Mapping[str, str],
+    more: str = "{}",
     refused: Catch,
     unreadable: Any,
 ) -> Task:
@@ -184,14 +213,16 @@ def _claim(
             "Key": {"humanLoopName": {"S": jsonata(key)}},
             "UpdateExpression": jsonata(
                 "'SET #claim = :claim, #status = :status, #execution = :execution, updatedAt = :now, '"
-                " & 'outcome = :processing, createdAt = if_not_exists(createdAt, :created), '"
-                " & 'loopCreatedAt = if_not_exists(loopCreatedAt, :loopTime)'"
+                " & 'outcome = :processing, createdAt = if_not_exists(createdAt, :created)'"
                 f" & ({has_flow} ? ', flowDefinitionArn = :flow')"
-                # It is the reason for an earlier outcome, such as the failure of an execution that was redriven.
-                " & ' REMOVE reason'"
+                # The reconciler may not know when the loop was created. A2I's own event does.
+                f" & ({_IS_DELETED} ? ', failureCode = :deleted'"
+                " : ', loopCreatedAt = if_not_exists(loopCreatedAt, :loopTime)')"
+                # They are about an earlier outcome, such as the failure of an execution that was redriven.
+                f" & ' REMOVE reason, failureReason' & ({_IS_DELETED} ? '' : ', failureCode')"
             ),
             "ConditionExpression": jsonata(
-                f"'{_FREE.format(row=row)}' & ({_IS_DELETED} ? ' AND attribute_not_exists(outcome)') & ')'"
+                f"'{_FREE.format(row=row)}' & ({_IS_DELETED} ? '{_NOT_SUPERSEDED}')"
             ),
             "ExpressionAttributeNames": {
                 "#claim": jsonata(claim),
@@ -202,7 +233,9 @@ def _claim(
             "ExpressionAttributeValues": jsonata(
                 f"$merge([{{':claim': {{'M': {{'state': {{'S': 'working'}}, 'execution': {{'S': {_EXECUTION}}},"
                 f" 'at': {{'S': $states.context.State.EnteredTime}}}}}}{pairs}}},"
-                f" {has_flow} ? {{':flow': {{'S': {_DETAIL}.flowDefinitionArn}}}} : {{}}])"
+                f" {has_flow} ? {{':flow': {{'S': {_DETAIL}.flowDefinitionArn}}}} : {{}},"
+                f" {_IS_DELETED} ? {{':failed': {{'S': 'failed'}}, ':deleted': {{'S': '{LOOP_DELETED}'}}}}"
+                f" : {{}}, {more}])"
             ),
             "ReturnValues": "ALL_NEW",
         },
@@ -265,22 +298,36 @@ def _read_row(unreadable: Any) -> Task:
         " $accepted := $millis($exists($row.startedAt.S) ? $row.startedAt.S"
         " : $row.status.S = 'InProgress' ? $row.updatedAt.S);"
         " $isOpen := $row.status.S in ['Starting', 'InProgress'];"
-        " $isStart := $isOpen and $count($known) = 0"
+        # The claim of the reconciler's event for a deleted loop is no evidence if it did not know the time.
+        f" $isGuess := $row.failureCode.S = '{LOOP_DELETED}' and $exists($row.startedAt)"
+        " and $not($exists($row.loopCreatedAt));"
+        " $isStart := (($isOpen and $count($known) = 0) or $isGuess)"
         " and ($exists($began) ? $began - 5000 <= $moment : true)"
         " and ($exists($accepted) ? $moment <= $accepted + 5000 : true);"
         # A time that cannot be read is no evidence of another loop. It can be that of a second delivery, too.
         " $isUnclear := $not($exists($moment)) and ($isOpen"
         f" or $exists($lookup($row, 'claim ' & $row.loopCreatedAt.S & ' ' & {_STATUS})));"
-        " $isThis := $exists($found) or ($exists($moment) ? $isStart : $isUnclear) or $not($exists($row.status)); "
+        " $isThis := $exists($found) or ($exists($moment) ? $isStart : $isUnclear) or $not($exists($row.status))"
+        f" or $exists($lookup($row, ${CLAIM})) or ({_IS_DELETED} and $row.createdAt.S = {_DETAIL}.creationTime); "
     )
     loop_time = (
         "$exists($found) ? $found : $isThis and $exists($row.loopCreatedAt.S) ? $row.loopCreatedAt.S : $time"
     )
+    own = f"$lookup($row, 'claim ' & ({loop_time}) & ' ' & {_STATUS})"
+    # Spelled like the event's time before the row was read the first time.
     held = (
         f"({compared}$held := $lookup($row, ${CLAIM}).M;"
-        f" $exists($lookup($row, ${CLAIM})) ? $not($held.state.S = 'released')"
-        f" and $not($held.execution.S = {_EXECUTION})"
-        f" : {_IS_DELETED} and $isThis and $exists($row.outcome))"
+        f" $isMine := $held.execution.S = {_EXECUTION};"
+        f" ($exists($held) and $not($held.state.S = 'released') and $not($isMine))"
+        f" or ($isThis and ({_IS_DELETED} ? $exists($row.outcome) and $not($exists($held)"
+        " and $row.status.S = 'Failed' and ($row.outcome.S = 'failed'"
+        f" or ($row.outcome.S = 'processing' and $row.execution.S = {_EXECUTION})))"
+        f" : $not($exists($held)) and {_STATUS} = 'Failed' and $row.status.S = 'Failed'"
+        f" and $row.failureCode.S = '{LOOP_DELETED}' and $not($row.outcome.S = 'failed'))))"
+    )
+    busy = (
+        f"({compared}$isThis and $not($exists({own})) and ($row.outcome.S = 'processing'"
+        f" or ($row.waiting.BOOL = true and $row.outcome.S in {list(_ANSWERED)})))"
     )
     return Task(
         "Read the row",
@@ -295,6 +342,7 @@ def _read_row(unreadable: Any) -> Task:
         assign={
             _HELD: jsonata(held),
             _THIS_LOOPS: jsonata(f"({compared}$isThis)"),
+            _BUSY: jsonata(busy),
             _LOOP_TIME: jsonata(f"({compared}{loop_time})"),
             CLAIM: jsonata(f"({compared}'claim ' & ({loop_time}) & ' ' & {_STATUS})"),
         },
@@ -305,7 +353,7 @@ def _read_row(unreadable: Any) -> Task:
     )
 
 
-def _whose_row(*, already_handled: Any, again: Task, unreadable: Any) -> Choice:
+def _whose_row(*, already_handled: Any, read: Task, again: Task, unreadable: Any) -> Choice:
     choice = Choice(
         "Whose row is it?",
         comment="A loop is its name and its creation time: A2I lets the name of a deleted loop be used again.",
@@ -314,24 +362,40 @@ def _whose_row(*, already_handled: Any, again: Task, unreadable: Any) -> Choice:
     choice.add_choice(
         ChoiceRule.Condition(jsonata(f"${_HELD}")), already_handled, comment="claimed by another execution"
     )
-    choice.add_choice(ChoiceRule.Condition(jsonata(f"${_THIS_LOOPS}")), again, comment="this loop's")
+    wait = Wait(
+        "Wait for the row",
+        comment="Another status change of the loop is being processed. A2I's event and the reconciler's do not agree.",
+        seconds=60,
+    )
+    wait.next(read)
     choice.add_choice(
-        ChoiceRule.Condition(jsonata(f"${LEDGER_KEY} = {LOOP_NAME}")),
+        ChoiceRule.Condition(jsonata(f"${_BUSY} and ${_WAITS} < {MAX_WAITS}")),
+        wait,
+        assign={_WAITS: jsonata(f"${_WAITS} + 1")},
+        comment="this loop's, busy",
+    )
+    choice.add_choice(
+        ChoiceRule.Condition(jsonata(f"${_THIS_LOOPS} and $not(${_BUSY})")), again, comment="this loop's"
+    )
+    choice.add_choice(
+        ChoiceRule.Condition(jsonata(f"${LEDGER_KEY} = {LOOP_NAME} and $not(${_BUSY})")),
         again,
         assign={LEDGER_KEY: jsonata(OWN_KEY)},
         comment="another loop's",
     )
-    # An item of the loop's own is about this loop, unless somebody edited it.
-    edited = Pass(
-        "Row was edited",
-        comment="The item of the loop's own has another creation time than its key says.",
+    unclear = Pass(
+        "Row cannot be claimed",
+        comment="Another status change of the loop is not done after hours, or somebody edited the loop's own item.",
         query_language="JSONata",
         assign={FAILED_STEP: "Whose row is it?"},
         output=jsonata(
-            f"$merge([{documented_fields('$states.input')}, {{'failure': {{'Error': 'LoopUnclear', 'Cause':"
-            f" 'The row ' & ${LEDGER_KEY} & ' of the ledger has another creation time than its key.'}}}}])"
+            f"$merge([{documented_fields('$states.input')}, {{'failure': ${_BUSY}"
+            f" ? {{'Error': 'LoopBusy', 'Cause': 'Another status change of the loop is still being processed: see'"
+            f" & ' the row ' & ${LEDGER_KEY} & ' of the ledger.'}}"
+            f" : {{'Error': 'LoopUnclear', 'Cause': 'The row ' & ${LEDGER_KEY}"
+            " & ' of the ledger has another creation time than its key.'}}])"
         ),
     )
-    edited.next(unreadable)
-    choice.default_choice(edited)
+    unclear.next(unreadable)
+    choice.default_choice(unclear)
     return choice

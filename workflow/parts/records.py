@@ -19,6 +19,9 @@ __all__ = ["give_claim_back", "record"]
 _NOW = jsonata("$states.context.State.EnteredTime")
 _EXECUTION = jsonata("$states.context.Execution.Id")
 _KEY = jsonata(f"${LEDGER_KEY}")
+_IS_LAST = "#claim.#execution = :execution AND #execution = :execution"
+"""The execution has the claim, and none has claimed in the row after it. A2I's own event claims after that of the
+reconciler was processed, while steps after the outcome may still be running."""
 
 
 def record(
@@ -62,7 +65,7 @@ def record(
             "TableName": "${LedgerTable}",
             "Key": {"humanLoopName": {"S": _KEY}},
             "UpdateExpression": jsonata(f"'SET #claim.#state = :done{sets}'{optional_sets}"),
-            "ConditionExpression": "#claim.#execution = :execution",
+            "ConditionExpression": _IS_LAST,
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${CLAIM}"),
                 "#state": "state",
@@ -101,7 +104,7 @@ def give_claim_back(*, after: Any) -> Task:
                 "'SET #claim.#state = :released, outcome = :outcome, reason = :reason, updatedAt = :now'"
                 f" & (${ESCALATED} ? ', escalatedAt = :now' : ' REMOVE escalatedAt')"
             ),
-            "ConditionExpression": "#claim.#execution = :execution",
+            "ConditionExpression": _IS_LAST,
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${CLAIM}"),
                 "#state": "state",

@@ -220,6 +220,16 @@ def test_waiting_workflow_is_answered_before_the_claim_is_released(aws: AWS) -> 
     assert document(aws)["workflowWaiting"] is False
 
 
+def test_escalation_that_a2is_own_event_replaced_is_left_alone(aws: AWS) -> None:
+    recorded(aws, "escalated")
+    aws.ledger.update("loop", outcome="processing", execution=f"{EXECUTION}-of-a2i")
+    before = aws.row()
+    for status in ("FAILED", "SUCCEEDED"):
+        aws.describe_execution(status, EVENT)
+        assert aws.abandoned.settle_claim(before, CLAIM) is None
+    assert aws.row() == before
+
+
 def test_workflow_that_cannot_be_answered_is_reported(aws: AWS) -> None:
     recorded(aws, "notified")
     aws.describe_execution("FAILED", EVENT)

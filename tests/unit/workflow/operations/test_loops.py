@@ -18,7 +18,9 @@ from pydantic import ValidationError
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import RestartRules
+from lambdas.loops.start_request import StartedLoop
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
+from workflow.operations.client import LoopsClient
 from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops
 from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
@@ -286,6 +288,22 @@ class TestRestart:
         assert (row.outcome, row.max_attempts, row.claims[CLAIM]["state"]) == ("restarted", 3, "done")
         assert row.reason == "Restarted by assumed-role/operators/ada."
 
+    def test_restart_keeps_a_review_that_was_stored_meanwhile(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The loop was escalated because A2I no longer had it, and its own event was late."""
+        stage.add(status="Failed", outcome="escalated", state="done")
+        stage.restarts("loop-1-attempt-2")
+        restart = LoopsClient.restart
+
+        def late(client: LoopsClient, name: str, flow: str) -> StartedLoop:
+            stage.ledger.update(name, status="Completed", outcome="stored")
+            return restart(client, name, flow)
+
+        monkeypatch.setattr(LoopsClient, "restart", late)
+        stage.loops.restart("loop-1")
+        assert (stage.row().outcome, stage.row().reason) == ("stored", None)
+
     def test_restart_never_allows_more_attempts_than_rules_can(self, stage: Stage) -> None:
         stage.add(status="Stopped", outcome="notified", attempt=MAX_ATTEMPTS)
         stage.restarts("next")
@@ -521,8 +539,11 @@ class TestRedrive:
         with pytest.raises(LoopError, match=r"no status change was received; .* loops reconcile"):
             stage.loops.redrive("loop-1")
         stage.add("loop-2", status="Completed", outcome="stored", state="done")
-        with pytest.raises(LoopError, match="already processed: The review is stored"):
-            stage.loops.redrive("loop-2")
+        # The failed escalation of a loop that was deleted, whose own event arrived later.
+        stage.add("loop-3", status="Completed", outcome="stored", state="released")
+        for name in ("loop-2", "loop-3"):
+            with pytest.raises(LoopError, match="already processed: The review is stored"):
+                stage.loops.redrive(name)
 
     def test_redrive_refuses_while_an_execution_runs(self, stage: Stage) -> None:
         stage.add(status="Failed", state="working")

@@ -22,6 +22,8 @@ from tests.unit.steps import Run, Steps
 FIRST, SECOND, THIRD = (f"2026-03-0{day}T05:06:07.890Z" for day in (4, 5, 6))
 KEYS = {SECOND: "loop@2026-03-05T05:06:07Z", THIRD: "loop@2026-03-06T05:06:07Z"}
 CLAIM, READ, WHOSE, AGAIN = "Claim status change", "Read the row", "Whose row is it?", "Claim again"
+WAIT = "Wait for the row"
+MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev:live"
 CLAIMED = [CLAIM, "Route by status"]
 UNCLAIMED = [CLAIM, "Escalate unclaimed event"]
 DUPLICATE = [CLAIM, READ, WHOSE, "Already handled"]
@@ -291,9 +293,8 @@ class TestNameUsedAgain:
         table.add(status="InProgress", waiting=True, **STARTED)
         assert table.run(event(created=SECOND), "arn:1").variables["workflowWaiting"] is False
         table.add(KEYS[THIRD], status="InProgress", loop_created_at=THIRD)  # by the reconciler
-        machine = "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev:live"
         for key in ("loop", KEYS[THIRD]):
-            run = table.run(loop_deleted_event(table.row(key), machine), f"arn:{key}")
+            run = table.run(loop_deleted_event(table.row(key), MACHINE), f"arn:{key}")
             assert run.states[-1] == "Route by status"
             assert (run.variables["ledgerKey"], run.variables["workflowWaiting"]) == (key, key == "loop")
 
@@ -323,7 +324,7 @@ class TestNameUsedAgain:
         run = table.run(event(created=SECOND), "arn:2")
         assert run.states == [
             *[CLAIM, READ, WHOSE, AGAIN, READ, WHOSE],
-            *["Row was edited", "Escalate unclaimed event"],
+            *["Row cannot be claimed", "Escalate unclaimed event"],
         ]
         assert run.failure == f"The row {KEYS[SECOND]} of the ledger has another creation time than its key."
 
@@ -346,7 +347,8 @@ def test_machine_and_functions_agree_whose_row_it_is(row: dict[str, Any], create
     item = {to_camel(field): {"S": value} for field, value in row.items() if field != "claims"}
     item |= {f"claim {name}": claim("done") for name in row.get("claims", {})}
     variables = {"ledgerKey": "loop", "claimAttribute": "claim none"}
-    assigned = Steps(None, "ledger").assigned(READ, event(created=created), {"Item": item}, variables)
+    given = event(created=created, status="Stopped")
+    assigned = Steps(None, "ledger").assigned(READ, given, {"Item": item}, variables)
     assert assigned["rowIsThisLoops"] == about
     assert assigned["claimIsHeld"] is False
     if not about:
@@ -426,8 +428,112 @@ class TestDeletedLoop:
         table.ledger.release("loop", f"{FIRST} Failed", "arn:1", outcome="failed")
         assert table.run(self.DELETED, "arn:3").states == CLAIMED
 
-    def test_late_event_of_a2i_is_processed(self, table: Table) -> None:
-        table.add(status="InProgress", **STARTED)
+    @pytest.fixture
+    def escalated(self, table: Table) -> Table:
+        """A workflow waited for the loop. The loop was escalated, and the workflow answered."""
+        table.add(status="InProgress", waiting=True, loop_created_at=FIRST, **STARTED)
+        assert table.run(self.DELETED, "arn:deleted").states == CLAIMED
+        assert table.row().failure_code == "LoopDeleted"
+        table.ledger.settle(table.row(), [f"{FIRST} Failed"], outcome="escalated", reason="r", waiting=False)
+        return table
+
+    @pytest.mark.parametrize("status", ["Completed", "Stopped"])
+    def test_late_event_of_a2i_replaces_the_escalation(self, escalated: Table, status: str) -> None:
+        assert escalated.run(event(status=status), "arn:2").states == CLAIMED_AGAIN
+        row = escalated.row()
+        assert (row.status, row.outcome, row.execution) == (status, "processing", "arn:2")
+        assert (row.failure_code, row.failure_reason, row.reason) == (None, None, None)
+        for late in (event(status=status), self.DELETED):
+            assert escalated.run(late, "arn:3").states == DUPLICATE
+        assert (escalated.row(), escalated.keys()) == (row, ["loop"])
+
+    def test_late_failure_changes_nothing(self, escalated: Table) -> None:
+        before = escalated.row()
+        assert escalated.run(event(failureCode="InternalError"), "arn:2").states == DUPLICATE
+        assert escalated.row() == before
+
+    def test_event_of_a2i_waits_until_the_workflow_was_answered(self, table: Table) -> None:
+        table.add(status="InProgress", waiting=True, loop_created_at=FIRST, **STARTED)
+        table.run(self.DELETED, "arn:deleted")
+        changes: list[dict[str, Any]] = [{"outcome": "escalated"}, {"waiting": False}]
+
+        def progress(state: str) -> None:
+            if state == WAIT:
+                table.ledger.settle(table.row(), [f"{FIRST} Failed"], **changes.pop(0))
+
+        run = table.run(event(status="Completed"), "arn:2", before=progress)
+        waited = [READ, WHOSE, WAIT] * 2
+        assert run.states == [CLAIM, *waited, READ, WHOSE, AGAIN, "Route by status"]
+        assert run.variables["waits"] == 2
+
+    def test_event_that_has_waited_for_hours_is_escalated(self, table: Table) -> None:
+        late = Run(
+            "arn:2", event(), variables={"rowIsBusy": True, "rowIsThisLoops": True, "claimIsHeld": False}
+        )
+        late.variables |= {"waits": 180, "ledgerKey": "loop"}
+        table.run(event(status="Completed"), "arn:2", first=WHOSE, run=late)
+        assert late.states == [WHOSE, "Row cannot be claimed", "Escalate unclaimed event"]
+        assert late.failure == (
+            "Another status change of the loop is still being processed: see the row loop of the ledger."
+        )
+
+    @pytest.mark.parametrize("outcome", ["processing", "stored", "failed"])
+    def test_redrive_does_nothing_after_that_of_a2i(self, table: Table, outcome: str) -> None:
+        table.add(status="InProgress", loop_created_at=FIRST, **STARTED)
         table.run(self.DELETED, "arn:1")
-        assert table.run(event(status="Completed"), "arn:2").states == CLAIMED
-        assert table.row().status == "Completed"
+        table.ledger.release("loop", f"{FIRST} Failed", "arn:1", outcome="failed")
+        assert table.run(event(status="Completed"), "arn:2").states == CLAIMED_AGAIN
+        if outcome == "failed":
+            table.ledger.release("loop", f"{FIRST} Completed", "arn:2", outcome="failed")
+        elif outcome == "stored":
+            table.ledger.settle(table.row(), [f"{FIRST} Completed"], outcome="stored")
+        before = table.row()
+        for execution in ("arn:1", "arn:3"):
+            assert table.run(self.DELETED, execution).states == DUPLICATE
+        assert table.row() == before
+
+    def test_redrive_of_a_failed_escalation_claims(self, table: Table) -> None:
+        table.add(status="InProgress", loop_created_at=FIRST, **STARTED)
+        table.run(self.DELETED, "arn:1")
+        assert table.run(self.DELETED, "arn:1").states == CLAIMED  # the answer of the write was lost
+        table.ledger.release("loop", f"{FIRST} Failed", "arn:1", outcome="failed")
+        assert table.run(self.DELETED, "arn:2").states == CLAIMED
+
+    @pytest.mark.parametrize(
+        ("status", "states"), [("Completed", [AGAIN, "Route by status"]), ("Failed", ["Already handled"])]
+    )
+    def test_event_of_a2i_is_recognized_if_the_time_was_not_known(
+        self, table: Table, status: str, states: list[str]
+    ) -> None:
+        """The reconciler's event has the time at which the start began, two seconds before."""
+        created = "2026-03-04T05:06:09.100Z"
+        table.add(status="InProgress", **STARTED)
+        deleted = loop_deleted_event(table.row(), MACHINE)
+        assert table.run(deleted, "arn:1").states == CLAIMED
+        table.ledger.settle(table.row(), list(table.row().claims), outcome="escalated")
+        assert table.run(event(status=status, created=created), "arn:2").states[3:] == states
+        assert table.keys() == ["loop"]
+        assert table.row().loop_created_at == (created if status == "Completed" else None)
+        # Another loop of the name is not taken for it.
+        assert table.run(event(created=THIRD), "arn:3").variables["ledgerKey"] == KEYS[THIRD]
+
+    def test_event_without_the_time_does_nothing_after_that_of_a2i(self, table: Table) -> None:
+        table.add(status="InProgress", **STARTED)
+        deleted = loop_deleted_event(table.row(), MACHINE)
+        table.run(event(created="2026-03-04T05:06:09.100Z"), "arn:1")
+        assert table.run(deleted, "arn:2").states[-1] == "Already handled"
+        assert table.keys() == ["loop"]
+
+    @pytest.mark.parametrize("step", ["Record escalation", "Give claim back"])
+    def test_only_the_last_execution_writes_the_outcome(self, escalated: Table, step: str) -> None:
+        """A step after the escalation fails, or the answer of its write was lost."""
+        escalated.run(event(status="Completed"), "arn:2")
+        before = escalated.row()
+        state = {**self.DELETED, "decision": {"reason": "r"}, "failure": {"step": "s", "reason": "r"}}
+        late = Run(
+            "arn:deleted", state, variables={"ledgerKey": "loop", "claimAttribute": f"claim {FIRST} Failed"}
+        )
+        late.variables["escalated"] = True
+        escalated.run(self.DELETED, "arn:deleted", first=step, until=("Escalate", "Failed"), run=late)
+        assert late.states[-1] in ("Escalate", "Failed")
+        assert escalated.row() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
@@ -25,3 +26,19 @@ settings.load_profile("afterloop")
 # this, but some tests send SIGINT to them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LONGEST = ["test_tutorial", "test_upgrade", "test_docs", "test_publish_cli", "test_publish", "test_operations_many"]
+"""The modules of tests/engine with the longest tests, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts long tests first. A worker process that gets one last would keep all others waiting."""
+    rank = {"engine": 1, "browser": 2}
+
+    def order(item: pytest.Item) -> tuple[int, int]:
+        module = item.path.stem
+        if item.path.parent.name == "engine" and module in LONGEST:
+            return 0, LONGEST.index(module)
+        return rank.get(item.path.parent.name, 3), 0
+
+    items.sort(key=order)

@@ -1,4 +1,4 @@
-"""Tests of the command line as a process, against the embedded engine."""
+"""Tests of the commands that publish a stage, against the embedded engine."""
 
 from __future__ import annotations
 
@@ -9,125 +9,105 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.engine import Sandbox
-from tests.command_line import printed_json
+from tests.command_line import printed_json, run
 from workflow import ROOT
 
-Deploy = Callable[..., "subprocess.CompletedProcess[str]"]
+
+@dataclass(frozen=True)
+class Deploy:
+    """Runs `python deploy.py` with the stage of a test. Standard input is not a terminal."""
+
+    settings: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output and standard error of a command, in this process."""
+        return run(*arguments, "--stage", "cli", "--settings", str(self.settings), capsys=self.capsys)
+
+    def json(self, command: str, *options: str, status: int = 0) -> Any:
+        """The JSON document of a command, which must have the command's shape, and end with the status."""
+        ended, out, err = self(command, *options, "--output", "json")
+        assert ended == status, err
+        return printed_json(command, out)
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("settings") / "stages.toml"
-    path.write_text('[stages.cli]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')
-    return path
+@pytest.fixture
+def deploy(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Deploy:
+    for name, value in (sandbox.environment() | {"COLUMNS": "40"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    settings = tmp_path / "stages.toml"
+    settings.write_text('[stages.cli]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n')
+    return Deploy(settings, capsys)
 
 
-@pytest.fixture(scope="module")
-def deploy(sandbox: Sandbox, settings: Path) -> Deploy:
-    """Runs `python deploy.py` with the stage of these tests. Standard input is not a terminal."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                sys.executable,
-                str(ROOT / "deploy.py"),
-                *arguments,
-                "--stage",
-                "cli",
-                "--settings",
-                str(settings),
-            ],
-            env=os.environ | sandbox.environment() | {"COLUMNS": "40"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
-
-
-def printed(run: subprocess.CompletedProcess[str]) -> Any:
-    """The JSON document of a command, which must have the command's shape."""
-    return printed_json(run.args[2], run.stdout)
-
-
-def test_publish_change_roll_back_and_destroy(deploy: Deploy, settings: Path) -> None:
+def test_publish_change_roll_back_and_destroy(deploy: Deploy) -> None:
     """One test, since each command needs the result of the one before."""
-    plan = deploy("plan")
-    assert (plan.returncode, plan.stderr) == (2, "")
-    assert plan.stdout.startswith("afterloop-cli (account 111122223333, us-east-1, a local engine) is new.")
-    assert "\x1b" not in plan.stdout, "no colour when piped"
+    status, out, err = deploy("plan")
+    assert (status, err) == (2, "")
+    assert out.startswith("afterloop-cli (account 111122223333, us-east-1, a local engine) is new.")
+    assert "\x1b" not in out, "no colour when piped"
 
-    refused = deploy()
-    assert refused.returncode == 1
-    assert (
-        refused.stderr
-        == "error: standard input is not a terminal: run `python deploy.py plan --stage cli` to see the changes, "
-        "then pass --yes\n"
+    status, _, err = deploy()
+    assert (status, err) == (
+        1,
+        "error: standard input is not a terminal: run `python deploy.py plan --stage cli` to see the changes, "
+        "then pass --yes\n",
     )
-    unpublished = deploy("outputs")
-    assert unpublished.returncode == 1
-    assert (
-        unpublished.stderr
-        == "error: stage cli is not published: run `python deploy.py publish --stage cli`\n"
-    )
+    unpublished = "error: stage cli is not published: run `python deploy.py publish --stage cli`\n"
+    assert deploy("outputs") == (1, "", unpublished)
 
-    published = deploy("--yes")
-    assert (published.returncode, published.stderr) == (0, "")
-    assert "afterloop-cli (account 111122223333, us-east-1, a local engine) is published." in published.stdout
-    assert "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-cli\n" in published.stdout
+    status, out, err = deploy("--yes")
+    assert (status, err) == (0, "")
+    assert "afterloop-cli (account 111122223333, us-east-1, a local engine) is published." in out
+    assert "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-cli\n" in out
 
-    again = deploy("--yes")
-    assert again.returncode == 0
-    assert "is up to date." in again.stdout
-    nothing = deploy("plan")
-    assert nothing.returncode == 0
-    assert nothing.stdout.endswith("nothing to change\n\n")
-    assert printed(deploy("plan", "--output", "json"))["changes"] is False
+    status, out, _ = deploy("--yes")
+    assert (status, "is up to date." in out) == (0, True)
+    status, out, _ = deploy("plan")
+    assert (status, out.endswith("nothing to change\n\n")) == (0, True)
+    assert deploy.json("plan")["changes"] is False
 
-    settings.write_text(settings.read_text() + "log_retention_days = 7\n")
-    changed = deploy("plan", "--output", "json")
-    assert changed.returncode == 2
-    assert printed(changed)["settings"] == [{"name": "LogRetentionDays", "before": "30", "after": "7"}]
-    outcome = deploy("publish", "--yes", "--output", "json")
-    assert outcome.returncode == 0
-    assert printed(outcome)["changed"] is True
-    assert printed(outcome)["plan"]["settings"][0]["after"] == "7"
+    deploy.settings.write_text(deploy.settings.read_text() + "log_retention_days = 7\n")
+    changed = deploy.json("plan", status=2)
+    assert changed["settings"] == [{"name": "LogRetentionDays", "before": "30", "after": "7"}]
+    outcome = deploy.json("publish", "--yes")
+    assert outcome["changed"] is True
+    assert outcome["plan"]["settings"][0]["after"] == "7"
 
-    status = printed(deploy("status", "--output", "json"))
-    assert [one["number"] for one in status["publishes"]] == [1, 2]
-    assert (status["state"], status["drifts"], status["live"]) == ("UPDATE_COMPLETE", [], {"1": 100})
-    back = deploy("rollback", "--yes")
-    assert back.returncode == 0
-    assert "LogRetentionDays: 7 → 30" in back.stdout
-    assert deploy("plan").returncode == 2, "the settings still say 7"
-    assert "goes back to 1" in deploy("status", "--no-drift").stdout
-    assert printed(deploy("outputs", "--output", "json"))["outputs"]["ReviewDatabase"] == "afterloop_cli"
+    stage = deploy.json("status")
+    assert [one["number"] for one in stage["publishes"]] == [1, 2]
+    assert (stage["state"], stage["drifts"], stage["live"]) == ("UPDATE_COMPLETE", [], {"1": 100})
+    status, out, _ = deploy("rollback", "--yes")
+    assert (status, "LogRetentionDays: 7 → 30" in out) == (0, True)
+    assert deploy("plan")[0] == 2, "the settings still say 7"
+    assert "goes back to 1" in deploy("status", "--no-drift")[1]
+    assert deploy.json("outputs")["outputs"]["ReviewDatabase"] == "afterloop_cli"
 
-    destroyed = deploy("destroy", "--yes", "--delete-data")
-    assert destroyed.returncode == 0
-    assert "afterloop-cli was deleted." in destroyed.stdout
-    assert printed(deploy("destroy", "--yes", "--output", "json"))["destroyed"] is False
-    again = deploy("destroy", "--yes")
-    assert (again.returncode, again.stderr) == (0, "")
-    assert "does not exist: nothing to delete" in again.stdout
+    status, out, _ = deploy("destroy", "--yes", "--delete-data")
+    assert (status, "afterloop-cli was deleted." in out) == (0, True)
+    assert deploy.json("destroy", "--yes")["destroyed"] is False
+    status, out, err = deploy("destroy", "--yes")
+    assert (status, err) == (0, "")
+    assert "does not exist: nothing to delete" in out
 
 
 def test_swap_publishes_a_new_stage(deploy: Deploy) -> None:
-    assert "is published." in deploy("publish", "--swap", "--yes").stdout
-    assert deploy("publish", "--swap", "--yes").stdout == "Nothing to swap\n"
-    swapped = printed(deploy("publish", "--swap", "--yes", "--output", "json"))
+    assert "is published." in deploy("publish", "--swap", "--yes")[1]
+    assert deploy("publish", "--swap", "--yes")[1] == "Nothing to swap\n"
+    swapped = deploy.json("publish", "--swap", "--yes")
     assert (swapped["changed"], swapped["swapped"], swapped["plan"]) == (False, [], None)
     assert "StateMachine" in swapped["outputs"]
-    assert deploy("destroy", "--yes", "--delete-data").returncode == 0
+    assert deploy("destroy", "--yes", "--delete-data")[0] == 0
 
 
 @pytest.fixture

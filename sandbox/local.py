@@ -244,7 +244,7 @@ def _write_report(console: Console, sandbox: Sandbox, outputs: dict[str, str], f
 
 
 def _wait_for_interrupt(console: Console, sandbox: Sandbox) -> None:
-    console.print("\nThe local engine runs until you press Ctrl-C. In another terminal:\n")
+    say(console, "\nThe local engine runs until you press Ctrl-C. In another terminal:\n")
     for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         say(console, escape(f"  export {name}={sandbox.environment()[name]}"))
     say(console, "  python deploy.py loops list --stage local\n")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import signal
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 # One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
@@ -27,7 +30,26 @@ settings.load_profile("afterloop")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST = ["test_tutorial", "test_upgrade", "test_docs", "test_publish_cli", "test_publish", "test_operations_many"]
+# Each boto3 session reads the models of its services again, which takes half a second. The models do not change, so
+# the process reads each file once.
+_read = JSONFileLoader().load_file
+
+
+@functools.cache
+def _model(path: str) -> Any:
+    return _read(path)
+
+
+JSONFileLoader.load_file = lambda self, path: _model(path)
+
+LONGEST = [
+    "test_tutorial",
+    "test_upgrade",
+    "test_docs",
+    "test_publish_cli",
+    "test_publish",
+    "test_operations_many",
+]
 """The modules of tests/engine with the longest tests, longest first."""
 
 

@@ -1,73 +1,37 @@
-"""`deploy.py local` as a user runs it: output, exit status, and no processes left behind."""
+"""`deploy.py local`, and the stage that it publishes."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import uuid
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from sandbox.engine import Sandbox
 from sandbox.errors import SandboxError
-from sandbox.local import STORIES, local_stage
+from sandbox.local import local_stage
+from tests.command_line import run
+from tests.engine.published import PublishedStage
+from tests.engine.sample_loops import sample_loops_not_shown
 from workflow import ROOT
 from workflow.errors import SettingsError
 from workflow.stack.stages import load_stage
 
 
-@dataclass(frozen=True)
-class Round:
-    """One run of `local`, in its own process.
-
-    Attributes:
-        mark: A text in the environment of the process, and of all processes that it started.
-        ended: The output and the exit status.
-        report: The page that it wrote.
-    """
-
-    mark: str
-    ended: subprocess.CompletedProcess[str]
-    report: Path
-
-
-@pytest.fixture(scope="module")
-def one_round(tmp_path_factory: pytest.TempPathFactory) -> Round:
-    folder = tmp_path_factory.mktemp("local")
-    mark, report = f"afterloop-test-{uuid.uuid4().hex}", folder / "report.html"
-    ended = subprocess.run(
-        [sys.executable, "deploy.py", "local", "--once", "--report", str(report)],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "40", "MARK": mark},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    return Round(mark, ended, report)
-
-
-def test_local_shows_every_loop_and_writes_report(one_round: Round) -> None:
-    ended = one_round.ended
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stderr == ""
-    for story in STORIES:
-        assert re.search(rf"^ {re.escape(story.name)} +succeeded ", ended.stdout, re.MULTILINE), story.name
-    for whole in (r"Published: arn:\S+:afterloop-local", r" +s3://\S+/message-3301-\w+\.json"):
-        assert re.search(f"^{whole}$", ended.stdout, re.MULTILINE), "lines must not wrap in a pipe"
-    assert "today's reviews and 400 generated reviews of the last 30 days: " in ended.stdout
-    assert f"all {len(STORIES)} human loops ended as expected" in ended.stdout
-    assert "overruled by people" in one_round.report.read_text()
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find processes")
-def test_local_leaves_no_process(one_round: Round) -> None:
-    assert one_round.ended.returncode == 0
-    assert _processes_with(one_round.mark) == []
+def test_local_once_shows_every_loop_and_ends(
+    published: PublishedStage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the engine of the tests. The tutorial runs the command with an engine and a report of its own."""
+    report = Mock()
+    monkeypatch.setattr(Sandbox, "start", lambda **_: nullcontext(published.sandbox))
+    monkeypatch.setattr("sandbox.local.publish_local", lambda *_: published.outputs)
+    monkeypatch.setattr("sandbox.local._write_report", report)
+    monkeypatch.setenv("COLUMNS", "40")
+    status, out, err = run("local", "--once", capsys=capsys)
+    assert (status, err) == (0, "")
+    assert sample_loops_not_shown(out) == []
+    report.assert_called_once()
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 99_999])
@@ -86,14 +50,3 @@ def test_local_stage_has_default_without_its_table(tmp_path: Path) -> None:
     path.write_text("[stages.local]\nregoin = 1\n")
     with pytest.raises(SettingsError, match="did you mean 'region'"):
         local_stage(path)
-
-
-def _processes_with(mark: str) -> list[str]:
-    found = []
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark.encode() in environ.read_bytes():
-                found.append((environ.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except (OSError, UnicodeDecodeError):  # the process has ended, or belongs to another user
-            continue
-    return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.documentation import Story, blocks, copy_of_the_project, story_environment
+from tests.engine.sample_loops import sample_loops_not_shown
 
 PAGE = "docs/tutorial.md"
 
@@ -17,8 +19,9 @@ PAGE = "docs/tutorial.md"
 @pytest.mark.skipif(shutil.which("git") is None, reason="the tutorial uses git")
 def test_tutorial_can_be_followed(tmp_path: Path) -> None:
     folder = _clone(tmp_path)
-    port = str(_free_port())
-    with Story(folder, story_environment(), {"4566": port}) as story:
+    port, mark = str(_free_port()), f"afterloop-test-{uuid.uuid4().hex}"
+    # All processes inherit the mark.
+    with Story(folder, story_environment(COLUMNS="40", MARK=mark), {"4566": port}) as story:
         assert all(block.not_run is None for block in blocks(PAGE)), "every block of the tutorial is run"
         story.follow(PAGE)
         picture = (folder / "message-2.svg").read_text()
@@ -27,11 +30,17 @@ def test_tutorial_can_be_followed(tmp_path: Path) -> None:
             "other states were not reached"
         )
         assert story.interrupt(), "the engine ran until Ctrl-C"
-        assert "Stopping the local engine" in (folder / ".venv/terminal").read_text()
+        printed = (folder / ".venv/terminal").read_text()
+    assert "Stopping the local engine" in printed
+    assert sample_loops_not_shown(printed) == []
+    assert "today's reviews and 400 generated reviews of the last 30 days: " in printed
+    assert "overruled by people" in (folder / "report.html").read_text()
     changed = _git(folder, "status", "--porcelain").split()
     assert changed == ["??", "message-2.svg", "??", "message.json"], "the tutorial removes its changes"
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(port))) != 0, "the engine has stopped"
+    if Path("/proc/self/environ").exists():
+        assert _processes_with(mark) == []
 
 
 def test_tutorial_exports_the_lines_that_it_shows() -> None:
@@ -67,3 +76,15 @@ def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def _processes_with(mark: str) -> list[str]:
+    """Returns the commands of the processes with a text in their environment."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in environ.read_bytes():
+                found.append((environ.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except (OSError, UnicodeDecodeError):  # the process has ended, or belongs to another user
+            continue
+    return found

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from lambdas.loops import listed_loops, open_loops
 from lambdas.loops.ledger import now
 from lambdas.loops.loop import Loop
+from lambdas.loops.missed_events import missed_event
 from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
 from lambdas.loops.waiting import Tokens
@@ -984,6 +985,7 @@ class TestReconcile:
         assert tokens.keep(loop, waiting.token)
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
+        event = missed_event(published.a2i.describe_human_loop(HumanLoopName=loop))
         published.a2i.delete_human_loop(HumanLoopName=loop)
         story = operate.show(loop)
         assert story.outcome.startswith("A2I no longer has the loop: it ended and was deleted")
@@ -1006,6 +1008,11 @@ class TestReconcile:
         assert waiting.described()["error"] == "HumanReview.Failed"
         assert operate.reconcile(flow_definition=flow).found_nothing
         assert operate.restart(loop).human_loop_name == f"{loop}-attempt-2"
+
+        # A2I's own event was late.
+        published.sandbox.events.deliver(event["detail"])
+        row = published.eventually(lambda: (found := published.row(loop)).outcome == "stored" and found)
+        assert (row.status, row.failure_code) == ("Completed", None)
 
     def test_function_has_permissions_for_everything(
         self, published: PublishedStage, loop: str, flow: str, role: str

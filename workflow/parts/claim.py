@@ -81,8 +81,15 @@ _INVALID_NAME = (
 _MAX_TEXT = 1100
 """Characters of each text of the row in the state. The location of an input has at most 1,092."""
 _ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in ("claims", "review")]
-_FREE = "(#claim.#state = :released OR #claim.#execution = :execution OR (attribute_not_exists(#claim) AND ({row})))"
-"""A claim that can be taken. One that is there shows that the row is about this loop; otherwise `row` has to."""
+_FREE = (
+    "(#claim.#state = :released OR (#claim.#state = :working AND #claim.#execution = :execution)"
+    " OR (attribute_not_exists(#claim) AND ({row})))"
+)
+"""A claim that can be taken. One that is there shows that the row is about this loop; otherwise `row` has to.
+
+An execution has its claim already if the answer of the write was lost, or if it is redriven in the console. A person
+may have closed or restarted the loop before that: then the claim is done.
+"""
 _NEW = "attribute_not_exists(outcome)"
 """Nothing has claimed in the row. If something has, the row is read first."""
 _ANSWERED = ("stored", "notified", "escalated")
@@ -194,6 +201,7 @@ def _claim(
     )
     texts = {
         ":released": "'released'",
+        ":working": "'working'",
         ":processing": "'processing'",
         ":execution": _EXECUTION,
         ":status": _STATUS,
@@ -317,7 +325,7 @@ def _read_row(unreadable: Any) -> Task:
     # Spelled like the event's time before the row was read the first time.
     held = (
         f"({compared}$held := $lookup($row, ${CLAIM}).M;"
-        f" $isMine := $held.execution.S = {_EXECUTION};"
+        f" $isMine := $held.state.S = 'working' and $held.execution.S = {_EXECUTION};"
         f" ($exists($held) and $not($held.state.S = 'released') and $not($isMine))"
         f" or ($isThis and ({_IS_DELETED} ? $exists($row.outcome) and $not($exists($held)"
         " and $row.status.S = 'Failed' and ($row.outcome.S = 'failed'"

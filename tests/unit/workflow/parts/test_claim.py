@@ -223,6 +223,14 @@ class TestDuplicates:
             assert first.states[-1] == second.states[-1] == "Route by status"
             assert first.variables["ledgerKey"] == second.variables["ledgerKey"]
 
+    def test_execution_whose_claim_a_person_settled_ends(self, table: Table) -> None:
+        """A person closed the loop, and somebody redrove the execution in the console."""
+        for created in (FIRST, SECOND):
+            run = table.run(event(created=created), "arn:1")
+            row = table.row(run.variables["ledgerKey"])
+            table.ledger.settle(row, list(row.claims), outcome="closed")
+            assert table.run(event(created=created), "arn:1").states[-1] == "Already handled"
+
     @pytest.mark.parametrize(
         ("times", "reused"),
         [

@@ -20,6 +20,7 @@
     walks.py             where an execution is, and what its history records
     executions.py        how executions run and end
     branches.py          Parallel and Map states
+    concurrency.py       branches and iterations that run at the same time
     tasks.py             tasks of state machines
     retries.py           Retry and Catch
     variables.py         variables of state machines

@@ -37,6 +37,7 @@
     roles.py             what roles and policies allow services to do
     schemas.py           which properties resource types have
     trials.py            the API that tests a single state
+    inspection.py        what that API shows of the data of a state
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from sandbox.ministack_patches.concurrency import Branches
 from sandbox.ministack_patches.retries import with_retry_and_catch
-from sandbox.ministack_patches.variables import assign
+from sandbox.ministack_patches.tasks import result_of
 from sandbox.ministack_patches.walks import LOCK, Attempt, Walk, current
 
-__all__ = ["correct", "inputs_of", "items_of", "limit_of", "result_of"]
+__all__ = ["correct", "inputs_of", "items_of", "limit_of"]
 
 
 def correct() -> None:
@@ -190,27 +190,3 @@ def inputs_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> lis
             selected = stepfunctions._resolve_params_obj(selector, effective, {**context, **own})
         inputs.append((selected, own))
     return inputs
-
-
-def result_of(
-    state: dict[str, Any], given: Any, context: dict[str, Any], results: Any
-) -> tuple[Any, str | None]:
-    """Returns the output of a Parallel or Map, and the next state. Sets its variables.
-
-    Args:
-        state: The definition of the state.
-        given: Its input.
-        context: Its context object.
-        results: The outputs of the branches or iterations.
-    """
-    from ministack.services import stepfunctions
-
-    assigned = assign(state, given, context, results)
-    if stepfunctions._state_query_language(state, context) == "JSONata":
-        output = stepfunctions._apply_jsonata_output(state, given, context, result=results, default=results)
-    else:
-        result = stepfunctions._apply_result_selector(state, results)
-        output = stepfunctions._apply_result_path(state, given, result)
-        output = stepfunctions._apply_output_path(state, output, context)
-    context["variables"].update(assigned)
-    return output, stepfunctions._next_or_end(state)

@@ -153,7 +153,14 @@ def _step(walk: Walk, attempt: Attempt) -> None:
     with LOCK:
         attempt.check()
         walk.left = (output, following, context["variables"])
-    stepfunctions._add_event(walk.execution, f"{kind}StateExited", left)
+    try:
+        stepfunctions._add_event(walk.execution, f"{kind}StateExited", left)
+    except stepfunctions._ExecutionError:
+        # The output is too large. A redrive runs the whole state again, also branches that have succeeded.
+        with LOCK:
+            attempt.check()
+            walk.left, walk.inner = None, None
+        raise
 
 
 Handler = Callable[[dict[str, Any], Any, dict[str, Any], dict[str, Any]], tuple[Any, str | None]]

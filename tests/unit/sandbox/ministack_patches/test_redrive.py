@@ -201,6 +201,17 @@ def test_redrive_keeps_results_of_finished_iterations(machines, function):
     assert [found.count(f"MapIteration{how}") for how in ("Started", "Failed", "Succeeded")] == [4, 1, 3]
 
 
+def test_redrive_runs_all_iterations_again_if_their_output_was_too_large(machines):
+    large = {"Type": "Pass", "Parameters": {"a.$": "States.Format('{}{}', $, $)"}, "End": True}
+    processor = {"StartAt": "Item", "States": {"Item": large}}
+    states = {"Map": {"Type": "Map", "ItemProcessor": processor, "End": True}}
+    failed = machines.run(states, ["x" * 50_000, "y" * 100_000])
+    assert failed["error"] == "States.DataLimitExceeded"
+    redrive(machines, failed["executionArn"])
+    assert ended_again(machines, failed["executionArn"])["error"] == "States.DataLimitExceeded"
+    assert kinds(machines, failed["executionArn"]).count("MapIterationSucceeded") == 4
+
+
 def test_redrive_gives_all_retries_again(machines, function):
     task = invoke({"fragile": True}, Retry=[{"ErrorEquals": ["Broken"], "MaxAttempts": 2}])
     arn = machines.run({"Task": task})["executionArn"]

@@ -98,15 +98,16 @@ def _put_results_where_path_says() -> None:
 
 
 def _check_values_of_paths() -> None:
-    """Fails an execution whose SecondsPath or TimestampPath leads to a value of another type.
+    """Fails an execution whose ItemsPath or SecondsPath leads to a value of another type.
 
-    AWS: SecondsPath must lead to an integer that is not negative, TimestampPath to a timestamp, or the execution fails
-    with States.Runtime. (https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html)
-    MiniStack: a Wait does not wait.
+    AWS: ItemsPath must lead to an array, SecondsPath to an integer that is not negative, TimestampPath to a timestamp,
+    or the execution fails with States.Runtime.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html)
+    MiniStack: a Map has one item, a Wait does not wait.
     """
     from ministack.services import stepfunctions
 
-    wait = stepfunctions._execute_wait
+    wait, map_items = stepfunctions._execute_wait, stepfunctions._run_map_items
     jsonpath = "JSONPath"
 
     def value(path: str, state: dict[str, Any], given: Any, ctx: Any) -> Any:
@@ -131,7 +132,14 @@ def _check_values_of_paths() -> None:
                 raise refuse(path, "a timestamp")
         return wait(state, given, ctx)
 
-    stepfunctions._execute_wait = wait_checked
+    def map_checked(state: dict[str, Any], given: Any, execution: Any, ctx: Any) -> Any:
+        if stepfunctions._state_query_language(state, ctx) == jsonpath and "ItemReader" not in state:
+            path = state.get("ItemsPath", "$")
+            if not isinstance(value(path, state, given, ctx), list):
+                raise refuse(path, "array")
+        return map_items(state, given, execution, ctx)
+
+    stepfunctions._execute_wait, stepfunctions._run_map_items = wait_checked, map_checked
 
 
 def _name_intrinsic_failures() -> None:

@@ -102,7 +102,7 @@ class Model:
                 self._bad(f"{_text(claim)}: {state} without a claim")
             elif before[1] != execution:
                 self._bad(f"{_text(claim)}: {state} changes its execution")
-            elif before[0] == "working" and mine is None and self._runs(execution):
+            elif before[0] == "working" and mine is None and self._runs(execution, actor):
                 self._bad(
                     f"{_text(claim)}: {actor and actor.name} sets it to {state} while {_short(execution)} runs"
                 )
@@ -130,10 +130,12 @@ class Model:
             and not (self._is_deletion(self.claims[claim][1]) and old == "stored")
         ]
         was_final = old in ("stored", "restarted") and new is not None and finished
-        if was_final and not self._new_status_change(before, after):
+        mine = self._execution_of(self._world.acting)
+        # Somebody pressed Redrive in the console after a colleague had restarted the loop. The row keeps its restart.
+        redriven = old == "restarted" and mine is not None and mine.redrives > 0 and "nextLoopName" in after
+        if was_final and not redriven and not self._new_status_change(before, after):
             self._bad(f"{key}: it was {old}, and now its outcome is {new}")
         if new == "stored":
-            mine = self._execution_of(self._world.acting)
             loop = self._loop_of(mine) if mine else None
             location = _string(after, "outputLocation") or ""
             if loop is not None and not location.endswith(loop.key):
@@ -294,9 +296,13 @@ class Model:
     def _bad(self, text: str) -> None:
         self._world.violated(text)
 
-    def _runs(self, arn: str) -> bool:
+    def _runs(self, arn: str, seen_by: Actor | None) -> bool:
+        """Whether an execution runs, and an actor could see that: it was not redriven since the actor began."""
         execution = self._world.executions.get(arn)
-        return execution is not None and execution.status == "RUNNING"
+        if execution is None or execution.status != "RUNNING":
+            return False
+        begun = seen_by.begun if seen_by else None
+        return execution.redriven is None or begun is None or execution.redriven < begun
 
     def _succeeded(self, arn: str) -> bool:
         execution = self._world.executions.get(arn)

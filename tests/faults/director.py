@@ -190,7 +190,9 @@ class Schedule:
 
     def _start_loop(self) -> None:
         """A workflow asks people about an order; sometimes a second one, or again, with the same key."""
-        number = self.choices.of((1, 2))
+        self._ask(self.choices.of((1, 2)))
+
+    def _ask(self, number: int) -> None:
         name = f"order-{number}-run-{self.world.number(f'order {number}')}"
         given = {"key": f"order {number}", "text": f"order {number}"}
         self._scheduler.say(f"starts {name}")
@@ -271,12 +273,14 @@ class Schedule:
             self._dead.append(execution)
         if find_spec("lambdas.release_claim") is None:
             return
-        event = {"detail": {"executionArn": execution.arn, "status": execution.status}}
         for _ in range(self.choices.of((1, 2, 0))):
-            self._report(event, execution.name, delay=self.choices.of((0, 0, 5, 600)))
+            self._report(execution, delay=self.choices.of((0, 0, 5, 600)))
 
-    def _report(self, event: Any, name: str, delay: float) -> None:
+    def _report(self, execution: Execution, delay: float) -> None:
         """EventBridge reports the end of an execution. Lambda retries the function twice."""
+        detail = {"executionArn": execution.arn, "stateMachineArn": MACHINE, "status": execution.status}
+        kind = {"source": "aws.states", "detail-type": "Step Functions Execution Status Change"}
+        event = {**kind, "detail": detail}
 
         def report() -> None:
             if delay:
@@ -287,8 +291,12 @@ class Schedule:
                 if not invocation.dead and invocation.error is None:
                     return
                 self._scheduler.sleep(wait)
+            self._report_failed(event)
 
-        self._spawn(f"report of {name}", report, "delivery")
+        self._spawn(f"report of {execution.name}", report, "delivery")
+
+    def _report_failed(self, event: Any) -> None:
+        """The event is in the queue of undelivered events, which nobody reads here."""
 
     def _abortable(self) -> list[Execution]:
         return [

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.faults.console import Console
 from tests.faults.director import Schedule
+from tests.faults.many import Many
 from tests.faults.racing import Racing
+from tests.faults.undelivered import Undelivered
 
 __all__ = ["ANYTHING", "KINDS", "RACES", "Kind", "schedule_of"]
 
@@ -29,7 +32,13 @@ class Kind:
 
 ANYTHING = Kind("anything", 0, Schedule, 1.0)
 RACES = Kind("a race", 20_000, Racing)
-KINDS = (ANYTHING, RACES)
+KINDS = (
+    ANYTHING,
+    RACES,
+    Kind("Redrive in the console", 30_000, Console),
+    Kind("events that are not delivered", 40_000, Undelivered),
+    Kind("commands on many loops", 50_000, Many),
+)
 
 
 def schedule_of(seed: int, replay: list[int] | None = None) -> Schedule:

@@ -66,11 +66,17 @@ class Run:
         self._variables: dict[str, Any] = {}
         self._entered_time = ""
         self._retries = 0
+        self._next: tuple[str, Any] = definition["StartAt"], given
 
     def run(self, on_state: Callable[[str], None] = lambda name: None) -> Any:
-        """Returns the output. Raises StateError if the execution fails."""
-        name, data = self.definition["StartAt"], self.given
+        """Returns the output. Raises StateError if the execution fails.
+
+        Called again, it continues from the state that failed, with the same input and variables, as RedriveExecution
+        does ("Restarting state machine executions with redrive", AWS Step Functions Developer Guide). A failure that
+        was caught is none: then it continues from the Fail state.
+        """
         while True:
+            name, data = self._next
             on_state(name)
             self.entered.append(name)
             self._entered_time = self._tasks.now()
@@ -82,7 +88,7 @@ class Run:
                 raise StateError("States.DataLimitExceeded", f"the output of {name!r} is too large")
             if following is None:
                 return data
-            name = following
+            self._next = following, data
 
     def _one(self, name: str, state: Mapping[str, Any], data: Any) -> tuple[str | None, Any]:
         kind = state["Type"]

@@ -7,7 +7,6 @@ from functools import partial
 
 from tests.faults.director import Schedule
 from tests.faults.services import A2iLoop
-from tests.faults.world import Execution
 
 __all__ = ["Racing"]
 
@@ -51,12 +50,8 @@ class Racing(Schedule):
         rivals: list[Callable[[], object]] = [
             *(partial(self._command, what, loop.name) for what in ("redrive", "close", "restart", "redrive")),
             self._reconcile,
-            *(partial(self._report_again, one) for one in self._dead[-1:]),
+            *(partial(self._report, one, delay=0) for one in self._dead[-1:]),
         ]
         for _ in range(self.choices.of((2, 3, _MAX_AT_ONCE))):
             self.choices.of(rivals)()
             self._pause()
-
-    def _report_again(self, execution: Execution) -> None:
-        event = {"detail": {"executionArn": execution.arn, "status": execution.status}}
-        self._report(event, execution.name, delay=0)

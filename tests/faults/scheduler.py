@@ -68,6 +68,8 @@ class Actor:
         result: What its work returned, and `error`: what it raised.
         about: The execution of an actor that runs one; the caller of a function.
         deadline: When a function is ended by Lambda.
+        begun: When it was spawned.
+        threads: How many threads it has started.
     """
 
     name: str
@@ -86,6 +88,8 @@ class Actor:
     deadline: datetime | None = None
     refused: Fault = ""
     about: Any = None
+    begun: datetime | None = None
+    threads: int = 0
     greenlet: Any = field(default=None, repr=False)
 
     def is_ready(self, now: datetime) -> bool:
@@ -185,6 +189,7 @@ class Scheduler:
                 actor.error = error
             actor.done = True
 
+        actor.begun = self.clock.now
         actor.greenlet = greenlet(run, parent=self._hub)
         actor.greenlet.actor = actor
         self.actors.append(actor)

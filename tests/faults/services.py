@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,7 +21,20 @@ from lambdas.loops.missed_events import missed_event
 from tests.faults.clock import Clock
 from workflow import ROOT
 
-__all__ = ["A2I", "ACCOUNT", "FLOWS", "REGION", "TABLE", "A2iLoop", "Buckets", "Ledger", "Topics", "refusal"]
+__all__ = [
+    "A2I",
+    "ACCOUNT",
+    "FLOWS",
+    "REGION",
+    "TABLE",
+    "A2iLoop",
+    "Buckets",
+    "Ledger",
+    "Message",
+    "Queue",
+    "Topics",
+    "refusal",
+]
 
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
@@ -154,6 +167,87 @@ class Topics:
             document = {"text": text}
         self.messages.append({"topic": request["TopicArn"], "at": moment, **document})
         return {"MessageId": str(len(self.messages))}
+
+
+@dataclass(eq=False)
+class Message:
+    """A message in a queue."""
+
+    id: str
+    body: str
+    attributes: dict[str, str]
+    visible: datetime
+    receipt: str = ""
+
+
+class Queue:
+    """SQS: the queue of undelivered events.
+
+    Attributes:
+        messages: The messages that were not deleted.
+        deleting: Called with each message before it is deleted.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._number = clock, 0
+        self.messages: list[Message] = []
+        self.deleting: Callable[[Message], None] = lambda message: None
+
+    def add(self, event: Any, **attributes: str) -> Message:
+        """Adds a message. A text is its body, anything else is written as JSON."""
+        body = event if isinstance(event, str) else json.dumps(event)
+        message = Message(f"message-{self._new_number()}", body, attributes, self._clock.now)
+        self.messages.append(message)
+        return message
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Any:
+        """Makes a call."""
+        if operation == "ReceiveMessage":
+            return self._receive(request["MaxNumberOfMessages"], request["VisibilityTimeout"])
+        if operation == "DeleteMessage":
+            # Only the newest receipt of a message counts.
+            for message in [one for one in self.messages if one.receipt == request["ReceiptHandle"]]:
+                self.deleting(message)
+                self.messages.remove(message)
+            return {}
+        if operation == "ChangeMessageVisibilityBatch":
+            for entry in request["Entries"]:
+                self._hide(entry["ReceiptHandle"], entry["VisibilityTimeout"])
+            return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
+        if operation == "GetQueueAttributes":
+            visible = sum(one.visible <= self._clock.now for one in self.messages)
+            names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+            numbers = (visible, len(self.messages) - visible)
+            return {"Attributes": {name: str(number) for name, number in zip(names, numbers, strict=True)}}
+        raise NotImplementedError(operation)
+
+    def _receive(self, number: int, seconds: int) -> Any:
+        received = [one for one in self.messages if one.visible <= self._clock.now][:number]
+        for message in received:
+            message.receipt = f"{message.id}-{self._new_number()}"
+            self._hide(message.receipt, seconds)
+        return {"Messages": [_received(one) for one in received]} if received else {}
+
+    def _hide(self, receipt: str, seconds: int) -> None:
+        for message in self.messages:
+            if message.receipt == receipt:
+                message.visible = self._clock.now + timedelta(seconds=seconds)
+
+    def _new_number(self) -> int:
+        self._number += 1
+        return self._number
+
+
+def _received(message: Message) -> dict[str, Any]:
+    attributes = {
+        name: {"DataType": "String", "StringValue": text} for name, text in message.attributes.items()
+    }
+    return {
+        "MessageId": message.id,
+        "ReceiptHandle": message.receipt,
+        "Body": message.body,
+        "MessageAttributes": attributes,
+    }
 
 
 @dataclass(eq=False)

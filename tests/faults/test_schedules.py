@@ -6,17 +6,18 @@ import pytest
 
 from tests.faults.choices import shrunk
 from tests.faults.director import Schedule
+from tests.faults.kinds import KINDS, Kind, schedule_of
 from tests.faults.report import explained
 from tests.faults.scripts import SCRIPTS, singles
 from workflow import ROOT
 
-SAMPLE = 40
+SAMPLE = 24
 
 
-@pytest.mark.parametrize("first", range(0, SAMPLE, 20))
-def test_each_loop_is_handled_once_or_a_person_knows(first: int) -> None:
-    for seed in range(first, first + 20):
-        if Schedule(seed).run().violations:
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_each_loop_is_handled_once_or_a_person_knows(kind: Kind) -> None:
+    for seed in range(kind.first, kind.first + max(2, int(SAMPLE * kind.share))):
+        if schedule_of(seed).run().violations:
             pytest.fail(explained(seed))
 
 

@@ -28,23 +28,26 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 
 from lambdas.aws import clients, object_store
 from lambdas.aws.environment import environment
+from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.restart_policy import RestartRules
 from lambdas.reviews.times import timestamp
 from tests.faults.choices import Choices
 from tests.faults.clock import Clock, simulated_time
 from tests.faults.machine import Run, StateError
 from tests.faults.scheduler import Actor, Call, Fault, Scheduler
-from tests.faults.services import A2I, ACCOUNT, FLOWS, REGION, TABLE, Buckets, Ledger, Topics, refusal
+from tests.faults.services import A2I, ACCOUNT, FLOWS, REGION, TABLE, Buckets, Ledger, Queue, Topics, refusal
+from tests.faults.threads import simulated_threads
 from workflow.human_review import HumanReview
 from workflow.machine import build_definition
 from workflow.operations.loops import Loops
 from workflow.operations.stage_resources import StageResources
 from workflow.steps import Chain, definition
 
-__all__ = ["MACHINE", "PARENT", "Execution", "Simulation", "Token", "client"]
+__all__ = ["MACHINE", "PARENT", "RULE", "Execution", "Simulation", "Token", "client"]
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev"
 PARENT = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:orders"
+RULE = "afterloop-dev"
 RESTARTS = {"max_attempts": 3, "back_off": {"first_seconds": 60, "max_seconds": 600, "jitter": 0}}
 LIFETIME = 40 * 86_400
 """The timeout of a waiting workflow, in seconds. The simulation does not end it then."""
@@ -96,6 +99,8 @@ class Execution:
     error: str | None = None
     cause: str | None = None
     output: Any = None
+    redrives: int = 0
+    redriven: datetime | None = None
     run: Any = field(default=None, repr=False)
     actor: Any = field(default=None, repr=False)
 
@@ -180,6 +185,7 @@ class Simulation:
         self.executions: dict[str, Execution] = {}
         self.tokens: dict[str, Token] = {}
         self.buckets, self.topics = Buckets(), Topics()
+        self.undelivered = Queue(self.clock)
         self.a2i = A2I(self.clock, page=2)
         self.ledger: Ledger
         self.written: Any = lambda key, before, after: None
@@ -206,6 +212,7 @@ class Simulation:
         with (
             mock.patch.dict(os.environ, _ENVIRONMENT),
             simulated_time(self.clock, self.seed),
+            simulated_threads(self.scheduler),
             mock.patch.object(boto3, "client", lambda service, **_: client(service)),
             mock.patch.object(botocore.session, "get_session", _BotocoreSession),
             mock.patch.object(BaseClient, "_make_api_call", self._api_call_of()),
@@ -246,16 +253,28 @@ class Simulation:
         self.executions[arn] = execution
         described = _machine() if machine == MACHINE else _parent()
         execution.run = Run(described, arn, name, json.loads(text), self)
+        self._begin(execution, f"execution {name}")
+        return execution
+
+    def _begin(self, execution: Execution, name: str) -> None:
         execution.actor = Actor(
-            f"execution {name}",
+            name,
             "execution",
             functools.partial(self._run, execution),
             killed=functools.partial(self._died, execution),
             about=execution,
-            immortal=machine != MACHINE,
+            immortal=execution.machine != MACHINE,
         )
         self.scheduler.spawn(execution.actor)
-        return execution
+
+    def redrive_execution(self, execution: Execution) -> None:
+        """RedriveExecution: what Redrive in the console of Step Functions does. Raises ClientError."""
+        if execution.status not in FAILED_STATUSES:
+            raise refusal("ExecutionNotRedrivable", "RedriveExecution")
+        execution.status, execution.stopped, execution.error, execution.cause = "RUNNING", None, None, None
+        execution.redrives, execution.redriven = execution.redrives + 1, self.clock.now
+        execution.run.history.append(("ExecutionRedriven", ""))
+        self._begin(execution, f"execution {execution.name} (redrive {execution.redrives})")
 
     def _run(self, execution: Execution) -> None:
         actor = execution.actor
@@ -441,6 +460,8 @@ class Simulation:
             return self.buckets.call(operation, request)
         if service == "sagemaker-a2i-runtime":
             return self.a2i.call(operation, request)
+        if service == "sqs":
+            return self.undelivered.call(operation, request)
         if service == "sns":
             return self.topics.publish(request, self.clock.now)
         handler = getattr(self, f"_{_snake(operation)}", None)
@@ -541,6 +562,7 @@ class Simulation:
                 "ReviewBucket": "reviews",
                 "StateMachine": MACHINE,
                 "EscalationTopic": "escalations",
+                "Rule": RULE,
                 "UndeliveredEvents": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/undelivered",
             },
             parameters={"FlowDefinitionArns": ",".join(FLOWS)},

@@ -227,7 +227,7 @@ def _claim(
                 f" & ({_IS_DELETED} ? ', failureCode = :deleted'"
                 " : ', loopCreatedAt = if_not_exists(loopCreatedAt, :loopTime)')"
                 # They are about an earlier outcome, such as the failure of an execution that was redriven.
-                f" & ' REMOVE reason, failureReason' & ({_IS_DELETED} ? '' : ', failureCode')"
+                f" & ' REMOVE reason' & ({_STATUS} = 'Failed' ? '' : ', failureCode, failureReason')"
             ),
             "ConditionExpression": jsonata(
                 f"'{_FREE.format(row=row)}' & ({_IS_DELETED} ? '{_NOT_SUPERSEDED}')"

@@ -214,7 +214,7 @@ class Ledger:
             loop.human_loop_name,
             changes,
             claims=dict.fromkeys(claims, "done"),
-            only_if={"updatedAt": [loop.updated_at]} if loop.updated_at else {},
+            unchanged=loop,
         )
 
     def update_figures(self, human_loop_name: str, review_location: str, figures: Mapping[str, Any]) -> bool:
@@ -288,7 +288,7 @@ class Ledger:
             human_loop_name,
             changes,
             claims={claim: "released"},
-            only_if={"updatedAt": [done_in.updated_at]} if done_in and done_in.updated_at else {},
+            unchanged=done_in,
             held_by=execution,
             held_as="done" if done_in else "working",
         )
@@ -393,6 +393,7 @@ class Ledger:
         *,
         claims: Mapping[str, str] = {},
         only_if: Mapping[str, Sequence[str]] = {},
+        unchanged: Loop | None = None,
         held_by: str | None = None,
         held_as: str = "working",
     ) -> bool:
@@ -403,6 +404,8 @@ class Ledger:
             changes: New values by field of `Loop`; None removes the attribute.
             claims: New states of claims, by `creationTime status`.
             only_if: Attributes, each with the values it must have.
+            unchanged: The row as it was read. The time of its last write, its outcome and the claims must be the same:
+                the time alone is not enough, because the workflow writes the time at which it entered a state.
             held_by: The execution that must hold all of the claims.
             held_as: The state in which it must hold them.
 
@@ -429,6 +432,21 @@ class Ledger:
                 names["#execution"] = "execution"
                 values |= {":holder": {"S": held_by}, ":held": {"S": held_as}}
                 conditions.append(f"#claim{number}.#execution = :holder AND #claim{number}.#state = :held")
+            elif unchanged is not None and (was := unchanged.claims.get(claim)):
+                names["#execution"] = "execution"
+                values |= {f":by{number}": {"S": was["execution"]}, f":was{number}": {"S": was["state"]}}
+                conditions.append(
+                    f"#claim{number}.#execution = :by{number} AND #claim{number}.#state = :was{number}"
+                )
+        if unchanged is not None:
+            names["#outcome"] = "outcome"
+            if unchanged.outcome is None:
+                conditions.append("attribute_not_exists(#outcome)")
+            else:
+                values[":wasOutcome"] = {"S": unchanged.outcome}
+                conditions.append("#outcome = :wasOutcome")
+            if unchanged.updated_at:
+                only_if = {**only_if, "updatedAt": [unchanged.updated_at]}
         for attribute, allowed in only_if.items():
             names[f"#{attribute}"] = attribute
             places = {f":{attribute}{number}": {"S": value} for number, value in enumerate(allowed)}

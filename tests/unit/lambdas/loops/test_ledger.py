@@ -112,6 +112,22 @@ def test_settle_loses_against_a_newer_write(aws: AWS) -> None:
 
 
 @pytest.mark.parametrize(
+    "stale",
+    [
+        {"outcome": "failed"},
+        {"outcome": None},
+        {"claims": {CLAIM: held("released")}},
+        {"claims": {CLAIM: held("working", "arn:other")}},
+    ],
+)
+def test_settle_loses_against_a_write_with_the_same_time(aws: AWS, stale: dict[str, Any]) -> None:
+    """The workflow writes the time at which it entered a state, which can be that of another write."""
+    row = aws.add_row(claims={CLAIM: held()}, outcome="processing")
+    assert not aws.ledger.settle(row.model_copy(update=stale), [CLAIM], outcome="closed")
+    assert aws.row() == row
+
+
+@pytest.mark.parametrize(
     ("claim", "released"),
     [(held(), True), (held("done"), False), (held("released"), False), (held(execution="another"), False)],
 )

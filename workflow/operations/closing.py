@@ -79,9 +79,7 @@ class Closing:
         """
         loop, name = plan.loop, plan.loop.human_loop_name
         if plan.next_loop_name is not None:
-            claims = self._loops.open_claims(loop)
-            reason = f"Restarted as {plan.next_loop_name}."
-            self._loops.ledger.settle(loop, claims, outcome="restarted", reason=reason)
+            self._record_restart(loop)
             raise LoopError(
                 f"human loop {name} was restarted as {plan.next_loop_name}, which is now recorded; the loop needs no "
                 f"action: `{self._loops.command('show', plan.next_loop_name)}`"
@@ -99,3 +97,16 @@ class Closing:
         if loop.waiting:
             answered = self._client.call("AnswerWorkflow", {"humanLoopName": name})["delivered"]
         return ClosedLoop(self._loops.in_ledger(name), answered)
+
+    def _record_restart(self, loop: Loop) -> None:
+        """Records the restart of a loop whose row does not say that it was restarted."""
+        started = self._loops.unrecorded_restart(loop)
+        if started is not None and loop.waiting:
+            # Whoever restarted it was interrupted before the waiting workflow waited for the next attempt.
+            flow = started.flow_definition_arn or loop.flow_definition_arn or ""
+            self._client.restart(loop.human_loop_name, flow)
+            loop = self._loops.in_ledger(loop.human_loop_name)
+            started = self._loops.unrecorded_restart(loop)
+        if started is not None:
+            reason = f"Restarted as {started.human_loop_name}."
+            self._loops.ledger.settle(loop, self._loops.open_claims(loop), outcome="restarted", reason=reason)

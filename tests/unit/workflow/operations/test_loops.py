@@ -463,6 +463,17 @@ class TestClose:
             stage.loops.close("loop-1", "why")
         assert (stage.row().outcome, stage.row().note) == ("restarted", None)
 
+    def test_close_completes_a_restart_that_was_interrupted(self, stage: Stage) -> None:
+        # The waiting workflow does not wait for the next attempt yet.
+        restart = {"outcome": "failed", "waiting": True, "next_loop_name": "loop-1-attempt-2"}
+        stage.add(status="Failed", state="released", **restart)
+        stage.add("loop-1-attempt-2", status="InProgress")
+        stage.restarts("loop-1-attempt-2")
+        with pytest.raises(LoopError, match="was restarted as loop-1-attempt-2, which is now recorded"):
+            stage.loops.close("loop-1", "why")
+        stage.session.stubs["lambda"].assert_no_pending_responses()
+        assert stage.row().outcome == "restarted"
+
     def test_close_refuses_while_an_execution_runs(self, stage: Stage) -> None:
         stage.add(status="Failed", outcome="failed", state="working")
         stage.execution("RUNNING")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.faults.console import Console
+from tests.faults.deleting import Deleting
 from tests.faults.director import Schedule
 from tests.faults.many import Many
 from tests.faults.racing import Racing
@@ -38,6 +39,7 @@ KINDS = (
     Kind("Redrive in the console", 30_000, Console),
     Kind("events that are not delivered", 40_000, Undelivered),
     Kind("commands on many loops", 50_000, Many),
+    Kind("a deleted loop", 60_000, Deleting),
 )
 
 

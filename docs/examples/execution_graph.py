@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,17 @@ class Visit:
     state: str
     status: StateStatus = StateStatus.RUNNING
     error: str = ""
+    outer: Visit | None = field(default=None, compare=False, repr=False)
+    """The visit to the Parallel or Map that the state is in."""
 
     def __str__(self) -> str:
         if self.status is StateStatus.RUNNING:
             return f"{self.state} (running)"
         return f"{self.state} (failed: {self.error})" if self.error else self.state
+
+    def is_in(self, other: Visit) -> bool:
+        """Whether the state is in another, at any depth."""
+        return self.outer is not None and (self.outer is other or self.outer.is_in(other))
 
 
 def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
@@ -84,33 +90,77 @@ def visits(events: Iterable[Mapping[str, Any]]) -> list[Visit]:
         events: The whole history, oldest event first:
             https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
     """
-    errors: dict[int, str] = {}
-    visited: list[Visit] = []
-    inside: list[Visit] = []
+    history = _History()
     for event in events:
-        errors[event["id"]] = error = _error_of(event)
-        if "stateEnteredEventDetails" in event:
-            visit = Visit(event["stateEnteredEventDetails"]["name"])
-            visited.append(visit)
-            if event["type"] == "FailStateEntered":
-                visit.status = StateStatus.FAILED  # A Fail state has no exit event.
+        history.add(event)
+    return history.visited
+
+
+class _History:
+    """The visits so far. The links between events tell concurrent branches apart."""
+
+    def __init__(self) -> None:
+        self.visited: list[Visit] = []
+        self._inside: list[Visit] = []
+        self._types = {0: ""}
+        self._errors = {0: ""}
+        # Event → the visit that it is about. After an exit, the visit to the state around.
+        self._about: dict[int, Visit | None] = {0: None}
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        number, kind, link = event["id"], event["type"], event["previousEventId"]
+        self._types[number] = kind
+        self._errors[number] = _error_of(event)
+        about = self._about.get(link)
+        if kind in ("ParallelStateStarted", "MapStateStarted", "ParallelStateFailed", "MapStateFailed"):
+            # Linked to the entry of the state, or to the last event in one of its branches.
+            entered = self._types[link] == f"{_family(kind)}StateEntered"
+            about = about if entered or about is None else about.outer
+            if about is not None:
+                self._abort_in(about)
+                about.error = self._errors[number]
+        elif "stateEnteredEventDetails" in event:
+            about = Visit(event["stateEnteredEventDetails"]["name"], outer=about)
+            self.visited.append(about)
+            if kind == "FailStateEntered":
+                about.status = StateStatus.FAILED  # A Fail state has no exit event.
             else:
-                inside.append(visit)
+                self._inside.append(about)
         elif "stateExitedEventDetails" in event:
-            name = event["stateExitedEventDetails"]["name"]
-            visit = next(visit for visit in inside if visit.state == name)
-            inside.remove(visit)
-            # A state that catches an error is exited normally, right after the error. The local engine sends no
-            # previousEventId.
-            visit.error = errors[event.get("previousEventId") or event["id"] - 1]
-            visit.status = StateStatus.CAUGHT if visit.error else StateStatus.PASSED
-        elif event["type"] == "ExecutionRedriven":
-            for visit in inside:
+            about = self._leave(event["stateExitedEventDetails"]["name"], link).outer
+        elif kind == "ExecutionRedriven":
+            for visit in self._inside:
                 visit.status, visit.error = StateStatus.RUNNING, ""
-        elif event["type"] in ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"):
-            for visit in inside:
-                visit.status, visit.error = StateStatus.FAILED, error
-    return visited
+        elif kind in ("ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"):
+            for visit in self._inside:
+                visit.status, visit.error = StateStatus.FAILED, self._errors[number]
+        elif about is not None and not kind.startswith("MapIteration") and not kind.endswith("Aborted"):
+            about.error = self._errors[number]
+        self._about[number] = about
+
+    def _leave(self, name: str, link: int) -> Visit:
+        visit = self._about.get(link)
+        while visit is not None and visit.state != name:
+            visit = visit.outer
+        if visit is None:  # The first event of a branch after a redrive links to the redrive.
+            visit = next(one for one in self._inside if one.state == name)
+        self._inside.remove(visit)
+        self._abort_in(visit)
+        # A state that catches an error is exited normally, right after the error.
+        visit.error = self._errors[link]
+        visit.status = StateStatus.CAUGHT if visit.error else StateStatus.PASSED
+        return visit
+
+    def _abort_in(self, outer: Visit) -> None:
+        """Ends the visits in a state that has ended or starts again. Without an exit event, they failed."""
+        for visit in [one for one in self._inside if one.is_in(outer)]:
+            self._inside.remove(visit)
+            visit.status = StateStatus.FAILED
+            visit.error = visit.error or "aborted"
+
+
+def _family(kind: str) -> str:
+    return "Parallel" if kind.startswith("Parallel") else "Map"
 
 
 def _error_of(event: Mapping[str, Any]) -> str:

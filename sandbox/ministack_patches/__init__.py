@@ -20,6 +20,7 @@
     walks.py             where an execution is, and what its history records
     executions.py        how executions run and end
     branches.py          Parallel and Map states
+    concurrency.py       branches and iterations that run at the same time
     tasks.py             tasks of state machines
     retries.py           Retry and Catch
     variables.py         variables of state machines
@@ -36,6 +37,7 @@
     roles.py             what roles and policies allow services to do
     schemas.py           which properties resource types have
     trials.py            the API that tests a single state
+    inspection.py        what that API shows of the data of a state
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack
 

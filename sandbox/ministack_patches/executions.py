@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.ministack_patches import permissions, timeouts, versions
 from sandbox.ministack_patches.walks import LOCK, Attempt, AttemptEnded, Walk, record, walking
 
-__all__ = ["correct", "end", "run", "wait_for_end", "walk_through"]
+__all__ = ["Handler", "correct", "end", "handlers", "run", "wait_for_end", "walk_through"]
 
 _log = logging.getLogger(__name__)
 
@@ -134,14 +134,14 @@ def _step(walk: Walk, attempt: Attempt) -> None:
 
     name, state = walk.state, walk.current
     kind = state.get("Type")
-    execute = _handlers().get(kind or "")
+    execute = handlers().get(kind or "")
     if execute is None:
         message = f"State '{name}' not found" if kind is None else f"Unknown state type: {kind}"
         raise stepfunctions._ExecutionError("States.Runtime", message)
     context = {
         **attempt.context,
         **walk.item,
-        "State": {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0},
+        "State": {"Name": name, "EnteredTime": now_iso()},
         # A state sees the variables as they were when it was entered.
         "variables": dict(walk.variables),
     }
@@ -153,13 +153,23 @@ def _step(walk: Walk, attempt: Attempt) -> None:
     with LOCK:
         attempt.check()
         walk.left = (output, following, context["variables"])
-    stepfunctions._add_event(walk.execution, f"{kind}StateExited", left)
+    try:
+        stepfunctions._add_event(walk.execution, f"{kind}StateExited", left)
+    except stepfunctions._ExecutionError:
+        # The output is too large. A redrive runs the whole state again, also branches that have succeeded.
+        with LOCK:
+            attempt.check()
+            walk.left, walk.inner = None, None
+        raise
 
 
-_Handler = Callable[[dict[str, Any], Any, dict[str, Any], dict[str, Any]], tuple[Any, str | None]]
+Handler = Callable[[dict[str, Any], Any, dict[str, Any], dict[str, Any]], tuple[Any, str | None]]
+"""Runs a state, given its definition, its input, MiniStack's record of the execution, and the context object, in which
+it sets variables. Returns the output and the next state."""
 
 
-def _handlers() -> dict[str, _Handler]:
+def handlers() -> dict[str, Handler]:
+    """Returns for each type of state the function that runs it."""
     from ministack.services import stepfunctions
 
     return {

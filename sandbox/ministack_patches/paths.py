@@ -98,16 +98,15 @@ def _put_results_where_path_says() -> None:
 
 
 def _check_values_of_paths() -> None:
-    """Fails an execution whose ItemsPath or SecondsPath leads to a value of another type.
+    """Fails an execution whose SecondsPath or TimestampPath leads to a value of another type.
 
-    AWS: ItemsPath must lead to an array, SecondsPath to an integer that is not negative, TimestampPath to a timestamp,
-    or the execution fails with States.Runtime.
-    (https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html)
-    MiniStack: a Map has one item, a Wait does not wait.
+    AWS: SecondsPath must lead to an integer that is not negative, TimestampPath to a timestamp, or the execution fails
+    with States.Runtime. (https://docs.aws.amazon.com/step-functions/latest/dg/state-wait.html)
+    MiniStack: a Wait does not wait.
     """
     from ministack.services import stepfunctions
 
-    wait, map_items = stepfunctions._execute_wait, stepfunctions._run_map_items
+    wait = stepfunctions._execute_wait
     jsonpath = "JSONPath"
 
     def value(path: str, state: dict[str, Any], given: Any, ctx: Any) -> Any:
@@ -132,14 +131,7 @@ def _check_values_of_paths() -> None:
                 raise refuse(path, "a timestamp")
         return wait(state, given, ctx)
 
-    def map_checked(state: dict[str, Any], given: Any, execution: Any, ctx: Any) -> Any:
-        if stepfunctions._state_query_language(state, ctx) == jsonpath and "ItemReader" not in state:
-            path = state.get("ItemsPath", "$")
-            if not isinstance(value(path, state, given, ctx), list):
-                raise refuse(path, "array")
-        return map_items(state, given, execution, ctx)
-
-    stepfunctions._execute_wait, stepfunctions._run_map_items = wait_checked, map_checked
+    stepfunctions._execute_wait = wait_checked
 
 
 def _name_intrinsic_failures() -> None:

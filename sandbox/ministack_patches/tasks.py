@@ -12,7 +12,7 @@ from sandbox.ministack_patches.retries import with_retry_and_catch
 from sandbox.ministack_patches.variables import assign
 from sandbox.ministack_patches.walks import current
 
-__all__ = ["correct"]
+__all__ = ["Task", "arguments_of", "correct", "result_of"]
 
 
 def correct() -> None:
@@ -35,14 +35,50 @@ def _run_tasks() -> None:
     from ministack.services import stepfunctions
 
     def execute(state: dict[str, Any], given: Any, execution: Any, context: dict[str, Any]) -> Any:
-        task = _Task(state, given, execution, context)
+        task = Task(state, given, execution, context)
         return with_retry_and_catch(state, given, context, task.attempt)
 
     stepfunctions._execute_task = execute
 
 
+def arguments_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> Any:
+    """Returns what a task passes to its service."""
+    from ministack.services import stepfunctions
+
+    if stepfunctions._state_query_language(state, context) == "JSONata":
+        return stepfunctions._apply_jsonata_arguments(state, given, context)
+    effective = stepfunctions._apply_input_path(state, given, context)
+    return stepfunctions._apply_parameters(state, effective, context)
+
+
+def result_of(
+    state: dict[str, Any], given: Any, context: dict[str, Any], result: Any
+) -> tuple[Any, str | None]:
+    """Returns the output of a Task, Parallel or Map, and the next state. Sets its variables.
+
+    Args:
+        state: The definition of the state.
+        given: Its input.
+        context: Its context object.
+        result: What the service answered, or the outputs of the branches or iterations.
+    """
+    from ministack.services import stepfunctions
+
+    assigned = assign(state, given, context, result)
+    if stepfunctions._state_query_language(state, context) == "JSONata":
+        output = stepfunctions._apply_jsonata_output(state, given, context, result=result, default=result)
+    else:
+        selected = stepfunctions._apply_result_selector(state, result)
+        output = stepfunctions._apply_result_path(state, given, selected)
+        output = stepfunctions._apply_output_path(state, output, context)
+    context["variables"].update(assigned)
+    return output, stepfunctions._next_or_end(state)
+
+
 @dataclass
-class _Task:
+class Task:
+    """A task in an execution."""
+
     state: dict[str, Any]
     given: Any
     execution: dict[str, Any]
@@ -57,19 +93,10 @@ class _Task:
         from ministack.services import stepfunctions
 
         try:
-            result = self._invoke()
-            output, variables = self._output(result)
+            return result_of(self.state, self.given, self.context, self._invoke())
         except stepfunctions._ExecutionError as error:
             self._record_failure(error)
             raise
-        self.context["variables"].update(variables)
-        return output, stepfunctions._next_or_end(self.state)
-
-    @property
-    def _jsonata(self) -> bool:
-        from ministack.services import stepfunctions
-
-        return bool(stepfunctions._state_query_language(self.state, self.context) == "JSONata")
 
     def _invoke(self) -> Any:
         from ministack.core.responses import get_region
@@ -79,7 +106,7 @@ class _Task:
         with_token = resource.endswith(".waitForTaskToken")
         if with_token:
             self.context["Task"] = {"Token": str(uuid.uuid4())}
-        arguments = self._arguments()
+        arguments = arguments_of(state, self.given, self.context)
         timeout = timeouts.seconds_of("TimeoutSeconds", state, self.given, self.context)
         heartbeat = timeouts.seconds_of("HeartbeatSeconds", state, self.given, self.context)
         limits = {"timeoutInSeconds": timeout, "heartbeatInSeconds": heartbeat}
@@ -103,27 +130,6 @@ class _Task:
             result = stepfunctions._invoke_resource(resource, arguments)
         self._record("TaskSucceeded", {**self._names, "output": json.dumps(result)})
         return result
-
-    def _arguments(self) -> Any:
-        from ministack.services import stepfunctions
-
-        if self._jsonata:
-            return stepfunctions._apply_jsonata_arguments(self.state, self.given, self.context)
-        effective = stepfunctions._apply_input_path(self.state, self.given, self.context)
-        return stepfunctions._apply_parameters(self.state, effective, self.context)
-
-    def _output(self, result: Any) -> tuple[Any, dict[str, Any]]:
-        from ministack.services import stepfunctions
-
-        state, given, context = self.state, self.given, self.context
-        variables = assign(state, given, context, result)
-        if self._jsonata:
-            output = stepfunctions._apply_jsonata_output(state, given, context, result=result, default=result)
-        else:
-            selected = stepfunctions._apply_result_selector(state, result)
-            output = stepfunctions._apply_result_path(state, given, selected)
-            output = stepfunctions._apply_output_path(state, output, context)
-        return output, variables
 
     @property
     def _names(self) -> dict[str, str]:

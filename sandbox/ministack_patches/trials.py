@@ -3,87 +3,286 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.ministack_patches import permissions
+from sandbox.ministack_patches.executions import handlers
+from sandbox.ministack_patches.inspection import inspected
+from sandbox.ministack_patches.retries import wait_before
+from sandbox.ministack_patches.tasks import result_of
+from sandbox.ministack_patches.walks import Attempt, Walk, walking
+
 __all__ = ["correct"]
+
+_WITH_MOCK = ("Task", "Map", "Parallel")
+_TYPES = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
+_EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 
 def correct() -> None:
     """Corrects TestState."""
-    _retry_before_catch()
+    _test_states()
 
 
-def _retry_before_catch() -> None:
-    """Handles the error of a tested state as an execution would.
+def _test_states() -> None:
+    """Runs a single state as an execution would, or with a mock of its result or of its error.
 
-    AWS: Retry comes before Catch. While a retrier that matches has attempts left, the status is RETRIABLE, and
-    `errorDetails` has the index of the retrier and the seconds before the attempt; `retrierRetryCount` says how many
-    attempts there were. A catcher applies its Output. (https://docs.aws.amazon.com/step-functions/latest/dg/
-    test-state-isolation.html, https://docs.aws.amazon.com/step-functions/latest/apireference/API_TestState.html)
-    MiniStack: looks for a catcher first, never retries errors that are not mocked, and ignores the Output of a catcher.
+    AWS: a state of any type, by its definition alone or by its name in a state machine, with variables and, for a mock,
+    with a context object. Only Task, Map and Parallel take a mock; Map and Parallel, activities, and tasks that wait
+    for a job or a token need one. Retry comes before Catch: while a retrier that matches has attempts left, the status
+    is RETRIABLE. `mapIterationFailureCount` is compared with the tolerated failures of a Map.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html,
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_TestState.html; messages as LocalStack's tests
+    have recorded)
+    AWS also checks a mocked result against the model of its service (`fieldValidationMode`), which is not done here.
+    MiniStack: knows neither Map nor Parallel nor variables, looks for a catcher before a retrier, and ignores Arguments
+    and Output.
     """
-    from ministack.core.responses import json_response
+    from ministack.core.responses import error_response_json, json_response
     from ministack.services import stepfunctions
 
-    run = stepfunctions._test_state
-
-    def run_and_handle(data: dict[str, Any]) -> Any:
-        status, headers, body = run(data)
-        answer = json.loads(body)
-        if status >= 400 or answer.get("status") not in ("FAILED", "CAUGHT_ERROR", "RETRIABLE"):
-            return status, headers, body
-        definition = json.loads(data["definition"])
-        state = definition.get("States", {}).get(
-            data.get("stateName") or definition.get("StartAt"), definition
-        )
-        if state.get("Type") not in ("Task", "Map", "Parallel"):
-            return status, headers, body
-        language = state.get("QueryLanguage") or definition.get("QueryLanguage", "JSONPath")
+    def test(data: dict[str, Any]) -> Any:
         try:
-            handled, details = _handled(data, state, language, answer["error"], answer.get("cause", ""))
-        except stepfunctions._ExecutionError as error:
-            handled, details = {"status": "FAILED", "error": error.error, "cause": error.cause}, {}
-        if data.get("inspectionLevel") in ("DEBUG", "TRACE"):
-            inspected = {**answer.get("inspectionData", {}), "errorDetails": details}
-            handled["inspectionData"] = {key: value for key, value in inspected.items() if value}
-        return json_response(handled)
+            trial = _Trial.of(data)
+            return json_response(trial.run())
+        except _RefusedTrial as refused:
+            return error_response_json(refused.code, str(refused), 400)
 
-    stepfunctions._test_state = run_and_handle
+    stepfunctions._test_state = test
 
 
-def _handled(
-    data: dict[str, Any], state: dict[str, Any], language: str, error: str, cause: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the answer for an error, and the details of how it was handled."""
-    from ministack.services import stepfunctions
+class _RefusedTrial(Exception):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
-    failed = {"error": error, "cause": cause}
-    attempts = (data.get("stateConfiguration") or {}).get("retrierRetryCount", 0)
-    for index, retrier in enumerate(state.get("Retry", [])):
-        if stepfunctions._error_matches(retrier.get("ErrorEquals", []), error):
-            if attempts < retrier.get("MaxAttempts", 3):
-                wait = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** attempts
-                wait = int(min(wait, retrier.get("MaxDelaySeconds", wait)))
-                details = {"retryIndex": index, "retryBackoffIntervalSeconds": wait}
-                return {"status": "RETRIABLE", **failed}, details
-            break
-    for index, catcher in enumerate(state.get("Catch", [])):
-        if stepfunctions._error_matches(catcher.get("ErrorEquals", []), error):
-            context = json.loads(data.get("context") or "{}")
-            context["variables"] = json.loads(data.get("variables") or "{}")
-            context["QueryLanguage"] = language
-            output = stepfunctions._apply_catcher(
-                catcher,
-                json.loads(data.get("input", "{}")),
-                context,
-                language,
-                {"Error": error, "Cause": cause},
-            )
-            caught = {
-                "status": "CAUGHT_ERROR",
-                **failed,
-                "output": json.dumps(output),
-                "nextState": catcher["Next"],
-            }
-            return caught, {"catchIndex": index}
-    return {"status": "FAILED", **failed}, {}
+
+@dataclass
+class _Trial:
+    """A state, and what it is tested with."""
+
+    name: str
+    state: dict[str, Any]
+    given: Any
+    shared: dict[str, Any]
+    variables: dict[str, Any]
+    mock: dict[str, Any]
+    settings: dict[str, Any]
+    role: str | None
+    level: str
+    context: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> _Trial:
+        """Reads the request.
+
+        Raises:
+            _RefusedTrial: AWS would refuse it.
+        """
+        name, state, language = _state_of(data)
+        mock, settings = data.get("mock") or {}, data.get("stateConfiguration") or {}
+        _check(data, state, mock, settings)
+        given = _json(data.get("input", "{}"), "InvalidExecutionInput", "Invalid JSON in input")
+        context = _json(data.get("context") or "{}", "ValidationException", "Invalid JSON in context")
+        arn = "arn:aws:states:us-east-1:123456789012"
+        execution = {"Id": f"{arn}:express:Test:test", "Name": "test", "Input": given}
+        shared = {
+            "Execution": {**execution, "RoleArn": data.get("roleArn")},
+            "StateMachine": {"Id": f"{arn}:stateMachine:Test", "Name": "Test"},
+            **context,
+            "QueryLanguage": language,
+        }
+        variables = _json(data.get("variables") or "{}", "ValidationException", "Invalid JSON in variables")
+        level = data.get("inspectionLevel", "INFO")
+        return cls(name, state, given, shared, variables, mock, settings, data.get("roleArn"), level)
+
+    def run(self) -> dict[str, Any]:
+        """Returns the answer."""
+        from ministack.core.responses import now_iso
+        from ministack.services import stepfunctions
+
+        walk = Walk(
+            {"events": [], "stateMachineArn": self.shared["StateMachine"].get("Id", "")},
+            {"StartAt": self.name, "States": {self.name: self.state}},
+            self.given,
+            self.variables,
+        )
+        state = {"Name": self.name, "EnteredTime": now_iso(), **self.shared.get("State", {})}
+        self.context = {**self.shared, "State": state, "variables": dict(self.variables)}
+        answer: dict[str, Any]
+        details: dict[str, Any] = {}
+        with (
+            walking(walk, Attempt(self.shared)),
+            permissions.acting_as(self.role, walk.execution["stateMachineArn"]),
+        ):
+            try:
+                output, following = self._once(walk)
+                answer = {"status": "SUCCEEDED", "output": json.dumps(output)}
+                if following:
+                    answer["nextState"] = following
+            except stepfunctions._ExecutionError as error:
+                answer, details = self._failed(error)
+            if self.level in ("DEBUG", "TRACE"):
+                entered = {**self.context, "variables": self.variables}
+                found = inspected(self.state, self.given, entered, self._result(walk))
+                if self.context["variables"]:
+                    found["variables"] = json.dumps(self.context["variables"])
+                if details:
+                    found["errorDetails"] = details
+                answer["inspectionData"] = found
+        return answer
+
+    def _once(self, walk: Walk) -> tuple[Any, str | None]:
+        from ministack.services import stepfunctions
+
+        state, kind = self.state, self.state["Type"]
+        if not self.mock:
+            # Its errors are handled below: only one attempt is made.
+            once = {key: value for key, value in state.items() if key not in ("Retry", "Catch")}
+            return handlers()[kind](once, self.given, walk.execution, self.context)
+        inspected(state, self.given, self.context, None, strict=True)
+        if error := self.mock.get("errorOutput"):
+            raise stepfunctions._ExecutionError(error.get("error", ""), error.get("cause", ""))
+        if self._exceeds_tolerated_failures():
+            raise stepfunctions._ExecutionError("States.ExceedToleratedFailureThreshold", _EXCEEDED)
+        return result_of(state, self.given, self.context, json.loads(self.mock["result"]))
+
+    def _exceeds_tolerated_failures(self) -> bool:
+        failures = self.settings.get("mapIterationFailureCount", 0)
+        count = len(json.loads(self.mock["result"])) or 1
+        limits = [
+            failures > self.state["ToleratedFailureCount"] if "ToleratedFailureCount" in self.state else None,
+            failures * 100 > self.state["ToleratedFailurePercentage"] * count
+            if "ToleratedFailurePercentage" in self.state
+            else None,
+        ]
+        known = [limit for limit in limits if limit is not None]
+        return any(known) if known else failures > 0
+
+    def _result(self, walk: Walk) -> Any:
+        """Returns what the service answered, or the mock of it. None if there is none."""
+        if "result" in self.mock:
+            return json.loads(self.mock["result"])
+        for event in walk.execution["events"]:
+            if event["type"] == "TaskSucceeded":
+                return json.loads(event["taskSucceededEventDetails"]["output"])
+        return None
+
+    def _failed(self, error: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the answer for an error, and the details of how it was handled."""
+        from ministack.services import stepfunctions
+
+        failed = {"error": error.error, "cause": error.cause}
+        matches = stepfunctions._error_matches
+        used = self.settings.get("retrierRetryCount", 0)
+        for index, retrier in enumerate(self.state.get("Retry", [])):
+            if matches(retrier.get("ErrorEquals", []), error.error):
+                if used < retrier.get("MaxAttempts", 3):
+                    wait = wait_before({**retrier, "JitterStrategy": "NONE"}, used)
+                    details = {"retryIndex": index, "retryBackoffIntervalSeconds": int(wait)}
+                    return {"status": "RETRIABLE", **failed}, details
+                break
+        for index, catcher in enumerate(self.state.get("Catch", [])):
+            if matches(catcher.get("ErrorEquals", []), error.error):
+                language = stepfunctions._state_query_language(self.state, self.context)
+                caught = {"Error": error.error, "Cause": error.cause}
+                try:
+                    output = stepfunctions._apply_catcher(catcher, self.given, self.context, language, caught)
+                except stepfunctions._ExecutionError as second:
+                    return {"status": "FAILED", "error": second.error, "cause": second.cause}, {}
+                answer = {"status": "CAUGHT_ERROR", **failed, "output": json.dumps(output)}
+                return {**answer, "nextState": catcher["Next"]}, {"catchIndex": index}
+        return {"status": "FAILED", **failed}, {}
+
+
+def _json(text: Any, code: str, message: str) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise _RefusedTrial(code, message) from error
+
+
+def _state_of(data: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """Returns the name and the definition of the state, and the query language of its state machine."""
+    definition = _json(data.get("definition"), "InvalidDefinition", "Invalid JSON in definition")
+    if not isinstance(definition, dict):
+        raise _RefusedTrial("InvalidDefinition", "The definition is not a JSON object")
+    name, state = data.get("stateName") or "StateName", definition
+    if "States" in definition:
+        name = data.get("stateName") or definition.get("StartAt")
+        state = definition["States"].get(name)
+        if state is None:
+            raise _RefusedTrial("InvalidDefinition", f"State '{name}' not found in definition")
+    if state.get("Type") not in _TYPES:
+        allowed = ", ".join(_TYPES)
+        problem = f"The field 'Type' should have one of these values: [{allowed}] at /States/{name}/Type"
+        message = f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {problem}'"
+        raise _RefusedTrial("InvalidDefinition", message)
+    return name, state, definition.get("QueryLanguage", "JSONPath")
+
+
+def _check(
+    data: dict[str, Any], state: dict[str, Any], mock: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """Raises _RefusedTrial if a state is not tested with, or without, such a mock."""
+    kind = state["Type"]
+    invalid: list[tuple[bool, str]] = [
+        (
+            bool(mock) and kind not in _WITH_MOCK,
+            f"State type '{kind}' is not supported when a mock is specified",
+        ),
+        (
+            "result" in mock and "errorOutput" in mock,
+            "A test mock should have only one of the following fields: [result, errorOutput].",
+        ),
+        (
+            bool(mock) and bool(data.get("revealSecrets")),
+            "TestState does not support RevealSecrets when a mock is specified.",
+        ),
+        (
+            not mock and "mapIterationFailureCount" in settings,
+            "TestState does not support MapIterationFailureCount when a mock is not specified.",
+        ),
+        (
+            not mock and "context" in data,
+            "TestState does not support Context when a mock is not specified.",
+        ),
+        (
+            not mock and kind == "Task" and not data.get("roleArn"),
+            "TestState needs a RoleArn to test a Task without a mock.",
+        ),
+    ]
+    for wrong, message in invalid:
+        if wrong:
+            raise _RefusedTrial("ValidationException", message)
+    if not mock and kind in ("Map", "Parallel"):
+        raise _RefusedTrial(
+            "InvalidDefinition",
+            "TestState API does not support Map or Parallel states. Supported state types include: "
+            "[Task, Wait, Pass, Succeed, Fail, Choice]",
+        )
+    resource = state.get("Resource", "")
+    if (
+        not mock
+        and kind == "Task"
+        and any(how in resource for how in (".sync", ".waitForTaskToken", ":activity:"))
+    ):
+        raise _RefusedTrial("InvalidDefinition", f"TestState needs a mock to test the resource {resource}")
+    if "result" in mock:
+        _check_result(state, mock["result"], settings)
+
+
+def _check_result(state: dict[str, Any], text: str, settings: dict[str, Any]) -> None:
+    result = _json(text, "ValidationException", "Mocked result must be valid JSON")
+    message = None
+    if state["Type"] == "Map" and "ResultWriter" in state:
+        message = None if isinstance(result, dict) else "Mocked result must be a JSON object."
+    elif state["Type"] in ("Map", "Parallel") and not isinstance(result, list):
+        message = "Mocked result must be an array."
+    elif state["Type"] == "Parallel" and len(result) != len(state.get("Branches", [])):
+        message = "Mocked result must contain the same number of items as number of Parallel branches."
+    elif settings.get("mapIterationFailureCount", 0) > len(result if isinstance(result, list) else ()):
+        message = "Map iteration failure count must be less than or equal to the number of Map iterations"
+    if message is not None:
+        raise _RefusedTrial("ValidationException", message)

@@ -1,4 +1,4 @@
-"""The status of states, from histories that the local engine cannot produce."""
+"""The status of states, from histories that take long on the local engine."""
 
 from __future__ import annotations
 
@@ -76,9 +76,65 @@ def test_errors_of_parallel_branches_are_kept_apart() -> None:
     other = history.add("TaskSucceeded", after=other)
     history.left("One", after=one)
     history.left("Other", after=other)
-    history.add("ParallelStateFailed")
-    history.left("Both", "Parallel")
-    assert str(history) == "Both (failed: ParallelStateFailed) → One (failed: Oh) → Other"
+    history.left("Both", "Parallel", after=other)
+    assert str(history) == "Both → One (failed: Oh) → Other"
+
+
+def test_branches_of_caught_parallel_are_not_running() -> None:
+    history = History()
+    history.entered("Outer", "Parallel")
+    started = history.add("ParallelStateStarted")
+    wait = history.entered("Wait", "Wait", after=started)
+    history.entered("Inner", "Map", after=started)
+    history.add("MapStateStarted")
+    history.add("MapIterationStarted")
+    history.entered("Item")
+    failed = history.add("TaskFailed", error="Oh")
+    history.add("MapIterationFailed", after=failed)
+    failed = history.add("MapStateFailed", after=failed)
+    history.add("WaitStateAborted", after=failed)
+    history.add("ParallelStateFailed", after=failed)
+    history.left("Outer", "Parallel")
+    history.entered("Next")
+    history.left("Next")
+    assert wait
+    assert str(history) == (
+        "Outer (failed: ParallelStateFailed) → Wait (failed: aborted) → Inner (failed: MapStateFailed)"
+        " → Item (failed: Oh) → Next"
+    )
+    assert worst(visits(history.events))["Wait"] is StateStatus.FAILED
+
+
+def test_retry_of_map_ends_visits_of_earlier_attempt() -> None:
+    history = History()
+    history.entered("Map", "Map")
+    history.add("MapStateStarted")
+    history.add("MapIterationStarted")
+    history.entered("Item")
+    failed = history.add("TaskFailed", error="Oh")
+    history.add("MapIterationFailed", after=failed)
+    history.add("MapStateStarted", after=failed)
+    history.add("MapIterationStarted")
+    history.entered("Item")
+    history.add("TaskSucceeded")
+    last = history.left("Item")
+    history.add("MapIterationSucceeded", after=last)
+    history.left("Map", "Map", after=last)
+    assert str(history) == "Map → Item (failed: Oh) → Item"
+
+
+def test_iterations_of_same_state_are_told_apart() -> None:
+    history = History()
+    history.entered("Map", "Map")
+    started = history.add("MapStateStarted")
+    first = history.entered("Item", after=history.add("MapIterationStarted", after=started))
+    second = history.entered("Item", after=history.add("MapIterationStarted", after=started))
+    second = history.add("TaskFailed", error="Oh", after=second)
+    history.left("Item", after=second)
+    first = history.add("TaskSucceeded", after=first)
+    first = history.left("Item", after=first)
+    history.left("Map", "Map", after=first)
+    assert str(history) == "Map → Item → Item (failed: Oh)"
 
 
 def test_worst_status_of_several_visits_is_drawn() -> None:

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from docs.examples.execution_graph import visits
+
 FAIL = {"Type": "Fail", "Error": "Lost", "Cause": "nothing there"}
 
 
@@ -249,3 +251,33 @@ def test_map_of_jsonata_needs_array(machines):
     execution = machines.run({"Map": items}, {"a": 1}, QueryLanguage="JSONata")
     assert (execution["status"], execution["error"]) == ("FAILED", "States.QueryEvaluationError")
     assert [kind for _, _, kind in events(machines, execution)][-2:] == ["MapStateFailed", "ExecutionFailed"]
+
+
+def test_example_of_graph_reads_caught_and_retried_branches(machines, waiting):
+    from ministack.services import stepfunctions
+
+    def fail(name, event):
+        """Fails once the other branch waits."""
+        [execution] = stepfunctions._executions.values()
+        eventually(lambda: any(event["type"] == "WaitStateEntered" for event in execution["events"]))
+        raise stepfunctions._ExecutionError("Broken", "")
+
+    stepfunctions._call_lambda = fail
+    # Retries do not wait.
+    stepfunctions._scaled_sleep = lambda seconds: waiting.wait(20 if seconds == 3600 else 0)
+    function = {"FunctionName": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
+    retry = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}]
+    items = map_of({**task, "Parameters": {**function, "Payload": {}}}, Retry=retry)
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "End"}]
+    both = parallel({"Type": "Wait", "Seconds": 3600, "End": True}, items, Catch=catch)
+    execution = machines.run({"Both": both, "End": {"Type": "Succeed"}}, [1])
+    assert execution["status"] == "SUCCEEDED"
+    assert sorted(map(str, visits(machines.history(execution["executionArn"])))) == [
+        "Both (failed: ParallelStateFailed)",
+        "End",
+        "Item (failed: Broken)",
+        "Item (failed: Broken)",
+        "Map2 (failed: MapStateFailed)",
+        "Wait1 (failed: aborted)",
+    ]

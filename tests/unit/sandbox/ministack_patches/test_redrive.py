@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import time
 
@@ -200,6 +201,17 @@ def test_redrive_keeps_results_of_finished_iterations(machines, function):
     assert [found.count(f"MapIteration{how}") for how in ("Started", "Failed", "Succeeded")] == [4, 1, 3]
 
 
+def test_redrive_runs_all_iterations_again_if_their_output_was_too_large(machines):
+    large = {"Type": "Pass", "Parameters": {"a.$": "States.Format('{}{}', $, $)"}, "End": True}
+    processor = {"StartAt": "Item", "States": {"Item": large}}
+    states = {"Map": {"Type": "Map", "ItemProcessor": processor, "End": True}}
+    failed = machines.run(states, ["x" * 50_000, "y" * 100_000])
+    assert failed["error"] == "States.DataLimitExceeded"
+    redrive(machines, failed["executionArn"])
+    assert ended_again(machines, failed["executionArn"])["error"] == "States.DataLimitExceeded"
+    assert kinds(machines, failed["executionArn"]).count("MapIterationSucceeded") == 4
+
+
 def test_redrive_gives_all_retries_again(machines, function):
     task = invoke({"fragile": True}, Retry=[{"ErrorEquals": ["Broken"], "MaxAttempts": 2}])
     arn = machines.run({"Task": task})["executionArn"]
@@ -369,3 +381,58 @@ def eventually(condition):
             return
         time.sleep(0.005)
     raise AssertionError("it did not happen")
+
+
+def test_stops_and_redrives_at_any_time_lose_and_repeat_nothing(machines):
+    """Each state is left once, and each event links to an earlier one, whatever was stopped or failed between."""
+    from ministack.services import stepfunctions
+
+    choices = random.Random(11)
+
+    def call(name, event):
+        if choices.random() < 0.3:
+            raise stepfunctions._ExecutionError("Broken", "")
+        return {"answer": 1}
+
+    stepfunctions._call_lambda, stepfunctions._SFN_WAIT_SCALE = call, 0.001
+
+    def branch(name):
+        states = {
+            f"Wait {name}": {"Type": "Wait", "Seconds": 3, "Next": name},
+            name: invoke({}, Retry=[{"ErrorEquals": ["Broken"], "MaxAttempts": 1}]),
+        }
+        return {"StartAt": f"Wait {name}", "States": states}
+
+    items = {"Type": "Map", "MaxConcurrency": 2, "ItemProcessor": branch("Item"), "End": True}
+    both = [branch("One"), {"StartAt": "Items", "States": {"Items": items}}]
+    machine = machines.create(
+        {
+            "Both": {"Type": "Parallel", "Branches": both, "Next": "Last"},
+            "Last": invoke({}, Next="End"),
+            "End": SUCCEED,
+        }
+    )
+    executions = [stepfunctions._executions[machines.start(machine, [1, 2, 3])] for _ in range(20)]
+
+    def all_succeeded():
+        for execution in executions:
+            arn = execution["executionArn"]
+            if execution["status"] == "RUNNING" and choices.random() < 0.2:
+                machines.call("_stop_execution", executionArn=arn)
+            elif execution["status"] in ("FAILED", "ABORTED"):
+                redrive(machines, arn)
+        return all(execution["status"] == "SUCCEEDED" for execution in executions)
+
+    eventually(all_succeeded)
+    assert sum(execution.get("redriveCount", 0) for execution in executions) > 5
+    for execution in executions:
+        events = execution["events"]
+        assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+        assert all(event["previousEventId"] < event["id"] for event in events)
+        left = [
+            event["stateExitedEventDetails"]["name"] for event in events if "stateExitedEventDetails" in event
+        ]
+        assert sorted(left) == sorted(
+            ["Both", "Wait One", "One", "Items", *["Wait Item", "Item"] * 3, "Last", "End"]
+        )
+        assert execution["output"] == "1"

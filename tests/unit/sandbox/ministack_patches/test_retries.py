@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 
@@ -22,6 +24,23 @@ def test_jitter_spreads_the_waits(machines):
     assert len(set(waits)) == len(waits)
     assert min(waits) < 2
     assert max(waits) > 6
+
+
+def test_throttled_function_gets_time_although_waits_are_skipped(machines):
+    from ministack.services import stepfunctions
+
+    free = threading.Event()
+    threading.Timer(0.2, free.set).start()
+
+    def call(resource, data):
+        if not free.is_set():
+            raise stepfunctions._ExecutionError("Lambda.TooManyRequestsException", "Rate Exceeded.")
+        return {}
+
+    stepfunctions._invoke_resource = call
+    retrier = {"ErrorEquals": ["Lambda.TooManyRequestsException"], "MaxAttempts": 30}
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {}}
+    assert machines.run({"Task": {**task, "Retry": [retrier], "End": True}})["status"] == "SUCCEEDED"
 
 
 def slept(machines, given, times):

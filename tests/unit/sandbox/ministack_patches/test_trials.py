@@ -34,6 +34,7 @@ def tried(machines, error, attempts=0):
         input='{"id": 7}',
         inspectionLevel="DEBUG",
         stateConfiguration={"retrierRetryCount": attempts},
+        roleArn=machines.role,
         **mock,
     )
 
@@ -56,3 +57,211 @@ def test_catcher_gives_its_output(machines, error, attempts):
     assert (answer["status"], answer["nextState"]) == ("CAUGHT_ERROR", "Other")
     assert json.loads(answer["output"]) == {"why": error, "id": 7}
     assert answer["inspectionData"]["errorDetails"] == {"catchIndex": 0}
+
+
+ITEMS = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+BRANCH = {"StartAt": "B", "States": {"B": {"Type": "Pass", "End": True}}}
+FAIL = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
+
+
+def answered(machines, state, given=None, **more):
+    """Returns the answer, with JSON that is read."""
+    answer = machines.call(
+        "_test_state", definition=json.dumps(state), input=json.dumps(given), inspectionLevel="DEBUG", **more
+    )
+    inspected = answer.get("inspectionData", {})
+    for place, key in [(answer, "output"), *((inspected, key) for key in inspected)]:
+        if isinstance(place.get(key), str):
+            place[key] = json.loads(place[key])
+    return answer
+
+
+def test_pass_shows_each_step_of_its_data(machines):
+    state = {
+        "Type": "Pass",
+        "InputPath": "$.in",
+        "Parameters": {"a.$": "$.b", "v.$": "$given"},
+        "ResultPath": "$.out",
+        "Assign": {"set.$": "$.a"},
+        "Next": "Other",
+    }
+    given = {"in": {"b": 1}}
+    answer = answered(machines, state, given, variables='{"given": 3}')
+    output = {**given, "out": {"a": 1, "v": 3}}
+    assert (answer["status"], answer["output"], answer["nextState"]) == ("SUCCEEDED", output, "Other")
+    assert answer["inspectionData"] == {
+        "input": given,
+        "afterInputPath": {"b": 1},
+        "afterParameters": {"a": 1, "v": 3},
+        "afterResultSelector": {"a": 1, "v": 3},
+        "afterResultPath": output,
+        "variables": {"given": 3, "set": 1},
+    }
+
+
+def test_choice_gives_next_state(machines):
+    state = {
+        "Type": "Choice",
+        "Choices": [{"Variable": "$.n", "NumericGreaterThan": 3, "Next": "Large"}],
+        "Default": "Small",
+    }
+    assert answered(machines, state, {"n": 5})["nextState"] == "Large"
+    assert answered(machines, state, {"n": 1})["nextState"] == "Small"
+
+
+def test_choice_without_match_fails(machines):
+    state = {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 3, "Next": "Three"}]}
+    answer = answered(machines, state, {"n": 5})
+    assert (answer["status"], answer["error"]) == ("FAILED", "States.NoChoiceMatched")
+
+
+def test_wait_passes_its_input_on(machines):
+    answer = answered(machines, {"Type": "Wait", "Seconds": 3600, "Next": "Other"}, {"a": 1})
+    assert (answer["output"], answer["nextState"]) == ({"a": 1}, "Other")
+
+
+def test_succeed_and_fail_end(machines):
+    done = {"Type": "Succeed", "QueryLanguage": "JSONata", "Output": "{% $states.input.a %}"}
+    answer = answered(machines, done, {"a": 1})
+    assert (answer["status"], answer["output"]) == ("SUCCEEDED", 1)
+    assert "nextState" not in answer
+    answer = answered(machines, {"Type": "Fail", "ErrorPath": "$.e", "Cause": "why"}, {"e": "Lost"})
+    assert (answer["status"], answer["error"], answer["cause"]) == ("FAILED", "Lost", "why")
+
+
+def test_state_is_found_by_name_with_language_of_machine(machines):
+    machine = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "One",
+        "States": {
+            "One": {"Type": "Pass", "Next": "Two"},
+            "Two": {"Type": "Pass", "Output": "{% $states.input.a + $x %}", "End": True},
+        },
+    }
+    assert answered(machines, machine, {"a": 1}, stateName="Two", variables='{"x": 2}')["output"] == 3
+    assert answered(machines, machine, {"a": 1}, stateName="Three")["__type"] == "InvalidDefinition"
+
+
+def test_mocked_task_applies_its_output(machines):
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"Token.$": "$$.Task.Token"},
+        "ResultSelector": {"id.$": "$.MessageId"},
+        "ResultPath": "$.sent",
+        "Assign": {"id.$": "$.MessageId"},
+        "Next": "Other",
+    }
+    mock = {"result": '{"MessageId": "m"}'}
+    answer = answered(machines, state, {"a": 1}, mock=mock, context='{"Task": {"Token": "t"}}')
+    assert (answer["output"], answer["nextState"]) == ({"a": 1, "sent": {"id": "m"}}, "Other")
+    found = answer["inspectionData"]
+    assert (found["afterParameters"], found["result"], found["variables"]) == (
+        {"Token": "t"},
+        {"MessageId": "m"},
+        {"id": "m"},
+    )
+
+
+def test_mocked_task_fails_if_its_arguments_do(machines):
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage",
+        "Parameters": {"MessageBody.$": "$.nothing"},
+        "End": True,
+    }
+    answer = answered(machines, state, {}, mock={"result": "{}"})
+    assert (answer["status"], answer["error"]) == ("FAILED", "States.Runtime")
+
+
+def test_task_without_mock_calls_its_service(machines):
+    from ministack.services import stepfunctions
+
+    stepfunctions._call_lambda = lambda name, event: {"got": event}
+    state = {**STATE, "Arguments": {**STATE["Arguments"], "Payload": "{% $states.input %}"}}
+    state["Arguments"]["FunctionName"] = "arn:aws:lambda:us-east-1:000000000000:function:f"
+    answer = answered(machines, state, {"a": 1}, roleArn=machines.role)
+    assert answer["output"]["Payload"] == {"got": {"a": 1}}
+    assert answer["inspectionData"]["result"] == answer["output"]
+    refused = answered(machines, {**state, "Retry": []}, {"a": 1}, roleArn=machines.add_role("nobody"))
+    assert (refused["status"], refused["error"]) == ("CAUGHT_ERROR", "Lambda.AWSLambdaException")
+
+
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+def test_mocked_map_and_parallel_apply_their_output(machines, language):
+    jsonata = language == "JSONata"
+    way = {"Output": "{% {'all': $states.result} %}"} if jsonata else {"ResultPath": "$.all"}
+    state = {"QueryLanguage": language, **way, "End": True}
+    both = {"Type": "Parallel", "Branches": [BRANCH, BRANCH], **state}
+    assert answered(machines, both, {}, mock={"result": "[1, 2]"})["output"] == {"all": [1, 2]}
+    items = {"Items": "{% $states.input.i %}"} if jsonata else {"ItemsPath": "$.i"}
+    one = "{% $states.context.Map.Item.Value %}" if jsonata else "$$.Map.Item.Value"
+    items["ItemSelector"] = {"one" if jsonata else "one.$": one}
+    each = {"Type": "Map", "ItemProcessor": ITEMS, "MaxConcurrency": 3, "ToleratedFailureCount": 1, **state}
+    answer = answered(machines, {**each, **items}, {"i": [7, 8]}, mock={"result": "[1, 2]"})
+    assert answer["output"]["all"] == [1, 2]
+    found = answer["inspectionData"]
+    assert found["afterItemSelector"] == [{"one": 7}, {"one": 8}]
+    assert (found["maxConcurrency"], found["toleratedFailureCount"]) == (3, 1)
+    assert found.get("afterItemsPath") == (None if jsonata else [7, 8])
+
+
+def test_mocked_map_needs_array(machines):
+    answer = answered(
+        machines, {"Type": "Map", "ItemProcessor": ITEMS, "End": True}, {}, mock={"result": "[]"}
+    )
+    assert (answer["status"], answer["cause"]) == ("FAILED", 'Reference path "$" must point to array.')
+
+
+@pytest.mark.parametrize(("failures", "status"), [(1, "SUCCEEDED"), (2, "CAUGHT_ERROR")])
+def test_failures_of_mocked_map_are_tolerated_up_to_its_limit(machines, failures, status):
+    state = {"Type": "Map", "ItemProcessor": ITEMS, "ToleratedFailureCount": 1, "Catch": FAIL, "End": True}
+    settings = {"mapIterationFailureCount": failures}
+    answer = answered(machines, state, [1, 2, 3], mock={"result": "[1, 1, 1]"}, stateConfiguration=settings)
+    assert answer["status"] == status
+    assert answer.get("error") == (None if failures == 1 else "States.ExceedToleratedFailureThreshold")
+
+
+PASS = {"Type": "Pass", "End": True}
+TASK = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Parameters": {}, "End": True}
+MAP = {"Type": "Map", "ItemProcessor": ITEMS, "End": True}
+PARALLEL = {"Type": "Parallel", "Branches": [BRANCH], "End": True}
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "error", "message"),
+    [
+        (PASS, {"mock": {"result": "{}"}}, "ValidationException", "State type 'Pass' is not supported"),
+        (MAP, {}, "InvalidDefinition", "does not support Map or Parallel states"),
+        (PARALLEL, {}, "InvalidDefinition", "does not support Map or Parallel states"),
+        (TASK, {}, "ValidationException", "RoleArn"),
+        (TASK, {"mock": {"result": "no"}}, "ValidationException", "must be valid JSON"),
+        (
+            TASK,
+            {"mock": {"result": "{}", "errorOutput": {"error": "E"}}},
+            "ValidationException",
+            "should have only one",
+        ),
+        (MAP, {"mock": {"result": "{}"}}, "ValidationException", "must be an array"),
+        (PARALLEL, {"mock": {"result": "[1, 2]"}}, "ValidationException", "same number of items"),
+        (TASK, {"mock": {"result": "{}"}, "revealSecrets": True}, "ValidationException", "RevealSecrets"),
+        (PASS, {"context": "{}"}, "ValidationException", "Context when a mock"),
+        (
+            MAP,
+            {"mock": {"result": "[1]"}, "stateConfiguration": {"mapIterationFailureCount": 2}},
+            "ValidationException",
+            "less than or equal",
+        ),
+        ({"Type": "Nothing"}, {}, "InvalidDefinition", "should have one of these values"),
+        (
+            {**TASK, "Resource": "arn:aws:states:::states:startExecution.sync"},
+            {"roleArn": "arn:aws:iam::0:role/r"},
+            "InvalidDefinition",
+            "needs a mock",
+        ),
+    ],
+)
+def test_state_is_refused_with_wrong_mock(machines, state, more, error, message):
+    answer = answered(machines, state, {}, **more)
+    assert answer["__type"] == error
+    assert message in answer["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from lambdas.reviews.event import SOURCE
 from sandbox.engine import Sandbox
 from sandbox.local import local_stage, publish_local
 from tests.engine.published import PublishedStage
@@ -26,6 +28,22 @@ def sandbox() -> Iterator[Sandbox]:
     """
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
         yield running
+        others = _stages_with_events_of_all_loops(running) - {local_stage().stack_name}
+        assert others == set(), (
+            "give these stages flow_definitions, or destroy them: each runs all loops again"
+        )
+
+
+def _stages_with_events_of_all_loops(sandbox: Sandbox) -> set[str]:
+    pages = sandbox.client("events").get_paginator("list_rules").paginate(NamePrefix="afterloop-")
+    patterns = {
+        rule["Name"]: json.loads(rule.get("EventPattern", "{}")) for page in pages for rule in page["Rules"]
+    }
+    return {
+        name
+        for name, pattern in patterns.items()
+        if pattern.get("source") == [SOURCE] and "detail" not in pattern
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)

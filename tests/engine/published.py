@@ -91,14 +91,9 @@ class PublishedStage:
     def executions(self, marker: str) -> list[dict[str, Any]]:
         """Returns the executions with a text in their input, oldest first. `states` are the names of entered states."""
         found = []
-        pages = self.states.get_paginator("list_executions").paginate(
-            stateMachineArn=self.outputs["StateMachine"]
-        )
-        for arn in [one["executionArn"] for page in pages for one in page["executions"]]:
-            # The tests of a process share the stage, so most of its executions are of other tests.
-            if arn not in self._inputs:
-                self._inputs[arn] = self.states.describe_execution(executionArn=arn)["input"]
-            if marker in self._inputs[arn]:
+        self._read_new_inputs()
+        for arn, given in self._inputs.items():
+            if marker in given:
                 # Before its history: the history of an execution that has ended is complete.
                 execution = self.states.describe_execution(executionArn=arn)
                 history = self.states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
@@ -109,6 +104,21 @@ class PublishedStage:
                 ]
                 found.append({**execution, "states": states})
         return sorted(found, key=lambda execution: execution["startDate"])
+
+    def _read_new_inputs(self) -> None:
+        """The tests of a process share the stage, so most of its executions are known, and of other tests."""
+        pages = self.states.get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs["StateMachine"], PaginationConfig={"PageSize": 20}
+        )
+        new: list[str] = []
+        for page in pages:  # the newest first
+            arns = [one["executionArn"] for one in page["executions"]]
+            unknown = [arn for arn in arns if arn not in self._inputs]
+            if not unknown:
+                break
+            new += unknown
+        for arn in reversed(new):  # If a call fails, what is unknown is still newer than what is known.
+            self._inputs[arn] = self.states.describe_execution(executionArn=arn)["input"]
 
     def ended(self, marker: str, count: int = 1) -> list[dict[str, Any]]:
         """Waits until a number of executions with the text in their input have ended, and returns them."""

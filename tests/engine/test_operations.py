@@ -798,7 +798,9 @@ class TestReconcile:
         )
 
         assert sorted(found.missed) == sorted(f"{name} Failed" for name in names)
-        assert pages[-3:] == [2, 4, 5]
+        # Two loops a page. Reading goes on a second before the end of the first page, so some loops can come again.
+        assert pages[:2] == [2, 4]
+        assert len(names) <= pages[-1] <= 2 * len(pages)
         for name in names:
             handled(published, name)
 

@@ -105,8 +105,7 @@ class OpenLoops:
 
         The topic may have refused the message, or whoever released the claim may have ended before the message.
         """
-        # After an outage, there can be 100,000 failed rows. Nearly all have been reported.
-        return self._each(self._rows("outcome", "failed", wanted=_unreported), self._report)
+        return self._each(self._rows("outcome", "failed"), self._report)
 
     def ended_executions(self) -> Iterator[None]:
         """Settles the executions that ended without finishing since the last run.
@@ -170,17 +169,14 @@ class OpenLoops:
 
     # Rows
 
-    def _rows(
-        self, attribute: str, value: str, wanted: Callable[[Loop], object] = lambda row: True
-    ) -> list[Loop]:
-        """Returns the rows with that status or outcome that are wanted, in any order."""
+    def _rows(self, attribute: str, value: str) -> list[Loop]:
+        """Returns the rows with that status or outcome, in any order."""
         if self.since is not None:
-            rows = [row for row in self._table if _is_open(row, attribute, value) and wanted(row)]
+            rows = [row for row in self._table if _is_open(row, attribute, value)]
         else:
             # A list, not a generator: a row leaves the index when it is dealt with.
             query: Any = {attribute: value}
-            found = self.ledger.select(**query, unreadable=self.found.note_unreadable)
-            rows = [row for row in found if wanted(row)]
+            rows = list(self.ledger.select(**query, unreadable=self.found.note_unreadable))
         if attribute == "status":
             # A2I may not know a loop yet that was started a moment ago, and the event of one that ended may be on its
             # way.
@@ -239,9 +235,10 @@ class OpenLoops:
     # Claims
 
     def _report(self, row: Loop) -> None:
-        newest = max(_unreported(row), key=lambda claim: row.claims[claim].get("at", ""))
+        unreported = [claim for claim in row.claims if is_unreported(row, claim)]
         # A redrive may be about to claim the status change again.
-        if is_unfinished(row):
+        if unreported and is_unfinished(row):
+            newest = max(unreported, key=lambda claim: row.claims[claim].get("at", ""))
             self._note(self.abandoned.settle_claim(row, newest))
 
     def _settle_claims(self, row: Loop) -> None:
@@ -314,10 +311,6 @@ def _is_open(row: Loop, attribute: str, value: str) -> bool:
 
 def _working(row: Loop) -> list[str]:
     return [claim for claim, held in row.claims.items() if held["state"] == "working"]
-
-
-def _unreported(row: Loop) -> list[str]:
-    return [claim for claim in row.claims if is_unreported(row, claim)]
 
 
 def _event_of(row: Loop, claim: str, text: str | None) -> dict[str, Any] | None:

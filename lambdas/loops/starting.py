@@ -194,7 +194,13 @@ class Starter:
             try:
                 started = self._run(row, stored)
             except NameTaken:
-                continue
+                existing = self.ledger.find(name) if name == failed.next_loop_name else None
+                if existing is None:
+                    continue
+                # It is the restart. Its row was lost, and made again by its event, which has the flow definition.
+                known = {field: getattr(row, field) for field in _START_ATTRIBUTES[1:]}
+                self.ledger.update(name, **known)
+                started = self._started_before(existing)
             # After this update no workflow can begin to wait for the failed loop, so `follow` reaches all of them.
             self.ledger.update(failed.human_loop_name, next_loop_name=name)
             self.waiting.follow(failed.human_loop_name)

@@ -348,6 +348,22 @@ def test_restart_uses_second_name_if_first_is_taken(aws: AWS, where: str) -> Non
     assert (again.human_loop_name, again.already) == (FALLBACK, True)
 
 
+def test_restart_whose_row_was_lost_is_not_made_twice(aws: AWS) -> None:
+    failed = failed_loop(aws)
+    aws.waiting.join("loop", "secret")
+    aws.starter.restart(failed, FLOW)
+    aws.clients["dynamodb"].delete_item(TableName="ledger", Key={"humanLoopName": {"S": SECOND}})
+    # The event of its end makes a row that knows nothing of the restart.
+    aws.ledger.open(Loop(human_loop_name=SECOND, status="Completed", outcome="stored"))
+
+    again = aws.starter.restart(aws.row(), FLOW)
+    assert (again.human_loop_name, again.already, again.status) == (SECOND, True, "Completed")
+    row = aws.row(SECOND)
+    assert (row.previous_loop_name, row.attempt, row.outcome) == ("loop", 2, "stored")
+    assert row.input_location == failed.input_location
+    assert FALLBACK not in aws.a2i.loops
+
+
 def test_restart_is_refused_if_both_names_are_taken(aws: AWS) -> None:
     for name in (SECOND, FALLBACK):
         aws.starter.start(start_request(name))

@@ -34,7 +34,6 @@ VARIABLES = {
     "claimAttribute": "claim 2026-01-31T08:15:00.000Z Completed",
     "ledgerKey": "loop",
     "escalated": True,
-    "recordedOutcome": "",
 }
 
 

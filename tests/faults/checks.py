@@ -184,6 +184,22 @@ class Model:
             if loop is None or json.loads(loop.text) != {"text": asked}:
                 self._bad(f"{token.execution.name} asks about {asked!r} and gets the review of {loop}")
 
+    def restored(self, key: str) -> None:
+        """Takes over what an item says that was lost, and may have been put back as it was before."""
+        name, item = name_of(key), self._world.ledger.item(key) or {}
+        for claim in [one for one in self.claims if one[0] == name]:
+            self.claims.pop(claim)
+            self.finished.pop(claim, None)
+        for attribute, value in item.items():
+            held = _held(value) if attribute.startswith(_CLAIM) else None
+            if held is not None:
+                claim = (name, attribute.removeprefix(_CLAIM))
+                self.claims[claim] = held
+                if held[0] == "done":
+                    self.finished[claim] = [held[1]]
+        self.outcomes[key] = _string(item, "outcome")
+        self.answers.clear()
+
     # In the end
 
     def at_the_end(self) -> None:

@@ -9,6 +9,7 @@ from tests.faults.deleting import Deleting
 from tests.faults.director import Schedule
 from tests.faults.many import Many
 from tests.faults.racing import Racing
+from tests.faults.restored import Restored
 from tests.faults.undelivered import Undelivered
 
 __all__ = ["ANYTHING", "KINDS", "RACES", "Kind", "schedule_of"]
@@ -40,6 +41,7 @@ KINDS = (
     Kind("events that are not delivered", 40_000, Undelivered),
     Kind("commands on many loops", 50_000, Many),
     Kind("a deleted loop", 60_000, Deleting),
+    Kind("a ledger that is restored", 70_000, Restored),
 )
 
 

@@ -63,7 +63,8 @@ class Ledger:
 
     def __init__(self, clock: Clock, written: Callable[[str, Any, Any], None]) -> None:
         self.created = clock.now
-        self._written = written
+        self._clock, self._written = clock, written
+        self._history: list[tuple[datetime, str, Any]] = []
         # An empty table again: creating one takes longer than a schedule.
         for table in list(engine._tables.values()):
             table["items"].clear()
@@ -86,9 +87,22 @@ class Ledger:
             answer = _answered(operation, write(request))
             after = self.item(key)
             if before != after:
+                self._history.append((self._clock.now, key, after))
                 self._written(key, before, after)
             return answer
         return _answered(operation, write(request))
+
+    def lose(self, key: str) -> None:
+        """Somebody deletes an item by accident."""
+        engine._delete_item({"TableName": TABLE, "Key": {"humanLoopName": {"S": key}}})
+
+    def put_back(self, moment: datetime) -> list[str]:
+        """Puts the items of that time back that the table lacks. Returns their keys."""
+        then = {key: item for when, key, item in self._history if when <= moment}
+        missing = {key: item for key, item in then.items() if item is not None and self.item(key) is None}
+        for item in missing.values():
+            engine._put_item({"TableName": TABLE, "Item": _copy(item)})
+        return list(missing)
 
     def item(self, key: str) -> dict[str, Any] | None:
         """Returns an item, without a call."""

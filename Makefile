@@ -14,8 +14,9 @@ stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
 
+# Three processes keep two cores busy: tests on the engine wait for it a part of their time.
 test: check  ## Run all checks and tests: lint, types, unit, engine and browser tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(call stamp,dev)
 	$(BIN)/ruff check .

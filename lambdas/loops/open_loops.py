@@ -105,7 +105,8 @@ class OpenLoops:
 
         The topic may have refused the message, or whoever released the claim may have ended before the message.
         """
-        return self._each(self._rows("outcome", "failed"), self._report)
+        # After an outage, there can be 100,000 failed rows. Nearly all have been reported.
+        return self._each(self._rows("outcome", "failed", wanted=_unreported), self._report)
 
     def ended_executions(self) -> Iterator[None]:
         """Settles the executions that ended without finishing since the last run.
@@ -169,14 +170,17 @@ class OpenLoops:
 
     # Rows
 
-    def _rows(self, attribute: str, value: str) -> list[Loop]:
-        """Returns the rows with that status or outcome, in any order."""
+    def _rows(
+        self, attribute: str, value: str, wanted: Callable[[Loop], object] = lambda row: True
+    ) -> list[Loop]:
+        """Returns the rows with that status or outcome that are wanted, in any order."""
         if self.since is not None:
-            rows = [row for row in self._table if _is_open(row, attribute, value)]
+            rows = [row for row in self._table if _is_open(row, attribute, value) and wanted(row)]
         else:
             # A list, not a generator: a row leaves the index when it is dealt with.
             query: Any = {attribute: value}
-            rows = list(self.ledger.select(**query, unreadable=self.found.note_unreadable))
+            found = self.ledger.select(**query, unreadable=self.found.note_unreadable)
+            rows = [row for row in found if wanted(row)]
         if attribute == "status":
             # A2I may not know a loop yet that was started a moment ago, and the event of one that ended may be on its
             # way.
@@ -235,10 +239,9 @@ class OpenLoops:
     # Claims
 
     def _report(self, row: Loop) -> None:
-        unreported = [claim for claim in row.claims if is_unreported(row, claim)]
+        newest = max(_unreported(row), key=lambda claim: row.claims[claim].get("at", ""))
         # A redrive may be about to claim the status change again.
-        if unreported and is_unfinished(row):
-            newest = max(unreported, key=lambda claim: row.claims[claim].get("at", ""))
+        if is_unfinished(row):
             self._note(self.abandoned.settle_claim(row, newest))
 
     def _settle_claims(self, row: Loop) -> None:
@@ -311,6 +314,10 @@ def _is_open(row: Loop, attribute: str, value: str) -> bool:
 
 def _working(row: Loop) -> list[str]:
     return [claim for claim, held in row.claims.items() if held["state"] == "working"]
+
+
+def _unreported(row: Loop) -> list[str]:
+    return [claim for claim in row.claims if is_unreported(row, claim)]
 
 
 def _event_of(row: Loop, claim: str, text: str | None) -> dict[str, Any] | None:

@@ -47,7 +47,10 @@ class Publisher:
 
     def __init__(self, account: Account, name: str, assembly: Assembly, root: Path) -> None:
         self.account, self.assembly, self.root = account, assembly, root
-        self.stage = Stage(name=name, region=account.region, output_buckets=("reviewed",))
+        # It stays published, so it gets no events of the loops of other tests: each would start an execution.
+        self.stage = Stage(
+            name=name, region=account.region, output_buckets=("reviewed",), flow_definitions=(name,)
+        )
         self.plans: list[Plan] = []
         self.invoked: list[str] = []
 
@@ -198,7 +201,7 @@ def change_sets(publisher: Publisher) -> list[Any]:
 
 
 def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher, sandbox: Sandbox) -> None:
-    flow = sandbox.flow_definitions.create("before-the-first-publish", "reviewed")
+    flow = sandbox.flow_definitions.create(publisher.stage.name, "reviewed")
     sandbox.client("sagemaker-a2i-runtime").start_human_loop(
         HumanLoopName="in-progress", FlowDefinitionArn=flow, HumanLoopInput={"InputContent": "{}"}
     )

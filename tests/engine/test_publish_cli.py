@@ -117,8 +117,9 @@ def project(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "deploy.py", tmp_path)
     (tmp_path / ".build").symlink_to(ROOT / ".build")
+    # The stage stays published. Each loop of other tests would start an execution of it.
     (tmp_path / "stages.toml").write_text(
-        '[stages.watch]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\n'
+        '[stages.watch]\nregion = "us-east-1"\noutput_buckets = ["reviewed"]\nflow_definitions = ["watched"]\n'
     )
     return tmp_path
 

@@ -57,10 +57,12 @@ from workflow.parts.answers import variables_from_row
 from workflow.parts.failures import FAILED_STEP, TRANSIENT, caught
 from workflow.steps import Catch, Choice, ChoiceRule, Pass, Task, Wait
 
-__all__ = ["CLAIM", "claim_status_change"]
+__all__ = ["CLAIM", "RECORDED", "claim_status_change"]
 
 CLAIM = "claimAttribute"
 """The workflow variable with the name of the claim's attribute."""
+RECORDED = "recordedOutcome"
+"""The workflow variable with the outcome that the execution has recorded; empty before that."""
 _LOOP_TIME = "loopCreatedAt"
 """The workflow variable with the loop's creation time as the row has it. Only for a claim in a second try."""
 _HELD = "claimIsHeld"
@@ -247,7 +249,7 @@ def _claim(
             ),
             "ReturnValues": "ALL_NEW",
         },
-        assign={**variables_from_row(), LEDGER_KEY: jsonata(key), CLAIM: jsonata(claim)},
+        assign={**variables_from_row(), LEDGER_KEY: jsonata(key), CLAIM: jsonata(claim), RECORDED: ""},
         # The state carries the texts, numbers and flags of the row, which later steps use, but not its maps. It leaves
         # room for what these steps add, whatever somebody wrote into the row.
         output=jsonata(

@@ -10,7 +10,7 @@ from typing import Any
 
 from workflow.asl.expressions import LEDGER_KEY, jsonata
 from workflow.parts.answers import variables_from_row
-from workflow.parts.claim import CLAIM
+from workflow.parts.claim import CLAIM, RECORDED
 from workflow.parts.failures import ESCALATED, TRANSIENT, caught
 from workflow.steps import Catch, Task
 
@@ -22,6 +22,11 @@ _KEY = jsonata(f"${LEDGER_KEY}")
 _IS_LAST = "#claim.#execution = :execution AND #execution = :execution"
 """The execution has the claim, and none has claimed in the row after it. A2I's own event claims after that of the
 reconciler was processed, while steps after the outcome may still be running."""
+
+
+_UNDECIDED = " AND (NOT #claim.#state = :done OR outcome = :{own})"
+"""Nobody has closed or restarted the loop since this execution recorded the outcome, `:{own}`. A step that is repeated
+because its answer was lost, or that fails after the outcome, must not undo what a person has decided."""
 
 
 def record(
@@ -65,7 +70,7 @@ def record(
             "TableName": "${LedgerTable}",
             "Key": {"humanLoopName": {"S": _KEY}},
             "UpdateExpression": jsonata(f"'SET #claim.#state = :done{sets}'{optional_sets}"),
-            "ConditionExpression": _IS_LAST,
+            "ConditionExpression": _IS_LAST + _UNDECIDED.format(own="outcome"),
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${CLAIM}"),
                 "#state": "state",
@@ -78,7 +83,7 @@ def record(
             ),
             "ReturnValues": "ALL_NEW",
         },
-        assign=variables_from_row(),
+        assign={**variables_from_row(), RECORDED: outcome},
         output=jsonata("$states.input"),
         timeout_seconds=30,
         retry=TRANSIENT,
@@ -104,7 +109,7 @@ def give_claim_back(*, after: Any) -> Task:
                 "'SET #claim.#state = :released, outcome = :outcome, reason = :reason, updatedAt = :now'"
                 f" & (${ESCALATED} ? ', escalatedAt = :now' : ' REMOVE escalatedAt')"
             ),
-            "ConditionExpression": _IS_LAST,
+            "ConditionExpression": _IS_LAST + _UNDECIDED.format(own="recorded"),
             "ExpressionAttributeNames": {
                 "#claim": jsonata(f"${CLAIM}"),
                 "#state": "state",
@@ -112,6 +117,8 @@ def give_claim_back(*, after: Any) -> Task:
             },
             "ExpressionAttributeValues": {
                 ":released": {"S": "released"},
+                ":done": {"S": "done"},
+                ":recorded": {"S": jsonata(f"${RECORDED}")},
                 ":outcome": {"S": "failed"},
                 ":reason": {"S": jsonata("$states.input.failure.step & ': ' & $states.input.failure.reason")},
                 ":execution": {"S": _EXECUTION},

@@ -541,7 +541,7 @@ class TestDeletedLoop:
         late = Run(
             "arn:deleted", state, variables={"ledgerKey": "loop", "claimAttribute": f"claim {FIRST} Failed"}
         )
-        late.variables["escalated"] = True
+        late.variables |= {"escalated": True, "recordedOutcome": "escalated"}
         escalated.run(self.DELETED, "arn:deleted", first=step, until=("Escalate", "Failed"), run=late)
         assert late.states[-1] in ("Escalate", "Failed")
         assert escalated.row() == before

@@ -34,6 +34,7 @@ VARIABLES = {
     "claimAttribute": "claim 2026-01-31T08:15:00.000Z Completed",
     "ledgerKey": "loop",
     "escalated": True,
+    "recordedOutcome": "",
 }
 
 

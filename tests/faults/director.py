@@ -73,6 +73,9 @@ class Schedule:
         plan: With a script: the number of a call → its fault.
     """
 
+    _deliveries: tuple[int, ...] = (1, 0, 2, 3, 5)
+    """How often an event may be delivered."""
+
     def __init__(
         self,
         seed: int,
@@ -238,8 +241,7 @@ class Schedule:
             loop.answers = 1
             self.world.buckets.objects["outputs", loop.key] = loop.output()
         self._scheduler.say(f"A2I: {loop} ends as {status} {loop.failure_code or ''}".rstrip())
-        # Delivered once, several times, or never.
-        times = self.choices.of((1, 0, 2, 3, 5))
+        times = self.choices.of(self._deliveries)
         for _ in range(times):
             self._deliver(loop, delay=self.choices.of((0, 0, 1, 60, 4000)))
 

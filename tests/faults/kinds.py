@@ -9,6 +9,7 @@ from tests.faults.deleting import Deleting
 from tests.faults.director import Schedule
 from tests.faults.many import Many
 from tests.faults.racing import Racing
+from tests.faults.repeated import Repeated
 from tests.faults.restored import Restored
 from tests.faults.undelivered import Undelivered
 
@@ -42,6 +43,7 @@ KINDS = (
     Kind("commands on many loops", 50_000, Many),
     Kind("a deleted loop", 60_000, Deleting),
     Kind("a ledger that is restored", 70_000, Restored),
+    Kind("events that are repeated", 80_000, Repeated),
 )
 
 

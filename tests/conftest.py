@@ -6,6 +6,7 @@ import functools
 import signal
 from typing import Any
 
+import boto3
 import pytest
 from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
@@ -41,6 +42,13 @@ def _model(path: str) -> Any:
 
 
 JSONFileLoader.load_file = lambda self, path: _model(path)
+
+
+@pytest.fixture(autouse=True)
+def own_default_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default session of the test's own: boto3 keeps it, with the profile and files of the time it was made."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
 
 LONGEST = [
     "test_tutorial",

@@ -191,18 +191,29 @@ class Ledger:
             },
         }
 
-    def update(self, human_loop_name: str, *, only_while: tuple[str, ...] = (), **changes: Any) -> bool:
+    def update(
+        self,
+        human_loop_name: str,
+        *,
+        only_while: tuple[str, ...] = (),
+        only_after: str | None = None,
+        **changes: Any,
+    ) -> bool:
         """Sets attributes of a row. A value of None removes the attribute.
 
         Args:
             human_loop_name: The row.
             only_while: Statuses. The row is changed only if it has one of them; without statuses, always.
+            only_after: An outcome. The row is changed only if it has it; without an outcome, always.
             changes: The new values, named like the fields of `Loop`.
 
         Returns:
-            False if nothing was changed: there is no such row, or it has another status.
+            False if nothing was changed: there is no such row, or it has another status or outcome.
         """
-        return self._write(human_loop_name, changes, only_if={"status": only_while} if only_while else {})
+        only_if = {"status": only_while, "outcome": (only_after,) if only_after else ()}
+        return self._write(
+            human_loop_name, changes, only_if={name: values for name, values in only_if.items() if values}
+        )
 
     def settle(self, loop: Loop, claims: Collection[str] = (), **changes: Any) -> bool:
         """Sets attributes of a row and marks claims as done, if the row has not changed since it was read.

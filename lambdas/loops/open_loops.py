@@ -42,8 +42,9 @@ __all__ = ["UNFINISHED_AFTER", "OpenLoops", "described", "is_unfinished"]
 UNFINISHED_AFTER = timedelta(minutes=5)
 """A start takes seconds. If it is older than this and still unfinished, its caller has gone."""
 
-FIRST_PERIOD = timedelta(days=1)
-"""How long ago an execution can have ended that the first run settles: before that, there was no stage to report it."""
+FIRST_PERIOD = timedelta(days=14)
+"""How long ago an execution can have ended that the first run settles. The run may be late: after an outage, or an
+upgrade. Step Functions lets an execution be redriven for 14 days."""
 
 _EXECUTIONS = "executions"
 """The name of the mark of the list of executions."""

@@ -42,6 +42,10 @@ FAILED = "HumanReview.Failed"
 MAX_CAUSE_CHARACTERS = 8_000
 """A quarter of the limit of SendTaskFailure (Step Functions API reference): a character has up to four bytes."""
 
+_UNDECIDED = ("processing", "failed")
+"""Outcomes that are not final: an execution is processing the status change, or will when it is redriven. Then it looks
+for tokens."""
+
 _TASK_OVER = frozenset({"TaskDoesNotExist", "TaskTimedOut"})
 """Errors of SendTaskSuccess and SendTaskFailure if the waiting workflow has ended."""
 
@@ -101,19 +105,16 @@ class Tokens:
                 TableName=self._table,
                 Key={"humanLoopName": {"S": human_loop_name}},
                 UpdateExpression="SET waiting = :true, updatedAt = :now",
-                # `failed` is not final: the execution is redriven, and then it looks for tokens. So does one that
-                # is still processing.
                 ConditionExpression="attribute_exists(humanLoopName) AND attribute_not_exists(nextLoopName)"
                 " AND NOT #status IN (:notNeeded, :refused)"
-                " AND (attribute_not_exists(outcome) OR outcome IN (:processing, :failed))",
+                f" AND (attribute_not_exists(outcome) OR outcome IN ({', '.join(f':{one}' for one in _UNDECIDED)}))",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={
                     ":true": {"BOOL": True},
                     ":now": {"S": now()},
                     ":notNeeded": {"S": "NotNeeded"},
                     ":refused": {"S": "Refused"},
-                    ":processing": {"S": "processing"},
-                    ":failed": {"S": "failed"},
+                    **{f":{outcome}": {"S": outcome} for outcome in _UNDECIDED},
                 },
             )
         except self._client.exceptions.ConditionalCheckFailedException:
@@ -189,7 +190,8 @@ class WaitingWorkflows:
                 raise NotEnded(f"Human loop {human_loop_name!r}: the ledger has no restart of it.")
             self.join(loop.next_loop_name, token)
             self.tokens.forget(human_loop_name, token)  # only now: a crash must not lose the token
-        self._clear_waiting(loop)
+        if loop is not None and loop.waiting:
+            self.ledger.update(human_loop_name, waiting=False)
 
     def answer(self, human_loop_name: str) -> Answered:
         """Notifies the workflows that wait for a loop: they receive the review, or an error that they can catch.
@@ -201,14 +203,14 @@ class WaitingWorkflows:
             TokenUndeliverable: A workflow cannot be notified. All others were. Its token is kept for a retry, unless
                 Step Functions says that it is not a token.
         """
-        tokens, loop = self.tokens.of(human_loop_name), self.ledger.find(human_loop_name)
+        # The row comes first: if its outcome is final, no token is added after that, and these are all.
+        loop = self.ledger.find(human_loop_name)
+        tokens = self.tokens.of(human_loop_name)
         answered = self._notify(human_loop_name, tokens, loop) if tokens else Answered()
-        self._clear_waiting(loop)
+        if loop is not None and loop.waiting and loop.outcome not in (None, *_UNDECIDED):
+            # If the status change failed meanwhile, more workflows may wait.
+            self.ledger.update(human_loop_name, waiting=False, only_after=loop.outcome)
         return answered
-
-    def _clear_waiting(self, loop: Loop | None) -> None:
-        if loop is not None and loop.waiting:
-            self.ledger.update(loop.human_loop_name, waiting=False)
 
     def _notify(self, human_loop_name: str, tokens: list[str], loop: Loop | None) -> Answered:
         result = self._result(human_loop_name, loop)

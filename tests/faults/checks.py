@@ -169,6 +169,8 @@ class Model:
         # If the execution of a supposition dies after it has answered, A2I's own event answers again. That is refused.
         is_own = execution is not None and not self._is_deletion(execution.arn)
         loop = self._loop_of(execution) if execution and is_own else None
+        if loop is not None and "nextLoopName" in (self._world.ledger.item(loop.name) or {}):
+            loop = None  # a person has restarted it, so this is the answer about the restart
         before = self.answers.setdefault(token.text, []) if loop else []
         if any(one is loop and other != kind for one, other in before):
             self._bad(f"{token.execution.name} gets two kinds of answers about {loop}")

@@ -530,7 +530,8 @@ class Schedule:
                 self._command("close", row.human_loop_name)
             self._scheduler.run()
         for message in self.world.topics.messages:
-            if message.get("kind") == "event-unclaimed" and "acted" not in message:
+            # A status change that no row shows: its message has the execution.
+            if "--execution " in message.get("command", "") and "acted" not in message:
                 message["acted"] = True
                 arn = message["execution"].rpartition("/")[2]
                 self._redrive_execution(arn)

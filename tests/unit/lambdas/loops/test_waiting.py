@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -106,6 +107,57 @@ def test_answer_sends_stored_review_and_clears_row(aws: AWS) -> None:
     assert (row.answer, row.waiting) == ("delivered", False)
     assert aws.tokens.of("loop") == []
     assert aws.waiting.answer("loop") == Answered()  # a second call sends nothing
+
+
+def test_answer_leaves_workflow_that_came_after_a_failure(aws: AWS) -> None:
+    aws.add_row()
+    aws.waiting.join("loop", TOKEN)
+    store_review(aws)
+    expect_success(aws)
+
+    def fail_and_join(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "SendTaskSuccess"):
+            # The execution ended before its function did, and its claim was released.
+            aws.ledger.update("loop", outcome="failed")
+            aws.waiting.join("loop", "late")
+
+    with aws.watched(fail_and_join):
+        aws.waiting.answer("loop")
+    assert (aws.row().waiting, aws.tokens.of("loop")) == (True, ["late"])
+
+
+@pytest.mark.parametrize("outcome", [None, "processing", "failed"])
+def test_answer_before_the_outcome_is_final_leaves_workflows_waiting(aws: AWS, outcome: str | None) -> None:
+    aws.add_row(outcome=outcome, waiting=True)
+
+    def join(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "GetItem"):
+            reads.append(operation)
+            if len(reads) == 2:  # the row and the tokens have been read
+                aws.waiting.join("loop", TOKEN)
+
+    reads: list[str] = []
+    with aws.watched(join):
+        aws.waiting.answer("loop")
+    assert (aws.row().waiting, aws.tokens.of("loop")) == (True, [TOKEN])
+
+
+def test_answer_reaches_workflow_that_came_just_before_the_outcome(aws: AWS) -> None:
+    aws.add_row(outcome="processing")
+
+    def join_and_store(when: str, operation: str) -> None:
+        if (when, operation) == ("after", "GetItem") and not calls:
+            calls.append(operation)
+            aws.waiting.join("loop", TOKEN)
+            store_review(aws)
+
+    calls: list[str] = []
+    with aws.watched(join_and_store), suppress(NotEnded):
+        aws.waiting.answer("loop")
+    assert (aws.row().waiting, aws.tokens.of("loop")) == (
+        True,
+        [TOKEN],
+    )  # left to the execution that stored it
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,19 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Some images forbid Python to write bytecode. The tests start hundreds of processes, which would all compile again.
+export PYTHONDONTWRITEBYTECODE :=
 # The name of the stamp has a checksum of the requirements, so changed requirements are installed again.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check unit engine browser faults test-sagemaker definitions old-stage lock clean
+.PHONY: local test check compiled unit engine browser faults test-sagemaker definitions old-stage lock clean
 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
 
 # Three processes keep two cores busy: tests on the engine wait for it a part of their time.
-test: check  ## Run all checks and tests: lint, types, unit, engine and browser tests
+test: $(call stamp,dev)  ## Run all checks and tests: lint, types, unit, engine and browser tests
+	$(MAKE) --no-print-directory -j2 check compiled
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(call stamp,dev)
@@ -23,6 +26,10 @@ check: $(call stamp,dev)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# mypy keeps one core busy. The other one compiles the tests once, which each process of pytest would do otherwise.
+compiled: $(call stamp,dev)
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 || true
 
 unit: $(call stamp,dev)  ## Run the unit tests, and check the coverage of each module
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal --cov --cov-report=term --cov-report=json:.build/coverage.json $(ARGS)

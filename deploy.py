@@ -10,6 +10,7 @@ The exit status is 0 on success, and 1 for an error, which is reported in one li
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -42,4 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    # While it imports a command's modules, the collector would look at everything a dozen times, and find nothing.
+    gc.set_threshold(50_000)
     main()

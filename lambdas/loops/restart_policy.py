@@ -49,7 +49,7 @@ FlowDefinition = Annotated[str, Field(pattern=rf"^({_ARN})?{_NAME}$")]
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class BackOff(_Settings):

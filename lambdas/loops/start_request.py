@@ -72,7 +72,9 @@ class InputUnknown(StartError):
 class Message(BaseModel):
     """The base of what functions receive and return: JSON in camelCase, without unknown keys."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, defer_build=True
+    )
 
 
 class CustomTask(Message):

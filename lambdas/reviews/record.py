@@ -111,7 +111,7 @@ def _known_kind(kind: Any, info: ValidationInfo) -> Any:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class MadeBy(_Part):

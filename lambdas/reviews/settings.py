@@ -62,7 +62,7 @@ PredictionSetting = Annotated[
 class RecordSettings(BaseModel):
     """What the records of a flow definition say in addition, by JMESPaths from `inputContent`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     model_version: JmesPath | None = None
     """JMESPath to the version of the model that made the prediction. By default, the one that Textract or Rekognition
@@ -81,7 +81,7 @@ class FlowReviewSettings(BaseModel):
         record: What records say in addition.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     fields: SettingsOfFields = {}
     record: RecordSettings = RecordSettings()
@@ -106,7 +106,9 @@ class ReviewSettings(BaseModel):
         max_output_bytes: The maximum size of an output, in bytes.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True, defer_build=True
+    )
 
     output_buckets: tuple[str, ...] = ()
     predictions: dict[str, PredictionSetting] = Field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,6 +61,31 @@ def machines(ministack: None, tmp_path: Path) -> Iterator[Machines]:
     for execution in stepfunctions._executions.values():
         if execution["status"] == "RUNNING":
             stepfunctions._stop_execution({"executionArn": execution["executionArn"]})
+
+
+@pytest.fixture
+def waiting(machines: Machines) -> Iterator[threading.Event]:
+    """Lets states wait until the event is set."""
+    from ministack.services import stepfunctions
+
+    event = threading.Event()
+    stepfunctions._scaled_sleep = lambda seconds: event.wait(20)
+    yield event
+    event.set()
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """`eventually(condition)` waits, at most 20 s, until a function without arguments returns a true value."""
+    return _eventually
+
+
+def _eventually(condition: Callable[[], object]) -> None:
+    for _ in range(4000):
+        if condition():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it did not happen")
 
 
 class Machines:

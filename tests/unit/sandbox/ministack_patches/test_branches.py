@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-
-import pytest
 
 from docs.examples.execution_graph import visits
 
@@ -34,25 +30,6 @@ def events(machines, execution):
         index = [value["index"] for value in event.values() if isinstance(value, dict) and "index" in value]
         found.append((event["id"], event["previousEventId"], event["type"], *index))
     return found
-
-
-@pytest.fixture
-def waiting(machines):
-    """Lets states wait until the event is set."""
-    from ministack.services import stepfunctions
-
-    event = threading.Event()
-    stepfunctions._scaled_sleep = lambda seconds: event.wait(20)
-    yield event
-    event.set()
-
-
-def eventually(condition):
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen")
 
 
 # What follows was recorded on AWS by LocalStack's tests: test_map_state, test_parallel_state_fail and the like.
@@ -176,7 +153,7 @@ def test_failed_task_in_branch_is_aborted(machines):
     ]
 
 
-def test_stop_while_branches_run_adds_nothing_later(machines, waiting):
+def test_stop_while_branches_run_adds_nothing_later(machines, waiting, eventually):
     wait = {"Type": "Wait", "Seconds": 3600, "End": True}
     arn = machines.start(machines.create({"Both": parallel(wait, wait)}))
     eventually(lambda: [event["type"] for event in machines.history(arn)].count("WaitStateEntered") == 2)
@@ -253,7 +230,7 @@ def test_map_of_jsonata_needs_array(machines):
     assert [kind for _, _, kind in events(machines, execution)][-2:] == ["MapStateFailed", "ExecutionFailed"]
 
 
-def test_example_of_graph_reads_caught_and_retried_branches(machines, waiting):
+def test_example_of_graph_reads_caught_and_retried_branches(machines, waiting, eventually):
     from ministack.services import stepfunctions
 
     def fail(name, event):

@@ -235,7 +235,7 @@ def test_redrive_keeps_definition_of_start(machines, function):
     assert '"old"' in described["definition"]
 
 
-def test_task_of_stopped_execution_cannot_write_into_redrive(machines, function):
+def test_task_of_stopped_execution_cannot_write_into_redrive(machines, function, eventually):
     """The old task answers while the redriven execution waits for its own."""
     from ministack.services import stepfunctions
 
@@ -261,7 +261,7 @@ def test_task_of_stopped_execution_cannot_write_into_redrive(machines, function)
     assert ended_again(machines, arn)["output"] == "1"
 
 
-def test_token_of_stopped_task_is_over_and_redrive_gives_new_one(machines):
+def test_token_of_stopped_task_is_over_and_redrive_gives_new_one(machines, eventually):
     from ministack.services import stepfunctions
 
     tokens = []
@@ -375,15 +375,7 @@ def test_operation_is_served(machines, function):
     ended_again(machines, arn)
 
 
-def eventually(condition):
-    for _ in range(4000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen")
-
-
-def test_stops_and_redrives_at_any_time_lose_and_repeat_nothing(machines):
+def test_stops_and_redrives_at_any_time_lose_and_repeat_nothing(machines, eventually):
     """Each state is left once, and each event links to an earlier one, whatever was stopped or failed between."""
     from ministack.services import stepfunctions
 

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-
-import pytest
 
 PASS = {"Pass": {"Type": "Pass", "End": True}}
 FAIL = {"Fail": {"Type": "Fail", "Error": "Lost", "Cause": "nothing there"}}
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}}
-
-
-@pytest.fixture
-def waiting(machines):
-    """Lets states wait until the event is set."""
-    from ministack.services import stepfunctions
-
-    event = threading.Event()
-    stepfunctions._scaled_sleep = lambda seconds: event.wait(20)
-    yield event
-    event.set()
 
 
 def totals(machine):

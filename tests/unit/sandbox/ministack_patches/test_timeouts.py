@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import pytest
 
@@ -67,15 +66,7 @@ def callback(**more):
     }
 
 
-def eventually(condition):
-    for _ in range(4000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen")
-
-
-def test_execution_times_out_and_nothing_catches_it(machines, clock, tokens):
+def test_execution_times_out_and_nothing_catches_it(machines, clock, tokens, eventually):
     from ministack.services import cloudwatch
 
     task = callback(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "End"}])
@@ -96,7 +87,7 @@ def test_execution_times_out_and_nothing_catches_it(machines, clock, tokens):
     assert late["__type"] == "TaskTimedOut"
 
 
-def test_timeout_ends_waits_and_branches(machines, clock):
+def test_timeout_ends_waits_and_branches(machines, clock, eventually):
     from ministack.services import stepfunctions
 
     stepfunctions._SFN_WAIT_SCALE = 1
@@ -116,7 +107,7 @@ def test_execution_within_its_time_leaves_no_clock_running(machines, clock):
     assert (ended["status"], clock.due) == ("SUCCEEDED", {})
 
 
-def test_redrive_has_all_its_time_again(machines, clock, tokens):
+def test_redrive_has_all_its_time_again(machines, clock, tokens, eventually):
     arn = machines.start(machines.create({"Task": callback()}, TimeoutSeconds=60))
     eventually(lambda: tokens)
     clock.run_out(60)
@@ -129,7 +120,7 @@ def test_redrive_has_all_its_time_again(machines, clock, tokens):
 
 
 @pytest.mark.parametrize("caught", ["States.HeartbeatTimeout", "States.Timeout", "States.ALL"])
-def test_missed_heartbeat_is_caught_by_its_names(machines, clock, tokens, caught):
+def test_missed_heartbeat_is_caught_by_its_names(machines, clock, tokens, caught, eventually):
     catch = [{"ErrorEquals": ["States.TaskFailed"], "Next": "Bad"}] if caught != "States.ALL" else []
     catch += [{"ErrorEquals": [caught], "Next": "End"}]
     task = callback(HeartbeatSeconds=30, TimeoutSeconds=600, Catch=catch)
@@ -144,7 +135,7 @@ def test_missed_heartbeat_is_caught_by_its_names(machines, clock, tokens, caught
     assert json.loads(ended["output"])["Error"] == "States.Timeout"
 
 
-def test_heartbeat_restarts_its_clock(machines, clock, tokens):
+def test_heartbeat_restarts_its_clock(machines, clock, tokens, eventually):
     arn = machines.start(machines.create({"Task": callback(HeartbeatSeconds=30)}))
     eventually(lambda: tokens and clock.due)
     first = dict(clock.due)

@@ -10,7 +10,6 @@ The exit status is 1 if the function takes more than 1.6 times as long as the ba
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,7 +54,7 @@ def main() -> int:
     from sandbox.engine import Sandbox
 
     with Sandbox.start() as sandbox:
-        environment = {**os.environ, **sandbox.environment(), **_function_environment()}
+        environment = sandbox.environment(**_function_environment())
         s3 = sandbox.client("s3")
         for bucket in ("outputs", "reviews"):
             s3.create_bucket(Bucket=bucket)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -72,7 +71,7 @@ def _processes(folder: Path, rounds: int) -> dict[str, list[float]]:
     deploy = [sys.executable, str(ROOT / "deploy.py")]
     options = ["--stage", "bench", "--settings", str(settings)]
     with Sandbox.start(log_level="WARNING") as sandbox:
-        run = partial(_run, os.environ | sandbox.environment())
+        run = partial(_run, sandbox.environment())
         run([*deploy, "publish", "--yes", *options])
         return in_turns(
             {

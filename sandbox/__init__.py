@@ -3,6 +3,9 @@
     engine.py            Sandbox: starts and ends the engine, and creates boto3 clients for it
     clients.py           sandbox.flow_definitions, .loops, .events: what workers and A2I do to human loops
     faults.py            sandbox.faults: services that throttle, fail or lose answers, processes that die
+    identity.py          the address, and the random keys of a run
+    environments.py      what the engine, functions and clients find in their environment
+    exports.py           the file with which a shell connects to the engine
     control.py           the HTTP client of /_sandbox/…, for clients.py and faults.py
     samples.py           sample predictions and answers, as the services would return them
     invented_reviews.py  hundreds or thousands of reviews for the report
@@ -12,6 +15,7 @@
 In the child process:
 
     server.py            one process and one socket for MiniStack's ASGI app and the sandbox's own
+    gate.py              which requests reach the engine: address, origin, token, signature
     app.py               routes requests and checks permissions
     protocol.py          parses requests and writes responses, according to botocore's service models
     a2i.py               flow definitions and human loops

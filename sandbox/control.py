@@ -7,16 +7,21 @@ import json
 from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.identity import TOKEN_HEADER, Keys
 
 __all__ = ["Control"]
 
 
 class Control:
-    """Calls `/_sandbox/...` of one sandbox, with JSON requests and responses. Requests are not signed."""
+    """Calls `/_sandbox/...` of one sandbox, with JSON requests and responses.
 
-    def __init__(self, host: str, port: int) -> None:
+    Requests are not signed: they carry the token of the run.
+    """
+
+    def __init__(self, host: str, port: int, keys: Keys) -> None:
         self._host = host
         self._port = port
+        self._headers = {"Content-Type": "application/json", TOKEN_HEADER: keys.token}
 
     def call(self, method: str, path: str, body: Any = None, *, timeout: float = 60.0) -> Any:
         """Sends a request and returns the parsed response.
@@ -35,7 +40,7 @@ class Control:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            connection.request(method, path, payload, self._headers)
             response = connection.getresponse()
             text = response.read().decode()
         except http.client.HTTPException as error:

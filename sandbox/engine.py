@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,12 +25,14 @@ from typing import Any, Self
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
+from sandbox import environments
 from sandbox.clients import Events, FlowDefinitions, HumanLoops
 from sandbox.control import Control
 from sandbox.errors import SandboxError
 from sandbox.faults import Faults, make_interruptible
-from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, REGION, SECRET_ACCESS_KEY
+from sandbox.identity import ACCOUNT_ID, HOST, REGION, Keys
 from sandbox.server import EngineSettings, listen
 from workflow import ROOT
 
@@ -44,8 +45,14 @@ _STOP_TIMEOUT_SECONDS = 10.0
 class SandboxSession(boto3.Session):
     """A boto3 session whose clients and resources use the sandbox, whatever the environment says."""
 
-    def __init__(self, endpoint_url: str, region: str, config_file: Path) -> None:
-        session = botocore.session.Session()
+    def __init__(self, endpoint_url: str, region: str, keys: Keys, config_file: Path) -> None:
+        # Without the variables of the environment, such as AWS_USE_FIPS_ENDPOINT and AWS_DATA_PATH.
+        session = botocore.session.Session(
+            session_vars={
+                name: (in_file, None, default, convert)
+                for name, (in_file, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+            }
+        )
         # An empty file of the sandbox's own, so that the user's AWS_PROFILE and ~/.aws have no effect.
         for name in ("config_file", "credentials_file"):
             session.set_config_variable(name, str(config_file))
@@ -54,8 +61,8 @@ class SandboxSession(boto3.Session):
         session.set_default_client_config(Config(proxies={}))
         make_interruptible(session)
         super().__init__(
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
             region_name=region,
             botocore_session=session,
         )
@@ -80,6 +87,7 @@ class Sandbox:
         port: The port of the endpoint.
         account_id: The account number.
         region: The default Region. Other Regions work, too, with their own resources, as on AWS.
+        keys: The access key of this run.
         session: A boto3 session for the sandbox.
         flow_definitions: Creates flow definitions.
         loops: Answers human loops, or lets them fail.
@@ -90,7 +98,9 @@ class Sandbox:
         directory: The folder of its temporary files.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, region: str, directory: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, region: str, keys: Keys, directory: Path
+    ) -> None:
         self._process = process
         self.process_id = process.pid
         self.directory = directory
@@ -98,8 +108,9 @@ class Sandbox:
         self.endpoint_url = f"http://{HOST}:{port}"
         self.account_id = ACCOUNT_ID
         self.region = region
-        self.control = Control(HOST, port)
-        self.session = SandboxSession(self.endpoint_url, region, directory / "aws-config")
+        self.keys = keys
+        self.control = Control(HOST, port, keys)
+        self.session = SandboxSession(self.endpoint_url, region, keys, directory / "aws-config")
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self.flow_definitions = FlowDefinitions(self.client, region)
@@ -129,6 +140,7 @@ class Sandbox:
         Raises:
             SandboxError: The port is in use, or the engine did not start. The message has the last line of its log.
         """
+        keys = Keys.random()
         directory = Path(tempfile.mkdtemp(prefix="afterloop-sandbox-"))
         try:
             (directory / "aws-config").write_text("[default]\n")
@@ -136,8 +148,8 @@ class Sandbox:
             with listen(port) as listener:
                 port = int(listener.getsockname()[1])
                 settings = EngineSettings(listener.fileno(), str(directory), region, wait_scale, log_level)
-                process = _spawn(settings, log)
-            sandbox = cls(process, port, region, directory)
+                process = _spawn(settings, keys, log)
+            sandbox = cls(process, port, region, keys, directory)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
@@ -168,28 +180,24 @@ class Sandbox:
                 self._clients[service] = self.session.client(service)
             return self._clients[service]
 
-    def environment(self) -> dict[str, str]:
-        """Returns variables with which any AWS SDK in a child process uses this sandbox, and nothing else.
+    def variables(self) -> dict[str, str]:
+        """Returns the variables with which any AWS SDK uses this sandbox.
 
-        Merge them into the environment: `os.environ | sandbox.environment()`.
+        They are not enough where other settings of AWS are set, such as `AWS_ENDPOINT_URL_S3`: for a child process,
+        use `environment`.
         """
-        config_file = str(self.directory / "aws-config")
-        no_proxy = _no_proxy(os.environ)
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            # An empty profile. The user's AWS_PROFILE may name one that this file does not have.
-            "AWS_PROFILE": "default",
-            "AWS_DEFAULT_PROFILE": "default",
-            "AWS_CONFIG_FILE": config_file,
-            "AWS_SHARED_CREDENTIALS_FILE": config_file,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": no_proxy,
-            "no_proxy": no_proxy,
-        }
+        config_file = self.directory / "aws-config"
+        return environments.variables(self.endpoint_url, self.region, self.keys, config_file)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Returns the whole environment of a child process that uses this sandbox, and nothing else, with any AWS SDK.
+
+        It is the environment of this process without any setting of AWS, and with `variables`.
+
+        Args:
+            more: More variables.
+        """
+        return environments.of_client(os.environ, self.variables()) | more
 
     def configure(self, *, wait_scale: float) -> None:
         """Changes the `wait_scale` of a running sandbox. Waits that have begun keep their time.
@@ -225,11 +233,12 @@ class Sandbox:
         self.close()
 
 
-def _spawn(settings: EngineSettings, log: Path) -> subprocess.Popen[bytes]:
+def _spawn(settings: EngineSettings, keys: Keys, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 (a module of this project, no shell)
             [sys.executable, "-m", "sandbox.server", settings.to_argument()],
             cwd=ROOT,
+            env=environments.of_engine(os.environ, keys),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -247,8 +256,3 @@ def _kill_group(group: int) -> None:
 def _last_line(log: Path) -> str:
     text = log.read_text(errors="replace").strip() if log.exists() else ""
     return text.rpartition("\n")[2]
-
-
-def _no_proxy(environment: Mapping[str, str]) -> str:
-    before = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    return ",".join(filter(None, [before, HOST, "localhost"]))

@@ -1,8 +1,15 @@
-"""The address, account, Region and credentials of the sandbox. None of them exists on AWS."""
+"""The address and account of the sandbox, and the keys of one run of it. None of them exists on AWS."""
 
 from __future__ import annotations
 
-__all__ = ["HOST", "ACCOUNT_ID", "REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"]
+import hashlib
+import hmac
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import Self
+
+__all__ = ["HOST", "ACCOUNT_ID", "REGION", "TOKEN_HEADER", "Keys"]
 
 HOST = "127.0.0.1"
 """The sandbox listens on the loopback interface only."""
@@ -12,7 +19,32 @@ ACCOUNT_ID = "111122223333"
 
 REGION = "us-east-1"
 
-ACCESS_KEY_ID = "sandbox"
-"""The root user of the account. The sandbox's IAM allows it everything, as an administrator on AWS."""
+TOKEN_HEADER = "X-Sandbox-Token"  # noqa: S105 (the name of a header)
+"""The header with which clients of the sandbox's own routes show that they know the secret key."""
 
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 (gives access only to a process on this machine)
+
+@dataclass(frozen=True)
+class Keys:
+    """The access key of the account's root user, random for each run.
+
+    The sandbox's IAM allows it everything, as an administrator on AWS. 12 digits as the access key ID, with the same
+    secret, choose another account.
+
+    Attributes:
+        access_key_id: 20 upper-case letters and digits, as on AWS.
+        secret_access_key: 40 characters, with 240 random bits.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+    @classmethod
+    def random(cls) -> Self:
+        """Returns keys that nobody can guess."""
+        letters = string.ascii_uppercase + "234567"
+        return cls("LOCAL" + "".join(secrets.choice(letters) for _ in range(15)), secrets.token_urlsafe(30))
+
+    @property
+    def token(self) -> str:
+        """The value of `TOKEN_HEADER`. It follows from the secret key, so that clients need only the keys."""
+        return hmac.new(self.secret_access_key.encode(), b"control routes", hashlib.sha256).hexdigest()

@@ -28,6 +28,7 @@ from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop, TaskType
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
+from sandbox.exports import EXPORTS_FILE, exports, exports_in_file
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.invented_reviews import store_past
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
@@ -244,16 +245,20 @@ def _write_report(console: Console, sandbox: Sandbox, outputs: dict[str, str], f
 
 
 def _wait_for_interrupt(console: Console, sandbox: Sandbox) -> None:
-    say(console, "\nThe local engine runs until you press Ctrl-C. In another terminal:\n")
-    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-        say(console, escape(f"  export {name}={sandbox.environment()[name]}"))
-    say(console, "  python deploy.py loops list --stage local\n")
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        # A terminal shows Ctrl-C as ^C, without a line break.
-        say(console, ("\n" if console.is_terminal else "") + "Stopping the local engine")
+    with exports_in_file(EXPORTS_FILE, sandbox.variables()) as file:
+        name = file.relative_to(ROOT)
+        say(console, "\nThe local engine runs until you press Ctrl-C. In another terminal, in this folder:\n")
+        say(console, escape(f"  source {name}"))
+        say(console, "  python deploy.py loops list --stage local\n")
+        say(console, escape(f"{name} has the keys of this run, and only you can read it:\n"))
+        for line in exports(sandbox.variables()):
+            say(console, escape(f"  {line}"))
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            # A terminal shows Ctrl-C as ^C, without a line break.
+            say(console, ("\n" if console.is_terminal else "") + "Stopping the local engine")
 
 
 # What workers and A2I do

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 from sandbox.errors import SandboxError
-from sandbox.identity import ACCESS_KEY_ID, ACCOUNT_ID, HOST, SECRET_ACCESS_KEY
+from sandbox.identity import ACCOUNT_ID, HOST, Keys
 
 __all__ = ["EngineSettings", "listen", "main"]
 
@@ -88,22 +88,25 @@ def main() -> NoReturn:
     settings = EngineSettings(**json.loads(sys.argv[1]))
     directory = Path(settings.directory)
     listener = socket.socket(fileno=settings.socket)
-    _prepare_environment(int(listener.getsockname()[1]), settings, directory)
+    port = int(listener.getsockname()[1])
+    keys = Keys(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    _prepare_environment(port, settings, directory)
     shutdown = _Shutdown(directory)
     threading.Thread(target=shutdown.when_standard_input_closes, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: shutdown.now(0))
     try:
-        asyncio.run(_serve(listener, settings, directory))
+        asyncio.run(_serve(listener, port, keys, settings, directory))
     except BaseException:
         _log.exception("the sandbox failed")
     shutdown.now(1)
 
 
 def _prepare_environment(port: int, settings: EngineSettings, directory: Path) -> None:
-    """Sets the variables that MiniStack, boto3 and the functions read, and removes those of the user."""
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "MINISTACK_", "LAMBDA_", "S3_", "SFN_", "LOCALSTACK_", "ATHENA_")):
-            del os.environ[name]
+    """Sets the variables that MiniStack, boto3 and the functions read.
+
+    Those of the user are not there: see `sandbox.environments`. MiniStack treats the access key in it as the account's
+    root user, and signs its own calls with it.
+    """
     (temporary := directory / "tmp").mkdir(exist_ok=True)
     os.environ.update(
         {
@@ -112,9 +115,6 @@ def _prepare_environment(port: int, settings: EngineSettings, directory: Path) -
             "MINISTACK_HOST": HOST,
             "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
             "MINISTACK_REGION": settings.region,
-            # MiniStack treats this key as the account's root user. Its own calls are signed with it, too.
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -132,14 +132,14 @@ def _prepare_environment(port: int, settings: EngineSettings, directory: Path) -
             "SFTP_ENABLED": "0",
             # MiniStack must not start or remove containers in the Docker of the user.
             "DOCKER_HOST": f"unix://{directory / 'no-docker.sock'}",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
         }
     )
     tempfile.tempdir = None  # makes tempfile read TMPDIR again
 
 
-async def _serve(listener: socket.socket, settings: EngineSettings, directory: Path) -> None:
+async def _serve(
+    listener: socket.socket, port: int, keys: Keys, settings: EngineSettings, directory: Path
+) -> None:
     from hypercorn.asyncio import serve as serve_asgi
     from hypercorn.config import Config
     from hypercorn.typing import ASGIFramework
@@ -147,6 +147,7 @@ async def _serve(listener: socket.socket, settings: EngineSettings, directory: P
     from sandbox import fault_points, ministack_patches, resource_types
     from sandbox.app import SandboxApp
     from sandbox.fault_rules import FaultRules
+    from sandbox.gate import Gate, WithoutCors
 
     rules = FaultRules()
     watch_services = fault_points.watch_tasks(rules)
@@ -163,9 +164,8 @@ async def _serve(listener: socket.socket, settings: EngineSettings, directory: P
     fault_points.watch_rules(rules)
     # The trigger never fires. Hypercorn's graceful shutdown waits for open connections, and there is nothing to save:
     # `_Shutdown` ends the process instead.
-    await serve_asgi(
-        cast(ASGIFramework, fault_points.FaultyApp(app, rules)), config, shutdown_trigger=asyncio.Event().wait
-    )
+    gate = Gate(fault_points.FaultyApp(WithoutCors(app), rules), port, keys)
+    await serve_asgi(cast(ASGIFramework, gate), config, shutdown_trigger=asyncio.Event().wait)
 
 
 class _Shutdown:

@@ -15,16 +15,19 @@ from urllib.parse import urlsplit
 from sandbox.clients import HumanLoops
 from sandbox.control import Control
 from sandbox.errors import SandboxError
+from sandbox.identity import Keys
 
 
 def main() -> int:
     """Reads the command line, plays, and returns the exit status."""
     options = _parser().parse_args()
     engine = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
-    if not engine.hostname or not engine.port:
-        return _error("AWS_ENDPOINT_URL is not set: export the lines that `make local` prints")
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not engine.hostname or not engine.port or not key or not secret:
+        return _error("AWS_ENDPOINT_URL or the keys are not set: run `source .engine.env`")
     loops = HumanLoops(
-        Control(engine.hostname, engine.port), os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        Control(engine.hostname, engine.port, Keys(key, secret)),
+        os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
     )
     try:
         loop = loops.get(options.name)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import logging
+import subprocess
 import threading
 import time
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from sandbox import environments
 from sandbox.ministack_patches.text import replace
 
 __all__ = ["correct"]
@@ -23,6 +25,7 @@ _log = logging.getLogger(__name__)
 def correct(directory: Path) -> None:
     """Corrects Lambda. The folder `directory` gets the code of functions, and the packages that they may import."""
     _isolate_functions(directory / "python")
+    _give_functions_a_clean_environment()
     _share_code(directory / "functions")
     _report_function_errors()
     _name_invocation_errors()
@@ -183,6 +186,33 @@ def _isolate_functions(packages: Path) -> None:
         (packages / origin.name).symlink_to(origin)
     isolation = _ISOLATION.replace("PACKAGES", repr(str(packages)))
     lambda_runtime._PYTHON_WORKER_SCRIPT = isolation + lambda_runtime._PYTHON_WORKER_SCRIPT
+
+
+def _give_functions_a_clean_environment() -> None:
+    """Gives a function the variables that Lambda sets, and its own.
+
+    AWS: nothing else. (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)
+    MiniStack: the whole environment of the engine, in which are its keys and its settings.
+    """
+    from ministack.core import lambda_runtime
+
+    spawn = lambda_runtime.Worker._spawn
+    now = threading.local()
+
+    def spawn_and_remember(worker: Any) -> Any:
+        now.own = worker.config.get("Environment", {}).get("Variables", {})
+        try:
+            return spawn(worker)
+        finally:
+            del now.own
+
+    def popen(command: list[str], env: dict[str, str], **more: Any) -> Any:
+        # Other runtimes than Python's have another class of worker.
+        clean = environments.of_function(env, now.own) if hasattr(now, "own") else env
+        return subprocess.Popen(command, env=clean, **more)  # noqa: S603 (MiniStack's own command)
+
+    lambda_runtime.Worker._spawn = spawn_and_remember
+    lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
 
 
 def _name_invocation_errors() -> None:

@@ -80,7 +80,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", STORIES)
 def test_page_can_be_followed(page: str, engine: Sandbox, project: Path) -> None:
-    with Story(project, story_environment(**engine.environment())) as story:
+    with Story(project, story_environment(**engine.variables())) as story:
         story.follow(page)
 
 
@@ -125,7 +125,7 @@ def test_ci_roles_allow_the_calls_of_their_commands(
         run = subprocess.run(
             [sys.executable, "-c", RECORDED, str(calls), *command],
             cwd=project,
-            env=story_environment(**engine.environment()),
+            env=story_environment(**engine.variables()),
             capture_output=True,
             text=True,
             check=False,

@@ -271,7 +271,7 @@ def test_list_on_a_terminal_has_colors_and_whole_names(published: PublishedStage
     name = published.name("a-name-that-is-long-" + "y" * 30)
     published.start(name, flow, {})
     escalated(published, name)
-    environment = os.environ | published.sandbox.environment() | {"COLUMNS": "80", "TERM": "xterm-256color"}
+    environment = published.sandbox.environment(COLUMNS="80", TERM="xterm-256color")
     command = [sys.executable, "deploy.py", "loops", "list", "--flow-definition", flow, "--stage", "local"]
 
     reader, writer = pty.openpty()

@@ -104,7 +104,7 @@ def test_interrupted_redrive_of_many_loops_continues(published: PublishedStage, 
         "1",
         "--yes",
     )
-    environment = os.environ | published.sandbox.environment()
+    environment = published.sandbox.environment()
 
     slow = Delay(1)
     with published.sandbox.faults.inject(

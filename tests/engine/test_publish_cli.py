@@ -42,7 +42,9 @@ class Deploy:
 def deploy(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Deploy:
-    for name, value in (sandbox.environment() | {"COLUMNS": "40"}).items():
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in sandbox.environment(COLUMNS="40").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     settings = tmp_path / "stages.toml"
@@ -132,7 +134,7 @@ def test_watch_swaps_changes_until_ctrl_c(
         watcher = subprocess.Popen(
             [sys.executable, "-u", "deploy.py", "--watch", "--yes", "--stage", "watch"],
             cwd=project,
-            env=os.environ | sandbox.environment(),
+            env=sandbox.environment(),
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -176,7 +175,7 @@ def run(sandbox: Sandbox, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "deploy.py", *arguments],
         cwd=ROOT,
-        env=os.environ | sandbox.environment(),
+        env=sandbox.environment(),
         capture_output=True,
         text=True,
         timeout=60,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -172,12 +174,68 @@ def test_aws_settings_of_the_user_are_ignored(monkeypatch, tmp_path):
         code = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'], boto3.Session().region_name)"
         child = subprocess.run(
             [sys.executable, "-c", code],
-            env=os.environ | sandbox.environment(),
+            env=sandbox.environment(),
             capture_output=True,
             text=True,
             check=True,
         )
         assert child.stdout.split() == [f"arn:aws:iam::{sandbox.account_id}:root", "eu-central-1"]
+
+
+def test_engine_and_functions_get_nothing_of_the_shell(monkeypatch, tmp_path):
+    (settings := tmp_path / "config").write_text("[default]\nregion = mars\n")
+    shell = {
+        "GITHUB_TOKEN": "secret-of-the-shell",
+        "DATABASE_URL": "secret-of-the-shell",
+        "AWS_SESSION_TOKEN": "secret-of-the-shell",
+        "AWS_PROFILE": "secret-of-the-shell",
+        "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1",
+        "AWS_CONFIG_FILE": str(settings),
+    }
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    code = "import os\ndef handler(event, context):\n    return dict(os.environ)\n"
+    with Sandbox.start() as sandbox:
+        add_function(sandbox, "environment", code)
+        seen = invoke(sandbox, "environment", {})
+        assert "secret-of-the-shell" not in str(seen)
+        assert sandbox.keys.secret_access_key not in str(seen), (
+            "a function has its role, not the root user's key"
+        )
+        assert seen["AWS_LAMBDA_FUNCTION_NAME"] == "environment"
+        assert [name for name in seen if name.startswith(("GITHUB", "MINISTACK", "AWS_ENDPOINT_URL_"))] == []
+        assert sandbox.client("sts").get_caller_identity()["Account"] == sandbox.account_id
+        if (environment := Path(f"/proc/{sandbox.process_id}/environ")).exists():
+            assert b"secret-of-the-shell" not in environment.read_bytes()
+            command = Path(f"/proc/{sandbox.process_id}/cmdline").read_text()
+            assert sandbox.keys.secret_access_key not in command
+
+
+ATTACKS = [
+    {"Origin": "https://attacker.example"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Host": "attacker.example"},
+    {},
+]
+
+
+@pytest.mark.parametrize("headers", ATTACKS, ids=str)
+def test_form_of_a_web_page_reaches_nothing(sandbox, headers):
+    """A form can send this to any address: the type needs no preflight, and the key is in the address."""
+    body = urlencode({"Action": "CreateRole", "RoleName": "page", "AssumeRolePolicyDocument": "{}"})
+    for key in ("sandbox", "test", sandbox.account_id, sandbox.keys.access_key_id):
+        credential = f"{key}/20261127/us-east-1/iam/aws4_request"
+        query = urlencode({"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": credential})
+        connection = http.client.HTTPConnection("127.0.0.1", sandbox.port)
+        typed = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        connection.request("POST", f"/?{query}", body, typed)
+        response = connection.getresponse()
+        assert response.status in (400, 403)
+        assert response.getheader("Access-Control-Allow-Origin") is None
+        assert b"CreateRoleResult" not in response.read()
+        connection.close()
+    names = [role["RoleName"] for role in sandbox.client("iam").list_roles()["Roles"]]
+    assert "page" not in names
 
 
 def test_default_credentials_have_all_permissions(sandbox):

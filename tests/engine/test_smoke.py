@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -61,7 +60,7 @@ def test_piped_output_is_not_wrapped(published: PublishedStage) -> None:
             "not-of-the-stage-either",
         ],
         cwd=ROOT,
-        env=os.environ | published.sandbox.environment() | {"COLUMNS": "30"},
+        env=published.sandbox.environment(COLUMNS="30"),
         capture_output=True,
         text=True,
         check=False,

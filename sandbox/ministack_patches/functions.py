@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -120,15 +121,17 @@ def _report_function_errors() -> None:
 
 
 def _share_code(folder: Path) -> None:
-    """Gives all execution environments with the same bundle one folder of code.
+    """Gives all execution environments with the same bundle one folder of code, and all bundles with a file one file.
 
     AWS: an execution environment starts from a cached image of the bundle.
-    MiniStack: extracts the bundle for each environment, and Python compiles it again. Here, only the first does.
+    MiniStack: extracts the bundle for each environment, and Python compiles it again. Here, only the first does. Nearly
+    all files of a bundle are dependencies, which the other bundles have, too.
     """
     from ministack.core import lambda_runtime
 
     folder.mkdir(exist_ok=True)
     lock = threading.Lock()
+    extracted: dict[tuple[str, int, int], str] = {}
 
     class Bundle(zipfile.ZipFile):
         def extractall(self, path: Any = None, *args: Any, **options: Any) -> None:
@@ -140,13 +143,31 @@ def _share_code(folder: Path) -> None:
             shared = folder / hashlib.sha256(Path(given).read_bytes()).hexdigest()
             with lock:
                 if not shared.exists():
-                    part = shared.with_suffix(".part")
-                    super().extractall(part, *args, **options)
-                    part.rename(shared)
+                    self._link_or_extract(shared.with_suffix(".part"))
+                    shared.with_suffix(".part").rename(shared)
+                    for entry in self.infolist():
+                        extracted.setdefault(_content(entry), f"{shared}/{entry.filename}")
             target.rmdir()
             target.symlink_to(shared)
 
+        def _link_or_extract(self, part: Path) -> None:
+            folders = {entry.filename.rpartition("/")[0] for entry in self.infolist()}
+            if any(name.startswith("/") or ".." in name.split("/") for name in folders):
+                super().extractall(part)  # which puts files inside, whatever they are called
+                return
+            for name in folders:
+                (part / name).mkdir(parents=True, exist_ok=True)
+            for entry in self.infolist():
+                if entry.is_dir() or (known := extracted.get(_content(entry))) is None:
+                    self.extract(entry, part)
+                else:
+                    os.link(known, f"{part}/{entry.filename}")
+
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Bundle})
+
+
+def _content(entry: zipfile.ZipInfo) -> tuple[str, int, int]:
+    return entry.filename, entry.CRC, entry.file_size
 
 
 _RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")

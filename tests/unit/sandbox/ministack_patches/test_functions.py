@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 
 TASK = {
@@ -85,3 +87,35 @@ def test_error_of_asynchronous_run_is_counted(machines, function):
     function({"body": 1})
     machines.run(TASK)
     assert totals() == {"Invocations": 2, "Errors": 1, "Throttles": 0}
+
+
+@pytest.fixture
+def environment(machines, tmp_path):
+    """Extracts a bundle with the given files as MiniStack does for an execution environment, and returns its folder."""
+    from ministack.core import lambda_runtime
+
+    def extracted(number, **files):
+        bundle, target = tmp_path / f"{number}.zip", tmp_path / f"environment-{number}"
+        with zipfile.ZipFile(bundle, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        target.mkdir()
+        with lambda_runtime.zipfile.ZipFile(bundle) as archive:
+            archive.extractall(target)
+        return target
+
+    return extracted
+
+
+def test_bundles_share_files_that_are_equal(environment):
+    first = environment(1, **{"library/a.py": "a = 1", "function.py": "one"})
+    second = environment(2, **{"library/a.py": "a = 1", "function.py": "two"})
+    assert [(folder / "function.py").read_text() for folder in (first, second)] == ["one", "two"]
+    assert (first / "library/a.py").samefile(second / "library/a.py")
+    assert environment(3, **{"library/a.py": "a = 2"}).joinpath("library/a.py").read_text() == "a = 2"
+
+
+def test_bundle_with_names_outside_its_folder_stays_inside(environment, tmp_path):
+    folder = environment(1, **{"../outside.py": "x", "/absolute.py": "y"})
+    assert sorted(path.name for path in folder.iterdir()) == ["absolute.py", "outside.py"]
+    assert list(tmp_path.rglob("outside.py")) == [folder.resolve() / "outside.py"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import importlib.util
 import json
 import logging
 import os
+import secrets
 import subprocess
 import threading
 import time
@@ -27,6 +29,7 @@ def correct(directory: Path) -> None:
     """Corrects Lambda. The folder `directory` gets the code of functions, and the packages that they may import."""
     _isolate_functions(directory / "python")
     _give_functions_a_clean_environment()
+    _give_functions_random_keys()
     _share_code(directory / "functions")
     _report_function_errors()
     _name_invocation_errors()
@@ -234,6 +237,25 @@ def _give_functions_a_clean_environment() -> None:
 
     lambda_runtime.Worker._spawn = spawn_and_remember
     lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+
+
+def _give_functions_random_keys() -> None:
+    """Gives the role of a function keys that nobody can guess.
+
+    AWS: temporary credentials.
+    MiniStack: hashes of the ARNs of the function and its role, which are the same in each installation.
+    """
+    from ministack.core import lambda_runtime
+
+    of_this_run = secrets.token_bytes(32)
+
+    def keyed(data: bytes) -> Any:
+        return hmac.new(of_this_run, data, hashlib.sha256)
+
+    if "hashlib" not in lambda_runtime.execution_credentials.__code__.co_names:
+        raise RuntimeError("MiniStack has changed how it makes the keys of functions: adapt functions.py")
+    # The module uses it for these keys only.
+    lambda_runtime.hashlib = SimpleNamespace(sha256=keyed)
 
 
 def _name_invocation_errors() -> None:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+from botocore.config import Config
 
 from sandbox.engine import Sandbox
 from sandbox.errors import SandboxError
@@ -209,6 +210,26 @@ def test_engine_and_functions_get_nothing_of_the_shell(monkeypatch, tmp_path):
             assert b"secret-of-the-shell" not in environment.read_bytes()
             command = Path(f"/proc/{sandbox.process_id}/cmdline").read_text()
             assert sandbox.keys.secret_access_key not in command
+
+
+def test_bucket_hosts_and_keys_of_other_accounts_still_work(sandbox, unique):
+    own = sandbox.client("s3")
+    own.create_bucket(Bucket=unique)
+    own.put_object(Bucket=unique, Key="a b", Body=b"content")
+    style = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    endpoint = f"http://s3.localhost:{sandbox.port}"
+    by_host = sandbox.client("s3", endpoint_url=endpoint, config=style)
+    url = urlsplit(by_host.generate_presigned_url("get_object", {"Bucket": unique, "Key": "a b"}))
+    assert url.hostname == f"{unique}.s3.localhost"
+    connection = http.client.HTTPConnection("127.0.0.1", sandbox.port)
+    connection.request("GET", f"{url.path}?{url.query}", headers={"Host": url.netloc})
+    assert connection.getresponse().read() == b"content"
+    connection.close()
+    other = {"aws_access_key_id": "222222222222", "aws_secret_access_key": sandbox.keys.secret_access_key}
+    assert sandbox.client("sts", **other).get_caller_identity()["Account"] == "222222222222"
+    assert unique not in [
+        bucket["Name"] for bucket in sandbox.client("s3", **other).list_buckets()["Buckets"]
+    ]
 
 
 ATTACKS = [

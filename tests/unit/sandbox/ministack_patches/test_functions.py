@@ -6,6 +6,8 @@ import zipfile
 
 import pytest
 
+from sandbox.ministack_patches import functions
+
 TASK = {
     "Task": {
         "Type": "Task",
@@ -119,3 +121,20 @@ def test_bundle_with_names_outside_its_folder_stays_inside(environment, tmp_path
     folder = environment(1, **{"../outside.py": "x", "/absolute.py": "y"})
     assert sorted(path.name for path in folder.iterdir()) == ["absolute.py", "outside.py"]
     assert list(tmp_path.rglob("outside.py")) == [folder.resolve() / "outside.py"]
+
+
+CONFIG = {
+    "FunctionName": "function",
+    "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:function",
+    "Role": "arn:aws:iam::000000000000:role/role",
+}
+
+
+def test_keys_of_a_function_cannot_be_computed_from_its_name(ministack, tmp_path):
+    from ministack.core import lambda_runtime
+
+    from_the_name = lambda_runtime.execution_credentials(CONFIG)
+    functions._give_functions_random_keys()
+    keys = lambda_runtime.execution_credentials(CONFIG)
+    assert keys == lambda_runtime.execution_credentials(CONFIG), "a warm function keeps its keys"
+    assert [name for name, value in keys.items() if value == from_the_name[name]] == []

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,7 +135,7 @@ def _share_code(folder: Path) -> None:
 
     folder.mkdir(exist_ok=True)
     lock = threading.Lock()
-    extracted: dict[tuple[str, int, int], str] = {}
+    extracted: dict[tuple[str, str], str] = {}
 
     class Bundle(zipfile.ZipFile):
         def extractall(self, path: Any = None, *args: Any, **options: Any) -> None:
@@ -143,34 +144,39 @@ def _share_code(folder: Path) -> None:
             if given is None or any(target.iterdir()):
                 super().extractall(path, *args, **options)
                 return
-            shared = folder / hashlib.sha256(Path(given).read_bytes()).hexdigest()
+            content = Path(given).read_bytes()
+            shared = folder / hashlib.sha256(content).hexdigest()
             with lock:
                 if not shared.exists():
-                    self._link_or_extract(shared.with_suffix(".part"))
+                    files = {entry: (entry.filename, digest) for entry, digest in self._digests(content)}
+                    self._link_or_extract(files, shared.with_suffix(".part"))
                     shared.with_suffix(".part").rename(shared)
-                    for entry in self.infolist():
-                        extracted.setdefault(_content(entry), f"{shared}/{entry.filename}")
+                    for entry, file in files.items():
+                        extracted.setdefault(file, f"{shared}/{entry.filename}")
             target.rmdir()
             target.symlink_to(shared)
 
-        def _link_or_extract(self, part: Path) -> None:
-            folders = {entry.filename.rpartition("/")[0] for entry in self.infolist()}
+        def _digests(self, content: bytes) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+            """Digests of the compressed files. For a checksum in a zip, anybody can make another file."""
+            entries = sorted(self.infolist(), key=lambda entry: entry.header_offset)
+            ends = [*(entry.header_offset for entry in entries[1:]), self.start_dir]
+            for entry, end in zip(entries, ends, strict=True):
+                yield entry, hashlib.sha256(content[entry.header_offset : end]).hexdigest()
+
+        def _link_or_extract(self, files: Mapping[zipfile.ZipInfo, tuple[str, str]], part: Path) -> None:
+            folders = {entry.filename.rpartition("/")[0] for entry in files}
             if any(name.startswith("/") or ".." in name.split("/") for name in folders):
                 super().extractall(part)  # which puts files inside, whatever they are called
                 return
             for name in folders:
                 (part / name).mkdir(parents=True, exist_ok=True)
-            for entry in self.infolist():
-                if entry.is_dir() or (known := extracted.get(_content(entry))) is None:
+            for entry, file in files.items():
+                if entry.is_dir() or (known := extracted.get(file)) is None:
                     self.extract(entry, part)
                 else:
                     os.link(known, f"{part}/{entry.filename}")
 
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": Bundle})
-
-
-def _content(entry: zipfile.ZipInfo) -> tuple[str, int, int]:
-    return entry.filename, entry.CRC, entry.file_size
 
 
 _RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")

@@ -100,7 +100,7 @@ def environment(machines, tmp_path):
         bundle, target = tmp_path / f"{number}.zip", tmp_path / f"environment-{number}"
         with zipfile.ZipFile(bundle, "w") as archive:
             for name, content in files.items():
-                archive.writestr(name, content)
+                archive.writestr(zipfile.ZipInfo(name), content)
         target.mkdir()
         with lambda_runtime.zipfile.ZipFile(bundle) as archive:
             archive.extractall(target)

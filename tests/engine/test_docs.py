@@ -186,7 +186,10 @@ Template.add_multi_constructor(
 @pytest.fixture(scope="module")
 def roles() -> dict[str, Any]:
     resources = yaml.load(ROLES.read_text(), Template)["Resources"]
-    return {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::IAM::Role"}
+    found = {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::IAM::Role"}
+    for role in found.values():
+        role["Policies"] += [resources[name]["Properties"] for name in role.get("ManagedPolicyArns", [])]
+    return found
 
 
 def allows(role: dict[str, Any], action: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lambdas.loops.restart_policy import Email, FlowDefinition, FlowName, RestartRules, RestartSettings
 from lambdas.reviews.rules import SettingsOfFields
@@ -77,10 +77,30 @@ class FlowDefinitionSettings(_Settings):
     record: RecordSettings = RecordSettings()
 
 
+def _with_own_names(name: str) -> str:
+    """Returns the name of a stage whose resources cannot be taken for those of another stage.
+
+    Most names have a part in CamelCase after the name of the stage, which has no capitals. Two have not: that of a rule
+    (workflow/stack/template/events.py), and that of a bucket, which S3 allows only in lowercase.
+
+    Raises:
+        ValueError: They can.
+    """
+    other, _, rest = f"{name}-".partition("-reviewbucket-")
+    if not rest and name.endswith("-executions"):
+        other = name.removesuffix("-executions")
+    if other != f"{name}-":
+        raise ValueError(
+            f"{name!r} is invalid: its resources would have the names of those of a stage {other!r}; choose "
+            "another name"
+        )
+    return name
+
+
 class Stage(_Settings):
     """A stage, which is the stack `afterloop-NAME`. NAME has up to 20 lowercase letters, digits and hyphens."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$"), AfterValidator(_with_own_names)]
     """Use up to 20 lowercase letters, digits and hyphens, the first of them a letter."""
     # An event stays in its Region, so a stage anywhere else would never see one.
     region: Region

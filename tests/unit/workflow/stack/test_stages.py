@@ -126,6 +126,13 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
             "region: should be 'us-east-1', ",
         ),
         (f"[stages.Dev]\n{LEAST}", "stage Dev: name: 'Dev' is invalid. Use up to 20 lowercase letters"),
+        (
+            f"[stages.prod-executions]\n{LEAST}",
+            "stage prod-executions: name: 'prod-executions' is invalid: its resources would have the names of those "
+            "of a stage 'prod'; choose another name",
+        ),
+        (f"[stages.a-reviewbucket-b]\n{LEAST}", "those of a stage 'a'; choose another name"),
+        (f"[stages.a-reviewbucket]\n{LEAST}", "those of a stage 'a'; choose another name"),
         (f"{DEV}name = 'prod'", "name: the table [stages.dev] names the stage; remove the key"),
         (f"{DEV}regoin = 1", "regoin: unknown key; did you mean 'region'?"),
         (f"{DEV}xyzzy = 1", "xyzzy: unknown key; the keys are region, account, output_buckets, "),

@@ -1,0 +1,200 @@
+"""The roles for GitHub reach their own stage, and no stage whose name begins alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from ministack.core import iam_evaluator
+
+from workflow import ROOT
+from workflow.publish.resolution import resolved_resources
+
+ROLES = ROOT / "docs/examples/github_roles.yml"
+ACCOUNT, REGION = "111122223333", "us-gov-west-1"
+HERE = {
+    "AWS::Partition": "aws-us-gov",
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+}
+MAX_INLINE, MAX_MANAGED = 10_240, 6_144
+"""Characters of all inline policies of a role, and of a managed policy, without white space (IAM quotas)."""
+
+ARNS = {
+    "AWS::Athena::WorkGroup": "athena:{place}:workgroup/{name}",
+    "AWS::CloudWatch::Alarm": "cloudwatch:{place}:alarm:{name}",
+    "AWS::DynamoDB::Table": "dynamodb:{place}:table/{name}",
+    "AWS::Events::Rule": "events:{place}:rule/{name}",
+    "AWS::Glue::Database": "glue:{place}:database/{name}",
+    "AWS::Glue::Table": "glue:{place}:table/{name}/reviews",
+    "AWS::IAM::Role": f"iam::{ACCOUNT}:role/{{name}}",
+    "AWS::Lambda::Function": "lambda:{place}:function:{name}",
+    "AWS::Lambda::Version": "lambda:{place}:function:{name}:1",
+    "AWS::Logs::LogGroup": "logs:{place}:log-group:{name}:*",
+    "AWS::S3::Bucket": "s3:::{name}",
+    "AWS::SNS::Topic": "sns:{place}:{name}",
+    "AWS::SQS::Queue": "sqs:{place}:{name}",
+    "AWS::StepFunctions::StateMachine": "states:{place}:stateMachine:{name}",
+}
+PARTS = {
+    "AWS::Athena::NamedQuery",
+    "AWS::Lambda::Permission",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+}
+"""Types without an ARN of their own: IAM checks that of the resource which they belong to."""
+ALIKE = [("prod", "prod-eu"), ("a", "a--1"), ("ci", "ci-prod"), ("artifacts", "artifacts-2-executions-x")]
+ACCOUNT_WIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
+"""Any workflow of the account can wait for a loop."""
+
+
+class Template(yaml.SafeLoader):
+    """Loads CloudFormation's YAML with its functions in the long form."""
+
+
+def _long(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
+    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    assert isinstance(node, yaml.SequenceNode)
+    return {name: loader.construct_sequence(node, deep=True)}
+
+
+Template.add_multi_constructor("!", _long)
+
+
+def filled(value: Any) -> Any:
+    text = json.dumps(value)
+    for name, known in HERE.items():
+        text = text.replace(f"${{{name}}}", known)
+    return json.loads(text)
+
+
+def ci_roles(stage: str) -> dict[str, Any]:
+    template = yaml.load(ROLES.read_text(), Template)
+    found = resolved_resources(template, {"Repository": "owner/name", "Stage": stage} | HERE)
+    roles = {name: one["Properties"] for name, one in found.items() if one["Type"] == "AWS::IAM::Role"}
+    for role in roles.values():
+        for arn in role.pop("ManagedPolicyArns", []):
+            role["Policies"].append(found[arn.strip("${}")]["Properties"])
+    return filled(roles)
+
+
+def stage_resources(stage: str) -> dict[str, Any]:
+    template = json.loads((ROOT / "definitions/template.json").read_text())
+    given = {"Stage": stage, "OutputBuckets": "outputs", "DocumentBuckets": "documents"}
+    return filled(resolved_resources(template, given))
+
+
+def arns(stage: str) -> dict[str, str]:
+    """The ARN of each resource of a stage that has one."""
+    found = {}
+    for logical_id, resource in stage_resources(stage).items():
+        kind, properties = resource["Type"], resource.get("Properties", {})
+        if kind in PARTS:
+            continue
+        names = ("FunctionName", "LogGroupName", "StateMachineName", "AlarmName", "Name")
+        name = next((properties[key] for key in names if key in properties), None)
+        if kind.startswith("AWS::Glue::"):
+            name = f"afterloop_{stage.replace('-', '_')}"
+        elif kind == "AWS::Lambda::Version":
+            name = f"afterloop-{stage}-{logical_id.removesuffix('Version')}"
+        elif name is None:
+            name = f"afterloop-{stage}-{logical_id}-1A2B3C4D5E6F"
+        name = name.lower() if kind == "AWS::S3::Bucket" else name
+        found[logical_id] = "arn:aws-us-gov:" + ARNS[kind].format(place=f"{REGION}:{ACCOUNT}", name=name)
+    found["objects"] = found["ReviewBucket"] + "/reviews/a.json"
+    found["execution"] = f"arn:aws-us-gov:states:{REGION}:{ACCOUNT}:execution:afterloop-{stage}:one"
+    found["alias"] = found["StateMachine"] + ":live"
+    found["stack"] = f"arn:aws-us-gov:cloudformation:{REGION}:{ACCOUNT}:stack/afterloop-{stage}/1"
+    found["records"] = (
+        f"arn:aws-us-gov:s3:::afterloop-artifacts-{ACCOUNT}-{REGION}/stages/{stage}/publishes/1.json"
+    )
+    return found
+
+
+def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for policy in role["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            listed = {key: value if isinstance(value, list) else [value] for key, value in statement.items()}
+            if listed["Resource"] != ["*"]:
+                yield listed
+
+
+def reached(role: dict[str, Any], resources: dict[str, str]) -> set[str]:
+    """The resources that a pattern of the role matches, whatever the action."""
+    return {
+        name
+        for name, arn in resources.items()
+        for statement in statements(role)
+        for pattern in statement["Resource"]
+        if iam_evaluator.fnmatch_iam_cs(arn, pattern) and not ACCOUNT_WIDE.issuperset(statement["Action"])
+    }
+
+
+@pytest.mark.parametrize("stage", ["prod", "prod-eu", "a--1", "a-stage-of-20-letter"])
+def test_publish_role_reaches_every_resource_of_its_stage(stage: str) -> None:
+    role, resources = ci_roles(stage)["PublishRole"], arns(stage)
+    policies = [iam_evaluator.parse_policy_document(policy["PolicyDocument"]) for policy in role["Policies"]]
+    refused = set()
+    for name, arn in resources.items():
+        service = arn.split(":")[2]
+        context = iam_evaluator.EvalContext(
+            principal_arn=f"arn:aws-us-gov:sts::{ACCOUNT}:assumed-role/ci/one",
+            principal_type="AssumedRole",
+            principal_account=ACCOUNT,
+            action="iam:PutRolePolicy" if service == "iam" else f"{service}:UpdateAnything",
+            resource_arn=arn,
+            region=REGION,
+        )
+        if iam_evaluator.evaluate(context, policies).decision != "Allow":
+            refused.add(name)
+    assert refused == set()
+
+
+@pytest.mark.parametrize(("one", "other"), [*ALIKE, *((b, a) for a, b in ALIKE)])
+def test_roles_for_github_reach_no_other_stage(one: str, other: str) -> None:
+    for name, role in ci_roles(one).items():
+        assert reached(role, arns(other)) == set(), name
+
+
+def test_roles_for_github_cannot_write_themselves() -> None:
+    roles = {
+        name: f"arn:aws-us-gov:iam::{ACCOUNT}:role/afterloop-ci-prod-{name}" for name in ("plan", "publish")
+    }
+    for stage in ("ci", "ci-prod", "prod"):
+        for role in ci_roles(stage).values():
+            assert reached(role, roles) == set()
+
+
+@pytest.mark.parametrize(("one", "other"), [*ALIKE, *((b, a) for a, b in ALIKE)])
+def test_roles_of_a_stage_reach_no_other_stage(one: str, other: str) -> None:
+    own, others = arns(one), arns(other)
+    roles = {
+        name: resource
+        for name, resource in stage_resources(one).items()
+        if "Policies" in resource["Properties"]
+    }
+    text = json.dumps(roles)
+    for logical_id, arn in own.items():
+        text = text.replace(f"${{{logical_id}.Arn}}", arn).replace(f"${{{logical_id}}}", arn)
+    roles = json.loads(text)
+    assert "${" not in json.dumps([list(statements(role["Properties"])) for role in roles.values()])
+    assert roles
+    for name, role in roles.items():
+        assert reached(role["Properties"], others) == set(), name
+
+
+def test_policies_of_the_roles_fit_into_the_quotas() -> None:
+    for role in ci_roles("a-stage-of-20-letter").values():
+        sizes = {True: 0, False: 0}
+        for policy in role["Policies"]:
+            text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
+            sizes["PolicyName" in policy] += len(text)
+        assert sizes[True] <= MAX_INLINE
+        assert sizes[False] <= MAX_MANAGED

@@ -70,7 +70,7 @@ class SandboxApp:
         if scope["type"] != "http":
             await ministack.app(scope, receive, send)
         elif scope["path"].startswith("/_sandbox/"):
-            query = parse_qs(scope.get("query_string", b"").decode())
+            query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"))
             body = await ministack._read_request_body(receive, scope["method"], {})
             status, answer = await self._control.respond(scope["method"], scope["path"], query, body)
             await _send(send, status, {"Content-Type": "application/json"}, json.dumps(answer).encode())

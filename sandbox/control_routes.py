@@ -23,7 +23,7 @@ import json
 import math
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ministack.services import stepfunctions
 
@@ -38,6 +38,10 @@ from sandbox.protocol import ServiceError
 __all__ = ["ControlRoutes"]
 
 _DEFAULT_SECONDS_SPENT = 30.0
+_MAX_NUMBER = 1e9
+"""About 30 years, in seconds. More is taken for this: dates are limited, too."""
+
+T = TypeVar("T", str, dict[str, Any])
 
 
 class ControlRoutes:
@@ -93,12 +97,13 @@ class ControlRoutes:
     async def _answer(self, request: _Request, name: str) -> Any:
         loop = self._loops.loop(request.tenant, name)
         seconds = request.number("seconds_spent", _DEFAULT_SECONDS_SPENT)
-        await self._loops.answer(loop, request.body["content"], request.body.get("worker"), seconds)
+        worker = request.value("worker", str, None)
+        await self._loops.answer(loop, request.value("content", dict), worker, seconds)
         return _as_json(loop)
 
     async def _fail(self, request: _Request, name: str) -> Any:
         loop = self._loops.loop(request.tenant, name)
-        await self._loops.fail(loop, request.body["code"], request.body.get("reason"))
+        await self._loops.fail(loop, request.value("code", str), request.value("reason", str, None))
         return _as_json(loop)
 
     async def _redeliver(self, request: _Request, name: str) -> Any:
@@ -115,7 +120,7 @@ class ControlRoutes:
             "Source": SOURCE,
             "DetailType": DETAIL_TYPE,
             "Resources": [],
-            "Detail": request.body["detail"],
+            "Detail": request.value("detail", dict),
         }
         await self._loops.emit(request.tenant, event)
         return {}
@@ -138,15 +143,28 @@ class _Request:
     """The body and the caller's Region."""
 
     def __init__(self, query: dict[str, list[str]], body: bytes) -> None:
-        self.body: dict[str, Any] = json.loads(body or b"{}")
+        try:
+            self.body = json.loads(body or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise SandboxError(f"the body is not JSON: {error}") from None
+        if not isinstance(self.body, dict):
+            raise SandboxError(f"the body is {type(self.body).__name__}; send a JSON object")
         self.tenant = Tenant(ACCOUNT_ID, query.get("region", [REGION])[0])
 
     def number(self, name: str, default: float) -> float:
-        value = float(self.body.get(name, default))
+        value = self.body.get(name, default)
         # The JSON of Python may hold NaN and Infinity.
-        if not 0 <= value < math.inf:
-            raise SandboxError(f"invalid {name}: {value!r}; use a number of 0 or more")
-        return value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise SandboxError(f"invalid {name}: {value!r:.100}; use a number of 0 or more")
+        return float(min(value, _MAX_NUMBER))
+
+    def value(self, name: str, kind: type[T], *default: T | None) -> Any:
+        """Returns a value of the body, which must be a string or an object."""
+        value = self.body.get(name, *default)
+        if isinstance(value, kind) or (default and value in default):
+            return value
+        what = {str: "a string", dict: "an object"}[kind]
+        raise SandboxError(f"invalid {name}: {value!r:.100}; use {what}")
 
 
 def _as_json(loop: HumanLoop) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from sandbox.identity import HOST, Keys
 
 __all__ = ["of_client", "of_engine", "of_function", "variables"]
 
-_FOR_PYTHON = ("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_TO_START = frozenset({"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR"})
 """What a Python process needs to start, and where it writes temporary files."""
 
-_FOR_PYTHON_PREFIXES = ("LC_", "PYTHON", "COVERAGE_")
+_OF_ENGINE_ALONE = ("LANG", "LC_", "TZ", "PYTHON", "COVERAGE_")
+"""Prefixes of what the engine gets in addition: language, time zone, and settings of Python."""
 
 _OF_LAMBDA = frozenset(
     {
@@ -69,7 +70,11 @@ def of_engine(environment: Mapping[str, str], keys: Keys) -> dict[str, str]:
         environment: The environment of the parent.
         keys: The keys of the run. A process's environment is readable only by its user, the command line by all.
     """
-    kept = {name: value for name, value in environment.items() if _for_python(name)}
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name in _TO_START or name.startswith(_OF_ENGINE_ALONE)
+    }
     return kept | {
         "AWS_ACCESS_KEY_ID": keys.access_key_id,
         "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
@@ -83,11 +88,12 @@ def of_function(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[
         environment: The environment that MiniStack made for it, from its own and the function's.
         own: The function's own variables.
     """
-    return {
+    kept = {
         name: value
         for name, value in environment.items()
-        if name in own or name in _OF_LAMBDA or name in _OF_ENGINE or _for_python(name)
+        if name in own or name in _OF_LAMBDA or name in _OF_ENGINE or name in _TO_START
     }
+    return {"LANG": "en_US.UTF-8", "TZ": ":UTC", **kept}
 
 
 def variables(endpoint_url: str, region: str, keys: Keys, config_file: Path) -> dict[str, str]:
@@ -126,7 +132,3 @@ def of_client(environment: Mapping[str, str], variables: Mapping[str, str]) -> d
     before = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
     no_proxy = ",".join(filter(None, [before, HOST, "localhost"]))
     return kept | dict(variables) | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
-
-
-def _for_python(name: str) -> bool:
-    return name in _FOR_PYTHON or name.startswith(_FOR_PYTHON_PREFIXES)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.aws_calls import Call
 from sandbox.errors import SandboxError
-from sandbox.faults import Fault, Hit, Interrupt, KillWorker, from_json
+from sandbox.faults import Fault, Hit, Interrupt, KillWorker, checked, from_json
 
 __all__ = ["FaultRules"]
 
@@ -31,8 +31,12 @@ class FaultRules:
         return bool(self._rules)
 
     def add(self, rule: dict[str, Any]) -> int:
-        """Adds a rule, as `Faults.inject` writes it, and returns its number."""
-        added = _Rule(rule, self._clock)
+        """Adds a rule, as `sandbox.faults.rule` writes it, and returns its number.
+
+        Raises:
+            SandboxError: It is no such rule.
+        """
+        added = _Rule(checked(rule), self._clock)
         with self._lock:
             number = next(self._numbers)
             self._rules = {**self._rules, number: added}

@@ -79,7 +79,7 @@ class ServerError:
     status: int = 500
 
     def __post_init__(self) -> None:
-        if not 500 <= self.status <= 599:
+        if not _is_status(self.status, 500):
             raise SandboxError(f"invalid status: {self.status}; use 500 to 599")
 
 
@@ -98,9 +98,13 @@ class Error:
     status: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.code:
-            raise SandboxError("invalid code: it is empty; use an error code such as AccessDeniedException")
-        if self.status is not None and not 400 <= self.status <= 599:
+        if not isinstance(self.code, str) or not self.code:
+            raise SandboxError(
+                f"invalid code: {self.code!r}; use an error code such as AccessDeniedException"
+            )
+        if not isinstance(self.message, str):
+            raise SandboxError(f"invalid message: {self.message!r}; use a text")
+        if self.status is not None and not _is_status(self.status, 400):
             raise SandboxError(f"invalid status: {self.status}; use 400 to 599")
 
 
@@ -346,6 +350,19 @@ def from_json(fault: dict[str, Any]) -> Fault:
     return FAULTS[fault["kind"]](**{name: value for name, value in fault.items() if name != "kind"})
 
 
+def checked(written: Any) -> dict[str, Any]:
+    """Returns what `rule` has written, after its way over the wire.
+
+    Raises:
+        SandboxError: A value is invalid, or it is not what `rule` writes.
+    """
+    try:
+        others = {name: value for name, value in written.items() if name != "fault"}
+        return rule(from_json(written["fault"]), **others)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SandboxError(f"invalid rule of a fault: {error}") from None
+
+
 def _check_operation(service: str | None, operation: str | None) -> None:
     if service is None:
         if operation is not None:
@@ -360,6 +377,8 @@ def _check_operation(service: str | None, operation: str | None) -> None:
 
 
 def _check_caller(fault: Fault, caller: Caller | None, function: str | None) -> None:
+    if function is not None and not isinstance(function, str):
+        raise SandboxError(f"invalid function: {function!r}; use a part of a function's name")
     if caller is not None and caller not in get_args(Caller):
         raise SandboxError(f"unknown caller: {caller!r}; use one of {', '.join(get_args(Caller))}")
     if function is not None and caller not in (None, "functions"):
@@ -376,6 +395,10 @@ def _check_number(name: str, value: Any, *, whole: bool = False, least: float = 
         raise SandboxError(
             f"invalid {name}: {value!r}; use {what}" + (f" of {least} or more" if least > -math.inf else "")
         )
+
+
+def _is_status(status: Any, least: int) -> bool:
+    return type(status) is int and least <= status <= 599
 
 
 def _check_when(when: Any) -> None:

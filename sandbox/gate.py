@@ -13,12 +13,14 @@ A web page in the developer's browser can send requests to 127.0.0.1, and the en
 
 Without a signature, there are only: the health check; the URLs that CloudFormation gives to custom resources and wait
 conditions, which have a random token; function URLs and stages of API Gateway by their paths (`/_aws/…`), whose own
-settings say who may call them. On AWS, public buckets and forms that upload to S3 need none either; here they do.
+settings say who may call them. AWS serves more without one: public buckets, forms that upload to S3, links in messages
+of SNS, sign-in pages, web identities. Here they are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -42,7 +44,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HOST = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9_-]+\.)*localhost)(?::(\d{1,5}))?", re.IGNORECASE)
+_HOST = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9_-]+\.)*localhost)(?::([0-9]{1,5}))?", re.IGNORECASE)
 _CONTROL = ("/_sandbox/", "/_ministack/", "/_localstack/")
 _HEALTH = "/_sandbox/health"
 _WITH_OWN_TOKEN = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
@@ -160,7 +162,8 @@ class Gate:
             if not compare_digest(token.encode(), self._keys.token.encode()):
                 raise _Refused(
                     "AccessDeniedException",
-                    f"{request.path} needs the header {TOKEN_HEADER} with the run's token",
+                    "the local engine has other keys in each run: run `source .engine.env` again. "
+                    f"Its own routes need the header {TOKEN_HEADER}",
                 )
             return False
         return not _has_settings_of_its_own(request) or _has_credentials(request)
@@ -194,7 +197,7 @@ class Gate:
 
     def _secret(self, key: str, token: str) -> str:
         """Returns the secret key that belongs to an access key."""
-        if key == self._keys.access_key_id or re.fullmatch(r"\d{12}", key):
+        if key == self._keys.access_key_id or re.fullmatch(r"[0-9]{12}", key):
             if token:
                 raise _Refused(
                     "UnrecognizedClientException",
@@ -203,8 +206,8 @@ class Gate:
             return self._keys.secret_access_key
         unknown = _Refused(
             "UnrecognizedClientException",
-            "The security token included in the request is invalid: the local engine does not know this access key. "
-            "Each run of it has its own",
+            "The security token included in the request is invalid: the local engine has other keys in each "
+            "run; run `source .engine.env` again",
         )
         # MiniStack's names for the root user in each installation. Here, only the keys of the run are it.
         if iam_evaluator.is_root_access_key(key):
@@ -277,7 +280,7 @@ def _check_time(request: _Request, signature: sigv4.HeaderSignature, presigned: 
             raise _Refused("IncompleteSignature", "X-Amz-Date is no date")
         return
     seconds = _value(request, "X-Amz-Expires")
-    if not re.fullmatch(r"\d{1,6}", seconds) or int(seconds) > _MAX_PRESIGNED_SECONDS:
+    if not re.fullmatch(r"[0-9]{1,6}", seconds) or int(seconds) > _MAX_PRESIGNED_SECONDS:
         raise _Refused("IncompleteSignature", "X-Amz-Expires must be a number of seconds, at most a week")
     try:
         expired = sigv4.presigned_request_is_expired(signature.amz_date, seconds)
@@ -374,7 +377,24 @@ async def _refuse(scope: Scope, request: _Request, refused: _Refused, receive: R
         await send({"type": "websocket.close", "code": 1008, "reason": refused.message})
         return
     request_id = str(uuid.uuid4())
-    status, headers, body = access_denied_response(
+    if request.path.startswith(_CONTROL):
+        body = json.dumps({"message": refused.message}).encode()
+        status, headers = 403, {"Content-Type": "application/json"}
+    else:
+        status, headers, body = _in_words_of_the_service(request, refused, request_id)
+    pairs = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
+    pairs += [(b"content-length", str(len(body)).encode()), (b"x-amzn-requestid", request_id.encode())]
+    # What is left of a body that nobody read would be taken for the next request.
+    pairs.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _in_words_of_the_service(
+    request: _Request, refused: _Refused, request_id: str
+) -> tuple[int, dict[str, str], bytes]:
+    """Returns the response that an SDK understands: status, headers, body."""
+    answer: tuple[int, dict[str, str], bytes] = access_denied_response(
         detect_service(request.method, request.path, request.headers, request.query),
         "",
         "",
@@ -383,9 +403,4 @@ async def _refuse(scope: Scope, request: _Request, refused: _Refused, receive: R
         message=refused.message,
         headers=request.headers,
     )
-    pairs = [(name.lower().encode(), str(value).encode()) for name, value in headers.items()]
-    pairs += [(b"content-length", str(len(body)).encode()), (b"x-amzn-requestid", request_id.encode())]
-    # What is left of a body that nobody read would be taken for the next request.
-    pairs.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
+    return answer

@@ -32,6 +32,8 @@ NO_CREDENTIALS = (
     "to try Afterloop without an account, run `python deploy.py local`"
 )
 
+_CONNECT = "start it with `make local` if it does not run, then `source .engine.env`"
+
 
 def explained(error: BaseException) -> AccountError | None:
     """The error to show for an error of botocore that a person can cause; None for any other."""
@@ -45,6 +47,8 @@ def explained(error: BaseException) -> AccountError | None:
         case NoRegionError():
             return AccountError(NO_REGION)
         case ConnectionError() | HTTPClientError():
+            if _on_this_machine():
+                return AccountError(f"cannot reach the local engine: {error}; {_CONNECT}")
             return AccountError(f"cannot reach AWS: {error}")
         case ClientError():
             return _explained_response(error)
@@ -87,6 +91,12 @@ def _invalid_endpoint(error: ValueError) -> AccountError | None:
     )
 
 
+def _on_this_machine() -> bool:
+    """Whether the environment leads to a local engine."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    return _is_endpoint(url) and urlsplit(url).hostname in ("127.0.0.1", "localhost")
+
+
 def _is_endpoint(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -121,6 +131,8 @@ def _explained_response(error: ClientError) -> AccountError | None:
     message = " ".join(error.response["Error"].get("Message", "").split())
     if code in _EXPIRED:
         return AccountError("the AWS session has expired: log in again (`aws sso login`, or new credentials)")
+    if code in _UNKNOWN and _on_this_machine():
+        return AccountError(f"the local engine has other keys in each run ({code}); {_CONNECT}")
     if code in _UNKNOWN:
         return AccountError(f"AWS does not know these credentials ({code}): check --profile, or log in again")
     if code in _DENIED:

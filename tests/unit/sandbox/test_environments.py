@@ -16,6 +16,8 @@ DEVELOPER = {
     "PATH": "/usr/bin",
     "HOME": "/home/me",
     "LANG": "C.UTF-8",
+    "TZ": "Asia/Tokyo",
+    "PYTHONWARNINGS": "error",
     "LC_ALL": "C.UTF-8",
     "TMPDIR": "/tmp",
     "GITHUB_TOKEN": "secret",
@@ -38,7 +40,7 @@ SANDBOX = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_SECRET_ACCESS_KEY":
 
 def test_engine_gets_what_python_needs_and_the_keys_of_the_run() -> None:
     assert environments.of_engine(DEVELOPER, KEYS) == {
-        **{name: DEVELOPER[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR")},
+        **{name: DEVELOPER[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONWARNINGS")},
         "AWS_ACCESS_KEY_ID": KEYS.access_key_id,
         "AWS_SECRET_ACCESS_KEY": KEYS.secret_access_key,
     }
@@ -48,8 +50,10 @@ def test_function_gets_what_lambda_sets_and_its_own_variables() -> None:
     of_lambda = {"AWS_REGION": "us-east-1", "AWS_SESSION_TOKEN": "of its role", "_LAMBDA_TIMEOUT": "3"}
     made = {**DEVELOPER, **of_lambda, "GATEWAY_PORT": "4566", "STAGE": "dev", "DATABASE_URL": "its own"}
     assert environments.of_function(made, {"STAGE": "dev", "DATABASE_URL": "its own"}) == {
-        **{name: DEVELOPER[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "AWS_ACCESS_KEY_ID")},
+        **{name: DEVELOPER[name] for name in ("PATH", "TMPDIR", "AWS_ACCESS_KEY_ID")},
         **of_lambda,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
         "STAGE": "dev",
         "DATABASE_URL": "its own",
     }

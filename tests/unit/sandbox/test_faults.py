@@ -67,7 +67,7 @@ def test_invalid_rule_says_what_to_do(given: dict[str, Any], problem: str) -> No
         (lambda: KillWorker("during"), "invalid when: 'during'; use 'before' or 'after'"),
         (lambda: ServerError(404), "invalid status: 404; use 500 to 599"),
         (lambda: Error("Odd", status=200), "invalid status: 200; use 400 to 599"),
-        (lambda: Error(""), "invalid code: it is empty"),
+        (lambda: Error(""), "invalid code: ''; use an error code"),
         (lambda: Delay(-1), "invalid seconds of a Delay: -1; use a number of 0 or more"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import hmac
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -465,6 +466,10 @@ class TestControlRoutes:
         assert send("GET", path, {"Host": HOST}).refused
         assert send("GET", path, {"Host": HOST, TOKEN_HEADER: KEYS.token}).refused
 
+    def test_client_of_the_routes_shows_what_to_do(self) -> None:
+        answer = send("GET", "/_sandbox/loops", {"Host": HOST})
+        assert "run `source .engine.env` again" in json.loads(answer.body)["message"]
+
     def test_open_routes_need_neither(self) -> None:
         assert send("GET", "/_sandbox/health", {"Host": HOST}).status == 200
         assert send("PUT", "/_ministack/cfn-response/random", {"Host": HOST}).status == 200
@@ -481,6 +486,48 @@ class TestControlRoutes:
         assert send(
             "GET", path, {"Host": HOST, "Authorization": "AWS4-HMAC-SHA256 Credential=test/x"}
         ).refused
+
+
+NAMES = [
+    "Host",
+    "Origin",
+    "Authorization",
+    "X-Amz-Target",
+    "X-Amz-Date",
+    "Content-Type",
+    TOKEN_HEADER,
+    "X-Other",
+]
+CHARACTERS = st.characters(min_codepoint=32, max_codepoint=255)
+VALUES = st.sampled_from(
+    [
+        HOST,
+        "localhost",
+        "s3.localhost",
+        "AWS4-HMAC-SHA256 Credential=test/1/2/s3/aws4_request",
+        *JSON.values(),
+    ]
+) | st.text(CHARACTERS, max_size=30)
+PATHS = st.sampled_from(
+    ["/", "/_sandbox/loops", "/_ministack/reset", "/_aws/", "/human-loops", "//", "*"]
+) | st.text(CHARACTERS, max_size=30).map(lambda text: "/" + quote(text, safe="/&=%:"))
+QUERIES = st.sampled_from(
+    ["", "?Action=CreateRole", "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/1/2/s3/aws4_request"]
+)
+
+
+@given(
+    st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "PROPFIND"]),
+    PATHS,
+    QUERIES,
+    st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=6),
+    st.sampled_from(["http", "websocket"]),
+)
+def test_anything_without_signature_is_refused_without_an_exception(
+    method: str, path: str, query: str, headers: list[tuple[str, str]], kind: str
+) -> None:
+    assert send(method, path + query, [("Host", HOST), *headers], b"Action=CreateRole", kind=kind).refused
+    assert send(method, path + query, headers, kind=kind).refused
 
 
 def test_refusal_is_an_error_that_the_sdk_shows() -> None:

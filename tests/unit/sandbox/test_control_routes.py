@@ -1,0 +1,107 @@
+"""The sandbox's own routes: what they refuse, and how."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.control_routes import ControlRoutes
+from sandbox.fault_rules import FaultRules
+from sandbox.faults import Throttle, rule
+from tests.unit.sandbox.test_a2i import World
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
+    max_leaves=5,
+)
+ROUTES = [
+    ("POST", "/_sandbox/config", ("wait_scale",)),
+    ("POST", "/_sandbox/loops/loop/answer", ("content", "worker", "seconds_spent")),
+    ("POST", "/_sandbox/loops/loop/fail", ("code", "reason")),
+    ("POST", "/_sandbox/loops/loop/redeliver", ()),
+    ("POST", "/_sandbox/events", ("detail",)),
+    ("POST", "/_sandbox/events/lose", ("times",)),
+    ("POST", "/_sandbox/faults", tuple(rule(Throttle()))),
+    ("GET", "/_sandbox/faults/1", ()),
+    ("DELETE", "/_sandbox/faults/99999999999999999999", ()),
+]
+
+
+def respond(method: str, path: str, body: Any = None, *, raw: bytes | None = None) -> tuple[int, Any]:
+    """Sends a request to routes with one loop, which waits for one answer."""
+
+    async def scenario() -> tuple[int, Any]:
+        world = World(task_count=1)
+        world.start("loop")
+        sent = json.dumps(body).encode() if raw is None else raw
+        return await ControlRoutes(world.service, FaultRules()).respond(method, path, {}, sent)
+
+    return asyncio.run(scenario())
+
+
+@pytest.fixture(autouse=True)
+def _same_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ministack.services.stepfunctions._SFN_WAIT_SCALE", 1.0)
+
+
+@given(st.sampled_from(ROUTES), st.data())
+def test_any_body_gets_an_answer_in_words(
+    route: tuple[str, str, tuple[str, ...]], data: st.DataObject
+) -> None:
+    method, path, names = route
+    values = st.fixed_dictionaries({}, optional=dict.fromkeys(names, JSON))
+    valid = rule(Throttle()) if path.endswith("/faults") else {}
+    body = data.draw(JSON | values.map(lambda some: valid | some))
+    status, answer = respond(method, path, body)
+    assert status in (200, 400)
+    assert status == 200 or set(answer) == {"message"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("loops/loop/answer", {}, "invalid content: None; use an object"),
+        ("loops/loop/answer", {"content": []}, "invalid content: []; use an object"),
+        ("loops/loop/answer", {"content": {}, "worker": 1}, "invalid worker: 1; use a string"),
+        ("loops/loop/answer", {"content": {}, "seconds_spent": "1"}, "invalid seconds_spent: '1'; use a number"),
+        ("loops/loop/fail", {"reason": "x"}, "invalid code: None; use a string"),
+        ("events", {"detail": "x"}, "invalid detail: 'x'; use an object"),
+        ("events/lose", {"times": True}, "invalid times: True; use a number"),
+        ("faults", {}, "invalid rule of a fault: 'fault'"),
+        ("faults", {**rule(Throttle()), "times": "x"}, "invalid times: 'x'; use a whole number of 1 or more"),
+        ("faults", {**rule(Throttle()), "function": 1}, "invalid function: 1; use a part"),
+        ("faults", {**rule(Throttle()), "other": 1}, "invalid rule of a fault: "),
+        ("faults", {**rule(Throttle()), "fault": {"kind": "Error", "code": {}}}, "invalid code: {}; use an error"),
+        ("faults", {**rule(Throttle()), "fault": {"kind": "ServerError", "status": 500.5}}, "invalid status: 500.5"),
+    ],
+)  # fmt: skip
+def test_wrong_value_is_named(path: str, body: dict[str, Any], message: str) -> None:
+    status, answer = respond("POST", f"/_sandbox/{path}", body)
+    assert (status, answer["message"][: len(message)]) == (400, message)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"{", "the body is not JSON: "),
+        (b"\xff", "the body is not JSON: "),
+        (b"1" * 5000, "the body is not JSON: "),
+        (b"[" * 100_000, "the body is not JSON: "),
+        (b"[]", "the body is list; send a JSON object"),
+    ],
+)
+def test_body_that_is_no_object_is_refused(raw: bytes, message: str) -> None:
+    status, answer = respond("POST", "/_sandbox/config", raw=raw)
+    assert (status, answer["message"][: len(message)]) == (400, message)
+
+
+def test_very_long_work_is_no_error() -> None:
+    body = {"content": {"n": 1}, "seconds_spent": 1e300}
+    status, answer = respond("POST", "/_sandbox/loops/loop/answer", body)
+    assert (status, answer["status"]) == (200, "Completed")

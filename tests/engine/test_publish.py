@@ -310,7 +310,7 @@ def test_changed_setting_is_in_the_plan_and_the_stack(publisher: Publisher) -> N
     assert "OutputBuckets" in [setting.name for setting in plan.settings]
     assert {one.resource for one in plan.permissions if one.widened} >= {"arn:aws:s3:::more/*"}
     stack = publisher.stack
-    assert stack.parameters["OutputBuckets"] == "reviewed,more"
+    assert stack.parameters["OutputBuckets"] == "arn:aws:s3:::reviewed,arn:aws:s3:::more"
 
 
 def test_changed_addresses_unsubscribe_only_who_is_removed(publisher: Publisher) -> None:
@@ -929,7 +929,7 @@ def apart(sandbox: Sandbox, assembly: Assembly, root: Path) -> Publisher:
     """The only stage in its Region."""
     config = root / "aws-config"
     config.write_text("[default]\n")
-    session = SandboxSession(sandbox.endpoint_url, "eu-west-2", config)
+    session = SandboxSession(sandbox.endpoint_url, "eu-west-2", sandbox.keys, config)
     return Publisher(Account(session), "alone", assembly, root)
 
 

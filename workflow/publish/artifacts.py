@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from workflow.publish.aws_errors import error_code
+from workflow.stack.partition import partition_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ class ArtifactBucket:
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
         )
-        self._client.put_bucket_policy(**self._bucket, Policy=json.dumps(_tls_only(self.name)))
+        self._client.put_bucket_policy(**self._bucket, Policy=json.dumps(_tls_only(self.name, self.region)))
         self._client.put_bucket_versioning(**self._bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def upload(self, objects: Mapping[str, bytes | Path]) -> list[str]:
@@ -110,11 +111,12 @@ class ArtifactBucket:
     def url(self, key: str) -> str:
         """The URL of an object, for CloudFormation."""
         if self._is_aws:
-            return f"https://{self.name}.s3.{self.region}.amazonaws.com/{key}"
+            return f"https://{self.name}.s3.{self.region}.{partition_of(self.region).domain}/{key}"
         return f"{self._client.meta.endpoint_url}/{self.name}/{key}"
 
 
-def _tls_only(bucket: str) -> dict[str, Any]:
+def _tls_only(bucket: str, region: str) -> dict[str, Any]:
+    arn = f"arn:{partition_of(region).name}:s3:::{bucket}"
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -123,7 +125,7 @@ def _tls_only(bucket: str) -> dict[str, Any]:
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:*",
-                "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+                "Resource": [arn, f"{arn}/*"],
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}},
             }
         ],

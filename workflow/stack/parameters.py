@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import SettingsError
 from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
+from workflow.stack.partition import partition_of
 
 if TYPE_CHECKING:
     from workflow.stack.stages import Stage
@@ -45,8 +46,8 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
     escalate_to = {flow: rules.escalate_to for flow, rules in settings.flow_definitions.items()}
     parameters = {
         "Stage": stage.name,
-        "OutputBuckets": ",".join(stage.output_buckets),
-        "DocumentBuckets": ",".join(stage.document_buckets) or "-",
+        "OutputBuckets": _bucket_arns(stage, stage.output_buckets),
+        "DocumentBuckets": _bucket_arns(stage, stage.document_buckets) or "-",
         "FlowDefinitionArns": ",".join(_arn(flow, stage, account) for flow in stage.flow_definitions) or "*",
         **_subscriptions(stage, "Notification", "notification_emails", stage.notification_emails, {}),
         **_subscriptions(
@@ -166,7 +167,13 @@ def _arn(flow_definition: str, stage: Stage, account: str) -> str:
             f"stage {stage.name}: flow_definitions: the account of {flow_definition!r} is unknown; "
             "specify its ARN"
         )
-    return f"arn:aws:sagemaker:{stage.region}:{account}:flow-definition/{flow_definition}"
+    partition = partition_of(stage.region).name
+    return f"arn:{partition}:sagemaker:{stage.region}:{account}:flow-definition/{flow_definition}"
+
+
+def _bucket_arns(stage: Stage, buckets: Iterable[str]) -> str:
+    # ARNs, because the template cannot put its partition before each name of a list.
+    return ",".join(f"arn:{partition_of(stage.region).name}:s3:::{bucket}" for bucket in buckets)
 
 
 def _compact(document: Any) -> str:

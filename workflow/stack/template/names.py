@@ -10,6 +10,7 @@ NAMES_IN_STEPS = {
     "EscalationTopic": "EscalationTopic",
     "LedgerTable": "LedgerTable",
     "NotificationTopic": "NotificationTopic",
+    "Partition": "AWS::Partition",
     "ReviewBucket": "ReviewBucket",
     "Region": "AWS::Region",
     "Stage": "Stage",

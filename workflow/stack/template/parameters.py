@@ -28,11 +28,13 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
             function.revision_parameter, f"Changes when the code or the settings of {function.name} change."
         )
     parameter(
-        "OutputBuckets", "The buckets that the flow definitions write output.json to.", "CommaDelimitedList"
+        "OutputBuckets",
+        "The ARNs of the buckets that the flow definitions write output.json to.",
+        "CommaDelimitedList",
     )
     parameter(
         "DocumentBuckets",
-        "The buckets of the documents and images that Textract and Rekognition read; `-` for none.",
+        "The ARNs of the buckets with the documents and images that Textract and Rekognition read; `-` for none.",
         "CommaDelimitedList",
         Default="-",
     )

@@ -79,8 +79,10 @@ def declared(permission: Permission) -> Any:
     match = _BUCKETS.match(buckets[0])
     assert match is not None
     parameter, rest = match.groups()
-    arns = Join(f"{rest},arn:aws:s3:::", Ref(parameter))
-    statement = allow(permission.actions, Split(",", Sub(f"arn:aws:s3:::${{Names}}{rest}", Names=arns)))
+    arns: Any = Ref(parameter)
+    if rest:
+        arns = Split(",", Sub(f"${{Arns}}{rest}", Arns=Join(f"{rest},", arns)))
+    statement = allow(permission.actions, arns)
     return If("DocumentBucketsGiven", statement, NoValue) if parameter == "DocumentBuckets" else statement
 
 

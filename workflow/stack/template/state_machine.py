@@ -24,6 +24,8 @@ def add_state_machine(
     statements: Sequence[Statement],
 ) -> None:
     """Adds the state machine with its role and log group."""
+    # ASCII only: GetTemplate returns any other character as "?", and a plan compares with its answer.
+    text = _in_any_partition(json.dumps(definition, indent=2))
     machine_arn = Sub(
         "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:afterloop-${Stage}"
     )
@@ -78,8 +80,7 @@ def add_state_machine(
             StateMachineName=Sub("afterloop-${Stage}"),
             StateMachineType="STANDARD",
             RoleArn=GetAtt(role, "Arn"),
-            # ASCII only: GetTemplate returns any other character as "?", and a plan compares with its answer.
-            DefinitionString=json.dumps(definition, indent=2),
+            DefinitionString=text,
             # Only those in use: a function that no step names has no version to refer to.
             DefinitionSubstitutions={
                 name: value
@@ -87,7 +88,7 @@ def add_state_machine(
                     **{f"{function.name}Arn": Ref(version_of(function)) for function in functions},
                     **{name: Ref(target) for name, target in NAMES_IN_STEPS.items()},
                 }.items()
-                if f"${{{name}}}" in json.dumps(definition)
+                if f"${{{name}}}" in text
             },
             LoggingConfiguration=stepfunctions.LoggingConfiguration(
                 Level="ALL",
@@ -105,3 +106,8 @@ def add_state_machine(
             Tags=tags(),
         )
     )
+
+
+def _in_any_partition(definition: str) -> str:
+    """Returns the definition with the stack's partition in the ARNs of integrations, which are rendered for `aws`."""
+    return definition.replace('"arn:aws:states:::', '"arn:${Partition}:states:::')

@@ -54,7 +54,7 @@ def make(**settings: Any) -> Package:
 def test_package_has_template_parameters_and_bundles() -> None:
     package = make()
 
-    assert package.parameters["OutputBuckets"] == "reviewed"
+    assert package.parameters["OutputBuckets"] == "arn:aws:s3:::reviewed"
     assert package.parameters["ArtifactBucket"] == "artifacts"
     bundle = package.bundles["CollectReview"]
     assert package.parameters["CollectReviewKey"] == bundle.key

@@ -27,7 +27,7 @@ def test_settings_become_stack_parameters() -> None:
 
     assert parameters == {
         "Stage": "dev",
-        "OutputBuckets": "reviewed",
+        "OutputBuckets": "arn:aws:s3:::reviewed",
         "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
         "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
         "DocumentBuckets": "-",

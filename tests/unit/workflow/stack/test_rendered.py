@@ -39,11 +39,12 @@ def test_statelint_finds_nothing_in_the_definition(assembly: Assembly) -> None:
     assert Linter.validate(assembly.definition) == []
 
 
-def test_cfn_lint_finds_nothing_in_the_template() -> None:
+def test_cfn_lint_finds_nothing_in_the_template(tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("cfn-lint")
-    found = subprocess.run(
-        [command, DEFINITIONS / "template.json"], capture_output=True, text=True, check=False
-    )
+    # cfn-lint knows the definition's ARNs in the partition aws only.
+    template = tmp_path / "template.json"
+    template.write_text((DEFINITIONS / "template.json").read_text().replace("${Partition}", "aws"))
+    found = subprocess.run([command, template], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout + found.stderr) == (0, "")
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, MAX_REASON, bounded
+from lambdas.reviews.visible import quoted, visible
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -28,6 +28,9 @@ FOR_PROGRAMS = ("sqs", "lambda", "http", "https")
 
 MAX_SUBJECT = 100
 """Characters of a subject, all of them printable ASCII (SNS API reference, Publish)."""
+
+MAX_KEY = 500
+"""Characters of a row's key in a command. A key is a name of at most 63, and a time."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,13 @@ class EndedExecution:
 
     def message(self, stage: str) -> Message:
         """Returns the message, for the stage with that name."""
-        name = bounded(self.human_loop_name or "unknown", MAX_NAME)
-        status = bounded(self.human_loop_status, MAX_NAME) if self.human_loop_status else None
-        flow = bounded((self.flow_definition_arn or "").rpartition("/")[2] or "unknown", MAX_NAME)
-        reason = bounded(self.reason, MAX_REASON)
-        link = _link(self.execution)
-        which = shlex.quote(name) if self.claimed else f"--execution {self.execution}"
+        name = visible(self.human_loop_name or "unknown", MAX_NAME)
+        status = _shown(self.human_loop_status, MAX_NAME)
+        flow = visible((self.flow_definition_arn or "").rpartition("/")[2] or "unknown", MAX_NAME)
+        reason = visible(self.reason, MAX_REASON)
+        link = visible(_link(self.execution))
+        by_name = self.claimed and self.human_loop_name
+        which = quoted(by_name[:MAX_KEY]) if by_name else f"--execution {quoted(self.execution)}"
         command = f"python deploy.py loops redrive {which} --stage {stage}"
         waits = (
             "A workflow is waiting for this loop. It waits until you run the status change again, or until it"
@@ -118,7 +122,7 @@ class EndedExecution:
                 "humanLoopName": name,
                 "humanLoopStatus": status,
                 "flowDefinition": flow,
-                "failureCode": bounded(self.failure_code, MAX_CODE) if self.failure_code else None,
+                "failureCode": _shown(self.failure_code, MAX_CODE),
                 "execution": link,
                 "executionStatus": self.status,
                 "reason": reason,
@@ -144,6 +148,11 @@ class Escalation:
     def execution_ended(self, ended: EndedExecution) -> None:
         """Reports an execution that ended before it had processed its status change."""
         self.sns.publish(**ended.message(self.stage).as_request(self.topic))
+
+
+def _shown(value: Any, limit: int) -> str | None:
+    """A value of an event as a text on one line, or None if it is empty."""
+    return visible(bounded(value, limit), limit) if value else None
 
 
 def _link(execution: str) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from lambdas.reviews.visible import ASTRAL, INVISIBLE, JOINERS, escape
+
 __all__ = [
     "BOUNDED",
     "CLAIM_ID",
@@ -13,6 +17,8 @@ __all__ = [
     "LOOP_NAME",
     "LOOP_TIME",
     "OWN_KEY",
+    "QUOTED",
+    "VISIBLE",
     "bounded",
     "documented_fields",
     "event_that_fits",
@@ -89,22 +95,95 @@ EXECUTION_LINK = (
 """The link to the running execution in the Step Functions console."""
 
 
+def _replaced(text: str, pairs: Iterable[tuple[str, str]]) -> str:
+    for pattern, other in pairs:
+        text = f"$replace({text}, /{pattern}/, '{other}')"
+    return text
+
+
+_HALVES = (
+    # Each twice, since a match takes the character beside it. There is no lookaround in every engine.
+    2 * [(r"(^|[^\ud800-\udbff])[\udc00-\udfff]", r"$1\ufffd")]
+    + 2 * [(r"[\ud800-\udbff]([^\udc00-\udfff]|$)", r"\ufffd$1")]
+)
+"""Halves of surrogate pairs become U+FFFD. Whole pairs stay, whether an engine has code points or code units."""
+
 BOUNDED = (
     "$bounded := function($value, $limit) {("
     "$text := $type($value) = 'string' ? $value : $exists($value) ? $string($value) : '';"
     # Not more than needed: an event can have 200,000 characters.
-    " $text := $replace($substring($text, 0, $limit + 1),"
-    # Whole surrogate pairs stay, halves do not, whether the engine's characters are code points or code units. Without
-    # lookaround, which not every engine of regular expressions has.
-    r" /([\ud800-\udbff][\udc00-\udfff])|"
-    r"[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff\ud800-\udfff]/,"
-    r" function($found) {$found.groups[0] ? $found.groups[0] : '\ufffd'});"
+    r" $text := $replace($substring($text, 0, $limit + 1),"
+    r" /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]/, '\ufffd');"
+    rf" $text := $contains($text, /[\ud800-\udfff]/) ? {_replaced('$text', _HALVES)} : $text;"
     " $length($text) > $limit ? $substring($text, 0, $limit - 1) & '…' : $text)};"
 )
 """Defines `$bounded($value, $limit)`: a value as a text that every service takes, with at most so many characters.
 
 `lambdas.loops.bounded.bounded` is the Python equivalent, and says why; a test compares both. A value that is missing
 gives an empty text.
+"""
+
+
+def _rows() -> list[tuple[str, str]]:
+    """Patterns of what cannot be seen, in the form of a URL, and what is written instead; `<` stands for a backslash.
+
+    JSONata gives code points only by their UTF-8: `%E2%80%AE` is U+202E. The last digit is the same in both, so one
+    pattern is for up to 16 characters. A function for each of the characters would take seconds for a long text.
+    """
+    rows: dict[int, str] = {}
+    for first, last in (*INVISIBLE, *ASTRAL):
+        for code in range(first, last + 1):
+            rows[code >> 4] = rows.get(code >> 4, "") + f"{code:X}"[-1]
+    named = [("%0A", "<n"), ("%0D", "<r"), ("%09", "<t")]
+    others = [
+        (f"{_in_url(row << 4)[:-1]}([{digits}])", f"<{escape(row << 4)[1:-1]}$1")
+        for row, digits in rows.items()
+    ]
+    return named + others
+
+
+def _in_url(code: int) -> str:
+    return "".join(f"%{byte:02X}" for byte in chr(code).encode())
+
+
+_JOINER = _in_url(JOINERS[0])[:-1]
+_JOINERS = [
+    (f"{_JOINER}([CD])", "<u200$1>"),
+    # After a byte of a character that is not ASCII, they stay.
+    (r"(%[89AB][0-9A-F])<u200([CD])>", f"$1{_JOINER}$2"),
+    (">", ""),
+]
+
+VISIBLE = (
+    "$visible := function($value, $limit) {("
+    "$text := $type($value) = 'string' ? $value : $exists($value) ? $string($value) : '';"
+    " $text := $substring($text, 0, $limit + 1);"
+    # Most texts have nothing to escape.
+    " $text := $contains($text, /[^ -~]/) ? ("
+    rf" $whole := $contains($text, /[\ud800-\udfff]/) ? {_replaced('$text', _HALVES)} : $text;"
+    f" $url := {_replaced('$encodeUrlComponent($whole)', _rows())};"
+    f" $decodeUrlComponent($join($split({_replaced('$url', _JOINERS)}, '<'), '\\\\'))) : $text;"
+    " $length($text) > $limit ? $substring($text, 0, $limit - 1) & '…' : $text)};"
+)
+"""Defines `$visible($value, $limit)`: a value as a text on one line in which everything can be seen.
+
+`lambdas.reviews.visible.visible` is the Python equivalent, and says why; a test compares both. A value that is missing
+gives an empty text.
+"""
+
+MAX_WORD = 10_000
+"""Characters of a word for a shell."""
+
+QUOTED = (
+    "$quoted := function($text) {("
+    r"""$for_bash := $replace($replace($text, "\\", "\\\\"), "'", "\\'");"""
+    f' $visible($text, {MAX_WORD}) != $text ? "$\'" & $visible($for_bash, {MAX_WORD}) & "\'"'
+    r""" : $text = '' or $contains($text, /[^A-Za-z0-9_@%+=:,.\/-]/)"""
+    r""" ? "'" & $replace($text, "'", "'\"'\"'") & "'" : $text)};"""
+)
+"""Defines `$quoted($text)`: a text as one word for a shell. It needs VISIBLE before it.
+
+`lambdas.reviews.visible.quoted` is the Python equivalent; a test compares both.
 """
 
 

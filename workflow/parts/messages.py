@@ -3,6 +3,10 @@
 Each message has two bodies: text for email, and one JSON document for programs (queues, functions, HTTPS endpoints).
 Subscriptions can filter by the message attributes `kind`, `stage`, `flowDefinition`, `humanLoopStatus` and
 `failureCode`. SNS accepts a subject of at most 100 ASCII characters, and rejects empty attributes.
+
+Each value is on one line, with escapes for what cannot be seen: a failure reason could otherwise hold a newline and
+a command of its own. A name in a command is one word for a shell. Only `review`, which programs read, is as it was
+stored.
 """
 
 from __future__ import annotations
@@ -10,15 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE, MAX_NAME
+from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE, MAX_NAME, MAX_REASON
 from lambdas.loops.escalation import ATTRIBUTES, FOR_PEOPLE, FOR_PROGRAMS
 from workflow.asl.expressions import (
-    BOUNDED,
     EVENTS_FLOW_DEFINITION,
     EXECUTION_LINK,
     FLOW_DEFINITION,
     LEDGER_KEY,
     LOOP_NAME,
+    QUOTED,
+    VISIBLE,
     jsonata,
     lines,
 )
@@ -32,9 +37,18 @@ _DETAIL = "$states.input.detail"
 _FAILURE_REASON = f"$outside({_DETAIL}.failureReason, {MAX_A2I_REASON})"
 _LINEAGE = (
     "$join($states.input.decision.lineage.("
-    "'  ' & $string(attempt) & '. ' & humanLoopName & ' — ' & status"
-    " & ($exists(failureCode) ? ' (' & failureCode & ')') & ', started ' & createdAt), '\\n')"
+    f"'  ' & $string(attempt) & '. ' & $visible(humanLoopName, {MAX_NAME}) & ' — ' & $visible(status, {MAX_CODE})"
+    f" & ($exists(failureCode) ? ' (' & $visible(failureCode, {MAX_CODE}) & ')')"
+    f" & ', started ' & $visible(createdAt, {MAX_NAME})), '\\n')"
 )
+
+_ATTEMPTS = (
+    "[$states.input.decision.lineage.$merge($each($, function($value, $field)"
+    f" {{{{$field: $type($value) = 'string' ? $visible($value, {MAX_NAME}) : $value}}}}))]"
+)
+_DECISION = f"$visible($states.input.decision.reason, {MAX_REASON})"
+_CAUSE = f"$visible({CAUSE}, {MAX_REASON})"
+_STEP = f"$visible(${FAILED_STEP}, {MAX_NAME})"
 
 _WITH_FAILURE = (
     f"$merge([$states.input, {{'failure': {{'step': ${FAILED_STEP}, "
@@ -44,9 +58,9 @@ _WITH_FAILURE = (
 
 _INPUT_KNOWN = "$exists($states.input.claim.loop.inputLocation)"
 """A loop without a known input cannot be restarted (`lambdas.loops.restart_policy`), so no message suggests it."""
-_RESTART = f"'python deploy.py loops restart ' & ${LEDGER_KEY} & ' --stage ${{Stage}}'"
-_CLOSE = f"'python deploy.py loops close ' & ${LEDGER_KEY} & ' --stage ${{Stage}} --note \"...\"'"
-_REDRIVE = f"'python deploy.py loops redrive ' & ${LEDGER_KEY} & ' --stage ${{Stage}}'"
+_RESTART = f"'python deploy.py loops restart ' & $quoted(${LEDGER_KEY}) & ' --stage ${{Stage}}'"
+_CLOSE = f"'python deploy.py loops close ' & $quoted(${LEDGER_KEY}) & ' --stage ${{Stage}} --note \"...\"'"
+_REDRIVE = f"'python deploy.py loops redrive ' & $quoted(${LEDGER_KEY}) & ' --stage ${{Stage}}'"
 
 
 def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
@@ -60,7 +74,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
         text=lines(
             "'Human loop ' & $name & ' failed and will not be restarted automatically.'",
             "''",
-            "'Reason:           ' & $states.input.decision.reason",
+            f"'Reason:           ' & {_DECISION}",
             "'Failure code:     ' & ($code ? $code : 'none')",
             f"'Failure reason:   ' & ({_FAILURE_REASON} ? {_FAILURE_REASON} : 'none')",
             "'Flow definition:  ' & $flow",
@@ -77,9 +91,9 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
             f"'  ' & {_CLOSE}",
         ),
         document={
-            "reason": "$states.input.decision.reason",
+            "reason": _DECISION,
             "failureReason": _FAILURE_REASON,
-            "lineage": "$states.input.decision.lineage",
+            "lineage": _ATTEMPTS,
             "workflowWaiting": f"${WAITING}",
             "command": f"({_INPUT_KNOWN} ? {_RESTART} : {_CLOSE})",
         },
@@ -100,8 +114,8 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
             "'Human loop ' & $name & ' ended as ' & $status"
             " & ', but the workflow could not finish processing it.'",
             "''",
-            f"'Failed step:      ' & ${FAILED_STEP}",
-            f"'Reason:           ' & {CAUSE}",
+            f"'Failed step:      ' & {_STEP}",
+            f"'Reason:           ' & {_CAUSE}",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
             *_if_workflow_waits(
@@ -113,10 +127,10 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
             f"'  ' & {_REDRIVE}",
         ),
         document={
-            "step": f"${FAILED_STEP}",
+            "step": _STEP,
             "workflowWaiting": f"${WAITING}",
-            "error": "$states.input.failure.Error",
-            "reason": CAUSE,
+            "error": f"$visible($states.input.failure.Error, {MAX_NAME})",
+            "reason": _CAUSE,
             "command": _REDRIVE,
         },
         output=_WITH_FAILURE,
@@ -136,7 +150,8 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
 def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
     """The event does not identify its status change, or the ledger refused the claim. Adds `$.failure`."""
     redrive = (
-        "'python deploy.py loops redrive --execution ' & $states.context.Execution.Id & ' --stage ${Stage}'"
+        "'python deploy.py loops redrive --execution ' & $quoted($states.context.Execution.Id)"
+        " & ' --stage ${Stage}'"
     )
     return _publish(
         "Escalate unclaimed event",
@@ -147,7 +162,7 @@ def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
         text=lines(
             "'A status change of a human loop could not be processed.'",
             "''",
-            f"'Reason:           ' & {CAUSE}",
+            f"'Reason:           ' & {_CAUSE}",
             "'Human loop:       ' & $name",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
@@ -156,8 +171,8 @@ def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
             f"'  ' & {redrive}",
         ),
         document={
-            "error": "$states.input.failure.Error",
-            "reason": CAUSE,
+            "error": f"$visible($states.input.failure.Error, {MAX_NAME})",
+            "reason": _CAUSE,
             "command": redrive,
         },
         flow=EVENTS_FLOW_DEFINITION,
@@ -179,7 +194,7 @@ def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
             "'Human loop ' & $name & ' was stopped before the review was complete.'",
             "''",
             "'Answers saved:    ' & ($exists($states.input.review) ? $string($states.input.review.answers)"
-            " & ', in ' & $states.input.review.location : 'none')",
+            " & ', in ' & $visible($states.input.review.location, 1100) : 'none')",
             "'Flow definition:  ' & $flow",
             "'Execution:        ' & $link",
             *_if_workflow_waits(
@@ -208,18 +223,18 @@ def _publish(
 ) -> SnsPublishStep:
     """An SNS step. Expressions can use $name, $status, $code, $flow, $link, and $outside for other values of the event.
 
-    Fields of the document without a value are omitted. The event can hold anything, so each of its values is bounded: a
-    message has at most 262,144 bytes with its attributes, and a text stands in it six times.
+    Fields of the document without a value are omitted. The event can hold anything, so each of its values is made
+    visible and bounded: a message has at most 262,144 bytes with its attributes, and a text stands in it six times.
     """
     # Each field of the Task is a separate expression, so each defines the variables again.
     shared = (
-        f"{BOUNDED} $outside := function($value, $limit)"
-        " {$value = null ? null : $exists($value) ? $bounded($value, $limit)};"
+        f"{VISIBLE} {QUOTED} $outside := function($value, $limit)"
+        " {$value = null ? null : $exists($value) ? $visible($value, $limit)};"
         f" $name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != ''"
-        f" ? $bounded({LOOP_NAME}, {MAX_NAME}) : 'unknown';"
+        f" ? $visible({LOOP_NAME}, {MAX_NAME}) : 'unknown';"
         f" $status := $outside({_DETAIL}.humanLoopStatus, {MAX_CODE});"
         f" $code := $outside({_DETAIL}.failureCode, {MAX_CODE});"
-        f" $flow := $bounded({flow}, {MAX_NAME}); $link := {EXECUTION_LINK}; "
+        f" $flow := $visible({flow}, {MAX_NAME}); $link := $visible({EXECUTION_LINK}, {MAX_REASON}); "
     )
     fields = {
         "kind": f"'{kind}'",

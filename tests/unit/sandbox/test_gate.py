@@ -488,6 +488,33 @@ class TestControlRoutes:
         ).refused
 
 
+def test_client_that_has_gone_is_no_error() -> None:
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def never(*_: Any) -> None:
+        raise AssertionError("nobody waits for an answer")
+
+    _, path, headers, _ = signed(headers=JSON)
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": pairs}
+    asyncio.run(Gate(never, PORT, KEYS)(scope, gone, never))
+
+
+def test_error_behind_the_gate_is_raised() -> None:
+    async def broken(*_: Any) -> None:
+        raise ConnectionError("of the application")
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/_sandbox/health",
+        "headers": [(b"host", HOST.encode())],
+    }
+    with pytest.raises(ConnectionError, match="of the application"):
+        asyncio.run(Gate(broken, PORT, KEYS)(scope, broken, broken))
+
+
 NAMES = [
     "Host",
     "Origin",

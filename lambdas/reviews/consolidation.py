@@ -52,6 +52,7 @@ def consolidate(row: Row, settings: FieldSettings = DEFAULT_FIELD) -> FieldRecor
             for worker, value in enumerate(row.answers)
         ],
         compared=row.in_prediction,
+        approximate=row.is_approximate,
     )
 
 

@@ -214,6 +214,8 @@ class FieldRecord(_Part):
         per_worker: The answer of each worker.
         compared: Whether there was a prediction to compare with. It can be false for any outcome in a tie, and is
             always false for `answered`. In earlier records without this key, only `answered` is not compared.
+        approximate: Whether the element had too many drawn shapes in one place to find the best matches among them.
+            Then a shape can be in a field of its own, or in the field of another shape near it.
     """
 
     name: str
@@ -226,6 +228,7 @@ class FieldRecord(_Part):
     agreement: Share | None
     per_worker: list[WorkerField]
     compared: bool = Field(default_factory=lambda known: known.get("outcome") != "answered")
+    approximate: bool = False
 
 
 class ReviewRecord(_Part):

@@ -9,7 +9,8 @@ custom.py       crowd elements, each paired with its prediction
 answered.py     the answers to each element, choice of several buttons, or judgement in an object
 judgements.py   several judgements in one object
 elements/       the rules of each crowd element, one module per kind
-alignment.py    matches shapes that mark the same object
+alignment.py    matches drawn shapes with the predicted ones, and with each other
+grouping.py     groups the shapes that mark the same object, with bounded work
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ class Row(NamedTuple):
     Attributes:
         answers: One value per worker, in the order of the output's answers; None if the worker left the field empty.
         in_prediction: Whether the model predicts this kind of field. If not, workers cannot have overruled it.
+        is_approximate: Whether there were too many drawn shapes to find the best matches among them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     predicted: Scored | None
     answers: Sequence[Any]
     in_prediction: bool = True
+    is_approximate: bool = False
 
 
 class Comparison(NamedTuple):

@@ -64,14 +64,23 @@ class Shape(Drawing):
         return bool(self.label == reviewed.label and self.is_unmoved(reviewed))
 
     @property
+    def effort(self) -> int:
+        """How long the shape takes in a comparison with another one, in units of about a microsecond."""
+        return 1
+
+    @property
     @abstractmethod
     def extent(self) -> tuple[float, float]:
-        """Start and end of the shape along the x axis or the text."""
+        """Start and end of the shape along the x axis or the text. Only shapes whose extents overlap are similar."""
 
     @property
     def vertical_extent(self) -> tuple[float, float]:
         """Start and end of the shape along the y axis. A text has no such axis."""
         return 0.0, 0.0
+
+    def is_near(self, other: Any) -> bool:
+        """Whether the shapes can be similar, as far as that can be said without much effort."""
+        return True
 
     @abstractmethod
     def similarity(self, other: Any) -> float:

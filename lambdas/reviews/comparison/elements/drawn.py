@@ -79,11 +79,19 @@ class Drawn(Labelled):
         items = [Scored(shape, confidence_of(more)) for shape, more in found.shapes()] if found else []
         shapes = [answer.drawn_after([item.value for item in items]) if answer else [] for answer in answers]
         made = []
-        for index, drawn in align([item.value for item in items], shapes):
+        aligned = align([item.value for item in items], shapes)
+        for index, drawn in aligned.rows:
             item = None if index is None else items[index]
             labels = [shape.label for shape in drawn if shape]
             label = item.value.label if item else min(labels, key=lambda one: (-labels.count(one), one))
-            row = Row(cls.field_name(name, label), cls.kind, item, drawn, in_prediction=found is not None)
+            row = Row(
+                cls.field_name(name, label),
+                cls.kind,
+                item,
+                drawn,
+                in_prediction=found is not None,
+                is_approximate=aligned.is_approximate,
+            )
             can_lack = (found is not None and found.is_partial and item is None) or any(
                 shape is None and answer is not None and answer.is_partial
                 for shape, answer in zip(drawn, answers, strict=True)

@@ -89,6 +89,7 @@ def test_record_contains_complete_review() -> None:
                     {"worker_index": 1, "value": '"cat"', "outcome": "changed", "vote_index": 0},
                 ],
                 "compared": True,
+                "approximate": False,
             }
         ],
         "agreement": 1.0,

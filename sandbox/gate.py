@@ -3,8 +3,8 @@
 A web page in the developer's browser can send requests to 127.0.0.1, and the engine runs code. So, before any routing:
 
 1. **Address.** The Host is this engine: a page whose name an attacker made resolve to 127.0.0.1 (DNS rebinding) sends
-   its own name. `127.0.0.1`, `localhost`, `[::1]`, and names under `.localhost`, which browsers never ask a name server
-   for (RFC 6761), with the port of the engine or without one.
+   its own name. `127.0.0.1`, `localhost`, `[::1]`, and names under `.localhost`, which nobody can register (RFC 6761),
+   with the port of the engine or without one.
 2. **Origin.** No other site sends it: neither Origin nor Sec-Fetch-Site names one. Another port of this machine is
    another site. No response has a CORS header, so that a browser shows none to a page.
 3. **Control routes.** `/_sandbox/` and `/_ministack/` need the token of the run.

@@ -245,12 +245,20 @@ def _write_report(console: Console, sandbox: Sandbox, outputs: dict[str, str], f
 
 
 def _wait_for_interrupt(console: Console, sandbox: Sandbox) -> None:
-    with exports_in_file(EXPORTS_FILE, sandbox.variables()) as file:
-        name = file.relative_to(ROOT)
-        say(console, "\nThe local engine runs until you press Ctrl-C. In another terminal, in this folder:\n")
-        say(console, escape(f"  source {name}"))
-        say(console, "  python deploy.py loops list --stage local\n")
-        say(console, escape(f"{name} has the keys of this run, and only you can read it:\n"))
+    say(console, "\nThe local engine runs until you press Ctrl-C. In another terminal, in this folder:\n")
+    with ExitStack() as running:
+        try:
+            running.enter_context(exports_in_file(EXPORTS_FILE, sandbox.variables()))
+        except OSError as error:
+            say(
+                console,
+                escape(f"{EXPORTS_FILE} cannot be written ({error.strerror}); copy these lines instead:\n"),
+            )
+        else:
+            name = EXPORTS_FILE.name
+            say(console, f"  source {name}")
+            say(console, "  python deploy.py loops list --stage local\n")
+            say(console, f"{name} has the keys of this run, and only you can read it:\n")
         for line in exports(sandbox.variables()):
             say(console, escape(f"  {line}"))
         try:

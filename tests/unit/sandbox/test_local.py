@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,3 +38,28 @@ def test_status_line_disappears_when_the_engine_has_started(monkeypatch: pytest.
     assert "Starting the local engine" in before
     assert "Starting the local engine" not in after
     assert "Publishing the stage" in after
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_keys_are_printed_also_if_their_file_cannot_be_written(
+    writable: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".engine.env" if writable else tmp_path / "missing" / ".engine.env"
+    monkeypatch.setattr(local, "EXPORTS_FILE", file)
+    read: list[str] = []
+
+    def ctrl_c(_: float) -> None:
+        read.extend(path.read_text() for path in [file] if path.exists())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local.time, "sleep", ctrl_c)
+    screen = io.StringIO()
+    engine = SimpleNamespace(variables=lambda: {"AWS_SECRET_ACCESS_KEY": "of this run"})
+    local._wait_for_interrupt(Console(file=screen, width=40), engine)
+    printed = screen.getvalue()
+    assert "  export AWS_SECRET_ACCESS_KEY='of this run'\n" in printed
+    assert ("  source .engine.env\n" in printed) == writable
+    assert ("cannot be written (No such file or directory); copy these lines instead" in printed) != writable
+    assert ["of this run" in text for text in read] == [True] * writable
+    assert printed.endswith("Stopping the local engine\n")
+    assert not file.exists()

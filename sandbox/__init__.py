@@ -16,6 +16,7 @@ In the child process:
 
     server.py            one process and one socket for MiniStack's ASGI app and the sandbox's own
     gate.py              which requests reach the engine: address, origin, token, signature
+    signatures.py        who signed a request
     app.py               routes requests and checks permissions
     protocol.py          parses requests and writes responses, according to botocore's service models
     a2i.py               flow definitions and human loops

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from workflow.cli.options import SETTINGS, Profile, Region, Settings
-from workflow.cli.terminal import confirm, exit_unchanged, is_interactive, prompt
+from workflow.cli.terminal import confirm, exit_unchanged, is_interactive, prompt, tell
 from workflow.errors import AccountError, PublishError
 
 __all__ = ["init"]
@@ -33,7 +33,7 @@ def init(
     existing = replaceable(settings, stage, ask=is_interactive())
     if existing:
         buckets = ", ".join(existing.output_buckets)
-        typer.echo(f"{settings.name} already has a stage {stage}: {existing.region}, output in {buckets}.")
+        tell(f"{settings.name} already has a stage {stage}: {existing.region}, output in {buckets}.")
         if not confirm("Replace all of its settings?"):
             exit_unchanged()
     answers: dict[str, Any] = {
@@ -49,8 +49,8 @@ def init(
     answers["escalation_emails"] = email
     made = checked_stage(settings.name, stage, answers)
     add_stage(settings, made, replace=existing is not None)
-    typer.echo(f"Stage {stage} was written to {settings.name}.")
-    typer.echo(f"To see what a publish creates: python deploy.py plan --stage {stage}")
+    tell(f"Stage {stage} was written to {settings.name}.")
+    tell(f"To see what a publish creates: python deploy.py plan --stage {stage}")
 
 
 def _ask_for_sources(profile: str | None, region: str) -> dict[str, list[str]]:
@@ -81,10 +81,10 @@ def _flow_definitions(profile: str | None, region: str) -> list[dict[str, str]]:
     try:
         found = Account.at(profile=profile, region=region).flow_definitions()
     except (AccountError, BotoCoreError) as error:
-        typer.echo(f"(Could not list the account's flow definitions: {error})", err=True)
+        tell(f"(Could not list the account's flow definitions: {error})", err=True)
         return []
     for flow in found:
-        typer.echo(f"  Found {flow['name']}, which writes to {flow['output']}")
+        tell(f"  Found {flow['name']}, which writes to {flow['output']}")
     return found
 
 

@@ -11,12 +11,13 @@ import typer
 
 from lambdas.loops.bounded import MAX_REASON
 from lambdas.loops.loop import LoopStatus, Outcome
+from lambdas.reviews.visible import quoted
 from workflow.cli.ages import age, moment_of
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
 from workflow.cli.several_loops import Several
 from workflow.cli.several_options import SeveralOptions
 from workflow.cli.start_options import StartOptions, start_request
-from workflow.cli.terminal import Output, print_json, progress
+from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.cli.undelivered import process_undelivered
 from workflow.errors import AfterloopError
 
@@ -96,11 +97,9 @@ def list_(
 
         show_listing(listing.loops)
     for row in listing.unreadable:
-        typer.echo(f"warning: {row}", err=True)
+        tell(f"warning: {row}", err=True)
     if listing.more:
-        typer.echo(
-            f"More than {limit} human loops match: raise --limit (0 for all), or add a filter.", err=True
-        )
+        tell(f"More than {limit} human loops match: raise --limit (0 for all), or add a filter.", err=True)
 
 
 @loops.command()
@@ -109,7 +108,7 @@ def show(name: Name, on: StageOptions) -> None:
     """Show a human loop: how it started, its status changes, its outcome, and what you can do."""
     story = _loops(on).show(name)
     for row in story.unreadable:
-        typer.echo(f"warning: {row}", err=True)
+        tell(f"warning: {row}", err=True)
     if on.output is Output.JSON:
         from workflow.cli.shapes import LoopStory
 
@@ -174,7 +173,7 @@ def stop(name: Name, on: StageOptions) -> None:
 
         print_json(StopResult(human_loop_name=stopped))
     else:
-        typer.echo(f"{stopped} is stopping.\n{_follow_up(stopped, on)}")
+        tell(f"{stopped} is stopping.", _follow_up(stopped, on))
 
 
 @loops.command()
@@ -209,7 +208,7 @@ def close(
         print_json(LedgerRow.model_validate(closed.loop))
         return
     notified = f" Waiting workflows that were notified: {closed.answered}." if closed.answered else ""
-    typer.echo(f"{closed.loop.human_loop_name} was closed by {closed.loop.closed_by}.{notified}")
+    tell(f"{closed.loop.human_loop_name} was closed by {closed.loop.closed_by}.{notified}")
 
 
 @loops.command()
@@ -274,9 +273,9 @@ def redrive(
         return
     # An event that could not be claimed may not say which loop it is about.
     where = stage.execution(redriven.execution).link or redriven.execution
-    typer.echo(f"{redriven.human_loop_name or 'The event'} is being processed again: {where}")
+    tell(f"{redriven.human_loop_name or 'The event'} is being processed again: {where}")
     if redriven.human_loop_name:
-        typer.echo(_follow_up(redriven.human_loop_name, on))
+        tell(_follow_up(redriven.human_loop_name, on))
 
 
 @loops.command()
@@ -312,7 +311,7 @@ def reconcile(
     else:
         _print_reconciliation(found)
     for problem in found.problems:
-        typer.echo(f"error: {problem}", err=True)
+        tell(f"error: {problem}", err=True)
     if found.problems:
         raise typer.Exit(1)
 
@@ -353,18 +352,16 @@ def _print_started(started: StartedLoop, on: StageOptions) -> None:
         return
     name = started.human_loop_name
     if not started.needed:
-        typer.echo(
-            f"{name}: no human review is needed. The prediction is stored in {started.prediction_location}"
-        )
+        tell(f"{name}: no human review is needed. The prediction is stored in {started.prediction_location}")
     elif started.already:
-        typer.echo(f"{name} was already started. Its status is {started.status}.")
+        tell(f"{name} was already started. Its status is {started.status}.")
     else:
-        typer.echo(f"{name} was started.")
-    typer.echo(_follow_up(name, on))
+        tell(f"{name} was started.")
+    tell(_follow_up(name, on))
 
 
 def _follow_up(name: str, on: StageOptions) -> str:
-    return f"To check its status: python deploy.py loops show {name} --stage {on.stage}"
+    return f"To check its status: python deploy.py loops show {quoted(name)} --stage {on.stage}"
 
 
 def _readable_problem(problem: str) -> str:
@@ -397,13 +394,13 @@ def _print_reconciliation(found: Reconciliation) -> None:
         *(f"notified the waiting workflow: {name}" for name in found.answered),
     ]
     for line in lines:
-        typer.echo(line)
+        tell(line)
     for name in found.earlier:
-        typer.echo(f"ended before the ledger was created: {name}")
+        tell(f"ended before the ledger was created: {name}")
     if found.earlier:
-        typer.echo(
+        tell(
             f"{len(found.earlier):,} human loops ended, and were created before the ledger, so that nobody knows "
             "whether they were processed. --since processes them."
         )
     fixed = f"{len(lines)} fixed" if lines else "nothing was missed"
-    typer.echo(f"Human loops checked: {found.looked_at:,}; {fixed}.")
+    tell(f"Human loops checked: {found.looked_at:,}; {fixed}.")

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.aws.object_store import ObjectStore
 from lambdas.reviews.location import S3Location
 from workflow.cli.options import ReviewOptions, StageOptions, takes_options
-from workflow.cli.terminal import Output, print_json, progress
+from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.errors import AfterloopError
 from workflow.operations.manifest.export import READERS, Export, export_manifest
 from workflow.operations.reviews_source import open_reviews
@@ -129,19 +129,19 @@ def _print_json(export: Export, file: str) -> None:
 
 def _print(export: Export, file: str, flow_definition: str) -> None:
     for line in _left_out(export):
-        typer.echo(f"left out: {line}", err=True)
+        tell(f"left out: {line}", err=True)
     if not export.lines:
         raise AfterloopError(
             f"no review of {flow_definition} from these days can be exported, so no manifest was written: choose "
             "other days with --from and --to"
         )
-    typer.echo(f"{_count(export.lines, 'review')} of {flow_definition} in {file}")
+    tell(f"{_count(export.lines, 'review')} of {flow_definition} in {file}")
     for attribute in export.attributes:
         if attribute.lines:
             classes = ", ".join(f"{index} {label}" for index, label in enumerate(attribute.classes or ()))
-            typer.echo(f"{attribute.name}: {', '.join(attribute.types)}{classes and f'; classes: {classes}'}")
+            tell(f"{attribute.name}: {', '.join(attribute.types)}{classes and f'; classes: {classes}'}")
     for line in _obstacles(export):
-        typer.echo(f"note: {line}", err=True)
+        tell(f"note: {line}", err=True)
 
 
 def _left_out(export: Export) -> list[str]:

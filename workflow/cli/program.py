@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from workflow import ROOT
-from workflow.cli.terminal import INTERRUPTED, one_line_errors
+from workflow.cli.terminal import INTERRUPTED, one_line_errors, show_bugs_visibly, tell
 
 __all__ = ["command_line", "run", "version", "with_default_command"]
 
@@ -29,6 +29,7 @@ def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
         commands: Command → the module that defines it.
         arguments: The arguments of the process, without the program's name.
     """
+    show_bugs_visibly()
     given = with_default_command(arguments)
     with one_line_errors():
         program = command_line(commands, given[0])
@@ -98,7 +99,7 @@ def _help(name: str, module: str) -> str:
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(version())
+        tell(version())
         raise typer.Exit
 
 

@@ -22,6 +22,7 @@ from workflow.cli.terminal import (
     on_interrupt,
     print_json,
     say,
+    tell,
 )
 from workflow.errors import PublishError
 
@@ -88,7 +89,7 @@ def publish(
     elif on.output is Output.JSON:
         _print_json(account, stage, *swapped)
     else:
-        typer.echo(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
+        tell(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
     if watch:
         _watch(files, on)
 
@@ -278,11 +279,11 @@ def _watch(since: Snapshot, on: StageOptions) -> None:
     for option in ("stage", "settings", "profile", "region"):
         if value := getattr(on, option):
             again += [f"--{option}", str(value)]
-    typer.echo("Watching for changes. Press Ctrl-C to stop.")
+    tell("Watching for changes. Press Ctrl-C to stop.")
     try:
         for files in changes(ROOT, on.settings, since):
-            typer.echo(f"Changed: {', '.join(file.name for file in files)}")
+            tell(f"Changed: {', '.join(file.name for file in files)}")
             subprocess.run(again, check=False)  # noqa: S603  the command line of this project
     except KeyboardInterrupt:
         end_line(sys.stdout)
-        typer.echo("Stopped watching.")
+        tell("Stopped watching.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from workflow.cli.terminal import tell
 from workflow.errors import PublishError
 
 __all__ = ["render"]
@@ -26,4 +27,4 @@ def render(
         raise PublishError(
             f"definitions/ is out of date ({', '.join(changed)}): run `python deploy.py render`"
         )
-    typer.echo(f"definitions/: {', '.join(changed) if changed else 'nothing to change'}")
+    tell(f"definitions/: {', '.join(changed) if changed else 'nothing to change'}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workflow.cli.options import FlowDefinition, ReviewOptions, StageOptions, takes_options
-from workflow.cli.terminal import Output, print_json, progress
+from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.errors import AfterloopError
 from workflow.operations.reviews_source import open_reviews
 
@@ -84,15 +84,15 @@ def report(
     _warn(made.figures)
     if flow and not made.figures.reviews:
         others = ", ".join(reviews.flow_definitions()) or "none"
-        typer.echo(
+        tell(
             f"warning: there are no reviews of flow definition {flow!r}; flow definitions with reviews: {others}",
             err=True,
         )
     if on.output is Output.JSON:
         _print_json(made)
     else:
-        typer.echo(f"{made.headline}\n{made.headline.meaning}".rstrip())
-        typer.echo(f"\nReport: {made.file}")
+        tell(*filter(None, [str(made.headline), made.headline.meaning]))
+        tell("", f"Report: {made.file}")
 
 
 def _costs(review: float | None, error: float | None) -> Costs | None:
@@ -120,28 +120,26 @@ def _costs(review: float | None, error: float | None) -> Costs | None:
 def _warn(figures: Figures) -> None:
     malformed, unreadable, invented = figures.malformed, figures.unreadable, figures.invented
     for one in malformed[:3]:
-        typer.echo(f"warning: cannot be read as a review, left out: {one.location}: {one.problem}", err=True)
+        tell(f"warning: cannot be read as a review, left out: {one.location}: {one.problem}", err=True)
     if len(malformed) > 3:
-        typer.echo(f"warning: {len(malformed) - 3:,} more were left out; the report lists them", err=True)
+        tell(f"warning: {len(malformed) - 3:,} more were left out; the report lists them", err=True)
     if unreadable:
         values, were = ("value", "was") if unreadable == 1 else ("values", "were")
-        typer.echo(
+        tell(
             f"warning: {unreadable:,} {values} in the reviews could not be read and {were} left out; the rest of each "
             f"review counts; the first is in {figures.partly_read[0]}",
             err=True,
         )
     if empty := figures.without_fields:
         have = "has" if empty == 1 else "have"
-        typer.echo(
+        tell(
             f"warning: {empty:,} of {figures.reviews:,} reviews {have} no field: nobody answered, or people submitted "
             "an empty page",
             err=True,
         )
     if invented:
         be = "is" if invented == 1 else "are"
-        typer.echo(
-            f"warning: {invented:,} of {figures.reviews:,} reviews {be} invented sample data", err=True
-        )
+        tell(f"warning: {invented:,} of {figures.reviews:,} reviews {be} invented sample data", err=True)
 
 
 def _print_json(made: Report) -> None:

@@ -16,6 +16,7 @@ from workflow.cli.terminal import (
     on_interrupt,
     print_json,
     progress,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def recompute(
         )
         if not dry_run:
             raise RecomputeError(f"{problem}; publish this copy first, or use the copy that was published")
-        typer.echo(f"warning: {problem}", err=True)
+        tell(f"warning: {problem}", err=True)
     _warn_of_unpublished_settings(recompute, on)
     name = flow_definition.rpartition("/")[2] if flow_definition else None
     console = console_for(on.output)
@@ -93,10 +94,10 @@ def recompute(
             if yes:
                 _show(found, period, recompute, on.stage, written=True)
             else:
-                typer.echo(f"{_records(found.to_write)} replaced.")
+                tell(f"{_records(found.to_write)} replaced.")
     if name and not found.reviews:
         others = ", ".join(recompute.flow_definitions()) or "none"
-        typer.echo(
+        tell(
             f"warning: there are no reviews of flow definition {name!r} in these days; flow definitions with reviews: "
             f"{others}",
             err=True,
@@ -117,7 +118,7 @@ def _warn_of_unpublished_settings(recompute: Recompute, on: StageOptions) -> Non
     except SettingsError:
         return  # A published stage can be used without its settings.
     if recompute.differs_from(written):
-        typer.echo(
+        tell(
             f"warning: {on.settings.name} has other settings for reviews than the published ones, which count; "
             f"to use them, run `python deploy.py publish --stage {on.stage}` first",
             err=True,
@@ -155,8 +156,8 @@ def _records(number: int) -> str:
 def _show(found: Recomputation, period: Period, recompute: Recompute, stage: str, *, written: bool) -> None:
     would = "" if written else "would be "
     changes = found.changes
-    typer.echo(f"Stage {stage}: its published settings, and the code of this copy, {recompute.code}")
-    typer.echo(f"Reviews from {period.first} to {period.last}: {found.reviews:,}")
+    tell(f"Stage {stage}: its published settings, and the code of this copy, {recompute.code}")
+    tell(f"Reviews from {period.first} to {period.last}: {found.reviews:,}")
     for number, what in (
         (found.invented, "sample reviews, left alone"),
         (found.current, "made by the current code and settings, not recomputed"),
@@ -166,25 +167,23 @@ def _show(found: Recomputation, period: Period, recompute: Recompute, stage: str
         (len(found.left_out), "cannot be recomputed" if not written else "could not be recomputed"),
     ):
         if number:
-            typer.echo(f"  {what}: {number:,}")
+            tell(f"  {what}: {number:,}")
     if changes.outcomes:
-        typer.echo("Outcomes of fields:")
+        tell("Outcomes of fields:")
         for (before, after), number in changes.outcomes.most_common():
-            typer.echo(f"  {before or 'no field'} → {after or 'no field'}: {number:,}")
+            tell(f"  {before or 'no field'} → {after or 'no field'}: {number:,}")
     if changes.now_overruled or changes.no_longer_overruled:
-        typer.echo(
-            f"Overruled reviews: {changes.no_longer_overruled:,} no longer, {changes.now_overruled:,} newly"
-        )
+        tell(f"Overruled reviews: {changes.no_longer_overruled:,} no longer, {changes.now_overruled:,} newly")
     if changes.keys:
         counts = ", ".join(f"{key} {number:,}" for key, number in changes.keys.most_common())
-        typer.echo(f"Keys with other values, by number of reviews: {counts}")
+        tell(f"Keys with other values, by number of reviews: {counts}")
     if found.ledger:
-        typer.echo(
+        tell(
             f"Loops whose figures in the ledger {'changed' if written else 'would change'}: {found.ledger:,}"
         )
     identity = recompute.settings.worker_identity
     if changes.gain_identities:
-        typer.echo(
+        tell(
             f"warning: worker_identity is {identity!r}: {changes.gain_identities:,} reviews "
             f"{'have' if written else 'would get'} ids of workers that they did not have",
             err=True,
@@ -193,9 +192,9 @@ def _show(found: Recomputation, period: Period, recompute: Recompute, stage: str
 
 def _show_left_out(found: Recomputation) -> None:
     for one in found.left_out[:3]:
-        typer.echo(f"left out: {one.review}: {one.reason}", err=True)
+        tell(f"left out: {one.review}: {one.reason}", err=True)
     if len(found.left_out) > 3:
-        typer.echo(f"left out: {len(found.left_out) - 3:,} more; --output json lists them", err=True)
+        tell(f"left out: {len(found.left_out) - 3:,} more; --output json lists them", err=True)
 
 
 def _print_json(

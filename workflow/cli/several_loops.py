@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import typer
-
 from workflow.cli.ages import moment_of
 from workflow.cli.options import StageOptions
 from workflow.cli.several_options import SeveralOptions
 from workflow.cli.show_results import Report, running
-from workflow.cli.terminal import Output, approved, console_for, exit_unchanged, progress
+from workflow.cli.terminal import Output, approved, console_for, exit_unchanged, progress, tell
 
 if TYPE_CHECKING:
     from lambdas.loops.loop import Loop
@@ -105,7 +103,7 @@ class Several:
         with progress("Reading the ledger"):
             selected = self.stage.select(self.operation, selection)
         for row in selected.unreadable:
-            typer.echo(f"warning: {row}", err=True)
+            tell(f"warning: {row}", err=True)
         loops = selected.loops
         if self.on.output is Output.TEXT and loops:
             _print_overview(loops)
@@ -144,9 +142,9 @@ class Several:
 
 def _print_overview(loops: Sequence[Loop]) -> None:
     """Prints what is wrong with the loops, most frequent first: one cause, or several?"""
-    typer.echo(f"Human loops that match: {len(loops):,}")
+    tell(f"Human loops that match: {len(loops):,}")
     for what, number in Counter(map(_what_is_wrong, loops)).most_common(10):
-        typer.echo(f"  {number:>6,}  {what}")
+        tell(f"  {number:>6,}  {what}")
 
 
 def _what_is_wrong(loop: Loop) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from workflow.cli.terminal import Activity, say
+from lambdas.reviews.visible import visible
+from workflow.cli.terminal import Activity, say, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,40 +68,40 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
         where: The account and Region.
     """
     if plan.is_empty:
-        say(console, f"{plan.stack} ({where}): nothing to change")
+        say(console, f"{shown(plan.stack)} ({where}): nothing to change")
     elif plan.creates:
         _show_new(console, plan, where)
     else:
-        say(console, f"[bold]{plan.stack}[/] ({where}) would change:")
+        say(console, f"[bold]{shown(plan.stack)}[/] ({where}) would change:")
         for title, lines in (
             ("States", _states(plan)),
             ("Functions", _functions(plan)),
             ("Permissions", _permissions(plan)),
             ("Settings", _settings(plan)),
             ("Resources", _resources(plan)),
-            ("Hot swaps to be replaced", (f"  ~ {escape(swap)}" for swap in plan.swapped)),
-            ("Also", (f"  {escape(note)}" for note in plan.notes)),
+            ("Hot swaps to be replaced", (f"  ~ {shown(swap)}" for swap in plan.swapped)),
+            ("Also", (f"  {shown(note)}" for note in plan.notes)),
         ):
-            if shown := list(lines):
+            if listed := list(lines):
                 say(console, f"\n[bold]{title}[/]")
-                for line in shown:
+                for line in listed:
                     say(console, line)
     for warning in plan.warnings:
-        say(console, f"\n[bold red]Warning:[/] {escape(warning)}")
+        say(console, f"\n[bold red]Warning:[/] {shown(warning)}")
     say(console)
 
 
 def _show_new(console: Console, plan: Plan, where: str) -> None:
-    say(console, f"[bold]{plan.stack}[/] ({where}) is new. A publish would create:\n")
+    say(console, f"[bold]{shown(plan.stack)}[/] ({where}) is new. A publish would create:\n")
     states = [state.name for state in plan.states if not state.is_machine]
-    say(console, f"  {_count(len(states), 'state')}: {escape(', '.join(states))}")
+    say(console, f"  {_count(len(states), 'state')}: {shown(', '.join(states))}")
     say(
         console,
-        f"  {_count(len(plan.functions), 'function')}: {', '.join(one.name for one in plan.functions)}",
+        f"  {_count(len(plan.functions), 'function')}: {shown(', '.join(one.name for one in plan.functions))}",
     )
     kinds = Counter(resource.type.removeprefix("AWS::").replace("::", " ") for resource in plan.resources)
     listed = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in sorted(kinds.items()))
-    say(console, f"  {_count(len(plan.resources), 'resource')}: {listed}")
+    say(console, f"  {_count(len(plan.resources), 'resource')}: {shown(listed)}")
 
 
 def _count(number: int, what: str) -> str:
@@ -114,11 +113,11 @@ def _states(plan: Plan) -> Iterator[str]:
     for state in plan.states:
         if state.is_machine and (state.name.rpartition(" (")[0], state.change) in added_or_removed:
             continue  # The inner machine of a Map or Parallel is added and removed with its state.
-        yield f"  {_SIGNS[state.change]} {escape(state.name)}"
-        lines = state.diff.splitlines()
+        yield f"  {_SIGNS[state.change]} {shown(state.name)}"
+        lines = state.diff.split("\n") if state.diff else []
         for line in lines[:MAX_DIFF_LINES]:
             style = {"+": "green", "-": "red"}.get(line[:1], "dim")
-            yield f"      [{style}]{escape(line)}[/]"
+            yield f"      [{style}]{shown(line)}[/]"
         if len(lines) > MAX_DIFF_LINES:
             yield f"      [dim]… {len(lines) - MAX_DIFF_LINES} more lines[/]"
 
@@ -126,32 +125,32 @@ def _states(plan: Plan) -> Iterator[str]:
 def _functions(plan: Plan) -> Iterator[str]:
     for function in plan.functions:
         details = ", ".join([*(["code"] if function.code else []), *function.settings])
-        yield f"  {_SIGNS[function.change]} {function.name}   {details}".rstrip()
+        yield f"  {_SIGNS[function.change]} {shown(function.name)}   {shown(details)}".rstrip()
 
 
 def _permissions(plan: Plan) -> Iterator[str]:
     for change in plan.permissions:
         sign = "[bold red]wider[/]   " if change.widened else "[green]narrower[/]"
-        condition = f" [dim]if {escape(change.condition)}[/]" if change.condition else ""
-        yield f"  {sign} {change.holder}: {escape(change.action)} on {escape(change.resource)}{condition}"
+        condition = f" [dim]if {shown(change.condition)}[/]" if change.condition else ""
+        yield f"  {sign} {shown(change.holder)}: {shown(change.action)} on {shown(change.resource)}{condition}"
 
 
 def _settings(plan: Plan) -> Iterator[str]:
     for change in plan.settings:
         before, after = (_value(one) for one in (change.before, change.after))
-        yield f"  ~ {change.name}: {before} → {after}"
+        yield f"  ~ {shown(change.name)}: {before} → {after}"
 
 
 def _value(value: str | None) -> str:
     if value is None:
         return "(not set)"
-    return escape(value if len(value) <= MAX_VALUE_LENGTH else f"{value[:MAX_VALUE_LENGTH]}…") or "(empty)"
+    return shown(value if len(value) <= MAX_VALUE_LENGTH else f"{value[:MAX_VALUE_LENGTH]}…") or "(empty)"
 
 
 def _resources(plan: Plan) -> Iterator[str]:
     for change in plan.resources:
         properties = ", ".join(change.properties) if change.action == "change" else ""
-        line = f"  {_ACTIONS[change.action]} {change.id}  [dim]{change.type}[/]  {escape(properties)}"
+        line = f"  {_ACTIONS[change.action]} {shown(change.id)}  [dim]{shown(change.type)}[/]  {shown(properties)}"
         yield (
             f"{line}[bold red]{_consequence(change)}[/]" if change.action in _CONSEQUENCES else line.rstrip()
         )
@@ -168,19 +167,20 @@ def show_outputs(console: Console, outputs: Mapping[str, str], links: Mapping[st
     """Prints the outputs of a stage, and links to the AWS console."""
     width = max(map(len, outputs), default=0)
     for name, value in sorted(outputs.items()):
-        say(console, f"  {name:<{width}}  {escape(value)}")
+        say(console, f"  {name:<{width}}  {shown(value)}")
     if links:
         say(console, "\nIn the AWS console:")
     for name, link in links.items():
         # Terminals that support links keep this one whole when the line wraps.
-        say(console, f"  {name:<{width}}  [link={link}]{link}[/link]")
+        address = visible(link).replace("[", "%5B").replace("]", "%5D")
+        say(console, f"  {name:<{width}}  [link={address}]{shown(link)}[/link]")
 
 
 def show_status(console: Console, status: Status) -> None:
     """Prints the status of a stage."""
     state = "green" if status.state.endswith("COMPLETE") and "ROLLBACK" not in status.state else "red"
     updated = f", updated {_when(status.updated)}" if status.updated else ""
-    say(console, f"[bold]{status.stack}[/]: [{state}]{status.state}[/]{updated}")
+    say(console, f"[bold]{shown(status.stack)}[/]: [{state}]{shown(status.state)}[/]{updated}")
     live = " and ".join(
         f"version {number}" if weight == 100 else f"version {number} ({weight} %)"
         for number, weight in sorted(status.live.items(), reverse=True)
@@ -189,7 +189,7 @@ def show_status(console: Console, status: Status) -> None:
     failed = f"[red]{status.failed} failed[/]" if status.failed else "none failed"
     say(console, f"  {status.running} executions are running; {failed} in the last 24 hours")
     for swap in status.swapped:
-        say(console, f"  [yellow]hot-swapped since the last publish:[/] {swap}")
+        say(console, f"  [yellow]hot-swapped since the last publish:[/] {shown(swap)}")
     if status.drifts is not None:
         _show_drifts(console, status.drifts)
     if status.publishes:
@@ -197,20 +197,23 @@ def show_status(console: Console, status: Status) -> None:
     for one in reversed(status.publishes):
         back = f"  goes back to {one.restores}" if one.restores else ""
         version = one.version.rpartition(":")[2]
-        say(console, f"  {one.number:>3}  {_when(one.at)}  version {version}  {escape(one.by)}{back}")
+        say(console, f"  {one.number:>3}  {_when(one.at)}  version {shown(version)}  {shown(one.by)}{back}")
 
 
 def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> None:
     if not drifts:
         say(console, "  no drift: all resources match the template")
     for drift in drifts:
-        say(console, f"  [red]drift:[/] {drift['id']} ({drift['type']}) {str(drift['status']).lower()}")
+        say(
+            console,
+            f"  [red]drift:[/] {shown(drift['id'])} ({shown(drift['type'])}) {shown(drift['status']).lower()}",
+        )
         differences = drift["differences"]
         assert isinstance(differences, list)
         for one in differences:
             say(
                 console,
-                f"      {escape(str(one['property']))}: {_value(str(one['expected']))} → {_value(str(one['actual']))}",
+                f"      {shown(one['property'])}: {_value(str(one['expected']))} → {_value(str(one['actual']))}",
             )
 
 
@@ -218,15 +221,15 @@ def show_destruction(console: Console, destruction: Destruction, *, where: str) 
     """Prints what destroying a stage would do."""
     say(
         console,
-        f"[bold]{destruction.stack}[/] ({where}) would be deleted: {destruction.resources} resources.",
+        f"[bold]{shown(destruction.stack)}[/] ({where}) would be deleted: {destruction.resources} resources.",
     )
     if destruction.running:
         say(console, f"  [red]{destruction.running} running executions would be stopped.[/]")
     for kept in destruction.kept:
         what = "[bold red]is DELETED with its data[/]" if destruction.deletes_data else "[green]is kept[/]"
-        say(console, f"  {kept.id} {kept.name} ({_content(kept.type, kept.holds)}) {what}")
+        say(console, f"  {shown(kept.id)} {shown(kept.name)} ({_content(kept.type, kept.holds)}) {what}")
     for bucket in destruction.emptied:
-        say(console, f"  {bucket} [bold red]is emptied[/]")
+        say(console, f"  {shown(bucket)} [bold red]is emptied[/]")
     say(console)
 
 
@@ -251,7 +254,7 @@ class StackActivity(Activity):
     def event(self, event: Event) -> None:
         """Shows the resource of an event. A failure stays on the screen."""
         if event.status.endswith("FAILED") and self.console.is_terminal:
-            say(self.console, f"[red]{event.resource} {event.status}[/] {escape(event.reason)}")
+            say(self.console, f"[red]{shown(event.resource)} {shown(event.status)}[/] {shown(event.reason)}")
         if event.status.endswith("COMPLETE") and not event.is_stack_event:
             self._done.add(event.resource)
         state = event.status.lower().replace("_", " ")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import typer
 from rich import box
 from rich.console import Group, RenderableType
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from workflow.cli.terminal import print_whole
+from lambdas.reviews.visible import visible
+from workflow.cli.terminal import print_whole, tell
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _STYLES = {
 def show_listing(loops: Sequence[Loop]) -> None:
     """Prints a list of human loops: a table on a terminal, elsewhere one line for each."""
     if not loops:
-        typer.echo("No human loops found.")
+        tell("No human loops found.")
     else:
         print_whole(_for_terminal(loops) if sys.stdout.isatty() else _for_pipe(loops))
 
@@ -55,13 +55,13 @@ def _for_terminal(loops: Sequence[Loop]) -> Table:
     table.add_column("Age", no_wrap=True, min_width=6)
     table.add_column("Attempt", no_wrap=True, min_width=7)
     for loop in loops:
-        name = Text(loop.human_loop_name)
+        name = plain(loop.human_loop_name)
         if why := _why(loop):
             name.append("\n").append_text(Text(plain(why).plain, style="dim"))
         status = Text().append_text(_styled(loop.status))
         if loop.outcome:
             status.append("\n").append_text(_styled(loop.outcome))
-        table.add_row(name, _flow_name(loop), status, age(loop.created_at), str(loop.attempt))
+        table.add_row(name, plain(_flow_name(loop)), status, age(loop.created_at), str(loop.attempt))
     return table
 
 
@@ -89,7 +89,7 @@ def _why(loop: Loop) -> str:
 def show_story(story: Story) -> None:
     """Prints how a human loop started, its status changes and outcome, and the commands that can be run."""
     loop = story.loop
-    head = Text(loop.human_loop_name, style="bold")
+    head = Text(visible(loop.human_loop_name), style="bold")
     status = loop.status or (story.view.status if story.view else "unknown")
     head.append("  ").append_text(_styled(status))
     if loop.outcome:
@@ -107,7 +107,7 @@ def show_story(story: Story) -> None:
         print_whole("")
         for step in story.next:
             print_whole(plain(f"{step.why}:"))
-            print_whole(Text(f"  {step.command}", style="cyan"), wrap=False)
+            print_whole(Text(visible(f"  {step.command}"), style="cyan"), wrap=False)
 
 
 def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
@@ -162,19 +162,19 @@ def _changes(changes: Sequence[StatusChange]) -> RenderableType:
     lines = []
     for change in changes:
         claim = Text().append_text(_styled(change.human_loop_status))
-        claim.append(f", claimed {change.at}, {change.state}: execution ")
+        claim.append_text(plain(f", claimed {change.at}, {change.state}: execution "))
         claim.append_text(_styled(change.execution.status))
         place = plain(change.execution.link or change.execution.arn)
         if change.execution.link:
             # Terminals find links by themselves, but not those that wrap.
-            place.stylize(f"link {change.execution.link}")
+            place.stylize(Style(link=place.plain))
         lines += [claim, place]
     return Group(*lines)
 
 
 def plain(text: str) -> Text:
-    """Text on one line. Names and reasons come from elsewhere, so brackets in them are not markup."""
-    return Text(re.sub(r"\s+", " ", text))
+    """Text on one line. Names and reasons come from elsewhere, so nothing in them is markup or a control character."""
+    return Text(visible(text))
 
 
 def _flow_name(loop: Loop) -> str:
@@ -182,4 +182,4 @@ def _flow_name(loop: Loop) -> str:
 
 
 def _styled(word: str | None) -> Text:
-    return Text(word or "", style=_STYLES.get(word or "", ""))
+    return Text(visible(word or ""), style=_STYLES.get(word or "", ""))

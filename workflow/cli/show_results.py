@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from workflow.cli.several_options import SeveralOptions
-from workflow.cli.terminal import Output, exit_interrupted, finishing_on_interrupt, print_json, progress
+from workflow.cli.terminal import Output, exit_interrupted, finishing_on_interrupt, print_json, progress, tell
 
 if TYPE_CHECKING:
     from workflow.operations.several import Interruption, Operation, Result, Results
@@ -68,7 +68,7 @@ class Report:
         if self.output is Output.JSON:
             self._print_json(found, matched)
         elif not matched:
-            typer.echo(nothing)
+            tell(nothing)
         else:
             self._print_lines(found, matched)
         self._exit(found)
@@ -100,11 +100,11 @@ class Report:
         for result in ("done", "possible", "running", "skipped"):
             for one in found.results:
                 if one.result == result:
-                    typer.echo(self._line(one))
+                    tell(self._line(one))
         for one in found.results:
             if one.result in ("failed", "error"):
                 why = "failed again: " if one.result == "failed" else ""
-                typer.echo(f"error: {_subject(one)}: {why}{one.detail}", err=True)
+                tell(f"error: {_subject(one)}: {why}{one.detail}", err=True)
         counts = {
             _DONE[self.operation]: found.count("done"),
             _POSSIBLE[self.operation]: found.count("possible"),
@@ -115,11 +115,11 @@ class Report:
             "not begun": found.left,
         }
         parts = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
-        typer.echo(f"{self.what}: {matched:,}; {parts}.")
+        tell(f"{self.what}: {matched:,}; {parts}.")
         if found.count("running", "skipped", "failed", "error"):
-            typer.echo(f"To see what needs action: python deploy.py loops list --stage {self.stage}")
+            tell(f"To see what needs action: python deploy.py loops list --stage {self.stage}")
         if self.options.dry_run:
-            typer.echo("Nothing was changed.")
+            tell("Nothing was changed.")
 
     def _line(self, one: Result) -> str:
         match one.result:
@@ -141,7 +141,7 @@ class Report:
             exit_interrupted(f"{found.left:,} were not begun; to continue, run the same command again")
         if found.stopped == "failing":
             failed = found.count("failed", "error")
-            typer.echo(
+            tell(
                 f"error: stopped because {failed:,} failed and none succeeded: fix the cause, and run the same command"
                 " again; or choose others with a filter, or pass --keep-going",
                 err=True,

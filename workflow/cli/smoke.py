@@ -6,10 +6,9 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from workflow.cli.options import StageOptions, takes_options
-from workflow.cli.terminal import Activity, Output, console_for, print_json, say
+from workflow.cli.terminal import Activity, Output, console_for, print_json, say, shown
 from workflow.operations.smoke import SmokeTest
 from workflow.stack.stages import load_stage
 
@@ -43,9 +42,9 @@ def smoke(
             for check in checks:
                 found.append(check)
                 mark = "[green]✓[/]" if check.problem is None else "[red]✗[/]"
-                say(console, f"{mark} {check.loop}: {check.what}")
+                say(console, f"{mark} {shown(check.loop)}: {shown(check.what)}")
                 if check.problem:
-                    say(console, escape(f"    {check.problem}"))
+                    say(console, f"    {shown(check.problem)}")
     if on.output is Output.JSON:
         from workflow.cli.shapes import SmokeResult
 

@@ -15,6 +15,7 @@ from workflow.cli.terminal import (
     exit_unchanged,
     on_interrupt,
     print_json,
+    tell,
 )
 from workflow.errors import PublishError
 
@@ -90,7 +91,7 @@ def destroy(
 
             print_json(DestroyResult.nothing(stage.stack_name, deletes_data=delete_data))
         else:
-            typer.echo(f"{stage.stack_name} ({where(account)}) does not exist: nothing to delete")
+            tell(f"{stage.stack_name} ({where(account)}) does not exist: nothing to delete")
         return
     show_destruction(console, destruction, where=where(account))
     data = " with its data" if delete_data and destruction.kept else ""
@@ -104,9 +105,7 @@ def destroy(
         print_json(DestroyResult.of(destruction))
         return
     kept = [] if delete_data else [one.name for one in destruction.kept]
-    typer.echo(
-        f"{destruction.stack} was deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else "")
-    )
+    tell(f"{destruction.stack} was deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else ""))
 
 
 def _not_published(stage: str) -> PublishError:

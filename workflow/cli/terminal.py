@@ -1,5 +1,8 @@
 """How commands talk to people and programs: output, questions, progress and errors.
 
+Nothing reaches a terminal but through this module, which shows control characters and the like as escapes. A value in a
+line of rich markup also needs `shown`, so that neither its brackets nor its newlines do anything.
+
 What `--help` does not need is imported where it is used: rich alone takes a tenth of a second.
 """
 
@@ -15,9 +18,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
 import typer
 
+from lambdas.reviews.visible import visible, visible_json, visible_lines
 from workflow.errors import AfterloopError, PublishError, WorkflowError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from pydantic import BaseModel
     from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
@@ -42,6 +48,9 @@ __all__ = [
     "progress",
     "prompt",
     "say",
+    "show_bugs_visibly",
+    "shown",
+    "tell",
 ]
 
 INTERRUPTED = 130
@@ -67,15 +76,33 @@ def console_for(output: Output) -> Console:
     return Console(quiet=output is Output.JSON)
 
 
+def tell(*lines: str, err: bool = False) -> None:
+    """Prints lines of text, which can have values from outside in them.
+
+    Args:
+        lines: The lines; an empty one if there is none. A newline in a line is shown as an escape.
+        err: Whether to print them on standard error.
+    """
+    for line in lines or ("",):
+        typer.echo(visible(line), err=err)
+
+
 def say(console: Console, line: str = "") -> None:
-    """Prints a line of rich markup."""
+    """Prints a line of rich markup. Values from outside in it need `shown`."""
     # Wrapping would break piped tables and copied ARNs. Highlighting would color numbers, and colors have a meaning.
-    console.print(line, soft_wrap=True, highlight=False)
+    console.print(visible_lines(line), soft_wrap=True, highlight=False)
+
+
+def shown(value: object) -> str:
+    """Returns a value from outside as rich markup that shows it on one line."""
+    from rich.markup import escape
+
+    return escape(visible(str(value)))
 
 
 def print_json(document: BaseModel) -> None:
     """Prints the JSON document of a command; `workflow/cli/shapes.py` has a model for each."""
-    typer.echo(document.model_dump_json(by_alias=True, indent=2))
+    typer.echo(visible_json(document.model_dump_json(by_alias=True, indent=2)))
 
 
 def print_whole(what: RenderableType, console: Console | None = None, *, wrap: bool = True) -> None:
@@ -97,8 +124,8 @@ def print_whole(what: RenderableType, console: Console | None = None, *, wrap: b
     wide = Console(width=100_000, color_system=None)
     with wide.capture() as captured:
         wide.print(what, highlight=False)
-    for line in captured.get().splitlines() or [""]:
-        typer.echo(line.rstrip(), file=console.file)
+    for line in captured.get().removesuffix("\n").split("\n"):
+        typer.echo(visible(line.rstrip()), file=console.file)
 
 
 def exit_unchanged() -> NoReturn:
@@ -166,7 +193,7 @@ def _not_a_terminal(hint: str) -> PublishError:
 
 def _ask(ask: Callable[..., Any], question: str, **options: Any) -> Any:
     try:
-        return ask(question, **options)
+        return ask(visible(question), **options)
     except typer.Abort:
         # Commands ask before they change anything.
         raise _Interrupted(NOTHING_CHANGED) from None
@@ -224,11 +251,9 @@ class Activity:
     def detail(self, detail: str) -> None:
         """Shows how far the current step is."""
         if self._line:
-            from rich.markup import escape
-
             line, task = self._line
-            more = f" [dim]{escape(detail)}[/]" if detail else ""
-            line.update(task, description=f"{escape(self._text)}{more}")
+            more = f" [dim]{shown(detail)}[/]" if detail else ""
+            line.update(task, description=f"{shown(self._text)}{more}")
 
 
 @contextmanager
@@ -307,6 +332,19 @@ def one_line_errors() -> Iterator[None]:
         raise
 
 
+def show_bugs_visibly() -> None:
+    """Makes Python show the traceback of a bug with escapes too: the message of an exception can be from outside."""
+
+    def show(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+        import traceback
+
+        typer.echo(
+            visible_lines("".join(traceback.format_exception(kind, error, where)).rstrip("\n")), err=True
+        )
+
+    sys.excepthook = show
+
+
 def end_line(stream: TextIO) -> None:
     """Starts a new line on a terminal, which shows Ctrl-C as ^C at the cursor."""
     if stream.isatty():
@@ -334,5 +372,5 @@ def _fail_interrupted(message: str) -> NoReturn:
 def _fail(*messages: str, exit_status: int = 1) -> NoReturn:
     # A group without a command has printed its help, and raises an error without a message.
     for message in filter(None, messages):
-        typer.echo(f"error: {' '.join(message.split())}", err=True)
+        tell(f"error: {' '.join(message.split())}", err=True)
     sys.exit(exit_status)

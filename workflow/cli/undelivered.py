@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from workflow.cli.options import StageOptions
 from workflow.cli.several_options import SeveralOptions
 from workflow.cli.show_results import Report, running
-from workflow.cli.terminal import approved, console_for, exit_unchanged
+from workflow.cli.terminal import approved, console_for, exit_unchanged, tell
 
 if TYPE_CHECKING:
     from workflow.operations.undelivered import UndeliveredEvents
@@ -47,7 +45,7 @@ def process_undelivered(
             progress=show_progress,
         )
     if queued.held:
-        typer.echo(
+        tell(
             f"About {queued.held:,} messages are hidden because somebody has just read them. Those that are not"
             " processed can be read again after 5 minutes.",
             err=True,

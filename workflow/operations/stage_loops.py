@@ -15,6 +15,7 @@ from lambdas.loops.loop import Loop
 from lambdas.loops.open_loops import is_unfinished
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
+from lambdas.reviews.visible import quoted
 from workflow.errors import AfterloopError
 from workflow.operations.client import MAX_CONNECTIONS
 from workflow.operations.listing import NEEDS_ACTION
@@ -244,7 +245,8 @@ class StageLoops:
 
     def command(self, operation: str, name: str = "") -> str:
         """Returns a command for the operator to run."""
-        return " ".join(filter(None, ["python deploy.py loops", operation, name, f"--stage {self.stage}"]))
+        which = quoted(name) if name else ""
+        return " ".join(filter(None, ["python deploy.py loops", operation, which, f"--stage {self.stage}"]))
 
     def _link(self, execution: str) -> str | None:
         """Returns the execution's address in the console; None on a local engine."""

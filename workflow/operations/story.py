@@ -13,6 +13,7 @@ from lambdas.loops.open_loops import is_unfinished
 from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import in_utc, moment_of
+from lambdas.reviews.visible import quoted
 
 __all__ = [
     "GONE",
@@ -272,10 +273,10 @@ def _next(
     def step(why: str, operation: str, *arguments: str) -> NextStep:
         return NextStep(why, " ".join(["python deploy.py loops", operation, *arguments]))
 
-    name, at = loop.human_loop_name, f"--stage {stage}"
+    name, at = quoted(loop.human_loop_name), f"--stage {stage}"
     close = step("Close the loop, with a note", "close", name, at, '--note "..."')
     if after:
-        return [step("Show the last attempt", "show", after[-1].human_loop_name, at)]
+        return [step("Show the last attempt", "show", quoted(after[-1].human_loop_name), at)]
     # A restart needs the stored input.
     restart = (
         [step("Restart the loop, with one more attempt", "restart", name, at)] if loop.input_location else []

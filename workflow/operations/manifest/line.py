@@ -17,6 +17,7 @@ from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.prediction import search
 from lambdas.reviews.subject import service_document
+from lambdas.reviews.visible import visible_json
 from workflow.operations.manifest.attributes import Attribute, attributes_of
 from workflow.operations.manifest.formats import ground_truth_type, ground_truth_value
 
@@ -72,7 +73,8 @@ class Draft(BaseModel):
                     "human-annotated": "yes",
                     "creation-date": self.created,
                 }
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        # Some readers end a line at U+2028 too.
+        return visible_json(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
 
 
 def draft(record: ReviewRecord, output: Output, source_path: str | None = None) -> Draft:

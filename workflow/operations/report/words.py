@@ -6,6 +6,7 @@ import math
 import unicodedata
 from datetime import date
 
+from lambdas.reviews.visible import visible
 from workflow.operations.report.figures import Estimate, Share
 from workflow.operations.reviews_source import Period
 
@@ -154,18 +155,16 @@ def period(span: Period) -> str:
 
 
 def legible(text: str) -> str:
-    """Returns the text with replacement characters for control characters, surrogates and direction marks.
+    """Returns the text with escapes for what cannot be seen, and replacement characters for what has no meaning yet.
 
     Field names come from documents, so they can contain anything.
     """
     return "".join(
-        _REPLACEMENT if unicodedata.category(char) in _INVISIBLE or char in _DIRECTION_MARKS else char
-        for char in text
+        _REPLACEMENT if unicodedata.category(char) in _MEANINGLESS else char for char in visible(text)
     )
 
 
-_INVISIBLE = frozenset({"Cc", "Cs", "Cn", "Co"})
-_DIRECTION_MARKS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_MEANINGLESS = frozenset({"Cn", "Co"})
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 

@@ -89,7 +89,7 @@ def test_list_prints_loops_that_need_action_first(
     assert header.split()[:3] == ["Human", "loop", "Flow"]
     assert [row.split()[0] for row in rows[:2]] == ["failed", "running"]
     reasons = {row.split()[0]: row for row in rows}
-    assert reasons["failed"].endswith("OutputMissing: no object")
+    assert reasons["failed"].endswith(r"OutputMissing:\nno object")
     assert reasons["closed"].endswith("withdrawn")
     assert reasons["restarted"].endswith("restarted as restarted-attempt-2")
     assert reasons["expired"].endswith("Expired")

@@ -129,7 +129,7 @@ def test_piped_output_is_not_wrapped() -> None:
     table.add_row(plain("[red]a\nb[/] " + "x" * 300))
     file = StringIO()
     terminal.print_whole(table, Console(file=file, width=40))
-    assert file.getvalue().strip() == "[red]a b[/] " + "x" * 300
+    assert file.getvalue().strip() == r"[red]a\nb[/] " + "x" * 300
 
 
 def test_terminal_output_wraps_at_its_width() -> None:

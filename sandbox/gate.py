@@ -93,7 +93,7 @@ class Gate:
     def _check_sender(self, request: Request) -> None:
         """Checks the address, and that no other site sent the request."""
         host = request.headers.get("host", "")
-        match = None if "host" in request.repeated else _HOST.fullmatch(host)
+        match = _HOST.fullmatch(host)
         if match is None or (match[1] and int(match[1]) != self._port):
             raise Refused(
                 "AccessDeniedException",

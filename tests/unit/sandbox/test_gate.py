@@ -303,6 +303,10 @@ class TestSignature:
         monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: earlier.replace(tzinfo=None))
         assert send(*signed(headers=JSON)).refused
 
+    def test_request_without_a_readable_date_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("botocore.auth.SIGV4_TIMESTAMP", "%Y%m%dT%H%M")
+        assert send(*signed(headers=JSON)).refused
+
     def test_stale_session_token_is_refused_with_what_to_do(self) -> None:
         answer = send(*signed(headers=JSON, token="of-another-account"))
         assert answer.refused
@@ -370,6 +374,7 @@ class TestPresigned:
     def test_presigned_url_with_signature_version_2_is_refused(self) -> None:
         answer = send("GET", self.presigned(version="s3"), {"Host": HOST})
         assert answer.refused
+        assert b"InvalidRequest" in answer.body
 
     def test_presigned_url_cannot_be_changed(self) -> None:
         url = self.presigned()

@@ -201,7 +201,8 @@ class FieldRecord(_Part):
         name: The name, the same in every review of a flow definition: the key of a form
             ("Date of birth"), a label with its parents ("Violence/Weapons"), a crowd element
             ("category"), or an element and a label ("annotatedResult/dog"). Several fields of a review can
-            share a name: two boxes around two dogs, two equal keys.
+            share a name: two boxes around two dogs, two equal keys. Of an element, label or key of more than 256
+            characters in such a joined name, the end is a digest.
         kind: What the field contains.
         predicted: The prediction, as JSON text; None if there was none.
         confidence: The model's confidence, from 0 to 1; None if unknown.

@@ -96,8 +96,9 @@ class Block:
     is_odd: bool = False
 
     def related(self, kind: str) -> list[str]:
-        """Returns the ids of the related blocks, by type of relationship."""
-        return [id_ for relation in self.relationships or () if relation.type == kind for id_ in relation.ids]
+        """Returns the ids of the related blocks, by type of relationship; each once."""
+        ids = (id_ for relation in self.relationships or () if relation.type == kind for id_ in relation.ids)
+        return list(dict.fromkeys(ids))
 
 
 class _EitherCase(Tolerant):

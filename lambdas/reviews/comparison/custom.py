@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from lambdas.reviews.rules import FlowRules
 
 
+MAX_FITTING = 500_000
+"""The values of a prediction without a name, times the elements of a page, up to which it is tried which element the
+prediction fits. A prediction of a thousand boxes is tried with 80 elements, a label with hundreds of thousands."""
+
+
 def comparison(output: Output, rules: FlowRules) -> Comparison:
     """Returns the rows of a custom task, and whether the prediction was found by the settings or by a search."""
     rows = _predicted_rows(output, rules)
@@ -61,6 +66,8 @@ def _rows(answered: Mapping[str, Answered], predicted: Mapping[Any, Any], rules:
 
 def _fits(found: Any, answered: Mapping[str, Answered]) -> dict[str, Fit]:
     """Returns how well a prediction without a name fits the elements. Leaves out elements that it does not fit."""
+    if len(answered) * _size(found) > MAX_FITTING:
+        return {}
     drawn = is_drawn(found)  # a drawn shape fits only elements for drawing, and unknown elements
     fits = {
         name: element.fit(found, answers)
@@ -79,11 +86,17 @@ def _best(fits: Mapping[str, Fit], key: str | None, answered: Mapping[str, Answe
     if key in fits:
         return key
     best = min(fits.values())
-    chosen = [name for name, fit in fits.items() if fit == best]
+    chosen = {name: fit for name, fit in fits.items() if fit == best}
     if best >= Fit.ANYTHING:
         others = [element for name, (element, _) in answered.items() if name not in chosen]
         # With other elements, a "label" is not free text. Its own element was left blank.
         is_label = key is not None and key.lower() in ("label", "class")
         if not all(element.can_accompany for element in others) or (others and is_label):
             return None
-    return chosen[0] if len(chosen) == 1 else None
+    return next(iter(chosen)) if len(chosen) == 1 else None
+
+
+def _size(found: Any) -> int:
+    """Returns the number of values in a prediction."""
+    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return 1 + sum(map(_size, inner))

@@ -28,6 +28,8 @@ MAX_PAIRS = 200_000
 mark 250 objects in the same place have as many. They take half a second and 60 MB."""
 MAX_EFFORT = 1_500_000
 """The same limit for shapes that are slow to compare, in the unit of `Shape.effort`, about a microsecond."""
+MAX_EFFORT_OF_ROUND = 375_000
+"""The effort of each round of the approximate groups."""
 MAX_CHECKS = 5_000_000
 """The pairs of which at most the extents are compared."""
 MAX_PART = 64
@@ -273,7 +275,17 @@ def _join_in_rounds(nodes: Sequence[_Node], count: int) -> None:
             for one, other in combinations(part, 2)
             if other.sides in joinable[one.sides]
         )
-        _join(_ranked(pairs, each.least, same_label=each.same_label), count)
+        _join(_ranked(_affordable(pairs), each.least, same_label=each.same_label), count)
+
+
+def _affordable(pairs: Iterable[_Pair]) -> Iterator[_Pair]:
+    """Yields the first pairs, up to the effort of a round: slow shapes can be too many even in the smallest parts."""
+    left = MAX_EFFORT_OF_ROUND
+    for one, other in pairs:
+        left -= one.effort + other.effort
+        if left < 0:
+            return
+        yield one, other
 
 
 def _part_size(nodes: Sequence[_Node]) -> int:
@@ -281,7 +293,7 @@ def _part_size(nodes: Sequence[_Node]) -> int:
     if not nodes:
         return MAX_PART
     effort = 2 * sum(node.effort for node in nodes) / len(nodes)
-    pairs = min(MAX_PAIRS, MAX_EFFORT / 4 / effort)
+    pairs = min(MAX_PAIRS, MAX_EFFORT_OF_ROUND / effort)
     return max(2, min(MAX_PART, int(2 * pairs / len(nodes))))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison.elements import element_of, is_odd_element, parse_element
+from lambdas.reviews.comparison.values import joined_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ def judgements(answers: Sequence[Element | None]) -> dict[str, list[Element | No
 
 def field_name(name: str, key: str) -> str:
     """Returns the name of the field for a judgement."""
-    return f"{name}/{key}"
+    return joined_name(name, key)
 
 
 def predicted_judgements(name: str, keys: Sequence[str], predicted: Any) -> dict[str, Any]:

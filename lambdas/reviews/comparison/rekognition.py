@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.reviews.comparison.rows import Row, Scored, is_known, not_compared, percent
-from lambdas.reviews.comparison.values import normalised
+from lambdas.reviews.comparison.values import joined_name, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,7 @@ def rows(output: Output) -> list[Row]:
     confidence = {label.name: percent(label.confidence) for label in (*everything, *shown)}
     rows = [
         Row(
-            name="/".join(_lineage(name, parents)),
+            name=joined_name(*_lineage(name, parents)),
             kind="labels",
             predicted=Scored(normalised(name), confidence.get(name)) if name in predicted else None,
             answers=[normalised(name) if name in names else None for names in given_by_worker],

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from lambdas.reviews.rules import FlowRules
     from lambdas.reviews.service_parts import Block, Prediction
 
+SHARED_WEIGHT = 100_000
+"""Blocks and characters that pairs can share. A part belongs to one key or value, so all pairs together have no more
+text than the blocks. But a thousand keys could refer to one value of three thousand words."""
+MAX_DISTANCES = 2_000_000
+"""The characters of the values of one key, times their number, up to which it is compared which ones are the same. By
+their distance, that takes a few seconds at most, and usually a few milliseconds."""
 MAX_VALUES = 100
 """Different values of one key. Of more, only equal ones are matched: each would have to be compared with each."""
 
@@ -126,7 +132,7 @@ def _with_same_values(sides: Sequence[Sequence[_Pair]], rules: FlowRules) -> lis
     for key, pairs in by_key.items():
         rule = sameness_of(rules.field(min(pair.key for pair in pairs)))
         values = {as_json(pair.value): pair.value for pair in pairs}
-        if rule is None or len(values) > MAX_VALUES:
+        if rule is None or len(values) > MAX_VALUES or len(values) * sum(map(len, values)) > MAX_DISTANCES:
             continue
         texts = sorted(values)
         for _, members in rule.groups([values[text] for text in texts], [1] * len(texts)):
@@ -275,9 +281,43 @@ def _pairs(
             one that the answer lacks.
     """
     own = {block.id for block in blocks} if is_partial else frozenset()
-    return [
-        _pair(block, known, predicted, keys, own) for block in blocks if "KEY" in (block.entity_types or ())
-    ]
+    weigh = _weigher(known)
+    left = SHARED_WEIGHT + 2 * sum(map(_weight, known.values()))
+    pairs = []
+    for block in blocks:
+        if "KEY" not in (block.entity_types or ()):
+            continue
+        left -= weigh(block)
+        # Once the parts are used up, no further pair is read: it is not compared.
+        pairs.append(
+            _pair(block, known, predicted, keys, own)
+            if left >= 0
+            else _Pair(block.id, "", "", None, is_odd=True)
+        )
+    return pairs
+
+
+def _weigher(known: Mapping[str, Block]) -> Callable[[Block], int]:
+    """Returns a function that says how much text a key and its value have, without reading it."""
+    of_value: dict[str, int] = {}
+
+    def with_children(block: Block) -> int:
+        return _weight(block) + sum(_weight(known[id_]) for id_ in block.related("CHILD") if id_ in known)
+
+    def weigh(key: Block) -> int:
+        total = with_children(key)
+        for id_ in key.related("VALUE"):
+            if id_ in known:
+                if id_ not in of_value:
+                    of_value[id_] = with_children(known[id_])
+                total += of_value[id_]
+        return total
+
+    return weigh
+
+
+def _weight(block: Block) -> int:
+    return 1 + len(block.text or "")
 
 
 def _pair(

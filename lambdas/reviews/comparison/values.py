@@ -91,6 +91,27 @@ class Shape(Drawing):
         """Whether the other shape is in the same place."""
 
 
+MAX_NAME = 256
+"""Characters of each part of the name of a field that consists of parts. Each field of an element has its name, so a
+name of 50 KB with 3,000 labels would make a record of 150 MB."""
+_DIGEST_LENGTH = 16
+
+
+def joined_name(*parts: str) -> str:
+    """Returns the name of a field that consists of parts, such as an element and a label: ``animals/dog``.
+
+    Of a part that is too long, the end is a digest.
+    """
+    return "/".join(part if len(part) <= MAX_NAME else _shortened(part) for part in parts)
+
+
+def _shortened(part: str) -> str:
+    import hashlib  # no usual name is so long
+
+    digest = hashlib.sha256(part.encode(errors="surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
+    return f"{part[: MAX_NAME - _DIGEST_LENGTH - 1]}…{digest}"
+
+
 def normalised(text: str) -> str:
     """Returns the text with all white space replaced by single spaces, and none at the ends."""
     return " ".join(text.split())

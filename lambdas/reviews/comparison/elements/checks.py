@@ -20,6 +20,7 @@ from typing_extensions import override
 from lambdas.reviews.comparison.elements import Element, Fit
 from lambdas.reviews.comparison.elements.labels import candidates, likely
 from lambdas.reviews.comparison.rows import Row, Scored
+from lambdas.reviews.comparison.values import joined_name
 from lambdas.reviews.prediction import is_yes_or_no, scored
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Checks(Element):
 
 
 def _field_name(name: str, box: str) -> str:
-    return name if box == DEFAULT else f"{name}/{box}"
+    return name if box == DEFAULT else joined_name(name, box)
 
 
 def boxes_of(answers: Iterable[Element | None]) -> list[str]:

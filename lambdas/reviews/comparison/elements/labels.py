@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from lambdas.reviews.comparison.elements import Element, Fit, Label
 from lambdas.reviews.comparison.rows import Row, Scored, not_compared
-from lambdas.reviews.comparison.values import normalised
+from lambdas.reviews.comparison.values import joined_name, normalised
 from lambdas.reviews.prediction import as_text, is_comparable, is_yes_or_no, scored, several
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Labelled(Element):
     @staticmethod
     def field_name(name: str, label: str) -> str:
         """Returns the name of the field for a label."""
-        return f"{name}/{label}"
+        return joined_name(name, label)
 
     @classmethod
     @override
@@ -68,10 +68,10 @@ class LabelSet(Labelled):
     ) -> list[Row]:
         items = _predicted(predicted, answers)
         by_label = {item.value: item for item in map(as_text, items or ())}
-        given = [[normalised(label) for label in answer.labels] if answer else [] for answer in answers]
+        given = [{normalised(label) for label in answer.labels} if answer else set() for answer in answers]
         can_lack = [answer is not None and answer.is_partial for answer in answers]
         rows = []
-        for label in sorted(by_label.keys() | {label for labels in given for label in labels}):
+        for label in sorted(by_label.keys() | set[str]().union(*given)):
             row = Row(
                 name=cls.field_name(name, label),
                 kind=cls.kind,

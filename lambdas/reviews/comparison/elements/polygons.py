@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SCAN_LINES = 128
 """The least number of horizontal lines along which two areas are measured; at most twice as many. More lines are more
 exact, and slower."""
-MAX_CROSSINGS = 32_768
+MAX_CROSSINGS = 4_096
 """How often the outline of a polygon crosses all these lines, before they become fewer. A simple shape crosses each
 line twice; an outline that goes up and down thousands of times would take minutes."""
 FEWEST_LINES = 8

@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from functools import cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from lambdas.reviews.comparison.values import as_json
@@ -71,15 +72,13 @@ class Sameness(ABC):
         """
         every = range(len(values))
         read = [None if isinstance(value, list | tuple | dict) else self._read(value) for value in values]
-        apart = [
-            [
+        apart: list[list[Fraction | int | None]] = [[0] * len(values) for _ in every]
+        for one, other in combinations(every, 2):
+            apart[one][other] = apart[other][one] = (
                 self.difference(values[one], values[other])
                 if read[one] is None or read[other] is None
                 else self.between(read[one], read[other])
-                for other in every
-            ]
-            for one in every
-        ]
+            )
         group = {index: {index} for index in every}
         for one in every:
             for other in every:

@@ -105,12 +105,24 @@ def test_crowd_of_boxes_is_grouped_with_bounded_work(monkeypatch: pytest.MonkeyP
 
 def test_slow_shapes_are_compared_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grouping, "MAX_EFFORT", 20_000)
+    monkeypatch.setattr(grouping, "MAX_EFFORT_OF_ROUND", 5_000)
     calls = counted(monkeypatch, Polygon)
     triangles = [Polygon("a", ((x, 0.0), (x + 50.0, 0.0), (x, 50.0))) for x in range(40)]
     moved = [Polygon("a", tuple((x + 0.5, y) for x, y in one.corners)) for one in triangles]
     effort = 2 * triangles[0].effort
     assert group([triangles, moved]).is_approximate
-    assert calls[0] * effort <= 20_000 / 4 * len(grouping._ROUNDS)
+    assert calls[0] * effort <= 5_000 * len(grouping._ROUNDS)
+
+
+def test_jagged_polygons_cross_a_bounded_number_of_lines() -> None:
+    def jagged(corners: int) -> Polygon:
+        return Polygon("a", tuple((float(at), 100.0 * (at % 2)) for at in range(corners)))
+
+    assert jagged(5_000).effort == jagged(10_000).effort
+    slices = jagged(10_000)._measures.slices(4)
+    jagged(10_000).overlap(polygon := jagged(9_999))
+    assert sum(map(len, slices.lines)) <= 10 * 10_000
+    assert [len(found.lines) <= 16 for found in polygon._measures._slices.values()] == [True]
 
 
 def test_usual_crowd_is_exact() -> None:

@@ -26,12 +26,11 @@ FUNCTION = {
             "actions": ["dynamodb:Query"],
             "resources": ["${LedgerTable.Arn}/index/by-status", "${LedgerTable.Arn}/index/by-outcome"],
         },
-        # Without this permission, S3 reports a deleted input as "access denied".
-        {"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]},
         # Both actions support no resource-level permissions (Service Authorization Reference, Amazon SageMaker).
         {"actions": ["sagemaker:ListFlowDefinitions", "sagemaker:ListHumanLoops"], "resources": ["*"]},
         {"actions": ["states:ListExecutions"], "resources": ["${StateMachine}"]},
-        {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:*"]},
+        # An execution of the alias: see RuleRole in workflow/stack/template/events.py.
+        {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:live"]},
     ],
 }
 

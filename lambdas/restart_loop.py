@@ -15,8 +15,6 @@ FUNCTION = {
     "memory": 256,
     "timeout": 60,
     "grants": ["start_loop"],
-    # Without this permission, S3 reports a deleted input as "access denied".
-    "permissions": [{"actions": ["s3:ListBucket"], "resources": ["${ReviewBucket.Arn}"]}],
 }
 
 logger = Logger()

@@ -78,7 +78,8 @@ class AiServices:
             return bytes(place["Bytes"])
         bucket, key = place["S3Object"].get("Bucket", ""), place["S3Object"].get("Name", "")
         try:
-            authorize("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+            action = "s3:GetObjectVersion" if place["S3Object"].get("Version") else "s3:GetObject"
+            authorize(action, f"arn:aws:s3:::{bucket}/{key}")
             content = await self._effects.get_object(tenant, bucket, key)
         except ServiceError as error:
             raise _invalid_object(bucket, key, error.message) from None

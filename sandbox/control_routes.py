@@ -5,6 +5,7 @@
 
     GET  /_sandbox/health
     POST /_sandbox/config                    {"wait_scale"}
+    GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
     GET  /_sandbox/loops
     GET  /_sandbox/loops/NAME
     POST /_sandbox/loops/NAME/answer         {"content", "worker"?, "seconds_spent"?}
@@ -33,6 +34,7 @@ from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
 from sandbox.errors import SandboxError
 from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
+from sandbox.ministack_patches import permissions_used
 from sandbox.protocol import ServiceError
 
 __all__ = ["ControlRoutes"]
@@ -53,6 +55,7 @@ class ControlRoutes:
         self._routes: list[tuple[str, str, Callable[..., Awaitable[Any]]]] = [
             ("GET", r"/_sandbox/health", self._health),
             ("POST", r"/_sandbox/config", self._configure),
+            ("GET", r"/_sandbox/permissions", self._permissions),
             ("GET", r"/_sandbox/loops", self._list_loops),
             ("GET", r"/_sandbox/loops/([^/]+)", self._show_loop),
             ("POST", r"/_sandbox/loops/([^/]+)/answer", self._answer),
@@ -87,6 +90,9 @@ class ControlRoutes:
     async def _configure(self, request: _Request) -> Any:
         stepfunctions._SFN_WAIT_SCALE = request.number("wait_scale", 1.0)
         return {}
+
+    async def _permissions(self, request: _Request) -> Any:
+        return permissions_used()
 
     async def _list_loops(self, request: _Request) -> Any:
         return [_as_json(loop) for loop in self._loops.loops()]

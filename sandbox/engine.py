@@ -207,6 +207,15 @@ class Sandbox:
         """
         self.control.call("POST", "/_sandbox/config", {"wait_scale": wait_scale})
 
+    def permissions_used(self) -> list[dict[str, Any]]:
+        """Returns what roles were allowed since the start: which permissions of a role are used, and on what.
+
+        Each is a dict of `role`, `action`, `permitted` (a resource of the policy's statement, which can have wildcards)
+        and `resources` (those on which the action was allowed).
+        """
+        used: list[dict[str, Any]] = self.control.call("GET", "/_sandbox/permissions")
+        return used
+
     def close(self) -> None:
         """Ends the sandbox and everything that it started. A second call does nothing."""
         if self._process.returncode is not None:

@@ -12,6 +12,8 @@ import pytest
 from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 
+from tests import least_privilege
+
 # One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
 # machine can be busy. Every run has the same examples, so that a failure is reproducible.
 settings.register_profile(
@@ -75,3 +77,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(least_privilege.Recorder(), "least-privilege")

@@ -11,6 +11,7 @@
     task_tokens.py       tasks that wait for a token
     status_changes.py    the events and metrics of a status change of an execution
     trust.py             whether Step Functions may assume the role of a state machine
+    decisions.py         what each role was allowed, by which permission
     permissions.py       what the role of a state machine allows its tasks to do
     integrations.py      integrations of state machines with other services
     nested.py            tasks that start executions
@@ -31,6 +32,7 @@
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     asynchronous.py      which events of functions Lambda retries
     alarms.py            which data an alarm of CloudWatch evaluates, and when
+    buckets.py           whose bucket a request is for, and missing objects
     athena.py            tables with many objects
     messages.py          what SNS and SQS refuse
     queue_metrics.py     the metrics of queues
@@ -56,7 +58,9 @@ from sandbox.ministack_patches import (
     asynchronous,
     athena,
     branches,
+    buckets,
     cloudformation,
+    decisions,
     definitions,
     deletion,
     dynamodb,
@@ -86,9 +90,10 @@ from sandbox.ministack_patches import (
     versions,
     walks,
 )
+from sandbox.ministack_patches.decisions import recorded as permissions_used
 from sandbox.ministack_patches.integrations import SdkCall
 
-__all__ = ["SdkCall", "apply", "integrate"]
+__all__ = ["SdkCall", "apply", "integrate", "permissions_used"]
 
 
 def apply(directory: Path) -> None:
@@ -122,10 +127,12 @@ def apply(directory: Path) -> None:
     states.correct()
     integrations.correct()
     nested.correct()
+    decisions.correct()
     permissions.correct()
     alarms.correct()
     asynchronous.correct()
     athena.correct()
+    buckets.correct()
     dynamodb.correct()
     events.correct()
     expressions.correct()

@@ -14,6 +14,7 @@ import pytest
 from lambdas.reviews.event import SOURCE
 from sandbox.engine import Sandbox
 from sandbox.local import local_stage, publish_local
+from tests import least_privilege
 from tests.engine.published import PublishedStage
 from workflow.publish.functions import Functions
 
@@ -21,13 +22,14 @@ T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """The engine. All tests of a worker process share it, so each uses its own names for resources.
 
     Waits of state machines are skipped.
     """
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
         yield running
+        least_privilege.keep(request.config, running)
         others = _stages_with_events_of_all_loops(running) - {local_stage().stack_name}
         assert others == set(), (
             "give these stages flow_definitions, or destroy them: each runs all loops again"

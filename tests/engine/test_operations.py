@@ -286,6 +286,21 @@ class TestClient:
             assert published.sandbox.loops.get(name).source
             assert published.row(name).task_type == sample.task_type
 
+    def test_textract_reads_a_version_of_the_document(self, published: PublishedStage) -> None:
+        flow = published.flow_definition(task_type="textract", conditions=JOB_APPLICATION.conditions)
+        bucket = published.stage.document_buckets[0]
+        versioning = {"Status": "Enabled"}
+        published.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versioning)
+        where = JOB_APPLICATION.upload(published.s3, bucket)["S3Object"]
+        version = published.s3.head_object(Bucket=bucket, Key=where["Name"])["VersionId"]
+        name = published.name()
+
+        request = {"Document": {"S3Object": {**where, "Version": version}}, "FeatureTypes": ["FORMS"]}
+        task = {"type": "textract", "request": request}
+        published.invoke("StartLoop", {"humanLoopName": name, "flowDefinitionArn": flow, "task": task})
+
+        assert published.sandbox.loops.get(name).source
+
     def test_prediction_is_returned_if_no_review_is_needed(
         self, published: PublishedStage, client: LoopsClient
     ) -> None:

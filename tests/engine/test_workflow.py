@@ -10,6 +10,7 @@ import pytest
 
 from lambdas.loops.claims import claim_id
 from lambdas.loops.restart_policy import BackOff, RestartRules
+from lambdas.reviews.location import S3Location
 from lambdas.reviews.rules import FieldSettings, PredictedItems
 from sandbox.local import local_stage
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
@@ -551,6 +552,19 @@ def test_message_has_flow_definition_from_ledger(
     assert message["flowDefinition"] == flow.rpartition("/")[2]
     assert message["attributes"]["flowDefinition"] == flow.rpartition("/")[2]
     assert published.row(name).flow_definition_arn == flow
+
+
+def test_deleted_input_is_named_when_loop_cannot_be_restarted(published: PublishedStage, flow: str) -> None:
+    name = published.name()
+    published.start(name, flow, {"text": "soon deleted"})
+    bucket, key = S3Location.parse(published.row(name).input_location or "")
+    published.s3.delete_object(Bucket=bucket, Key=key)
+
+    published.sandbox.loops.fail(name, "InternalError")
+
+    (execution,) = published.ended(name)
+    assert "was deleted" in json.dumps(published.message(name))
+    assert published.row(name).outcome != "restarted", execution["states"]
 
 
 def test_restart_uses_flow_definition_from_ledger(published: PublishedStage, flow: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ArtifactBucket"]
+__all__ = ["ArtifactBucket", "bucket_policy"]
 
 
 class ArtifactBucket:
@@ -65,7 +65,9 @@ class ArtifactBucket:
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
         )
-        self._client.put_bucket_policy(**self._bucket, Policy=json.dumps(_tls_only(self.name, self.region)))
+        self._client.put_bucket_policy(
+            **self._bucket, Policy=json.dumps(bucket_policy(self.name, self.region))
+        )
         self._client.put_bucket_versioning(**self._bucket, VersioningConfiguration={"Status": "Enabled"})
 
     def upload(self, objects: Mapping[str, bytes | Path]) -> list[str]:
@@ -115,7 +117,8 @@ class ArtifactBucket:
         return f"{self._client.meta.endpoint_url}/{self.name}/{key}"
 
 
-def _tls_only(bucket: str, region: str) -> dict[str, Any]:
+def bucket_policy(bucket: str, region: str) -> dict[str, Any]:
+    """Returns the policy of the artifact bucket, which denies access without TLS."""
     arn = f"arn:{partition_of(region).name}:s3:::{bucket}"
     return {
         "Version": "2012-10-17",

@@ -44,6 +44,8 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
             actions=("s3:GetObject",),
             resources=("${ReviewBucket.Arn}/inputs/*", "${ReviewBucket.Arn}/predictions/*"),
         ),
+        # Without this permission, S3 reports a deleted input as "access denied".
+        Permission(actions=("s3:ListBucket",), resources=("${ReviewBucket.Arn}",)),
         Permission(actions=("s3:PutObject",), resources=("${ReviewBucket.Arn}/predictions/*",)),
         Permission(actions=("sagemaker:StartHumanLoop",), resources=("${FlowDefinitions}",)),
         Permission(actions=("sagemaker:DescribeHumanLoop",), resources=("${HumanLoops}",)),

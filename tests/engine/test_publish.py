@@ -260,7 +260,8 @@ def test_characters_lost_by_cloudformation_are_not_a_change(
     assert [one.name for one in publisher.plan(publisher.package(described("für alle"))).functions] == [
         "StartLoop"
     ]
-    assert publisher.plan(publisher.package(described("fär Präfer"))).notes
+    (resource,) = publisher.plan(publisher.package(described("fär Präfer"))).resources
+    assert (resource.id, resource.properties) == ("StartLoop", ("Description",))
 
 
 def test_plan_changes_nothing(publisher: Publisher) -> None:

@@ -43,11 +43,6 @@ class Package:
         return json.loads(self.template), self.parameters
 
     @property
-    def is_ascii(self) -> bool:
-        """Whether CloudFormation returns the template as it was sent (see `readback`)."""
-        return json.dumps(json.loads(self.template), ensure_ascii=False).isascii()
-
-    @property
     def definition(self) -> dict[str, Any]:
         """The definition of the state machine, with the template's placeholders."""
         definition: dict[str, Any] = json.loads(definition_string(self.content[0]))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from workflow.asl.walk import nested, own_fields
+from workflow.publish.explained import is_explained
 from workflow.publish.resolution import resolved_resources, revision_parameters
 
 __all__ = [
@@ -164,25 +165,46 @@ def compare(
     """
     old = _resources_of(*before) if before else {}
     new = _resources_of(*after)
-    if before:
-        resources = list(_resources(list(changes), old, new))
-    else:
-        resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]
-    notes = []
-    if before and before[0].get("Outputs") != after[0].get("Outputs"):
-        notes.append("The outputs of the stack change.")
-    return Plan(
+    functions = list(_functions(old, new))
+    plan = Plan(
         stack=stack,
         creates=before is None,
         states=list(_states(old, new)),
-        functions=list(_functions(old, new)),
-        permissions=_permissions(old, new) if before else [],
-        settings=list(_settings(before, after)) if before else [],
-        resources=resources,
-        notes=notes,
+        functions=functions,
         swapped=swapped,
         warnings=warnings,
     )
+    if before is None:
+        resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]
+        return replace(plan, resources=resources)
+    changes = list(changes)
+    parameters = {name for name in {**before[1], **after[1]} if before[1].get(name) != after[1].get(name)}
+    plan = replace(
+        plan,
+        permissions=_permissions(old, new),
+        settings=list(_settings(before, after)),
+        resources=list(_resources(changes, old, new, parameters)),
+        notes=list(_notes(before[0], after[0], parameters, {function.name for function in functions})),
+    )
+    if replace(plan, swapped=()).is_empty:
+        # Whatever the reason: what CloudFormation lists is never kept from the user.
+        return replace(plan, resources=[_resource(change) for change in changes])
+    return plan
+
+
+def _notes(
+    before: Mapping[str, Any], after: Mapping[str, Any], parameters: Container[str], functions: Container[str]
+) -> Iterator[str]:
+    """Notes, given the parameters that change and the functions whose change is shown."""
+    revised = [
+        name
+        for name, revision in revision_parameters(after).items()
+        if revision in parameters and name not in functions
+    ]
+    if revised:
+        yield f"Functions get new versions: {', '.join(sorted(revised))}."
+    if before.get("Outputs") != after.get("Outputs"):
+        yield "The outputs of the stack change."
 
 
 def _resources_of(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -408,32 +430,55 @@ def _code_parameters(template: Mapping[str, Any]) -> set[str]:
 
 
 def _resources(
-    changes: Sequence[Mapping[str, Any]], old: Mapping[str, Any], new: Mapping[str, Any]
+    changes: Sequence[Mapping[str, Any]],
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    parameters: Container[str],
 ) -> Iterator[ResourceChange]:
-    # A version follows its function, whose change is shown. The versions before it are retained.
-    changes = [
-        one for one in changes if one["ResourceType"] != "AWS::Lambda::Version" or one["Action"] == "Add"
-    ]
-    some_are_replaced = any(change.get("Replacement") == "True" for change in changes)
+    listed = {change["LogicalResourceId"] for change in changes}
+    # A version follows its function, and the versions before it are retained: nothing is replaced.
+    some_are_replaced = any(
+        change.get("Replacement") == "True" and change["ResourceType"] != "AWS::Lambda::Version"
+        for change in changes
+    )
+    removed = {change["LogicalResourceId"] for change in changes if change["Action"] == "Remove"}
     for change in changes:
-        name, kind = change["LogicalResourceId"], change["ResourceType"]
-        action = _action(change)
-        is_harmless = action == "change" or (action == "may replace" and not some_are_replaced)
-        if is_harmless and old.get(name) == new.get(name):
-            # CloudFormation lists every resource that refers to a changed one, even if its values stay the same.
-            continue
-        retained = change.get("PolicyAction", "").endswith(("Retain", "Snapshot"))
-        targets = [detail.get("Target", {}) for detail in change.get("Details", [])]
-        yield ResourceChange(
-            id=name,
-            type=kind,
-            action=action,
-            name=change.get("PhysicalResourceId", ""),
-            properties=tuple(
-                dict.fromkeys(target.get("Name") or target.get("Attribute", "") for target in targets)
-            ),
-            loses_data=action in ("replace", "delete") and kind in HOLDS_DATA and not retained,
+        name, kind, action = change["LogicalResourceId"], change["ResourceType"], _action(change)
+        is_harmless = (
+            action == "change"
+            or (action == "may replace" and not some_are_replaced)
+            or (action == "replace" and kind == "AWS::Lambda::Version")
         )
+        if (
+            is_harmless
+            and old.get(name) == new.get(name)
+            and is_explained(change, parameters=parameters, resources=listed)
+        ):
+            continue
+        if name in removed and kind == "AWS::Lambda::Version" and _function_of(old.get(name, {})) in removed:
+            continue  # It is deleted with its function.
+        yield _resource(change)
+
+
+def _function_of(version: Mapping[str, Any]) -> str:
+    """The logical ID of the function that a version belongs to."""
+    return str(version.get("Properties", {}).get("FunctionName", "")).strip("${}")
+
+
+def _resource(change: Mapping[str, Any]) -> ResourceChange:
+    kind, action = change["ResourceType"], _action(change)
+    retained = change.get("PolicyAction", "").endswith(("Retain", "Snapshot"))
+    targets = [detail.get("Target", {}) for detail in change.get("Details", [])]
+    return ResourceChange(
+        id=change["LogicalResourceId"],
+        type=kind,
+        action=action,
+        name=change.get("PhysicalResourceId", ""),
+        properties=tuple(
+            dict.fromkeys(target.get("Name") or target.get("Attribute", "") for target in targets)
+        ),
+        loses_data=action in ("replace", "delete") and kind in HOLDS_DATA and not retained,
+    )
 
 
 def _action(change: Mapping[str, Any]) -> Any:

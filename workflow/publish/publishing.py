@@ -16,7 +16,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
-from workflow.publish.history import Record, latest, record
+from workflow.publish.history import Record, record
 from workflow.publish.live import make_live, number, prune_functions
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
@@ -157,51 +157,32 @@ def _propose(account: Account, stage: Stage, package: Package) -> _Proposal:
         return _Proposal(package, plan, stack)
     template = restored(account.stacks.template(stack.name), sent)
     swaps = swapped(account, stage, stack)
-    if not _matches(account, stage, stack, template, package):
-        account.artifacts.ensure()
-        account.artifacts.upload({package.template_key: package.template.encode()})
-        change_set = account.stacks.create_change_set(
-            stack.name,
-            template_url=account.artifacts.url(package.template_key),
-            parameters=parameters,
-            create=False,
-        )
-        plan = compare(
-            stack.name,
-            before=(template, stack.parameters),
-            after=package.content,
-            changes=change_set.changes,
-            swapped=swaps,
-            warnings=_warnings(account, package),
-        )
-        if plan.is_empty and not change_set.is_empty:
-            note = (
-                "Functions get new versions."
-                if package.is_ascii
-                else "A text changes in non-ASCII characters, which CloudFormation does not return."
-            )
-            plan = replace(plan, notes=[note])
-        if not plan.is_empty:
-            return _Proposal(package, plan, stack, change_set)
-    plan = Plan(stack.name, creates=False, swapped=swaps, notes=_routing_notes(account, stack))
-    return _Proposal(package, plan, stack)
+    # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
+    account.artifacts.ensure()
+    account.artifacts.upload({package.template_key: package.template.encode()})
+    change_set = account.stacks.create_change_set(
+        stack.name,
+        template_url=account.artifacts.url(package.template_key),
+        parameters=parameters,
+        create=False,
+    )
+    plan = compare(
+        stack.name,
+        before=(template, stack.parameters),
+        after=package.content,
+        changes=change_set.changes,
+        swapped=swaps,
+        warnings=_warnings(account, package),
+    )
+    if replace(plan, swapped=()).is_empty and change_set.is_empty:
+        notes = _routing_notes(account, stack)
+        return _Proposal(package, Plan(stack.name, creates=False, swapped=swaps, notes=notes), stack)
+    return _Proposal(package, plan, stack, change_set)
 
 
 def _discard(account: Account, proposal: _Proposal) -> None:
     if proposal.change_set and not proposal.change_set.is_empty:  # An empty one is already deleted.
         account.stacks.delete_change_set(proposal.change_set.id)
-
-
-def _matches(
-    account: Account, stage: Stage, stack: Stack, template: Mapping[str, object], package: Package
-) -> bool:
-    sent, parameters = package.content
-    if template != sent or dict(stack.parameters) != dict(parameters):
-        return False
-    if not package.is_ascii and (published := latest(account, stage.name)):
-        # GetTemplate does not return non-ASCII characters, but the record has a hash of the template.
-        return published.template_key == package.template_key
-    return True
 
 
 def _routing_notes(account: Account, stack: Stack) -> list[str]:

@@ -226,36 +226,132 @@ def test_change_of_a_resource_and_of_its_data(record: dict[str, Any], action: st
     assert bool(plan.data_losses) == loses
 
 
-def test_resource_changed_only_by_reference_is_left_out() -> None:
-    plan = planned(
-        parameters={"CollectKey": "functions/b.zip"},
-        LogicalResourceId="Machine",
-        ResourceType="AWS::StepFunctions::StateMachine",
-        Action="Modify",
-        Replacement="False",
+def detail(source: str, entity: str = "", *, name: str = "Definition", **more: Any) -> dict[str, Any]:
+    found = {
+        "Target": {"Attribute": "Properties", "Name": name},
+        "Evaluation": "Static",
+        "ChangeSource": source,
+        **more,
+    }
+    return {**found, "CausingEntity": entity} if entity else found
+
+
+PARAMETER = detail("ParameterReference", "CollectKey")
+FUNCTION = detail("ResourceAttribute", "Collect.Arn", Evaluation="Dynamic")
+DIRECT = detail("DirectModification")
+UNCERTAIN = detail("DirectModification", Evaluation="Dynamic")
+
+
+def listed(name: str = "Machine", *details: dict[str, Any], **more: Any) -> dict[str, Any]:
+    kinds = {
+        "Machine": "AWS::StepFunctions::StateMachine",
+        "Collect": "AWS::Lambda::Function",
+        "CollectVersion": "AWS::Lambda::Version",
+    }
+    return {
+        "LogicalResourceId": name,
+        "ResourceType": kinds[name],
+        "Action": "Modify",
+        "Replacement": "False",
+        "Details": list(details),
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("details", "shown"),
+    [
+        ([PARAMETER, UNCERTAIN], False),
+        ([FUNCTION], False),
+        ([FUNCTION, detail("ParameterReference", "CollectKey", name="Tags")], False),
+        ([], True),
+        ([DIRECT], True),
+        ([UNCERTAIN], True),
+        ([FUNCTION, UNCERTAIN], True),
+        ([FUNCTION, DIRECT], True),
+        ([FUNCTION, detail("DirectModification", name="Role")], True),
+        ([detail("ParameterReference", "Bucket")], True),
+        ([detail("ResourceReference", "Ledger")], True),
+        ([detail("Automatic")], True),
+        (
+            [{"Target": {"Attribute": "Tags"}, "Evaluation": "Static", "ChangeSource": "DirectModification"}],
+            True,
+        ),
+    ],
+    ids=str,
+)
+def test_change_is_left_out_only_if_all_details_follow_from_others(
+    details: list[dict[str, Any]], shown: bool
+) -> None:
+    """The templates that the plan compares are the same for this resource."""
+    after = (TEMPLATE, {**PARAMETERS, "CollectKey": "functions/b.zip"})
+    changes = [
+        listed("Collect", detail("ParameterReference", "CollectKey", name="Code")),
+        listed("Machine", *details),
+    ]
+    plan = compare("afterloop-dev", before=(TEMPLATE, PARAMETERS), after=after, changes=changes)
+    assert [one.name for one in plan.functions] == ["Collect"]
+    assert [one.id for one in plan.resources if one.id != "Collect"] == (["Machine"] if shown else [])
+
+
+def test_plan_that_finds_nothing_shows_all_that_cloudformation_lists() -> None:
+    plan = compare(
+        "afterloop-dev",
+        before=(TEMPLATE, PARAMETERS),
+        after=(TEMPLATE, PARAMETERS),
+        changes=[listed("Machine", FUNCTION), listed("Collect", detail("ResourceReference", "Machine"))],
     )
-    assert not plan.resources
+    assert [one.id for one in plan.resources] == ["Machine", "Collect"]
 
 
 def test_new_function_version_is_not_a_replacement() -> None:
     """It may replace what refers to it, and shows as a change of the function."""
-    version = {
-        "LogicalResourceId": "CollectVersion",
-        "ResourceType": "AWS::Lambda::Version",
-        "Action": "Modify",
-        "Replacement": "True",
-        "PolicyAction": "ReplaceAndRetain",
-    }
-    machine = {
-        "LogicalResourceId": "Machine",
-        "ResourceType": "AWS::StepFunctions::StateMachine",
-        "Action": "Modify",
-        "Replacement": "Conditional",
-    }
+    version = listed(
+        "CollectVersion",
+        PARAMETER,
+        UNCERTAIN,
+        Replacement="True",
+        PolicyAction="ReplaceAndRetain",
+    )
+    machine = listed("Machine", detail("ResourceReference", "CollectVersion"), Replacement="Conditional")
     after = (TEMPLATE, {**PARAMETERS, "CollectKey": "functions/b.zip"})
     plan = compare("afterloop-dev", before=(TEMPLATE, PARAMETERS), after=after, changes=[version, machine])
     assert [one.name for one in plan.functions] == ["Collect"]
     assert not plan.resources
+
+
+def test_version_removed_with_its_function_is_not_shown() -> None:
+    before = copy.deepcopy(TEMPLATE)
+    before["Resources"]["OldVersion"] = {
+        "Type": "AWS::Lambda::Version",
+        "Properties": {
+            "FunctionName": {"Ref": "Old"},
+            "Description": {"Fn::Join": [" ", [{"Ref": "OldRevision"}]]},
+        },
+    }
+    changes = [
+        {"LogicalResourceId": name, "ResourceType": kind, "Action": "Remove", "PolicyAction": "Retain"}
+        for name, kind in (("Old", "AWS::Lambda::Function"), ("OldVersion", "AWS::Lambda::Version"))
+    ]
+    plan = compare("s", before=(before, PARAMETERS), after=(TEMPLATE, PARAMETERS), changes=changes)
+    assert [one.id for one in plan.resources] == ["Old"]
+
+
+@pytest.mark.parametrize(
+    ("change", "action"),
+    [
+        ({"Action": "Modify", "Details": [DIRECT]}, "replace"),
+        ({"Action": "Remove", "PolicyAction": "Retain"}, "let go"),
+    ],
+)
+def test_version_that_changes_without_its_function_is_shown(change: dict[str, Any], action: str) -> None:
+    plan = compare(
+        "afterloop-dev",
+        before=(TEMPLATE, PARAMETERS),
+        after=(TEMPLATE, {**PARAMETERS, "Bucket": "two"}),
+        changes=[listed("CollectVersion", **{"Replacement": "True", **change})],
+    )
+    assert [(one.id, one.action) for one in plan.resources] == [("CollectVersion", action)]
 
 
 def shown(plan: Plan) -> str:

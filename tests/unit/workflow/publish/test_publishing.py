@@ -26,11 +26,31 @@ def changed(name: str = "Results", action: str = "Modify", **more: Any) -> dict[
     return {"LogicalResourceId": name, "ResourceType": kind, "Action": action, "Replacement": "False", **more}
 
 
+DIRECTLY = {
+    "Target": {"Attribute": "Properties", "Name": "Description"},
+    "Evaluation": "Static",
+    "ChangeSource": "DirectModification",
+}
+
+
+def referring(source: str, entity: str) -> dict[str, Any]:
+    return {**DIRECTLY, "ChangeSource": source, "CausingEntity": entity}
+
+
 def exists(services: Services, status: str = "UPDATE_COMPLETE", **changes: Any) -> None:
     """The stack exists, as published from the package with these changes."""
     before = package(**changes)
     services.finds_stack(status, **described(before))
     services.returns_template(json.loads(before.template))
+
+
+NOTHING = "The submitted information didn't contain changes."
+
+
+def unchanged(services: Services, **changes: Any) -> None:
+    """The stack exists, and CloudFormation says, too, that nothing changes."""
+    exists(services, **changes)
+    services.creates_change_set(failure=NOTHING)
 
 
 def yes(plan: Plan) -> bool:
@@ -65,7 +85,7 @@ def test_plan_deletes_its_change_set(account: Account, services: Services, stage
 
 
 def test_plan_of_the_published_package_is_empty(account: Account, services: Services, stage: Stage) -> None:
-    exists(services)
+    unchanged(services)
     services.describes_alias({1: 100})
     services.describes_machine("{}", f"{MACHINE}:1")
     services.describes_machine("{}")
@@ -80,7 +100,7 @@ def test_plan_of_the_published_package_is_empty(account: Account, services: Serv
 def test_plan_notes_where_new_executions_go(
     account: Account, services: Services, stage: Stage, weights: Any, routed: str
 ) -> None:
-    exists(services)
+    unchanged(services)
     services.describes_alias(weights)
     plan = plan_for(account, stage, package())
     assert plan.notes == [f"New executions go to {routed}; a publish routes all of them to the current one."]
@@ -90,30 +110,32 @@ def test_plan_notes_where_new_executions_go(
 def test_plan_notes_new_function_versions(account: Account, services: Services, stage: Stage) -> None:
     exists(services, revision="bbbb")
     version = {"LogicalResourceId": "CollectVersion", "ResourceType": "AWS::Lambda::Version"}
-    services.creates_change_set({**version, "Action": "Modify", "Replacement": "True"})
+    details = [referring("ParameterReference", "CollectRevision"), {**DIRECTLY, "Evaluation": "Dynamic"}]
+    services.creates_change_set({**version, "Action": "Modify", "Replacement": "True", "Details": details})
     services.deletes_change_set()
-    assert plan_for(account, stage, package()).notes == ["Functions get new versions."]
+    plan = plan_for(account, stage, package())
+    assert (plan.notes, plan.resources) == (["Functions get new versions: Collect."], [])
 
 
-def test_plan_notes_changes_that_cloudformation_does_not_return(
+def test_plan_shows_what_only_cloudformation_lists(
     account: Account, services: Services, stage: Stage
 ) -> None:
+    """The template and the parameters are the same, as far as CloudFormation returns them."""
     services.finds_stack("UPDATE_COMPLETE", **described(package()))
     services.returns_template(template(Description="f?r"))
-    record(account, "dev", package(Description="fär"), version=f"{MACHINE}:1")
-    services.creates_change_set(changed("Results"))
+    services.creates_change_set(changed("Results", Details=[DIRECTLY]))
     services.deletes_change_set()
-    (note,) = plan_for(account, stage, package(Description="für")).notes
-    assert note.startswith("A text changes in non-ASCII characters")
+    (resource,) = plan_for(account, stage, package(Description="für")).resources
+    assert (resource.id, resource.action, resource.properties) == ("Results", "change", ("Description",))
 
 
-def test_template_with_lost_characters_is_compared_by_its_record(
+def test_plan_with_lost_characters_is_empty_if_cloudformation_says_so(
     account: Account, services: Services, stage: Stage
 ) -> None:
     sent = package(Description="für")
     services.finds_stack("UPDATE_COMPLETE", **described(sent))
     services.returns_template(template(Description="f?r"))
-    record(account, "dev", sent, version=f"{MACHINE}:1")
+    services.creates_change_set(failure=NOTHING)
     services.describes_alias({1: 100})
     services.describes_machine("{}", f"{MACHINE}:1")
     services.describes_machine("{}")
@@ -283,7 +305,7 @@ def test_rolled_back_update_keeps_alias_and_records(
 def test_publish_of_the_published_package_does_nothing(
     account: Account, services: Services, stage: Stage
 ) -> None:
-    exists(services)
+    unchanged(services)
     services.describes_alias({1: 100})
     services.describes_machine("{}", f"{MACHINE}:1")
     services.describes_machine("{}")
@@ -301,7 +323,7 @@ def test_change_of_outputs_alone_is_an_update_without_change_set(
 ) -> None:
     """CloudFormation calls such a change set empty."""
     exists(services)
-    services.creates_change_set(failure="The submitted information didn't contain changes.")
+    services.creates_change_set(failure=NOTHING)
     services.cloudformation.add_response("update_stack", {})
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     services.finds_stack("UPDATE_COMPLETE", **described(package(), {"StateMachine": MACHINE, "More": "x"}))
@@ -337,7 +359,7 @@ def test_next_publish_completes_an_interrupted_publish(
     with pytest.raises(Exception, match="ThrottlingException"):
         publish(account, stage, package(days="7"), confirm=yes)
 
-    exists(services, days="7")
+    unchanged(services, days="7")
     services.describes_alias({1: 100})
     services.describes_machine("old", f"{MACHINE}:1")
     services.describes_machine("{}")

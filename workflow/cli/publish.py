@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lambdas.reviews.visible import quoted
 from workflow import ROOT
 from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
@@ -43,12 +44,21 @@ AllowDataLoss = Annotated[
     bool, typer.Option("--allow-data-loss", help="With --yes: continue even if data is lost.")
 ]
 
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept",
+        help="Accept something that the plan marks, by its name, such as 'Notify: iam:*'. Repeat it for others.",
+    ),
+]
+
 
 @takes_options
 def publish(
     *,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
+    accept: Accept = None,
     swap: Annotated[
         bool,
         typer.Option(
@@ -76,7 +86,7 @@ def publish(
     files = snapshot(ROOT, on.settings) if watch else {}
     activity = StackActivity(console_for(on.output))
     hint = f"run `python deploy.py plan --stage {stage.name}` to see the changes"
-    confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, hint)
+    confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, accept or (), hint)
     with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
         activity.step("Building the definition, the template and the functions")
         package = _package(account, stage)
@@ -91,7 +101,7 @@ def publish(
     else:
         tell(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
     if watch:
-        _watch(files, on)
+        _watch(files, on, accept or ())
 
 
 @takes_options
@@ -126,6 +136,7 @@ def rollback(
     ] = None,
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
+    accept: Accept = None,
     on: StageOptions,
 ) -> None:
     """Roll back to an earlier publish: first new executions, then the whole stack."""
@@ -135,7 +146,7 @@ def rollback(
     from workflow.publish.rollback import roll_back
 
     activity = StackActivity(console_for(on.output))
-    confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss)
+    confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, accept or ())
     with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
         activity.step("Reading earlier publishes")
         record = rollback_target(history(account, stage.name), to)
@@ -153,6 +164,7 @@ class Confirmation:
         stage: The stage's name.
         yes: Whether to continue without asking.
         allow_data_loss: With `yes`: whether to continue even if data is lost.
+        accepted: The names of risks that are accepted.
         hint: How to see the plan without this command.
         if_interrupted: What Ctrl-C reports; it changes once the plan is confirmed.
     """
@@ -162,6 +174,7 @@ class Confirmation:
     stage: str
     yes: bool = False
     allow_data_loss: bool = False
+    accepted: Sequence[str] = ()
     hint: str | None = None
     if_interrupted: str = NOTHING_CHANGED
 
@@ -169,7 +182,8 @@ class Confirmation:
         """Whether to make the changes of a plan.
 
         Raises:
-            PublishError: Standard input is not a terminal, or data would be lost and `allow_data_loss` is not set.
+            PublishError: Standard input is not a terminal; or, with `yes`, data would be lost and `allow_data_loss` is
+                not set, or a risk is not accepted.
         """
         from workflow.cli.show import interrupted_message, show_plan, where
 
@@ -183,14 +197,21 @@ class Confirmation:
 
     def _approved(self, found: Plan) -> bool:
         lost = ", ".join(change.id for change in found.data_losses)
+        risks = [risk for risk in found.risks if risk.name not in self.accepted]
         if self.yes:
-            # A pipeline that passes --yes every time must not lose data without saying so.
+            # A pipeline that passes --yes every time must not lose data, or open the account, without saying so.
             if lost and not self.allow_data_loss:
                 raise PublishError(f"the data in {lost} would be lost: to continue, pass --allow-data-loss")
+            if risks:
+                options = " ".join(f"--accept {quoted(risk.name)}" for risk in risks)
+                raise PublishError(f"--yes does not accept what the plan marks: to continue, pass {options}")
             return True
         console = self.activity.console
         if not approved(console, "Publish these changes?", self.hint):
             return False
+        for risk in risks:
+            if not approved(console, f"{risk.name}: {risk.reason}. Accept it?", self.hint):
+                return False
         if not found.destructive_changes:
             return True
         resources = ", ".join(change.id for change in found.destructive_changes)
@@ -271,7 +292,7 @@ def _swap(
     return Published(stack.name, changed=bool(swapped), outputs=stack.outputs), swapped
 
 
-def _watch(since: Snapshot, on: StageOptions) -> None:
+def _watch(since: Snapshot, on: StageOptions, accepted: Sequence[str]) -> None:
     from workflow.publish.watching import changes
 
     # A process for each swap: this one has already imported the workflow's modules, and would not see their changes.
@@ -279,6 +300,8 @@ def _watch(since: Snapshot, on: StageOptions) -> None:
     for option in ("stage", "settings", "profile", "region"):
         if value := getattr(on, option):
             again += [f"--{option}", str(value)]
+    for name in accepted:
+        again += ["--accept", name]
     tell("Watching for changes. Press Ctrl-C to stop.")
     try:
         for files in changes(ROOT, on.settings, since):

@@ -37,6 +37,7 @@ from workflow.publish.plan import (
     SettingChange,
     StateChange,
 )
+from workflow.publish.risks import Risk
 
 if TYPE_CHECKING:
     from workflow.operations.listing import Listing
@@ -95,6 +96,8 @@ class PlanChanges(_Shape):
     """What was hot-swapped since the last publish. A publish replaces it."""
     warnings: list[str]
     """What does not work in the stage's Region, one sentence each."""
+    risks: list[Risk]
+    """What is new and has to be accepted by name: `--accept NAME`."""
 
     @classmethod
     def of(cls, plan: Plan, **more: str) -> Self:

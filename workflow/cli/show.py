@@ -86,6 +86,10 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
                 say(console, f"\n[bold]{title}[/]")
                 for line in listed:
                     say(console, line)
+    if plan.risks:
+        say(console, "\n[bold red]To be accepted by name[/]")
+    for risk in plan.risks:
+        say(console, f"  [bold red]![/] {shown(risk.name)}  [dim]{shown(risk.reason)}[/]")
     for warning in plan.warnings:
         say(console, f"\n[bold red]Warning:[/] {shown(warning)}")
     say(console)

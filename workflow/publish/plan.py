@@ -11,12 +11,13 @@ import difflib
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from workflow.asl.walk import nested, own_fields
 from workflow.publish.explained import is_explained
+from workflow.publish.granted import Granted, granted
 from workflow.publish.resolution import resolved_resources, revision_parameters
+from workflow.publish.risks import Risk, new_risks
 
 __all__ = [
     "FunctionChange",
@@ -126,6 +127,8 @@ class Plan:
     """What hot swaps changed since the last publish; a publish replaces it."""
     warnings: Sequence[str] = ()
     """What will not work in the stage's Region, in a sentence each."""
+    risks: Sequence[Risk] = ()
+    """What has to be accepted by name: `--yes` alone does not."""
 
     @property
     def is_empty(self) -> bool:
@@ -173,6 +176,7 @@ def compare(
         functions=functions,
         swapped=swapped,
         warnings=warnings,
+        risks=new_risks(old, new),
     )
     if before is None:
         resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]
@@ -282,41 +286,15 @@ def _changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[s
 # Permissions
 
 
-@dataclass(frozen=True, order=True)
-class _Grant:
-    holder: str
-    allows: bool
-    action: str
-    resource: str
-    condition: str
-    principal: str
-
-    def covers(self, other: _Grant) -> bool:
-        """Whether this grant includes another one."""
-        return (
-            self.holder == other.holder
-            and self.allows == other.allows
-            and self.principal == other.principal
-            and self.condition in ("", other.condition)
-            and _matches(self.action.lower(), other.action.lower())
-            and _matches(self.resource, other.resource)
-        )
-
-
-def _matches(pattern: str, text: str) -> bool:
-    # IAM has the wildcards * and ?, but no character classes: escape the brackets for fnmatch.
-    return pattern == text or fnmatchcase(text, pattern.replace("[", "[[]"))
-
-
 def _permissions(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[PermissionChange]:
-    before, after = set(_grants(old)), set(_grants(new))
+    before, after = set(granted(old)), set(granted(new))
     found = [*_changed(after - before, before, added=True), *_changed(before - after, after, added=False)]
     return sorted(
         found, key=lambda change: (not change.widened, change.holder, change.action, change.resource)
     )
 
 
-def _changed(grants: set[_Grant], others: set[_Grant], *, added: bool) -> Iterator[PermissionChange]:
+def _changed(grants: set[Granted], others: set[Granted], *, added: bool) -> Iterator[PermissionChange]:
     """Grants that were added or removed, except those that grants on the other side cover."""
     for grant in grants:
         if not any(other.covers(grant) for other in others):
@@ -325,55 +303,6 @@ def _changed(grants: set[_Grant], others: set[_Grant], *, added: bool) -> Iterat
             # Removing a Deny widens access, as adding an Allow does.
             widened = added == grant.allows
             yield PermissionChange(grant.holder, action, resource, widened, grant.condition)
-
-
-def _grants(resources: Mapping[str, Any]) -> Iterator[_Grant]:
-    for name, resource in resources.items():
-        properties = resource.get("Properties", {})
-        if resource["Type"] == "AWS::Lambda::Permission":
-            yield _Grant(
-                holder=name,
-                allows=True,
-                action=_line(properties.get("Action")),
-                resource=_line(properties.get("FunctionName")),
-                condition=_line({k: v for k, v in properties.items() if k.startswith("Source")} or ""),
-                principal=_line(properties.get("Principal")),
-            )
-        documents = [
-            properties.get("AssumeRolePolicyDocument"),
-            properties.get("PolicyDocument"),
-            *(
-                policy.get("PolicyDocument")
-                for policy in properties.get("Policies", ())
-                if isinstance(policy, dict)
-            ),
-        ]
-        for document in documents:
-            if isinstance(document, Mapping):
-                for statement in _listed(document.get("Statement", [])):
-                    yield from _statement_grants(name, statement)
-        for arn in _listed(properties.get("ManagedPolicyArns", [])):
-            if resource["Type"].startswith("AWS::IAM::"):
-                yield _Grant(name, True, "all actions of the policy", _line(arn), "", "")
-
-
-def _statement_grants(holder: str, statement: Mapping[str, Any]) -> Iterator[_Grant]:
-    for action in _listed(statement.get("Action", statement.get("NotAction", []))):
-        for resource in _listed(statement.get("Resource", statement.get("NotResource", "itself"))):
-            yield _Grant(
-                holder=holder,
-                allows=statement.get("Effect") == "Allow",
-                action=_line(action) if "Action" in statement else f"all except {_line(action)}",
-                resource=_line(resource)
-                if "NotResource" not in statement
-                else f"all except {_line(resource)}",
-                condition=_line(statement.get("Condition", "")),
-                principal=_line(statement.get("Principal", "")),
-            )
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _line(value: Any) -> str:

@@ -16,5 +16,6 @@ The use of KMS keys that encrypt a resource is never derived: a definition does 
 """
 
 from workflow.stack.permissions.derive import PermissionUnknown, Statement, statements_for
+from workflow.stack.permissions.services import has_no_resource
 
-__all__ = ["PermissionUnknown", "Statement", "statements_for"]
+__all__ = ["PermissionUnknown", "Statement", "has_no_resource", "statements_for"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from workflow.stack.permissions.call import Call, Grant, Resource, Unknown, arn_of, bucket_arn, is_arn, joined
 
-__all__ = ["grants_for", "iam_action", "s3"]
+__all__ = ["grants_for", "has_no_resource", "iam_action", "s3"]
 
 
 def grants_for(call: Call, *, is_sdk: bool) -> Iterator[Grant]:
@@ -57,6 +57,16 @@ def iam_action(call: Call) -> str:
     return f"{_prefix(call)}:{action}"
 
 
+def has_no_resource(action: str) -> bool:
+    """Whether IAM knows no resource for an IAM action, so that a policy can allow it only on `*`."""
+    service, _, name = action.partition(":")
+    call = name[:1].lower() + name[1:]
+    return any(
+        re.fullmatch(actions.get(service, ""), call)
+        for actions in (_WITHOUT_RESOURCE, _ALSO_WITHOUT_RESOURCE)
+    )
+
+
 def _prefix(call: Call) -> str:
     return _PREFIXES.get(call.service, call.service)
 
@@ -87,6 +97,13 @@ _WITHOUT_RESOURCE = {
     "translate": "translateText",
 }
 """Actions for which IAM has no resource, as a pattern for each service."""
+
+_ALSO_WITHOUT_RESOURCE = {
+    "logs": "(create|delete|get|update)LogDelivery|listLogDeliveries|describe(LogGroups|ResourcePolicies)",
+    "sagemaker": "list(FlowDefinitions|HumanLoops)",
+    "xray": "put(TelemetryRecords|TraceSegments)|getSampling(Rules|Targets)",
+}
+"""The same for actions of functions and services, which no step calls."""
 
 _NAMED_BY = {
     "athena": {"WorkGroup": "workgroup/{}"},

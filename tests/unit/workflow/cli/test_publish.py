@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from workflow.errors import PublishError
 from workflow.publish.destroying import Destruction
 from workflow.publish.plan import Plan, ResourceChange
 from workflow.publish.publishing import Published
+from workflow.publish.risks import Risk
 from workflow.stack.stages import Stage
 
 
@@ -190,7 +192,16 @@ def test_watch_swaps_in_a_new_process_with_the_same_options(
     monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: [])
     monkeypatch.setattr("workflow.publish.watching.changes", lambda *_: iter([[Path("a.py"), Path("b.py")]]))
     monkeypatch.setattr("subprocess.run", lambda command, **_: commands.append(command))
-    options = ["--stage", "test", "--settings", "my.toml", "--region", "eu-west-1"]
+    options = [
+        "--stage",
+        "test",
+        "--settings",
+        "my.toml",
+        "--region",
+        "eu-west-1",
+        "--accept",
+        "Notify: iam:*",
+    ]
     assert "Changed: a.py, b.py\n" in run("publish", "--swap", "--watch", *options, capsys=capsys)[1]
     assert [command[2:] for command in commands] == [["publish", "--swap", "--yes", *options]]
 
@@ -208,12 +219,14 @@ def test_protected_stage_refuses_a_swap(
         )
 
 
-def confirmed(plan: Plan, *, yes: bool = False, allow_data_loss: bool = False) -> bool:
+def confirmed(
+    plan: Plan, *accepted: str, yes: bool = False, allow_data_loss: bool = False, hint: str | None = None
+) -> bool:
     activity, account = (
         StackActivity(Console(file=StringIO())),
         mock.Mock(id="111122223333", region="us-east-1"),
     )
-    confirm = Confirmation(activity, account, "dev", yes, allow_data_loss)
+    confirm = Confirmation(activity, account, "dev", yes, allow_data_loss, accepted, hint)
     approved = confirm(plan)
     assert (confirm.if_interrupted == CONTINUES) == approved
     return approved
@@ -250,3 +263,61 @@ def test_yes_refuses_data_loss_without_allow_data_loss() -> None:
     ):
         confirmed(REPLACES_TABLE, yes=True)
     assert confirmed(REPLACES_TABLE, yes=True, allow_data_loss=True)
+
+
+RISKY = Plan(
+    "afterloop-dev",
+    creates=False,
+    notes=["Something."],
+    risks=[
+        Risk("Notify: iam:*", "allows every action that matches"),
+        Risk("It's: open", "everybody can call it"),
+    ],
+)
+
+
+def test_yes_alone_accepts_no_risk() -> None:
+    with pytest.raises(PublishError) as error:
+        confirmed(RISKY, "It's: open", yes=True)
+    assert str(error.value) == (
+        "--yes does not accept what the plan marks: to continue, pass --accept 'Notify: iam:*'"
+    )
+    with pytest.raises(PublishError) as error:
+        confirmed(RISKY, "Notify: iam:PassRole", "Notify", "*", yes=True)
+    options = shlex.split(str(error.value).partition("pass ")[2])
+    assert options == ["--accept", "Notify: iam:*", "--accept", "It's: open"]
+    assert confirmed(RISKY, *options[1::2], yes=True)
+
+
+def test_publish_asks_for_each_risk_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Answers(monkeypatch, True, False)
+    assert confirmed(RISKY) is False
+    assert person.questions[1:] == ["Notify: iam:*: allows every action that matches. Accept it?"]
+    person = Answers(monkeypatch, True, True)
+    assert confirmed(RISKY, "Notify: iam:*") is True
+    assert person.questions[1:] == ["It's: open: everybody can call it. Accept it?"]
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("command", ["publish", "rollback"])
+def test_accepted_names_are_options_of_publish_and_rollback(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asks(*_: object, confirm: Callable[[Plan], bool], **__: object) -> Published:
+        assert confirm(RISKY)
+        return Published("afterloop-dev", changed=True, outputs=OUTPUTS, version="arn:1", plan=RISKY)
+
+    monkeypatch.setattr("workflow.publish.publishing.publish", asks)
+    monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
+    monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
+    monkeypatch.setattr("workflow.publish.history.rollback_target", lambda *_: None)
+    status, out, err = run(command, "--yes", "--accept", "Notify: iam:*", capsys=capsys)
+    assert (status, err) == (
+        1,
+        "error: --yes does not accept what the plan marks: to continue, pass --accept 'It'\"'\"'s: open'\n",
+    )
+    assert "! Notify: iam:*  allows every action that matches\n" in out
+    names = ["--accept", "Notify: iam:*", "--accept", "It's: open"]
+    status, out, _ = run(command, "--yes", *names, "-o", "json", capsys=capsys)
+    assert status == 0
+    assert printed_json(command, out)["plan"]["risks"][0]["name"] == "Notify: iam:*"

@@ -29,7 +29,7 @@ from sandbox.identity import ACCOUNT_ID, TOKEN_HEADER, Keys
 
 PORT = 4566
 HOST = f"127.0.0.1:{PORT}"
-KEYS = Keys.random()
+KEYS = Keys("LOCALKEYOFTHETESTS22", "a-secret-of-forty-characters-for-the-tests")  # no random names of tests
 JSON = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
 
 

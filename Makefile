@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The name of the stamp has a checksum of the requirements, so changed requirements are installed again.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check compiled unit engine browser faults test-sagemaker definitions old-stage lock clean
+.PHONY: local test check compiled unit engine browser faults fuzz test-sagemaker definitions old-stage lock clean
 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
@@ -41,6 +41,9 @@ engine browser: $(call stamp,dev)
 faults: $(call stamp,dev)  ## Try 10,000 schedules of faults in a simulated account, and that they notice missing conditions
 	$(BIN)/python -m tests.faults $(ARGS)
 	$(BIN)/python -m tests.faults.mutations
+
+fuzz: $(call stamp,dev)  ## Send thousands of random hostile inputs through each door, some minutes
+	$(BIN)/python -m pytest tests/fuzz -n 2 --hypothesis-profile=fuzz $(ARGS)
 
 test-sagemaker: $(call stamp,dev)  ## Test workflow/steps.py with the SageMaker SDK installed (250 MB, a minute)
 	$(BIN)/python tests/sagemaker_environment.py

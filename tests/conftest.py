@@ -27,6 +27,10 @@ settings.register_profile(
         HealthCheck.function_scoped_fixture,
     ],
 )
+# `make fuzz`: other examples in each run. A failing one is kept in .hypothesis/, and tried first in the next run.
+settings.register_profile(
+    "fuzz", parent=settings.get_profile("afterloop"), derandomize=False, max_examples=3_000, print_blob=True
+)
 settings.load_profile("afterloop")
 
 # A shell that starts the tests in the background can make them ignore SIGINT. Their child processes would inherit

@@ -14,7 +14,6 @@ time, one sends it (`reports.py`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.loops.bounded import MAX_NAME, bounded
 from lambdas.loops.claims import claim_id
 from lambdas.loops.escalation import EndedExecution, Escalation
+from lambdas.loops.event_text import detail_of, parsed
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
 from lambdas.loops.reports import Reports
@@ -293,7 +293,7 @@ class AbandonedExecutions:
             texts.append(advice)
         cause = ": ".join(texts) or "no cause given"
         at = timestamp(found["stopDate"]) if "stopDate" in found else ""
-        return _Ended(execution, found["status"], cause, _detail(found.get("input")), at)
+        return _Ended(execution, found["status"], cause, detail_of(parsed(found.get("input"))), at)
 
     def _has_escalated(self, ended: _Ended) -> bool:
         """Whether the workflow reported the failure by itself, according to the execution's history."""
@@ -327,13 +327,3 @@ def _how(ended: _Ended) -> str:
 
 def _claim(ended: _Ended) -> str:
     return claim_id(ended.text("creationTime"), ended.text("humanLoopStatus"))
-
-
-def _detail(text: str | None) -> Mapping[str, Any]:
-    """Returns the detail of the event that an execution was started with; empty if the input is no such event."""
-    try:
-        event = json.loads(text or "")
-    except ValueError:
-        return {}
-    detail = event.get("detail") if isinstance(event, dict) else None
-    return detail if isinstance(detail, dict) else {}

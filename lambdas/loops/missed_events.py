@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import bounded
+from lambdas.loops.event_text import written
 from lambdas.loops.ledger import now
 from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import LOOP_DELETED
@@ -52,7 +52,7 @@ class MissedEvents:
         return self.states.start_execution(
             stateMachineArn=self.state_machine,
             name=execution_name(why, event["detail"]["humanLoopName"]),
-            input=json.dumps(event, ensure_ascii=False),
+            input=written(event),
         )["executionArn"]
 
 

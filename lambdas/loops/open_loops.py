@@ -11,7 +11,6 @@ The indexes by status and outcome have exactly these rows, so the cost grows wit
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.abandoned import FAILED_STATUSES, GONE, AbandonedExecutions, Settled, is_unreported
 from lambdas.loops.claims import claim_id, claim_of
+from lambdas.loops.event_text import detail_of, parsed
 from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
@@ -323,13 +323,10 @@ def _unreported(row: Loop) -> list[str]:
 
 def _event_of(row: Loop, claim: str, text: str | None) -> dict[str, Any] | None:
     """Returns the event that an execution was started with, if it is that of the claim."""
-    try:
-        event = json.loads(text or "")
-        detail = event["detail"]
-        named = (
-            detail["humanLoopName"],
-            claim_id(str(detail["creationTime"]), str(detail["humanLoopStatus"])),
-        )
-    except (ValueError, LookupError, TypeError):
-        return None
+    event: Any = parsed(text)
+    detail = detail_of(event)
+    named = (
+        detail.get("humanLoopName"),
+        claim_id(str(detail.get("creationTime")), str(detail.get("humanLoopStatus"))),
+    )
     return event if named == (row.name, claim) else None

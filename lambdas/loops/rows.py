@@ -13,9 +13,14 @@ from typing import Any
 from boto3.dynamodb.types import Binary, TypeDeserializer
 from pydantic import ValidationError
 
+from lambdas.loops.bounded import bounded
 from lambdas.reviews.errors import shortened
 
 __all__ = ["UnreadableRow", "plain_values"]
+
+
+MAX_PROBLEM = 300
+"""Characters of what is wrong with an attribute. Its name can have 64 KB."""
 
 
 class UnreadableRow(Exception):
@@ -59,7 +64,7 @@ def plain_values(item: Mapping[str, Any]) -> dict[str, Any]:
         try:
             plain[name] = _plain(TypeDeserializer().deserialize(value))
         except (TypeError, ValueError, AttributeError, DecimalException) as error:
-            raise UnreadableRow(key_of(item), f"{name}: {error}") from error
+            raise UnreadableRow(key_of(item), bounded(f"{name}: {error}", MAX_PROBLEM)) from error
     return plain
 
 

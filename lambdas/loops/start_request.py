@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from lambdas.loops import names as loop_names
+from lambdas.loops.bounded import bounded
 from lambdas.reviews.errors import json_path
 
 __all__ = [
@@ -43,6 +44,12 @@ __all__ = [
     "TextractTask",
     "canonical_json",
 ]
+
+
+MAX_PROBLEMS = 5
+"""The problems of a request that an error names. A request of megabytes can have a million."""
+MAX_PROBLEM = 300
+"""Characters of each."""
 
 
 class StartError(ValueError):
@@ -130,7 +137,11 @@ class StartRequest(StoredInput):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise InvalidRequest("; ".join(map(_problem_text, error.errors()))) from None
+            problems = error.errors(include_url=False)
+            words = [bounded(_problem_text(problem), MAX_PROBLEM) for problem in problems[:MAX_PROBLEMS]]
+            if len(problems) > len(words):
+                words.append(f"and {len(problems) - len(words)} more")
+            raise InvalidRequest("; ".join(words)) from None
 
     @model_validator(mode="after")
     def _named(self) -> StartRequest:

@@ -55,7 +55,7 @@ from lambdas.loops.start_request import (
 )
 from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.location import S3Location
-from lambdas.reviews.times import timestamp
+from lambdas.reviews.times import moment_of, timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
@@ -350,9 +350,17 @@ class Starter:
             needed=needed,
             already=True,
             status=row.status or "InProgress",
-            prediction=json.loads(self._read(location)) if location else None,
+            prediction=self._prediction(location) if location else None,
             prediction_location=location,
         )
+
+    def _prediction(self, location: str) -> dict[str, Any] | None:
+        """Returns a stored prediction; None if there is no JSON object at the location, which remains in the answer."""
+        try:
+            found = json.loads(self._read(location))
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def _existing(self, row: Loop) -> DescribeHumanLoopResponseTypeDef | None:
         """Returns the row's loop as A2I describes it, or None if A2I does not have it.
@@ -365,11 +373,11 @@ class Starter:
             found = self.a2i.describe_human_loop(HumanLoopName=name)
         except self.a2i.exceptions.ResourceNotFoundException:
             return None
-        opened = datetime.fromisoformat(row.created_at) if row.created_at else datetime.now(UTC)
+        # An unreadable time is no evidence of another loop.
+        opened = moment_of(row.created_at) if row.created_at else datetime.now(UTC)
         # A2I returns no input to compare. A loop that is older than its row cannot be the row's.
-        if (
-            found["FlowDefinitionArn"] != row.flow_definition_arn
-            or found["CreationTime"] < opened - MAX_CLOCK_SKEW
+        if found["FlowDefinitionArn"] != row.flow_definition_arn or (
+            opened is not None and found["CreationTime"] < opened - MAX_CLOCK_SKEW
         ):
             raise NameTaken(
                 f"Human loop name {name!r} is taken: A2I has a loop with that name, created at "
@@ -387,6 +395,11 @@ class Starter:
         except self.s3.exceptions.NoSuchKey as error:
             raise InputUnknown(
                 f"The input of human loop {loop.human_loop_name!r} was deleted: {loop.input_location} does not exist."
+            ) from error
+        except ValueError as error:  # the row names no location in S3, or the object is no stored input
+            raise InputUnknown(
+                f"The input of human loop {loop.human_loop_name!r} cannot be read: {loop.input_location} is not an "
+                "input that Afterloop stored."
             ) from error
 
     def _ai_service(self, task: TextractTask | RekognitionTask) -> _AIService:

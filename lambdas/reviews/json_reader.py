@@ -93,18 +93,33 @@ class JsonReader:
             self._path.pop()
 
     def value(self) -> Any:
-        """Reads and parses the value."""
+        """Reads and parses the value.
+
+        Raises:
+            RecursionError: The value is nested too deeply: a few hundred levels. The position is after it.
+        """
         start = self.at
         return self._parsed(self.text(), start)
 
+    def value_or_none(self) -> Any:
+        """Reads and parses the value. Returns None for a value that is nested too deeply."""
+        try:
+            return self.value()
+        except RecursionError:
+            return None
+
     def read(self, adapter: TypeAdapter[T]) -> Tolerated[T]:
-        """Reads the value, and validates what is valid in it."""
+        """Reads the value, and validates what is valid in it: nothing of a value that is nested too deeply."""
         start = self.at
         text = self.text()
         try:
             return Tolerated(adapter.validate_json(text))
         except ValidationError:
-            return tolerate(adapter.validate_python, self._parsed(text, start))
+            try:
+                value = self._parsed(text, start)
+            except RecursionError:
+                return Tolerated(None)
+            return tolerate(adapter.validate_python, value)
 
     def text(self) -> bytes:
         """Reads the value without parsing it: it may be invalid JSON."""
@@ -153,7 +168,7 @@ class JsonReader:
         before = self.at
         yield item
         if self.at == before:
-            self.value()
+            self.value_or_none()
 
     def _end_of_container(self) -> int:
         depth, at, raw = 0, self.at, self.raw
@@ -177,9 +192,10 @@ class JsonReader:
         except ValueError as error:
             # The position in pydantic's message is relative to this value.
             problem = _OWN_PLACE.sub("", str(error))
+            if "recursion" in problem:
+                raise RecursionError from None
             try:
-                if "recursion" not in problem:
-                    return _from_odd_json(text)
+                return _from_odd_json(text)
             except ValueError:
                 pass
             raise self.error(f"not JSON: {problem}, in the value", start) from error

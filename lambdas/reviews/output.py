@@ -85,7 +85,7 @@ def parse_output(raw: bytes) -> Output:
             if value is not None:
                 service.setdefault(key, value)
         elif key not in _SERVICE_FIELDS:
-            fields[key] = reader.value()
+            fields[key] = reader.value_or_none()
     reader.expect_end()
     # Our own keys come last, so that keys of the document cannot replace them.
     own = {"raw": raw, "taskType": task_type, "unreadableAnswers": unreadable}
@@ -219,7 +219,7 @@ def _task_type(raw: bytes) -> TaskType:
     within: TaskType = "custom"
     for key in reader.members():
         if key == _SOURCE:
-            source = reader.value()
+            source = reader.value_or_none()
             if source is None:
                 continue
             if not isinstance(source, str) or source not in _TASK_TYPES:
@@ -245,7 +245,7 @@ def _read_input_content(reader: JsonReader) -> tuple[dict[str, Any], dict[str, A
         if key in _SERVICE_FIELDS:
             service[key] = _SERVICE_FIELDS[key](reader)
         else:
-            rest[key] = reader.value()
+            rest[key] = reader.value_or_none()
     return rest, service
 
 
@@ -279,17 +279,17 @@ class _UnreadableAnswer(Exception):
 def _read_answer(reader: JsonReader, task_type: TaskType) -> Answer:
     path = reader.path
     if reader.peek() != "{":
-        reader.value()
+        reader.value_or_none()
         raise _UnreadableAnswer(path, "expected an object")
     fields: dict[str, Any] = {}
     content: dict[str, Any] | _UnreadableAnswer = _UnreadableAnswer(f"{path}.answerContent", "missing")
     for key in reader.members():
         if key != "answerContent":
-            fields[key] = reader.value()
+            fields[key] = reader.value_or_none()
         elif reader.peek() == "{":
             content = _read_content(reader, task_type)
         else:
-            reader.value()
+            reader.value_or_none()
             content = _UnreadableAnswer(f"{path}.answerContent", "expected an object")
     if isinstance(content, _UnreadableAnswer):
         raise content
@@ -319,7 +319,10 @@ def _read_content(reader: JsonReader, task_type: TaskType) -> dict[str, Any] | _
         else:
             from lambdas.reviews.comparison.elements import parse_element
 
-            elements[key] = parse_element(reader.value())
+            try:
+                elements[key] = parse_element(reader.value())
+            except RecursionError:
+                problem = _UnreadableAnswer(reader.path, "nested too deeply")
     content = reader.raw[start : reader.at].decode().rstrip()
     return problem or {
         "content": content,

@@ -40,7 +40,7 @@ def search(path: str, document: Any) -> Any:
 
     try:
         return jmespath.search(path, document)
-    except (JMESPathError, TypeError, ValueError, ArithmeticError):
+    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):
         return None  # a JMESPath function got a value of a type that it does not accept
 
 

@@ -28,7 +28,9 @@ def _jmespath(expression: str) -> str:
     try:
         jmespath.compile(expression)
     except JMESPathError as error:
-        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from error
+        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())[:300]}") from error
+    except RecursionError:
+        raise ValueError("not a JMESPath expression: nested too deeply") from None
     return expression
 
 
@@ -158,7 +160,7 @@ class FlowRules:
             return DEFAULT_FIELD
         if name in self.fields:
             return self.fields[name]
-        return next((found for pattern, found in self._patterns if pattern.fullmatch(name)), DEFAULT_FIELD)
+        return next((found for parts, found in self._patterns if _matches(parts, name)), DEFAULT_FIELD)
 
     def without_effect(self, fields: Iterable[FieldRecord]) -> list[Kind]:
         """Returns the kinds of fields that have a setting `same`, not only the one for all fields, and take none."""
@@ -181,13 +183,29 @@ class FlowRules:
         return {name: settings.buttons for name, settings in self.fields.items() if settings.buttons}
 
     @cached_property
-    def _patterns(self) -> list[tuple[re.Pattern[str], FieldSettings]]:
-        """The names with ``*``, the most specific first."""
+    def _patterns(self) -> list[tuple[list[str], FieldSettings]]:
+        """The parts between the ``*`` of names with ``*``, the most specific name first."""
         names = sorted(
             (name for name in self.fields if "*" in name),
             key=lambda name: (name.count("*") - len(name), name.count("*"), name),
         )
-        return [
-            (re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL), self.fields[name])
-            for name in names
-        ]
+        return [(name.split("*"), self.fields[name]) for name in names]
+
+
+def _matches(parts: list[str], name: str) -> bool:
+    """Whether a name has the parts in this order, with any characters between them.
+
+    Not by a regular expression: workers and predictions choose names, and the time to see that a long one does not
+    match would grow with a power of its length for each ``*``.
+    """
+    first, *inner, last = parts
+    at, end = len(first), len(name) - len(last)
+    if end < at or not (name.startswith(first) and name.endswith(last)):
+        return False
+    for part in inner:
+        # The first place leaves most room for the parts after it.
+        found = name.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

@@ -176,7 +176,7 @@ class Conditions(_EitherCase):
 def read_prediction(reader: JsonReader) -> Prediction | None:
     """Reads the response of an AI service, or an answer in its form."""
     if reader.peek() != "{":
-        return None if reader.value() is None else Prediction.model_validate({"isOdd": True})
+        return None if reader.value_or_none() is None else Prediction.model_validate({"isOdd": True})
     fields: dict[str, Any] = {}
     odd = {"isOdd": False, "isPartial": False}
     path = reader.path
@@ -185,10 +185,10 @@ def read_prediction(reader: JsonReader) -> Prediction | None:
             if reader.peek() == "[":
                 read, name = (_read_blocks, key) if key == "blocks" else (read_labels, LABELS[0])
                 fields[name], odd["isPartial"] = read(reader)
-            elif reader.value() is not None:
+            elif reader.value_or_none() is not None:
                 odd["isOdd"] = True
         else:
-            fields[key] = reader.value()
+            fields[key] = reader.value_or_none()
     return validated(Prediction, fields | odd, path)
 
 
@@ -230,7 +230,7 @@ def read_labels(reader: JsonReader) -> tuple[list[ModerationLabel], bool]:
         if reader.peek() == "{":
             label = reader.read(_adapter(ModerationLabel)).value
         else:
-            name = reader.value()
+            name = reader.value_or_none()
             label = ModerationLabel(name=" ".join(name.split())) if isinstance(name, str) else None
         if label and label.name:
             labels.append(label)

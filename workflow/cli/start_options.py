@@ -113,6 +113,8 @@ def _json_object(name: str, option: str) -> dict[str, Any]:
         raise AfterloopError(f"{option}: cannot read {name}: {error.strerror}") from None
     except ValueError as error:
         raise AfterloopError(f"{option}: {where} is not valid JSON: {error}") from None
+    except RecursionError:
+        raise AfterloopError(f"{option}: {where} is nested too deeply") from None
     if not isinstance(document, dict):
         raise AfterloopError(f"{option}: {where} must contain one JSON object, {{…}}")
     return document

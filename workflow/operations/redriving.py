@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.claims import claim_id, claim_of
+from lambdas.loops.event_text import detail_of, parsed, written
 from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import missed_event
 from workflow.operations.stage_loops import LoopError, StageLoops
@@ -108,10 +109,14 @@ class Redrives:
         if before.status not in FAILED_STATUSES or before.input is None:
             state = "no longer in Step Functions" if before.status == GONE else before.status
             raise LoopError(f"execution {arn} is {state}; only a failed execution can run again")
-        event = json.loads(before.input)
-        detail = event.get("detail") if isinstance(event, dict) else None
+        event = parsed(before.input)
+        if event is None:
+            raise LoopError(
+                f"execution {arn}: its input cannot be read: it is null or nested too deeply, or has a number of "
+                "thousands of digits"
+            )
         # The execution may have failed because its event is malformed, so nothing about the event is certain.
-        name, created, status = _identity(detail if isinstance(detail, dict) else {})
+        name, created, status = _identity(detail_of(event))
         loop = self._loops.ledger.find_loop(name, created) if name else None
         # The claim has the creation time as the row spells it, and the row can have another key than the name.
         claim = (claim_of(loop, created, status) if loop else None) or claim_id(created, status)
@@ -141,7 +146,7 @@ class Redrives:
             self._loops.states.start_execution(
                 stateMachineArn=self._loops.workflow,
                 name=plan.execution_name,
-                input=json.dumps(plan.event, ensure_ascii=False),
+                input=written(plan.event),
             )
         except ClientError as error:
             # For a name that is running with the same input, Step Functions returns the running execution instead.
@@ -189,8 +194,8 @@ class Redrives:
     def _event(self, loop: Loop, claim: str, execution: Execution) -> Mapping[str, Any]:
         """Returns the event of a claim: the execution's input, or else an equal event from A2I's description."""
         if execution.input is not None:
-            event = json.loads(execution.input)
-            name, _, status = _identity(event.get("detail", {}))
+            event = parsed(execution.input)
+            name, _, status = _identity(detail_of(event))
             if (name, status) == (loop.name, claim.rpartition(" ")[2]):
                 return dict(event)
         found = self._loops.described(loop.name)

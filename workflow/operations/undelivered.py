@@ -11,7 +11,6 @@ message that is read twice starts one execution.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.loops.event_text import detail_of, parsed
 from lambdas.reviews.errors import shortened
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.operations.actions import Actions
@@ -206,7 +206,7 @@ class UndeliveredEvents:
             self._check_rule(message)
             return lambda: self._start(message, interruption, wait=wait)
         if kind == (_EXECUTION_SOURCE, _EXECUTION_DETAIL_TYPE):
-            machine = _detail(event).get("stateMachineArn")
+            machine = detail_of(event).get("stateMachineArn")
             if machine != self._loops.resources.state_machine_arn:
                 raise LoopError(f"its event is about the state machine {machine}, which is not the stage's")
             return lambda: self._release_claim(message, event, interruption)
@@ -245,7 +245,7 @@ class UndeliveredEvents:
 
 def execution_name(body: str) -> str:
     """Returns the name of the execution for a message: the same for the same body, at most 80 characters."""
-    loop = _detail(_parsed(body)).get("humanLoopName")
+    loop = detail_of(parsed(body)).get("humanLoopName")
     readable = "".join(
         char if char.isascii() and char.isalnum() else "-" for char in str(loop or "event")[:50]
     )
@@ -272,27 +272,15 @@ def _message(received: Mapping[str, Any]) -> _Message:
 
 
 def _event(message: _Message) -> Mapping[str, Any]:
-    event = _parsed(message.body)
+    event = parsed(message.body)
     if not isinstance(event, dict):
         raise LoopError(f"its body is not a JSON object: {shortened(message.body, 60)}")
     return event
 
 
-def _parsed(body: str) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _detail(event: Any) -> Mapping[str, Any]:
-    detail = event.get("detail") if isinstance(event, dict) else None
-    return detail if isinstance(detail, dict) else {}
-
-
 def _subject(message: _Message) -> str:
     """What the event is about, for people: the loop, or the execution that ended."""
-    detail = _detail(_parsed(message.body))
+    detail = detail_of(parsed(message.body))
     for name in (detail.get("humanLoopName"), detail.get("executionArn")):
         if isinstance(name, str) and name.strip():
             return " ".join(name[:200].split())

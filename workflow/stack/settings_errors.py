@@ -13,7 +13,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from lambdas.reviews.errors import shortened
+
 __all__ = ["did_you_mean", "explained", "with_key"]
+
+MAX_QUOTED = 200
+"""Characters of a value that a message quotes."""
 
 
 def explained(error: ValidationError, model: type[BaseModel], key: str = "") -> str:
@@ -53,7 +58,10 @@ def _text(problem: Any, model: type[BaseModel], at: str) -> str:
 def _key(*location: Any) -> str:
     # Pydantic ends the location of an invalid key with "[key]". The forms of a value have such names, too.
     parts = [part for part in location if part != "" and not re.fullmatch(r"\[\w+\]", str(part))]
-    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in parts)
+    return ".".join(
+        text if (text := str(part)).isprintable() and len(text) <= MAX_QUOTED else shortened(text, MAX_QUOTED)
+        for part in parts
+    )
 
 
 def _wrong(problem: Any, model: type[BaseModel]) -> str:
@@ -69,14 +77,14 @@ def _wrong(problem: Any, model: type[BaseModel]) -> str:
         case "value_error":
             return str(problem["msg"].removeprefix("Value error, "))
         case "string_pattern_mismatch":
-            wrong = f"{problem['input']!r} is invalid"
+            wrong = f"{shortened(problem['input'], MAX_QUOTED)} is invalid"
         case _:
             # Pydantic's messages use terms of Python or JSON, and describe the value before and after validation.
             pattern = r"^(Input|Tuple|String) | or instance of \w+| after validation.*|, (unable|got) .*"
             words = (
                 re.sub(pattern, "", problem["msg"]).replace("an object", "a table").replace("tuple", "list")
             )
-            wrong = f"{words}, not {problem['input']!r}"
+            wrong = f"{words}, not {shortened(problem['input'], MAX_QUOTED)}"
     return f"{wrong}. {meaning}" if meaning else wrong
 
 

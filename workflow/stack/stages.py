@@ -283,8 +283,10 @@ def _tables(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number with too many digits for `int`
         raise SettingsError(f"{path.name}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{path.name}: not valid TOML: nested too deeply") from None
     unknown_keys = [key for key in document if key != "stages"]
     if unknown_keys:
         raise SettingsError(

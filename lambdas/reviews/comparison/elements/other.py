@@ -85,7 +85,7 @@ def _predicted(predicted: Any, given: Sequence[Any]) -> Scored:
         return found
     try:
         value = json.loads(found.value.strip().lower())
-    except ValueError:
+    except (ValueError, RecursionError):
         return found
     forms = {_form(one) for one in given if one is not None}
     is_given = _form(value) in (bool, float) and forms == {_form(value)}

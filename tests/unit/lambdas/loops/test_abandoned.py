@@ -59,6 +59,16 @@ def test_claim_is_released_and_the_loop_reported(aws: AWS, status: str) -> None:
     assert document(aws)["command"] == "python deploy.py loops redrive loop --stage dev"
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"detail": ' * 5000, f'{{"detail": {"9" * 5000}}}'])
+def test_execution_with_an_unreadable_input_is_reported(aws: AWS, text: str) -> None:
+    aws.describe_execution("FAILED", input=text)
+    aws.describe_history("Collect review")
+    aws.accept_message()
+    settled = aws.abandoned.settle(EXECUTION)
+    assert settled is not None
+    assert (settled.human_loop_name, settled.escalated) == (None, True)
+
+
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE", "gone"])
 def test_execution_that_has_not_failed_is_left_alone(aws: AWS, status: str) -> None:
     # RUNNING also after a redrive from the console, which continues the same execution.

@@ -787,6 +787,25 @@ def test_claim_is_run_again_with_the_event_of_its_execution(aws: AWS, reconcile:
     assert reconcile.events == [{"detail": detail, "more": 1}]
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", '{"detail": [1]}', None])
+def test_claim_with_an_unreadable_input_is_run_again_from_a2i(
+    aws: AWS, reconcile: Reconcile, text: str | None
+) -> None:
+    ended(aws, state="working")
+    age(aws, "loop")
+    reconcile.states.add("SUCCEEDED", **({"input": text} if text else {}))
+    assert list(reconcile(since=datetime.now(UTC)).missed) == ["loop Completed"]
+
+
+def test_half_of_a_surrogate_pair_in_an_event_is_sent_on(aws: AWS, reconcile: Reconcile) -> None:
+    claim = ended(aws, state="working")
+    age(aws, "loop")
+    detail = {"humanLoopName": "loop", "creationTime": claim.split()[0], "humanLoopStatus": "Completed"}
+    reconcile.states.add("SUCCEEDED", input=json.dumps({"detail": detail, "more": "ü\ud800"}))
+    assert list(reconcile(since=datetime.now(UTC)).missed) == ["loop Completed"]
+    assert reconcile.events == [{"detail": detail, "more": "ü\ud800"}]
+
+
 def test_claim_of_which_nothing_is_left_needs_a_person(aws: AWS, reconcile: Reconcile) -> None:
     claim = ended(aws, state="working")
     age(aws, "loop")

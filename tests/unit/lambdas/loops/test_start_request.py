@@ -69,6 +69,15 @@ def test_read_names_problem_and_place(change: dict[str, Any], text: str) -> None
     assert text in str(refusal.value)
 
 
+def test_message_of_many_or_long_problems_is_short() -> None:
+    many = {f"key-{number}": number for number in range(10_000)}
+    with pytest.raises(InvalidRequest, match=r"key-0'\]: Extra inputs are .*; and 9995 more$"):
+        StartRequest.read(REQUEST | many)
+    with pytest.raises(InvalidRequest) as refusal:
+        StartRequest.read(REQUEST | {"task": {"type": "x" * 10_000}})
+    assert len(str(refusal.value)) == 300
+
+
 @given(st.text(min_size=1, max_size=200))
 def test_same_key_gives_same_valid_name(key: str) -> None:
     request = StartRequest.read(REQUEST | {"humanLoopName": None, "key": key})

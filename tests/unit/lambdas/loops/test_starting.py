@@ -387,3 +387,27 @@ def test_restart_refuses_flow_definition_of_another_stage(aws: AWS) -> None:
     aws.flow_definitions = (FLOW,)
     with pytest.raises(InvalidRequest, match="is not in flow_definitions"):
         aws.starter.restart(failed, FLOW + "-2")
+
+
+@pytest.mark.parametrize("location", ["nowhere", "s3://b", f"s3://{BUCKET}/odd.json"])
+def test_input_that_afterloop_did_not_store_restarts_nothing(aws: AWS, location: str) -> None:
+    aws.put("odd.json", {"task": {"type": "custom", "inputContent": 7}})
+    failed = aws.add_row(input_location=location, input_digest="digest")
+    with pytest.raises(InputUnknown, match=f"cannot be read: {location} is not an input that"):
+        aws.starter.restart(failed, FLOW)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"[" * 100_000, b"\xff"])
+def test_odd_stored_prediction_costs_only_itself(aws: AWS, content: bytes) -> None:
+    aws.starter.start(start_request())
+    aws.clients["s3"].put_object(Bucket=BUCKET, Key="odd.json", Body=content)
+    location = f"s3://{BUCKET}/odd.json"
+    aws.ledger.update("loop", status="NotNeeded", output_location=location)
+    started = aws.starter.start(start_request())
+    assert (started.needed, started.prediction, started.prediction_location) == (False, None, location)
+
+
+def test_odd_time_in_the_row_is_no_evidence_of_another_loop(aws: AWS) -> None:
+    aws.starter.start(start_request())
+    aws.ledger.update("loop", status="Starting", created_at="this morning")
+    assert aws.starter.start(start_request()).already

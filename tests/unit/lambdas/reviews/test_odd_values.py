@@ -446,3 +446,65 @@ def test_odd_value_in_any_place_keeps_the_review(name: str) -> None:
                 inner[place[-1]] = odd
             record = samples.record_of(document)
             assert json.loads(record.to_line())["answers"], (place, odd)
+
+
+def _nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+DEEP = _nested(300)
+"""More levels than the parser of pydantic reads."""
+
+
+def test_answer_nested_too_deeply_costs_itself() -> None:
+    document = samples.custom({"prediction": {"e": 5}}, {"e": DEEP}, {"e": 5}, {"e": 5})
+    record = samples.record_of(document)
+    assert (record.unreadable_answers, len(record.answers)) == (1, 2)
+    assert values_by_field(list(record.fields)) == {"e": (5, 5, "kept")}
+
+
+def test_answer_of_many_levels_is_compared() -> None:
+    value = _nested(180)
+    assert values_by_field(fields_of(samples.custom({"prediction": {"e": value}}, {"e": value}))) == {
+        "e": (value, value, "kept")
+    }
+
+
+@pytest.mark.parametrize(
+    "key", ["inputContent", "later", "humanTaskActivationConditionResults", "aiServiceResponse"]
+)
+def test_other_value_nested_too_deeply_costs_itself(key: str) -> None:
+    document = samples.custom({"prediction": {"e": 5}}, {"e": 5}) | {key: DEEP}
+    assert [field.outcome for field in fields_of(document)] == [
+        "answered" if key == "inputContent" else "kept"
+    ]
+
+
+@pytest.mark.parametrize("key", ["acceptanceTime", "workerMetadata", "later"])
+def test_worker_value_nested_too_deeply_costs_itself(key: str) -> None:
+    document = samples.custom({"prediction": {"e": 5}}, {"e": 5})
+    document["humanAnswers"][0][key] = DEEP
+    assert [field.outcome for field in fields_of(document)] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "path", [f"{ANSWER}>{VALUE}>geometry", f"{ANSWER}>{VALUE}>text", f"{ANSWER}>{VALUE}"]
+)
+def test_block_nested_too_deeply_costs_its_field(path: str) -> None:
+    assert values_by_field(fields_of(_with(_form(), path, DEEP))) == KEPT | NO_ANSWER
+
+
+def test_predicted_text_with_many_brackets_is_a_text() -> None:
+    document = samples.custom({"prediction": {"e": "[" * 100_000}}, {"e": 5})
+    assert values_by_field(fields_of(document)) == {"e": (None, 5, "answered")}
+
+
+def test_word_that_a_block_names_often_counts_once() -> None:
+    document = _form()
+    blocks = document["inputContent"]["aiServiceResponse"]["blocks"]
+    blocks[0]["relationships"][1]["ids"] *= 1000
+    fields = fields_of(document)
+    assert values_by_field(fields) == KEPT | CHANGED

@@ -222,8 +222,8 @@ BLOCKS = f"humanAnswers>0>answerContent>{TEXTRACT}>blocks"
         ),
         (b'{"humanAnswers": [], "x": "\xff"}', "output.json, $.x: not JSON"),
         (
-            b'{"humanAnswers": [], "x": ' + b"[" * 90_000 + b"]" * 90_000 + b"}",
-            "output.json, $.x: not JSON: recursion",
+            b'{"humanAnswers": [{"answerContent": {"e": ' + b"[" * 90_000 + b"]" * 90_000 + b"}}]}",
+            "output.json, $.humanAnswers[0].answerContent.e: nested too deeply",
         ),
         (b'{"humanAnswers": [], "x": ' + b"[" * 90_000, "output.json, $.x: not JSON: the document ends"),
         (b"{}", "output.json, $.humanAnswers: missing"),

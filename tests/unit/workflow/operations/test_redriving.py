@@ -136,6 +136,13 @@ def test_working_claim_is_listed_as_failed_until_it_runs_again(stage: Stage) -> 
     assert json.loads(stage.states.executions[stage.redrives.run(plan).execution]["input"]) == plan.event
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, f'{{"detail": {"9" * 5000}}}', "null"])
+def test_input_that_cannot_be_read_is_refused(stage: Stage, text: str) -> None:
+    arn = stage.states.add("odd", input=text)
+    with pytest.raises(LoopError, match="its input cannot be read"):
+        stage.redrives.plan_execution(arn)
+
+
 def test_event_of_an_execution_runs_once(stage: Stage) -> None:
     arn = stage.states.add("unclaimed", input=json.dumps({"detail": {"humanLoopName": "nobody"}}))
     stage.states.outcome = lambda name: "RUNNING"

@@ -111,6 +111,9 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
     [
         ("", "stages.toml: no stage found; add a table [stages.dev], or run `python deploy.py init`"),
         ("[stages.dev", "stages.toml: not valid TOML: "),
+        (f"a = {'[' * 5000}", "stages.toml: not valid TOML: nested too deeply"),
+        (f"a = {'9' * 5000}", "stages.toml: not valid TOML: Exceeds the limit"),
+        (f"{DEV}account = '{'9' * 5000}'", f"stage dev: account: '{'9' * 199}… is invalid. The AWS account"),
         (
             "stage = 1",
             "stages.toml: unknown key 'stage' at the top level; each stage is a table [stages.NAME]",

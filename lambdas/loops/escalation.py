@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, MAX_REASON, bounded
-from lambdas.reviews.visible import quoted, visible
+from lambdas.loops.visible import quoted, visible
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lambdas.reviews.visible import ASTRAL, INVISIBLE, JOINERS, escape
+from lambdas.loops.visible import ASTRAL, INVISIBLE, JOINERS, escape
 
 __all__ = [
     "BOUNDED",
@@ -167,7 +167,7 @@ VISIBLE = (
 )
 """Defines `$visible($value, $limit)`: a value as a text on one line in which everything can be seen.
 
-`lambdas.reviews.visible.visible` is the Python equivalent, and says why; a test compares both. A value that is missing
+`lambdas.loops.visible.visible` is the Python equivalent, and says why; a test compares both. A value that is missing
 gives an empty text.
 """
 
@@ -183,7 +183,7 @@ QUOTED = (
 )
 """Defines `$quoted($text)`: a text as one word for a shell. It needs VISIBLE before it.
 
-`lambdas.reviews.visible.quoted` is the Python equivalent; a test compares both.
+`lambdas.loops.visible.quoted` is the Python equivalent; a test compares both.
 """
 
 

@@ -11,7 +11,7 @@ import typer
 
 from lambdas.loops.bounded import MAX_REASON
 from lambdas.loops.loop import LoopStatus, Outcome
-from lambdas.reviews.visible import quoted
+from lambdas.loops.visible import quoted
 from workflow.cli.ages import age, moment_of
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
 from workflow.cli.several_loops import Several

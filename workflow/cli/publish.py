@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lambdas.reviews.visible import quoted
+from lambdas.loops.visible import quoted
 from workflow import ROOT
 from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lambdas.reviews.visible import visible
+from lambdas.loops.visible import visible
 from workflow.cli.terminal import Activity, say, shown
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from lambdas.reviews.visible import visible
+from lambdas.loops.visible import visible
 from workflow.cli.terminal import print_whole, tell
 from workflow.operations.story import age
 

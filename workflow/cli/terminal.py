@@ -8,6 +8,7 @@ What `--help` does not need is imported where it is used: rich alone takes a ten
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
 import typer
 
-from lambdas.reviews.visible import visible, visible_json, visible_lines
+from lambdas.loops.visible import visible, visible_json, visible_lines
 from workflow.errors import AfterloopError, PublishError, WorkflowError
 
 if TYPE_CHECKING:
@@ -102,7 +103,14 @@ def shown(value: object) -> str:
 
 def print_json(document: BaseModel) -> None:
     """Prints the JSON document of a command; `workflow/cli/shapes.py` has a model for each."""
-    typer.echo(visible_json(document.model_dump_json(by_alias=True, indent=2)))
+    from pydantic_core import PydanticSerializationError
+
+    try:
+        text = document.model_dump_json(by_alias=True, indent=2)
+    except PydanticSerializationError:
+        # Half of a surrogate pair, which UTF-8 does not have: JSON of AWS can have it as an escape.
+        text = json.dumps(document.model_dump(mode="json", by_alias=True), indent=2)
+    typer.echo(visible_json(text))
 
 
 def print_whole(what: RenderableType, console: Console | None = None, *, wrap: bool = True) -> None:

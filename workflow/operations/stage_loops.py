@@ -13,9 +13,9 @@ from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
 from lambdas.loops.open_loops import is_unfinished
+from lambdas.loops.visible import quoted
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
-from lambdas.reviews.visible import quoted
 from workflow.errors import AfterloopError
 from workflow.operations.client import MAX_CONNECTIONS
 from workflow.operations.listing import NEEDS_ACTION

@@ -11,9 +11,9 @@ from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.loop import Loop
 from lambdas.loops.open_loops import is_unfinished
 from lambdas.loops.rows import UnreadableRow
+from lambdas.loops.visible import quoted
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import in_utc, moment_of
-from lambdas.reviews.visible import quoted
 
 __all__ = [
     "GONE",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from xml.sax import saxutils
 
+from lambdas.loops.visible import visible
 from workflow.asl.graph.chart import Arrow, Box, Chart, StateStatus, chart_of
 from workflow.asl.graph.layout import LINE, Layout, layout_of, pt, text_height, text_width, wrapped
 from workflow.asl.walk import Machine
@@ -199,11 +200,11 @@ def _drawn_label(arrow: Arrow, layout: Layout) -> str:
 
 
 def _xml(text: str) -> str:
-    return saxutils.escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+    return saxutils.escape(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(text)))
 
 
 def _attribute(text: str) -> str:
-    return saxutils.quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+    return saxutils.quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(text)))
 
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from lambdas.loops.visible import visible
 from workflow.asl.graph.chart import Box, chart_of
 from workflow.asl.walk import Machine
 
@@ -77,5 +78,7 @@ _STYLES = {
 
 def _quoted(text: str) -> str:
     """A Mermaid string, with the special characters of Mermaid, Markdown and HTML as entity codes."""
-    escaped = re.sub(r'[#&<>"`\\*_~|\[\]{}()]', lambda match: f"#{ord(match[0])};", " ".join(text.split()))
+    escaped = re.sub(
+        r'[#&<>"`\\*_~|\[\]{}()]', lambda match: f"#{ord(match[0])};", visible(" ".join(text.split()))
+    )
     return f'"{escaped}"'

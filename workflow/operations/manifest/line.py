@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from lambdas.loops.visible import visible_json
 from lambdas.reviews.errors import NotExportable
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.prediction import search
 from lambdas.reviews.subject import service_document
-from lambdas.reviews.visible import visible_json
 from workflow.operations.manifest.attributes import Attribute, attributes_of
 from workflow.operations.manifest.formats import ground_truth_type, ground_truth_value
 

@@ -6,7 +6,7 @@ import math
 import unicodedata
 from datetime import date
 
-from lambdas.reviews.visible import visible
+from lambdas.loops.visible import visible
 from workflow.operations.report.figures import Estimate, Share
 from workflow.operations.reviews_source import Period
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.loops.escalation import EndedExecution
-from lambdas.reviews.visible import visible
+from lambdas.loops.visible import visible
 from tests.unit.lambdas.conftest import EXECUTION, FLOW, TOPIC
 
 MAX_MESSAGE = 262_144

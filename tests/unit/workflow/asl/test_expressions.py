@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from lambdas.loops.bounded import bounded
 from lambdas.loops.claims import claim_id
 from lambdas.loops.identity import normalized, own_key
+from lambdas.loops.visible import ASTRAL, INVISIBLE, quoted, visible
 from lambdas.reviews.event import Detail
-from lambdas.reviews.visible import ASTRAL, INVISIBLE, quoted, visible
 from workflow.asl import expressions
 from workflow.asl.expressions import (
     CLAIM_ID,

@@ -17,11 +17,12 @@ from rich.console import Console
 
 import workflow.cli
 from lambdas.loops.reconciliation import Reconciliation
-from lambdas.reviews.visible import visible
+from lambdas.loops.visible import visible
 from tests.command_line import run
 from tests.unit.doubles import StubbedSession
 from tests.unit.workflow.cli.test_loops import CLAIM, CREATED, FLOW, MACHINE, add_loop
 from workflow.cli import show, terminal
+from workflow.cli.shapes import StopResult
 from workflow.operations.several import Result, Results
 from workflow.operations.undelivered import UndeliveredEvents
 from workflow.publish.destroying import Destruction, Kept
@@ -265,3 +266,10 @@ def test_commands_print_only_through_the_terminal_module() -> None:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("typer.echo", "typer.secho", "print", "console.print"), file.name
+
+
+def test_json_has_half_of_a_surrogate_pair_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_json(StopResult(human_loop_name="a\ud800"))
+    out = capsys.readouterr().out
+    assert r"a\ud800" in out
+    assert json.loads(out)["humanLoopName"] == "a\ud800"

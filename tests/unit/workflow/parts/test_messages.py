@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.reviews.visible import visible
+from lambdas.loops.visible import visible
 from tests.unit.workflow.parts.test_sizes import EXECUTION, STATES, VARIABLES, filled
 
 HOSTILE = (

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lambdas.loops.visible import visible_lines
 from workflow.asl.graph import StateStatus, mermaid, svg
 from workflow.asl.walk import nested
 from workflow.steps import (
@@ -426,6 +427,7 @@ MERMAID_LINE = re.compile(
 
 
 @example(["0", "x"], "")
+@example(["a\u202eb", "\u2066\x9b\u200bc"], "x\u202e\U000e0041")
 @given(st.lists(st.text(min_size=1, max_size=80), min_size=2, max_size=4, unique=True), st.text(max_size=60))
 def test_any_names_give_valid_svg_and_mermaid(names: list[str], text: str) -> None:
     first, *others = names
@@ -459,3 +461,5 @@ def test_any_names_give_valid_svg_and_mermaid(names: list[str], text: str) -> No
     )  # the state inside is reached by its name
     for line in mermaid(machine).splitlines():
         assert MERMAID_LINE.fullmatch(line), line
+    for printed in (mermaid(machine), svg(machine)):
+        assert visible_lines(printed) == printed

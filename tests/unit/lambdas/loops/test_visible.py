@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.reviews.visible import INVISIBLE, JOINERS, quoted, visible, visible_json, visible_lines
+from lambdas.loops.visible import INVISIBLE, JOINERS, quoted, visible, visible_json, visible_lines
 
 TEXTS = st.text(
     st.sampled_from("ab \\'\"é\u200c\u200d\u202e\x1b\x9b\n\t\ud800") | st.characters(exclude_categories=())

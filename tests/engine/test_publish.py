@@ -303,11 +303,21 @@ def test_only_the_changed_function_is_published(publisher: Publisher) -> None:
     )
 
 
+def allow_everything(resources: dict[str, Any]) -> None:
+    (policy,) = resources["DecideRestartRole"]["Properties"]["Policies"]
+    statement = {"Effect": "Allow", "Action": "iam:*", "Resource": "*"}
+    policy["PolicyDocument"]["Statement"].append(statement)
+
+
 def test_changed_setting_is_in_the_plan_and_the_stack(publisher: Publisher) -> None:
     publisher.publish()
-    publisher.publish(publisher.package(output_buckets=("reviewed", "more")))
+    changed = publisher.package(allow_everything, output_buckets=("reviewed", "more"))
+    publisher.publish(changed)
 
     plan = publisher.plans[-1]
+    assert [risk.name for risk in plan.risks] == ["DecideRestart: iam:*"]
+    assert "DecideRestartRole" in [one.id for one in plan.resources]
+    assert publisher.plan(changed).is_empty, "what is accepted once is not new any more"
     assert "OutputBuckets" in [setting.name for setting in plan.settings]
     assert {one.resource for one in plan.permissions if one.widened} >= {"arn:aws:s3:::more/*"}
     stack = publisher.stack

@@ -109,13 +109,25 @@ def _escalates(action: str) -> bool:
     return bool(_DOORS.fullmatch(name)) or f"{service}:{name}" in _ESCALATING
 
 
-_ALL_WRITES = frozenset({"account", "iam", "identitystore", "organizations", "sso", "sts"})
+_ALL_WRITES = frozenset(
+    {
+        "account",
+        "iam",
+        "identitystore",
+        "organizations",
+        "ram",
+        "rolesanywhere",
+        "sso",
+        "sso-directory",
+        "sts",
+    }
+)
 """Services whose actions are about who may do what."""
 
 _READS = ("get", "list", "describe", "simulate", "generate", "decode")
 
 _DOORS = re.compile(
-    r"(add|attach|associate|create|delete|modify|put|set|update)\w*"
+    r"(add|attach|associate|create|delete|grant|modify|put|replace|set|update)\w*"
     r"(policy|permissions?|acl|publicaccessblock|functionurlconfig|grant|instanceprofile\w*)"
 )
 
@@ -132,6 +144,8 @@ _ESCALATING = frozenset(
         "codebuild:StartBuild",
         "codebuild:StartBuildBatch",
         "codebuild:UpdateProject",
+        "cognito-identity:SetIdentityPoolRoles",
+        "ec2:ModifyImageAttribute",
         "ec2:ModifyInstanceAttribute",
         "ec2:ModifySnapshotAttribute",
         "ecs:ExecuteCommand",
@@ -142,6 +156,7 @@ _ESCALATING = frozenset(
         "lambda:UpdateEventSourceMapping",
         "lambda:UpdateFunctionCode",
         "lambda:UpdateFunctionConfiguration",
+        "rds:ModifyDBSnapshotAttribute",
         "sagemaker:CreatePresignedDomainUrl",
         "sagemaker:CreatePresignedNotebookInstanceUrl",
         "sns:SetTopicAttributes",
@@ -162,8 +177,10 @@ def _is_wide(grant: Granted) -> bool:
     if resource.startswith(("all except ", "{")):  # `{`: a value that only CloudFormation knows.
         return True
     parts = resource.split(":", 5)
-    if len(parts) < 6 or parts[0] != "arn":
+    if parts[0] != "arn":
         return resource[:1] in ("*", "?")  # Otherwise a reference, such as ${LedgerTable.Arn}.
+    if len(parts) < 6:
+        return True  # The last wildcard is for all parts that are missing.
     service, rest = parts[2], parts[5]
     if service not in ("s3", "sns", "sqs"):  # In the ARNs of these, the name comes first.
         rest = re.sub(r"^/?[a-zA-Z-]+[/:]", "", rest)

@@ -82,6 +82,7 @@ WIDE = [
         "Notify: sns:Publish on all except a, b",
     ),
     (allow("sns:Publish", {"Fn::ImportValue": "x"}), 'Notify: sns:Publish on {"Fn::ImportValue": "x"}'),
+    (allow("sqs:SendMessage", "arn:aws:sqs:*"), "Notify: sqs:SendMessage on arn:aws:sqs:*"),
     # An action that escalates, on one resource.
     (allow("iam:PassRole", f"{ACCOUNT}:role/training"), f"Notify: iam:PassRole on {ACCOUNT}:role/training"),
     (allow("iam:putrolepolicy", f"{ACCOUNT}:role/a"), f"Notify: iam:putrolepolicy on {ACCOUNT}:role/a"),
@@ -93,6 +94,7 @@ WIDE = [
     (allow("lambda:AddPermission", "${Notify.Arn}"), "Notify: lambda:AddPermission on ${Notify.Arn}"),
     (allow("s3:PutBucketPolicy", "arn:aws:s3:::mine"), "Notify: s3:PutBucketPolicy on arn:aws:s3:::mine"),
     (allow("kms:CreateGrant", "arn:aws:kms:r:1:key/2"), "Notify: kms:CreateGrant on arn:aws:kms:r:1:key/2"),
+    (allow("lakeformation:GrantPermissions", "x"), "Notify: lakeformation:GrantPermissions on x"),
     (allow("logs:PutResourcePolicy"), "Notify: logs:PutResourcePolicy"),
 ]
 

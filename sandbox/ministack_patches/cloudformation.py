@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from sandbox.ministack_patches import schemas
 
@@ -20,6 +21,7 @@ Create = Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
 
 def correct() -> None:
     """Corrects CloudFormation."""
+    _read_versions_of_templates()
     _name_each_resource_anew()
     _refuse_taken_names()
     _validate_properties()
@@ -27,6 +29,32 @@ def correct() -> None:
     _replace_tables()
     _limit_inline_policies()
     _keep_buckets_with_objects()
+
+
+def _read_versions_of_templates() -> None:
+    """Reads the version of a template that its URL names.
+
+    AWS: the URL of a template in a bucket with versions can end in `?versionId=…`.
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-console-create-stack.html)
+    MiniStack: reads the latest version.
+    """
+    from ministack.services import s3
+    from ministack.services.cloudformation import helpers
+
+    resolve = helpers._resolve_document
+
+    def resolve_version(params: dict[str, Any], body_key: str, url_key: str, label: str) -> Any:
+        url = urlsplit(helpers._p(params, url_key) or "")
+        version = parse_qs(url.query).get("versionId", [""])[0]
+        if not version or helpers._p(params, body_key):
+            return resolve(params, body_key, url_key, label)
+        bucket, _, key = url.path.lstrip("/").partition("/")
+        content = s3._get_object_data(bucket, key, version_id=version)
+        if content is None:
+            return None, helpers._error("ValidationError", "S3 error: The specified version does not exist.")
+        return resolve({body_key: [content.decode()]}, body_key, url_key, label)
+
+    helpers._resolve_document = resolve_version
 
 
 def _name_each_resource_anew() -> None:

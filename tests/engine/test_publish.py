@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -718,23 +720,31 @@ def test_rejected_template_is_an_error(publisher: Publisher) -> None:
     assert publisher.stack_status is None
 
 
-def test_publish_works_after_an_unexecuted_change_set(publisher: Publisher) -> None:
+def test_publish_works_after_a_foreign_change_set_and_forged_objects(publisher: Publisher) -> None:
+    """Whatever others wrote under the keys of the artifact bucket, functions have the code that was built here."""
     package = publisher.package()
-    artifacts = publisher.account.artifacts
+    account, artifacts = publisher.account, publisher.account.artifacts
     artifacts.ensure()
-    artifacts.upload(package.objects)
-    publisher.account.stacks.create_change_set(
+    versions = artifacts.upload(package.objects)
+    for key in package.objects:
+        artifacts.write(key, b"{}")
+    change_set = account.stacks.create_change_set(
         publisher.stage.stack_name,
-        template_url=artifacts.url(package.template_key),
-        parameters=package.parameters,
+        template_url=artifacts.url(package.template_key, versions[package.template_key]),
+        parameters=package.uploaded(versions).parameters,
         create=True,
     )
+    assert account.stacks.template_of(change_set) == package.content[0]
     assert publisher.stack_status == "REVIEW_IN_PROGRESS"
 
     assert publisher.plan().creates
     assert publisher.publish() is not None
 
     assert publisher.stack_status == "CREATE_COMPLETE"
+    functions = account.session.client("lambda")
+    for name, bundle in package.bundles.items():
+        found = functions.get_function_configuration(FunctionName=f"{publisher.stage.stack_name}-{name}")
+        assert found["CodeSha256"] == b64encode(sha256(bundle.path.read_bytes()).digest()).decode()
 
 
 def digests(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -53,7 +53,7 @@ class StoredReviews:
             {
                 "ReviewSettings": json.dumps(self.settings),
                 "ArtifactBucket": REVIEWS,
-                "CollectReviewKey": "functions/collect.zip",
+                "CollectReviewKey": "bundles/collect.zip",
             },
         )
 
@@ -66,7 +66,7 @@ class StoredReviews:
             for name, content in (sources | changes).items():
                 bundle.writestr(f"lambdas/reviews/{name}", content)
             bundle.writestr("lambdas/collect_review.py", "")
-        self.s3.put_object(Bucket=REVIEWS, Key="functions/collect.zip", Body=zipped.getvalue())
+        self.s3.put_object(Bucket=REVIEWS, Key="bundles/collect.zip", Body=zipped.getvalue())
 
     def store(
         self,

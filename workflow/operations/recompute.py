@@ -34,6 +34,7 @@ from workflow.operations.read_ahead import read_ahead
 from workflow.operations.record_changes import RecordChanges
 from workflow.operations.reviews_source import Period, ReviewsSource, StoredReview, open_reviews
 from workflow.publish.aws_errors import error_code, explained
+from workflow.stack import VERSION_MARK
 
 if TYPE_CHECKING:
     import boto3
@@ -164,9 +165,11 @@ class Recompute:
             RecomputeError: The function's bundle cannot be read.
         """
         bucket = self._resources.parameter("ArtifactBucket")
-        key = self._resources.parameter("CollectReviewKey")
+        key, _, version = self._resources.parameter("CollectReviewKey").partition(VERSION_MARK)
+        # Without a version, an earlier version of Afterloop published the stage.
+        place: Any = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
         try:
-            body = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            body = self._s3.get_object(**place)["Body"].read()
         except ClientError as error:
             raise RecomputeError(
                 f"cannot compare the code of stage {self._resources.stage} with this copy of Afterloop: "

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
@@ -13,11 +16,28 @@ from workflow.publish.aws_errors import error_code
 from workflow.stack.partition import partition_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ArtifactBucket", "bucket_policy"]
+__all__ = ["ArtifactBucket", "bucket_policy", "plans_of"]
+
+PLANS = "plans/"
+
+_EXPIRY = {
+    "ID": "plans",
+    "Filter": {"Prefix": PLANS},
+    "Status": "Enabled",
+    "Expiration": {"Days": 1},
+    "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+}
+"""Deletes what an interrupted plan left behind."""
+
+
+def plans_of(stage: str) -> str:
+    """Where plans of a stage put templates. A role that may write here, and nowhere else, cannot change a publish."""
+    return f"{PLANS}{stage}/"
 
 
 class ArtifactBucket:
@@ -70,25 +90,69 @@ class ArtifactBucket:
         )
         self._client.put_bucket_versioning(**self._bucket, VersioningConfiguration={"Status": "Enabled"})
 
-    def upload(self, objects: Mapping[str, bytes | Path]) -> list[str]:
-        """Uploads the objects that are not in the bucket yet; returns their keys.
+    def expire_plans(self) -> None:
+        """Adds the rule that deletes templates of plans after a day; other rules stay."""
+        try:
+            rules = self._client.get_bucket_lifecycle_configuration(**self._bucket)["Rules"]
+        except ClientError as error:
+            if error_code(error) != "NoSuchLifecycleConfiguration":
+                raise
+            rules = []
+        if not any(rule.get("ID") == _EXPIRY["ID"] for rule in rules):
+            expiring: Any = {"Rules": [*rules, _EXPIRY]}
+            self._client.put_bucket_lifecycle_configuration(**self._bucket, LifecycleConfiguration=expiring)
 
-        A key contains a hash of the content, so an object that exists is up to date.
+    def upload(
+        self, objects: Mapping[str, bytes | Path], used: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Makes sure that objects are in the bucket with exactly this content; returns their versions.
+
+        An object with the same key is used only if S3's checksum of it is that of the content: somebody else may have
+        written it. A version never changes, so nobody can replace what is used after that.
+
+        Args:
+            objects: content by key.
+            used: versions by key that are preferred to the latest ones.
         """
 
-        def put(item: tuple[str, bytes | Path]) -> str | None:
-            key, content = item
-            if _exists(lambda: self._client.head_object(Key=key, **self._bucket)):
-                return None
-            self.write(key, content if isinstance(content, bytes) else content.read_bytes())
-            return key
+        def version(item: tuple[str, bytes | Path]) -> tuple[str, str]:
+            key, given = item
+            content = given if isinstance(given, bytes) else given.read_bytes()
+            checksum = _checksum(content)
+            before = (used or {}).get(key)
+            known = self._verified(key, checksum, before) if before else None
+            return key, known or self._verified(key, checksum) or self.write(key, content)
 
         with ThreadPoolExecutor(8) as pool:
-            return [key for key in pool.map(put, objects.items()) if key]
+            return dict(pool.map(version, objects.items()))
 
-    def write(self, key: str, content: bytes) -> None:
-        """Writes an object, and replaces an existing one."""
-        self._client.put_object(Key=key, Body=content, **self._bucket)
+    def _verified(self, key: str, checksum: str, version: str | None = None) -> str | None:
+        """A version of an object, by default the latest, if its content has this checksum."""
+        found = self._head(key, ChecksumMode="ENABLED", **({"VersionId": version} if version else {}))
+        # The checksum of an object that was uploaded in parts is one of their checksums.
+        is_whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+        return found.get("VersionId") if is_whole and found.get("ChecksumSHA256") == checksum else None
+
+    def _head(self, key: str, **more: Any) -> Mapping[str, Any]:
+        """What S3 knows about an object; nothing if there is none."""
+        try:
+            return self._client.head_object(Key=key, **self._bucket, **more)
+        except ClientError as error:
+            # A HEAD response has no body, so no other code than its status: 400 for what is no version, 405 for the
+            # version of a deletion.
+            if error_code(error) in ("400", "404", "405"):
+                return {}
+            raise
+
+    def write(self, key: str, content: bytes) -> str:
+        """Writes an object, and replaces an existing one; returns its version."""
+        # S3 keeps the checksum, and refuses the upload if the content has another.
+        checksum: Any = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _checksum(content)}
+        return self._client.put_object(Key=key, Body=content, **checksum, **self._bucket)["VersionId"]
+
+    def written_at(self, key: str) -> datetime | None:
+        """When an object was last written; None if there is no such object."""
+        return self._head(key).get("LastModified")
 
     def read(self, key: str) -> bytes | None:
         """The content of an object; None if there is no such object, or no bucket yet."""
@@ -106,15 +170,17 @@ class ArtifactBucket:
         except self._client.exceptions.NoSuchBucket:
             return []
 
-    def remove(self, key: str) -> None:
-        """Deletes an object; its earlier versions remain."""
-        self._client.delete_object(Key=key, **self._bucket)
+    def remove(self, key: str, version: str | None = None) -> None:
+        """Deletes an object, of which earlier versions remain; or a version of it for good."""
+        one: Any = {"VersionId": version} if version else {}
+        self._client.delete_object(Key=key, **self._bucket, **one)
 
-    def url(self, key: str) -> str:
-        """The URL of an object, for CloudFormation."""
+    def url(self, key: str, version: str) -> str:
+        """The URL of a version of an object, for CloudFormation."""
+        place = f"{self._client.meta.endpoint_url}/{self.name}"
         if self._is_aws:
-            return f"https://{self.name}.s3.{self.region}.{partition_of(self.region).domain}/{key}"
-        return f"{self._client.meta.endpoint_url}/{self.name}/{key}"
+            place = f"https://{self.name}.s3.{self.region}.{partition_of(self.region).domain}"
+        return f"{place}/{key}?{urlencode({'versionId': version})}"
 
 
 def bucket_policy(bucket: str, region: str) -> dict[str, Any]:
@@ -133,6 +199,10 @@ def bucket_policy(bucket: str, region: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _checksum(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
 def _exists(head: Callable[[], object]) -> bool:

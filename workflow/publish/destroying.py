@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.artifacts import plans_of
 from workflow.publish.following import follow
 from workflow.publish.publishing import NoProgress, Progress
 from workflow.stack.stages import Stage
@@ -114,8 +115,9 @@ def destroy(account: Account, stage: Stage, plan: Destruction, progress: Progres
                 account.data.delete_table(kept.name)
     progress.step("Removing the stage from the artifact bucket")
     if account.stacks.names("afterloop-"):
-        for key in account.artifacts.keys(f"stages/{stage.name}/"):
-            account.artifacts.remove(key)
+        for prefix in (f"stages/{stage.name}/", plans_of(stage.name)):
+            for key in account.artifacts.keys(prefix):
+                account.artifacts.remove(key)
     else:
         account.data.delete_bucket(account.artifact_bucket)
 

@@ -13,18 +13,42 @@ from typing import TYPE_CHECKING, Any
 from workflow import ROOT
 from workflow.errors import PublishError
 from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
-from workflow.stack.bundles import Bundle, Target, build_bundles
+from workflow.stack import VERSION_MARK
+from workflow.stack.bundles import BUNDLES, Bundle, Target, build_bundles
 from workflow.stack.parameters import keeping_subscriptions
 
 if TYPE_CHECKING:
     from workflow.stack.assembly import Assembly
     from workflow.stack.stages import Stage
 
-__all__ = ["Package", "make_package"]
+__all__ = ["EARLIER_BUNDLES", "Package", "bundle_key", "code_source", "make_package", "template_key"]
 
 TEMPLATE_LIMIT = 1024 * 1024
 """Maximum size in bytes of a template in S3
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
+
+
+EARLIER_BUNDLES = "functions/"
+"""Where earlier versions of Afterloop put bundles, and used them without a version."""
+
+NOT_UPLOADED = "not-uploaded"
+"""The version of a bundle that a publish would upload. Only plans have it: there is no such version."""
+
+
+def template_key(template: bytes) -> str:
+    """The key of a template in the artifact bucket."""
+    return f"templates/{hashlib.sha256(template).hexdigest()}.json"
+
+
+def bundle_key(parameter: str) -> str:
+    """The key of a bundle, of a function's parameter: `KEY@VERSION`, or only the key in earlier stacks."""
+    return parameter.partition(VERSION_MARK)[0]
+
+
+def code_source(bucket: str, parameter: str) -> dict[str, str]:
+    """Where a function's code is, as UpdateFunctionCode takes it."""
+    key, _, version = parameter.partition(VERSION_MARK)
+    return {"S3Bucket": bucket, "S3Key": key, **({"S3ObjectVersion": version} if version else {})}
 
 
 @dataclass(frozen=True)
@@ -51,7 +75,7 @@ class Package:
     @property
     def template_key(self) -> str:
         """The key of the template in the artifact bucket."""
-        return f"templates/{hashlib.sha256(self.template.encode()).hexdigest()}.json"
+        return template_key(self.template.encode())
 
     @property
     def digest(self) -> str:
@@ -62,11 +86,11 @@ class Package:
     def stamped(self, deployed: Mapping[str, str]) -> Package:
         """The package for a stack that exists.
 
-        The revision of each function that differs from the deployed one gets a new stamp, and each email address keeps
-        its subscription.
+        The revision of each function that differs from the deployed one gets a new stamp, each email address keeps its
+        subscription, and each bundle that is deployed its version.
 
         Args:
-            deployed: the parameters of the stack.
+            deployed: the parameters of the stack; empty if it does not exist.
         """
         # The revision is an environment variable of the function, so a new stamp changes the function. Without
         # it, going back to earlier code fails: Lambda publishes no version of a function that equals an existing
@@ -76,15 +100,41 @@ class Package:
         for name in revision_parameters(self.content[0]).values():
             revision, before = self.parameters[name].partition("-")[0], deployed.get(name, "")
             revisions[name] = before if before.partition("-")[0] == revision else f"{revision}-{stamp}"
+        bundles = {}
+        for name, value in self.parameters.items():
+            if value.startswith(BUNDLES) and VERSION_MARK not in value:
+                before = deployed.get(name, "")
+                is_deployed = before.startswith(f"{value}{VERSION_MARK}")
+                bundles[name] = before if is_deployed else f"{value}{VERSION_MARK}{NOT_UPLOADED}"
         parameters = keeping_subscriptions(self.parameters, deployed)
-        return replace(self, parameters={**parameters, **revisions})
+        return replace(self, parameters={**parameters, **revisions, **bundles})
 
     @property
     def objects(self) -> dict[str, bytes | Path]:
-        """The objects that the artifact bucket must contain: content by key."""
-        return {bundle.key: bundle.path for bundle in self.bundles.values()} | {
-            self.template_key: self.template.encode()
+        """The objects that the artifact bucket must contain before this package is published: content by key."""
+        bundles = {bundle.key: bundle.path for bundle in self.bundles.values()}
+        return {**bundles, self.template_key: self.template.encode()}
+
+    @property
+    def bundle_versions(self) -> dict[str, str]:
+        """The versions of bundles that the parameters name, by key."""
+        named = (
+            value.partition(VERSION_MARK) for value in self.parameters.values() if value.startswith(BUNDLES)
+        )
+        return {key: version for key, _, version in named if version not in ("", NOT_UPLOADED)}
+
+    def uploaded(self, versions: Mapping[str, str]) -> Package:
+        """The package with these versions of its bundles.
+
+        Args:
+            versions: the versions of the objects in the artifact bucket, by key.
+        """
+        uploaded = {
+            name: f"{key}{VERSION_MARK}{versions[key]}"
+            for name, value in self.parameters.items()
+            if value.startswith(BUNDLES) and (key := bundle_key(value)) in versions
         }
+        return replace(self, parameters={**self.parameters, **uploaded})
 
 
 def make_package(

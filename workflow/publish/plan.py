@@ -351,8 +351,19 @@ def _code_parameters(template: Mapping[str, Any]) -> set[str]:
         for resource in template.get("Resources", {}).values()
         if resource["Type"] == "AWS::Lambda::Function"
     ]
-    bundles = {key["Ref"] for key in code if isinstance(key, Mapping) and "Ref" in key}
+    bundles = {name for key in code for name in _references(key)}
     return bundles | set(revision_parameters(template).values())
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The names that a part of a template refers to."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("Ref"), str):
+            yield value["Ref"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
 
 
 # Resources

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
 from workflow.publish.history import Record, record
@@ -97,7 +99,7 @@ def publish(
     """
     progress = progress or NoProgress()
     progress.step("Comparing with the published stage")
-    proposal = _propose(account, stage, package)
+    proposal = _propose(account, stage, package, to_publish=True)
     if not proposal.plan.is_empty:
         agreed = False
         try:
@@ -114,8 +116,6 @@ def publish(
         # A rollback has already routed new executions to the version that it restores.
         undo_swaps(account, stage, proposal.existing, route=restores is None or not proposal.change_set)
     if proposal.change_set:
-        progress.step("Uploading functions")
-        account.artifacts.upload(proposal.package.objects)
         progress.step("Updating the stack")
         return _execute(account, stage, proposal, proposal.change_set, progress, restores=restores)
     version = _make_live(account, stage, proposal.existing, proposal.package, progress, restores)
@@ -138,6 +138,8 @@ class _Proposal:
     """The stack now; what a failed creation left behind, if the plan creates the stack."""
     change_set: ChangeSet | None = None
     """None if the stack is to be created, or already matches the package."""
+    template_url: str = ""
+    """The version of the template that the change set was made from."""
 
     @property
     def existing(self) -> Stack:
@@ -145,10 +147,20 @@ class _Proposal:
         return self.stack
 
 
-def _propose(account: Account, stage: Stage, package: Package) -> _Proposal:
+def _propose(account: Account, stage: Stage, package: Package, *, to_publish: bool = False) -> _Proposal:
+    """Compares the stage with a package.
+
+    Args:
+        account: where the stage is.
+        stage: which stage.
+        package: what to publish.
+        to_publish: whether the change set may be executed. Then the bundles are uploaded before, because it names their
+            versions. Otherwise nothing is written where a publish reads: a plan is made with permissions that do not
+            suffice for a publish.
+    """
     stack = _publishable(account.stacks.find(stage.stack_name))
     package = package.stamped(stack.parameters if stack else {})
-    sent, parameters = package.content
+    sent, _ = package.content
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
         # A new stack needs no change set: everything is added. So a plan creates nothing in the account.
         plan = compare(
@@ -158,14 +170,12 @@ def _propose(account: Account, stage: Stage, package: Package) -> _Proposal:
     template = restored(account.stacks.template(stack.name), sent)
     swaps = swapped(account, stage, stack)
     # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
-    account.artifacts.ensure()
-    account.artifacts.upload({package.template_key: package.template.encode()})
-    change_set = account.stacks.create_change_set(
-        stack.name,
-        template_url=account.artifacts.url(package.template_key),
-        parameters=parameters,
-        create=False,
-    )
+    url = ""
+    if to_publish:
+        package, url = _uploaded(account, package)
+        change_set = _change_set(account, stack.name, package, url)
+    else:
+        change_set = _looked_at(account, stage, stack, package)
     plan = compare(
         stack.name,
         before=(template, stack.parameters),
@@ -177,7 +187,54 @@ def _propose(account: Account, stage: Stage, package: Package) -> _Proposal:
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         notes = _routing_notes(account, stack)
         return _Proposal(package, Plan(stack.name, creates=False, swapped=swaps, notes=notes), stack)
-    return _Proposal(package, plan, stack, change_set)
+    return _Proposal(package, plan, stack, change_set, url)
+
+
+def _uploaded(account: Account, package: Package) -> tuple[Package, str]:
+    """The package with the versions of its bundles, and the URL of its template."""
+    account.artifacts.ensure()
+    account.artifacts.expire_plans()
+    versions = account.artifacts.upload(package.objects, package.bundle_versions)
+    url = account.artifacts.url(package.template_key, versions[package.template_key])
+    return package.uploaded(versions), url
+
+
+def _looked_at(account: Account, stage: Stage, stack: Stack, package: Package) -> ChangeSet:
+    """A change set that nobody executes, from a template that only this plan reads."""
+    account.artifacts.ensure()
+    key = f"{plans_of(stage.name)}{uuid.uuid4().hex}.json"
+    version = account.artifacts.write(key, package.template.encode())
+    try:
+        return _change_set(account, stack.name, package, account.artifacts.url(key, version))
+    finally:
+        with suppress(ClientError):  # What stays is deleted after a day.
+            account.artifacts.remove(key, version)
+
+
+def _change_set(
+    account: Account, stack: str, package: Package, template_url: str, *, create: bool = False
+) -> ChangeSet:
+    """A change set that has the template and the parameters of the package.
+
+    A change set never changes. So what is shown of it, and executed later, is what was compared here.
+
+    Raises:
+        PublishError: CloudFormation rejects it, or has another template or other parameters in it.
+    """
+    change_set = account.stacks.create_change_set(
+        stack, template_url=template_url, parameters=package.parameters, create=create
+    )
+    if change_set.is_empty:
+        return change_set
+    sent, parameters = package.content
+    template = restored(account.stacks.template_of(change_set), sent)
+    if (template, dict(change_set.parameters)) != (sent, dict(parameters)):
+        account.stacks.delete_change_set(change_set.id)
+        raise PublishError(
+            f"the change set {change_set.id} did not have the template and the parameters that were sent, so it was "
+            f"deleted: find out who else writes to the bucket {account.artifact_bucket} and to the stack {stack}"
+        )
+    return change_set
 
 
 def _discard(account: Account, proposal: _Proposal) -> None:
@@ -207,16 +264,11 @@ def _create(account: Account, stage: Stage, proposal: _Proposal, progress: Progr
         progress.step("Deleting what an earlier, failed publish left behind")
         follow(account.stacks, proposal.stack.id, account.stacks.delete(proposal.stack.id), progress.event)
     progress.step("Uploading template and functions")
-    account.artifacts.ensure()
-    account.artifacts.upload(package.objects)
+    package, url = _uploaded(account, package)
+    proposal = replace(proposal, package=package, template_url=url)
     progress.step("Creating the stack")
     try:
-        change_set = account.stacks.create_change_set(
-            stage.stack_name,
-            template_url=account.artifacts.url(package.template_key),
-            parameters=package.parameters,
-            create=True,
-        )
+        change_set = _change_set(account, stage.stack_name, package, url, create=True)
     except PublishError:
         # A change set of type CREATE makes an empty stack, which stays when the change set is rejected.
         empty = account.stacks.find(stage.stack_name)
@@ -239,9 +291,7 @@ def _execute(
     if change_set.is_empty:
         # Only outputs change. CloudFormation calls such a change set empty, but accepts the update.
         token = account.stacks.update(
-            stage.stack_name,
-            template_url=account.artifacts.url(package.template_key),
-            parameters=package.parameters,
+            stage.stack_name, template_url=proposal.template_url, parameters=package.parameters
         )
     else:
         token = account.stacks.execute_change_set(change_set.id, create=plan.creates)

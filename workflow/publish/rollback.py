@@ -8,10 +8,10 @@ from collections.abc import Callable
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record
-from workflow.publish.package import Package
+from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import NoProgress, Progress, Published, publish
-from workflow.stack import ALIAS
+from workflow.stack import ALIAS, VERSION_MARK
 from workflow.stack.stages import Stage
 
 __all__ = ["roll_back"]
@@ -51,6 +51,7 @@ def roll_back(
             f"the template of publish {record.number} is no longer in the bucket {account.artifact_bucket}: "
             "choose another publish with --to"
         )
+    _expect_unchanged(account, record, template)
     stack = account.stacks.find(stage.stack_name)
     machine = stack.outputs.get("StateMachine") if stack else None
 
@@ -72,6 +73,29 @@ def roll_back(
         progress=progress,
         restores=record,
     )
+
+
+def _expect_unchanged(account: Account, record: Record, template: bytes) -> None:
+    """Refuses a publish if what it was made from was replaced in the artifact bucket.
+
+    A template's key has its digest, and the parameters have the versions of the bundles. In records of earlier versions
+    of Afterloop they have not: these bundles must not have been written after the publish.
+
+    Raises:
+        PublishError: something was replaced.
+    """
+    replaced = [] if template_key(template) == record.template_key else [record.template_key]
+    for value in record.parameters.values():
+        if value.startswith(EARLIER_BUNDLES) and VERSION_MARK not in value:
+            written = account.artifacts.written_at(value)
+            if written is None or written > record.at:
+                replaced.append(value)
+    if replaced:
+        raise PublishError(
+            f"publish {record.number} cannot be restored: {', '.join(sorted(set(replaced)))} in the bucket "
+            f"{account.artifact_bucket} is not what was published; check out the commit and publish it, or choose "
+            "another publish with --to"
+        )
 
 
 def _can_run(account: Account, machine: str, version: str) -> bool:

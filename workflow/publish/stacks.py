@@ -43,6 +43,7 @@ class ChangeSet:
     is_empty: bool
     changes: Sequence[Mapping[str, Any]] = ()
     """The `ResourceChange` of each change (DescribeChangeSet)."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,7 @@ class Stacks:
             id=described["StackId"],
             status=described["StackStatus"],
             reason=described.get("StackStatusReason", ""),
-            parameters={
-                parameter["ParameterKey"]: parameter.get("ParameterValue", "")
-                for parameter in described.get("Parameters", [])
-            },
+            parameters=_parameters(described),
             outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
             updated=described.get("LastUpdatedTime") or described.get("CreationTime"),
         )
@@ -109,6 +107,12 @@ class Stacks:
         """The template of the last publish."""
         # botocore has already parsed it, because it is JSON.
         return self._client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+
+    def template_of(self, change_set: ChangeSet) -> dict[str, Any]:
+        """The template of a change set."""
+        return self._client.get_template(ChangeSetName=change_set.id, TemplateStage="Original")[
+            "TemplateBody"
+        ]
 
     def create_change_set(
         self, stack: str, *, template_url: str, parameters: Mapping[str, str], create: bool
@@ -140,7 +144,13 @@ class Stacks:
             raise PublishError(f"CloudFormation rejected the change set: {reason}")
         pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=created["Id"])
         changes = [change["ResourceChange"] for page in pages for change in page.get("Changes", [])]
-        return ChangeSet(created["Id"], created["StackId"], is_empty=False, changes=changes)
+        return ChangeSet(
+            created["Id"],
+            created["StackId"],
+            is_empty=False,
+            changes=changes,
+            parameters=_parameters(described),
+        )
 
     def delete_change_set(self, change_set: str) -> None:
         """Deletes a change set; the stack does not change."""
@@ -239,6 +249,10 @@ def _request(stack: str, template_url: str, parameters: Mapping[str, str]) -> An
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],  # The template gives its roles names.
     }
+
+
+def _parameters(described: Mapping[str, Any]) -> dict[str, str]:
+    return {one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters", [])}
 
 
 def _resource(described: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
-from workflow.publish.package import Package
+from workflow.publish.package import Package, bundle_key, code_source
 from workflow.publish.placeholders import fill, names, read_values
 from workflow.publish.readback import restored
 from workflow.publish.resolution import definition_string, revision_parameters
@@ -68,7 +68,7 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
     changed = {
         function: bundle
         for function, bundle in package.bundles.items()
-        if swaps.functions.get(function, stack.parameters.get(f"{function}Key")) != bundle.key
+        if swaps.functions.get(function, _deployed_key(stack, function)) != bundle.key
     }
     old, new = definition_string(before[0]), definition_string(after[0])
     done = [f"code of {function}" for function in changed]
@@ -120,7 +120,7 @@ def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = Tr
     # An interrupted swap may have changed functions that it did not record yet: restore all of them.
     for function in keys if swaps.is_interrupted else keys.keys() & swaps.functions.keys():
         account.functions.update_code(
-            _function_name(account, stack, function), S3Bucket=account.artifact_bucket, S3Key=keys[function]
+            _function_name(account, stack, function), **code_source(account.artifact_bucket, keys[function])
         )
     if swaps.values:
         definition = fill(definition_string(account.stacks.template(stack.name)), swaps.values)
@@ -157,10 +157,12 @@ def _can_swap(
 def _swapped_functions(swaps: Swaps, stack: Stack) -> list[str]:
     """Functions whose code differs from the stack."""
     return [
-        function
-        for function, key in sorted(swaps.functions.items())
-        if stack.parameters.get(f"{function}Key") != key
+        function for function, key in sorted(swaps.functions.items()) if _deployed_key(stack, function) != key
     ]
+
+
+def _deployed_key(stack: Stack, function: str) -> str:
+    return bundle_key(stack.parameters.get(f"{function}Key", ""))
 
 
 def _unversioned(swaps: Swaps, stack: Stack) -> dict[str, str]:

@@ -13,6 +13,9 @@ TOPICS = ("Notification", "Escalation")
 FLOW_SEPARATOR = "|"
 """Between the flow definitions that an email address gets messages about."""
 
+VERSION_MARK = "@"
+"""Between the key of an object in the artifact bucket and its version."""
+
 PYTHON = "3.13"
 """The Python that functions run on. The project itself runs on an older one as well."""
 

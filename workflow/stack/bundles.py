@@ -42,6 +42,9 @@ __all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "
 
 SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
 
+BUNDLES = "bundles/"
+"""Where the artifact bucket has the bundles."""
+
 BUNDLE_NAME_LENGTH = 32
 
 LAMBDA_HAS = frozenset(
@@ -73,7 +76,7 @@ class Bundle:
     @property
     def key(self) -> str:
         """Name of the bundle's object in the artifact bucket."""
-        return f"functions/{self.digest}.zip"
+        return f"{BUNDLES}{self.digest}.zip"
 
 
 def build_bundles(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Join, NoValue, Ref, Sub, Template, awslambda, iam
+from troposphere import GetAtt, Join, NoValue, Ref, Select, Split, Sub, Template, awslambda, iam
 
-from workflow.stack import ALIAS, ARCHITECTURE, PYTHON
+from workflow.stack import ALIAS, ARCHITECTURE, PYTHON, VERSION_MARK
 from workflow.stack.functions import Function
 from workflow.stack.template.names import version_of
 from workflow.stack.template.policies import allow, declared, policy, trust
@@ -73,7 +73,7 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
             Runtime=f"python{PYTHON}",
             Architectures=[ARCHITECTURE],
             Handler=function.handler,
-            Code=awslambda.Code(S3Bucket=Ref("ArtifactBucket"), S3Key=Ref(function.key_parameter)),
+            Code=_code(function),
             Role=GetAtt(role, "Arn"),
             MemorySize=function.memory,
             Timeout=function.timeout,
@@ -100,6 +100,12 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
             Tags=tags(),
         )
     )
+
+
+def _code(function: Function) -> awslambda.Code:
+    """The version of the bundle that the publish verified: whoever can write to the bucket cannot change it."""
+    key, version = (Select(index, Split(VERSION_MARK, Ref(function.key_parameter))) for index in (0, 1))
+    return awslambda.Code(S3Bucket=Ref("ArtifactBucket"), S3Key=key, S3ObjectVersion=version)
 
 
 def add_version(template: Template, function: Function) -> None:

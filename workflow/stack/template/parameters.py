@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import Equals, Not, Parameter, Ref, Select, Template
 
-from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
+from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS, VERSION_MARK
 from workflow.stack.functions import Function
 
 __all__ = ["add_parameters"]
@@ -22,7 +22,10 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
     parameter("Stage", "The stage that this stack belongs to.", AllowedPattern="[a-z][a-z0-9-]{0,19}")
     parameter("ArtifactBucket", "The bucket with the bundles of the functions.")
     for function in functions:
-        parameter(function.key_parameter, f"Key of the bundle of {function.name} in the artifact bucket.")
+        parameter(
+            function.key_parameter,
+            f"The bundle of {function.name} in the artifact bucket: KEY{VERSION_MARK}VERSION.",
+        )
     for function in steps:
         parameter(
             function.revision_parameter, f"Changes when the code or the settings of {function.name} change."

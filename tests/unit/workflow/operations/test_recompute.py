@@ -331,7 +331,7 @@ def test_published_code_is_compared_with_this_copy(stored: StoredReviews) -> Non
     assert stage.published_code() == stage.code == code_digest()
     stored.publish_code(**{"consolidation.py": "# other code"})
     assert stage.published_code() != stage.code
-    stored.s3.delete_object(Bucket=REVIEWS, Key="functions/collect.zip")
+    stored.s3.delete_object(Bucket=REVIEWS, Key="bundles/collect.zip")
     with pytest.raises(RecomputeError, match=r"cannot compare the code of stage dev .*: NoSuchKey"):
         stage.published_code()
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
@@ -35,6 +36,9 @@ class Services:
         self.cloudformation = session.stubs["cloudformation"]
         self.states = session.stubs["stepfunctions"]
         self.functions = session.stubs["lambda"]
+        self._change_sets: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        events = session.client("cloudformation").meta.events
+        events.register("before-parameter-build.cloudformation.CreateChangeSet", self._keep_what_is_sent)
 
     def finds_stack(self, status: str | None, **described: Any) -> None:
         """DescribeStacks; None for a stack that does not exist."""
@@ -54,9 +58,17 @@ class Services:
         self.cloudformation.add_response("get_template", {"TemplateBody": json.dumps(template)})
 
     def creates_change_set(
-        self, *changes: Mapping[str, Any], failure: str | None = None, **expected: Any
+        self,
+        *changes: Mapping[str, Any],
+        failure: str | None = None,
+        forged: Mapping[str, Any] | None = None,
+        **expected: Any,
     ) -> None:
-        """CreateChangeSet and DescribeChangeSet; `failure` is the reason why CloudFormation cannot create it."""
+        """CreateChangeSet, DescribeChangeSet and GetTemplate.
+
+        `failure` is the reason why CloudFormation cannot create it; `forged` replaces the `TemplateBody` or
+        `Parameters` that were sent.
+        """
         expected = {
             "StackName": "afterloop-dev",
             "ChangeSetName": ANY,
@@ -77,6 +89,27 @@ class Services:
         described = {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": one} for one in changes]}
         stub.add_response("describe_change_set", described)
         stub.add_response("describe_change_set", described)
+        template: dict[str, Any] = {"TemplateBody": "{}"}
+        stub.add_response(
+            "get_template", template, {"ChangeSetName": CHANGE_SET_ID, "TemplateStage": "Original"}
+        )
+        self._change_sets.append((described, template))
+        self._forged = forged or {}
+
+    def _keep_what_is_sent(self, params: Mapping[str, Any], **_: Any) -> None:
+        if not self._change_sets:
+            return
+        described, template = self._change_sets.pop(0)
+        url = urlsplit(params["TemplateURL"])
+        (version,) = parse_qs(url.query)["versionId"]
+        bucket = str(url.hostname).partition(".")[0]
+        s3 = self.session.client("s3")
+        found = s3.get_object(Bucket=bucket, Key=url.path[1:], VersionId=version)["Body"].read()
+        # GetTemplate returns no other characters than ASCII.
+        template["TemplateBody"] = found.decode().encode("ascii", "replace").decode()
+        described["Parameters"] = params["Parameters"]
+        for answer in (described, template):
+            answer.update({key: value for key, value in self._forged.items() if key in answer})
 
     def deletes_change_set(self) -> None:
         self.cloudformation.add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET_ID})

@@ -23,7 +23,12 @@ def template(definition: str = DEFINITION, **more: Any) -> dict[str, Any]:
             },
             "Collect": {
                 "Type": "AWS::Lambda::Function",
-                "Properties": {"Code": {"S3Key": {"Ref": "CollectKey"}}},
+                "Properties": {
+                    "Code": {
+                        name: {"Fn::Select": [index, {"Fn::Split": ["@", {"Ref": "CollectKey"}]}]}
+                        for index, name in enumerate(("S3Key", "S3ObjectVersion"))
+                    }
+                },
             },
             "CollectVersion": {
                 "Type": "AWS::Lambda::Version",
@@ -42,7 +47,7 @@ def template(definition: str = DEFINITION, **more: Any) -> dict[str, Any]:
 
 
 def package(
-    key: str = "functions/a.zip", revision: str = "aaaa", days: str = "30", **changes: Any
+    key: str = "bundles/a.zip@1", revision: str = "aaaa", days: str = "30", **changes: Any
 ) -> Package:
     parameters = {"CollectKey": key, "CollectRevision": revision, "Days": days}
     return Package(json.dumps(template(**changes), ensure_ascii=False), parameters, {})

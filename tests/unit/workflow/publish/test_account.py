@@ -47,8 +47,8 @@ def test_local_engine_is_not_aws() -> None:
     account = Account(Local("testing", "testing", region_name="us-east-1"))
     assert not account.is_aws
     account.identity = {"Account": "111122223333", "Arn": "me"}
-    assert account.artifacts.url("t.json") == (
-        "http://127.0.0.1:4566/afterloop-artifacts-111122223333-us-east-1/t.json"
+    assert account.artifacts.url("t.json", "1") == (
+        "http://127.0.0.1:4566/afterloop-artifacts-111122223333-us-east-1/t.json?versionId=1"
     )
 
 

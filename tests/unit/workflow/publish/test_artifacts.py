@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from workflow.publish.account import Account
 from workflow.publish.artifacts import ArtifactBucket
@@ -52,8 +52,18 @@ def test_every_call_names_the_owner_of_the_bucket() -> None:
         stub.add_client_error("head_bucket", "403", expected_params=expected)
         with pytest.raises(ClientError):
             bucket.ensure()
-        stub.add_response("put_object", {}, {**expected, "Key": "a", "Body": b"code"})
-        bucket.write("a", b"code")
+        written = {
+            **expected,
+            "Key": "a",
+            "Body": b"code",
+            "ChecksumAlgorithm": "SHA256",
+            "ChecksumSHA256": ANY,
+        }
+        stub.add_response("put_object", {"VersionId": "1"}, written)
+        assert bucket.write("a", b"code") == "1"
+        stub.add_client_error("head_object", "403", expected_params={**expected, "Key": "a"})
+        with pytest.raises(ClientError):
+            bucket.written_at("a")
         stub.add_client_error("get_object", "AccessDenied", expected_params={**expected, "Key": "a"})
         with pytest.raises(ClientError):
             bucket.read("a")
@@ -66,9 +76,46 @@ def test_every_call_names_the_owner_of_the_bucket() -> None:
 def test_existing_objects_are_not_uploaded_again(account: Account, tmp_path: Path) -> None:
     file = tmp_path / "bundle.zip"
     file.write_bytes(b"code")
-    assert account.artifacts.upload({"t.json": b"{}", "f.zip": file}) == ["t.json", "f.zip"]
-    assert account.artifacts.upload({"t.json": b"{}", "f.zip": file, "more": b""}) == ["more"]
+    first = account.artifacts.upload({"t.json": b"{}", "f.zip": file})
+    assert first.keys() == {"t.json", "f.zip"}
+    again = account.artifacts.upload({"t.json": b"{}", "f.zip": file, "more": b""})
+    assert first.items() <= again.items()
     assert account.artifacts.read("f.zip") == b"code"
+
+
+def test_object_with_other_content_is_not_used(account: Account) -> None:
+    """Keys follow from the code, so whoever may write to the bucket could have written one before."""
+    forged = account.artifacts.write("f.zip", b"forged")
+    (version,) = account.artifacts.upload({"f.zip": b"code"}).values()
+    assert version != forged
+    found = account.session.client("s3").get_object(
+        Bucket=account.artifact_bucket, Key="f.zip", VersionId=version
+    )
+    assert found["Body"].read() == b"code"
+
+
+def test_object_without_a_checksum_of_s3_is_not_used(account: Account) -> None:
+    s3, place = account.session.client("s3"), {"Bucket": account.artifact_bucket, "Key": "f.zip"}
+    unknown = s3.put_object(**place, Body=b"code", ChecksumAlgorithm="CRC32")["VersionId"]
+    assert account.artifacts.upload({"f.zip": b"code"})["f.zip"] != unknown
+
+
+def test_version_in_use_is_kept_only_if_it_has_the_content(account: Account) -> None:
+    used = account.artifacts.write("f.zip", b"code")
+    latest = account.artifacts.write("f.zip", b"forged")
+    assert account.artifacts.upload({"f.zip": b"code"}, {"f.zip": used}) == {"f.zip": used}
+    for other in (latest, "never-written"):
+        assert account.artifacts.upload({"f.zip": b"code"}, {"f.zip": other})["f.zip"] not in (used, other)
+
+
+def test_templates_of_plans_expire_beside_other_rules(account: Account) -> None:
+    s3, bucket = account.session.client("s3"), account.artifact_bucket
+    own = {"ID": "own", "Filter": {"Prefix": "x/"}, "Status": "Enabled", "Expiration": {"Days": 9}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [own]})
+    for _ in range(2):
+        account.artifacts.expire_plans()
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert [(rule["ID"], rule["Filter"]["Prefix"]) for rule in rules] == [("own", "x/"), ("plans", "plans/")]
 
 
 def test_objects_are_written_read_listed_and_removed(account: Account) -> None:
@@ -86,6 +133,6 @@ def test_missing_bucket_reads_as_empty(new_account: Account) -> None:
 
 
 def test_template_url_is_of_the_bucket_on_aws(account: Account) -> None:
-    assert account.artifacts.url("t.json") == (
-        f"https://{account.artifact_bucket}.s3.us-east-1.amazonaws.com/t.json"
+    assert account.artifacts.url("t.json", "a+b") == (
+        f"https://{account.artifact_bucket}.s3.us-east-1.amazonaws.com/t.json?versionId=a%2Bb"
     )

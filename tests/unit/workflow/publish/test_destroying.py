@@ -32,7 +32,12 @@ def stored(account: Account) -> Account:
     for bucket in ("reviews", "results"):
         s3.create_bucket(Bucket=bucket)
         s3.put_object(Bucket=bucket, Key="a", Body=b"{}")
-    for key in ("stages/dev/publishes/00000001.json", "stages/test/swaps.json", "functions/a.zip"):
+    for key in (
+        "stages/dev/publishes/00000001.json",
+        "stages/test/swaps.json",
+        "bundles/a.zip",
+        "plans/dev/a.json",
+    ):
         account.artifacts.write(key, b"{}")
     return account
 
@@ -87,7 +92,7 @@ def test_destroy_keeps_data_and_other_stages(
     assert stored.data.object_versions("reviews") == 1
     assert stored.data.object_versions("results") == 0
     assert stored.data.items("ledger") == 1
-    assert stored.artifacts.keys("") == ["functions/a.zip", "stages/test/swaps.json"]
+    assert stored.artifacts.keys("") == ["bundles/a.zip", "stages/test/swaps.json"]
 
 
 def test_destroy_deletes_data_on_request(

@@ -15,6 +15,7 @@ from tests.unit.workflow.publish.small_stack import DEFINITION, described, packa
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import history, record
+from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import plan_for, publish
 from workflow.stack.bundles import Bundle
@@ -342,12 +343,12 @@ def test_changed_function_loses_its_oldest_versions(
     services.creates_change_set(changed())
     services.executes_change_set()
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
-    services.finds_stack("UPDATE_COMPLETE", **described(package(key="functions/b.zip")))
+    services.finds_stack("UPDATE_COMPLETE", **described(package(key="bundles/b.zip@1")))
     services.makes_live(2, before=1)
     services.lists_resources(("Collect", "AWS::Lambda::Function", "afterloop-dev-Collect"))
     services.functions.add_client_error("list_versions_by_function", "AccessDeniedException")
     # The versions cannot be listed, but the publish has succeeded.
-    assert publish(account, stage, package(key="functions/b.zip"), confirm=yes) is not None
+    assert publish(account, stage, package(key="bundles/b.zip@1"), confirm=yes) is not None
     assert len(history(account, "dev")) == 1
 
 
@@ -377,12 +378,103 @@ def test_bundles_are_uploaded_before_the_update(
     account: Account, services: Services, stage: Stage, tmp_path: Path
 ) -> None:
     updates(services, ("Collect", "UPDATE_FAILED", "x"), "UPDATE_ROLLBACK_COMPLETE")
-    file = tmp_path / "b.zip"
-    file.write_bytes(b"code")
-    bundled = replace(package(days="7"), bundles={"Collect": Bundle("b", file, ())})
     with pytest.raises(DeploymentError):
-        publish(account, stage, bundled, confirm=yes)
-    assert account.artifacts.read("functions/b.zip") == b"code"
+        publish(account, stage, bundled(tmp_path), confirm=yes)
+    assert account.artifacts.read("bundles/b.zip") == b"code"
+
+
+# What is in the artifact bucket may come from somebody else
+
+
+def bundled(folder: Path, **changes: Any) -> Package:
+    """A package with a bundle that is not uploaded yet."""
+    file = folder / "b.zip"
+    file.write_bytes(b"code")
+    return replace(package(key="bundles/b.zip", **changes), bundles={"Collect": Bundle("b", file, ())})
+
+
+def test_publish_uses_the_version_that_has_its_own_bytes(
+    account: Account, services: Services, stage: Stage, tmp_path: Path
+) -> None:
+    """A pull request knows the keys before they are written: they follow from the code."""
+    forged = [
+        account.artifacts.write(key, b"{}") for key in ("bundles/b.zip", package(days="7").template_key)
+    ]
+    updates(services, "UPDATE_COMPLETE")
+    services.makes_live(2, before=1)
+    services.lists_resources()
+    sent: dict[str, Any] = {}
+    account.session.client("cloudformation").meta.events.register(
+        "before-parameter-build.cloudformation.CreateChangeSet", lambda params, **_: sent.update(params)
+    )
+    plans: list[Plan] = []
+    publish(account, stage, bundled(tmp_path), confirm=lambda plan: not plans.append(plan))
+
+    (written,) = history(account, "dev")
+    key, _, version = written.parameters["CollectKey"].partition("@")
+    s3 = account.session.client("s3")
+    found = s3.get_object(Bucket=account.artifact_bucket, Key=key, VersionId=version)
+    assert (key, found["Body"].read()) == ("bundles/b.zip", b"code")
+    assert not any(one in sent["TemplateURL"] or one in str(sent["Parameters"]) for one in forged)
+    assert [one.name for one in plans[0].functions] == ["Collect"]
+
+
+def test_plan_writes_only_where_no_publish_reads(
+    account: Account, services: Services, stage: Stage, tmp_path: Path
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.deletes_change_set()
+    written: list[str] = []
+    account.session.client("s3").meta.events.register(
+        "before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"])
+    )
+    plan_for(account, stage, bundled(tmp_path))
+    assert [key.startswith("plans/dev/") for key in written] == [True]
+    s3 = account.session.client("s3")
+    assert "Versions" not in s3.list_object_versions(Bucket=account.artifact_bucket)
+
+
+@pytest.mark.parametrize("kind", ["UPDATE", "CREATE"])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"TemplateBody": json.dumps(template(Description="forged"))},
+        {"Parameters": [{"ParameterKey": "Days", "ParameterValue": "1"}]},
+    ],
+    ids=["template", "parameters"],
+)
+def test_change_set_that_is_not_what_was_sent_is_refused(
+    account: Account, services: Services, stage: Stage, kind: str, forged: Any
+) -> None:
+    if kind == "UPDATE":
+        exists(services)
+    else:
+        services.finds_stack(None)
+    services.creates_change_set(changed(), forged=forged, ChangeSetType=kind)
+    services.deletes_change_set()
+    if kind == "CREATE":  # The empty stack of the change set goes, too.
+        services.finds_stack("REVIEW_IN_PROGRESS")
+        services.deletes_stack()
+    with pytest.raises(PublishError, match="did not have the template and the parameters that were sent"):
+        publish(account, stage, package(days="7"), confirm=yes if kind == "CREATE" else fails)
+    assert history(account, "dev") == []
+
+
+def test_deployed_bundle_that_was_replaced_is_uploaded_again(
+    account: Account, services: Services, stage: Stage, tmp_path: Path
+) -> None:
+    used = account.artifacts.write("bundles/b.zip", b"something else")
+    exists(services, key=f"bundles/b.zip@{used}")
+    services.creates_change_set(changed())
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(days="7")))
+    services.makes_live(2, before=1)
+    services.lists_resources()
+    publish(account, stage, bundled(tmp_path, days="7"), confirm=yes)
+    (written,) = history(account, "dev")
+    assert written.parameters["CollectKey"] not in ("bundles/b.zip", f"bundles/b.zip@{used}")
 
 
 # Publishes after hot swaps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -123,6 +124,42 @@ def test_failed_rollback_is_not_recorded(published: Account, services: Services,
     with pytest.raises(DeploymentError, match="Throttled; the stack was rolled back"):
         roll(published, stage)
     assert len(history(published, "dev")) == 2
+
+
+def earlier(account: Account) -> None:
+    """A publish of a version of Afterloop that did not record versions of bundles."""
+    sent = package(key="functions/a.zip")
+    account.artifacts.upload(sent.objects)
+    account.artifacts.write("functions/a.zip", b"code")
+    record(account, "dev", sent, version=f"{MACHINE}:1")
+    record(account, "dev", package(days="7"), version=f"{MACHINE}:2")
+
+
+@pytest.mark.parametrize("replaced", ["template", "bundle", "deleted bundle"])
+def test_replaced_content_of_a_publish_is_not_restored(account: Account, stage: Stage, replaced: str) -> None:
+    earlier(account)
+    target = rollback_target(history(account, "dev"))
+    if replaced == "template":
+        account.artifacts.write(target.template_key, b"{}")
+    elif replaced == "deleted bundle":
+        account.artifacts.remove("functions/a.zip")
+    else:
+        # S3 gives times in whole seconds: the publish is made older, instead of waiting.
+        target = target.model_copy(update={"at": target.at - timedelta(minutes=1)})
+    with pytest.raises(PublishError, match=r"publish 1 cannot be restored: .* is not what was published"):
+        roll_back(account, stage, target, confirm=lambda _: True)
+
+
+def test_rollback_restores_a_publish_without_versions(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    earlier(account)
+    finds(services)
+    names(services, f"{FUNCTION}:1")
+    services.routes({1: 100})
+    restores(services)
+    services.lists_resources()
+    assert roll(account, stage).changed
 
 
 def test_rollback_without_its_template_is_refused(published: Account, stage: Stage) -> None:

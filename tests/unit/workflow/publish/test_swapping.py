@@ -169,7 +169,7 @@ def undoes_code(services: Services, *, route: bool = True) -> None:
     finds_function(services)
     account_bucket = "afterloop-artifacts-123456789012-us-east-1"
     services.updates_code(
-        "afterloop-dev-Collect", S3Bucket=account_bucket, S3Key=package().parameters["CollectKey"]
+        "afterloop-dev-Collect", S3Bucket=account_bucket, S3Key="bundles/a.zip", S3ObjectVersion="1"
     )
     services.returns_template(template())
     updates_definition(services, PUBLISHED, 6, route=route)

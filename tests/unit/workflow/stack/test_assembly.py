@@ -75,7 +75,9 @@ def test_function_of_a_step_gets_role_logs_bundle_and_place(tmp_path: Path) -> N
     assembly = _assembled(tmp_path, step, root)
     resources = assembly.template.to_dict()["Resources"]
     assert {"Praise", "PraiseRole", "PraiseLogs"} <= set(resources)
-    assert resources["Praise"]["Properties"]["Code"]["S3Key"] == {"Ref": "PraiseKey"}
+    parts = {"Fn::Split": ["@", {"Ref": "PraiseKey"}]}
+    code = resources["Praise"]["Properties"]["Code"]
+    assert [code["S3Key"], code["S3ObjectVersion"]] == [{"Fn::Select": [index, parts]} for index in (0, 1)]
     state = assembly.definition["States"]["Praise"]
     assert state["Parameters"]["FunctionName"] == "${PraiseArn}"
     assert state["Retry"]

@@ -26,7 +26,7 @@ def test_bundle_has_the_imports_and_dependencies_of_its_function(project: Path) 
     ]
     assert any(name.startswith("jmespath/") for name in names)
     assert bundle.sources == ("lambdas/__init__.py", "lambdas/ask.py", "lambdas/shared.py")
-    assert bundle.key == f"functions/{bundle.digest}.zip"
+    assert bundle.key == f"bundles/{bundle.digest}.zip"
 
 
 def test_function_runs_from_its_bundle_alone(project: Path, tmp_path: Path) -> None:

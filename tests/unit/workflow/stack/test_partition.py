@@ -51,7 +51,7 @@ def test_artifact_bucket_is_in_the_domain_of_the_partition() -> None:
     s3.get_bucket_versioning.return_value = {}
     bucket = ArtifactBucket(s3, "artifacts", owner="111122223333", region="cn-north-1", is_aws=True)
     bucket.ensure()
-    assert bucket.url("key") == "https://artifacts.s3.cn-north-1.amazonaws.com.cn/key"
+    assert bucket.url("key", "1") == ("https://artifacts.s3.cn-north-1.amazonaws.com.cn/key?versionId=1")
     policy = json.loads(s3.put_bucket_policy.call_args.kwargs["Policy"])
     assert policy["Statement"][0]["Resource"] == ["arn:aws-cn:s3:::artifacts", "arn:aws-cn:s3:::artifacts/*"]
 

@@ -52,6 +52,8 @@ def _read_versions_of_templates() -> None:
         content = s3._get_object_data(bucket, key, version_id=version)
         if content is None:
             return None, helpers._error("ValidationError", "S3 error: The specified version does not exist.")
+        if len(content) > (limit := helpers.TEMPLATE_URL_MAX_BYTES):
+            return None, helpers._error("ValidationError", f"Template may not exceed {limit} bytes in size.")
         return resolve({body_key: [content.decode()]}, body_key, url_key, label)
 
     helpers._resolve_document = resolve_version

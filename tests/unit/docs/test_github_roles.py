@@ -11,6 +11,7 @@ import yaml
 from ministack.core import iam_evaluator
 
 from workflow import ROOT
+from workflow.publish.artifacts import plans_of
 from workflow.publish.resolution import resolved_resources
 
 ROLES = ROOT / "docs/examples/github_roles.yml"
@@ -115,6 +116,7 @@ def arns(stage: str) -> dict[str, str]:
     found["records"] = (
         f"arn:aws-us-gov:s3:::afterloop-artifacts-{ACCOUNT}-{REGION}/stages/{stage}/publishes/1.json"
     )
+    found["plans"] = f"arn:aws-us-gov:s3:::afterloop-artifacts-{ACCOUNT}-{REGION}/plans/{stage}/1.json"
     return found
 
 
@@ -137,24 +139,55 @@ def reached(role: dict[str, Any], resources: dict[str, str]) -> set[str]:
     }
 
 
+def permits(role: dict[str, Any], action: str, arn: str) -> bool:
+    policies = [iam_evaluator.parse_policy_document(policy["PolicyDocument"]) for policy in role["Policies"]]
+    context = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws-us-gov:sts::{ACCOUNT}:assumed-role/ci/one",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=action,
+        resource_arn=arn,
+        region=REGION,
+    )
+    return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
+
+
 @pytest.mark.parametrize("stage", ["prod", "prod-eu", "a--1", "a-stage-of-20-letter"])
 def test_publish_role_reaches_every_resource_of_its_stage(stage: str) -> None:
     role, resources = ci_roles(stage)["PublishRole"], arns(stage)
-    policies = [iam_evaluator.parse_policy_document(policy["PolicyDocument"]) for policy in role["Policies"]]
     refused = set()
     for name, arn in resources.items():
         service = arn.split(":")[2]
-        context = iam_evaluator.EvalContext(
-            principal_arn=f"arn:aws-us-gov:sts::{ACCOUNT}:assumed-role/ci/one",
-            principal_type="AssumedRole",
-            principal_account=ACCOUNT,
-            action="iam:PutRolePolicy" if service == "iam" else f"{service}:UpdateAnything",
-            resource_arn=arn,
-            region=REGION,
-        )
-        if iam_evaluator.evaluate(context, policies).decision != "Allow":
+        if not permits(role, "iam:PutRolePolicy" if service == "iam" else f"{service}:UpdateAnything", arn):
             refused.add(name)
     assert refused == set()
+
+
+def test_plan_role_writes_only_where_no_publish_reads() -> None:
+    role = ci_roles("prod")["PlanRole"]
+    bucket = f"arn:aws-us-gov:s3:::afterloop-artifacts-{ACCOUNT}-{REGION}"
+    read = ("bundles/1.zip", "functions/1.zip", "templates/1.json", "stages/prod/publishes/1.json")
+    writes = (
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:PutObjectAcl",
+        "s3:PutObjectTagging",
+    )
+    assert not [
+        (action, key) for action in writes for key in read if permits(role, action, f"{bucket}/{key}")
+    ]
+    assert not [
+        action
+        for action in ("s3:PutBucketPolicy", "s3:PutLifecycleConfiguration", "s3:PutBucketVersioning")
+        if permits(role, action, bucket)
+    ]
+    for action in ("s3:PutObject", "s3:GetObjectVersion", "s3:DeleteObjectVersion"):
+        assert permits(role, action, f"{bucket}/{plans_of('prod')}1.json")
+        assert not permits(role, action, f"{bucket}/{plans_of('prod-eu')}1.json")
+    stack = arns("prod")["stack"]
+    for action in ("ExecuteChangeSet", "UpdateStack", "CreateStack", "SetStackPolicy", "DeleteStack"):
+        assert not permits(role, f"cloudformation:{action}", stack)
 
 
 @pytest.mark.parametrize(("one", "other"), [*ALIKE, *((b, a) for a, b in ALIKE)])

@@ -296,3 +296,22 @@ def test_bucket_with_objects_is_not_deleted(stacks):
     asyncio.run(s3.handle_request("DELETE", f"/{bucket}/key", {}, b"", {}, internal=True))
     stacks.delete()
     assert bucket not in s3._buckets
+
+
+def test_template_url_reads_the_version_that_it_names(
+    stacks: Stacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ministack.services import s3
+    from ministack.services.cloudformation import helpers
+
+    kept = {None: b"latest", "a+b": b"first"}
+    monkeypatch.setattr(s3, "_get_object_data", lambda bucket, key, version_id=None: kept.get(version_id))
+
+    def read(query: str) -> Any:
+        return helpers._resolve_template({"TemplateURL": [f"http://127.0.0.1:4566/bucket/t.json{query}"]})
+
+    assert read("") == ("latest", None)
+    assert read("?versionId=a%2Bb") == ("first", None)
+    template, (status, _, body) = read("?versionId=other")
+    assert (template, status) == (None, 400)
+    assert b"The specified version does not exist" in (body if isinstance(body, bytes) else body.encode())

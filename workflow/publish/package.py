@@ -14,7 +14,7 @@ from workflow import ROOT
 from workflow.errors import PublishError
 from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
 from workflow.stack import VERSION_MARK
-from workflow.stack.bundles import BUNDLES, Bundle, Target, build_bundles
+from workflow.stack.bundles import Bundle, Target, build_bundles
 from workflow.stack.parameters import keeping_subscriptions
 
 if TYPE_CHECKING:
@@ -101,8 +101,9 @@ class Package:
             revision, before = self.parameters[name].partition("-")[0], deployed.get(name, "")
             revisions[name] = before if before.partition("-")[0] == revision else f"{revision}-{stamp}"
         bundles = {}
+        keys = {bundle.key for bundle in self.bundles.values()}
         for name, value in self.parameters.items():
-            if value.startswith(BUNDLES) and VERSION_MARK not in value:
+            if value in keys:
                 before = deployed.get(name, "")
                 is_deployed = before.startswith(f"{value}{VERSION_MARK}")
                 bundles[name] = before if is_deployed else f"{value}{VERSION_MARK}{NOT_UPLOADED}"
@@ -118,10 +119,11 @@ class Package:
     @property
     def bundle_versions(self) -> dict[str, str]:
         """The versions of bundles that the parameters name, by key."""
-        named = (
-            value.partition(VERSION_MARK) for value in self.parameters.values() if value.startswith(BUNDLES)
-        )
-        return {key: version for key, _, version in named if version not in ("", NOT_UPLOADED)}
+        keys = {bundle.key for bundle in self.bundles.values()}
+        named = (value.partition(VERSION_MARK) for value in self.parameters.values())
+        return {
+            key: version for key, _, version in named if key in keys and version not in ("", NOT_UPLOADED)
+        }
 
     def uploaded(self, versions: Mapping[str, str]) -> Package:
         """The package with these versions of its bundles.
@@ -132,7 +134,7 @@ class Package:
         uploaded = {
             name: f"{key}{VERSION_MARK}{versions[key]}"
             for name, value in self.parameters.items()
-            if value.startswith(BUNDLES) and (key := bundle_key(value)) in versions
+            if (key := bundle_key(value)) in versions
         }
         return replace(self, parameters={**self.parameters, **uploaded})
 

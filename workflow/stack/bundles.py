@@ -42,9 +42,6 @@ __all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "
 
 SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
 
-BUNDLES = "bundles/"
-"""Where the artifact bucket has the bundles."""
-
 BUNDLE_NAME_LENGTH = 32
 
 LAMBDA_HAS = frozenset(
@@ -76,7 +73,7 @@ class Bundle:
     @property
     def key(self) -> str:
         """Name of the bundle's object in the artifact bucket."""
-        return f"{BUNDLES}{self.digest}.zip"
+        return f"bundles/{self.digest}.zip"
 
 
 def build_bundles(

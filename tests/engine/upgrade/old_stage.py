@@ -89,8 +89,9 @@ class OldStage:
         ]
         parameters = {}
         for name, bundle in build_bundles(functions, local(), root=self.root).items():
-            s3.put_object(Bucket=bucket, Key=bundle.key, Body=bundle.path.read_bytes())
-            parameters |= {f"{name}Key": bundle.key, f"{name}Revision": bundle.digest[:12]}
+            key = f"functions/{bundle.digest}.zip"  # Where bundles were then.
+            s3.put_object(Bucket=bucket, Key=key, Body=bundle.path.read_bytes())
+            parameters |= {f"{name}Key": key, f"{name}Revision": bundle.digest[:12]}
         return {key: value for key, value in parameters.items() if key in self.template["Parameters"]}
 
 

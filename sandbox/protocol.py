@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-import botocore.session
+from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.utils import parse_timestamp
 
@@ -208,7 +208,8 @@ def find_operation(service: str, method: str, path: str) -> Operation | None:
 @cache
 def service_model(service: str) -> ServiceModel:
     """Returns the botocore model of a service. It is cached: the one of SageMaker has several megabytes."""
-    return botocore.session.Session().get_service_model(service)
+    # With a loader of its own. A client of S3 takes the buckets out of the paths, in the model that its loader keeps.
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @cache

@@ -5,13 +5,15 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# What judges the template needs other versions of some packages than the project.
+JUDGES := .build/judges
 ARGS ?=
 # Some images forbid Python to write bytecode. The tests start hundreds of processes, which would all compile again.
 export PYTHONDONTWRITEBYTECODE :=
 # The name of the stamp has a checksum of the requirements, so changed requirements are installed again.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check compiled unit engine browser faults fuzz test-sagemaker definitions old-stage lock clean
+.PHONY: local test check compiled unit engine browser faults judges fuzz test-sagemaker definitions old-stage lock clean
 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
@@ -44,6 +46,13 @@ faults: $(call stamp,dev)  ## Try 10,000 schedules of faults in a simulated acco
 
 fuzz: $(call stamp,dev)  ## Send thousands of random hostile inputs through each door, some minutes
 	$(BIN)/python -m pytest tests/fuzz -n 2 --hypothesis-profile=fuzz $(ARGS)
+judges: $(call stamp,dev) $(JUDGES)/.installed-$(shell cksum requirements/judges.txt | cut -d' ' -f1)  ## Run checkov, cfn-lint and an IAM linter (430 MB of packages, a minute)
+	$(BIN)/python -m tests.judges $(JUDGES)/bin
+
+$(JUDGES)/.installed-%: | $(BIN)/python
+	$(BIN)/python -m venv $(JUDGES)
+	$(JUDGES)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/judges.txt
+	@touch $@
 
 test-sagemaker: $(call stamp,dev)  ## Test workflow/steps.py with the SageMaker SDK installed (250 MB, a minute)
 	$(BIN)/python tests/sagemaker_environment.py
@@ -60,6 +69,7 @@ lock: $(call stamp,dev)  ## Resolve requirements/ from pyproject.toml again
 	grep -E '^[a-z0-9-]+==' requirements/dev.txt | sed 's/ .*//' > $(VENV)/pins.txt
 	$(BIN)/python -m uv pip compile -q $(COMPILE) pyproject.toml -c $(VENV)/pins.txt -o requirements/base.txt
 	$(BIN)/python -m uv pip compile -q $(COMPILE) requirements/lambdas.in -c $(VENV)/pins.txt -o requirements/lambdas.txt
+	$(BIN)/python -m uv pip compile -q --upgrade $(COMPILE) requirements/judges.in -o requirements/judges.txt
 
 COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11
 

@@ -46,6 +46,7 @@ faults: $(call stamp,dev)  ## Try 10,000 schedules of faults in a simulated acco
 
 fuzz: $(call stamp,dev)  ## Send thousands of random hostile inputs through each door, some minutes
 	$(BIN)/python -m pytest tests/fuzz -n 2 --hypothesis-profile=fuzz $(ARGS)
+
 judges: $(call stamp,dev) $(JUDGES)/.installed-$(shell cksum requirements/judges.txt | cut -d' ' -f1)  ## Run checkov, cfn-lint and an IAM linter (430 MB of packages, a minute)
 	$(BIN)/python -m tests.judges $(JUDGES)/bin
 

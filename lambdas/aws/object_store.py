@@ -96,6 +96,7 @@ def _review_errors(location: S3Location) -> Iterator[None]:
             raise TransientServiceError(f"{location}: {code or error}") from error
         if response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 403:
             raise OutputNotAllowed(
-                f"{location}: access denied; check the bucket policy and the policy of its KMS key"
+                f"{location}: access denied; check the bucket policy and the policy of its KMS key, and, if another "
+                "account owns the bucket, that the account is in bucket_accounts"
             ) from error
         raise

@@ -48,6 +48,7 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
         "Stage": stage.name,
         "OutputBuckets": _bucket_arns(stage, stage.output_buckets),
         "DocumentBuckets": _bucket_arns(stage, stage.document_buckets) or "-",
+        "BucketAccounts": "".join(f",{account}" for account in stage.bucket_accounts),
         "FlowDefinitionArns": ",".join(_arn(flow, stage, account) for flow in stage.flow_definitions) or "*",
         **_subscriptions(stage, "Notification", "notification_emails", stage.notification_emails, {}),
         **_subscriptions(

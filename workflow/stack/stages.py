@@ -44,6 +44,8 @@ RetentionDays = Literal[
 
 Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 
+AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+
 
 class UnknownStage(SettingsError):
     """The settings file is missing, or it has no stage of that name."""
@@ -105,7 +107,7 @@ class Stage(_Settings):
     # An event stays in its Region, so a stage anywhere else would never see one.
     region: Region
     """The Region of the flow definitions, of the workflow and of the reviews. Amazon A2I must be available in it."""
-    account: str | None = Field(default=None, pattern=r"^[0-9]{12}$")
+    account: AccountId | None = None
     """The AWS account of the stage, 12 digits, as a string. A publish with credentials of another account is
     refused."""
     output_buckets: tuple[Bucket, ...] = Field(min_length=1)
@@ -114,6 +116,9 @@ class Stage(_Settings):
     document_buckets: tuple[Bucket, ...] = ()
     """The buckets, by name, of the documents and images that Textract and Rekognition read when a loop is started or
     restarted."""
+    bucket_accounts: tuple[AccountId, ...] = ()
+    """Other AWS accounts that may own buckets which the stage reads and writes, 12 digits each, as strings. A bucket of
+    any other account is refused, also if it has the name of one of yours."""
     flow_definitions: tuple[FlowDefinition, ...] = ()
     """Names or ARNs: only status changes of these flow definitions start the workflow. By default, those of all flow
     definitions in the account do."""

@@ -42,6 +42,12 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         Default="-",
     )
     parameter(
+        "BucketAccounts",
+        "Other accounts that may own the buckets which the stage reads and writes, each after a comma.",
+        Default="",
+        AllowedPattern="(,[0-9]{12})*",
+    )
+    parameter(
         "FlowDefinitionArns",
         "The flow definitions whose events start the workflow; `*` for all.",
         "CommaDelimitedList",

@@ -31,6 +31,10 @@ __all__ = [
 # Without it, another account could make the service act for it here (the confused deputy problem).
 THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}}
 
+# Names of buckets are global: after a bucket was deleted, another account can have one of that name. A condition also
+# holds for calls that cannot name the expected owner, such as those of Textract for the caller, and of steps.
+_KNOWN_OWNER = {"aws:ResourceAccount": Split(",", Sub("${AWS::AccountId}${BucketAccounts}"))}
+
 
 def policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a policy document."""
@@ -38,8 +42,11 @@ def policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def allow(actions: Sequence[str], resources: Any, conditions: Any = None) -> dict[str, Any]:
-    """Returns a statement that allows actions on resources."""
+    """Returns a statement that allows actions on resources; those of S3 only in buckets of known accounts."""
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+    if resources != ["*"] and any(action.startswith("s3:") for action in actions):
+        given = conditions or {}
+        conditions = {**given, "StringEquals": {**given.get("StringEquals", {}), **_KNOWN_OWNER}}
     return {**statement, "Condition": conditions} if conditions else statement
 
 

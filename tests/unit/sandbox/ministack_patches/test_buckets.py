@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.ministack_patches import buckets
+from workflow.stack.template.policies import allow, policy
 
 OURS, THEIRS = "000000000000", "999999999999"
 
@@ -53,3 +54,21 @@ def test_condition_compares_the_owner_of_the_bucket(bucket: str, name: str, owne
 
     context = SimpleNamespace(resource_arn=f"arn:aws:s3:::{name}/key", principal_account=OURS)
     assert iam_evaluator._resolve_condition_key("aws:ResourceAccount", context) == owner
+
+
+@pytest.mark.parametrize(("name", "decision"), [("mine", "Allow"), ("theirs", "ImplicitDeny")])
+def test_role_reaches_no_bucket_of_another_account(bucket: str, name: str, decision: str) -> None:
+    from ministack.core import iam_evaluator
+
+    statement = allow(["s3:GetObject"], [f"arn:aws:s3:::{name}/*"])
+    statement["Condition"] = {"StringEquals": {key: [OURS] for key in statement["Condition"]["StringEquals"]}}
+    context = iam_evaluator.EvalContext(
+        principal_arn=f"arn:aws:sts::{OURS}:assumed-role/CollectReview/it",
+        principal_type="AssumedRole",
+        principal_account=OURS,
+        action="s3:GetObject",
+        resource_arn=f"arn:aws:s3:::{name}/output.json",
+        region="us-east-1",
+    )
+    policies = [iam_evaluator.parse_policy_document(policy(statement))]
+    assert iam_evaluator.evaluate(context, policies).decision == decision

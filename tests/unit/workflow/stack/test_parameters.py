@@ -31,6 +31,7 @@ def test_settings_become_stack_parameters() -> None:
         "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
         "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
         "DocumentBuckets": "-",
+        "BucketAccounts": "",
         "NotificationEmails": "a@example.com,b@example.com,-,-,-",
         "NotificationEmailFlowDefinitions": "*,*,*,*,*",
         "EscalationEmails": "c@example.com,-,-,-,-",

@@ -10,10 +10,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from lambdas.loops import agreed_answer
 from lambdas.loops.event_text import detail_of, parsed, written
@@ -31,9 +33,12 @@ from lambdas.reviews.settings import ReviewSettings
 from tests import review_samples as samples
 from tests.fuzz.hostile import broken_bytes, damaged, documents, texts, to_json, values
 from tests.unit.odd_items import odd_items
-from workflow.errors import SettingsError
+from workflow.errors import PublishError, SettingsError
 from workflow.operations.report.records import read_record
 from workflow.operations.undelivered import execution_name
+from workflow.publish.documents import read_document
+from workflow.publish.history import Record
+from workflow.publish.swapping import Swaps
 from workflow.stack.stages import checked_stage, load_stages
 
 MAX_MESSAGE = 1_800
@@ -108,6 +113,10 @@ REQUESTS = [
         "task": {"type": "textract", "request": {"Document": {"S3Object": {"Bucket": "b", "Name": "n"}}}},
     },
 ]  # fmt: skip
+PUBLISH = {
+    "number": 2, "at": "2026-03-01T10:00:00Z", "by": "arn:me", "template_key": "templates/1.json",
+    "parameters": {"Days": "1"}, "version": "arn:machine:2", "restores": 1,
+}  # fmt: skip
 RECORDS = [path.read_bytes() for path in samples.GOLDEN_REVIEWS]
 
 
@@ -190,6 +199,16 @@ def test_stored_review_is_read_or_refused(content: bytes) -> None:
         read_review(content)
     with only(InvalidDocument):
         read_record(content)
+
+
+# The artifact bucket
+
+
+@given(documents(PUBLISH, {"values": {}, "functions": {}}).map(to_json), st.sampled_from([Record, Swaps]))
+def test_record_of_a_publish_is_read_or_refused(content: bytes, form: type[BaseModel]) -> None:
+    bucket: Any = SimpleNamespace(name="artifacts", read=lambda key: content)
+    with only(PublishError):
+        read_document(bucket, "stages/dev/record.json", form)
 
 
 # Settings

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.documents import read_document
 from workflow.publish.package import Package
 
 __all__ = ["Record", "history", "latest", "record", "rollback_target"]
@@ -41,17 +42,24 @@ class Record(BaseModel):
 
 
 def history(account: Account, stage: str) -> list[Record]:
-    """The last publishes of a stage, oldest first."""
+    """The last publishes of a stage, oldest first.
+
+    Raises:
+        PublishError: an object in the place of the records is not a record.
+    """
     keys = account.artifacts.keys(_prefix(stage))
-    contents = [account.artifacts.read(key) for key in keys[-MAX_RECORDS:]]
-    return [Record.model_validate_json(content) for content in contents if content]
+    found = [read_document(account.artifacts, key, Record) for key in keys[-MAX_RECORDS:]]
+    return [one for one in found if one]
 
 
 def latest(account: Account, stage: str) -> Record | None:
-    """The last publish of a stage; None if there is none."""
+    """The last publish of a stage; None if there is none.
+
+    Raises:
+        PublishError: the last object in the place of the records is not a record.
+    """
     keys = account.artifacts.keys(_prefix(stage))
-    content = account.artifacts.read(keys[-1]) if keys else None
-    return Record.model_validate_json(content) if content else None
+    return read_document(account.artifacts, keys[-1], Record) if keys else None
 
 
 def record(

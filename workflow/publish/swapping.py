@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.documents import read_document
 from workflow.publish.package import Package, bundle_key, code_source
 from workflow.publish.placeholders import fill, names, read_values
 from workflow.publish.readback import restored
@@ -187,8 +188,7 @@ def _function_name(account: Account, stack: Stack, function: str) -> str:
 
 
 def _read(account: Account, stage: str) -> Swaps | None:
-    content = account.artifacts.read(_key(stage))
-    return Swaps.model_validate_json(content) if content else None
+    return read_document(account.artifacts, _key(stage), Swaps)
 
 
 def _write(account: Account, stage: str, swaps: Swaps) -> None:

@@ -77,3 +77,18 @@ def test_same_content_is_recorded_once(account: Account) -> None:
 
 def test_stage_without_artifact_bucket_has_no_history(new_account: Account) -> None:
     assert history(new_account, "dev") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"{}", "number: Field required"),
+        (b"x", "the document: Invalid JSON"),
+        (b"[" * 9000, "the document: "),
+    ],
+)
+def test_object_that_is_no_record_is_named(account: Account, content: bytes, problem: str) -> None:
+    account.artifacts.write("stages/dev/publishes/00000001.json", content)
+    for reader in (history, latest):
+        with pytest.raises(PublishError, match=f"publishes/00000001.json is not a document .*: {problem}"):
+            reader(account, "dev")

@@ -97,7 +97,9 @@ file = pathlib.Path(sys.argv.pop(1))
 atexit.register(lambda: file.write_text("\\n".join(called)))
 
 def recorded(self, operation, parameters):
-    called.append(f"{self.meta.service_model.signing_name}:{operation}")
+    # S3 has actions of their own for a version of an object.
+    version = "Version" if "VersionId" in parameters else ""
+    called.append(f"{self.meta.service_model.signing_name}:{operation}{version}")
     return call(self, operation, parameters)
 
 botocore.client.BaseClient._make_api_call = recorded
@@ -108,6 +110,7 @@ PERMISSIONS = {
     "s3:DeleteObject": "s3:DeleteObjectVersion",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
+    "s3:HeadObjectVersion": "s3:GetObjectVersion",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",

@@ -37,6 +37,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         `delivered`: the number of workflows that were notified; `ended`: the number that had already ended.
 
     Raises:
+        NotConfirmed: A workflow waits, and A2I does not say that the loop ended as the ledger says.
         NotEnded: A workflow waits, and the ledger does not show how the loop ended.
         TokenUndeliverable: A workflow cannot be notified, and a retry does not help. The message says why.
     """

@@ -173,8 +173,10 @@ def ledger(template: Mapping[str, Any]) -> str:
             " The workflow variable `ledgerKey` has the key of the loop's item.",
             "## Indexes\n\n" + table(["Index", "Keys"], indexes),
             "## Tokens",
-            "The task tokens of waiting workflows are in separate items with the key `tokens <humanLoopName>`. Anyone"
-            " who has a token can answer in the name of the people, so no list and no message contains one.",
+            "The task tokens of waiting workflows are in another table (the stack's output `TokenTable`), by"
+            " `humanLoopName`: anyone who has a token can answer in the name of the people. Only the functions that"
+            " answer can read it. Versions without that table kept tokens in the ledger, in items with the key"
+            " `tokens <humanLoopName>`. They are moved when they are looked for.",
         ]
     )  # fmt: skip
 

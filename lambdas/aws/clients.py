@@ -15,7 +15,8 @@ from lambdas.aws.environment import environment
 from lambdas.aws.transient import is_transient
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.starting import Starter
-from lambdas.loops.waiting import Tokens, WaitingWorkflows
+from lambdas.loops.tokens import Tokens
+from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.errors import TransientServiceError
 
 if TYPE_CHECKING:
@@ -57,11 +58,14 @@ def starter() -> Starter:
 @functools.cache
 def waiting() -> WaitingWorkflows:
     """Returns the workflows that wait for loops of the stage."""
+    token_table = environment().token_table
+    assert token_table is not None, "the stack gives the function no table of tokens"
     return WaitingWorkflows(
         ledger=ledger(),
-        tokens=Tokens(client("dynamodb"), environment().ledger_table),
+        tokens=Tokens(client("dynamodb"), token_table, environment().ledger_table),
         s3=client("s3"),
         stepfunctions=client("stepfunctions"),
+        a2i=client("sagemaker-a2i-runtime"),
     )
 
 

@@ -22,6 +22,8 @@ class Environment(BaseModel):
     """JSON of `lambdas.reviews.settings.ReviewSettings`."""
     restart_settings: str
     """JSON of `lambdas.loops.restart_policy.RestartSettings`."""
+    token_table: str | None = None
+    """Table of the task tokens. Set only for functions that answer waiting workflows."""
     flow_definition_arns: str | None = None
     """Comma-separated ARNs, or `*` for all. Set only for functions that start or list loops."""
 

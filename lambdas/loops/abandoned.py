@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import MAX_NAME, bounded
 from lambdas.loops.claims import claim_id
+from lambdas.loops.confirmation import NotEnded
 from lambdas.loops.escalation import EndedExecution, Escalation
 from lambdas.loops.event_text import detail_of, parsed
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
 from lambdas.loops.reports import Reports
 from lambdas.loops.rows import UnreadableRow
-from lambdas.loops.waiting import NotEnded, TokenUndeliverable, WaitingWorkflows
+from lambdas.loops.waiting import TokenUndeliverable, WaitingWorkflows
 from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:

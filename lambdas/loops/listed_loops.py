@@ -22,7 +22,7 @@ from lambdas.loops.missed_events import MissedEvents, missed_event
 from lambdas.loops.open_loops import described
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.rows import UnreadableRow
-from lambdas.loops.waiting import Tokens
+from lambdas.loops.tokens import Tokens
 from lambdas.reviews.event import TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 
@@ -154,6 +154,9 @@ class ListedLoops:
         if row is None and ledger_created is not None and created < ledger_created:
             self.found.earlier.append(name)
             return
+        if row is not None and self._waits_unsaid(row):
+            self.ledger.update(row.human_loop_name, waiting=True)
+            row = row.model_copy(update={"waiting": True})
         claim = claim_of(row, created, status) if row else None
         if row is None or claim is None:
             self._process(flow, loop, known=row is not None)
@@ -170,6 +173,10 @@ class ListedLoops:
         # The row was lost, and the tokens of workflows that wait for the loop were not.
         if self.since is not None and self.tokens.of(key):
             self.ledger.update(key, waiting=True)
+
+    def _waits_unsaid(self, row: Loop) -> bool:
+        """Whether a workflow waits, although the row does not say so: the row is from before that."""
+        return self.since is not None and not row.waiting and bool(self.tokens.of(row.human_loop_name))
 
     def _process(self, flow: str, listed: Any, *, known: bool) -> None:
         name, created = listed["HumanLoopName"], listed["CreationTime"]

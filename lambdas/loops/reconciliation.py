@@ -11,8 +11,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic.alias_generators import to_camel
 
+from lambdas.loops.confirmation import NotEnded
 from lambdas.loops.rows import UnreadableRow
-from lambdas.loops.waiting import NotEnded, TokenUndeliverable
+from lambdas.loops.waiting import TokenUndeliverable
 from lambdas.reviews.errors import InvalidDocument
 
 __all__ = ["Attempt", "Reconciliation"]

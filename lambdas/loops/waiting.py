@@ -7,8 +7,11 @@
 A token is removed only after its workflow was notified. After a crash between the two, the workflow is notified again,
 and Step Functions ignores the second call. So no token is lost, and each workflow receives one answer.
 
-A token allows its holder to answer in place of the reviewers. Tokens are therefore separate items of the ledger's
-table: no list, message or execution that contains a row contains a token. A row shows only whether a workflow waits.
+A token allows its holder to answer in place of the reviewers. Tokens are therefore in a table of their own
+(`lambdas.loops.tokens`). A row shows only whether a workflow waits.
+
+The ledger says how a loop ended, but whoever may start an execution can make it say so. A2I is therefore asked before
+an answer is handed over (`lambdas.loops.confirmation`).
 """
 
 from __future__ import annotations
@@ -21,18 +24,19 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops import agreed_answer
 from lambdas.loops.bounded import bounded
+from lambdas.loops.confirmation import STATUS_OF_OUTCOME, NotEnded, confirm_end, expect_review_of
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
-from lambdas.loops.rows import UnreadableRow
+from lambdas.loops.tokens import UNDECIDED, Tokens
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker_a2i_runtime import AugmentedAIRuntimeClient
     from mypy_boto3_stepfunctions import SFNClient
 
-__all__ = ["FAILED", "STOPPED", "Answered", "NotEnded", "TokenUndeliverable", "Tokens", "WaitingWorkflows"]
+__all__ = ["FAILED", "STOPPED", "Answered", "TokenUndeliverable", "WaitingWorkflows"]
 
 STOPPED = "HumanReview.Stopped"
 """The error that a waiting workflow receives if the loop was stopped."""
@@ -41,10 +45,6 @@ FAILED = "HumanReview.Failed"
 
 MAX_CAUSE_CHARACTERS = 8_000
 """A quarter of the limit of SendTaskFailure (Step Functions API reference): a character has up to four bytes."""
-
-_UNDECIDED = ("processing", "failed")
-"""Outcomes that are not final: an execution is processing the status change, or will when it is redriven. Then it looks
-for tokens."""
 
 _TASK_OVER = frozenset({"TaskDoesNotExist", "TaskTimedOut"})
 """Errors of SendTaskSuccess and SendTaskFailure if the waiting workflow has ended."""
@@ -62,13 +62,11 @@ _PERMANENT = frozenset(
 )
 """Their errors that a retry does not fix."""
 
+_NOT_ADMITTED = " (waiting_workflows in the stage's settings says which state machines may wait)"
+
 
 class TokenUndeliverable(Exception):
     """A waiting workflow could not be notified, and a retry does not help. The message says why, without the token."""
-
-
-class NotEnded(ValueError):
-    """A waiting workflow cannot be notified, because the ledger does not show how the loop ended or was restarted."""
 
 
 @dataclass(frozen=True)
@@ -79,80 +77,6 @@ class Answered:
     ended: int = 0
 
 
-class Tokens:
-    """Task tokens by human loop. A loop can have several: a waiting workflow that is redriven gets a new token."""
-
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
-
-    def keep(self, human_loop_name: str, token: str) -> bool:
-        """Stores a token if an execution of Afterloop is still going to look for it.
-
-        Returns:
-            False if the token was not stored: the loop's end is recorded, the loop was restarted, was refused or was
-            not needed, or the ledger has no such row.
-        """
-        # The token comes first: if the row says that a workflow waits, the token must exist.
-        self._client.update_item(
-            TableName=self._table,
-            Key=_key(human_loop_name),
-            UpdateExpression="ADD taskTokens :token",
-            ExpressionAttributeValues={":token": {"SS": [token]}},
-        )
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key={"humanLoopName": {"S": human_loop_name}},
-                UpdateExpression="SET waiting = :true, updatedAt = :now",
-                ConditionExpression="attribute_exists(humanLoopName) AND attribute_not_exists(nextLoopName)"
-                " AND NOT #status IN (:notNeeded, :refused)"
-                f" AND (attribute_not_exists(outcome) OR outcome IN ({', '.join(f':{one}' for one in _UNDECIDED)}))",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={
-                    ":true": {"BOOL": True},
-                    ":now": {"S": now()},
-                    ":notNeeded": {"S": "NotNeeded"},
-                    ":refused": {"S": "Refused"},
-                    **{f":{outcome}": {"S": outcome} for outcome in _UNDECIDED},
-                },
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            self.forget(human_loop_name, token)
-            return False
-        return True
-
-    def of(self, human_loop_name: str) -> list[str]:
-        """Returns the tokens of the workflows that wait for a loop (a consistent read).
-
-        Raises:
-            UnreadableRow: The item is not a set of tokens.
-        """
-        answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
-        kept = answer.get("Item", {}).get("taskTokens", {"SS": []})
-        if "SS" not in kept:
-            raise UnreadableRow(f"tokens {human_loop_name}", "taskTokens: not a set of strings")
-        return sorted(kept["SS"])
-
-    def forget(self, human_loop_name: str, token: str) -> None:
-        """Removes a token, and the item if it was the last one."""
-        key: Any = _key(human_loop_name)
-        try:
-            self._client.update_item(
-                TableName=self._table,
-                Key=key,
-                UpdateExpression="DELETE taskTokens :token",
-                ConditionExpression="attribute_exists(taskTokens)",
-                ExpressionAttributeValues={":token": {"SS": [token]}},
-            )
-            # DynamoDB has no empty sets. Another workflow may add its token between the two calls.
-            self._client.delete_item(
-                TableName=self._table, Key=key, ConditionExpression="attribute_not_exists(taskTokens)"
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            pass
-
-
 @dataclass(frozen=True)
 class WaitingWorkflows:
     """The workflows that wait for loops. Methods raise `ClientError` if AWS refuses a call."""
@@ -161,6 +85,7 @@ class WaitingWorkflows:
     tokens: Tokens
     s3: S3Client
     stepfunctions: SFNClient
+    a2i: AugmentedAIRuntimeClient
 
     def join(self, human_loop_name: str, token: str) -> None:
         """Lets a workflow wait for a loop, or for its last restart. Notifies it at once if the loop has ended.
@@ -207,7 +132,7 @@ class WaitingWorkflows:
         loop = self.ledger.find(human_loop_name)
         tokens = self.tokens.of(human_loop_name)
         answered = self._notify(human_loop_name, tokens, loop) if tokens else Answered()
-        if loop is not None and loop.waiting and loop.outcome not in (None, *_UNDECIDED):
+        if loop is not None and loop.waiting and loop.outcome not in (None, *UNDECIDED):
             # If the status change failed meanwhile, more workflows may wait.
             self.ledger.update(human_loop_name, waiting=False, only_after=loop.outcome)
         return answered
@@ -243,15 +168,24 @@ class WaitingWorkflows:
         return "delivered"
 
     def _result(self, human_loop_name: str, loop: Loop | None) -> dict[str, Any]:
-        """Returns what a waiting workflow receives: `output` of SendTaskSuccess, or else `error` and `cause`."""
-        if loop is not None and loop.status == "NotNeeded" and loop.output_location:
+        """Returns what a waiting workflow receives: `output` of SendTaskSuccess, or else `error` and `cause`.
+
+        Raises:
+            NotConfirmed: A2I does not say that the loop ended so.
+            NotEnded: The row does not show how the loop ended.
+        """
+        # No execution has claimed in such a row: what it says is from the start of the loop.
+        if loop is not None and loop.status == "NotNeeded" and loop.output_location and not loop.claims:
             prediction = json.loads(self._read(loop.output_location))
             answer = agreed_answer.of_prediction(
                 loop.human_loop_name, prediction, loop.output_location, attempt=loop.attempt
             )
             return {"output": agreed_answer.to_text(answer)}
+        if loop is not None and loop.outcome in STATUS_OF_OUTCOME:
+            confirm_end(loop, self.a2i)
         if loop is not None and loop.outcome == "stored" and loop.review_location:
             record = read_review(self._read(loop.review_location))
+            expect_review_of(loop, record)
             review = agreed_answer.of_review(record, loop.review_location, attempt=loop.attempt)
             return {"output": agreed_answer.to_text(review)}
         if loop is not None and loop.outcome in ("notified", "escalated", "closed"):
@@ -277,18 +211,14 @@ def _cause(loop: Loop) -> str:
     return f"Human loop {name} failed and is not restarted. {loop.reason or ''}{a2i}".rstrip()
 
 
-def _key(human_loop_name: str) -> Any:
-    # The name of a loop never contains a space, so this key cannot be the key of a row.
-    return {"humanLoopName": {"S": f"tokens {human_loop_name}"}}
-
-
 def _without_token(token: str, human_loop_name: str, error: ClientError) -> TokenUndeliverable | ClientError:
     """Removes the token, which some messages quote, from an error that will be logged."""
     details = error.response["Error"]
     details["Message"] = details.get("Message", "").replace(token, "…")
     if details["Code"] not in _PERMANENT:
         return ClientError(error.response, error.operation_name)
+    advice = _NOT_ADMITTED if details["Code"] in ("AccessDenied", "AccessDeniedException") else ""
     return TokenUndeliverable(
         f"A workflow that waits for human loop {human_loop_name!r} could not be notified: "
-        f"{details['Code']}: {details['Message']}"
+        f"{details['Code']}: {details['Message']}{advice}"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
+from lambdas.loops.tokens import Tokens
 from lambdas.reviews.times import timestamp
 from sandbox.engine import Sandbox
 from sandbox.local import subscribed_queue
@@ -34,6 +35,12 @@ class PublishedStage:
         self.a2i = self.sandbox.client("sagemaker-a2i-runtime")
         self._sqs = self.sandbox.client("sqs")
         self._queue = subscribed_queue(self.sandbox, self.outputs)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of workflows that wait for loops of the stage."""
+        tables = (self.outputs[name] for name in ("TokenTable", "LedgerTable"))
+        return Tokens(self.sandbox.client("dynamodb"), *tables)
 
     def name(self, what: str = "loop") -> str:
         """Returns a loop name that no other test uses."""

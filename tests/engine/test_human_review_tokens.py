@@ -12,16 +12,18 @@ from typing import Any
 
 import pytest
 
+from lambdas.loops.confirmation import NotEnded
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
-from lambdas.loops.waiting import Answered, NotEnded, Tokens, TokenUndeliverable, WaitingWorkflows
+from lambdas.loops.tokens import Tokens
+from lambdas.loops.waiting import Answered, TokenUndeliverable, WaitingWorkflows
 from sandbox.engine import Sandbox
 from tests.review_samples import STORED_REVIEW
-from workflow.stack.assembly import assemble
+from tests.unit.doubles import create_ledger_table, create_token_table
 
 FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
 REVIEW = STORED_REVIEW | {"flow_definition_arn": FLOW}
-CALLS = range(1, 14)
+CALLS = range(1, 15)
 """The numbers of the AWS calls of one operation of `WaitingWorkflows`. Each test fails or interferes before one."""
 
 
@@ -37,6 +39,7 @@ class Place:
     name: str
     machine: str
     queue: str
+    flow: str
     eventually: Callable[..., Any]
 
     @cached_property
@@ -45,7 +48,10 @@ class Place:
 
     @cached_property
     def tokens(self) -> Tokens:
-        return Tokens(self.sandbox.client("dynamodb"), self.name)
+        return self._tokens(self.sandbox.client("dynamodb"))
+
+    def _tokens(self, dynamodb: Any) -> Tokens:
+        return Tokens(dynamodb, f"{self.name}-tokens", self.name)
 
     @cached_property
     def waiting(self) -> WaitingWorkflows:
@@ -53,16 +59,17 @@ class Place:
 
     def watched(self, before: Callable[[int], None]) -> WaitingWorkflows:
         """With its own clients. `before` is called with the number of each of their calls, from 1."""
-        services = ("dynamodb", "s3", "stepfunctions")
+        services = ("dynamodb", "s3", "stepfunctions", "sagemaker-a2i-runtime")
         clients = {service: self.sandbox.session.client(service) for service in services}
         count = itertools.count(1)
         for client in clients.values():
             client.meta.events.register("before-call.*.*", lambda **_: before(next(count)))
         return WaitingWorkflows(
             Ledger(clients["dynamodb"], self.name),
-            Tokens(clients["dynamodb"], self.name),
+            self._tokens(clients["dynamodb"]),
             clients["s3"],
             clients["stepfunctions"],
+            clients["sagemaker-a2i-runtime"],
         )
 
     def killed_before(self, call: int) -> WaitingWorkflows:
@@ -89,12 +96,18 @@ class Place:
         return name
 
     def store(self, name: str) -> None:
-        """Does what **Record review** and, if a workflow waits, **Answer workflow** do."""
+        """The loop is completed. Does what **Record review** and, if a workflow waits, **Answer workflow** do."""
+        self.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
+            HumanLoopName=name, FlowDefinitionArn=self.flow, HumanLoopInput={"InputContent": "{}"}
+        )
+        output = self.sandbox.loops.answer(name, {}).output_uri
         key = f"reviews/{name}.json"
-        body = json.dumps({**REVIEW, "human_loop_name": name})
+        body = json.dumps({**REVIEW, "human_loop_name": name, "output_location": output})
         self.sandbox.client("s3").put_object(Bucket=self.name, Key=key, Body=body)
         location = f"s3://{self.name}/{key}"
-        self.ledger.update(name, status="Completed", outcome="stored", review_location=location)
+        self.ledger.update(
+            name, status="Completed", outcome="stored", review_location=location, output_location=output
+        )
         if self.row(name).waiting:
             self.waiting.answer(name)
 
@@ -150,9 +163,9 @@ class Place:
 def place(sandbox: Sandbox, eventually: Callable[..., Any]) -> Place:
     name = f"tokens-{uuid.uuid4().hex[:8]}"
     sandbox.client("s3").create_bucket(Bucket=name)
-    table = assemble().template.to_dict()["Resources"]["LedgerTable"]["Properties"]
-    keys = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
-    sandbox.client("dynamodb").create_table(TableName=name, **{key: table[key] for key in keys})
+    create_ledger_table(sandbox.client("dynamodb"), name)
+    create_token_table(sandbox.client("dynamodb"), f"{name}-tokens")
+    flow = sandbox.flow_definitions.create(name, name)
     queue = sandbox.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = sandbox.client("iam").create_role(
@@ -179,7 +192,7 @@ def place(sandbox: Sandbox, eventually: Callable[..., Any]) -> Place:
         roleArn=role["Role"]["Arn"],
         definition=json.dumps({"StartAt": "Wait", "States": {"Wait": wait}}),
     )
-    return Place(sandbox, name, machine["stateMachineArn"], queue, eventually)
+    return Place(sandbox, name, machine["stateMachineArn"], queue, flow, eventually)
 
 
 def test_no_operation_makes_more_calls_than_tested(place: Place) -> None:

@@ -18,7 +18,6 @@ from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import missed_event
 from lambdas.loops.names import InvalidLoopName
 from lambdas.loops.start_request import InputTooLarge, InvalidRequest, NameTaken, StartRefused
-from lambdas.loops.waiting import Tokens
 from lambdas.reviews.times import timestamp
 from sandbox.faults import Throttle
 from sandbox.samples import INVOICE, JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE
@@ -578,7 +577,7 @@ class TestClose:
         row = Loop(human_loop_name=name, flow_definition_arn=flow, status="Failed", outcome="failed")
         assert published.ledger.open(row) is None
         waiting = Waiting(published, role)
-        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        tokens = published.tokens
         assert tokens.keep(name, waiting.token)
 
         # The function is throttled, so the loop is closed again.
@@ -843,7 +842,7 @@ class TestReconcile:
         running_execution: str,
     ) -> None:
         """The end was recorded, and a later step ended the execution with an error that no Catch handles."""
-        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        tokens = published.tokens
         waiting = Waiting(published, role)
         assert tokens.keep(loop, waiting.token)
         published.sandbox.events.lose()
@@ -998,7 +997,7 @@ class TestReconcile:
         self, published: PublishedStage, operate: Loops, loop: str, flow: str, role: str
     ) -> None:
         waiting = Waiting(published, role)
-        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        tokens = published.tokens
         assert tokens.keep(loop, waiting.token)
         published.sandbox.events.lose()
         published.sandbox.loops.answer(loop, SUPPORT_MESSAGE.answers[0])
@@ -1038,7 +1037,7 @@ class TestReconcile:
         missed, abandoned, unfinished, refused, unnotified = loop, *(published.name() for _ in range(4))
         published.start(unnotified, flow, SUPPORT_MESSAGE.prediction)
         waiting = Waiting(published, role)
-        tokens = Tokens(published.sandbox.client("dynamodb"), published.outputs["LedgerTable"])
+        tokens = published.tokens
         assert tokens.keep(unnotified, waiting.token)
         published.sandbox.events.lose()
         published.sandbox.loops.answer(unnotified, SUPPORT_MESSAGE.answers[0])

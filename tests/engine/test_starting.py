@@ -26,10 +26,11 @@ from lambdas.loops.start_request import (
     StartRequest,
 )
 from lambdas.loops.starting import Starter
-from lambdas.loops.waiting import Tokens, WaitingWorkflows
+from lambdas.loops.tokens import Tokens
+from lambdas.loops.waiting import WaitingWorkflows
 from sandbox import samples
 from sandbox.engine import Sandbox
-from tests.unit.doubles import create_ledger_table
+from tests.unit.doubles import create_ledger_table, create_token_table
 
 CALLS_OF_A_START = 4
 
@@ -72,7 +73,7 @@ class Place:
 
                 client.meta.events.register(f"{when}-call.*.*", report)
         ledger = Ledger(clients["dynamodb"], self.table)
-        tokens = Tokens(clients["dynamodb"], self.table)
+        tokens = Tokens(clients["dynamodb"], f"{self.table}-tokens", self.table)
         return Starter(
             ledger=ledger,
             bucket=self.bucket,
@@ -80,7 +81,9 @@ class Place:
             a2i=clients["sagemaker-a2i-runtime"],
             textract=clients["textract"],
             rekognition=clients["rekognition"],
-            waiting=WaitingWorkflows(ledger, tokens, clients["s3"], clients["stepfunctions"]),
+            waiting=WaitingWorkflows(
+                ledger, tokens, clients["s3"], clients["stepfunctions"], clients["sagemaker-a2i-runtime"]
+            ),
         )
 
     def loops(self, prefix: str) -> list[str]:
@@ -118,6 +121,7 @@ def place(sandbox: Sandbox) -> Iterator[Place]:
     for sample in (samples.JOB_APPLICATION, samples.INVOICE, samples.MODERATION):
         sample.upload(s3, name)
     create_ledger_table(dynamodb, name)
+    create_token_table(dynamodb, f"{name}-tokens")
     flows = {
         kind: sandbox.flow_definitions.create(f"{name}-{kind}", name, task_type=kind, conditions=conditions)
         for kind, conditions in (

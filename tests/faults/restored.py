@@ -35,7 +35,8 @@ class Restored(Schedule):
         before = self.choices.of((0, 1, 10, 600, 86_400))
         moment = self._restored_to = max(self._clock.start, self._clock.now - timedelta(seconds=before))
         some = self.choices.of((False, True))
-        lost = [key for key in ledger.items() if not some or self.choices.chance(0.5)]
+        rows = [key for key in ledger.items() if not key.startswith("tokens ")]
+        lost = [key for key in rows if not some or self.choices.chance(0.5)]
         for key in lost:
             ledger.lose(key)
             self.model.restored(key)

@@ -39,6 +39,9 @@ __all__ = [
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
 TABLE = "ledger"
+TOKEN_TABLE = "tokens"
+_TOKENS = "tokens "
+"""What the key of an item of that table begins with here, where both tables are one mapping."""
 FLOWS = tuple(
     f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:flow-definition/{name}" for name in ("triage", "seniors")
 )
@@ -70,10 +73,12 @@ class Ledger:
             table["items"].clear()
             table["ItemCount"] = 0
         if TABLE not in engine._tables:
-            template = json.loads((ROOT / "definitions" / "template.json").read_text())
-            properties = template["Resources"]["LedgerTable"]["Properties"]
+            resources = json.loads((ROOT / "definitions" / "template.json").read_text())["Resources"]
             fields = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
-            engine._create_table({"TableName": TABLE, **{name: properties[name] for name in fields}})
+            for table, resource in ((TABLE, "LedgerTable"), (TOKEN_TABLE, "TokenTable")):
+                given = resources[resource]["Properties"]
+                properties = {name: given[name] for name in fields if name in given}
+                engine._create_table({"TableName": table, **properties})
 
     def call(self, operation: str, request: dict[str, Any]) -> Any:
         """Makes a call. Raises ClientError."""
@@ -83,6 +88,7 @@ class Ledger:
         write = _OPERATIONS[operation]
         if operation in ("UpdateItem", "PutItem", "DeleteItem"):
             key = (request.get("Key") or request["Item"])["humanLoopName"]["S"]
+            key = _TOKENS * (request["TableName"] == TOKEN_TABLE) + key
             before = self.item(key)
             answer = _answered(operation, write(request))
             after = self.item(key)
@@ -98,21 +104,28 @@ class Ledger:
 
     def put_back(self, moment: datetime) -> list[str]:
         """Puts the items of that time back that the table lacks. Returns their keys."""
-        then = {key: item for when, key, item in self._history if when <= moment}
+        then = {
+            key: item for when, key, item in self._history if when <= moment and not key.startswith(_TOKENS)
+        }
         missing = {key: item for key, item in then.items() if item is not None and self.item(key) is None}
         for item in missing.values():
             engine._put_item({"TableName": TABLE, "Item": _copy(item)})
         return list(missing)
 
     def item(self, key: str) -> dict[str, Any] | None:
-        """Returns an item, without a call."""
-        item = engine._tables[TABLE]["items"].get(key, {})
+        """Returns an item, without a call. That with tokens has `tokens ` before its key."""
+        table = TOKEN_TABLE if key.startswith(_TOKENS) else TABLE
+        item = engine._tables[table]["items"].get(key.removeprefix(_TOKENS), {})
         found: dict[str, Any] | None = _copy(next(iter(item.values()), None))
         return found
 
     def items(self) -> dict[str, dict[str, Any]]:
         """Returns all items by key, without a call."""
-        return {key: item for key in list(engine._tables[TABLE]["items"]) if (item := self.item(key))}
+        keys = [
+            *engine._tables[TABLE]["items"],
+            *(_TOKENS + key for key in engine._tables[TOKEN_TABLE]["items"]),
+        ]
+        return {key: item for key in keys if (item := self.item(key))}
 
 
 _OPERATIONS: dict[str, Callable[[dict[str, Any]], Any]] = {

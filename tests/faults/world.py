@@ -35,7 +35,19 @@ from tests.faults.choices import Choices
 from tests.faults.clock import Clock, simulated_time
 from tests.faults.machine import Run, StateError
 from tests.faults.scheduler import Actor, Call, Fault, Scheduler
-from tests.faults.services import A2I, ACCOUNT, FLOWS, REGION, TABLE, Buckets, Ledger, Queue, Topics, refusal
+from tests.faults.services import (
+    A2I,
+    ACCOUNT,
+    FLOWS,
+    REGION,
+    TABLE,
+    TOKEN_TABLE,
+    Buckets,
+    Ledger,
+    Queue,
+    Topics,
+    refusal,
+)
 from tests.faults.threads import simulated_threads
 from workflow.human_review import HumanReview
 from workflow.machine import build_definition
@@ -62,6 +74,7 @@ _PLACEHOLDERS = {
 _ENVIRONMENT = {
     "STAGE": "dev",
     "LEDGER_TABLE": TABLE,
+    "TOKEN_TABLE": TOKEN_TABLE,
     "REVIEW_BUCKET": "reviews",
     "REVIEW_SETTINGS": '{"output_buckets": ["outputs"]}',
     "RESTART_SETTINGS": json.dumps(RESTARTS),
@@ -559,6 +572,7 @@ class Simulation:
             account_id=ACCOUNT,
             outputs={
                 "LedgerTable": TABLE,
+                "TokenTable": TOKEN_TABLE,
                 "ReviewBucket": "reviews",
                 "StateMachine": MACHINE,
                 "EscalationTopic": "escalations",

@@ -19,17 +19,34 @@ from botocore.stub import Stubber
 
 from workflow import ROOT
 
-__all__ = ["REGION", "StepFunctions", "StubbedSession", "add_red_loop", "create_ledger_table"]
+__all__ = [
+    "REGION",
+    "StepFunctions",
+    "StubbedSession",
+    "add_red_loop",
+    "create_ledger_table",
+    "create_token_table",
+]
 
 REGION = "us-east-1"
 
 
 def create_ledger_table(dynamodb: Any, name: str = "ledger") -> str:
     """Creates the ledger's table as the stack does, with production's keys and indexes, and returns its name."""
+    return _create_table(dynamodb, "LedgerTable", name)
+
+
+def create_token_table(dynamodb: Any, name: str = "tokens") -> str:
+    """Creates the table of task tokens as the stack does, and returns its name."""
+    return _create_table(dynamodb, "TokenTable", name)
+
+
+def _create_table(dynamodb: Any, resource: str, name: str) -> str:
     template = json.loads((ROOT / "definitions" / "template.json").read_text())
-    properties = template["Resources"]["LedgerTable"]["Properties"]
+    properties = template["Resources"][resource]["Properties"]
     fields = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
-    dynamodb.create_table(TableName=name, **{field: properties[field] for field in fields})
+    given = {field: properties[field] for field in fields if field in properties}
+    dynamodb.create_table(TableName=name, **given)
     return name
 
 

@@ -24,7 +24,8 @@ from lambdas.loops.reports import Reports
 from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.start_request import StartedLoop, StartRequest
 from lambdas.loops.starting import Starter
-from lambdas.loops.waiting import Tokens, WaitingWorkflows
+from lambdas.loops.tokens import Tokens
+from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.operations.actions import Actions
 from workflow.operations.client import LoopsClient
@@ -243,9 +244,8 @@ class Loops:
             progress: Called after each page of loops.
         """
         dynamodb, s3 = self._loops.session.client("dynamodb"), self._loops.session.client("s3")
-        waiting = WaitingWorkflows(
-            self.ledger, Tokens(dynamodb, self.resources.ledger_table), s3, self._loops.states
-        )
+        tokens = Tokens(dynamodb, self.resources.token_table, self.resources.ledger_table)
+        waiting = WaitingWorkflows(self.ledger, tokens, s3, self._loops.states, self._loops.a2i)
         starter = Starter(
             ledger=self.ledger,
             bucket=self.resources.review_bucket,

@@ -100,6 +100,11 @@ class StageResources:
         return self.output("LedgerTable")
 
     @property
+    def token_table(self) -> str:
+        """The name of the DynamoDB table with the task tokens of waiting workflows."""
+        return self.output("TokenTable")
+
+    @property
     def state_machine_arn(self) -> str:
         """The ARN of the state machine."""
         return self.output("StateMachine")

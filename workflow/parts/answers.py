@@ -18,7 +18,7 @@ from typing import Any
 
 from workflow.asl.expressions import FLOW_DEFINITION, LEDGER_KEY, documented_fields, jsonata, name_in
 from workflow.parts.failures import FAILED_STEP, FAILURE, TRANSIENT, error_text
-from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Succeed
+from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Retry, Succeed
 
 __all__ = ["WAITING", "answer_anyway", "variables_from_row", "workflow_waiting"]
 
@@ -105,6 +105,17 @@ def _answer(name: str, *, comment: str, output: str, catch: Catch) -> LambdaStep
         assign={WAITING: False},
         output=jsonata(output),
         timeout_seconds=300,
-        retry=TRANSIENT,
+        # A2I may say a moment later than its event that the loop has ended.
+        retry=[
+            *TRANSIENT,
+            Retry(
+                error_equals=["NotConfirmed"],
+                interval_seconds=5,
+                max_attempts=2,
+                backoff_rate=3.0,
+                max_delay_seconds=60,
+                jitter_strategy="FULL",
+            ),
+        ],
         catch=[catch],
     )

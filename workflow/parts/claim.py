@@ -80,6 +80,9 @@ _INVALID_NAME = (
     "The name at $.detail.humanLoopName is not one that A2I allows: at most 63 letters and digits, with hyphens"
     " between them."
 )
+_NOT_FROM_EVENTS = ("Starting", "InProgress", "NotNeeded", "Refused")
+"""Statuses that only a function writes. In a row, they say that a loop is yet to start, or has an answer already: an
+event with such a status could make a function start a loop again, or hand over an answer that nobody gave."""
 _MAX_TEXT = 1100
 """Characters of each text of the row in the state. The location of an input has at most 1,092."""
 _ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in ("claims", "review")]
@@ -136,7 +139,9 @@ def claim_status_change(*, claimed: Any, already_handled: Any, unreadable: Any) 
     )
     checked = (
         f"{objects} ? true : $error('The input is not an event: it has no object at $.detail.');"
-        f" {wanted['creationTime']}; {wanted['humanLoopStatus']}; {short} ? true"
+        f" {wanted['creationTime']}; {wanted['humanLoopStatus']}; $not({_STATUS} in {list(_NOT_FROM_EVENTS)}) ? true"
+        " : $error('No event of A2I has the status at $.detail.humanLoopStatus: the loop has not ended.');"
+        f" {short} ? true"
         f" : $error('creationTime or humanLoopStatus of the event has more than {MAX_CODE} characters.')"
     )
     name = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -53,17 +54,26 @@ def roll_back(
         )
     _expect_unchanged(account, record, template)
     stack = account.stacks.find(stage.stack_name)
-    machine = stack.outputs.get("StateMachine") if stack else None
+    outputs = stack.outputs if stack else {}
+    machine = outputs.get("StateMachine")
+    # That publish looks for task tokens in the ledger's table.
+    loses_tokens = "TokenTable" in outputs and "TokenTable" not in json.loads(template)["Resources"]
+
+    def copy_tokens() -> None:
+        if loses_tokens:
+            progress.step("Copying the task tokens of waiting workflows to the ledger")
+            account.data.copy_tokens(outputs["TokenTable"], outputs["LedgerTable"])
 
     def confirmed(plan: Plan) -> bool:
         if not confirm(plan):
             return False
+        copy_tokens()
         if machine and _can_run(account, machine, record.version):
             progress.step(f"Routing new executions to the version of publish {record.number}")
             account.machines.route(machine, ALIAS, {record.version: 100})
         return True
 
-    return publish(
+    restored = publish(
         account,
         # No gradual shift: the version that is restored has been live before, and the current one may be broken.
         stage.model_copy(update={"shift": None}),
@@ -73,6 +83,9 @@ def roll_back(
         progress=progress,
         restores=record,
     )
+    if restored is not None:
+        copy_tokens()  # again: workflows may have begun to wait during the update
+    return restored
 
 
 def _expect_unchanged(account: Account, record: Record, template: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workflow.errors import PublishError
 
@@ -36,6 +36,21 @@ class StoredData:
             return self._dynamodb.describe_table(TableName=table)["Table"].get("ItemCount", 0)
         except self._dynamodb.exceptions.ResourceNotFoundException:
             return 0
+
+    def copy_tokens(self, token_table: str, ledger_table: str) -> None:
+        """Copies all task tokens to where versions without a table for them look: `tokens NAME` in the ledger's table.
+
+        Can be repeated. Functions of this version find them there, too (`lambdas.loops.tokens`).
+        """
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=token_table, ConsistentRead=True)
+        for item in (item for page in pages for item in page["Items"]):
+            key: Any = {"humanLoopName": {"S": f"tokens {item['humanLoopName']['S']}"}}
+            self._dynamodb.update_item(
+                TableName=ledger_table,
+                Key=key,
+                UpdateExpression="ADD taskTokens :tokens",
+                ExpressionAttributeValues={":tokens": item["taskTokens"]},
+            )
 
     def empty_bucket(self, bucket: str) -> None:
         """Deletes every version of every object in a bucket.

@@ -27,10 +27,24 @@ class Permission(BaseModel):
     """ARNs, which can hold `${…}` for Fn::Sub: `${LedgerTable.Arn}`, `arn:${AWS::Partition}:sns:…`; or `*`."""
 
 
-_ANSWER_WAITING_WORKFLOWS = Permission(
-    # Any workflow of the account can wait. IAM checks the state machine that the token belongs to.
-    actions=("states:SendTaskFailure", "states:SendTaskSuccess"),
-    resources=("arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:*",),
+_ANSWER_WAITING_WORKFLOWS = (
+    # The stage's settings say which state machines may wait, besides its own. The service authorization reference
+    # lists no resource for these actions, but IAM checks the state machine that the token belongs to (aws/aws-cdk,
+    # pull request 8486: tried on AWS; `StateMachine.grantTaskResponse` relies on it).
+    Permission(
+        actions=("states:SendTaskFailure", "states:SendTaskSuccess"),
+        resources=(
+            "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:afterloop-${Stage}",
+        ),
+    ),
+    Permission(
+        actions=("states:SendTaskFailure", "states:SendTaskSuccess"), resources=("${WaitingWorkflows}",)
+    ),
+    # Whoever can read a token can answer in place of the reviewers. A2I is asked before.
+    Permission(
+        actions=("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+        resources=("${TokenTable.Arn}",),
+    ),
 )
 
 GRANTS: dict[str, tuple[Permission, ...]] = {
@@ -59,7 +73,7 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
         ),
         # If the loop has already ended, the waiting workflow gets its answer at once.
         Permission(actions=("s3:GetObject",), resources=("${ReviewBucket.Arn}/reviews/*",)),
-        _ANSWER_WAITING_WORKFLOWS,
+        *_ANSWER_WAITING_WORKFLOWS,
     ),
     # lambdas/loops/waiting.py: answers the workflows that wait for a loop.
     "answer_waiting": (
@@ -71,7 +85,8 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
             actions=("s3:GetObject",),
             resources=("${ReviewBucket.Arn}/reviews/*", "${ReviewBucket.Arn}/predictions/*"),
         ),
-        _ANSWER_WAITING_WORKFLOWS,
+        Permission(actions=("sagemaker:DescribeHumanLoop",), resources=("${HumanLoops}",)),
+        *_ANSWER_WAITING_WORKFLOWS,
     ),
     # lambdas/loops/abandoned.py: settles executions that ended without finishing.
     "settle_execution": (

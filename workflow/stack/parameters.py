@@ -50,6 +50,8 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
         "DocumentBuckets": _bucket_arns(stage, stage.document_buckets) or "-",
         "BucketAccounts": "".join(f",{account}" for account in stage.bucket_accounts),
         "FlowDefinitionArns": ",".join(_arn(flow, stage, account) for flow in stage.flow_definitions) or "*",
+        "WaitingWorkflowArns": ",".join(_machine(name, stage, account) for name in stage.waiting_workflows)
+        or "*",
         **_subscriptions(stage, "Notification", "notification_emails", stage.notification_emails, {}),
         **_subscriptions(
             stage,
@@ -77,6 +79,12 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
         (
             "flow_definition_settings (escalate_to)",
             len(parameters["EscalationEmailFlowDefinitions"]),
+            MAX_PARAMETER,
+            "characters of a parameter",
+        ),
+        (
+            "waiting_workflows",
+            len(parameters["WaitingWorkflowArns"]),
             MAX_PARAMETER,
             "characters of a parameter",
         ),
@@ -175,6 +183,16 @@ def _arn(flow_definition: str, stage: Stage, account: str) -> str:
 def _bucket_arns(stage: Stage, buckets: Iterable[str]) -> str:
     # ARNs, because the template cannot put its partition before each name of a list.
     return ",".join(f"arn:{partition_of(stage.region).name}:s3:::{bucket}" for bucket in buckets)
+
+
+def _machine(workflow: str, stage: Stage, account: str) -> str:
+    if workflow.startswith("arn:"):
+        return workflow
+    if not (account := stage.account or account):
+        raise SettingsError(
+            f"stage {stage.name}: waiting_workflows: the account of {workflow!r} is unknown; specify its ARN"
+        )
+    return f"arn:aws:states:{stage.region}:{account}:stateMachine:{workflow}"
 
 
 def _compact(document: Any) -> str:

@@ -47,6 +47,14 @@ Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 
 
+StateMachine = Annotated[
+    str,
+    Field(
+        pattern=r"^(arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:)?[A-Za-z0-9_-]{1,79}[A-Za-z0-9_*-]$"
+    ),
+]
+
+
 class UnknownStage(SettingsError):
     """The settings file is missing, or it has no stage of that name."""
 
@@ -122,6 +130,9 @@ class Stage(_Settings):
     flow_definitions: tuple[FlowDefinition, ...] = ()
     """Names or ARNs: only status changes of these flow definitions start the workflow. By default, those of all flow
     definitions in the account do."""
+    waiting_workflows: tuple[StateMachine, ...] = ()
+    """Names or ARNs of your state machines with a step `HumanReview`: only these are answered, and this stage's own. A
+    name can end with `*`. By default, all state machines in the account are."""
     notification_emails: tuple[Email, ...] = ()
     """Email addresses that get messages about stopped loops, at most five."""
     escalation_emails: tuple[Email, ...] = ()
@@ -200,6 +211,8 @@ class Stage(_Settings):
             expired_to[f"{key}.expired_to"] = settings.restart.get("expired_to")
         for flow in self.flow_definitions:
             self._expect_in_region("flow_definitions", flow)
+        for workflow in self.waiting_workflows:
+            self._expect_in_region("waiting_workflows", workflow)
         names = [flow.rpartition("/")[2] for flow in self.flow_definitions]
         for key, target in expired_to.items():
             if target is None:
@@ -212,11 +225,10 @@ class Stage(_Settings):
                 )
         return self
 
-    def _expect_in_region(self, key: str, flow_definition: str) -> None:
-        if flow_definition.startswith("arn:") and flow_definition.split(":")[3] != self.region:
+    def _expect_in_region(self, key: str, name: str) -> None:
+        if name.startswith("arn:") and name.split(":")[3] != self.region:
             raise ValueError(
-                f"{key}: {flow_definition} is not in the stage's Region, {self.region}; "
-                "use a stage for each Region"
+                f"{key}: {name} is not in the stage's Region, {self.region}; use a stage for each Region"
             )
 
 

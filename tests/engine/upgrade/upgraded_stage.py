@@ -73,12 +73,16 @@ class UpgradedStage(PublishedStage):
         """Completes a loop whose execution waits in a post-review step; returns the execution and its task token."""
         self.answer(name)
         execution = self.execution_in(name, "Hold review")
+        return execution, self.held(name)
+
+    def held(self, name: str) -> str:
+        """Returns the task token of the execution that waits in that step."""
         queue = self.sandbox.client("sqs")
         messages = self.wait(
             lambda: queue.receive_message(QueueUrl=QUEUE).get("Messages"), f"the token of {name}"
         )
         queue.delete_message(QueueUrl=QUEUE, ReceiptHandle=messages[0]["ReceiptHandle"])
-        return execution, messages[0]["Body"]
+        return str(messages[0]["Body"])
 
     def back_off(self, name: str, seconds: float) -> str:
         """Makes a loop fail, with a back-off of some seconds; returns the execution that claimed it."""

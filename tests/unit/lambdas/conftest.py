@@ -25,8 +25,9 @@ from lambdas.loops.loop import Loop
 from lambdas.loops.reports import Reports
 from lambdas.loops.start_request import StartRequest
 from lambdas.loops.starting import Starter
-from lambdas.loops.waiting import Tokens, WaitingWorkflows
-from tests.unit.doubles import REGION, create_ledger_table
+from lambdas.loops.tokens import Tokens
+from lambdas.loops.waiting import WaitingWorkflows
+from tests.unit.doubles import REGION, create_ledger_table, create_token_table
 
 # Powertools reads the namespace when a function's module is imported.
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Afterloop"
@@ -135,11 +136,12 @@ class AWS:
 
     @property
     def tokens(self) -> Tokens:
-        return Tokens(self.clients["dynamodb"], "ledger")
+        return Tokens(self.clients["dynamodb"], "tokens", "ledger")
 
     @property
     def waiting(self) -> WaitingWorkflows:
-        return WaitingWorkflows(self.ledger, self.tokens, self.clients["s3"], self.clients["stepfunctions"])
+        services = (self.clients[name] for name in ("s3", "stepfunctions", "sagemaker-a2i-runtime"))
+        return WaitingWorkflows(self.ledger, self.tokens, *services)
 
     @property
     def starter(self) -> Starter:
@@ -253,6 +255,7 @@ def aws(boto3_clients: dict[str, Any]) -> Iterator[AWS]:
     stubs = {service: Stubber(boto3_clients[service]) for service in STUBBED}
     with mock_aws(), A2I(boto3_clients["sagemaker-a2i-runtime"]) as a2i, ExitStack() as stack:
         create_ledger_table(boto3_clients["dynamodb"])
+        create_token_table(boto3_clients["dynamodb"])
         boto3_clients["s3"].create_bucket(Bucket=BUCKET)
         for stub in stubs.values():
             stack.enter_context(stub)
@@ -294,6 +297,7 @@ def function(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
     for name, value in {
         "STAGE": "dev",
         "LEDGER_TABLE": "ledger",
+        "TOKEN_TABLE": "tokens",
         "REVIEW_BUCKET": BUCKET,
         "REVIEW_SETTINGS": "{}",
         "RESTART_SETTINGS": json.dumps({"max_attempts": 3, "back_off": {"jitter": 0}}),

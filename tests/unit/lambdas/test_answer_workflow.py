@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from lambdas import answer_workflow
-from lambdas.loops.waiting import NotEnded
+from lambdas.loops.confirmation import NotEnded
 from tests.unit.lambdas.conftest import AWS, Context
 
 # Powertools warns if a function that fails has counted nothing.

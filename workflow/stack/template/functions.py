@@ -16,15 +16,19 @@ _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns")
 
 _ESCALATION = {"ESCALATION_TOPIC": Ref("EscalationTopic")}
 
+_TOKENS = {"TOKEN_TABLE": Ref("TokenTable")}
+
 _EXTRA_VARIABLES = {
+    "AnswerWorkflow": _TOKENS,
     "Reconcile": {
         **_FLOW_DEFINITIONS,
+        **_TOKENS,
         "STATE_MACHINE": Sub("${StateMachine}:" + ALIAS),
         **_ESCALATION,
     },
-    "ReleaseClaim": _ESCALATION,
-    "RestartLoop": _FLOW_DEFINITIONS,
-    "StartLoop": _FLOW_DEFINITIONS,
+    "ReleaseClaim": {**_ESCALATION, **_TOKENS},
+    "RestartLoop": {**_FLOW_DEFINITIONS, **_TOKENS},
+    "StartLoop": {**_FLOW_DEFINITIONS, **_TOKENS},
 }
 """Variables that only these functions get: the limit for all variables of a function is 4 KB."""
 

@@ -29,6 +29,7 @@ def add_outputs(template: Template) -> None:
         ),
         ("StateMachine", "State machine of the workflow", Ref("StateMachine")),
         ("StateMachineLogs", "Log group of the workflow", Ref("StateMachineLogs")),
+        ("TokenTable", "DynamoDB table with the task tokens of waiting workflows", Ref("TokenTable")),
         (
             "UndeliveredEvents",
             "Queue of status changes that did not reach the workflow",

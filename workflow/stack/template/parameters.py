@@ -53,6 +53,12 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         "CommaDelimitedList",
         Default="*",
     )
+    parameter(
+        "WaitingWorkflowArns",
+        "The state machines whose steps HumanReview are answered, besides the stage's own; `*` for all.",
+        "CommaDelimitedList",
+        Default="*",
+    )
     for topic in TOPICS:
         parameter(
             f"{topic}Emails",
@@ -71,4 +77,5 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
     parameter("ReviewSettings", "JSON: how the functions read reviews.")
     parameter("RestartSettings", "JSON: the restart rules of the stage.")
     template.add_condition("DocumentBucketsGiven", Not(Equals(Select(0, Ref("DocumentBuckets")), "-")))
+    template.add_condition("AllWorkflowsWait", Equals(Select(0, Ref("WaitingWorkflowArns")), "*"))
     template.add_condition("AllFlowDefinitions", Equals(Select(0, Ref("FlowDefinitionArns")), "*"))

@@ -74,6 +74,10 @@ def declared(permission: Permission) -> Any:
     Raises:
         WorkflowError: `${OutputBuckets}` or `${DocumentBuckets}` is not the only resource.
     """
+    if permission.resources == (_WAITING_WORKFLOWS,):
+        return allow(
+            permission.actions, If("AllWorkflowsWait", Sub(f"{_STATES}:*"), Ref("WaitingWorkflowArns"))
+        )
     buckets = [resource for resource in permission.resources if _BUCKETS.match(resource)]
     if not buckets:
         return allow(permission.actions, [_resource(resource) for resource in permission.resources])
@@ -97,6 +101,10 @@ _BUCKETS = re.compile(r"\$\{(OutputBuckets|DocumentBuckets)\}(.*)$")
 
 _SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}"
 
+_WAITING_WORKFLOWS = "${WaitingWorkflows}"
+
+_STATES = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine"
+
 _RESOURCES = {
     "${FlowDefinitions}": f"{_SAGEMAKER}:flow-definition/*",
     "${HumanLoops}": f"{_SAGEMAKER}:human-loop/*",
@@ -108,6 +116,8 @@ def without_special_names(resource: str, *, is_step: bool = False) -> str:
 
     Only functions can use the names of the stage's buckets, not steps.
     """
+    if resource == _WAITING_WORKFLOWS and not is_step:
+        return ""
     match = None if is_step else _BUCKETS.match(resource)
     return match[2] if match else _RESOURCES.get(resource, resource)
 

@@ -1,4 +1,4 @@
-"""The ledger and the bucket of reviews, which are kept when the stack is deleted."""
+"""The ledger, the tokens of waiting workflows and the bucket of reviews, which are kept when the stack is deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["add_data"]
 
 
 def add_data(template: Template) -> None:
-    """Adds the table and the bucket. Both stay when the stack is deleted."""
+    """Adds the tables and the bucket. All stay when the stack is deleted."""
     template.add_resource(
         dynamodb.Table(
             "LedgerTable",
@@ -37,6 +37,24 @@ def add_data(template: Template) -> None:
                     ("by-outcome", "outcome"),
                     ("by-status", "status"),
                 )
+            ],
+            PointInTimeRecoverySpecification=dynamodb.PointInTimeRecoverySpecification(
+                PointInTimeRecoveryEnabled=True
+            ),
+            SSESpecification=dynamodb.SSESpecification(SSEEnabled=True),
+            Tags=tags(),
+        )
+    )
+    template.add_resource(
+        dynamodb.Table(
+            # Apart from the ledger, which the state machine writes to: whoever has a token can answer for the people.
+            "TokenTable",
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[dynamodb.KeySchema(AttributeName="humanLoopName", KeyType="HASH")],
+            AttributeDefinitions=[
+                dynamodb.AttributeDefinition(AttributeName="humanLoopName", AttributeType="S")
             ],
             PointInTimeRecoverySpecification=dynamodb.PointInTimeRecoverySpecification(
                 PointInTimeRecoveryEnabled=True

@@ -53,7 +53,9 @@ class Reconcile:
     @property
     def reconciler(self) -> Reconciler:
         aws, clients = self.aws, self.aws.clients
-        waiting = WaitingWorkflows(aws.ledger, aws.tokens, clients["s3"], self.states)
+        waiting = WaitingWorkflows(
+            aws.ledger, aws.tokens, clients["s3"], self.states, clients["sagemaker-a2i-runtime"]
+        )
         abandoned = AbandonedExecutions(
             aws.ledger,
             waiting,
@@ -829,6 +831,15 @@ def test_workflow_that_waits_for_a_lost_row_is_not_forgotten(aws: AWS, reconcile
     aws.waiting.join("loop", "token")
     aws.clients["dynamodb"].delete_item(TableName="ledger", Key={"humanLoopName": {"S": "loop"}})
     assert reconcile(since=datetime.now(UTC) - timedelta(hours=1)).adopted == ["loop"]
+    assert aws.row().waiting
+
+
+def test_workflow_that_waits_for_a_restored_row_is_not_forgotten(aws: AWS, reconcile: Reconcile) -> None:
+    aws.starter.start(start_request())
+    aws.waiting.join("loop", "token")
+    aws.a2i.loops["loop"]["HumanLoopStatus"] = "Completed"
+    aws.ledger.update("loop", waiting=None)  # the row is from before the workflow began to wait
+    assert list(reconcile(since=datetime.now(UTC) - timedelta(hours=1)).missed) == ["loop Completed"]
     assert aws.row().waiting
 
 

@@ -9,16 +9,29 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.loops.waiting import MAX_CAUSE_CHARACTERS, Answered, NotEnded, TokenUndeliverable
+from lambdas.loops.confirmation import NotConfirmed, NotEnded
+from lambdas.loops.waiting import MAX_CAUSE_CHARACTERS, Answered, TokenUndeliverable
 from tests.review_samples import STORED_REVIEW
 from tests.unit.lambdas.conftest import AWS, BUCKET
 
 TOKEN = "token-1"
 
 
-def store_review(aws: AWS, name: str = "loop") -> None:
-    location = aws.put(f"reviews/{name}.json", STORED_REVIEW | {"key_of_a_later_version": 1})
-    aws.ledger.update(name, status="Completed", outcome="stored", review_location=location)
+OUTPUT = "s3://outputs/output.json"
+
+
+def store_review(aws: AWS, name: str = "loop", output: str = OUTPUT, **changes: Any) -> None:
+    """Does what an execution does with the event of a loop that is completed, with that output."""
+    of_loop = {"human_loop_name": name, "output_location": output, "key_of_a_later_version": 1}
+    location = aws.put(f"reviews/{name}.json", STORED_REVIEW | of_loop | changes)
+    aws.ledger.update(
+        name, status="Completed", outcome="stored", review_location=location, output_location=output
+    )
+
+
+def complete(aws: AWS, name: str = "loop", **more: Any) -> None:
+    """The loop has ended in A2I."""
+    aws.a2i.add(name, "Completed", HumanLoopOutput={"OutputS3Uri": OUTPUT}, **more)
 
 
 def expect_success(aws: AWS, **expected: Any) -> None:
@@ -99,6 +112,7 @@ def test_forget_keeps_token_added_at_the_same_time(aws: AWS) -> None:
 def test_answer_sends_stored_review_and_clears_row(aws: AWS) -> None:
     aws.add_row(attempt=2)
     aws.waiting.join("loop", TOKEN)
+    complete(aws)
     store_review(aws)
     expect_success(aws, status="Completed", attempt=2, reviewLocation=f"s3://{BUCKET}/reviews/loop.json")
 
@@ -112,6 +126,7 @@ def test_answer_sends_stored_review_and_clears_row(aws: AWS) -> None:
 def test_answer_leaves_workflow_that_came_after_a_failure(aws: AWS) -> None:
     aws.add_row()
     aws.waiting.join("loop", TOKEN)
+    complete(aws)
     store_review(aws)
     expect_success(aws)
 
@@ -133,7 +148,7 @@ def test_answer_before_the_outcome_is_final_leaves_workflows_waiting(aws: AWS, o
     def join(when: str, operation: str) -> None:
         if (when, operation) == ("after", "GetItem"):
             reads.append(operation)
-            if len(reads) == 2:  # the row and the tokens have been read
+            if len(reads) == 3:  # the row and the tokens have been read
                 aws.waiting.join("loop", TOKEN)
 
     reads: list[str] = []
@@ -243,6 +258,7 @@ def test_follow_notifies_if_the_restart_has_ended(aws: AWS) -> None:
     aws.add_row("b")
     aws.waiting.join("a", TOKEN)
     aws.ledger.update("a", next_loop_name="b")
+    complete(aws, "b")
     store_review(aws, "b")
     expect_success(aws, status="Completed")
     aws.waiting.follow("a")
@@ -332,5 +348,151 @@ def test_answer_notifies_others_after_a_refused_token(
         aws.waiting.answer("loop")
     assert "token b" not in str(raised.value)
     assert "token …" in str(raised.value)
+    assert ("waiting_workflows in the stage's settings" in str(raised.value)) == code.startswith("Access")
     assert aws.tokens.of("loop") == left
     assert bool(aws.row().waiting)  # so that the reconciler looks at it again
+
+
+def waiting_for(aws: AWS, name: str = "loop", **more: Any) -> None:
+    aws.add_row(name, **more)
+    aws.waiting.join(name, TOKEN)
+
+
+class TestConfirmation:
+    """A row says how a loop ended, and whoever may start an execution can make it say so. A2I has the last word."""
+
+    @pytest.mark.parametrize("status", ["InProgress", "Stopping", "Stopped", "Failed", None])
+    def test_review_of_loop_that_is_not_completed_is_not_handed_over(
+        self, aws: AWS, status: str | None
+    ) -> None:
+        waiting_for(aws)
+        store_review(aws)
+        if status:
+            aws.a2i.add("loop", status)
+        says = f"A2I says {status}" if status else "A2I does not have the loop"
+        with pytest.raises(NotConfirmed, match=f"{says}.* was not answered.*loops close"):
+            aws.waiting.answer("loop")
+        assert (aws.tokens.of("loop"), aws.row().waiting, aws.row().answer) == ([TOKEN], True, None)
+
+    def test_review_of_another_output_is_not_handed_over(self, aws: AWS) -> None:
+        waiting_for(aws)
+        complete(aws)
+        store_review(aws, output="s3://outputs/forged.json")
+        with pytest.raises(NotConfirmed, match=r"forged\.json.*A2I says the output .*/output\.json"):
+            aws.waiting.answer("loop")
+        assert aws.tokens.of("loop") == [TOKEN]
+
+    @pytest.mark.parametrize(
+        "changes", [{"output_location": "s3://outputs/forged.json"}, {"human_loop_name": "another"}]
+    )
+    def test_review_that_replaced_that_of_the_row_is_not_handed_over(
+        self, aws: AWS, changes: dict[str, str]
+    ) -> None:
+        waiting_for(aws)
+        complete(aws)
+        store_review(aws, **changes)
+        with pytest.raises(NotConfirmed, match=r"not from 's3://outputs/output\.json'"):
+            aws.waiting.answer("loop")
+        assert aws.tokens.of("loop") == [TOKEN]
+
+    def test_review_of_earlier_loop_of_the_name_is_not_handed_over(self, aws: AWS) -> None:
+        waiting_for(aws, loop_created_at="2026-03-01T10:00:00.000Z")
+        complete(aws)  # now
+        store_review(aws)
+        with pytest.raises(NotConfirmed, match="A2I does not have the loop"):
+            aws.waiting.answer("loop")
+
+    @pytest.mark.parametrize(("outcome", "actual"), [("notified", "Failed"), ("escalated", "Completed")])
+    def test_error_of_loop_that_ended_otherwise_is_not_sent(
+        self, aws: AWS, outcome: str, actual: str
+    ) -> None:
+        waiting_for(aws)
+        aws.a2i.add("loop", actual)
+        aws.ledger.update("loop", outcome=outcome)
+        with pytest.raises(NotConfirmed, match=f"A2I says {actual}"):
+            aws.waiting.answer("loop")
+        assert aws.tokens.of("loop") == [TOKEN]
+
+    @pytest.mark.parametrize(
+        "code", ["ThrottlingException", "InternalServerException", "AccessDeniedException"]
+    )
+    def test_nothing_is_handed_over_unasked(self, aws: AWS, code: str) -> None:
+        waiting_for(aws)
+        complete(aws)
+        store_review(aws)
+        aws.a2i.errors["DescribeHumanLoop"] = [code] * 5  # the client tries again
+        with pytest.raises(ClientError, match=code):
+            aws.waiting.answer("loop")
+        assert aws.tokens.of("loop") == [TOKEN]
+
+    def test_a2i_is_asked_only_if_a_workflow_waits_and_once(self, aws: AWS) -> None:
+        aws.add_row("none-waits")
+        store_review(aws, "none-waits")
+        aws.waiting.answer("none-waits")
+        assert aws.a2i.calls == []
+        waiting_for(aws)
+        aws.waiting.join("loop", "token-2")
+        complete(aws)
+        store_review(aws)
+        for _ in range(2):
+            aws.stubs["stepfunctions"].add_response("send_task_success", {})
+        assert aws.waiting.answer("loop") == Answered(delivered=2)
+        assert aws.a2i.calls == ["DescribeHumanLoop"]
+
+    def test_decision_of_a_person_needs_no_confirmation(self, aws: AWS) -> None:
+        waiting_for(aws)
+        aws.ledger.update("loop", outcome="closed", note="by phone")
+        expect_failure(aws, "HumanReview.Failed", "Human loop loop was closed by a person: by phone")
+        assert aws.waiting.answer("loop") == Answered(delivered=1)
+        assert aws.a2i.calls == []
+
+    def test_prediction_of_a_row_with_a_claim_is_not_handed_over(self, aws: AWS) -> None:
+        location = aws.put("forged.json", {"Blocks": []})
+        claims = {"2026-03-01T10:00:00.000Z NotNeeded": {"state": "released", "execution": "forged"}}
+        aws.add_row(status="NotNeeded", output_location=location, claims=claims)
+        with pytest.raises(NotEnded):
+            aws.waiting.join("loop", TOKEN)
+
+
+class TestTokenTable:
+    def test_tokens_are_never_in_the_ledger(self, aws: AWS) -> None:
+        waiting_for(aws)
+        assert TOKEN not in str(aws.clients["dynamodb"].scan(TableName="ledger")["Items"])
+        (item,) = aws.clients["dynamodb"].scan(TableName="tokens")["Items"]
+        assert item == {"humanLoopName": {"S": "loop"}, "taskTokens": {"SS": [TOKEN]}}
+
+    def test_tokens_of_earlier_versions_are_found_and_moved(self, aws: AWS) -> None:
+        waiting_for(aws)
+        earlier = {"humanLoopName": {"S": "tokens loop"}, "taskTokens": {"SS": ["earlier"]}}
+        aws.clients["dynamodb"].put_item(TableName="ledger", Item=earlier)
+        aws.ledger.update("loop", outcome="escalated")
+        for token in ("earlier", TOKEN):
+            expect_failure(aws, "HumanReview.Failed", "Human loop loop failed and is not restarted.", token)
+        assert aws.waiting.answer("loop") == Answered(delivered=2)
+        assert aws.clients["dynamodb"].scan(TableName="ledger")["Count"] == 1
+        assert aws.clients["dynamodb"].scan(TableName="tokens")["Count"] == 0
+
+    def test_move_of_earlier_tokens_killed_anywhere_loses_none(self, aws: AWS) -> None:
+        class Killed(BaseException):
+            pass
+
+        dynamodb, calls = aws.clients["dynamodb"], 0
+        while True:
+            name, left = f"loop-{calls}", calls
+            item = {"humanLoopName": {"S": f"tokens {name}"}, "taskTokens": {"SS": [TOKEN]}}
+            dynamodb.put_item(TableName="ledger", Item=item)
+
+            def kill(when: str, operation: str) -> None:
+                nonlocal left
+                if when == "before" and (left := left - 1) < 0:
+                    raise Killed(operation)
+
+            try:
+                with aws.watched(kill):
+                    assert aws.tokens.of(name) == [TOKEN]
+            except Killed:
+                assert aws.tokens.of(name) == [TOKEN]
+                calls += 1
+            else:
+                break
+        assert calls == 5

@@ -50,6 +50,7 @@ def resources(monkeypatch: pytest.MonkeyPatch) -> StageResources:
     """The resources of the published stage dev."""
     outputs = {
         "LedgerTable": "ledger",
+        "TokenTable": "tokens",
         "ReviewBucket": "reviews",
         "StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev",
     }

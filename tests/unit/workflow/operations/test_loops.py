@@ -19,7 +19,7 @@ from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import RestartRules
 from lambdas.loops.start_request import StartedLoop
-from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
+from tests.unit.doubles import REGION, StubbedSession, create_ledger_table, create_token_table
 from workflow.operations.client import LoopsClient
 from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops
 from workflow.operations.stage_resources import StageResources
@@ -50,6 +50,7 @@ class Stage:
             outputs={
                 "EscalationTopic": TOPIC,
                 "LedgerTable": table,
+                "TokenTable": create_token_table(self.dynamodb),
                 "ReviewBucket": "reviews",
                 "StateMachine": MACHINE,
             },
@@ -144,6 +145,7 @@ def stage(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield stage
     session.assert_all_called()
     stage.dynamodb.delete_table(TableName="ledger")
+    stage.dynamodb.delete_table(TableName="tokens")
 
 
 def event(name: str = "loop-1", status: str = "Failed", created: str = "2026-03-04T05:06:07.890Z") -> str:

@@ -133,6 +133,13 @@ class TestNames:
         assert "$.detail.humanLoopName" in run.failure
         assert table.keys() == []
 
+    @pytest.mark.parametrize("status", ["Starting", "InProgress", "NotNeeded", "Refused"])
+    def test_event_with_a_status_of_the_ledger_writes_nothing(self, table: Table, status: str) -> None:
+        table.add(status="InProgress", **STARTED)
+        before = table.row()
+        assert table.run(event(status=status), "arn:1").states == UNCLAIMED
+        assert table.row() == before
+
     @pytest.mark.parametrize("name", ["loop", "LOOP--2", "x" * 63])
     def test_names_that_a2i_allows_are_claimed(self, table: Table, name: str) -> None:
         assert table.run(event(name), "arn:1").states == CLAIMED

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from tests.unit.doubles import create_ledger_table
+from tests.unit.doubles import create_ledger_table, create_token_table
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.stored_data import StoredData
@@ -70,3 +70,18 @@ def test_object_that_cannot_be_deleted_is_reported() -> None:
         with pytest.raises(PublishError, match="s3://reviews/a: Access Denied because object protected"):
             StoredData(s3, s3).delete_bucket("reviews")
         stub.assert_no_pending_responses()
+
+
+def test_tokens_are_copied_to_where_earlier_versions_look(account: Account) -> None:
+    dynamodb = account.session.client("dynamodb")
+    ledger, tokens = create_ledger_table(dynamodb), create_token_table(dynamodb)
+    for name in ("a", "b"):
+        item = {"humanLoopName": {"S": name}, "taskTokens": {"SS": [f"of {name}", "another"]}}
+        dynamodb.put_item(TableName=tokens, Item=item)
+    for _ in range(2):
+        account.data.copy_tokens(tokens, ledger)
+    copied = {
+        item["humanLoopName"]["S"]: set(item["taskTokens"]["SS"])
+        for item in dynamodb.scan(TableName=ledger)["Items"]
+    }
+    assert copied == {"tokens a": {"of a", "another"}, "tokens b": {"of b", "another"}}

@@ -16,6 +16,7 @@ def test_settings_become_stack_parameters() -> None:
         region="us-east-1",
         output_buckets=("reviewed",),
         flow_definitions=("forms", "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos"),
+        waiting_workflows=("orders-*", "arn:aws:states:us-east-1:123456789012:stateMachine:claims"),
         notification_emails=("a@example.com", "b@example.com"),
         escalation_emails=("c@example.com",),
         log_retention_days=7,
@@ -30,6 +31,8 @@ def test_settings_become_stack_parameters() -> None:
         "OutputBuckets": "arn:aws:s3:::reviewed",
         "FlowDefinitionArns": "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/forms,"
         "arn:aws:sagemaker:us-east-1:999999999999:flow-definition/photos",
+        "WaitingWorkflowArns": "arn:aws:states:us-east-1:123456789012:stateMachine:orders-*,"
+        "arn:aws:states:us-east-1:123456789012:stateMachine:claims",
         "DocumentBuckets": "-",
         "BucketAccounts": "",
         "NotificationEmails": "a@example.com,b@example.com,-,-,-",
@@ -53,6 +56,17 @@ def test_too_long_document_buckets_are_refused() -> None:
         match=r"document_buckets: too long: \d{4} characters of a parameter, and the limit is 4096",
     ):
         stage.parameters()
+
+
+def test_too_many_waiting_workflows_are_refused() -> None:
+    machines = tuple(f"orders-of-an-office-with-a-long-name-{n:03}" for n in range(60))
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), waiting_workflows=machines)
+    with pytest.raises(
+        SettingsError, match=r"waiting_workflows: the account of .* is unknown; specify its ARN"
+    ):
+        stage.parameters()
+    with pytest.raises(SettingsError, match=r"waiting_workflows: too long: \d{4} characters of a parameter"):
+        stage.parameters("1" * 12)
 
 
 def test_too_many_flow_definitions_for_an_event_pattern_are_refused() -> None:

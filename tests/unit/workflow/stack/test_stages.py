@@ -241,6 +241,12 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
             "is not in the stage's Region, us-east-1; use a stage for each",
         ),
         (
+            f"{DEV}waiting_workflows = ['arn:aws:states:eu-west-1:123456789012:stateMachine:orders']",
+            "is not in the stage's Region, us-east-1; use a stage for each",
+        ),
+        (f"{DEV}waiting_workflows = ['*']", "waiting_workflows.0: '*' is invalid."),
+        (f"{DEV}waiting_workflows = ['a b']", "waiting_workflows.0: 'a b' is invalid."),
+        (
             f"{DEV}restart.expired_to = '{ELSEWHERE}'",
             "restart.expired_to: "
             + ELSEWHERE

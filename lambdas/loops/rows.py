@@ -7,13 +7,13 @@ that item and nothing else, and it is reported by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, DecimalException
+from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import Binary, TypeDeserializer
 from pydantic import ValidationError
 
-from lambdas.loops.bounded import bounded
+from lambdas.loops.visible import visible
 from lambdas.reviews.errors import shortened
 
 __all__ = ["UnreadableRow", "plain_values"]
@@ -43,7 +43,7 @@ class UnreadableRow(Exception):
     def of(cls, key: str, error: ValidationError) -> UnreadableRow:
         """Returns the error for an item that is not a row. Values are not quoted: an item can hold anything."""
         problems = error.errors(include_url=False, include_context=False, include_input=False)
-        words = [f"{'.'.join(map(str, one['loc']))[:100]}: {one['msg']}" for one in problems[:3]]
+        words = [f"{visible('.'.join(map(str, one['loc'])), 100)}: {one['msg']}" for one in problems[:3]]
         if len(problems) > len(words):
             words.append(f"and {len(problems) - len(words)} more")
         return cls(key, "; ".join(words))
@@ -63,8 +63,8 @@ def plain_values(item: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in item.items():
         try:
             plain[name] = _plain(TypeDeserializer().deserialize(value))
-        except (TypeError, ValueError, AttributeError, DecimalException) as error:
-            raise UnreadableRow(key_of(item), bounded(f"{name}: {error}", MAX_PROBLEM)) from error
+        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise UnreadableRow(key_of(item), visible(f"{name}: {error}", MAX_PROBLEM)) from error
     return plain
 
 

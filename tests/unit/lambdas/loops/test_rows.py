@@ -88,6 +88,19 @@ def test_item_with_only_a_key_is_no_row(aws: AWS) -> None:
     assert aws.row().status == "InProgress"
 
 
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        ({"a\nb": {"X": "1"}}, r"a\nb: Dynamodb type X is not supported"),
+        ({"claim a\n\x1b[2J": {"S": "x"}}, r"claims.a\n\x1B[2J: Input should be a valid dictionary"),
+    ],
+)
+def test_name_of_an_attribute_stays_on_one_line(item: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UnreadableRow) as unreadable:
+        Loop.of({"humanLoopName": {"S": "odd"}, **item})
+    assert unreadable.value.problem == problem
+
+
 def test_value_that_dynamodb_does_not_have_is_named() -> None:
     item = {"humanLoopName": {"S": "odd"}, "attempt": {"X": "1"}}
     with pytest.raises(UnreadableRow, match="attempt: Dynamodb type X is not supported"):

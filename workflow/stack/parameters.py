@@ -169,30 +169,27 @@ def _subscriptions(
 
 
 def _arn(flow_definition: str, stage: Stage, account: str) -> str:
-    if flow_definition.startswith("arn:"):
-        return flow_definition
+    return _arn_of("flow_definitions", "sagemaker", "flow-definition/", flow_definition, stage, account)
+
+
+def _machine(workflow: str, stage: Stage, account: str) -> str:
+    return _arn_of("waiting_workflows", "states", "stateMachine:", workflow, stage, account)
+
+
+def _arn_of(setting: str, service: str, kind: str, name: str, stage: Stage, account: str) -> str:
+    """The ARN of what a setting names in the stage's account and Region; an ARN stays as it is."""
+    if name.startswith("arn:"):
+        return name
     if not (account := stage.account or account):
         raise SettingsError(
-            f"stage {stage.name}: flow_definitions: the account of {flow_definition!r} is unknown; "
-            "specify its ARN"
+            f"stage {stage.name}: {setting}: the account of {name!r} is unknown; specify its ARN"
         )
-    partition = partition_of(stage.region).name
-    return f"arn:{partition}:sagemaker:{stage.region}:{account}:flow-definition/{flow_definition}"
+    return f"arn:{partition_of(stage.region).name}:{service}:{stage.region}:{account}:{kind}{name}"
 
 
 def _bucket_arns(stage: Stage, buckets: Iterable[str]) -> str:
     # ARNs, because the template cannot put its partition before each name of a list.
     return ",".join(f"arn:{partition_of(stage.region).name}:s3:::{bucket}" for bucket in buckets)
-
-
-def _machine(workflow: str, stage: Stage, account: str) -> str:
-    if workflow.startswith("arn:"):
-        return workflow
-    if not (account := stage.account or account):
-        raise SettingsError(
-            f"stage {stage.name}: waiting_workflows: the account of {workflow!r} is unknown; specify its ARN"
-        )
-    return f"arn:aws:states:{stage.region}:{account}:stateMachine:{workflow}"
 
 
 def _compact(document: Any) -> str:

@@ -290,11 +290,15 @@ class TestClient:
         bucket = published.stage.document_buckets[0]
         versioning = {"Status": "Enabled"}
         published.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=versioning)
-        where = JOB_APPLICATION.upload(published.s3, bucket)["S3Object"]
-        version = published.s3.head_object(Bucket=bucket, Key=where["Name"])["VersionId"]
+        sample = JOB_APPLICATION.upload(published.s3, bucket)["S3Object"]["Name"]
         name = published.name()
+        where = {"Bucket": bucket, "Name": f"{name}/{sample}"}
+        copied = published.s3.copy_object(Bucket=bucket, Key=where["Name"], CopySource=f"{bucket}/{sample}")
 
-        request = {"Document": {"S3Object": {**where, "Version": version}}, "FeatureTypes": ["FORMS"]}
+        request = {
+            "Document": {"S3Object": {**where, "Version": copied["VersionId"]}},
+            "FeatureTypes": ["FORMS"],
+        }
         task = {"type": "textract", "request": request}
         published.invoke("StartLoop", {"humanLoopName": name, "flowDefinitionArn": flow, "task": task})
 

@@ -106,8 +106,6 @@ botocore.client.BaseClient._make_api_call = recorded
 deploy.main()
 """
 PERMISSIONS = {
-    # A plan deletes the version that it wrote. A publish may delete objects and versions.
-    "s3:DeleteObject": "s3:DeleteObjectVersion",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:HeadObjectVersion": "s3:GetObjectVersion",

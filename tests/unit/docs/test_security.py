@@ -74,6 +74,11 @@ def test_the_tests_of_a_row_exist(row: Row) -> None:
     assert not missing
 
 
+def test_each_section_has_a_table() -> None:
+    sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    assert [section.splitlines()[0] for section in sections if "\n|" not in section] == []
+
+
 @functools.cache
 def _tests_in(file: str) -> list[list[str]]:
     """The tests of a file, and its classes, each as the names that lead to it."""

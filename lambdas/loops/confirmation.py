@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lambdas.loops.identity import is_same_time
+from lambdas.loops.identity import is_about
 from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def _ended(loop: Loop, a2i: AugmentedAIRuntimeClient) -> tuple[str | None, str |
         found = a2i.describe_human_loop(HumanLoopName=loop.name)
     except a2i.exceptions.ResourceNotFoundException:
         return None, None
-    created = timestamp(found["CreationTime"])
-    if loop.loop_created_at is not None and not is_same_time(loop.loop_created_at, created):
+    if not is_about(loop, timestamp(found["CreationTime"])):
         return None, None  # another loop, which got the name after this one was deleted
     return found["HumanLoopStatus"], found.get("HumanLoopOutput", {}).get("OutputS3Uri")
 

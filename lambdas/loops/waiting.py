@@ -28,6 +28,7 @@ from lambdas.loops.confirmation import STATUS_OF_OUTCOME, NotEnded, confirm_end,
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
 from lambdas.loops.tokens import UNDECIDED, Tokens
+from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
 
@@ -138,7 +139,16 @@ class WaitingWorkflows:
         return answered
 
     def _notify(self, human_loop_name: str, tokens: list[str], loop: Loop | None) -> Answered:
-        result = self._result(human_loop_name, loop)
+        try:
+            result = self._result(human_loop_name, loop)
+        except NotEnded:
+            raise
+        except (InvalidDocument, ValueError) as error:  # JSON and locations raise ValueError
+            where = loop and (loop.review_location or loop.output_location)
+            raise TokenUndeliverable(
+                f"A workflow that waits for human loop {human_loop_name!r} could not be notified: its review at "
+                f"{where!r} cannot be read: {error}"
+            ) from error
         sent: list[Literal["delivered", "ended"]] = []
         problems: list[TokenUndeliverable | ClientError] = []
         for token in tokens:

@@ -17,6 +17,7 @@ from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
 from lambdas.loops.tokens import Tokens
 from lambdas.loops.waiting import Answered, TokenUndeliverable, WaitingWorkflows
+from lambdas.reviews.times import timestamp
 from sandbox.engine import Sandbox
 from tests.review_samples import STORED_REVIEW
 from tests.unit.doubles import create_ledger_table, create_token_table
@@ -100,14 +101,14 @@ class Place:
         self.sandbox.client("sagemaker-a2i-runtime").start_human_loop(
             HumanLoopName=name, FlowDefinitionArn=self.flow, HumanLoopInput={"InputContent": "{}"}
         )
-        output = self.sandbox.loops.answer(name, {}).output_uri
+        ended = self.sandbox.loops.answer(name, {})
+        created, output = timestamp(ended.created_at), ended.output_uri
         key = f"reviews/{name}.json"
         body = json.dumps({**REVIEW, "human_loop_name": name, "output_location": output})
         self.sandbox.client("s3").put_object(Bucket=self.name, Key=key, Body=body)
         location = f"s3://{self.name}/{key}"
-        self.ledger.update(
-            name, status="Completed", outcome="stored", review_location=location, output_location=output
-        )
+        self.ledger.update(name, loop_created_at=created, review_location=location, output_location=output)
+        self.ledger.update(name, status="Completed", outcome="stored")
         if self.row(name).waiting:
             self.waiting.answer(name)
 

@@ -524,8 +524,10 @@ class Schedule:
 
     def _act_on_what_is_shown(self) -> None:
         for row in list(self.model.rows()):
+            # A2I confirms nothing of a loop that was deleted after its end. The message says what a person can do.
+            is_unconfirmed = "A2I does not have the loop" in (row.reason or "")
             if row.outcome == "failed":
-                self._command("redrive", row.human_loop_name)
+                self._command("close" if is_unconfirmed else "redrive", row.human_loop_name)
             elif row.outcome == "escalated" or (row.outcome == "closed" and row.waiting):
                 self._command("close", row.human_loop_name)
             self._scheduler.run()

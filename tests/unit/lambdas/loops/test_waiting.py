@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.loops.confirmation import NotConfirmed, NotEnded
 from lambdas.loops.waiting import MAX_CAUSE_CHARACTERS, Answered, TokenUndeliverable
+from lambdas.reviews.times import timestamp
 from tests.review_samples import STORED_REVIEW
 from tests.unit.lambdas.conftest import AWS, BUCKET
 
@@ -29,9 +30,16 @@ def store_review(aws: AWS, name: str = "loop", output: str = OUTPUT, **changes: 
     )
 
 
-def complete(aws: AWS, name: str = "loop", **more: Any) -> None:
+def complete(aws: AWS, name: str = "loop") -> None:
     """The loop has ended in A2I."""
-    aws.a2i.add(name, "Completed", HumanLoopOutput={"OutputS3Uri": OUTPUT}, **more)
+    end(aws, "Completed", name, HumanLoopOutput={"OutputS3Uri": OUTPUT})
+
+
+def end(aws: AWS, status: str, name: str = "loop", **more: Any) -> None:
+    """The loop has that status in A2I. The row is about it."""
+    created = aws.a2i.add(name, status, **more)["CreationTime"]
+    if aws.row(name).loop_created_at is None:
+        aws.ledger.update(name, loop_created_at=timestamp(created))
 
 
 def expect_success(aws: AWS, **expected: Any) -> None:
@@ -368,7 +376,7 @@ class TestConfirmation:
         waiting_for(aws)
         store_review(aws)
         if status:
-            aws.a2i.add("loop", status)
+            end(aws, status)
         says = f"A2I says {status}" if status else "A2I does not have the loop"
         with pytest.raises(NotConfirmed, match=f"{says}.* was not answered.*loops close"):
             aws.waiting.answer("loop")
@@ -402,12 +410,21 @@ class TestConfirmation:
         with pytest.raises(NotConfirmed, match="A2I does not have the loop"):
             aws.waiting.answer("loop")
 
+    def test_error_of_deleted_loop_whose_name_was_used_again_is_sent(self, aws: AWS) -> None:
+        claim = {"2026-03-01T10:00:00.000Z Failed": {"state": "done", "execution": "one"}}
+        started = {"created_at": "2026-03-01T10:00:00.000Z", "started_at": "2026-03-01T10:00:01.000Z"}
+        waiting_for(aws, claims=claim, failure_code="LoopDeleted", **started)
+        aws.a2i.add("loop", "Completed")  # now, by somebody else
+        aws.ledger.update("loop", status="Failed", outcome="escalated")
+        expect_failure(aws, "HumanReview.Failed", "Human loop loop failed and is not restarted.")
+        assert aws.waiting.answer("loop") == Answered(delivered=1)
+
     @pytest.mark.parametrize(("outcome", "actual"), [("notified", "Failed"), ("escalated", "Completed")])
     def test_error_of_loop_that_ended_otherwise_is_not_sent(
         self, aws: AWS, outcome: str, actual: str
     ) -> None:
         waiting_for(aws)
-        aws.a2i.add("loop", actual)
+        end(aws, actual)
         aws.ledger.update("loop", outcome=outcome)
         with pytest.raises(NotConfirmed, match=f"A2I says {actual}"):
             aws.waiting.answer("loop")
@@ -452,6 +469,26 @@ class TestConfirmation:
         aws.add_row(status="NotNeeded", output_location=location, claims=claims)
         with pytest.raises(NotEnded):
             aws.waiting.join("loop", TOKEN)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"review_location": "https://reviews/loop.json"},
+        {"review_location": f"s3://{BUCKET}/odd.json"},
+        {"status": "NotNeeded", "outcome": None, "output_location": f"s3://{BUCKET}/odd.json"},
+    ],
+    ids=["location", "review", "prediction"],
+)
+def test_review_that_cannot_be_read_keeps_the_token(aws: AWS, odd: dict[str, Any]) -> None:
+    aws.clients["s3"].put_object(Bucket=BUCKET, Key="odd.json", Body=b"<html>")
+    waiting_for(aws)
+    complete(aws)
+    store_review(aws)
+    aws.ledger.update("loop", **odd)
+    with pytest.raises(TokenUndeliverable, match=r"its review at '.*' cannot be read: "):
+        aws.waiting.answer("loop")
+    assert aws.tokens.of("loop") == [TOKEN]
 
 
 class TestTokenTable:

@@ -1044,8 +1044,8 @@ class TestReconcile:
         tokens = published.tokens
         assert tokens.keep(unnotified, waiting.token)
         published.sandbox.events.lose()
-        published.sandbox.loops.answer(unnotified, SUPPORT_MESSAGE.answers[0])
-        claim = f"{timestamp(published.sandbox.loops.get(unnotified).created_at)} Completed"
+        published.a2i.stop_human_loop(HumanLoopName=unnotified)
+        claim = f"{timestamp(published.sandbox.loops.get(unnotified).created_at)} Stopped"
         published.ledger.update(unnotified, outcome="notified")
         hold(published, unnotified, claim, "done", failed_execution(published))
         for name in (abandoned, unfinished):

@@ -143,7 +143,7 @@ class WaitingWorkflows:
             result = self._result(human_loop_name, loop)
         except NotEnded:
             raise
-        except (InvalidDocument, ValueError) as error:  # JSON and locations raise ValueError
+        except (InvalidDocument, RecursionError, ValueError) as error:  # from JSON and locations
             where = loop and (loop.review_location or loop.output_location)
             raise TokenUndeliverable(
                 f"A workflow that waits for human loop {human_loop_name!r} could not be notified: its review at "

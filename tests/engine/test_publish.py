@@ -966,23 +966,29 @@ def test_destroy_deletes_data_only_on_request(apart: Publisher) -> None:
     published = apart.publish()
     assert published is not None
     account = apart.account
-    s3, table = account.session.client("s3"), published.outputs["LedgerTable"]
+    s3 = account.session.client("s3")
+    tables = [published.outputs[name] for name in ("LedgerTable", "TokenTable")]
     s3.put_object(Bucket=published.outputs["ReviewBucket"], Key="reviews/a.json", Body=b"{}")
-    account.session.client("dynamodb").put_item(TableName=table, Item={"humanLoopName": {"S": "a"}})
+    account.session.client("dynamodb").put_item(TableName=tables[0], Item={"humanLoopName": {"S": "a"}})
 
     plan = destruction(account, apart.stage)
     assert plan is not None
-    assert {kept.id: kept.holds for kept in plan.kept} == {"LedgerTable": 1, "ReviewBucket": 1}
+    assert {kept.id: kept.holds for kept in plan.kept} == {
+        "LedgerTable": 1,
+        "ReviewBucket": 1,
+        "TokenTable": 0,
+    }
     destroy(account, apart.stage, plan)
 
     assert apart.stack_status is None
-    assert tables_and_buckets(account) == ([table], [published.outputs["ReviewBucket"]])
+    assert tables_and_buckets(account) == (tables, [published.outputs["ReviewBucket"]])
     assert "TlsOnly" in s3.get_bucket_policy(Bucket=published.outputs["ReviewBucket"])["Policy"]
     assert account.artifact_bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
     assert destruction(account, apart.stage) is None
 
     account.data.delete_bucket(published.outputs["ReviewBucket"])
-    account.data.delete_table(table)
+    for table in tables:
+        account.data.delete_table(table)
     apart.publish()
     plan = destruction(account, apart.stage, delete_data=True)
     assert plan is not None

@@ -73,6 +73,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=order)
 
 
+def pytest_unconfigure() -> None:
+    """Lets the collector look at everything again: some libraries complain about what they find at the end."""
+    gc.unfreeze()
+
+
 def pytest_collection_finish() -> None:
     """Keeps the garbage collector from looking at the tests, and at all that they import, again and again.
 

@@ -21,7 +21,7 @@ from sandbox.engine import Sandbox
 from sandbox.local import local_stage
 from workflow.stack.grants import GRANTS
 
-__all__ = ["Granted", "Recorder", "keep", "unjustified"]
+__all__ = ["Granted", "Recorder", "comparable", "keep", "unjustified"]
 
 TESTS = Path(__file__).parent
 FUNCTIONS = TESTS.parent / "lambdas"
@@ -176,13 +176,25 @@ def keep(config: pytest.Config, sandbox: Sandbox) -> None:
     kept = config.stash.setdefault(_KEPT, {"granted": [], "used": []})
     roles = dict(_roles(sandbox))
     kept["granted"] += [
-        [role, *permission] for name, role in roles.items() for permission in _allowed(sandbox, name)
+        [role, action, comparable(resource)]
+        for name, role in roles.items()
+        for action, resource in _allowed(sandbox, name)
     ]
     kept["used"] += [
-        [roles[one["role"]], one["action"], one["permitted"], one["resources"]]
+        [
+            roles[one["role"]],
+            one["action"],
+            comparable(one["permitted"]),
+            [*map(comparable, one["resources"])],
+        ]
         for one in sandbox.permissions_used()
         if one["role"] in roles
     ]
+
+
+def comparable(resource: str) -> str:
+    """The resource without what differs between the engines of two processes, which share the tests as they like."""
+    return re.sub(r"(afterloop-local-[A-Za-z]+)-[0-9A-Fa-f]{13}(?![0-9A-Za-z])", r"\1-generated", resource)
 
 
 def _roles(sandbox: Sandbox) -> Iterator[tuple[str, str]]:

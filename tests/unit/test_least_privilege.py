@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.least_privilege import Granted, unjustified
+from tests.least_privilege import Granted, comparable, unjustified
 
 BUCKET = "arn:aws:s3:::reviews"
 
@@ -61,3 +61,15 @@ def test_explanation_without_permission_is_found() -> None:
     granted = Granted("RuleRole", "s3:GetObject", BUCKET)
     reasons = {("RuleRole", "s3:*", "*"): "why", ("NoRole", "*", "*"): "why"}
     assert unjustified([granted], {}, reasons) == ["NoRole, *, *: explained, but no role has it"]
+
+
+def test_names_of_two_engines_are_the_same() -> None:
+    first, second = (
+        f"arn:aws:s3:::afterloop-local-reviewbucket-{generated}/predictions/*"
+        for generated in ("26f610408a4d4", "d7e91641dce76")
+    )
+    assert comparable(first) == comparable(second)
+    table = "arn:aws:dynamodb:us-east-1:111122223333:table/afterloop-local-LedgerTable-745471CC4F826"
+    assert comparable(f"{table}/index/*").endswith("LedgerTable-generated/index/*")
+    function = "arn:aws:lambda:us-east-1:111122223333:function:afterloop-local-StartLoop"
+    assert comparable(function) == function

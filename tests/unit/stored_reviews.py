@@ -160,5 +160,5 @@ class StoredReviews:
 def stored_reviews(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> StoredReviews:
     """Returns the reviews of a stage without any. The session has the buckets and the ledger."""
     stored = StoredReviews(session)
-    monkeypatch.setattr(recompute, "open_reviews", lambda location, session: stored)
+    monkeypatch.setattr(recompute, "open_reviews", lambda *_, **__: stored)
     return stored

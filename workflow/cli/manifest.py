@@ -62,11 +62,15 @@ def manifest(
     period = of.period()
     name = flow_definition.rpartition("/")[2]
     session = on.session()
-    source = of.source or f"s3://{on.resources(session).review_bucket}/reviews"
-    reviews = open_reviews(source, session).reviews(name, period)
     # Outputs are read in parallel: one connection for each reader, and retries that back off when S3 slows them down.
     config = Config(max_pool_connections=READERS, retries={"mode": "standard", "max_attempts": 5})
-    outputs = ObjectStore(session.client("s3", config=config))
+    if of.source:
+        source, s3 = open_reviews(of.source, session), session.client("s3", config=config)
+    else:
+        stage = on.resources(session)
+        place = f"s3://{stage.review_bucket}/reviews"
+        source, s3 = open_reviews(place, session, owner=stage.account_id), stage.s3(session, config)
+    reviews, outputs = source.reviews(name, period), ObjectStore(s3)
     with tempfile.TemporaryDirectory() as folder, progress("Reading reviews", clock=True) as read:
         # Written in whole or not at all: an export that fails must not replace the manifest of the last one.
         part = Path(folder) / "manifest"

@@ -57,19 +57,19 @@ def report(
     costs = _costs(cost_of_review, cost_of_error)
     period, source = of.period(), of.source
     flow = flow_definition.rpartition("/")[2] if flow_definition else None
-    ledger, loops = None, None
+    ledger, loops, owner = None, None, None
     session: boto3.Session | None = None
     # The ledger belongs to the stage, so it says nothing about reviews from another place.
     if source is None:
         session = on.session()
         resources = on.resources(session)
         source = f"s3://{resources.review_bucket}/reviews"
-        ledger = resources.ledger_table
+        ledger, owner = resources.ledger_table, resources.account_id
         arn = resources.flow_definition_arn(flow_definition) if flow_definition else None
         loops = ledger_rows(ledger, session, period, arn)
     elif source.startswith("s3://"):
         session = on.session()
-    reviews = open_reviews(source, session)
+    reviews = open_reviews(source, session, owner=owner)
     with progress("Reading reviews", clock=True) as read:
         made = write_report(
             file,

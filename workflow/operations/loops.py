@@ -243,7 +243,7 @@ class Loops:
                 published, and every row of the ledger.
             progress: Called after each page of loops.
         """
-        dynamodb, s3 = self._loops.session.client("dynamodb"), self._loops.session.client("s3")
+        dynamodb, s3 = self._loops.session.client("dynamodb"), self.resources.s3(self._loops.session)
         tokens = Tokens(dynamodb, self.resources.token_table, self.resources.ledger_table)
         waiting = WaitingWorkflows(self.ledger, tokens, s3, self._loops.states, self._loops.a2i)
         starter = Starter(

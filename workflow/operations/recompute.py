@@ -143,7 +143,7 @@ class Recompute:
             ) from error
         # Outputs are read in parallel: one connection for each reader, and retries that back off.
         config = Config(max_pool_connections=READERS, retries={"mode": "standard", "max_attempts": 5})
-        self._s3 = session.client("s3", config=config)
+        self._s3 = resources.s3(session, config)
         self._outputs = ObjectStore(self._s3)
         self._ledger = Ledger(session.client("dynamodb", config=config), resources.ledger_table)
 
@@ -221,7 +221,8 @@ class Recompute:
         return self._source().flow_definitions()
 
     def _source(self) -> ReviewsSource:
-        return open_reviews(f"s3://{self._resources.review_bucket}/reviews", self._session)
+        place = f"s3://{self._resources.review_bucket}/reviews"
+        return open_reviews(place, self._session, owner=self._resources.account_id)
 
     def _remake(self, stored: StoredReview, every: bool, write: bool) -> _Made:
         try:

@@ -30,6 +30,7 @@ from obstore.store import S3Store
 from workflow.errors import AfterloopError
 from workflow.operations.read_ahead import read_ahead
 from workflow.publish.aws_errors import explained
+from workflow.publish.owner import expecting_owner
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -118,19 +119,22 @@ class ReviewsSource(Protocol):
         """
 
 
-def open_reviews(location: str, session: boto3.Session | None = None) -> ReviewsSource:
+def open_reviews(
+    location: str, session: boto3.Session | None = None, *, owner: str | None = None
+) -> ReviewsSource:
     """Returns the reviews at an `s3://bucket/prefix` location, or in a local folder.
 
     Args:
         location: The location of the `flow_definition=…` folders. For a local path, also the parent of a folder
             `reviews` that has them.
         session: The session for `s3://` locations; boto3's default session by default.
+        owner: The account that must own the bucket; None for any.
 
     Raises:
         ReviewsError: A local folder does not exist, or has another layout.
     """
     if location.startswith("s3://"):
-        return S3Reviews(location, session or boto3.Session())
+        return S3Reviews(location, session or boto3.Session(), owner)
     return FolderReviews(Path(location))
 
 
@@ -144,7 +148,7 @@ class S3Reviews:
     1.4 ms of CPU time with boto3.
     """
 
-    def __init__(self, location: str, session: boto3.Session) -> None:
+    def __init__(self, location: str, session: boto3.Session, owner: str | None = None) -> None:
         parts = urlsplit(location)
         self._bucket = parts.netloc
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
@@ -155,6 +159,9 @@ class S3Reviews:
                 retries={"mode": "standard", "max_attempts": 5}, user_agent_extra="afterloop-report"
             ),
         )
+        # Objects are listed before obstore reads them, which does not know this condition.
+        if owner is not None:
+            expecting_owner(self._s3, owner)
 
     @property
     def location(self) -> str:

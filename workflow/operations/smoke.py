@@ -83,7 +83,7 @@ class SmokeTest:
         self._bucket = output_bucket
         self._progress = progress
         self._states = session.client("stepfunctions")
-        self._s3 = session.client("s3")
+        self._s3 = resources.s3(session)
         self._ledger = session.client("dynamodb")
         self._sqs = session.client("sqs")
         self._sns = session.client("sns")

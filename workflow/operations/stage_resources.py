@@ -11,10 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from workflow.errors import AfterloopError, SettingsError
 from workflow.publish.aws_errors import explained
+from workflow.publish.owner import expecting_owner
 from workflow.stack.stages import UnknownStage, load_stage
 
 if TYPE_CHECKING:
     import boto3
+    from botocore.config import Config
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["NotPublishedError", "StageResources"]
 
@@ -113,6 +116,18 @@ class StageResources:
     def escalation_topic(self) -> str:
         """The ARN of the topic for messages when a person has to act."""
         return self.output("EscalationTopic")
+
+    def s3(self, session: boto3.Session, config: Config | None = None) -> S3Client:
+        """Returns a client for S3 whose calls say that the stage's account must own the bucket.
+
+        With `bucket_accounts`, that is said of the stage's own bucket and of the artifact bucket: the others can belong
+        to any of these accounts, and a call can name one only.
+        """
+        given = ("OutputBuckets", "DocumentBuckets") if self.parameters.get("BucketAccounts") else ()
+        others = [
+            arn.rpartition(":")[2] for name in given for arn in self.parameters.get(name, "").split(",")
+        ]
+        return expecting_owner(session.client("s3", config=config), self.account_id, others=others)
 
     def flow_definition_arn(self, name: str) -> str:
         """Returns the ARN of a flow definition of this account and Region. An ARN is returned unchanged."""

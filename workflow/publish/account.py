@@ -20,6 +20,7 @@ from workflow.publish.artifacts import ArtifactBucket
 from workflow.publish.aws_errors import NO_REGION, explained
 from workflow.publish.functions import Functions
 from workflow.publish.machines import StateMachines
+from workflow.publish.owner import expecting_owner
 from workflow.publish.stacks import Stacks
 from workflow.publish.stored_data import StoredData
 
@@ -109,7 +110,7 @@ class Account:
     @cached_property
     def data(self) -> StoredData:
         """Buckets and tables."""
-        return StoredData(self._client("s3"), self._client("dynamodb"))
+        return StoredData(expecting_owner(self._client("s3"), self.id), self._client("dynamodb"))
 
     def flow_definitions(self) -> list[dict[str, str]]:
         """The account's A2I flow definitions: `name`, `arn`, `output` (where they write, s3://…).

@@ -256,7 +256,7 @@ def test_interruption_leaves_nothing_that_the_next_run_misses(
 
     monkeypatch.undo()
     stored_again = StoredReviews(stored.session, stored.settings)
-    monkeypatch.setattr("workflow.operations.recompute.open_reviews", lambda *_: stored_again)
+    monkeypatch.setattr("workflow.operations.recompute.open_reviews", lambda *_, **__: stored_again)
     stored_again.recompute()
     for number, key in enumerate(keys):
         assert stored.record(key).fields[0].outcome == "changed"

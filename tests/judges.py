@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from tests.cloudformation_yaml import Template
 from workflow import ROOT
 from workflow.publish.artifacts import bucket_policy
 from workflow.publish.resolution import resolved_resources
@@ -160,7 +161,7 @@ def _output(*command: str | Path) -> str:
 
 def _policies() -> Iterator[tuple[str, Any]]:
     """The policies by name, filled in as CloudFormation would."""
-    for template in (json.loads(TEMPLATE.read_text()), yaml.load(ROLES.read_text(), _Yaml)):
+    for template in (json.loads(TEMPLATE.read_text()), yaml.load(ROLES.read_text(), Template)):
         kinds = {name: one["Type"] for name, one in template["Resources"].items()}
         for name, resource in resolved_resources(template, GIVEN).items():
             properties = resource.get("Properties", {})
@@ -181,21 +182,6 @@ def _filled(document: Any, kinds: Mapping[str, str]) -> Any:
         )
 
     return json.loads(re.sub(r"\$\{([^}]+)\}", value, json.dumps(document)))
-
-
-class _Yaml(yaml.SafeLoader):
-    """Reads the short forms of CloudFormation's functions."""
-
-
-def _long(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
-    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
-    if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
-    assert isinstance(node, yaml.SequenceNode)
-    return {name: loader.construct_sequence(node, deep=True)}
-
-
-_Yaml.add_multi_constructor("!", _long)
 
 
 if __name__ == "__main__":

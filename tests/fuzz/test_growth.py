@@ -7,7 +7,6 @@ the sizes of what it gives back. `benchmarks/bench_parse.py` measures seconds.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -22,6 +21,7 @@ from lambdas.reviews.review import build_record
 from lambdas.reviews.rules import FieldSettings
 from lambdas.reviews.settings import FlowReviewSettings, ReviewSettings
 from tests import review_samples as samples
+from tests.counting import calls
 from tests.review_samples import answered_pair, custom, pair, textract, word
 
 STARS = ReviewSettings(
@@ -115,20 +115,3 @@ def test_work_for_an_event_is_linear(made_of: str) -> None:
 def read(reader: Callable[[Any], object], value: Any) -> None:
     with pytest.raises((InvalidDocument, InvalidRequest)):
         reader(value)
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Returns how many functions are called, of Python and of C."""
-    count = 0
-
-    def count_call(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    previous = sys.getprofile()
-    sys.setprofile(count_call)
-    try:
-        work()
-    finally:
-        sys.setprofile(previous)
-    return count

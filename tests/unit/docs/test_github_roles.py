@@ -10,6 +10,7 @@ import pytest
 import yaml
 from ministack.core import iam_evaluator
 
+from tests.cloudformation_yaml import Template
 from workflow import ROOT
 from workflow.publish.artifacts import plans_of
 from workflow.publish.resolution import resolved_resources
@@ -52,21 +53,6 @@ PARTS = {
 ALIKE = [("prod", "prod-eu"), ("a", "a--1"), ("ci", "ci-prod"), ("artifacts", "artifacts-2-executions-x")]
 ACCOUNT_WIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
 """Any workflow of the account can wait for a loop."""
-
-
-class Template(yaml.SafeLoader):
-    """Loads CloudFormation's YAML with its functions in the long form."""
-
-
-def _long(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
-    name = tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
-    if isinstance(node, yaml.ScalarNode):
-        return {name: loader.construct_scalar(node)}
-    assert isinstance(node, yaml.SequenceNode)
-    return {name: loader.construct_sequence(node, deep=True)}
-
-
-Template.add_multi_constructor("!", _long)
 
 
 def filled(value: Any) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -16,27 +14,12 @@ from lambdas.reviews.comparison.values import MAX_NAME, joined_name
 from lambdas.reviews.output import TEXTRACT
 from lambdas.reviews.rules import FieldSettings, FlowRules
 from tests import review_samples as samples
+from tests.counting import calls
 from tests.review_samples import custom, fields_of, parsed, record_of
 
 
 def length_of_record(document: Any) -> int:
     return len(record_of(document).to_line())
-
-
-def calls_in(action: Callable[[], object]) -> int:
-    count = 0
-
-    def count_call(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    previous = sys.getprofile()
-    sys.setprofile(count_call)
-    try:
-        action()
-    finally:
-        sys.setprofile(previous)
-    return count
 
 
 def row_of_boxes(count: int) -> list[dict[str, Any]]:
@@ -112,8 +95,8 @@ def test_many_elements_and_a_large_prediction_are_not_paired() -> None:
 
     assert record_of(document(1)).prediction_source == "search"
     outputs = {count: parsed(document(count)) for count in (600, 1200)}
-    calls_in(lambda: compare(outputs[600]))
-    assert calls_in(lambda: compare(outputs[1200])) < 3 * calls_in(lambda: compare(outputs[600]))
+    calls(lambda: compare(outputs[600]))
+    assert calls(lambda: compare(outputs[1200])) < 3 * calls(lambda: compare(outputs[600]))
 
 
 def test_values_of_a_key_that_are_long_are_compared_exactly() -> None:

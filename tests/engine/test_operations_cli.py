@@ -138,7 +138,7 @@ def test_list_reports_its_limit_on_standard_error(published: PublishedStage, run
     assert err == "More than 1 human loops match: raise --limit (0 for all), or add a filter.\n"
     _, out, limit = run("list", "--flow-definition", flow, "--limit", "1", "--output", "json")
     assert (len(printed_json("loops list", out)), limit) == (1, err)
-    assert run("list", "--flow-definition", flow, "--older-than", "1w")[1] == "No human loops found.\n"
+    assert run("list", "--flow-definition", flow, "--until", "1w")[1] == "No human loops found.\n"
 
 
 def test_start_with_a_request_from_a_file(

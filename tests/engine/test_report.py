@@ -25,7 +25,7 @@ from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.reviews_source import Period, ReviewsError, open_reviews
 from workflow.operations.stage_resources import NotPublishedError, StageResources
 
-DAYS = ("--from", "2026-01-05", "--to", "2026-01-15")
+DAYS = ("--since", "2026-01-05", "--until", "2026-01-15")
 PERIOD = Period(date(2026, 1, 5), date(2026, 1, 15))
 FLOW = "ticket-routing"
 
@@ -229,10 +229,10 @@ def test_manifest_is_written_to_a_file_or_to_s3(sandbox: Sandbox, stage: Stage, 
         record.flow_definition,
         "--stage",
         stage.name,
-        "--from",
+        "--since",
         str(day),
     ]
-    command += ["--to", str(day + timedelta(days=1))]
+    command += ["--until", str(day + timedelta(days=1))]
 
     file = tmp_path / "train.manifest"
     ran = run(sandbox, *command, "--file", str(file))

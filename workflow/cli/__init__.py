@@ -8,6 +8,7 @@ What the commands use:
 
     program.py           builds the command line from the table of commands in deploy.py, and runs it
     options.py           the options that commands share; start_options.py: the options of `loops start`
+    times.py             --since and --until
     terminal.py          output, questions, progress, errors
     show.py              prints plans, progress and status of a stage; show_loops.py: human loops
     shapes.py            the JSON documents of --output json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from lambdas.loops.bounded import MAX_REASON
 from lambdas.loops.loop import LoopStatus, Outcome
 from lambdas.loops.visible import quoted
-from workflow.cli.ages import age, moment_of
+from workflow.cli import times
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
 from workflow.cli.several_loops import Several
 from workflow.cli.several_options import SeveralOptions
@@ -62,9 +63,8 @@ def list_(
         Outcome | None,
         typer.Option(metavar="OUTCOME", case_sensitive=False, help=f"One of {', '.join(get_args(Outcome))}."),
     ] = None,
-    older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Created at least this long ago: 30m, 2h, 3d, 1w.")
-    ] = None,
+    until: Annotated[datetime | None, times.until("Created before this time")] = None,
+    older_than: Annotated[datetime | None, times.former("--older-than", "--until")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many to list at most; 0 for all.")] = 50,
     newest_first: Annotated[
         bool, typer.Option("--newest-first", help="List the newest first instead of the oldest.")
@@ -74,11 +74,12 @@ def list_(
     """List human loops: first those that need action, then those in progress or being processed, then the rest."""
     from workflow.operations.loops import LoopFilter
 
+    until = times.one_of("--until", until, "--older-than", older_than)
     loop_filter = LoopFilter(
         status=status,
         flow_definition=flow_definition,
         outcome=outcome,
-        older_than=age(older_than, "--older-than") if older_than else None,
+        until=until,
     )
     stage = _loops(on)
     with progress("Reading the ledger") as report:
@@ -284,24 +285,22 @@ def reconcile(
     *,
     flow_definition: FlowDefinition = None,
     since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="Check everything: all loops created since then (2h, 3d, or a time such as 2026-01-31), and the whole"
-            " ledger. By default, what is open in the ledger, and the loops created since the last check.",
+        datetime | None,
+        times.since(
+            "Check the whole ledger, and all loops created at this time or later",
+            "By default, what is open in the ledger, and the loops created since the last check.",
         ),
     ] = None,
     on: StageOptions,
 ) -> None:
     """Find missed status changes and unfinished starts, as the stage does every hour."""
-    moment = moment_of(since) if since else None
     stage = _loops(on)
     with progress("Checking flow definitions") as report:
 
         def show_progress(flow: str, so_far: Reconciliation) -> None:
             report(f"{flow.rpartition('/')[2]}: {so_far.looked_at:,} loops, {len(so_far.missed)} missed")
 
-        found = stage.reconcile(flow_definition=flow_definition, since=moment, progress=show_progress)
+        found = stage.reconcile(flow_definition=flow_definition, since=since, progress=show_progress)
     # An error of AWS for one loop or flow definition does not stop the others. The exit status reports it.
     found.problems = [_readable_problem(problem) for problem in found.problems]
     if on.output is Output.JSON:

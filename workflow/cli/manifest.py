@@ -137,7 +137,7 @@ def _print(export: Export, file: str, flow_definition: str) -> None:
     if not export.lines:
         raise AfterloopError(
             f"no review of {flow_definition} from these days can be exported, so no manifest was written: choose "
-            "other days with --from and --to"
+            "other days with --since and --until"
         )
     tell(f"{_count(export.lines, 'review')} of {flow_definition} in {file}")
     for attribute in export.attributes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from workflow import ROOT
+from workflow.cli import times
 from workflow.cli.terminal import Output
 from workflow.errors import AccountError
 
@@ -140,32 +141,32 @@ class StageOptions:
         return account, stage
 
 
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d")
-    except ValueError:
-        raise typer.BadParameter(f"invalid day {text!r}: use YYYY-MM-DD") from None
-
-
 @dataclass(frozen=True)
 class PeriodOptions:
-    """The days of the reviews that a command reads."""
+    """The days of the reviews that a command reads. Reviews are stored by the day on which their loops were created."""
 
-    first: Annotated[
-        datetime | None,
-        typer.Option("--from", parser=_day, metavar="DAY", help="Loops created on this day (UTC) or later."),
+    since: Annotated[
+        datetime | None, times.since("Reviews of loops that were created on this day or later")
     ] = None
-    until: Annotated[
-        datetime | None,
-        typer.Option("--to", parser=_day, metavar="DAY", help="Loops created before this day (UTC)."),
-    ] = None
+    until: Annotated[datetime | None, times.until("Reviews of loops that were created before this day")] = (
+        None
+    )
+    first: Annotated[datetime | None, times.former("--from", "--since")] = None
+    end: Annotated[datetime | None, times.former("--to", "--until")] = None
 
     def period(self) -> Period:
-        """From `first`, or 30 days, to `until`, or today."""
+        """The days from --since, or 30 days, to --until, or today. A time within a day means the whole day.
+
+        Raises:
+            AfterloopError: The period has no days.
+            BadParameter: An option was given with its former name, too.
+        """
         from workflow.operations.reviews_source import Period
 
-        default = Period.last_days(30, until=self.until.date() if self.until else None)
-        return Period(self.first.date(), default.until) if self.first else default
+        return Period.of(
+            times.one_of("--since", self.since, "--from", self.first),
+            times.one_of("--until", self.until, "--to", self.end),
+        )
 
 
 @dataclass(frozen=True)

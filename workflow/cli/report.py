@@ -47,7 +47,7 @@ def report(
 ) -> None:
     """Write a report of reviews as one HTML file: how often people overrule the model, and where.
 
-    Without --from and --to it covers the last 30 days. With --source it has no figures about restarts and
+    Without --since and --until it covers the last 30 days. With --source it has no figures about restarts and
     escalations, which are in the stage's ledger. With --cost-of-review and --cost-of-error it shows which confidence
     threshold costs least.
     """

@@ -58,7 +58,7 @@ def recompute(
 
     Records, and the figures of their loops in the ledger, are replaced.
     Nobody is notified, and no step runs again. The review bucket keeps the
-    earlier version of a record for 30 days. Without --from and --to, the
+    earlier version of a record for 30 days. Without --since and --until, the
     command covers the last 30 days. You can interrupt it and run it again.
     The exit status is 1 if a review could not be recomputed.
     """

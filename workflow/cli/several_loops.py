@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflow.cli.ages import moment_of
 from workflow.cli.options import StageOptions
 from workflow.cli.several_options import SeveralOptions
 from workflow.cli.show_results import Report, running
@@ -96,7 +95,7 @@ class Several:
 
         selection = Selection(
             outcome=self.options.outcome,
-            since=moment_of(self.options.since) if self.options.since else None,
+            since=self.options.since,
             flow_definition=self.options.flow_definition,
             failure_code=self.options.failure_code,
         )
@@ -121,7 +120,7 @@ class Several:
         options = self.options
         flow = options.flow_definition and self.stage.resources.flow_definition_arn(options.flow_definition)
         outcome = options.outcome or " or ".join(DEFAULT_OUTCOMES[self.operation])
-        since = moment_of(options.since).isoformat(timespec="seconds") if options.since else None
+        since = options.since.isoformat(timespec="seconds") if options.since else None
         values = {
             "outcome": outcome, "since": since, "flow definition": flow, "failure code": options.failure_code,
         }  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from lambdas.loops.loop import Outcome
-from workflow.cli.ages import moment_of
+from workflow.cli import times
 from workflow.cli.options import FlowDefinition, Yes
 
 if TYPE_CHECKING:
@@ -31,12 +31,7 @@ class SeveralOptions:
         ),
     ] = None
     since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="Only loops that failed or were escalated since then: 30m, 2h, 3d, or a day or time such as"
-            " 2026-01-31T22:00.",
-        ),
+        datetime | None, times.since("Only loops that failed or were escalated at this time or later")
     ] = None
     flow_definition: FlowDefinition = None
     failure_code: Annotated[
@@ -78,8 +73,6 @@ class SeveralOptions:
                 "specify the name of a human loop, or filters: --outcome, --since, --flow-definition, --failure-code",
                 param_hint="NAME",
             )
-        if self.since is not None and moment_of(self.since) > datetime.now(UTC):
-            raise typer.BadParameter(f"{self.since} is in the future", param_hint="--since")
         from workflow.operations.several import OUTCOMES
 
         if self.outcome is not None and self.outcome not in OUTCOMES[operation]:

@@ -6,11 +6,12 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from lambdas.loops.ledger import Ledger, OnUnreadable
 from lambdas.loops.loop import Loop
 from lambdas.loops.rows import UnreadableRow
+from lambdas.reviews.times import timestamp
 
 __all__ = ["NEEDS_ACTION", "Listing", "LoopFilter", "list_loops"]
 
@@ -30,13 +31,13 @@ class LoopFilter:
         status: The status in the ledger.
         flow_definition: The flow definition's name or ARN.
         outcome: The outcome in the ledger.
-        older_than: The minimum time since the loop was created.
+        until: The loop was created before this time.
     """
 
     status: str | None = None
     flow_definition: str | None = None
     outcome: str | None = None
-    older_than: timedelta | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,7 @@ def _in_order(
     newest_first: bool,
     unreadable: OnUnreadable,
 ) -> Iterator[Loop]:
-    before = None
-    if loop_filter.older_than is not None:
-        moment = datetime.now(UTC) - loop_filter.older_than
-        before = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    before = timestamp(loop_filter.until) if loop_filter.until else None
     status = loop_filter.status
 
     def select(status: str | None, outcome: str | None = None) -> Iterator[Loop]:

@@ -68,6 +68,22 @@ class Period:
             )
 
     @classmethod
+    def of(cls, since: datetime | None, until: datetime | None, now: datetime | None = None) -> Period:
+        """Returns the days between two moments in UTC. A day that a moment cuts belongs to the period.
+
+        Args:
+            since: The first moment. None: 30 days before the end.
+            until: The moment after the last. None: the end of today.
+            now: The current time.
+
+        Raises:
+            AfterloopError: The period has no days.
+        """
+        last = until and (until - timedelta(microseconds=1)).date()
+        default = cls.last_days(30, until=last and last + timedelta(days=1), now=now)
+        return cls(since.date(), default.until) if since else default
+
+    @classmethod
     def last_days(cls, days: int, *, until: date | None = None, now: datetime | None = None) -> Period:
         """Returns the last `days` days before `until`, or up to and including today."""
         end = until or (now or datetime.now(UTC)).astimezone(UTC).date() + timedelta(days=1)

@@ -38,7 +38,7 @@ def test_pages_have_no_path_of_this_machine(pages: dict[str, str]) -> None:
 def test_each_page_has_its_main_content(pages: dict[str, str]) -> None:
     for command in ("publish", "plan", "rollback", "smoke", "report", "loops list", "loops redrive"):
         assert f"\n## {command}\n" in pages["commands.md"]
-    assert "\n* `--older-than AGE`: " in pages["commands.md"]
+    assert "\n* `--until WHEN`: " in pages["commands.md"]
     assert "| `max_attempts` | integer from 1 to 20 | `3` |" in pages["settings.md"]
     assert "| `$.review` | **Collect review**, **Keep answers** |" in pages["state.md"]
     assert "| `by-status` | `status`, `createdAt` |" in pages["ledger.md"]

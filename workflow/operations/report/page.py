@@ -181,7 +181,7 @@ def _no_reviews(figures: Figures, facts: LoopFacts | None, origin: Origin) -> st
         f"<p>No reviews{where} are stored for human loops created in the period {words.period(figures.period)}. "
         "Possible reasons:</p>\n<ul>\n"
         "<li>The reviews are from another period. Days are in UTC and are the days on which the loops were created, "
-        "not answered. Try <code>--from</code> and <code>--to</code>.</li>\n"
+        "not answered. Try <code>--since</code> and <code>--until</code>.</li>\n"
         "<li>The flow definition has another name, or belongs to another stage. Try <code>--flow-definition</code> "
         "and <code>--stage</code>.</li>\n"
         "<li>Workers have not answered yet, or the loops failed. To see the loops, run "

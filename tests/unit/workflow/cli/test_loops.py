@@ -521,7 +521,7 @@ def test_reconcile_reports_problems_of_aws(
         (["show", ""], "specify the name of a human loop"),
         (["list", "--status", "Done"], "'Done' is not one of 'starting', 'inprogress', 'completed'"),
         (["list", "--outcome", "lost"], "'lost' is not one of 'processing', 'stored'"),
-        (["list", "--older-than", "soon"], "invalid age 'soon': use 30m, 2h, 3d or 1w\n"),
+        (["list", "--older-than", "soon"], "'--older-than': invalid time 'soon': use 30m, 2h, 3d or 1w "),
         (["list", "--limit", "-1"], "should be greater than or equal to 0"),
         (["start", "--name", "a", "--input", "-"], "--flow-definition: is required"),
         (["start", "--flow-definition", "f", "--name", "a"], "one of --input, --document and --image, not 0"),
@@ -547,7 +547,7 @@ def test_reconcile_reports_problems_of_aws(
         (["redrive", "a", "--execution", "b"], "NAME: cannot be combined with --execution"),
         (["redrive", "--execution", "b"], "of stage dev"),
         (["restart", "nobody", "--attempts", "0"], "should be greater than or equal to 1"),
-        (["reconcile", "--since", "yesterday"], "invalid age 'yesterday'"),
+        (["reconcile", "--since", "yesterday"], "invalid time 'yesterday'"),
     ],
 )
 def test_mistakes_are_one_line_errors(

@@ -31,7 +31,7 @@ def arguments(session: StubbedSession, tmp_path: Path) -> list[str]:
         file = tmp_path / record.key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(record.to_line())
-    return ["manifest", "--flow-definition", "my-flow", "--source", str(tmp_path), "--from", "2026-01-01"]
+    return ["manifest", "--flow-definition", "my-flow", "--source", str(tmp_path), "--since", "2026-01-01"]
 
 
 def test_manifest_is_written_to_a_file(
@@ -83,7 +83,7 @@ def test_manifest_without_reviews_writes_nothing(
 ) -> None:
     file = tmp_path / "train.manifest"
     file.write_text("of the last export")
-    none = [*arguments, "--to", "2026-02-01", "--file", str(file)]
+    none = [*arguments, "--until", "2026-02-01", "--file", str(file)]
     status, out, err = run(*none, capsys=capsys)
     assert (status, out) == (1, "")
     assert err.startswith("error: no review of my-flow from these days can be exported")
@@ -138,7 +138,7 @@ def mixed(session: StubbedSession, tmp_path: Path) -> list[str]:
         file = tmp_path / record.key
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(record.to_line())
-    command = ["manifest", "--flow-definition", "my-flow", "--source", str(tmp_path), "--from", "2026-01-01"]
+    command = ["manifest", "--flow-definition", "my-flow", "--source", str(tmp_path), "--since", "2026-01-01"]
     return [*command, "--file", str(tmp_path / "train.manifest")]
 
 

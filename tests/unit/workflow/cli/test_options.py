@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from deploy import COMMANDS
 from docs.generate.commands import all_commands
 from tests.command_line import run
-from workflow.cli.options import ReviewOptions, StageOptions, takes_options
+from workflow.cli.options import PeriodOptions, ReviewOptions, StageOptions, takes_options
 from workflow.cli.program import command_line
 from workflow.cli.terminal import Output
 from workflow.operations.reviews_source import Period
@@ -53,14 +54,14 @@ def test_fields_of_a_dataclass_become_options() -> None:
     ) -> None:
         got.append((name, hard, of, on))
 
-    fields = ["first", "until", "source", "stage", "profile", "region", "settings", "output"]
+    fields = ["since", "until", "first", "end", "source", "stage", "profile", "region", "settings", "output"]
     assert list(signature(tend).parameters) == ["name", "hard", *fields]
     app = typer.Typer()
     app.command()(tend)
     arguments = [
         "loop-1",
         "--hard",
-        "--from",
+        "--since",
         "2026-01-31",
         "-s",
         "prod",
@@ -75,7 +76,7 @@ def test_fields_of_a_dataclass_become_options() -> None:
         (
             "loop-1",
             True,
-            ReviewOptions(first=datetime(2026, 1, 31)),
+            ReviewOptions(since=datetime(2026, 1, 31, tzinfo=UTC)),
             StageOptions(stage="prod", settings=Path("a.toml"), output=Output.JSON),
         ),
         ("loop-2", False, ReviewOptions(), StageOptions(stage="test")),
@@ -93,9 +94,28 @@ def test_session_uses_region_option_or_stage(tmp_path: Path) -> None:
 def test_period_defaults_to_the_last_30_days() -> None:
     today = Period.last_days(30)
     assert ReviewOptions().period() == today
-    assert ReviewOptions(until=datetime(2026, 2, 1)).period() == Period(date(2026, 1, 2), date(2026, 2, 1))
-    assert ReviewOptions(datetime(2026, 1, 1), datetime(2026, 2, 1)).period().days == 31
-    assert ReviewOptions(datetime(2020, 1, 1)).period().until == today.until
+    assert ReviewOptions(until=day(2, 1)).period() == Period(date(2026, 1, 2), date(2026, 2, 1))
+    assert ReviewOptions(day(1, 1), day(2, 1)).period().days == 31
+    assert ReviewOptions(day(1, 1)).period().until == today.until
+
+
+def test_period_has_the_whole_days_of_its_times() -> None:
+    options = PeriodOptions(day(1, 30, hour=22), day(2, 1, hour=1))
+    assert options.period() == Period(date(2026, 1, 30), date(2026, 2, 2))
+
+
+def test_former_names_of_since_and_until_still_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        PeriodOptions(first=day(1, 1), end=day(2, 1)).period() == PeriodOptions(day(1, 1), day(2, 1)).period()
+    )
+    for command in (["report"], ["loops", "list"]):
+        out = run(*command, "--help", capsys=capsys)[1]
+        assert "--until" in out
+        assert not re.search("--from|--to |--older-than", out)
+
+
+def day(month: int, number: int, hour: int = 0) -> datetime:
+    return datetime(2026, month, number, hour, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("name", "command"), list(all_commands(command_line(COMMANDS))))

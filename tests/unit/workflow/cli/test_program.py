@@ -42,9 +42,20 @@ def test_missing_credentials_are_one_error_with_an_alternative(
         (["local", "--port", "99999"], "'--port': should be less than or equal to 65535"),
         (["local", "--port", "-1"], "'--port': should be greater than or equal to 0"),
         (["local", "--port", "http"], "'--port': should be a whole number\n"),
-        (["report", "--from", "31.1.2026"], "'--from': invalid day '31.1.2026': use YYYY-MM-DD"),
-        (["loops", "list", "--older-than", "2x"], "value for --older-than: invalid age '2x': use 30m"),
-        (["loops", "reconcile", "--since", "2x"], "use 30m, 2h, 3d or 1w, or a day such as 2026-01-31"),
+        (["report", "--since", "31.1.2026"], "'--since': invalid time '31.1.2026': use 30m, 2h, 3d or 1w"),
+        (["manifest", "--flow-definition", "f", "--until", "soon"], "'--until': invalid time 'soon'"),
+        (["reviews", "recompute", "--since", "9999-01-01"], "'--since': invalid time '9999-01-01'"),
+        (["loops", "list", "--until", "2x"], "'--until': invalid time '2x': use 30m"),
+        (["loops", "reconcile", "--since", "2x"], "or a day or time (UTC) such as 2026-01-31"),
+        (
+            ["report", "--from", "2d", "--since", "3d"],
+            "--from: is the former name of --since: give one of them",
+        ),
+        (["report", "--to", "2d", "--until", "3d"], "--to: is the former name of --until: give one of them"),
+        (
+            ["loops", "list", "--older-than", "2d", "--until", "3d"],
+            "--older-than: is the former name of --until",
+        ),
         (
             ["init"],
             "stages.toml: stage dev already exists; edit it in the file, or choose another name with --stage",

@@ -19,7 +19,7 @@ from workflow.errors import AfterloopError
 app = typer.Typer()
 app.command()(report)
 
-JANUARY = ("--from", "2026-01-01", "--to", "2026-02-01")
+JANUARY = ("--since", "2026-01-01", "--until", "2026-02-01")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.review_samples import answer, custom
 from tests.unit.doubles import StubbedSession
 from tests.unit.stored_reviews import OUTPUTS, StoredReviews, stored_reviews
 
-COMMAND = ("reviews", "recompute", "--from", "2026-03-01", "--to", "2026-04-01")
+COMMAND = ("reviews", "recompute", "--since", "2026-03-01", "--until", "2026-04-01")
 NO_FILE = ("--settings", "none.toml")
 SUMMARY = """\
 Stage dev: its published settings, and the code of this copy, {code}
@@ -90,7 +90,7 @@ def test_question_comes_after_the_changes(
 
 
 def test_nothing_to_change_is_not_asked(stored: StoredReviews, capsys: pytest.CaptureFixture[str]) -> None:
-    command = [*COMMAND[:-1], "2026-03-01", "--from", "2026-02-01"]
+    command = [*COMMAND[:-1], "2026-03-01", "--since", "2026-02-01"]
     status, out, err = run(*command, *NO_FILE, capsys=capsys)
     assert (status, err) == (0, "")
     assert out.splitlines()[1:] == ["Reviews from 2026-02-01 to 2026-02-28: 0"]

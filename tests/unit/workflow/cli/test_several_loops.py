@@ -243,7 +243,7 @@ def test_many_loops_need_a_confirmation(
         ),
         (["restart", "--outcome", "closed"], "only for escalated, failed, notified"),
         (["close", "--outcome", "restarted", "--note", "x"], "only for escalated, failed"),
-        (["redrive", "--since", "soon"], "invalid age 'soon'"),
+        (["redrive", "--since", "soon"], "invalid time 'soon'"),
         (["redrive", "--since", "2999-01-01"], "2999-01-01 is in the future"),
         (["redrive", "--outcome", "failed", "--at-once", "0"], "should be greater than or equal to 1"),
         (["redrive", "--outcome", "failed", "--at-once", "51"], "should be less than or equal to 50"),

@@ -181,7 +181,7 @@ class TestListing:
             ({"outcome": "processing"}, ["processed"]),
             ({"status": "Starting"}, ["starting"]),
             ({"outcome": "closed"}, ["closed"]),
-            ({"flow_definition": FLOW, "older_than": timedelta(days=7)}, ["stored", "closed"]),
+            ({"flow_definition": FLOW, "until": datetime.now(UTC) - timedelta(days=7)}, ["stored", "closed"]),
         ],
     )
     def test_loops_that_need_action_come_first_and_oldest_first(
@@ -211,7 +211,7 @@ class TestListing:
             LoopFilter(flow_definition="some"),
             LoopFilter(outcome="escalated"),
             LoopFilter(outcome="stored", flow_definition="some"),
-            LoopFilter(status="InProgress", flow_definition="some", older_than=timedelta(1)),
+            LoopFilter(status="InProgress", flow_definition="some", until=datetime.now(UTC) - timedelta(1)),
         ],
     )
     def test_filters_never_scan_the_table(self, stage: Stage, loop_filter: LoopFilter) -> None:

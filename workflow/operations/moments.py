@@ -10,9 +10,9 @@ from workflow.errors import AfterloopError
 __all__ = ["FORMS", "InvalidMoment", "parse_moment", "past_moment"]
 
 FORMS = (
-    "30m, 2h, 3d or 1w for a time before now, or a day or time such as 2026-01-31 or 2026-01-31T22:00 (UTC)"
+    "30m, 2h, 3d or 1w for a time before now, or a day or time (UTC) such as 2026-01-31 or 2026-01-31T22:00"
 )
-"""The forms of a moment, for messages and help texts."""
+"""The forms of a moment, for messages."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

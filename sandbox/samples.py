@@ -1,8 +1,8 @@
 """Sample predictions and answers, with the structure that the real services return.
 
-Among the samples are a job application read by Textract, an image moderated by Rekognition, and a support message
-classified by a custom model. Each has the answers of three workers. `form`, `form_answer` and `moderation_answer`
-create more.
+Among the samples are a job application read by Textract, an image moderated by Rekognition, and, for custom models, a
+support message to classify, an animal to choose a name for, animals to draw boxes around, and an order with spans to
+mark. Each has the answers of three workers. `form`, `form_answer` and `moderation_answer` create more.
 
     sandbox.client("textract").analyze_document(
         Document=JOB_APPLICATION.upload(sandbox.client("s3"), "documents"), FeatureTypes=["FORMS"], HumanLoopConfig=…
@@ -12,21 +12,25 @@ create more.
 
 from __future__ import annotations
 
-import base64
+import dataclasses
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from lambdas.reviews.record import TaskType
+from sandbox import pictures
 from sandbox.activation import FormPrediction
 
 __all__ = [
+    "ANIMALS",
+    "ANIMAL_NAME",
     "INVOICE",
     "JOB_APPLICATION",
     "MODERATION",
+    "ORDER",
     "SUPPORT_MESSAGE",
     "Field",
     "Sample",
@@ -47,6 +51,8 @@ class Sample:
         prediction: The service's response, as boto3 returns it. For a custom task, the InputContent.
         answers: The answerContent of each worker.
         conditions: Activation conditions that are true for it, as JSON. None for a custom task.
+        actual: For a form, what the document really says, by key, where Textract read something else.
+        draw: Draws the image, as PNG. None for a form, which is drawn from the prediction, and for a text.
     """
 
     name: str
@@ -54,14 +60,28 @@ class Sample:
     prediction: dict[str, Any]
     answers: tuple[dict[str, Any], ...]
     conditions: str | None = None
+    actual: Mapping[str, str | bool] = dataclasses.field(default_factory=dict)
+    draw: Callable[[], bytes] | None = None
 
     @property
     def input_content(self) -> str:
-        """The InputContent of a StartHumanLoop call, as JSON."""
+        """The InputContent of a StartHumanLoop call for a text, as JSON."""
         return json.dumps(self.prediction)
 
+    def content(self, s3: Any, bucket: str) -> dict[str, Any]:
+        """Returns the InputContent for a custom task. If it is about an image, uploads that.
+
+        Args:
+            s3: A boto3 client for S3.
+            bucket: An existing bucket.
+        """
+        if self.draw is None:
+            return self.prediction
+        place = self.upload(s3, bucket)["S3Object"]
+        return {"taskObject": f"s3://{place['Bucket']}/{place['Name']}", **self.prediction}
+
     def upload(self, s3: Any, bucket: str) -> dict[str, Any]:
-        """Uploads the document or image. It is a blank picture: here, nothing looks at it.
+        """Uploads the document or image.
 
         Args:
             s3: A boto3 client for S3.
@@ -71,8 +91,16 @@ class Sample:
             The Document or Image parameter for the object.
         """
         key = f"{self.name}.png"
-        s3.put_object(Bucket=bucket, Key=key, Body=_PNG, ContentType="image/png")
+        s3.put_object(Bucket=bucket, Key=key, Body=self.picture(), ContentType="image/png")
         return {"S3Object": {"Bucket": bucket, "Name": key}}
+
+    def picture(self) -> bytes:
+        """Returns the document or image, as PNG."""
+        if self.draw is not None:
+            return self.draw()
+        if self.task_type == "textract":
+            return pictures.form_page(self.prediction, self.actual)
+        return pictures.blank()
 
 
 @dataclass(frozen=True)
@@ -169,6 +197,11 @@ def moderation_answer(labels: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 _STATES = {True: "SELECTED", False: "NOT_SELECTED"}
 
+_CHARACTER_WIDTH = 0.012
+_LINE_HEIGHT = 0.022
+_LINE_END = 0.97
+"""Parts of the width and the height of the page."""
+
 
 def _key_value_block(
     kind: str, field: Field, at: tuple[float, float], page: str, children: Sequence[str]
@@ -177,7 +210,7 @@ def _key_value_block(
         "BlockType": "KEY_VALUE_SET",
         "Confidence": field.confidence,
         "EntityTypes": [kind],
-        "Geometry": _geometry(*at, 0.35, 0.04),
+        "Geometry": _geometry(*at, 0.35, _LINE_HEIGHT),
         "Id": _id(page, kind, field.key),
         "Relationships": [{"Type": "CHILD", "Ids": list(children)}] if children else [],
     }
@@ -195,24 +228,28 @@ def _add_line(
 ) -> list[str]:
     """Adds a LINE block and its WORD blocks. Returns the IDs of the words."""
     ids = []
+    at = left
+    # A page has room for 43 characters on each half. Longer lines are written smaller.
+    character = min(_CHARACTER_WIDTH, (_LINE_END - left) / max(len(text), 1))
     for index, word in enumerate(text.split()):
         ids.append(_id(page, "WORD", str(left), str(top), str(index), word))
         words.append(
             {
                 "BlockType": "WORD",
                 "Confidence": round(confidence - 0.15 * index, 4),
-                "Geometry": _geometry(left + 0.08 * index, top, 0.07, 0.03),
+                "Geometry": _geometry(at, top, character * len(word), _LINE_HEIGHT),
                 "Id": ids[-1],
                 "Text": word,
                 "TextType": style,
             }
         )
+        at += character * (len(word) + 1)
     if ids:
         lines.append(
             {
                 "BlockType": "LINE",
                 "Confidence": confidence,
-                "Geometry": _geometry(left, top, 0.08 * len(ids), 0.03),
+                "Geometry": _geometry(left, top, at - character - left, _LINE_HEIGHT),
                 "Id": _id(page, "LINE", str(left), str(top)),
                 "Relationships": [{"Type": "CHILD", "Ids": list(ids)}],
                 "Text": text,
@@ -262,17 +299,11 @@ def _answer_block(block: Mapping[str, Any], text: str | None) -> dict[str, Any]:
     return answer if text is None else answer | {"text": text}
 
 
-_PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
-)
-"""The smallest PNG: one white pixel."""
-
 _APPLICATION = form(
     [
         Field("Full name:", "Jane Quillfeather", confidence=97.1, word_confidence=96.4),
         Field("Phone number:", "555-0162", confidence=95.8, word_confidence=93.7),
         Field("Home address:", "12 Harbor Lane, Anytown", confidence=94.2, word_confidence=91.9),
-        # The model reads a handwritten 1 as 7, with low confidence.
         Field("Date available:", "07/04/2026", confidence=71.3, word_confidence=58.6),
         Field("Desired salary:", "$ 48,000", confidence=83.9, word_confidence=64.2),
         Field("May we contact your employer?", True, confidence=66.5, word_confidence=61.8),
@@ -296,6 +327,12 @@ JOB_APPLICATION = Sample(
         ),
         form_answer(_APPLICATION, {"Desired salary:": "$ 43,000"}),
     ),
+    # The model reads a handwritten 1 as 7, and 3 as 8, and takes the empty box for a checked one.
+    actual={
+        "Date available:": "01/04/2026",
+        "Desired salary:": "$ 43,000",
+        "May we contact your employer?": False,
+    },
     conditions=json.dumps(
         {
             "Conditions": [
@@ -390,6 +427,7 @@ MODERATION = Sample(
         moderation_answer([("Swimwear or Underwear", "")]),
         moderation_answer([("Swimwear or Underwear", ""), ("Alcohol", "")]),
     ),
+    draw=pictures.beach,
     conditions=json.dumps(
         {
             "Conditions": [
@@ -429,3 +467,117 @@ SUPPORT_MESSAGE = Sample(
     ),
 )
 """A support message, classified by a custom model. The prediction is at `prediction.label`."""
+
+_SIZE = {"height": pictures.ANIMALS_SIZE[1], "width": pictures.ANIMALS_SIZE[0]}
+
+
+def _boxes(*boxes: tuple[str, int, int, int, int]) -> list[dict[str, Any]]:
+    return [
+        {"height": height, "label": label, "left": left, "top": top, "width": width}
+        for label, left, top, width, height in boxes
+    ]
+
+
+ANIMAL_NAME = Sample(
+    name="animal",
+    task_type="custom",
+    prediction={"prediction": {"animal": {"label": "cat", "confidence": 0.61}}},
+    answers=(
+        {"animal": {"bird": False, "cat": False, "dog": True}},
+        {"animal": {"bird": False, "cat": False, "dog": True}},
+        {"animal": {"bird": False, "cat": True, "dog": False}},
+    ),
+    draw=pictures.dog,
+)
+"""A picture of a dog that the model takes for a cat. Workers choose with radio buttons."""
+
+ANIMALS = Sample(
+    name="animals",
+    task_type="custom",
+    # The model takes the cat for a dog, its box around the first dog is too small, and it misses the second.
+    prediction={
+        "prediction": {
+            "animals": [
+                {**box, "confidence": confidence}
+                for box, confidence in zip(
+                    _boxes(("Dog", 96, 240, 150, 120), ("Dog", 432, 310, 120, 152)), (0.82, 0.57), strict=True
+                )
+            ]
+        }
+    },
+    answers=tuple(
+        {
+            "animals": {
+                "boundingBoxes": _boxes(*boxes),
+                "initialValueModified": True,
+                "inputImageProperties": _SIZE,
+            }
+        }
+        for boxes in (
+            [("Dog", 82, 240, 252, 176), ("Cat", 432, 310, 120, 152), ("Dog", 584, 305, 182, 128)],
+            [("Dog", 80, 238, 256, 180), ("Cat", 432, 310, 120, 152), ("Dog", 582, 306, 186, 126)],
+            [("Dog", 84, 236, 250, 182), ("Cat", 430, 308, 124, 156)],
+        )
+    ),
+    draw=pictures.animals,
+)
+"""A picture of two dogs and a cat, with boxes around them."""
+
+_ORDER_TEXT = "Please send three desk lamps to Maria Quill in Springfield before 14 May, and one spare bulb."
+
+
+def _spans(*found: tuple[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "endOffset": _ORDER_TEXT.index(part) + len(part),
+            "label": label,
+            "startOffset": _ORDER_TEXT.index(part),
+        }
+        for label, part in found
+    ]
+
+
+ORDER = Sample(
+    name="order",
+    task_type="custom",
+    # The model takes the city for a person, and misses the bulb.
+    prediction={
+        "taskObject": _ORDER_TEXT,
+        "prediction": {
+            "parts": [
+                {**span, "confidence": confidence}
+                for span, confidence in zip(
+                    _spans(
+                        ("product", "desk lamps"),
+                        ("person", "Maria Quill"),
+                        ("person", "Springfield"),
+                        ("date", "14 May"),
+                    ),
+                    (0.94, 0.9, 0.48, 0.88),
+                    strict=True,
+                )
+            ]
+        },
+    },
+    answers=tuple(
+        {"parts": {"entities": _spans(*found)}}
+        for found in (
+            [
+                ("product", "desk lamps"),
+                ("person", "Maria Quill"),
+                ("place", "Springfield"),
+                ("date", "14 May"),
+                ("product", "spare bulb"),
+            ],
+            [
+                ("product", "desk lamps"),
+                ("person", "Maria Quill"),
+                ("place", "Springfield"),
+                ("date", "14 May"),
+                ("product", "bulb"),
+            ],
+            [("product", "desk lamps"), ("person", "Maria Quill"), ("date", "14 May")],
+        )
+    ),
+)
+"""An order in words, with spans of products, people, places and dates."""

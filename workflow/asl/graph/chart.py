@@ -17,10 +17,13 @@ class StateStatus(StrEnum):
     """The status of a state in an execution, which is also its class in the SVG."""
 
     PASSED = "passed"
+    RETRIED = "retried"
     CAUGHT = "caught-error"
     FAILED = "failed"
+    ABORTED = "aborted"
     RUNNING = "running"
     NOT_REACHED = "not-reached"
+    UNKNOWN = "unknown"
 
 
 @dataclass(eq=False)

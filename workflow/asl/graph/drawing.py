@@ -82,6 +82,10 @@ _EXECUTION_STYLE = (
     ".state.not-reached>.shape{fill:#fff;stroke:#b4bec9}"
     ".state.not-reached text{fill:#616e7c}.state.not-reached .end{stroke:#b4bec9}"
     ".passed>.badge{fill:#15803d}.caught-error>.badge{fill:#c2410c}.failed>.badge{fill:#b91c1c}"
+    ".state.retried>.shape{fill:#d9f99d;stroke:#4d7c0f;stroke-width:3}"
+    ".state.aborted>.shape{fill:#e5e7eb;stroke:#4b5563;stroke-width:3}"
+    ".state.unknown>.shape{fill:#fff;stroke:#616e7c;stroke-dasharray:2 3}"
+    ".retried>.badge{fill:#4d7c0f}.aborted>.badge{fill:#4b5563}.unknown>.badge{fill:#616e7c}"
     ".running>.badge{fill:#1d4ed8}.not-reached>.badge{fill:#fff;stroke:#b4bec9;stroke-width:1.4}"
     ".state>.sign,.sign{fill:none;stroke:#fff;stroke-width:2;stroke-linecap:round}"
     ".legend text{text-anchor:start}"
@@ -89,10 +93,13 @@ _EXECUTION_STYLE = (
 _LEGEND = 30
 _SIGNS = {
     StateStatus.PASSED: ("M-3.5 .3L-1 3L3.5 -2.8", "passed"),
+    StateStatus.RETRIED: ("M3.2 -2A3.8 3.8 0 1 0 3.6 1.6M3.6 -4.2V-1.6H1", "passed after a retry"),
     StateStatus.CAUGHT: ("M0 -4V.6M0 3.8V4", "failed, and the error was caught"),
     StateStatus.FAILED: ("M-3 -3L3 3M3 -3L-3 3", "failed"),
     StateStatus.RUNNING: ("M-3.6 0H-3.5M0 0H.1M3.6 0H3.7", "running"),
+    StateStatus.ABORTED: ("M-3 -3H3V3H-3z", "stopped"),
     StateStatus.NOT_REACHED: ("", "not reached"),
+    StateStatus.UNKNOWN: ("M-2.2 -2.2A2.3 2.3 0 1 1 0 .6V1.2M0 4V4.1", "unknown"),
 }
 """The sign of a status as an SVG path around its centre, and its description."""
 

@@ -1,0 +1,118 @@
+"""Reading an execution from Step Functions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from tests.unit.workflow.operations.executions.histories import START, History
+from workflow.asl.graph import StateStatus
+from workflow.operations.executions import ExecutionGone, ExecutionUnreadable, read_execution
+
+MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:m"
+ARN = "arn:aws:states:us-east-1:111122223333:execution:m:one"
+DEFINITION = {"StartAt": "A", "States": {"A": {"Type": "Task", "Next": "B"}, "B": {"Type": "Succeed"}}}
+ROLE = "arn:aws:iam::111122223333:role/r"
+
+
+@pytest.fixture
+def states() -> Any:
+    return boto3.client(
+        "stepfunctions", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+
+
+@pytest.fixture
+def stub(states: Any) -> Any:
+    with Stubber(states) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+def described(status: str = "RUNNING", **more: Any) -> dict[str, Any]:
+    found = {
+        "executionArn": ARN,
+        "stateMachineArn": MACHINE,
+        "name": "one",
+        "status": status,
+        "startDate": START,
+    }
+    return {**found, **more}
+
+
+def machine(text: str = json.dumps(DEFINITION)) -> dict[str, Any]:
+    return {
+        "stateMachineArn": MACHINE,
+        "name": "m",
+        "definition": text,
+        "roleArn": ROLE,
+        "updateDate": START,
+    }
+
+
+def test_execution_is_read_with_all_pages_of_its_history(states: Any, stub: Stubber) -> None:
+    history = History()
+    history.entered("A")
+    history.tried()
+    history.left("A")
+    stub.add_response("describe_execution", described(redriveCount=2), {"executionArn": ARN})
+    stub.add_response("describe_state_machine_for_execution", machine(), {"executionArn": ARN})
+    asked = {"executionArn": ARN, "maxResults": 1000}
+    stub.add_response("get_execution_history", {"events": history.events[:3], "nextToken": "t"}, asked)
+    stub.add_response("get_execution_history", {"events": history.events[3:]}, {**asked, "nextToken": "t"})
+    found = read_execution(states, ARN)
+    assert (found.name, found.status, found.machine, found.redrives) == ("one", "RUNNING", MACHINE, 2)
+    assert [str(visit) for visit in found.visits] == ["A"]
+    assert found.statuses == {"A": StateStatus.PASSED, "B": StateStatus.NOT_REACHED}
+    assert found.definition == DEFINITION
+    assert found.link == (
+        "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/" + ARN
+    )
+    assert not found.is_final
+    assert not found.gaps
+
+
+def test_execution_that_ends_while_it_is_read_is_final(states: Any, stub: Stubber) -> None:
+    history = History()
+    history.add("ExecutionSucceeded", output="{}")
+    stub.add_response("describe_execution", described())
+    stub.add_response("describe_state_machine_for_execution", machine())
+    stub.add_response("get_execution_history", {"events": history.events})
+    stub.add_response("describe_execution", described("SUCCEEDED", output="{}", stopDate=START))
+    found = read_execution(states, ARN)
+    assert (found.status, found.output, found.stopped, found.is_final) == ("SUCCEEDED", "{}", START, True)
+
+
+@pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn"])
+def test_execution_that_does_not_exist_is_gone(states: Any, stub: Stubber, code: str) -> None:
+    stub.add_client_error("describe_execution", code)
+    with pytest.raises(ExecutionGone, match="90 days"):
+        read_execution(states, ARN)
+
+
+def test_history_of_express_execution_is_unreadable(states: Any, stub: Stubber) -> None:
+    stub.add_client_error("describe_execution", "StateMachineTypeNotSupported")
+    with pytest.raises(ExecutionUnreadable, match="Express"):
+        read_execution(states, ARN)
+
+
+def test_other_errors_are_those_of_botocore(states: Any, stub: Stubber) -> None:
+    stub.add_client_error("describe_execution", "ExpiredTokenException")
+    with pytest.raises(ClientError, match="ExpiredTokenException"):
+        read_execution(states, ARN)
+
+
+def test_definition_that_is_gone_leaves_the_history(states: Any, stub: Stubber) -> None:
+    history = History()
+    history.passed("A")
+    stub.add_response("describe_execution", described())
+    stub.add_client_error("describe_state_machine_for_execution", "StateMachineDoesNotExist")
+    stub.add_response("get_execution_history", {"events": history.events})
+    found = read_execution(states, ARN)
+    assert found.statuses == {"A": StateStatus.PASSED}
+    assert found.gaps == ["Step Functions no longer has the definition that this execution ran."]

@@ -14,7 +14,7 @@ from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
 from docs.generate.reading import attribute_docs, first_paragraph, words_of
 from docs.generate.schema import type_of, without_null
-from lambdas.loops.loop import Loop, LoopStatus
+from lambdas.loops.loop import ClaimedIn, Loop, LoopStatus
 from lambdas.loops.loop import Outcome as LoopOutcome
 from lambdas.reviews import record
 from lambdas.reviews.comparison.elements import element_of_kind
@@ -30,6 +30,7 @@ from lambdas.reviews.record import (
     hive_columns,
 )
 from lambdas.reviews.summary import ReviewSummary
+from workflow.operations.redriving import MAX_EXECUTIONS
 
 __all__ = ["ADDED", "ledger", "review_record", "state"]
 
@@ -139,7 +140,7 @@ def ledger(template: Mapping[str, Any]) -> str:
     rows = (
         (code(key), type_of(without_null(schema), str), _values(key) + docs.get(name, ""))
         for name, (key, schema) in zip(Loop.model_fields, schemas.items(), strict=True)
-        if name != "claims"
+        if name not in ("claims", "executions")
     )
     return "\n\n".join(
         [
@@ -164,6 +165,14 @@ def ledger(template: Mapping[str, Any]) -> str:
             "A loop has two claims if it was escalated because A2I no longer had it (`LoopDeleted`), and its own event"
             " was late. The later execution waits until the other one is done. Only the last execution that claimed,"
             " `execution`, can write the outcome.",
+            "## Executions",
+            "Each execution that claimed a status change of the loop has a map attribute with the name"
+            " `execution <ARN>`, also after another execution has claimed it again. `loops redrive` removes the oldest"
+            f" ones if there are more than {MAX_EXECUTIONS}.",
+            table(
+                ["Key", "Description"],
+                ((code(key), text) for key, text in attribute_docs(ClaimedIn).items()),
+            ),
             "## Names that are used again",
             "A2I lets a name be used again once its loop is deleted. So a loop is identified by its name and its"
             " creation time. The item with the name as its key is about the first loop of that name that the ledger"

@@ -13,7 +13,7 @@ from workflow.cli.shapes import SHAPES, SHAPES_OF_SEVERAL, OmitsNull
 
 __all__ = ["shapes"]
 
-ELSEWHERE = {"LedgerRow": "ledger.md", "Claim": "ledger.md#claims"}
+ELSEWHERE = {"LedgerRow": "ledger.md", "Claim": "ledger.md#claims", "ClaimedIn": "ledger.md#executions"}
 """Objects that another page describes."""
 
 
@@ -51,7 +51,10 @@ def shapes() -> str:
 
 def _body(model: type[BaseModel], schema: dict[str, Any]) -> str:
     if where := ELSEWHERE.get(model.__name__):
-        return f"The keys are the attributes of [the ledger]({where}), with its claims under `claims`."
+        return (
+            f"The keys are the attributes of [the ledger]({where}), with its claims under `claims` and its executions"
+            " under `executions`."
+        )
     if "properties" not in schema:
         return f"An {_type(schema)}."
     if issubclass(model, OmitsNull):

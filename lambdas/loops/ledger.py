@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,7 +22,7 @@ from pydantic.alias_generators import to_camel
 from lambdas.loops import names as loop_names
 from lambdas.loops.bounded import MAX_ATTRIBUTE, bounded
 from lambdas.loops.identity import is_about, own_key, own_keys
-from lambdas.loops.loop import CLAIM, Loop
+from lambdas.loops.loop import CLAIM, EXECUTION, Loop
 from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.times import timestamp
 
@@ -304,6 +305,23 @@ class Ledger:
             held_as="done" if done_in else "working",
         )
 
+    def forget_executions(self, human_loop_name: str, executions: Sequence[str]) -> None:
+        """Removes executions from a row (`Loop.executions`), so that it does not grow without end.
+
+        Args:
+            human_loop_name: The row. If there is none, nothing is written.
+            executions: Their ARNs, at most 300: an expression has at most 4 KB.
+        """
+        names = {f"#e{number}": EXECUTION + arn for number, arn in enumerate(executions)}
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(human_loop_name),
+                UpdateExpression=f"REMOVE {', '.join(names)}",
+                ConditionExpression="attribute_exists(humanLoopName)",
+                ExpressionAttributeNames=names,
+            )
+
     def lineage(self, loop: Loop, unreadable: OnUnreadable = _raise) -> list[Loop]:
         """Returns the loops before this one, oldest first, and the loop itself.
 
@@ -488,7 +506,7 @@ def _key(human_loop_name: str) -> Any:
 
 
 def _attributes(loop: Loop) -> dict[str, Any]:
-    plain = loop.model_dump(by_alias=True, exclude_none=True, exclude={"claims"})
+    plain = loop.model_dump(by_alias=True, exclude_none=True, exclude={"claims", "executions"})
     return {name: _serialized(value) for name, value in plain.items()}
 
 

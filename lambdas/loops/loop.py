@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from lambdas.loops.identity import name_of
 from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 
-__all__ = ["CLAIM", "Claim", "Loop", "LoopStatus", "Outcome", "TaskType"]
+__all__ = ["CLAIM", "EXECUTION", "Claim", "ClaimedIn", "Loop", "LoopStatus", "Outcome", "TaskType"]
 
 LoopStatus = Literal["Starting", "InProgress", "Completed", "Failed", "Stopped", "NotNeeded", "Refused"]
 """NotNeeded and Refused are Afterloop's own: in both cases A2I has no loop."""
@@ -26,6 +26,9 @@ Attempts = Annotated[int, Field(ge=0, le=10_000)]
 CLAIM = "claim "
 """The beginning of the name of an attribute that holds a claim."""
 
+EXECUTION = "execution "
+"""The beginning of the name of an attribute about an execution that claimed. The rest is its ARN."""
+
 
 class Claim(TypedDict):
     """The hold of an execution on a status change."""
@@ -36,6 +39,17 @@ class Claim(TypedDict):
     execution: str
     """The ARN of the execution that claimed it last."""
     at: NotRequired[str]
+    """When it was claimed."""
+
+
+class ClaimedIn(BaseModel):
+    """What the row says about an execution that processed the loop: the first time that it claimed."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    claim: str | None = None
+    """The claim, `creationTime status`."""
+    at: str | None = None
     """When it was claimed."""
 
 
@@ -113,6 +127,9 @@ class Loop(BaseModel):
     """When the loop was closed."""
     claims: dict[str, Claim] = {}
     """The claimed status changes, by `creationTime status`."""
+    executions: dict[str, ClaimedIn] = {}
+    """The executions that claimed a status change, by ARN, oldest first. Rows of earlier versions have only `execution`
+    and the last one of each claim."""
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Loop:
@@ -125,6 +142,7 @@ class Loop(BaseModel):
         plain["claims"] = {
             name.removeprefix(CLAIM): value for name, value in plain.items() if name.startswith(CLAIM)
         }
+        plain["executions"] = _executions(plain)
         try:
             return cls.model_validate(plain)
         except ValidationError as error:
@@ -139,3 +157,18 @@ class Loop(BaseModel):
     def root(self) -> str:
         """The name of the first loop of the lineage."""
         return self.root_loop_name or self.name
+
+
+def _executions(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The executions of a row, oldest first. Of one with odd values, only the ARN is known."""
+    found = {
+        name.removeprefix(EXECUTION): {
+            key: text
+            for key in ClaimedIn.model_fields
+            if isinstance(value, dict) and isinstance(text := value.get(key), str)
+        }
+        for name, value in plain.items()
+        if name.startswith(EXECUTION) and name != EXECUTION
+    }
+    # Sorted by the ARN, too: DynamoDB returns attributes in any order.
+    return dict(sorted(found.items(), key=lambda one: (one[1].get("at", ""), one[0])))

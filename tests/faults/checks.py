@@ -12,7 +12,7 @@ from typing import Any
 
 from lambdas.loops.identity import name_of
 from lambdas.loops.ledger import Ledger
-from lambdas.loops.loop import Loop
+from lambdas.loops.loop import EXECUTION, Loop
 from tests.faults.scheduler import Actor
 from tests.faults.services import TABLE, A2iLoop
 from tests.faults.world import MACHINE, Execution, Simulation, Token, client
@@ -56,6 +56,16 @@ class Model:
                 self._claim_changed(claim, key, _held(before.get(attribute)), _held(after.get(attribute)))
         self._outcome_changed(key, before, after)
         self._check_own_event(key, before, after)
+        self._check_executions(key, before, after)
+
+    def _check_executions(self, key: str, before: Any, after: Any) -> None:
+        """Checks that the row has each execution that ever had a claim in it."""
+        had = {name for name in before if name.startswith(EXECUTION)}
+        holders = {
+            EXECUTION + held[1] for name in after if name.startswith(_CLAIM) and (held := _held(after[name]))
+        }
+        if missing := (had | holders) - {*after}:
+            self._bad(f"{key}: the row does not have {sorted(missing)}")
 
     def _check_own_event(self, key: str, before: Any, after: Any) -> None:
         """Checks that A2I's own event and the reconciler's about a deleted loop are not processed at the same time."""

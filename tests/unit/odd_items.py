@@ -28,7 +28,7 @@ _SCALARS = st.one_of(
     st.sets(st.text(min_size=1, max_size=3), min_size=1, max_size=2).map(lambda texts: {"SS": sorted(texts)}),
 )
 _KEYS = st.sampled_from(
-    ["state", "execution", "at", "answers", "changed", "unresolved", "agreement", "overruled"]
+    ["state", "execution", "at", "claim", "answers", "changed", "unresolved", "agreement", "overruled"]
 )
 _VALUES = st.recursive(
     _SCALARS,
@@ -38,6 +38,7 @@ _VALUES = st.recursive(
     ),
     max_leaves=4,
 )
+_EXECUTIONS = ["execution arn:x", "execution "]
 _CLAIMS = ["claim 2026-03-04T05:06:07.890Z Failed", "claim ", "claim x Completed"]
 _ATTRIBUTES = [to_camel(name) for name in Loop.model_fields if name not in ("human_loop_name", "claims")]
 _INDEXED = ("status", "outcome", "createdAt", "flowDefinitionArn")
@@ -47,7 +48,9 @@ _INDEXED = ("status", "outcome", "createdAt", "flowDefinitionArn")
 @st.composite
 def odd_items(draw: Any, name: str = "odd") -> dict[str, Any]:
     """An item with that key, and any attributes in any of DynamoDB's types."""
-    names = draw(st.lists(st.sampled_from(_ATTRIBUTES + _CLAIMS + ["more"]), max_size=8, unique=True))
+    names = draw(
+        st.lists(st.sampled_from(_ATTRIBUTES + _CLAIMS + _EXECUTIONS + ["more"]), max_size=8, unique=True)
+    )
     item = {key: draw(_VALUES) for key in names if key not in _INDEXED}
     item |= {key: {"S": draw(_TEXTS.filter(bool))} for key in names if key in _INDEXED}
     return {**item, "humanLoopName": {"S": name}}

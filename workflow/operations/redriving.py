@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,12 @@ from lambdas.loops.missed_events import missed_event
 from workflow.operations.stage_loops import LoopError, StageLoops
 from workflow.operations.story import GONE, Execution
 
-__all__ = ["Redrive", "RedrivePlan", "Redrives"]
+__all__ = ["MAX_EXECUTIONS", "Redrive", "RedrivePlan", "Redrives"]
+
+MAX_EXECUTIONS = 100
+"""Executions that a row keeps. A script can redrive a loop every few minutes, and the result of the claim, which has
+the whole row, has at most 256 KB."""
+_MAX_FORGOTTEN = 300
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class RedrivePlan:
         before: The ARN of the last execution that failed to process the status change.
         execution_name: The name of the next execution.
         event: The event.
+        forgotten: Executions that the row keeps no longer: the oldest of too many.
     """
 
     human_loop_name: str
@@ -62,6 +68,7 @@ class RedrivePlan:
     before: str
     execution_name: str
     event: Any
+    forgotten: Sequence[str] = ()
 
 
 class Redrives:
@@ -142,6 +149,8 @@ class Redrives:
         name = plan.human_loop_name
         if plan.held_by is not None:
             self._release(name, plan.claim, plan.held_by)
+        if plan.forgotten:
+            self._loops.ledger.forget_executions(name, plan.forgotten)
         try:
             self._loops.states.start_execution(
                 stateMachineArn=self._loops.workflow,
@@ -172,11 +181,12 @@ class Redrives:
         """Returns the plan with the first name that no execution has."""
         held = loop.claims.get(claim) if loop else None
         held_by = held["execution"] if held and held.get("state") == "working" else None
+        forgotten = list(loop.executions)[:-MAX_EXECUTIONS][:_MAX_FORGOTTEN] if loop else []
         while True:
             execution = execution_name(name, claim, before)
             found = self._loops.execution(self._loops.execution_arn(execution))
             if found.status == GONE:
-                return RedrivePlan(name, claim, held_by, before, execution, event)
+                return RedrivePlan(name, claim, held_by, before, execution, event, forgotten)
             # An earlier redrive. If it failed before it could claim the status change, the ledger does not know it.
             what = f"human loop {name}" if name else f"execution {before}"
             if found.is_running:

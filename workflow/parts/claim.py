@@ -9,6 +9,10 @@ execution gets the claim unless another execution is processing, or has processe
 delivery of the event ends at once, and a failed execution can be run again. From the claim until the result is
 recorded, the outcome of the loop is `processing`, so that an index of the table finds what is open.
 
+The same write records the execution in an attribute of its own, `execution <ARN>`: {claim, at}. The claim has only the
+last execution, and operators look for those before a redrive, too. An attribute for each execution, and not one set
+for all, because a write to a set fails if somebody has put another type there: that must not cost the claim.
+
 A loop is identified by its name and its creation time (`lambdas.loops.identity`): the row with the name as its key can
 be about another loop of that name. The first step claims in that row if it is new, or certainly about this loop:
 
@@ -39,7 +43,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambdas.loops.bounded import MAX_CODE
-from lambdas.loops.loop import Loop
+from lambdas.loops.loop import EXECUTION, Loop
 from lambdas.loops.restart_policy import LOOP_DELETED
 from workflow.asl.expressions import (
     CLAIM_ID,
@@ -85,7 +89,8 @@ _NOT_FROM_EVENTS = ("Starting", "InProgress", "NotNeeded", "Refused")
 event with such a status could make a function start a loop again, or hand over an answer that nobody gave."""
 _MAX_TEXT = 1100
 """Characters of each text of the row in the state. The location of an input has at most 1,092."""
-_ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in ("claims", "review")]
+_MAPS = ("claims", "executions", "review")
+_ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in _MAPS]
 _FREE = (
     "(#claim.#state = :released OR (#claim.#state = :working AND #claim.#execution = :execution)"
     " OR (attribute_not_exists(#claim) AND ({row})))"
@@ -228,6 +233,8 @@ def _claim(
             "Key": {"humanLoopName": {"S": jsonata(key)}},
             "UpdateExpression": jsonata(
                 "'SET #claim = :claim, #status = :status, #execution = :execution, updatedAt = :now, '"
+                # The first time, if the execution claims again after a redrive in the console.
+                " & '#claimedIn = if_not_exists(#claimedIn, :claimedIn), '"
                 " & 'outcome = :processing, createdAt = if_not_exists(createdAt, :created)'"
                 f" & ({has_flow} ? ', flowDefinitionArn = :flow')"
                 # The reconciler may not know when the loop was created. A2I's own event does.
@@ -244,9 +251,12 @@ def _claim(
                 "#state": "state",
                 "#status": "status",
                 "#execution": "execution",
+                "#claimedIn": jsonata(f"'{EXECUTION}' & {_EXECUTION}"),
             },
             "ExpressionAttributeValues": jsonata(
                 f"$merge([{{':claim': {{'M': {{'state': {{'S': 'working'}}, 'execution': {{'S': {_EXECUTION}}},"
+                " 'at': {'S': $states.context.State.EnteredTime}}},"
+                f" ':claimedIn': {{'M': {{'claim': {{'S': {loop_time} & ' ' & {_STATUS}}},"
                 f" 'at': {{'S': $states.context.State.EnteredTime}}}}}}{pairs}}},"
                 f" {has_flow} ? {{':flow': {{'S': {_DETAIL}.flowDefinitionArn}}}} : {{}},"
                 f" {_IS_DELETED} ? {{':failed': {{'S': 'failed'}}, ':deleted': {{'S': '{LOOP_DELETED}'}}}}"

@@ -22,6 +22,7 @@ from lambdas.loops.start_request import StartedLoop
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table, create_token_table
 from workflow.operations.client import LoopsClient
 from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops
+from workflow.operations.redriving import MAX_EXECUTIONS
 from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
 from workflow.publish.stacks import Stack, Stacks
@@ -514,6 +515,22 @@ class TestRedrive:
         assert (redrive.claim, redrive.before) == (CLAIM, EXECUTION)
         assert redrive.execution.startswith(f"{EXECUTION.removesuffix('first')}redrive-loop-1-")
         assert stage.row().claims[CLAIM]["state"] == "released"
+
+    def test_redrive_keeps_the_newest_executions_of_the_row(self, stage: Stage) -> None:
+        stage.add(status="Failed", state="released")
+        names = {f"#{number}": f"execution arn:{number:03}" for number in range(MAX_EXECUTIONS + 2)}
+        stage.dynamodb.update_item(
+            TableName="ledger",
+            Key={"humanLoopName": {"S": "loop-1"}},
+            UpdateExpression=f"SET {', '.join(f'{name} = :map' for name in names)}",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={":map": {"M": {}}},
+        )
+        stage.execution("FAILED", input=event())
+        stage.runs()
+        stage.loops.redrive("loop-1")
+        assert len(stage.row().executions) == MAX_EXECUTIONS
+        assert next(iter(stage.row().executions)) == "arn:002"
 
     def test_redrive_that_cannot_start_leaves_the_loop_among_those_that_need_action(
         self, stage: Stage

@@ -17,7 +17,7 @@ from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import loop_deleted_event
 from tests.unit.doubles import REGION, create_ledger_table
 from tests.unit.rows_of_loops import ROWS
-from tests.unit.steps import Run, Steps
+from tests.unit.steps import NOW, Run, Steps
 
 FIRST, SECOND, THIRD = (f"2026-03-0{day}T05:06:07.890Z" for day in (4, 5, 6))
 KEYS = {SECOND: "loop@2026-03-05T05:06:07Z", THIRD: "loop@2026-03-06T05:06:07Z"}
@@ -121,6 +121,65 @@ class TestRow:
         assert run.variables["ledgerKey"] == KEYS[SECOND]
         assert run.variables["claimAttribute"] == f"claim {SECOND} Failed"
         assert run.variables["flowDefinitionName"] == "night"
+
+
+class TestExecutions:
+    """The row has every execution that processed one of its status changes, also those before a redrive."""
+
+    def test_row_has_each_execution_that_claimed_with_the_time_and_the_status_change(
+        self, table: Table
+    ) -> None:
+        for execution in ("arn:1", "arn:2"):
+            table.run(event(), execution)
+            table.ledger.release("loop", f"{FIRST} Failed", execution, outcome="failed")
+        table.run(event(), "arn:3")
+
+        executions = table.row().executions
+        assert list(executions) == ["arn:1", "arn:2", "arn:3"]
+        assert executions["arn:1"].claim == f"{FIRST} Failed"
+        assert executions["arn:1"].at == NOW
+
+    def test_execution_that_claims_twice_is_there_once(self, table: Table) -> None:
+        """The answer of the write was lost, or somebody redrove the execution in the console."""
+        table.run(event(), "arn:1")
+        table.write("loop", **{"execution_arn:1": {"M": {"at": {"S": FIRST}}}})
+        table.run(event(), "arn:1")
+        assert {arn: one.at for arn, one in table.row().executions.items()} == {"arn:1": FIRST}
+
+    def test_duplicate_delivery_is_not_an_attempt(self, table: Table) -> None:
+        for number in range(3):
+            table.run(event(), f"arn:{number}")
+        assert list(table.row().executions) == ["arn:0"]
+
+    def test_claim_in_a_row_of_its_own_has_its_executions_there(self, table: Table) -> None:
+        table.run(event(), "arn:1")
+        table.run(event(created=SECOND), "arn:2")
+        assert list(table.row().executions) == ["arn:1"]
+        assert {a: one.claim for a, one in table.row(KEYS[SECOND]).executions.items()} == {
+            "arn:2": f"{SECOND} Failed"
+        }
+
+    def test_both_status_changes_of_a_deleted_loop_have_their_execution(self, table: Table) -> None:
+        table.add(status="InProgress", loop_created_at=FIRST, **STARTED)
+        table.run(loop_deleted_event(table.row(), MACHINE), "arn:deleted")
+        table.ledger.settle(table.row(), [f"{FIRST} Failed"], outcome="escalated")
+        table.run(event(status="Completed"), "arn:a2i")
+        assert {arn: one.claim for arn, one in table.row().executions.items()} == {
+            "arn:deleted": f"{FIRST} Failed",
+            "arn:a2i": f"{FIRST} Completed",
+        }
+
+    @pytest.mark.parametrize(
+        "odd", [{"S": "yes"}, {"L": []}, {"NULL": True}, {"M": {"at": {"N": "5"}}}, {"SS": ["x"]}]
+    )
+    def test_odd_values_in_the_row_do_not_cost_the_claim(self, table: Table, odd: Any) -> None:
+        table.add(status="InProgress", **STARTED)
+        names = {"execution_arn:1": odd, "execution_arn:0": odd, "execution_": odd, "executions": odd}
+        table.write("loop", **names)
+        run = table.run(event(), "arn:1")
+        assert run.states == CLAIMED
+        assert "executions" not in run.data["claim"]["loop"]
+        assert {arn: one.at for arn, one in table.row().executions.items()} == {"arn:0": None, "arn:1": None}
 
 
 class TestNames:

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "workflow.cli.stage",
     "destroy": "workflow.cli.stage",
     "local": "sandbox.cli",
+    "console": "console.cli",
     "render": "workflow.cli.render",
     "init": "workflow.cli.init",
     "loops": "workflow.cli.loops",

@@ -29,6 +29,7 @@ from typing import Any
 from ministack.core.iam_actions import access_denied_response
 from ministack.core.router import detect_service
 
+from console.loopback import ForeignRequest, check_sender
 from sandbox.identity import TOKEN_HEADER, Keys
 from sandbox.signatures import Refused, Request, check_credentials, check_signature, has_credentials
 
@@ -39,7 +40,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HOST = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9_-]+\.)*localhost)(?::([0-9]{1,5}))?", re.IGNORECASE)
 _CONTROL = ("/_sandbox/", "/_ministack/", "/_localstack/")
 _HEALTH = "/_sandbox/health"
 _WITH_OWN_TOKEN = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
@@ -92,18 +92,10 @@ class Gate:
 
     def _check_sender(self, request: Request) -> None:
         """Checks the address, and that no other site sent the request."""
-        host = request.headers.get("host", "")
-        match = _HOST.fullmatch(host)
-        if match is None or (match[1] and int(match[1]) != self._port):
-            raise Refused(
-                "AccessDeniedException",
-                f"the local engine is not {host[:100]!r}: use http://127.0.0.1:{self._port}",
-            )
-        origin = request.headers.get("origin")
-        if origin is not None and origin.lower() != f"http://{host.lower()}":
-            raise Refused("AccessDeniedException", "the local engine takes no requests from web pages")
-        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            raise Refused("AccessDeniedException", "the local engine takes no requests from other web sites")
+        try:
+            check_sender(request.headers, self._port, "the local engine")
+        except ForeignRequest as foreign:
+            raise Refused("AccessDeniedException", str(foreign)) from None
 
     def _needs_signature(self, request: Request) -> bool:
         """Returns whether the request has to be signed. Those to control routes need the token instead."""

@@ -9,10 +9,9 @@ import string
 from dataclasses import dataclass, field
 from typing import Self
 
-__all__ = ["HOST", "ACCOUNT_ID", "REGION", "TOKEN_HEADER", "Keys"]
+from console.loopback import HOST
 
-HOST = "127.0.0.1"
-"""The sandbox listens on the loopback interface only."""
+__all__ = ["HOST", "ACCOUNT_ID", "REGION", "TOKEN_HEADER", "Keys"]
 
 ACCOUNT_ID = "111122223333"
 """An account number that the AWS documentation uses in examples."""

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn, cast
 
+from console import loopback
 from sandbox.errors import SandboxError
 from sandbox.identity import ACCOUNT_ID, HOST, Keys
 
@@ -67,20 +68,7 @@ def listen(port: int | None) -> socket.socket:
     Raises:
         SandboxError: The port is in use, or is not a valid port.
     """
-    if not 0 <= (port or 0) <= 65_535:
-        raise SandboxError(f"invalid port: {port}; use a port from 1 to 65535")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port or 0))
-    except OSError as error:
-        listener.close()
-        raise SandboxError(
-            f"the local engine cannot use port {port} on {HOST} ({error.strerror}): stop the program that uses it, "
-            "or choose another port"
-        ) from error
-    listener.listen(1024)
-    return listener
+    return loopback.listen(port, "the local engine", SandboxError)
 
 
 def main() -> NoReturn:

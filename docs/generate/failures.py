@@ -18,7 +18,7 @@ def errors(definition: Mapping[str, Any]) -> str:
         definition: The state machine in Amazon States Language.
     """
     retried = _retried(definition)
-    at_command_line = exceptions("workflow", "sandbox", root="AfterloopError")
+    at_command_line = exceptions("workflow", "console", "sandbox", root="AfterloopError")
     return "\n\n".join(
         [
             "# Errors",

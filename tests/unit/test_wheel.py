@@ -14,11 +14,11 @@ import pytest
 from tests.own_code import modules_of_lambdas
 from workflow import ROOT
 
-PACKAGES = ("workflow", "lambdas", "sandbox")
+PACKAGES = ("workflow", "lambdas", "sandbox", "console")
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
-for name in ("workflow", "sandbox"):
+for name in ("workflow", "sandbox", "console"):
     package = importlib.import_module(name)
     for module in pkgutil.walk_packages(package.__path__, name + "."):
         if not module.name.endswith(".__main__"):
@@ -30,7 +30,7 @@ from workflow.human_review import HumanReview
 from workflow.operations.client import LoopsClient
 from workflow.stack.queries import QUERIES
 assert QUERIES
-for name in ("workflow", "lambdas", "sandbox"):
+for name in ("workflow", "lambdas", "sandbox", "console"):
     print(sys.modules[name].__file__)
 """
 

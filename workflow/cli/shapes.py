@@ -373,6 +373,13 @@ class StartResult(OmitsNull, _CamelShape):
     """Where the prediction is stored, when no human loop is needed."""
 
 
+class ConsoleAddress(_CamelShape):
+    """Where a console is served."""
+
+    url: str
+    """The link to the first page, with the token of this run."""
+
+
 class StopResult(_CamelShape):
     """A human loop that A2I is stopping."""
 
@@ -833,6 +840,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "outputs": OutputsResult,
     "status": StatusResult,
     "destroy": DestroyResult,
+    "console": ConsoleAddress,
     "loops list": LoopList,
     "loops show": LoopStory,
     "loops start": StartResult,

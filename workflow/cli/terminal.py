@@ -42,6 +42,7 @@ __all__ = [
     "exit_unchanged",
     "finishing_on_interrupt",
     "is_interactive",
+    "json_text",
     "on_interrupt",
     "one_line_errors",
     "print_json",
@@ -103,6 +104,11 @@ def shown(value: object) -> str:
 
 def print_json(document: BaseModel) -> None:
     """Prints the JSON document of a command; `workflow/cli/shapes.py` has a model for each."""
+    typer.echo(json_text(document))
+
+
+def json_text(document: BaseModel) -> str:
+    """Returns a document as JSON with indents, with control characters and the like as escapes."""
     from pydantic_core import PydanticSerializationError
 
     try:
@@ -110,7 +116,7 @@ def print_json(document: BaseModel) -> None:
     except PydanticSerializationError:
         # Half of a surrogate pair, which UTF-8 does not have: JSON of AWS can have it as an escape.
         text = json.dumps(document.model_dump(mode="json", by_alias=True), indent=2)
-    typer.echo(visible_json(text))
+    return visible_json(text)
 
 
 def print_whole(what: RenderableType, console: Console | None = None, *, wrap: bool = True) -> None:

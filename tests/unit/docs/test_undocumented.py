@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+import console
 import sandbox
 import workflow
 from deploy import COMMANDS
@@ -102,7 +103,7 @@ def test_every_model_of_the_settings_is_on_the_page() -> None:
 
 
 def test_every_error_is_on_the_page_with_a_description(reference: dict[str, str], tmp_path: Path) -> None:
-    for package in (workflow, sandbox):
+    for package in (workflow, console, sandbox):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)

@@ -7,21 +7,21 @@ The state machine writes to the same table with direct integrations (claims and 
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase
 from boto3.dynamodb.types import TypeSerializer
 from pydantic.alias_generators import to_camel
 
 from lambdas.loops import names as loop_names
 from lambdas.loops.bounded import MAX_ATTRIBUTE, bounded
 from lambdas.loops.identity import is_about, own_key, own_keys
+from lambdas.loops.index_query import IndexQuery, expressions
 from lambdas.loops.loop import CLAIM, EXECUTION, Loop
 from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.times import timestamp
@@ -29,14 +29,28 @@ from lambdas.reviews.times import timestamp
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["Ledger", "OnUnreadable", "now"]
+__all__ = ["Ledger", "OnUnreadable", "RowPage", "now"]
 
 OnUnreadable = Callable[[UnreadableRow], object]
 """Called with each row that is left out because it cannot be read. Whoever leaves out a row has to report it."""
 
-_INDEXES = {"status": "by-status", "flowDefinitionArn": "by-flow-definition", "outcome": "by-outcome"}
 _MAX_BATCH = 100
 """The limit of BatchGetItem."""
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """Some rows of a query.
+
+    Attributes:
+        loops: The loops, in the order of the query.
+        read: How many rows DynamoDB read for them: `where` leaves out some.
+        end: DynamoDB's key of the last row that it read, from which the query continues; None at the end.
+    """
+
+    loops: list[Loop]
+    read: int
+    end: Mapping[str, Any] | None
 
 
 def _raise(problem: UnreadableRow) -> NoReturn:
@@ -364,55 +378,50 @@ class Ledger:
         With a status, a flow definition or an outcome, the loops come from the index that is likely to have the
         fewest matches, page by page. Otherwise the whole table is read first.
         """
-        wanted = {"status": status, "flowDefinitionArn": flow_definition_arn, "outcome": outcome}
-        given = {attribute: value for attribute, value in wanted.items() if value is not None}
-        created = [] if created_before is None else [Key("createdAt").lte(created_before)]
-        if not given:
+        if (status, flow_definition_arn, outcome) == (None, None, None):
             # The table also has items with task tokens. Only rows of loops have a status.
-            rows = self._read("scan", {}, [], [Attr("status").exists(), *created], unreadable)
+            where: list[ConditionBase] = [Attr("status").exists()]
+            if created_before is not None:
+                where.append(Attr("createdAt").lte(created_before))
+            rows = self._read("scan", expressions(FilterExpression=where), unreadable)
             yield from sorted(rows, key=lambda loop: loop.created_at or "", reverse=newest_first)
             return
-        # Few loops need a person or are in progress. For the others, a flow definition is the best choice.
-        by = next(
-            attribute
-            for attribute, is_narrow in (
-                ("outcome", outcome in ("processing", "escalated", "failed")),
-                ("status", status in ("Starting", "InProgress")),
-                ("flowDefinitionArn", flow_definition_arn is not None),
-                ("status", status is not None),
-                ("outcome", True),
-            )
-            if is_narrow
+        query = IndexQuery.of(
+            status=status,
+            flow_definition_arn=flow_definition_arn,
+            outcome=outcome,
+            last=created_before,
+            newest_first=newest_first,
         )
-        key, where = Key(by).eq(given.pop(by)), [Attr(name).eq(value) for name, value in given.items()]
-        order = {"IndexName": _INDEXES[by], "ScanIndexForward": not newest_first}
-        yield from self._read("query", order, [key, *created], where, unreadable)
+        yield from self._read("query", query.request(), unreadable)
+
+    def page(
+        self,
+        query: IndexQuery,
+        unreadable: OnUnreadable,
+        *,
+        limit: int,
+        after: Mapping[str, Any] | None = None,
+    ) -> RowPage:
+        """Returns some rows of a query, with one call of DynamoDB.
+
+        Args:
+            query: Which rows.
+            unreadable: Called with the rows that cannot be read, which are left out.
+            limit: How many rows DynamoDB reads at most; fewer if they have more than 1 MB.
+            after: The `end` of the page before this one.
+        """
+        start: Any = {"ExclusiveStartKey": dict(after)} if after else {}
+        answer = self._client.query(TableName=self._table, Limit=limit, **start, **query.request())
+        loops = list(_loops(answer["Items"], unreadable))
+        return RowPage(loops, answer["ScannedCount"], answer.get("LastEvaluatedKey"))
 
     def created(self) -> datetime:
         """Returns when the table was created. The stage cannot have missed a loop that ended before."""
         return self._client.describe_table(TableName=self._table)["Table"]["CreationDateTime"]
 
-    def _read(
-        self,
-        operation: Any,
-        request: Mapping[str, Any],
-        key: Sequence[ConditionBase],
-        where: Sequence[ConditionBase],
-        unreadable: OnUnreadable,
-    ) -> Iterator[Loop]:
-        request = {"TableName": self._table, **request}
-        builder = ConditionExpressionBuilder()
-        for field, terms in (("KeyConditionExpression", key), ("FilterExpression", where)):
-            if terms:
-                built = builder.build_expression(functools.reduce(operator.and_, terms))
-                request[field] = built.condition_expression
-                request.setdefault("ExpressionAttributeNames", {}).update(built.attribute_name_placeholders)
-                # DynamoDB refuses empty ExpressionAttributeValues, as for a scan for all rows with a status.
-                if values := built.attribute_value_placeholders:
-                    request.setdefault("ExpressionAttributeValues", {}).update(
-                        (place, TypeSerializer().serialize(value)) for place, value in values.items()
-                    )
-        for page in self._client.get_paginator(operation).paginate(**request):
+    def _read(self, operation: Any, request: Mapping[str, Any], unreadable: OnUnreadable) -> Iterator[Loop]:
+        for page in self._client.get_paginator(operation).paginate(TableName=self._table, **request):
             yield from _loops(page["Items"], unreadable)
 
     def _write(

@@ -63,11 +63,12 @@ def list_(
         Outcome | None,
         typer.Option(metavar="OUTCOME", case_sensitive=False, help=f"One of {', '.join(get_args(Outcome))}."),
     ] = None,
+    since: Annotated[datetime | None, times.since("Created at this time or later")] = None,
     until: Annotated[datetime | None, times.until("Created before this time")] = None,
     older_than: Annotated[datetime | None, times.former("--older-than", "--until")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many to list at most; 0 for all.")] = 50,
     newest_first: Annotated[
-        bool, typer.Option("--newest-first", help="List the newest first instead of the oldest.")
+        bool, typer.Option("--newest-first", help="List the newest first, also when others need action.")
     ] = False,
     on: StageOptions,
 ) -> None:
@@ -79,6 +80,7 @@ def list_(
         status=status,
         flow_definition=flow_definition,
         outcome=outcome,
+        since=since,
         until=until,
     )
     stage = _loops(on)

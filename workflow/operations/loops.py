@@ -30,7 +30,7 @@ from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.operations.actions import Actions
 from workflow.operations.client import LoopsClient
 from workflow.operations.closing import ClosedLoop, Closing
-from workflow.operations.listing import Listing, LoopFilter, list_loops
+from workflow.operations.listing import Listing, LoopFilter, LoopPage, list_loops, loop_page
 from workflow.operations.redriving import Redrive, Redrives
 from workflow.operations.restarting import MAX_ATTEMPTS, Restarts
 from workflow.operations.several import Operation, Selected, Selection, select
@@ -81,6 +81,18 @@ class Loops:
         return list_loops(
             self.ledger, loop_filter, flow, limit=limit, newest_first=newest_first, progress=progress
         )
+
+    def page(
+        self,
+        loop_filter: LoopFilter,
+        *,
+        after: str | None = None,
+        limit: int = 50,
+        newest_first: bool = False,
+    ) -> LoopPage:
+        """Returns a page of a list of loops; see `loop_page`."""
+        flow = loop_filter.flow_definition and self.resources.flow_definition_arn(loop_filter.flow_definition)
+        return loop_page(self.ledger, loop_filter, flow, after=after, limit=limit, newest_first=newest_first)
 
     def select(self, operation: Operation, selection: Selection) -> Selected:
         """Selects the loops that an operation on many loops is to process; see `workflow.operations.several`."""

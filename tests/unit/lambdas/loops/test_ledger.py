@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from lambdas.loops.index_query import IndexQuery
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
 from lambdas.loops.rows import UnreadableRow
@@ -258,6 +259,20 @@ def test_select_reads_all_pages(aws: AWS) -> None:
     expected = [f"loop-{number}" for number in range(5)]
     assert names(aws.ledger.select(status="InProgress", unreadable=none)) == expected
     assert names(aws.ledger.select(unreadable=none)) == expected
+
+
+def test_page_has_rows_of_an_index_and_says_where_it_ended(many: AWS) -> None:
+    query = IndexQuery.of(flow_definition_arn=FLOW, first="2026-03-01", newest_first=True)
+    first = many.ledger.page(query, none, limit=2)
+    assert (names(first.loops), first.read) == (["escalated", "stored"], 2)
+    rest = many.ledger.page(query, none, limit=2, after=first.end)
+    assert (names(rest.loops), rest.read, rest.end) == (["started"], 1, None)
+
+
+def test_page_counts_the_rows_that_do_not_match(many: AWS) -> None:
+    query = IndexQuery.of(flow_definition_arn=FLOW, status="Completed", first="2026-03-01", last="2026-03-04")
+    page = many.ledger.page(query, none, limit=10)
+    assert (names(page.loops), page.read, page.end) == (["stored"], 2, None)
 
 
 def test_created_is_when_the_table_was_created(aws: AWS) -> None:

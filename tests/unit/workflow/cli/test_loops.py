@@ -151,8 +151,18 @@ def test_list_orders_and_limits(session: StubbedSession, capsys: pytest.CaptureF
         out = run("loops", "list", "--status", "completed", *options, "-o", "json", capsys=capsys)[1]
         return [row["humanLoopName"] for row in printed_json("loops list", out)]
 
-    assert names() == names("--limit", "0") == ["loop-1", "loop-2", "loop-3"]
+    assert names() == names("--limit", "0") == ["loop-3", "loop-2", "loop-1"]
     assert names("--newest-first", "--limit", "2") == ["loop-3", "loop-2"]
+    assert names("--since", "2026-03-02") == ["loop-3", "loop-2"]
+    assert names("--since", "2026-03-02", "--until", "2026-03-03") == ["loop-2"]
+
+
+def test_list_refuses_a_period_without_any_time(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run("loops", "list", "--since", "1h", "--until", "2h", capsys=capsys)
+    assert (status, out) == (1, "")
+    assert err.startswith("error: no loop can match: it would have to be created since ")
 
 
 def add_odd_row(session: StubbedSession) -> None:

@@ -173,41 +173,52 @@ class TestListing:
     @pytest.mark.parametrize(
         ("loop_filter", "expected"),
         [
-            ({}, ["escalated", "unstored", "other", "running", "processed", "starting", "stored", "closed"]),
+            ({}, ["escalated", "unstored", "other", "running", "processed", "starting", "closed", "stored"]),
             (
                 {"flow_definition": "triage"},
-                ["escalated", "unstored", "running", "processed", "starting", "stored", "closed"],
+                ["escalated", "unstored", "running", "processed", "starting", "closed", "stored"],
             ),
-            ({"status": "Completed"}, ["unstored", "processed", "stored"]),
+            ({"status": "Completed"}, ["processed", "unstored", "stored"]),
             ({"outcome": "processing"}, ["processed"]),
             ({"status": "Starting"}, ["starting"]),
             ({"outcome": "closed"}, ["closed"]),
-            ({"flow_definition": FLOW, "until": datetime.now(UTC) - timedelta(days=7)}, ["stored", "closed"]),
+            ({"flow_definition": FLOW, "until": datetime.now(UTC) - timedelta(days=7)}, ["closed", "stored"]),
+            ({"since": datetime.now(UTC) - timedelta(hours=60)}, ["processed", "starting"]),
         ],
     )
-    def test_loops_that_need_action_come_first_and_oldest_first(
+    def test_loops_that_need_action_come_first_and_ended_ones_last(
         self, listed: Stage, loop_filter: dict[str, Any], expected: list[str]
     ) -> None:
         found = listed.loops.listing(LoopFilter(**loop_filter))
         assert [loop.human_loop_name for loop in found.loops] == expected
         assert not found.more
 
-    def test_newest_first_reverses_each_group(self, listed: Stage) -> None:
+    def test_newest_first_puts_the_newest_first_also_when_others_wait(self, listed: Stage) -> None:
         found = listed.loops.listing(LoopFilter(flow_definition="triage"), newest_first=True)
-        names = [loop.human_loop_name for loop in found.loops]
-        assert names == ["unstored", "escalated", "starting", "processed", "running", "closed", "stored"]
+        newest = ["starting", "processed", "unstored", "escalated", "running", "closed", "stored"]
+        assert [loop.human_loop_name for loop in found.loops] == newest
+        found = listed.loops.listing(LoopFilter(), newest_first=True)
+        assert [loop.human_loop_name for loop in found.loops] == [*newest, "other"]
 
-    def test_limit_reads_no_further_than_needed(self, listed: Stage) -> None:
-        scans: list[Any] = []
-        listed.dynamodb.meta.events.register("before-call.dynamodb.Scan", lambda **call: scans.append(call))
+    def test_limit_says_whether_there_are_more(self, listed: Stage) -> None:
         few = listed.loops.listing(LoopFilter(), limit=1)
-        assert ([loop.human_loop_name for loop in few.loops], few.more, scans) == (["escalated"], True, [])
+        assert ([loop.human_loop_name for loop in few.loops], few.more) == (["escalated"], True)
         assert not listed.loops.listing(LoopFilter(), limit=8).more
-        assert scans
+
+    def test_pages_continue_where_the_last_one_ended(self, listed: Stage) -> None:
+        names: list[str] = []
+        cursor = None
+        for _ in range(4):
+            page = listed.loops.page(LoopFilter(flow_definition="triage"), after=cursor, limit=2)
+            names += [loop.human_loop_name for loop in page.loops]
+            cursor = page.next_cursor
+        assert names == ["escalated", "unstored", "running", "processed", "starting", "closed", "stored"]
+        assert cursor is None
 
     @pytest.mark.parametrize(
         "loop_filter",
         [
+            LoopFilter(),
             LoopFilter(status="Completed"),
             LoopFilter(flow_definition="some"),
             LoopFilter(outcome="escalated"),
@@ -215,10 +226,11 @@ class TestListing:
             LoopFilter(status="InProgress", flow_definition="some", until=datetime.now(UTC) - timedelta(1)),
         ],
     )
-    def test_filters_never_scan_the_table(self, stage: Stage, loop_filter: LoopFilter) -> None:
+    def test_list_never_scans_the_table(self, stage: Stage, loop_filter: LoopFilter) -> None:
         calls: set[str] = set()
         stage.dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.add(model.name))
         stage.loops.listing(loop_filter)
+        stage.loops.listing(loop_filter, newest_first=True)
         assert calls == {"Query"}
 
     def test_progress_is_reported_every_hundred_loops(self, stage: Stage) -> None:

@@ -80,6 +80,34 @@ def rows(output: Output, rules: FlowRules) -> list[Row]:
     return [_compared_if_known(row, output) for row in rows if row.name or row.in_prediction]
 
 
+class PredictedPair(NamedTuple):
+    """A pair that the model predicted, and its blocks.
+
+    Attributes:
+        name: The name of its field; empty if the key has no text.
+        value: The value as the record has it, as JSON, unless a worker made it a text.
+        key: The id of its KEY block.
+        values: The ids of its VALUE blocks.
+    """
+
+    name: str
+    value: str
+    key: str
+    values: list[str]
+
+
+def predicted_pairs(output: Output) -> list[PredictedPair]:
+    """Returns all pairs of the prediction: first those that workers reviewed, in the order of their rows."""
+    everything = _by_id(_blocks(output.ai_service_response))
+    shown = _by_id(_blocks(output.selected_ai_service_response or output.ai_service_response))
+    known = {**everything, **shown}
+    others = [block for id_, block in everything.items() if id_ not in shown]
+    return [
+        PredictedPair(pair.key, as_json(pair.value), pair.id, known[pair.id].related("VALUE"))
+        for pair in _pairs([*shown.values(), *others], known, known, _keys_by_alias(output))
+    ]
+
+
 def _compared_if_known(row: Row, output: Output) -> Row:
     return row if is_known(output, in_prediction=row.predicted is not None) else not_compared(row)
 

@@ -1,0 +1,158 @@
+"""A text in pieces, each with the spans that cover it.
+
+A web browser counts the characters of a text in UTF-16, and so do the offsets of crowd-entity-annotation: an emoji
+counts as two.
+
+Source: "String.length", ECMAScript Language Specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from lambdas.reviews.record import FieldRecord
+from workflow.operations.review_view.model import PieceView, SpanView, TextView, Who
+from workflow.operations.review_view.rows import NumberedField
+from workflow.operations.review_view.subject import NamedText
+from workflow.operations.review_view.wording import json_value
+
+__all__ = ["OffsetText", "last_offset", "marked_text"]
+
+MAX_SPANS = 1_000
+"""The number of spans that are marked."""
+MAX_ROWS = 12
+"""The number of fields that a piece names. More spans on top of each other cannot be told apart."""
+MAX_UNITS = 100_000
+"""The length of the text that is shown, as a browser counts it."""
+
+
+class OffsetText:
+    """A text that is cut at offsets as a browser counts them."""
+
+    def __init__(self, text: str) -> None:
+        self._units = text.encode("utf-16-le", "surrogatepass")
+
+    def __len__(self) -> int:
+        return len(self._units) // 2
+
+    def part(self, start: int, end: int) -> str:
+        """Returns a part of the text. Half of a character becomes U+FFFD."""
+        return self._units[2 * start : 2 * end].decode("utf-16-le", "replace")
+
+    def quote(self, start: int, end: int) -> str | None:
+        """Returns the text of a span, or None if the text has no such part."""
+        return self.part(start, end) if 0 <= start < end <= len(self) else None
+
+
+class _Mark(NamedTuple):
+    start: int
+    end: int
+    span: SpanView
+
+
+def last_offset(fields: Iterable[FieldRecord]) -> int | None:
+    """Returns how long a text must be for all spans of the fields; None without spans."""
+    ends = [
+        found[1]
+        for field in fields
+        if field.kind == "span"
+        for text in (field.predicted, field.reviewed, *(worker.value for worker in field.per_worker))
+        if text is not None and (found := _offsets(json_value(text)))
+    ]
+    return max(ends, default=None)
+
+
+def marked_text(text: NamedText, fields: Iterable[NumberedField]) -> TextView:
+    """Returns a text with the spans of fields.
+
+    Args:
+        text: The text.
+        fields: The fields to show.
+    """
+    offsets = OffsetText(text.text)
+    shown = min(len(offsets), MAX_UNITS)
+    marks: list[_Mark] = []
+    outside = left_out = 0
+    for one in fields:
+        for who, worker, value in _values(one.field) if one.field.kind == "span" else ():
+            content = json_value(value)
+            place = _offsets(content)
+            if place is None or not 0 <= place[0] <= place[1] <= len(offsets):
+                outside += 1
+            elif len(marks) >= MAX_SPANS or place[1] > shown:
+                left_out += 1
+            else:
+                label = content["label"] if isinstance(content.get("label"), str) else one.field.name
+                span = SpanView(
+                    row=one.number, who=who, worker=worker, label=label, outcome=one.field.outcome
+                )
+                marks.append(_Mark(*place, span))
+    return TextView(
+        named_in=text.named_in,
+        pieces=list(_pieces(offsets, shown, marks)),
+        shortened=len(offsets) - shown,
+        problems=list(_problems(outside, left_out)),
+    )
+
+
+def _values(field: FieldRecord) -> Iterator[tuple[Who, int | None, str]]:
+    if field.predicted is not None:
+        yield "prediction", None, field.predicted
+    if field.reviewed is not None:
+        yield "people", None, field.reviewed
+    elif len(field.per_worker) > 1:
+        # Without an agreed answer, each answer counts. With one, the table has those that differ.
+        for worker in field.per_worker:
+            if worker.value is not None:
+                yield "worker", worker.worker_index + 1, worker.value
+
+
+def _offsets(value: Any) -> tuple[int, int] | None:
+    if not isinstance(value, dict):
+        return None
+    start, end = value.get("startOffset"), value.get("endOffset")
+    if (
+        isinstance(start, bool)
+        or isinstance(end, bool)
+        or not isinstance(start, int)
+        or not isinstance(end, int)
+    ):
+        return None
+    return start, end
+
+
+def _pieces(text: OffsetText, length: int, marks: Sequence[_Mark]) -> Iterator[PieceView]:
+    """Yields the text between the offsets where spans begin or end."""
+    begins: dict[int, list[_Mark]] = {}
+    ends: dict[int, list[_Mark]] = {}
+    for mark in marks:
+        begins.setdefault(mark.start, []).append(mark)
+        ends.setdefault(mark.end, []).append(mark)
+    edges = sorted({0, length, *begins, *ends})
+    open_marks: dict[int, _Mark] = {}
+    for at, until in zip(edges, [*edges[1:], length], strict=True):
+        for mark in ends.get(at, ()):
+            open_marks.pop(id(mark), None)
+        starting = begins.get(at, ())
+        open_marks |= {id(mark): mark for mark in starting if mark.end > at}
+        if until == at and not starting:
+            continue
+        covering = list(open_marks.values())[-MAX_ROWS:]
+        yield PieceView(
+            text=text.part(at, until),
+            begins=[mark.span for mark in starting],
+            rows=sorted({mark.span.row for mark in covering}),
+            who=sorted({mark.span.who for mark in covering}),
+        )
+
+
+def _problems(outside: int, left_out: int) -> Iterator[str]:
+    if outside:
+        yield f"{_spans(outside)} not marked: outside of the text."
+    if left_out:
+        yield f"{_spans(left_out)} not marked: only the beginning of a long text is shown, with {MAX_SPANS:,} spans."
+
+
+def _spans(count: int) -> str:
+    return f"{count:,} {'span is' if count == 1 else 'spans are'}"

@@ -24,6 +24,11 @@ def local(
         int | None,
         typer.Option(min=0, max=65_535, help="TCP port of the local engine. By default, a free one."),
     ] = None,
+    console_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="TCP port of the web console. By default, a free one."),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the web console in the browser.")] = False,
     report: Annotated[Path, typer.Option(help="The file to write the report to.")] = Path("report.html"),
 ) -> None:
     """Run everything on this machine, without an AWS account."""
@@ -34,6 +39,13 @@ def local(
     from sandbox.local import run
 
     with on_interrupt(lambda: "the local engine is stopped, and its content is deleted"):
-        succeeded = run(console=console_for(Output.TEXT), port=port, once=once, report=report)
+        succeeded = run(
+            console=console_for(Output.TEXT),
+            port=port,
+            once=once,
+            report=report,
+            console_port=console_port,
+            open_console=open_,
+        )
     if not succeeded:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ import functools
 import json
 import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from console.server import serving
+from console.site import Connection, Site
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop, TaskType
 from lambdas.loops.restart_policy import BackOff, RestartRules
@@ -38,6 +41,7 @@ from workflow.operations.report.loop_facts import ledger_rows
 from workflow.operations.report.writing import write_report
 from workflow.operations.reviews_source import Period, open_reviews
 from workflow.operations.smoke import queue_policy
+from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
@@ -45,7 +49,16 @@ from workflow.stack.assembly import assemble
 from workflow.stack.dependencies import local
 from workflow.stack.stages import Stage, UnknownStage, load_stage
 
-__all__ = ["FLOW_DEFINITIONS", "STORIES", "Story", "local_stage", "publish_local", "run", "subscribed_queue"]
+__all__ = [
+    "FLOW_DEFINITIONS",
+    "STORIES",
+    "Story",
+    "console_site",
+    "local_stage",
+    "publish_local",
+    "run",
+    "subscribed_queue",
+]
 
 _TIMEOUT_SECONDS = 90
 _INVENTED_REVIEWS = 400
@@ -123,6 +136,8 @@ def run(
     port: int | None = None,
     once: bool = False,
     report: Path | None = None,
+    console_port: int | None = None,
+    open_console: bool = False,
 ) -> bool:
     """Starts a sandbox, publishes the stage to it, starts the sample loops, and shows what happens to each.
 
@@ -131,6 +146,8 @@ def run(
         port: TCP port of the sandbox. None picks a free one.
         once: Whether to end when every loop has ended, instead of waiting for Ctrl-C.
         report: File for the report about the stage's reviews. None for no report.
+        console_port: TCP port of the web console. None picks a free one. There is none with `once`.
+        open_console: Whether to open the web console in the browser.
 
     Returns:
         Whether every loop ended as expected.
@@ -142,7 +159,13 @@ def run(
         say(console, f"Local engine: {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
         with console.status(f"Publishing the stage {stage.name!r}"):
             outputs = publish_local(sandbox, stage)
-        say(console, f"Published: {outputs['StateMachine']}\n")
+        say(console, f"Published: {outputs['StateMachine']}")
+        if not once:
+            link = running.enter_context(serving(console_site(sandbox, stage.name), console_port))
+            say(console, f"Console at {escape(link)}")
+            if open_console:
+                webbrowser.open(link)
+        say(console)
         watch = Watch(sandbox, outputs)
         player = threading.Thread(target=_play, args=(sandbox, stage, outputs, watch), daemon=True)
         with _showing(watch, console) as show:
@@ -165,6 +188,15 @@ def run(
         if not once:
             _wait_for_interrupt(console, sandbox)
         return not problems
+
+
+def console_site(sandbox: Sandbox, stage: str) -> Site:
+    """Returns what the web console of a stage on a sandbox needs. It may write, as only the local engine's may."""
+
+    def connect() -> Connection:
+        return Connection(StageResources.find(stage, sandbox.session), sandbox.session)
+
+    return Site(stage, connect, may_write=True)
 
 
 def local_stage(settings: Path = ROOT / "stages.toml") -> Stage:

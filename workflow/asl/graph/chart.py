@@ -10,7 +10,7 @@ from typing import Literal
 from workflow.asl.graph.wording import label_of, meaning_of, note_of
 from workflow.asl.walk import Machine, nested, ways
 
-__all__ = ["Arrow", "StateStatus", "Box", "Chart", "chart_of"]
+__all__ = ["Arrow", "StateFigures", "StateStatus", "Box", "Chart", "chart_of"]
 
 
 class StateStatus(StrEnum):
@@ -24,6 +24,23 @@ class StateStatus(StrEnum):
     RUNNING = "running"
     NOT_REACHED = "not-reached"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class StateFigures:
+    """What happened in a state in one execution, all its visits summed up.
+
+    Attributes:
+        status: The worst status of its visits; NOT_REACHED or UNKNOWN if there are none.
+        visits: How many visits there were.
+        failed: How many of them failed, or had an error that was caught.
+        retries: How often the state was tried again, in all visits.
+    """
+
+    status: StateStatus
+    visits: int = 0
+    failed: int = 0
+    retries: int = 0
 
 
 @dataclass(eq=False)
@@ -41,7 +58,7 @@ class Box:
     ends: bool = False
     hidden: list[str] = field(default_factory=list)
     holds: list[list[Box]] = field(default_factory=list)
-    status: StateStatus | None = None
+    figures: StateFigures | None = None
 
 
 @dataclass(eq=False)
@@ -65,7 +82,7 @@ class Chart:
     arrows: list[Arrow]
 
 
-def chart_of(definition: Machine, statuses: Mapping[str, StateStatus] | None = None) -> Chart:
+def chart_of(definition: Machine, execution: Mapping[str, StateStatus | StateFigures] | None = None) -> Chart:
     """The chart of a machine, or of one execution of it."""
     boxes: list[Box] = []
     arrows: list[Arrow] = []
@@ -78,7 +95,9 @@ def chart_of(definition: Machine, statuses: Mapping[str, StateStatus] | None = N
         for name, state in machine["States"].items():
             box = Box(f"n{len(boxes)}", state["Type"].lower(), name, note_of(state))
             box.ends = bool(state.get("End")) or box.kind in ("succeed", "fail")
-            box.status = None if statuses is None else statuses.get(name, StateStatus.NOT_REACHED)
+            if execution is not None:
+                known = execution.get(name, StateStatus.NOT_REACHED)
+                box.figures = known if isinstance(known, StateFigures) else StateFigures(known)
             boxes.append(box)
             found[name] = box
             for inside in nested(state):

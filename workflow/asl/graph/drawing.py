@@ -3,93 +3,121 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from xml.sax import saxutils
 
 from lambdas.loops.visible import visible
-from workflow.asl.graph.chart import Arrow, Box, Chart, StateStatus, chart_of
+from workflow.asl.graph.chart import Arrow, Box, Chart, StateFigures, StateStatus, chart_of
 from workflow.asl.graph.layout import LINE, Layout, layout_of, pt, text_height, text_width, wrapped
+from workflow.asl.graph.style import EXECUTION_STYLE, MACHINE_STYLE
 from workflow.asl.walk import Machine
 
-__all__ = ["svg"]
+__all__ = ["embedded_svg", "svg"]
 
 MARGIN = 16
 
 
-def svg(definition: Machine, statuses: Mapping[str, StateStatus] | None = None) -> str:
-    """Draws a machine, or one execution of it.
+def svg(definition: Machine, execution: Mapping[str, StateStatus | StateFigures] | None = None) -> str:
+    """Draws a machine, or one execution of it, as a document of its own.
 
     Args:
         definition: ASL, as `workflow.steps.definition` renders it.
-        statuses: The status of the execution's states, by name. States that are missing were not reached.
+        execution: What happened in the execution's states, by name. States that are missing were not reached.
 
     Returns:
         An SVG document. The same definition gives the same bytes on every computer.
     """
-    chart = chart_of(definition, statuses)
+    chart = chart_of(definition, execution)
     layout = layout_of(chart)
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
     legend, legend_width = _drawn_legend(chart, height)
     if legend:
         width, height = max(width, legend_width), height + _LEGEND
     title = str(definition.get("Comment", "State machine"))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{pt(width)}" height="{pt(height)}"'
-        f' viewBox="0 0 {pt(width)} {pt(height)}" role="img" aria-label={_attribute(title)}>',
+    start = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {_size_of(width, height)} role="img" aria-label={_attribute(title)}>',
         f"<title>{_xml(title)}</title>",
-        f"<style>{_STYLE}{_EXECUTION_STYLE if legend else ''}</style>",
+        f"<style>{MACHINE_STYLE}{EXECUTION_STYLE if legend else ''}</style>",
+    ]
+    return "\n".join([*start, *_drawn(chart, layout, width, height, _plain), *legend, "</svg>"]) + "\n"
+
+
+def embedded_svg(
+    definition: Machine,
+    execution: Mapping[str, StateStatus | StateFigures] | None = None,
+    *,
+    link: Callable[[str], str] | None = None,
+    selected: str | None = None,
+) -> str:
+    """Draws a machine, or one execution of it, as a part of a page that has `stylesheet`.
+
+    Args:
+        definition: ASL.
+        execution: See `svg`.
+        link: Gives the address that a state links to, by the name of the state. None: no links.
+        selected: The name of the state that the page shows more of.
+
+    Returns:
+        An `<svg>` element without a style, a background and a legend. Nothing in it needs an exception in a content
+        security policy.
+    """
+    chart = chart_of(definition, execution)
+    layout = layout_of(chart)
+    width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
+    title = str(definition.get("Comment", "State machine"))
+    # In an element of the role "img", links are not accessible.
+    role = "img" if link is None else "group"
+
+    def place(box: Box, group: str) -> str:
+        if link is None or box.kind == "start":
+            return group
+        words = _attribute(f"{box.name}: {_words(box)}" if box.figures else box.name)
+        current = ' aria-current="true"' if box.name == selected else ""
+        return f"<a href={_attribute(link(box.name))} aria-label={words}{current}>{group}</a>"
+
+    start = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="machine" {_size_of(width, height)} role="{role}"'
+        f" aria-label={_attribute(title)}>"
+    )
+    parts = _drawn(chart, layout, width, height, place, selected or "")
+    return "\n".join([start, *parts, "</svg>"]) + "\n"
+
+
+def _size_of(width: float, height: float) -> str:
+    return f'width="{pt(width)}" height="{pt(height)}" viewBox="0 0 {pt(width)} {pt(height)}"'
+
+
+def _plain(box: Box, group: str) -> str:
+    return group
+
+
+def _drawn(
+    chart: Chart,
+    layout: Layout,
+    width: float,
+    height: float,
+    place: Callable[[Box, str], str],
+    selected: str | None = None,
+) -> list[str]:
+    """The elements of the picture.
+
+    Args:
+        place: Called with each drawn state; returns what to draw.
+        selected: The name of the selected state. None: states cannot be selected or links.
+    """
+    return [
         '<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7"'
         ' orient="auto-start-reverse"><path d="M0 1L10 5L0 9z" class="tip"/></marker></defs>',
         f'<rect class="page" width="{pt(width)}" height="{pt(height)}" rx="12"/>',
         f'<g transform="translate({MARGIN} {MARGIN})">',
-        *(_drawn_cluster(box, layout) for box in chart.boxes if box.holds),
+        *(place(box, _drawn_cluster(box, layout, selected)) for box in chart.boxes if box.holds),
         *(_drawn_arrow(arrow, layout) for arrow in chart.arrows),
-        *(_drawn_state(box, layout) for box in chart.boxes if not box.holds),
+        *(place(box, _drawn_state(box, layout, selected)) for box in chart.boxes if not box.holds),
         *(_drawn_label(arrow, layout) for arrow in chart.arrows if arrow.label),
         "</g>",
-        *legend,
-        "</svg>",
     ]
-    return "\n".join(parts) + "\n"
 
 
-_STYLE = (
-    "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:13px;"
-    "fill:#1f2933;text-anchor:middle}"
-    ".note{font-size:11px;fill:#52606d}.label{font-size:11px;fill:#3e4c59}"
-    ".page{fill:#f5f7fa;stroke:#cbd2d9}"
-    ".state rect,.state path{fill:#fff;stroke:#3e4c59;stroke-width:1.4}"
-    ".state.task>.shape{fill:#e8f1ff;stroke:#2563a8}"
-    ".state.choice>.shape{fill:#fff4d6;stroke:#a86a10}"
-    ".state.wait>.shape{fill:#f1e9fd;stroke:#6f42a8;stroke-dasharray:6 3}"
-    ".state.pass>.shape{fill:#fff;stroke:#7b8794}"
-    ".state.succeed>.shape{fill:#def7e5;stroke:#22804a}"
-    ".state.fail>.shape{fill:#fde4e4;stroke:#b42318}"
-    ".state.parallel>.shape,.state.map>.shape{fill:#e4e9f0;stroke:#7b8794}"
-    ".state .end{fill:none;stroke-width:1}"
-    ".state.start>.shape{fill:#1f2933;stroke:none}"
-    ".arrow path{fill:none;stroke:#52606d;stroke-width:1.3}"
-    ".arrow.catch path{stroke:#b42318;stroke-width:1.1;stroke-dasharray:4 3;opacity:.75}"
-    ".tip{fill:context-stroke}.more{fill:#b42318}"
-    ".plate{fill:#f5f7fa;opacity:.85}"
-)
-
-_EXECUTION_STYLE = (
-    ".state.passed>.shape{fill:#bbf7d0;stroke:#15803d;stroke-width:3}"
-    ".state.caught-error>.shape{fill:#fed7aa;stroke:#c2410c;stroke-width:3}"
-    ".state.failed>.shape{fill:#fecaca;stroke:#b91c1c;stroke-width:3}"
-    ".state.running>.shape{fill:#bfdbfe;stroke:#1d4ed8;stroke-width:3}"
-    ".state.not-reached>.shape{fill:#fff;stroke:#b4bec9}"
-    ".state.not-reached text{fill:#616e7c}.state.not-reached .end{stroke:#b4bec9}"
-    ".passed>.badge{fill:#15803d}.caught-error>.badge{fill:#c2410c}.failed>.badge{fill:#b91c1c}"
-    ".state.retried>.shape{fill:#d9f99d;stroke:#4d7c0f;stroke-width:3}"
-    ".state.aborted>.shape{fill:#e5e7eb;stroke:#4b5563;stroke-width:3}"
-    ".state.unknown>.shape{fill:#fff;stroke:#616e7c;stroke-dasharray:2 3}"
-    ".retried>.badge{fill:#4d7c0f}.aborted>.badge{fill:#4b5563}.unknown>.badge{fill:#616e7c}"
-    ".running>.badge{fill:#1d4ed8}.not-reached>.badge{fill:#fff;stroke:#b4bec9;stroke-width:1.4}"
-    ".state>.sign,.sign{fill:none;stroke:#fff;stroke-width:2;stroke-linecap:round}"
-    ".legend text{text-anchor:start}"
-)
 _LEGEND = 30
 _SIGNS = {
     StateStatus.PASSED: ("M-3.5 .3L-1 3L3.5 -2.8", "passed"),
@@ -104,7 +132,7 @@ _SIGNS = {
 """The sign of a status as an SVG path around its centre, and its description."""
 
 
-def _drawn_state(box: Box, layout: Layout) -> str:
+def _drawn_state(box: Box, layout: Layout, selected: str | None) -> str:
     left, top, width, height = layout.boxes[box.id]
     middle = left + width / 2
     if box.kind == "start":
@@ -125,26 +153,70 @@ def _drawn_state(box: Box, layout: Layout) -> str:
             shape += f'<circle class="more" cx="{pt(left + width)}" cy="{pt(top + height / 2)}" r="4"/>'
         if box.ends and box.kind not in ("succeed", "fail"):
             shape += _rectangle("end", left + 3, top + 3, width - 6, height - 6, radius - 3)
-    return _group(box, layout, shape + _texts(box, middle, top + height / 2))
+    return _group(box, layout, shape + _texts(box, middle, top + height / 2), selected)
 
 
-def _drawn_cluster(box: Box, layout: Layout) -> str:
+def _drawn_cluster(box: Box, layout: Layout, selected: str | None) -> str:
     left, top, width, height = layout.boxes[box.id]
     x, y = layout.labels[box.id]
-    return _group(box, layout, _rectangle("shape", left, top, width, height, 10) + _texts(box, x, y))
+    content = _rectangle("shape", left, top, width, height, 10) + _texts(box, x, y)
+    return _group(box, layout, content, selected)
 
 
-def _group(box: Box, layout: Layout, content: str) -> str:
+def _group(box: Box, layout: Layout, content: str, selected: str | None) -> str:
+    left, top, width, height = layout.boxes[box.id]
     kind = box.kind.capitalize()
     title = "; ".join([f"{box.name} ({kind}{', ' + box.note if box.note else ''})", *box.hidden])
     classes = f"state {_xml(box.kind)}"
-    if box.status is not None:
-        left, top, width, _ = layout.boxes[box.id]
-        title += f": {_SIGNS[box.status][1]}"
-        classes += f" {box.status}"
-        if box.status is not StateStatus.NOT_REACHED:
-            content += _badge(box.status, left + width - 4, top + 1)
+    if box.figures is not None:
+        title += f": {_words(box)}"
+        classes += f" {box.figures.status}"
+        if box.figures.status is not StateStatus.NOT_REACHED:
+            content += _badge(box.figures.status, left + width - 4, top + 1)
+        if count := _count(box.figures):
+            content += _pill(count, left + (10 if box.kind == "choice" else -4), top + height - 7)
+    if box.name == selected:
+        classes += " selected"
+    if selected is not None:
+        content = _rectangle("ring", left - 5, top - 5, width + 10, height + 10, 12) + content
     return f'<g class="{classes}" data-state={_attribute(box.name)}><title>{_xml(title)}</title>{content}</g>'
+
+
+def _words(box: Box) -> str:
+    """What happened in a state: "failed; 3 visits, 1 failed; 2 retries"."""
+    figures = box.figures
+    assert figures is not None, "only states of an execution have words"
+    words = [_SIGNS[figures.status][1]]
+    if figures.visits > 1:
+        failed = f", {figures.failed} failed" if figures.failed else ""
+        words.append(f"{figures.visits} visits{failed}")
+    if figures.retries:
+        words.append(_retries(figures.retries))
+    return "; ".join(words)
+
+
+def _count(figures: StateFigures) -> str:
+    """The numbers on a box, such as "2 retries"."""
+    parts = []
+    if figures.visits > 1:
+        parts.append(f"{figures.visits}\N{MULTIPLICATION SIGN}")
+        if 0 < figures.failed < figures.visits:
+            parts.append(f"{figures.failed} failed")
+    if figures.retries and len(parts) < 2:
+        parts.append(_retries(figures.retries))
+    return ", ".join(parts)
+
+
+def _retries(number: int) -> str:
+    return f"{number} {'retry' if number == 1 else 'retries'}"
+
+
+def _pill(text: str, left: float, top: float) -> str:
+    width = text_width(text, 10) + 12
+    return (
+        _rectangle("pill", left, top, width, 15, 7.5)
+        + f'<text class="count" x="{pt(left + width / 2)}" y="{pt(top + 11)}">{_xml(text)}</text>'
+    )
 
 
 def _badge(status: StateStatus, x: float, y: float) -> str:
@@ -158,7 +230,7 @@ def _drawn_legend(chart: Chart, top: float) -> tuple[list[str], float]:
     parts = []
     left, middle = float(MARGIN), top + _LEGEND / 2 - MARGIN / 2
     for status in StateStatus:
-        if any(box.status is status for box in chart.boxes):
+        if any(box.figures and box.figures.status is status for box in chart.boxes):
             words = _SIGNS[status][1]
             parts.append(
                 f'<g class="legend {status}">{_badge(status, left + 8, middle)}'

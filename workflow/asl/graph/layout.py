@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
@@ -76,7 +77,20 @@ def layout_of(chart: Chart) -> Layout:
         if arrow.head.holds:
             attributes["lhead"] = f"cluster_{arrow.head.id}"
         graph.add_edge(_last_inside(arrow.tail).id, _first_inside(arrow.head).id, key=arrow.id, **attributes)
-    return _read(json.loads(graph.draw(format="json0", prog="dot")))
+    text = graph.to_string()
+    layout = _layouts.get(text)
+    if layout is None:
+        layout = _read(json.loads(graph.draw(format="json0", prog="dot")))
+        with suppress(KeyError):  # Another thread may have removed it.
+            for oldest in list(_layouts)[: max(len(_layouts) - _MAX_LAYOUTS + 1, 0)]:
+                del _layouts[oldest]
+        _layouts[text] = layout
+    return layout
+
+
+_layouts: dict[str, Layout] = {}
+"""Layouts by what Graphviz got: a page shows the same machine again and again. The oldest is first."""
+_MAX_LAYOUTS = 32
 
 
 def _read(drawn: Mapping[str, Any]) -> Layout:

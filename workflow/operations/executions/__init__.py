@@ -12,7 +12,6 @@ from workflow.operations.executions.model import (
     ExecutionGone,
     ExecutionUnreadable,
     ExecutionView,
-    StateFigures,
     Visit,
 )
 from workflow.operations.executions.reading import read_execution
@@ -23,7 +22,6 @@ __all__ = [
     "ExecutionGone",
     "ExecutionUnreadable",
     "ExecutionView",
-    "StateFigures",
     "Visit",
     "figures_of",
     "read_execution",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from workflow.asl.graph import StateStatus
+from workflow.asl.graph import StateFigures, StateStatus
 from workflow.errors import AfterloopError
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "ExecutionGone",
     "ExecutionUnreadable",
     "ExecutionView",
-    "StateFigures",
     "Visit",
     "is_final",
 ]
@@ -155,23 +154,6 @@ class Visit:
             return json.dumps(more, ensure_ascii=False) if more else None
         except (ValueError, RecursionError):
             return None
-
-
-@dataclass(frozen=True)
-class StateFigures:
-    """All visits to one state, summed up.
-
-    Attributes:
-        status: The worst status of its visits; NOT_REACHED or UNKNOWN if there are none.
-        visits: How many visits there were.
-        failed: How many of them failed, or had an error that was caught.
-        retries: How often the state was tried again, in all visits.
-    """
-
-    status: StateStatus
-    visits: int = 0
-    failed: int = 0
-    retries: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
-from workflow.asl.graph import StateStatus
+from workflow.asl.graph import StateFigures, StateStatus
 from workflow.asl.walk import Machine, is_distributed, nested, states
-from workflow.operations.executions.model import StateFigures, Visit
+from workflow.operations.executions.model import Visit
 
 __all__ = ["figures_of"]
 

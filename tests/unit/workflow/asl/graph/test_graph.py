@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lambdas.loops.visible import visible_lines
-from workflow.asl.graph import StateStatus, mermaid, svg
-from workflow.asl.walk import nested
+from workflow.asl.graph import StateFigures, StateStatus, embedded_svg, mermaid, stylesheet, svg
+from workflow.asl.walk import nested, states
 from workflow.steps import (
     AwsSdkTask,
     Catch,
@@ -245,6 +245,93 @@ def test_states_not_reached_are_not_green() -> None:
     assert ways == [("succeed", "#def7e5"), ("not-reached", "#fff")], "the later rule wins"
     assert "not-reached" not in svg(review_machine())
     assert not groups(drawn(review_machine()), "legend")
+
+
+def test_every_status_is_drawn_in_its_own_way() -> None:
+    machine = definition(Chain([Pass(str(status)) for status in StateStatus]))
+    root = ElementTree.fromstring(svg(machine, {str(status): status for status in StateStatus}))
+    drawn_ways = set()
+    for group in groups(root, "state"):
+        sign = [path.get("d") for path in group.iter(f"{SVG}path") if path.get("class") == "sign"]
+        drawn_ways.add((tuple(sign), group.findtext(f"{SVG}title", "").rpartition(": ")[2]))
+    assert len(drawn_ways) == len(StateStatus) + 1, "and the start"
+    style = root.findtext(f"{SVG}style", "")
+    assert all(f".state.{status}>.shape" in style for status in StateStatus)
+
+
+@pytest.mark.parametrize(
+    ("figures", "count", "words"),
+    [
+        (StateFigures(StateStatus.PASSED, visits=1), None, "passed"),
+        (StateFigures(StateStatus.RETRIED, visits=1, retries=1), "1 retry", "passed after a retry; 1 retry"),
+        (StateFigures(StateStatus.FAILED, visits=1, failed=1, retries=3), "3 retries", "failed; 3 retries"),
+        (
+            StateFigures(StateStatus.FAILED, visits=5, failed=2, retries=4),
+            "5\N{MULTIPLICATION SIGN}, 2 failed",
+            "failed; 5 visits, 2 failed; 4 retries",
+        ),
+    ],
+)
+def test_visits_and_retries_are_counted(figures: StateFigures, count: str | None, words: str) -> None:
+    root = ElementTree.fromstring(svg(definition(Pass("Item")), {"Item": figures}))
+    (group,) = [group for group in groups(root, "state") if group.get("data-state")]
+    assert [text.text for text in group.iter(f"{SVG}text") if text.get("class") == "count"] == [count] * bool(
+        count
+    )
+    assert group.findtext(f"{SVG}title") == f"Item (Pass): {words}"
+
+
+def test_embedded_svg_needs_no_exception_in_content_security_policy() -> None:
+    drawing = embedded_svg(review_machine(), {}, link=lambda name: f"?state={name}")
+    root = ElementTree.fromstring(drawing)
+    assert "style" not in drawing
+    assert not any(name.startswith("on") for element in root.iter() for name in element.attrib)
+    assert not groups(root, "legend")
+    assert root.get("class") == "machine"
+
+
+def test_embedded_states_are_links_with_names() -> None:
+    machine = review_machine()
+    statuses = {"Both": StateStatus.FAILED}
+    link = '?a="1"&state={}'.format
+    root = ElementTree.fromstring(embedded_svg(machine, statuses, link=link, selected="Field"))
+    links = {str(one.get("href")): one for one in root.iter(f"{SVG}a")}
+    assert set(links) == {link(name) for name in every_name(machine)}
+    assert links[link("Both")].get("aria-label") == "Both: failed"
+    assert [href for href, one in links.items() if one.get("aria-current")] == [link("Field")]
+    assert [
+        group.get("data-state")
+        for group in groups(root, "state")
+        if "selected" in group.get("class", "").split()
+    ] == ["Field"]
+    assert root.get("role") == "group", "links in an image are not accessible"
+    assert ElementTree.fromstring(embedded_svg(machine)).get("role") == "img"
+
+
+def every_name(machine: Any) -> list[str]:
+    return [name for name, _ in states(machine)]
+
+
+def test_stylesheet_has_each_colour_in_light_and_dark() -> None:
+    light, dark = stylesheet().splitlines()[:2]
+    used = set(re.findall(r"var\((--[a-z-]+)\)", stylesheet()))
+    assert used == set(re.findall(r"(--[a-z-]+):", light)) == set(re.findall(r"(--[a-z-]+):", dark))
+    assert dark.startswith("@media (prefers-color-scheme:dark)")
+    rules = stylesheet().splitlines()[2:]
+    assert all(
+        rule.startswith(".machine ") and rule.count(".machine") == rule.count(",.machine") + 1
+        for rule in rules
+    )
+
+
+def test_same_machine_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pygraphviz import AGraph
+
+    machine = definition(Pass("Laid out once"))
+    first = svg(machine)
+    monkeypatch.setattr(AGraph, "draw", None)
+    assert svg(machine) == first
+    assert "passed" in svg(machine, {"Laid out once": StateStatus.PASSED})
 
 
 Rectangle = tuple[float, float, float, float]

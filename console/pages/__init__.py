@@ -9,15 +9,15 @@ from collections.abc import Callable
 
 from starlette.routing import Route
 
-from console.pages import home
+from console.pages import execution, home
 from console.site import Site
 
 __all__ = ["routes", "writing"]
 
 _Routes = Callable[[Site], list[Route]]
 
-_READING: tuple[_Routes, ...] = (home.routes,)
-_WRITING: tuple[_Routes, ...] = ()
+_READING: tuple[_Routes, ...] = (home.routes, execution.routes)
+_WRITING: tuple[_Routes, ...] = (execution.writing,)
 
 
 def routes(site: Site) -> list[Route]:

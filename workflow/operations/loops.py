@@ -240,6 +240,14 @@ class Loops:
         """
         return self._redrives.run(self._redrives.plan_execution(arn))
 
+    def check_redrive_execution(self, arn: str) -> None:
+        """Checks that `redrive_execution` would run an execution's event again. Changes nothing.
+
+        Raises:
+            LoopError: It would not. The message says why.
+        """
+        self._redrives.plan_execution(arn)
+
     def reconcile(
         self,
         *,

@@ -1,0 +1,75 @@
+// The graph of an execution: larger, smaller, or as wide as its place; and where the reader was in it. Without this script the graph
+// has its own size, and scrolls.
+"use strict";
+(() => {
+  const KEY = `graph ${location.pathname}`;
+  const MIN = 0.15;
+  const MAX = 2;
+  let kept = {};
+  try {
+    kept = JSON.parse(sessionStorage.getItem(KEY)) || {};
+  } catch {
+    // Somebody else wrote it, or the browser keeps nothing.
+  }
+  const keep = () => {
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(kept));
+    } catch {
+      // Then it is forgotten with the page.
+    }
+  };
+
+  function fitting(region, svg) {
+    return Math.min(1, (region.clientWidth - 2) / svg.viewBox.baseVal.width);
+  }
+
+  function show(scale) {
+    const region = document.getElementById("graph");
+    const svg = region?.querySelector("svg");
+    if (!svg) return;
+    const { width, height } = svg.viewBox.baseVal;
+    const middle = (region.scrollTop + region.clientHeight / 2) / svg.getBoundingClientRect().height;
+    kept.scale = Math.min(Math.max(scale, MIN), MAX);
+    svg.setAttribute("width", width * kept.scale);
+    svg.setAttribute("height", height * kept.scale);
+    region.scrollTop = middle * svg.getBoundingClientRect().height - region.clientHeight / 2;
+    keep();
+  }
+
+  function prepare() {
+    const region = document.getElementById("graph");
+    const svg = region?.querySelector("svg");
+    if (!svg) return;
+    document.querySelector(".zoom").hidden = false;
+    if (kept.scale) {
+      svg.setAttribute("width", svg.viewBox.baseVal.width * kept.scale);
+      svg.setAttribute("height", svg.viewBox.baseVal.height * kept.scale);
+    }
+    region.addEventListener("scroll", () => {
+      kept.at = [region.scrollLeft, region.scrollTop];
+      keep();
+    });
+    return { region, svg };
+  }
+
+  document.addEventListener("click", (event) => {
+    const zoom = event.target.closest("[data-zoom]")?.dataset.zoom;
+    if (!zoom) return;
+    const region = document.getElementById("graph");
+    const svg = region.querySelector("svg");
+    const now = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    show({ in: now * 1.25, out: now / 1.25, fit: fitting(region, svg) }[zoom]);
+  });
+
+  const { region } = prepare() || {};
+  if (region) {
+    if (kept.at) [region.scrollLeft, region.scrollTop] = kept.at;
+    const chosen = region.querySelector("[aria-current]");
+    if (chosen) {
+      const [own, around] = [chosen.getBoundingClientRect(), region.getBoundingClientRect()];
+      if (own.top < around.top || own.bottom > around.bottom) region.scrollTop += own.top - around.top - around.height / 3;
+      if (own.left < around.left || own.right > around.right) region.scrollLeft += own.left - around.left - around.width / 3;
+    }
+  }
+  document.addEventListener("live", prepare);
+})();

@@ -36,6 +36,8 @@ OnUnreadable = Callable[[UnreadableRow], object]
 
 _MAX_BATCH = 100
 """The limit of BatchGetItem."""
+_MAX_KEY = 2048
+"""Bytes of a partition key ("Quotas in Amazon DynamoDB"). DynamoDB refuses to look for a longer one."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Ledger:
         Raises:
             UnreadableRow: The row cannot be read.
         """
+        if not _can_be_key(human_loop_name):
+            return None
         answer = self._client.get_item(TableName=self._table, Key=_key(human_loop_name), ConsistentRead=True)
         item = answer.get("Item", {})
         # Other items of the table, such as tokens, have no status.
@@ -83,7 +87,8 @@ class Ledger:
     def find_all(self, human_loop_names: Sequence[str], unreadable: OnUnreadable) -> dict[str, Loop]:
         """Returns the loops with those names (consistent reads), by name. Names without a row are left out."""
         found = {}
-        names = list(dict.fromkeys(human_loop_names))  # BatchGetItem refuses duplicate keys
+        # BatchGetItem refuses duplicate keys.
+        names = [name for name in dict.fromkeys(human_loop_names) if _can_be_key(name)]
         while names:
             keys, names = names[:_MAX_BATCH], names[_MAX_BATCH:]
             answer: Any = self._client.batch_get_item(
@@ -508,6 +513,14 @@ class Ledger:
 def now() -> str:
     """Returns the current time as the ledger writes times: ISO 8601, UTC, milliseconds."""
     return timestamp(datetime.now(UTC))
+
+
+def _can_be_key(human_loop_name: str) -> bool:
+    """Whether an item can have this key. Names in events and in addresses of pages come from outside."""
+    try:
+        return 0 < len(human_loop_name.encode()) <= _MAX_KEY
+    except UnicodeEncodeError:  # Half of a surrogate pair, which JSON can have.
+        return False
 
 
 def _key(human_loop_name: str) -> Any:

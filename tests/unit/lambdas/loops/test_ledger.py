@@ -168,6 +168,16 @@ def test_find_all_repeats_unprocessed_keys(boto3_clients: dict[str, Any]) -> Non
         assert set(Ledger(boto3_clients["dynamodb"], "ledger").find_all(["a", "b"], none)) == {"a", "b"}
 
 
+@pytest.mark.parametrize("name", ["", "x" * 2049, "é" * 1025, "half \ud800"])
+def test_name_that_no_item_can_have_is_not_looked_for(boto3_clients: dict[str, Any], name: str) -> None:
+    client = boto3_clients["dynamodb"]
+    with Stubber(client):  # It has no responses, so that any call fails.
+        ledger = Ledger(client, "ledger")
+        assert ledger.find(name) is None
+        assert ledger.find_all([name], none) == {}
+        assert ledger.find_loop(name, "2026-03-04T05:06:07Z") is None
+
+
 def test_throttling_is_not_a_failed_condition(boto3_clients: dict[str, Any]) -> None:
     ledger = Ledger(boto3_clients["dynamodb"], "ledger")
     with Stubber(boto3_clients["dynamodb"]) as dynamodb:

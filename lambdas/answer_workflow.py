@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import transient_errors, waiting
 from lambdas.aws.metrics import Metric
+from lambdas.aws.step import logs_step
 from lambdas.loops.start_request import Message
 
 FUNCTION = {"memory": 512, "timeout": 60, "grants": ["answer_waiting"]}
@@ -23,7 +24,7 @@ class Ended(Message):
     human_loop_name: str
 
 
-@logger.inject_lambda_context
+@logs_step(logger)
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -42,10 +43,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         TokenUndeliverable: A workflow cannot be notified, and a retry does not help. The message says why.
     """
     name = Ended.model_validate(event).human_loop_name
+    logger.append_keys(humanLoopName=name)
     answered = waiting().answer(name)
     metrics.add_metric(Metric.WORKFLOWS_ANSWERED, MetricUnit.Count, answered.delivered)
-    logger.info(
-        "answered",
-        extra={"humanLoopName": name, "delivered": answered.delivered, "ended": answered.ended},
-    )
+    logger.info("answered", extra={"delivered": answered.delivered, "ended": answered.ended})
     return {"delivered": answered.delivered, "ended": answered.ended}

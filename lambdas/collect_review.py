@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.aws.environment import environment
 from lambdas.aws.metrics import Metric
 from lambdas.aws.object_store import object_store
+from lambdas.aws.step import logs_step
 from lambdas.reviews.errors import InvalidDocument, OutputMissing, ReviewError
 from lambdas.reviews.event import FailedLoop, parse_status_change
 from lambdas.reviews.location import S3Location
@@ -31,7 +32,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logs_step(logger)
 @metrics.log_metrics
 def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
     """Collects the review of a completed loop, or the answers of a stopped one.

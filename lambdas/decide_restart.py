@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.aws.clients import ledger, transient_errors
 from lambdas.aws.environment import environment
+from lambdas.aws.step import logs_step
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, bounded
 from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import Decision, RestartSettings
@@ -53,7 +54,7 @@ class FailedDetail(BaseModel):
     failure_code: Annotated[str | None, BeforeValidator(_code)] = None
 
 
-@logger.inject_lambda_context
+@logs_step(logger)
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Decides.
@@ -68,6 +69,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         failure code.
     """
     detail = FailedDetail.model_validate(event["detail"])
+    logger.append_keys(humanLoopName=detail.human_loop_name)
     key = event["ledgerKey"]
     row = ledger().find(key) or Loop(human_loop_name=key)
     flow_definition = detail.flow_definition_arn or row.flow_definition_arn
@@ -86,7 +88,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         # A person restarted the loop meanwhile. A restart that runs again starts nothing, and records that one.
         reason = f"The loop was already restarted, as {row.next_loop_name}."
         decision = Decision("restart", 0, _flow_definition_of(row.next_loop_name) or flow_definition, reason)
-    logger.info(decision.reason, extra={"humanLoopName": detail.human_loop_name, "action": decision.action})
+    logger.info(decision.reason, extra={"action": decision.action})
     lineage = [
         _listed(loop)
         # An earlier loop whose row is odd must not keep this one from its decision.

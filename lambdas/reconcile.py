@@ -49,7 +49,7 @@ class ReconciliationIncomplete(Exception):
     """Some loops could not be compared or started. Lambda retries, and the next run covers them again."""
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -73,6 +73,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.add_metric(Metric.LOOPS_DELETED, MetricUnit.Count, len(found.deleted))
     metrics.add_metric(Metric.STARTS_RESUMED, MetricUnit.Count, len(found.resumed) + len(found.refused))
     metrics.add_metric(Metric.CLAIMS_RELEASED, MetricUnit.Count, len(found.released))
+    for message, about in found.touched():
+        logger.info(message, extra=about)
     summary = _summary(found)
     logger.info("reconciled", extra=summary)
     if not found.complete:

@@ -28,7 +28,7 @@ class NotAnExecution(ValueError):
     """The event names no execution."""
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Settles an execution that ended without finishing.
@@ -53,9 +53,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     execution = detail.get("executionArn") if isinstance(detail, dict) else None
     if not isinstance(execution, str):
         raise NotAnExecution("The event has no string at $.detail.executionArn.")
+    logger.append_keys(execution=execution)
+    logger.info("an execution ended without success")
     settled = abandoned().settle(execution)
     if settled is None:
-        logger.info("nothing to do", extra={"execution": execution})
+        logger.info("nothing to do")
         return {"settled": False}
     if settled.released:
         metrics.add_metric(Metric.CLAIMS_RELEASED, MetricUnit.Count, 1)
@@ -67,5 +69,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "answered": settled.answered,
         "escalated": settled.escalated,
     }
-    logger.warning("an execution ended without finishing", extra={"execution": execution, **found})
+    logger.warning("an execution ended without finishing", extra=found)
     return {"settled": True, **found}

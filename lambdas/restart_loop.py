@@ -9,6 +9,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import ledger, starter, transient_errors
 from lambdas.aws.metrics import Metric
+from lambdas.aws.step import logs_step
 from lambdas.loops.start_request import InputUnknown, Message
 
 FUNCTION = {
@@ -28,7 +29,7 @@ class Restart(Message):
     flow_definition_arn: str
 
 
-@logger.inject_lambda_context
+@logs_step(logger)
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -49,10 +50,11 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         TransientServiceError: A service throttled the call or failed; retry.
     """
     restart = Restart.model_validate(event)
+    logger.append_keys(humanLoopName=restart.human_loop_name)
     failed = ledger().find(restart.human_loop_name)
     if failed is None:
         raise InputUnknown(f"The ledger has no human loop {restart.human_loop_name!r}.")
     started = starter().restart(failed, restart.flow_definition_arn)
     metrics.add_metric(Metric.LOOPS_RESTARTED, MetricUnit.Count, 0 if started.already else 1)
-    logger.info("restarted", extra={"humanLoopName": failed.human_loop_name, "next": started.human_loop_name})
+    logger.info("restarted", extra={"next": started.human_loop_name})
     return started.model_dump(by_alias=True, exclude={"prediction"})

@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import starter, transient_errors
 from lambdas.aws.metrics import Metric
+from lambdas.aws.step import logs_step
 from lambdas.loops.start_request import StartRequest
 
 FUNCTION = {
@@ -26,7 +27,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-@logger.inject_lambda_context
+@logs_step(logger)
 @metrics.log_metrics
 @transient_errors
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -59,11 +60,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             reconciler does.
     """
     request = StartRequest.read(event)
+    logger.append_keys(humanLoopName=request.name)
+    logger.info("starting")
     started = starter().start(request)
     metrics.add_metric(
         Metric.LOOPS_STARTED, MetricUnit.Count, 1 if started.needed and not started.already else 0
     )
-    logger.info("started", extra={"humanLoopName": started.human_loop_name, "already": started.already})
+    logger.info("started", extra={"already": started.already})
     answer = started.model_dump(by_alias=True)
     # A waiting workflow receives the prediction with its token. Here it could exceed the 256 KiB of a state.
     if request.task_token or len(json.dumps(started.prediction)) > MAX_PREDICTION_BYTES:

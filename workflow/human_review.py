@@ -39,9 +39,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambdas.loops.restart_policy import RestartRules
+from workflow.asl.expressions import STEP
 from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, THROTTLED
 from workflow.errors import WorkflowError
-from workflow.steps import LambdaStep, Retry, places
+from workflow.steps import THIS_STEP, LambdaStep, Retry, places
 
 __all__ = ["HumanReview", "max_review_seconds"]
 
@@ -123,6 +124,8 @@ class HumanReview(LambdaStep):
             "task": _task(tasks, jsonata),
             **({"contentClassifiers": list(content_classifiers)} if content_classifiers else {}),
             **_given("taskToken", _TOKEN[jsonata], jsonata),
+            # A function that is published with the workflow takes it for its log. That of another stage can be older.
+            **({"step": _STEP[jsonata]} if start_loop == _OWN_FUNCTION else {}),
         }
         self._has_default_key = key is None and human_loop_name is None
         function = start_loop or _start_loop(flow_definition_arn, stage)
@@ -163,6 +166,8 @@ def max_review_seconds(task_lifetime_seconds: int, restart: RestartRules) -> int
     return attempts * task_lifetime_seconds + sum(waits.seconds(n, "") for n in range(1, attempts))
 
 
+_OWN_FUNCTION = "start_loop"
+_STEP = {False: THIS_STEP, True: "{% " + STEP + " %}"}
 _TOKEN = {False: "$$.Task.Token", True: "{% $states.context.Task.Token %}"}
 # Names come first, because they are readable in the loop's name. The ARN is needed because executions of two state
 # machines can have the same name. A Retry does not change EnteredTime.

@@ -89,7 +89,15 @@ __all__ = [
     "DynamoDBDeleteItemStep",
     "StepFunctionsStartExecutionStep",
     "GlueStartJobRunStep",
+    "THIS_STEP",
 ]
+
+THIS_STEP = {
+    "execution.$": "$$.Execution.Id",
+    "state.$": "$$.State.Name",
+    "retryCount.$": "$$.State.RetryCount",
+}
+"""The value of the key `step` in a function's payload, for the decorator `lambdas.aws.step.logs_step`."""
 
 
 class Retry(Fields, SDK.Retry):

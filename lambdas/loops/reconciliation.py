@@ -72,6 +72,33 @@ class Reconciliation:
         """Returns the same with camelCase keys."""
         return {to_camel(name): value for name, value in asdict(self).items()}
 
+    def touched(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yields what was done about each loop: a line for the log, and the loop and the execution as its fields.
+
+        For a loop that is deleted or refused, the execution is the one that escalates it.
+        """
+        for change, execution in self.missed.items():
+            name, _, status = change.rpartition(" ")
+            about = {"humanLoopName": name, "humanLoopStatus": status, "execution": execution}
+            yield "processing a missed status change", about
+        for name, execution in self.deleted.items():
+            yield "the loop was deleted in A2I", {"humanLoopName": name, "execution": execution}
+        for name, execution in self.refused.items():
+            yield "the loop's start was refused", {"humanLoopName": name, "execution": execution}
+        for text, execution in self.released.items():
+            name, *claim = text.rsplit(" ", 2)
+            about = {"humanLoopName": name, "claim": " ".join(claim), "execution": execution}
+            yield "released a claim of an execution that has ended", about
+        for execution in self.reported:
+            yield "reported an execution that ended before it had a claim", {"execution": execution}
+        for names, message in (
+            (self.adopted, "added a loop in progress to the ledger"),
+            (self.resumed, "resumed the loop's start"),
+            (self.answered, "notified the workflows that wait for the loop"),
+        ):
+            for name in names:
+                yield message, {"humanLoopName": name}
+
     @contextmanager
     def noting_problems(self, subject: str) -> Iterator[Attempt]:
         """Records the errors of one loop, so that the others are still processed.

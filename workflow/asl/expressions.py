@@ -18,6 +18,7 @@ __all__ = [
     "LOOP_TIME",
     "OWN_KEY",
     "QUOTED",
+    "STEP",
     "VISIBLE",
     "bounded",
     "documented_fields",
@@ -93,6 +94,13 @@ EXECUTION_LINK = (
     "#/v2/executions/details/' & $states.context.Execution.Id)"
 )
 """The link to the running execution in the Step Functions console."""
+
+
+STEP = (
+    "{'execution': $states.context.Execution.Id, 'state': $states.context.State.Name,"
+    " 'retryCount': $states.context.State.RetryCount}"
+)
+"""What a step passes to a function about itself. The function logs it: see `lambdas.aws.step`."""
 
 
 def _replaced(text: str, pairs: Iterable[tuple[str, str]]) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow.asl.expressions import FLOW_DEFINITION, LEDGER_KEY, documented_fields, jsonata, name_in
+from workflow.asl.expressions import FLOW_DEFINITION, LEDGER_KEY, STEP, documented_fields, jsonata, name_in
 from workflow.parts.failures import FAILED_STEP, FAILURE, TRANSIENT, error_text
 from workflow.steps import Catch, Choice, ChoiceRule, LambdaStep, Retry, Succeed
 
@@ -99,7 +99,7 @@ def _answer(name: str, *, comment: str, output: str, catch: Catch) -> LambdaStep
         query_language="JSONata",
         arguments={
             "FunctionName": "answer_workflow",
-            "Payload": {"humanLoopName": jsonata(f"${LEDGER_KEY}")},
+            "Payload": {"humanLoopName": jsonata(f"${LEDGER_KEY}"), "step": jsonata(STEP)},
         },
         # If a later step fails, its escalation must not say that a workflow is still waiting.
         assign={WAITING: False},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workflow.asl.expressions import jsonata
+from workflow.asl.expressions import STEP, jsonata
 from workflow.parts.failures import TRANSIENT, caught
 from workflow.steps import Catch, LambdaStep, Retry
 
@@ -23,7 +23,7 @@ def invoke(
     expected: Sequence[Catch] = (),
     retry: Sequence[Retry] = (),
 ) -> LambdaStep:
-    """A step that runs a function and adds its result to the state.
+    """A step that runs a function and adds its result to the state. The function logs which step called it.
 
     Args:
         name: The state's name.
@@ -39,7 +39,7 @@ def invoke(
         name,
         comment=comment,
         query_language="JSONata",
-        arguments={"FunctionName": function, "Payload": jsonata(payload)},
+        arguments={"FunctionName": function, "Payload": jsonata(f"$merge([{payload}, {{'step': {STEP}}}])")},
         output=jsonata(f"$merge([$states.input, {{'{adds}': $states.result.Payload}}])"),
         timeout_seconds=300,
         retry=[*retry, *TRANSIENT],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools import Logger
 from botocore.awsrequest import AWSResponse
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -289,6 +291,31 @@ class Context:
 @pytest.fixture
 def context() -> Context:
     return Context()
+
+
+@dataclass
+class Logged:
+    """What functions have logged."""
+
+    _stream: io.StringIO
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines, without metrics."""
+        lines = [json.loads(line) for line in self._stream.getvalue().splitlines()]
+        return [line for line in lines if "_aws" not in line]
+
+    def about(self, **keys: Any) -> list[str]:
+        """The messages of the lines that have these keys."""
+        return [line["message"] for line in self.lines if keys.items() <= line.items()]
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Logged:
+    # Loggers of one service share the handler.
+    stream = io.StringIO()
+    monkeypatch.setattr(Logger().registered_handler, "stream", stream)
+    return Logged(stream)
 
 
 @pytest.fixture

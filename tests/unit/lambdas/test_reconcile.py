@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from lambdas import reconcile
-from tests.unit.lambdas.conftest import AWS, Context
+from lambdas.loops.reconciliation import Reconciliation
+from tests.unit.lambdas.conftest import AWS, Context, Logged
 from tests.unit.lambdas.executions import Executions
 
 
@@ -53,3 +54,46 @@ def test_response_names_so_many_loops_that_it_fits(
     found = reconcile.handler({}, context)
     assert found["adopted"] == ["a", "b", "and 1 more"]
     assert list(found["missed"]) == ["ended-a Completed", "ended-b Completed", "more"]
+
+
+def test_handler_logs_each_loop_that_it_touched(
+    function: AWS, context: Context, logged: Logged, states: Any
+) -> None:
+    function.a2i.add("missed", "Completed")
+    function.a2i.add("open")
+    found = reconcile.handler({}, context)
+    (execution,) = states.executions
+    assert found["missed"] == {"missed Completed": execution}
+    assert logged.about(humanLoopName="missed", humanLoopStatus="Completed", execution=execution) == [
+        "processing a missed status change"
+    ]
+    assert logged.about(humanLoopName="open") == ["added a loop in progress to the ledger"]
+
+
+def test_each_loop_that_was_touched_is_named_with_its_execution() -> None:
+    found = Reconciliation(
+        looked_at=9,
+        missed={"loop-1 Failed": "arn:1"},
+        deleted={"loop-2": "arn:2"},
+        adopted=["loop-3"],
+        earlier=["loop-4"],
+        resumed=["loop-5"],
+        refused={"loop-6": "arn:6"},
+        released={"loop-7 2026-03-01T10:00:00.000Z Stopped": "arn:7"},
+        reported=["arn:8"],
+        answered=["loop-9"],
+    )
+    touched = [(about.get("humanLoopName"), about.get("execution")) for _, about in found.touched()]
+    assert sorted(touched, key=str) == sorted(
+        [
+            ("loop-1", "arn:1"),
+            ("loop-2", "arn:2"),
+            ("loop-3", None),
+            ("loop-5", None),
+            ("loop-6", "arn:6"),
+            ("loop-7", "arn:7"),
+            (None, "arn:8"),
+            ("loop-9", None),
+        ],
+        key=str,
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from lambdas import release_claim
 from lambdas.reviews.errors import TransientServiceError
-from tests.unit.lambdas.conftest import AWS, EXECUTION, Context
+from tests.unit.lambdas.conftest import AWS, EXECUTION, Context, Logged
 
 CLAIM = "2026-01-31T08:15:00.000Z Failed"
 EVENT = {
@@ -33,7 +33,9 @@ def claimed(function: AWS) -> AWS:
     return function
 
 
-def test_handler_releases_the_claim_and_reports_the_loop(claimed: AWS, context: Context) -> None:
+def test_handler_releases_the_claim_and_reports_the_loop(
+    claimed: AWS, context: Context, logged: Logged
+) -> None:
     claimed.describe_execution("ABORTED", STARTED_WITH)
     claimed.describe_history()
     claimed.accept_message()
@@ -47,6 +49,9 @@ def test_handler_releases_the_claim_and_reports_the_loop(claimed: AWS, context: 
     }
     assert claimed.row().outcome == "failed"
     assert len(claimed.messages) == 1
+    assert logged.about(humanLoopName="loop", execution=EXECUTION, released=True) == [
+        "an execution ended without finishing"
+    ]
 
 
 def test_handler_asks_for_the_current_status(claimed: AWS, context: Context) -> None:
@@ -56,10 +61,11 @@ def test_handler_asks_for_the_current_status(claimed: AWS, context: Context) -> 
     assert claimed.row().outcome == "processing"
 
 
-def test_throttling_is_raised_so_that_lambda_retries(claimed: AWS, context: Context) -> None:
+def test_throttling_is_raised_so_that_lambda_retries(claimed: AWS, context: Context, logged: Logged) -> None:
     claimed.stubs["stepfunctions"].add_client_error("describe_execution", "ThrottlingException")
     with pytest.raises(TransientServiceError):
         release_claim.handler(EVENT, context)
+    assert logged.about(execution=EXECUTION) == ["an execution ended without success"]
 
 
 @pytest.mark.parametrize("event", [{}, {"detail": None}, {"detail": {"executionArn": 1}}])

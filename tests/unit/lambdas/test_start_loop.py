@@ -7,7 +7,7 @@ import pytest
 from lambdas import start_loop
 from lambdas.loops.start_request import InvalidRequest
 from lambdas.reviews.errors import TransientServiceError
-from tests.unit.lambdas.conftest import AWS, FLOW, Context
+from tests.unit.lambdas.conftest import AWS, FLOW, Context, Logged
 
 # Powertools warns if a function that fails has counted nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -36,10 +36,12 @@ def test_handler_refuses_malformed_request(function: AWS, context: Context) -> N
         start_loop.handler({"key": "a", "flowDefinitionArn": FLOW}, context)
 
 
-def test_throttled_start_is_transient(function: AWS, context: Context) -> None:
+def test_throttled_start_is_transient(function: AWS, context: Context, logged: Logged) -> None:
     function.a2i.errors["StartHumanLoop"] = ["ServiceQuotaExceededException"]
     with pytest.raises(TransientServiceError, match="ServiceQuotaExceededException"):
         start_loop.handler(EVENT, context)
+    (name,) = {line["humanLoopName"] for line in logged.lines}
+    assert logged.about(humanLoopName=name) == ["starting"]
     assert not start_loop.handler(EVENT, context)["already"]
 
 

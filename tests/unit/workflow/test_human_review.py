@@ -162,6 +162,17 @@ def test_step_in_a_map_needs_a_key(inner: str, jsonata: bool) -> None:
         definition(each(ask(key=None, **language), processor_config=distributed))
 
 
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+def test_step_of_own_workflow_passes_itself_to_the_function(language: str) -> None:
+    own = {"stage": None, "start_loop": "start_loop"}
+    if language == "JSONPath":
+        payload = rendered(**own)["Parameters"]["Payload"]
+        assert payload["step"]["execution.$"] == "$$.Execution.Id"
+        return
+    state = rendered(**own, query_language="JSONata", key=None, input_content={"text": "a"})
+    assert "$states.context.Execution.Id" in state["Arguments"]["Payload"]["step"]
+
+
 def test_computed_flow_definition_needs_arn_of_function() -> None:
     parameters = rendered(flow_definition_arn="$.flow", stage=None, start_loop=START_LOOP)["Parameters"]
     assert parameters["FunctionName"] == START_LOOP

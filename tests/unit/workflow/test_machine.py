@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
+from jsonata import Jsonata  # type: ignore[import-untyped]
 
 from lambdas.reviews.event import TERMINAL_STATUSES
+from workflow.asl.walk import states
 from workflow.machine import build_definition
 
 
@@ -32,3 +37,28 @@ def test_wait_for_missing_output_fits_the_branch(state: str, shortest: int, long
     assert shortest <= sum(waits) <= longest
     # The function counts a refused review only at the last try.
     assert f"RetryCount >= {retry['MaxAttempts']}" in str(step["Arguments"])
+
+
+INVOKING = {
+    name: state["Arguments"]["Payload"]
+    for name, state in states(build_definition())
+    if state.get("Resource") == "arn:aws:states:::lambda:invoke"
+}
+
+
+@pytest.mark.parametrize("name", sorted(INVOKING))
+def test_step_passes_itself_to_its_function(name: str) -> None:
+    context = {"Execution": {"Id": "arn:run"}, "State": {"Name": name, "RetryCount": 2}}
+    given = {"detail": {"humanLoopName": "loop-1"}, "decision": {"nextFlowDefinition": "arn:flow"}}
+
+    def evaluated(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: evaluated(one) for key, one in value.items()}
+        program = Jsonata(re.fullmatch(r"\{%(.*)%\}", value, re.DOTALL)[1])  # type: ignore[index]
+        program.assign("states", {"input": given, "context": context})
+        program.assign("ledgerKey", "loop-1")
+        return program.evaluate({})
+
+    payload = evaluated(INVOKING[name])
+    assert payload["step"] == {"execution": "arn:run", "state": name, "retryCount": 2}
+    assert len(payload) > 1

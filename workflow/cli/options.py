@@ -40,8 +40,10 @@ __all__ = [
 
 SETTINGS = ROOT / "stages.toml"
 
-Profile = Annotated[str | None, typer.Option(help="A profile in ~/.aws/config.")]
-Region = Annotated[str | None, typer.Option(help="AWS Region. The default is the Region of the stage.")]
+Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile in ~/.aws/config.")]
+Region = Annotated[
+    str | None, typer.Option(metavar="REGION", help="AWS Region. The default is the Region of the stage.")
+]
 Settings = Annotated[
     Path, typer.Option(help="The file with the settings of the stages.", show_default="stages.toml")
 ]
@@ -85,7 +87,8 @@ class StageOptions:
     """The stage, the credentials, and the format of the output."""
 
     stage: Annotated[
-        str, typer.Option("--stage", "-s", envvar="AFTERLOOP_STAGE", help="Name of the stage.")
+        str,
+        typer.Option("--stage", "-s", metavar="NAME", envvar="AFTERLOOP_STAGE", help="Name of the stage."),
     ] = "dev"
     profile: Profile = None
     region: Region = None

@@ -21,6 +21,12 @@ from workflow.cli.terminal import INTERRUPTED, one_line_errors, show_bugs_visibl
 
 __all__ = ["command_line", "run", "version", "with_default_command"]
 
+PROGRAM = "python deploy.py"
+"""How people run it."""
+
+_VALUES = {"str": "TEXT", "path": "FILE", "int": "NUMBER", "int range": "NUMBER", "float": "NUMBER"}
+"""The types that Typer shows → what stands there instead."""
+
 
 def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
     """Runs a command, and ends the process with its exit status.
@@ -33,7 +39,13 @@ def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
     given = with_default_command(arguments)
     with one_line_errors():
         program = command_line(commands, given[0])
-        status = program.main(given, prog_name="python deploy.py", standalone_mode=False) or 0
+        try:
+            status = program.main(given, prog_name=PROGRAM, standalone_mode=False) or 0
+        except typer.TyperException as error:
+            # Not every error of Typer says which command it is about.
+            if getattr(error, "ctx", None) is None:
+                error.ctx = _context(program, given)  # type: ignore[attr-defined]
+            raise
         if status == INTERRUPTED:
             # Typer turns Ctrl-C into this status, and prints nothing.
             raise KeyboardInterrupt
@@ -54,6 +66,7 @@ def command_line(commands: Mapping[str, str], only: str | None = None) -> Any:
             group.add_command(_imported(name, module), name)
         elif only not in commands:
             group.add_command(TyperCommand(name, help=_help(name, module)), name)
+    _name_values(group)
     return group
 
 
@@ -83,6 +96,33 @@ def _imported(name: str, module: str) -> Any:
         alone.command(name)(found)
         found = alone
     return typer.main.get_command(found)
+
+
+def _context(program: Any, arguments: Sequence[str]) -> typer.Context:
+    """The context of the command that the arguments begin with."""
+    context = typer.Context(program, info_name=PROGRAM)
+    for word in arguments:
+        command = getattr(context.command, "commands", {}).get(word)
+        if command is None:
+            break
+        context = typer.Context(command, info_name=word, parent=context)
+    return context
+
+
+def _name_values(command: Any) -> None:
+    """Names the values of options as people do, in a command and all commands in it: FILE, and nothing for a flag.
+
+    Typer shows the types of Python instead: <path>, and <bool> for a flag, which takes no value.
+    """
+    context = typer.Context(command)
+    for one in (*command.params, command.get_help_option(context)):
+        if one.param_type_name == "argument":
+            one.display_type_rich = lambda ctx: None  # Its name is shown.
+        elif one.metavar is None:
+            kind = one.display_type(context).strip("<>").removeprefix("list[").removesuffix("]")
+            one.metavar = "" if one.is_flag else _VALUES.get(kind, kind)
+    for one in getattr(command, "commands", {}).values():
+        _name_values(one)
 
 
 def _help(name: str, module: str) -> str:

@@ -374,8 +374,19 @@ def _messages(error: AfterloopError | typer.TyperException) -> list[str]:
     if isinstance(error, typer.TyperException):
         # Typer checks values with pydantic, and puts pydantic's wording into its messages.
         message = re.sub(r": (Value error, |Input (?=should ))", ": ", error.format_message())
-        return [re.sub(r"should be a valid integer\b.*", "should be a whole number", message)]
+        message = re.sub(r"should be a valid integer\b.*", "should be a whole number", message)
+        return [f"{message}{_see_help(message, error)}"]
     return str(error).splitlines() if isinstance(error, WorkflowError) else [str(error)]
+
+
+def _see_help(message: str, error: typer.TyperException) -> str:
+    """Where to read how the command is used."""
+    context = getattr(error, "ctx", None)
+    # A group without a command has printed its help, and raises an error without a message.
+    if context is None or not message:
+        return ""
+    see = f"see `{context.command_path} --help`"
+    return f" {see.capitalize()}" if message.endswith((".", "?")) else f"; {see}"
 
 
 def _fail_interrupted(message: str) -> NoReturn:

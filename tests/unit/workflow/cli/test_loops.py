@@ -544,7 +544,7 @@ def test_reconcile_reports_problems_of_aws(
             "--input: cannot read /no/such",
         ),
         (["start", "--flow-definition", "f", "--name", "a", "--image", "b/c"], "'b/c' is "),
-        (["start", "--flow-definition", "f", "--input", "-"], "specify either --name or --key\n"),
+        (["start", "--flow-definition", "f", "--input", "-"], "specify either --name or --key; see"),
         (
             ["start", "--flow-definition", "f", "--name", "a", "--key", "b", "--input", "-"],
             "specify either --name or --key, not both",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy import COMMANDS
+from docs.generate.commands import all_commands, commands
 from tests.command_line import run
 from workflow import ROOT
 from workflow.cli.program import command_line, version, with_default_command
@@ -41,7 +43,7 @@ def test_missing_credentials_are_one_error_with_an_alternative(
         (["plan", "--output", "xml"], "'xml' is not one of 'text', 'json'"),
         (["local", "--port", "99999"], "'--port': should be less than or equal to 65535"),
         (["local", "--port", "-1"], "'--port': should be greater than or equal to 0"),
-        (["local", "--port", "http"], "'--port': should be a whole number\n"),
+        (["local", "--port", "http"], "'--port': should be a whole number; see"),
         (["report", "--since", "31.1.2026"], "'--since': invalid time '31.1.2026': use 30m, 2h, 3d or 1w"),
         (["manifest", "--flow-definition", "f", "--until", "soon"], "'--until': invalid time 'soon'"),
         (["reviews", "recompute", "--since", "9999-01-01"], "'--since': invalid time '9999-01-01'"),
@@ -79,6 +81,56 @@ def test_help_prints_usage(arguments: list[str], capsys: pytest.CaptureFixture[s
     status, out, _ = run(*arguments, capsys=capsys)
     assert status == 0
     assert "Usage: python deploy.py" in out
+
+
+@pytest.mark.parametrize(
+    "name", ["", "publish", "status", "loops", "loops list", "loops redrive", "report", "local"]
+)
+def test_help_shows_values_by_name_and_none_for_a_flag(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    out = run(*name.split(), "--help", capsys=capsys)[1]
+    assert "--help" in out
+    assert re.findall("<[a-z|]+>", out) == []
+
+
+def test_reference_shows_values_by_name() -> None:
+    group = command_line(COMMANDS)
+    assert {"NAME", "FILE", "NUMBER", "WHEN", "text|json"} <= {
+        one.metavar for _, command in all_commands(group) for one in command.params
+    }
+    assert re.findall(r"`-[^`]*<.*?>`", commands(group)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "No such command 'nonsense'. See `python deploy.py --help`"),
+        (["repot"], "No such command 'repot'. Did you mean 'report'? See `python deploy.py --help`"),
+        (["loops", "lst"], "No such command 'lst'. Did you mean 'list'? See `python deploy.py loops --help`"),
+        (["loops", "show"], "Missing argument 'NAME'. See `python deploy.py loops show --help`"),
+        (["plan", "--nonsense"], "--settings); see `python deploy.py plan --help`"),
+        (["--nonsense"], "--settings); see `python deploy.py publish --help`"),
+        (
+            ["report", "extra"],
+            "Got unexpected extra argument(s) (extra); see `python deploy.py report --help`",
+        ),
+        (["loops", "close", "--note", " "], "no more action; see `python deploy.py loops close --help`"),
+        (["loops", "redrive", "a", "--since", "2h"], "; see `python deploy.py loops redrive --help`"),
+        (
+            ["publish", "--stage"],
+            "Option '--stage' requires an argument. See `python deploy.py publish --help`",
+        ),
+    ],
+)
+def test_usage_errors_point_to_the_help_of_the_command(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(*arguments, capsys=capsys)
+    assert (status, out) == (1, "")
+    assert err.endswith(f"{message}\n")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("first", ["-y", "--yes", "--stage", "--output"])

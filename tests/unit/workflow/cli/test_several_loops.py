@@ -226,15 +226,18 @@ def test_many_loops_need_a_confirmation(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["redrive", "a", "--outcome", "failed"], "--outcome: cannot be combined with a name\n"),
-        (["redrive", "a", "--at-once", "3"], "--at-once: cannot be combined with a name\n"),
-        (["restart", "a", "--flow-definition", "f"], "use --new-flow-definition\n"),
+        (["redrive", "a", "--outcome", "failed"], "--outcome: cannot be combined with a name; see"),
+        (["redrive", "a", "--at-once", "3"], "--at-once: cannot be combined with a name; see"),
+        (["restart", "a", "--flow-definition", "f"], "use --new-flow-definition; see"),
         (
             ["redrive", "--execution", "arn", "--since", "2h"],
-            "--since: cannot be combined with --execution\n",
+            "--since: cannot be combined with --execution; see",
         ),
-        (["redrive", "--undelivered", "--since", "2h"], "--since: cannot be combined with --undelivered\n"),
-        (["redrive", "a", "--undelivered"], "NAME: cannot be combined with --undelivered\n"),
+        (
+            ["redrive", "--undelivered", "--since", "2h"],
+            "--since: cannot be combined with --undelivered; see",
+        ),
+        (["redrive", "a", "--undelivered"], "NAME: cannot be combined with --undelivered; see"),
         (["close", "--note", "x"], "specify the name of a human loop, or filters"),
         (["redrive", "--dry-run"], "specify the name of a human loop, or filters"),
         (

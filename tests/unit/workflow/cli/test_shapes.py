@@ -55,5 +55,5 @@ def test_watch_refuses_json_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("publish", "--watch", "--output", "json", capsys=capsys) == (
         1,
         "",
-        "error: Invalid value for --watch: does not support --output json\n",
+        "error: Invalid value for --watch: does not support --output json; see `python deploy.py publish --help`\n",
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from workflow.cli.options import StageOptions, takes_options
-from workflow.cli.terminal import Output, on_interrupt, print_json, tell
+from workflow.cli.terminal import Output, print_json, tell
 
 __all__ = ["console"]
 
@@ -34,7 +35,7 @@ def console(
 
     site = Site(on.stage, connect)
     _ = site.connection  # A stage that is not published is an error of the command.
-    with on_interrupt(lambda: "the console is stopped"), serving(site, port) as link:
+    with serving(site, port) as link:
         if on.output is Output.JSON:
             from workflow.cli.shapes import ConsoleAddress
 
@@ -45,4 +46,7 @@ def console(
             import webbrowser
 
             webbrowser.open(link)
-        threading.Event().wait()
+        # Ctrl-C is how the command ends, so it is no error.
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        tell("Stopping the console", err=True)

@@ -12,13 +12,14 @@ from typing import cast
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
+from starlette.types import ASGIApp
 
 from console.app import console_app
 from console.guard import Guard
 from console.loopback import HOST, listen
 from console.site import Site
 
-__all__ = ["serving"]
+__all__ = ["serving", "serving_app"]
 
 _MAX_SECONDS_TO_END = 5
 
@@ -37,6 +38,13 @@ def serving(site: Site, port: int | None = None) -> Iterator[str]:
     Raises:
         AfterloopError: The port is in use.
     """
+    with serving_app(console_app(site), port) as link:
+        yield link
+
+
+@contextlib.contextmanager
+def serving_app(app: ASGIApp, port: int | None = None) -> Iterator[str]:
+    """Serves an application behind the guard. See `serving`."""
     listener = listen(port, "the console")
     port = int(listener.getsockname()[1])
     token = secrets.token_urlsafe(24)
@@ -44,7 +52,7 @@ def serving(site: Site, port: int | None = None) -> Iterator[str]:
     config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = "WARNING"
     config.graceful_timeout = 0.1
-    guard = Guard(console_app(site), port, token)
+    guard = Guard(app, port, token)
     stop = threading.Event()
 
     async def until_stopped() -> None:

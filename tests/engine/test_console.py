@@ -1,0 +1,38 @@
+"""The console of a stage on the engine."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+
+from tests.engine.published import PublishedStage
+from workflow import ROOT
+
+
+def test_command_serves_a_published_stage_until_it_is_interrupted(published: PublishedStage) -> None:
+    command = [sys.executable, "deploy.py", "console", "--stage", published.stage.name, "--output", "json"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=published.sandbox.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            link = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
+            address, _, token = link.partition("?token=")
+            request = urllib.request.Request(
+                f"{address}?format=json", headers={"Authorization": f"Bearer {token}"}
+            )
+            with urllib.request.urlopen(request, timeout=30) as response:
+                assert json.load(response)["stage"] == published.stage.name
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (0, "Stopping the console\n")

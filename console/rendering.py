@@ -147,7 +147,7 @@ def _badge(status: str | None) -> Markup:
         return Markup("")
     sign = sign_of(status)
     return Markup('<span class="badge {}"><span aria-hidden="true">{}</span> {}</span>').format(
-        sign.tone, sign.mark, visible(status)
+        sign.tone, sign.mark, visible(sign.word or status)
     )
 
 

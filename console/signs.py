@@ -13,10 +13,12 @@ class Sign(NamedTuple):
     Attributes:
         mark: One character.
         tone: The class in the style sheet: good, bad, warn, active or quiet.
+        word: The word, if it is not the status itself.
     """
 
     mark: str
     tone: str
+    word: str = ""
 
 
 _GOOD = Sign("✓", "good")
@@ -53,11 +55,12 @@ _SIGNS = {
     "GONE": _QUIET,
     # States (`workflow.asl.graph.StateStatus`).
     "passed": _GOOD,
-    "retried": _WARN,
-    "caught-error": _WARN,
+    "retried": Sign("↻", "good"),
+    "caught-error": Sign("!", "warn", "error caught"),
+    "aborted": Sign("■", "warn", "stopped"),
     "running": _ACTIVE,
-    "not-reached": _QUIET,
-    "unknown": _QUIET,
+    "not-reached": Sign("○", "quiet", "not reached"),
+    "unknown": Sign("?", "quiet"),
     # Fields (`lambdas.reviews.record.Outcome`).
     "kept": _GOOD,
     "changed": Sign("≠", "bad"),

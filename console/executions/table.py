@@ -1,7 +1,11 @@
-"""All steps of an execution, in the order in which it entered them."""
+"""All steps of an execution: in the order in which it entered them, and those in a Parallel or Map below it.
+
+Branches and items run at the same time. In the table, the steps of each are together.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from console.executions.paging import part_of
@@ -27,9 +31,29 @@ def table_of(execution: ExecutionView, page: int, *, now: datetime) -> StepsView
         page: The page, from 1. One that does not exist gives the nearest.
         now: The time.
     """
-    visits, pages = part_of(execution.visits, page, ROWS)
+    visits, pages = part_of(list(_in_order(execution)), page, ROWS)
     rows = tuple(_row(execution, order, visit, now) for order, visit in enumerate(visits, pages.first))
     return StepsView(rows=rows, pages=pages)
+
+
+def _in_order(execution: ExecutionView) -> Iterator[Visit]:
+    inside: dict[int, list[Visit]] = {}
+    for visit in execution.visits:
+        inside.setdefault(id(visit.outer), []).append(visit)
+
+    def below(outer: Visit | None) -> Iterator[Visit]:
+        visits = inside.get(id(outer), [])
+        for visit in visits if outer is None else sorted(visits, key=_lane):
+            yield visit
+            yield from below(visit)
+
+    return below(None)
+
+
+def _lane(visit: Visit) -> tuple[bool, int]:
+    """Sorts the visits in a state by branch or item, those that no longer count first."""
+    lane = visit.index if visit.index is not None else visit.branch
+    return not visit.superseded, -1 if lane is None else lane
 
 
 def _row(execution: ExecutionView, order: int, visit: Visit, now: datetime) -> StepRow:

@@ -316,7 +316,7 @@ class StepRow(View):
     """A visit to a step, as a row of the table.
 
     Attributes:
-        order: The place of the visit in the execution, from 1.
+        order: The number of the row, from 1.
         step: The visit.
         kind: The type of the step.
         depth: How many Parallel and Map states are around it.

@@ -1,5 +1,6 @@
-// The graph of an execution: larger, smaller, or as wide as its place; and where the reader was in it. Without this script the graph
-// has its own size, and scrolls.
+// The graph of an execution: larger, smaller, or as wide as its place. And where the reader was, when another step is
+// chosen: in the graph, and on a wide page, which has the step beside the graph or the table. Without this script the
+// graph has its own size, and links lead to the step.
 "use strict";
 (() => {
   const KEY = `graph ${location.pathname}`;
@@ -61,6 +62,24 @@
     show({ in: now * 1.25, out: now / 1.25, fit: fitting(region, svg) }[zoom]);
   });
 
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("#shown a[href]");
+    const plain = !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (!link || !plain || !matchMedia("(min-width: 861px)").matches) return;
+    const to = new URL(link.href.baseVal ?? link.href, location.href);
+    if (to.pathname !== location.pathname || to.hash !== "#step") return;
+    event.preventDefault();
+    to.hash = "";
+    kept.page = scrollY;
+    keep();
+    location.assign(to);
+  });
+
+  if (kept.page !== undefined) {
+    scrollTo(0, kept.page);
+    delete kept.page;
+    keep();
+  }
   const { region } = prepare() || {};
   if (region) {
     if (kept.at) [region.scrollLeft, region.scrollTop] = kept.at;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from console.executions.raw_events import EVENTS, events_of
 from console.executions.step import find_visit
 from console.executions.table import ROWS, table_of
@@ -17,6 +19,14 @@ def test_rows_have_depth_item_and_time() -> None:
     ]
     assert [row.offset for row in table.rows] == [1.0, 4.0, 8.0]
     assert table.rows[1].seconds == 1.0
+
+
+def test_steps_of_an_item_are_together() -> None:
+    history = mapped(2)
+    execution = execution_of(history)
+    mixed = [execution.visits[0], execution.visits[2], execution.visits[1]]
+    table = table_of(dataclasses.replace(execution, visits=mixed), 1, now=NOW)
+    assert [row.step.where for row in table.rows] == ["", "item 1", "item 2"]
 
 
 def test_bars_stay_within_the_execution() -> None:

@@ -5,10 +5,12 @@ neither, such as Lambda's own, are found by the id of the request, with which La
 
 lines.py       what a line says
 search.py      reads CloudWatch Logs
+execution.py   which calls an execution made, and their lines
 """
 
 from __future__ import annotations
 
+from workflow.operations.logs.execution import log_lines
 from workflow.operations.logs.lines import LogLine, Logs
 
-__all__ = ["LogLine", "Logs"]
+__all__ = ["LogLine", "Logs", "log_lines"]

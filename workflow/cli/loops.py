@@ -70,6 +70,9 @@ def list_(
     newest_first: Annotated[
         bool, typer.Option("--newest-first", help="List the newest first, also when others need action.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the list again every 2 seconds, until Ctrl-C.")
+    ] = False,
     on: StageOptions,
 ) -> None:
     """List human loops: first those that need action, then those in progress or being processed, then the rest."""
@@ -83,6 +86,10 @@ def list_(
         since=since,
         until=until,
     )
+    if watch:
+        from workflow.cli import watching
+
+        watching.check_watchable(on.output)
     stage = _loops(on)
     with progress("Reading the ledger") as report:
         listing = stage.listing(
@@ -91,6 +98,11 @@ def list_(
             newest_first=newest_first,
             progress=lambda number: report(f"{number:,} loops"),
         )
+    if watch:
+        watching.watch(
+            listing, lambda: stage.listing(loop_filter, limit=limit or None, newest_first=newest_first)
+        )
+        return
     if on.output is Output.JSON:
         from workflow.cli.shapes import LoopList
 

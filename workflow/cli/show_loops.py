@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lambdas.loops.loop import Loop
     from workflow.operations.story import StatusChange, Story
 
-__all__ = ["plain", "show_listing", "show_story"]
+__all__ = ["listing_table", "plain", "show_listing", "show_story"]
 
 _STYLES = {
     "Completed": "green",
@@ -43,11 +43,11 @@ def show_listing(loops: Sequence[Loop]) -> None:
     if not loops:
         tell("No human loops found.")
     else:
-        print_whole(_for_terminal(loops) if sys.stdout.isatty() else _for_pipe(loops))
+        print_whole(listing_table(loops) if sys.stdout.isatty() else _for_pipe(loops))
 
 
-def _for_terminal(loops: Sequence[Loop]) -> Table:
-    """A table for a narrow screen: two lines for each loop, and names wrap instead of being cut."""
+def listing_table(loops: Sequence[Loop]) -> Table:
+    """Returns a table for a narrow screen: two lines for each loop, and names wrap instead of being cut."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", expand=True)
     table.add_column("Human loop", overflow="fold", ratio=5)
     table.add_column("Flow definition", overflow="fold", ratio=3)

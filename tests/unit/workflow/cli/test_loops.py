@@ -8,8 +8,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import ANY
 
@@ -163,6 +165,51 @@ def test_list_refuses_a_period_without_any_time(
     status, out, err = run("loops", "list", "--since", "1h", "--until", "2h", capsys=capsys)
     assert (status, out) == (1, "")
     assert err.startswith("error: no loop can match: it would have to be created since ")
+
+
+def test_watch_shows_changes_until_it_is_interrupted(
+    session: StubbedSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_loop(session, "first", status="InProgress")
+    waits = iter(["change", "lose the connection", "end"])
+
+    def wait(seconds: float) -> None:
+        step = next(waits)
+        if step == "change":
+            add_loop(session, "second", status="Failed", outcome="escalated", reason="used \x1b up")
+        elif step == "lose the connection":
+            client = session.client("dynamodb")
+            lost = EndpointConnectionError(endpoint_url="https://dynamodb")
+            monkeypatch.setattr(client, "query", mock.Mock(side_effect=lost))
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("workflow.cli.watching.sleep", wait)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("LINES", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    status, out, err = run("loops", "list", "--watch", capsys=capsys)
+
+    assert (status, err) == (0, "")
+    first, *later = out.split("every 2 s until Ctrl-C")[1:]
+    assert "first" in first
+    assert "second" not in first
+    assert r"used \x1B up" in later[0]
+    assert 'Could not connect to the endpoint URL: "https://dynamodb"; trying again' in " ".join(
+        later[1].split()
+    )
+    assert "second" in later[1]
+
+
+@pytest.mark.parametrize("options", [[], ["--output", "json"]])
+def test_watch_needs_a_terminal(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    status, out, err = run("loops", "list", "--watch", *options, capsys=capsys)
+    assert (status, out) == (1, "")
+    assert "--watch: shows the list on a terminal only: leave it out for JSON, a file or a pipe" in err
 
 
 def add_odd_row(session: StubbedSession) -> None:

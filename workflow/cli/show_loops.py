@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lambdas.loops.visible import visible
 from workflow.cli.terminal import print_whole, tell
+from workflow.operations.listing import why
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def listing_table(loops: Sequence[Loop]) -> Table:
     table.add_column("Attempt", no_wrap=True, min_width=7)
     for loop in loops:
         name = plain(loop.human_loop_name)
-        if why := _why(loop):
-            name.append("\n").append_text(Text(plain(why).plain, style="dim"))
+        if reason := why(loop):
+            name.append("\n").append_text(Text(plain(reason).plain, style="dim"))
         status = Text().append_text(_styled(loop.status))
         if loop.outcome:
             status.append("\n").append_text(_styled(loop.outcome))
@@ -72,18 +73,8 @@ def _for_pipe(loops: Sequence[Loop]) -> Table:
         table.add_column(column, no_wrap=True)
     for loop in loops:
         cells = (loop.human_loop_name, _flow_name(loop), loop.status or "", loop.outcome or "")
-        table.add_row(*map(plain, cells), age(loop.created_at), str(loop.attempt), plain(_why(loop)))
+        table.add_row(*map(plain, cells), age(loop.created_at), str(loop.attempt), plain(why(loop)))
     return table
-
-
-def _why(loop: Loop) -> str:
-    if loop.outcome == "closed":
-        return loop.note or ""
-    if loop.outcome in ("escalated", "failed") or loop.status in ("NotNeeded", "Refused"):
-        return loop.reason or ""
-    if loop.next_loop_name:
-        return f"restarted as {loop.next_loop_name}"
-    return loop.failure_code or ""
 
 
 def show_story(story: Story) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from lambdas.loops.index_query import IndexQuery
 from lambdas.loops.ledger import Ledger, RowPage
@@ -25,7 +25,18 @@ from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.times import timestamp
 from workflow.errors import AfterloopError
 
-__all__ = ["NEEDS_ACTION", "Listing", "ListingError", "LoopFilter", "LoopPage", "list_loops", "loop_page"]
+__all__ = [
+    "NEEDS_ACTION",
+    "Listing",
+    "ListingError",
+    "LoopFilter",
+    "LoopGroup",
+    "LoopPage",
+    "group_of",
+    "list_loops",
+    "loop_page",
+    "why",
+]
 
 NEEDS_ACTION = ("escalated", "failed")
 """The outcomes after which a person has to act."""
@@ -38,6 +49,10 @@ _MAX_LEFT_OUT = 2000
 """After how many rows that do not match a page ends before it is full. A row has 1 KB or so."""
 _MAX_SIZE = 1000
 """How many rows one call of DynamoDB reads at most. It ends at 1 MB."""
+
+
+LoopGroup = Literal["needsAction", "active", "ended"]
+"""needsAction: a person has to act. active: the loop has not ended, or the workflow is processing it."""
 
 
 class ListingError(AfterloopError):
@@ -177,6 +192,24 @@ def loop_page(
     return LoopPage(list(found.values()), str(last) if more else None, reading.unreadable, searched)
 
 
+def group_of(loop: Loop) -> LoopGroup:
+    """Returns the group that a loop is listed in."""
+    if loop.outcome in NEEDS_ACTION:
+        return "needsAction"
+    return "active" if loop.outcome == _PROCESSING or loop.status in _ACTIVE else "ended"
+
+
+def why(loop: Loop) -> str:
+    """Returns the reason for what became of a loop, on one line; empty if there is nothing to say."""
+    if loop.outcome == "closed":
+        return loop.note or ""
+    if loop.outcome in NEEDS_ACTION or loop.status in ("NotNeeded", "Refused"):
+        return loop.reason or ""
+    if loop.next_loop_name:
+        return f"restarted as {loop.next_loop_name}"
+    return loop.failure_code or ""
+
+
 # The order
 
 
@@ -233,18 +266,14 @@ def _groups(loop_filter: LoopFilter, flow_definition_arn: str | None, newest_fir
         _Group(
             [*queries("status", *_ACTIVE), *queries("outcome", _PROCESSING)],
             newest_first=False,
-            has=_is_active,
+            has=lambda loop: group_of(loop) == "active",
         ),
         _Group(
             queries("status", *ended) or [query()],
             newest_first=True,
-            has=lambda loop: loop.outcome not in NEEDS_ACTION and not _is_active(loop),
+            has=lambda loop: group_of(loop) == "ended",
         ),
     ]
-
-
-def _is_active(loop: Loop) -> bool:
-    return loop.outcome == _PROCESSING or (loop.status in _ACTIVE and loop.outcome not in NEEDS_ACTION)
 
 
 def _bound(moment: datetime | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from console.app import console_app
 from console.guard import Guard
 from console.site import Connection, Site
+from workflow.operations.listing import LoopPage
 from workflow.operations.stage_resources import StageResources
 
 PORT = 8421
@@ -32,6 +34,13 @@ def resources(**outputs: str) -> StageResources:
     )
 
 
+def quiet_connection() -> Connection:
+    """A stage without human loops, for tests of what all pages share. It makes no call."""
+    connection = Connection(resources(), session=None)  # type: ignore[arg-type]
+    vars(connection)["loops"] = SimpleNamespace(page=lambda *_, **__: LoopPage([]))
+    return connection
+
+
 @pytest.fixture
 def console() -> Callable[..., TestClient]:
     """Makes a client of a console without the guard, given what its `Connection` is: `console(connection)`."""
@@ -40,7 +49,7 @@ def console() -> Callable[..., TestClient]:
         def connect() -> Any:
             if isinstance(connection, Exception):
                 raise connection
-            return connection or Connection(resources(), session=None)  # type: ignore[arg-type]
+            return connection or quiet_connection()
 
         site = Site("dev", connect, **options)
         return TestClient(console_app(site), raise_server_exceptions=False)
@@ -53,7 +62,7 @@ def guarded() -> Callable[..., TestClient]:
     """Makes a client of a guard in front of an application, or of a console that has nothing but its first page."""
 
     def make(app: Any = None) -> TestClient:
-        site = Site("dev", lambda: Connection(resources(), session=None))  # type: ignore[arg-type]
+        site = Site("dev", quiet_connection)
         guard = Guard(app or console_app(site), PORT, TOKEN)
         return TestClient(guard, base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)  # type: ignore[arg-type]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from console.site import Connection
-from tests.unit.console.conftest import resources
+from tests.unit.console.conftest import quiet_connection
 from workflow.errors import AfterloopError
 
 
@@ -48,7 +47,7 @@ def test_errors_are_pages_that_say_what_to_do(console, error, status, text):
 
 
 def test_new_login_is_enough_to_go_on(console):
-    connection = Connection(resources(), session=None)
+    connection = quiet_connection()
     client = console()
     answers = [_refused("ExpiredToken"), connection]
 

@@ -54,7 +54,7 @@ def test_programs_send_the_token_as_a_header(guarded):
     response = guarded().get("/?format=json", headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert response.status_code == 200
-    assert response.json()["stage"] == "dev"
+    assert response.json()["loops"] == []
 
 
 @pytest.mark.parametrize(

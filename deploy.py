@@ -26,7 +26,7 @@ COMMANDS = {
     "status": "workflow.cli.stage",
     "destroy": "workflow.cli.stage",
     "local": "sandbox.cli",
-    "console": "console.cli",
+    "console": "sandbox.cli",
     "render": "workflow.cli.render",
     "init": "workflow.cli.init",
     "loops": "workflow.cli.loops",

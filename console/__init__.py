@@ -1,7 +1,8 @@
 """The console: a web page on this machine that shows human loops, executions and reviews.
 
 `python deploy.py console --stage prod` serves it for a published stage, read-only, with the user's credentials.
-`make local` serves it beside the local engine, where it can also write, and answer tasks as a worker.
+`make local` serves it beside the local engine, where it can also write, and answer tasks as a worker: the commands are
+in `sandbox/cli.py`.
 
     app.py         the application: routes, and errors as pages
     site.py        what a request needs: the stage, its loops, whether one may write

@@ -1,16 +1,20 @@
-"""The command `python deploy.py local` and its options."""
+"""The commands `python deploy.py local` and `python deploy.py console`, and their options."""
 
 from __future__ import annotations
 
+import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workflow.cli.terminal import Output, console_for, on_interrupt
+from workflow.cli.options import StageOptions, takes_options
+from workflow.cli.terminal import Output, console_for, on_interrupt, print_json, tell
 from workflow.errors import AfterloopError
 
-__all__ = ["local"]
+__all__ = ["console", "local"]
 
 
 def local(
@@ -49,3 +53,48 @@ def local(
         )
     if not succeeded:
         raise typer.Exit(1)
+
+
+@takes_options
+def console(
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="TCP port on this machine. By default, a free one."),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the console in the browser.")] = False,
+    on: StageOptions,
+) -> None:
+    """Show human loops, executions and reviews in a browser, served on this machine.
+
+    The console of a stage on AWS only reads, with your credentials. On the local engine, it can also restart, stop,
+    close and redrive loops, and you can answer them as a worker.
+    """
+    from console.read_only import read_only
+    from console.server import serving
+    from console.site import Connection, Site
+    from sandbox.connection import engine_of
+
+    engine = None if on.profile else engine_of(os.environ)
+
+    def connect() -> Connection:
+        session = on.session() if engine else read_only(on.session())
+        return Connection(on.resources(session), session)
+
+    site = Site(on.stage, connect, may_write=engine is not None)
+    _ = site.connection  # A stage that is not published is an error of the command.
+    with serving(site, port) as link:
+        if on.output is Output.JSON:
+            from workflow.cli.shapes import ConsoleAddress
+
+            print_json(ConsoleAddress(url=link))
+        else:
+            tell(f"Console at {link}", "Only you have this link. The console runs until you press Ctrl-C.")
+        if open_:
+            import webbrowser
+
+            webbrowser.open(link)
+        # Ctrl-C is how the command ends, so it is no error.
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        tell("Stopping the console", err=True)

@@ -10,25 +10,19 @@ import argparse
 import json
 import os
 import sys
-from urllib.parse import urlsplit
 
 from sandbox.clients import HumanLoops
-from sandbox.control import Control
+from sandbox.connection import engine_of
 from sandbox.errors import SandboxError
-from sandbox.identity import Keys
 
 
 def main() -> int:
     """Reads the command line, plays, and returns the exit status."""
     options = _parser().parse_args()
-    engine = urlsplit(os.environ.get("AWS_ENDPOINT_URL", ""))
-    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not engine.hostname or not engine.port or not key or not secret:
-        return _error("AWS_ENDPOINT_URL or the keys are not set: run `source .engine.env`")
-    loops = HumanLoops(
-        Control(engine.hostname, engine.port, Keys(key, secret)),
-        os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
-    )
+    engine = engine_of(os.environ)
+    if engine is None:
+        return _error("there is no local engine: start it with `make local`, then run `source .engine.env`")
+    loops = HumanLoops(engine, os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
     try:
         loop = loops.get(options.name)
         if options.fail:

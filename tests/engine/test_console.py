@@ -8,6 +8,8 @@ import subprocess
 import sys
 import urllib.request
 
+from sandbox.connection import engine_of
+from sandbox.engine import Sandbox
 from tests.engine.published import PublishedStage
 from workflow import ROOT
 
@@ -36,3 +38,11 @@ def test_command_serves_a_published_stage_until_it_is_interrupted(published: Pub
         finally:
             process.kill()
     assert (process.returncode, errors) == (0, "Stopping the console\n")
+
+
+def test_engine_is_found_by_its_keys_alone(sandbox: Sandbox) -> None:
+    engine = engine_of(sandbox.variables())
+
+    assert engine is not None
+    assert isinstance(engine.call("GET", "/_sandbox/loops"), list)
+    assert engine_of({**sandbox.variables(), "AWS_SECRET_ACCESS_KEY": "of-an-earlier-run"}) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +24,7 @@ from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.event_text import detail_of, parsed
 from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.visible import quoted
-from workflow.asl.graph import svg
+from workflow.asl.graph import StateStatus, embedded_svg
 from workflow.errors import AfterloopError
 from workflow.operations.executions import ExecutionView, Visit
 
@@ -48,7 +49,13 @@ class Asked:
 
 
 def execution_page(
-    connection: Connection, execution: ExecutionView, key: str, asked: Asked, *, now: datetime
+    connection: Connection,
+    execution: ExecutionView,
+    key: str,
+    asked: Asked,
+    *,
+    now: datetime,
+    link: Callable[[str], str],
 ) -> ExecutionPage:
     """Returns the page of an execution.
 
@@ -58,6 +65,7 @@ def execution_page(
         key: What the path has: the name, or the ARN.
         asked: What the request asks for.
         now: The time.
+        link: Gives the address of a step, by its name.
 
     Raises:
         UnknownStep: The execution has no such step, or no such visit to it.
@@ -91,10 +99,15 @@ def execution_page(
         step=_step_view(connection, execution, state, visit, showing, now),
         table=table_of(execution, asked.page, now=now) if showing == "table" else None,
         events=_events(execution, asked.page, visit) if showing == "events" else None,
-        graph=svg(execution.definition, execution.statuses)
-        if showing == "graph" and execution.definition
-        else "",
+        legend=tuple(status for status in StateStatus if status in execution.statuses.values()),
+        graph=_graph(execution, state, link) if showing == "graph" else "",
     )
+
+
+def _graph(execution: ExecutionView, state: str | None, link: Callable[[str], str]) -> str:
+    if not execution.definition:
+        return ""
+    return embedded_svg(execution.definition, execution.figures, link=link, selected=state)
 
 
 def _step(execution: ExecutionView, asked: Asked, showing: Shown) -> tuple[str | None, Visit | None]:

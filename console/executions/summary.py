@@ -90,6 +90,8 @@ def _sentence(execution: ExecutionView, step: Visit | None) -> tuple[str, str]:
                 ("It was redriven, and is about to continue from", "") if step else ("It was redriven.", "")
             )
         case "FAILED":
+            if step is not None and step.kind == "Fail":
+                return "It ended in", ", a Fail state"
             tried = f" after {len(step.attempts)} attempts" if step is not None and step.retries else ""
             return ("It failed in", tried) if step else ("It failed.", "")
         case "TIMED_OUT":

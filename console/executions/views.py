@@ -417,6 +417,7 @@ class ExecutionPage(View):
         step: The step that is shown beside the graph or the table.
         table: All steps in order.
         events: The events of the history.
+        legend: The statuses that steps have.
         graph: The drawing, for the HTML page only: it shows what `states` says.
     """
 
@@ -442,4 +443,5 @@ class ExecutionPage(View):
     step: StepView | None = None
     table: StepsView | None = None
     events: EventsView | None = None
+    legend: tuple[str, ...] = Field((), exclude=True)
     graph: str = Field("", exclude=True)

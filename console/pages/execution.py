@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import cast, get_args
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,14 +17,18 @@ from console.executions.step import UnknownStep
 from console.executions.views import Shown
 from console.rendering import page, see
 from console.site import Site
+from workflow.asl.graph import stylesheet
 from workflow.operations.executions import ExecutionGone, ExecutionUnreadable, read_execution
 
 __all__ = ["routes", "writing"]
 
 
 def routes(site: Site) -> list[Route]:
-    """The page."""
-    return [Route("/executions/{name:path}", _execution, name="execution")]
+    """The page, and the style sheet of its graph."""
+    return [
+        Route("/executions/{name:path}", _execution, name="execution"),
+        Route("/graph.css", _style, name="graph_style"),
+    ]
 
 
 def writing(site: Site) -> list[Route]:
@@ -45,10 +51,22 @@ def _execution(request: Request) -> Response:
     except ExecutionUnreadable as error:
         raise Problem(f"{error}.", title="This execution cannot be shown") from None
     try:
-        view = execution_page(site.connection, execution, key, asked, now=datetime.now(UTC))
+        view = execution_page(
+            site.connection, execution, key, asked, now=datetime.now(UTC), link=_links(request)
+        )
     except UnknownStep as error:
         raise Problem(str(error), title="No such step") from None
     return page(request, "execution.html", view)
+
+
+def _links(request: Request) -> Callable[[str], str]:
+    """Returns what gives the address of a step in the graph."""
+    here = request.url.path
+    return lambda state: f"{here}?{urlencode({'state': state})}#step"
+
+
+def _style(request: Request) -> Response:
+    return Response(stylesheet(), media_type="text/css")
 
 
 def _run_again(request: Request) -> Response:

@@ -6,6 +6,7 @@
   const KEY = `graph ${location.pathname}`;
   const MIN = 0.15;
   const MAX = 2;
+  const READABLE = 0.8;
   let kept = {};
   try {
     kept = JSON.parse(sessionStorage.getItem(KEY)) || {};
@@ -20,6 +21,11 @@
     }
   };
 
+  function resize(svg, scale) {
+    svg.setAttribute("width", svg.viewBox.baseVal.width * scale);
+    svg.setAttribute("height", svg.viewBox.baseVal.height * scale);
+  }
+
   function fitting(region, svg) {
     return Math.min(1, (region.clientWidth - 2) / svg.viewBox.baseVal.width);
   }
@@ -28,11 +34,9 @@
     const region = document.getElementById("graph");
     const svg = region?.querySelector("svg");
     if (!svg) return;
-    const { width, height } = svg.viewBox.baseVal;
     const middle = (region.scrollTop + region.clientHeight / 2) / svg.getBoundingClientRect().height;
     kept.scale = Math.min(Math.max(scale, MIN), MAX);
-    svg.setAttribute("width", width * kept.scale);
-    svg.setAttribute("height", height * kept.scale);
+    resize(svg, kept.scale);
     region.scrollTop = middle * svg.getBoundingClientRect().height - region.clientHeight / 2;
     keep();
   }
@@ -40,17 +44,15 @@
   function prepare() {
     const region = document.getElementById("graph");
     const svg = region?.querySelector("svg");
-    if (!svg) return;
+    if (!svg) return null;
     document.querySelector(".zoom").hidden = false;
-    if (kept.scale) {
-      svg.setAttribute("width", svg.viewBox.baseVal.width * kept.scale);
-      svg.setAttribute("height", svg.viewBox.baseVal.height * kept.scale);
-    }
+    // At first smaller, to show more, but not too small to be read.
+    resize(svg, kept.scale ?? Math.max(fitting(region, svg), READABLE));
     region.addEventListener("scroll", () => {
       kept.at = [region.scrollLeft, region.scrollTop];
       keep();
     });
-    return { region, svg };
+    return region;
   }
 
   document.addEventListener("click", (event) => {
@@ -80,14 +82,19 @@
     delete kept.page;
     keep();
   }
-  const { region } = prepare() || {};
+  const region = prepare();
   if (region) {
     if (kept.at) [region.scrollLeft, region.scrollTop] = kept.at;
     const chosen = region.querySelector("[aria-current]");
     if (chosen) {
       const [own, around] = [chosen.getBoundingClientRect(), region.getBoundingClientRect()];
-      if (own.top < around.top || own.bottom > around.bottom) region.scrollTop += own.top - around.top - around.height / 3;
-      if (own.left < around.left || own.right > around.right) region.scrollLeft += own.left - around.left - around.width / 3;
+      const isOutside = own.top < around.top || own.bottom > around.bottom || own.left < around.left || own.right > around.right;
+      if (!kept.at || isOutside) {
+        region.scrollTop += own.top + own.height / 2 - around.top - around.height / 2;
+        region.scrollLeft += own.left + own.width / 2 - around.left - around.width / 2;
+      }
+    } else if (!kept.at) {
+      region.scrollLeft = (region.scrollWidth - region.clientWidth) / 2;
     }
   }
   document.addEventListener("live", prepare);

@@ -53,7 +53,7 @@ def test_failure_of_another_error_is_in_the_fail_state() -> None:
     history = escalated()
     history.events[-1]["executionFailedEventDetails"] = {"error": "Refused"}
     execution = execution_of(history, "FAILED", error="Refused")
-    assert sentence(execution) == "It failed in [Failed 1]: Refused"
+    assert sentence(execution) == "It ended in [Failed 1], a Fail state: Refused"
     assert "An error was caught in Collect review." in summary_of(execution).notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -148,6 +149,20 @@ def test_failed_execution_shows_its_failed_step_and_why(opened: Open) -> None:
         ("Store", "not-reached"),
     ]
     assert "graph" not in found
+
+
+def test_graph_links_each_step_and_marks_the_chosen_one(opened: Open) -> None:
+    client = opened(failed(), "FAILED")
+    html = client.get("/executions/one").text
+    assert 'href="/executions/one?state=Store#step"' in html
+    chosen = re.findall(r'<a href="([^"]*)"[^>]* aria-current="true"', html)
+    assert chosen == ["/executions/one?state=Look+up#step"]
+    assert "style=" not in html
+    assert "<style" not in html
+    assert 'href="/graph.css"' in html
+    style = client.get("/graph.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert ".machine .state.failed>.shape" in style.text
 
 
 def test_chosen_step_is_shown_in_graph_and_table(opened: Open) -> None:

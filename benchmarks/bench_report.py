@@ -126,15 +126,12 @@ def _json(data: Path) -> int:
 
 
 def _report(location: str) -> int:
-    from workflow.operations.report.writing import write_report
+    from workflow.operations.report.writing import make_report, write_report
     from workflow.operations.reviews_source import Period, open_reviews
 
     with tempfile.TemporaryDirectory() as folder:
-        made = write_report(
-            Path(folder) / "report.html",
-            open_reviews(location),
-            Period(FIRST, FIRST + timedelta(days=DAYS)),
-        )
+        made = make_report(open_reviews(location), Period(FIRST, FIRST + timedelta(days=DAYS)))
+        write_report(made, Path(folder) / "report.html")
     return made.figures.reviews
 
 

@@ -38,7 +38,7 @@ from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
 from workflow import ROOT
 from workflow.cli.terminal import print_whole, say
 from workflow.operations.report.loop_facts import ledger_rows
-from workflow.operations.report.writing import write_report
+from workflow.operations.report.writing import make_report, write_report
 from workflow.operations.reviews_source import Period, open_reviews
 from workflow.operations.smoke import queue_policy
 from workflow.operations.stage_resources import StageResources
@@ -259,19 +259,19 @@ def _write_report(console: Console, sandbox: Sandbox, outputs: dict[str, str], f
     with console.status(f"Generating {_INVENTED_REVIEWS} sample reviews and writing the report"):
         store_past(sandbox.session, outputs, _INVENTED_REVIEWS, days=_INVENTED_DAYS)
         period = Period.last_days(_INVENTED_DAYS + 1)
-        made = write_report(
-            file,
+        made = make_report(
             open_reviews(f"s3://{outputs['ReviewBucket']}/reviews", sandbox.session),
             period,
             ledger=outputs["LedgerTable"],
             loops=ledger_rows(outputs["LedgerTable"], sandbox.session, period),
         )
+        written = write_report(made, file)
     say(console, escape(f"\n{made.headline}"))
     say(
         console,
         escape(
             f"Report on today's reviews and {_INVENTED_REVIEWS} generated reviews "
-            f"of the last {_INVENTED_DAYS} days: {made.file}"
+            f"of the last {_INVENTED_DAYS} days: {written}"
         ),
     )
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from sandbox.invented_reviews import write_reviews
 from workflow.operations.report.figures import Costs
 from workflow.operations.report.statistics import MAX_PARTS
-from workflow.operations.report.writing import write_report
+from workflow.operations.report.writing import make_report, write_report
 from workflow.operations.reviews_source import Period, open_reviews
 
 PERIOD = Period(date(2026, 1, 1), date(2026, 2, 1))
@@ -66,7 +66,7 @@ SCROLLING = """
 
 def report_of(folder: Path, count: int) -> Path:
     write_reviews(folder / "stored", count, first=PERIOD.first, days=PERIOD.days, seed=9)
-    return write_report(folder / "report.html", open_reviews(str(folder / "stored")), PERIOD).file
+    return write_report(make_report(open_reviews(str(folder / "stored")), PERIOD), folder / "report.html")
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +83,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for day in range(1, 32)
         for status, outcome in (("Completed", "stored"), ("Failed", "restarted"), ("Stopped", "notified"))
     ]
-    return write_report(
-        folder / "report.html",
-        open_reviews(str(folder / "stored")),
-        PERIOD,
-        ledger="the-ledger",
-        loops=ledger,
-        costs=Costs(0.4, 12),
-    ).file
+    source = open_reviews(str(folder / "stored"))
+    made = make_report(source, PERIOD, ledger="the-ledger", loops=ledger, costs=Costs(0.4, 12))
+    return write_report(made, folder / "report.html")
 
 
 @dataclass
@@ -266,13 +261,8 @@ def test_charts_are_images_with_names(opened: Callable[..., Opened]) -> None:
 
 def test_empty_report_says_what_to_do(opened: Callable[..., Opened], tmp_path: Path) -> None:
     (tmp_path / "stored").mkdir()
-    report = write_report(
-        tmp_path / "report.html",
-        open_reviews(str(tmp_path / "stored")),
-        PERIOD,
-        now=datetime(2026, 2, 1, tzinfo=UTC),
-    )
-    seen = opened(report.file, width=375)
+    made = make_report(open_reviews(str(tmp_path / "stored")), PERIOD, now=datetime(2026, 2, 1, tzinfo=UTC))
+    seen = opened(write_report(made, tmp_path / "report.html"), width=375)
     assert seen.messages == []
     assert seen.page.get_by_text("There are no reviews from 1 to 31 January 2026.").is_visible()
     assert seen.page.get_by_role("heading", name="What to do").is_visible()

@@ -21,6 +21,7 @@ from workflow import ROOT
 
 __all__ = [
     "REGION",
+    "SageMaker",
     "StepFunctions",
     "StubbedSession",
     "add_red_loop",
@@ -92,6 +93,38 @@ class StubbedSession:
         """Checks that every response that a test added was used."""
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
+
+
+class SageMaker:
+    """Flow definitions as SageMaker has them.
+
+    Args:
+        arns: Their ARNs.
+
+    Attributes:
+        refuse: An error for each call; None for answers.
+        calls: How many calls were made.
+    """
+
+    def __init__(self, *arns: str) -> None:
+        self._arns = {arn.rpartition("/")[2]: arn for arn in arns}
+        self.refuse: str | None = None
+        self.calls = 0
+
+    def describe_flow_definition(self, *, FlowDefinitionName: str) -> dict[str, Any]:  # noqa: N803
+        self._call("DescribeFlowDefinition")
+        if FlowDefinitionName not in self._arns:
+            raise _refused("DescribeFlowDefinition", "ResourceNotFound")
+        return {"FlowDefinitionArn": self._arns[FlowDefinitionName]}
+
+    def list_flow_definitions(self, *, MaxResults: int) -> dict[str, Any]:  # noqa: N803
+        self._call("ListFlowDefinitions")
+        return {"FlowDefinitionSummaries": [{"FlowDefinitionName": name} for name in self._arns][:MaxResults]}
+
+    def _call(self, operation: str) -> None:
+        self.calls += 1
+        if self.refuse:
+            raise _refused(operation, self.refuse)
 
 
 class StepFunctions:

@@ -91,6 +91,8 @@ def list_(
 
         watching.check_watchable(on.output)
     stage = _loops(on)
+    if flow_definition:
+        stage.flow_definitions.known(flow_definition)
     with progress("Reading the ledger") as report:
         listing = stage.listing(
             loop_filter,
@@ -140,7 +142,9 @@ def start(task: StartOptions, on: StageOptions) -> None:
     """Start a human loop so that it can be restarted. Running the command twice starts one loop."""
     stage = _loops(on)
     with _one_line_refusals(), progress("Starting"):
-        started = stage.start(start_request(task, stage.resources))
+        request = start_request(task, stage.resources)
+        stage.flow_definitions.existing(request.flow_definition_arn)
+        started = stage.start(request)
     _print_started(started, on)
 
 
@@ -162,6 +166,8 @@ def restart(
     """Restart failed or stopped human loops with the same input, whatever the stage's restart rules say."""
     many.check(name, "restart")
     stage = _loops(on)
+    if new_flow_definition:
+        stage.flow_definitions.existing(new_flow_definition)
     several = Several("restart", many, stage, on, flow_definition=new_flow_definition)
     if name is None:
         several.run(
@@ -309,6 +315,8 @@ def reconcile(
 ) -> None:
     """Find missed status changes and unfinished starts, as the stage does every hour."""
     stage = _loops(on)
+    if flow_definition:
+        stage.flow_definitions.known(flow_definition)
     with progress("Checking flow definitions") as report:
 
         def show_progress(flow: str, so_far: Reconciliation) -> None:

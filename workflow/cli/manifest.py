@@ -17,6 +17,7 @@ from lambdas.reviews.location import S3Location
 from workflow.cli.options import ReviewOptions, StageOptions, takes_options
 from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.errors import AfterloopError
+from workflow.operations.flow_definitions import FlowDefinitions, check_reviews_of
 from workflow.operations.manifest.export import READERS, Export, export_manifest
 from workflow.operations.reviews_source import open_reviews
 
@@ -66,8 +67,10 @@ def manifest(
     config = Config(max_pool_connections=READERS, retries={"mode": "standard", "max_attempts": 5})
     if of.source:
         source, s3 = open_reviews(of.source, session), session.client("s3", config=config)
+        check_reviews_of(name, source)
     else:
         stage = on.resources(session)
+        FlowDefinitions(stage, session).known(flow_definition)
         place = f"s3://{stage.review_bucket}/reviews"
         source, s3 = open_reviews(place, session, owner=stage.account_id), stage.s3(session, config)
     reviews, outputs = source.reviews(name, period), ObjectStore(s3)

@@ -51,8 +51,9 @@ def report(
     escalations, which are in the stage's ledger. With --cost-of-review and --cost-of-error it shows which confidence
     threshold costs least.
     """
+    from workflow.operations.flow_definitions import FlowDefinitions, check_reviews_of
     from workflow.operations.report.loop_facts import ledger_rows
-    from workflow.operations.report.writing import write_report
+    from workflow.operations.report.writing import make_report, write_report
 
     costs = _costs(cost_of_review, cost_of_error)
     period, source = of.period(), of.source
@@ -65,14 +66,15 @@ def report(
         resources = on.resources(session)
         source = f"s3://{resources.review_bucket}/reviews"
         ledger, owner = resources.ledger_table, resources.account_id
-        arn = resources.flow_definition_arn(flow_definition) if flow_definition else None
+        arn = FlowDefinitions(resources, session).known(flow_definition) if flow_definition else None
         loops = ledger_rows(ledger, session, period, arn)
     elif source.startswith("s3://"):
         session = on.session()
     reviews = open_reviews(source, session, owner=owner)
+    if flow and ledger is None:
+        check_reviews_of(flow, reviews)
     with progress("Reading reviews", clock=True) as read:
-        made = write_report(
-            file,
+        made = make_report(
             reviews,
             period,
             flow_definition=flow,
@@ -81,18 +83,19 @@ def report(
             costs=costs,
             progress=lambda number: read(f"{number:,}"),
         )
-    _warn(made.figures)
-    if flow and not made.figures.reviews:
-        others = ", ".join(reviews.flow_definitions()) or "none"
-        tell(
-            f"warning: there are no reviews of flow definition {flow!r}; flow definitions with reviews: {others}",
-            err=True,
+    if made.is_empty:
+        # An earlier report is worth more than an empty one.
+        raise AfterloopError(
+            f"there are no reviews{f' of {flow}' if flow else ''} of human loops created from {period.first} to "
+            f"{period.last}, so no report was written: choose other days with --since and --until"
         )
+    written = write_report(made, file)
+    _warn(made.figures)
     if on.output is Output.JSON:
-        _print_json(made)
+        _print_json(made, written)
     else:
         tell(*filter(None, [str(made.headline), made.headline.meaning]))
-        tell("", f"Report: {made.file}")
+        tell("", f"Report: {written}")
 
 
 def _costs(review: float | None, error: float | None) -> Costs | None:
@@ -142,13 +145,13 @@ def _warn(figures: Figures) -> None:
         tell(f"warning: {invented:,} of {figures.reviews:,} reviews {be} invented sample data", err=True)
 
 
-def _print_json(made: Report) -> None:
+def _print_json(made: Report, file: Path) -> None:
     from workflow.cli.shapes import LoopFigures, MalformedReview, ModelResult, ReportResult, Share
 
     figures, facts = made.figures, made.facts
     print_json(
         ReportResult(
-            file=str(made.file),
+            file=str(file),
             headline=str(made.headline),
             first=str(figures.period.first),
             until=str(figures.period.until),

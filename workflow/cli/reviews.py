@@ -62,11 +62,14 @@ def recompute(
     command covers the last 30 days. You can interrupt it and run it again.
     The exit status is 1 if a review could not be recomputed.
     """
+    from workflow.operations.flow_definitions import FlowDefinitions
     from workflow.operations.recompute import Recompute, RecomputeError
 
     period = of.period()
     session = on.session()
     resources = on.resources(session)
+    if flow_definition:
+        FlowDefinitions(resources, session).known(flow_definition)
     recompute = Recompute(resources, session)
     published = recompute.published_code()
     if published != recompute.code:

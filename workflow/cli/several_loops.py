@@ -93,6 +93,8 @@ class Several:
     def _names(self) -> list[str]:
         from workflow.operations.several import Selection
 
+        if self.options.flow_definition:
+            self.stage.flow_definitions.known(self.options.flow_definition)
         selection = Selection(
             outcome=self.options.outcome,
             since=self.options.since,

@@ -30,6 +30,7 @@ from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.operations.actions import Actions
 from workflow.operations.client import LoopsClient
 from workflow.operations.closing import ClosedLoop, Closing
+from workflow.operations.flow_definitions import FlowDefinitions
 from workflow.operations.listing import Listing, LoopFilter, LoopPage, list_loops, loop_page
 from workflow.operations.redriving import Redrive, Redrives
 from workflow.operations.restarting import MAX_ATTEMPTS, Restarts
@@ -62,6 +63,7 @@ class Loops:
         self._closing = Closing(self._loops, self._client)
         self._redrives = Redrives(self._loops)
         self.actions = Actions(self._loops, self._redrives, self._restarts, self._closing)
+        self.flow_definitions = FlowDefinitions(resources, session)
         self.resources = resources
         self.stage = resources.stage
         self.ledger = self._loops.ledger

@@ -1,4 +1,4 @@
-"""Writes a report of stored reviews to a file."""
+"""Makes a report of stored reviews, and writes it to a file."""
 
 from __future__ import annotations
 
@@ -16,28 +16,32 @@ from workflow.operations.report.page import Origin, render_page
 from workflow.operations.report.statistics import ReviewStatistics
 from workflow.operations.reviews_source import Period, ReviewsSource
 
-__all__ = ["Report", "write_report"]
+__all__ = ["Report", "make_report", "write_report"]
 
 
 @dataclass(frozen=True)
 class Report:
-    """A written report.
+    """A report.
 
     Attributes:
-        file: The HTML file.
+        page: The HTML page.
         headline: The main result.
         figures: The figures of the reviews.
         facts: The figures of the human loops; None if the report does not cover loops.
     """
 
-    file: Path
+    page: str
     headline: Headline
     figures: Figures
     facts: LoopFacts | None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to report: no review, readable or not, and no loop."""
+        return not (self.figures.reviews or self.figures.malformed or (self.facts and self.facts.loops))
 
-def write_report(
-    file: Path,
+
+def make_report(
     source: ReviewsSource,
     period: Period,
     *,
@@ -48,10 +52,9 @@ def write_report(
     progress: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Report:
-    """Reads the reviews, counts them, and writes the page. An error leaves an existing file unchanged.
+    """Reads the reviews, counts them, and makes the page.
 
     Args:
-        file: The HTML file to write.
         source: The source of the reviews.
         period: The period.
         flow_definition: The name of a flow definition; None for all.
@@ -63,7 +66,6 @@ def write_report(
 
     Raises:
         ReviewsError: The reviews cannot be read.
-        AfterloopError: The file cannot be written.
     """
     statistics = ReviewStatistics(period)
     for flow in [flow_definition] if flow_definition else source.flow_definitions():
@@ -75,12 +77,21 @@ def write_report(
     facts = None if loops is None else count_loops(loops)
     made_at = (now or datetime.now(UTC)).astimezone(UTC)
     page = render_page(figures, facts, Origin(source.location, flow_definition, made_at, ledger))
+    return Report(page, headline(figures), figures, facts)
+
+
+def write_report(report: Report, file: Path) -> Path:
+    """Writes a report to a file, and returns the file's whole path. An error leaves an existing file unchanged.
+
+    Raises:
+        AfterloopError: The file cannot be written.
+    """
     # In the same folder, so that `replace` is atomic.
     part = file.with_name(f".{file.name}.part")
     try:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(report.page, encoding="utf-8")
         part.replace(file)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise AfterloopError(f"cannot write {file}: {error.strerror}; specify another with --file") from error
-    return Report(file.resolve(), headline(figures), figures, facts)
+    return file.resolve()

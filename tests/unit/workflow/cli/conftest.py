@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 from moto import mock_aws
 
-from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
+from tests.unit.doubles import REGION, SageMaker, StubbedSession, create_ledger_table
 from workflow.operations.stage_resources import StageResources
 from workflow.publish.stacks import Stack
 from workflow.stack.stages import Stage
@@ -68,6 +68,8 @@ def session(resources: StageResources, monkeypatch: pytest.MonkeyPatch) -> Itera
         create_ledger_table(session.client("dynamodb"))
         for bucket in ("reviews", "reviewed"):
             session.client("s3").create_bucket(Bucket=bucket)
+        flows = (resources.flow_definition_arn(name) for name in ("triage", "experts", "without-loops"))
+        session.use("sagemaker", SageMaker(*flows))
         monkeypatch.setattr("workflow.cli.options.StageOptions.session", lambda _: session)
         yield session
         session.assert_all_called()

@@ -138,7 +138,7 @@ def test_list_filters(session: StubbedSession, capsys: pytest.CaptureFixture[str
     for filters in (["--status", "completed"], ["--outcome", "STORED"]):
         out = run("loops", "list", *filters, "-o", "json", capsys=capsys)[1]
         assert [row["humanLoopName"] for row in printed_json("loops list", out)] == ["loop-2"], filters
-    assert run("loops", "list", "--flow-definition", "other", capsys=capsys) == (
+    assert run("loops", "list", "--flow-definition", "without-loops", capsys=capsys) == (
         0,
         "No human loops found.\n",
         "",
@@ -157,6 +157,29 @@ def test_list_orders_and_limits(session: StubbedSession, capsys: pytest.CaptureF
     assert names("--newest-first", "--limit", "2") == ["loop-3", "loop-2"]
     assert names("--since", "2026-03-02") == ["loop-3", "loop-2"]
     assert names("--since", "2026-03-02", "--until", "2026-03-03") == ["loop-2"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--flow-definition", "traige"],
+        ["start", "--flow-definition", "traige", "--name", "a", "--image", "s3://b/c"],
+        ["restart", "a", "--new-flow-definition", "traige"],
+        ["restart", "--flow-definition", "traige", "--yes"],
+        ["redrive", "--flow-definition", "traige", "--dry-run"],
+        ["close", "--flow-definition", "traige", "--note", "done"],
+        ["reconcile", "--flow-definition", "traige"],
+    ],
+)
+def test_unknown_flow_definition_is_an_error_and_nothing_is_done(
+    arguments: list[str], session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The session has no answers to calls of functions, of A2I or of Step Functions.
+    status, out, err = run("loops", *arguments, capsys=capsys)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "flow definition 'traige'" in err or "flow-definition/traige'" in err
+    assert err.endswith("; did you mean 'triage'?\n")
+    assert session.client("dynamodb").scan(TableName="ledger")["Items"] == []
 
 
 def test_list_refuses_a_period_without_any_time(

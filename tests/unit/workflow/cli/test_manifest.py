@@ -189,3 +189,16 @@ def test_refused_manifest_does_not_replace_the_last_one(
 def test_reviews_left_out_for_rare_reasons_are_only_counted() -> None:
     export = Export(left_out=[LeftOut(f"loop-{number}", f"reason {number}") for number in range(8)])
     assert _left_out(export)[-1] == "3 reviews for other reasons; --output json lists them"
+
+
+def test_unknown_flow_definition_is_an_error_and_keeps_the_file(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "m.manifest"
+    file.write_text("the manifest of last week")
+    arguments = [one.replace("my-flow", "my-flaw") for one in arguments]
+    status, out, err = run(*arguments, "--file", str(file), capsys=capsys)
+    assert (status, out) == (1, "")
+    assert err.startswith("error: unknown flow definition 'my-flaw': ")
+    assert err.endswith("has no reviews of it; did you mean 'my-flow'?\n")
+    assert file.read_text() == "the manifest of last week"

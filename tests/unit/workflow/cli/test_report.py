@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from sandbox.invented_reviews import write_reviews
+from tests.command_line import run
 from tests.unit.workflow.operations.report.test_statistics import field, review
 from workflow.cli.report import report
 from workflow.errors import AfterloopError
@@ -79,17 +80,35 @@ def test_report_warns_about_invalid_reviews(reviews: Path, tmp_path: Path) -> No
     assert "There are no reviews from 1 to 31 January 2026." in ran.stdout
 
 
-def test_report_warns_about_a_flow_definition_without_reviews(reviews: Path, tmp_path: Path) -> None:
-    arguments = [*JANUARY, "--source", str(reviews), "--file", str(tmp_path / "r.html"), "--flow-definition"]
-    ran = CliRunner().invoke(app, [*arguments, "typo-flow"])
-    assert ran.exit_code == 0
-    names = sorted(folder.name.partition("=")[2] for folder in (reviews / "reviews").iterdir())
-    assert "ticket-routing" in names
-    assert ran.stderr == (
-        "warning: there are no reviews of flow definition 'typo-flow'; flow definitions with reviews: "
-        f"{', '.join(names)}\n"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--flow-definition", "ticket-ruoting"], "has no reviews of it; did you mean 'ticket-routing'?"),
+        (["--flow-definition", "xyz"], "has no reviews of it; known are "),
+        (
+            ["--until", "2025-02-01", "--since", "2025-01-01"],
+            "no reviews of human loops created from 2025-01-01 to",
+        ),
+        (
+            ["--until", "2025-02-01", "--flow-definition", "ticket-routing"],
+            "no reviews of ticket-routing of human",
+        ),
+    ],
+)
+def test_report_of_nothing_is_an_error_and_keeps_the_file(
+    reviews: Path, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "r.html"
+    file.write_text("the report of last week")
+    days = () if "--until" in options else JANUARY
+    status, out, err = run(
+        "report", *days, "--source", str(reviews), "--file", str(file), *options, capsys=capsys
     )
-    assert "no reviews" not in CliRunner().invoke(app, [*arguments, "ticket-routing"]).stderr
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("error: ")
+    assert message in err
+    assert file.read_text() == "the report of last week"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
 def test_report_warns_about_invented_reviews_and_odd_values(tmp_path: Path) -> None:

@@ -96,14 +96,26 @@ def test_nothing_to_change_is_not_asked(stored: StoredReviews, capsys: pytest.Ca
     assert out.splitlines()[1:] == ["Reviews from 2026-02-01 to 2026-02-28: 0"]
 
 
-def test_unknown_flow_definition_is_a_warning(
+def test_unknown_flow_definition_is_an_error_and_nothing_is_written(
     stored: StoredReviews, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, _, err = run(*COMMAND, *NO_FILE, "--flow-definition", "arn:aws:x/my-flaw", "--yes", capsys=capsys)
+    before = stored.state()
+    for name in ("my-flaw", "arn:aws:x/my-flaw"):
+        status, out, err = run(*COMMAND, *NO_FILE, "--flow-definition", name, "--yes", capsys=capsys)
+        assert (status, out) == (1, "")
+        assert err.startswith(f"error: unknown flow definition {name!r}: ")
+        assert err.endswith("; did you mean 'my-flow'?\n")
+    assert stored.state() == before
+
+
+def test_flow_definition_without_reviews_in_the_period_is_a_warning(
+    stored: StoredReviews, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = run(*COMMAND, *NO_FILE, "--flow-definition", "without-loops", "--yes", capsys=capsys)
     assert status == 0
     assert err == (
-        "warning: there are no reviews of flow definition 'my-flaw' in these days; flow definitions with reviews: "
-        "my-flow\n"
+        "warning: there are no reviews of flow definition 'without-loops' in these days; flow definitions with "
+        "reviews: my-flow\n"
     )
 
 

@@ -8,12 +8,13 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.stub import Stubber
 
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from tests.command_line import Answers, printed_json, run
-from tests.unit.doubles import StepFunctions, StubbedSession, add_red_loop
+from tests.unit.doubles import REGION, StepFunctions, StubbedSession, add_red_loop
 from tests.unit.workflow.cli.test_loops import CREATED, FLOW, MACHINE, add_function_response, add_loop
 from workflow.operations.stage_resources import StageResources
 
@@ -154,7 +155,8 @@ def test_restart_says_how_many_tasks_workers_get(
 ) -> None:
     for name in ("a", "b"):
         add_loop(session, name, status="Failed", outcome="escalated")
-    stub = Stubber(session.client("sagemaker"))
+    stub = Stubber(boto3.client("sagemaker", region_name=REGION))
+    session.use("sagemaker", stub.client)
     if known:
         config = {
             "WorkteamArn": f"{FLOW}-team", "HumanTaskUiArn": f"{FLOW}-ui", "TaskTitle": "t", "TaskDescription": "d",

@@ -1,24 +1,20 @@
-"""The picture of an execution, drawn from histories and definitions of the local engine."""
+"""Executions of the local engine, read from their histories, and drawn."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from docs.examples import execution_graph
-from docs.examples.execution_graph import Visit, visits, worst
 from sandbox.samples import SUPPORT_MESSAGE
+from tests.command_line import printed_json, run
 from tests.engine.published import PublishedStage
 from workflow.asl.graph import StateStatus
-
-Draw = Callable[[str, Path], tuple[int, str, str]]
+from workflow.operations.executions import ExecutionGone, read_execution
 
 NOWHERE = "arn:aws:lambda:us-east-1:111122223333:function:nowhere"
 STATES: dict[str, Any] = {
@@ -51,17 +47,19 @@ def test_failed_step_is_listed_and_drawn_as_failed(published: PublishedStage, ca
     published.eventually(
         lambda: published.states.describe_execution(executionArn=execution)["status"] == "FAILED"
     )
-    visited = visits(published.states.get_execution_history(executionArn=execution)["events"])
-    if caught:
-        assert visited == [
-            Visit("Begin", StateStatus.PASSED),
-            Visit("Call", StateStatus.CAUGHT, ERROR),
-            Visit("Put right", StateStatus.PASSED),
-            Visit("Give up", StateStatus.FAILED),
-        ]
-    else:
-        assert visited == [Visit("Begin", StateStatus.PASSED), Visit("Call", StateStatus.FAILED, ERROR)]
-    assert worst(visited)["Call"] is (StateStatus.CAUGHT if caught else StateStatus.FAILED)
+    found = read_execution(published.states, execution)
+    path = f"Begin → Call (caught {ERROR}) → Put right → Give up (failed: Given.Up)"
+    assert " → ".join(map(str, found.visits)) == (path if caught else f"Begin → Call (failed: {ERROR})")
+    assert found.statuses["Call"] is (StateStatus.CAUGHT if caught else StateStatus.FAILED)
+    assert found.statuses["Done"] is StateStatus.NOT_REACHED
+    assert [attempt.error for attempt in found.of("Call")[0].attempts] == [ERROR, ERROR]
+    assert found.link is None, "there is no console"
+
+
+def test_execution_that_does_not_exist_is_gone(published: PublishedStage) -> None:
+    machine = published.outputs["StateMachine"].replace(":stateMachine:", ":execution:")
+    with pytest.raises(ExecutionGone):
+        read_execution(published.states, f"{machine}:nowhere")
 
 
 def _role_without_permissions(published: PublishedStage) -> str:
@@ -73,44 +71,30 @@ def _role_without_permissions(published: PublishedStage) -> str:
     return str(created["Role"]["Arn"])
 
 
-@pytest.fixture
-def draw(
-    published: PublishedStage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Draw:
-    """Runs the command: exit status, standard output, standard error."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in published.sandbox.environment().items():
-        monkeypatch.setenv(name, value)
-
-    def run(name: str, file: Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["", name, "--stage", published.stage.name, "--file", str(file)])
-        status = execution_graph.main()
-        printed, reported = capsys.readouterr()
-        return status, printed, reported
-
-    return run
-
-
-def test_command_draws_last_execution_of_loop(published: PublishedStage, draw: Draw, tmp_path: Path) -> None:
+def test_command_draws_last_execution_of_loop(
+    published: PublishedStage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     name = published.name()
     published.start(name, published.flow_definition(), SUPPORT_MESSAGE.prediction)
     published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
     (execution,) = published.ended(name)
-
+    for variable in [variable for variable in os.environ if variable.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    for variable, value in published.sandbox.environment().items():
+        monkeypatch.setenv(variable, value)
     file = tmp_path / "loop.svg"
-    assert draw(name, file) == (0, " → ".join(execution["states"]) + f"\n{file}\n", "")
+    draw = ("loops", "graph", name, "--stage", published.stage.name, "--file", str(file))
+
+    assert run(*draw, capsys=capsys) == (0, " → ".join(execution["states"]) + f"\n{file}\n", "")
     picture = file.read_text(encoding="utf-8")
     assert 'class="state task passed" data-state="Record review"' in picture
     assert 'class="state succeed not-reached" data-state="Already handled"' in picture
     assert ">Lambda CollectReview<" in picture
     assert not re.search(r"Lambda (\d|afterloop)", picture)
 
-    nowhere = tmp_path / "nowhere" / "loop.svg"
-    assert draw(name, nowhere) == (1, "", f"error: {nowhere} cannot be written: No such file or directory\n")
-    assert draw(name, tmp_path) == (1, "", f"error: {tmp_path} cannot be written: Is a directory\n")
-
-
-def test_command_reports_unprocessed_loop_in_one_line(draw: Draw, tmp_path: Path) -> None:
-    reported = "error: no execution of stage local has processed message-0\n"
-    assert draw("message-0", tmp_path / "loop.svg") == (1, "", reported)
+    status, printed, _ = run(*draw, "--output", "json", capsys=capsys)
+    states = {state["name"]: state["status"] for state in printed_json("loops graph", printed)["states"]}
+    assert (status, states["Record review"], states["Already handled"]) == (0, "passed", "not-reached")

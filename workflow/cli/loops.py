@@ -14,6 +14,7 @@ from lambdas.loops.bounded import MAX_REASON
 from lambdas.loops.loop import LoopStatus, Outcome
 from lambdas.loops.visible import quoted
 from workflow.cli import times
+from workflow.cli.loop_graph import graph
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
 from workflow.cli.several_loops import Several
 from workflow.cli.several_options import SeveralOptions
@@ -134,6 +135,9 @@ def show(name: Name, on: StageOptions) -> None:
         from workflow.cli.show_loops import show_story
 
         show_story(story)
+
+
+loops.command()(graph)
 
 
 @loops.command()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
@@ -40,6 +42,7 @@ from workflow.publish.plan import (
 from workflow.publish.risks import Risk
 
 if TYPE_CHECKING:
+    from workflow.operations.executions import ExecutionView
     from workflow.operations.listing import Listing
     from workflow.operations.report import figures  # It imports numpy.
 
@@ -371,6 +374,57 @@ class StartResult(OmitsNull, _CamelShape):
     """The prediction, when no human loop is needed and the prediction is small enough for the function's response."""
     prediction_location: str | None = None
     """Where the prediction is stored, when no human loop is needed."""
+
+
+class DrawnState(_CamelShape):
+    """A state of a drawn execution."""
+
+    name: str
+    """Its name."""
+    status: str
+    """passed, retried, caught-error, failed, aborted, running, not-reached, or unknown: its visits are executions of
+    their own, or cannot be read."""
+    visits: int
+    """How often it was entered."""
+    failed: int
+    """How many of the visits failed, or had an error that was caught."""
+    retries: int
+    """How often it was tried again, in all visits."""
+
+
+class LoopGraph(_CamelShape):
+    """A drawn execution."""
+
+    human_loop_name: str | None
+    """Name of the human loop; null with --execution."""
+    execution: str
+    """ARN of the execution."""
+    status: str
+    """Its status in Step Functions."""
+    error: str | None
+    """The error that it ended with."""
+    cause: str | None
+    """Details of that error."""
+    link: str | None
+    """Its address in the console; null on a local engine."""
+    states: list[DrawnState]
+    """The states of the definition that it runs."""
+    file: str
+    """The file with the picture."""
+
+    @classmethod
+    def of(cls, execution: ExecutionView, loop: str | None, file: Path) -> LoopGraph:
+        """The shape of a drawn execution."""
+        return cls(
+            human_loop_name=loop,
+            execution=execution.arn,
+            status=execution.status,
+            error=execution.error,
+            cause=execution.cause,
+            link=execution.link,
+            states=[DrawnState(name=name, **asdict(figures)) for name, figures in execution.figures.items()],
+            file=str(file),
+        )
 
 
 class ConsoleAddress(_CamelShape):
@@ -843,6 +897,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "console": ConsoleAddress,
     "loops list": LoopList,
     "loops show": LoopStory,
+    "loops graph": LoopGraph,
     "loops start": StartResult,
     "loops restart": StartResult,
     "loops stop": StopResult,

@@ -152,6 +152,25 @@ class Loops:
         """Returns an execution as Step Functions describes it."""
         return self._loops.execution(arn)
 
+    def processed(self, name_or_key: str) -> tuple[Loop, str]:
+        """Returns the row of a loop, and the ARN of the last execution that processed the loop.
+
+        Raises:
+            LoopError: The ledger does not have the loop, or no execution has processed it.
+        """
+        loop = self._loops.in_ledger(name_or_key)
+        if loop.execution is None:
+            name = loop.human_loop_name
+            raise LoopError(
+                f"no execution of stage {self.stage} has processed human loop {name}, whose status is "
+                f"{loop.status}; see `{self._loops.command('show', name)}`"
+            )
+        return loop, loop.execution
+
+    def execution_arn(self, name: str) -> str:
+        """Returns the ARN of an execution of the workflow. An ARN is returned unchanged."""
+        return name if name.startswith("arn:") else self._loops.execution_arn(name)
+
     # Start and stop
 
     def start(self, request: StartRequest) -> StartedLoop:

@@ -5,6 +5,7 @@ wording.py     their labels
 layout.py      their positions
 drawing.py     the SVG
 style.py       its colours
+image.py       the SVG as PNG
 flowchart.py   the Mermaid text
 
 The output depends only on the definition: it is the same on every computer.
@@ -18,6 +19,7 @@ so that it is readable on light and dark pages. `embedded_svg` draws a part of a
 from workflow.asl.graph.chart import StateFigures, StateStatus
 from workflow.asl.graph.drawing import embedded_svg, svg
 from workflow.asl.graph.flowchart import mermaid
+from workflow.asl.graph.image import png
 from workflow.asl.graph.style import stylesheet
 
-__all__ = ["StateFigures", "StateStatus", "embedded_svg", "mermaid", "stylesheet", "svg"]
+__all__ = ["StateFigures", "StateStatus", "embedded_svg", "mermaid", "png", "stylesheet", "svg"]

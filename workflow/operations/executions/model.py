@@ -123,10 +123,14 @@ class Visit:
     event_ids: list[int] = field(default_factory=list)
 
     def __str__(self) -> str:
-        words = [str(self.status)] if self.status is not StateStatus.PASSED else []
-        if self.error:
-            words.append(self.error)
-        return f"{self.state} ({': '.join(words)})" if words else self.state
+        words = {
+            StateStatus.RETRIED: f"{self.retries} {'retry' if self.retries == 1 else 'retries'}",
+            StateStatus.CAUGHT: f"caught {self.error}",
+            StateStatus.FAILED: f"failed: {self.error}" if self.error else "failed",
+            StateStatus.RUNNING: f"running, attempt {len(self.attempts)}" if self.retries else "running",
+            StateStatus.ABORTED: "stopped",
+        }.get(self.status)
+        return f"{self.state} ({words})" if words else self.state
 
     @property
     def retries(self) -> int:

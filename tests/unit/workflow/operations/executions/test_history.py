@@ -33,7 +33,7 @@ def test_failed_step_with_catch_is_caught() -> None:
     history.left("Escalate")
     history.entered("Failed", "Fail")
     history.add("ExecutionFailed", error="KeyError", cause="no such label")
-    assert str(history) == "Send the verdict (caught-error: KeyError) → Escalate → Failed (failed: KeyError)"
+    assert str(history) == "Send the verdict (caught KeyError) → Escalate → Failed (failed: KeyError)"
     sent, _, failed = history.visits
     assert (sent.retries, sent.cause, failed.cause) == (2, "why", "no such label")
     figures = figures_of({}, history.visits)["Send the verdict"]
@@ -46,7 +46,7 @@ def test_step_that_succeeds_on_retry_is_retried() -> None:
     history.tried("States.Timeout", kind="TaskTimedOut")
     history.tried(SdkResponseMetadata={"RequestId": "r-1"})
     history.left("A")
-    assert str(history) == "A (retried)"
+    assert str(history) == "A (1 retry)"
     first, second = history.visits[0].attempts
     assert (first.number, first.status, first.error) == (1, StateStatus.FAILED, "States.Timeout")
     assert (second.number, second.status, second.error) == (2, StateStatus.PASSED, None)
@@ -141,7 +141,7 @@ def test_errors_of_parallel_branches_are_kept_apart() -> None:
     last = history.left("Other", after=other)
     history.add("ParallelStateSucceeded", after=last)
     history.left("Both", "Parallel", after=last)
-    assert str(history) == "Both → Other → One (caught-error: Oh)"
+    assert str(history) == "Both → Other → One (caught Oh)"
     assert [visit.branch for visit in history.visits] == [None, 1, 0]
 
 
@@ -162,7 +162,7 @@ def test_failed_branch_fails_parallel_and_aborts_others() -> None:
     history.left("Outer", "Parallel", after=failed)
     history.passed("Next")
     assert str(history) == (
-        "Outer (caught-error: Oh) → Wait (aborted) → Inner (failed: Oh) → Item (failed: Oh) → Next"
+        "Outer (caught Oh) → Wait (stopped) → Inner (failed: Oh) → Item (failed: Oh) → Next"
     )
 
 
@@ -176,7 +176,7 @@ def test_abort_that_links_to_failure_of_another_branch_is_no_abort_of_it() -> No
     history.add("TaskStateAborted", after=failed)
     failed = history.add("ParallelStateFailed", after=failed)
     history.add("ExecutionFailed", after=failed, error="Oh")
-    assert str(history) == "Both (failed: Oh) → Other (aborted) → One (failed: Oh)"
+    assert str(history) == "Both (failed: Oh) → Other (stopped) → One (failed: Oh)"
 
 
 def test_retry_of_map_supersedes_visits_of_earlier_attempt() -> None:
@@ -194,7 +194,7 @@ def test_retry_of_map_supersedes_visits_of_earlier_attempt() -> None:
     last = history.left("Item")
     history.add("MapIterationSucceeded", after=last, name="Map", index=0)
     history.left("Map", "Map", after=last)
-    assert str(history) == "Map (retried) → Item (failed: Oh) → Item"
+    assert str(history) == "Map (1 retry) → Item (failed: Oh) → Item"
     assert [visit.superseded for visit in history.visits] == [False, True, False]
     assert [attempt.error for attempt in history.visits[0].attempts] == ["Oh", None]
     assert statuses(history) == {"Map": StateStatus.RETRIED, "Item": StateStatus.RETRIED}
@@ -215,7 +215,7 @@ def test_iterations_of_same_state_are_told_apart() -> None:
     first = history.left("Item", after=first)
     third = history.add("MapIterationStarted", after=first, name="Map", index=2)
     history.entered("Item", after=third)
-    assert str(history) == "Map (running) → Item → Item (caught-error: Oh) → Item (running)"
+    assert str(history) == "Map (running) → Item → Item (caught Oh) → Item (running)"
     assert [visit.index for visit in history.visits] == [None, 0, 1, 2]
     assert statuses(history)["Item"] is StateStatus.RUNNING
 
@@ -226,7 +226,7 @@ def test_worst_status_of_several_visits_counts() -> None:
         history.entered("Item")
         history.tried(error)
         history.left("Item")
-    assert str(history) == "Item → Item (caught-error: Oh) → Item"
+    assert str(history) == "Item → Item (caught Oh) → Item"
     assert statuses(history) == {"Item": StateStatus.CAUGHT}
 
 
@@ -241,7 +241,7 @@ def test_redrive_sets_failed_state_to_running() -> None:
     assert str(history) == "A (running)"
     history.tried()  # Links to the redrive.
     history.left("A")
-    assert str(history) == "A (retried)"
+    assert str(history) == "A (1 retry)"
     assert [attempt.number for attempt in history.visits[0].attempts] == [1, 2]
 
 
@@ -275,7 +275,7 @@ def test_redrive_continues_failed_branches_only() -> None:
     assert str(history) == "Both (running) → One → Other (running)"
     left = history.left("Other", after=history.tried(after=redriven))
     history.left("Both", "Parallel", after=left)
-    assert str(history) == "Both → One → Other (retried)"
+    assert str(history) == "Both → One → Other (1 retry)"
 
 
 def test_stopped_execution_aborts_its_current_state() -> None:
@@ -283,7 +283,7 @@ def test_stopped_execution_aborts_its_current_state() -> None:
     history.passed("A")
     history.entered("Wait", "Wait")
     history.add("ExecutionAborted", after=0, error="Oops", cause="by me")
-    assert str(history) == "A → Wait (aborted)"
+    assert str(history) == "A → Wait (stopped)"
 
 
 def test_timeout_of_execution_fails_its_current_state() -> None:

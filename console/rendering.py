@@ -167,3 +167,4 @@ _templates.filters |= {
     "seconds": _seconds,
 }
 _templates.globals["badge"] = _badge
+_templates.globals["sign"] = lambda status: sign_of(status).mark

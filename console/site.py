@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import boto3
 
     from console.reviewers import Reviewers
+    from workflow.operations.review_view import ReviewReader
 
 __all__ = ["Connection", "Site"]
 
@@ -39,6 +40,13 @@ class Connection:
     def loops(self) -> Loops:
         """The stage's human loops."""
         return Loops(self.resources, self.session)
+
+    @cached_property
+    def reviews(self) -> ReviewReader:
+        """The stage's reviews."""
+        from workflow.operations.review_view import ReviewReader
+
+        return ReviewReader(self.resources, self.session)
 
     @cached_property
     def states(self) -> Any:

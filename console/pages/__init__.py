@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 from starlette.routing import Route
 
-from console.pages import execution, loops
+from console.pages import execution, loops, review
 from console.site import Site
 
 __all__ = ["routes", "writing"]
 
 _Routes = Callable[[Site], list[Route]]
 
-_READING: tuple[_Routes, ...] = (loops.routes, execution.routes)
+_READING: tuple[_Routes, ...] = (loops.routes, execution.routes, review.routes)
 _WRITING: tuple[_Routes, ...] = (execution.writing,)
 
 

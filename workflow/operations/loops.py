@@ -122,6 +122,10 @@ class Loops:
         known = [number * count for flow, count in flows.items() if (number := workers[flow]) is not None]
         return sum(known) if len(known) == len(flows) else None
 
+    def find(self, name_or_key: str) -> Loop | None:
+        """Returns the row of a loop, by its name or the key that it was started with; None if the ledger has none."""
+        return self._loops.find(name_or_key)
+
     def show(self, name_or_key: str) -> Story:
         """Returns the story of a loop.
 

@@ -12,7 +12,8 @@ from pydantic_core import from_json
 from lambdas.loops.start_request import StoredInput
 from lambdas.reviews.comparison.textract import PredictedPair, predicted_pairs
 from lambdas.reviews.errors import InvalidDocument
-from lambdas.reviews.output import Output, parse_output
+from lambdas.reviews.json_reader import JsonReader
+from lambdas.reviews.output import DOCUMENT, Output, parse_output
 from lambdas.reviews.record import FieldRecord
 from workflow.operations.review_view.forms import Outlines, match_pairs, read_outlines
 from workflow.operations.review_view.subject import NamedObject, named_objects, requested_object
@@ -65,7 +66,7 @@ def of_output(raw: bytes) -> LoopInput:
     Raises:
         InvalidDocument: It is not an output.
     """
-    output = parse_output(raw)
+    output = parse_output(_without_answers(raw))
     if output.task_type == "custom":
         return LoopInput(content=output.input_content)
     within = output.input_content if isinstance(output.input_content, dict) else {}
@@ -73,6 +74,19 @@ def of_output(raw: bytes) -> LoopInput:
     inside, outside = within.get(_REQUEST), (output.model_extra or {}).get(_REQUEST)
     requested = requested_object(inside, f"inputContent.{_REQUEST}") or requested_object(outside, _REQUEST)
     return LoopInput(requested=requested, output=output)
+
+
+def _without_answers(raw: bytes) -> bytes:
+    """Returns an output without its answers, which a record has: they can be most of it, and unreadable."""
+    reader = JsonReader(raw, DOCUMENT)
+    if reader.peek() != "{":
+        return raw
+    for key in reader.members():
+        start = reader.at
+        reader.text()
+        if key == "humanAnswers":
+            return raw[:start] + b"[]" + raw[reader.at :]
+    return raw
 
 
 def of_stored(raw: bytes) -> LoopInput:

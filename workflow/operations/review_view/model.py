@@ -31,9 +31,9 @@ __all__ = [
     "WorkerView",
 ]
 
-Who = Literal["prediction", "people", "worker", "key", "value"]
-"""What a mark is: the model's; the agreed answer; one worker's; or where Textract found the key or the value of a pair,
-which nobody moves."""
+Who = Literal["prediction", "people", "both", "worker", "key", "value"]
+"""What a mark is: the model's; the agreed answer; both, if they are the same; one worker's; or where Textract found the
+key or the value of a pair, which nobody moves."""
 
 
 class _View(BaseModel):
@@ -239,6 +239,7 @@ class SpanView(_View):
         worker: The worker's number, if it is one worker's.
         label: The label.
         outcome: The outcome of its field.
+        first: Whether no span of its field begins before it.
     """
 
     row: int
@@ -246,6 +247,7 @@ class SpanView(_View):
     worker: int | None = None
     label: str
     outcome: Outcome
+    first: bool = False
 
 
 class PieceView(_View):

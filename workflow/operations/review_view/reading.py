@@ -60,7 +60,7 @@ MAX_RECORD_BYTES = 256 * 1024 * 1024
 MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 MAX_CONTENT = 20_000
 """The characters of a worker's answer that are shown as JSON."""
-KEPT = 4
+KEPT = 16
 """The number of inputs that are kept in memory: a page is read again and again while a person looks at it."""
 
 
@@ -203,7 +203,9 @@ class ReviewReader:
             try:
                 found = read(self._objects.read(S3Location.parse(location), MAX_OUTPUT_BYTES))
             except (ReviewError, ValueError) as error:
-                problems.append(f"{location} cannot be read, so that the document is not shown: {error}")
+                problems.append(
+                    f"What people reviewed is not shown, because its location cannot be read: {error}"
+                )
                 continue
             with self._lock:
                 self._inputs[location] = found
@@ -237,7 +239,7 @@ class ReviewReader:
         problems = list(drawn.problems)
         if form and is_other:
             problems.append("The fields are marked only on images: open the document to see it.")
-        known = size or _size_in(record)
+        known = size or (None if form else _size_in(record))
         image = ImageView(
             document=documents[0] if documents else None,
             width=round(known.width) if known else None,

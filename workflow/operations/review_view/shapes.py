@@ -16,7 +16,7 @@ from workflow.operations.review_view.model import ShapeView, Who
 from workflow.operations.review_view.rows import NumberedField
 from workflow.operations.review_view.wording import json_value
 
-__all__ = ["ON_IMAGES", "Drawing", "Size", "answer_sizes", "drawn_shapes", "in_percent"]
+__all__ = ["ON_IMAGES", "Drawing", "Size", "agreed_marks", "answer_sizes", "drawn_shapes", "in_percent"]
 
 ON_IMAGES = frozenset({"box", "keypoint", "polygon", "line"})
 """The kinds of fields that are shapes on an image."""
@@ -61,12 +61,11 @@ def drawn_shapes(
         answers: The answers of the review, which have the size of the image that each worker saw.
         image: The size of the image itself; None if unknown.
     """
-    sizes = [answer_sizes(answer) for answer in answers]
+    drawn = [one for one in fields if one.field.kind in ON_IMAGES]
+    sizes = [answer_sizes(answer) for answer in answers] if drawn else []
     shapes: list[ShapeView] = []
     without_size = outside = left_out = 0
-    for one in fields:
-        if one.field.kind not in ON_IMAGES:
-            continue
+    for one in drawn:
         of_workers = [_size_of(one.field.name, known) for known in sizes]
         usual = next((size for size in of_workers if size), None) or image
         for who, worker, text in _drawn(one.field):
@@ -113,14 +112,22 @@ def in_percent(points: Sequence[Point], size: Size) -> list[Point] | None:
 
 def _drawn(field: FieldRecord) -> Iterator[tuple[Who, int | None, str]]:
     """Yields the drawings of a field: whose, the index of the worker, and the value."""
-    if field.predicted is not None:
-        yield "prediction", None, field.predicted
-    if field.reviewed is not None:
-        yield "people", None, field.reviewed
+    yield from agreed_marks(field)
     if len(field.per_worker) > 1:
         for worker in field.per_worker:
             if worker.value is not None:
                 yield "worker", worker.worker_index, worker.value
+
+
+def agreed_marks(field: FieldRecord) -> Iterator[tuple[Who, None, str]]:
+    """Yields what the model and what people marked, as one if it is the same: whose, nothing, and the value."""
+    if field.predicted is not None and field.predicted == field.reviewed:
+        yield "both", None, field.predicted
+        return
+    if field.predicted is not None:
+        yield "prediction", None, field.predicted
+    if field.reviewed is not None:
+        yield "people", None, field.reviewed
 
 
 def _figure(value: Any, field: FieldRecord) -> _Figure | None:

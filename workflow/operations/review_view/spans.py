@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from lambdas.reviews.record import FieldRecord
 from workflow.operations.review_view.model import PieceView, SpanView, TextView, Who
 from workflow.operations.review_view.rows import NumberedField
+from workflow.operations.review_view.shapes import agreed_marks
 from workflow.operations.review_view.subject import NamedText
 from workflow.operations.review_view.wording import json_value
 
@@ -88,6 +89,14 @@ def marked_text(text: NamedText, fields: Iterable[NumberedField]) -> TextView:
                     row=one.number, who=who, worker=worker, label=label, outcome=one.field.outcome
                 )
                 marks.append(_Mark(*place, span))
+    marks.sort(key=lambda mark: mark.start)
+    first = {mark.span.row: mark for mark in reversed(marks)}
+    marks = [
+        mark._replace(span=mark.span.model_copy(update={"first": True}))
+        if first[mark.span.row] is mark
+        else mark
+        for mark in marks
+    ]
     return TextView(
         named_in=text.named_in,
         pieces=list(_pieces(offsets, shown, marks)),
@@ -97,11 +106,8 @@ def marked_text(text: NamedText, fields: Iterable[NumberedField]) -> TextView:
 
 
 def _values(field: FieldRecord) -> Iterator[tuple[Who, int | None, str]]:
-    if field.predicted is not None:
-        yield "prediction", None, field.predicted
-    if field.reviewed is not None:
-        yield "people", None, field.reviewed
-    elif len(field.per_worker) > 1:
+    yield from agreed_marks(field)
+    if field.reviewed is None and len(field.per_worker) > 1:
         # Without an agreed answer, each answer counts. With one, the table has those that differ.
         for worker in field.per_worker:
             if worker.value is not None:

@@ -30,6 +30,7 @@ TURNED = {"exif": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\
         (b"RIFF....WAVE", None, None),
         (b"a", None, None),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else str(value),
 )
 def test_type_and_size_follow_from_the_content(
     stage: Stage, content: bytes, media_type: str | None, size: Size | None

@@ -51,15 +51,22 @@ def test_shapes_are_in_percent_of_the_image(kind: Kind, value: Any, form: str, p
     found = drawn(value, kind=kind)
     assert found.problems == []
     assert [(shape.who, shape.form, shape.points, shape.label) for shape in found.shapes] == [
-        ("prediction", form, points, "dog"),
-        ("people", form, points, "dog"),
+        ("both", form, points, "dog")
     ]
+
+
+def test_prediction_that_people_changed_is_a_shape_of_its_own() -> None:
+    one = field(BOX, kind="box", predicted=BOX | {"left": 0}, reviewed=BOX, outcome="changed")
+    found = drawn_shapes(numbered([one]), [], PORTRAIT)
+    assert [(shape.who, shape.points[0]) for shape in found.shapes] == [
+        ("prediction", (0, 10)), ("people", (10, 10)),
+    ]  # fmt: skip
 
 
 def test_each_of_several_workers_has_a_shape() -> None:
     found = drawn(BOX, BOX | {"left": 20}, None)
     assert [(shape.who, shape.worker) for shape in found.shapes] == [
-        ("prediction", None), ("people", None), ("worker", 1), ("worker", 2),
+        ("both", None), ("worker", 1), ("worker", 2),
     ]  # fmt: skip
 
 
@@ -93,11 +100,11 @@ def test_value_of_another_form_is_no_shape(value: Any) -> None:
 
 @pytest.mark.parametrize("left", [1e308, -1e308, 1_000, -1_000, float("nan"), float("inf")])
 def test_shape_far_outside_is_reported_and_not_drawn(left: float) -> None:
-    assert drawn(BOX | {"left": left}) == Drawing([], ["2 shapes are not drawn: outside of the image."])
+    assert drawn(BOX | {"left": left}) == Drawing([], ["1 shape is not drawn: outside of the image."])
 
 
 def test_shape_on_an_image_of_unknown_size_is_reported() -> None:
-    assert drawn(BOX, image=None).problems == ["2 shapes are not drawn: the size of the image is unknown."]
+    assert drawn(BOX, image=None).problems == ["1 shape is not drawn: the size of the image is unknown."]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +126,7 @@ def test_polygon_of_many_corners_is_drawn_with_some_of_them() -> None:
 def test_more_shapes_than_a_page_draws_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_SHAPES", 3)
     found = drawn_shapes(
-        numbered([field(BOX, kind="box", predicted=BOX, reviewed=BOX)] * 3), [], Size(100, 100)
+        numbered([field(BOX, kind="box", predicted=BOX, reviewed=BOX)] * 6), [], Size(100, 100)
     )
     assert (len(found.shapes), found.problems) == (
         3,

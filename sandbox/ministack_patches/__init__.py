@@ -29,6 +29,7 @@
     redrive.py           continuing an execution that failed
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
+    indexes.py           how long a Query of an index takes
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     asynchronous.py      which events of functions Lambda retries
     alarms.py            which data an alarm of CloudWatch evaluates, and when
@@ -68,6 +69,7 @@ from sandbox.ministack_patches import (
     executions,
     expressions,
     functions,
+    indexes,
     integrations,
     messages,
     nested,
@@ -134,6 +136,7 @@ def apply(directory: Path) -> None:
     athena.correct()
     buckets.correct()
     dynamodb.correct()
+    indexes.correct()
     events.correct()
     expressions.correct()
     messages.correct()

@@ -1,6 +1,7 @@
 """Corrections where MiniStack 1.5.33 differs from AWS and the difference matters to Afterloop.
 
     functions.py         Lambda: what functions may import, and how their errors are reported
+    logs.py              what functions log, and how logs are searched
     states.py            what states of a state machine do with their data
     expressions.py       how JSONata expressions are parsed, and how long they may take
     expressions.py       JSONata expressions are parsed once
@@ -71,6 +72,7 @@ from sandbox.ministack_patches import (
     functions,
     indexes,
     integrations,
+    logs,
     messages,
     nested,
     paths,
@@ -108,6 +110,7 @@ def apply(directory: Path) -> None:
         RuntimeError: MiniStack has changed, and a correction does not apply.
     """
     functions.correct(directory)
+    logs.correct()
     walks.correct()
     executions.correct()
     variables.correct()

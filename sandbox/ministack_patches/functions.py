@@ -46,7 +46,7 @@ _HANDLER_CALL = """\
 """
 
 _HANDLER_CALL_CORRECTED = """\
-            result = _al_answer(handler_fn, event, context)
+            result = _al_logged(_al_answer, handler_fn, event, context)
             _real_stdout.write('{"status": "ok", "result": ' + result + "}\\n")
 """
 
@@ -59,20 +59,21 @@ _IMPORT_FAILURE_CORRECTED = """\
         _real_stdout.write(json.dumps({"status": "error", "error": failure}) + "\\n")
 """
 
-# Runs in the worker, before MiniStack's own script. The prefix _al_ avoids collisions with names in it.
+# Runs in the worker, before MiniStack's own script. The prefix _al_ avoids collisions with names in it. `logs.py` has
+# what logs there.
 _WORKER_FUNCTIONS = """
 def _al_failure(kind, message, frames=()):
     return {"FAILURE": {"errorType": kind, "errorMessage": message, "stackTrace": list(frames)}}
 
 
 def _al_answer(handler, event, context):
-    import json, sys, traceback
+    import json, traceback
     try:
         result = handler(event, context)
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        frames = traceback.extract_tb(error.__traceback__)[1:]
-        result = _al_failure(type(error).__name__, str(error), traceback.format_list(frames))
+        frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
+        result = _al_failure(type(error).__name__, str(error), frames)
+        _al_log_error(result["FAILURE"], frames)
     try:
         return json.dumps(result)
     except Exception as error:
@@ -88,7 +89,10 @@ def _al_import_failure(error, init):
         kind, message = "Runtime.HandlerNotFound", "Handler '%s' missing on module '%s'" % (handler, module)
     else:
         kind, message = type(error).__name__, str(error)
-    return _al_failure(kind, message, traceback.format_list(traceback.extract_tb(error.__traceback__)))
+    frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
+    failure = _al_failure(kind, message, frames)
+    _al_log_error(failure["FAILURE"], frames)
+    return failure
 
 
 """.replace("FAILURE", _FAILURE)
@@ -118,7 +122,7 @@ def _report_function_errors() -> None:
         result: dict[str, Any] = execute(func, event, request_id)
         failure = _failure_in(result)
         if failure is None:
-            return result
+            return _with_request(result, request_id)
         return {"body": {**failure, "requestId": request_id}, "error": True, "log": result.get("log", "")}
 
     lambda_svc._execute_function_warm = execute_and_report
@@ -231,6 +235,7 @@ def _give_functions_a_clean_environment() -> None:
 
     def spawn_and_remember(worker: Any) -> Any:
         now.own = worker.config.get("Environment", {}).get("Variables", {})
+        now.stream = getattr(worker, "log_stream", "")
         try:
             return spawn(worker)
         finally:
@@ -238,7 +243,9 @@ def _give_functions_a_clean_environment() -> None:
 
     def popen(command: list[str], env: dict[str, str], **more: Any) -> Any:
         # Other runtimes than Python's have another class of worker.
-        clean = environments.of_function(env, now.own) if hasattr(now, "own") else env
+        clean = env
+        if hasattr(now, "own"):
+            clean = environments.of_function(env, now.own) | {"AWS_LAMBDA_LOG_STREAM_NAME": now.stream}
         return subprocess.Popen(command, env=clean, **more)  # noqa: S603 (MiniStack's own command)
 
     lambda_runtime.Worker._spawn = spawn_and_remember
@@ -319,6 +326,15 @@ def _count_invocations() -> None:
 
     lambda_svc._execute_function_dispatch = dispatch_and_count
     lambda_svc._emit_lambda_metrics = emit_throttle
+
+
+def _with_request(result: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """Returns a result; the error of a call that timed out names the request, as on AWS."""
+    body = result.get("body")
+    if not result.get("error") or not isinstance(body, dict) or body.get("errorType") != "Sandbox.Timedout":
+        return result
+    message = f"RequestId: {request_id} Error: {body['errorMessage']}"
+    return {**result, "body": {**body, "errorMessage": message}}
 
 
 def _failure_in(result: dict[str, Any]) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ for module in pkgutil.walk_packages(sandbox.__path__, "sandbox."):
 
 
 def test_every_module_imports_next_to_invalid_settings(tmp_path: Path) -> None:
-    for folder in ("lambdas", "sandbox", "workflow"):
+    for folder in ("console", "lambdas", "sandbox", "workflow"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "stages.toml").write_text("[stages.local]\nregoin = 1\n")
     ended = subprocess.run(

@@ -77,6 +77,12 @@ class Reports:
         # Items of an earlier version do not have the time of the end.
         return "reportedAt" in item and item.get("endedAt", {}).get("S", ended) == ended
 
+    def sent_at(self, execution: str) -> str | None:
+        """Returns when the message about the end of an execution was sent; None if it was not, or not by a function."""
+        item: Any = self._client.get_item(TableName=self._table, Key=_key(execution)).get("Item", {})
+        at = item.get("reportedAt", {}).get("S")
+        return at if isinstance(at, str) else None
+
 
 def _key(execution: str) -> Any:
     # The name of a loop never contains a space, so this key cannot be the key of a row.

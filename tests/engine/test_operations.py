@@ -653,6 +653,20 @@ class TestRedrive:
         with pytest.raises(LoopError, match="is already processed, by"):
             operate.redrive_execution(redriven.before)
 
+        story = operate.show(loop)
+        assert [(one.execution.arn, one.execution.status, one.state) for one in story.executions] == [
+            (redriven.before, "FAILED", "replaced"),
+            (redriven.execution, "SUCCEEDED", "done"),
+        ]
+        failed = story.executions[0].step
+        assert failed is not None
+        assert (failed.name, failed.error) == ("Collect review", "OutputMissing")
+        (message,) = story.messages
+        assert (message.step, message.execution) == ("Escalate", redriven.before)
+        assert message.subject == f"Afterloop local: step failed for {loop}"
+        assert f"loops redrive {loop}" in message.text
+        assert message.message_id
+
     def test_redrive_by_execution_arn(self, published: PublishedStage, operate: Loops, loop: str) -> None:
         misplaced = Misplaced(published, loop)
         misplaced.restore()

@@ -114,9 +114,11 @@ def test_json_has_the_attributes_of_the_ledger(published: PublishedStage, flow: 
     item = published.sandbox.client("dynamodb").get_item(
         TableName=published.outputs["LedgerTable"], Key={"humanLoopName": {"S": name}}
     )["Item"]
-    claims = {attribute for attribute in item if attribute.startswith("claim ")}
-    assert row.keys() - {"claims"} == item.keys() - claims
-    assert {f"claim {claim}" for claim in row["claims"]} == claims
+    named = {attribute for attribute in item if attribute.startswith(("claim ", "execution "))}
+    assert row.keys() - {"claims", "executions"} == item.keys() - named
+    assert {f"claim {claim}" for claim in row["claims"]} | {
+        f"execution {arn}" for arn in row["executions"]
+    } == named
 
     shown = printed_json("loops show", run("show", name, "--output", "json")[1])
     assert shown["loop"] == row

@@ -29,7 +29,7 @@ from pydantic.alias_generators import to_camel
 from lambdas.loops.loop import Loop
 from lambdas.loops.rows import UnreadableRow
 from workflow.operations.smoke import Check
-from workflow.operations.story import NextStep, Story
+from workflow.operations.story import NextStep, Processing, Story
 from workflow.publish.destroying import Destruction, Kept
 from workflow.publish.plan import (
     FunctionChange,
@@ -310,6 +310,72 @@ class StatusChange(_CamelShape):
     """The execution in the AWS console; null on a local engine."""
 
 
+class LoopExecution(_CamelShape):
+    """An execution that processed a human loop."""
+
+    execution: str
+    """ARN of the execution."""
+    status: str
+    """Step Functions' status of the execution; `GONE` when Step Functions no longer has it."""
+    status_change: str | None
+    """The status change that it claimed: creation time and status."""
+    at: str
+    """When it claimed it; empty if the ledger does not have it."""
+    claim: str
+    """State of its claim: `working`, `done` or `released`; `replaced` when another execution has claimed the status
+    change since; `unclaimed` when it did not claim it."""
+    step: str | None
+    """The step that is running, or the one in which the execution failed."""
+    is_your_step: bool
+    """Whether the step is a post-review step."""
+    attempt: int | None
+    """The attempt of that step: 2 for its first retry."""
+    error: str | None
+    """The error that the execution ended with, or the last one of a step that will be tried again."""
+    cause: str | None
+    """Details of the error that the execution ended with."""
+    link: str | None
+    """The execution in the AWS console; null on a local engine."""
+    gap: str
+    """What is not known about it, and why."""
+
+    @classmethod
+    def of(cls, one: Processing) -> LoopExecution:
+        """The shape of what an execution did."""
+        execution, step = one.execution, one.step
+        return cls(
+            execution=execution.arn,
+            status=execution.status,
+            status_change=one.claim,
+            at=one.at,
+            claim=one.state,
+            step=step.name if step else None,
+            is_your_step=step is not None and step.is_users,
+            attempt=step.attempt if step else None,
+            error=execution.error or (step.error if step else None),
+            cause=execution.cause,
+            link=execution.link,
+            gap=one.gap,
+        )
+
+
+class SentMessage(_CamelShape):
+    """A message that was sent about a human loop."""
+
+    at: str
+    """When it was accepted."""
+    execution: str | None
+    """ARN of the execution that it is about; null when that is not known."""
+    step: str | None
+    """The step that sent it; null when a function did."""
+    to: str
+    """The topic, queue or address."""
+    subject: str
+    """Its subject."""
+    message_id: str | None
+    """The id that the service gave it."""
+
+
 class LoopStory(_CamelShape):
     """The history of a human loop."""
 
@@ -323,6 +389,12 @@ class LoopStory(_CamelShape):
     """All attempts of the human loop, oldest first."""
     status_changes: list[StatusChange]
     """Its status changes, oldest first."""
+    executions: list[LoopExecution]
+    """Every execution that processed it, oldest first, also those before a redrive."""
+    messages: list[SentMessage]
+    """The messages that were sent about it, oldest first."""
+    running: str
+    """The step that is running now, in words; empty when none is."""
     a2i_status: Annotated[str | None, Field(alias="a2iStatus")]
     """A2I's status of the human loop; `GONE` when A2I no longer has it; null when A2I was not asked."""
     next: list[NextStep]
@@ -351,6 +423,9 @@ class LoopStory(_CamelShape):
                 )
                 for change in story.changes
             ],
+            executions=[LoopExecution.of(one) for one in story.executions],
+            messages=list(story.messages),
+            running=story.running,
             a2i_status=story.view.status if story.view else None,
             next=list(story.next),
             unreadable=UnreadableLoop.of(story.unreadable),

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
-from rich.console import Group, RenderableType
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from lambdas.loops.visible import visible
+from lambdas.reviews.times import timestamp
 from workflow.cli.terminal import print_whole, tell
 from workflow.operations.listing import why
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
     from lambdas.loops.loop import Loop
-    from workflow.operations.story import StatusChange, Story
+    from workflow.operations.story import Processing, SentMessage, StatusChange, Story
 
 __all__ = ["listing_table", "plain", "show_listing", "show_story"]
 
@@ -85,15 +85,11 @@ def show_story(story: Story) -> None:
     head.append("  ").append_text(_styled(status))
     if loop.outcome:
         head.append("  ").append_text(_styled(loop.outcome))
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, value in _facts(story):
-        facts.add_row(name, value)
     print_whole(head)
     print_whole(plain(story.outcome))
     print_whole("")
-    print_whole(facts)
+    for line in _facts(story):
+        _print_line(line)
     if story.next:
         print_whole("")
         for step in story.next:
@@ -101,21 +97,52 @@ def show_story(story: Story) -> None:
             print_whole(Text(visible(f"  {step.command}"), style="cyan"), wrap=False)
 
 
-def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
+_NAME_WIDTH = 17
+_MAX_CAUSE = 300
+
+
+class _Line(NamedTuple):
+    """A line about a loop.
+
+    Attributes:
+        text: What it says.
+        name: The fact; empty if the line goes on with the fact before.
+        is_whole: Whether it has something that people copy: an ARN, a link, a location. A terminal never breaks it.
+    """
+
+    text: Text
+    name: str = ""
+    is_whole: bool = False
+
+
+def _print_line(line: _Line) -> None:
+    label = Text(f"{line.name:<{_NAME_WIDTH}}", style="dim")
+    if line.is_whole:
+        print_whole(label.append_text(line.text), wrap=False)
+        return
+    row = Table.grid()
+    row.add_column(no_wrap=True, width=_NAME_WIDTH)
+    row.add_column(overflow="fold")
+    row.add_row(label, line.text)
+    print_whole(row)
+
+
+def _facts(story: Story) -> Iterator[_Line]:
     loop = story.loop
-    yield "Flow definition", plain(loop.flow_definition_arn or "unknown")
-    yield "Started", plain(story.started)
+    yield _whole(loop.flow_definition_arn or "unknown", "Flow definition")
+    yield _Line(plain(story.started), "Started")
     created = loop.created_at or (
         story.view.created.isoformat() if story.view and story.view.created else None
     )
     if created:
-        yield "Created", plain(f"{created} ({age(created)} ago)")
+        yield _Line(plain(f"{created} ({age(created)} ago)"), "Created")
     if loop.failure_code or loop.failure_reason:
-        yield "Failure", plain(": ".join(filter(None, [loop.failure_code, loop.failure_reason])))
+        yield _Line(plain(": ".join(filter(None, [loop.failure_code, loop.failure_reason]))), "Failure")
     if len(story.lineage) > 1:
-        yield "Lineage", _lineage(story)
-    if story.changes:
-        yield "Status changes", _changes(story.changes)
+        yield from _named("Lineage", (_attempt(one, story) for one in story.lineage))
+    yield from _named("Status changes", map(_change, story.changes))
+    yield from _named("Executions", (line for one in story.executions for line in _execution(one)))
+    yield from _named("Messages", map(_message, story.messages))
     # Without a human loop, there is no output of A2I, and the ledger has the prediction's location instead.
     output = "Prediction" if loop.status == "NotNeeded" else "Output"
     for name, location in (
@@ -124,43 +151,66 @@ def _facts(story: Story) -> Iterator[tuple[str, RenderableType]]:
         ("Review", loop.review_location),
     ):
         if location:
-            yield name, plain(location)
+            yield _whole(location, name)
     if story.review:
-        yield "", plain(story.review)
+        yield _Line(plain(story.review))
     if loop.waiting:
-        yield "Waiting", plain("a workflow waits for this loop")
+        yield _Line(plain("a workflow waits for this loop"), "Waiting")
     if loop.answer:
-        yield "Waiting", plain(f"notification of the waiting workflow: {loop.answer}, {loop.answered_at}")
+        notified = f"notification of the waiting workflow: {loop.answer}, {loop.answered_at}"
+        yield _Line(plain(notified), "Waiting")
 
 
-def _lineage(story: Story) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for _ in range(5):
-        table.add_column(overflow="fold")
-    for loop in story.lineage:
-        here = loop.human_loop_name == story.loop.human_loop_name
-        table.add_row(
-            f"{loop.attempt}.",
-            plain(loop.human_loop_name + (" (this one)" if here else "")),
-            _styled(loop.status),
-            plain(loop.failure_code or ""),
-            _styled(loop.outcome),
-        )
-    return table
+def _attempt(loop: Loop, story: Story) -> _Line:
+    this = " (this one)" if loop.human_loop_name == story.loop.human_loop_name else ""
+    text = plain(f"{loop.attempt}. {loop.human_loop_name}{this}")
+    for word in (_styled(loop.status), plain(loop.failure_code or ""), _styled(loop.outcome)):
+        if word:
+            text.append("  ").append_text(word)
+    return _Line(text, is_whole=True)
 
 
-def _changes(changes: Sequence[StatusChange]) -> RenderableType:
-    lines = []
-    for change in changes:
-        claim = Text().append_text(_styled(change.human_loop_status))
-        claim.append_text(plain(f", claimed {change.at}, {change.state}: execution "))
-        claim.append_text(_styled(change.execution.status))
-        place = plain(change.execution.link or change.execution.arn)
-        if change.execution.link:
-            # Terminals find links by themselves, but not those that wrap.
-            place.stylize(Style(link=place.plain))
-        lines += [claim, place]
-    return Group(*lines)
+def _change(change: StatusChange) -> _Line:
+    text = Text().append_text(_styled(change.human_loop_status))
+    return _Line(text.append_text(plain(f", claimed {change.at}, {change.state}")))
+
+
+def _execution(one: Processing) -> Iterator[_Line]:
+    execution = one.execution
+    text = Text().append_text(_styled(execution.status))
+    began = one.at or (timestamp(execution.started) if execution.started else "")
+    if began:
+        text.append_text(plain(f", {began} ({age(began)} ago)"))
+    if one.state == "replaced":
+        text.append(", before another execution claimed the status change")
+    elif one.state == "unclaimed":
+        text.append(", did not claim the status change")
+    if one.step is not None:
+        text.append_text(plain(f": {one.step} {one.doing}"))
+    yield _Line(text)
+    if why := ": ".join(filter(None, [execution.error, execution.cause])):
+        yield _Line(Text(visible(why, _MAX_CAUSE)))
+    # Terminals find links by themselves, but not those that wrap.
+    place = _whole(execution.link or execution.arn)
+    if execution.link:
+        place.text.stylize(Style(link=place.text.plain))
+    yield place
+    if one.gap:
+        yield _Line(plain(one.gap))
+
+
+def _message(message: SentMessage) -> _Line:
+    what = message.subject or message.step or "a message"
+    return _Line(plain(f"{message.at}  {what}, to {message.to.rpartition(':')[2] or 'unknown'}"))
+
+
+def _named(name: str, lines: Iterable[_Line]) -> Iterator[_Line]:
+    for number, line in enumerate(lines):
+        yield line if number else line._replace(name=name)
+
+
+def _whole(text: str, name: str = "") -> _Line:
+    return _Line(Text(visible(text)), name, is_whole=True)
 
 
 def plain(text: str) -> Text:

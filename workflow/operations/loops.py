@@ -32,6 +32,7 @@ from workflow.operations.client import LoopsClient
 from workflow.operations.closing import ClosedLoop, Closing
 from workflow.operations.flow_definitions import FlowDefinitions
 from workflow.operations.listing import Listing, LoopFilter, LoopPage, list_loops, loop_page
+from workflow.operations.processings import Processings
 from workflow.operations.redriving import Redrive, Redrives
 from workflow.operations.restarting import MAX_ATTEMPTS, Restarts
 from workflow.operations.several import Operation, Selected, Selection, select
@@ -62,6 +63,8 @@ class Loops:
         self._restarts = Restarts(self._loops, self._client)
         self._closing = Closing(self._loops, self._client)
         self._redrives = Redrives(self._loops)
+        reports = Reports(session.client("dynamodb"), resources.ledger_table)
+        self._processings = Processings(self._loops, reports)
         self.actions = Actions(self._loops, self._redrives, self._restarts, self._closing)
         self.flow_definitions = FlowDefinitions(resources, session)
         self.resources = resources
@@ -140,7 +143,6 @@ class Loops:
             name, view = self._loops.only_in_a2i(name_or_key)
             unknown = Loop(human_loop_name=name, flow_definition_arn=view.flow_definition_arn)
             return loop_story(unknown, stage=self.stage, view=view)
-        arns = {held["execution"] for held in loop.claims.values()}
         unreadable: list[UnreadableRow] = []
         return loop_story(
             loop,
@@ -148,7 +150,7 @@ class Loops:
             view=self._loops.view_of(loop),
             before=self.ledger.lineage(loop, unreadable.append)[:-1],
             after=self.ledger.restarts(loop, unreadable.append),
-            executions={arn: self.execution(arn) for arn in arns},
+            executions=self._processings.of(loop),
             unreadable=unreadable,
         )
 

@@ -155,7 +155,7 @@ class StageLoops:
             # A row can hold any text as the ARN. Step Functions has no execution with such an ARN.
             if error.response["Error"]["Code"] not in ("ExecutionDoesNotExist", "InvalidArn"):
                 raise
-            return Execution(arn, GONE, link=self._link(arn))
+            return Execution(arn, GONE, link=self.link(arn))
         return Execution(
             arn,
             found["status"],
@@ -164,7 +164,7 @@ class StageLoops:
             error=found.get("error"),
             cause=found.get("cause"),
             input=found.get("input"),
-            link=self._link(arn),
+            link=self.link(arn),
         )
 
     def execution_arn(self, name: str) -> str:
@@ -248,7 +248,7 @@ class StageLoops:
         which = quoted(name) if name else ""
         return " ".join(filter(None, ["python deploy.py loops", operation, which, f"--stage {self.stage}"]))
 
-    def _link(self, execution: str) -> str | None:
+    def link(self, execution: str) -> str | None:
         """Returns the execution's address in the console; None on a local engine."""
         if not self.account.is_aws:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.loop import Loop
@@ -18,13 +18,20 @@ from lambdas.reviews.times import in_utc, moment_of
 __all__ = [
     "GONE",
     "A2iLoop",
+    "Action",
     "Execution",
     "NextStep",
+    "Processing",
+    "ReachedStep",
+    "SentMessage",
     "StatusChange",
     "Story",
     "age",
     "loop_story",
 ]
+
+Action = Literal["restart", "stop", "close", "redrive", "reconcile"]
+"""What an operator can do to a loop, named as the commands."""
 
 
 GONE = "GONE"
@@ -49,6 +56,92 @@ class Execution:
     def is_running(self) -> bool:
         """Whether the execution can still change something."""
         return self.status in ("RUNNING", "PENDING_REDRIVE")
+
+
+@dataclass(frozen=True)
+class ReachedStep:
+    """How far an execution has come: the step that is running, or the one that it failed in.
+
+    Attributes:
+        name: The name of the state. Of several that run at the same time, the last one.
+        is_users: Whether it is a post-review step, and not one of the workflow's own.
+        attempt: 1 for the first attempt, 2 for its first retry, and so on.
+        error: The error that it failed with, also if it will be tried again.
+        inside: The step of a Parallel or Map that is running in it.
+    """
+
+    name: str
+    is_users: bool = False
+    attempt: int = 1
+    error: str | None = None
+    inside: ReachedStep | None = None
+
+    def __str__(self) -> str:
+        return f'{"your step" if self.is_users else "step"} "{self.name}"'
+
+
+@dataclass(frozen=True)
+class SentMessage:
+    """A message that an execution sent, or the function that reports executions that ended early.
+
+    Attributes:
+        at: When it was accepted.
+        execution: The ARN of the execution; None if it is not known.
+        step: The state that sent it; None for a message of the function.
+        to: The topic, queue or event bus.
+        subject: Its subject, or what it is about.
+        text: The text for people; empty if it is not known.
+        message_id: The id that the service gave it.
+    """
+
+    at: str
+    execution: str | None = None
+    step: str | None = None
+    to: str = ""
+    subject: str = ""
+    text: str = field(default="", repr=False)
+    message_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Processing:
+    """What one execution did about a loop.
+
+    Attributes:
+        execution: The execution.
+        claim: The status change that it claimed, `creationTime status`. None if it claimed none.
+        at: When it claimed it; empty if that is not known.
+        state: The state of its claim: working, done or released. `replaced` if another execution has claimed the status
+            change since, and `unclaimed` if it could not claim it.
+        step: How far it has come; None if it succeeded, or if that is not known.
+        messages: The messages that it sent, oldest first.
+        gap: What is not known about it, and why; empty if nothing is missing.
+    """
+
+    execution: Execution
+    claim: str | None = None
+    at: str = ""
+    state: str = "unclaimed"
+    step: ReachedStep | None = None
+    messages: Sequence[SentMessage] = ()
+    gap: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What became of the step, in words; empty without a step."""
+        if self.step is None:
+            return ""
+        last = self.step
+        while last.inside is not None:
+            last = last.inside
+        attempt = f", attempt {last.attempt}" if last.attempt > 1 else ""
+        inside = f', at "{last.name}"' if last is not self.step else ""
+        if not self.execution.is_running:
+            how = f"failed with {self.step.error}" if self.step.error else "was stopped"
+            return f"{how}{attempt}"
+        if last.error:
+            return f"failed{inside}{attempt} ({last.error}), and will be tried again"
+        return f"is running{inside}{attempt}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +173,8 @@ class NextStep:
     """What the command does."""
     command: str
     """The command."""
+    action: Action | None = None
+    """What it does, if it changes something."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +187,9 @@ class Story:
         outcome: What happened to it, and why.
         lineage: All its attempts, oldest first, including the loop itself.
         changes: Its status changes, oldest first.
+        executions: Every execution that processed it, oldest first, also those before a redrive.
+        messages: The messages that were sent about it, oldest first.
+        running: The step that is running now, in words; empty if none is.
         view: The loop as A2I describes it; None if the ledger knows as much.
         review: The figures of its review; empty if there is no review.
         next: What the operator can do now.
@@ -103,6 +201,9 @@ class Story:
     outcome: str
     lineage: Sequence[Loop]
     changes: Sequence[StatusChange]
+    executions: Sequence[Processing]
+    messages: Sequence[SentMessage]
+    running: str
     view: A2iLoop | None
     review: str
     next: Sequence[NextStep]
@@ -116,7 +217,7 @@ def loop_story(
     view: A2iLoop | None = None,
     before: Sequence[Loop] = (),
     after: Sequence[Loop] = (),
-    executions: Mapping[str, Execution] = {},
+    executions: Sequence[Processing] = (),
     unreadable: Sequence[UnreadableRow] = (),
 ) -> Story:
     """Returns the story of a loop.
@@ -127,16 +228,21 @@ def loop_story(
         view: The loop as A2I describes it, if A2I was asked.
         before: The earlier loops of its lineage, oldest first.
         after: The later loops of its lineage, oldest first.
-        executions: The executions that hold or held its claims, by ARN.
+        executions: What the executions did that hold or held its claims, oldest first.
         unreadable: The rows of its lineage that cannot be read.
     """
-    changes = _changes(loop, executions)
+    changes = _changes(loop, {one.execution.arn: one.execution for one in executions})
+    running = _running(executions)
+    outcome = _outcome(loop, view, changes)
     return Story(
         loop=loop,
         started=_started(loop),
-        outcome=_outcome(loop, view, changes),
+        outcome=f"{outcome.removesuffix('.')}; {running}." if running else outcome,
         lineage=[*before, loop, *after],
         changes=changes,
+        executions=executions,
+        messages=_messages(loop, executions),
+        running=running,
         view=view,
         review=_figures(loop.review) if loop.review else "",
         next=_next(loop, view, changes, after, stage),
@@ -173,6 +279,22 @@ def _changes(loop: Loop, executions: Mapping[str, Execution]) -> list[StatusChan
             )
         )
     return sorted(changes, key=lambda change: change.at)
+
+
+def _running(executions: Sequence[Processing]) -> str:
+    # Without a step, it has only started, or its history is not known.
+    running = [one for one in executions if one.execution.is_running and one.step is not None]
+    return f"{running[-1].step} {running[-1].doing}" if running else ""
+
+
+def _messages(loop: Loop, executions: Sequence[Processing]) -> list[SentMessage]:
+    messages = sorted((message for one in executions for message in one.messages), key=lambda one: one.at)
+    if loop.escalated_at and not messages:
+        # Step Functions no longer has the executions, or their histories cannot be read.
+        messages = [
+            SentMessage(loop.escalated_at, to="the escalation topic", subject="Escalated to a person")
+        ]
+    return messages
 
 
 def _started(loop: Loop) -> str:
@@ -270,8 +392,9 @@ def _next(
     after: Sequence[Loop],
     stage: str,
 ) -> list[NextStep]:
-    def step(why: str, operation: str, *arguments: str) -> NextStep:
-        return NextStep(why, " ".join(["python deploy.py loops", operation, *arguments]))
+    def step(why: str, operation: Action | Literal["show"], *arguments: str) -> NextStep:
+        command = " ".join(["python deploy.py loops", operation, *arguments])
+        return NextStep(why, command, None if operation == "show" else operation)
 
     name, at = quoted(loop.human_loop_name), f"--stage {stage}"
     close = step("Close the loop, with a note", "close", name, at, '--note "..."')

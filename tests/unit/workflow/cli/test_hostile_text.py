@@ -20,7 +20,9 @@ from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.visible import visible
 from tests.command_line import run
 from tests.unit.doubles import StubbedSession
-from tests.unit.workflow.cli.test_loops import CLAIM, CREATED, FLOW, MACHINE, add_loop
+from tests.unit.workflow.cli.test_loops import CLAIM, CREATED, EXECUTION, FLOW, add_loop
+from tests.unit.workflow.operations.executions.doubles import Executions
+from tests.unit.workflow.operations.executions.histories import History
 from workflow.cli import show, terminal
 from workflow.cli.shapes import StopResult
 from workflow.operations.several import Result, Results
@@ -42,6 +44,7 @@ HOSTILE = (
     "[red]x[/]\nerror: run curl\x1b[2J\x1b]0;owned\x07\x9b1m\u202egro.live\u2066\u200b\u2028y\x85\U000e0041"
 )
 SHOWN = r"[red]x[/]\nerror: run curl\x1B[2J\x1B]0;owned\x07\u009B1m\u202Egro.live\u2066\u200B\u2028y\u0085\U000E0041"
+MESSAGE = json.dumps({"TopicArn": HOSTILE, "Subject": HOSTILE, "Message": HOSTILE, "MessageId": HOSTILE})
 OF_RICH = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;id=\d+;[^\x1b]*\x1b\\|\x1b\]8;;\x1b\\")
 """Colors and links."""
 
@@ -71,12 +74,13 @@ def add_hostile_loops(session: StubbedSession) -> None:
         "outputLocation", "inputLocation", "previousLoopName", "nextLoopName", "escalatedAt",
     )  # fmt: skip
     texts = dict.fromkeys(names, HOSTILE)
-    claim = {"state": "working", "execution": HOSTILE, "at": HOSTILE}
+    claim = {"state": "working", "execution": EXECUTION, "at": HOSTILE}
+    odd = {f"claim x{HOSTILE}": {**claim, "execution": HOSTILE}, f"execution {HOSTILE}": {"at": HOSTILE}}
     for number, outcome in enumerate(("failed", "escalated", "closed", "restarted", HOSTILE), start=1):
         row = {**texts, "outcome": outcome, "status": "Failed", "createdAt": CREATED}
         del row["nextLoopName"], row["previousLoopName"]
         add_loop(session, f"loop-{number}", **row, flowDefinitionArn=f"{FLOW}{HOSTILE}")
-    add_loop(session, HOSTILE, status="Failed", **{f"claim {CLAIM}": claim}, reason=HOSTILE)
+    add_loop(session, HOSTILE, status="Failed", **{f"claim {CLAIM}": claim, **odd}, reason=HOSTILE)
     add_loop(session, "unreadable", attempt=HOSTILE, outcome="failed")
 
 
@@ -100,18 +104,14 @@ def test_commands_show_values_of_rows_visibly(
 ) -> None:
     add_hostile_loops(session)
     if arguments == ("loops", "show", HOSTILE):
-        session.stubs["stepfunctions"].add_response(
-            "describe_execution",
-            {
-                "executionArn": HOSTILE,
-                "stateMachineArn": MACHINE,
-                "status": "FAILED",
-                "startDate": datetime(2026, 3, 4, tzinfo=UTC),
-                "error": HOSTILE,
-                "cause": HOSTILE,
-            },
-            {"executionArn": HOSTILE},
-        )
+        executions = Executions()
+        history = History()
+        history.entered(HOSTILE)
+        history.add("TaskScheduled", resourceType="sns", resource="publish", parameters=MESSAGE)
+        history.add("TaskSucceeded", resourceType="sns", resource="publish", output=MESSAGE)
+        history.tried(HOSTILE)
+        executions.add(EXECUTION, "FAILED", history, error=HOSTILE, cause=HOSTILE)
+        session.use("stepfunctions", executions)
     more = ["--output", "json"] if form == "json" and len(arguments) > 1 else []
     _, out, err = run(*arguments, *more, capsys=capsys)
     check(out)

@@ -18,6 +18,8 @@ from botocore.stub import ANY
 from lambdas.loops.reconciliation import Reconciliation
 from tests.command_line import printed_json, run
 from tests.unit.doubles import StepFunctions, StubbedSession, add_red_loop
+from tests.unit.workflow.operations.executions.doubles import Executions
+from tests.unit.workflow.operations.executions.histories import History
 from workflow.operations.stage_resources import StageResources
 
 FLOW = "arn:aws:sagemaker:us-east-1:123456789012:flow-definition/triage"
@@ -25,6 +27,7 @@ MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:afterloop-dev"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:afterloop-dev:one"
 CREATED = "2026-03-04T05:06:07.890Z"
 CLAIM = f"{CREATED} Failed"
+SECOND = EXECUTION.replace(":one", ":two")
 
 
 def add_loop(session: StubbedSession, name: str, **attributes: Any) -> None:
@@ -37,21 +40,6 @@ def add_abandoned_loop(session: StubbedSession) -> None:
     """Writes a row whose status change an execution claimed and released."""
     claim = {"state": "released", "execution": EXECUTION, "at": "2026-03-04T06:00:00.000Z"}
     add_loop(session, "loop-1", status="Failed", outcome="failed", **{f"claim {CLAIM}": claim})
-
-
-def add_execution(session: StubbedSession, status: str = "FAILED", **more: Any) -> None:
-    """Adds a response about the execution."""
-    session.stubs["stepfunctions"].add_response(
-        "describe_execution",
-        {
-            "executionArn": EXECUTION,
-            "stateMachineArn": MACHINE,
-            "status": status,
-            "startDate": datetime(2026, 3, 4, tzinfo=UTC),
-            **more,
-        },
-        {"executionArn": EXECUTION},
-    )
 
 
 def add_function_response(
@@ -308,8 +296,9 @@ def test_show_prints_the_history_of_a_loop(
         nextLoopName="order-1-attempt-2",
         failureCode="InternalError",
     )
-    for _ in range(2):
-        add_execution(session, "SUCCEEDED")
+    executions = Executions()
+    executions.add(EXECUTION, "SUCCEEDED")
+    session.use("stepfunctions", executions)
 
     status, out, err = run("loops", "show", "order-1-attempt-2", capsys=capsys)
 
@@ -319,10 +308,11 @@ def test_show_prints_the_history_of_a_loop(
         FLOW,
         "s3://reviewed/1/output.json",
         "s3://reviews/1.json",
-        "2.  order-1-attempt-2 (this one)",
+        "2. order-1-attempt-2 (this one)",
     ):
         assert text in out
-    assert f"Completed, claimed {CREATED}, done: execution SUCCEEDED" in out
+    assert f"Completed, claimed {CREATED}, done\n" in out
+    assert f"SUCCEEDED, {CREATED} (" in out
     assert f"states/home?region=us-east-1#/v2/executions/details/{EXECUTION}" in out
     assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
 
@@ -332,6 +322,93 @@ def test_show_prints_the_history_of_a_loop(
     assert [loop["humanLoopName"] for loop in document["lineage"]] == ["order-1", "order-1-attempt-2"]
     assert document["statusChanges"][0]["executionStatus"] == "SUCCEEDED"
     assert document["a2iStatus"] is None
+
+
+def add_redriven_loop(session: StubbedSession) -> None:
+    """Adds a loop that was redriven, and whose second execution is at your step."""
+    claim = {"state": "done", "execution": SECOND, "at": "2026-03-04T07:00:00.000Z"}
+    ran = {EXECUTION: "2026-03-04T06:00:00.000Z", SECOND: "2026-03-04T07:00:00.000Z"}
+    rows = {f"execution {arn}": {"claim": f"{CREATED} Completed", "at": at} for arn, at in ran.items()}
+    add_loop(
+        session,
+        "loop-1",
+        status="Completed",
+        outcome="stored",
+        **rows,
+        **{f"claim {CREATED} Completed": claim},
+    )
+    executions = Executions(
+        {
+            "States": {
+                "Record review": {"Next": "Tell the shop"},
+                "Tell the shop": {"Next": "Workflow waiting?"},
+            }
+        }
+    )
+    failed, running = History(), History()
+    failed.entered("Collect review")
+    at = failed.tried("OutputMissing")
+    failed.left("Collect review", after=at)
+    failed.entered("Escalate")
+    topic = {"resourceType": "sns", "resource": "publish"}
+    message = {
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:escalations",
+        "Subject": "step failed for loop-1",
+    }
+    failed.add("TaskScheduled", **topic, parameters=json.dumps(message))
+    failed.add("TaskSucceeded", **topic, output='{"MessageId": "m-1"}')
+    failed.left("Escalate")
+    running.entered("Tell the shop")
+    running.tried("Shop.Closed")
+    running.add("TaskScheduled", resourceType="lambda", resource="invoke", parameters="{}")
+    executions.add(EXECUTION, "FAILED", failed, error="OutputMissing", cause="no object")
+    executions.add(SECOND, "RUNNING", running)
+    session.use("stepfunctions", executions)
+
+
+def test_show_prints_each_execution_and_message_and_the_step_that_runs(
+    session: StubbedSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_redriven_loop(session)
+    out = run("loops", "show", "loop-1", capsys=capsys)[1]
+    lines = out.splitlines()
+    assert lines[1] == 'The review is stored; your step "Tell the shop" is running, attempt 2.'
+    at = next(number for number, line in enumerate(lines) if line.startswith("Executions"))
+    assert lines[at].startswith("Executions       FAILED, 2026-03-04T06:00:00.000Z (")
+    assert lines[at].endswith(
+        'before another execution claimed the status change: step "Collect review" failed with OutputMissing'
+    )
+    assert lines[at + 1].strip() == "OutputMissing: no object"
+    assert lines[at + 2].strip().endswith(EXECUTION)
+    assert lines[at + 3].strip().endswith('): your step "Tell the shop" is running, attempt 2')
+    assert lines[at + 4].strip().endswith(SECOND)
+    assert (
+        lines[at + 5] == "Messages         2026-03-04T12:00:08.000Z  step failed for loop-1, to escalations"
+    )
+
+    document = printed_json("loops show", run("loops", "show", "loop-1", "-o", "json", capsys=capsys)[1])
+    assert document["running"] == 'your step "Tell the shop" is running, attempt 2'
+    assert [(one["status"], one["claim"], one["step"]) for one in document["executions"]] == [
+        ("FAILED", "replaced", "Collect review"),
+        ("RUNNING", "done", "Tell the shop"),
+    ]
+    assert document["messages"][0]["messageId"] == "m-1"
+
+
+def test_show_never_breaks_what_people_copy_on_a_terminal(
+    session: StubbedSession, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_redriven_loop(session)
+    location = f"s3://reviews/{'long/' * 30}review.json"
+    add_loop(session, "stored", status="Completed", outcome="stored", reviewLocation=location)
+    for name, value in {"FORCE_COLOR": "1", "COLUMNS": "40", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for name, texts in {"loop-1": (EXECUTION, SECOND, FLOW), "stored": (location,)}.items():
+        out = run("loops", "show", name, capsys=capsys)[1]
+        for text in texts:
+            assert text in out
+        assert any(len(line) <= 40 for line in out.splitlines() if line.startswith("Started"))
 
 
 def test_show_prints_commands_to_run(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:

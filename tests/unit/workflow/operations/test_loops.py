@@ -20,6 +20,7 @@ from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import RestartRules
 from lambdas.loops.start_request import StartedLoop
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table, create_token_table
+from tests.unit.workflow.operations.executions.histories import History
 from workflow.operations.client import LoopsClient
 from workflow.operations.loops import MAX_ATTEMPTS, LoopError, LoopFilter, Loops
 from workflow.operations.redriving import MAX_EXECUTIONS
@@ -92,6 +93,19 @@ class Stage:
                     "executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": status, "startDate": CREATED,
                 }  # fmt: skip
                 stub.add_response("describe_execution", answer | more)
+
+    def history(self, history: History) -> None:
+        """Step Functions returns the definition and the history of an execution."""
+        stub = self.session.stubs["stepfunctions"]
+        machine = {
+            "stateMachineArn": MACHINE,
+            "name": "m",
+            "definition": "{}",
+            "roleArn": "arn:r",
+            "updateDate": CREATED,
+        }
+        stub.add_response("describe_state_machine_for_execution", machine)
+        stub.add_response("get_execution_history", {"events": history.events})
 
     def a2i(self, status: str | None, code: str = "ResourceNotFoundException") -> None:
         """A2I describes the loop as having this status; None if it does not have the loop."""
@@ -245,7 +259,8 @@ class TestShow:
     def test_show_reads_lineage_and_executions(self, stage: Stage) -> None:
         stage.add(status="Failed", outcome="restarted", next_loop_name="loop-2", state="done")
         stage.add("loop-2", status="Completed", outcome="stored", previous_loop_name="loop-1")
-        stage.execution("SUCCEEDED")
+        stage.execution("SUCCEEDED", name="first")
+        stage.history(History())
 
         story = stage.loops.show("loop-1")
 
@@ -253,6 +268,7 @@ class TestShow:
         (change,) = story.changes
         assert (change.human_loop_status, change.execution.status) == ("Failed", "SUCCEEDED")
         assert (change.execution.link or "").startswith(f"https://{REGION}.console.aws.amazon.com/states/")
+        assert [one.execution for one in story.executions] == [change.execution]
 
     def test_show_asks_a2i_about_loops_that_have_not_ended(self, stage: Stage) -> None:
         stage.add(status="InProgress", loop_created_at="2026-03-04T05:06:07.890Z")

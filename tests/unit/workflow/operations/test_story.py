@@ -14,7 +14,7 @@ from lambdas.loops.rows import UnreadableRow
 from tests.unit.odd_items import odd_items
 from workflow.cli.shapes import LoopStory
 from workflow.cli.show_loops import show_listing, show_story
-from workflow.operations.story import A2iLoop, Execution, Story, age, loop_story
+from workflow.operations.story import A2iLoop, Execution, Processing, Story, age, loop_story
 
 FLOW = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/triage"
 CREATED = datetime(2026, 3, 4, 5, 6, 7, 890_999, tzinfo=UTC)
@@ -41,6 +41,7 @@ def assert_offers(story: Story, commands: list[str]) -> None:
     assert len(story.next) == len(commands)
     for step, command in zip(story.next, commands, strict=True):
         assert step.command.startswith(f"python deploy.py loops {command} --stage dev")
+        assert step.action == command.split()[0]
 
 
 OUTCOMES = [
@@ -100,7 +101,7 @@ OUTCOMES = [
     ("loop", "outcome", "commands"), OUTCOMES, ids=lambda value: getattr(value, "status", None)
 )
 def test_story_describes_outcome_and_offers_commands(loop: Loop, outcome: str, commands: list[str]) -> None:
-    story = loop_story(written(loop), stage="dev", executions={"arn:e": Execution("arn:e", "RUNNING")})
+    story = loop_story(written(loop), stage="dev", executions=[Processing(Execution("arn:e", "RUNNING"))])
 
     assert outcome in story.outcome
     assert_offers(story, commands)
@@ -136,7 +137,7 @@ def test_story_includes_what_only_a2i_knows(
 def test_abandoned_claim_needs_action(status: str, outcome: str | None) -> None:
     execution = Execution("arn:e", status, cause="It was stopped by hand.")
     loop = row(status="Failed", outcome=outcome, claims=held("working"))
-    story = loop_story(loop, stage="dev", executions={"arn:e": execution})
+    story = loop_story(loop, stage="dev", executions=[Processing(execution)])
 
     assert f"ended as {status} without releasing the claim. It was stopped by hand." in story.outcome
     assert [step.command.split()[3] for step in story.next] == ["redrive", "close"]
@@ -145,7 +146,7 @@ def test_abandoned_claim_needs_action(status: str, outcome: str | None) -> None:
 def test_claim_of_execution_that_is_just_ending_needs_no_action() -> None:
     # The execution recorded the outcome after the row was read.
     loop = row(status="Failed", outcome="processing", claims=held("working"), updated_at=now())
-    story = loop_story(loop, stage="dev", executions={"arn:e": Execution("arn:e", "SUCCEEDED")})
+    story = loop_story(loop, stage="dev", executions=[Processing(Execution("arn:e", "SUCCEEDED"))])
     assert (story.outcome, story.next) == ("Ended as Failed. The workflow is processing it.", [])
 
 
@@ -154,7 +155,9 @@ def test_restarted_loop_refers_to_last_attempt() -> None:
     story = loop_story(row(status="Failed", outcome="restarted"), stage="dev", after=after)
 
     assert [loop.human_loop_name for loop in story.lineage] == ["loop-1", "b", "c"]
-    assert [step.command for step in story.next] == ["python deploy.py loops show c --stage dev"]
+    assert [(step.command, step.action) for step in story.next] == [
+        ("python deploy.py loops show c --stage dev", None)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@
     exports.py           the file with which a shell connects to the engine
     control.py           the HTTP client of /_sandbox/…, for clients.py and faults.py
     samples.py           sample predictions and answers, as the services would return them
+    sample_flows.py      the flow definitions of the samples, and what their tasks ask of a worker
+    reviewers.py         the tasks that wait, for the pages of the console
     pictures.py          draws the documents and images of the samples
     invented_reviews.py  hundreds or thousands of reviews for the report
     cli.py               the command `python deploy.py local`

@@ -41,6 +41,7 @@ __all__ = [
     "HumanLoop",
     "HumanLoopService",
     "Tenant",
+    "id_of_worker",
 ]
 
 _DEFAULT_PAGE = 10
@@ -82,12 +83,22 @@ class Effects(Protocol):
 
 @dataclass
 class FlowDefinition:
-    """A human review workflow. `request` is the request of CreateFlowDefinition."""
+    """A human review workflow.
+
+    Attributes:
+        tenant: The account and Region.
+        name: The name.
+        created: When it was created.
+        request: The request of CreateFlowDefinition.
+        task: What its tasks ask of a worker, as `console.worker_tasks.description` has it. On AWS, that is in a worker
+            task template.
+    """
 
     tenant: Tenant
     name: str
     created: datetime
     request: dict[str, Any]
+    task: dict[str, Any] | None = None
 
     @property
     def arn(self) -> str:
@@ -115,6 +126,11 @@ class FlowDefinition:
     def task_count(self) -> int:
         """How many workers answer each loop: 1 to 3."""
         return int(self.request.get("HumanLoopConfig", {}).get("TaskCount", 1))
+
+    @property
+    def title(self) -> str:
+        """The TaskTitle."""
+        return str(self.request.get("HumanLoopConfig", {}).get("TaskTitle", self.name))
 
     @property
     def lifetime_seconds(self) -> int:
@@ -176,6 +192,11 @@ class HumanLoop:
     def arn(self) -> str:
         """The ARN."""
         return self.tenant.arn("human-loop", self.name)
+
+    @property
+    def expires(self) -> datetime:
+        """When it fails as Expired, if there are too few answers until then."""
+        return self.created + timedelta(seconds=self.flow.lifetime_seconds)
 
     @property
     def output_uri(self) -> str:
@@ -370,6 +391,14 @@ class HumanLoopService:
             f"Flow definition {arn} does not exist in account {tenant.account_id}, {tenant.region}"
         )
 
+    def describe_task(self, tenant: Tenant, name: str, task: dict[str, Any]) -> None:
+        """Keeps what the tasks of a flow definition ask of a worker.
+
+        Raises:
+            ServiceError: ResourceNotFound.
+        """
+        self._flow(tenant, name).task = task
+
     def start(self, flow: FlowDefinition, name: str, content: dict[str, Any], text: str) -> HumanLoop:
         """Starts a human loop, or returns the one that the same request has started.
 
@@ -424,7 +453,7 @@ class HumanLoopService:
             SandboxError: The loop has ended, the worker has answered already, or the output cannot be written.
         """
         self._check_in_progress(loop)
-        worker_id = worker_id or _worker_id(len(loop.answers) + 1)
+        worker_id = worker_id or id_of_worker(len(loop.answers) + 1)
         if any(answer.worker_id == worker_id for answer in loop.answers):
             raise SandboxError(f"worker {worker_id} has already answered {loop.name}: use another worker")
         submitted = self._now()
@@ -451,9 +480,17 @@ class HumanLoopService:
         self._check_in_progress(loop)
         await self._end(loop, "Failed", code, reason)
 
+    async def expire(self, loop: HumanLoop) -> None:
+        """Ends the loop as if its time was over.
+
+        Raises:
+            SandboxError: The loop has ended.
+        """
+        await self.fail(loop, "Expired", _EXPIRED)
+
     def _expire(self, loop: HumanLoop) -> None:
         if loop.status == "InProgress" and not loop.completing:
-            self._in_background(lambda: self.fail(loop, "Expired", _EXPIRED))
+            self._in_background(lambda: self.expire(loop))
 
     async def _stop(self, loop: HumanLoop) -> None:
         if loop.answers:
@@ -574,7 +611,7 @@ def _read_token(token: str) -> tuple[str, str]:
         raise _invalid("NextToken is invalid") from None
 
 
-def _worker_id(number: int) -> str:
+def id_of_worker(number: int) -> str:
     """Returns the ID of the nth worker: sixteen hexadecimal digits, as A2I's are."""
     return hashlib.sha256(f"worker {number}".encode()).hexdigest()[:16]
 

@@ -17,7 +17,7 @@ from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox import samples
 from sandbox.a2i import Effects, HumanLoopService, Tenant
 from sandbox.activation import FormPrediction, ModerationPrediction, Prediction, decide
-from sandbox.protocol import ServiceError, operation
+from sandbox.protocol import ServiceError, camel_case, operation
 
 __all__ = ["AiServices", "Authorize"]
 
@@ -116,7 +116,7 @@ class AiServices:
         if config is None:
             return {}
         authorize("sagemaker:StartHumanLoop", config["FlowDefinitionArn"])
-        service_request = _camel(request)
+        service_request = camel_case(request)
         try:
             flow = self._loops.flow_by_arn(tenant, config["FlowDefinitionArn"])
             if flow.source != source:
@@ -137,9 +137,9 @@ class AiServices:
                 selected = {**rest, key: prediction.select(decision.selected)}
                 content = {
                     "aiServiceRequest": service_request,
-                    "aiServiceResponse": _camel(response),
+                    "aiServiceResponse": camel_case(response),
                     "humanTaskActivationConditionResults": decision.conditions,
-                    "selectedAiServiceResponse": _camel(selected),
+                    "selectedAiServiceResponse": camel_case(selected),
                 }
                 text = json.dumps([service_request, digest], sort_keys=True)
                 loop = self._loops.start(flow, config["HumanLoopName"], content, text)
@@ -162,17 +162,6 @@ def _read_prediction(service: str, operation_name: str, text: bytes, where: str)
     if not isinstance(prediction.get(key), list):
         raise _invalid(f"{where} has no {key}")
     return prediction
-
-
-def _camel(value: Any) -> Any:
-    """Converts a request or response as A2I does: with camelCase keys, and without the bytes."""
-    if isinstance(value, dict):
-        return {
-            name[0].lower() + name[1:]: _camel(member) for name, member in value.items() if name != "Bytes"
-        }
-    if isinstance(value, list):
-        return [_camel(member) for member in value]
-    return value
 
 
 def _invalid(message: str) -> ServiceError:

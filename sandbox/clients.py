@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
+from console.worker_tasks.description import TaskDescription
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox.control import Control
 from sandbox.faults import Error, rule
@@ -32,8 +33,9 @@ _ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/service-role/AmazonSageMaker-HumanRevie
 class FlowDefinitions:
     """Creates flow definitions (human review workflows) through the SageMaker API. boto3 lists and deletes them."""
 
-    def __init__(self, client: Callable[[str], Any], region: str) -> None:
+    def __init__(self, client: Callable[[str], Any], control: Control, region: str) -> None:
         self._client = client
+        self._control = control
         self._region = region
 
     def create(
@@ -45,6 +47,7 @@ class FlowDefinitions:
         task_type: TaskType = "custom",
         conditions: str | None = None,
         lifetime_seconds: int = 3600,
+        task: TaskDescription | None = None,
     ) -> str:
         """Creates a flow definition.
 
@@ -56,6 +59,8 @@ class FlowDefinitions:
             conditions: The activation conditions of a built-in task, as JSON. Without them, every prediction is
                 reviewed.
             lifetime_seconds: How long a loop waits for answers.
+            task: What the tasks ask of a worker, for the console's page. Built-in tasks need none. Without it, the page
+                takes answers as JSON.
 
         Returns:
             The ARN.
@@ -84,7 +89,22 @@ class FlowDefinitions:
             config = {"HumanLoopActivationConditions": conditions}
             request["HumanLoopActivationConfig"] = {"HumanLoopActivationConditionsConfig": config}
         created = self._client("sagemaker").create_flow_definition(**request)
+        if task is not None:
+            self.describe_task(name, task)
         return str(created["FlowDefinitionArn"])
+
+    def describe_task(self, name: str, task: TaskDescription) -> None:
+        """Sets what the tasks of a flow definition ask of a worker, for the console's page.
+
+        Args:
+            name: The name of the flow definition.
+            task: The description.
+
+        Raises:
+            SandboxError: There is no flow definition with that name.
+        """
+        path = f"/_sandbox/flow-definitions/{quote(name, safe='')}/task?{urlencode({'region': self._region})}"
+        self._control.call("PUT", path, task.model_dump(mode="json", by_alias=True))
 
     def _create_bucket(self, name: str) -> None:
         s3 = self._client("s3")
@@ -108,11 +128,14 @@ class LoopState:
         flow_definition_arn: The ARN of its flow definition.
         status: InProgress, Stopping, Completed, Failed or Stopped.
         created_at: When it was created, to the millisecond, in UTC.
+        expires_at: When it fails, if it has too few answers until then.
         failure_code: Why it failed, for a failed loop.
         failure_reason: The reason in words, for a failed loop that has one.
         output_uri: Where its output is, or would be.
         task_count: How many answers it needs.
         source: The AI service that started it; None for a custom task.
+        title: The title of the task.
+        task: What the task asks of a worker, if its flow definition says so: see `console.worker_tasks.description`.
         input_content: What workers are shown.
         answers: The answers so far, each with `worker`, `content` and `submitted_at`.
     """
@@ -122,11 +145,14 @@ class LoopState:
     flow_definition_arn: str
     status: str
     created_at: datetime
+    expires_at: datetime
     failure_code: str | None
     failure_reason: str | None
     output_uri: str
     task_count: int
     source: str | None
+    title: str
+    task: dict[str, Any] | None
     input_content: dict[str, Any]
     answers: list[dict[str, Any]]
 
@@ -138,9 +164,10 @@ class HumanLoops:
         self._control = control
         self._region = region
 
-    def list(self) -> list[LoopState]:
-        """Returns all loops of the sandbox, oldest first."""
-        return [_loop_state(loop) for loop in self._control.call("GET", "/_sandbox/loops")]
+    def list(self, status: str | None = None) -> list[LoopState]:
+        """Returns all loops of the sandbox, or those with a status, oldest first."""
+        query = f"?{urlencode({'status': status})}" if status else ""
+        return [_loop_state(loop) for loop in self._control.call("GET", f"/_sandbox/loops{query}")]
 
     def get(self, name: str) -> LoopState:
         """Returns one loop.
@@ -187,6 +214,17 @@ class HumanLoops:
             SandboxError: There is no such loop, or it has ended.
         """
         return self._call("POST", name, "fail", {"code": code, "reason": reason})
+
+    def expire(self, name: str) -> LoopState:
+        """Makes the loop fail with the code Expired, as if its time was over.
+
+        Args:
+            name: The loop's name.
+
+        Raises:
+            SandboxError: There is no such loop, or it has ended.
+        """
+        return self._call("POST", name, "expire")
 
     def refuse(self, operation: str, code: str, message: str = "", *, times: int = 1) -> None:
         """Makes the next calls of an operation fail, as a service under load does. See `sandbox.faults` for more.
@@ -241,4 +279,5 @@ class Events:
 
 
 def _loop_state(loop: dict[str, Any]) -> LoopState:
-    return LoopState(**{**loop, "created_at": datetime.fromisoformat(loop["created_at"])})
+    times = {name: datetime.fromisoformat(loop[name]) for name in ("created_at", "expires_at")}
+    return LoopState(**{**loop, **times})

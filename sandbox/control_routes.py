@@ -6,10 +6,12 @@
     GET  /_sandbox/health
     POST /_sandbox/config                    {"wait_scale"}
     GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
-    GET  /_sandbox/loops
+    PUT  /_sandbox/flow-definitions/NAME/task   what its tasks ask of a worker: see console.worker_tasks.description
+    GET  /_sandbox/loops                     ?status=InProgress: only those with the status
     GET  /_sandbox/loops/NAME
     POST /_sandbox/loops/NAME/answer         {"content", "worker"?, "seconds_spent"?}
     POST /_sandbox/loops/NAME/fail           {"code", "reason"?}
+    POST /_sandbox/loops/NAME/expire
     POST /_sandbox/loops/NAME/redeliver
     POST /_sandbox/events                    {"detail"}
     POST /_sandbox/events/lose               {"times"}
@@ -28,6 +30,7 @@ from typing import Any, TypeVar
 
 from ministack.services import stepfunctions
 
+from console.worker_tasks.description import InvalidDescription, parse_description
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
@@ -56,10 +59,12 @@ class ControlRoutes:
             ("GET", r"/_sandbox/health", self._health),
             ("POST", r"/_sandbox/config", self._configure),
             ("GET", r"/_sandbox/permissions", self._permissions),
+            ("PUT", r"/_sandbox/flow-definitions/([^/]+)/task", self._describe_task),
             ("GET", r"/_sandbox/loops", self._list_loops),
             ("GET", r"/_sandbox/loops/([^/]+)", self._show_loop),
             ("POST", r"/_sandbox/loops/([^/]+)/answer", self._answer),
             ("POST", r"/_sandbox/loops/([^/]+)/fail", self._fail),
+            ("POST", r"/_sandbox/loops/([^/]+)/expire", self._expire),
             ("POST", r"/_sandbox/loops/([^/]+)/redeliver", self._redeliver),
             ("POST", r"/_sandbox/events", self._deliver),
             ("POST", r"/_sandbox/events/lose", self._lose),
@@ -94,8 +99,17 @@ class ControlRoutes:
     async def _permissions(self, request: _Request) -> Any:
         return permissions_used()
 
+    async def _describe_task(self, request: _Request, name: str) -> Any:
+        try:
+            description = parse_description(request.body)
+        except InvalidDescription as error:
+            raise SandboxError(str(error)) from None
+        self._loops.describe_task(request.tenant, name, description.model_dump(mode="json", by_alias=True))
+        return {}
+
     async def _list_loops(self, request: _Request) -> Any:
-        return [_as_json(loop) for loop in self._loops.loops()]
+        loops = self._loops.loops()
+        return [_as_json(loop) for loop in loops if request.status in (None, loop.status)]
 
     async def _show_loop(self, request: _Request, name: str) -> Any:
         return _as_json(self._loops.loop(request.tenant, name))
@@ -110,6 +124,11 @@ class ControlRoutes:
     async def _fail(self, request: _Request, name: str) -> Any:
         loop = self._loops.loop(request.tenant, name)
         await self._loops.fail(loop, request.value("code", str), request.value("reason", str, None))
+        return _as_json(loop)
+
+    async def _expire(self, request: _Request, name: str) -> Any:
+        loop = self._loops.loop(request.tenant, name)
+        await self._loops.expire(loop)
         return _as_json(loop)
 
     async def _redeliver(self, request: _Request, name: str) -> Any:
@@ -156,6 +175,7 @@ class _Request:
         if not isinstance(self.body, dict):
             raise SandboxError(f"the body is {type(self.body).__name__}; send a JSON object")
         self.tenant = Tenant(ACCOUNT_ID, query.get("region", [REGION])[0])
+        self.status = query.get("status", [None])[0]
 
     def number(self, name: str, default: float) -> float:
         value = self.body.get(name, default)
@@ -180,11 +200,14 @@ def _as_json(loop: HumanLoop) -> dict[str, Any]:
         "flow_definition_arn": loop.flow.arn,
         "status": loop.status,
         "created_at": timestamp(loop.created),
+        "expires_at": timestamp(loop.expires),
         "failure_code": loop.failure_code,
         "failure_reason": loop.failure_reason,
         "output_uri": loop.output_uri,
         "task_count": loop.flow.task_count,
         "source": loop.flow.source,
+        "title": loop.flow.title,
+        "task": loop.flow.task,
         "input_content": loop.input_content,
         "answers": [
             {

@@ -113,7 +113,7 @@ class Sandbox:
         self.session = SandboxSession(self.endpoint_url, region, keys, directory / "aws-config")
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self.flow_definitions = FlowDefinitions(self.client, region)
+        self.flow_definitions = FlowDefinitions(self.client, self.control, region)
         self.loops = HumanLoops(self.control, region)
         self.events = Events(self.control, region)
         self.faults = Faults(self.control)

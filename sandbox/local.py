@@ -28,13 +28,14 @@ from rich.text import Text
 from console.server import serving
 from console.site import Connection, Site
 from lambdas.loops.ledger import Ledger
-from lambdas.loops.loop import Loop, TaskType
+from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from sandbox.engine import Sandbox
 from sandbox.exports import EXPORTS_FILE, exports, exports_in_file
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.invented_reviews import store_past
-from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, Sample
+from sandbox.reviewers import LocalReviewers
+from sandbox.sample_flows import FLOW_DEFINITIONS, create_flow_definitions, start_sample
 from workflow import ROOT
 from workflow.cli.terminal import print_whole, say
 from workflow.operations.report.loop_facts import ledger_rows
@@ -50,7 +51,6 @@ from workflow.stack.dependencies import local
 from workflow.stack.stages import Stage, UnknownStage, load_stage
 
 __all__ = [
-    "FLOW_DEFINITIONS",
     "STORIES",
     "Story",
     "console_site",
@@ -74,7 +74,6 @@ class Story:
     Attributes:
         name: The name of the loop.
         flow_definition: One of `FLOW_DEFINITIONS`.
-        sample: The prediction and the answers.
         failure: The failure code, for a loop that fails.
         stopped: Whether the loop is stopped.
         outcome: The expected outcome in the ledger.
@@ -83,38 +82,28 @@ class Story:
 
     name: str
     flow_definition: str
-    sample: Sample
     outcome: str
     states: tuple[str, ...]
     failure: str | None = None
     stopped: bool = False
 
 
-FLOW_DEFINITIONS: dict[str, tuple[TaskType, int, str | None]] = {
-    "job-applications": ("textract", 1, JOB_APPLICATION.conditions),
-    "image-moderation": ("rekognition", 2, MODERATION.conditions),
-    "support-messages": ("custom", 3, None),
-}
-"""Name → task type, number of workers for each loop, activation conditions."""
-
 _STORED = ("Collect review", "Record review")
 STORIES = (
-    Story("application-1041", "job-applications", JOB_APPLICATION, "stored", _STORED),
-    Story("beach-picture-7", "image-moderation", MODERATION, "stored", _STORED),
-    Story("message-3301", "support-messages", SUPPORT_MESSAGE, "stored", _STORED),
+    Story("application-1041", "job-applications", "stored", _STORED),
+    Story("beach-picture-7", "image-moderation", "stored", _STORED),
+    Story("message-3301", "support-messages", "stored", _STORED),
     Story(
         "message-3302",
         "support-messages",
-        SUPPORT_MESSAGE,
         "restarted",
         ("Restart or escalate?", "Back off", "Restart loop", "Record restart"),
         failure="InternalError",
     ),
-    Story("message-3302-attempt-2", "support-messages", SUPPORT_MESSAGE, "stored", _STORED),
+    Story("message-3302-attempt-2", "support-messages", "stored", _STORED),
     Story(
         "message-3303",
         "support-messages",
-        SUPPORT_MESSAGE,
         "escalated",
         ("Restart or escalate?", "Escalate failed loop", "Record escalation"),
         failure="ValidationError",
@@ -122,7 +111,6 @@ STORIES = (
     Story(
         "application-1042",
         "job-applications",
-        JOB_APPLICATION,
         "notified",
         ("Notify stopped", "Record stop"),
         stopped=True,
@@ -196,7 +184,7 @@ def console_site(sandbox: Sandbox, stage: str) -> Site:
     def connect() -> Connection:
         return Connection(StageResources.find(stage, sandbox.session), sandbox.session)
 
-    return Site(stage, connect, may_write=True)
+    return Site(stage, connect, may_write=True, reviewers=LocalReviewers(sandbox, stage))
 
 
 def local_stage(settings: Path = ROOT / "stages.toml") -> Stage:
@@ -230,10 +218,7 @@ def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str
     s3 = sandbox.client("s3")
     for bucket in (*stage.output_buckets, *stage.document_buckets):
         s3.create_bucket(Bucket=bucket)
-    for name, (task_type, workers, conditions) in FLOW_DEFINITIONS.items():
-        sandbox.flow_definitions.create(
-            name, stage.output_buckets[0], task_count=workers, task_type=task_type, conditions=conditions
-        )
+    create_flow_definitions(sandbox, stage.output_buckets[0])
     account = Account(sandbox.session)
     package = make_package(
         stage, assemble(), local(), account=account.id, artifact_bucket=account.artifact_bucket
@@ -309,7 +294,9 @@ def _play(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch)
         for story in STORIES:
             if story.name.endswith("-attempt-2"):
                 continue  # The workflow starts it.
-            _start(sandbox, stage, outputs["StartLoop"], story)
+            start_sample(
+                sandbox, outputs["StartLoop"], stage.document_buckets[0], story.flow_definition, story.name
+            )
         for story in STORIES:
             if story.stopped:
                 sandbox.client("sagemaker-a2i-runtime").stop_human_loop(HumanLoopName=story.name)
@@ -322,32 +309,14 @@ def _play(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch)
         watch.error = error  # The main thread raises it.
 
 
-def _start(sandbox: Sandbox, stage: Stage, function: str, story: Story) -> None:
-    task: dict[str, Any]
-    if story.sample.task_type == "custom":
-        task = {"type": "custom", "inputContent": story.sample.prediction}
-    elif story.sample.task_type == "textract":
-        document = story.sample.upload(sandbox.client("s3"), stage.document_buckets[0])
-        task = {"type": "textract", "request": {"Document": document, "FeatureTypes": ["FORMS"]}}
-    else:
-        image = story.sample.upload(sandbox.client("s3"), stage.document_buckets[0])
-        task = {"type": "rekognition", "request": {"Image": image}}
-    arn = f"arn:aws:sagemaker:{sandbox.region}:{sandbox.account_id}:flow-definition/{story.flow_definition}"
-    request = {"humanLoopName": story.name, "flowDefinitionArn": arn, "task": task}
-    answer = sandbox.client("lambda").invoke(FunctionName=function, Payload=json.dumps(request))
-    payload = json.load(answer["Payload"])
-    if "FunctionError" in answer:
-        raise RuntimeError(f"cannot start {story.name}: {payload}")
-
-
 def _answer(sandbox: Sandbox, story: Story) -> None:
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while story.name not in (loop.name for loop in sandbox.loops.list()):
         if time.monotonic() > deadline:
             return  # The table shows that the loop is missing.
         time.sleep(0.1)
-    workers = FLOW_DEFINITIONS[story.flow_definition][1]
-    for number, content in enumerate(story.sample.answers[:workers]):
+    flow = FLOW_DEFINITIONS[story.flow_definition]
+    for number, content in enumerate(flow.sample.answers[: flow.workers]):
         sandbox.loops.answer(story.name, content, seconds_spent=22.5 + 9 * number)
 
 

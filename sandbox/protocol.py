@@ -25,7 +25,7 @@ from botocore.utils import parse_timestamp
 
 from lambdas.reviews.times import in_utc, timestamp
 
-__all__ = ["Operation", "ServiceError", "find_operation", "operation", "service_model"]
+__all__ = ["Operation", "ServiceError", "camel_case", "find_operation", "operation", "service_model"]
 
 _Shape = Any
 """A botocore shape. Its attributes depend on its `type_name`."""
@@ -350,3 +350,16 @@ def _join(where: str, name: str) -> str:
 
 def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def camel_case(value: Any) -> Any:
+    """Converts a request or response as A2I does: with camelCase keys, and without the bytes."""
+    if isinstance(value, Mapping):
+        return {
+            name[0].lower() + name[1:]: camel_case(member)
+            for name, member in value.items()
+            if name != "Bytes"
+        }
+    if isinstance(value, list):
+        return [camel_case(member) for member in value]
+    return value

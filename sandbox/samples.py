@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.reviews.output import REKOGNITION, TEXTRACT
+from console.worker_tasks.elements.form import Pair, answer, pairs
+from lambdas.reviews.output import REKOGNITION
 from lambdas.reviews.record import TaskType
 from sandbox import pictures
-from sandbox.activation import FormPrediction
+from sandbox.protocol import camel_case
 
 __all__ = [
     "ANIMALS",
@@ -171,22 +172,28 @@ def form_answer(
     Raises:
         ValueError: The form does not have such a key.
     """
-    page = FormPrediction(prediction["Blocks"])
     remaining = dict(changes or {})
-    answer: list[dict[str, Any]] = []
-    for key, text in page.keys.items():
-        change = remaining.pop(text, None)
-        answer.append(_answer_block(page.block(key), text))
-        for value in page.related(page.block(key), "VALUE"):
-            boxes = [b for b in page.related(value, "CHILD") if b["BlockType"] == "SELECTION_ELEMENT"]
-            typed = change if isinstance(change, str) else page.text(value)
-            answer.append(_answer_block(value, None if boxes else typed))
-            for box in boxes:
-                state = box["SelectionStatus"] if change is None else _STATES[bool(change)]
-                answer.append({"blockType": box["BlockType"], "id": box["Id"], "selectionStatus": state})
+    found = [
+        _changed(pair, remaining.pop(pair.key, None))
+        for pair in pairs({"aiServiceResponse": camel_case(prediction)})
+    ]
     if remaining:
         raise ValueError(f"the form has no key {', '.join(map(repr, remaining))}")
-    return {TEXTRACT: {"blocks": answer}}
+    return answer(found)
+
+
+def _changed(pair: Pair, change: str | bool | None) -> Pair:
+    if change is None:
+        return pair
+    values = (
+        dataclasses.replace(
+            value,
+            text=change if isinstance(change, str) else value.text,
+            checks=tuple(dataclasses.replace(check, is_selected=bool(change)) for check in value.checks),
+        )
+        for value in pair.values
+    )
+    return dataclasses.replace(pair, values=tuple(values))
 
 
 def moderation_answer(labels: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -283,20 +290,6 @@ def _geometry(left: float, top: float, width: float, height: float) -> dict[str,
 def _id(*parts: str) -> str:
     """Returns a UUID, as Textract's IDs are. The same form always has the same IDs."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(parts)))
-
-
-def _answer_block(block: Mapping[str, Any], text: str | None) -> dict[str, Any]:
-    """Returns a block as a worker's answer repeats it. A value that the worker cleared has an empty text."""
-    answer: dict[str, Any] = {
-        "blockType": block["BlockType"],
-        "entityTypes": block["EntityTypes"],
-        "id": block["Id"],
-        "relationships": [
-            {"ids": relationship["Ids"], "type": relationship["Type"]}
-            for relationship in block.get("Relationships", ())
-        ],
-    }
-    return answer if text is None else answer | {"text": text}
 
 
 _APPLICATION = form(

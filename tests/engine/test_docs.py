@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from sandbox.engine import Sandbox
-from sandbox.local import FLOW_DEFINITIONS, local_stage
+from sandbox.local import local_stage
+from sandbox.sample_flows import create_flow_definitions
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.documentation import PAGES, Story, copy_of_the_project, story_environment
 from workflow import ROOT
@@ -45,14 +46,7 @@ def engine() -> Iterator[Sandbox]:
     with Sandbox.start(wait_scale=0, log_level="WARNING") as running:
         for bucket in (*stage.output_buckets, *stage.document_buckets):
             running.client("s3").create_bucket(Bucket=bucket)
-        for name, (task_type, workers, conditions) in FLOW_DEFINITIONS.items():
-            running.flow_definitions.create(
-                name,
-                stage.output_buckets[0],
-                task_count=workers,
-                task_type=task_type,
-                conditions=conditions,
-            )
+        create_flow_definitions(running, stage.output_buckets[0])
         dev = {"region": "us-east-1", "output_buckets": list(stage.output_buckets)}
         publish_to(running, checked_stage("stages.toml", "dev", dev))
         content = SUPPORT_MESSAGE.prediction

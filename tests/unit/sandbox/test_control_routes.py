@@ -24,7 +24,9 @@ ROUTES = [
     ("POST", "/_sandbox/config", ("wait_scale",)),
     ("POST", "/_sandbox/loops/loop/answer", ("content", "worker", "seconds_spent")),
     ("POST", "/_sandbox/loops/loop/fail", ("code", "reason")),
+    ("POST", "/_sandbox/loops/loop/expire", ()),
     ("POST", "/_sandbox/loops/loop/redeliver", ()),
+    ("PUT", "/_sandbox/flow-definitions/flow/task", ("elements", "instructions", "picture", "text")),
     ("POST", "/_sandbox/events", ("detail",)),
     ("POST", "/_sandbox/events/lose", ("times",)),
     ("POST", "/_sandbox/faults", tuple(rule(Throttle()))),
@@ -105,3 +107,51 @@ def test_very_long_work_is_no_error() -> None:
     body = {"content": {"n": 1}, "seconds_spent": 1e300}
     status, answer = respond("POST", "/_sandbox/loops/loop/answer", body)
     assert (status, answer["status"]) == (200, "Completed")
+
+
+TASK = {"elements": [{"element": "crowd-input", "name": "comment"}], "instructions": "Read it."}
+
+
+def test_description_of_a_task_is_kept_with_its_flow_definition():
+    async def scenario() -> None:
+        world = World(task_count=1)
+        world.start("loop")
+        routes = ControlRoutes(world.service, FaultRules())
+
+        async def task() -> Any:
+            return (await routes.respond("GET", "/_sandbox/loops/loop", {}, b""))[1]["task"]
+
+        async def describe(flow: str, value: Any) -> tuple[int, Any]:
+            path = f"/_sandbox/flow-definitions/{flow}/task"
+            return await routes.respond("PUT", path, {}, json.dumps(value).encode())
+
+        assert await task() is None
+        assert await describe("flow", TASK) == (200, {})
+        kept = await task()
+        assert (kept["instructions"], kept["elements"][0]["name"]) == ("Read it.", "comment")
+        status, answer = await describe("flow", {"elements": []})
+        assert (status, "invalid description of a task: elements" in answer["message"]) == (400, True)
+        assert await task() == kept
+        assert (await describe("other", TASK))[0] == 400
+
+    asyncio.run(scenario())
+
+
+def test_loops_are_listed_by_status_and_expire():
+    async def scenario() -> None:
+        world = World(task_count=1)
+        world.start("one")
+        world.start("two")
+        routes = ControlRoutes(world.service, FaultRules())
+        status, ended = await routes.respond("POST", "/_sandbox/loops/one/expire", {}, b"")
+        assert (status, ended["status"], ended["failure_code"]) == (200, "Failed", "Expired")
+        assert "expired" in ended["failure_reason"]
+        _, waiting = await routes.respond("GET", "/_sandbox/loops", {"status": ["InProgress"]}, b"")
+        assert [loop["name"] for loop in waiting] == ["two"]
+        status, answer = await routes.respond("POST", "/_sandbox/loops/one/expire", {}, b"")
+        assert (status, answer["message"]) == (
+            400,
+            "human loop one is Failed: it cannot be answered or ended",
+        )
+
+    asyncio.run(scenario())

@@ -1,48 +1,39 @@
-"""Which image a task is about, and how large it is."""
+"""Which image or document a task is about."""
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from console.worker_tasks.description import TaskDescription
 from console.worker_tasks.elements.text import Text
-from console.worker_tasks.picture import Place, place_of, size_of
+from console.worker_tasks.picture import picture_of
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 
-DESCRIBED = TaskDescription(elements=(Text(element="crowd-input", name="a"),), picture="taskObject")
-S3 = {"s3Object": {"bucket": "b", "name": "n.png"}}
+DESCRIBED = TaskDescription(elements=(Text(element="crowd-input", name="a"),), picture="task.image")
+S3 = {"s3Object": {"bucket": "documents", "name": "n.png"}}
 
 
 @pytest.mark.parametrize(
-    ("source", "content", "place"),
+    ("source", "content", "location"),
     [
-        (TEXTRACT, {"aiServiceRequest": {"document": S3}}, Place("b", "n.png")),
-        (REKOGNITION, {"aiServiceRequest": {"image": S3}}, Place("b", "n.png")),
+        (TEXTRACT, {"aiServiceRequest": {"document": S3}}, "s3://documents/n.png"),
+        (REKOGNITION, {"aiServiceRequest": {"image": S3}}, "s3://documents/n.png"),
         (REKOGNITION, {"aiServiceRequest": {"image": {}}}, None),
-        (None, {"taskObject": "s3://b/folder/n.png"}, Place("b", "folder/n.png")),
-        (None, {"taskObject": "https://example.com/n.png"}, None),
-        (None, {"taskObject": 1}, None),
+        (None, {"task": {"image": "s3://documents/folder/n.png"}}, "s3://documents/folder/n.png"),
+        (None, {"task": {"image": "https://example.com/n.png"}}, None),
+        (None, {"task": {"image": 1}}, None),
+        (None, {"task": "s3://documents/n.png"}, None),
+        # Only the place that the description names counts, not any text that looks like a location.
+        (None, {"other": "s3://documents/n.png"}, None),
         (None, {}, None),
     ],
 )
-def test_place_of_the_image(source: str | None, content: dict[str, Any], place: Place | None) -> None:
-    assert place_of(source, DESCRIBED, content) == place
+def test_picture_of_a_task(source: str | None, content: dict[str, Any], location: str | None) -> None:
+    found = picture_of(source, DESCRIBED, content)
+    assert (found.location if found else None) == location
 
 
-def test_size_is_that_which_a_browser_shows() -> None:
-    def file(kind: str, **options: Any) -> bytes:
-        written = io.BytesIO()
-        Image.new("RGB", (30, 20)).save(written, kind, **options)
-        return written.getvalue()
-
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees, as phones do
-    assert size_of(file("PNG")) == (30, 20)
-    assert size_of(file("JPEG", exif=exif)) == (20, 30)
-    assert size_of(file("PNG")[:20]) is None
-    assert size_of(b"%PDF-1.7") is None
-    assert size_of(b"") is None
+def test_task_without_description_has_no_picture() -> None:
+    assert picture_of(None, None, {"task": {"image": "s3://documents/n.png"}}) is None

@@ -5,7 +5,6 @@ does: their names, labels, and where in the input of the loop the text, the imag
 the form that the crowd element gives.
 
     description.py   the description of a flow definition's tasks
-    posted.py        the fields of a submitted form
     picture.py       the image that a task is about
     elements/        one module a kind of element: what is shown, and the answer
 

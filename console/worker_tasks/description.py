@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from console.posted import Posted
 from console.worker_tasks.elements import Element, Filled, Shown
 from console.worker_tasks.elements.anything import Anything, json_view
 from console.worker_tasks.elements.boxes import BoundingBox
@@ -17,11 +18,10 @@ from console.worker_tasks.elements.form import Form
 from console.worker_tasks.elements.moderation import Moderation
 from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
-from console.worker_tasks.posted import Posted
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from workflow.errors import AfterloopError
 
-__all__ = ["InvalidDescription", "TaskDescription", "description_of", "fill", "parse_description"]
+__all__ = ["InvalidDescription", "TaskDescription", "as_json", "elements_of", "fill", "parse_description"]
 
 _Custom = Annotated[
     BoundingBox | Choice | Classifier | EntityAnnotation | Text, Field(discriminator="element")
@@ -84,7 +84,7 @@ def parse_description(value: Any) -> TaskDescription:
         ) from None
 
 
-def description_of(source: str | None, described: TaskDescription | None) -> tuple[Element, ...]:
+def elements_of(source: str | None, described: TaskDescription | None) -> tuple[Element, ...]:
     """Returns the elements of a task.
 
     Args:

@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from console.posted import Posted
 from console.views import View
-from console.worker_tasks.posted import Posted
 
 __all__ = ["Element", "ElementView", "Filled", "Labels", "Shown", "at", "labels_in", "text_at"]
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
+from console.posted import Posted
 from console.worker_tasks.elements import Element, ElementView, Filled, Shown
-from console.worker_tasks.posted import Posted
 from lambdas.reviews.comparison.elements import is_odd_element, parse_element
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from typing_extensions import override
 
+from console.posted import Posted
 from console.views import View
 from console.worker_tasks.elements import (
     Element,
@@ -25,7 +26,6 @@ from console.worker_tasks.elements import (
     labels_in,
     no_labels,
 )
-from console.worker_tasks.posted import Posted
 from lambdas.reviews.comparison.elements.boxes import BoundingBoxes
 
 __all__ = ["BoundingBox", "BoxesView"]

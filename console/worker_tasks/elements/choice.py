@@ -10,9 +10,9 @@ from typing import Literal
 
 from typing_extensions import override
 
+from console.posted import Posted
 from console.worker_tasks.elements import Element, Filled, Labels, Shown, labels_in
 from console.worker_tasks.elements.classification import options_view
-from console.worker_tasks.posted import Posted
 
 __all__ = ["Choice"]
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from typing_extensions import override
 
+from console.posted import Posted
 from console.worker_tasks.elements import Element, ElementView, Filled, Labels, Shown, labels_in, no_labels
-from console.worker_tasks.posted import Posted
 
 __all__ = ["Classifier", "OptionsView"]
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
+from console.posted import Posted
 from console.views import View
 from console.worker_tasks.elements import Element, ElementView, Filled, Shown, at
-from console.worker_tasks.posted import Posted
 from lambdas.reviews.output import REKOGNITION
 
 __all__ = ["Moderation", "ModerationView"]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from typing_extensions import override
 
+from console.posted import Posted
 from console.worker_tasks.elements import Element, ElementView, Filled, Shown, text_at
-from console.worker_tasks.posted import Posted
 from lambdas.loops.visible import visible, visible_lines
 
 __all__ = ["Text", "TextView"]

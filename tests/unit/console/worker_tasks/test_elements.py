@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.posted import Posted
 from console.worker_tasks.description import (
     InvalidDescription,
     TaskDescription,
     as_json,
-    description_of,
+    elements_of,
     fill,
     parse_description,
 )
@@ -27,7 +28,6 @@ from console.worker_tasks.elements.choice import Choice
 from console.worker_tasks.elements.classification import Classifier
 from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
-from console.worker_tasks.posted import Posted
 from lambdas.reviews.comparison.elements import is_odd_element, parse_element
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 
@@ -276,7 +276,7 @@ MODERATED = {
     ],
 )
 def test_moderation_gives_labels_that_apply(fields: dict[str, str], labels: list[Any] | None) -> None:
-    (element,) = description_of(REKOGNITION, None)
+    (element,) = elements_of(REKOGNITION, None)
     view, written = answered(element, Shown(MODERATED), fields)
     assert (None if written is None else json.loads(written)) == (
         None if labels is None else {REKOGNITION: {"moderationLabels": labels}}
@@ -322,7 +322,7 @@ FORM = {
 
 
 def test_form_gives_the_blocks_of_the_reference() -> None:
-    (element,) = description_of(TEXTRACT, None)
+    (element,) = elements_of(TEXTRACT, None)
     view, written = answered(element, Shown(FORM), None)
     assert [(pair.key, pair.values[0].text, pair.values[0].checks) for pair in view.pairs] == [
         ("Foo bar", "a\u202eb", ()),
@@ -366,7 +366,7 @@ def test_form_gives_the_blocks_of_the_reference() -> None:
     ],
 )
 def test_wrong_json_is_said_and_kept(text: str, problem: str) -> None:
-    (element,) = description_of(None, None)
+    (element,) = elements_of(None, None)
     view, written = answered(element, Shown({}), {"text": text})
     assert written is None
     assert view.text == text
@@ -374,7 +374,7 @@ def test_wrong_json_is_said_and_kept(text: str, problem: str) -> None:
 
 
 def test_samples_of_json_have_the_form_of_their_elements() -> None:
-    (element,) = description_of(None, None)
+    (element,) = elements_of(None, None)
     for name, sample in SAMPLES.items():
         _, written = answered(element, Shown({}), {"text": json.dumps(sample)})
         assert written is not None, name

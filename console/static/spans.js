@@ -19,7 +19,7 @@
     let next = Math.max(-1, ...[...rows.querySelectorAll("[data-row]")].map((row) => Number(row.dataset.row))) + 1;
     let selection = null; // from and to, in characters
     let anchor = null; // where a selection with the keyboard began
-    let cursor = null; // the start of the word that has the focus
+    let cursor = null; // the start of the word that keys are for
 
     const all = () => [...rows.querySelectorAll("[data-row]")];
     const field = (row, side) => row.querySelector(`[data-side=${side}]`);
@@ -49,7 +49,6 @@
 
     function draw() {
       const found = spans();
-      const hasFocus = text.contains(document.activeElement);
       const cuts = new Set(found.flatMap((span) => [span.from, span.to]));
       const pieces = whole.flatMap((one) => {
         const inside = one.shown.length === one.end - one.start ? [...cuts].filter((cut) => one.start < cut && cut < one.end) : [];
@@ -71,7 +70,9 @@
         if (one.word) {
           element.setAttribute("role", "option");
           element.setAttribute("aria-selected", String(isSelected));
-          element.tabIndex = one.start === cursor ? 0 : -1;
+          // The words cannot have the focus themselves: browsers select no text that begins in such a word.
+          element.id = `${part.dataset.spans}word-${one.start}`;
+          element.classList.toggle("cursor", one.start === cursor);
           if (span) element.setAttribute("aria-label", `${element.textContent}, ${nameOf(span.label)}`);
         }
         if (isSelected) element.classList.add("chosen");
@@ -86,7 +87,9 @@
         row.querySelector("legend").textContent = `Span ${index + 1}`;
         row.querySelector("[data-quote]").textContent = span ? quote(span.from, span.to) : "";
       });
-      if (hasFocus) text.querySelector("[tabindex='0']")?.focus();
+      const active = text.querySelector(".cursor");
+      if (active) text.setAttribute("aria-activedescendant", active.id);
+      else text.removeAttribute("aria-activedescendant");
     }
 
     function mark(label) {
@@ -123,7 +126,7 @@
       row.remove();
       draw();
       say(span ? `“${quote(span.from, span.to)}” is no longer marked.` : "The span is removed.");
-      if (inRows) (near ? field(near, "label") : text.querySelector("[tabindex='0']"))?.focus();
+      if (inRows) (near ? field(near, "label") : text).focus();
     }
 
     function ready(row) {
@@ -155,19 +158,19 @@
       const [from, to] = [offset(range.startContainer, range.startOffset), offset(range.endContainer, range.endOffset)];
       if (from < to) selection = { from, to };
     });
-    text.addEventListener("pointerup", () => {
-      if (getSelection().isCollapsed) selection = null;
-      else if (selection) say(`“${quote(selection.from, selection.to)}” is selected. Choose a label.`);
+    text.addEventListener("pointerup", (event) => {
+      const word = event.target.closest("[role=option]");
+      if (word) cursor = Number(word.dataset.start);
+      if (getSelection().isCollapsed) {
+        selection = anchor = null;
+        draw();
+      } else if (selection) say(`“${quote(selection.from, selection.to)}” is selected. Choose a label.`);
     });
     // Otherwise, the button would take the focus, and the selection could be gone.
     labels.forEach((button) => button.addEventListener("mousedown", (event) => event.preventDefault()));
     labels.forEach((button) => button.addEventListener("click", () => mark(button.dataset.label)));
 
     // Keyboard
-
-    text.addEventListener("focusin", (event) => {
-      if (event.target.tabIndex === -1 || event.target.tabIndex === 0) cursor = Number(event.target.dataset.start);
-    });
 
     text.addEventListener("keydown", (event) => {
       const words = [...text.querySelectorAll("[role=option]")];
@@ -183,6 +186,7 @@
           selection = { from: Math.min(anchor.from, ends.from), to: Math.max(anchor.to, ends.to) };
         } else selection = anchor = null;
         draw();
+        text.querySelector(".cursor").scrollIntoView({ block: "nearest" });
         if (selection) say(`“${quote(selection.from, selection.to)}” is selected. Press the number of a label.`);
       } else if (/^[1-9]$/.test(event.key) && labels[Number(event.key) - 1]) {
         const word = words[here];
@@ -199,6 +203,7 @@
     });
 
     part.querySelector("[data-tools]").hidden = false;
+    text.tabIndex = 0;
     text.setAttribute("role", "listbox");
     text.setAttribute("aria-multiselectable", "true");
     text.setAttribute("aria-label", "The text, word by word");

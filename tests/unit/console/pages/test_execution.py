@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +100,7 @@ def opened(console: Callable[..., TestClient]) -> Open:
         *,
         loops: Loops | None = None,
         write: bool = False,
+        logged: Sequence[dict[str, Any]] = (),
         **more: Any,
     ) -> TestClient:
         arn = more.pop("arn", ARN)
@@ -107,7 +108,11 @@ def opened(console: Callable[..., TestClient]) -> Open:
             states=Steps(history, status, arn, more),
             loops=loops or Loops(),
             resources=resources(),
-            session=None,
+            session=SimpleNamespace(
+                client=lambda *_, **__: SimpleNamespace(
+                    filter_log_events=lambda **_: {"events": list(logged)}
+                )
+            ),
         )
         return console(connection, may_write=write)
 
@@ -316,10 +321,17 @@ def test_hostile_texts_are_escaped_everywhere(opened: Open) -> None:
     history.entered("Fail", "Fail")
     history.add("ExecutionFailed", error=hostile, cause=hostile)
     event = json.dumps({"detail": {"humanLoopName": hostile, "humanLoopStatus": hostile}})
-    client = opened(history, "FAILED", error=hostile, cause=hostile, input=event)
+    time = int(START.timestamp() * 1000) + 3000
+    line = json.dumps({"execution": ARN, "attempt": 1, "message": hostile, "function_request_id": "r"})
+    logged = [{"logStreamName": "s", "timestamp": time, "message": line}]
+    client = opened(history, "FAILED", error=hostile, cause=hostile, input=event, logged=logged)
     for showing in ("graph", "table", "events"):
-        html = client.get("/executions/one", params={"view": showing, "state": hostile}).text
+        response = client.get("/executions/one", params={"view": showing, "state": hostile})
+        assert response.status_code == 200
+        html = response.text
         assert "<script>x" not in html
         assert "\x1b" not in html
         assert "\u202e" not in html
-    assert view(client, state=hostile)["step"]["name"] == hostile
+    step = view(client, state=hostile)["step"]
+    assert step["name"] == hostile
+    assert [one["message"] for one in step["logs"]["lines"]] == [hostile]

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 from starlette.routing import Route
 
-from console.pages import execution, loops, review, tasks
+from console.pages import execution, loops, report, review, tasks
 from console.site import Site
 
 __all__ = ["routes", "writing"]
 
 _Routes = Callable[[Site], list[Route]]
 
-_READING: tuple[_Routes, ...] = (loops.routes, execution.routes, review.routes, tasks.routes)
+_READING: tuple[_Routes, ...] = (loops.routes, execution.routes, report.routes, review.routes, tasks.routes)
 _WRITING: tuple[_Routes, ...] = (execution.writing, tasks.writing)
 
 

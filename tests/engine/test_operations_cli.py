@@ -226,7 +226,9 @@ def test_reconcile_reports_what_it_found(published: PublishedStage, run: Run) ->
     assert (status, document["lookedAt"], document["missed"]) == (0, 1, {})
     status, out, err = run("reconcile", "--flow-definition", "gone")
     assert status == 1
-    assert err.startswith("error: unknown flow definition 'gone': stage local has no human loops and no reviews")
+    assert err.startswith(
+        "error: unknown flow definition 'gone': stage local has no human loops and no reviews"
+    )
 
 
 def test_unknown_loop_is_one_line_error(run: Run) -> None:

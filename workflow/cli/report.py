@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import boto3
 
     from workflow.operations.report.figures import Costs, Figures
-    from workflow.operations.report.writing import Report
 
 __all__ = ["report"]
 
@@ -92,7 +91,9 @@ def report(
     written = write_report(made, file)
     _warn(made.figures)
     if on.output is Output.JSON:
-        _print_json(made, written)
+        from workflow.cli.shapes import ReportResult
+
+        print_json(ReportResult.of(made, file=str(written)))
     else:
         tell(*filter(None, [str(made.headline), made.headline.meaning]))
         tell("", f"Report: {written}")
@@ -143,30 +144,3 @@ def _warn(figures: Figures) -> None:
     if invented:
         be = "is" if invented == 1 else "are"
         tell(f"warning: {invented:,} of {figures.reviews:,} reviews {be} invented sample data", err=True)
-
-
-def _print_json(made: Report, file: Path) -> None:
-    from workflow.cli.shapes import LoopFigures, MalformedReview, ModelResult, ReportResult, Share
-
-    figures, facts = made.figures, made.facts
-    print_json(
-        ReportResult(
-            file=str(file),
-            headline=str(made.headline),
-            first=str(figures.period.first),
-            until=str(figures.period.until),
-            reviews=figures.reviews,
-            overruled=Share.of(figures.overruled),
-            overruled_reviews=Share.of(figures.overruled_reviews),
-            agreement=Share.of(figures.agreement.unanimous),
-            malformed=[MalformedReview.model_validate(one) for one in figures.malformed],
-            unreadable_values=figures.unreadable,
-            without_fields=figures.without_fields,
-            invented=figures.invented,
-            prediction_sources={
-                source or "unknown": number for source, number in figures.prediction_sources.items()
-            },
-            models=[ModelResult.of(model) for model in figures.models],
-            loops=None if facts is None else LoopFigures.model_validate(facts),
-        )
-    )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from workflow.operations.executions import ExecutionView
     from workflow.operations.listing import Listing
     from workflow.operations.report import figures  # It imports numpy.
+    from workflow.operations.report.writing import Report
 
 __all__ = ["SHAPES", "SHAPES_OF_SEVERAL", "OmitsNull"]
 
@@ -814,11 +815,9 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-class ReportResult(_CamelShape):
-    """A report that was written, with its main figures."""
+class ReportFigures(_CamelShape):
+    """The main figures of a report."""
 
-    file: str
-    """The HTML file."""
     headline: str
     """The result in one sentence."""
     first: Annotated[str, Field(alias="from")]
@@ -848,6 +847,37 @@ class ReportResult(_CamelShape):
     """The models, those with most reviews first."""
     loops: LoopFigures | None
     """Human loops of the stage; null with `--source`."""
+
+    @classmethod
+    def of(cls, made: Report, **more: str) -> Self:
+        """The figures of a report, with the keys that a subclass adds."""
+        figures = made.figures
+        return cls(
+            headline=str(made.headline),
+            first=str(figures.period.first),
+            until=str(figures.period.until),
+            reviews=figures.reviews,
+            overruled=Share.of(figures.overruled),
+            overruled_reviews=Share.of(figures.overruled_reviews),
+            agreement=Share.of(figures.agreement.unanimous),
+            malformed=[MalformedReview.model_validate(one) for one in figures.malformed],
+            unreadable_values=figures.unreadable,
+            without_fields=figures.without_fields,
+            invented=figures.invented,
+            prediction_sources={
+                source or "unknown": number for source, number in figures.prediction_sources.items()
+            },
+            models=[ModelResult.of(model) for model in figures.models],
+            loops=None if made.facts is None else LoopFigures.model_validate(made.facts),
+            **more,
+        )
+
+
+class ReportResult(ReportFigures):
+    """A report that was written, with its main figures."""
+
+    file: str
+    """The HTML file."""
 
 
 class LeftOutReview(_Shape):

@@ -2,6 +2,7 @@
 
 model.py      what there is to show: rows, workers, shapes on an image, marks in a text, documents
 reading.py    reads the stored record, A2I's output and the document of a loop
+composing.py  the view of a review from what was read
 record.py     what can be read of a stored record; one odd value costs its field
 rows.py       the fields of a record, what needs a look first
 wording.py    a value as text for people

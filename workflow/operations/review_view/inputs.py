@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from lambdas.loops.start_request import StoredInput
 from lambdas.reviews.comparison.textract import PredictedPair, predicted_pairs
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.json_reader import JsonReader
-from lambdas.reviews.output import DOCUMENT, Output, parse_output
+from lambdas.reviews.output import DOCUMENT, parse_output
 from lambdas.reviews.record import FieldRecord
 from workflow.operations.review_view.forms import Outlines, match_pairs, read_outlines
 from workflow.operations.review_view.subject import NamedObject, named_objects, requested_object
@@ -23,19 +23,21 @@ __all__ = ["LoopInput", "of_output", "of_stored"]
 _REQUEST = "aiServiceRequest"
 
 
+@dataclass(frozen=True)
 class LoopInput:
-    """The input of a loop.
+    """The input of a loop. Small: of the tens of megabytes of a form, only what is shown.
 
     Attributes:
         content: The input of a custom task; None for a task of Textract or Rekognition.
+        requested: The document or image of such a task.
+        pairs: The predicted pairs of a form; None if it is no form, or if they are unknown.
+        outlines: Where the blocks of these pairs are.
     """
 
-    def __init__(
-        self, *, content: Any = None, requested: NamedObject | None = None, output: Output | None = None
-    ) -> None:
-        self.content = content
-        self._requested = requested
-        self._output = output
+    content: Any = None
+    requested: NamedObject | None = None
+    pairs: Sequence[PredictedPair] | None = None
+    outlines: Outlines = field(default_factory=dict)
 
     def objects(self, document_id: str | None) -> list[NamedObject]:
         """Returns the objects that the input names, the likeliest document first.
@@ -43,21 +45,11 @@ class LoopInput:
         Args:
             document_id: What identifies the document in the record.
         """
-        if self._requested is not None:
-            return [self._requested]
-        return named_objects(self.content, document_id)
+        return [self.requested] if self.requested else named_objects(self.content, document_id)
 
     def form(self, fields: Sequence[FieldRecord]) -> tuple[Mapping[int, PredictedPair], Outlines] | None:
         """Returns the pairs by the place of their field, and the outlines of blocks; None if it is no form."""
-        return (match_pairs(fields, self._form[0]), self._form[1]) if self._form else None
-
-    @cached_property
-    def _form(self) -> tuple[Sequence[PredictedPair], Outlines] | None:
-        output, self._output = self._output, None  # tens of megabytes, of which only this is needed
-        if output is None or output.task_type != "textract":
-            return None
-        pairs = predicted_pairs(output)
-        return pairs, read_outlines(output.raw, {id_ for pair in pairs for id_ in (pair.key, *pair.values)})
+        return None if self.pairs is None else (match_pairs(fields, self.pairs), self.outlines)
 
 
 def of_output(raw: bytes) -> LoopInput:
@@ -66,14 +58,19 @@ def of_output(raw: bytes) -> LoopInput:
     Raises:
         InvalidDocument: It is not an output.
     """
-    output = parse_output(_without_answers(raw))
+    raw = _without_answers(raw)
+    output = parse_output(raw)
     if output.task_type == "custom":
         return LoopInput(content=output.input_content)
     within = output.input_content if isinstance(output.input_content, dict) else {}
     # In outputs of 2020, it is at the top level.
     inside, outside = within.get(_REQUEST), (output.model_extra or {}).get(_REQUEST)
     requested = requested_object(inside, f"inputContent.{_REQUEST}") or requested_object(outside, _REQUEST)
-    return LoopInput(requested=requested, output=output)
+    if output.task_type != "textract":
+        return LoopInput(requested=requested)
+    pairs = predicted_pairs(output)
+    outlines = read_outlines(raw, {id_ for pair in pairs for id_ in (pair.key, *pair.values)})
+    return LoopInput(requested=requested, pairs=pairs, outlines=outlines)
 
 
 def _without_answers(raw: bytes) -> bytes:

@@ -211,6 +211,21 @@ class ShapeView(_View):
     label: str
     outcome: Outcome
 
+    @property
+    def left(self) -> float:
+        """The left end, in percent of the image's width."""
+        return min(x for x, _ in self.points)
+
+    @property
+    def top(self) -> float:
+        """The upper end, in percent of the image's height."""
+        return min(y for _, y in self.points)
+
+    @property
+    def area(self) -> float:
+        """The area of the rectangle around it, in square percent."""
+        return (max(x for x, _ in self.points) - self.left) * (max(y for _, y in self.points) - self.top)
+
 
 class ImageView(_View):
     """The image with what was marked on it.
@@ -228,6 +243,14 @@ class ImageView(_View):
     height: int | None
     shapes: list[ShapeView]
     problems: list[str] = []
+
+    @property
+    def by_row(self) -> list[tuple[int, list[ShapeView]]]:
+        """The shapes by the number of their field: large ones first, so that small ones are on top of them."""
+        rows: dict[int, list[ShapeView]] = {}
+        for shape in self.shapes:
+            rows.setdefault(shape.row, []).append(shape)
+        return sorted(rows.items(), key=lambda row: -max(shape.area for shape in row[1]))
 
 
 class SpanView(_View):

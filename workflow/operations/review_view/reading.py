@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from lambdas.aws.object_store import ObjectStore
 from lambdas.loops.loop import Loop
-from lambdas.reviews.errors import OutputMissing, ReviewError
+from lambdas.reviews.errors import InvalidDocument, OutputMissing, ReviewError
 from lambdas.reviews.location import S3Location
-from lambdas.reviews.record import AnswerRecord, ReviewRecord
 from workflow.errors import AfterloopError
-from workflow.operations.review_view.forms import form_shapes
+from workflow.operations.review_view.composing import Document, compose
 from workflow.operations.review_view.inputs import LoopInput, of_output, of_stored
-from workflow.operations.review_view.model import (
-    DocumentView,
-    ImageView,
-    ReviewView,
-    SegmentView,
-    WorkerView,
-)
+from workflow.operations.review_view.model import DocumentView, ReviewView
 from workflow.operations.review_view.objects import (
     IMAGES,
     DocumentError,
@@ -35,16 +29,8 @@ from workflow.operations.review_view.objects import (
     read_head,
 )
 from workflow.operations.review_view.record import ReadRecord, read_record
-from workflow.operations.review_view.rows import NumberedField, counts, numbered, review_row
-from workflow.operations.review_view.shapes import (
-    ON_IMAGES,
-    Drawing,
-    Size,
-    answer_sizes,
-    drawn_shapes,
-)
-from workflow.operations.review_view.spans import OffsetText, last_offset, marked_text
-from workflow.operations.review_view.subject import NamedObject, named_text
+from workflow.operations.review_view.subject import NamedObject
+from workflow.publish.aws_errors import error_code, explained
 
 if TYPE_CHECKING:
     import boto3
@@ -58,10 +44,10 @@ MAX_ROWS = 200
 MAX_RECORD_BYTES = 256 * 1024 * 1024
 """More than any record has: an output has up to 32 MiB by default."""
 MAX_OUTPUT_BYTES = 256 * 1024 * 1024
-MAX_CONTENT = 20_000
-"""The characters of a worker's answer that are shown as JSON."""
 KEPT = 16
 """The number of inputs that are kept in memory: a page is read again and again while a person looks at it."""
+MAX_LOOKS = 3
+"""The number of objects that are looked at to find an image."""
 
 
 class ReviewUnreadable(AfterloopError):
@@ -72,6 +58,7 @@ class ReviewReader:
     """Reads the reviews of a stage. Its methods can be called by several threads.
 
     Needs `s3:GetObject` on the review bucket, and on the output buckets and the buckets of documents for what is there.
+    Its methods raise `botocore.exceptions.ClientError` if the credentials have expired.
 
     Args:
         resources: The stage's resources.
@@ -85,7 +72,6 @@ class ReviewReader:
         )
         self._s3 = resources.s3(session, config)
         self._objects = ObjectStore(self._s3)
-        self._stage = resources.stage
         self._inputs: OrderedDict[str, LoopInput] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -103,53 +89,18 @@ class ReviewReader:
         if loop.review_location is None:
             return None
         read = self._record(loop.review_location)
-        record = read.record
-        fields = numbered(record.fields)
-        first = min(max(first, 1), max(len(fields), 1))
-        shown = fields[first - 1 :] if limit is None else fields[first - 1 :][:limit]
-        problems = list(_lost(read))
-        source = self._input_of(loop, record.output_location, problems)
-        objects = source.objects(record.document_id) if source else []
-        length = last_offset(record.fields)
-        text = named_text(source.content, length) if source and length is not None else None
-        if length is not None and source and text is None:
-            problems.append("The text that people marked is not in the input of the loop.")
-        documents, image = self._image(source, objects, record, shown)
-        text_view = marked_text(text, shown) if text else None
-        quote = OffsetText(text.text).quote if text else lambda start, end: None
-        on_image = {shape.row for shape in image.shapes} if image else set()
-        in_text = {span.row for piece in text_view.pieces for span in piece.begins} if text_view else set()
-        return ReviewView(
-            location=loop.review_location,
-            output_location=record.output_location,
-            status=record.status,
-            task_type=record.task_type,
-            completed_at=record.completed_at,
-            prediction_source=record.prediction_source,
-            model_version=record.model_version,
-            document_id=record.document_id,
-            segments=[SegmentView(name=one.name, value=one.value) for one in record.segments],
-            activation_conditions=record.activation_conditions,
-            invented=record.invented,
-            overruled=record.overruled,
-            agreement=record.agreement,
-            seconds_spent=record.seconds_spent,
-            unreadable_answers=record.unreadable_answers,
-            workers=[] if "answers" in read.lost else _workers(record.answers),
-            counts=counts(record),
-            rows=[
-                review_row(one, marked=one.number in on_image or one.number in in_text, quote=quote)
-                for one in shown
-            ],
-            first=first,
-            image=image,
-            text=text_view,
-            documents=documents,
-            problems=problems,
-        )
+        problems: list[str] = []
+        source = self._input_of(loop, read.record.output_location, problems)
+        documents = self._documents(source.objects(read.record.document_id) if source else [])
+        return compose(loop.review_location, read, source, documents, problems, first=first, limit=limit)
 
     def documents(self, loop: Loop) -> list[DocumentView]:
-        """Returns what the input of a loop names, reviewed or not. Nothing of it is read."""
+        """Returns what the input of a loop names, reviewed or not. None of it is read.
+
+        Raises:
+            DocumentError: The input cannot be read.
+            ReviewUnreadable: The stored record, which says where the output is, cannot be read.
+        """
         return [_document(index, named) for index, named in enumerate(self._named(loop))]
 
     def open(self, loop: Loop, index: int) -> OpenedObject:
@@ -161,6 +112,7 @@ class ReviewReader:
 
         Raises:
             DocumentError: The input names no such object, or it cannot be read.
+            ReviewUnreadable: The stored record, which says where the output is, cannot be read.
         """
         named = self._named(loop)
         if not 0 <= index < len(named):
@@ -182,18 +134,23 @@ class ReviewReader:
 
     def _record(self, location: str) -> ReadRecord:
         try:
-            return read_record(self._objects.read(S3Location.parse(location), MAX_RECORD_BYTES))
+            return read_record(self._read(location, MAX_RECORD_BYTES))
         except OutputMissing as error:
             raise ReviewUnreadable(f"the review was deleted: {error}") from error
-        except (ReviewError, ValueError) as error:
+        except InvalidDocument as error:
             raise ReviewUnreadable(
-                f"the review {location} cannot be read: {error}; "
-                f"`python deploy.py reviews recompute --stage {self._stage}` makes reviews again from A2I's outputs"
+                f"{location}: {error}; the bucket keeps earlier versions of the object, which you can restore"
             ) from error
+        except ReviewError as error:
+            raise ReviewUnreadable(f"the review cannot be read: {error}") from error
 
     def _input_of(self, loop: Loop, output: str | None, problems: list[str]) -> LoopInput | None:
         """Returns the input of a loop, from its output or else as Afterloop stored it; None if neither can be read."""
-        for location, read in ((output, of_output), (loop.input_location, of_stored)):
+        places: tuple[tuple[str, str | None, Callable[[bytes], LoopInput]], ...] = (
+            ("A2I's output", output, of_output),
+            ("The input of the loop", loop.input_location, of_stored),
+        )
+        for what, location, read in places:
             if location is None:
                 continue
             with self._lock:
@@ -201,11 +158,9 @@ class ReviewReader:
                     self._inputs.move_to_end(location)
                     return found
             try:
-                found = read(self._objects.read(S3Location.parse(location), MAX_OUTPUT_BYTES))
-            except (ReviewError, ValueError) as error:
-                problems.append(
-                    f"What people reviewed is not shown, because its location cannot be read: {error}"
-                )
+                found = read(self._read(location, MAX_OUTPUT_BYTES))
+            except ReviewError as error:
+                problems.append(f"{what} cannot be read, so that not all is shown: {error}")
                 continue
             with self._lock:
                 self._inputs[location] = found
@@ -214,49 +169,43 @@ class ReviewReader:
             return found
         return None
 
-    def _image(
-        self,
-        source: LoopInput | None,
-        objects: Sequence[NamedObject],
-        record: ReviewRecord,
-        shown: Sequence[NumberedField],
-    ) -> tuple[list[DocumentView], ImageView | None]:
-        """Returns the documents, and the first of them with the shapes on it."""
-        documents = [_document(index, named) for index, named in enumerate(objects)]
-        size = None
-        if documents:
-            documents[0], size = self._looked_at(documents[0], objects[0])
-        is_image = bool(documents) and documents[0].media_type in IMAGES
-        is_other = bool(documents) and documents[0].can_open and not is_image
-        drawn = drawn_shapes(shown, record.answers, size)
-        form = source.form(record.fields) if source else None
-        if form and not is_other:
-            outlined = form_shapes(shown, *form)
-            drawn = Drawing([*drawn.shapes, *outlined.shapes], [*drawn.problems, *outlined.problems])
-        has_shapes = bool(form) or any(field.kind in ON_IMAGES for field in record.fields)
-        if not is_image and not has_shapes:
-            return documents, None
-        problems = list(drawn.problems)
-        if form and is_other:
-            problems.append("The fields are marked only on images: open the document to see it.")
-        known = size or (None if form else _size_in(record))
-        image = ImageView(
-            document=documents[0] if documents else None,
-            width=round(known.width) if known else None,
-            height=round(known.height) if known else None,
-            shapes=drawn.shapes,
-            problems=problems,
-        )
-        return documents, image
+    def _read(self, location: str, limit: int) -> bytes:
+        """Returns an object.
 
-    def _looked_at(self, document: DocumentView, named: NamedObject) -> tuple[DocumentView, Size | None]:
+        Raises:
+            ReviewError: It cannot be read.
+            ClientError: The credentials have expired, or may not read anything.
+        """
+        try:
+            return self._objects.read(S3Location.parse(location), limit)
+        except ValueError as error:
+            raise ReviewError(str(error)) from error
+        except ClientError as error:
+            if explained(error):
+                raise
+            raise ReviewError(f"{location}: {error_code(error)}") from error
+
+    def _documents(self, objects: list[NamedObject]) -> list[Document]:
+        """Returns the objects, with the first image among the first of them at the beginning."""
+        documents = [Document(_document(index, named)) for index, named in enumerate(objects)]
+        for index, named in enumerate(objects[:MAX_LOOKS]):
+            documents[index] = self._looked_at(documents[index], named)
+            media_type = documents[index].view.media_type
+            if media_type in IMAGES:
+                return [documents[index], *documents[:index], *documents[index + 1 :]]
+            if media_type is not None:
+                break  # A document of another type is what people reviewed.
+        return documents
+
+    def _looked_at(self, document: Document, named: NamedObject) -> Document:
         if named.s3 is None:
-            return document, None
+            return document
         try:
             head = read_head(self._s3, named)
         except DocumentError as error:
-            return document.model_copy(update={"can_open": False, "problem": str(error)}), None
-        return document.model_copy(update={"media_type": head.media_type, "bytes": head.length}), head.size
+            return Document(document.view.model_copy(update={"can_open": False, "problem": str(error)}))
+        known = {"media_type": head.media_type, "bytes": head.length}
+        return Document(document.view.model_copy(update=known), head.size)
 
 
 def _document(index: int, named: NamedObject) -> DocumentView:
@@ -268,30 +217,3 @@ def _document(index: int, named: NamedObject) -> DocumentView:
         can_open=not is_web,
         problem="A web address: the console opens only objects in S3." if is_web else None,
     )
-
-
-def _workers(answers: Sequence[AnswerRecord]) -> list[WorkerView]:
-    return [
-        WorkerView(
-            number=number,
-            worker_id=answer.worker_id,
-            identity_provider=answer.identity_provider,
-            accepted_at=answer.accepted_at,
-            submitted_at=answer.submitted_at,
-            seconds_spent=answer.seconds_spent,
-            content=answer.content[:MAX_CONTENT],
-            shortened=max(len(answer.content) - MAX_CONTENT, 0),
-        )
-        for number, answer in enumerate(answers, start=1)
-    ]
-
-
-def _size_in(record: ReviewRecord) -> Size | None:
-    """Returns the size of the image that workers saw, to draw on if the image cannot be shown."""
-    return next((size for answer in record.answers for size in answer_sizes(answer).values()), None)
-
-
-def _lost(read: ReadRecord) -> Iterator[str]:
-    if read.lost:
-        keys = ", ".join(sorted(read.lost))
-        yield f"The stored record has values that cannot be read, in {keys}: they are left out."

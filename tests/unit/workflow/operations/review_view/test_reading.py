@@ -155,7 +155,7 @@ def test_record_without_its_output_is_shown_and_says_so(stage: Stage, name: str)
     stage.s3.put_object(Bucket=REVIEWS, Key=name, Body=(GOLDEN / f"{name}.json").read_bytes())
     view = shown(stage, Loop(human_loop_name="loop-1", review_location=f"s3://{REVIEWS}/{name}"))
     assert len(view.rows) == view.counts.fields
-    assert "What people reviewed is not shown, because its location cannot be read" in view.problems[0]
+    assert "A2I's output cannot be read, so that not all is shown" in view.problems[0]
 
 
 def test_input_that_was_stored_names_the_document_if_the_output_is_gone(stage: Stage) -> None:
@@ -195,7 +195,7 @@ def test_only_what_the_input_names_is_opened(stage: Stage, index: int) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"nonsense", "reviews recompute --stage dev"),
+        (b"nonsense", "earlier versions"),
         (b'{"schema_version": 9}', "update Afterloop"),
         (None, "deleted"),
     ],
@@ -220,7 +220,7 @@ def test_odd_values_of_a_record_are_reported(stage: Stage) -> None:
     document["fields"][0]["outcome"] = "guessed"
     stage.s3.put_object(Bucket=REVIEWS, Key="odd.json", Body=json.dumps(document))
     view = shown(stage, Loop(human_loop_name="odd", review_location=f"s3://{REVIEWS}/odd.json"))
-    assert view.problems[0].endswith("values that cannot be read, in answers, fields: they are left out.")
+    assert view.problems[-1].endswith("values that cannot be read, in answers, fields: they are left out.")
     # Which answer is whose is unknown without one of them.
     assert (view.workers, len(view.rows)) == ([], 11)
 
@@ -248,3 +248,30 @@ def test_expired_credentials_are_not_a_problem_of_the_review(
     monkeypatch.setattr(stage.reader._objects._client, "get_object", refuse)
     with pytest.raises(ClientError):
         stage.reader.review(loop)
+
+
+def test_refusal_that_nobody_knows_costs_only_its_part(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = stage.store("refused", form())
+    read = stage.reader._objects._client.get_object
+
+    def refuse_outputs(**call: Any) -> Any:
+        if call["Bucket"] == OUTPUTS:
+            raise ClientError({"Error": {"Code": "PermanentRedirect"}}, "GetObject")
+        return read(**call)
+
+    monkeypatch.setattr(stage.reader._objects._client, "get_object", refuse_outputs)
+    view = shown(stage, loop)
+    assert (len(view.rows), view.problems[0][-17:]) == (1, "PermanentRedirect")
+
+
+def test_image_is_found_behind_what_is_none(stage: Stage) -> None:
+    given = {
+        "a.png": f"s3://{DOCUMENTS}/missing.png",
+        "b.png": stage.put("page.png", b"a page of text"),
+        "image": stage.put("dogs", picture(100, 50)),
+    }
+    view = shown(stage, stage.store("behind", custom(given, boxes(BOX))))
+    assert view.image is not None
+    assert view.image.document is not None
+    assert (view.image.document.index, view.image.document.named_in) == (2, "inputContent.image")
+    assert [one.index for one in view.documents] == [2, 0, 1]

@@ -8,6 +8,7 @@ import pytest
 from lambdas.reviews.record import AnswerRecord, Kind
 from tests.unit.workflow.operations.review_view.samples import field
 from workflow.operations.review_view import shapes as module
+from workflow.operations.review_view.model import ImageView
 from workflow.operations.review_view.rows import numbered
 from workflow.operations.review_view.shapes import Drawing, Size, drawn_shapes
 
@@ -133,3 +134,11 @@ def test_more_shapes_than_a_page_draws_are_reported(monkeypatch: pytest.MonkeyPa
         ["3 shapes are not drawn: only 3 are; show fewer fields."],
     )
     monkeypatch.undo()
+
+
+def test_small_shapes_are_drawn_on_top_of_large_ones() -> None:
+    sizes = (10, 90, 50)
+    boxes = [BOX | {"left": 0, "top": 0, "width": size, "height": size} for size in sizes]
+    found = drawn_shapes(numbered([field(box, kind="box", reviewed=box) for box in boxes]), [], PORTRAIT)
+    image = ImageView(document=None, width=None, height=None, shapes=found.shapes)
+    assert [row for row, _ in image.by_row] == [2, 3, 1]

@@ -9,6 +9,7 @@ in `sandbox/cli.py`.
     guard.py       who gets in: address, origin, token; and the headers of each response
     loopback.py    the address of this machine: sockets and requests
     rendering.py   pages as HTML from `templates/`, or as JSON
+    objects.py     sends an image or document that a loop names
     posted.py      the fields of a submitted form
     reviewers.py   what the pages for workers need of the local engine
     worker_tasks/  what a worker sees of a task, and how a form becomes an answer

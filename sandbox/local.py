@@ -117,6 +117,9 @@ STORIES = (
     ),
 )
 
+WAITING = {"animal-names": "animal-215", "animal-boxes": "animals-16", "order-parts": "order-7730"}
+"""Flow definition → the loop about its sample that waits for a person to answer it, after the stories."""
+
 
 def run(
     *,
@@ -132,7 +135,7 @@ def run(
     Args:
         console: Where to print. A terminal shows a table that is updated all the time, a file gets it once at the end.
         port: TCP port of the sandbox. None picks a free one.
-        once: Whether to end when every loop has ended, instead of waiting for Ctrl-C.
+        once: Whether to end when every loop has ended, instead of leaving tasks to answer, and waiting for Ctrl-C.
         report: File for the report about the stage's reviews. None for no report.
         console_port: TCP port of the web console. None picks a free one. There is none with `once`.
         open_console: Whether to open the web console in the browser.
@@ -174,6 +177,9 @@ def run(
         if report is not None:
             _write_report(console, sandbox, outputs, report)
         if not once:
+            for flow_definition, name in WAITING.items():
+                LocalReviewers(sandbox, stage.name).start(flow_definition, name)
+            say(console, f"\n{len(WAITING)} tasks wait for you: {escape(link.replace('/?', '/tasks?'))}")
             _wait_for_interrupt(console, sandbox)
         return not problems
 

@@ -98,8 +98,12 @@ class LocalReviewers:
             if name in existing
         ]
 
-    def start(self, flow_definition: str) -> str:
+    def start(self, flow_definition: str, name: str | None = None) -> str:
         """Starts a loop about the sample of a flow definition. Returns the loop's name.
+
+        Args:
+            flow_definition: The name of the flow definition.
+            name: The name of the loop. None makes one that no other loop has.
 
         Raises:
             SandboxError: There is no such sample, the stage has no bucket for documents, or the loop did not start.
@@ -113,7 +117,7 @@ class LocalReviewers:
         if buckets == ["-"]:
             raise SandboxError(f"stage {self._stage} has no document_buckets: name one in stages.toml")
         sample = FLOW_DEFINITIONS[flow_definition].sample
-        name = f"{sample.name}-{secrets.token_hex(3)}"
+        name = name or f"{sample.name}-{secrets.token_hex(3)}"
         start_sample(self._sandbox, resources.output("StartLoop"), buckets[0], flow_definition, name)
         return name
 

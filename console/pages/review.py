@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from console.errors import Problem
+from console.objects import sent
 from console.rendering import page
 from console.site import Site
 from console.views import View
 from lambdas.loops.loop import Loop
 from workflow.operations.review_view import ReviewView
 from workflow.operations.review_view.model import DocumentView
-from workflow.operations.review_view.objects import IMAGES, DocumentError, OpenedObject
+from workflow.operations.review_view.objects import DocumentError
 from workflow.operations.review_view.reading import MAX_ROWS, ReviewUnreadable
 
 __all__ = ["ReviewPart", "review_part", "routes"]
@@ -108,10 +107,7 @@ def _document(request: Request) -> Response:
         )
     except (DocumentError, ReviewUnreadable) as error:
         raise Problem(str(error), title="The document cannot be shown") from error
-    if request.method == "HEAD":
-        opened.body.close()
-        return Response(headers=_headers(opened), media_type=_media_type(opened))
-    return StreamingResponse(opened.chunks(), headers=_headers(opened), media_type=_media_type(opened))
+    return sent(request, opened)
 
 
 def _loop(request: Request) -> Loop:
@@ -125,23 +121,3 @@ def _loop(request: Request) -> Loop:
             commands=(f"python deploy.py loops list --stage {site.stage}",),
         )
     return loop
-
-
-def _media_type(opened: OpenedObject) -> str:
-    return opened.media_type or "application/octet-stream"
-
-
-def _headers(opened: OpenedObject) -> dict[str, str]:
-    # Only images are shown, by their first bytes and whatever they were stored as: a document from outside must not
-    # run anything here.
-    is_image = opened.media_type in IMAGES
-    return {
-        "content-length": str(opened.length),
-        "content-disposition": f"{'inline' if is_image else 'attachment'}; filename*=UTF-8''{_quoted(opened.name)}",
-        "content-security-policy": "default-src 'none'; sandbox",
-        "x-content-type-options": "nosniff",
-    }
-
-
-def _quoted(name: str) -> str:
-    return quote(name.encode("utf-8", "replace"), safe="") or "document"

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 from pydantic import SerializeAsAny
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import NoMatchFound, Route
 
 from console.errors import Problem
+from console.objects import sent
 from console.posted import Posted, with_form
 from console.rendering import page, see
 from console.reviewers import Reviewers, Task
@@ -22,7 +23,7 @@ from console.worker_tasks.elements import ElementView, Shown, text_at
 from console.worker_tasks.picture import picture_of
 from lambdas.reviews.times import moment_of, timestamp
 from workflow.errors import AfterloopError
-from workflow.operations.review_view.objects import IMAGES, DocumentError, open_object, read_head
+from workflow.operations.review_view.objects import DocumentError, open_object, read_head
 
 __all__ = ["routes", "writing"]
 
@@ -224,13 +225,7 @@ def _picture(request: Request) -> Response:
     if named is None:
         raise Problem(f"The input of {task.name} names no image or document in S3.")
     site: Site = request.app.state.site
-    opened = open_object(site.connection.s3, named)
-    headers = {"content-length": str(opened.length)}
-    if opened.media_type not in IMAGES:
-        headers["content-disposition"] = "attachment"
-    return StreamingResponse(
-        opened.chunks(), media_type=opened.media_type or "application/octet-stream", headers=headers
-    )
+    return sent(request, open_object(site.connection.s3, named))
 
 
 def _see_loop(request: Request, task: Task, message: str) -> Response:

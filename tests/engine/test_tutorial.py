@@ -43,6 +43,9 @@ def test_tutorial_can_be_followed(tmp_path: Path) -> None:
         printed = (folder / ".venv/terminal").read_text()
     assert "Stopping the local engine" in printed
     assert sample_loops_not_shown(printed) == []
+    assert re.search(
+        r"^3 tasks wait for you: http://127\.0\.0\.1:\d+/tasks\?token=\S+$", printed, re.MULTILINE
+    )
     assert "today's reviews and 400 generated reviews of the last 30 days: " in printed
     assert "overruled by people" in (folder / "report.html").read_text()
     changed = _git(folder, "status", "--porcelain").split()

@@ -4,7 +4,7 @@
     logs.py              what functions log, and how logs are searched
     states.py            what states of a state machine do with their data
     expressions.py       how JSONata expressions are parsed, and how long they may take
-    expressions.py       JSONata expressions are parsed once
+    evaluation.py        what the history says about expressions that fail
     paths.py             paths that lead nowhere
     payloads.py          how large data may be, and errors that cannot be caught
     starting.py          which executions Step Functions starts
@@ -23,7 +23,9 @@
     executions.py        how executions run and end
     branches.py          Parallel and Map states
     concurrency.py       branches and iterations that run at the same time
+    map_runs.py          what the history says about a Distributed Map
     tasks.py             tasks of state machines
+    submissions.py       what a service answers to a task that goes on waiting
     retries.py           Retry and Catch
     variables.py         variables of state machines
     timeouts.py          timeouts and heartbeats
@@ -66,6 +68,7 @@ from sandbox.ministack_patches import (
     definitions,
     deletion,
     dynamodb,
+    evaluation,
     events,
     executions,
     expressions,
@@ -73,6 +76,7 @@ from sandbox.ministack_patches import (
     indexes,
     integrations,
     logs,
+    map_runs,
     messages,
     nested,
     paths,
@@ -84,6 +88,7 @@ from sandbox.ministack_patches import (
     starting,
     states,
     status_changes,
+    submissions,
     task_tokens,
     tasks,
     timeouts,
@@ -116,6 +121,8 @@ def apply(directory: Path) -> None:
     variables.correct()
     tasks.correct()
     branches.correct()
+    map_runs.correct()
+    evaluation.correct()
     task_tokens.correct()
     paths.correct()
     payloads.correct()
@@ -134,6 +141,7 @@ def apply(directory: Path) -> None:
     nested.correct()
     decisions.correct()
     permissions.correct()
+    submissions.correct()
     alarms.correct()
     asynchronous.correct()
     athena.correct()

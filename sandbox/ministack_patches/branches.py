@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.ministack_patches import map_runs
 from sandbox.ministack_patches.concurrency import Branches
 from sandbox.ministack_patches.retries import with_retry_and_catch
 from sandbox.ministack_patches.tasks import arguments_of, result_of
@@ -113,9 +114,7 @@ def _map(state: dict[str, Any], given: Any, execution: Any, context: dict[str, A
     machine = state.get("Iterator") or state.get("ItemProcessor", {})
     if (machine.get("ProcessorConfig") or {}).get("Mode") == "DISTRIBUTED":
         effective = stepfunctions._apply_input_path(state, given, context)
-        output, following = stepfunctions._run_distributed_map(
-            state, given, effective, machine, execution, context
-        )
+        output, following = map_runs.run(state, given, effective, machine, execution, context)
         return output, following
     if walk.inner is None:
         variables = context["variables"]

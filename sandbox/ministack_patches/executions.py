@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.ministack_patches import permissions, timeouts, versions
-from sandbox.ministack_patches.walks import LOCK, Attempt, AttemptEnded, Walk, record, walking
+from sandbox.ministack_patches import evaluation, permissions, timeouts, versions
+from sandbox.ministack_patches.walks import LOCK, Attempt, AttemptEnded, Walk, current, record, walking
 
 __all__ = ["Handler", "correct", "end", "handlers", "run", "wait_for_end", "walk_through"]
 
@@ -43,12 +43,25 @@ def _run_by_walking() -> None:
             run(execution)
 
     def run_child(states: dict[str, Any], start_at: str, given: Any, child: Any, context: Any) -> Any:
-        """Runs a child of a distributed Map, which is an execution of its own."""
+        """Runs a child of a distributed Map, which is an execution of its own, with a history of its own."""
         machine = {"StartAt": start_at, "States": states}
         item = {"Map": context["Map"]} if "Map" in context else {}
         walk = Walk(child, machine, copy.deepcopy(given), dict(context["variables"]), item=item)
         shared = {key: context[key] for key in ("QueryLanguage", "Execution", "StateMachine")}
-        return walk_through(walk, Attempt(shared))
+        child["definition"] = json.dumps({"QueryLanguage": shared["QueryLanguage"], **machine})
+        parent = current()
+        child["roleArn"] = parent[0].execution["roleArn"] if parent else ""
+        started = {"input": child["input"], "roleArn": child["roleArn"]}
+        record(child, "ExecutionStarted", {"executionStartedEventDetails": started}, 0)
+        try:
+            output = walk_through(walk, Attempt(shared))
+        except stepfunctions._ExecutionError as error:
+            failed = {"error": error.error, "cause": error.cause}
+            record(child, "ExecutionFailed", {"executionFailedEventDetails": failed}, walk.last_event)
+            raise
+        succeeded = {"executionSucceededEventDetails": {"output": json.dumps(output)}}
+        record(child, "ExecutionSucceeded", succeeded, walk.last_event)
+        return output
 
     stepfunctions._run_execution, stepfunctions._run_sub_machine = begin, run_child
 
@@ -148,13 +161,20 @@ def _step(walk: Walk, attempt: Attempt) -> None:
     if not walk.entered:
         details = {"stateEnteredEventDetails": {"name": name, "input": json.dumps(walk.given)}}
         stepfunctions._add_event(walk.execution, f"{kind}StateEntered", details)
-    output, following = execute(state, walk.given, walk.execution, context)
-    left = {"stateExitedEventDetails": {"name": name, "output": json.dumps(output)}}
+    walk.assigned.clear()
+    with evaluation.recorded(context, handled=kind in ("Task", "Parallel", "Map")):
+        output, following = execute(state, walk.given, walk.execution, context)
+    left: dict[str, Any] = {"name": name, "output": json.dumps(output)}
+    if walk.assigned:
+        variables = context["variables"]
+        left["assignedVariables"] = {
+            one: json.dumps(variables[one]) for one in sorted(walk.assigned) if one in variables
+        }
     with LOCK:
         attempt.check()
         walk.left = (output, following, context["variables"])
     try:
-        stepfunctions._add_event(walk.execution, f"{kind}StateExited", left)
+        stepfunctions._add_event(walk.execution, f"{kind}StateExited", {"stateExitedEventDetails": left})
     except stepfunctions._ExecutionError:
         # The output is too large. A redrive runs the whole state again, also branches that have succeeded.
         with LOCK:

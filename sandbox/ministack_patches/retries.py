@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.ministack_patches import evaluation
 from sandbox.ministack_patches.walks import current
 
 __all__ = ["wait_before", "with_retry_and_catch"]
@@ -54,6 +55,7 @@ def with_retry_and_catch(
         except stepfunctions._ExecutionError as error:
             # A missed heartbeat has two names.
             name = getattr(error, "handled_as", error.error)
+            evaluation.record_failure(error, context)
             retrier, index = stepfunctions._find_matching_retrier(state.get("Retry", []), name, used)
             if retrier is not None:
                 stepfunctions._scaled_sleep(wait_before(retrier, used.get(index, 0)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.ministack_patches import timeouts
+from sandbox.ministack_patches import submissions, timeouts
 from sandbox.ministack_patches.retries import with_retry_and_catch
 from sandbox.ministack_patches.variables import assign
 from sandbox.ministack_patches.walks import current
@@ -24,8 +25,10 @@ def _run_tasks() -> None:
     """Runs tasks, with their timeouts and heartbeats, and records them.
 
     AWS: the history names the service and the action, `sqs` and `sendMessage.waitForTaskToken`, and says when the task
-    started, and that it timed out. A timeout can be a path or an expression. A missed heartbeat is recorded, and fails
-    an execution, as States.Timeout. Each attempt has a token of its own. `Assign` works in both query languages.
+    started, and that it timed out. A task whose resource is a function or an activity has events of that family. An
+    error before the call, as in a path, is no failed task. A timeout can be a path or an expression. A missed heartbeat
+    is recorded, and fails an execution, as States.Timeout. Each attempt has a token of its own. `Assign` works in both
+    query languages.
     (https://docs.aws.amazon.com/step-functions/latest/dg/state-task.html,
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskScheduledEventDetails.html; the order and
     the errors as in histories of AWS that LocalStack's tests have recorded)
@@ -83,6 +86,8 @@ class Task:
     given: Any
     execution: dict[str, Any]
     context: dict[str, Any]
+    _is_open: bool = False
+    """Whether the attempt was scheduled, and has not ended."""
 
     def attempt(self) -> tuple[Any, str | None]:
         """Returns the output and the next state.
@@ -92,11 +97,14 @@ class Task:
         """
         from ministack.services import stepfunctions
 
+        self._is_open = False
         try:
-            return result_of(self.state, self.given, self.context, self._invoke())
+            result = self._invoke()
         except stepfunctions._ExecutionError as error:
-            self._record_failure(error)
+            if self._is_open:
+                self._record_failure(error)
             raise
+        return result_of(self.state, self.given, self.context, result)
 
     def _invoke(self) -> Any:
         from ministack.core.responses import get_region
@@ -110,26 +118,45 @@ class Task:
         timeout = timeouts.seconds_of("TimeoutSeconds", state, self.given, self.context)
         heartbeat = timeouts.seconds_of("HeartbeatSeconds", state, self.given, self.context)
         limits = {"timeoutInSeconds": timeout, "heartbeatInSeconds": heartbeat}
+        given = json.dumps(arguments)
+        called = {"resource": resource, "input": given} if self._family != "Task" else None
         scheduled = {
-            **self._names,
-            "region": get_region(),
-            "parameters": json.dumps(arguments),
+            **(called or {**self._names, "region": get_region(), "parameters": given}),
             **{name: value for name, value in limits.items() if value is not None},
         }
-        self._record("TaskScheduled", scheduled)
-        self._record("TaskStarted", self._names)
+        self._record("Scheduled", scheduled)
+        self._is_open = True
+        self._record("Started", self._names)
         if with_token:
             token = self.context["Task"]["Token"]
             self._release_at_end(token)
-            with timeouts.heartbeats(token, heartbeat):
+            with timeouts.heartbeats(token, heartbeat), submissions.noted(self._record_submission):
                 limited = {"TimeoutSeconds": timeout} if timeout is not None else {}
                 result = stepfunctions._invoke_with_callback(resource, arguments, token, limited)
         elif timeout is not None and ":activity:" not in resource:
-            result = stepfunctions._invoke_resource_with_timeout(resource, arguments, timeout)
+            with self._submitting():
+                result = stepfunctions._invoke_resource_with_timeout(resource, arguments, timeout)
         else:
-            result = stepfunctions._invoke_resource(resource, arguments)
-        self._record("TaskSucceeded", {**self._names, "output": json.dumps(result)})
+            with self._submitting():
+                result = stepfunctions._invoke_resource(resource, arguments)
+        self._record("Succeeded", {**self._names, "output": json.dumps(result)})
         return result
+
+    @property
+    def _family(self) -> str:
+        """The beginning of the types of its events. Older kinds of tasks name a function or an activity themselves."""
+        resource = self.state["Resource"]
+        if ":function:" in resource:
+            return "LambdaFunction"
+        return "Activity" if ":activity:" in resource else "Task"
+
+    def _submitting(self) -> AbstractContextManager[None]:
+        if ".sync" not in self.state["Resource"]:
+            return nullcontext()
+        return submissions.noted(self._record_submission)
+
+    def _record_submission(self, answer: Any) -> None:
+        self._record("Submitted", {**self._names, "output": json.dumps(answer)})
 
     @property
     def _names(self) -> dict[str, str]:
@@ -148,14 +175,19 @@ class Task:
         if missed:
             # What Retry and Catch compare with.
             error.handled_as, error.error = error.error, "States.Timeout"
-        kind = "TaskTimedOut" if error.error == "States.Timeout" else "TaskFailed"
+        kind = "TimedOut" if error.error == "States.Timeout" else "Failed"
         self._record(kind, {**self._names, "error": error.error, "cause": error.cause})
 
     def _record(self, kind: str, details: dict[str, Any]) -> None:
         from ministack.services import stepfunctions
 
-        name = f"t{kind[1:]}EventDetails"
-        stepfunctions._add_event(self.execution, kind, {name: details})
+        kind = f"{self._family}{kind}"
+        if self._family != "Task":
+            details = {name: value for name, value in details.items() if name not in ("resourceType",)}
+            if not kind.endswith("Scheduled"):
+                details.pop("resource", None)
+        given = {f"{kind[0].lower()}{kind[1:]}EventDetails": details} if details else None
+        stepfunctions._add_event(self.execution, kind, given)
 
     @staticmethod
     def _release_at_end(token: str) -> None:

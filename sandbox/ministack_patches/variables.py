@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sandbox.ministack_patches.evaluation import located
 from sandbox.ministack_patches.walks import current
 
 __all__ = ["assign", "correct", "referenced"]
@@ -40,12 +41,15 @@ def assign(
     wanted = state.get("Assign")
     if not wanted:
         return {}
-    if stepfunctions._state_query_language(state, context) == "JSONata":
-        values = stepfunctions._apply_jsonata_template(
-            wanted, given, context, result=result, error_output=error
-        )
-    else:
-        values = stepfunctions._resolve_params_obj(wanted, result, context)
+    with located("Assign"):
+        if stepfunctions._state_query_language(state, context) == "JSONata":
+            values = stepfunctions._apply_jsonata_template(
+                wanted, given, context, result=result, error_output=error
+            )
+        else:
+            values = stepfunctions._resolve_params_obj(wanted, result, context)
+    if (walking := current()) is not None:
+        walking[0].assigned.update(values)
     return dict(values)
 
 

@@ -34,7 +34,9 @@ def associate(execution: dict[str, Any]) -> None:
     execution["definition"], execution["roleArn"] = machine["definition"], machine["roleArn"]
     started = execution["events"][0]
     started["previousEventId"] = 0
-    started["executionStartedEventDetails"]["roleArn"] = machine["roleArn"]
+    details = started["executionStartedEventDetails"]
+    details.update(roleArn=machine["roleArn"], inputDetails={"truncated": False})
+    details.update({key: execution[key] for key in _ASSOCIATED if execution[key]})
 
 
 _requested: ContextVar[tuple[str | None, str | None]] = ContextVar("afterloop_version", default=(None, None))
@@ -47,8 +49,12 @@ def _run_versions() -> None:
     AWS: an execution that is started with a version or an alias runs the definition of that version. An alias with two
     versions chooses by weight. ListExecutions can list the executions of a version or an alias.
     (https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
+    DescribeStateMachineForExecution gives the definition that the execution runs, also for an item of a Distributed
+    Map, and after the state machine was deleted.
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachineForExecution.html)
     MiniStack: runs the newest definition (see `executions.py`), and lists no executions of a version or an alias.
     """
+    from ministack.core.responses import json_response
     from ministack.services import stepfunctions
 
     start, start_sync = stepfunctions._start_execution, stepfunctions._start_sync_execution
@@ -87,7 +93,11 @@ def _run_versions() -> None:
     def described_machine(data: dict[str, Any]) -> Any:
         execution = stepfunctions._executions.get(data.get("executionArn")) or {}
         more = {key: execution[key] for key in ("definition", "roleArn") if key in execution}
-        return _completed(describe_machine(data), more)
+        answer = describe_machine(data)
+        if answer[0] >= 400 and more:
+            # The state machine was deleted, or the execution is an item of a Distributed Map and has none.
+            answer = json_response(_machine_of(execution))
+        return _completed(answer, more)
 
     def listed(data: dict[str, Any]) -> Any:
         arn = str(data.get("stateMachineArn", ""))
@@ -108,13 +118,22 @@ def _run_versions() -> None:
     stepfunctions._describe_state_machine_for_execution = described_machine
 
 
+def _machine_of(execution: dict[str, Any]) -> dict[str, Any]:
+    arn = execution["stateMachineArn"]
+    name, _, label = arn.rpartition(":")[2].partition("/")
+    own = {"stateMachineArn": arn, "name": name, "updateDate": execution["startDate"]}
+    return own | ({"mapRunArn": execution["mapRunArn"], "label": label} if label else {})
+
+
 def _associated(data: dict[str, Any]) -> dict[str, str]:
     """Returns the version and the alias of an execution, if it has them."""
     from ministack.services import stepfunctions
 
     execution = stepfunctions._executions.get(data.get("executionArn")) or {}
-    keys = ("stateMachineVersionArn", "stateMachineAliasArn")
-    return {key: execution[key] for key in keys if execution.get(key)}
+    return {key: execution[key] for key in _ASSOCIATED if execution.get(key)}
+
+
+_ASSOCIATED = ("stateMachineVersionArn", "stateMachineAliasArn")
 
 
 def _completed(answer: Any, more: dict[str, Any]) -> Any:

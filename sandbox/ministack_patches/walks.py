@@ -89,6 +89,7 @@ class Walk:
         variables: The variables, with those of the outer machines.
         state: Name of the current state. None after the last one.
         last_event: The id of the last event in the history. The next one links to it.
+        assigned: The names of the variables that the current state has set.
         item: The index and the value of a Map's item, if the walk is one of its iterations: `Map` in the context
             object.
         entered: Whether the history says that the current state was entered.
@@ -103,6 +104,7 @@ class Walk:
     last_event: int = 0
     item: dict[str, Any] = field(default_factory=dict)
     entered: bool = False
+    assigned: set[str] = field(default_factory=set)
     inner: list[Walk] | None = None
     left: tuple[Any, str | None, dict[str, Any]] | None = None
     """Output, next state and variables of the current state. They hold once the history says that it was exited."""
@@ -157,9 +159,23 @@ def record(
         events = execution["events"]
         number = len(events) + 1
         event = {"id": number, "previousEventId": previous, "type": kind, "timestamp": now_iso()}
-        event.update(details or {})
+        event.update({name: _marked_as_whole(given) for name, given in (details or {}).items()})
         events.append(event)
     return event
+
+
+def _marked_as_whole(details: Any) -> Any:
+    """Says of data that it is not truncated, as AWS does.
+
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEventExecutionDataDetails.html)
+    """
+    if not isinstance(details, dict):
+        return details
+    marks = {f"{name}Details": {"truncated": False} for name in _DATA if name in details}
+    return {**details, **marks}
+
+
+_DATA = ("input", "output", "assignedVariables")
 
 
 def correct() -> None:

@@ -1,0 +1,54 @@
+"""What a service answers to a task that goes on waiting: for a token, or for an execution that it started."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["correct", "noted"]
+
+_note: ContextVar[Callable[[Any], None] | None] = ContextVar("afterloop_submission", default=None)
+
+
+@contextmanager
+def noted(note: Callable[[Any], None]) -> Iterator[None]:
+    """Calls a function with what the service answers to the task that is run in the block."""
+    token = _note.set(note)
+    try:
+        yield
+    finally:
+        _note.reset(token)
+
+
+def correct() -> None:
+    """Lets tasks know the answers. Call it after all corrections of the integrations.
+
+    AWS: the history has the answer as TaskSubmitted: for `.sync` and `.waitForTaskToken`.
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskSubmittedEventDetails.html; where it is in
+    the history, as in histories of AWS that LocalStack's tests have recorded)
+    MiniStack: drops the answer.
+    """
+    from ministack.services import stepfunctions
+
+    call_lambda = stepfunctions._call_lambda
+    for name in ("_invoke_aws_sdk_integration", "_invoke_nested_start_execution"):
+        setattr(stepfunctions, name, _noting(getattr(stepfunctions, name)))
+    stepfunctions._call_lambda = _noting(
+        call_lambda, lambda result: {"ExecutedVersion": "$LATEST", "Payload": result, "StatusCode": 200}
+    )
+    dispatch = stepfunctions._SERVICE_DISPATCH
+    stepfunctions._SERVICE_DISPATCH = {prefix: _noting(handle) for prefix, handle in dispatch.items()}
+
+
+def _noting(call: Callable[..., Any], answer_of: Callable[[Any], Any] = lambda result: result) -> Any:
+    @functools.wraps(call)
+    def call_and_note(*arguments: Any, **more: Any) -> Any:
+        result = call(*arguments, **more)
+        if (note := _note.get()) is not None:
+            note(answer_of(result))
+        return result
+
+    return call_and_note

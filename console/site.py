@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from console.executions.recent import RecentExecutions
 from workflow.operations.loops import Loops
 from workflow.operations.stage_resources import StageResources
 
@@ -52,6 +53,11 @@ class Connection:
     def states(self) -> Any:
         """The client of Step Functions."""
         return self.session.client("stepfunctions")
+
+    @cached_property
+    def executions(self) -> RecentExecutions:
+        """Reads executions, also those of other state machines."""
+        return RecentExecutions(self.states)
 
     @cached_property
     def s3(self) -> Any:

@@ -1,5 +1,6 @@
 """The page of an execution: what the console makes of `workflow.operations.executions`.
 
+recent.py      reads executions, and keeps those that were shown last
 views.py       what the page shows
 summary.py     what happened, in a sentence, and the step that it is about
 causes.py      the cause of an error, which functions write as JSON

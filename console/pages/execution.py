@@ -18,7 +18,7 @@ from console.executions.views import Shown
 from console.rendering import page, see
 from console.site import Site
 from workflow.asl.graph import stylesheet
-from workflow.operations.executions import ExecutionGone, ExecutionUnreadable, read_execution
+from workflow.operations.executions import ExecutionGone, ExecutionUnreadable
 
 __all__ = ["routes", "writing"]
 
@@ -41,7 +41,7 @@ def _execution(request: Request) -> Response:
     key = request.path_params["name"]
     asked = _asked(request)
     try:
-        execution = read_execution(site.connection.states, _arn(site, key))
+        execution = site.connection.executions.read(_arn(site, key))
     except ExecutionGone as error:
         raise Problem(
             f"{error}.",

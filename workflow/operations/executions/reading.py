@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -20,20 +21,30 @@ _PAGE = 1000
 """Events in one page of a history: the maximum of GetExecutionHistory. A history has up to 25,000 events."""
 
 
-def read_execution(states: Any, arn: str) -> ExecutionView:
+_NEWEST = 100
+"""Events in one page if only those since the last time are read."""
+
+
+def read_execution(states: Any, arn: str, known: ExecutionView | None = None) -> ExecutionView:
     """Returns an execution with its whole history.
 
     Args:
         states: The client of Step Functions.
         arn: The ARN of the execution.
+        known: The execution as it was read before. Then only what has happened since is read: events are only ever
+            added, and an execution runs one definition. An execution that has not changed is returned as it is.
 
     Raises:
         ExecutionGone: Step Functions does not have it (any more).
         botocore.exceptions.ClientError: Other errors of Step Functions.
     """
     found = _described(states, arn)
-    definition = _definition(states, arn)
-    events = _events(states, arn)
+    if known is not None and _is_unchanged(known, found):
+        return known
+    definition = known.definition if known is not None else _definition(states, arn)
+    events = (
+        [*known.events, *_events_since(states, arn, known)] if known is not None else _events(states, arn)
+    )
     if not is_final(found["status"]) and events and events[-1]["type"] in _ENDS:
         found = _described(states, arn)  # It ended while its history was read.
     gaps = [] if definition else [_NO_DEFINITION]
@@ -91,6 +102,34 @@ def _events(states: Any, arn: str) -> list[Any]:
         return [event for page in pages for event in page["events"]]
     except ClientError as error:
         _refuse(error, arn)
+
+
+def _events_since(states: Any, arn: str, known: ExecutionView) -> list[Any]:
+    """Returns the events after those that are known, oldest first."""
+    last = known.events[-1]["id"] if known.events else 0
+    new: list[Any] = []
+    try:
+        pages = states.get_paginator("get_execution_history").paginate(
+            executionArn=arn, reverseOrder=True, PaginationConfig={"PageSize": _NEWEST}
+        )
+        for page in pages:
+            new += itertools.takewhile(lambda event: event["id"] > last, page["events"])
+            if any(event["id"] <= last for event in page["events"]):
+                break
+    except ClientError as error:
+        _refuse(error, arn)
+    return new[::-1]
+
+
+def _is_unchanged(known: ExecutionView, found: Any) -> bool:
+    if not known.is_final or not known.events or known.events[-1]["type"] not in _ENDS:
+        return False
+    stopped = in_utc(found["stopDate"]) if found.get("stopDate") else None
+    return (known.status, known.stopped, known.redrives) == (
+        found["status"],
+        stopped,
+        found.get("redriveCount", 0),
+    )
 
 
 def _refuse(error: ClientError, arn: str) -> NoReturn:

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from starlette.testclient import TestClient
 
+from console.executions.recent import RecentExecutions
 from lambdas.loops.loop import Loop
 from tests.unit.console.conftest import resources
 from tests.unit.console.executions.executions import MACHINE, START, History, mapped
@@ -105,7 +106,7 @@ def opened(console: Callable[..., TestClient]) -> Open:
     ) -> TestClient:
         arn = more.pop("arn", ARN)
         connection = SimpleNamespace(
-            states=Steps(history, status, arn, more),
+            executions=RecentExecutions(Steps(history, status, arn, more)),
             loops=loops or Loops(),
             resources=resources(),
             session=SimpleNamespace(

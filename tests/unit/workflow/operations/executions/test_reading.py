@@ -88,6 +88,53 @@ def test_execution_that_ends_while_it_is_read_is_final(states: Any, stub: Stubbe
     assert (found.status, found.output, found.stopped, found.is_final) == ("SUCCEEDED", "{}", START, True)
 
 
+def test_only_new_events_of_a_known_execution_are_read(states: Any, stub: Stubber) -> None:
+    history = History()
+    history.passed("A")
+    stub.add_response("describe_execution", described())
+    stub.add_response("describe_state_machine_for_execution", machine())
+    stub.add_response("get_execution_history", {"events": history.events[:]})
+    known = read_execution(states, ARN)
+    history.passed("B")
+    history.add("ExecutionSucceeded", output="{}")
+    stub.add_response("describe_execution", described("SUCCEEDED", stopDate=START))
+    newest_first = history.events[::-1]
+    asked = {"executionArn": ARN, "reverseOrder": True, "maxResults": 100}
+    stub.add_response("get_execution_history", {"events": newest_first[:2], "nextToken": "t"}, asked)
+    stub.add_response("get_execution_history", {"events": newest_first[2:5], "nextToken": "u"})
+    found = read_execution(states, ARN, known)
+    assert found.events == history.events
+    assert [str(visit) for visit in found.visits] == ["A", "B"]
+    assert found.definition == DEFINITION
+
+
+def test_history_of_an_ended_execution_is_read_once(states: Any, stub: Stubber) -> None:
+    history = History()
+    history.add("ExecutionFailed", error="E")
+    stub.add_response("describe_execution", described("FAILED", stopDate=START))
+    stub.add_response("describe_state_machine_for_execution", machine())
+    stub.add_response("get_execution_history", {"events": history.events[:]})
+    known = read_execution(states, ARN)
+    stub.add_response("describe_execution", described("FAILED", stopDate=START))
+    assert read_execution(states, ARN, known) is known
+    history.add("ExecutionRedriven", redriveCount=1)
+    stub.add_response("describe_execution", described("RUNNING", redriveCount=1))
+    stub.add_response("get_execution_history", {"events": history.events[::-1]})
+    assert read_execution(states, ARN, known).events == history.events
+
+
+def test_end_that_the_history_does_not_have_yet_is_read_again(states: Any, stub: Stubber) -> None:
+    history = History()
+    stub.add_response("describe_execution", described("FAILED", stopDate=START))
+    stub.add_response("describe_state_machine_for_execution", machine())
+    stub.add_response("get_execution_history", {"events": history.events[:]})
+    known = read_execution(states, ARN)
+    history.add("ExecutionFailed", error="E")
+    stub.add_response("describe_execution", described("FAILED", stopDate=START))
+    stub.add_response("get_execution_history", {"events": history.events[::-1]})
+    assert read_execution(states, ARN, known).events == history.events
+
+
 @pytest.mark.parametrize("code", ["ExecutionDoesNotExist", "InvalidArn"])
 def test_execution_that_does_not_exist_is_gone(states: Any, stub: Stubber, code: str) -> None:
     stub.add_client_error("describe_execution", code)

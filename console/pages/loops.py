@@ -16,7 +16,8 @@ from console.site import Site
 from console.views import View
 from lambdas.loops.loop import Loop, LoopStatus, Outcome
 from lambdas.loops.visible import quoted
-from workflow.operations.listing import ListingError, LoopFilter, LoopGroup, group_of, why
+from workflow.operations.flow_definitions import UnknownFlowDefinition
+from workflow.operations.listing import ListingError, LoopFilter, LoopGroup, group_of, overruled_fields, why
 from workflow.operations.moments import InvalidMoment, parse_moment, past_moment
 
 __all__ = ["routes"]
@@ -84,6 +85,7 @@ class LoopsView(View):
         statuses: The statuses to choose from.
         outcomes: The outcomes to choose from.
         flow_definitions: The names of the stage's flow definitions; empty if it takes the events of all.
+        report: The report of the same period and flow definition.
         command: The command that lists the same loops.
     """
 
@@ -98,6 +100,7 @@ class LoopsView(View):
     statuses: tuple[str, ...] = get_args(LoopStatus)
     outcomes: tuple[str, ...] = get_args(Outcome)
     flow_definitions: tuple[str, ...]
+    report: str
     command: str
 
 
@@ -122,6 +125,12 @@ def _loops(request: Request) -> Response:
             found = site.loops.page(loop_filter, after=after or None, newest_first=newest_first)
         except ListingError as error:
             problems["after"] = str(error)
+    if found and not found.loops and not after and "flow" in asked:
+        # An empty list may mean that the name is mistyped.
+        try:
+            site.loops.flow_definitions.known(asked["flow"])
+        except UnknownFlowDefinition as error:
+            problems["flow"] = str(error)
     view = LoopsView(
         loops=tuple(map(_row, found.loops)) if found else (),
         grouped=not newest_first and not {"status", "outcome"} & asked.keys(),
@@ -130,10 +139,15 @@ def _loops(request: Request) -> Response:
         else (),
         asked=asked,
         problems=problems,
-        first=_list(asked) if after else None,
-        next=_list({**asked, "after": found.next_cursor}) if found and found.next_cursor else None,
+        first=_address("/loops", asked) if after else None,
+        next=_address("/loops", {**asked, "after": found.next_cursor})
+        if found and found.next_cursor
+        else None,
         searched=found.searched if found else None,
         flow_definitions=_flow_definitions(site),
+        report=_address(
+            "/report", {name: asked[name] for name in ("flow", "since", "until") if name in asked}
+        ),
         command=_command(site.stage, asked),
     )
     return page(request, "loops.html", view, status=400 if problems else 200)
@@ -167,8 +181,7 @@ def _filter(asked: Mapping[str, str], problems: dict[str, str]) -> LoopFilter | 
 
 
 def _row(loop: Loop) -> LoopRow:
-    review = loop.review or {}
-    counts = [_count(review.get(name)) for name in ("changed", "added", "removed")]
+    overruled, fields = overruled_fields(loop)
     return LoopRow(
         key=loop.human_loop_name,
         name=loop.name,
@@ -180,14 +193,9 @@ def _row(loop: Loop) -> LoopRow:
         why=why(loop),
         attempt=loop.attempt,
         created_at=loop.created_at,
-        fields=_count(review.get("fields")),
-        overruled_fields=None if None in counts else sum(filter(None, counts)),
+        fields=fields,
+        overruled_fields=overruled,
     )
-
-
-def _count(value: object) -> int | None:
-    """Returns a figure of a review; None if it is not one, because anybody can have written it."""
-    return value if type(value) is int and value >= 0 else None
 
 
 def _flow_definitions(site: Site) -> tuple[str, ...]:
@@ -203,8 +211,8 @@ def _link(name_or_key: str) -> str:
     return f"/loops/{quote(name_or_key, safe='', errors='replace')}"
 
 
-def _list(parameters: Mapping[str, str]) -> str:
-    return f"/loops?{urlencode(parameters)}" if parameters else "/loops"
+def _address(path: str, parameters: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
 _OPTIONS = {

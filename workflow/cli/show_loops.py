@@ -14,7 +14,7 @@ from rich.text import Text
 from lambdas.loops.visible import visible
 from lambdas.reviews.times import timestamp
 from workflow.cli.terminal import print_whole, tell
-from workflow.operations.listing import why
+from workflow.operations.listing import overruled_fields, why
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def listing_table(loops: Sequence[Loop]) -> Table:
     table.add_column("Attempt", no_wrap=True, min_width=7)
     for loop in loops:
         name = plain(loop.human_loop_name)
-        if reason := why(loop):
+        if reason := _why(loop):
             name.append("\n").append_text(Text(plain(reason).plain, style="dim"))
         status = Text().append_text(_styled(loop.status))
         if loop.outcome:
@@ -73,8 +73,13 @@ def _for_pipe(loops: Sequence[Loop]) -> Table:
         table.add_column(column, no_wrap=True)
     for loop in loops:
         cells = (loop.human_loop_name, _flow_name(loop), loop.status or "", loop.outcome or "")
-        table.add_row(*map(plain, cells), age(loop.created_at), str(loop.attempt), plain(why(loop)))
+        table.add_row(*map(plain, cells), age(loop.created_at), str(loop.attempt), plain(_why(loop)))
     return table
+
+
+def _why(loop: Loop) -> str:
+    overruled, fields = overruled_fields(loop)
+    return why(loop) or (f"{overruled} of {fields} fields overruled" if overruled and fields else "")
 
 
 def show_story(story: Story) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "group_of",
     "list_loops",
     "loop_page",
+    "overruled_fields",
     "why",
 ]
 
@@ -208,6 +209,21 @@ def why(loop: Loop) -> str:
     if loop.next_loop_name:
         return f"restarted as {loop.next_loop_name}"
     return loop.failure_code or ""
+
+
+def overruled_fields(loop: Loop) -> tuple[int | None, int | None]:
+    """Returns how many fields people changed, added or removed, and how many fields there were.
+
+    Both are None without a review. One is None if its figures are odd: anybody can have written them.
+    """
+    figures = loop.review or {}
+
+    def count(name: str) -> int | None:
+        value = figures.get(name)
+        return value if type(value) is int and value >= 0 else None
+
+    counts = [count(name) for name in ("changed", "added", "removed")]
+    return None if None in counts else sum(filter(None, counts)), count("fields")
 
 
 # The order

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from lambdas.loops.loop import Loop
 from lambdas.loops.rows import UnreadableRow
 from tests.unit.console.conftest import resources
+from workflow.operations.flow_definitions import UnknownFlowDefinition
 from workflow.operations.listing import ListingError, LoopFilter, LoopPage
 
 
@@ -28,6 +29,12 @@ class Listed:
         self._page = page
         self.filter = LoopFilter()
         self.options: dict[str, Any] = {}
+        self.flow_definitions = SimpleNamespace(known=self._known)
+
+    def _known(self, name: str) -> str:
+        if name == "on":
+            raise UnknownFlowDefinition("unknown flow definition 'on'; did you mean 'one'?")
+        return f"arn:flow-definition/{name}"
 
     def page(self, loop_filter: LoopFilter, **options: Any) -> LoopPage:
         self.filter, self.options = loop_filter, options
@@ -118,6 +125,20 @@ def test_invalid_filter_says_what_is_wrong_beside_its_field(listing, asked, name
     assert problem.replace("'", "&#39;") in response.text
     assert name == "after" or f'aria-describedby="{name}-problem"' in response.text
     assert "data-live" not in response.text
+
+
+def test_unknown_flow_definition_is_an_error_and_one_without_loops_is_not(listing):
+    client, _ = listing()
+    unknown, known = client.get("/loops?flow=on"), client.get("/loops?flow=one")
+    assert (unknown.status_code, known.status_code) == (400, 200)
+    assert "did you mean &#39;one&#39;?</span>" in unknown.text
+    assert "No loop matches." in known.text
+
+
+def test_filters_of_the_list_lead_to_the_report_about_it(listing):
+    client, _ = listing(loop())
+    assert 'href="/report?flow=one&amp;since=2h"' in client.get("/loops?flow=one&since=2h&status=Failed").text
+    assert 'href="/report?' not in client.get("/loops?status=Failed").text
 
 
 def test_name_or_key_leads_to_the_page_of_the_loop(listing):

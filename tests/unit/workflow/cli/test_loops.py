@@ -65,7 +65,8 @@ def test_loops_without_a_command_prints_help(capsys: pytest.CaptureFixture[str])
 def test_list_prints_loops_that_need_action_first(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add_loop(session, "stored", status="Completed", outcome="stored")
+    review = {"fields": 7, "changed": 2, "added": 1, "removed": 0}
+    add_loop(session, "stored", status="Completed", outcome="stored", review=review)
     add_loop(session, "running", status="InProgress")
     add_loop(session, "failed", status="Completed", outcome="failed", reason="OutputMissing:\nno object")
     add_loop(session, "closed", status="Failed", outcome="closed", note="withdrawn")
@@ -81,6 +82,7 @@ def test_list_prints_loops_that_need_action_first(
     reasons = {row.split()[0]: row for row in rows}
     assert reasons["failed"].endswith(r"OutputMissing:\nno object")
     assert reasons["closed"].endswith("withdrawn")
+    assert reasons["stored"].endswith("3 of 7 fields overruled")
     assert reasons["restarted"].endswith("restarted as restarted-attempt-2")
     assert reasons["expired"].endswith("Expired")
 

@@ -10,6 +10,7 @@ What the commands use:
     options.py           the options that commands share; start_options.py: the options of `loops start`
     times.py             --since and --until
     terminal.py          output, questions, progress, errors
-    show.py              prints plans, progress and status of a stage; show_loops.py: human loops
+    show.py              prints plans, progress and status of a stage; show_loops.py: human loops;
+                         show_attention.py: what failed
     shapes.py            the JSON documents of --output json
 """

@@ -28,6 +28,7 @@ from pydantic.alias_generators import to_camel
 
 from lambdas.loops.loop import Loop
 from lambdas.loops.rows import UnreadableRow
+from workflow.operations.attention import Attention
 from workflow.operations.smoke import Check
 from workflow.operations.story import NextStep, Processing, Story
 from workflow.publish.destroying import Destruction, Kept
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from workflow.operations.listing import Listing
     from workflow.operations.report import figures  # It imports numpy.
     from workflow.operations.report.writing import Report
+    from workflow.publish.status import Status
 
 __all__ = ["SHAPES", "SHAPES_OF_SEVERAL", "OmitsNull"]
 
@@ -208,13 +210,20 @@ class StatusResult(_Shape):
     running: int
     """Executions that are running, up to 1,000."""
     failed: int
-    """Executions that started in the last 24 hours and failed, up to 1,000."""
+    """Executions that started in the last 24 hours and failed, timed out or were aborted; of each up to 1,000."""
+    attention: Attention | None
+    """What needs attention; null if the first publish has not finished."""
     swapped: list[str]
     """What was hot-swapped since the last publish."""
     drifts: list[Drift] | None
     """Resources that differ from the template; null with `--no-drift`."""
     publishes: list[PublishRecord]
     """The last 10 publishes, oldest first."""
+
+    @classmethod
+    def of(cls, status: Status, attention: Attention | None) -> Self:
+        """The shape of a status."""
+        return cls(**vars(status), attention=attention)
 
 
 class DestroyResult(_Shape):

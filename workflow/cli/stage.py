@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -50,23 +51,35 @@ def status(
     ] = True,
     on: StageOptions,
 ) -> None:
-    """Show the status of a stage: live versions, executions, failures, drift and publishes."""
+    """Show the status of a stage: versions, what failed and what to do next, drift and publishes."""
     account, stage = on.reach()
     from workflow.cli.show import show_status
+    from workflow.cli.show_attention import show_attention
+    from workflow.operations.attention import read_attention
+    from workflow.operations.stage_resources import NotPublishedError
     from workflow.publish.status import status as find_status
 
     console = console_for(on.output)
     with Activity(console).running() as activity:
         activity.step("Detecting drift" if drift else "Reading the status")
         found = find_status(account, stage, drift=drift)
-    if found is None:
-        raise _not_published(stage.name)
+        if found is None:
+            raise _not_published(stage.name)
+        session = on.session()
+        # A first publish that has not finished, or failed, has no ledger yet.
+        attention = None
+        with suppress(NotPublishedError):
+            attention = read_attention(on.resources(session), session)
     if on.output is Output.JSON:
         from workflow.cli.shapes import StatusResult
 
-        print_json(StatusResult.model_validate(found))
-    else:
-        show_status(console, found)
+        print_json(StatusResult.of(found, attention))
+        return
+    show_status(console, found)
+    if attention is not None:
+        show_attention(console, attention)
+        for problem in attention.problems:
+            tell(f"warning: {problem}", err=True)
 
 
 @takes_options

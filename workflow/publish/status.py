@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lambdas.loops.abandoned import FAILED_STATUSES
 from workflow.publish.account import Account
 from workflow.publish.history import Record, history
 from workflow.publish.live import number
@@ -31,7 +32,7 @@ class Status:
     running: int
     """Running executions, counted up to 1,000."""
     failed: int
-    """Executions that started in the last 24 hours and failed, counted up to 1,000."""
+    """Executions that started in the last 24 hours and failed, timed out or were aborted; of each up to 1,000."""
     swapped: Sequence[str]
     """What was hot-swapped since the last publish."""
     drifts: Sequence[dict[str, Any]] | None
@@ -56,7 +57,6 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
         return None
     machine = stack.outputs.get("StateMachine")  # Missing if the first publish failed.
     weights = account.machines.weights(machine, ALIAS) if machine else None
-    day_ago = datetime.now(UTC) - timedelta(days=1)
     return Status(
         stage=stage.name,
         stack=stack.name,
@@ -64,8 +64,14 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
         updated=stack.updated,
         live={number(version): weight for version, weight in (weights or {}).items()},
         running=len(account.machines.executions(machine, "RUNNING")) if machine else 0,
-        failed=len(account.machines.executions(machine, "FAILED", since=day_ago)) if machine else 0,
+        failed=_failed(account, machine) if machine else 0,
         swapped=swapped(account, stage, stack),
         drifts=account.stacks.drifts(stack.name) if drift else None,
         publishes=history(account, stage.name)[-10:],
     )
+
+
+def _failed(account: Account, machine: str) -> int:
+    statuses: Any = sorted(FAILED_STATUSES)
+    day_ago = datetime.now(UTC) - timedelta(days=1)
+    return sum(len(account.machines.executions(machine, one, since=day_ago)) for one in statuses)

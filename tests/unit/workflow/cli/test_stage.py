@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 import pytest
 
 from tests.command_line import Answers, interrupted, printed_json, run
+from workflow.operations.attention import Alarm, Attention, FailedExecution, WaitingLoop
+from workflow.operations.stage_resources import NotPublishedError, StageResources
+from workflow.operations.story import NextStep
 from workflow.publish.destroying import Destruction, Kept
 from workflow.publish.history import Record
 from workflow.publish.status import Status
@@ -53,6 +56,17 @@ def record(number: int, restores: int | None = None) -> Record:
         version=f"{MACHINE}:{number}",
         restores=restores,
     )
+
+
+@pytest.fixture(autouse=True)
+def without_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage has no ledger yet, unless a test has the fixture `resources`, too."""
+
+    def missing(*_: object) -> NoReturn:
+        raise NotPublishedError("no ledger")
+
+    monkeypatch.setattr("workflow.cli.options.StageOptions.resources", missing)
+    monkeypatch.setattr("workflow.cli.options.StageOptions.session", lambda _: None)
 
 
 def stage_status(**more: Any) -> Status:
@@ -131,6 +145,56 @@ def test_status(
     assert [one["number"] for one in document["publishes"]] == [one.number for one in found.publishes]
     assert "not shown" not in str(document)
     assert document["updated"] in ("2026-03-04T05:06:07+00:00", None)
+
+
+ATTENTION = Attention(
+    alarms=[
+        Alarm("afterloop-dev-ExecutionsFailed", datetime(2026, 3, 4, tzinfo=UTC), "An execution\x1b failed.")
+    ],
+    executions=[
+        FailedExecution("arn:e:run-1", "TIMED_OUT", datetime(2026, 3, 4, tzinfo=UTC), None, None, None, None),
+        FailedExecution(
+            "arn:e:run-2", "FAILED", datetime(2026, 3, 4, tzinfo=UTC), "loop-[2]", "Oops", "x" * 300, "stored"
+        ),
+    ],
+    loops=[WaitingLoop("loop-1", "failed", "Collect review: OutputMissing")],
+    waiting={"failed": 1200, "escalated": 1},
+    next=[NextStep("See what happened to a loop", "python deploy.py loops show loop-1 --stage dev")],
+    problems=["cannot read the alarms: DescribeAlarms failed (AccessDenied): no"],
+)
+
+
+def test_status_names_what_failed_and_the_next_command(
+    account: mock.Mock,
+    resources: StageResources,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("workflow.publish.status.status", lambda *_, **__: stage_status(failed=2))
+    monkeypatch.setattr("workflow.operations.attention.read_attention", lambda *_: ATTENTION)
+    status, out, err = run("status", capsys=capsys)
+    assert (status, err) == (0, f"warning: {ATTENTION.problems[0]}\n")
+    printed = iter(out.splitlines())
+    for line in (
+        "Alarms",
+        "  afterloop-dev-ExecutionsFailed for ",
+        "Failed executions, the newest of the last 24 hours",
+        "  TIMED_OUT ",
+        "    run-1",
+        "  FAILED ",
+        f"    run-2  Oops: {'x' * 194}…",
+        "Human loops that need a person: 1,200 failed and 1 escalated",
+        "  loop-1  failed: Collect review: OutputMissing",
+        "What you can do next",
+        "  See what happened to a loop:",
+        "    python deploy.py loops show loop-1 --stage dev",
+    ):
+        assert any(one.startswith(line) for one in printed), line
+    assert "ago: loop-[2] (the loop is now stored)\n" in out
+    assert ": An execution\\x1B failed.\n" in out
+    document = printed_json("status", run("status", "-o", "json", capsys=capsys)[1])
+    assert document["attention"]["waiting"] == {"failed": 1200, "escalated": 1}
+    assert document["attention"]["executions"][1]["human_loop_name"] == "loop-[2]"
 
 
 def test_status_without_drift_does_not_detect_it(

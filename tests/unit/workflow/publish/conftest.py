@@ -226,14 +226,14 @@ class Services:
         self.routes({number: 100}, create=before is None)
         self.lists_versions(*([before] if before else []), number)
 
-    def lists_executions(self, *arns: str) -> None:
+    def lists_executions(self, *arns: str, started: datetime = NOW) -> None:
         executions = [
             {
                 "executionArn": arn,
                 "stateMachineArn": MACHINE,
                 "name": arn,
                 "status": "RUNNING",
-                "startDate": NOW,
+                "startDate": started,
             }
             for arn in arns
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.unit.workflow.publish.conftest import MACHINE, NOW, STACK_ID, Services
@@ -18,7 +20,8 @@ def test_status_of_a_published_stage(account: Account, services: Services, stage
     services.finds_stack("UPDATE_COMPLETE", **described(package()))
     services.describes_alias({1: 90, 2: 10})
     services.lists_executions("e1", "e2")
-    services.lists_executions()
+    for failed in ([], ["f1"], ["t1", "t2"]):
+        services.lists_executions(*failed, started=datetime.now(UTC))
     stub = services.cloudformation
     stub.add_response("detect_stack_drift", {"StackDriftDetectionId": "d"})
     detection = {
@@ -34,7 +37,7 @@ def test_status_of_a_published_stage(account: Account, services: Services, stage
 
     assert found is not None
     assert (found.state, found.updated) == ("UPDATE_COMPLETE", NOW)
-    assert (found.live, found.running, found.failed) == ({1: 90, 2: 10}, 2, 0)
+    assert (found.live, found.running, found.failed) == ({1: 90, 2: 10}, 2, 3)
     assert (found.swapped, found.drifts) == ([], [])
     assert [one.number for one in found.publishes] == list(range(3, 13))
 

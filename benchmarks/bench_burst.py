@@ -10,7 +10,7 @@ arrive twice end in *Already handled*. Counted, and none allowed, are executions
 More functions start at once than the engine's limit of invocations allows (16), so most are throttled and retried, as
 on AWS. The baseline is the same burst on a stage whose function for a completed review returns at once, without
 reading, comparing or storing anything: what is left is the time of the engine itself. Both run in turns on the same
-engine, each after a burst of 20 loops that is not counted. A round of 1,000 loops takes two to three minutes on two
+engine, each after a burst of 20 loops that is not counted. A round of 1,000 loops takes one to two minutes on two
 cores. Most of that is the waits between retries, which are those of the workflow.
 
 The exit status is 1 if any execution is red, or any loop is lost or handled twice.

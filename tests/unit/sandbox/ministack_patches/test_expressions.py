@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 
@@ -44,3 +45,17 @@ def test_endless_expression_is_ended() -> None:
     with pytest.raises(jsonata.JException) as ended:
         jsonata.Jsonata.jsonata(endless, timeout=20).evaluate(None)
     assert ended.value.error == "D1012"
+
+
+def test_collection_of_garbage_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([1.0, 4.0, 4.5])  # the collection begins, it ends, and the expression looks at the clock
+    before = expressions._milliseconds() - time.thread_time() * 1000
+    monkeypatch.setattr(time, "thread_time", lambda: next(seconds))
+    for phase in ("start", "stop"):
+        expressions._count_collection(phase, {})
+
+    assert expressions._milliseconds() == pytest.approx(1500 + before, abs=1)
+
+
+def test_garbage_collector_reports_to_the_clock() -> None:
+    assert gc.callbacks.count(expressions._count_collection) == 1

@@ -9,15 +9,22 @@ from collections.abc import Callable
 
 from starlette.routing import Route
 
-from console.pages import execution, loops, report, review, tasks
+from console.pages import execution, loop, loops, report, review, tasks
 from console.site import Site
 
 __all__ = ["routes", "writing"]
 
 _Routes = Callable[[Site], list[Route]]
 
-_READING: tuple[_Routes, ...] = (loops.routes, execution.routes, report.routes, review.routes, tasks.routes)
-_WRITING: tuple[_Routes, ...] = (execution.writing, tasks.writing)
+_READING: tuple[_Routes, ...] = (
+    loops.routes,
+    execution.routes,
+    report.routes,
+    review.routes,
+    tasks.routes,
+    loop.routes,
+)
+_WRITING: tuple[_Routes, ...] = (execution.writing, tasks.writing, loop.writing)
 
 
 def routes(site: Site) -> list[Route]:

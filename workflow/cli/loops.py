@@ -21,7 +21,6 @@ from workflow.cli.several_options import SeveralOptions
 from workflow.cli.start_options import StartOptions, start_request
 from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.cli.undelivered import process_undelivered
-from workflow.errors import AfterloopError
 
 if TYPE_CHECKING:
     from lambdas.loops.reconciliation import Reconciliation
@@ -353,17 +352,10 @@ def _loops(on: StageOptions) -> Loops:
 
 @contextmanager
 def _one_line_refusals() -> Iterator[None]:
-    """Turns what the stage's functions refuse into one-line errors: the person can fix the input."""
-    from lambdas.loops.names import InvalidLoopName
-    from lambdas.loops.start_request import StartError
-    from lambdas.reviews.errors import TransientServiceError
+    from workflow.operations.client import refusals_as_errors
 
-    try:
+    with refusals_as_errors("run the same command again later"):
         yield
-    except (InvalidLoopName, StartError) as error:
-        raise AfterloopError(str(error)) from None
-    except TransientServiceError as error:
-        raise AfterloopError(f"{error}; run the same command again later") from None
 
 
 # Output

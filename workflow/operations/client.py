@@ -14,7 +14,8 @@ Calls are idempotent: the same call made twice, even after a crash or a timeout,
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -27,13 +28,14 @@ from lambdas.loops.start_request import (
     InvalidRequest,
     NameTaken,
     StartedLoop,
+    StartError,
     StartRefused,
     StartRequest,
 )
 from lambdas.reviews.errors import TransientServiceError
 from workflow.errors import AfterloopError
 
-__all__ = ["MAX_CONNECTIONS", "FunctionFailed", "LoopsClient", "s3_object"]
+__all__ = ["MAX_CONNECTIONS", "FunctionFailed", "LoopsClient", "refusals_as_errors", "s3_object"]
 
 READ_TIMEOUT_SECONDS = 90
 """Longer than the functions' own timeout, so that boto3 never retries a call that is still running."""
@@ -53,6 +55,24 @@ _ERRORS: dict[str, type[Exception]] = {
         TransientServiceError,
     )
 }
+
+
+@contextmanager
+def refusals_as_errors(again: str = "try again later") -> Iterator[None]:
+    """Turns what the stage's functions refuse into one-line errors: a person can fix the input, or try again.
+
+    Args:
+        again: What to do after an error that passes by itself.
+
+    Raises:
+        AfterloopError: The function refused the call, or a service failed for a moment.
+    """
+    try:
+        yield
+    except (InvalidLoopName, StartError) as error:
+        raise AfterloopError(str(error)) from None
+    except TransientServiceError as error:
+        raise AfterloopError(f"{error}; {again}") from None
 
 
 class FunctionFailed(AfterloopError):

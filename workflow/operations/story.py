@@ -175,6 +175,8 @@ class NextStep:
     """The command."""
     action: Action | None = None
     """What it does, if it changes something."""
+    loop: str | None = None
+    """The loop that it shows, if it changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -392,14 +394,16 @@ def _next(
     after: Sequence[Loop],
     stage: str,
 ) -> list[NextStep]:
-    def step(why: str, operation: Action | Literal["show"], *arguments: str) -> NextStep:
-        command = " ".join(["python deploy.py loops", operation, *arguments])
-        return NextStep(why, command, None if operation == "show" else operation)
+    def step(why: str, operation: Action, *arguments: str) -> NextStep:
+        return NextStep(why, " ".join(["python deploy.py loops", operation, *arguments]), operation)
 
     name, at = quoted(loop.human_loop_name), f"--stage {stage}"
     close = step("Close the loop, with a note", "close", name, at, '--note "..."')
     if after:
-        return [step("Show the last attempt", "show", quoted(after[-1].human_loop_name), at)]
+        last = after[-1].human_loop_name
+        return [
+            NextStep("Show the last attempt", f"python deploy.py loops show {quoted(last)} {at}", loop=last)
+        ]
     # A restart needs the stored input.
     restart = (
         [step("Restart the loop, with one more attempt", "restart", name, at)] if loop.input_location else []

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 from starlette.testclient import TestClient
 
-from console.pages import review
+from console import review_part
 from lambdas.loops.loop import Loop
 from tests.review_samples import answered_pair, custom, pair, textract
 from tests.unit.doubles import StubbedSession
@@ -107,7 +107,7 @@ def test_hostile_values_are_only_text(open_page: Any, stage: Stage) -> None:
 
 
 def test_large_review_has_parts(open_page: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(review, "MAX_ROWS", 20)
+    monkeypatch.setattr(review_part, "MAX_ROWS", 20)
     count = 45
     document = textract(
         [pair(f"f{index}", f"Key {index}", "a") for index in range(count)],

@@ -70,7 +70,9 @@ def graph(
         if name is not None:
             row, execution = loops.processed(name)
             loop = row.human_loop_name
-        found = read_execution(session.client("stepfunctions"), loops.execution_arn(str(execution)))
+        found = read_execution(
+            session.client("stepfunctions"), loops.execution_arn(str(execution)), data=False
+        )
     if not found.definition:
         raise AfterloopError(f"execution {found.arn} cannot be drawn: {' '.join(found.gaps)}")
     chosen = format_ or (ImageFormat.PNG if file and file.suffix.lower() == ".png" else ImageFormat.SVG)

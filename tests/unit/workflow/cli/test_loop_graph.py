@@ -12,7 +12,7 @@ import pytest
 
 from tests.command_line import printed_json, run
 from tests.unit.doubles import StubbedSession
-from tests.unit.workflow.cli.test_loops import EXECUTION, MACHINE, add_execution, add_loop
+from tests.unit.workflow.cli.test_loops import EXECUTION, MACHINE, add_loop
 from tests.unit.workflow.operations.executions.histories import START, History
 
 DEFINITION = {
@@ -22,6 +22,18 @@ DEFINITION = {
         "Done": {"Type": "Succeed"},
     },
 }
+
+
+def add_execution(session: StubbedSession, status: str = "FAILED", **more: Any) -> None:
+    """Adds a response about the execution."""
+    found = {
+        "executionArn": EXECUTION,
+        "stateMachineArn": MACHINE,
+        "status": status,
+        "startDate": START,
+        **more,
+    }
+    session.stubs["stepfunctions"].add_response("describe_execution", found, {"executionArn": EXECUTION})
 
 
 def failed_history() -> History:

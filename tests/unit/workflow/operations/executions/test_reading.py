@@ -12,7 +12,12 @@ from botocore.stub import Stubber
 
 from tests.unit.workflow.operations.executions.histories import START, History
 from workflow.asl.graph import StateStatus
-from workflow.operations.executions import ExecutionGone, ExecutionUnreadable, read_execution
+from workflow.operations.executions import (
+    ExecutionGone,
+    ExecutionUnreadable,
+    read_execution,
+    read_map_run,
+)
 
 MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:m"
 ARN = "arn:aws:states:us-east-1:111122223333:execution:m:one"
@@ -163,3 +168,95 @@ def test_definition_that_is_gone_leaves_the_history(states: Any, stub: Stubber) 
     found = read_execution(states, ARN)
     assert found.statuses == {"A": StateStatus.PASSED}
     assert found.gaps == ["Step Functions no longer has the definition that this execution ran."]
+
+
+@pytest.mark.parametrize(
+    ("refused", "code", "gap"),
+    [
+        (
+            "describe_state_machine_for_execution",
+            "AccessDeniedException",
+            "states:DescribeStateMachineForExecution",
+        ),
+        ("describe_state_machine_for_execution", "KmsAccessDeniedException", "The definition is encrypted"),
+        ("get_execution_history", "AccessDeniedException", "states:GetExecutionHistory"),
+    ],
+)
+def test_what_may_not_be_read_is_a_gap(states: Any, stub: Stubber, refused: str, code: str, gap: str) -> None:
+    history = History()
+    history.passed("A")
+    stub.add_response("describe_execution", described())
+    answers = {
+        "describe_state_machine_for_execution": machine(),
+        "get_execution_history": {"events": history.events},
+    }
+    for operation, answer in answers.items():
+        if operation == refused:
+            stub.add_client_error(operation, code)
+        else:
+            stub.add_response(operation, answer)
+    found = read_execution(states, ARN)
+    (told,) = found.gaps
+    assert gap in told
+    if refused == "get_execution_history":
+        assert set(found.statuses.values()) == {StateStatus.UNKNOWN}
+    else:
+        assert found.statuses == {"A": StateStatus.PASSED}
+
+
+def test_encrypted_data_is_left_out(states: Any, stub: Stubber) -> None:
+    history = History()
+    history.passed("A")
+    stub.add_client_error("describe_execution", "KmsAccessDeniedException")
+    stub.add_response(
+        "describe_execution", described(), {"executionArn": ARN, "includedData": "METADATA_ONLY"}
+    )
+    stub.add_response("describe_state_machine_for_execution", machine())
+    asked = {"executionArn": ARN, "maxResults": 1000, "includeExecutionData": False}
+    stub.add_response("get_execution_history", {"events": history.events}, asked)
+    found = read_execution(states, ARN)
+    assert found.statuses["A"] is StateStatus.PASSED
+    assert "kms:Decrypt" in found.gaps[0]
+
+
+RUN = "arn:aws:states:us-east-1:111122223333:mapRun:m/each:one"
+
+
+def map_run(**counts: int) -> dict[str, Any]:
+    names = ("pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten")
+    every = {**dict.fromkeys(names, 0), **counts, "total": sum(counts.values())}
+    return {
+        "mapRunArn": RUN, "executionArn": ARN, "status": "RUNNING", "startDate": START, "maxConcurrency": 1,
+        "toleratedFailurePercentage": 0.0, "toleratedFailureCount": 0, "itemCounts": every, "executionCounts": every,
+    }  # fmt: skip
+
+
+def item(name: str, status: str) -> dict[str, Any]:
+    arn = f"{ARN.rpartition(':')[0]}/each:{name}"
+    return {
+        "executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": status, "startDate": START,
+    }  # fmt: skip
+
+
+def test_failed_items_of_map_run_come_first(states: Any, stub: Stubber) -> None:
+    stub.add_response("describe_map_run", map_run(failed=1, succeeded=7), {"mapRunArn": RUN})
+    asked = {"mapRunArn": RUN, "statusFilter": "FAILED", "maxResults": 3}
+    stub.add_response("list_executions", {"executions": [item("a", "FAILED")]}, asked)
+    rest = {"executions": [item("b", "SUCCEEDED"), item("c", "SUCCEEDED")]}
+    stub.add_response("list_executions", rest, {**asked, "statusFilter": "SUCCEEDED", "maxResults": 2})
+    found = read_map_run(states, RUN, limit=2)
+    assert [(one.name, one.status) for one in found.items] == [("a", "FAILED"), ("b", "SUCCEEDED")]
+    assert (found.execution, found.more, found.counts["succeeded"]) == (ARN, True, 7)
+
+
+def test_items_of_express_map_run_are_only_counted(states: Any, stub: Stubber) -> None:
+    stub.add_response("describe_map_run", map_run(succeeded=2))
+    stub.add_client_error("list_executions", "StateMachineTypeNotSupported")
+    found = read_map_run(states, RUN)
+    assert (list(found.items), found.counts["total"]) == ([], 2)
+
+
+def test_map_run_that_does_not_exist_is_gone(states: Any, stub: Stubber) -> None:
+    stub.add_client_error("describe_map_run", "ResourceNotFound")
+    with pytest.raises(ExecutionGone, match="Map Run"):
+        read_map_run(states, RUN)

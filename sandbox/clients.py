@@ -20,7 +20,7 @@ from sandbox.identity import ACCOUNT_ID
 from sandbox.protocol import service_model
 from sandbox.samples import TaskType
 
-__all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState"]
+__all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState", "describe_task"]
 
 FailureCode = Literal["ValidationError", "Expired", "InternalError"]
 
@@ -103,8 +103,7 @@ class FlowDefinitions:
         Raises:
             SandboxError: There is no flow definition with that name.
         """
-        path = f"/_sandbox/flow-definitions/{quote(name, safe='')}/task?{urlencode({'region': self._region})}"
-        self._control.call("PUT", path, task.model_dump(mode="json", by_alias=True))
+        describe_task(self._control, self._region, name, task)
 
     def _create_bucket(self, name: str) -> None:
         s3 = self._client("s3")
@@ -116,6 +115,22 @@ class FlowDefinitions:
             if self._region != "us-east-1":
                 location["CreateBucketConfiguration"] = {"LocationConstraint": self._region}
             s3.create_bucket(Bucket=name, **location)
+
+
+def describe_task(control: Control, region: str, name: str, task: TaskDescription) -> None:
+    """Sets what the tasks of a flow definition ask of a worker: see `FlowDefinitions.describe_task`.
+
+    Args:
+        control: Calls the engine.
+        region: The Region of the flow definition.
+        name: The name of the flow definition.
+        task: The description.
+
+    Raises:
+        SandboxError: There is no flow definition with that name.
+    """
+    path = f"/_sandbox/flow-definitions/{quote(name, safe='')}/task?{urlencode({'region': region})}"
+    control.call("PUT", path, task.model_dump(mode="json", by_alias=True))
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from workflow.operations.review_view.objects import DocumentError, open_object, 
 __all__ = ["routes", "writing"]
 
 _MAX_SECONDS = 864_000.0
+_MAX_INPUT = 100_000
+"""The characters of an input that the page shows. An input has up to 3 MiB."""
 _FAILURE_CODES = ("InternalError", "ValidationError", "Expired")
 
 
@@ -117,7 +119,8 @@ class TaskView(View):
         is_json: Whether the answer is written as JSON although there are fields for it.
         has_fields: Whether there are fields for it.
         failure_codes: With what it can fail.
-        input_content: The input of the loop, as JSON.
+        input_content: The input of the loop, as JSON; the beginning, if it is long.
+        is_input_cut: Whether it is only the beginning.
     """
 
     task: TaskRowView
@@ -136,6 +139,7 @@ class TaskView(View):
     has_fields: bool
     failure_codes: tuple[str, ...]
     input_content: str
+    is_input_cut: bool
 
 
 def routes(site: Site) -> list[Route]:
@@ -252,6 +256,7 @@ def _filled(request: Request, task: Task, posted: Posted | None) -> tuple[TaskVi
     views = tuple(one.view for one in filled)
     workers, worker_problem = _workers(_reviewers(request).workers, task, posted)
     accepted = posted.text("accepted") if posted else timestamp(datetime.now(UTC))
+    content = json.dumps(task.content, ensure_ascii=False, indent=2)
     view = TaskView(
         task=_row(task),
         status=task.status,
@@ -268,7 +273,8 @@ def _filled(request: Request, task: Task, posted: Posted | None) -> tuple[TaskVi
         is_json=is_json,
         has_fields=all(view.kind != "anything" for view in views) or is_json,
         failure_codes=_FAILURE_CODES,
-        input_content=json.dumps(task.content, ensure_ascii=False, indent=2),
+        input_content=content[:_MAX_INPUT],
+        is_input_cut=len(content) > _MAX_INPUT,
     )
     return view, answer
 

@@ -6,7 +6,7 @@ The outputs are the samples of Amazon's Crowd HTML Elements Reference, and the a
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -30,6 +30,7 @@ from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
 from lambdas.reviews.comparison.elements import is_odd_element, parse_element
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
+from workflow import ROOT
 
 DOGS = BoundingBox(element="crowd-bounding-box", name="annotatedResult", labels=("Cat", "Dog"))
 CORRECTED = BoundingBox(
@@ -422,3 +423,11 @@ def test_description_is_the_same_after_json() -> None:
         elements=(CORRECTED, PARTS), picture="taskObject", text="text", instructions="a"
     )
     assert parse_description(described.model_dump(mode="json", by_alias=True)) == described
+
+
+def test_page_about_tasks_names_every_key_of_a_description() -> None:
+    page = (ROOT / "docs/how-to/answer-tasks.md").read_text()
+    for model in (TaskDescription, BoundingBox, Choice, Classifier, EntityAnnotation, Text):
+        keys = {field.alias for field in model.model_fields.values()}
+        elements = get_args(model.model_fields["element"].annotation) if "element" in keys else ()
+        assert [key for key in (*keys, *elements) if f"`{key}`" not in page] == []

@@ -74,6 +74,7 @@ def console(
     from console.server import serving
     from console.site import Connection, Site
     from sandbox.connection import engine_of
+    from sandbox.reviewers import LocalReviewers
 
     engine = None if on.profile else engine_of(os.environ)
 
@@ -81,7 +82,8 @@ def console(
         session = on.session() if engine else read_only(on.session())
         return Connection(on.resources(session), session)
 
-    site = Site(on.stage, connect, may_write=engine is not None)
+    reviewers = LocalReviewers(engine, on.session(), on.stage) if engine else None
+    site = Site(on.stage, connect, may_write=engine is not None, reviewers=reviewers)
     _ = site.connection  # A stage that is not published is an error of the command.
     with serving(site, port) as link:
         if on.output is Output.JSON:

@@ -178,7 +178,7 @@ def run(
             _write_report(console, sandbox, outputs, report)
         if not once:
             for flow_definition, name in WAITING.items():
-                LocalReviewers(sandbox, stage.name).start(flow_definition, name)
+                LocalReviewers(sandbox.control, sandbox.session, stage.name).start(flow_definition, name)
             say(console, f"\n{len(WAITING)} tasks wait for you: {escape(link.replace('/?', '/tasks?'))}")
             _wait_for_interrupt(console, sandbox)
         return not problems
@@ -190,7 +190,9 @@ def console_site(sandbox: Sandbox, stage: str) -> Site:
     def connect() -> Connection:
         return Connection(StageResources.find(stage, sandbox.session), sandbox.session)
 
-    return Site(stage, connect, may_write=True, reviewers=LocalReviewers(sandbox, stage))
+    return Site(
+        stage, connect, may_write=True, reviewers=LocalReviewers(sandbox.control, sandbox.session, stage)
+    )
 
 
 def local_stage(settings: Path = ROOT / "stages.toml") -> Stage:
@@ -301,7 +303,12 @@ def _play(sandbox: Sandbox, stage: Stage, outputs: dict[str, str], watch: Watch)
             if story.name.endswith("-attempt-2"):
                 continue  # The workflow starts it.
             start_sample(
-                sandbox, outputs["StartLoop"], stage.document_buckets[0], story.flow_definition, story.name
+                sandbox.client,
+                sandbox.region,
+                function=outputs["StartLoop"],
+                document_bucket=stage.document_buckets[0],
+                flow_definition=story.flow_definition,
+                name=story.name,
             )
         for story in STORIES:
             if story.stopped:

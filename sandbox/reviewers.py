@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from console.reviewers import SampleTask, Task
 from console.worker_tasks.description import parse_description
 from sandbox.a2i import id_of_worker
-from sandbox.clients import LoopState
+from sandbox.clients import HumanLoops, LoopState
 from sandbox.errors import SandboxError
+from sandbox.identity import ACCOUNT_ID
 from sandbox.sample_flows import FLOW_DEFINITIONS, start_sample
 from workflow.operations.stage_resources import StageResources
 
 if TYPE_CHECKING:
-    from sandbox.engine import Sandbox
+    import boto3
+
+    from sandbox.control import Control
 
 __all__ = ["LocalReviewers"]
 
@@ -27,13 +31,18 @@ class LocalReviewers:
     """The tasks of a sandbox, and its workers: see `console.reviewers.Reviewers`.
 
     Args:
-        sandbox: The sandbox.
+        control: Calls the sandbox's own routes.
+        session: A session for the sandbox.
         stage: The stage whose function starts the samples.
     """
 
-    def __init__(self, sandbox: Sandbox, stage: str) -> None:
-        self._sandbox = sandbox
+    def __init__(self, control: Control, session: boto3.Session, stage: str) -> None:
+        self._session = session
         self._stage = stage
+        self._region = session.region_name
+        self._loops = HumanLoops(control, self._region)
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     @cached_property
     def workers(self) -> Sequence[str]:
@@ -42,7 +51,7 @@ class LocalReviewers:
 
     def waiting(self) -> Sequence[Task]:
         """Returns the tasks that wait for answers, oldest first."""
-        return [_task(loop) for loop in self._sandbox.loops.list("InProgress") if self._is_ours(loop)]
+        return [_task(loop) for loop in self._loops.list("InProgress") if self._is_ours(loop)]
 
     def task(self, name: str) -> Task:
         """Returns a task, also one that has ended.
@@ -50,7 +59,7 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop.
         """
-        return _task(self._sandbox.loops.get(name))
+        return _task(self._loops.get(name))
 
     def answer(self, name: str, worker: str, content: Mapping[str, Any], seconds_spent: float) -> Task:
         """Submits the answer of a worker. The last one completes the loop. Returns the task as it is then.
@@ -58,7 +67,7 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, it has ended, or the worker has answered already.
         """
-        return _task(self._sandbox.loops.answer(name, content, worker=worker, seconds_spent=seconds_spent))
+        return _task(self._loops.answer(name, content, worker=worker, seconds_spent=seconds_spent))
 
     def fail(self, name: str, code: str, reason: str | None) -> None:
         """Makes the loop fail.
@@ -66,7 +75,7 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, or it has ended.
         """
-        self._sandbox.loops.fail(name, code, reason)
+        self._loops.fail(name, code, reason)
 
     def expire(self, name: str) -> None:
         """Makes the loop fail as if its time was over.
@@ -74,7 +83,7 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, or it has ended.
         """
-        self._sandbox.loops.expire(name)
+        self._loops.expire(name)
 
     def stop(self, name: str) -> None:
         """Stops the loop, as whoever started it can.
@@ -82,7 +91,7 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, or it has ended.
         """
-        client = self._sandbox.client("sagemaker-a2i-runtime")
+        client = self._client("sagemaker-a2i-runtime")
         try:
             client.stop_human_loop(HumanLoopName=name)
         except client.exceptions.ClientError as error:
@@ -90,7 +99,7 @@ class LocalReviewers:
 
     def samples(self) -> Sequence[SampleTask]:
         """Returns the samples whose flow definitions exist."""
-        pages = self._sandbox.client("sagemaker").get_paginator("list_flow_definitions").paginate()
+        pages = self._client("sagemaker").get_paginator("list_flow_definitions").paginate()
         existing = {flow["FlowDefinitionName"] for page in pages for flow in page["FlowDefinitionSummaries"]}
         return [
             SampleTask(name, flow.title, flow.workers)
@@ -112,19 +121,33 @@ class LocalReviewers:
             raise SandboxError(
                 f"no sample for flow definition {flow_definition!r}; use one of {', '.join(FLOW_DEFINITIONS)}"
             )
-        resources = StageResources.find(self._stage, self._sandbox.session)
+        resources = StageResources.find(self._stage, self._session)
         buckets = [arn.rpartition(":")[2] for arn in resources.parameters["DocumentBuckets"].split(",")]
         if buckets == ["-"]:
             raise SandboxError(f"stage {self._stage} has no document_buckets: name one in stages.toml")
         sample = FLOW_DEFINITIONS[flow_definition].sample
         name = name or f"{sample.name}-{secrets.token_hex(3)}"
-        start_sample(self._sandbox, resources.output("StartLoop"), buckets[0], flow_definition, name)
+        start_sample(
+            self._client,
+            self._region,
+            function=resources.output("StartLoop"),
+            document_bucket=buckets[0],
+            flow_definition=flow_definition,
+            name=name,
+        )
         return name
+
+    def _client(self, service: str) -> Any:
+        """Returns a client. Creating one takes a while, and sessions are not for several threads at once."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service)  # type: ignore[call-overload]
+            return self._clients[service]
 
     def _is_ours(self, loop: LoopState) -> bool:
         """Returns whether a loop is in the sandbox's account and Region, where the workers are."""
         _, _, _, region, account, _ = loop.arn.split(":", 5)
-        return (region, account) == (self._sandbox.region, self._sandbox.account_id)
+        return (region, account) == (self._region, ACCOUNT_ID)
 
 
 def _task(loop: LoopState) -> Task:

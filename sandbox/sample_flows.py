@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from console.worker_tasks.elements.classification import Classifier
 from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
 from sandbox import samples
+from sandbox.identity import ACCOUNT_ID
 from sandbox.samples import Sample, TaskType
 
 if TYPE_CHECKING:
@@ -141,12 +142,19 @@ def create_flow_definitions(sandbox: Sandbox, output_bucket: str) -> None:
 
 
 def start_sample(
-    sandbox: Sandbox, function: str, document_bucket: str, flow_definition: str, name: str
+    client: Callable[[str], Any],
+    region: str,
+    *,
+    function: str,
+    document_bucket: str,
+    flow_definition: str,
+    name: str,
 ) -> None:
     """Starts a loop about the sample of a flow definition, by the function StartLoop of the stage.
 
     Args:
-        sandbox: The engine.
+        client: Returns a boto3 client for a service of the engine.
+        region: The Region of the flow definition.
         function: The name or ARN of the function.
         document_bucket: The bucket for the document or image.
         flow_definition: One of `FLOW_DEFINITIONS`.
@@ -156,7 +164,7 @@ def start_sample(
         RuntimeError: The function failed.
     """
     sample = FLOW_DEFINITIONS[flow_definition].sample
-    s3 = sandbox.client("s3")
+    s3 = client("s3")
     task: dict[str, Any]
     if sample.task_type == "custom":
         task = {"type": "custom", "inputContent": sample.content(s3, document_bucket)}
@@ -165,9 +173,9 @@ def start_sample(
         task = {"type": "textract", "request": {"Document": document, "FeatureTypes": ["FORMS"]}}
     else:
         task = {"type": "rekognition", "request": {"Image": sample.upload(s3, document_bucket)}}
-    arn = f"arn:aws:sagemaker:{sandbox.region}:{sandbox.account_id}:flow-definition/{flow_definition}"
+    arn = f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:flow-definition/{flow_definition}"
     request = {"humanLoopName": name, "flowDefinitionArn": arn, "task": task}
-    answer = sandbox.client("lambda").invoke(FunctionName=function, Payload=json.dumps(request))
+    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(request))
     payload = json.load(answer["Payload"])
     if "FunctionError" in answer:
         raise RuntimeError(f"cannot start {name}: {payload}")

@@ -10,6 +10,7 @@ import urllib.request
 
 from sandbox.connection import engine_of
 from sandbox.engine import Sandbox
+from sandbox.sample_flows import FLOW_DEFINITIONS
 from tests.engine.published import PublishedStage
 from workflow import ROOT
 
@@ -32,7 +33,13 @@ def test_command_serves_a_published_stage_until_it_is_interrupted(published: Pub
                 f"{address}?format=json", headers={"Authorization": f"Bearer {token}"}
             )
             with urllib.request.urlopen(request, timeout=30) as response:
-                assert json.load(response)["stage"] == published.stage.name
+                assert "loops" in json.load(response)
+            # On the engine, one can also answer as a worker.
+            tasks = urllib.request.Request(
+                f"{address}tasks?format=json", headers={"Authorization": f"Bearer {token}"}
+            )
+            with urllib.request.urlopen(tasks, timeout=30) as response:
+                assert len(json.load(response)["samples"]) == len(FLOW_DEFINITIONS)
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=30)
         finally:

@@ -16,6 +16,7 @@ from console.site import Site
 from console.views import View
 from lambdas.loops.loop import Loop, LoopStatus, Outcome
 from lambdas.loops.visible import quoted
+from workflow.errors import AfterloopError
 from workflow.operations.flow_definitions import UnknownFlowDefinition
 from workflow.operations.listing import ListingError, LoopFilter, LoopGroup, group_of, overruled_fields, why
 from workflow.operations.moments import InvalidMoment, parse_moment, past_moment
@@ -118,6 +119,10 @@ def _loops(request: Request) -> Response:
     after = request.query_params.get("after")
     problems: dict[str, str] = {}
     found = None
+    try:
+        site.connection.resources.flow_definition_arn(asked.get("flow", ""))
+    except AfterloopError as error:
+        problems["flow"] = str(error)
     loop_filter = _filter(asked, problems)
     newest_first = asked.get("order") == "newest"
     if loop_filter is not None:

@@ -56,6 +56,10 @@ LoopGroup = Literal["needsAction", "active", "ended"]
 """needsAction: a person has to act. active: the loop has not ended, or the workflow is processing it."""
 
 
+_MAX_SORT_KEY = 1024
+"""Bytes. DynamoDB refuses a longer one."""
+
+
 class ListingError(AfterloopError):
     """The loops cannot be listed like that. The message says what is wrong with the filter or the cursor."""
 
@@ -317,6 +321,8 @@ class _Cursor:
         if found.position is not None:
             created, side, key = found.position
             if not (_is_text(created) and created and type(side) is int and _is_text(key)):
+                raise _invalid_cursor()
+            if len(created.encode()) > _MAX_SORT_KEY:
                 raise _invalid_cursor()
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.reviews.errors import shortened
 from workflow.errors import AfterloopError, SettingsError
 from workflow.publish.aws_errors import explained
 from workflow.publish.owner import expecting_owner
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["NotPublishedError", "StageResources"]
+
+
+MAX_FLOW_DEFINITION_ARN = 1024
+"""Characters (SageMaker API reference, `FlowDefinitionArn`)."""
 
 
 class NotPublishedError(AfterloopError):
@@ -130,7 +135,15 @@ class StageResources:
         return expecting_owner(session.client("s3", config=config), self.account_id, others=others)
 
     def flow_definition_arn(self, name: str) -> str:
-        """Returns the ARN of a flow definition of this account and Region. An ARN is returned unchanged."""
+        """Returns the ARN of a flow definition of this account and Region. An ARN is returned unchanged.
+
+        Raises:
+            AfterloopError: It is longer than any ARN of a flow definition, so that AWS would refuse each call with it.
+        """
+        if len(name.encode("utf-8", "replace")) > MAX_FLOW_DEFINITION_ARN:
+            raise AfterloopError(
+                f"invalid flow definition {shortened(name, 60)}: a name has up to 63 characters"
+            )
         if name.startswith("arn:"):
             return name
         return f"arn:{self.partition}:sagemaker:{self.region}:{self.account_id}:flow-definition/{name}"

@@ -112,6 +112,7 @@ def test_filters_and_order_are_those_of_the_address(listing):
         ("since=9000-01-01", "since", "in the future"),
         ("until=%F0%9F%92%A9", "until", "invalid time"),
         ("since=1h&until=2h", "until", "no loop can match"),
+        (f"flow={'x' * 3000}", "flow", "a name has up to 63 characters"),
         ("after=invalid", "after", "the address has an invalid cursor"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -275,6 +277,7 @@ def test_rows_that_cannot_be_read_are_reported_once() -> None:
         "WzAsMV0",
         "WzAsIlx1ZDgwMCIsMSwiYiJd",
         "W1swXV0",
+        base64.urlsafe_b64encode(json.dumps([0, "2" * 2000, 1, "b"]).encode()).decode(),
     ],
 )
 def test_invalid_cursor_is_an_error_that_says_what_to_do(cursor: str) -> None:

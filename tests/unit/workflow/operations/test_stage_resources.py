@@ -34,6 +34,10 @@ def test_resources_are_the_stacks_outputs() -> None:
     assert resources.flow_definition_arn("invoices") == resources.flow_definition_arn(arn) == arn
     with pytest.raises(NotPublishedError, match="stage dev has no output StateMachine; publish it again"):
         assert resources.state_machine_arn
+    with pytest.raises(
+        AfterloopError, match=r"^invalid flow definition 'x{59}…: a name has up to 63 characters$"
+    ):
+        resources.flow_definition_arn("x" * 1025)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ from tests.fuzz.hostile import broken_bytes, damaged, documents, texts, to_json,
 from tests.unit.odd_items import odd_items
 from workflow.errors import PublishError, SettingsError
 from workflow.operations.report.records import read_record
+from workflow.operations.review_view.composing import Document, compose
+from workflow.operations.review_view.inputs import LoopInput, of_output
+from workflow.operations.review_view.model import DocumentView
+from workflow.operations.review_view.record import ReadRecord
+from workflow.operations.review_view.record import read_record as show_record
 from workflow.operations.undelivered import execution_name
 from workflow.publish.documents import read_document
 from workflow.publish.history import Record
@@ -199,6 +204,34 @@ def test_stored_review_is_read_or_refused(content: bytes) -> None:
         read_review(content)
     with only(InvalidDocument):
         read_record(content)
+
+
+@given(
+    st.sampled_from(RECORDS).map(json.loads).flatmap(damaged).map(to_json) | st.none(),
+    samples.any_output.flatmap(damaged).map(to_json),
+)
+def test_review_is_shown_or_refused(record: bytes | None, output: bytes) -> None:
+    source = None
+    with only(InvalidDocument):
+        source = of_output(output)
+    with only(InvalidDocument):
+        if record is None:
+            record = build_record(samples.change(), parse_output(output), SETTINGS[0], "dev").to_line()
+        shown_review(show_record(record), source)
+
+
+def shown_review(read: ReadRecord, source: LoopInput | None) -> None:
+    """Shows a review with all that it names."""
+    objects = source.objects(read.record.document_id) if source else []
+    documents = [
+        Document(DocumentView(index=index, location=one.location, named_in=one.named_in))
+        for index, one in enumerate(objects)
+    ]
+    view = compose("s3://reviews/key", read, source, documents)
+    assert len(view.rows) == view.counts.fields == len(read.record.fields)
+    assert view.model_dump(mode="json", by_alias=True)
+    for shape in view.image.shapes if view.image else ():
+        assert all(-100 <= part <= 200 for point in shape.points for part in point)
 
 
 # The artifact bucket

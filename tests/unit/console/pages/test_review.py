@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 
 from console import review_part
 from lambdas.loops.loop import Loop
+from lambdas.reviews.record import read_review
 from tests.review_samples import answered_pair, custom, pair, textract
 from tests.unit.doubles import StubbedSession
-from tests.unit.workflow.operations.review_view.samples import DOCUMENTS, REVIEWS, Stage, picture
+from tests.unit.workflow.operations.review_view.samples import DOCUMENTS, GOLDEN, REVIEWS, Stage, picture
 from tests.unit.workflow.operations.review_view.test_forms import placed
 
 EVIL = "<img src=x onerror=alert(1)>\x1b[2J\u202egpj\"'"
@@ -104,6 +105,15 @@ def test_hostile_values_are_only_text(open_page: Any, stage: Stage) -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", response.text)
     assert r"\x1B[2J\u202Egpj" in response.text
     assert "style=" not in response.text
+
+
+def test_record_without_votes_is_shown(open_page: Any, stage: Stage) -> None:
+    record = read_review((GOLDEN / "custom-made-by.json").read_bytes())
+    without = [field.model_copy(update={"votes": []}) for field in record.fields]
+    odd = [field.model_copy(update={"votes": [], "per_worker": []}) for field in record.fields]
+    loop = stage.keep(record.model_copy(update={"fields": [*without, *odd]}))
+
+    assert open_page(loop).status_code == 200
 
 
 def test_large_review_has_parts(open_page: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

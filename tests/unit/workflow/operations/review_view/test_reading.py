@@ -150,7 +150,7 @@ def test_large_review_is_shown_in_parts(stage: Stage) -> None:
     assert [shown(stage, loop, first=first, limit=2).first for first in (-5, 0, 1_000)] == [1, 1, 45]
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.json")))
+@pytest.mark.parametrize("name", ["custom", "rekognition", "textract"])
 def test_record_without_its_output_is_shown_and_says_so(stage: Stage, name: str) -> None:
     stage.s3.put_object(Bucket=REVIEWS, Key=name, Body=(GOLDEN / f"{name}.json").read_bytes())
     view = shown(stage, Loop(human_loop_name="loop-1", review_location=f"s3://{REVIEWS}/{name}"))

@@ -6,6 +6,10 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.unit.workflow.operations.executions.histories import START, History
 from workflow.asl.graph import StateStatus
 from workflow.operations.executions import figures_of
@@ -334,3 +338,68 @@ def test_function_of_older_kind_of_task_is_named() -> None:
     history.add("LambdaFunctionTimedOut", error="States.Timeout")
     (attempt,) = history.visits[0].attempts
     assert (attempt.function, attempt.error) == ("arn:aws:lambda:r:1:function:f", "States.Timeout")
+
+
+def everything() -> History:
+    """A Map in a Parallel with a retry, beside a branch that is aborted, and a redrive."""
+    item = machine(Item="Task", After="Pass")
+    branches = [machine(Each={"Type": "Map", "ItemProcessor": item}), machine(Wait="Wait")]
+    history = History(machine(Both={"Type": "Parallel", "Branches": branches}, End="Fail"))
+    both = history.entered("Both", "Parallel")
+    for _ in range(2):
+        started = history.add("ParallelStateStarted", after=both)
+        wait = history.entered("Wait", "Wait", after=started)
+        history.entered("Each", "Map", after=started)
+        each = history.add("MapStateStarted", length=2)
+        first = history.entered(
+            "Item", after=history.add("MapIterationStarted", after=each, name="Each", index=0)
+        )
+        second = history.entered(
+            "Item", after=history.add("MapIterationStarted", after=each, name="Each", index=1)
+        )
+        history.left("Item", after=history.tried(after=first))
+        history.passed("After")
+        both = history.tried("Oh", after=second)
+        history.add("MapIterationFailed", after=both, name="Each", index=1)
+        both = history.add("MapStateFailed", after=both)
+        history.add("WaitStateAborted", after=wait)
+    both = history.add("ParallelStateFailed", after=both)
+    history.left("Both", "Parallel", after=both)
+    history.entered("End", "Fail")
+    history.add("ExecutionFailed", error="Oh")
+    redriven = history.add("ExecutionRedriven", redriveCount=1)
+    history.entered("End", "Fail", after=redriven)
+    history.add("ExecutionFailed", error="Oh")
+    return history
+
+
+@given(lost=st.sets(st.integers(1, 60)), links=st.dictionaries(st.integers(1, 60), st.integers(-1, 90)))
+def test_incomplete_history_is_read_as_far_as_it_goes(lost: set[int], links: dict[int, int]) -> None:
+    history = everything()
+    history.events = [
+        event | ({"previousEventId": links[event["id"]]} if event["id"] in links else {})
+        for event in history.events
+        if event["id"] not in lost
+    ]
+    entered = [event for event in history.events if "stateEnteredEventDetails" in event]
+    assert [visit.state for visit in history.visits] == [
+        event["stateEnteredEventDetails"]["name"] for event in entered
+    ]
+    assert set(statuses(history)) == {"Both", "Each", "Item", "After", "Wait", "End"}
+
+
+@pytest.mark.parametrize(
+    "details", [None, {}, {"error": None, "cause": None}, {"resource": 1, "parameters": "["}]
+)
+@pytest.mark.parametrize(
+    "kind", ["TaskScheduled", "TaskFailed", "TaskSucceeded", "MapIterationFailed", "Unheard"]
+)
+def test_event_without_known_details_is_read(kind: str, details: Any) -> None:
+    history = History()
+    history.entered("A")
+    history.add("TaskScheduled")
+    history.add(kind)
+    if details is not None:
+        history.events[-1][f"{kind[0].lower()}{kind[1:]}EventDetails"] = details
+    history.left("A")
+    assert [visit.state for visit in history.visits] == ["A"]

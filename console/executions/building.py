@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.executions.function_log import logs_of
+from console.executions.items import map_run_of
 from console.executions.raw_events import events_of
 from console.executions.step import find_visit, step_view
 from console.executions.summary import seconds_of, subject, summary_of
@@ -133,7 +134,9 @@ def _step_view(
 ) -> StepView | None:
     if state is None or showing == "events":
         return None
-    return step_view(execution, state, visit, now=now, logs=logs_of(connection, execution, visit))
+    logs = logs_of(connection, execution, visit)
+    map_run = map_run_of(connection.states, visit, now=now)
+    return step_view(execution, state, visit, now=now, logs=logs, map_run=map_run)
 
 
 def _loop(connection: Connection, execution: ExecutionView) -> LoopView | None:

@@ -9,7 +9,15 @@ from typing import Any
 
 from console.executions.causes import cause_of
 from console.executions.summary import link_to, seconds_of, where
-from console.executions.views import AttemptView, InsideView, LogsView, StepView, VisitLink, VisitView
+from console.executions.views import (
+    AttemptView,
+    InsideView,
+    LogsView,
+    MapRunView,
+    StepView,
+    VisitLink,
+    VisitView,
+)
 from workflow.asl.graph import StateStatus
 from workflow.asl.walk import own_fields, states
 from workflow.operations.executions import Attempt, ExecutionView, Visit
@@ -71,7 +79,13 @@ def _times(count: int) -> str:
 
 
 def step_view(
-    execution: ExecutionView, state: str, visit: Visit | None, *, now: datetime, logs: LogsView | None = None
+    execution: ExecutionView,
+    state: str,
+    visit: Visit | None,
+    *,
+    now: datetime,
+    logs: LogsView | None = None,
+    map_run: MapRunView | None = None,
 ) -> StepView:
     """Returns what the page shows about a step.
 
@@ -94,6 +108,7 @@ def step_view(
         visit=None if visit is None else _visit_view(execution, visit, now),
         definition=own_fields(definition),
         logs=logs,
+        map_run=map_run,
     )
 
 
@@ -119,7 +134,6 @@ def _visit_view(execution: ExecutionView, visit: Visit, now: datetime) -> VisitV
         earlier_attempts=max(len(visit.attempts) - MAX_ATTEMPTS, 0),
         inside=inside,
         inside_counts=counts,
-        map_run=visit.map_run,
         events=len(visit.event_ids),
     )
 

@@ -196,7 +196,6 @@ class VisitView(View):
         earlier_attempts: How many attempts are left out.
         inside: The items or branches of a Map or Parallel: what needs a look first, at most `MAX_INSIDE`.
         inside_counts: How many items or branches have which status.
-        map_run: The ARN of the Map Run of a Distributed Map.
         events: How many events of the history are about it.
     """
 
@@ -218,7 +217,6 @@ class VisitView(View):
     earlier_attempts: int
     inside: tuple[InsideView, ...]
     inside_counts: dict[str, int]
-    map_run: str | None
     events: int
 
 
@@ -258,6 +256,42 @@ class LogsView(View):
     command: str = ""
 
 
+class ItemView(View):
+    """An execution that processes an item of a Distributed Map, or a batch of items.
+
+    Attributes:
+        name: Its name.
+        arn: Its ARN, which is the key of its page.
+        status: Its status, as Step Functions calls it.
+        seconds: How long it took; until now if it runs.
+    """
+
+    name: str
+    arn: str
+    status: str
+    seconds: float | None
+
+
+class MapRunView(View):
+    """The executions of the items of a Distributed Map.
+
+    Attributes:
+        arn: The ARN of the Map Run.
+        status: Its status; None if it cannot be read.
+        counts: How many executions have which status.
+        items: The executions: those that failed first, then those that run.
+        more: Whether there are more of them.
+        note: Why they are not shown.
+    """
+
+    arn: str
+    status: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    items: tuple[ItemView, ...] = ()
+    more: bool = False
+    note: str = ""
+
+
 class StepView(View):
     """A step, and one visit to it.
 
@@ -270,6 +304,7 @@ class StepView(View):
         visit: The visit; None if there is none.
         definition: The step in the definition, without nested machines.
         logs: The log lines of its function; None if it calls none.
+        map_run: The items of a Distributed Map; None for other steps.
     """
 
     name: str
@@ -280,6 +315,7 @@ class StepView(View):
     visit: VisitView | None
     definition: dict[str, Any]
     logs: LogsView | None = None
+    map_run: MapRunView | None = None
 
 
 class PagesView(View):

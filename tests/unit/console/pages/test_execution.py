@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -65,6 +66,13 @@ class Steps:
     def get_paginator(self, _: str) -> Any:
         return SimpleNamespace(paginate=lambda **_: [{"events": self.history.events}])
 
+    def describe_map_run(self, **_: str) -> dict[str, Any]:
+        return {"executionArn": self.arn, "status": "FAILED", "executionCounts": {"failed": 1}}
+
+    def list_executions(self, **_: Any) -> dict[str, Any]:
+        item = {"executionArn": f"{ARN}/each:a", "name": "item a", "status": "FAILED", "startDate": START}
+        return {"executions": [item]}
+
 
 @dataclass
 class Loops:
@@ -105,8 +113,10 @@ def opened(console: Callable[..., TestClient]) -> Open:
         **more: Any,
     ) -> TestClient:
         arn = more.pop("arn", ARN)
+        states = Steps(history, status, arn, more)
         connection = SimpleNamespace(
-            executions=RecentExecutions(Steps(history, status, arn, more)),
+            states=states,
+            executions=RecentExecutions(states),
             loops=loops or Loops(),
             resources=resources(),
             session=SimpleNamespace(
@@ -230,6 +240,22 @@ def test_items_and_visits_of_a_map_are_linked(opened: Open) -> None:
     html = client.get("/executions/one?state=Look").text
     assert 'name="visit" min="1" max="2" value="2"' in html
     assert "/executions/one?state=Look&amp;visit=1#step" in html
+
+
+def test_items_of_a_distributed_map_link_to_their_executions(opened: Open) -> None:
+    processor = {"States": {"Item": {"Type": "Pass"}}, "ProcessorConfig": {"Mode": "DISTRIBUTED"}}
+    history = History({"States": {"Each": {"Type": "Map", "ItemProcessor": processor}}})
+    history.entered("Each", "Map")
+    history.add("MapStateStarted")
+    history.add("MapRunStarted", mapRunArn="arn:run")
+    client = opened(history, "RUNNING")
+    html = client.get("/executions/one?state=Each").text
+    link = re.search('href="([^"]+)">item a</a>', html)
+    assert link is not None
+    assert link[1].endswith(f"/executions/{quote(ARN + '/each:a', safe='')}")
+    assert f"{ARN}/each:a" in client.get(link[1]).text
+    assert view(client, state="Each")["step"]["mapRun"]["counts"] == {"FAILED": 1}
+    assert "other executions" in client.get("/executions/one?state=Item").text
 
 
 def test_command_to_run_again_is_shown_by_a_console_that_reads(opened: Open) -> None:

@@ -86,7 +86,8 @@ def human_loop_view(
         first_of_name=loop_link(loop.name) if loop.name != loop.human_loop_name else None,
         events=tuple(_events(story, created, machine)),
         lineage=tuple(_lineage(one, loop) for one in story.lineage) if len(story.lineage) > 1 else (),
-        operations=tuple(map(_operation, story.next)),
+        # The page itself shows the graph.
+        operations=tuple(_operation(step) for step in story.next if step.action or step.loop),
         note=note,
         note_problem=note_problem,
         unreadable=tuple(map(str, story.unreadable)),
@@ -134,7 +135,9 @@ def _events(story: Story, created: str | None, machine: str) -> Iterator[Event]:
 
 def _unsorted_events(story: Story, created: str | None, machine: str) -> Iterator[Event]:
     loop = story.loop
-    yield Event(kind="started", at=created or "", text=f"Started {story.started}.")
+    is_ours = loop.input_location is not None
+    text = f"Started {story.started}." if is_ours else "Created in A2I, not through Afterloop."
+    yield Event(kind="started", at=created or "", text=text)
     for one in story.executions:
         part = _execution(one, machine)
         yield Event(kind="execution", at=one.at or part.started or "", execution=part)
@@ -192,6 +195,7 @@ def _execution(one: Processing, machine: str) -> ExecutionPart:
         else None,
         error=execution.error,
         cause=cause_of(execution.cause) if execution.status != GONE else None,
+        redrives=execution.redrives,
         gap=one.gap,
         aws_link=execution.link,
     )

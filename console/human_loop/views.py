@@ -52,6 +52,7 @@ class ExecutionPart(View):
         step: The step that is running, or the one in which it failed.
         error: The error that it ended with.
         cause: Details of the error.
+        redrives: How often it was redriven in the Step Functions console.
         gap: What is not known about it, and why.
         aws_link: The execution in the AWS console; null on a local engine.
     """
@@ -68,6 +69,7 @@ class ExecutionPart(View):
     step: StepPart | None
     error: str | None
     cause: CauseView | None
+    redrives: int
     gap: str
     aws_link: str | None
 

@@ -64,8 +64,9 @@ def _story(request: Request) -> Story:
     try:
         return site.loops.show(name)
     except LoopError as error:
+        text = f"{error}."
         raise Problem(
-            f"{error}.",
+            text[0].upper() + text[1:],
             title="No such human loop",
             commands=(f"python deploy.py loops list --stage {site.stage}",),
         ) from None

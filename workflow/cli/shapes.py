@@ -344,6 +344,8 @@ class LoopExecution(_CamelShape):
     """The error that the execution ended with, or the last one of a step that will be tried again."""
     cause: str | None
     """Details of the error that the execution ended with."""
+    redrives: int
+    """How often it was redriven in the Step Functions console."""
     link: str | None
     """The execution in the AWS console; null on a local engine."""
     gap: str
@@ -364,6 +366,7 @@ class LoopExecution(_CamelShape):
             attempt=step.attempt if step else None,
             error=execution.error or (step.error if step else None),
             cause=execution.cause,
+            redrives=execution.redrives,
             link=execution.link,
             gap=one.gap,
         )

@@ -186,14 +186,14 @@ def _execution(one: Processing) -> Iterator[_Line]:
     began = one.at or (timestamp(execution.started) if execution.started else "")
     if began:
         text.append_text(plain(f", {began} ({age(began)} ago)"))
-    if one.state == "replaced":
-        text.append(", before another execution claimed the status change")
-    elif one.state == "unclaimed":
+    if execution.redrives:
+        text.append(f", redriven {execution.redrives} times in the console")
+    if one.state == "unclaimed":
         text.append(", did not claim the status change")
     if one.step is not None:
         text.append_text(plain(f": {one.step} {one.doing}"))
     yield _Line(text)
-    if why := ": ".join(filter(None, [execution.error, execution.cause])):
+    if why := execution.why:
         yield _Line(Text(visible(why, _MAX_CAUSE)))
     # Terminals find links by themselves, but not those that wrap.
     place = _whole(execution.link or execution.arn)

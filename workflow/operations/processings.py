@@ -126,6 +126,7 @@ class Processings:
             cause=view.cause,
             input=view.input,
             link=self._loops.link(arn),
+            redrives=view.redrives,
         )
         reported = self._reported(arn) if view.is_final and view.status != "SUCCEEDED" else ()
         return Processing(

@@ -51,6 +51,14 @@ class Execution:
     cause: str | None = None
     input: str | None = field(default=None, repr=False)
     link: str | None = None
+    redrives: int = 0
+    """How often it was redriven: in the Step Functions console, it goes on where it failed."""
+
+    @property
+    def why(self) -> str:
+        """Error and cause; empty if there are none. Afterloop's own causes begin with the error."""
+        error, cause = self.error or "", self.cause or ""
+        return cause if cause.startswith(f"{error}:") else ": ".join(filter(None, [error, cause]))
 
     @property
     def is_running(self) -> bool:
@@ -413,7 +421,12 @@ def _next(
     if loop.outcome == "notified":
         return restart
     if loop.outcome == "failed" or (loop.outcome in (None, "processing") and _abandoned(loop, changes)):
-        return [step("After you fix the cause, run the status change again", "redrive", name, at), close]
+        graph = f"python deploy.py loops graph {name} {at} --open"
+        return [
+            step("After you fix the cause, run the status change again", "redrive", name, at),
+            close,
+            NextStep("Draw the execution, with the step that failed", graph),
+        ]
     if view is not None and view.status in TERMINAL_STATUSES:
         return [step("Process the missed status change now", "reconcile", at)]
     if loop.status == "Starting" and is_unfinished(loop):

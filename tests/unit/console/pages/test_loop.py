@@ -131,7 +131,7 @@ class TestPage:
         assert page.status_code == 200
         assert 'The review is stored; your step "Tell the shop" is running, attempt 2.' in text
         parts = [
-            "Started not through Afterloop.",
+            "Created in A2I, not through Afterloop.",
             "Execution a",
             "It processed the status change to Completed. Step Collect review failed with OutputMissing.",
             "no object",
@@ -155,6 +155,11 @@ class TestPage:
         page = open_console(Stage(story)).get("/loops/loop-1")
         assert f'href="/executions/{arn.replace(":", "%3A").replace(" ", "%20")}"' in page.text
         assert "It is gone." in page.text
+
+    def test_execution_that_was_redriven_in_the_console_says_so(self, open_console: Open) -> None:
+        story = loop_story(row(), stage="dev", executions=[processing("a", "FAILED", error="E", redrives=2)])
+        text = text_of(open_console(Stage(story)).get("/loops/loop-1"))
+        assert "to Completed, and was redriven 2 times in the Step Functions console." in text
 
     def test_json_has_the_same(self, open_console: Open) -> None:
         client = open_console(Stage(redriven(created_at="2026-03-04T05:06:07.890Z")))
@@ -337,6 +342,8 @@ class TestActions:
         assert 'aria-describedby="note-problem"' in answer.text
         assert "maximum is 2,000" in answer.text or "Say why" in answer.text
         assert note.strip() in answer.text
+        # What is updated by itself would be fetched from the address of the form.
+        assert "data-live" not in answer.text
 
     @pytest.mark.parametrize(
         ("error", "status"),

@@ -377,9 +377,7 @@ def test_show_prints_each_execution_and_message_and_the_step_that_runs(
     assert lines[1] == 'The review is stored; your step "Tell the shop" is running, attempt 2.'
     at = next(number for number, line in enumerate(lines) if line.startswith("Executions"))
     assert lines[at].startswith("Executions       FAILED, 2026-03-04T06:00:00.000Z (")
-    assert lines[at].endswith(
-        'before another execution claimed the status change: step "Collect review" failed with OutputMissing'
-    )
+    assert lines[at].endswith(' ago): step "Collect review" failed with OutputMissing')
     assert lines[at + 1].strip() == "OutputMissing: no object"
     assert lines[at + 2].strip().endswith(EXECUTION)
     assert lines[at + 3].strip().endswith('): your step "Tell the shop" is running, attempt 2')

@@ -14,6 +14,7 @@ from workflow.cli.shapes import SHAPES
 
 ARGUMENTS = {
     "loops show": ["a"],
+    "loops graph": ["a"],
     "loops start": ["--flow-definition", "f", "--name", "a", "--document", "s3://b/c"],
     "loops restart": ["a"],
     "loops stop": ["a"],

@@ -260,6 +260,17 @@ def test_loop_that_ends_between_two_pages_leaves_no_gap() -> None:
     assert (names(first), names(second)) == (["loop-5", "loop-4"], ["loop-3", "loop-2"])
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_loop_with_an_unknown_status_that_needs_a_person_is_listed_once(newest_first: bool) -> None:
+    rows = [loop(f"loop-{number}", number, outcome="failed") for number in range(3)]
+    rows.append(loop("new", 9, "Expired", "failed"))
+    pages = walk(Indexes(rows), LoopFilter(), None, limit=2, newest_first=newest_first)
+    expected = ["loop-0", "loop-1", "loop-2", "new"]
+    assert [names(page) for page in pages] == (
+        [["new", "loop-2"], ["loop-1", "loop-0"]] if newest_first else [expected[:2], expected[2:]]
+    )
+
+
 def test_rows_that_cannot_be_read_are_reported_once() -> None:
     ledger = Indexes([loop("odd", 1), loop("good", 2), loop("bad", 0)], odd=("odd", "bad"))
     page = loop_page(ledger, LoopFilter())  # type: ignore[arg-type]

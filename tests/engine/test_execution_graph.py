@@ -14,7 +14,7 @@ from sandbox.samples import SUPPORT_MESSAGE
 from tests.command_line import printed_json, run
 from tests.engine.published import PublishedStage
 from workflow.asl.graph import StateStatus
-from workflow.operations.executions import ExecutionGone, read_execution
+from workflow.operations.executions import ExecutionGone, read_execution, read_map_run
 
 NOWHERE = "arn:aws:lambda:us-east-1:111122223333:function:nowhere"
 STATES: dict[str, Any] = {
@@ -54,6 +54,72 @@ def test_failed_step_is_listed_and_drawn_as_failed(published: PublishedStage, ca
     assert found.statuses["Done"] is StateStatus.NOT_REACHED
     assert [attempt.error for attempt in found.of("Call")[0].attempts] == [ERROR, ERROR]
     assert found.link is None, "there is no console"
+
+
+def test_nested_states_retries_items_and_redrive_are_read(published: PublishedStage) -> None:
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Parameters": {"FunctionName": NOWHERE},
+    }
+    passed = {"Type": "Pass", "End": True}
+    every_item = {"StartAt": "Item", "States": {"Item": {**passed, "Assign": {"seen.$": "$"}}}}
+    one_by_one = {"StartAt": "Alone", "States": {"Alone": passed}, "ProcessorConfig": {"Mode": "DISTRIBUTED"}}
+    items = {"Type": "Map", "ItemsPath": "$.items"}
+    branches = [
+        {"StartAt": "Each", "States": {"Each": {**items, "ItemProcessor": every_item, "End": True}}},
+        {
+            "StartAt": "Call",
+            "States": {"Call": {**STATES["Call"], "Next": "Back"}, "Back": passed, "Put right": passed},
+        },
+    ]
+    states = {
+        "Both": {"Type": "Parallel", "Branches": branches, "ResultPath": "$.both", "Next": "Apart"},
+        "Apart": {**items, "ItemProcessor": one_by_one, "ResultPath": "$.apart", "Next": "Again"},
+        "Again": {**task, "End": True},
+    }
+    client = published.states
+    machine = client.create_state_machine(
+        name=published.name("machine"),
+        definition=json.dumps({"StartAt": "Both", "States": states}),
+        roleArn=_role_without_permissions(published),
+    )["stateMachineArn"]
+    arn = client.start_execution(stateMachineArn=machine, input='{"items": [1, 2]}')["executionArn"]
+    published.eventually(lambda: client.describe_execution(executionArn=arn)["status"] == "FAILED")
+    found = read_execution(client, arn)
+    assert {name: str(status) for name, status in found.statuses.items()} == {
+        "Both": "passed",
+        "Each": "passed",
+        "Item": "passed",
+        "Call": "caught-error",
+        "Back": "not-reached",
+        "Put right": "passed",
+        "Apart": "passed",
+        "Alone": "unknown",
+        "Again": "failed",
+    }
+    assert [(visit.index, visit.variables) for visit in found.of("Item")] in (
+        [(0, {"seen": "1"}), (1, {"seen": "2"})],
+        [(1, {"seen": "2"}), (0, {"seen": "1"})],
+    )
+    (call,) = found.of("Call")
+    assert (call.branch, call.retries, call.outer) == (1, 1, found.visits[0])
+    (apart,) = found.of("Apart")
+    assert json.loads(apart.added or "") == {"apart": [1, 2]}
+    run = read_map_run(client, str(apart.map_run))
+    assert (run.execution, run.status, [item.status for item in run.items]) == (
+        arn,
+        "SUCCEEDED",
+        ["SUCCEEDED"] * 2,
+    )
+    alone = read_execution(client, run.items[0].arn)
+    assert ([str(visit) for visit in alone.visits], alone.map_run) == (["Alone"], run.arn)
+
+    client.redrive_execution(executionArn=arn)
+    published.eventually(lambda: client.describe_execution(executionArn=arn)["status"] == "FAILED")
+    again = read_execution(client, arn, found)
+    assert (again.redrives, len(again.visits)) == (1, len(found.visits))
+    assert [attempt.number for attempt in again.of("Again")[0].attempts] == [1, 2]
 
 
 def test_execution_that_does_not_exist_is_gone(published: PublishedStage) -> None:

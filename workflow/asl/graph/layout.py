@@ -143,9 +143,14 @@ def _first_inside(box: Box) -> Box:
 def _last_inside(box: Box) -> Box:
     if not box.holds:
         return box
-    longest = max(box.holds, key=len)
+    longest = max(box.holds, key=_rows)
     ends = (one for one in reversed(longest) if one.ends and one.kind != "fail")
     return _last_inside(next(ends, longest[-1]))
+
+
+def _rows(boxes: Sequence[Box]) -> int:
+    """About how many rows a machine takes, so that what comes after it is drawn below it."""
+    return sum(1 + max((_rows(inside) for inside in box.holds), default=0) for box in boxes)
 
 
 def _room(width: float, height: float) -> str:

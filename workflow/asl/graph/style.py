@@ -41,6 +41,7 @@ _EXECUTION_RULES = (
     ".state.aborted>.shape{fill:@aborted;stroke:@aborted-line;stroke-width:3}"
     ".state.running>.shape{fill:@running;stroke:@running-line;stroke-width:3}"
     ".state.not-reached>.shape{fill:@box;stroke:@faint}"
+    ".state.parallel>.shape,.state.map>.shape{fill-opacity:.4}"
     ".state.not-reached text{fill:@faint-ink}.state.not-reached .end{stroke:@faint}"
     ".state.unknown>.shape{fill:@box;stroke:@faint-ink;stroke-dasharray:2 3}"
     ".passed>.badge{fill:@passed-line}.retried>.badge{fill:@retried-line}"

@@ -247,6 +247,20 @@ def test_states_not_reached_are_not_green() -> None:
     assert not groups(drawn(review_machine()), "legend")
 
 
+def test_state_after_nested_machines_is_below_them() -> None:
+    deep = Map("Deep", item_processor=Chain([Pass("One"), Pass("Two"), Pass("Three")]))
+    both = Parallel("Both")
+    both.add_branch(deep)
+    both.add_branch(Chain([Pass("Short"), Pass("Shorter")]))
+    root = drawn(definition(Chain([both, Succeed("After")])))
+    boxes = {
+        str(group.get("data-state")): rectangle(group)
+        for group in groups(root, "state")
+        if group.get("data-state")
+    }
+    assert boxes["After"][1] > boxes["Both"][3]
+
+
 def test_every_status_is_drawn_in_its_own_way() -> None:
     machine = definition(Chain([Pass(str(status)) for status in StateStatus]))
     root = ElementTree.fromstring(svg(machine, {str(status): status for status in StateStatus}))

@@ -26,7 +26,7 @@ _MARK = "\x1e"
 
 # Runs in the worker, before MiniStack's own script. The prefix _al_ avoids collisions with names in it.
 _WORKER_FUNCTIONS = """
-def _al_tell(**what):
+def _al_say(**what):
     import json, sys
     sys.stderr.write("MARK" + json.dumps(what) + "\\n")
     sys.stderr.flush()
@@ -35,18 +35,18 @@ def _al_tell(**what):
 def _al_log_error(failure, frames):
     lines = ["[ERROR] %s: %s" % (failure["errorType"], failure["errorMessage"])]
     lines += ["Traceback (most recent call last):", *("".join(frames).rstrip("\\n").split("\\n"))] if frames else []
-    _al_tell(line="\\n".join(lines))
+    _al_say(line="\\n".join(lines))
 
 
 def _al_logged(answer, handler, event, context):
     import resource
     _al_handler.request_id = context.aws_request_id
-    _al_tell(start=context.aws_request_id)
+    _al_say(start=context.aws_request_id)
     try:
         return answer(handler, event, context)
     finally:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        _al_tell(end=context.aws_request_id, memory=memory)
+        _al_say(end=context.aws_request_id, memory=memory)
 
 
 def _al_log_handler():
@@ -56,7 +56,7 @@ def _al_log_handler():
         request_id = ""
 
         def emit(self, record):
-            _al_tell(line=self.format(record))
+            _al_say(line=self.format(record))
 
     class Formatter(logging.Formatter):
         converter = time.gmtime
@@ -200,15 +200,15 @@ class _LogStream:
         if not line.startswith(_MARK):
             self._write(line)
             return line
-        told = json.loads(line[len(_MARK) :])
-        if "line" in told:
-            self._write(told["line"])
-            return str(told["line"])
-        if "start" in told:
-            self._start(told["start"])
+        said = json.loads(line[len(_MARK) :])
+        if "line" in said:
+            self._write(said["line"])
+            return str(said["line"])
+        if "start" in said:
+            self._start(said["start"])
         else:
-            self._memory = told["memory"]
-            self._report(told["end"])
+            self._memory = said["memory"]
+            self._report(said["end"])
         return None
 
     def wait_for_end(self, request_id: str) -> None:

@@ -15,6 +15,7 @@ from lambdas.loops.loop import LoopStatus, Outcome
 from lambdas.loops.visible import quoted
 from workflow.cli import times
 from workflow.cli.loop_graph import graph
+from workflow.cli.loop_logs import logs
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
 from workflow.cli.several_loops import Several
 from workflow.cli.several_options import SeveralOptions
@@ -137,6 +138,7 @@ def show(name: Name, on: StageOptions) -> None:
 
 
 loops.command()(graph)
+loops.command()(logs)
 
 
 @loops.command()

@@ -45,6 +45,7 @@ from workflow.publish.risks import Risk
 if TYPE_CHECKING:
     from workflow.operations.executions import ExecutionView
     from workflow.operations.listing import Listing
+    from workflow.operations.logs import LogLine, Logs
     from workflow.operations.report import figures  # It imports numpy.
     from workflow.operations.report.writing import Report
     from workflow.publish.status import Status
@@ -443,6 +444,53 @@ class LoopStory(_CamelShape):
             next=list(story.next),
             unreadable=UnreadableLoop.of(story.unreadable),
         )
+
+
+class LoopLogLine(_CamelShape):
+    """A line that a function, or Lambda about it, logged."""
+
+    time: datetime
+    """When, in UTC."""
+    function: str
+    """Name of the function."""
+    level: str
+    """DEBUG, INFO, WARNING, ERROR or CRITICAL; METRIC for metrics that the function counted; LAMBDA for a line of
+    Lambda itself; empty if the line has no level."""
+    message: str
+    """The text, of one or more lines."""
+    fields: dict[str, Any]
+    """The further keys of a line in JSON."""
+    step: str | None
+    """The step that called the function; null if no step did."""
+    visit: int | None
+    """Which visit of the execution to the step it was, from 1."""
+    attempt: int | None
+    """Which attempt of that visit it was, from 1."""
+    request_id: str | None
+    """The id of the call in Lambda."""
+    by_time: bool
+    """Whether the line belongs to the step only by its time: another call of the function may have logged it."""
+    raw: str
+    """The line as it was logged."""
+
+    @classmethod
+    def of(cls, line: LogLine) -> LoopLogLine:
+        """The shape of a line."""
+        return cls(**{"step" if name == "state" else name: value for name, value in vars(line).items()})
+
+
+class LoopLogLines(_CamelShape):
+    """What the functions logged about a human loop. With `--follow`, each line is a document of its own."""
+
+    lines: list[LoopLogLine]
+    """The lines, in the order of their times."""
+    notes: list[str]
+    """What could not be read, and why, one sentence each."""
+
+    @classmethod
+    def of(cls, logs: Logs) -> LoopLogLines:
+        """The shape of log lines."""
+        return cls(lines=[LoopLogLine.of(line) for line in logs.lines], notes=logs.notes)
 
 
 class StartResult(OmitsNull, _CamelShape):
@@ -1014,6 +1062,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "console": ConsoleAddress,
     "loops list": LoopList,
     "loops show": LoopStory,
+    "loops logs": LoopLogLines,
     "loops graph": LoopGraph,
     "loops start": StartResult,
     "loops restart": StartResult,

@@ -32,6 +32,8 @@ from workflow.operations.client import LoopsClient
 from workflow.operations.closing import ClosedLoop, Closing
 from workflow.operations.flow_definitions import FlowDefinitions
 from workflow.operations.listing import Listing, LoopFilter, LoopPage, list_loops, loop_page
+from workflow.operations.logs import Logs
+from workflow.operations.logs.loop import LoopLogs
 from workflow.operations.processings import Processings
 from workflow.operations.redriving import Redrive, Redrives
 from workflow.operations.restarting import MAX_ATTEMPTS, Restarts
@@ -67,6 +69,7 @@ class Loops:
         self._processings = Processings(self._loops, reports)
         self.actions = Actions(self._loops, self._redrives, self._restarts, self._closing)
         self.flow_definitions = FlowDefinitions(resources, session)
+        self._logs = LoopLogs(session, resources, self._loops)
         self.resources = resources
         self.stage = resources.stage
         self.ledger = self._loops.ledger
@@ -176,6 +179,10 @@ class Loops:
     def execution_arn(self, name: str) -> str:
         """Returns the ARN of an execution of the workflow. An ARN is returned unchanged."""
         return name if name.startswith("arn:") else self._loops.execution_arn(name)
+
+    def logs(self, name_or_key: str, *, step: str | None = None, since: datetime | None = None) -> Logs:
+        """Returns what the stage's functions logged about a loop; see `LoopLogs.read`."""
+        return self._logs.read(name_or_key, step=step, since=since)
 
     # Start and stop
 

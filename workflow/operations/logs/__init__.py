@@ -6,6 +6,7 @@ neither, such as Lambda's own, are found by the id of the request, with which La
 lines.py       what a line says
 search.py      reads CloudWatch Logs
 execution.py   which calls an execution made, and their lines
+loop.py        the lines about a human loop
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from workflow.operations.stage_resources import StageResources
 
-__all__ = ["log_lines", "logs_client", "merged", "plain_line"]
+__all__ = ["is_of", "log_lines", "logs_client", "merged", "plain_line"]
 
 MAX_CALLS = 200
 """Calls of a function whose lines are read. A Map can make thousands."""
@@ -52,8 +53,9 @@ _STARTS = ("START RequestId", "platform.start")
 HOW_TO = "docs/how-to/lambda-step.md, “Log”"
 
 
+@functools.lru_cache(maxsize=8)
 def logs_client(session: boto3.Session) -> CloudWatchLogsClient:
-    """Returns a client for CloudWatch Logs that retries what is throttled."""
+    """Returns a client for CloudWatch Logs that retries what is throttled. Making one takes a tenth of a second."""
     return session.client("logs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
 
@@ -89,7 +91,7 @@ def log_lines(
         calls = [
             call
             for call in all_calls
-            if (state is None or _is_of(call.visit, state, visit))
+            if (state is None or is_of(call.visit, state, visit))
             and (since is None or call.period.end >= since)
         ]
         if not calls:
@@ -157,7 +159,8 @@ def _calls(execution: ExecutionView, now: datetime) -> Iterator[Call]:
             )
 
 
-def _is_of(visit: Visit, state: str, number: int | None) -> bool:
+def is_of(visit: Visit, state: str, number: int | None = None) -> bool:
+    """Whether a visit is to a state, or to one inside it."""
     around: Visit | None = visit
     while around is not None:
         if around.state == state and number in (None, around.number):

@@ -124,8 +124,12 @@ def read_line(raw: str) -> ReadLine:
     if found := _PLATFORM.match(text):
         kinds: dict[str | None, Literal["start", "report", ""]] = {"START": "start", "REPORT": "report"}
         failed = found["kind"] is None or re.search(r"\tStatus: (error|timeout)", text)
+        message = ", ".join(filter(None, text.split("\t")))
         return ReadLine(
-            "ERROR" if failed else "LAMBDA", text, request_id=found["id"], kind=kinds.get(found["kind"], "")
+            "ERROR" if failed else "LAMBDA",
+            message,
+            request_id=found["id"],
+            kind=kinds.get(found["kind"], ""),
         )
     if found := _TIMEOUT.match(text):
         return ReadLine("ERROR", text.partition(f"{found['id']} ")[2].strip(), request_id=found["id"])

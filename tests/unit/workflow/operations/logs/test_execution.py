@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.workflow.operations.logs.conftest import BEGIN, CloudWatchLogs
+from tests.unit.cloudwatch_logs import BEGIN, CloudWatchLogs
 from workflow.asl.graph import StateStatus
 from workflow.operations.executions import Attempt, ExecutionView, Visit
 from workflow.operations.logs import Logs, log_lines

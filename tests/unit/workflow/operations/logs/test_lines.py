@@ -52,8 +52,13 @@ def test_traceback_of_powertools_is_in_the_message() -> None:
     [
         (f"START RequestId: {ID} Version: 3\n", "LAMBDA", f"START RequestId: {ID} Version: 3", "start"),
         (f"END RequestId: {ID}\n", "LAMBDA", f"END RequestId: {ID}", ""),
-        (f"REPORT RequestId: {ID}\tDuration: 1.2 ms\t\n", "LAMBDA", None, "report"),
-        (f"REPORT RequestId: {ID}\tDuration: 3000.00 ms\tStatus: timeout\n", "ERROR", None, "report"),
+        (
+            f"REPORT RequestId: {ID}\tDuration: 1.2 ms\t\n",
+            "LAMBDA",
+            f"REPORT RequestId: {ID}, Duration: 1.2 ms",
+            "report",
+        ),
+        (f"REPORT RequestId: {ID}\tDuration: 3000.00 ms\tStatus: timeout\n", "ERROR", "REPORT ", "report"),
         (
             f"2026-03-01T10:00:03.004Z {ID} Task timed out after 3.00 seconds\n\n",
             "ERROR",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.workflow.operations.logs.conftest import BEGIN, CloudWatchLogs
+from tests.unit.cloudwatch_logs import BEGIN, CloudWatchLogs
 from workflow.operations.logs.search import MAX_LINES, Group, GroupUnreadable, NoSuchGroup, Period
 
 HOUR = Period(BEGIN - timedelta(minutes=1), BEGIN + timedelta(hours=1))

@@ -34,6 +34,7 @@ def correct(directory: Path) -> None:
     _share_code(directory / "functions")
     _report_function_errors()
     _name_invocation_errors()
+    _return_whole_responses()
     _count_invocations()
 
 
@@ -297,6 +298,53 @@ def _name_invocation_errors() -> None:
             raise stepfunctions._ExecutionError("Lambda.ServiceException", str(error)) from error
 
     stepfunctions._call_lambda = call_or_refuse
+
+
+_last = threading.local()
+"""The request and the version of the function that a thread ran last."""
+
+
+def _return_whole_responses() -> None:
+    """Gives a task that calls a function the whole response of Lambda.
+
+    AWS: with the version that ran, and the headers, in which is the id of the request: the log of the function has it,
+    too. (https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html)
+    MiniStack: the status code and the payload.
+    """
+    from ministack.services import lambda_svc, stepfunctions
+
+    execute, invoke = lambda_svc._execute_function_warm, stepfunctions._invoke_resource
+
+    def execute_and_remember(func: dict[str, Any], event: Any, request_id: str) -> Any:
+        result = execute(func, event, request_id)
+        # After the run: the function may run others meanwhile.
+        _last.request_id, _last.version = request_id, func.get("config", func).get("Version", "$LATEST")
+        return result
+
+    def invoke_whole(resource: str, arguments: Any) -> Any:
+        _last.request_id = None
+        result = invoke(resource, arguments)
+        if "states:::lambda:invoke" not in resource or _last.request_id is None:
+            return result
+        headers = {
+            "Content-Type": "application/json",
+            "X-Amz-Executed-Version": _last.version,
+            "x-amzn-RequestId": _last.request_id,
+        }
+        return {
+            "ExecutedVersion": _last.version,
+            "Payload": result["Payload"],
+            "SdkHttpMetadata": {
+                "AllHttpHeaders": {name: [value] for name, value in headers.items()},
+                "HttpHeaders": headers,
+                "HttpStatusCode": 200,
+            },
+            "SdkResponseMetadata": {"RequestId": _last.request_id},
+            "StatusCode": 200,
+        }
+
+    lambda_svc._execute_function_warm = execute_and_remember
+    stepfunctions._invoke_resource = invoke_whole
 
 
 def _count_invocations() -> None:

@@ -9,6 +9,8 @@ import pytest
 from sandbox.faults import KillWorker
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
+from workflow.operations.loops import Loops
+from workflow.operations.stage_resources import StageResources
 
 A2I = "sagemaker-a2i-runtime"
 
@@ -46,3 +48,28 @@ def test_killed_functions_handle_each_loop_once(published: PublishedStage) -> No
     assert (row.outcome, row.next_loop_name) == ("restarted", f"{failed}-attempt-2")
     loops = [loop.name for loop in published.sandbox.loops.list() if loop.flow_definition_arn == flow]
     assert sorted(loops) == sorted([answered, failed, f"{failed}-attempt-2"])
+    _check_logs(published, answered)
+
+
+def _check_logs(published: PublishedStage, name: str) -> None:
+    """Each attempt has its lines, also the one that was killed."""
+    session = published.sandbox.session
+    logs = Loops(StageResources.find(published.stage.name, session), session).logs(name)
+    collected = [line for line in logs.lines if line.state == "Collect review"]
+    messages = [
+        (line.attempt, line.level, line.message.partition("\n")[0].partition(" Error: ")[2] or line.message)
+        for line in collected
+        if line.level not in ("LAMBDA", "METRIC") and not line.message.startswith("REPORT")
+    ]
+    assert messages == [
+        (1, "INFO", "called"),
+        (1, "ERROR", "Runtime exited without providing a reason"),
+        (2, "INFO", "called"),
+        (2, "INFO", "review stored"),
+    ]
+    reports = [line.message for line in collected if line.message.startswith("REPORT")]
+    assert ["Status: error" in report for report in reports] == [True, False]
+    assert not any(line.by_time for line in logs.lines)
+    assert logs.notes == []
+    started = [line.message for line in logs.lines if line.function.endswith("-StartLoop")]
+    assert started == ["starting", "starting", "started"]

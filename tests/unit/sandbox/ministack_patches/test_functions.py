@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 
 import pytest
@@ -73,6 +74,26 @@ def test_function_that_ends_too_early_fails_task(machines, function, kind, error
     found = functions._failure_in({"error": True, "body": {"errorType": kind, "errorMessage": "x"}})
     function({"error": True, "body": found or {"errorType": kind}})
     assert machines.run(TASK)["error"] == error
+
+
+def test_task_gets_the_whole_response_of_lambda(machines, function, monkeypatch):
+    from ministack.services import lambda_svc
+
+    function({"body": {"a": 1}})
+    # The correction of the function's run is in the place of the one that the fixture has replaced.
+    functions._return_whole_responses()
+    monkeypatch.setattr(lambda_svc, "new_uuid", lambda: "4299ee26-8d1d-4ea9-bd43-000000000001")
+    output = json.loads(machines.run(TASK)["output"])
+    assert (output["Payload"], output["StatusCode"], output["ExecutedVersion"]) == ({"a": 1}, 200, "$LATEST")
+    request = output["SdkResponseMetadata"]["RequestId"]
+    assert request == "4299ee26-8d1d-4ea9-bd43-000000000001"
+    assert output["SdkHttpMetadata"]["AllHttpHeaders"]["x-amzn-RequestId"] == [request]
+
+
+def test_error_of_a_call_that_timed_out_names_the_request():
+    body = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"}
+    found = functions._with_request({"error": True, "body": body}, "id")
+    assert found["body"]["errorMessage"] == "RequestId: id Error: Task timed out after 3.00 seconds"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "function:nowhere"])

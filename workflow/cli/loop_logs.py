@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,7 @@ import typer
 
 from lambdas.loops.visible import visible, visible_json, visible_lines
 from workflow.cli.options import StageOptions, takes_options
-from workflow.cli.terminal import Output, print_json, progress, tell
+from workflow.cli.terminal import Output, print_json, print_whole, progress, tell
 
 if TYPE_CHECKING:
     from workflow.operations.logs import LogLine, Logs
@@ -25,6 +25,7 @@ SECONDS = 3
 _AGAIN = timedelta(minutes=2)
 """How far back lines are read again: CloudWatch Logs has a line some seconds after it was written."""
 
+_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "LAMBDA": "dim"}
 _BEGINNINGS = ("START ", "END ", "INIT_START", "platform.start", "platform.init")
 
 
@@ -60,10 +61,7 @@ def logs(
         from workflow.cli.shapes import LoopLogLines
 
         print_json(LoopLogLines.of(found))
-    elif texts := list(_texts(found.lines, on.stage)):
-        for text in texts:
-            typer.echo(text)
-    else:
+    elif not _print_lines(found.lines, on.stage):
         tell("No log lines found.", err=True)
     _print_notes(found.notes)
 
@@ -98,8 +96,10 @@ def _follow(read: Callable[[datetime | None], Logs], on: StageOptions) -> None:
             shown |= {_key(line) for line in lines}
             _print_notes(note for note in notes if note not in shown)
             shown |= set(notes)
-            for text in _documents(lines) if on.output is Output.JSON else _texts(lines, on.stage):
-                typer.echo(text)
+            if on.output is Output.JSON:
+                _print_documents(lines)
+            else:
+                _print_lines(lines, on.stage)
             sys.stdout.flush()
             sleep(SECONDS)
     except KeyboardInterrupt:
@@ -115,26 +115,35 @@ def _print_notes(notes: Any) -> None:
         tell(f"warning: {note}", err=True)
 
 
-def _documents(lines: list[LogLine]) -> Iterator[str]:
+def _print_documents(lines: list[LogLine]) -> None:
     from workflow.cli.shapes import LoopLogLine
 
     for line in lines:
-        yield visible_json(LoopLogLine.of(line).model_dump_json(by_alias=True))
+        tell(visible_json(LoopLogLine.of(line).model_dump_json(by_alias=True)))
 
 
-def _texts(lines: list[LogLine], stage: str) -> Iterator[str]:
-    """Returns lines for people, without those that only say that a call begins or ends, and without metrics."""
-    color = sys.stdout.isatty()
-    for line in lines:
-        if not _is_shown(line):
-            continue
-        first, *more = visible_lines(line.message).split("\n")
-        fields = [f"{name}={_value(value)}" for name, value in line.fields.items()]
-        head = [f"{line.time:%Y-%m-%dT%H:%M:%S}.{line.time.microsecond // 1000:03}Z", _where(line, stage)]
-        level = "" if line.level == "LAMBDA" else line.level
-        text = "  ".join([*head, *filter(None, [level]), " ".join([first, *map(visible, fields)])])
-        text = "\n".join([text, *(f"    {one}" for one in more)])
-        yield typer.style(text, **_style(line.level)) if color else text
+def _print_lines(lines: list[LogLine], stage: str) -> bool:
+    """Prints lines for people, without metrics and those that only say that a call begins or ends.
+
+    Returns:
+        Whether there was any.
+    """
+    from rich.text import Text
+
+    texts = [Text(_text(line, stage), style=_STYLES.get(line.level, "")) for line in lines if _is_shown(line)]
+    if texts:
+        print_whole(Text("\n").join(texts), wrap=False)
+    return bool(texts)
+
+
+def _text(line: LogLine, stage: str) -> str:
+    first, *more = visible_lines(line.message).split("\n")
+    fields = [f"{name}={_value(value)}" for name, value in line.fields.items()]
+    level = "" if line.level == "LAMBDA" else line.level
+    time = f"{line.time:%Y-%m-%dT%H:%M:%S}.{line.time.microsecond // 1000:03}Z"
+    whole = " ".join([first, *map(visible, fields)])
+    text = "  ".join(filter(None, [time, _where(line, stage), level, whole]))
+    return "\n".join([text, *(f"    {one}" for one in more)])
 
 
 def _is_shown(line: LogLine) -> bool:
@@ -158,13 +167,3 @@ def _value(value: Any) -> str:
         if isinstance(value, str) and value and " " not in value
         else json.dumps(value, ensure_ascii=False)
     )
-
-
-def _style(level: str) -> dict[str, Any]:
-    colors: dict[str, dict[str, Any]] = {
-        "WARNING": {"fg": "yellow"},
-        "ERROR": {"fg": "red"},
-        "CRITICAL": {"fg": "red", "bold": True},
-        "LAMBDA": {"dim": True},
-    }
-    return colors.get(level, {})

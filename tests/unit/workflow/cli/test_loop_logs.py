@@ -12,8 +12,8 @@ from botocore.exceptions import EndpointConnectionError
 from tests.command_line import printed_json, run
 from tests.unit.cloudwatch_logs import BEGIN, CloudWatchLogs
 from tests.unit.doubles import StubbedSession
-from tests.unit.workflow.cli.test_loop_graph import add_execution
 from tests.unit.workflow.cli.test_loops import CREATED, EXECUTION, add_loop
+from tests.unit.workflow.operations.executions.doubles import Executions
 from tests.unit.workflow.operations.executions.histories import START, History
 from workflow.cli import loop_logs
 
@@ -51,6 +51,15 @@ def logs(session: StubbedSession) -> CloudWatchLogs:
     logs = CloudWatchLogs()
     session.use("logs", logs)
     return logs
+
+
+def add_execution(session: StubbedSession, history: History, status: str = "FAILED", **more: Any) -> None:
+    """Adds the execution."""
+    executions = Executions(
+        {"States": {"Ask": {"Type": "Task", "Next": "Done"}, "Done": {"Type": "Succeed"}}}
+    )
+    executions.add(EXECUTION, status, history, **more)
+    session.use("stepfunctions", executions)
 
 
 def add_failed(session: StubbedSession) -> None:

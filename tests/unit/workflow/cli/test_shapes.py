@@ -15,6 +15,7 @@ from workflow.cli.shapes import SHAPES
 ARGUMENTS = {
     "loops show": ["a"],
     "loops graph": ["a"],
+    "loops logs": ["a"],
     "loops start": ["--flow-definition", "f", "--name", "a", "--document", "s3://b/c"],
     "loops restart": ["a"],
     "loops stop": ["a"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.executions.function_log import logs_of
-from console.executions.items import map_run_of
+from console.executions.items import execution_around, map_run_of
 from console.executions.raw_events import events_of
 from console.executions.step import find_visit, step_view
 from console.executions.summary import seconds_of, subject, summary_of
@@ -85,6 +85,7 @@ def execution_page(
         stopped=execution.stopped,
         seconds=seconds_of(execution.started, execution.stopped, running),
         redrives=execution.redrives,
+        around=execution_around(connection.states, execution.map_run),
         version=execution.version and execution.version.rpartition(":")[2],
         summary=summary_of(execution),
         loop=_loop(connection, execution),

@@ -12,7 +12,7 @@ from console.executions.views import ItemView, MapRunView
 from workflow.operations.executions import ExecutionGone, Item, Visit, read_map_run
 from workflow.publish.aws_errors import explained
 
-__all__ = ["MAX_ITEMS", "map_run_of"]
+__all__ = ["MAX_ITEMS", "execution_around", "map_run_of"]
 
 MAX_ITEMS = 50
 """Executions of items that the page lists."""
@@ -46,6 +46,24 @@ def map_run_of(states: Any, visit: Visit | None, *, now: datetime) -> MapRunView
         more=found.more,
         note=unlisted,
     )
+
+
+def execution_around(states: Any, map_run: str | None) -> str | None:
+    """Returns the ARN of the execution whose Distributed Map has the items that another one processes.
+
+    Args:
+        states: The client of Step Functions.
+        map_run: The ARN of the Map Run. None: the execution processes no items.
+
+    Returns:
+        The ARN; None if there is no such execution, or if Step Functions does not say so.
+    """
+    if map_run is None:
+        return None
+    try:
+        return read_map_run(states, map_run, limit=1).execution
+    except (BotoCoreError, ClientError, ExecutionGone):
+        return None
 
 
 def _item(item: Item, now: datetime) -> ItemView:

@@ -439,6 +439,7 @@ class ExecutionPage(View):
         stopped: When it ended.
         seconds: How long it took; until now if it runs.
         redrives: How often it was redriven in the Step Functions console.
+        around: The ARN of the execution whose Distributed Map has the items that this one processes.
         version: The version of the state machine that it runs.
         summary: What happened.
         loop: The human loop that it processes.
@@ -466,6 +467,7 @@ class ExecutionPage(View):
     stopped: datetime | None
     seconds: float | None
     redrives: int
+    around: str | None
     version: str | None
     summary: SummaryView
     loop: LoopView | None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from console.executions.items import map_run_of
+from console.executions.items import execution_around, map_run_of
 from console.executions.views import MapRunView
 from tests.unit.console.executions.executions import NOW, START, History, execution_of
 
@@ -61,3 +61,11 @@ def test_items_are_counted_by_status_and_listed() -> None:
 )
 def test_items_that_cannot_be_read_are_explained(how: dict[str, Any], note: str) -> None:
     assert note in shown(**how).note
+
+
+def test_execution_around_is_unknown_if_the_map_run_is_gone() -> None:
+    def describe(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "ResourceNotFound"}}, "DescribeMapRun")
+
+    assert execution_around(SimpleNamespace(describe_map_run=describe), RUN) is None
+    assert execution_around(None, None) is None

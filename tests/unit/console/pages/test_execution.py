@@ -258,6 +258,17 @@ def test_items_of_a_distributed_map_link_to_their_executions(opened: Open) -> No
     assert "other executions" in client.get("/executions/one?state=Item").text
 
 
+def test_execution_of_an_item_leads_to_the_one_around(opened: Open) -> None:
+    client = opened(mapped(1), mapRunArn="arn:run")
+    around = view(client)["around"]
+    assert around.startswith("arn:")
+    assert (
+        f'<a href="/executions/{quote(around, safe="")}">another execution</a>'
+        in client.get("/executions/one").text
+    )
+    assert view(opened(mapped(1)))["around"] is None
+
+
 def test_command_to_run_again_is_shown_by_a_console_that_reads(opened: Open) -> None:
     client = opened(failed(), "FAILED")
     html = client.get("/executions/one").text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from console.errors import Problem
@@ -41,7 +43,9 @@ def routes(site: Site) -> list[Route]:
 
 def _review(request: Request) -> Response:
     site: Site = request.app.state.site
-    loop = _loop(request)
+    loop = _loop(request, "review")
+    if isinstance(loop, Response):
+        return loop
     part = review_part(site, loop, first=request.query_params.get("first", "1"))
     return page(request, "review.html", ReviewPage(name=loop.name, part=part))
 
@@ -49,20 +53,28 @@ def _review(request: Request) -> Response:
 def _document(request: Request) -> Response:
     """Sends an object that the input of a loop names: an image as itself, anything else as a download."""
     site: Site = request.app.state.site
+    loop = _loop(request, "document")
+    if isinstance(loop, Response):
+        return loop
     index = request.query_params.get("object", "0")
     try:
         opened = site.connection.reviews.open(
-            _loop(request), int(index) if index.isdecimal() and len(index) < 10 else -1
+            loop, int(index) if index.isdecimal() and len(index) < 10 else -1
         )
     except (DocumentError, ReviewUnreadable) as error:
         raise Problem(str(error), title="The document cannot be shown") from error
     return sent(request, opened)
 
 
-def _loop(request: Request) -> Loop:
+def _loop(request: Request, last: str) -> Loop | Response:
+    """Returns the loop of a request, or where its page is: the key of a loop can end with the last part of the path."""
     site: Site = request.app.state.site
     name = request.path_params["key"]
     loop = site.loops.find(name)
+    if loop is None and (other := site.loops.find(f"{name}/{last}")):
+        return RedirectResponse(
+            request.app.url_path_for("loop", key=quote(other.human_loop_name, safe="")), 303
+        )
     if loop is None:
         raise Problem(
             f"The ledger of stage {site.stage} has no human loop {name!r}.",

@@ -90,7 +90,9 @@ class ReviewReader:
             return None
         read = self._record(loop.review_location)
         problems: list[str] = []
-        source = self._input_of(loop, read.record.output_location, problems)
+        # Sample data have no output.
+        output = None if read.record.invented else read.record.output_location
+        source = self._input_of(loop, output, problems)
         documents = self._documents(source.objects(read.record.document_id) if source else [])
         return compose(loop.review_location, read, source, documents, problems, first=first, limit=limit)
 
@@ -125,7 +127,7 @@ class ReviewReader:
         document_id = output = None
         if loop.review_location is not None:
             record = self._record(loop.review_location).record
-            document_id, output = record.document_id, record.output_location
+            document_id, output = record.document_id, None if record.invented else record.output_location
         problems: list[str] = []
         source = self._input_of(loop, output, problems)
         if source is None and problems:

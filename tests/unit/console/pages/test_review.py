@@ -181,6 +181,17 @@ def test_unknown_loop_is_a_page(open_page: Any, stage: Stage, console: Any) -> N
         assert "No such human loop" in response.text
 
 
+@pytest.mark.parametrize("last", ["review", "document"])
+def test_key_that_ends_like_a_page_leads_to_its_loop(stage: Stage, console: Any, last: str) -> None:
+    loop = Loop(human_loop_name="order-17-x")
+    loops = SimpleNamespace(find=lambda name: loop if name == f"order/17/{last}" else None)
+    client = console(SimpleNamespace(loops=loops, reviews=stage.reader))
+
+    response = client.get(f"/loops/order%2F17%2F{last}", follow_redirects=False)
+
+    assert (response.status_code, response.headers["location"]) == (303, "/loops/order-17-x")
+
+
 PAGE = b"<html><script>alert(1)</script>"
 
 

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops.loop import Loop
+from lambdas.reviews.record import read_review
 from tests.review_samples import answered_pair, custom, pair, rekognition, textract
 from tests.unit.workflow.operations.review_view.samples import (
     DOCUMENTS,
@@ -156,6 +157,14 @@ def test_record_without_its_output_is_shown_and_says_so(stage: Stage, name: str)
     view = shown(stage, Loop(human_loop_name="loop-1", review_location=f"s3://{REVIEWS}/{name}"))
     assert len(view.rows) == view.counts.fields
     assert "A2I's output cannot be read, so that not all is shown" in view.problems[0]
+
+
+def test_sample_data_have_no_document(stage: Stage) -> None:
+    record = read_review((GOLDEN / "textract.json").read_bytes())
+    loop = stage.keep(record.model_copy(update={"invented": True}))
+    view = shown(stage, loop)
+    assert (view.invented, view.problems, view.documents) == (True, [], [])
+    assert stage.reader.documents(loop) == []
 
 
 def test_input_that_was_stored_names_the_document_if_the_output_is_gone(stage: Stage) -> None:

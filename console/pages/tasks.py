@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import SerializeAsAny
 from starlette.requests import Request
@@ -256,7 +257,7 @@ def _filled(request: Request, task: Task, posted: Posted | None) -> tuple[TaskVi
     views = tuple(one.view for one in filled)
     workers, worker_problem = _workers(_reviewers(request).workers, task, posted)
     accepted = posted.text("accepted") if posted else timestamp(datetime.now(UTC))
-    content = json.dumps(task.content, ensure_ascii=False, indent=2)
+    beginning, is_cut = _beginning(task.content)
     view = TaskView(
         task=_row(task),
         status=task.status,
@@ -273,10 +274,22 @@ def _filled(request: Request, task: Task, posted: Posted | None) -> tuple[TaskVi
         is_json=is_json,
         has_fields=all(view.kind != "anything" for view in views) or is_json,
         failure_codes=_FAILURE_CODES,
-        input_content=content[:_MAX_INPUT],
-        is_input_cut=len(content) > _MAX_INPUT,
+        input_content=beginning,
+        is_input_cut=is_cut,
     )
     return view, answer
+
+
+def _beginning(content: Mapping[str, Any]) -> tuple[str, bool]:
+    """Returns the beginning of an input as JSON, and whether there is more. Writing all of it would take seconds."""
+    parts: list[str] = []
+    length = 0
+    for part in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(content):
+        parts.append(part)
+        length += len(part)
+        if length > _MAX_INPUT:
+            return "".join(parts)[:_MAX_INPUT], True
+    return "".join(parts), False
 
 
 def _workers(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from lambdas.reviews.output import REKOGNITION
+from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox.sample_flows import FLOW_DEFINITIONS
 from tests.waiting_tasks import WaitingTasks, written
 
@@ -150,6 +150,37 @@ def test_flow_definition_without_description_takes_json(page: TestClient, tasks:
     assert "{&#34;a&#34;: 1,}" in refused.text
     page.post("/tasks/other", data={"worker": "w1", "e0-text": '{"b": {"label": "x"}, "a": 1}'})
     assert written(tasks.answers[0][2]) == '{"a":1,"b":{"label":"x"}}'
+
+
+def test_only_the_beginning_of_a_long_input_is_shown(page: TestClient, tasks: WaitingTasks) -> None:
+    tasks.add("other", {"text": "x" * 200_000, "list": list(range(100_000))})
+    view = page.get("/tasks/other?format=json").json()
+    assert (len(view["inputContent"]), view["isInputCut"]) == (100_000, True)
+    assert "The first 100,000 characters:" in page.get("/tasks/other").text
+    assert page.get("/tasks/animal-names?format=json").json()["isInputCut"] is False
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1, [[]], {"a": {}}, [1, None, {"label": None}], {"boundingBoxes": "x"}]
+)
+def test_odd_input_still_makes_a_page(page: TestClient, tasks: WaitingTasks, value: Any) -> None:
+    for name in ("animal-boxes", "order-parts", "support-messages"):
+        described = tasks.task(name).description
+        content = {
+            "taskObject": "a\x00b\ud800",
+            "labels": value,
+            "prediction": {"animals": value, "parts": value},
+        }
+        tasks.add(f"odd-{name}", content, description=described)
+    response = {"blocks": value, "moderationLabels": value}
+    for name, source in (("odd-form", TEXTRACT), ("odd-image", REKOGNITION)):
+        tasks.add(name, {"aiServiceRequest": value, "selectedAiServiceResponse": response}, source)
+    for name in [name for name in tasks.tasks if name.startswith("odd-")]:
+        assert page.get(f"/tasks/{name}").status_code == 200
+        assert page.get(f"/tasks/{name}?as=json").status_code == 200
+        assert (
+            page.post(f"/tasks/{name}", data={"e0-box-0-left": "9" * 400, "accepted": "x"}).status_code == 422
+        )
 
 
 def test_any_task_can_be_answered_as_json(page: TestClient, tasks: WaitingTasks) -> None:

@@ -137,16 +137,16 @@ def form(fields: Sequence[Field], title: str = "") -> dict[str, Any]:
         _add_line(title, 0.1, 0.05, 99.8, "PRINTED", page["Id"], lines, words)
     for row, field in enumerate(fields):
         top = 0.15 + row * 0.8 / max(len(fields), 1)
-        key_words = _add_line(field.key, 0.1, top, 99.2, "PRINTED", page["Id"], lines, words)
+        key_words, key_width = _add_line(field.key, 0.1, top, 99.2, "PRINTED", page["Id"], lines, words)
         if isinstance(field.value, bool):
-            value_children = [_add_check_box(field, top, page["Id"], words)]
+            value_children, value_width = [_add_check_box(field, top, page["Id"], words)], _CHECK_BOX[0]
         else:
             style = "HANDWRITING" if field.handwritten else "PRINTED"
-            value_children = _add_line(
+            value_children, value_width = _add_line(
                 field.value, 0.5, top, field.word_confidence, style, page["Id"], lines, words
             )
-        value = _key_value_block("VALUE", field, (0.5, top), page["Id"], value_children)
-        key = _key_value_block("KEY", field, (0.1, top), page["Id"], key_words)
+        value = _key_value_block("VALUE", field, (0.5, top, value_width), page["Id"], value_children)
+        key = _key_value_block("KEY", field, (0.1, top, key_width), page["Id"], key_words)
         key["Relationships"].insert(0, {"Type": "VALUE", "Ids": [value["Id"]]})
         pairs += [key, value]
     children = [block["Id"] for block in (*lines, *pairs)]
@@ -207,17 +207,18 @@ _STATES = {True: "SELECTED", False: "NOT_SELECTED"}
 _CHARACTER_WIDTH = 0.012
 _LINE_HEIGHT = 0.022
 _LINE_END = 0.97
+_CHECK_BOX = (0.028, 0.0216)
 """Parts of the width and the height of the page."""
 
 
 def _key_value_block(
-    kind: str, field: Field, at: tuple[float, float], page: str, children: Sequence[str]
+    kind: str, field: Field, at: tuple[float, float, float], page: str, children: Sequence[str]
 ) -> dict[str, Any]:
     return {
         "BlockType": "KEY_VALUE_SET",
         "Confidence": field.confidence,
         "EntityTypes": [kind],
-        "Geometry": _geometry(*at, 0.35, _LINE_HEIGHT),
+        "Geometry": _geometry(*at, _LINE_HEIGHT),
         "Id": _id(page, kind, field.key),
         "Relationships": [{"Type": "CHILD", "Ids": list(children)}] if children else [],
     }
@@ -232,8 +233,8 @@ def _add_line(
     page: str,
     lines: list[dict[str, Any]],
     words: list[dict[str, Any]],
-) -> list[str]:
-    """Adds a LINE block and its WORD blocks. Returns the IDs of the words."""
+) -> tuple[list[str], float]:
+    """Adds a LINE block and its WORD blocks. Returns the IDs of the words, and the width of the line."""
     ids = []
     at = left
     # A page has room for 43 characters on each half. Longer lines are written smaller.
@@ -251,25 +252,26 @@ def _add_line(
             }
         )
         at += character * (len(word) + 1)
+    width = at - character - left if ids else _CHECK_BOX[0]
     if ids:
         lines.append(
             {
                 "BlockType": "LINE",
                 "Confidence": confidence,
-                "Geometry": _geometry(left, top, at - character - left, _LINE_HEIGHT),
+                "Geometry": _geometry(left, top, width, _LINE_HEIGHT),
                 "Id": _id(page, "LINE", str(left), str(top)),
                 "Relationships": [{"Type": "CHILD", "Ids": list(ids)}],
                 "Text": text,
             }
         )
-    return ids
+    return ids, width
 
 
 def _add_check_box(field: Field, top: float, page: str, words: list[dict[str, Any]]) -> str:
     box = {
         "BlockType": "SELECTION_ELEMENT",
         "Confidence": field.word_confidence,
-        "Geometry": _geometry(0.5, top, 0.03, 0.03),
+        "Geometry": _geometry(0.5, top, *_CHECK_BOX),
         "Id": _id(page, "SELECTION_ELEMENT", field.key),
         "SelectionStatus": _STATES[bool(field.value)],
     }

@@ -43,6 +43,11 @@ class WaitingTasks:
     workers = ("w1", "w2", "w3")
 
     def __init__(self) -> None:
+        self.connection: Any = SimpleNamespace(s3=self)
+        self.reset()
+
+    def reset(self) -> None:
+        """Makes the tasks what they were at first."""
         self.tasks: dict[str, Task] = {}
         self.objects: dict[tuple[str, str], bytes] = {}
         self.answers: list[tuple[str, str, dict[str, Any], float]] = []
@@ -53,7 +58,6 @@ class WaitingTasks:
                 self._add(name)
             _DRAWN.append((self.tasks.copy(), self.objects.copy()))
         self.tasks, self.objects = (made.copy() for made in _DRAWN[0])
-        self.connection: Any = SimpleNamespace(s3=self)
 
     def _add(self, flow: str) -> None:
         sample = FLOW_DEFINITIONS[flow].sample

@@ -18,9 +18,8 @@ PREDICTED = [
 ]
 
 
-@pytest.fixture
-def worker(browser: Browser) -> Iterator[tuple[Page, WaitingTasks, str]]:
-    """A page, the tasks, and the address of the console, with its guard."""
+@pytest.fixture(scope="module")
+def served(browser: Browser) -> Iterator[tuple[Page, WaitingTasks, str]]:
     tasks = WaitingTasks()
     site = Site("local", lambda: tasks.connection, may_write=True, reviewers=tasks)
     with serving(site) as link:
@@ -33,6 +32,13 @@ def worker(browser: Browser) -> Iterator[tuple[Page, WaitingTasks, str]]:
         page.close()
         # An answer leads to the loop's page, which this console has no stage for.
         assert [error for error in errors if "the server responded with a status of" not in error] == []
+
+
+@pytest.fixture
+def worker(served: tuple[Page, WaitingTasks, str]) -> tuple[Page, WaitingTasks, str]:
+    """A page, the tasks as they were at first, and the address of the console, with its guard."""
+    served[1].reset()
+    return served
 
 
 def at(page: Page, x: float, y: float) -> tuple[float, float]:

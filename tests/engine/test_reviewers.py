@@ -28,6 +28,7 @@ def test_sample_is_started_answered_and_stored(published: PublishedStage) -> Non
     assert {sample["flowDefinition"] for sample in listed["samples"]} == FLOW_DEFINITIONS.keys()
 
     boxes, stopped = started("animal-boxes"), started("order-parts")
+    assert f'href="/tasks/{boxes}"' in page.get(f"/loops/{boxes}").text
     view = page.get(f"/tasks/{boxes}?format=json").json()
     assert (view["picture"]["width"], view["picture"]["height"]) == (800, 533)
     worker = view["workers"][1]["id"]

@@ -47,6 +47,7 @@ def human_loop_view(
     stage: str,
     machine: str,
     review: ReviewPart | None,
+    newer: Loop | None = None,
     note: str = "",
     note_problem: str = "",
 ) -> HumanLoopView:
@@ -57,6 +58,7 @@ def human_loop_view(
         stage: The stage, for the command.
         machine: The ARN of the stage's state machine: its executions are addressed by name.
         review: Its review; None if the ledger does not have the loop.
+        newer: The loop that has its name in A2I now, if that is another one.
         note: The note that was entered to close the loop.
         note_problem: What is wrong with it.
     """
@@ -84,6 +86,7 @@ def human_loop_view(
         output=loop.output_location,
         review_location=loop.review_location,
         first_of_name=loop_link(loop.name) if loop.name != loop.human_loop_name else None,
+        newer_of_name=loop_link(newer.human_loop_name) if newer else None,
         events=tuple(_events(story, created, machine)),
         lineage=tuple(_lineage(one, loop) for one in story.lineage) if len(story.lineage) > 1 else (),
         # The page itself shows the graph.

@@ -179,6 +179,7 @@ class HumanLoopView(View):
         output: The location of A2I's output, or of the prediction if no review was needed.
         review_location: The location of the stored review.
         first_of_name: The page of the first loop with this name, if the name was used again.
+        newer_of_name: The page of the loop that has this name in A2I now, if that is another one.
         events: What happened, oldest first.
         lineage: The attempts of the lineage, oldest first; empty if there is only this one.
         operations: What one can do now.
@@ -208,6 +209,7 @@ class HumanLoopView(View):
     output: str | None
     review_location: str | None
     first_of_name: str | None
+    newer_of_name: str | None
     events: tuple[Event, ...]
     lineage: tuple[LineageRow, ...]
     operations: tuple[Operation, ...]

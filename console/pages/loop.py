@@ -52,6 +52,7 @@ def _page(request: Request, story: Story, *, note: str = "", note_problem: str =
         stage=site.stage,
         machine=site.connection.resources.state_machine_arn,
         review=part,
+        newer=site.loops.newer_of_name(story.loop) if part else None,
         note=note,
         note_problem=note_problem,
     )

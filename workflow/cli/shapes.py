@@ -327,7 +327,8 @@ class LoopExecution(_CamelShape):
     execution: str
     """ARN of the execution."""
     status: str
-    """Step Functions' status of the execution; `GONE` when Step Functions no longer has it."""
+    """Step Functions' status of the execution; `GONE` when Step Functions no longer has it, `unknown` when it cannot be
+    read."""
     status_change: str | None
     """The status change that it claimed: creation time and status."""
     at: str

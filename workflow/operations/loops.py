@@ -157,6 +157,10 @@ class Loops:
             unreadable=unreadable,
         )
 
+    def newer_of_name(self, loop: Loop) -> Loop | None:
+        """Returns the loop that has the name of another one in A2I now, or None; see `StageLoops.newer_of_name`."""
+        return self._loops.newer_of_name(loop)
+
     def execution(self, arn: str) -> Execution:
         """Returns an execution as Step Functions describes it."""
         return self._loops.execution(arn)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.loops.claims import claim_of
 from lambdas.loops.loop import Loop
 from lambdas.loops.reports import Reports
@@ -23,7 +25,7 @@ from workflow.operations.executions import (
 )
 from workflow.operations.read_ahead import read_ahead
 from workflow.operations.redriving import execution_name
-from workflow.operations.story import GONE, Execution, Processing, ReachedStep, SentMessage
+from workflow.operations.story import GONE, UNKNOWN, Execution, Processing, ReachedStep, SentMessage
 
 if TYPE_CHECKING:
     from workflow.operations.stage_loops import StageLoops
@@ -35,7 +37,9 @@ _ARN = re.compile(r"arn:[!-~]{1,60}:execution:[!-~]{1,180}")
 _THREADS = 8
 _KEPT_SECONDS = 60
 """How long the history of an execution that has ended is kept. Only a redrive in the console changes it."""
-_MAX_KEPT = 1000
+_MAX_KEPT = 200
+_MAX_READ = 100
+"""Executions of a loop that are read. `loops redrive` keeps no more in the row; replayed events can add some."""
 _MAX_REDRIVES = 10
 """Redrives that could not claim, of one status change. Nobody repeats one so often without a look at the first."""
 
@@ -63,12 +67,16 @@ class Processings:
             botocore.exceptions.ClientError: An error of Step Functions or DynamoDB.
         """
         claimed = _claimed(loop)
-        known = list(claimed)
+        known = list(claimed)[-_MAX_READ:]
         read = read_ahead(known, lambda arn: self._read(arn, loop), threads=_THREADS, limit=_THREADS)
         found = dict(zip(known, read, strict=True))
         executions = []
         for arn, (claim, at) in claimed.items():
-            executions.append(_placed(found[arn], loop, claim, at))
+            not_read = Processing(
+                Execution(arn, UNKNOWN, link=self._loops.link(arn) if _ARN.fullmatch(arn) else None),
+                gap=f"Only the newest {_MAX_READ} executions are looked up.",
+            )
+            executions.append(_placed(found.get(arn, not_read), loop, claim, at))
         return [*executions, *self._unclaimed(loop, executions)]
 
     def _unclaimed(self, loop: Loop, executions: Sequence[Processing]) -> Iterator[Processing]:
@@ -117,6 +125,13 @@ class Processings:
             )
         except ExecutionUnreadable:
             return Processing(self._loops.execution(arn), gap="The history of this execution cannot be read.")
+        except ClientError as error:
+            if arn.startswith(self._loops.execution_arn("")):
+                raise
+            # Of another account or Region: the row was restored from there, or somebody wrote it.
+            why = error.response["Error"].get("Code", "unknown")
+            gap = f"This is not an execution of the stage's workflow, and cannot be read ({why})."
+            return Processing(Execution(arn, UNKNOWN, link=self._loops.link(arn)), gap=gap)
         execution = Execution(
             arn,
             view.status,
@@ -124,7 +139,6 @@ class Processings:
             stopped=view.stopped,
             error=view.error,
             cause=view.cause,
-            input=view.input,
             link=self._loops.link(arn),
             redrives=view.redrives,
         )

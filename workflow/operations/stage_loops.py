@@ -116,6 +116,16 @@ class StageLoops:
             return view
         return A2iLoop(GONE, None, loop.flow_definition_arn) if loop.status == "InProgress" else None
 
+    def newer_of_name(self, loop: Loop) -> Loop | None:
+        """Returns the row of the loop that has the name of another one in A2I now; None if A2I or the ledger has none.
+
+        A2I lets the name of a deleted loop be used again.
+        """
+        view = self.view(loop.name)
+        if view is None or view.created is None or is_about(loop, created := timestamp(view.created)):
+            return None
+        return self.ledger.find_loop(loop.name, created)
+
     def described(self, name: str) -> Any:
         """Returns the response of DescribeHumanLoop, or None if A2I does not have the loop."""
         try:

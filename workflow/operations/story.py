@@ -17,6 +17,7 @@ from lambdas.reviews.times import in_utc, moment_of
 
 __all__ = [
     "GONE",
+    "UNKNOWN",
     "A2iLoop",
     "Action",
     "Execution",
@@ -38,10 +39,13 @@ GONE = "GONE"
 """The status of an execution that Step Functions no longer has: it deletes executions 90 days after they end. Also of a
 loop that A2I no longer has: anybody can delete a loop that has ended."""
 
+UNKNOWN = "unknown"
+"""The status of an execution that was not looked up, or that cannot be read."""
+
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution of the workflow. The status is one of Step Functions' own, or GONE."""
+    """An execution of the workflow. The status is one of Step Functions' own, GONE, or UNKNOWN."""
 
     arn: str
     status: str
@@ -285,7 +289,7 @@ def _changes(loop: Loop, executions: Mapping[str, Execution]) -> list[StatusChan
                 human_loop_status=status,
                 state=held["state"],
                 at=held.get("at", ""),
-                execution=executions.get(arn) or Execution(arn, "unknown"),
+                execution=executions.get(arn) or Execution(arn, UNKNOWN),
             )
         )
     return sorted(changes, key=lambda change: change.at)
@@ -421,11 +425,14 @@ def _next(
     if loop.outcome == "notified":
         return restart
     if loop.outcome == "failed" or (loop.outcome in (None, "processing") and _abandoned(loop, changes)):
-        graph = f"python deploy.py loops graph {name} {at} --open"
+        graph, logs = (
+            f"python deploy.py loops {what}" for what in (f"graph {name} {at} --open", f"logs {name} {at}")
+        )
         return [
             step("After you fix the cause, run the status change again", "redrive", name, at),
             close,
             NextStep("Draw the execution, with the step that failed", graph),
+            NextStep("Show what its functions logged", logs),
         ]
     if view is not None and view.status in TERMINAL_STATUSES:
         return [step("Process the missed status change now", "reconcile", at)]

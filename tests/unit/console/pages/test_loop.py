@@ -57,12 +57,17 @@ class Stage:
     Attributes:
         calls: What was done.
         refusal: The error of the next thing that is done.
+        newer: The loop that has the name in A2I now.
     """
 
     def __init__(self, story: Story | Exception) -> None:
         self.story = story
         self.calls: list[Any] = []
         self.refusal: Exception | None = None
+        self.newer: Loop | None = None
+
+    def newer_of_name(self, loop: Loop) -> Loop | None:
+        return self.newer
 
     def show(self, name: str) -> Story:
         if isinstance(self.story, Exception):
@@ -230,6 +235,12 @@ class TestPage:
         page = open_console(Stage(loop_story(loop, stage="dev"))).get("/loops/loop-1%402026-03-04T05:06:07Z")
         assert "was used again: this is the loop that was created at 2026-03-04 05:06:07 UTC" in text_of(page)
         assert '<a href="/loops/loop-1">The first loop with this name</a>' in page.text
+
+    def test_loop_whose_name_has_another_one_now_links_to_it(self, open_console: Open) -> None:
+        stage = Stage(loop_story(row(), stage="dev"))
+        stage.newer = row(human_loop_name="loop-1@2026-03-05T05:06:07Z")
+        page = open_console(stage).get("/loops/loop-1")
+        assert '<a href="/loops/loop-1%402026-03-05T05%3A06%3A07Z">The newer loop</a>' in page.text
 
     def test_row_of_the_lineage_that_cannot_be_read_is_named(self, open_console: Open) -> None:
         story = loop_story(row(), stage="dev", unreadable=[UnreadableRow("loop-0", "attempt: not a number")])

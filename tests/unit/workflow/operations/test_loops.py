@@ -286,6 +286,28 @@ class TestShow:
         story = stage.loops.show("loop-1")
         assert (story.started, story.loop.flow_definition_arn) == ("not through Afterloop", FLOW)
 
+    @pytest.mark.parametrize(
+        ("created", "key"),
+        [
+            ("2026-03-04T05:06:07.890Z", None),
+            ("2026-03-01T00:00:00.000Z", "loop-1@2026-03-04T05:06:07Z"),
+        ],
+    )
+    def test_newer_loop_of_a_name_is_the_one_that_a2i_has_now(
+        self, stage: Stage, created: str, key: str | None
+    ) -> None:
+        first = stage.add(status="Completed", outcome="stored", loop_created_at=created)
+        stage.add(
+            "loop-1@2026-03-04T05:06:07Z", status="InProgress", loop_created_at="2026-03-04T05:06:07.890Z"
+        )
+        stage.a2i("InProgress")
+        newer = stage.loops.newer_of_name(first)
+        assert (newer and newer.human_loop_name) == key
+
+    def test_newer_loop_of_a_name_that_a2i_does_not_have_is_none(self, stage: Stage) -> None:
+        stage.a2i(None)
+        assert stage.loops.newer_of_name(stage.add(status="Completed")) is None
+
     def test_unknown_loop_is_an_error(self, stage: Stage) -> None:
         stage.a2i(None)
         with pytest.raises(

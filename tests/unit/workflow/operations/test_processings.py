@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.loops.loop import Loop
 from tests.unit.workflow.operations.executions.doubles import Executions
@@ -125,6 +126,31 @@ class TestExecutions:
         (found,) = stage.of(Loop(human_loop_name="loop-1", claims={CLAIM: held}))
         assert (found.execution.status, found.execution.arn) == ("GONE", odd)
         assert stage.states.calls["GetExecutionHistory"] == 0
+
+    def test_of_very_many_executions_the_newest_are_looked_up(self, stage: Stage) -> None:
+        loop = row("last", state="done")
+        many = {PREFIX + f"{number:03}": {"claim": CLAIM, "at": "2026-03-04T05:00"} for number in range(150)}
+        loop = Loop.model_validate(
+            {**loop.model_dump(), "executions": {**many, **loop.model_dump()["executions"]}}
+        )
+        found = stage.of(loop)
+        assert [one.execution.status for one in found] == ["unknown"] * 51 + ["GONE"] * 100
+        assert "newest 100" in found[0].gap
+
+    @pytest.mark.parametrize(
+        ("arn", "is_ours"), [(PREFIX + "a", True), (PREFIX.replace("1111", "9999") + "a", False)]
+    )
+    def test_execution_of_another_account_does_not_cost_the_story(
+        self, stage: Stage, arn: str, is_ours: bool
+    ) -> None:
+        stage.states.refused[arn] = "AccessDeniedException"
+        loop = Loop(human_loop_name="loop-1", execution=arn)
+        if is_ours:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                stage.of(loop)
+        else:
+            (found,) = stage.of(loop)
+            assert (found.execution.status, "AccessDeniedException" in found.gap) == ("unknown", True)
 
     def test_redrive_that_could_not_claim_is_there(self, stage: Stage) -> None:
         name = execution_name("loop-1", CLAIM, PREFIX + "a")

@@ -41,7 +41,7 @@ def assert_offers(story: Story, commands: list[str]) -> None:
     assert len(story.next) == len(commands)
     for step, command in zip(story.next, commands, strict=True):
         assert step.command.startswith(f"python deploy.py loops {command} --stage dev")
-        assert step.action == (None if command.startswith("graph") else command.split()[0])
+        assert step.action == (None if command.startswith(("graph", "logs")) else command.split()[0])
 
 
 OUTCOMES = [
@@ -56,7 +56,7 @@ OUTCOMES = [
     (
         row(status="Completed", outcome="failed", reason="OutputMissing: x"),
         "Needs action: the workflow could not finish processing it: OutputMissing: x",
-        ["redrive loop-1", "close loop-1", "graph loop-1"],
+        ["redrive loop-1", "close loop-1", "graph loop-1", "logs loop-1"],
     ),
     (
         row(status="Failed", outcome="restarted", next_loop_name="loop-1-attempt-2", reason="r"),
@@ -140,7 +140,7 @@ def test_abandoned_claim_needs_action(status: str, outcome: str | None) -> None:
     story = loop_story(loop, stage="dev", executions=[Processing(execution)])
 
     assert f"ended as {status} without releasing the claim. It was stopped by hand." in story.outcome
-    assert [step.command.split()[3] for step in story.next] == ["redrive", "close", "graph"]
+    assert [step.command.split()[3] for step in story.next] == ["redrive", "close", "graph", "logs"]
 
 
 def test_claim_of_execution_that_is_just_ending_needs_no_action() -> None:

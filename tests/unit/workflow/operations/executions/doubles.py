@@ -20,6 +20,7 @@ class Executions:
 
     Attributes:
         calls: How often each operation was called.
+        refused: The code of the error for an execution, by its ARN.
     """
 
     meta = SimpleNamespace(endpoint_url="http://127.0.0.1:4566", region_name="us-east-1")
@@ -28,6 +29,7 @@ class Executions:
         self._definition = definition or {}
         self._known: dict[str, tuple[dict[str, Any], History]] = {}
         self.calls: Counter[str] = Counter()
+        self.refused: dict[str, str] = {}
 
     def add(self, arn: str, status: str, history: History | None = None, **more: Any) -> None:
         """Adds an execution, or replaces it."""
@@ -56,6 +58,6 @@ class Executions:
 
     def _find(self, operation: str, arn: str) -> tuple[dict[str, Any], History]:
         self.calls[operation] += 1
-        if arn not in self._known:
-            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, operation)
+        if arn in self.refused or arn not in self._known:
+            raise ClientError({"Error": {"Code": self.refused.get(arn, "ExecutionDoesNotExist")}}, operation)
         return self._known[arn]

@@ -22,13 +22,13 @@ _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 def with_differences(one: ValueView, two: ValueView) -> tuple[ValueView, ValueView]:
-    """Returns two values with what differs between them, if they share something and not everything."""
+    """Returns two values with what differs between them, if something does."""
     if one.text == two.text:
         return one, two
     first, second = _WORD.findall(one.text), _WORD.findall(two.text)
     same_first, same_second = _same(first, second)
     if not any(_is_word(first[at]) for at in same_first):
-        return one, two  # all of it differs, which a page shows as such
+        same_first, same_second = set(), set()  # a comma in both says nothing
     return (
         one.model_copy(update={"parts": _parts(first, same_first)}),
         two.model_copy(update={"parts": _parts(second, same_second)}),

@@ -57,7 +57,7 @@ class ValueView(_View):
 
     Attributes:
         text: The value in words. Empty if `empty`.
-        parts: The text in parts, if some of it differs from the other value; otherwise none.
+        parts: The text in parts, if it differs from the other value; otherwise none.
         empty: Whether the field was left empty.
         shortened: How many characters of the value are left out.
     """

@@ -22,9 +22,9 @@ def marked(one: str, two: str) -> tuple[str, str]:
         ("07/04/2026", "01/04/2026", ("[07]/04/2026", "[01]/04/2026")),
         ("Ana Silva", "Ana Maria Silva", ("Ana Silva", "Ana [Maria ]Silva")),
         ("a b c d", "a x c y", ("a [b] c [d]", "a [x] c [y]")),
-        ("cat", "dog", ("cat", "dog")),
-        ("one, two", "three, four", ("one, two", "three, four")),
-        ("", "x", ("", "x")),
+        ("cat", "dog", ("[cat]", "[dog]")),
+        ("one, two", "three, four", ("[one, two]", "[three, four]")),
+        ("", "x", ("", "[x]")),
         ("same", "same", ("same", "same")),
     ],
 )

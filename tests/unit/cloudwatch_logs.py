@@ -56,7 +56,8 @@ class CloudWatchLogs:
         pattern = request.get("filterPattern", "")
         assert len(pattern) <= 1024
         self.patterns.append(pattern)
-        terms = [term.replace('\\"', '"') for term in re.findall(r'\?"((?:[^"\\]|\\.)*)"', pattern)]
+        terms = [term.replace('\\"', '"') for term in re.findall(r'"((?:[^"\\]|\\.)*)"', pattern)]
+        assert len(terms) < 2 or pattern.count('?"') == len(terms)
         found = sorted(
             (
                 {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -49,13 +50,19 @@ _FUNCTION = re.compile(
     r"(?:arn:[\w-]+:lambda:(?P<region>[\w-]+):)?(?:(?P<account>\d{12}):function:)?"
     r"(?P<name>[A-Za-z0-9_-]+)(?::(?P<qualifier>[A-Za-z0-9$_-]+))?"
 )
+_MAKING = threading.Lock()
 _STARTS = ("START RequestId", "platform.start")
 HOW_TO = "docs/how-to/lambda-step.md, “Log”"
 
 
-@functools.lru_cache(maxsize=8)
 def logs_client(session: boto3.Session) -> CloudWatchLogsClient:
-    """Returns a client for CloudWatch Logs that retries what is throttled. Making one takes a tenth of a second."""
+    """Returns a client for CloudWatch Logs that retries what is throttled. Several threads can call this and use it."""
+    with _MAKING:  # A session makes one client at a time, which takes a tenth of a second.
+        return _logs_client(session)
+
+
+@functools.lru_cache(maxsize=8)
+def _logs_client(session: boto3.Session) -> CloudWatchLogsClient:
     return session.client("logs", config=Config(retries={"mode": "standard", "max_attempts": 5}))
 
 

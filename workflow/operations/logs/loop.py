@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from lambdas.loops.loop import Loop
@@ -35,6 +37,8 @@ _STARTING = timedelta(hours=1)
 _RECONCILED = timedelta(hours=2)
 """How long after its last execution the reconciler may have something to do with a loop. It runs once an hour."""
 _CLOCKS = timedelta(minutes=1)
+_KEPT_SECONDS = 30
+"""How long the history of an execution that has ended is kept. Only a redrive in the console changes it."""
 
 
 @dataclass
@@ -50,7 +54,7 @@ class LoopLogs:
     session: boto3.Session
     resources: StageResources
     loops: StageLoops
-    _ended: dict[str, ExecutionView] = field(default_factory=dict)
+    _ended: dict[str, tuple[float, ExecutionView]] = field(default_factory=dict)
 
     def read(self, name_or_key: str, *, step: str | None = None, since: datetime | None = None) -> Logs:
         """Returns the lines of all executions of a loop; without a step, also what other functions logged about it.
@@ -84,14 +88,20 @@ class LoopLogs:
         views, notes = [], []
         for arn in arns:
             try:
-                view = self._ended.get(arn) or read_execution(self.loops.states, arn)
+                view = self._execution(arn)
             except (ExecutionGone, ExecutionUnreadable) as error:
                 notes.append(f"{error}.")
                 continue
-            if view.is_final:
-                self._ended[arn] = view
             views.append(view)
         return sorted(views, key=lambda view: view.started), notes
+
+    def _execution(self, arn: str) -> ExecutionView:
+        at, view = self._ended.get(arn, (-inf, None))
+        if view is None or at < monotonic() - _KEPT_SECONDS:
+            view = read_execution(self.loops.states, arn)
+            if view.is_final:
+                self._ended[arn] = monotonic(), view
+        return view
 
     def _about_step(self, step: str, views: list[ExecutionView]) -> list[str]:
         """Returns why a step has no lines.

@@ -155,9 +155,12 @@ def _patterns(texts: Iterable[str]) -> Iterator[str]:
     Source: "Filter pattern syntax" in the CloudWatch Logs user guide: `?` marks a term of which one is enough, and
     quotation marks a term with other characters than letters, digits and underscores.
     """
+    terms = ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in dict.fromkeys(texts)]
+    if len(terms) == 1:
+        yield terms[0]
+        return
     pattern = ""
-    for text in dict.fromkeys(texts):
-        term = '?"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    for term in (f"?{one}" for one in terms):
         if pattern and len(pattern) + 1 + len(term) > _MAX_PATTERN:
             yield pattern
             pattern = ""

@@ -286,7 +286,8 @@ class _History:
             action if service is None or str(action).startswith("arn:") else f"{service}:{action}"
         )
         attempt.parameters = details.get("parameters") or details.get("input")
-        if service == "lambda" or (service is None and ":function:" in str(action)):
+        calls = service == "lambda" or (service == "aws-sdk:lambda" and str(action).startswith("invoke"))
+        if calls or (service is None and ":function:" in str(action)):
             named = _json_object(attempt.parameters).get("FunctionName") if service else action
             attempt.function = named if isinstance(named, str) else None
             if attempt.function is None and ":function:" in str(action):

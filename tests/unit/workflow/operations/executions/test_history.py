@@ -340,6 +340,25 @@ def test_function_of_older_kind_of_task_is_named() -> None:
     assert (attempt.function, attempt.error) == ("arn:aws:lambda:r:1:function:f", "States.Timeout")
 
 
+@pytest.mark.parametrize(
+    ("service", "action", "function"),
+    [
+        ("lambda", "invoke", "tell"),
+        ("lambda", "invoke.waitForTaskToken", "tell"),
+        ("aws-sdk:lambda", "invoke", "tell"),
+        ("aws-sdk:lambda", "getFunction", None),
+        ("sns", "publish", None),
+    ],
+)
+def test_function_of_a_task_is_named(service: str, action: str, function: str | None) -> None:
+    history = History()
+    history.entered("A")
+    parameters = json.dumps({"FunctionName": "tell"})
+    history.add("TaskScheduled", resourceType=service, resource=action, parameters=parameters)
+    (attempt,) = history.visits[0].attempts
+    assert attempt.function == function
+
+
 def everything() -> History:
     """A Map in a Parallel with a retry, beside a branch that is aborted, and a redrive."""
     item = machine(Item="Task", After="Pass")

@@ -68,8 +68,8 @@ class Reviewers(Protocol):
     def workers(self) -> Sequence[str]:
         """The ids of three workers."""
 
-    def waiting(self) -> Sequence[Task]:
-        """Returns the tasks that wait for answers, oldest first."""
+    def waiting(self, limit: int) -> Sequence[Task]:
+        """Returns up to so many tasks that wait for answers, oldest first, without their content."""
 
     def task(self, name: str) -> Task:
         """Returns a task, also one that has ended."""

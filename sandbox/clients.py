@@ -179,10 +179,16 @@ class HumanLoops:
         self._control = control
         self._region = region
 
-    def list(self, status: str | None = None) -> list[LoopState]:
-        """Returns all loops of the sandbox, or those with a status, oldest first."""
-        query = f"?{urlencode({'status': status})}" if status else ""
-        return [_loop_state(loop) for loop in self._control.call("GET", f"/_sandbox/loops{query}")]
+    def list(self, status: str | None = None, limit: int | None = None) -> list[LoopState]:
+        """Returns the loops of the sandbox, oldest first.
+
+        Args:
+            status: Only those with this status.
+            limit: How many at most. Then they are without their input, and their answers without content.
+        """
+        query = {"status": status, "limit": limit}
+        given = urlencode({name: value for name, value in query.items() if value is not None})
+        return [_loop_state(loop) for loop in self._control.call("GET", f"/_sandbox/loops?{given}")]
 
     def get(self, name: str) -> LoopState:
         """Returns one loop.

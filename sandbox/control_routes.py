@@ -7,7 +7,8 @@
     POST /_sandbox/config                    {"wait_scale"}
     GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
     PUT  /_sandbox/flow-definitions/NAME/task   what its tasks ask of a worker: see console.worker_tasks.description
-    GET  /_sandbox/loops                     ?status=InProgress: only those with the status
+    GET  /_sandbox/loops                     ?status=InProgress: only those with the status; ?limit=100: the oldest,
+                                             without inputs and answers
     GET  /_sandbox/loops/NAME
     POST /_sandbox/loops/NAME/answer         {"content", "worker"?, "seconds_spent"?}
     POST /_sandbox/loops/NAME/fail           {"code", "reason"?}
@@ -108,8 +109,10 @@ class ControlRoutes:
         return {}
 
     async def _list_loops(self, request: _Request) -> Any:
-        loops = self._loops.loops()
-        return [_as_json(loop) for loop in loops if request.status in (None, loop.status)]
+        loops = [loop for loop in self._loops.loops() if request.status in (None, loop.status)]
+        if request.limit is None:
+            return [_as_json(loop) for loop in loops]
+        return [_without_content(_as_json(loop)) for loop in loops[: request.limit]]
 
     async def _show_loop(self, request: _Request, name: str) -> Any:
         return _as_json(self._loops.loop(request.tenant, name))
@@ -176,6 +179,8 @@ class _Request:
             raise SandboxError(f"the body is {type(self.body).__name__}; send a JSON object")
         self.tenant = Tenant(ACCOUNT_ID, query.get("region", [REGION])[0])
         self.status = query.get("status", [None])[0]
+        limit = query.get("limit", [""])[0]
+        self.limit = int(limit) if re.fullmatch(r"[0-9]{1,9}", limit) else None
 
     def number(self, name: str, default: float) -> float:
         value = self.body.get(name, default)
@@ -218,3 +223,8 @@ def _as_json(loop: HumanLoop) -> dict[str, Any]:
             for answer in loop.answers
         ],
     }
+
+
+def _without_content(loop: dict[str, Any]) -> dict[str, Any]:
+    answers = [{**answer, "content": {}} for answer in loop["answers"]]
+    return {**loop, "input_content": {}, "answers": answers}

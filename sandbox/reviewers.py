@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,11 @@ class LocalReviewers:
         """The ids of three workers."""
         return tuple(id_of_worker(number) for number in range(1, _WORKERS + 1))
 
-    def waiting(self) -> Sequence[Task]:
-        """Returns the tasks that wait for answers, oldest first."""
-        return [_task(loop) for loop in self._loops.list("InProgress") if self._is_ours(loop)]
+    def waiting(self, limit: int) -> Sequence[Task]:
+        """Returns the tasks that wait for answers, oldest first, without their input."""
+        with _calling():
+            found = self._loops.list("InProgress", limit)
+        return [_task(loop) for loop in found if self._is_ours(loop)]
 
     def task(self, name: str) -> Task:
         """Returns a task, also one that has ended.
@@ -59,7 +62,8 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop.
         """
-        return _task(self._loops.get(name))
+        with _calling():
+            return _task(self._loops.get(name))
 
     def answer(self, name: str, worker: str, content: Mapping[str, Any], seconds_spent: float) -> Task:
         """Submits the answer of a worker. The last one completes the loop. Returns the task as it is then.
@@ -67,7 +71,8 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, it has ended, or the worker has answered already.
         """
-        return _task(self._loops.answer(name, content, worker=worker, seconds_spent=seconds_spent))
+        with _calling():
+            return _task(self._loops.answer(name, content, worker=worker, seconds_spent=seconds_spent))
 
     def fail(self, name: str, code: str, reason: str | None) -> None:
         """Makes the loop fail.
@@ -75,7 +80,8 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, or it has ended.
         """
-        self._loops.fail(name, code, reason)
+        with _calling():
+            self._loops.fail(name, code, reason)
 
     def expire(self, name: str) -> None:
         """Makes the loop fail as if its time was over.
@@ -83,7 +89,8 @@ class LocalReviewers:
         Raises:
             SandboxError: There is no such loop, or it has ended.
         """
-        self._loops.expire(name)
+        with _calling():
+            self._loops.expire(name)
 
     def stop(self, name: str) -> None:
         """Stops the loop, as whoever started it can.
@@ -115,7 +122,7 @@ class LocalReviewers:
             name: The name of the loop. None makes one that no other loop has.
 
         Raises:
-            SandboxError: There is no such sample, the stage has no bucket for documents, or the loop did not start.
+            SandboxError: There is no such sample, the stage has no bucket for its image, or the loop did not start.
         """
         if flow_definition not in FLOW_DEFINITIONS:
             raise SandboxError(
@@ -123,15 +130,13 @@ class LocalReviewers:
             )
         resources = StageResources.find(self._stage, self._session)
         buckets = [arn.rpartition(":")[2] for arn in resources.parameters["DocumentBuckets"].split(",")]
-        if buckets == ["-"]:
-            raise SandboxError(f"stage {self._stage} has no document_buckets: name one in stages.toml")
         sample = FLOW_DEFINITIONS[flow_definition].sample
         name = name or f"{sample.name}-{secrets.token_hex(3)}"
         start_sample(
             self._client,
             self._region,
             function=resources.output("StartLoop"),
-            document_bucket=buckets[0],
+            document_bucket=None if buckets == ["-"] else buckets[0],
             flow_definition=flow_definition,
             name=name,
         )
@@ -148,6 +153,15 @@ class LocalReviewers:
         """Returns whether a loop is in the sandbox's account and Region, where the workers are."""
         _, _, _, region, account, _ = loop.arn.split(":", 5)
         return (region, account) == (self._region, ACCOUNT_ID)
+
+
+@contextmanager
+def _calling() -> Iterator[None]:
+    """Raises a SandboxError if the engine has ended while the console goes on."""
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError("the local engine has stopped: start it again with `make local`") from error
 
 
 def _task(loop: LoopState) -> Task:

@@ -14,6 +14,7 @@ from console.worker_tasks.elements.classification import Classifier
 from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
 from sandbox import samples
+from sandbox.errors import SandboxError
 from sandbox.identity import ACCOUNT_ID
 from sandbox.samples import Sample, TaskType
 
@@ -146,7 +147,7 @@ def start_sample(
     region: str,
     *,
     function: str,
-    document_bucket: str,
+    document_bucket: str | None,
     flow_definition: str,
     name: str,
 ) -> None:
@@ -156,15 +157,21 @@ def start_sample(
         client: Returns a boto3 client for a service of the engine.
         region: The Region of the flow definition.
         function: The name or ARN of the function.
-        document_bucket: The bucket for the document or image.
+        document_bucket: The bucket for the document or image; None is enough for a text.
         flow_definition: One of `FLOW_DEFINITIONS`.
         name: The name of the loop.
 
     Raises:
-        RuntimeError: The function failed.
+        SandboxError: The function failed.
     """
     sample = FLOW_DEFINITIONS[flow_definition].sample
     s3 = client("s3")
+    if document_bucket is None:
+        if sample.has_picture:
+            raise SandboxError(
+                "the stage has no document_buckets for the image: name one in stages.toml, and publish"
+            )
+        document_bucket = ""
     task: dict[str, Any]
     if sample.task_type == "custom":
         task = {"type": "custom", "inputContent": sample.content(s3, document_bucket)}
@@ -178,4 +185,5 @@ def start_sample(
     answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps(request))
     payload = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise RuntimeError(f"cannot start {name}: {payload}")
+        why = f"{payload.get('errorType')}: {payload.get('errorMessage')}"
+        raise SandboxError(f"cannot start {name}: {why}")

@@ -65,6 +65,11 @@ class Sample:
     draw: Callable[[], bytes] | None = None
 
     @property
+    def has_picture(self) -> bool:
+        """Whether it is about a document or an image, which needs a bucket."""
+        return self.draw is not None or self.task_type == "textract"
+
+    @property
     def input_content(self) -> str:
         """The InputContent of a StartHumanLoop call for a text, as JSON."""
         return json.dumps(self.prediction)

@@ -91,8 +91,8 @@ class WaitingTasks:
 
     # The reviewers
 
-    def waiting(self) -> Sequence[Task]:
-        return [task for task in self.tasks.values() if task.status == "InProgress"]
+    def waiting(self, limit: int) -> Sequence[Task]:
+        return [task for task in self.tasks.values() if task.status == "InProgress"][:limit]
 
     def task(self, name: str) -> Task:
         if name not in self.tasks:

@@ -28,6 +28,7 @@ from workflow.operations.review_view.objects import DocumentError, open_object, 
 
 __all__ = ["routes", "writing"]
 
+_MAX_TASKS = 200
 _MAX_SECONDS = 864_000.0
 _MAX_INPUT = 100_000
 """The characters of an input that the page shows. An input has up to 3 MiB."""
@@ -65,9 +66,16 @@ class SampleView(View):
 
 
 class TasksView(View):
-    """The tasks that wait, oldest first, and the samples."""
+    """What waits, and what can be started.
+
+    Attributes:
+        tasks: The tasks that wait, oldest first.
+        has_more: Whether more wait.
+        samples: The samples.
+    """
 
     tasks: tuple[TaskRowView, ...]
+    has_more: bool
     samples: tuple[SampleView, ...]
 
 
@@ -170,8 +178,10 @@ def writing(site: Site) -> list[Route]:
 
 def _tasks(request: Request) -> Response:
     reviewers = _reviewers(request)
+    waiting = reviewers.waiting(_MAX_TASKS + 1)
     view = TasksView(
-        tasks=tuple(map(_row, reviewers.waiting())),
+        tasks=tuple(map(_row, waiting[:_MAX_TASKS])),
+        has_more=len(waiting) > _MAX_TASKS,
         samples=tuple(SampleView.model_validate(sample) for sample in reviewers.samples()),
     )
     return page(request, "tasks.html", view)

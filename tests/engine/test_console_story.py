@@ -195,7 +195,7 @@ def test_pages_are_accessible_and_fit(
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     assert failed.execution is not None
     execution = f"/executions/{failed.execution.rpartition(':')[2]}"
-    tasks = [task.name for task in console_site(published.sandbox, published.stage.name).reviewers.waiting()]  # type: ignore[union-attr]
+    tasks = [task.name for task in console_site(published.sandbox, published.stage.name).reviewers.waiting(3)]  # type: ignore[union-attr]
     paths = [
         "/",
         f"/loops/{failed.human_loop_name}",

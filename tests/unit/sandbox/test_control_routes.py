@@ -148,6 +148,8 @@ def test_loops_are_listed_by_status_and_expire():
         assert "expired" in ended["failure_reason"]
         _, waiting = await routes.respond("GET", "/_sandbox/loops", {"status": ["InProgress"]}, b"")
         assert [loop["name"] for loop in waiting] == ["two"]
+        _, oldest = await routes.respond("GET", "/_sandbox/loops", {"limit": ["1"]}, b"")
+        assert [(loop["name"], loop["input_content"]) for loop in oldest] == [("one", {})]
         status, answer = await routes.respond("POST", "/_sandbox/loops/one/expire", {}, b"")
         assert (status, answer["message"]) == (
             400,

@@ -216,6 +216,10 @@ def test_failure_needs_a_code(page: TestClient, tasks: WaitingTasks) -> None:
 def test_list_has_what_waits_and_starts_samples(page: TestClient, tasks: WaitingTasks) -> None:
     listed = page.get("/tasks?format=json").json()
     assert [task["name"] for task in listed["tasks"]] == list(FLOW_DEFINITIONS)
+    assert listed["hasMore"] is False
+    for number in range(200):
+        tasks.add(f"more-{number}", {})
+    assert "These are the 200 oldest; more wait." in page.get("/tasks").text
     tasks.tasks.clear()
     assert "No task waits" in page.get("/tasks").text
     started = page.post("/tasks", data={"sample": "animal-boxes"})

@@ -13,7 +13,6 @@ from console.executions.step import find_visit, step_view
 from console.executions.summary import seconds_of, subject, summary_of
 from console.executions.table import table_of
 from console.executions.views import (
-    EventsView,
     ExecutionPage,
     LoopView,
     RunAgainView,
@@ -75,6 +74,7 @@ def execution_page(
     showing = asked.showing or ("graph" if execution.definition else "table")
     state, visit = _step(execution, asked, showing)
     running = None if execution.is_final else now
+    loop = _loop(connection, execution)
     return ExecutionPage(
         name=execution.name,
         key=key,
@@ -88,7 +88,7 @@ def execution_page(
         around=execution_around(connection.states, execution.map_run),
         version=execution.version and execution.version.rpartition(":")[2],
         summary=summary_of(execution),
-        loop=_loop(connection, execution),
+        loop=loop,
         run_again=_run_again(connection, execution),
         link=execution.link,
         gaps=tuple(execution.gaps),
@@ -99,9 +99,9 @@ def execution_page(
             for name, one in execution.figures.items()
         ),
         showing=showing,
-        step=_step_view(connection, execution, state, visit, showing, now),
+        step=_step_view(connection, execution, state, visit, showing, now, loop),
         table=table_of(execution, asked.page, now=now) if showing == "table" else None,
-        events=_events(execution, asked.page, visit) if showing == "events" else None,
+        events=events_of(execution, asked.page, visit) if showing == "events" else None,
         legend=tuple(status for status in StateStatus if status in execution.statuses.values()),
         graph=_graph(execution, state, link) if showing == "graph" else "",
     )
@@ -121,10 +121,6 @@ def _step(execution: ExecutionView, asked: Asked, showing: Shown) -> tuple[str |
     return (None, None) if first is None else (first.state, first)
 
 
-def _events(execution: ExecutionView, page: int, visit: Visit | None) -> EventsView:
-    return events_of(execution, page, visit)
-
-
 def _step_view(
     connection: Connection,
     execution: ExecutionView,
@@ -132,16 +128,19 @@ def _step_view(
     visit: Visit | None,
     showing: Shown,
     now: datetime,
+    loop: LoopView | None,
 ) -> StepView | None:
     if state is None or showing == "events":
         return None
-    logs = logs_of(connection, execution, visit)
+    logs = logs_of(connection, execution, visit, loop.name if loop else None)
     map_run = map_run_of(connection.states, visit, now=now)
     return step_view(execution, state, visit, now=now, logs=logs, map_run=map_run)
 
 
 def _loop(connection: Connection, execution: ExecutionView) -> LoopView | None:
-    """Returns the human loop that the event is about."""
+    """Returns the human loop that the event is about. Other state machines can have such an event as their input."""
+    if execution.machine != connection.resources.state_machine_arn:
+        return None
     detail = detail_of(parsed(execution.input)) if execution.input else {}
     name, created, change = (detail.get(key) for key in ("humanLoopName", "creationTime", "humanLoopStatus"))
     if not isinstance(name, str) or not name:

@@ -6,6 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from console.executions.views import LogLineView, LogsView
 from console.site import Connection
+from lambdas.loops.visible import quoted
 from workflow.operations.executions import ExecutionView, Visit
 from workflow.operations.logs import log_lines
 from workflow.publish.aws_errors import explained
@@ -16,8 +17,17 @@ MAX_LINES = 200
 """Log lines of a step that the page shows."""
 
 
-def logs_of(connection: Connection, execution: ExecutionView, visit: Visit | None) -> LogsView | None:
-    """Returns the log lines of a step that calls a function; None for other steps."""
+def logs_of(
+    connection: Connection, execution: ExecutionView, visit: Visit | None, loop: str | None = None
+) -> LogsView | None:
+    """Returns the log lines of a step that calls a function; None for other steps.
+
+    Args:
+        connection: The stage.
+        execution: The execution.
+        visit: The visit to the step; None if there is none.
+        loop: The human loop that the execution processes, for the command that follows the log.
+    """
     if visit is None or not any(attempt.function for attempt in visit.attempts):
         return None
     try:
@@ -39,4 +49,10 @@ def logs_of(connection: Connection, execution: ExecutionView, visit: Visit | Non
         ),
         earlier=len(found.lines) - len(shown),
         notes=tuple(found.notes),
+        command=_command(connection, loop, visit.state) if loop else "",
     )
+
+
+def _command(connection: Connection, loop: str, step: str) -> str:
+    stage = connection.resources.stage
+    return f"python deploy.py loops logs {quoted(loop)} --step {quoted(step)} --stage {stage}"

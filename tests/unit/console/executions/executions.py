@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from tests.unit.workflow.operations.executions.histories import START, History
 from workflow.operations.executions import ExecutionView, figures_of, visits_of
 
-__all__ = ["MACHINE", "NOW", "START", "History", "execution_of", "mapped"]
+__all__ = ["MACHINE", "NOW", "START", "History", "LogSession", "execution_of", "mapped"]
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:afterloop-dev"
 NOW = START + timedelta(minutes=1)
+
+
+class LogSession:
+    """A session whose CloudWatch Logs answers each search in the same way.
+
+    Args:
+        search: Returns the response of FilterLogEvents, or raises an error.
+    """
+
+    def __init__(self, search: Callable[..., dict[str, Any]]) -> None:
+        self._client = SimpleNamespace(filter_log_events=search)
+
+    def client(self, *_: Any, **__: Any) -> Any:
+        return self._client
 
 
 def execution_of(history: History, status: str = "SUCCEEDED", **more: Any) -> ExecutionView:

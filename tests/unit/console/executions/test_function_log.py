@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from console.executions.function_log import MAX_LINES, logs_of
 from console.executions.views import LogsView
 from tests.unit.console.conftest import resources
-from tests.unit.console.executions.executions import START, History, execution_of
+from tests.unit.console.executions.executions import START, History, LogSession, execution_of
 from workflow.operations.executions import ExecutionView
 
 REQUEST = "11111111-1111-4111-8111-111111111111"
 
 
-def logged(execution: ExecutionView, answer: Any) -> LogsView:
+def logged(execution: ExecutionView, answer: Any, loop: str | None = None) -> LogsView:
     """Returns the log of the first step. `answer` is what CloudWatch Logs returns: texts, or an error."""
 
     def search(**_: Any) -> dict[str, Any]:
@@ -29,9 +29,8 @@ def logged(execution: ExecutionView, answer: Any) -> LogsView:
         events = [{"logStreamName": "s", "timestamp": time, "message": text} for text in answer]
         return {"events": events}
 
-    session = SimpleNamespace(client=lambda *_, **__: SimpleNamespace(filter_log_events=search))
-    connection: Any = SimpleNamespace(session=session, resources=resources())
-    found = logs_of(connection, execution, execution.visits[0])
+    connection: Any = SimpleNamespace(session=LogSession(search), resources=resources())
+    found = logs_of(connection, execution, execution.visits[0], loop)
     assert found is not None
     return found
 
@@ -69,6 +68,12 @@ def test_only_the_last_of_many_lines_are_shown(execution: ExecutionView) -> None
         5,
         f"line {MAX_LINES + 4}",
     )
+
+
+def test_command_shows_the_log_of_the_step_in_a_terminal(execution: ExecutionView) -> None:
+    found = logged(execution, [], "order 7")
+    assert found.command == "python deploy.py loops logs 'order 7' --step 'Tell the shop' --stage dev"
+    assert logged(execution, []).command == ""
 
 
 def test_log_that_cannot_be_read_costs_only_itself(execution: ExecutionView) -> None:

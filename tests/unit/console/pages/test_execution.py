@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from console.executions.recent import RecentExecutions
 from lambdas.loops.loop import Loop
 from tests.unit.console.conftest import resources
-from tests.unit.console.executions.executions import MACHINE, START, History, mapped
+from tests.unit.console.executions.executions import MACHINE, START, History, LogSession, mapped
 from workflow.operations.redriving import Redrive
 from workflow.operations.stage_loops import LoopError
 
@@ -119,11 +119,7 @@ def opened(console: Callable[..., TestClient]) -> Open:
             executions=RecentExecutions(states),
             loops=loops or Loops(),
             resources=resources(),
-            session=SimpleNamespace(
-                client=lambda *_, **__: SimpleNamespace(
-                    filter_log_events=lambda **_: {"events": list(logged)}
-                )
-            ),
+            session=LogSession(lambda **_: {"events": list(logged)}),
         )
         return console(connection, may_write=write)
 

@@ -179,6 +179,32 @@ def test_input_that_was_stored_names_the_document_if_the_output_is_gone(stage: S
     assert [one.location for one in view.documents] == [f"s3://{DOCUMENTS}/form.png"]
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"task": 3}', b"nonsense", b"[" * 5_000])
+def test_input_that_cannot_be_read_says_so(stage: Stage, content: bytes) -> None:
+    stage.s3.put_object(Bucket=REVIEWS, Key="inputs/odd.json", Body=content)
+    loop = Loop(human_loop_name="odd", input_location=f"s3://{REVIEWS}/inputs/odd.json")
+    with pytest.raises(DocumentError, match="The input of the loop cannot be read"):
+        stage.reader.documents(loop)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"nonsense", b'{"humanAnswers": [}'])
+def test_output_that_is_damaged_costs_only_what_it_shows(stage: Stage, content: bytes) -> None:
+    loop = stage.store("damaged", form())
+    stage.s3.put_object(Bucket=OUTPUTS, Key="my-flow/damaged/output.json", Body=content)
+    stage.reader._inputs.clear()
+    view = shown(stage, loop)
+    assert (len(view.rows), view.documents) == (1, [])
+    assert view.problems[0].startswith("A2I's output cannot be read")
+
+
+def test_output_without_readable_answers_still_names_the_document(stage: Stage) -> None:
+    loop = stage.store("unreadable", form())
+    document = form() | {"humanAnswers": [7]}
+    stage.s3.put_object(Bucket=OUTPUTS, Key="my-flow/unreadable/output.json", Body=json.dumps(document))
+    stage.reader._inputs.clear()
+    assert shown(stage, loop).documents[0].location == f"s3://{DOCUMENTS}/form.png"
+
+
 def test_loop_without_a_review_still_names_its_documents(stage: Stage) -> None:
     stage.put("page.png", picture())
     task = {

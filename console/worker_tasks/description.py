@@ -18,6 +18,7 @@ from console.worker_tasks.elements.form import Form
 from console.worker_tasks.elements.moderation import Moderation
 from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
+from lambdas.loops.visible import visible_json
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from workflow.errors import AfterloopError
 
@@ -116,6 +117,7 @@ def as_json(
     filled, answer = fill((Anything(),), shown, posted)
     if posted is None and not isinstance(elements[0], Anything):
         _, answer = fill(elements, shown, None)
-        text = json.dumps(answer, indent=2, ensure_ascii=False)
+        # The page would show what cannot be seen as escapes of its own, which are not JSON.
+        text = visible_json(json.dumps(answer, indent=2, ensure_ascii=False))
         filled = [Filled(json_view(Anything(), "e0-", text), {}, False)]
     return filled, answer

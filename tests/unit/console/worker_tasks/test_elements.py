@@ -28,6 +28,7 @@ from console.worker_tasks.elements.choice import Choice
 from console.worker_tasks.elements.classification import Classifier
 from console.worker_tasks.elements.spans import EntityAnnotation
 from console.worker_tasks.elements.text import Text
+from lambdas.loops.visible import visible_lines
 from lambdas.reviews.comparison.elements import is_odd_element, parse_element
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from workflow import ROOT
@@ -382,6 +383,16 @@ def test_samples_of_json_have_the_form_of_their_elements() -> None:
         assert not any(
             is_odd_element(value) and parse_element(value).kind == "other" for value in sample.values()
         )
+
+
+def test_json_that_is_not_changed_is_the_answer_of_the_page() -> None:
+    hidden = "a\x7f\u202e\ud800\x1b"
+    shown = Shown({"prediction": [{"label": hidden, "startOffset": 0, "endOffset": 2}]}, text="some text")
+    (filled,), _ = as_json((PARTS,), shown, None)
+    on_page = visible_lines(filled.view.text)  # type: ignore[attr-defined]
+    _, answer = as_json((PARTS,), shown, Posted([("e0-text", on_page.encode().decode())]))
+    assert answer == fill((PARTS,), shown, None)[1]
+    assert answer["parts"]["entities"][0]["label"] == hidden
 
 
 def test_json_begins_with_the_answer_of_the_page() -> None:

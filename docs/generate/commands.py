@@ -36,7 +36,9 @@ def commands(group: Any) -> str:
         [
             "# Commands",
             "Run `python deploy.py COMMAND` in the project's folder, with `.venv` activated. Without a command,"
-            " `publish` runs. `--help` shows the same information, and `--version` shows the version.",
+            " `publish` runs. `--help` shows the same information, and `--version` shows the version."
+            " `--install-completion` has your shell (bash, zsh or fish) complete commands, options, stages and statuses"
+            " with the Tab key; `--show-completion SHELL` shows the script for it.",
             "\n".join(
                 f"- [`{name}`](#{name.replace(' ', '-')}): {first_paragraph(one.help)}"
                 for name, one in found.items()

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import Binary, TypeDeserializer
 from pydantic import ValidationError
 
 from lambdas.loops.visible import visible
@@ -59,10 +58,12 @@ def plain_values(item: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UnreadableRow: An attribute is not a value of DynamoDB.
     """
-    plain = {}
+    from boto3.dynamodb.types import TypeDeserializer  # boto3 is slow to import, and help does not need it.
+
+    plain, values = {}, TypeDeserializer()
     for name, value in item.items():
         try:
-            plain[name] = _plain(TypeDeserializer().deserialize(value))
+            plain[name] = _plain(values.deserialize(value))
         except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise UnreadableRow(key_of(item), visible(f"{name}: {error}", MAX_PROBLEM)) from error
     return plain
@@ -83,6 +84,8 @@ def _plain(value: Any) -> Any:
         return [_plain(member) for member in value]
     if isinstance(value, set):
         return sorted(map(_plain, value))
-    if isinstance(value, Binary):
-        return {"bytes": len(value.value)}  # type: ignore[attr-defined]
-    return value
+    if value is None or isinstance(value, str | bool):
+        return value
+    from boto3.dynamodb.types import Binary
+
+    return {"bytes": len(value.value)} if isinstance(value, Binary) else value  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@
 What the commands use:
 
     program.py           builds the command line from the table of commands in deploy.py, and runs it
+    completion.py        completion in the shell; suggestions.py: what it suggests as values
     options.py           the options that commands share; start_options.py: the options of `loops start`
     times.py             --since and --until
     terminal.py          output, questions, progress, errors

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import boto3
 import typer
-from boto3.exceptions import Boto3Error
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.aws.object_store import ObjectStore
-from lambdas.reviews.location import S3Location
 from workflow.cli.options import ReviewOptions, StageOptions, takes_options
 from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.errors import AfterloopError
-from workflow.operations.flow_definitions import FlowDefinitions, check_reviews_of
-from workflow.operations.manifest.export import READERS, Export, export_manifest
-from workflow.operations.reviews_source import open_reviews
+
+if TYPE_CHECKING:
+    import boto3
+
+    from workflow.operations.manifest.export import Export
 
 __all__ = ["manifest"]
 
@@ -60,6 +56,13 @@ def manifest(
     on: StageOptions,
 ) -> None:
     """Export reviewed items as a Ground Truth augmented manifest, to retrain the model."""
+    from botocore.config import Config
+
+    from lambdas.aws.object_store import ObjectStore
+    from workflow.operations.flow_definitions import FlowDefinitions, check_reviews_of
+    from workflow.operations.manifest.export import READERS, export_manifest
+    from workflow.operations.reviews_source import open_reviews
+
     period = of.period()
     name = flow_definition.rpartition("/")[2]
     session = on.session()
@@ -96,6 +99,11 @@ def manifest(
 
 
 def _put(part: Path, file: str, session: boto3.Session) -> None:
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from lambdas.reviews.location import S3Location
+
     try:
         if file.startswith("s3://"):
             place = S3Location.parse(file)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from workflow import ROOT
-from workflow.cli import times
+from workflow.cli import suggestions, times
 from workflow.cli.terminal import Output
 from workflow.errors import AccountError
 
@@ -40,7 +40,10 @@ __all__ = [
 
 SETTINGS = ROOT / "stages.toml"
 
-Profile = Annotated[str | None, typer.Option(metavar="NAME", help="A profile in ~/.aws/config.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", autocompletion=suggestions.profiles, help="A profile in ~/.aws/config."),
+]
 Region = Annotated[
     str | None, typer.Option(metavar="REGION", help="AWS Region. The default is the Region of the stage.")
 ]
@@ -88,7 +91,14 @@ class StageOptions:
 
     stage: Annotated[
         str,
-        typer.Option("--stage", "-s", metavar="NAME", envvar="AFTERLOOP_STAGE", help="Name of the stage."),
+        typer.Option(
+            "--stage",
+            "-s",
+            metavar="NAME",
+            envvar="AFTERLOOP_STAGE",
+            autocompletion=suggestions.stages,
+            help="Name of the stage.",
+        ),
     ] = "dev"
     profile: Profile = None
     region: Region = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +20,16 @@ from typer.core import TyperCommand
 from workflow import ROOT
 from workflow.cli.terminal import INTERRUPTED, one_line_errors, show_bugs_visibly, tell
 
-__all__ = ["command_line", "run", "version", "with_default_command"]
+__all__ = ["COMPLETION", "PROGRAM", "command_line", "context_of", "run", "version", "with_default_command"]
 
 PROGRAM = "python deploy.py"
 """How people run it."""
+
+_OF_PROGRAM = ("--help", "--version", "--install-completion", "--show-completion")
+"""The options that belong to no command."""
+
+COMPLETION = "_AFTERLOOP_COMPLETE"
+"""The environment variable with which a shell asks for completions. Its value is the name of the shell."""
 
 _VALUES = {"str": "TEXT", "path": "FILE", "int": "NUMBER", "int range": "NUMBER", "float": "NUMBER"}
 """The types that Typer shows → what stands there instead."""
@@ -36,6 +43,12 @@ def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
         arguments: The arguments of the process, without the program's name.
     """
     show_bugs_visibly()
+    if shell := os.environ.get(COMPLETION):
+        from workflow.cli.completion import completions, shown_in
+
+        if text := shown_in(shell, completions(commands, arguments)):
+            typer.echo(text)
+        sys.exit(0)
     given = with_default_command(arguments)
     with one_line_errors():
         program = command_line(commands, given[0])
@@ -44,7 +57,7 @@ def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
         except typer.TyperException as error:
             # Not every error of Typer says which command it is about.
             if getattr(error, "ctx", None) is None:
-                error.ctx = _context(program, given)  # type: ignore[attr-defined]
+                error.ctx = context_of(program, given)  # type: ignore[attr-defined]
             raise
         if status == INTERRUPTED:
             # Typer turns Ctrl-C into this status, and prints nothing.
@@ -72,7 +85,7 @@ def command_line(commands: Mapping[str, str], only: str | None = None) -> Any:
 
 def with_default_command(arguments: Sequence[str]) -> list[str]:
     """The arguments, with `publish` first if they do not start with a command."""
-    if arguments and (not arguments[0].startswith("-") or arguments[0] in ("--help", "--version")):
+    if arguments and (not arguments[0].startswith("-") or arguments[0].partition("=")[0] in _OF_PROGRAM):
         return list(arguments)
     return ["publish", *arguments]
 
@@ -98,7 +111,7 @@ def _imported(name: str, module: str) -> Any:
     return typer.main.get_command(found)
 
 
-def _context(program: Any, arguments: Sequence[str]) -> typer.Context:
+def context_of(program: Any, arguments: Sequence[str]) -> typer.Context:
     """The context of the command that the arguments begin with."""
     context = typer.Context(program, info_name=PROGRAM)
     for word in arguments:
@@ -143,6 +156,29 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit
 
 
+def _install_completion(requested: bool) -> None:
+    if not requested:
+        return
+    from workflow.cli.completion import install
+
+    shell = Path(os.environ.get("SHELL", "")).name
+    files = install(shell)
+    tell(
+        f"Completion for {shell} is in {files[0]}.", f"To use it, start a new terminal in which {shell} runs."
+    )
+    raise typer.Exit
+
+
+def _show_completion(shell: str | None) -> None:
+    if shell is None:
+        return
+    from workflow.cli.completion import script
+
+    # Not through `tell`, which would show the escapes of shell code as something else.
+    typer.echo(script(shell), nl=False)
+    raise typer.Exit
+
+
 _program = typer.Typer(
     help="Publishes the workflow, and manages what is published.",
     epilog="Without a command, `publish` runs.",
@@ -156,4 +192,22 @@ def _options(
         bool,
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            help="Have your shell complete commands and options with the Tab key, and exit.",
+            is_eager=True,
+            callback=_install_completion,
+        ),
+    ] = False,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHELL",
+            help="Show the script for bash, zsh or fish that does it, and exit.",
+            is_eager=True,
+            callback=_show_completion,
+        ),
+    ] = None,
 ) -> None: ...

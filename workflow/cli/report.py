@@ -10,7 +10,6 @@ import typer
 from workflow.cli.options import FlowDefinition, ReviewOptions, StageOptions, takes_options
 from workflow.cli.terminal import Output, print_json, progress, tell
 from workflow.errors import AfterloopError
-from workflow.operations.reviews_source import open_reviews
 
 if TYPE_CHECKING:
     import boto3
@@ -53,6 +52,7 @@ def report(
     from workflow.operations.flow_definitions import FlowDefinitions, check_reviews_of
     from workflow.operations.report.loop_facts import ledger_rows
     from workflow.operations.report.writing import make_report, write_report
+    from workflow.operations.reviews_source import open_reviews
 
     costs = _costs(cost_of_review, cost_of_error)
     period, source = of.period(), of.source

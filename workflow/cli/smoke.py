@@ -9,8 +9,6 @@ import typer
 
 from workflow.cli.options import StageOptions, takes_options
 from workflow.cli.terminal import Activity, Output, console_for, print_json, say, shown
-from workflow.operations.smoke import SmokeTest
-from workflow.stack.stages import load_stage
 
 __all__ = ["smoke"]
 
@@ -30,6 +28,9 @@ def smoke(
 
     The exit status is 1 if a check fails. Subscribers of the escalation topic get one message.
     """
+    from workflow.operations.smoke import SmokeTest
+    from workflow.stack.stages import load_stage
+
     session = on.session()
     resources = on.resources(session)
     bucket = output_bucket or load_stage(on.settings, on.stage).output_buckets[0]

@@ -209,7 +209,10 @@ def test_version_of_an_installed_package_comes_from_metadata(
     [
         ("workflow.cli.program", ["rich", "boto3", "pydantic", "stepfunctions"]),
         ("workflow.cli.publish", ["rich", "boto3", "pydantic", "stepfunctions"]),
-        ("workflow.cli.loops", ["matplotlib", "troposphere", "rich.table", "stepfunctions"]),
+        ("workflow.cli.loops", ["boto3", "matplotlib", "troposphere", "rich.table", "stepfunctions"]),
+        ("workflow.cli.manifest", ["boto3", "pydantic", "obstore"]),
+        ("workflow.cli.report", ["boto3", "pydantic", "obstore", "matplotlib"]),
+        ("workflow.cli.smoke", ["boto3", "pydantic"]),
     ],
 )
 def test_command_modules_do_not_import_heavy_libraries(module: str, heavy: list[str]) -> None:

@@ -25,7 +25,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[Check]:
         def checks(self) -> Iterator[Check]:
             yield from found
 
-    monkeypatch.setattr("workflow.cli.smoke.SmokeTest", SmokeTest)
+    monkeypatch.setattr("workflow.operations.smoke.SmokeTest", SmokeTest)
     return found
 
 

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from lambdas.loops.loop import Loop
 from tests.unit.workflow.operations.executions.histories import START, History
 from workflow.operations.executions import ExecutionView, figures_of, visits_of
+from workflow.operations.redriving import Redrive
+from workflow.operations.stage_loops import LoopError
 
-__all__ = ["MACHINE", "NOW", "START", "History", "LogSession", "execution_of", "mapped"]
+__all__ = [
+    "ARN",
+    "MACHINE",
+    "NOW",
+    "START",
+    "History",
+    "LogSession",
+    "OneExecution",
+    "StageLoopsDouble",
+    "execution_of",
+    "mapped",
+]
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:afterloop-dev"
 NOW = START + timedelta(minutes=1)
@@ -28,6 +46,85 @@ class LogSession:
 
     def client(self, *_: Any, **__: Any) -> Any:
         return self._client
+
+
+ARN = f"{MACHINE.replace(':stateMachine:', ':execution:')}:one"
+EVENT = {
+    "detail": {
+        "humanLoopName": "order 1",
+        "creationTime": "2026-03-04T05:06:07Z",
+        "humanLoopStatus": "Completed",
+    }
+}
+
+
+@dataclass
+class OneExecution:
+    """Step Functions with one execution."""
+
+    history: History
+    status: str = "SUCCEEDED"
+    arn: str = ARN
+    more: dict[str, Any] = field(default_factory=dict)
+    meta: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            endpoint_url="https://states.eu-west-1.amazonaws.com", region_name="eu-west-1"
+        )
+    )
+
+    def describe_execution(self, **call: str) -> dict[str, Any]:
+        if call["executionArn"] != self.arn:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
+        found = {
+            "executionArn": self.arn,
+            "name": self.arn.rpartition(":")[2],
+            "stateMachineArn": MACHINE,
+            "status": self.status,
+            "startDate": START,
+            "input": json.dumps(EVENT),
+        }
+        if self.status != "RUNNING":
+            found["stopDate"] = self.history.events[-1]["timestamp"]
+        return found | self.more
+
+    def describe_state_machine_for_execution(self, **_: str) -> dict[str, Any]:
+        return {"definition": json.dumps(self.history.definition)}
+
+    def get_paginator(self, _: str) -> Any:
+        def paginate(**how: Any) -> list[dict[str, Any]]:
+            order = -1 if how.get("reverseOrder") else 1
+            return [{"events": self.history.events[::order]}]
+
+        return SimpleNamespace(paginate=paginate)
+
+    def describe_map_run(self, **_: str) -> dict[str, Any]:
+        return {"executionArn": self.arn, "status": "FAILED", "executionCounts": {"failed": 1}}
+
+    def list_executions(self, **_: Any) -> dict[str, Any]:
+        item = {"executionArn": f"{ARN}/each:a", "name": "item a", "status": "FAILED", "startDate": START}
+        return {"executions": [item]}
+
+
+@dataclass
+class StageLoopsDouble:
+    """The loops of the stage, as far as the page needs them."""
+
+    loop: Loop | None = None
+    refusal: str = ""
+    redriven: list[str] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Any:
+        return SimpleNamespace(find_loop=lambda name, created: self.loop)
+
+    def check_redrive_execution(self, arn: str) -> None:
+        if self.refusal:
+            raise LoopError(self.refusal)
+
+    def redrive_execution(self, arn: str) -> Redrive:
+        self.check_redrive_execution(arn)
+        self.redriven.append(arn)
+        return Redrive("order 1", "claim", f"{ARN}-again", arn)
 
 
 def execution_of(history: History, status: str = "SUCCEEDED", **more: Any) -> ExecutionView:

@@ -5,96 +5,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from botocore.exceptions import ClientError
 from starlette.testclient import TestClient
 
 from console.executions.recent import RecentExecutions
 from lambdas.loops.loop import Loop
 from tests.unit.console.conftest import resources
-from tests.unit.console.executions.executions import MACHINE, START, History, LogSession, mapped
-from workflow.operations.redriving import Redrive
-from workflow.operations.stage_loops import LoopError
-
-ARN = f"{MACHINE.replace(':stateMachine:', ':execution:')}:one"
-EVENT = {
-    "detail": {
-        "humanLoopName": "order 1",
-        "creationTime": "2026-03-04T05:06:07Z",
-        "humanLoopStatus": "Completed",
-    }
-}
-
-
-@dataclass
-class Steps:
-    """Step Functions with one execution."""
-
-    history: History
-    status: str = "SUCCEEDED"
-    arn: str = ARN
-    more: dict[str, Any] = field(default_factory=dict)
-    meta: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            endpoint_url="https://states.eu-west-1.amazonaws.com", region_name="eu-west-1"
-        )
-    )
-
-    def describe_execution(self, **call: str) -> dict[str, Any]:
-        if call["executionArn"] != self.arn:
-            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
-        found = {
-            "executionArn": self.arn,
-            "name": self.arn.rpartition(":")[2],
-            "stateMachineArn": MACHINE,
-            "status": self.status,
-            "startDate": START,
-            "input": json.dumps(EVENT),
-        }
-        if self.status != "RUNNING":
-            found["stopDate"] = self.history.events[-1]["timestamp"]
-        return found | self.more
-
-    def describe_state_machine_for_execution(self, **_: str) -> dict[str, Any]:
-        return {"definition": json.dumps(self.history.definition)}
-
-    def get_paginator(self, _: str) -> Any:
-        return SimpleNamespace(paginate=lambda **_: [{"events": self.history.events}])
-
-    def describe_map_run(self, **_: str) -> dict[str, Any]:
-        return {"executionArn": self.arn, "status": "FAILED", "executionCounts": {"failed": 1}}
-
-    def list_executions(self, **_: Any) -> dict[str, Any]:
-        item = {"executionArn": f"{ARN}/each:a", "name": "item a", "status": "FAILED", "startDate": START}
-        return {"executions": [item]}
-
-
-@dataclass
-class Loops:
-    """The loops of the stage, as far as the page needs them."""
-
-    loop: Loop | None = None
-    refusal: str = ""
-    redriven: list[str] = field(default_factory=list)
-
-    @property
-    def ledger(self) -> Any:
-        return SimpleNamespace(find_loop=lambda name, created: self.loop)
-
-    def check_redrive_execution(self, arn: str) -> None:
-        if self.refusal:
-            raise LoopError(self.refusal)
-
-    def redrive_execution(self, arn: str) -> Redrive:
-        self.check_redrive_execution(arn)
-        self.redriven.append(arn)
-        return Redrive("order 1", "claim", f"{ARN}-again", arn)
-
+from tests.unit.console.executions.executions import (
+    ARN,
+    MACHINE,
+    START,
+    History,
+    LogSession,
+    OneExecution,
+    StageLoopsDouble,
+    mapped,
+)
 
 Open = Callable[..., TestClient]
 
@@ -107,17 +37,17 @@ def opened(console: Callable[..., TestClient]) -> Open:
         history: History,
         status: str = "SUCCEEDED",
         *,
-        loops: Loops | None = None,
+        loops: StageLoopsDouble | None = None,
         write: bool = False,
         logged: Sequence[dict[str, Any]] = (),
         **more: Any,
     ) -> TestClient:
         arn = more.pop("arn", ARN)
-        states = Steps(history, status, arn, more)
+        states = OneExecution(history, status, arn, more)
         connection = SimpleNamespace(
             states=states,
             executions=RecentExecutions(states),
-            loops=loops or Loops(),
+            loops=loops or StageLoopsDouble(),
             resources=resources(),
             session=LogSession(lambda **_: {"events": list(logged)}),
         )
@@ -210,7 +140,7 @@ def test_running_execution_is_live(opened: Open) -> None:
 
 def test_page_leads_to_the_loop_and_to_the_aws_console(opened: Open) -> None:
     loop = Loop(human_loop_name="order 1@2026-03-04T05:06:07Z", outcome="stored")
-    html = opened(mapped(1), loops=Loops(loop)).get("/executions/one").text
+    html = opened(mapped(1), loops=StageLoopsDouble(loop)).get("/executions/one").text
     assert 'href="/loops/order%201%402026-03-04T05%3A06%3A07Z"' in html
     assert (
         "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/"
@@ -274,7 +204,7 @@ def test_command_to_run_again_is_shown_by_a_console_that_reads(opened: Open) -> 
 
 
 def test_run_again_starts_the_next_execution_and_goes_there(opened: Open) -> None:
-    loops = Loops()
+    loops = StageLoopsDouble()
     client = opened(failed(), "FAILED", loops=loops, write=True)
     assert "<button>Run again</button>" in client.get("/executions/one").text
     response = client.post("/executions/one/run-again", follow_redirects=False)
@@ -284,7 +214,7 @@ def test_run_again_starts_the_next_execution_and_goes_there(opened: Open) -> Non
 
 
 def test_execution_that_cannot_run_again_says_why(opened: Open) -> None:
-    loops = Loops(refusal="its status change is already processed, by other")
+    loops = StageLoopsDouble(refusal="its status change is already processed, by other")
     client = opened(failed(), "FAILED", loops=loops, write=True)
     html = client.get("/executions/one").text
     assert "It cannot run again: its status change is already processed, by other" in html

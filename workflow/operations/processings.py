@@ -38,6 +38,9 @@ _THREADS = 8
 _KEPT_SECONDS = 60
 """How long the history of an execution that has ended is kept. Only a redrive in the console changes it."""
 _MAX_KEPT = 200
+_MAX_VIEWS = 10
+"""Executions that are kept with their histories, so that of one that is looked at again only new events are read. A
+history can have megabytes."""
 _MAX_READ = 100
 """Executions of a loop that are read. `loops redrive` keeps no more in the row; replayed events can add some."""
 _MAX_REDRIVES = 10
@@ -56,6 +59,7 @@ class Processings:
         self._loops = loops
         self._reports = reports
         self._kept: dict[str, tuple[float, Processing]] = {}
+        self._views: dict[str, ExecutionView] = {}
 
     def of(self, loop: Loop) -> list[Processing]:
         """Returns what each execution did that processed a loop, in the order in which they claimed its status changes.
@@ -115,7 +119,7 @@ class Processings:
                 Execution(arn, GONE), gap="The row has this text where the ARN of an execution belongs."
             )
         try:
-            view = read_execution(self._loops.states, arn)
+            view = read_execution(self._loops.states, arn, self._views.get(arn))
         except ExecutionGone:
             gone = Execution(arn, GONE, link=self._loops.link(arn))
             return Processing(
@@ -132,6 +136,9 @@ class Processings:
             why = error.response["Error"].get("Code", "unknown")
             gap = f"This is not an execution of the stage's workflow, and cannot be read ({why})."
             return Processing(Execution(arn, UNKNOWN, link=self._loops.link(arn)), gap=gap)
+        if len(self._views) >= _MAX_VIEWS:
+            self._views.clear()
+        self._views[arn] = view
         execution = Execution(
             arn,
             view.status,

@@ -167,6 +167,8 @@ class TestExecutions:
         stage.states.add(PREFIX + "b", "RUNNING", running())
         for _ in range(3):
             stage.of(row("a", "b"))
+        assert stage.states.calls["DescribeExecution"] == 1 + 3
+        assert stage.states.calls["DescribeStateMachineForExecution"] == 1 + 1
         assert stage.states.calls["GetExecutionHistory"] == 1 + 3
 
 

@@ -191,6 +191,7 @@ class _History:
             self._last_error.pop(id(visit), None)
             self._begin_attempt(visit, event)
         elif kind.endswith("Failed"):
+            self._fail_silently(before.visit, visit)
             self._last_error[id(visit)] = self._error_inside(visit, before)
             self._end_inside(visit)
             self._fail_attempt(visit, event)
@@ -229,6 +230,8 @@ class _History:
         if holder is None:
             return before
         current = self._inside(holder).current.get(index)
+        if kind.endswith("Failed"):
+            self._fail_silently(before.visit, holder)
         if current is not None and kind.endswith(("Failed", "Aborted")):
             self._stop(current)
         return _Place(holder, index)
@@ -303,6 +306,14 @@ class _History:
         if event["id"] not in attempt.event_ids and not str(event["type"]).endswith("Started"):
             attempt.event_ids.append(event["id"])
 
+    def _fail_silently(self, visit: Visit | None, holder: Visit) -> None:
+        """Lets the state fail that failed its branch or item, without an event of its own, as a Choice without a match.
+
+        Its error is not known, unless it ends the execution.
+        """
+        if visit is not None and visit is not holder and visit.status is StateStatus.RUNNING:
+            self._last_error.setdefault(id(visit), (None, None))
+
     def _error_inside(self, visit: Visit, before: _Place) -> tuple[str | None, str | None]:
         """The error that failed a Parallel or Map: that of the branch or item that failed."""
         at = before.visit
@@ -325,12 +336,21 @@ class _History:
                 if failed.status is not StateStatus.FAILED or failed.kind == "Fail":
                     failed.status = StateStatus.FAILED
                     own = self._last_error.get(id(failed))
-                    failed.error, failed.cause = own or error
+                    failed.error, failed.cause = own if own and own[0] else error
+                    self._last_error[id(failed)] = (failed.error, failed.cause)
                     self._fail_attempt(failed, event)
+                self._name_errors(failed, error)
                 failed = failed.outer
         for visit in list(self._inside(None).current.values()):
             self._stop(visit, timed_out=error if kind == "ExecutionTimedOut" else None)
         return before
+
+    def _name_errors(self, holder: Visit, error: tuple[str | None, str | None]) -> None:
+        """Gives the states that failed without a known error the one that they ended the execution with."""
+        for visit in self._inside(holder).current.values():
+            if visit.status is StateStatus.FAILED and visit.error is None:
+                visit.error, visit.cause = error
+                self._name_errors(visit, error)
 
     def _stop(self, visit: Visit, timed_out: tuple[str | None, str | None] | None = None) -> None:
         """Gives a visit that will not go on its final status: it failed if an error was its last event."""

@@ -125,7 +125,7 @@ class Visit:
     def __str__(self) -> str:
         words = {
             StateStatus.RETRIED: f"{self.retries} {'retry' if self.retries == 1 else 'retries'}",
-            StateStatus.CAUGHT: f"caught {self.error}",
+            StateStatus.CAUGHT: f"caught {self.error or 'an error'}",
             StateStatus.FAILED: f"failed: {self.error}" if self.error else "failed",
             StateStatus.RUNNING: f"running, attempt {len(self.attempts)}" if self.retries else "running",
             StateStatus.ABORTED: "stopped",

@@ -170,6 +170,38 @@ def test_failed_branch_fails_parallel_and_aborts_others() -> None:
     )
 
 
+def test_item_that_fails_without_an_event_of_its_own_fails_its_state() -> None:
+    item = machine(Route="Choice")
+    history = History(machine(Each={"Type": "Map", "ItemProcessor": item}))
+    history.entered("Each", "Map")
+    started = history.add("MapStateStarted", length=2)
+    first = history.entered("Route", "Choice", after=history.add("MapIterationStarted", name="Each", index=0))
+    second = history.add("MapIterationStarted", after=started, name="Each", index=1)
+    history.entered("Route", "Choice", after=second)
+    history.add("MapIterationFailed", after=first, name="Each", index=0)
+    history.add("MapIterationAborted", after=first, name="Each", index=1)
+    failed = history.add("MapStateFailed", after=first)
+    assert str(history) == "Each (running) → Route (failed) → Route (stopped)"
+    caught = History(history.definition)
+    caught.events = [*history.events]
+    caught.left("Each", "Map")
+    assert str(caught) == "Each (caught an error) → Route (failed) → Route (stopped)"
+    history.add("ExecutionFailed", after=failed, error="States.NoChoiceMatched")
+    no_match = "States.NoChoiceMatched"
+    assert str(history) == f"Each (failed: {no_match}) → Route (failed: {no_match}) → Route (stopped)"
+
+
+def test_branch_that_fails_without_an_event_of_its_own_fails_its_state() -> None:
+    history = History()
+    history.entered("Both", "Parallel")
+    started = history.add("ParallelStateStarted")
+    history.entered("Other", "Wait", after=started)
+    route = history.entered("Route", "Choice", after=started)
+    failed = history.add("ParallelStateFailed", after=route)
+    history.add("ExecutionFailed", after=failed, error="States.Runtime")
+    assert str(history) == "Both (failed: States.Runtime) → Other (stopped) → Route (failed: States.Runtime)"
+
+
 def test_abort_that_links_to_failure_of_another_branch_is_no_abort_of_it() -> None:
     history = History()
     history.entered("Both", "Parallel")

@@ -284,7 +284,7 @@ class _Reader:
                 request_id = event.read.request_id
                 if event.read.kind != "start" or not request_id or request_id in known or not possible:
                     continue
-                taken[request_id] = max(possible, key=lambda call: call.period.start)
+                taken[request_id] = _latest_before(event.time, possible)
                 events.append(event)
         if taken:
             states = ", ".join(dict.fromkeys(repr(call.visit.state) for call in taken.values()))
@@ -305,6 +305,13 @@ def _waiting(call: Call) -> Period:
     """When the function can have begun: while its step waited."""
     end = call.attempt.ended or call.visit.exited or call.period.end
     return Period(call.period.start, end + _CLOCKS)
+
+
+def _latest_before(time: datetime, calls: Sequence[Call]) -> Call:
+    """Returns the call that was made last before a time; the first one, if all were made later: clocks differ."""
+    started = {call: call.period.start + _CLOCKS for call in calls}
+    before = [call for call in calls if started[call] <= time]
+    return max(before, key=started.__getitem__) if before else min(calls, key=started.__getitem__)
 
 
 def _caller(event: Event, calls: Sequence[Call], taken: Set[Call]) -> Call | None:

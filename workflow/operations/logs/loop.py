@@ -127,19 +127,23 @@ class LoopLogs:
         return [] if calls or not known else [f"The step {step!r} calls no function, so it has no log lines."]
 
     def _about_loop(self, loop: Loop, views: list[ExecutionView], since: datetime | None) -> Iterator[Logs]:
-        """Yields what the functions that no step calls logged about the loop."""
+        """Yields what functions logged about the loop that no step of its executions calls."""
         now = datetime.now(UTC)
         created = moment_of(loop.created_at) or (views[0].started if views else now)
         running = not views or not all(view.is_final for view in views)
         last = now if running else max(view.stopped or now for view in views)
-        for function, end in (("StartLoop", created + _STARTING), ("Reconcile", last + _RECONCILED)):
+        for function, key, end in (
+            ("StartLoop", "humanLoopName", created + _STARTING),
+            *([("RestartLoop", "next", created + _STARTING)] if loop.previous_loop_name else []),
+            ("Reconcile", "humanLoopName", last + _RECONCILED),
+        ):
             period = Period(max(created - _CLOCKS, since or created - _CLOCKS), min(end, now + _CLOCKS))
             if period.start > period.end:
                 continue
             name = f"afterloop-{self.resources.stage}-{function}"
             group = Group(logs_client(self.session), f"/aws/lambda/{name}")
             names = {loop.human_loop_name, loop.name}
-            texts = [f'"humanLoopName":{space}{json.dumps(one)}' for one in names for space in ("", " ")]
+            texts = [f'"{key}":{space}{json.dumps(one)}' for one in names for space in ("", " ")]
             try:
                 found = group.find(texts, period)
             except NoSuchGroup:
@@ -147,13 +151,7 @@ class LoopLogs:
             except GroupUnreadable as error:
                 yield Logs(notes=[str(error)])
                 continue
-            yield Logs(
-                [
-                    plain_line(name, event)
-                    for event in found
-                    if event.read.fields.get("humanLoopName") in names
-                ]
-            )
+            yield Logs([plain_line(name, event) for event in found if event.read.fields.get(key) in names])
 
     def _may_be_deleted(self, views: list[ExecutionView]) -> str | None:
         days = self.resources.parameters.get("LogRetentionDays", "")

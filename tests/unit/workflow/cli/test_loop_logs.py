@@ -100,6 +100,10 @@ def test_json_has_each_line_as_it_was_logged(capsys: Any) -> None:
 def test_what_other_functions_did_with_the_loop_is_shown(
     failed: StubbedSession, logs: CloudWatchLogs, capsys: Any
 ) -> None:
+    add_loop(failed, "loop-1", status="Completed", execution=EXECUTION, previousLoopName="loop-0")
+    restarted = {"level": "INFO", "message": "restarted", "humanLoopName": "loop-0", "next": "loop-1"}
+    text = json.dumps(restarted, separators=(",", ":"))
+    logs.write("afterloop-dev-RestartLoop", "one", text, at=AT - 7 * 3600 + 369)
     for function, message, name in (
         ("StartLoop", "started", "loop-1"),
         ("StartLoop", "started another", "loop-11"),
@@ -113,6 +117,7 @@ def test_what_other_functions_did_with_the_loop_is_shown(
     _, out, _ = run("loops", "logs", "loop-1", capsys=capsys)
     found = [line.split("  ")[1:3:2] + line.split("  ")[3:] for line in out.splitlines() if "INFO" in line]
     assert [(where, message.partition(" humanLoopName")[0]) for where, message in found] == [
+        ("RestartLoop", "restarted"),
         ("StartLoop", "started"),
         ("Ask", "asked"),
         ("Reconcile", "processing a missed status change"),

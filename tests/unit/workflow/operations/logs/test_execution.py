@@ -223,6 +223,22 @@ def test_call_of_which_nothing_is_known_is_found_by_its_time(logs: CloudWatchLog
     assert "by their time only" in note
 
 
+def test_calls_found_by_time_are_told_apart(logs: CloudWatchLogs) -> None:
+    lost = {"function": "shop", "status": StateStatus.FAILED, "error": "States.Timeout"}
+    for number, start in enumerate((0.5, 2.5, 3.9)):
+        logs.write("shop", f"stream {number}", *call(number, f"call {number}"), at=start)
+    view = execution(
+        visit("a", attempt(0, 2, **lost)),
+        visit("b", attempt(2, 3, **lost)),
+        visit("c", attempt(3.8, 5, **lost)),
+    )
+    assert [(state, message) for state, _, _, message in messages(read(logs, view))] == [
+        ("a", "call 0"),
+        ("b", "call 1"),
+        ("c", "call 2"),
+    ]
+
+
 def test_call_that_lambda_refused_gets_no_lines_of_others(logs: CloudWatchLogs) -> None:
     logs.write("shop", "one", *call(1, "of another execution"), at=1)
     refused = attempt(

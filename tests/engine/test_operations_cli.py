@@ -36,10 +36,10 @@ def run(
     for name, value in published.sandbox.environment().items():
         monkeypatch.setenv(name, value)
 
-    def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    def run(*arguments: str, stdin: str = "", group: str = "loops") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         with pytest.raises(SystemExit) as end:
-            deploy.main(["loops", *arguments, "--stage", "local"])
+            deploy.main([*group.split(), *arguments, "--stage", "local"])
         captured = capsys.readouterr()
         return int(end.value.code or 0), captured.out, captured.err
 
@@ -196,6 +196,13 @@ def test_command_for_an_unclaimed_event_can_be_run(published: PublishedStage, ru
     event = json.loads(published.states.describe_execution(executionArn=execution)["input"])
     command = published.message(event["detail"]["humanLoopName"])["command"]
     assert execution in command
+
+    status, out, err = run("--no-drift", "--output", "json", group="status")
+    assert (status, err) == (0, "")
+    attention = printed_json("status", out)["attention"]
+    assert attention["problems"] == []
+    (failed,) = [one for one in attention["executions"] if one["arn"] == execution]
+    assert (failed["status"], failed["human_loop_name"]) == ("FAILED", event["detail"]["humanLoopName"])
 
     status, out, _ = run(
         *command.removeprefix("python deploy.py loops ").removesuffix(" --stage local").split(),

@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # The name of the stamp has a checksum of the requirements, so changed requirements are installed again.
 stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' -f1)
 
-.PHONY: local test check compiled unit engine browser faults judges fuzz test-sagemaker definitions old-stage lock clean
+.PHONY: local test check compiled unit engine browser faults judges fuzz test-sagemaker definitions pictures old-stage lock clean
 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
@@ -61,6 +61,9 @@ test-sagemaker: $(call stamp,dev)  ## Test workflow/steps.py with the SageMaker 
 definitions: $(call stamp,base)  ## Render definitions/ and docs/reference/ after a change of the code
 	$(BIN)/python deploy.py render
 	$(BIN)/python -m docs.generate
+
+pictures: $(call stamp,dev)  ## Take the pictures of the documentation again, with Chromium, a minute
+	$(BIN)/python -m docs.generate.pictures
 
 old-stage: $(call stamp,dev)  ## Build the stage of an earlier commit from git, for the upgrade test
 	$(BIN)/python -m tests.engine.upgrade.make_fixture 657dd37

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from console.executions.function_log import logs_of
 from console.executions.items import execution_around, map_run_of
 from console.executions.raw_events import events_of
@@ -28,6 +30,7 @@ from lambdas.loops.visible import quoted
 from workflow.asl.graph import StateStatus, embedded_svg
 from workflow.errors import AfterloopError
 from workflow.operations.executions import ExecutionView, Visit
+from workflow.publish.aws_errors import explained
 
 __all__ = ["Asked", "execution_page"]
 
@@ -148,8 +151,8 @@ def _loop(connection: Connection, execution: ExecutionView) -> LoopView | None:
     change = change if isinstance(change, str) else ""
     try:
         loop = connection.loops.ledger.find_loop(name, created if isinstance(created, str) else "")
-    except UnreadableRow:
-        loop = None
+    except (BotoCoreError, ClientError, UnreadableRow):
+        loop = None  # The page of the loop says why.
     if loop is None:
         return LoopView(name=name, change=change)
     return LoopView(name=loop.human_loop_name, change=change, outcome=loop.outcome)
@@ -161,8 +164,10 @@ def _run_again(connection: Connection, execution: ExecutionView) -> RunAgainView
         return None
     try:
         connection.loops.check_redrive_execution(execution.arn)
-    except AfterloopError as error:
+    except (AfterloopError, UnreadableRow) as error:
         return RunAgainView(possible=False, why_not=str(error))
+    except (BotoCoreError, ClientError) as error:
+        return RunAgainView(possible=False, why_not=str(explained(error) or error))
     stage = connection.resources.stage
     command = f"python deploy.py loops redrive --execution {quoted(execution.arn)} --stage {stage}"
     return RunAgainView(possible=True, command=command)

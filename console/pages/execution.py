@@ -23,6 +23,10 @@ from workflow.operations.executions import ExecutionGone, ExecutionUnreadable
 __all__ = ["routes", "writing"]
 
 
+_MAX_ARN = 256
+"""Step Functions refuses a longer ARN as invalid input (DescribeExecution, "executionArn")."""
+
+
 def routes(site: Site) -> list[Route]:
     """The page, and the style sheet of its graph."""
     return [
@@ -40,11 +44,14 @@ def _execution(request: Request) -> Response:
     site: Site = request.app.state.site
     key = request.path_params["name"]
     asked = _asked(request)
+    arn = _arn(site, key)
     try:
-        execution = site.connection.executions.read(_arn(site, key))
+        if len(arn) > _MAX_ARN:
+            raise ExecutionGone(f"no execution has an ARN of {len(arn):,} characters")
+        execution = site.connection.executions.read(arn)
     except ExecutionGone as error:
         raise Problem(
-            f"{error}.",
+            f"{str(error)[:1].upper()}{str(error)[1:]}.",
             title="This execution does not exist",
             commands=(f"python deploy.py loops list --stage {site.stage}",),
         ) from None

@@ -111,13 +111,22 @@ class StageLoopsDouble:
 
     loop: Loop | None = None
     refusal: str = ""
+    error: Exception | None = None
+    """What reading the ledger raises."""
     redriven: list[str] = field(default_factory=list)
 
     @property
     def ledger(self) -> Any:
-        return SimpleNamespace(find_loop=lambda name, created: self.loop)
+        return SimpleNamespace(find_loop=self._find)
+
+    def _find(self, name: str, created: str) -> Loop | None:
+        if self.error:
+            raise self.error
+        return self.loop
 
     def check_redrive_execution(self, arn: str) -> None:
+        if self.error:
+            raise self.error
         if self.refusal:
             raise LoopError(self.refusal)
 

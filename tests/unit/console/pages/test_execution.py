@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from botocore.exceptions import ClientError
 from starlette.testclient import TestClient
 
 from console.executions.recent import RecentExecutions
 from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from tests.unit.console.conftest import resources
 from tests.unit.console.executions.executions import (
     ARN,
@@ -224,6 +226,21 @@ def test_execution_that_cannot_run_again_says_why(opened: Open) -> None:
     assert "already processed" in response.text
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "InternalServerError", "Message": "down"}}, "BatchGetItem"),
+        UnreadableRow("order 1", "attempt is not a number"),
+    ],
+)
+def test_ledger_that_cannot_be_read_costs_only_the_loop(opened: Open, error: Exception) -> None:
+    found = view(opened(failed(), "FAILED", loops=StageLoopsDouble(error=error)))
+    assert found["loop"] == {"name": "order 1", "change": "Completed", "outcome": None}
+    assert found["runAgain"]["possible"] is False
+    assert found["runAgain"]["whyNot"]
+    assert found["step"]["name"] == "Look up"
+
+
 def test_only_failed_executions_of_the_workflow_can_run_again(opened: Open) -> None:
     assert view(opened(mapped(1)))["runAgain"] is None
     assert view(opened(failed(), "FAILED", stateMachineArn=f"{MACHINE}-2"))["runAgain"] is None
@@ -245,6 +262,9 @@ def test_unknown_execution_is_a_page_that_says_what_to_do(opened: Open) -> None:
     assert response.status_code == 404
     assert "90 days" in response.text
     assert "python deploy.py loops list --stage dev" in response.text
+    response = opened(mapped(1)).get(f"/executions/{'x' * 300}")
+    assert response.status_code == 404
+    assert "No execution has an ARN of" in response.text
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,9 @@ class LoopLogs:
             except GroupUnreadable as error:
                 yield Logs(notes=[str(error)])
                 continue
-            yield Logs([plain_line(name, event) for event in found if event.read.fields.get(key) in names])
+            yield Logs(
+                [plain_line(name, event) for event in found if _is_one_of(names, event.read.fields.get(key))]
+            )
 
     def _may_be_deleted(self, views: list[ExecutionView]) -> str | None:
         days = self.resources.parameters.get("LogRetentionDays", "")
@@ -162,3 +164,7 @@ class LoopLogs:
         ):
             return None
         return f"The stage keeps log lines for {days} days (log_retention_days in its settings)."
+
+
+def _is_one_of(names: set[str], value: object) -> bool:
+    return isinstance(value, str) and value in names

@@ -104,6 +104,8 @@ def test_what_other_functions_did_with_the_loop_is_shown(
     restarted = {"level": "INFO", "message": "restarted", "humanLoopName": "loop-0", "next": "loop-1"}
     text = json.dumps(restarted, separators=(",", ":"))
     logs.write("afterloop-dev-RestartLoop", "one", text, at=AT - 7 * 3600 + 369)
+    odd = '{"humanLoopName": ["a"], "b": {"humanLoopName":"loop-1"}}'
+    logs.write("afterloop-dev-Reconcile", "one", odd, at=AT + 29)
     for function, message, name in (
         ("StartLoop", "started", "loop-1"),
         ("StartLoop", "started another", "loop-11"),

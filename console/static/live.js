@@ -1,9 +1,9 @@
-// Keeps parts of a page up to date: each element with data-live and an id is fetched again every two seconds while the
-// page is visible, and replaced if the server's HTML of it has changed. Focus, scroll position and open <details> stay.
+// Keeps parts of a page up to date: each element with data-live and an id is fetched again every few seconds (data-pause
+// of the body) while the page is visible, and replaced if the server's HTML of it has changed. Focus, scroll position and open <details> stay.
 // An element that somebody is typing in waits. After a replacement, the new element gets the event "live".
 "use strict";
 (() => {
-  const PAUSE = 2000;
+  const PAUSE = 1000 * Number(document.body.dataset.pause || 2);
   const seen = new Map();
   const status = document.getElementById("live-status");
   const url = new URL(location.href);

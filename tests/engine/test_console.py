@@ -8,11 +8,17 @@ import subprocess
 import sys
 import urllib.request
 
+from starlette.testclient import TestClient
+
+from console.app import console_app
+from console.read_only import read_only
+from console.site import Connection, Site
 from sandbox.connection import engine_of
-from sandbox.engine import Sandbox
+from sandbox.engine import Sandbox, SandboxSession
 from sandbox.sample_flows import FLOW_DEFINITIONS
 from tests.engine.published import PublishedStage
 from workflow import ROOT
+from workflow.operations.stage_resources import StageResources
 
 
 def test_command_serves_a_published_stage_until_it_is_interrupted(published: PublishedStage) -> None:
@@ -53,3 +59,37 @@ def test_engine_is_found_by_its_keys_alone(sandbox: Sandbox) -> None:
     assert engine is not None
     assert isinstance(engine.call("GET", "/_sandbox/loops"), list)
     assert engine_of({**sandbox.variables(), "AWS_SECRET_ACCESS_KEY": "of-an-earlier-run"}) is None
+
+
+def test_pages_only_read_and_never_scan(published: PublishedStage) -> None:
+    """As for a stage on AWS: the session refuses every other operation before the call."""
+    sandbox, name = published.sandbox, published.name()
+    published.start(name, published.flow_definition(), {"text": "fine"})
+    sandbox.loops.answer(name, {"comment": "fine"})
+    published.ended(name)
+    session = read_only(
+        SandboxSession(sandbox.endpoint_url, sandbox.region, sandbox.keys, sandbox.directory / "aws-config")
+    )
+
+    def connect() -> Connection:
+        return Connection(StageResources.find(published.stage.name, session), session)
+
+    browser = TestClient(console_app(Site(published.stage.name, connect)))
+    execution = f"/executions/{(published.row(name).execution or '').rpartition(':')[2]}"
+    paths = [
+        "/",
+        f"/?find={name}",
+        "/?status=Completed&flow=support-messages&since=2h",
+        f"/loops/{name}",
+        f"/loops/{name}/review",
+        execution,
+        f"{execution}?state=Collect+review",
+        f"{execution}?view=table",
+        f"{execution}?view=events",
+        "/report",
+    ]
+    answers = {path: browser.get(path).status_code for path in paths}
+
+    assert answers == dict.fromkeys(paths, 200)
+    assert browser.post(f"/loops/{name}/stop").status_code in (404, 405)
+    assert browser.get("/tasks").status_code == 404

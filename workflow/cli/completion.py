@@ -135,7 +135,7 @@ def shown_in(shell: str, found: Sequence[tuple[str, str]]) -> str:
     """Returns what the program prints for a shell's script: a line for each."""
 
     def line(value: str, text: str) -> str:
-        text = visible(" ".join(text.split()))
+        value, text = visible(value), visible(" ".join(text.split()))
         match shell:
             case "zsh":
                 escaped = value.replace(":", "\\:")
@@ -145,7 +145,7 @@ def shown_in(shell: str, found: Sequence[tuple[str, str]]) -> str:
             case _:
                 return value
 
-    return "\n".join(line(*one) for one in found)
+    return "".join(f"{line(*one)}\n" for one in found)
 
 
 def script(shell: str) -> str:

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand
 
 from workflow import ROOT
-from workflow.cli.terminal import INTERRUPTED, one_line_errors, show_bugs_visibly, tell
+from workflow.cli.terminal import INTERRUPTED, one_line_errors, print_for_shell, show_bugs_visibly, tell
 
 __all__ = ["COMPLETION", "PROGRAM", "command_line", "context_of", "run", "version", "with_default_command"]
 
@@ -46,8 +46,7 @@ def run(commands: Mapping[str, str], arguments: Sequence[str]) -> None:
     if shell := os.environ.get(COMPLETION):
         from workflow.cli.completion import completions, shown_in
 
-        if text := shown_in(shell, completions(commands, arguments)):
-            typer.echo(text)
+        print_for_shell(shown_in(shell, completions(commands, arguments)))
         sys.exit(0)
     given = with_default_command(arguments)
     with one_line_errors():
@@ -174,8 +173,7 @@ def _show_completion(shell: str | None) -> None:
         return
     from workflow.cli.completion import script
 
-    # Not through `tell`, which would show the escapes of shell code as something else.
-    typer.echo(script(shell), nl=False)
+    print_for_shell(script(shell))
     raise typer.Exit
 
 

@@ -45,6 +45,7 @@ __all__ = [
     "json_text",
     "on_interrupt",
     "one_line_errors",
+    "print_for_shell",
     "print_json",
     "print_whole",
     "progress",
@@ -140,6 +141,11 @@ def print_whole(what: RenderableType, console: Console | None = None, *, wrap: b
         wide.print(what, highlight=False)
     for line in captured.get().removesuffix("\n").split("\n"):
         typer.echo(visible(line.rstrip()), file=console.file)
+
+
+def print_for_shell(text: str) -> None:
+    """Prints what a shell reads: code, or lines with tabs. Values from outside in it are escapes already."""
+    typer.echo(text, nl=False)
 
 
 def exit_unchanged() -> NoReturn:

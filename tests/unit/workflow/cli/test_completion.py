@@ -80,9 +80,10 @@ def test_profiles_come_from_the_configuration(tmp_path: Path, monkeypatch: pytes
 
 def test_each_shell_gets_the_lines_that_it_reads() -> None:
     found = [("a:b", "Line 1\nline\t2"), ("c", "")]
-    assert shown_in("bash", found) == "a:b\nc"
-    assert shown_in("zsh", found) == "a\\:b:Line 1 line 2\nc"
-    assert shown_in("fish", found) == "a:b\tLine 1 line 2\nc"
+    assert shown_in("bash", found) == "a:b\nc\n"
+    assert shown_in("zsh", found) == "a\\:b:Line 1 line 2\nc\n"
+    assert shown_in("fish", found) == "a:b\tLine 1 line 2\nc\n"
+    assert shown_in("bash", [("odd\x1b", "")]) == "odd\\x1B\n"
 
 
 def test_program_answers_a_shell_without_slow_imports() -> None:

@@ -34,24 +34,33 @@ def local(
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the web console in the browser.")] = False,
     report: Annotated[Path, typer.Option(help="The file to write the report to.")] = Path("report.html"),
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Format of the output. For json, also pass --once.")
+    ] = Output.TEXT,
 ) -> None:
     """Run everything on this machine, without an AWS account."""
     if not report.absolute().parent.is_dir():
         raise AfterloopError(
             f"cannot write {report}: the folder does not exist; name another file with --report"
         )
+    if output is Output.JSON and not once:
+        raise typer.BadParameter("needs --once", param_hint="--output json")
     from sandbox.local import run
 
     with on_interrupt(lambda: "the local engine is stopped, and its content is deleted"):
-        succeeded = run(
-            console=console_for(Output.TEXT),
+        watch = run(
+            console=console_for(output),
             port=port,
             once=once,
             report=report,
             console_port=console_port,
             open_console=open_,
         )
-    if not succeeded:
+    if output is Output.JSON:
+        from workflow.cli.shapes import LocalResult
+
+        print_json(LocalResult.of(watch.progress, watch.problems(), report.absolute()))
+    if watch.problems():
         raise typer.Exit(1)
 
 

@@ -12,7 +12,7 @@ import json
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +129,7 @@ def run(
     report: Path | None = None,
     console_port: int | None = None,
     open_console: bool = False,
-) -> bool:
+) -> Watch:
     """Starts a sandbox, publishes the stage to it, starts the sample loops, and shows what happens to each.
 
     Args:
@@ -141,7 +141,7 @@ def run(
         open_console: Whether to open the web console in the browser.
 
     Returns:
-        Whether every loop ended as expected.
+        What happened to each loop, and what is not as expected.
     """
     stage = local_stage()
     with ExitStack() as running:
@@ -181,7 +181,7 @@ def run(
                 LocalReviewers(sandbox.control, sandbox.session, stage.name).start(flow_definition, name)
             say(console, f"\n{len(WAITING)} tasks wait for you: {escape(link.replace('/?', '/tasks?'))}")
             _wait_for_interrupt(console, sandbox)
-        return not problems
+        return watch
 
 
 def console_site(sandbox: Sandbox, stage: str) -> Site:
@@ -356,6 +356,11 @@ class Watch:
         self._queue = subscribed_queue(sandbox, outputs)
         self._sqs = sandbox.client("sqs")
         self._progress = {story.name: LoopProgress() for story in STORIES}
+
+    @property
+    def progress(self) -> Mapping[str, LoopProgress]:
+        """What is known about each loop, by its name."""
+        return self._progress
 
     @property
     def all_ended(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from workflow.cli.options import SETTINGS, Profile, Region, Settings
-from workflow.cli.terminal import confirm, exit_unchanged, is_interactive, prompt, tell
+from workflow.cli.terminal import Output, confirm, exit_unchanged, is_interactive, print_json, prompt, tell
 from workflow.errors import AccountError, PublishError
 
 __all__ = ["init"]
@@ -22,15 +22,26 @@ def init(
     profile: Profile = None,
     region: Region = None,
     settings: Settings = SETTINGS,
+    output: Annotated[
+        Output,
+        typer.Option("--output", "-o", help="Format of the output. For json, pass the settings as options."),
+    ] = Output.TEXT,
 ) -> None:
     """Ask for the settings of a stage, and write them to the settings file."""
+    is_json = output is Output.JSON
+    if is_json:
+        if not region or not bucket:
+            raise PublishError(
+                "--output json does not ask: pass --region and --bucket, and --email if you want messages"
+            )
+        email = email or []
     from workflow.publish.initialising import add_stage, replaceable
     from workflow.stack.stages import checked_stage
 
     # Checks all options before the first question, with stand-ins for what the questions are about.
     given = {"output_buckets": bucket or ["any"], "escalation_emails": email or []}
     checked_stage(settings.name, stage, {"region": region or "us-east-1", **given})
-    existing = replaceable(settings, stage, ask=is_interactive())
+    existing = replaceable(settings, stage, ask=is_interactive() and not is_json)
     if existing:
         buckets = ", ".join(existing.output_buckets)
         tell(f"{settings.name} already has a stage {stage}: {existing.region}, output in {buckets}.")
@@ -49,6 +60,11 @@ def init(
     answers["escalation_emails"] = email
     made = checked_stage(settings.name, stage, answers)
     add_stage(settings, made, replace=existing is not None)
+    if is_json:
+        from workflow.cli.shapes import InitResult
+
+        print_json(InitResult(stage=stage, settings=str(settings)))
+        return
     tell(f"Stage {stage} was written to {settings.name}.")
     tell(f"To see what a publish creates: python deploy.py plan --stage {stage}")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workflow.cli.terminal import tell
+from workflow.cli.terminal import Output, print_json, tell
 from workflow.errors import PublishError
 
 __all__ = ["render"]
@@ -16,6 +16,7 @@ def render(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing. Exit with 1 if a file is out of date.")
     ] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Format of the output.")] = Output.TEXT,
 ) -> None:
     """Render the definition, the template and the graph to definitions/."""
     from workflow.stack.assembly import assemble
@@ -27,4 +28,9 @@ def render(
         raise PublishError(
             f"definitions/ is out of date ({', '.join(changed)}): run `python deploy.py render`"
         )
+    if output is Output.JSON:
+        from workflow.cli.shapes import RenderResult
+
+        print_json(RenderResult(changed=list(changed)))
+        return
     tell(f"definitions/: {', '.join(changed) if changed else 'nothing to change'}")

@@ -564,6 +564,69 @@ class LoopGraph(_CamelShape):
         )
 
 
+class RenderResult(_Shape):
+    """What a render wrote."""
+
+    changed: list[str]
+    """Names of the files in definitions/ that were written. Empty if none differed."""
+
+
+class InitResult(_Shape):
+    """The settings of a stage that were written."""
+
+    stage: str
+    """Name of the stage."""
+    settings: str
+    """The file with the settings."""
+
+
+class SampleLoop(_CamelShape):
+    """What happened to a sample human loop of the local engine."""
+
+    human_loop_name: str
+    """Name of the human loop."""
+    status: str | None
+    """Status in the ledger. Null if the ledger does not have the loop."""
+    outcome: str | None
+    """What the workflow did."""
+    execution: str | None
+    """ARN of the execution."""
+    execution_status: str | None
+    """Status of the execution, as Step Functions has it."""
+    states: list[str]
+    """States that the execution entered."""
+    messages: list[str]
+    """Messages that were received: the topic, and the subject."""
+
+
+class LocalResult(_CamelShape):
+    """What happened on the local engine."""
+
+    loops: list[SampleLoop]
+    """The sample human loops."""
+    problems: list[str]
+    """What is not as expected. Empty if the command succeeded."""
+    report: str
+    """The file with the report."""
+
+    @classmethod
+    def of(cls, progress: Mapping[str, Any], problems: Sequence[str], report: object) -> Self:
+        """Returns the shape of what `sandbox.local.Watch` saw of each loop."""
+        loops = [
+            SampleLoop(
+                human_loop_name=name,
+                status=seen.loop and seen.loop.status,
+                outcome=seen.loop and seen.loop.outcome,
+                execution=seen.loop and seen.loop.execution,
+                execution_status=seen.execution_status or None,
+                states=seen.states,
+                messages=seen.messages,
+            )
+            for name, seen in progress.items()
+        ]
+        return cls(loops=loops, problems=list(problems), report=str(report))
+
+
 class ConsoleAddress(_CamelShape):
     """Where a console is served."""
 
@@ -1060,7 +1123,10 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "outputs": OutputsResult,
     "status": StatusResult,
     "destroy": DestroyResult,
+    "local": LocalResult,
     "console": ConsoleAddress,
+    "render": RenderResult,
+    "init": InitResult,
     "loops list": LoopList,
     "loops show": LoopStory,
     "loops graph": LoopGraph,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lambdas.loops.loop import Loop
 from sandbox import local
+from tests.command_line import run
 
 
 class Published(Exception):
@@ -63,3 +66,50 @@ def test_keys_are_printed_also_if_their_file_cannot_be_written(
     assert ["of this run" in text for text in read] == [True] * writable
     assert printed.endswith("Stopping the local engine\n")
     assert not file.exists()
+
+
+def test_json_output_has_each_loop_and_what_is_not_as_expected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    loop = Loop(human_loop_name="message-3301", status="Completed", outcome="stored", execution="arn")
+    progress = {
+        "message-3301": local.LoopProgress(loop, "SUCCEEDED", ["Collect review"], ["escalation: a"]),
+        "message-3302": local.LoopProgress(),
+    }
+    watch = SimpleNamespace(progress=progress, problems=lambda: ["message-3302: no execution"])
+    monkeypatch.setattr(local, "run", lambda **_: watch)
+    report = tmp_path / "report.html"
+
+    status, out, err = run("local", "--once", "--report", str(report), "--output", "json", capsys=capsys)
+
+    assert (status, err) == (1, "")
+    document = json.loads(out)
+    assert document["problems"] == ["message-3302: no execution"]
+    assert document["report"] == str(report)
+    assert document["loops"] == [
+        {
+            "humanLoopName": "message-3301",
+            "status": "Completed",
+            "outcome": "stored",
+            "execution": "arn",
+            "executionStatus": "SUCCEEDED",
+            "states": ["Collect review"],
+            "messages": ["escalation: a"],
+        },
+        {
+            "humanLoopName": "message-3302",
+            "status": None,
+            "outcome": None,
+            "execution": None,
+            "executionStatus": None,
+            "states": [],
+            "messages": [],
+        },
+    ]
+
+
+def test_json_output_needs_once(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run("local", "--output", "json", capsys=capsys)
+
+    assert (status, out) == (1, "")
+    assert "--output json: needs --once" in err

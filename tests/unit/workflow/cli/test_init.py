@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import select
@@ -73,6 +74,27 @@ def test_init_writes_a_stage_once(tmp_path: Path, capsys: pytest.CaptureFixture[
     status, _, err = run(*arguments, capsys=capsys)
 
     assert status == 1
+    assert "stage dev already exists" in err
+
+
+def test_init_with_json_output_never_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("workflow.cli.init.is_interactive", lambda: True)
+    path = tmp_path / "stages.toml"
+    arguments = ["init", "--settings", str(path), "--output", "json", "--region", "eu-west-1"]
+
+    assert run(*arguments, capsys=capsys) == (
+        1,
+        "",
+        "error: --output json does not ask: pass --region and --bucket, and --email if you want messages\n",
+    )
+    status, out, err = run(*arguments, "--bucket", "reviewed", capsys=capsys)
+    assert (status, err) == (0, "")
+    assert json.loads(out) == {"stage": "dev", "settings": str(path)}
+    assert 'output_buckets = ["reviewed"]' in path.read_text()
+    status, out, err = run(*arguments, "--bucket", "reviewed", capsys=capsys)
+    assert (status, out) == (1, "")
     assert "stage dev already exists" in err
 
 

@@ -28,3 +28,4 @@ def test_render_writes_what_differs_and_check_only_reports(
     assert run("render", capsys=capsys) == (0, "definitions/: graph.svg\n", "")
     assert run("render", "--check", capsys=capsys) == (0, "definitions/: nothing to change\n", "")
     assert (tmp_path / "graph.svg").read_text() == "<svg/>\n"
+    assert run("render", "--output", "json", capsys=capsys) == (0, '{\n  "changed": []\n}\n', "")

@@ -6,6 +6,7 @@ Nothing here reads S3.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from lambdas.reviews.record import AnswerRecord, ReviewRecord
@@ -23,7 +24,7 @@ from workflow.operations.review_view.objects import IMAGES
 from workflow.operations.review_view.record import ReadRecord
 from workflow.operations.review_view.rows import NumberedField, counts, numbered, review_row
 from workflow.operations.review_view.shapes import ON_IMAGES, Drawing, Size, answer_sizes, drawn_shapes
-from workflow.operations.review_view.spans import OffsetText, last_offset, marked_text
+from workflow.operations.review_view.spans import last_offset, marked_text, quoted_part
 from workflow.operations.review_view.subject import named_text
 
 __all__ = ["Document", "compose"]
@@ -67,7 +68,7 @@ def compose(
     length = last_offset(record.fields)
     text = named_text(source.content, length) if source and length is not None else None
     text_view = marked_text(text, shown) if text else None
-    quote = OffsetText(text.text).quote if text else lambda start, end: None
+    quote = partial(quoted_part, text.text) if text else lambda start, end: None
     # Without one of them, which answer is whose is unknown.
     answers = [] if "answers" in read.lost else record.answers
     image = _image(source, documents, record, answers, shown)

@@ -1,9 +1,8 @@
 """A text in pieces, each with the spans that cover it.
 
-A web browser counts the characters of a text in UTF-16, and so do the offsets of crowd-entity-annotation: an emoji
-counts as two.
+Offsets count Unicode characters from 0; the end is that of the first character after the span.
 
-Source: "String.length", ECMAScript Language Specification.
+Source: "startOffset" and "endOffset" of crowd-entity-annotation in the Crowd HTML Elements Reference.
 """
 
 from __future__ import annotations
@@ -18,32 +17,14 @@ from workflow.operations.review_view.shapes import agreed_marks
 from workflow.operations.review_view.subject import NamedText
 from workflow.operations.review_view.wording import json_value
 
-__all__ = ["OffsetText", "last_offset", "marked_text"]
+__all__ = ["last_offset", "marked_text", "quoted_part"]
 
 MAX_SPANS = 1_000
 """The number of spans that are marked."""
 MAX_ROWS = 12
 """The number of fields that a piece names. More spans on top of each other cannot be told apart."""
-MAX_UNITS = 100_000
-"""The length of the text that is shown, as a browser counts it."""
-
-
-class OffsetText:
-    """A text that is cut at offsets as a browser counts them."""
-
-    def __init__(self, text: str) -> None:
-        self._units = text.encode("utf-16-le", "surrogatepass")
-
-    def __len__(self) -> int:
-        return len(self._units) // 2
-
-    def part(self, start: int, end: int) -> str:
-        """Returns a part of the text. Half of a character becomes U+FFFD."""
-        return self._units[2 * start : 2 * end].decode("utf-16-le", "replace")
-
-    def quote(self, start: int, end: int) -> str | None:
-        """Returns the text of a span, or None if the text has no such part."""
-        return self.part(start, end) if 0 <= start < end <= len(self) else None
+MAX_CHARACTERS = 100_000
+"""The length of the text that is shown."""
 
 
 class _Mark(NamedTuple):
@@ -64,6 +45,11 @@ def last_offset(fields: Iterable[FieldRecord]) -> int | None:
     return max(ends, default=None)
 
 
+def quoted_part(text: str, start: int, end: int) -> str | None:
+    """Returns the text of a span, or None if the text has no such part."""
+    return text[start:end] if 0 <= start < end <= len(text) else None
+
+
 def marked_text(text: NamedText, fields: Iterable[NumberedField]) -> TextView:
     """Returns a text with the spans of fields.
 
@@ -71,15 +57,14 @@ def marked_text(text: NamedText, fields: Iterable[NumberedField]) -> TextView:
         text: The text.
         fields: The fields to show.
     """
-    offsets = OffsetText(text.text)
-    shown = min(len(offsets), MAX_UNITS)
+    shown = min(len(text.text), MAX_CHARACTERS)
     marks: list[_Mark] = []
     outside = left_out = 0
     for one in fields:
         for who, worker, value in _values(one.field) if one.field.kind == "span" else ():
             content = json_value(value)
             place = _offsets(content)
-            if place is None or not 0 <= place[0] <= place[1] <= len(offsets):
+            if place is None or not 0 <= place[0] <= place[1] <= len(text.text):
                 outside += 1
             elif len(marks) >= MAX_SPANS or place[1] > shown:
                 left_out += 1
@@ -99,8 +84,8 @@ def marked_text(text: NamedText, fields: Iterable[NumberedField]) -> TextView:
     ]
     return TextView(
         named_in=text.named_in,
-        pieces=list(_pieces(offsets, shown, marks)),
-        shortened=len(offsets) - shown,
+        pieces=list(_pieces(text.text, shown, marks)),
+        shortened=len(text.text) - shown,
         problems=list(_problems(outside, left_out)),
     )
 
@@ -128,7 +113,7 @@ def _offsets(value: Any) -> tuple[int, int] | None:
     return start, end
 
 
-def _pieces(text: OffsetText, length: int, marks: Sequence[_Mark]) -> Iterator[PieceView]:
+def _pieces(text: str, length: int, marks: Sequence[_Mark]) -> Iterator[PieceView]:
     """Yields the text between the offsets where spans begin or end."""
     begins: dict[int, list[_Mark]] = {}
     ends: dict[int, list[_Mark]] = {}
@@ -146,7 +131,7 @@ def _pieces(text: OffsetText, length: int, marks: Sequence[_Mark]) -> Iterator[P
             continue
         covering = list(open_marks.values())[-MAX_ROWS:]
         yield PieceView(
-            text=text.part(at, until),
+            text=text[at:until],
             begins=[mark.span for mark in starting],
             rows=sorted({mark.span.row for mark in covering}),
             who=sorted({mark.span.who for mark in covering}),

@@ -107,14 +107,13 @@ def named_text(content: Any, length: int) -> NamedText | None:
 
     Args:
         content: The input.
-        length: How many characters, as a browser counts them, the text has at least.
+        length: How many characters the text has at least.
     """
-    texts = [
+    fitting = [
         (place, value)
         for place, value in _values(content)
-        if isinstance(value, str) and _location(value) is None and len(value) * 2 >= length
+        if isinstance(value, str) and _location(value) is None and len(value) >= length
     ]
-    fitting = [one for one in texts if len(one[1].encode("utf-16-le", "surrogatepass")) // 2 >= length]
     if not fitting:
         return None
 

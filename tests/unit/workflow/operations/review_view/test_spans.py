@@ -9,7 +9,7 @@ from tests.unit.workflow.operations.review_view.samples import field
 from workflow.operations.review_view import spans as module
 from workflow.operations.review_view.model import TextView
 from workflow.operations.review_view.rows import numbered
-from workflow.operations.review_view.spans import OffsetText, last_offset, marked_text
+from workflow.operations.review_view.spans import last_offset, marked_text, quoted_part
 from workflow.operations.review_view.subject import NamedText
 
 
@@ -52,11 +52,9 @@ def test_without_an_agreed_span_each_worker_has_one() -> None:
     ]  # fmt: skip
 
 
-def test_offsets_count_as_a_browser_does() -> None:
-    text = OffsetText("😀 Ana")
-    assert (len(text), text.part(3, 6), text.quote(3, 6), text.quote(3, 7)) == (6, "Ana", "Ana", None)
-    assert text.part(1, 3) == "� "
-    assert pieces(marked("😀 Ana", field(span(3, 6), kind="span", reviewed=span(3, 6)))) == [
+def test_offsets_count_characters_as_the_page_of_a_task_does() -> None:
+    assert (quoted_part("😀 Ana", 2, 5), quoted_part("😀 Ana", 2, 6)) == ("Ana", None)
+    assert pieces(marked("😀 Ana", field(span(2, 5), kind="span", reviewed=span(2, 5)))) == [
         ("😀 ", [], []), ("Ana", [1], ["people"]),
     ]  # fmt: skip
 
@@ -74,7 +72,7 @@ def test_label_that_is_no_text_is_the_name_of_the_field() -> None:
 
 
 def test_long_text_is_cut_and_says_so(monkeypatch: Any) -> None:
-    monkeypatch.setattr(module, "MAX_UNITS", 4)
+    monkeypatch.setattr(module, "MAX_CHARACTERS", 4)
     view = marked("abcdefgh", field(span(6, 8), kind="span", reviewed=span(6, 8)))
     assert (pieces(view), view.shortened) == ([("abcd", [], [])], 4)
     assert view.problems[0].startswith("1 span is not marked: only the beginning")
@@ -93,11 +91,9 @@ def test_text_must_be_as_long_as_the_last_offset() -> None:
 @given(st.text(max_size=30), st.lists(st.tuples(st.integers(-2, 40), st.integers(-2, 40)), max_size=12))
 def test_pieces_are_the_whole_text(text: str, places: list[tuple[int, int]]) -> None:
     view = marked(text, *(field(span(*one), kind="span", reviewed=span(*one)) for one in places))
-    whole = OffsetText(text)
-    # Half of an emoji, where a span begins in the middle of it, is shown as U+FFFD.
-    assert sum(len(OffsetText(piece.text)) for piece in view.pieces) == len(whole)
-    fitting = [one for one in places if 0 <= one[0] <= one[1] <= len(whole)]
+    assert "".join(piece.text for piece in view.pieces) == text
+    fitting = [one for one in places if 0 <= one[0] <= one[1] <= len(text)]
     assert sum(len(piece.begins) for piece in view.pieces) == len(fitting)
-    assert sum(len(OffsetText(piece.text)) for piece in view.pieces if piece.rows) == len(
+    assert sum(len(piece.text) for piece in view.pieces if piece.rows) == len(
         {at for start, end in fitting for at in range(start, end)}
     )

@@ -209,7 +209,7 @@ def test_pages_are_accessible_and_fit(
     found = []
     for path in paths:
         watched.go(path)
-        found += accessibility.problems(page)
+        found += accessibility.problems(page, only_colors=scheme == "dark")
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"{path} is wider than the window")
     assert found == []

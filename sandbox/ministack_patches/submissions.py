@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
+
+from sandbox.ministack_patches.walks import AttemptEnded
 
 __all__ = ["correct", "noted"]
 
@@ -28,7 +30,7 @@ def correct() -> None:
 
     AWS: the history has the answer as TaskSubmitted: for `.sync` and `.waitForTaskToken`.
     (https://docs.aws.amazon.com/step-functions/latest/apireference/API_TaskSubmittedEventDetails.html; where it is in
-    the history, as in histories of AWS that LocalStack's tests have recorded)
+    the history is not documented)
     MiniStack: drops the answer.
     """
     from ministack.services import stepfunctions
@@ -48,7 +50,9 @@ def _noting(call: Callable[..., Any], answer_of: Callable[[Any], Any] = lambda r
     def call_and_note(*arguments: Any, **more: Any) -> Any:
         result = call(*arguments, **more)
         if (note := _note.get()) is not None:
-            note(answer_of(result))
+            # The service has answered: who waits for what it started still has to stop that.
+            with suppress(AttemptEnded):
+                note(answer_of(result))
         return result
 
     return call_and_note

@@ -57,6 +57,27 @@ def test_task_waits_for_output(machines, how, output):
     assert (found["Output"], found["Input"], found["Status"]) == (output, output, "SUCCEEDED")
 
 
+def test_execution_that_is_stopped_while_it_starts_another_stops_it(machines, monkeypatch):
+    from ministack.services import stepfunctions
+
+    stepfunctions._SFN_WAIT_SCALE = 1
+    inner = machines.create(WAIT)
+    outer = machines.create({"Task": start(inner, ".sync")})
+    start_execution = stepfunctions._start_execution
+
+    def start_and_stop(request):
+        answer = start_execution(request)
+        if request["stateMachineArn"] == inner:
+            [running] = machines.call("_list_executions", stateMachineArn=outer)["executions"]
+            machines.call("_stop_execution", executionArn=running["executionArn"])
+        return answer
+
+    monkeypatch.setattr(stepfunctions, "_start_execution", start_and_stop)
+    machines.start(outer)
+
+    machines.wait(lambda change: change["stateMachineArn"] == inner and change["status"] == "ABORTED")
+
+
 def test_stopped_execution_stops_the_one_it_waits_for(machines):
     from ministack.services import stepfunctions
 

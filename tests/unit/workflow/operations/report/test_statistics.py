@@ -338,6 +338,10 @@ def _consistent(figures: Figures) -> None:
             assert after.checked + after.passed == known
 
 
+for _model in (AnswerRecord, FieldRecord, ReviewRecord, Vote, WorkerField):
+    # Pydantic builds them when they are used first. Before that, Hypothesis cannot see which fields they need.
+    _model.model_rebuild()
+
 shares = st.none() | st.floats(0, 1)
 texts = st.none() | st.text(max_size=5)
 field_records = st.builds(

@@ -11,8 +11,8 @@ def correct() -> None:
     """Records the start of each Map Run.
 
     AWS: MapStateStarted, MapRunStarted with the ARN, MapRunSucceeded or MapRunFailed.
-    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html; the order as in histories of
-    AWS that LocalStack's tests have recorded)
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html; their order is not
+    documented)
     MiniStack: records nothing.
     """
     from ministack.core.responses import AccountRegionScopedDict

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from typing import Any
 
 from starlette.testclient import TestClient
 
@@ -61,6 +62,12 @@ def test_engine_is_found_by_its_keys_alone(sandbox: Sandbox) -> None:
     assert engine_of({**sandbox.variables(), "AWS_SECRET_ACCESS_KEY": "of-an-earlier-run"}) is None
 
 
+ACTIONS = {"sagemaker-a2i-runtime": "sagemaker", "stepfunctions": "states"}
+"""Name of a service in botocore → in IAM."""
+IAM = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
+"""Operation → the action that IAM checks, if it is another."""
+
+
 def test_pages_only_read_and_never_scan(published: PublishedStage) -> None:
     """As for a stage on AWS: the session refuses every other operation before the call."""
     sandbox, name = published.sandbox, published.name()
@@ -70,6 +77,14 @@ def test_pages_only_read_and_never_scan(published: PublishedStage) -> None:
     session = read_only(
         SandboxSession(sandbox.endpoint_url, sandbox.region, sandbox.keys, sandbox.directory / "aws-config")
     )
+    called: set[str] = set()
+
+    def note(model: Any, **_: Any) -> None:
+        called.add(
+            f"{ACTIONS.get(model.service_model.service_name, model.service_model.service_name)}:{model.name}"
+        )
+
+    session.events.register("before-call", note)
 
     def connect() -> Connection:
         return Connection(StageResources.find(published.stage.name, session), session)
@@ -91,5 +106,7 @@ def test_pages_only_read_and_never_scan(published: PublishedStage) -> None:
     answers = {path: browser.get(path).status_code for path in paths}
 
     assert answers == dict.fromkeys(paths, 200)
+    page = (ROOT / "docs/how-to/console.md").read_text(encoding="utf-8")
+    assert {action for action in called if f"`{IAM.get(action, action)}`" not in page} == set()
     assert browser.post(f"/loops/{name}/stop").status_code in (404, 405)
     assert browser.get("/tasks").status_code == 404

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -25,15 +28,21 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, started once."""
+    """Chromium, started once for each module.
+
+    While playwright runs, `asyncio.run` fails in the same process. So it ends before the tests of another module.
+    """
     path = os.environ.get("AFTERLOOP_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         reason = f"no browser: none of {', '.join(NAMES)} is on the PATH, and AFTERLOOP_CHROMIUM is not set"
         if os.environ.get("AFTERLOOP_REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
+    # Most processes need no browser.
+    from playwright.sync_api import Error, sync_playwright
+
     with sync_playwright() as playwright:
         try:
             chromium = playwright.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))

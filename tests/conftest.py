@@ -13,6 +13,9 @@ from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 
 from tests import least_privilege
+from tests.browsers import browser
+
+__all__ = ["browser"]
 
 # One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
 # machine can be busy. Every run has the same examples, so that a failure is reproducible.

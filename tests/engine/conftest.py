@@ -15,11 +15,8 @@ from lambdas.reviews.event import SOURCE
 from sandbox.engine import Sandbox
 from sandbox.local import local_stage, publish_local
 from tests import least_privilege
-from tests.browsers import browser
 from tests.engine.published import PublishedStage
 from workflow.publish.functions import Functions
-
-__all__ = ["browser"]
 
 T = TypeVar("T")
 

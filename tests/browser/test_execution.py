@@ -75,6 +75,7 @@ def test_chosen_step_is_shown_without_scrolling(shown: Shown) -> None:
     page.get_by_role("link", name="Step 9: passed").click()
 
     expect(page.locator("#step-title")).to_have_text("Step 9")
+    page.wait_for_load_state()  # the script of the new page has run
     assert shown.scrolled() == pytest.approx(before, abs=1)
     assert page.url.endswith("?state=Step+9")
 

@@ -76,8 +76,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=order)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """Lets the collector look at everything again: some libraries complain about what they find at the end."""
+    """Lets the collector look at everything again: some libraries complain about what they find at the end.
+
+    Last, because pytest collects garbage here, too.
+    """
     gc.unfreeze()
 
 

@@ -24,13 +24,14 @@ def _parse_once() -> None:
     is evaluated, which takes about a quarter of the processor time of an execution. Evaluation does not change the
     parsed form, so that all executions can share it.
     """
-    from jsonata import parser  # type: ignore[import-untyped]
+    from jsonata import Jsonata, parser  # type: ignore[import-untyped]
 
     parse = parser.Parser.parse
 
     @functools.lru_cache(maxsize=2_000)
     def parsed(source: str, regex_engine: Any) -> Any:
-        return parse(parser.Parser(), source, regex_engine)
+        # The parser of the thread. A new one takes three times as long as a short expression.
+        return parse(Jsonata.get_parser(), source, regex_engine)
 
     def parse_once(self: Any, source: str, regex_engine: Any = parser.default_regex_engine) -> Any:
         return parsed(source, regex_engine)

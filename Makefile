@@ -18,10 +18,11 @@ stamp = $(VENV)/.installed-$(1)-$(shell cksum requirements/$(1).txt | cut -d' ' 
 local: $(call stamp,base)  ## Run everything on the local engine: publish, end sample loops, show the results
 	$(BIN)/python deploy.py local $(ARGS)
 
-# Three processes keep two cores busy: tests on the engine wait for it a part of their time.
+# Three processes keep two cores busy: tests on the engine wait for it a part of their time. Each gets whole modules, so
+# that fixtures of a module are made once, in the order of tests/conftest.py: the longest first.
 test: $(call stamp,dev)  ## Run all checks and tests: lint, types, unit, engine and browser tests
 	$(MAKE) --no-print-directory -j2 check compiled
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(call stamp,dev)
 	$(BIN)/ruff check .

@@ -39,7 +39,6 @@ from sandbox.sample_flows import FLOW_DEFINITIONS, create_flow_definitions, star
 from workflow import ROOT
 from workflow.cli.terminal import print_whole, say
 from workflow.operations.report.loop_facts import ledger_rows
-from workflow.operations.report.writing import make_report, write_report
 from workflow.operations.reviews_source import Period, open_reviews
 from workflow.operations.smoke import queue_policy
 from workflow.operations.stage_resources import StageResources
@@ -249,6 +248,8 @@ def _showing(watch: Watch, console: Console) -> Iterator[Callable[[], None]]:
 
 
 def _write_report(console: Console, sandbox: Sandbox, outputs: dict[str, str], file: Path) -> None:
+    from workflow.operations.report.writing import make_report, write_report  # draws charts: half a second
+
     with console.status(f"Generating {_INVENTED_REVIEWS} sample reviews and writing the report"):
         store_past(sandbox.session, outputs, _INVENTED_REVIEWS, days=_INVENTED_DAYS)
         period = Period.last_days(_INVENTED_DAYS + 1)

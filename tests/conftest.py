@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import signal
+from pathlib import Path
 
 import boto3
 import botocore.session
@@ -16,6 +17,8 @@ from tests import least_privilege
 from tests.browsers import browser
 
 __all__ = ["browser"]
+
+TESTS = Path(__file__).parent
 
 # One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
 # machine can be busy. Every run has the same examples, so that a failure is reproducible.
@@ -53,25 +56,28 @@ def own_default_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LONGEST = [
-    "test_tutorial",
-    "test_upgrade",
-    "test_docs",
-    "test_publish_cli",
-    "test_publish",
-    "test_operations_many",
+    "engine/test_docs.py",
+    "engine/test_publish.py",
+    "engine/test_tutorial.py",
+    "engine/test_console_story.py",
+    "engine/test_human_review.py",
+    "engine/test_upgrade.py",
+    "engine/test_operations_many.py",
+    "engine/test_operations.py",
+    "unit/workflow/operations/report/test_simulation.py",
 ]
-"""The modules of tests/engine with the longest tests, longest first."""
+"""The modules that take longest, longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts long tests first. A worker process that gets one last would keep all others waiting."""
-    rank = {"engine": 1, "browser": 2}
+    """Puts long modules first. A worker process that gets one last would keep all others waiting."""
+    folders = {"engine": 1, "browser": 2}
 
     def order(item: pytest.Item) -> tuple[int, int]:
-        module = item.path.stem
-        if item.path.parent.name == "engine" and module in LONGEST:
+        module = item.path.relative_to(TESTS).as_posix()
+        if module in LONGEST:
             return 0, LONGEST.index(module)
-        return rank.get(item.path.parent.name, 3), 0
+        return folders.get(item.path.parent.name, 3), 0
 
     items.sort(key=order)
 

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Sandbox
-from sandbox.local import local_stage
 from workflow.stack.grants import GRANTS
 
 __all__ = ["Granted", "Recorder", "comparable", "keep", "unjustified"]
@@ -199,6 +198,8 @@ def comparable(resource: str) -> str:
 
 def _roles(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
     """The name of each role of the stage, and its name in the template."""
+    from sandbox.local import local_stage  # takes longer to import than most test modules
+
     stack = local_stage().stack_name
     for page in sandbox.client("iam").get_paginator("list_roles").paginate():
         for role in page["Roles"]:

@@ -6,14 +6,17 @@ responses it expects, in order.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeSerializer
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
@@ -51,8 +54,14 @@ def _create_table(dynamodb: Any, resource: str, name: str) -> str:
     return name
 
 
+_clients: defaultdict[str, list[Any]] = defaultdict(list)
+"""boto3's clients that no session uses now, by service."""
+
+
 class StubbedSession:
     """A boto3 session. Clients of the given services are stubbed; all others are boto3's own.
+
+    Making clients takes longer than most tests, so `close` keeps them for the next session.
 
     Args:
         services: Names of the services to stub. Their stubbers are in `stubs`.
@@ -61,9 +70,9 @@ class StubbedSession:
     region_name = REGION
 
     def __init__(self, *services: str) -> None:
-        self._boto3 = boto3.Session("testing", "testing", region_name=REGION)
-        # Making a client takes a tenth of a second, so there is one for each service.
+        self._boto3 = _boto3_session()
         self._clients: dict[str, Any] = {}
+        self._watched: list[tuple[Any, str, Callable[..., None]]] = []
         self._services = services
         self.stubs: dict[str, Stubber] = {}
         self.reset()
@@ -76,14 +85,31 @@ class StubbedSession:
         for stub in self.stubs.values():
             stub.activate()
 
+    def close(self) -> None:
+        """Gives boto3's clients back, as they were."""
+        for stub in self.stubs.values():
+            stub.deactivate()
+        for events, event, handler in self._watched:
+            events.unregister(event, handler)
+        for service, client in self._clients.items():
+            if isinstance(client, BaseClient):
+                _clients[service].append(client)
+
     def use(self, service: str, client: Any) -> None:
         """Sets the client of a service."""
         self._clients[service] = client
 
     def client(self, service: str, **_: Any) -> Any:
         if service not in self._clients:
-            self._clients[service] = self._boto3.client(service)
+            kept = _clients[service]
+            self._clients[service] = kept.pop() if kept else self._boto3.client(service)
         return self._clients[service]
+
+    def watch(self, service: str, event: str, handler: Callable[..., None]) -> None:
+        """Calls a handler at an event of botocore, as long as the session is open."""
+        events = self.client(service).meta.events
+        events.register(event, handler)
+        self._watched.append((events, event, handler))
 
     def __getattr__(self, name: str) -> Any:
         """Delegates to the boto3 session."""
@@ -93,6 +119,11 @@ class StubbedSession:
         """Checks that every response that a test added was used."""
         for stub in self.stubs.values():
             stub.assert_no_pending_responses()
+
+
+@functools.cache
+def _boto3_session() -> boto3.Session:
+    return boto3.Session("testing", "testing", region_name=REGION)
 
 
 class SageMaker:

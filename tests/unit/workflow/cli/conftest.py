@@ -72,4 +72,5 @@ def session(resources: StageResources, monkeypatch: pytest.MonkeyPatch) -> Itera
         session.use("sagemaker", SageMaker(*flows))
         monkeypatch.setattr("workflow.cli.options.StageOptions.session", lambda _: session)
         yield session
+        session.close()
         session.assert_all_called()

@@ -28,6 +28,7 @@ def session() -> Iterator[StubbedSession]:
         session = StubbedSession("stepfunctions", "cloudwatch")
         create_ledger_table(session.client("dynamodb"))
         yield session
+        session.close()
         session.assert_all_called()
 
 

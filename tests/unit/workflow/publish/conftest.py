@@ -37,8 +37,8 @@ class Services:
         self.states = session.stubs["stepfunctions"]
         self.functions = session.stubs["lambda"]
         self._change_sets: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        events = session.client("cloudformation").meta.events
-        events.register("before-parameter-build.cloudformation.CreateChangeSet", self._keep_what_is_sent)
+        build = "before-parameter-build.cloudformation.CreateChangeSet"
+        session.watch("cloudformation", build, self._keep_what_is_sent)
 
     def finds_stack(self, status: str | None, **described: Any) -> None:
         """DescribeStacks; None for a stack that does not exist."""
@@ -250,6 +250,7 @@ def session() -> Iterator[StubbedSession]:
     with mock_aws():
         session = StubbedSession("cloudformation", "stepfunctions", "lambda")
         yield session
+        session.close()
         session.assert_all_called()
 
 

@@ -404,8 +404,10 @@ def test_publish_uses_the_version_that_has_its_own_bytes(
     services.makes_live(2, before=1)
     services.lists_resources()
     sent: dict[str, Any] = {}
-    account.session.client("cloudformation").meta.events.register(
-        "before-parameter-build.cloudformation.CreateChangeSet", lambda params, **_: sent.update(params)
+    services.session.watch(
+        "cloudformation",
+        "before-parameter-build.cloudformation.CreateChangeSet",
+        lambda params, **_: sent.update(params),
     )
     plans: list[Plan] = []
     publish(account, stage, bundled(tmp_path), confirm=lambda plan: not plans.append(plan))
@@ -426,8 +428,8 @@ def test_plan_writes_only_where_no_publish_reads(
     services.creates_change_set(changed())
     services.deletes_change_set()
     written: list[str] = []
-    account.session.client("s3").meta.events.register(
-        "before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"])
+    services.session.watch(
+        "s3", "before-parameter-build.s3.PutObject", lambda params, **_: written.append(params["Key"])
     )
     plan_for(account, stage, bundled(tmp_path))
     assert [key.startswith("plans/dev/") for key in written] == [True]

@@ -59,12 +59,17 @@ def watched(browser: Browser, link: str) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def failed(published: PublishedStage) -> Loop:
-    """A loop whose output is where the stage does not read, so that its execution failed. Its texts are hostile."""
+def unreadable_flow(published: PublishedStage) -> str:
+    """A flow definition whose output is where the stage does not read, so that each execution fails."""
     bucket = published.name("elsewhere")
     published.s3.create_bucket(Bucket=bucket)
-    flow = published.sandbox.flow_definitions.create(published.name("flow"), bucket)
-    name = published.name("failed")
+    return published.sandbox.flow_definitions.create(published.name("flow"), bucket)
+
+
+@pytest.fixture
+def failed(published: PublishedStage, unreadable_flow: str) -> Loop:
+    """A loop whose execution failed. Its texts are hostile."""
+    flow, name = unreadable_flow, published.name("failed")
     published.start(name, flow, {"text": HOSTILE})
     published.sandbox.loops.answer(name, {"comment": HOSTILE})
     published.ended(name)

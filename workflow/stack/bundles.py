@@ -8,20 +8,16 @@ Lambda has, is refused here: on AWS the first call would fail.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import hashlib
 import importlib.util
-import json
 import shutil
-import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
 from workflow import ROOT
 from workflow.errors import WorkflowError
@@ -37,6 +33,7 @@ from workflow.stack.dependencies import (
     read_lock,
 )
 from workflow.stack.functions import Function, function, requirements_of
+from workflow.stack.imports import Imports, file_of
 
 __all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "local"]
 
@@ -111,37 +108,18 @@ def _files(
     Raises:
         WorkflowError: As `build_bundles`.
     """
-    everything = sorted(
-        file for file in (root / "lambdas").rglob("*") if file.is_file() and "__pycache__" not in file.parts
-    )
-    # Parsing all files takes a tenth of a second, so the result is kept until something changes.
-    known = _digest(
-        RULES,
-        *(part for one in functions for part in (one.name, one.handler, dependencies[one.name].name)),
-        *(part for file in everything for part in (file.relative_to(root).as_posix(), file.read_bytes())),
-    )
-    kept = cache / "sources.json"
-    with contextlib.suppress(OSError, ValueError):
-        document = json.loads(kept.read_bytes())
-        if document.get("of") == known:
-            return dict(document["files"])
-    # For this build only: with `--watch`, files change between two builds of one process.
-    imports = functools.cache(functools.partial(_imports_of, root))
+    imports = Imports(root, cache)
     files: dict[str, list[str]] = {}
     missing: list[str] = []
     for one in functions:
-        start = _file_of(one.handler.rpartition(".")[0], root)
+        start = file_of(one.handler.rpartition(".")[0], root)
         assert start is not None  # `function` found it there.
-        found = _with_imports([start, *_whole_folder(start, root)], root, imports)
+        found = imports.closure([start, *_whole_folder(start, root)])
         files[one.name] = [file.relative_to(root).as_posix() for file in found]
-        imported = _with_imports([start], root, imports)
-        missing.extend(_missing_modules(one, imported, dependencies[one.name], root, imports))
+        missing.extend(_missing_modules(one, imports.closure([start]), dependencies[one.name], root, imports))
     if missing:
         raise WorkflowError("\n".join(missing))
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        unfinished = Path(scratch) / kept.name
-        unfinished.write_text(json.dumps({"of": known, "files": files}), encoding="utf-8")
-        unfinished.replace(kept)
+    imports.keep()
     return files
 
 
@@ -164,11 +142,11 @@ def _bundle(files: Iterable[str], dependencies: Path, target: Target, root: Path
 
 
 def _missing_modules(
-    one: Function, files: Iterable[Path], dependencies: Path, root: Path, imports: _ImportsOf
+    one: Function, files: Iterable[Path], dependencies: Path, root: Path, imports: Imports
 ) -> Iterator[str]:
     """A line for each import of a function's files that nothing provides."""
     for file in files:
-        for module, line in imports(file).outside:
+        for module, line in imports.of(file).outside:
             if module not in LAMBDA_HAS and module not in _modules(dependencies):
                 written = requirements_of(one.handler, root).with_suffix(".in")
                 shown = written.relative_to(root).as_posix()
@@ -205,24 +183,6 @@ def _digest(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def _with_imports(waiting: list[Path], root: Path, imports: _ImportsOf) -> list[Path]:
-    """Files of `lambdas/` and all that they import from there, directly or not, sorted."""
-    found: set[Path] = set()
-    while waiting:
-        file = waiting.pop()
-        if file in found:
-            continue
-        found.add(file)
-        # Importing lambdas.a.b first runs the __init__ of lambdas and of lambdas.a.
-        inside = [
-            folder / "__init__.py" for folder in file.parents if folder.is_relative_to(root / "lambdas")
-        ]
-        waiting.extend(package for package in inside if package.is_file())
-        if file.suffix == ".py":
-            waiting.extend(imports(file).files)
-    return sorted(found)
-
-
 def _whole_folder(start: Path, root: Path) -> list[Path]:
     """All files of a function that is a folder: it can have templates and other data next to its code."""
     if start.parent == root / "lambdas":
@@ -235,85 +195,3 @@ def _whole_folder(start: Path, root: Path) -> list[Path]:
         and "__pycache__" not in file.parts
         and file.name not in ("requirements.in", "requirements.txt")
     ]
-
-
-class _Imports(NamedTuple):
-    """What a file imports.
-
-    Attributes:
-        files: Files of `lambdas/`.
-        outside: Modules that are not of `lambdas/` or the standard library, with their lines.
-    """
-
-    files: list[Path]
-    outside: list[tuple[str, int]]
-
-
-_ImportsOf = Callable[[Path], _Imports]
-
-
-def _imports_of(root: Path, file: Path) -> _Imports:
-    """Finds what a file imports by statement, or names in a string (for importlib)."""
-    where = file.relative_to(root).as_posix()
-    content = file.read_bytes()
-    try:
-        tree = ast.parse(content, where)
-        # Compiling finds more than parsing, such as a `return` outside a function.
-        compile(tree, where, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise WorkflowError(f"{where}, line {error.lineno}: {error.msg}") from None
-    found: list[Path] = []
-    for name, line in _names(tree, PurePosixPath(where).with_suffix("").parts):
-        path = _file_of(name, root)
-        if path:
-            found.append(path)
-        elif line and not root.joinpath(*name.split(".")).is_dir():
-            raise WorkflowError(f"{where}, line {line}: module {name} does not exist")
-    # A module that changes sys.path imports from a place that is not known here.
-    return _Imports(found, [] if b"sys.path" in content else _outside(tree))
-
-
-def _names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """Names of modules of `lambdas`, with the line of the import; 0 if the name could be of something else."""
-    names: list[tuple[str, int]] = []
-    for node in ast.walk(tree):
-        match node:
-            case ast.Import():
-                names.extend((alias.name, node.lineno) for alias in node.names)
-            case ast.ImportFrom():
-                # level 1 is the module's own package: for a/b.py and for a/__init__.py alike, that is a.
-                prefix = package[: len(package) - node.level] if node.level else ()
-                base = ".".join([*prefix, *filter(None, [node.module])])
-                names.append((base, node.lineno))
-                names.extend((f"{base}.{alias.name}", 0) for alias in node.names)
-            case ast.Constant(value=str(text)) if text.startswith("lambdas."):
-                names.append((text, 0))
-    return ((name, line) for name, line in names if name.split(".")[0] == "lambdas")
-
-
-def _outside(tree: ast.Module) -> list[tuple[str, int]]:
-    """The modules that importing this one always imports, not from `lambdas` or the standard library.
-
-    An import inside an `if`, a `try`, a `with` or a function is left out, because it can be optional.
-    """
-    found: dict[str, int] = {}
-    waiting: list[ast.stmt] = list(reversed(tree.body))
-    while waiting:
-        match waiting.pop():
-            case ast.Import(names=names, lineno=line):
-                for alias in names:
-                    found.setdefault(alias.name.split(".")[0], line)
-            case ast.ImportFrom(module=str(module), level=0, lineno=line):
-                found.setdefault(module.split(".")[0], line)
-            case ast.ClassDef(body=body):
-                waiting.extend(reversed(body))
-    known = {"lambdas", *sys.stdlib_module_names}
-    return [(module, line) for module, line in found.items() if module not in known]
-
-
-def _file_of(module: str, root: Path) -> Path | None:
-    path = root.joinpath(*module.split("."))
-    for file in (path.with_suffix(".py"), path / "__init__.py"):
-        if file.is_file():
-            return file
-    return None

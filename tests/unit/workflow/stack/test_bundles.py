@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tests.unit.workflow.stack.small_project import HASH, JMESPATH, OWN_LOCK, build
 from workflow.errors import WorkflowError
+from workflow.stack import imports
 from workflow.stack.bundles import function
 
 
@@ -100,6 +102,29 @@ def test_changed_imports_change_the_files_of_a_bundle(project: Path) -> None:
     assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py", "lambdas/shared.py")
     (project / "lambdas/ask.py").write_text("def handler(*_): ...\n")
     assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py")
+
+
+def test_only_changed_files_are_parsed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(project, "ask")
+    parsed: list[str] = []
+    parse = imports._named
+    monkeypatch.setattr(imports, "_named", lambda where, text: parsed.append(where) or parse(where, text))
+    (project / "lambdas/shared.py").write_text("word = 2\n")
+
+    assert build(project, "ask").sources == ("lambdas/__init__.py", "lambdas/ask.py", "lambdas/shared.py")
+    assert parsed == ["lambdas/shared.py"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"of": 1}', "null"])
+def test_unreadable_cache_of_imports_is_replaced(project: Path, content: str) -> None:
+    kept = project / ".build/imports.json"
+    sources = build(project, "ask").sources
+    valid = json.loads(kept.read_text())
+    kept.write_text(content)
+    assert build(project, "ask").sources == sources
+    kept.write_text(json.dumps({key: [[["a"]], 1] for key in valid}))
+    assert build(project, "ask").sources == sources
+    assert json.loads(kept.read_text()) == valid
 
 
 def test_folder_is_a_function_with_its_data_and_dependencies(project: Path) -> None:

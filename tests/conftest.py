@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
 import signal
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tests.browsers import browser
 __all__ = ["browser"]
 
 TESTS = Path(__file__).parent
+
+# numpy's threads would wait for a core in a loop. The tests have as many processes as there are cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # One profile for all property tests. Examples have no deadline, and slow generation is not an error, because the
 # machine can be busy. Every run has the same examples, so that a failure is reproducible.

@@ -12,15 +12,19 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from workflow import ROOT
+
+if TYPE_CHECKING:
+    from workflow.operations.report.drawing import Chart, Table
 
 __all__ = [
     "REGION",
@@ -30,6 +34,7 @@ __all__ = [
     "add_red_loop",
     "create_ledger_table",
     "create_token_table",
+    "without_charts",
 ]
 
 REGION = "us-east-1"
@@ -46,8 +51,7 @@ def create_token_table(dynamodb: Any, name: str = "tokens") -> str:
 
 
 def _create_table(dynamodb: Any, resource: str, name: str) -> str:
-    template = json.loads((ROOT / "definitions" / "template.json").read_text())
-    properties = template["Resources"][resource]["Properties"]
+    properties = _template()["Resources"][resource]["Properties"]
     fields = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
     given = {field: properties[field] for field in fields if field in properties}
     dynamodb.create_table(TableName=name, **given)
@@ -56,6 +60,22 @@ def _create_table(dynamodb: Any, resource: str, name: str) -> str:
 
 _clients: defaultdict[str, list[Any]] = defaultdict(list)
 """boto3's clients that no session uses now, by service."""
+
+
+@functools.cache
+def _template() -> Any:
+    return json.loads((ROOT / "definitions" / "template.json").read_text())
+
+
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have empty charts: drawing them takes longer than all else."""
+    from workflow.operations.report.drawing import Chart  # imports matplotlib
+
+    def empty(chart_id: str, title: str, description: str, *_: Any, table: Table, **__: Any) -> Chart:
+        return Chart(chart_id, title, description, "<svg></svg>", "<svg></svg>", table)
+
+    for module in ("charts", "model_charts"):
+        monkeypatch.setattr(f"workflow.operations.report.{module}.draw_chart", empty)
 
 
 class StubbedSession:

@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import ANY
@@ -33,7 +34,8 @@ SECOND = EXECUTION.replace(":one", ":two")
 def add_loop(session: StubbedSession, name: str, **attributes: Any) -> None:
     """Writes a row to the ledger."""
     row = {"humanLoopName": name, "flowDefinitionArn": FLOW, "createdAt": CREATED, "attempt": 1}
-    session.resource("dynamodb").Table("ledger").put_item(Item=row | attributes)
+    item = {name: TypeSerializer().serialize(value) for name, value in (row | attributes).items()}
+    session.client("dynamodb").put_item(TableName="ledger", Item=item)
 
 
 def add_abandoned_loop(session: StubbedSession) -> None:

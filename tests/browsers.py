@@ -41,8 +41,10 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     # Most processes need no browser.
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import Error, expect, sync_playwright
 
+    # As long as other calls of playwright wait. The default of 5 s is too short for a page on a busy machine.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         try:
             chromium = playwright.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))

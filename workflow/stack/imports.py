@@ -19,8 +19,9 @@ __all__ = ["Imported", "Imports", "file_of"]
 KEPT_FILES = 500
 """How many versions of files the cache keeps what they import of."""
 
-_RULES = "1"
-"""Part of every key in the cache. Increase it when the same file gives another result."""
+_RULES = f"1 {sys.version_info.major}.{sys.version_info.minor}"
+"""Part of every key in the cache: each Python has its own syntax and standard library. Increase the number when the same
+file gives another result."""
 
 
 class Imported(NamedTuple):

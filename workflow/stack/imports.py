@@ -20,8 +20,9 @@ KEPT_FILES = 500
 """How many versions of files the cache keeps what they import of."""
 
 _RULES = f"1 {sys.version_info.major}.{sys.version_info.minor}"
-"""Part of every key in the cache: each Python has its own syntax and standard library. Increase the number when the same
-file gives another result."""
+"""Part of every key in the cache: each Python has its own syntax and standard library.
+
+Increase the number when the same file gives another result."""
 
 
 class Imported(NamedTuple):

@@ -12,19 +12,15 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
-import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from workflow import ROOT
-
-if TYPE_CHECKING:
-    from workflow.operations.report.drawing import Chart, Table
 
 __all__ = [
     "REGION",
@@ -34,7 +30,6 @@ __all__ = [
     "add_red_loop",
     "create_ledger_table",
     "create_token_table",
-    "without_charts",
 ]
 
 REGION = "us-east-1"
@@ -58,24 +53,13 @@ def _create_table(dynamodb: Any, resource: str, name: str) -> str:
     return name
 
 
-_clients: defaultdict[str, list[Any]] = defaultdict(list)
-"""boto3's clients that no session uses now, by service."""
-
-
 @functools.cache
 def _template() -> Any:
     return json.loads((ROOT / "definitions" / "template.json").read_text())
 
 
-def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have empty charts: drawing them takes longer than all else."""
-    from workflow.operations.report.drawing import Chart  # imports matplotlib
-
-    def empty(chart_id: str, title: str, description: str, *_: Any, table: Table, **__: Any) -> Chart:
-        return Chart(chart_id, title, description, "<svg></svg>", "<svg></svg>", table)
-
-    for module in ("charts", "model_charts"):
-        monkeypatch.setattr(f"workflow.operations.report.{module}.draw_chart", empty)
+_clients: defaultdict[str, list[Any]] = defaultdict(list)
+"""boto3's clients that no session uses now, by service."""
 
 
 class StubbedSession:

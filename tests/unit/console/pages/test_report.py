@@ -16,16 +16,13 @@ from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
 from sandbox.invented_reviews import write_reviews
 from tests.unit.console.conftest import resources
-from tests.unit.doubles import SageMaker, StubbedSession, create_ledger_table, without_charts
+from tests.unit.doubles import SageMaker, StubbedSession, create_ledger_table
 from workflow.operations.reviews_source import open_reviews
 
 JANUARY = "since=2026-01-01&until=2026-02-01"
 HOSTILE = '"><script>alert(1)</script>\u202e'
 
-
-@pytest.fixture(autouse=True)
-def _without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_charts(monkeypatch)
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from sandbox.invented_reviews import write_reviews
 from tests.command_line import run
-from tests.unit.doubles import without_charts
 from tests.unit.workflow.operations.report.test_statistics import field, review
 from workflow.cli.report import report
 from workflow.errors import AfterloopError
@@ -23,10 +22,7 @@ app.command()(report)
 
 JANUARY = ("--since", "2026-01-01", "--until", "2026-02-01")
 
-
-@pytest.fixture(autouse=True)
-def _without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_charts(monkeypatch)
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 @pytest.fixture(scope="module")

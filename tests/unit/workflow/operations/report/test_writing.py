@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sandbox.invented_reviews import write_reviews
-from tests.unit.doubles import without_charts
 from workflow.errors import AfterloopError
 from workflow.operations.report.writing import make_report, write_report
 from workflow.operations.reviews_source import Period, ReviewsSource, open_reviews
@@ -16,10 +15,7 @@ from workflow.operations.reviews_source import Period, ReviewsSource, open_revie
 PERIOD = Period(date(2026, 1, 1), date(2026, 1, 11))
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
 
-
-@pytest.fixture(autouse=True)
-def _without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_charts(monkeypatch)
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 
 @pytest.fixture

@@ -91,7 +91,8 @@ def exceptions(*packages: str, root: str = "") -> list[ExceptionClass]:
     # A subclass can come before its base class, so repeat until nothing is added.
     while more := {one.name for one in classes if known & set(one.bases)} - known:
         known |= more
-    return [one for one in classes if one.name in known]
+    # By the bases: another class can have the name of an exception.
+    return [one for one in classes if one.name == root or known & set(one.bases)]
 
 
 def trees(package: str) -> Iterator[tuple[Path, ast.Module]]:

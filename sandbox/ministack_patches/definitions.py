@@ -55,7 +55,7 @@ def _problem(text: Any) -> str | None:
     for field, kind in (("StartAt", str), ("States", dict)):
         if not isinstance(definition.get(field), kind) or not definition[field]:
             return _invalid(f"SCHEMA_VALIDATION_FAILED: {field} is required at /")
-    for state, problem in problems_of_validator(definition):
+    for state, problem, _ in problems_of_validator(definition):
         return _invalid(f"SCHEMA_VALIDATION_FAILED: {problem} at /States/{state}")
     for machine in machines(definition):
         targets = [

@@ -23,6 +23,7 @@ from workflow.cli.terminal import (
     on_interrupt,
     print_json,
     say,
+    show_warnings,
     tell,
 )
 from workflow.errors import PublishError
@@ -97,8 +98,9 @@ def publish(
     if swapped is None:
         _print_outcome(activity.console, account, stage, published, on.output)
     elif on.output is Output.JSON:
-        _print_json(account, stage, *swapped)
+        _print_json(account, stage, *swapped, warnings=package.warnings)
     else:
+        show_warnings(package.warnings)
         tell(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
     if watch:
         _watch(files, on, accept or ())
@@ -245,13 +247,22 @@ def _print_outcome(
     if output is Output.JSON:
         _print_json(account, stage, published)
         return
+    if published.plan and not published.changed:  # There was nothing to confirm, so the plan was not shown.
+        show_warnings(published.plan.warnings)
     outcome = "is published" if published.changed else "is up to date"
     say(console, f"[bold]{published.stack}[/] ({where(account)}) {outcome}.\n")
     show_outputs(console, published.outputs, links(account, published.outputs))
     say(console, f"\nTo check its status: python deploy.py status --stage {stage.name}")
 
 
-def _print_json(account: Account, stage: Stage, published: Published, swapped: Sequence[str] = ()) -> None:
+def _print_json(
+    account: Account,
+    stage: Stage,
+    published: Published,
+    swapped: Sequence[str] = (),
+    *,
+    warnings: Sequence[str] = (),
+) -> None:
     from workflow.cli.shapes import PlanChanges, PublishResult
     from workflow.publish.outputs import links
 
@@ -265,6 +276,7 @@ def _print_json(account: Account, stage: Stage, published: Published, swapped: S
             links=links(account, published.outputs),
             plan=PlanChanges.of(published.plan) if published.plan else None,
             swapped=list(swapped),
+            warnings=list(published.plan.warnings if published.plan else warnings),
         )
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workflow.cli.terminal import Output, print_json, tell
+from workflow.cli.terminal import Output, print_json, show_warnings, tell
 from workflow.errors import PublishError
 
 __all__ = ["render"]
@@ -22,8 +22,10 @@ def render(
     from workflow.stack.assembly import assemble
     from workflow.stack.rendered import differing, render_files, write_files
 
-    files = render_files(assemble())
+    assembly = assemble()
+    files = render_files(assembly)
     changed = differing(files) if check else write_files(files)
+    show_warnings(assembly.warnings)
     if check and changed:
         raise PublishError(
             f"definitions/ is out of date ({', '.join(changed)}): run `python deploy.py render`"
@@ -31,6 +33,6 @@ def render(
     if output is Output.JSON:
         from workflow.cli.shapes import RenderResult
 
-        print_json(RenderResult(changed=list(changed)))
+        print_json(RenderResult(changed=list(changed), warnings=list(assembly.warnings)))
         return
     tell(f"definitions/: {', '.join(changed) if changed else 'nothing to change'}")

@@ -102,7 +102,7 @@ class PlanChanges(_Shape):
     swapped: list[str]
     """What was hot-swapped since the last publish. A publish replaces it."""
     warnings: list[str]
-    """What does not work in the stage's Region, one sentence each."""
+    """What may be a mistake in a step, and what does not work where the stage is, one sentence each."""
     risks: list[Risk]
     """What is new and has to be accepted by name: `--accept NAME`."""
 
@@ -138,6 +138,8 @@ class PublishResult(_Shape):
     """What was changed; null after a hot swap."""
     swapped: list[str]
     """What was hot-swapped: `definition`, and `code of FUNCTION` for each function. Empty after a publish."""
+    warnings: list[str]
+    """What may be a mistake in a step, and what does not work where the stage is, one sentence each."""
 
 
 class OutputsResult(_Shape):
@@ -569,6 +571,8 @@ class RenderResult(_Shape):
 
     changed: list[str]
     """Names of the files in definitions/ that were written. Empty if none differed."""
+    warnings: list[str]
+    """What may be a mistake in a step, one sentence each."""
 
 
 class InitResult(_Shape):

@@ -12,7 +12,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
@@ -52,6 +52,7 @@ __all__ = [
     "prompt",
     "say",
     "show_bugs_visibly",
+    "show_warnings",
     "shown",
     "tell",
 ]
@@ -88,6 +89,12 @@ def tell(*lines: str, err: bool = False) -> None:
     """
     for line in lines or ("",):
         typer.echo(visible(line), err=err)
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Prints warnings on standard error, one line each."""
+    for warning in warnings:
+        tell(f"Warning: {warning}", err=True)
 
 
 def say(console: Console, line: str = "") -> None:

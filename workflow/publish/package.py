@@ -60,6 +60,8 @@ class Package:
     parameters: Mapping[str, str]
     bundles: Mapping[str, Bundle]
     """By function name."""
+    warnings: tuple[str, ...] = ()
+    """What may be a mistake in a step, one sentence each."""
 
     @property
     def content(self) -> tuple[dict[str, Any], Mapping[str, str]]:
@@ -168,7 +170,8 @@ def make_package(
         "ArtifactBucket": artifact_bucket,
         **{function.key_parameter: bundles[function.name].key for function in assembly.functions},
     }
-    return Package(template, {**parameters, **_revisions(json.loads(template), parameters)}, bundles)
+    parameters |= _revisions(json.loads(template), parameters)
+    return Package(template, parameters, bundles, assembly.warnings)
 
 
 def _revisions(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:

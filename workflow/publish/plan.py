@@ -126,7 +126,7 @@ class Plan:
     swapped: Sequence[str] = ()
     """What hot swaps changed since the last publish; a publish replaces it."""
     warnings: Sequence[str] = ()
-    """What will not work in the stage's Region, in a sentence each."""
+    """What may be a mistake in a step, and what will not work where the stage is, in a sentence each."""
     risks: Sequence[Risk] = ()
     """What has to be accepted by name: `--yes` alone does not."""
 

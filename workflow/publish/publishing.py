@@ -186,7 +186,8 @@ def _propose(account: Account, stage: Stage, package: Package, *, to_publish: bo
     )
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         notes = _routing_notes(account, stack)
-        return _Proposal(package, Plan(stack.name, creates=False, swapped=swaps, notes=notes), stack)
+        plan = Plan(stack.name, creates=False, swapped=swaps, notes=notes, warnings=plan.warnings)
+        return _Proposal(package, plan, stack)
     return _Proposal(package, plan, stack, change_set, url)
 
 
@@ -338,7 +339,7 @@ def _make_live(
 
 def _warnings(account: Account, package: Package) -> list[str]:
     # A local engine offers everything.
-    return not_offered(package.definition, account.session) if account.is_aws else []
+    return [*package.warnings, *(not_offered(package.definition, account.session) if account.is_aws else ())]
 
 
 _CAN_BE_UPDATED = (

@@ -50,12 +50,14 @@ class Assembly:
         functions: The functions that the definition names, and those of `ALWAYS`.
         places: State name → file:line where it was made.
         template: The CloudFormation template.
+        warnings: What may be a mistake in a step, each with the state and the line that made it.
     """
 
     definition: dict[str, Any]
     functions: tuple[Function, ...]
     places: Mapping[str, str]
     template: Template
+    warnings: tuple[str, ...] = ()
 
 
 def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
@@ -76,8 +78,9 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     functions = _functions(names, made_at, root)
     known = [one.name for one in functions]
     own = _own(made_at, post_review)
-    if findings := check(definition, functions=known, places=made_at, event=EVENT, results=RESULTS, own=own):
-        raise WorkflowError("\n".join(map(str, findings)))
+    findings = check(definition, functions=known, places=made_at, event=EVENT, results=RESULTS, own=own)
+    if errors := [str(finding) for finding in findings if finding.severity == "error"]:
+        raise WorkflowError("\n".join(errors))
     declared = declared_for(definition, post_review)
     statements = statements_for(definition, declared, places=made_at)
     template = build_template(definition, functions, statements, reviews_table=table_input(), queries=QUERIES)
@@ -92,7 +95,10 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     # These name a file, so the check of the whole template comes after them.
     if lines := broken or list(broken_references(made)):
         raise WorkflowError("\n".join(lines))
-    return Assembly(definition=definition, functions=functions, places=made_at, template=template)
+    warnings = tuple(str(finding) for finding in findings if finding.severity == "warning")
+    return Assembly(
+        definition=definition, functions=functions, places=made_at, template=template, warnings=warnings
+    )
 
 
 def _own(places: Mapping[str, str], post_review: Path) -> set[str]:

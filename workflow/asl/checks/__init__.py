@@ -9,7 +9,8 @@ shapes.py      the known structure of a value
 validator.py   findings of an independent ASL validator, `statelint`
 problem.py     the type of a problem, and suggestions for misspelled names
 
-Every finding is one line that names the state and, if known, the line of the user's file that made it.
+Every finding is an error or a warning, in one line that names the state and, if known, the line of the user's file
+that made it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from workflow.asl.checks.calls import problems_of_call
 from workflow.asl.checks.paths import problems_of_paths
-from workflow.asl.checks.problem import Problem
+from workflow.asl.checks.problem import Problem, Severity
 from workflow.asl.checks.shapes import Shape
 from workflow.asl.checks.structure import problems_of_structure
 from workflow.asl.checks.syntax import problems_of_syntax
@@ -27,22 +28,25 @@ from workflow.asl.checks.tasks import problems_of_action, problems_of_function
 from workflow.asl.checks.validator import problems_of_validator
 from workflow.asl.walk import Machine, State, machines
 
-__all__ = ["Finding", "Shape", "check"]
+__all__ = ["Finding", "Severity", "Shape", "check"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake in a machine.
+    """A mistake in a machine, or what looks like one.
 
     Attributes:
         message: What is wrong, and what to do.
         state: The state's name; None for the machine as a whole.
         place: "file:line" where the state was made, if known.
+        severity: "error" for what would fail every execution that reaches the state; "warning" for what may be
+            intended. A machine with warnings can be published.
     """
 
     message: str
     state: str | None = None
     place: str | None = None
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         where = f"state {self.state!r}: " if self.state is not None else ""
@@ -73,12 +77,13 @@ def check(
     Returns:
         The findings in the order of the states.
     """
-    found: dict[tuple[str | None, str], None] = {}
-    for state, message in _problems(definition, functions, event, results, own):
-        found[state, message] = None
+    found = dict.fromkeys(_problems(definition, functions, event, results, own))
     order = {name: number for number, (name, _) in enumerate(_in_order(definition), 1)}
     return sorted(
-        (Finding(message, state, places.get(state) if state else None) for state, message in found),
+        (
+            Finding(message, state, places.get(state) if state else None, severity)
+            for state, message, severity in found
+        ),
         key=lambda finding: order.get(finding.state or "", 0),
     )
 
@@ -93,7 +98,7 @@ def _problems(
     yield from problems_of_structure(definition)
     for name, state in _in_order(definition):
         for message in _problems_of_state(state, functions, is_own=name in own):
-            yield name, message
+            yield Problem(name, message)
     yield from problems_of_paths(definition, event, results)
     yield from problems_of_validator(definition)
 

@@ -41,7 +41,7 @@ def _problems(
         flow = _flow(state, inputs[name], language)
         for path, shape in flow.reads:
             if problem := missing(path, shape):
-                yield name, problem
+                yield Problem(name, problem)
         for inside in nested(state):
             yield from _problems(inside.machine, flow.inner, language, results)
 

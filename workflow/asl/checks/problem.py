@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from typing import Literal, NamedTuple
 
-__all__ = ["Problem", "hint"]
+__all__ = ["Problem", "Severity", "hint"]
 
-Problem = tuple[str | None, str]
-"""The state's name (None for the machine), and the message."""
+Severity = Literal["error", "warning"]
+"""An error would fail every execution that reaches the state. A warning may be intended."""
+
+
+class Problem(NamedTuple):
+    """The state's name (None for the machine), the message, and how severe it is."""
+
+    state: str | None
+    message: str
+    severity: Severity = "error"
 
 
 def hint(name: str, known: Collection[str]) -> str:

@@ -21,7 +21,9 @@ def problems_of_structure(definition: Machine) -> Iterator[Problem]:
     """Mistakes in the structure of a machine."""
     size = len(json.dumps(definition, ensure_ascii=False).encode())
     if size > MAX_BYTES:
-        yield None, f"the definition has {size:,} bytes; Step Functions accepts at most {MAX_BYTES:,}"
+        yield Problem(
+            None, f"the definition has {size:,} bytes; Step Functions accepts at most {MAX_BYTES:,}"
+        )
     yield from _names(definition)
     for machine in machines(definition):
         yield from _transitions(machine)
@@ -31,20 +33,20 @@ def _names(definition: Machine) -> Iterator[Problem]:
     seen: set[str] = set()
     for name in (name for machine in machines(definition) for name in machine["States"]):
         if name in seen:
-            yield (
+            yield Problem(
                 name,
                 "another state has the same name; give each state its own name, including states in branches",
             )
         seen.add(name)
         if len(name) > MAX_NAME:
-            yield name, f"its name has {len(name)} characters; use at most {MAX_NAME}"
+            yield Problem(name, f"its name has {len(name)} characters; use at most {MAX_NAME}")
 
 
 def _transitions(machine: Machine) -> Iterator[Problem]:
     states = machine["States"]
     start = str(machine.get("StartAt"))
     if start not in states:
-        yield None, f"StartAt names the state {start!r}, which does not exist{hint(start, states)}"
+        yield Problem(None, f"StartAt names the state {start!r}, which does not exist{hint(start, states)}")
         return
     leads_nowhere = False
     for name, state in states.items():
@@ -52,9 +54,9 @@ def _transitions(machine: Machine) -> Iterator[Problem]:
             if way.to not in states:
                 leads_nowhere = True
                 problem = f"{way.path} names the state {way.to!r}, which does not exist in this machine"
-                yield name, problem + hint(way.to, states)
+                yield Problem(name, problem + hint(way.to, states))
         if state["Type"] == "Choice" and "Default" not in state:
-            yield (
+            yield Problem(
                 name,
                 "a Choice without a default fails if no rule matches; call default_choice, or add a step after it",
             )
@@ -73,15 +75,15 @@ def _reachability(start: str, states: Mapping[str, State]) -> Iterator[Problem]:
     }
     reached, ending = _reached({start}, ahead), _reached(ends, back)
     if not ends:
-        yield (
+        yield Problem(
             start,
             "the machine that starts here has no end; add a Succeed or Fail, or a state without a next step",
         )
     for name in states:
         if name not in reached:
-            yield name, "no transition leads to this state; connect it or remove it"
+            yield Problem(name, "no transition leads to this state; connect it or remove it")
         elif ends and name not in ending:
-            yield name, "no path leads from this state to an end"
+            yield Problem(name, "no path leads from this state to an end")
 
 
 def _reached(start: Collection[str], leads_to: Mapping[str, Collection[str]]) -> set[str]:

@@ -27,10 +27,10 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
         within = [path for path in paths if re.search(rf"{re.escape(path)}(?=[.\s\"\[]|$)", problem)]
         path = max(within, key=len, default=None)
         if path is None:
-            yield None, f"{problem} (statelint)"
+            yield Problem(None, f"{problem} (statelint)")
         else:
             message = problem.replace(f' at "{path}"', "").replace(f"{path}.", "").replace(path, "it")
-            yield paths[path], f"{message} (statelint)"
+            yield Problem(paths[path], f"{message} (statelint)")
 
 
 def _paths(machine: Machine, at: str) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from tests.unit.doubles import REGION, SageMaker, StubbedSession, create_ledger_table
 from workflow.operations.stage_resources import StageResources
+from workflow.publish.package import Package
 from workflow.publish.stacks import Stack
 from workflow.stack.stages import Stage
 
@@ -41,7 +42,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     )
     monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: (account, stage))
     monkeypatch.setattr("workflow.stack.assembly.assemble", lambda: None)
-    monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: None)
+    monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: Package("{}", {}, {}))
     return account
 
 

@@ -16,10 +16,13 @@ from workflow.cli.publish import Confirmation
 from workflow.cli.show import StackActivity
 from workflow.errors import PublishError
 from workflow.publish.destroying import Destruction
+from workflow.publish.package import Package
 from workflow.publish.plan import Plan, ResourceChange
 from workflow.publish.publishing import Published
 from workflow.publish.risks import Risk
 from workflow.stack.stages import Stage
+
+WARNING = "post_review.py:3: state 'Tell': write 'Text.$'"
 
 
 def asks_then(happens: Callable[[], None]) -> Callable[..., None]:
@@ -167,11 +170,26 @@ def test_plan_exits_with_2_if_there_are_changes(
 def test_swap_prints_the_keys_of_publish(
     swapped: list[str], text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    package = Package("{}", {}, {}, warnings=(WARNING,))
+    monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: package)
     monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: swapped)
-    assert run("publish", "--swap", capsys=capsys) == (0, text, "")
+    assert run("publish", "--swap", capsys=capsys) == (0, text, f"Warning: {WARNING}\n")
     document = printed_json("publish", run("publish", "--swap", "-o", "json", capsys=capsys)[1])
     assert (document["swapped"], document["changed"], document["plan"]) == (swapped, bool(swapped), None)
     assert document["outputs"] == {"StateMachine": "arn:machine"}
+    assert document["warnings"] == [WARNING]
+
+
+@pytest.mark.usefixtures("account")
+def test_publish_shows_the_warnings_of_an_unchanged_stage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = Plan("afterloop-dev", creates=False, warnings=[WARNING])
+    published = Published("afterloop-dev", changed=False, outputs=OUTPUTS, plan=plan)
+    monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: published)
+    _, out, err = run("publish", capsys=capsys)
+    assert ("is up to date" in out, err) == (True, f"Warning: {WARNING}\n")
+    assert printed_json("publish", run("publish", "-o", "json", capsys=capsys)[1])["warnings"] == [WARNING]
 
 
 @pytest.mark.usefixtures("account")

@@ -7,7 +7,6 @@ continues with its own ending.
 from __future__ import annotations
 
 import ast
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,8 +16,10 @@ from typing import Any
 from workflow.asl.integration import FORMS
 from workflow.asl.origin import name_of, shown_path
 from workflow.asl.reach import everything
-from workflow.errors import AfterloopError, WorkflowError
+from workflow.errors import WorkflowError
 from workflow.parts.failures import FAILED_TASK, TRANSIENT, caught_after_review
+from workflow.parts.user_file import run
+from workflow.parts.user_lists import problems_of_branch
 from workflow.steps import Chain, Retry, State, inside, reachable
 
 __all__ = ["declared_permissions", "followed_by", "load"]
@@ -32,17 +33,14 @@ def load(path: Path) -> dict[str, list[State]]:
     Raises:
         WorkflowError: The file raises an error, has no list of steps for a branch, or has steps that no branch uses.
     """
-    module = _run(path)
+    module = run(path)
     branches = {}
     wrong = []
     for branch in BRANCHES:
-        steps = getattr(module, branch, None)
-        if isinstance(steps, list) and all(isinstance(step, State | Chain) for step in steps):
-            branches[branch] = steps
+        if problems := list(problems_of_branch(branch, module, path)):
+            wrong += problems
         else:
-            wrong.append(
-                f"{shown_path(path)}: `{branch}` must be a list of steps: [SnsPublishStep(…)], or [] for none"
-            )
+            branches[branch] = getattr(module, branch)
     if wrong := [*wrong, *_unused(module, path, branches)]:
         raise WorkflowError("\n".join(wrong))
     return branches
@@ -54,7 +52,7 @@ def declared_permissions(path: Path) -> dict[str, Any]:
     Raises:
         WorkflowError: `permissions` is not a dictionary with state names as keys.
     """
-    declared = getattr(_run(path), "permissions", {})
+    declared = getattr(run(path, silent=True), "permissions", {})
     if not isinstance(declared, dict) or not all(isinstance(name, str) for name in declared):
         raise WorkflowError(
             f"{shown_path(path)}: `permissions` must be a dictionary: the name of a step → its permissions"
@@ -143,27 +141,3 @@ def _names(path: Path) -> tuple[set[str], dict[str, int]]:
     read = {node.id for node in names if isinstance(node.ctx, ast.Load) and id(node) not in objects}
     stored = sorted((node.lineno, node.id) for node in names if isinstance(node.ctx, ast.Store))
     return read, {name: line for line, name in stored}
-
-
-def _run(path: Path) -> ModuleType:
-    module = ModuleType("workflow.post_review")
-    module.__file__ = str(path)
-    try:
-        # Not `import`: its bytecode cache misses an edit within the same second that keeps the length of the file.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102 (the user's own file)
-    except AfterloopError:
-        raise
-    except Exception as error:
-        # The mistake is in the user's file: report one line, not a traceback through our modules.
-        raise WorkflowError(_mistake(error, path)) from error
-    return module
-
-
-def _mistake(error: Exception, path: Path) -> str:
-    """An error raised by a file, as one line: file, line, type and message."""
-    if isinstance(error, SyntaxError):
-        line, message = error.lineno, error.msg
-    else:
-        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
-        line, message = (lines or [None])[-1], str(error)
-    return f"{shown_path(path)}{f':{line}' if line else ''}: {type(error).__name__}: {message}"

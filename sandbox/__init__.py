@@ -3,6 +3,9 @@
     engine.py            Sandbox: starts and ends the engine, and creates boto3 clients for it
     clients.py           sandbox.flow_definitions, .loops, .events: what workers and A2I do to human loops
     faults.py            sandbox.faults: services that throttle, fail or lose answers, processes that die
+    canned_results.py    sandbox.canned_results: what tasks get in place of a call, from a file or a test
+    canned_file.py       a file of canned results that the engine follows
+    integration_names.py which service integrations exist, and which operations they call
     identity.py          the address, and the random keys of a run
     environments.py      what the engine, functions and clients find in their environment
     exports.py           the file with which a shell connects to the engine

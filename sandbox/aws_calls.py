@@ -1,7 +1,7 @@
 """Which operation of which service a call is for, according to botocore's service models.
 
 A request says so in its path and method (REST), in X-Amz-Target (JSON) or in Action (query); its signature names the
-service. An integration of a state machine says so in its ARN.
+service.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import botocore.session
 from sandbox.faults import Caller
 from sandbox.protocol import service_model
 
-__all__ = ["Call", "operation_requested", "service_and_operation"]
+__all__ = ["Call", "operation_requested"]
 
 _SIGNING_NAMES = {
     "states": ("stepfunctions",),
@@ -29,16 +29,6 @@ _SIGNING_NAMES = {
     "execute-api": (),
 }
 """Service in a signature → boto3's names, where they are not the same."""
-
-_IN_INTEGRATIONS = {
-    "states": "stepfunctions",
-    "sfn": "stepfunctions",
-    "eventbridge": "events",
-    "cloudwatchlogs": "logs",
-    "sagemakera2iruntime": "sagemaker-a2i-runtime",
-    "rdsdata": "rds-data",
-}
-"""Service in the ARN of an integration → boto3's name, where they are not the same."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +78,6 @@ def operation_requested(
             if operation is not None:
                 return service, operation
     return None
-
-
-def service_and_operation(resource: str) -> tuple[str, str] | None:
-    """Returns boto3's name of the service, and the operation, of a task's resource.
-
-    Args:
-        resource: The ARN of an integration, such as `arn:aws:states:::dynamodb:updateItem`.
-
-    Returns:
-        None for another resource, and for an operation that botocore does not know.
-    """
-    found = re.fullmatch(r"arn:[\w-]+:states:::(?:aws-sdk:)?(\w+):(\w+)(?:\..*)?", resource)
-    if found is None:
-        return None
-    service = _IN_INTEGRATIONS.get(found[1].lower(), found[1].lower())
-    operation = found[2][:1].upper() + found[2][1:]
-    known = service in _available() and operation in service_model(service).operation_names
-    return (service, operation) if known else None
 
 
 def _operation(

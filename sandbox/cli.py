@@ -33,6 +33,13 @@ def local(
         typer.Option(min=0, max=65_535, help="TCP port of the web console. By default, a free one."),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the web console in the browser.")] = False,
+    canned_results: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file of results for tasks, in place of calls of services that the engine does not run. "
+            "The engine reads it again when it changes."
+        ),
+    ] = None,
     report: Annotated[Path, typer.Option(help="The file to write the report to.")] = Path("report.html"),
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Format of the output. For json, also pass --once.")
@@ -55,6 +62,7 @@ def local(
             report=report,
             console_port=console_port,
             open_console=open_,
+            canned_results=canned_results,
         )
     if output is Output.JSON:
         from workflow.cli.shapes import LocalResult

@@ -19,6 +19,9 @@
     POST /_sandbox/faults                    a rule, as sandbox/faults.py writes it; responds with {"id"}
     GET  /_sandbox/faults/ID
     DELETE /_sandbox/faults/ID
+    POST /_sandbox/results                   {"results", "machine"?}: canned results; responds with {"id"}
+    PUT  /_sandbox/results/ID                {"results"}: others instead
+    DELETE /_sandbox/results/ID
 """
 
 from __future__ import annotations
@@ -35,10 +38,11 @@ from console.worker_tasks.description import InvalidDescription, parse_descripti
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
 from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
+from sandbox.canned_results import parse_results
 from sandbox.errors import SandboxError
 from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
-from sandbox.ministack_patches import permissions_used
+from sandbox.ministack_patches import canned, permissions_used
 from sandbox.protocol import ServiceError
 
 __all__ = ["ControlRoutes"]
@@ -72,6 +76,9 @@ class ControlRoutes:
             ("POST", r"/_sandbox/faults", self._add_fault),
             ("GET", r"/_sandbox/faults/(\d+)", self._count_fault),
             ("DELETE", r"/_sandbox/faults/(\d+)", self._remove_fault),
+            ("POST", r"/_sandbox/results", self._give_results),
+            ("PUT", r"/_sandbox/results/(\d+)", self._replace_results),
+            ("DELETE", r"/_sandbox/results/(\d+)", self._remove_results),
         ]
 
     async def respond(
@@ -165,6 +172,19 @@ class ControlRoutes:
 
     async def _remove_fault(self, request: _Request, number: str) -> Any:
         return self._faults.remove(int(number))
+
+    async def _give_results(self, request: _Request) -> Any:
+        machine = request.value("machine", str, None)
+        return {"id": canned.given.add(parse_results(request.value("results", dict)), machine)}
+
+    async def _replace_results(self, request: _Request, number: str) -> Any:
+        if not canned.given.replace(int(number), parse_results(request.value("results", dict))):
+            raise SandboxError(f"there are no canned results {number}")
+        return {}
+
+    async def _remove_results(self, request: _Request, number: str) -> Any:
+        canned.given.remove(int(number))
+        return {}
 
 
 class _Request:

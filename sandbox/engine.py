@@ -28,6 +28,7 @@ from botocore.config import Config
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
 from sandbox import environments
+from sandbox.canned_results import CannedResults
 from sandbox.clients import Events, FlowDefinitions, HumanLoops
 from sandbox.control import Control
 from sandbox.errors import SandboxError
@@ -93,7 +94,8 @@ class Sandbox:
         loops: Answers human loops, or lets them fail.
         events: Repeats, loses and forges the events of human loops.
         faults: Makes calls of AWS operations fail.
-        control: Calls the sandbox's own routes. The four above use it.
+        canned_results: Gives tasks of state machines results in place of calls.
+        control: Calls the sandbox's own routes. The five above use it.
         process_id: The child process.
         directory: The folder of its temporary files.
     """
@@ -117,6 +119,7 @@ class Sandbox:
         self.loops = HumanLoops(self.control, region)
         self.events = Events(self.control, region)
         self.faults = Faults(self.control)
+        self.canned_results = CannedResults(self.control)
 
     @classmethod
     def start(

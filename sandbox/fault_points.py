@@ -18,10 +18,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.aws_calls import Call, operation_requested, service_and_operation
+from sandbox.aws_calls import Call, operation_requested
 from sandbox.fault_errors import error_in_state_machine, error_on_the_wire, service_error
 from sandbox.fault_rules import FaultRules
 from sandbox.faults import INTERRUPTED_HEADER, SESSION_HEADER, Delay, DropAnswer, Interrupt, KillWorker
+from sandbox.integration_names import operation_of, sdk_prefix
 
 __all__ = ["FaultyApp", "watch_functions", "watch_rules", "watch_tasks"]
 
@@ -115,13 +116,11 @@ def watch_tasks(rules: FaultRules) -> Callable[[], None]:
 
     def watched(handler: Callable[..., Any]) -> Callable[..., Any]:
         def integration(resource: str, arguments: Any) -> Any:
-            named = service_and_operation(resource) if rules else None
+            named = operation_of(resource) if rules else None
             if named is None:
                 return handler(resource, arguments)
             sdk = resource.partition(":aws-sdk:")[2].partition(":")[0]
-            return met(
-                *named, _sdk_prefix(named[0], sdk) if sdk else None, lambda: handler(resource, arguments)
-            )
+            return met(*named, sdk_prefix(sdk) if sdk else None, lambda: handler(resource, arguments))
 
         return integration
 
@@ -204,16 +203,6 @@ def _function(process_id: int) -> str | None:
         if worker._proc is not None and worker._proc.pid == process_id:
             return str(worker.func_name)
     return None
-
-
-def _sdk_prefix(service: str, in_arn: str) -> str:
-    """Returns what errors of an `aws-sdk` integration begin with."""
-    from ministack.services import stepfunctions
-
-    from sandbox.protocol import service_model
-
-    known = stepfunctions._AWS_SDK_ERROR_PREFIX.get(in_arn)
-    return str(known or service_model(service).service_id.replace(" ", ""))
 
 
 async def _whole_body(receive: Receive) -> list[dict[str, Any]]:

@@ -15,6 +15,9 @@
     decisions.py         what each role was allowed, by which permission
     permissions.py       what the role of a state machine allows its tasks to do
     integrations.py      integrations of state machines with other services
+    canned.py            canned results in place of calls
+    arguments.py         which arguments of a call are accepted, where no service checks them
+    call_permissions.py  what a call needs, where no service checks it
     nested.py            tasks that start executions
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
@@ -63,6 +66,7 @@ from sandbox.ministack_patches import (
     athena,
     branches,
     buckets,
+    canned,
     cloudformation,
     decisions,
     definitions,
@@ -142,6 +146,7 @@ def apply(directory: Path) -> None:
     decisions.correct()
     permissions.correct()
     submissions.correct()
+    canned.correct()
     alarms.correct()
     asynchronous.correct()
     athena.correct()

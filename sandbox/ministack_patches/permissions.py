@@ -5,29 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
+from sandbox.integration_names import SDK
 from sandbox.ministack_patches import roles, trust
+from sandbox.ministack_patches.call_permissions import needed
 
-__all__ = ["NotAllowed", "acting_as", "check", "correct", "sdk_error"]
+__all__ = ["NotAllowed", "acting_as", "check", "check_call", "check_trust", "correct", "machine", "sdk_error"]
 
 _role: ContextVar[str | None] = ContextVar("afterloop_role", default=None)
 """ARN of the role with which the current thread acts for a state machine. None means without limits."""
 
 _machine: ContextVar[str] = ContextVar("afterloop_machine", default="")
 """ARN of the state machine for which the current thread acts."""
-
-_SDK_CLIENTS = {
-    "sfn": "stepfunctions",
-    "eventbridge": "events",
-    "cloudwatchlogs": "logs",
-    "rdsdata": "rds-data",
-    "sagemakera2iruntime": "sagemaker-a2i-runtime",
-}
-"""Name in an aws-sdk integration → boto3's name, if they differ."""
 
 _OPTIMIZED_ERRORS = {
     "lambda": "Lambda.AWSLambdaException",
@@ -57,20 +50,26 @@ def acting_as(role_arn: str | None, machine_arn: str = "") -> Iterator[None]:
         role_arn: The role. None allows everything.
         machine_arn: The state machine that acts, for conditions of the role's trust policy.
     """
-    token, machine = _role.set(role_arn), _machine.set(machine_arn)
+    token, acting = _role.set(role_arn), _machine.set(machine_arn)
     try:
         yield
     finally:
         _role.reset(token)
-        _machine.reset(machine)
+        _machine.reset(acting)
 
 
-def check(action: str, resource: str) -> None:
+def machine() -> str:
+    """Returns the ARN of the state machine for which the current thread acts; empty for none."""
+    return _machine.get()
+
+
+def check(action: str, resource: str, values: Mapping[str, Any] = {}) -> None:
     """Checks an action of the current state machine.
 
     Args:
         action: The action in IAM, such as `lambda:InvokeFunction`.
         resource: ARN of the resource, or `*` for an action without one.
+        values: The values of the condition keys that the call has.
 
     Raises:
         NotAllowed: The role does not allow it.
@@ -78,11 +77,40 @@ def check(action: str, resource: str) -> None:
     from ministack.core import iam_actions
 
     role = _role.get()
-    if role is None or roles.role_allows(role, action, resource):
+    if role is None or roles.role_allows(role, action, resource, values):
         return
     account, name = role.split(":")[4], role.rpartition("/")[2]
     principal = f"arn:aws:sts::{account}:assumed-role/{name}/states"
     raise NotAllowed(iam_actions.identity_denial_message(action, principal, resource, False))
+
+
+def check_call(resource: str, parameters: Any) -> None:
+    """Checks whether the role of the current state machine allows a call that no service of the engine makes.
+
+    What a call needs follows from its arguments, as for the policy of the role. Where they do not name the resource,
+    any resource for which the role has the action will do.
+
+    Args:
+        resource: The Resource of the task.
+        parameters: The arguments, with all paths and expressions evaluated.
+
+    Raises:
+        stepfunctions._ExecutionError: The error of a call that is not allowed.
+    """
+    from ministack.services import stepfunctions
+
+    role = _role.get()
+    if role is None:
+        return
+    service = resource.partition(":states:::")[2].partition(":")[0]
+    try:
+        for action, arn, values in needed(resource, parameters):
+            check(action, arn or roles.any_resource(role, action), values)
+    except NotAllowed as refused:
+        if SDK in resource:
+            raise sdk_error(resource, refused) from refused
+        name = _OPTIMIZED_ERRORS.get(service) or _sdk_error(service, resource.rpartition(":")[2])
+        raise stepfunctions._ExecutionError(name, str(refused)) from refused
 
 
 def sdk_error(resource: str, refused: NotAllowed) -> Exception:
@@ -114,14 +142,14 @@ def _enforce_roles() -> None:
     resource_role = ContextVar("afterloop_sdk_call", default="")
 
     def invoke_allowed(resource: str, parameters: Any) -> Any:
-        _check_trust()
+        check_trust()
         _check_optimized(resource, parameters)
         return invoke(resource, parameters)
 
     def invoke_allowed_with_callback(
         resource: str, parameters: Any, token: str, state: dict[str, Any]
     ) -> Any:
-        _check_trust()
+        check_trust()
         _check_optimized(resource, parameters)
         return invoke_with_callback(resource, parameters, token, state)
 
@@ -160,7 +188,12 @@ def _parse_policies_once() -> None:
     iam_evaluator.parse_policy_document = parse_once
 
 
-def _check_trust() -> None:
+def check_trust() -> None:
+    """Checks that Step Functions may assume the role of the current state machine.
+
+    Raises:
+        stepfunctions._ExecutionError: States.Permissions.
+    """
     from ministack.services import stepfunctions
 
     role = _role.get()
@@ -252,14 +285,12 @@ def _sdk_error(service: str, action: str) -> str:
 
     The SDK for Java has a class for each error in the service's model, and one for all others: `DynamoDbException`.
     """
-    import botocore.session
-    from ministack.services import stepfunctions
+    from sandbox.integration_names import operation_of, sdk_prefix
+    from sandbox.protocol import service_model
 
-    from sandbox.ministack_patches.integrations import SDK_SERVICES
-
-    _, prefix = SDK_SERVICES.get(service, ("", stepfunctions._AWS_SDK_ERROR_PREFIX.get(service, "")))
-    model = botocore.session.get_session().get_service_model(_SDK_CLIENTS.get(service, service))
-    shapes = model.operation_model(action[:1].upper() + action[1:]).error_shapes
+    called = operation_of(f"arn:aws:states:::aws-sdk:{service}:{action}")
+    shapes = service_model(called[0]).operation_model(called[1]).error_shapes if called else ()
+    prefix = sdk_prefix(service)
     modelled = [
         shape.name for shape in shapes if re.fullmatch("AccessDenied.*|AuthorizationError.*", shape.name)
     ]

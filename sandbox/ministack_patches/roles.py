@@ -6,9 +6,10 @@ execution, does not pass through its API. The functions here check it, with Mini
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["can_assume", "resource_allows", "role_allows"]
+__all__ = ["any_resource", "can_assume", "resource_allows", "role_allows"]
 
 
 def can_assume(role_arn: str, service: str, source_arn: str) -> bool:
@@ -26,13 +27,14 @@ def can_assume(role_arn: str, service: str, source_arn: str) -> bool:
     return resource_allows(trust, "sts:AssumeRole", role_arn, service=service, source_arn=source_arn)
 
 
-def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
+def role_allows(role_arn: str, action: str, resource_arn: str, values: Mapping[str, Any] = {}) -> bool:
     """Says whether the policies of a role allow an action on a resource.
 
     Args:
         role_arn: ARN of the role. A role that does not exist allows nothing.
         action: The action, such as `states:StartExecution`.
         resource_arn: ARN of the resource.
+        values: The values of condition keys.
     """
     from ministack.core import iam_evaluator
     from ministack.core.responses import get_region
@@ -46,10 +48,27 @@ def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
         action=action,
         resource_arn=resource_arn,
         region=get_region(),
+        service_context={key.lower(): value for key, value in values.items()},
     )
     boundary = iam_evaluator._permissions_boundary(iam._roles, name, account)
     policies = iam_evaluator._gather_role_policies(name, account)
     return bool(iam_evaluator.evaluate(context, policies, *boundary).decision == "Allow")
+
+
+def any_resource(role_arn: str, action: str) -> str:
+    """Returns a resource, or a pattern of resources, on which the policies of a role may allow an action.
+
+    Returns:
+        `*` if there is none.
+    """
+    from ministack.core import iam_evaluator
+
+    for statements in iam_evaluator._gather_role_policies(_name(role_arn), _account(role_arn)):
+        for statement in statements:
+            for resource in statement.resources:
+                if role_allows(role_arn, action, resource):
+                    return str(resource)
+    return "*"
 
 
 def resource_allows(policy: Any, action: str, resource_arn: str, *, service: str, source_arn: str) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.canned_file import following
+from sandbox.canned_results import read_results
 from sandbox.engine import Sandbox
 
 CODE = """
@@ -308,6 +310,33 @@ def test_sdk_integration_calls_textract(sandbox, execute, unique):
     execution = execute({"Analyze": sdk_call("textract", "analyzeDocument", request)})
     assert execution["status"] == "SUCCEEDED", execution
     assert json.loads(execution["output"])["DocumentMetadata"] == {"Pages": 1}
+
+
+def test_canned_results_follow_their_file(sandbox, execute, eventually, tmp_path, monkeypatch):
+    monkeypatch.setattr("sandbox.canned_file.PAUSE_SECONDS", 0.02)
+    file, reports = tmp_path / "results.json", []
+    detect = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:comprehend:detectSentiment",
+        "Parameters": {"Text": "good", "LanguageCode": "en"},
+        "End": True,
+    }
+
+    def write(sentiment):
+        service = {"aws-sdk:comprehend:detectSentiment": {"result": {"Sentiment": sentiment}}}
+        file.write_text(json.dumps({"services": service}))
+
+    write("POSITIVE")
+    with following(file, read_results(file), sandbox.canned_results, reports.append):
+        assert json.loads(execute({"Detect": detect})["output"]) == {"Sentiment": "POSITIVE"}
+        file.write_text("{}}")
+        eventually(lambda: reports)
+        assert "is not JSON" in reports[0]
+        assert "keeps the earlier results" in reports[0]
+        write("NEUTRAL")
+        eventually(lambda: len(reports) > 1)
+        assert json.loads(execute({"Detect": detect})["output"]) == {"Sentiment": "NEUTRAL"}
+    assert execute({"Detect": detect})["status"] == "FAILED"
 
 
 def test_execution_runs_version_it_was_started_with(sandbox, unique, machine_role, eventually):

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws_calls import Call, operation_requested, service_and_operation
+from sandbox.aws_calls import Call, operation_requested
 from sandbox.errors import SandboxError
 from sandbox.fault_errors import error_in_state_machine, service_error
 from sandbox.fault_rules import FaultRules
 from sandbox.faults import Delay, DropAnswer, Error, Interrupt, KillWorker, ServerError, Throttle, rule
+from sandbox.integration_names import operation_of
 
 PUT = Call("dynamodb", "PutItem", "functions", "collect-review", 7)
 
@@ -194,7 +195,7 @@ def test_request_is_recognized_by_headers() -> None:
     ],
 )
 def test_integration_is_recognized(resource: str, operation: Any) -> None:
-    assert service_and_operation(resource) == operation
+    assert operation_of(resource) == operation
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,16 @@ def test_keys_are_printed_also_if_their_file_cannot_be_written(
     assert not file.exists()
 
 
+def test_canned_results_are_checked_before_the_engine_starts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "results.json"
+    file.write_text('{"states": {"Colect review": {"result": {}}}}')
+    status, out, err = run("local", "--canned-results", str(file), capsys=capsys)
+    assert (status, out) == (1, "")
+    assert f"{file}: states: there is no state 'Colect review'; did you mean 'Collect review'?" in err
+
+
 def test_json_output_has_each_loop_and_what_is_not_as_expected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -1,0 +1,155 @@
+"""Canned results in place of the calls of tasks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sandbox.canned_results import parse_results
+from sandbox.ministack_patches import canned
+
+ASK = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::bedrock:invokeModel",
+    "Parameters": {"ModelId": "amazon.titan", "Body.$": "$.question"},
+    "ResultPath": "$.answer",
+    "End": True,
+}
+DETECT = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::aws-sdk:comprehend:detectSentiment",
+    "Parameters": {"LanguageCode": "en", "Text.$": "$.text"},
+    "End": True,
+}
+BUSY = {"error": "Comprehend.TooManyRequestsException", "cause": "slow"}
+
+
+@pytest.fixture
+def give():
+    """Gives canned results for the time of the test."""
+    numbers = []
+
+    def give(**results):
+        numbers.append(canned.given.add(parse_results(results), None))
+
+    yield give
+    for number in numbers:
+        canned.given.remove(number)
+
+
+def test_call_is_recorded_and_gets_the_result(machines, give):
+    give(services={"bedrock:invokeModel": {"result": {"Body": {"summary": "short"}}}})
+    execution = machines.run({"Ask": ASK}, {"question": {"text": "why?"}})
+    assert json.loads(execution["output"])["answer"] == {"Body": {"summary": "short"}}
+    events = {event["type"]: event for event in machines.history(execution["executionArn"])}
+    scheduled = events["TaskScheduled"]["taskScheduledEventDetails"]
+    assert (scheduled["resourceType"], scheduled["resource"]) == ("bedrock", "invokeModel")
+    assert json.loads(scheduled["parameters"]) == {"ModelId": "amazon.titan", "Body": {"text": "why?"}}
+    assert "TaskSucceeded" in events
+
+
+def test_error_is_retried_and_then_caught(machines, give):
+    give(services={"aws-sdk:comprehend:detectSentiment": [BUSY, {"result": {"Sentiment": "MIXED"}}, BUSY]})
+    state = DETECT | {
+        "Retry": [{"ErrorEquals": ["Comprehend.TooManyRequestsException"], "MaxAttempts": 1}],
+        "Catch": [{"ErrorEquals": ["Comprehend.TooManyRequestsException"], "Next": "Caught"}],
+    }
+    states = {"Detect": state, "Caught": {"Type": "Pass", "End": True}}
+    first, second = (machines.run(states, {"text": "so so"}) for _ in range(2))
+    assert json.loads(first["output"]) == {"Sentiment": "MIXED"}
+    assert json.loads(second["output"]) == {"Error": BUSY["error"], "Cause": "slow"}
+
+
+@pytest.mark.parametrize("form", [".sync", ".sync:2", ".waitForTaskToken"])
+def test_task_that_waits_ends_at_once(machines, give, form):
+    give(states={"Run": {"result": {"Status": "SUCCEEDED"}}})
+    resource = f"arn:aws:states:::states:startExecution{form}"
+    state = {"Type": "Task", "Resource": resource, "Parameters": {"StateMachineArn": "arn:m"}, "End": True}
+    assert json.loads(machines.run({"Run": state})["output"]) == {"Status": "SUCCEEDED"}
+
+
+def test_states_of_maps_and_branches_get_results(machines, give):
+    give(
+        services={"aws-sdk:comprehend:detectSentiment": {"result": "sentiment"}},
+        states={"Ask": {"result": "answer"}, "Call": {"result": "called"}},
+    )
+    detect = {"StartAt": "Detect", "States": {"Detect": DETECT}}
+    again = {"StartAt": "Again", "States": {"Again": DETECT}}
+    distributed = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **again}
+    function = "arn:aws:lambda:us-east-1:000000000000:function:nowhere"
+    each = {"Type": "Map", "ItemsPath": "$.items", "End": True}
+    states = {
+        "Inline": each | {"ItemProcessor": detect},
+        "Distributed": each | {"ItemProcessor": distributed},
+        "Ask": ASK | {"ResultPath": "$"},
+        "Call": {"Type": "Task", "Resource": function, "End": True},
+    }
+    branches = [{"StartAt": name, "States": {name: state}} for name, state in states.items()]
+    given = {"items": [{"text": "a"}, {"text": "b"}], "question": {}}
+    execution = machines.run({"All": {"Type": "Parallel", "Branches": branches, "End": True}}, given)
+    two = ["sentiment", "sentiment"]
+    assert json.loads(execution["output"]) == [two, two, "answer", "called"]
+
+
+def test_state_is_tested_with_its_result(machines, give):
+    give(states={"Detect": [{"result": {"Sentiment": "POSITIVE"}}, BUSY]})
+    request = {
+        "definition": json.dumps({"StartAt": "Detect", "States": {"Detect": DETECT}}),
+        "stateName": "Detect",
+        "input": '{"text": "good"}',
+        "roleArn": machines.role,
+    }
+    answers = [machines.call("_test_state", **request) for _ in range(2)]
+    assert (answers[0]["status"], answers[0].get("output")) == ("SUCCEEDED", '{"Sentiment": "POSITIVE"}')
+    assert (answers[1]["status"], answers[1]["error"]) == ("FAILED", BUSY["error"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "cause"),
+    [
+        ({"Text": "a", "LanguageCod": "en"}, "States.Runtime", "did you mean 'LanguageCode'"),
+        ({"Text": "a"}, "States.Runtime", "needs LanguageCode"),
+        ({"Text": "a", "LanguageCode": "xx"}, "Comprehend.ValidationException", "enum value set"),
+        ({"Text": 7, "LanguageCode": "en"}, "Comprehend.ValidationException", "must be a string"),
+    ],
+)
+def test_invalid_arguments_fail_before_the_result(machines, give, parameters, error, cause):
+    give(states={"Detect": {"result": {}}})
+    failed = machines.run({"Detect": DETECT | {"Parameters": parameters}})
+    assert (failed["status"], failed["error"]) == ("FAILED", error)
+    assert cause in failed["cause"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "error"),
+    [
+        ({"Action": "bedrock:InvokeModel", "Resource": "arn:*foundation-model/amazon.titan"}, None),
+        ({"Action": "bedrock:Invoke*", "Resource": "*"}, None),
+        ({"Action": "bedrock:ListModels", "Resource": "*"}, "Bedrock.AccessDeniedException"),
+    ],
+)
+def test_role_must_allow_the_call(machines, give, allowed, error):
+    give(services={"bedrock:invokeModel": {"result": "answer"}})
+    machines.role = machines.add_role("narrow", {"Effect": "Allow", **allowed})
+    ended = machines.run({"Ask": ASK | {"ResultPath": "$"}}, {"question": {}})
+    assert ended.get("error") == error
+    assert (ended["status"] == "SUCCEEDED") == (error is None)
+
+
+@pytest.mark.parametrize(("model", "succeeds"), [("amazon.titan", True), ("anthropic.claude", False)])
+def test_role_must_allow_the_resource_of_the_call(machines, give, model, succeeds):
+    give(services={"aws-sdk:bedrockruntime:invokeModel": {"result": "answer"}})
+    arn = "arn:aws:bedrock:us-east-1::foundation-model/amazon.titan"
+    machines.role = machines.add_role(
+        "one-model", {"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": arn}
+    )
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:bedrockruntime:invokeModel",
+        "Parameters": {"ModelId": model, "Body": "{}"},
+        "End": True,
+    }
+    ended = machines.run({"Ask": state})
+    assert (ended["status"] == "SUCCEEDED") is succeeds, ended
+    assert ended.get("error") == (None if succeeds else "BedrockRuntime.AccessDeniedException")

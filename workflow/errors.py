@@ -5,7 +5,8 @@ and no traceback. Any other exception is a bug and shows its traceback.
 
     AfterloopError
     ├── SettingsError        invalid settings in stages.toml
-    ├── WorkflowError        an invalid step, branch or function
+    ├── WorkflowError        an invalid step, branch or function; also a ValueError
+    │   └── StepTypeError    a field that a step does not have; also a TypeError
     ├── BundleError          the code of a function cannot be packaged for its target
     ├── AccountError         no credentials, an expired token, a missing permission, no Region
     └── PublishError         a publish, rollback or destroy is impossible, or AWS refused it
@@ -18,6 +19,7 @@ __all__ = [
     "AfterloopError",
     "SettingsError",
     "WorkflowError",
+    "StepTypeError",
     "BundleError",
     "AccountError",
     "PublishError",
@@ -33,8 +35,15 @@ class SettingsError(AfterloopError):
     """Invalid stage settings. The message has the file, the stage, the key, what is wrong and what to do."""
 
 
-class WorkflowError(AfterloopError):
-    """A step, branch or function that Step Functions or the stack cannot run."""
+class WorkflowError(AfterloopError, ValueError):
+    """A step, branch or function that Step Functions or the stack cannot run.
+
+    It is a ValueError, as the `stepfunctions` SDK raises, so that `except ValueError` in existing code still works.
+    """
+
+
+class StepTypeError(WorkflowError, TypeError):
+    """A field that a step does not have, or no list where a Chain needs one. The SDK raises a TypeError for both."""
 
 
 class BundleError(AfterloopError):

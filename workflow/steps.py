@@ -30,6 +30,7 @@ Source: Amazon States Language, https://states-language.net, and the Step Functi
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -41,6 +42,7 @@ from workflow.asl.rendering import definition, machine_of
 from workflow.asl.sdk import (
     SDK,
     BaseRule,
+    DuplicateStates,
     ExecutionInput,
     FrozenGraph,
     Graph,
@@ -49,7 +51,7 @@ from workflow.asl.sdk import (
     State,
     StepInput,
 )
-from workflow.errors import WorkflowError
+from workflow.errors import StepTypeError, WorkflowError
 
 __all__ = [
     "definition",
@@ -199,8 +201,6 @@ class Parallel(Step, SDK.Parallel):
 
     def to_dict(self) -> dict[str, Any]:
         """This state and its branches in Amazon States Language."""
-        if not self.branches:
-            raise WorkflowError(f"{name_of(self)}: a Parallel needs a branch; call add_branch")
         raw = State.to_dict(self)
         raw["Branches"] = [machine_of(branch) for branch in self.branches]
         return plain_state(raw, self)
@@ -274,14 +274,16 @@ class Chain(SDK.Chain):
     """The SDK's Chain: steps and chains, one after the other."""
 
     def __init__(self, steps: Iterable[Any] = ()) -> None:
-        steps = list(steps)
         who = f"Chain at {readable(caller())}"
+        if isinstance(steps, State | str) or not isinstance(steps, Iterable):
+            raise StepTypeError(f"{who}: expected a list of steps, not {steps!r}")
+        steps = list(steps)
         for step in steps:
             expect_step(step, who)
         states = [state for step in steps for state in (step if isinstance(step, SDK.Chain) else [step])]
         for state in states:
             if states.count(state) > 1:
-                raise WorkflowError(f"{who}: {name_of(state)} appears twice; use each state only once")
+                raise DuplicateStates(f"{who}: {name_of(state)} appears twice; use each state only once")
         super().__init__(steps)
 
     def append(self, step: Any) -> None:
@@ -289,7 +291,7 @@ class Chain(SDK.Chain):
         who = f"Chain at {readable(caller())}"
         expect_step(step, who)
         if step in self.steps:
-            raise WorkflowError(f"{who}: {name_of(step)} is already in the chain; use each state only once")
+            raise DuplicateStates(f"{who}: {name_of(step)} is already in the chain; use each state only once")
         super().append(step)
 
 
@@ -408,7 +410,12 @@ class GlueStartJobRunStep(SDK.GlueStartJobRunStep, _Integration):
 
 
 def __getattr__(name: str) -> Any:
-    """The SDK's other steps: Batch, ECS, EMR, EKS, DataBrew, and with `sagemaker` also TrainingStep and others."""
+    """The SDK's other steps: Batch, ECS, EMR, EKS, DataBrew, and with `sagemaker` also TrainingStep and others.
+
+    The names of the SDK's modules lead here, so that existing code, such as `steps.states.Choice`, gets these classes.
+    """
+    if name in ("states", "compute", "service", "sagemaker", "choice_rule", "integration_resources"):
+        return sys.modules[__name__]
     plain = getattr(SDK, name, None)
     if not isinstance(plain, type) or not issubclass(plain, SDK.Task):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

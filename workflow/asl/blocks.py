@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from workflow.asl.origin import caller, name_of, readable
 from workflow.asl.plain import plain_state
 from workflow.asl.reach import expect_step, first
 from workflow.asl.sdk import SDK, Block, State
-from workflow.errors import WorkflowError
+from workflow.errors import StepTypeError, WorkflowError
 
 __all__ = ["Fields", "Step"]
 
@@ -51,7 +52,7 @@ class Fields(Block):
             if name not in allowed:
                 close = get_close_matches(name, allowed, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its fields are {', '.join(allowed)}"
-                raise WorkflowError(f"{who}: {type(self).__name__} has no field {name!r}; {hint}")
+                raise StepTypeError(f"{who}: {type(self).__name__} has no field {name!r}; {hint}")
 
 
 class Step(Fields, State):
@@ -66,10 +67,8 @@ class Step(Fields, State):
             raise WorkflowError(f"{who}: a state's name must be a string, not {state_id!r}")
         self.state_id = state_id
         self._expect_fields(kwargs.keys() - {"output_schema"}, name_of(self))
-        try:
+        with self._named():
             super().__init__(state_id, *args, **kwargs)
-        except ValueError as error:
-            raise WorkflowError(f"{name_of(self)}: {error}") from error
 
     def next(self, next_step: Any) -> Any:
         """Continues with a step or chain, and returns it. For a Choice it becomes the default."""
@@ -91,11 +90,13 @@ class Step(Fields, State):
 
     def add_retry(self, retry: Any) -> None:
         """Adds a Retry, or a list of them, after the existing ones."""
-        super().add_retry(self._expect_blocks(retry, SDK.Retry))
+        with self._named():
+            super().add_retry(self._expect_blocks(retry, SDK.Retry))
 
     def add_catch(self, catch: Any) -> None:
         """Adds a Catch, or a list of them, after the existing ones."""
-        super().add_catch(self._expect_blocks(catch, SDK.Catch))
+        with self._named():
+            super().add_catch(self._expect_blocks(catch, SDK.Catch))
 
     def problem_in_map(self) -> str | None:
         """The problem with this state inside an inline Map, or None."""
@@ -104,6 +105,16 @@ class Step(Fields, State):
     def to_dict(self) -> dict[str, Any]:
         """This state in Amazon States Language, without its name."""
         return plain_state(super().to_dict(), self)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Lets errors of the SDK name this state."""
+        try:
+            yield
+        except WorkflowError:
+            raise
+        except ValueError as error:
+            raise WorkflowError(f"{name_of(self)}: {str(error).strip()}") from error
 
     def _expect_blocks(self, blocks: Any, kind: Any) -> list[Any]:
         listed = list(blocks) if isinstance(blocks, list | tuple) else [blocks]

@@ -6,7 +6,7 @@ one of two states with the same name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from workflow.asl.blocks import Step
@@ -43,7 +43,7 @@ def definition(
             state, a value is not JSON, or a placeholder is used where none is possible.
     """
     expect_step(start, "definition")
-    _expect_unique_names(start)
+    _expect_unique_names(everything(start))
     machine: dict[str, Any] = {}
     if comment is not None:
         machine["Comment"] = comment
@@ -60,17 +60,20 @@ def definition(
 
 def machine_of(start: Any) -> dict[str, Any]:
     """StartAt and States of a machine, also of one nested in a Parallel or Map."""
+    members = list(reachable(start))
+    # For the SDK's Graph and Workflow, which do not call `definition`.
+    _expect_unique_names(members)
     states: dict[str, Any] = {}
-    for state in reachable(start):
+    for state in members:
         _expect_placeholders_of_the_step_before(state)
         rendered = state.to_dict()
         states[state.state_id] = rendered if isinstance(state, Step) else plain_state(rendered, state)
     return {"StartAt": first(start).state_id, "States": states}
 
 
-def _expect_unique_names(start: Any) -> None:
+def _expect_unique_names(states: Iterable[Any]) -> None:
     known: dict[str, Any] = {}
-    for state in everything(start):
+    for state in states:
         other = known.get(state.state_id)
         known[state.state_id] = state
         if other is state:

@@ -26,6 +26,7 @@ from workflow.errors import WorkflowError
 
 __all__ = [
     "SAGEMAKER_STEPS",
+    "DuplicateStates",
     "SagemakerMissing",
     "sagemaker_step",
     # For steps.py
@@ -82,7 +83,8 @@ def _load() -> None:
     package = _package_without_its_init("stepfunctions")
     # What the skipped __init__ would define, and other modules of the SDK read.
     package.__useragent__ = "aws-step-functions-data-science-sdk-python"  # type: ignore[attr-defined]
-    package.__getattr__ = _version  # type: ignore[method-assign]
+    package.__getattr__ = _lazy_attribute  # type: ignore[method-assign]
+    logging.getLogger("stepfunctions").addHandler(logging.NullHandler())
     steps = _package_without_its_init("stepfunctions.steps")
     steps.__getattr__ = _lazy_step  # type: ignore[method-assign]
     package.steps = steps  # type: ignore[attr-defined]
@@ -105,12 +107,29 @@ def _package_without_its_init(name: str) -> types.ModuleType:
     return package
 
 
-def _version(name: str) -> Any:
+def _lazy_attribute(name: str) -> Any:
+    """What the skipped `__init__` of `stepfunctions` would define, at first use."""
     if name == "__version__":
         from importlib import metadata  # Rarely needed, and a third of this module's import time.
 
         return metadata.version("stepfunctions")
+    if name == "set_stream_logger":
+        return _set_stream_logger
+    if name in ("workflow", "template"):
+        return importlib.import_module(f"stepfunctions.{name}")
     raise AttributeError(f"module 'stepfunctions' has no attribute {name!r}")
+
+
+def _set_stream_logger(level: int = logging.INFO) -> None:
+    """Prints the SDK's log to standard output, in colors."""
+    from stepfunctions.workflow.utils import CustomColorFormatter
+
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(CustomColorFormatter())
+    logger = logging.getLogger("stepfunctions")
+    logger.setLevel(level)
+    logger.propagate = False
+    logger.handlers = [handler]
 
 
 def _lazy_step(name: str) -> Any:
@@ -140,7 +159,8 @@ def _boto3_unneeded() -> Iterator[None]:
     if "boto3" in sys.modules:
         yield
         return
-    sys.modules["boto3"] = types.ModuleType("boto3")
+    sys.modules["boto3"] = stand_in = types.ModuleType("boto3")
+    stand_in.__getattr__ = lambda name: getattr(importlib.import_module("boto3"), name)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -151,6 +171,7 @@ if "stepfunctions.steps" not in sys.modules:
     _load()
 
 from stepfunctions import steps as SDK  # noqa: E402, N812 (an abbreviation, not a constant)
+from stepfunctions.exceptions import DuplicateStatesInChain  # noqa: E402
 from stepfunctions.inputs import ExecutionInput, Placeholder, StepInput  # noqa: E402
 from stepfunctions.steps import integration_resources  # noqa: E402
 from stepfunctions.steps.choice_rule import BaseRule  # noqa: E402
@@ -161,3 +182,7 @@ from stepfunctions.steps.states import Block, FrozenGraph, Graph, State  # noqa:
 # Our definitions always use arn:aws, so that they do not depend on where they are rendered. The template replaces it
 # with the stack's partition.
 integration_resources.get_aws_partition = lambda: "aws"
+
+
+class DuplicateStates(WorkflowError, DuplicateStatesInChain):
+    """A chain has a state twice. It is the SDK's `DuplicateStatesInChain`, too."""

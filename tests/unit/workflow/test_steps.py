@@ -88,6 +88,37 @@ def test_later_import_of_sdk_has_the_same_classes(tmp_path: Path) -> None:
     )
 
 
+def test_existing_script_of_the_sdk_works_with_own_classes(tmp_path: Path) -> None:
+    out = run(
+        "from workflow import steps\n"
+        "import stepfunctions\n"
+        "from stepfunctions.steps.utils import get_aws_partition\n"
+        "stepfunctions.set_stream_logger(level=20)\n"
+        "chain = steps.Chain([steps.states.Pass('A'), steps.compute.LambdaStep('B')])\n"
+        "class Client:\n"
+        "    def __getattr__(self, name): return self\n"
+        "    user_agent = 'boto3'\n"
+        "    def create_state_machine(self, **given): print(given['definition']); return {'stateMachineArn': 'arn'}\n"
+        "client = Client()\n"
+        "flow = stepfunctions.workflow.Workflow('Flow', chain, 'role', client=client, format_json=False)\n"
+        "assert flow.create() == 'arn'\n"
+        "assert 'step-functions-data-science' in client.user_agent\n"
+        "assert get_aws_partition() == 'aws'  # asks boto3, which the import of the SDK does not load\n",
+        cache=tmp_path,
+    )
+    machine, log, *_ = out.stdout.splitlines()
+    assert list(json.loads(machine)["States"]) == ["A", "B"]
+    assert "[INFO] Workflow created successfully" in log
+    assert out.stderr == ""
+
+
+def test_names_of_the_modules_of_the_sdk_lead_here() -> None:
+    assert steps.states.Choice is Choice
+    assert steps.choice_rule.ChoiceRule is ChoiceRule
+    assert steps.service.EmrCreateClusterStep is steps.EmrCreateClusterStep
+    assert steps.integration_resources.IntegrationPattern is steps.IntegrationPattern
+
+
 def test_every_name_of_the_sdk_can_be_imported() -> None:
     spec = find_spec("stepfunctions.steps")
     assert spec is not None
@@ -174,6 +205,11 @@ def test_field_order_does_not_depend_on_argument_order() -> None:
     rendered = json.dumps(definition(one))
     assert rendered == json.dumps(definition(other))
     assert '"Type": "Task", "Comment": "c", "Resource": "arn:x", "ResultPath": null' in rendered
+
+
+def test_parallel_without_branches_renders_as_with_the_sdk() -> None:
+    retry = Retry(error_equals=["E"])
+    assert Parallel("P", retry=retry).to_dict() == plain.Parallel("P", retry=retry).to_dict()
 
 
 @pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", None])
@@ -336,6 +372,28 @@ def test_two_states_with_the_same_name_are_rejected() -> None:
             definition(chain)
 
 
+def test_graph_of_the_sdk_rejects_the_same_name_twice_in_a_branch() -> None:
+    parallel = Parallel("Parallel")
+    parallel.add_branch(Chain([Pass("Same", result=1), Pass("Between"), Pass("Same", result=2)]))
+    with pytest.raises(WorkflowError, match="two states have the name 'Same'"):
+        Graph(parallel)
+
+
+def test_retry_of_a_state_without_retries_names_the_state() -> None:
+    with pytest.raises(
+        WorkflowError, match=r"^state 'A' \(tests/.*\): Pass state does not support retry field\.$"
+    ):
+        Pass("A").add_retry(Retry(error_equals=["E"]))
+    with pytest.raises(
+        WorkflowError, match=r"^state 'B' \(tests/.*\): Wait state does not support catch field\.$"
+    ):
+        Wait("B", seconds=1).add_catch(Catch(Fail("C"), error_equals=["E"]))
+    with pytest.raises(
+        WorkflowError, match=r"^state 'D' \(tests/[^()]*\): expected a Retry or a list of them"
+    ):
+        Task("D", retry="E")
+
+
 def test_state_twice_in_a_chain_is_rejected() -> None:
     state = Pass("Twice")
     with pytest.raises(WorkflowError, match=r"Chain at tests/.*: state 'Twice' \(tests/.*\) appears twice"):
@@ -388,6 +446,8 @@ def test_second_default_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
     [
         (lambda: LambdaStep("x", resource="arn:aws:lambda:…"), "the class sets the resource; remove it"),
         (lambda: Task(None), "a state's name must be a string, not None"),  # type: ignore[arg-type]
+        (lambda: Chain(Pass("x")), "Chain at tests/.*: expected a list of steps, not x Pass"),  # type: ignore[arg-type]
+        (lambda: Chain("xy"), "expected a list of steps, not 'xy'"),
         (lambda: Chain(["Collect review"]), "expected a step or a Chain, not 'Collect review'"),
         (lambda: Pass("x").next(None), "expected a step or a Chain, not None"),
         (lambda: Pass("x").next(Chain()), "a chain needs at least one step"),
@@ -398,7 +458,6 @@ def test_second_default_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
         (lambda: Catch("Failed", error_equals=["E"]), "expected a step or a Chain"),
         (lambda: Choice("x").add_choice("$.x", Pass("y")), "expected a rule from ChoiceRule"),
         (lambda: ChoiceRule.Condition("$states.input.x"), "a condition must be a JSONata expression in"),
-        (lambda: definition(Parallel("x")), "a Parallel needs a branch"),
         (lambda: definition(Map("x")), "a Map needs item_processor"),
         (
             lambda: definition(Task("x", parameters=ExecutionInput())),

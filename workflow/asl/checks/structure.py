@@ -55,6 +55,9 @@ def _transitions(machine: Machine) -> Iterator[Problem]:
                 leads_nowhere = True
                 problem = f"{way.path} names the state {way.to!r}, which does not exist in this machine"
                 yield Problem(name, problem + hint(way.to, states))
+        # The schema of AWS's own editor asks for one, too: aws/amazon-states-language-service, parallel_state.json.
+        if state["Type"] == "Parallel" and not state.get("Branches"):
+            yield Problem(name, "a Parallel needs at least one branch; call add_branch, or remove it")
         if state["Type"] == "Choice" and "Default" not in state:
             yield Problem(
                 name,

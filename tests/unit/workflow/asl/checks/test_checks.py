@@ -243,6 +243,10 @@ def test_newer_asl_than_the_validator_knows_is_accepted() -> None:
             " after it",
         ),
         (
+            one({"Type": "Parallel", "Branches": [], "End": True}),
+            "state 'Step': a Parallel needs at least one branch; call add_branch, or remove it",
+        ),
+        (
             one({"Type": "Pass", "Next": "Other"}, Other={"Type": "Pass", "Next": "Step"}),
             "state 'Step': the machine that starts here has no end; add a Succeed or Fail, or a state without a next"
             " step",

@@ -16,12 +16,16 @@ def correct() -> None:
     _refuse_invalid_definitions()
 
 
+_MAX_CHARACTERS = 1_048_576
+
+
 def _refuse_invalid_definitions() -> None:
     """Refuses a definition that is no state machine.
 
     AWS: CreateStateMachine and UpdateStateMachine fail with InvalidDefinition: "Invalid State Machine Definition: …". A
     stack with such a definition is rolled back.
     (https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html)
+    One with more than 1,048,576 characters fails, too.
     MiniStack: checks JSONata only. An execution then fails.
 
     The rules are those of `statelint`, an independent validator of the Amazon States Language.
@@ -46,6 +50,11 @@ def _refuse_invalid_definitions() -> None:
 
 def _problem(text: Any) -> str | None:
     """Returns the first problem of a definition, as Step Functions words it."""
+    if isinstance(text, str) and len(text) > _MAX_CHARACTERS:
+        return (
+            "1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length "
+            f"less than or equal to {_MAX_CHARACTERS}"
+        )
     try:
         definition = json.loads(text)
     except (TypeError, ValueError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lambdas.loops.bounded import MAX_REASON
 from workflow.asl.expressions import BOUNDED, bounded, jsonata
+from workflow.asl.integration import integration_of
 from workflow.asl.transient_errors import FUNCTION_DIED, OF_FUNCTIONS, OF_SERVICES, THROTTLED
 from workflow.steps import Catch, Retry
 
@@ -25,6 +26,7 @@ __all__ = [
     "caught_after_review",
     "error_text",
     "output_not_there_yet",
+    "transient_of",
 ]
 
 FAILED_STEP = "failedStep"
@@ -95,18 +97,47 @@ FAILURE = (
 )
 """The caught error, in a Catch. The Cause is shortened, so that the state with it stays below its limit."""
 
-TRANSIENT = [
-    # With full jitter, about half an hour in all: more than the time that a burst of events needs its share of a busy
-    # account. Ten retries last five minutes.
-    _retry(THROTTLED, attempts=30, max_wait=120),
-    _retry(FUNCTION_DIED, attempts=2, max_wait=60),
-    _retry([*OF_FUNCTIONS, *OF_SERVICES, "States.Timeout"], attempts=5, max_wait=60),
-]
+
+def _transient(service: str | None) -> list[Retry]:
+    """The retries of transient errors that a service can raise; None for all services."""
+
+    def of(*errors: str) -> list[str]:
+        return [error for error in errors if service in (None, _RAISED_BY.get(error, service))]
+
+    retries = (
+        # With full jitter, about half an hour in all: more than the time that a burst of events needs its share of a
+        # busy account. Ten retries last five minutes.
+        (of(*THROTTLED), 30, 120),
+        (of(*FUNCTION_DIED), 2, 60),
+        (of(*OF_FUNCTIONS, *OF_SERVICES, "States.Timeout"), 5, 60),
+    )
+    return [_retry(errors, attempts=attempts, max_wait=wait) for errors, attempts, wait in retries if errors]
+
+
+_RAISED_BY = {
+    **dict.fromkeys((*THROTTLED, *FUNCTION_DIED, *OF_FUNCTIONS), "lambda"),
+    **{error: error.partition(".")[0].lower() for error in OF_SERVICES},
+}
+"""Error → the only service whose calls raise it, as a Resource names the service."""
+
+TRANSIENT = _transient(None)
 """The retries of transient errors, with exponential backoff and full jitter so that executions that failed together do
 not retry together.
 
-All Tasks share this list: it does no harm that it names errors of services that a Task does not call.
+The workflow's own Tasks share this list: it does no harm that it names errors of services that a Task does not call.
 """
+
+
+def transient_of(resource: str) -> list[Retry]:
+    """The retries of `TRANSIENT` that can apply to a Task with this resource.
+
+    Without the errors of other services, a step takes a third less of the 1 MiB that a definition can have: a large
+    machine has hundreds of the user's steps.
+    """
+    called = integration_of({"Resource": resource})
+    # The ARN of a function or of an activity is no integration.
+    return _transient(called.service) if called else TRANSIENT
+
 
 FAILED_TASK = _retry(["States.TaskFailed"], attempts=2, max_wait=60, first_wait=5)
 """An extra retry for the user's steps: they can call any service, and its transient errors are not listed here."""

@@ -17,7 +17,7 @@ from workflow.asl.integration import FORMS
 from workflow.asl.origin import name_of, shown_path
 from workflow.asl.reach import everything
 from workflow.errors import WorkflowError
-from workflow.parts.failures import FAILED_TASK, TRANSIENT, caught_after_review
+from workflow.parts.failures import FAILED_TASK, caught_after_review, transient_of
 from workflow.parts.user_file import run
 from workflow.parts.user_lists import problems_of_branch
 from workflow.steps import Chain, Retry, State, inside, reachable
@@ -103,8 +103,9 @@ def _retries(task: State) -> list[Retry]:
     A Task that waits for a job or an answer is retried only on transient errors: any other retry would start another
     job, or ask the question again.
     """
-    waits = str(task.resource).endswith(FORMS[1:])
-    return TRANSIENT if waits else [*TRANSIENT, FAILED_TASK]
+    resource = str(task.resource)
+    transient = transient_of(resource)
+    return transient if resource.endswith(FORMS[1:]) else [*transient, FAILED_TASK]
 
 
 def _unused(module: ModuleType, path: Path, branches: Mapping[str, Sequence[State]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workflow import ROOT
 from workflow.errors import PublishError
 from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
-from workflow.stack import VERSION_MARK
+from workflow.stack import USE_ANOTHER_MACHINE, VERSION_MARK
 from workflow.stack.bundles import Bundle, Target, build_bundles
 from workflow.stack.parameters import keeping_subscriptions
 
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from workflow.stack.assembly import Assembly
     from workflow.stack.stages import Stage
 
-__all__ = ["EARLIER_BUNDLES", "Package", "bundle_key", "code_source", "make_package", "template_key"]
+__all__ = [
+    "EARLIER_BUNDLES",
+    "Package",
+    "bundle_key",
+    "code_source",
+    "make_package",
+    "template_key",
+    "template_text",
+]
 
-TEMPLATE_LIMIT = 1024 * 1024
-"""Maximum size in bytes of a template in S3
+TEMPLATE_LIMIT = 1_000_000
+"""Maximum size in bytes of a template in S3: 1 MB, not 1 MiB ("Template may not exceed 1000000 bytes in size")
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html)."""
-
 
 EARLIER_BUNDLES = "functions/"
 """Where earlier versions of Afterloop put bundles, and used them without a version."""
@@ -159,11 +166,7 @@ def make_package(
         SettingsError: the stage's settings do not fit into the stack's parameters.
         PublishError: the template is too large for CloudFormation.
     """
-    template = assembly.template.to_json()
-    if (size := len(template.encode())) > TEMPLATE_LIMIT:
-        raise PublishError(
-            f"the template has {size:,} bytes; CloudFormation accepts at most {TEMPLATE_LIMIT:,}: use fewer states"
-        )
+    template = template_text(assembly.template.to_dict())
     bundles = build_bundles(assembly.functions, target, root=root)
     parameters = {
         **stage.parameters(account),
@@ -172,6 +175,22 @@ def make_package(
     }
     parameters |= _revisions(json.loads(template), parameters)
     return Package(template, parameters, bundles, assembly.warnings)
+
+
+def template_text(template: Mapping[str, Any]) -> str:
+    """The text of a template, without white space.
+
+    Raises:
+        PublishError: it is too large for CloudFormation.
+    """
+    text = json.dumps(template, separators=(",", ":"), sort_keys=True)
+    if (size := len(text)) > TEMPLATE_LIMIT:
+        definition = len(json.dumps(definition_string(template)))
+        raise PublishError(
+            f"the template has {size:,} bytes, {definition:,} of them for the definition; CloudFormation accepts at "
+            f"most {TEMPLATE_LIMIT:,}: {USE_ANOTHER_MACHINE}"
+        )
+    return text
 
 
 def _revisions(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, str]:

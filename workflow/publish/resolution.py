@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["definition_string", "resolved_resources", "revision_parameters"]
+__all__ = ["definition_string", "is_same_definition", "resolved_resources", "revision_parameters"]
 
 _NO_VALUE = object()
 
@@ -46,6 +46,11 @@ def definition_string(template: Mapping[str, Any]) -> str:
     resources = template["Resources"].values()
     machine = next(one for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine")
     return str(machine["Properties"]["DefinitionString"])
+
+
+def is_same_definition(one: str, other: str) -> bool:
+    """Whether two definitions differ at most in white space."""
+    return one == other or json.loads(one) == json.loads(other)
 
 
 class _Resolver:

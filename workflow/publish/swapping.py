@@ -17,7 +17,7 @@ from workflow.publish.documents import read_document
 from workflow.publish.package import Package, bundle_key, code_source
 from workflow.publish.placeholders import fill, names, read_values
 from workflow.publish.readback import restored
-from workflow.publish.resolution import definition_string, revision_parameters
+from workflow.publish.resolution import definition_string, is_same_definition, revision_parameters
 from workflow.publish.stacks import Stack
 from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
@@ -73,7 +73,7 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
     }
     old, new = definition_string(before[0]), definition_string(after[0])
     done = [f"code of {function}" for function in changed]
-    if swaps.is_interrupted or (swaps.definition or old) != new:
+    if swaps.is_interrupted or not is_same_definition(swaps.definition or old, new):
         done.append("definition")
     if not done:
         return done
@@ -102,7 +102,9 @@ def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
     if swaps.is_interrupted:
         return [*changed, "an interrupted swap"]
     published = definition_string(account.stacks.template(stack.name))
-    return [*changed, *(["definition"] if swaps.definition not in (None, published) else [])]
+    if swaps.definition is not None and not is_same_definition(swaps.definition, published):
+        changed.append("definition")
+    return changed
 
 
 def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = True) -> None:

@@ -21,3 +21,8 @@ PYTHON = "3.13"
 
 ARCHITECTURE = "arm64"
 """The processors that functions run on: cheaper than x86_64 for the same time."""
+
+USE_ANOTHER_MACHINE = (
+    "move some steps to a state machine of their own, and start it with StepFunctionsStartExecutionStep"
+)
+"""What to do about a machine that is too large."""

@@ -1,6 +1,6 @@
 """Finds mistakes in a machine before anything is sent to AWS.
 
-structure.py   size, names, transitions, ends
+structure.py   names, transitions, ends
 tasks.py       functions and API actions that do not exist
 calls.py       unknown and missing fields of an API action
 syntax.py      JSONata that does not parse

@@ -1,8 +1,7 @@
-"""Size, names, transitions and ends of a machine and its nested machines."""
+"""Names, transitions and ends of a machine and its nested machines."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 
 from workflow.asl.checks.problem import Problem, hint
@@ -10,20 +9,12 @@ from workflow.asl.walk import Machine, State, machines, ways
 
 __all__ = ["problems_of_structure"]
 
-MAX_BYTES = 1024 * 1024
-"""The maximum size of a definition (Step Functions quotas)."""
-
 MAX_NAME = 80
 """The maximum length of a state's name (Amazon States Language)."""
 
 
 def problems_of_structure(definition: Machine) -> Iterator[Problem]:
     """Mistakes in the structure of a machine."""
-    size = len(json.dumps(definition, ensure_ascii=False).encode())
-    if size > MAX_BYTES:
-        yield Problem(
-            None, f"the definition has {size:,} bytes; Step Functions accepts at most {MAX_BYTES:,}"
-        )
     yield from _names(definition)
     for machine in machines(definition):
         yield from _transitions(machine)

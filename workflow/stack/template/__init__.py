@@ -31,6 +31,7 @@ from typing import Any
 from troposphere import Template
 
 from workflow.errors import WorkflowError
+from workflow.stack import USE_ANOTHER_MACHINE
 from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.alarms import add_alarms
@@ -73,7 +74,7 @@ def build_template(
     if len(functions) + len(steps) > MAX_FUNCTION_PARAMETERS:
         raise WorkflowError(
             f"the steps run {len(steps)} functions, and the limit is about {MAX_FUNCTION_PARAMETERS // 2}: "
-            "share functions between steps, or move some steps to another state machine"
+            f"share functions between steps, or {USE_ANOTHER_MACHINE}"
         )
     template = Template()
     template.set_description("Afterloop: one Step Functions execution for every human loop that ends")

@@ -10,6 +10,7 @@ from typing import Any
 from troposphere import If, Join, NoValue, Ref, Split, Sub, Template
 
 from workflow.errors import WorkflowError
+from workflow.stack import USE_ANOTHER_MACHINE
 from workflow.stack.functions import Function
 from workflow.stack.grants import Permission
 from workflow.stack.permissions import Statement
@@ -162,7 +163,7 @@ def expect_policies_that_fit(template: Template) -> None:
             if size > MAX_POLICY:
                 raise WorkflowError(
                     f"the permissions of {name} have about {size:,} characters, and IAM's limit is {MAX_POLICY:,}: "
-                    "use the same resources in several steps, or move some steps to another state machine"
+                    f"use the same resources in several steps, or {USE_ANOTHER_MACHINE}"
                 )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from troposphere import GetAtt, Ref, Sub, Template, iam, stepfunctions
 
+from workflow.errors import WorkflowError
+from workflow.stack import USE_ANOTHER_MACHINE
 from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.names import NAMES_IN_STEPS, version_of
@@ -23,9 +26,15 @@ def add_state_machine(
     functions: Sequence[Function],
     statements: Sequence[Statement],
 ) -> None:
-    """Adds the state machine with its role and log group."""
-    # ASCII only: GetTemplate returns any other character as "?", and a plan compares with its answer.
-    text = _in_any_partition(json.dumps(definition, indent=2))
+    """Adds the state machine with its role and log group.
+
+    Raises:
+        WorkflowError: The definition is too large for Step Functions.
+    """
+    # ASCII only: GetTemplate returns any other character as "?", and a plan compares with its answer. Compact, because
+    # a template is limited to 1 MB, and the definition is most of it.
+    text = _in_any_partition(json.dumps(definition, separators=(",", ":")))
+    _expect_definition_that_fits(text, definition)
     machine_arn = Sub(
         "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:afterloop-${Stage}"
     )
@@ -106,6 +115,32 @@ def add_state_machine(
             Tags=tags(),
         )
     )
+
+
+MAX_DEFINITION = 1024 * 1024
+"""The maximum size of a definition in bytes (Step Functions quotas)."""
+
+_MAX_VALUES = {
+    "Partition": len("aws-us-gov"),
+    "Region": len("ap-northeast-1"),
+    "Stage": 20,
+    "LedgerTable": 63,
+    "ReviewBucket": 63,
+}
+"""Placeholder → the maximum length of its value. The others are ARNs of functions and topics."""
+
+_MAX_ARN = len("arn:aws-us-gov:lambda:ap-northeast-1:111122223333:function::10000") + 64
+"""The ARN of a version of a function, whose name has at most 64 characters."""
+
+
+def _expect_definition_that_fits(text: str, definition: Mapping[str, Any]) -> None:
+    """Refuses a definition that is too large once CloudFormation has filled in its placeholders."""
+    filled = re.sub(r"\$\{(\w+)\}", lambda found: "x" * _MAX_VALUES.get(found[1], _MAX_ARN), text)
+    if len(filled) > MAX_DEFINITION:
+        raise WorkflowError(
+            f"the definition has {len(filled):,} bytes with the ARNs of its functions; Step Functions accepts at most "
+            f"{MAX_DEFINITION:,}: {USE_ANOTHER_MACHINE}"
+        )
 
 
 def _in_any_partition(definition: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -239,6 +240,17 @@ def test_new_name_of_resource_is_refused_if_taken(stacks):
 def test_property_outside_of_schema_is_refused(stacks, kind, properties, reason):
     assert stacks.create({"One": resource(kind, properties)}) == "ROLLBACK_COMPLETE"
     assert reason in stacks.reason()
+
+
+@pytest.mark.parametrize(("more", "refused"), [(0, False), (1, True)])
+def test_definition_longer_than_1_mib_is_refused(stacks, more, refused):
+    from ministack.services.cloudformation import provisioners
+
+    comment = "x" * (1_048_576 - len(json.dumps({"Comment": "", **MACHINE})) + more)
+    properties = {"RoleArn": ROLE, "DefinitionString": json.dumps({"Comment": comment, **MACHINE})}
+    problem = "less than or equal to 1048576"
+    with pytest.raises(ValueError, match=problem) if refused else nullcontext():
+        provisioners._sfn_definition(properties)
 
 
 def test_update_to_property_outside_of_schema_is_rolled_back(stacks):

@@ -9,7 +9,7 @@ import pytest
 
 from workflow.errors import WorkflowError
 from workflow.machine import build_definition
-from workflow.parts.failures import FAILED_TASK, TRANSIENT
+from workflow.parts.failures import FAILED_TASK, transient_of
 from workflow.stack.assembly import assemble
 
 HEAD = """
@@ -21,6 +21,9 @@ def send(name, **more):
 
 completed, failed, stopped = [], [], []
 """
+
+RETRIES = [retry.to_dict() for retry in (*transient_of("arn:aws:states:::sns:publish"), FAILED_TASK)]
+"""Those of `send`."""
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def test_steps_run_between_the_record_and_the_answer(post_review: Any) -> None:
     assert [states[state]["Next"] for state in way[:-1]] == way[1:]
     assert states["Record stop"]["Next"] == "Workflow waiting?"
     for step in ("One", "Three"):
-        assert states[step]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, FAILED_TASK)]
+        assert states[step]["Retry"] == RETRIES
         assert states[step]["Catch"] == [
             {
                 "ErrorEquals": ["States.ALL"],
@@ -134,7 +137,7 @@ def test_step_can_be_in_two_branches(post_review: Any) -> None:
     states = build_definition(post_review("failed = stopped = [send('Notify')]"))["States"]
     assert states["Record escalation"]["Next"] == states["Record stop"]["Next"] == "Notify"
     assert len(states["Notify"]["Catch"]) == 1
-    assert states["Notify"]["Retry"] == [retry.to_dict() for retry in (*TRANSIENT, FAILED_TASK)]
+    assert states["Notify"]["Retry"] == RETRIES
 
 
 @pytest.mark.parametrize(
@@ -281,14 +284,13 @@ completed = [both]
 """
         )
     )["States"]
-    retries = [retry.to_dict() for retry in (*TRANSIENT, FAILED_TASK)]
     one, each = (branch["States"] for branch in states["Both"]["Branches"])
     assert "Retry" not in states["Both"]
     assert states["Both"]["Catch"][0]["Assign"] == {"failedStep": "Both"}
     assert one["One"]["Retry"] == [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}]
     assert "Retry" not in each["Each"]
     inner = each["Each"]["ItemProcessor"]["States"]
-    assert inner["Two"]["Retry"] == retries
+    assert inner["Two"]["Retry"] == RETRIES
     assert "Retry" not in inner["Before"]
 
 
@@ -303,4 +305,26 @@ stopped = []
     file.write_text(text)
     load = build_definition(file)["States"]["Load"]
     assert load["Resource"].endswith(".sync")
-    assert load["Retry"] == [retry.to_dict() for retry in TRANSIENT]
+    assert load["Retry"] == [retry.to_dict() for retry in transient_of(load["Resource"])]
+
+
+@pytest.mark.parametrize(
+    ("resource", "services"),
+    [
+        ("arn:aws:states:::lambda:invoke", {"Lambda", "Runtime", "Sandbox", "TransientServiceError"}),
+        (
+            "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            {"Lambda", "Runtime", "Sandbox", "TransientServiceError"},
+        ),
+        ("arn:aws:states:::dynamodb:getItem", {"DynamoDB"}),
+        ("arn:aws:states:::sns:publish", {"SNS"}),
+        ("arn:aws:states:::bedrock:invokeModel", set()),
+        (
+            "arn:aws:lambda:us-east-1:111122223333:function:ask",
+            {"Lambda", "Runtime", "Sandbox", "TransientServiceError", "DynamoDB", "SNS"},
+        ),
+    ],
+)
+def test_step_retries_only_errors_that_its_service_raises(resource: str, services: set[str]) -> None:
+    errors = [error for retry in transient_of(resource) for error in retry.to_dict()["ErrorEquals"]]
+    assert {error.partition(".")[0] for error in errors} == {*services, "States"}

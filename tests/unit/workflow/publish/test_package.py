@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from workflow import ROOT
 from workflow.errors import PublishError
 from workflow.publish import package as package_module
-from workflow.publish.package import Package, make_package
+from workflow.publish.package import TEMPLATE_LIMIT, Package, make_package, template_text
+from workflow.publish.resolution import definition_string
 from workflow.stack.assembly import assemble
 from workflow.stack.bundles import local
 from workflow.stack.stages import Stage
@@ -78,5 +82,41 @@ def test_digest_follows_parameters() -> None:
 
 def test_too_large_template_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_module, "TEMPLATE_LIMIT", 1000)
-    with pytest.raises(PublishError, match="CloudFormation accepts at most 1,000: use fewer states"):
+    with pytest.raises(
+        PublishError, match=r"\d bytes, .*\d of them for the definition; .* at most 1,000: move some"
+    ):
         make()
+
+
+LARGE = """
+from workflow.steps import THIS_STEP, LambdaStep
+completed = [
+    LambdaStep(f"Check number {number}", parameters={
+        "FunctionName": f"check_{number % 20}",
+        "Payload": {"number": number, "location.$": "$.review.location", "step": THIS_STEP},
+    }, result_selector={"number.$": "$.Payload.number"}, result_path="$.checked")
+    for number in range(500)
+]
+failed, stopped = [], []
+"""
+
+
+def test_500_steps_over_20_functions_fit_into_a_template(tmp_path: Path) -> None:
+    (tmp_path / "lambdas").mkdir()
+    for file in (ROOT / "lambdas").glob("*.py"):
+        shutil.copy(file, tmp_path / "lambdas")
+    for number in range(20):
+        (tmp_path / f"lambdas/check_{number}.py").write_text("def handler(event, context): ...\n")
+    (tmp_path / "post_review.py").write_text(LARGE)
+
+    template = assemble(tmp_path / "post_review.py", tmp_path).template.to_dict()
+
+    assert len(json.loads(definition_string(template))["States"]) > 500
+    assert len(template_text(template)) <= TEMPLATE_LIMIT
+
+
+def test_template_and_definition_have_no_white_space() -> None:
+    package = make()
+    definition = package.content[0]["Resources"]["StateMachine"]["Properties"]["DefinitionString"]
+    for text in (package.template, definition):
+        assert text == json.dumps(json.loads(text), separators=(",", ":"))

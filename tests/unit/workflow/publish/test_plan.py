@@ -103,6 +103,14 @@ def test_changed_state_has_a_diff() -> None:
     assert "Both" in plan.states[0].diff  # context of the diff
 
 
+def test_definition_with_other_white_space_has_no_changed_states() -> None:
+    def indent(resources: dict[str, Any]) -> None:
+        properties = resources["Machine"]["Properties"]
+        properties["DefinitionString"] = json.dumps(json.loads(properties["DefinitionString"]), indent=2)
+
+    assert planned(indent).states == []
+
+
 def test_states_inside_parallel_are_compared() -> None:
     def edit(machine: dict[str, Any]) -> None:
         machine["States"]["Both"]["Branches"][0] = {

@@ -88,6 +88,19 @@ def test_swap_replaces_the_definition(account: Account, services: Services, stag
     assert swapped_now(account, services, stage) == ["definition"]
 
 
+def test_definition_with_other_white_space_is_not_swapped(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    services.returns_template(template())
+    compact = DEFINITION.replace(" ", "")
+    assert swap(account, stage, STACK, package(definition=compact)) == []
+
+    # An earlier version of the command line recorded the definition with white space.
+    account.artifacts.write("stages/dev/swaps.json", json.dumps({"definition": DEFINITION}).encode())
+    services.returns_template(template(compact))
+    assert swapped(account, stage, STACK) == []
+
+
 def test_second_swap_uses_the_values_of_the_first(
     account: Account, services: Services, stage: Stage, code: Path
 ) -> None:

@@ -284,16 +284,6 @@ def test_nested_state_cannot_lead_to_outer_state() -> None:
     )
 
 
-def test_large_definition_is_reported() -> None:
-    machine = one({"Type": "Pass", "Result": "ü" * (512 * 1024), "End": True})
-    [message] = messages(machine)
-    assert re.fullmatch(
-        r"the definition has 1,048,\d+ bytes; Step Functions accepts at most 1,048,576", message
-    )
-    machine["States"]["Step"]["Result"] = "ü" * (512 * 1024 - 100)
-    assert messages(machine) == []
-
-
 # Functions and API actions
 
 

@@ -46,7 +46,7 @@ def integration_of(state: Mapping[str, Any]) -> Integration | None:
 
 
 _RESOURCE = re.compile(
-    rf"arn:{PARTITION}:states:::(?P<sdk>aws-sdk:)?(?P<service>[\w-]+):(?P<action>\w+)(?P<form>\.\w+(?::2)?)?"
+    rf"arn:{PARTITION}:states:::(?P<sdk>aws-sdk:)?(?P<service>[\w-]+):(?P<action>\w+)(?P<form>\.\w+(?::\w+)?)?"
 )
 
 

@@ -8,19 +8,11 @@ from typing import Any
 import boto3
 
 from workflow.asl.integration import integration_of
+from workflow.asl.optimized import api_of
+from workflow.asl.services import botocore_name
 from workflow.asl.walk import states
 
 __all__ = ["not_offered"]
-
-_OTHER_NAMES = {
-    "cloudwatchlogs": "logs",
-    "elasticloadbalancingv2": "elbv2",
-    "elasticmapreduce": "emr",
-    "eventbridge": "events",
-    "sfn": "stepfunctions",
-    "states": "stepfunctions",
-}
-"""boto3's names of services, by Step Functions' names, where they differ in more than hyphens."""
 
 
 def not_offered(definition: Mapping[str, Any], session: boto3.Session) -> list[str]:
@@ -30,12 +22,11 @@ def not_offered(definition: Mapping[str, Any], session: boto3.Session) -> list[s
         definition: the state machine.
         session: its Region is where the state machine will run.
     """
-    known = {name.replace("-", ""): name for name in session.get_available_services()}
     callers: dict[str, list[str]] = {}
     for name, state in states(definition):
         if called := integration_of(state):
-            service = known.get(_OTHER_NAMES.get(called.service, called.service).replace("-", ""))
-            if service:
+            api = called.service if called.is_sdk else api_of(called.service, called.action)[0]
+            if service := botocore_name(api):
                 callers.setdefault(service, []).append(name)
     # botocore's list of Regions can be older than AWS: that is why this is a warning.
     return [

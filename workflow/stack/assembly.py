@@ -78,10 +78,18 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     functions = _functions(names, made_at, root)
     known = [one.name for one in functions]
     own = _own(made_at, post_review)
-    findings = check(definition, functions=known, places=made_at, event=EVENT, results=RESULTS, own=own)
+    declared = declared_for(definition, post_review)
+    findings = check(
+        definition,
+        functions=known,
+        places=made_at,
+        event=EVENT,
+        results=RESULTS,
+        own=own,
+        declared=declared,
+    )
     if errors := [str(finding) for finding in findings if finding.severity == "error"]:
         raise WorkflowError("\n".join(errors))
-    declared = declared_for(definition, post_review)
     statements = statements_for(definition, declared, places=made_at)
     template = build_template(definition, functions, statements, reviews_table=table_input(), queries=QUERIES)
     made = template.to_dict()

@@ -1,8 +1,9 @@
 """Finds mistakes in a machine before anything is sent to AWS.
 
 structure.py   names, transitions, ends
-tasks.py       functions and API actions that do not exist
-calls.py       unknown and missing fields of an API action
+tasks.py       functions, services and API actions that do not exist
+arns.py        ARNs and URLs that AWS refuses
+calls.py       unknown and missing fields of an API action; optimized_fields.py has those that no API has
 syntax.py      JSONata that does not parse
 paths.py       paths that no earlier step provides
 shapes.py      the known structure of a value
@@ -18,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from workflow.asl.checks.arns import problems_of_arguments
 from workflow.asl.checks.calls import problems_of_call
 from workflow.asl.checks.paths import problems_of_paths
 from workflow.asl.checks.problem import Problem, Severity
 from workflow.asl.checks.shapes import Shape
 from workflow.asl.checks.structure import problems_of_structure
 from workflow.asl.checks.syntax import problems_of_syntax
-from workflow.asl.checks.tasks import problems_of_action, problems_of_function
+from workflow.asl.checks.tasks import problems_of_function, problems_of_resource
 from workflow.asl.checks.validator import problems_of_validator
 from workflow.asl.walk import Machine, State, machines
 
@@ -61,6 +63,7 @@ def check(
     event: Shape = None,
     results: Mapping[str, Shape] = {},
     own: Collection[str] = (),
+    declared: Collection[str] = (),
 ) -> list[Finding]:
     """Finds mistakes in a machine.
 
@@ -73,11 +76,12 @@ def check(
         results: State name to the structure of its result, by the key that it adds.
         own: Names of states whose API calls are not checked, because they are known to be right. Reading the models
             of their services takes time.
+        declared: Names of states whose permissions the user declares. They can call what botocore does not know yet.
 
     Returns:
         The findings in the order of the states.
     """
-    found = dict.fromkeys(_problems(definition, functions, event, results, own))
+    found = dict.fromkeys(_problems(definition, functions, event, results, own, declared))
     order = {name: number for number, (name, _) in enumerate(_in_order(definition), 1)}
     return sorted(
         (
@@ -94,9 +98,13 @@ def _problems(
     event: Shape,
     results: Mapping[str, Shape],
     own: Collection[str],
+    declared: Collection[str],
 ) -> Iterator[Problem]:
     yield from problems_of_structure(definition)
     for name, state in _in_order(definition):
+        if name not in own:
+            for message, severity in problems_of_resource(state, is_declared=name in declared):
+                yield Problem(name, message, severity)
         for message in _problems_of_state(state, functions, is_own=name in own):
             yield Problem(name, message)
     yield from problems_of_paths(definition, event, results)
@@ -106,7 +114,7 @@ def _problems(
 def _problems_of_state(state: State, functions: Collection[str], *, is_own: bool) -> Iterator[str]:
     yield from problems_of_function(state, functions)
     if not is_own:
-        yield from problems_of_action(state)
+        yield from problems_of_arguments(state)
         yield from problems_of_call(state)
     yield from problems_of_syntax(state)
 

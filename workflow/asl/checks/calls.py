@@ -16,34 +16,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
-from workflow.asl.integration import integration_of
+from workflow.asl.checks.optimized_fields import ADDED_FIELDS, ONE_OF, input_of_optimized
+from workflow.asl.integration import Integration, integration_of
+from workflow.asl.optimized import OPTIMIZED, api_of
+from workflow.asl.services import botocore_name, botocore_version, model_of
 
-__all__ = ["actions_of", "problems_of_call"]
-
-_OPTIMIZED = {
-    "dynamodb:deleteItem": "dynamodb",
-    "dynamodb:getItem": "dynamodb",
-    "dynamodb:putItem": "dynamodb",
-    "dynamodb:updateItem": "dynamodb",
-    "events:putEvents": "eventbridge",
-    "glue:startJobRun": "glue",
-    "lambda:invoke": "lambda",
-    "sns:publish": "sns",
-    "sqs:sendMessage": "sqs",
-    "states:startExecution": "sfn",
-}
-"""Optimized integrations with the same fields as the API, and the name of the service in AWS SDK integrations."""
-
-_BOTOCORE_NAMES = {
-    "cloudwatchlogs": "logs",
-    "cognitoidentityprovider": "cognito-idp",
-    "eventbridge": "events",
-    "sfn": "stepfunctions",
-}
-"""Services whose name in AWS SDK integrations is not botocore's name without hyphens."""
+__all__ = ["problems_of_call"]
 
 _OF_JAVA = frozenset(
     """
@@ -57,11 +37,6 @@ _OTHER_NAMES = frozenset({"AttributeValue"})
 """Shapes whose members have other names in the SDK for Java (`Nul` for DynamoDB's NULL)."""
 
 
-def actions_of(service: str) -> set[str]:
-    """The actions of a service in camelCase; empty if the service is unknown."""
-    return {action[:1].lower() + action[1:] for action in _model(service).get("operations", {})}
-
-
 def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
     """Unknown and missing fields in the arguments of a Task. Unknown calls and arguments in JSONata are not checked.
 
@@ -69,20 +44,37 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
         state: A state in Amazon States Language.
     """
     called = integration_of(state)
-    if called is None:
+    found = called and _input_of(called)
+    if called is None or found is None:
         return
-    service, action, is_sdk = called.service, called.action, called.is_sdk
-    model = _model(service if is_sdk else _OPTIMIZED.get(f"{service}:{action}", ""))
-    operation = model.get("operations", {}).get(action[:1].upper() + action[1:])
-    if operation is None:
-        return
+    shape, model = found
     where = "Arguments" if "Arguments" in state or state.get("QueryLanguage") == "JSONata" else "Parameters"
     given = state.get(where, {})
-    shape = model["shapes"][operation["input"]["shape"]] if "input" in operation else {}
     if isinstance(given, Mapping):
-        call = f"{where}: {service}:{action}"
-        yield from _unknown_fields(given, shape, call, model, is_exact=not is_sdk)
+        call = f"{where}: {called.service}:{called.action}"
+        yield from _unknown_fields(given, shape, call, model, is_exact=not called.is_sdk)
         yield from _missing_fields(given, shape, call)
+        either = () if called.is_sdk else ONE_OF.get(f"{called.service}:{called.action}", ())
+        if either and not {key.removesuffix(".$") for key in given} & {*either}:
+            yield f"{call} needs {' or '.join(either)}"
+
+
+def _input_of(called: Integration) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """The shape of a call's arguments, and the model that has it; None if the call is unknown."""
+    service, action = called.service, called.action
+    if not called.is_sdk:
+        if shape := input_of_optimized(service, action):
+            return shape, {"shapes": {"Any": {"type": "string"}}}
+        if action not in OPTIMIZED.get(service, {}):
+            return None
+        service, action = api_of(service, action)
+    model = model_of(botocore_name(service) or "")
+    operation = model.get("operations", {}).get(action[:1].upper() + action[1:])
+    if operation is None:
+        return None
+    shape = model["shapes"][operation["input"]["shape"]] if "input" in operation else {}
+    added = {} if called.is_sdk else ADDED_FIELDS.get(f"{called.service}:{called.action}", {})
+    return {**shape, "members": {**shape.get("members", {}), **added}} if added else shape, model
 
 
 def _unknown_fields(
@@ -102,7 +94,7 @@ def _unknown_fields(
             name = key.removesuffix(".$")
             field, member = fields.get(name.lower(), ("", {}))
             if not field and name.lower() not in _OF_JAVA and ((close := _close(name, fields)) or is_exact):
-                yield f"{call} has no field {name!r}{_suggestion(close, fields)}"
+                yield f"{call} has no field {name!r}{_suggestion(close, fields, model)}"
             elif field and (not name[:1].isupper() or (_IS_PLAIN.fullmatch(field) and name != field)):
                 yield f"{call} has no field {name!r}; did you mean {field!r}?"
             elif field and name == key:
@@ -146,23 +138,10 @@ def _close(name: str, fields: Mapping[str, tuple[str, Any]]) -> str:
     return fields[close[0]][0] if close else ""
 
 
-def _suggestion(close: str, fields: Mapping[str, tuple[str, Any]]) -> str:
+def _suggestion(close: str, fields: Mapping[str, tuple[str, Any]], model: Mapping[str, Any]) -> str:
     if close:
         return f"; did you mean {close!r}?"
-    import botocore
-
     known = ", ".join(sorted(name for name, _ in fields.values())) or "none"
-    return f"; its fields are {known} (in botocore {botocore.__version__})"
-
-
-@cache
-def _model(service: str) -> Mapping[str, Any]:
-    """botocore's model of a service by its name in AWS SDK integrations; empty if the service is unknown."""
-    from botocore.loaders import Loader  # Imported here because most commands check no API call.
-
-    loader = Loader()
-    available = loader.list_available_services("service-2")
-    plain = {known.replace("-", ""): known for known in available}
-    known = _BOTOCORE_NAMES.get(service) or plain.get(service)
-    model: Mapping[str, Any] = loader.load_service_model(known, "service-2") if known in available else {}
-    return model
+    return f"; its fields are {known}" + (
+        f" (in botocore {botocore_version()})" if "metadata" in model else ""
+    )

@@ -32,7 +32,6 @@ def test_service_missing_in_the_region_is_a_warning() -> None:
 
     session = SimpleNamespace(
         region_name="eu-west-2",
-        get_available_services=lambda: list(regions),
         get_available_regions=lambda service: regions[service],
     )
 

@@ -74,6 +74,37 @@ def called(resource: str, given: dict[str, Any] | str | None, field: str = "Para
             {"JobNam": "x"},
             ["glue:startJobRun has no field 'JobNam'; did you mean 'JobName'?"],
         ),
+        (
+            "bedrock:invokeModel",
+            {"ModelID": "m", "Body": {}},
+            ["bedrock:invokeModel has no field 'ModelID'; did you"],
+        ),
+        ("bedrock:invokeModel", {"ModelId": "m"}, ["bedrock:invokeModel needs Body or Input"]),
+        (
+            "apigateway:invoke",
+            {"ApiEndpoint": "a", "Methode": "GET"},
+            ["apigateway:invoke has no field 'Methode'; did you mean 'Method'?"],
+        ),
+        (
+            "http:invoke",
+            {"ApiEndpoint": "a", "Method": "GET", "Url": "b"},
+            [
+                "http:invoke has no field 'Url'; its fields are ApiEndpoint, Auth",
+                "http:invoke needs Authentication or",
+            ],
+        ),
+        (
+            "athena:startQueryExecution.sync",
+            {"QueryStrng": "q"},
+            ["athena:startQueryExecution has no field 'QueryStrng'; did you mean 'QueryString'?"],
+        ),
+        ("batch:submitJob.sync", {"JobName": "n", "JobQueue": "q"}, ["batch:submitJob needs JobDefinition"]),
+        ("ecs:runTask.sync", {"Cluster": "c"}, ["ecs:runTask needs TaskDefinition"]),
+        (
+            "sagemaker:createModel",
+            {"ModelName": "m", "Role": "r"},
+            ["sagemaker:createModel has no field 'Role'; its fields are"],
+        ),
         ("aws-sdk:s3:getObject", {"Bucket": "b", "Kye": "k"}, ["s3:getObject needs Key"]),
         (
             "aws-sdk:sfn:startExecution",
@@ -107,15 +138,23 @@ def test_unknown_and_missing_fields_are_reported(
         ("events:putEvents", {"Entries": [{"Source": "a", "DetailType": "b", "Detail": {"c.$": "$"}}]}),
         ("events:putEvents", {"Entries.$": "$.resources"}),
         ("glue:startJobRun.sync", {"JobName": "j", "Arguments": {"--a": "b"}}),
-        ("states:startExecution", {"StateMachineArn": "a", "Input": {"AWS_STEP_FUNCTIONS_STARTED": 1}, "Name": "n"}),
+        ("states:startExecution", {"StateMachineArn": "${M}", "Input": {"AWS_STEP_FUNCTIONS_STARTED": 1}, "Name": "n"}),
         ("aws-sdk:s3:copyObject", {"SourceBucket": "a", "SourceKey": "b", "DestinationBucket": "c"}),
         ("aws-sdk:rds:copyDBSnapshot", {
             "SourceDbSnapshotIdentifier": "a", "TargetDbSnapshotIdentifier": "b", "SourceRegion": "c"}),
         ("aws-sdk:rds:stopDBInstance", {"DBInstanceIdentifier": "a"}),
         ("aws-sdk:athena:startQueryExecution", {"QueryString": "SELECT 1"}),
         ("aws-sdk:s3:listBuckets", None),
-        ("aws-sdk:new:do", {"What": "ever"}),
-        ("ecs:runTask.sync", {"what": "ever"}),
+        ("ecs:runTask.sync", {
+            "TaskDefinition": "t", "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["s"]}}}),
+        ("batch:submitJob.sync", {"JobName": "n", "JobQueue": "q", "JobDefinition": "d",
+            "ContainerOverrides": {"Environment": [{"Name": "a", "Value.$": "$.detail"}]}}),
+        ("bedrock:invokeModel", {"ModelId": "m", "Body": {"any": ["thing"]}, "ContentType": "application/json"}),
+        ("bedrock:invokeModel", {"ModelId": "m", "Input": {"S3Uri": "s3://b/k"}, "Output": {"S3Uri": "s3://b/o"}}),
+        ("apigateway:invoke", {"ApiEndpoint": "a.execute-api.us-east-1.amazonaws.com", "Method": "GET", "Stage": "p"}),
+        ("http:invoke", {"ApiEndpoint": "https://a/", "Method": "GET", "InvocationConfig": {"ConnectionArn": "${C}"}}),
+        ("athena:startQueryExecution.sync", {"QueryString": "q", "WorkGroup": "w"}),
+        ("elasticmapreduce:addStep.sync", {"ClusterId": "j-1", "Step": {"Name": "s"}}),
     ],
 )  # fmt: skip
 def test_fields_of_the_action_are_accepted(resource: str, given: dict[str, Any] | None) -> None:

@@ -150,7 +150,7 @@ def test_watch_swaps_changes_until_ctrl_c(
         assert json.loads(function["Payload"].read()) == "seen"
 
         file.write_text("def handler(\n")
-        eventually(lambda: "lambdas/decide_restart.py, line 1: " in log.read_text(), timeout=60)
+        eventually(lambda: "lambdas/decide_restart.py:1: " in log.read_text(), timeout=60)
         assert watcher.poll() is None, "a mistake does not end it"
     finally:
         watcher.send_signal(signal.SIGINT)

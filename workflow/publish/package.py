@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow import ROOT
-from workflow.errors import PublishError
+from workflow.errors import PublishError, WorkflowError
 from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
 from workflow.stack import USE_ANOTHER_MACHINE, VERSION_MARK
 from workflow.stack.bundles import Bundle, Target, build_bundles
@@ -148,6 +148,10 @@ class Package:
         return replace(self, parameters={**self.parameters, **uploaded})
 
 
+MAX_FUNCTION_NAME = 64
+"""Characters (Lambda API reference, CreateFunction)."""
+
+
 def make_package(
     stage: Stage, assembly: Assembly, target: Target, *, account: str, artifact_bucket: str, root: Path = ROOT
 ) -> Package:
@@ -165,7 +169,14 @@ def make_package(
         BundleError: a function cannot be bundled.
         SettingsError: the stage's settings do not fit into the stack's parameters.
         PublishError: the template is too large for CloudFormation.
+        WorkflowError: a function's name is too long for this stage.
     """
+    for function in assembly.functions:
+        if (length := len(f"{stage.stack_name}-{function.name}")) > MAX_FUNCTION_NAME:
+            raise WorkflowError(
+                f"{function.place.partition(':')[0]}: the function's name in the stage {stage.name} would have "
+                f"{length} characters, and Lambda accepts {MAX_FUNCTION_NAME}; rename the file"
+            )
     template = template_text(assembly.template.to_dict())
     bundles = build_bundles(assembly.functions, target, root=root)
     parameters = {

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
-from workflow.stack.functions import Function, camel_case, function
+from workflow.stack.functions import Function, camel_case, function, names_in, source_of
 from workflow.stack.grants import Permission
+from workflow.stack.handlers import is_function
 from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.permissions.declared import declared_for
 from workflow.stack.queries import QUERIES
@@ -74,7 +76,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     """
     machine = build_machine(post_review)
     made_at = places(machine)
-    definition, names = _with_functions(render(machine), made_at)
+    definition, names = _with_functions(render(machine), made_at, root)
     functions = _functions(names, made_at, root)
     known = [one.name for one in functions]
     own = _own(made_at, post_review)
@@ -103,9 +105,13 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     # These name a file, so the check of the whole template comes after them.
     if lines := broken or list(broken_references(made)):
         raise WorkflowError("\n".join(lines))
-    warnings = tuple(str(finding) for finding in findings if finding.severity == "warning")
+    warnings = [str(finding) for finding in findings if finding.severity == "warning"]
     return Assembly(
-        definition=definition, functions=functions, places=made_at, template=template, warnings=warnings
+        definition=definition,
+        functions=functions,
+        places=made_at,
+        template=template,
+        warnings=(*warnings, *_unnamed(functions, root)),
     )
 
 
@@ -132,9 +138,31 @@ def _functions(names: Mapping[str, str], places: Mapping[str, str], root: Path) 
             found.append(function(name, root))
         except WorkflowError as error:
             wrong.append(f"{_state(names[name], places)}: {error}" if name in names else str(error))
+    for name, several in groupby(sorted(found, key=_name), _name):
+        if len(twice := [one.place.partition(":")[0] for one in several]) > 1:
+            wrong.append(f"{' and '.join(twice)}: both would be the function {name}; rename one of the files")
     if wrong:
         raise WorkflowError("\n".join(wrong))
     return tuple(found)
+
+
+def _name(one: Function) -> str:
+    return one.name
+
+
+def _unnamed(functions: Iterable[Function], root: Path) -> Iterator[str]:
+    """Warnings about functions in `lambdas/` that no step names."""
+    published = {one.handler for one in functions}
+    for name in names_in(root):
+        try:
+            source, module = source_of(name, root)
+        except WorkflowError:
+            continue  # A file and a folder have the same name. A step that names them gets the error.
+        if f"{module}.handler" not in published and is_function(source, root):
+            yield (
+                f"{source.relative_to(root).as_posix()}: no step names this function, so it is not published; add a "
+                f'step with "FunctionName": "{name}", or remove the function'
+            )
 
 
 def _broken_in_functions(functions: Iterable[Function], template: Mapping[str, Any]) -> Iterator[str]:
@@ -189,7 +217,7 @@ def _broken_in_steps(
 
 
 def _with_functions(
-    definition: Mapping[str, Any], places: Mapping[str, str]
+    definition: Mapping[str, Any], places: Mapping[str, str], root: Path
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The definition with a placeholder for each function of `lambdas/`, and the functions' names, each with a state.
 
@@ -212,7 +240,7 @@ def _with_functions(
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise WorkflowError(
                     f"{_state(state_name, places)}: {name!r} is neither a function of lambdas/ "
-                    "(lowercase letters, digits, underscores) nor an ARN"
+                    f"(lowercase letters, digits, underscores) nor an ARN{_meant(name, root)}"
                 )
             if any(key.startswith("Qualifier") for key in named):
                 raise WorkflowError(
@@ -222,3 +250,11 @@ def _with_functions(
             names.setdefault(name, state_name)
             named["FunctionName"] = "${" + camel_case(name) + "Arn}"
     return filled, names
+
+
+def _meant(name: str, root: Path) -> str:
+    """The function that a name resembles: `score.py`, `lambdas/score.py`, `lambdas.score.handler`, `Score`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    inner = re.sub(r"^.*lambdas[./]|(/handler)?\.py$|\.(lambda_)?handler$", "", words)
+    close = get_close_matches(re.sub(r"\W+", "_", inner), names_in(root), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

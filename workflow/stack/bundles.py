@@ -151,7 +151,7 @@ def _missing_modules(
                 written = requirements_of(one.handler, root).with_suffix(".in")
                 shown = written.relative_to(root).as_posix()
                 yield (
-                    f"{file.relative_to(root).as_posix()}, line {line}: imports {module}, which is neither in the "
+                    f"{file.relative_to(root).as_posix()}:{line}: imports {module}, which is neither in the "
                     f"bundle of {one.name} nor in Lambda's Python: add the package that provides it to {shown}, and "
                     f"lock it: {how_to_lock(shown)}"
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,9 +16,18 @@ from workflow import ROOT
 from workflow.errors import WorkflowError
 from workflow.stack.dependencies import how_to_lock, unlocked
 from workflow.stack.grants import GRANTS, Permission
+from workflow.stack.handlers import expect_handler, parsed
 from workflow.stack.settings_errors import explained
 
-__all__ = ["Function", "camel_case", "checked_permissions", "function", "requirements_of"]
+__all__ = [
+    "Function",
+    "camel_case",
+    "checked_permissions",
+    "function",
+    "names_in",
+    "requirements_of",
+    "source_of",
+]
 
 
 @dataclass(frozen=True)
@@ -78,14 +88,14 @@ def function(name: str, root: Path = ROOT) -> Function:
             locked, or its declaration is invalid.
         BundleError: Its lock has a requirement without a version or a hash.
     """
-    source, module = _source_of(name, root)
+    source, module = source_of(name, root)
     requirements = requirements_of(module, root)
-    where = source.relative_to(root)
-    tree = _parsed(source, where)
-    _expect_handler(tree, where)
+    where = source.relative_to(root).as_posix()
+    tree = parsed(source, root)
+    expect_handler(tree, source, root)
     _expect_lock(requirements, root)
-    node = next((node for node in tree.body if _assigns(node, "FUNCTION")), None)
-    place = f"{where}, line {node.lineno}: FUNCTION" if node else str(where)
+    node = _declaration_in(tree, where)
+    place = f"{where}:{node.lineno}: FUNCTION" if node else where
     declared = _declared(node, place)
     granted = (permission for grant in declared.grants for permission in GRANTS[grant])
     return Function(
@@ -112,69 +122,43 @@ def requirements_of(module: str, root: Path = ROOT) -> Path:
     return folder / f"{name}.requirements.txt" if file.is_file() else folder / name / "requirements.txt"
 
 
-def _source_of(name: str, root: Path) -> tuple[Path, str]:
-    """Source file and module of a function."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def names_in(root: Path) -> list[str]:
+    """Returns the names of the files and folders in `lambdas/` that can be functions, sorted."""
     folder = root / "lambdas"
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    names = {file.stem for file in folder.glob("*.py") if file.is_file()}
+    names |= {file.parent.name for file in folder.glob("*/handler.py")}
+    return sorted(name for name in names if _NAME.fullmatch(name))
+
+
+def source_of(name: str, root: Path) -> tuple[Path, str]:
+    """Returns the source file and the module of a function.
+
+    Raises:
+        WorkflowError: There is no such function, or two.
+    """
+    folder = root / "lambdas"
+    if not _NAME.fullmatch(name):
         raise WorkflowError(
             f"{name!r} is not a valid name of a function; use lowercase letters, digits and underscores"
         )
     if (file := folder / f"{name}.py").is_file():
+        if any((folder / name / inside).is_file() for inside in ("handler.py", "__init__.py")):
+            raise WorkflowError(
+                f"lambdas/{name}.py and the folder lambdas/{name}/ have one name, of which Python imports only one: "
+                "rename one of them"
+            )
         return file, f"lambdas.{name}"
     for inside in ("handler.py", "__init__.py"):
         if (file := folder / name / inside).is_file():
             return file, f"lambdas.{name}.handler" if inside == "handler.py" else f"lambdas.{name}"
-    known = [file.stem for file in folder.glob("*.py")] + [
-        file.parent.name for file in folder.glob("*/handler.py")
-    ]
-    close = get_close_matches(name, known, 1)
+    close = get_close_matches(name, names_in(root), 1)
     raise WorkflowError(
         f"function {name!r} does not exist: {f'use {close[0]!r}, or ' if close else ''}write lambdas/{name}.py "
         f"or lambdas/{name}/handler.py with `def handler(event, context):`"
     )
-
-
-def _parsed(source: Path, where: Path) -> ast.Module:
-    try:
-        return ast.parse(source.read_bytes(), str(source))
-    except SyntaxError as error:
-        raise WorkflowError(f"{where}, line {error.lineno}: {error.msg}") from None
-
-
-def _expect_handler(tree: ast.Module, where: Path) -> None:
-    """Refuses a handler that Lambda cannot call with the event and the context, by position."""
-    handlers = [
-        node
-        for node in tree.body
-        if (isinstance(node, ast.FunctionDef) and node.name == "handler") or _assigns(node, "handler")
-    ]
-    if not handlers:
-        raise WorkflowError(f"{where}: defines no `handler`; write `def handler(event, context):`")
-    # The last definition counts, as in Python.
-    match handlers[-1]:
-        case (
-            ast.FunctionDef(decorator_list=[], args=taken)
-            | ast.Assign(value=ast.Lambda(args=taken))
-            | ast.AnnAssign(value=ast.Lambda(args=taken))
-        ) as handler:
-            pass
-        case _:
-            return  # Only a run shows what a decorator or a call returns.
-    place = f"{where}, line {handler.lineno}: `handler`"
-    positional = len(taken.posonlyargs) + len(taken.args)
-    required = positional - len(taken.defaults)
-    # `*args` takes the rest, however few parameters are before it.
-    if required > 2 or (positional < 2 and not taken.vararg):
-        count = required if required > 2 else positional
-        raise WorkflowError(
-            f"{place} takes {count or 'no'} argument{'' if count == 1 else 's'}, but Lambda calls it with two: "
-            "write `def handler(event, context):`"
-        )
-    for argument, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
-        if default is None:
-            raise WorkflowError(
-                f"{place} needs {argument.arg!r}, but Lambda passes only the event and the context: add a default"
-            )
 
 
 def _expect_lock(lock: Path, root: Path) -> None:
@@ -213,17 +197,67 @@ class _Declaration(BaseModel):
     """A list of names."""
 
 
-def _declared(node: ast.stmt | None, place: str) -> _Declaration:
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+def _declaration_in(tree: ast.Module, where: str) -> ast.Assign | ast.AnnAssign | None:
+    """The statement that assigns `FUNCTION`. The file is not run, so nothing else can set or change it."""
+    found = None
+    for node in tree.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="FUNCTION")])
+                | ast.AnnAssign(target=ast.Name(id="FUNCTION"), value=ast.expr())
+            ) if not found:
+                found = node
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)) if _resembles(name, keys):
+                raise WorkflowError(
+                    f"{where}:{node.lineno}: nothing reads `{name}`; did you mean `FUNCTION`?"
+                )
+            case _ if any(_changes_declaration(one) for one in ast.walk(node)):
+                raise WorkflowError(
+                    f"{where}:{node.lineno}: FUNCTION: write all of it in one literal: Afterloop reads it without "
+                    "running the file"
+                )
+    return found
+
+
+def _resembles(name: str, keys: Sequence[ast.expr | None]) -> bool:
+    words = {key.value for key in keys if isinstance(key, ast.Constant)}
+    is_close = name != "FUNCTION" and get_close_matches(name.upper(), ["FUNCTION"], 1)
+    return bool(is_close and words & _Declaration.model_fields.keys())
+
+
+def _changes_declaration(node: ast.AST) -> bool:
+    match node:
+        case ast.Name(id="FUNCTION", ctx=ast.Store()):
+            return True
+        case ast.Subscript(value=ast.Name(id="FUNCTION"), ctx=ast.Store()):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="FUNCTION"), attr="update" | "setdefault")):
+            return True
+    return False
+
+
+def _declared(node: ast.Assign | ast.AnnAssign | None, place: str) -> _Declaration:
+    if node is None or node.value is None:
         return _Declaration()
     try:
         return _Declaration.model_validate(ast.literal_eval(node.value))
     except ValidationError as error:
         raise WorkflowError(f"{place}: {explained(error, _Declaration)}") from None
-    except ValueError:
+    except (ValueError, TypeError):
         raise WorkflowError(
             f"{place}: must be a literal dictionary: Afterloop reads it without running the file"
+            f"{_not_literal(node.value)}"
         ) from None
+
+
+def _not_literal(value: ast.expr) -> str:
+    """Which part of a declaration is no literal; empty if it has no parts."""
+    for part in [*value.keys, *value.values] if isinstance(value, ast.Dict) else []:
+        try:
+            ast.literal_eval(part or value)
+        except (ValueError, TypeError):
+            return f": write the value of {ast.unparse(part)[:60]!r}" if part else ": write out **"
+    return ""
 
 
 def checked_permissions(declared: Any, place: str) -> tuple[Permission, ...]:
@@ -236,12 +270,3 @@ def checked_permissions(declared: Any, place: str) -> tuple[Permission, ...]:
         return TypeAdapter(tuple[Permission, ...]).validate_python(declared)
     except ValidationError as error:
         raise WorkflowError(f"{place}: {explained(error, Permission)}") from None
-
-
-def _assigns(node: ast.stmt, name: str) -> bool:
-    match node:
-        case ast.Assign(targets=targets):
-            return any(isinstance(target, ast.Name) and target.id == name for target in targets)
-        case ast.AnnAssign(target=ast.Name(id=target)):
-            return target == name
-    return False

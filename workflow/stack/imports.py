@@ -124,7 +124,7 @@ class Imports:
             if path:
                 found.append(path)
             elif line and not self._root.joinpath(*name.split(".")).is_dir():
-                raise WorkflowError(f"{where}, line {line}: module {name} does not exist")
+                raise WorkflowError(f"{where}:{line}: module {name} does not exist")
         return Imported(found, named.outside)
 
 
@@ -157,7 +157,7 @@ def _named(where: str, content: bytes) -> _Named:
         # Compiling finds more than parsing, such as a `return` outside a function.
         compile(tree, where, "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise WorkflowError(f"{where}, line {error.lineno}: {error.msg}") from None
+        raise WorkflowError(f"{where}:{error.lineno}: {error.msg}") from None
     inside = list(_names(tree, PurePosixPath(where).with_suffix("").parts))
     # A module that changes sys.path imports from a place that is not known here.
     return _Named(inside, [] if b"sys.path" in content else _outside(tree))

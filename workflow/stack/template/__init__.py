@@ -38,7 +38,7 @@ from workflow.stack.template.alarms import add_alarms
 from workflow.stack.template.analysis import add_analysis
 from workflow.stack.template.events import add_rule, add_rule_for_executions, add_schedule
 from workflow.stack.template.functions import add_function, add_version
-from workflow.stack.template.names import NAMES_IN_STEPS, placeholder
+from workflow.stack.template.names import NAMES_IN_STEPS, ids_of, placeholder
 from workflow.stack.template.outputs import add_outputs
 from workflow.stack.template.parameters import add_parameters
 from workflow.stack.template.policies import expect_policies_that_fit, without_special_names
@@ -77,6 +77,26 @@ def build_template(
             f"share functions between steps, or {USE_ANOTHER_MACHINE}"
         )
     template = Template()
+    try:
+        _add_all(template, definition, functions, steps, statements, reviews_table, queries)
+    except ValueError as error:  # troposphere: duplicate key "StateMachineLogs" detected
+        raise _name_taken(str(error), functions) or error from None
+    # CloudFormation has one name space for both.
+    if both := template.parameters.keys() & template.resources.keys():
+        raise _name_taken(f'"{min(both)}"', functions) or AssertionError(both)
+    expect_policies_that_fit(template)
+    return template
+
+
+def _add_all(
+    template: Template,
+    definition: Mapping[str, Any],
+    functions: Sequence[Function],
+    steps: Sequence[Function],
+    statements: Sequence[Statement],
+    reviews_table: Mapping[str, Any],
+    queries: Mapping[str, str],
+) -> None:
     template.set_description("Afterloop: one Step Functions execution for every human loop that ends")
     template.set_version()
     add_parameters(template, functions, steps)
@@ -93,8 +113,18 @@ def build_template(
     add_alarms(template)
     add_analysis(template, reviews_table, queries)
     add_outputs(template)
-    expect_policies_that_fit(template)
-    return template
+
+
+def _name_taken(message: str, functions: Sequence[Function]) -> WorkflowError | None:
+    """The error for a function whose logical IDs the stack has already; None if the message names none of them."""
+    taken = message.partition('"')[2].partition('"')[0]
+    for function in sorted(functions, key=lambda function: function.name != taken):
+        if taken in ids_of(function):
+            file = function.place.partition(":")[0]
+            return WorkflowError(
+                f"{file}: the stack has something else with the name {taken}; rename the function"
+            )
+    return None
 
 
 MAX_FUNCTION_PARAMETERS = 180

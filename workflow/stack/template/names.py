@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workflow.stack.functions import Function
 
-__all__ = ["NAMES_IN_STEPS", "placeholder", "version_of"]
+__all__ = ["NAMES_IN_STEPS", "ids_of", "placeholder", "version_of"]
 
 NAMES_IN_STEPS = {
     "EscalationTopic": "EscalationTopic",
@@ -26,3 +26,16 @@ def placeholder(function: Function) -> str:
 def version_of(function: Function) -> str:
     """Returns the logical ID of the version that executions run."""
     return f"{function.name}Version"
+
+
+def ids_of(function: Function) -> list[str]:
+    """Returns the logical IDs that a function takes in the template."""
+    name = function.name
+    return [
+        name,
+        f"{name}Logs",
+        f"{name}Role",
+        version_of(function),
+        function.key_parameter,
+        function.revision_parameter,
+    ]

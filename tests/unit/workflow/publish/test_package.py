@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from workflow import ROOT
-from workflow.errors import PublishError
+from workflow.errors import PublishError, WorkflowError
 from workflow.publish import package as package_module
 from workflow.publish.package import TEMPLATE_LIMIT, Package, make_package, template_text
 from workflow.publish.resolution import definition_string
@@ -52,6 +52,16 @@ def make(**settings: Any) -> Package:
         local(),
         account="111122223333",
         artifact_bucket="artifacts",
+    )
+
+
+def test_function_with_a_name_too_long_for_the_stage_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_module, "MAX_FUNCTION_NAME", 20)
+    with pytest.raises(WorkflowError) as refusal:
+        make()
+    assert str(refusal.value) == (
+        "lambdas/answer_workflow.py: the function's name in the stage dev would have 28 characters, and Lambda "
+        "accepts 20; rename the file"
     )
 
 

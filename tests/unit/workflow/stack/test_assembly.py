@@ -106,7 +106,61 @@ completed = [LambdaStep(name, parameters={"FunctionName": name, "Payload": {}}) 
         _assembled(tmp_path, steps, root)
     blame, praise = str(refusal.value).splitlines()
     assert "lambdas/blame.requirements.in: lambdas/blame.requirements.txt is missing" in blame
-    assert "lambdas/praise.py, line 1: `handler` takes 1 argument" in praise
+    assert "lambdas/praise.py:1: `handler` takes 1 argument" in praise
+
+
+def _with_function(tmp_path: Path, *names: str) -> tuple[str, Path]:
+    """Steps that run these functions, and a project that has them."""
+    root = _project(tmp_path)
+    for name in names:
+        (root / f"lambdas/{name}.py").write_text("def handler(event, context): ...\n")
+    steps = (f'LambdaStep("Run {name}", parameters={{"FunctionName": "{name}"}})' for name in names)
+    return f"completed = [{', '.join(steps)}]", root
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("state_machine", "StateMachineLogs"),
+        ("start_loop_role", "StartLoopRole"),
+        ("stage", "Stage"),
+    ],
+)
+def test_function_with_a_name_of_the_stack_is_refused(tmp_path: Path, name: str, taken: str) -> None:
+    steps, root = _with_function(tmp_path, name)
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, steps, root)
+    assert str(refusal.value) == (
+        f"lambdas/{name}.py: the stack has something else with the name {taken}; rename the function"
+    )
+
+
+def test_two_functions_with_one_name_in_the_stack_are_refused(tmp_path: Path) -> None:
+    steps, root = _with_function(tmp_path, "score_it", "score__it")
+    with pytest.raises(
+        WorkflowError, match=r"score__it\.py and lambdas/score_it\.py: both would be the function ScoreIt"
+    ):
+        _assembled(tmp_path, steps, root)
+
+
+def test_function_that_no_step_names_is_a_warning(tmp_path: Path) -> None:
+    _, root = _with_function(tmp_path, "praise")
+    (root / "lambdas/shared.py").write_text("word = 1\n")
+    (root / "lambdas/broken.py").write_text("def handler(\n")
+    (root / "lambdas/not-a-name.py").write_text("def handler(event, context): ...\n")
+    assert _assembled(tmp_path, "", root).warnings == (
+        "lambdas/praise.py: no step names this function, so it is not published; add a step with "
+        '"FunctionName": "praise", or remove the function',
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["StartLoop", "start_loop.py", "lambdas/start_loop.py", "lambdas.start_loop.handler"]
+)
+def test_name_that_resembles_a_function_is_refused_with_its_name(tmp_path: Path, name: str) -> None:
+    steps = f'completed = [LambdaStep("X", parameters={{"FunctionName": "{name}"}})]'
+    with pytest.raises(WorkflowError, match=r"did you mean 'start_loop'\?$"):
+        _assembled(tmp_path, steps)
 
 
 def test_qualifier_of_a_function_is_refused(tmp_path: Path) -> None:
@@ -195,7 +249,7 @@ def test_function_permission_on_an_unknown_resource_is_refused(
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, PRAISE, _praising(tmp_path, resource))
     assert str(refusal.value).startswith(
-        f"lambdas/praise.py, line 1: FUNCTION: permissions: {resource!r}: {message}"
+        f"lambdas/praise.py:1: FUNCTION: permissions: {resource!r}: {message}"
     )
     assert "\n" not in str(refusal.value)
 

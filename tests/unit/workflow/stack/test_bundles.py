@@ -160,9 +160,7 @@ def test_bundle_has_modules_that_a_string_names(project: Path) -> None:
 
 def test_import_of_a_missing_module_of_lambdas_is_refused(project: Path) -> None:
     (project / "lambdas/shared.py").write_text("import os\nfrom lambdas.nowhere import x\n")
-    with pytest.raises(
-        WorkflowError, match=r"lambdas/shared\.py, line 2: module lambdas\.nowhere does not exist"
-    ):
+    with pytest.raises(WorkflowError, match=r"lambdas/shared\.py:2: module lambdas\.nowhere does not exist"):
         build(project, "ask")
 
 
@@ -180,7 +178,7 @@ def test_import_that_nothing_provides_is_refused(project: Path, text: str, line:
     with pytest.raises(WorkflowError) as refusal:
         build(project, "notify")
     assert str(refusal.value) == (
-        f"lambdas/notify.py, line {line}: imports pandas, which is neither in the bundle of Notify nor in Lambda's "
+        f"lambdas/notify.py:{line}: imports pandas, which is neither in the bundle of Notify nor in Lambda's "
         "Python: add the package that provides it to lambdas/notify.requirements.in, and lock it: "
         f"python -m uv pip compile --generate-hashes {OWN_LOCK}"
     )
@@ -192,9 +190,9 @@ def test_all_imports_that_nothing_provides_are_reported(project: Path) -> None:
     with pytest.raises(WorkflowError) as refusal:
         build(project, "ask", "notify")
     assert [line.partition(", which")[0] for line in str(refusal.value).splitlines()] == [
-        "lambdas/shared.py, line 1: imports pandas",
-        "lambdas/notify.py, line 1: imports numpy",
-        "lambdas/shared.py, line 1: imports pandas",
+        "lambdas/shared.py:1: imports pandas",
+        "lambdas/notify.py:1: imports numpy",
+        "lambdas/shared.py:1: imports pandas",
     ]
 
 
@@ -234,11 +232,11 @@ def test_import_from_a_function_s_own_lock_is_accepted(project: Path) -> None:
 
 def test_syntax_error_is_refused_with_file_and_line(project: Path) -> None:
     (project / "lambdas/shared.py").write_text("a = 1\nb = (\n")
-    with pytest.raises(WorkflowError, match=r"lambdas/shared\.py, line 2: '\(' was never closed"):
+    with pytest.raises(WorkflowError, match=r"lambdas/shared\.py:2: '\(' was never closed"):
         build(project, "ask")
 
 
 def test_compile_error_is_refused_with_file_and_line(project: Path) -> None:
     (project / "lambdas/shared.py").write_text("word = 1\nreturn word\n")
-    with pytest.raises(WorkflowError, match=r"lambdas/shared\.py, line 2: 'return' outside function"):
+    with pytest.raises(WorkflowError, match=r"lambdas/shared\.py:2: 'return' outside function"):
         build(project, "ask")

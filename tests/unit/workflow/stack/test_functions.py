@@ -77,7 +77,7 @@ def test_invalid_signature_of_handler_is_refused(project: Path, handler: str, me
     line = len(handler.splitlines())
     with pytest.raises(WorkflowError) as refusal:
         function("ask", project)
-    assert str(refusal.value).startswith(f"lambdas/ask.py, line {line}: `handler` {message}")
+    assert str(refusal.value).startswith(f"lambdas/ask.py:{line}: `handler` {message}")
 
 
 @pytest.mark.parametrize(
@@ -174,16 +174,53 @@ def test_invalid_declaration_is_refused(project: Path, declared: str, message: s
     (project / "lambdas/ask.py").write_text(f"FUNCTION = {declared}\ndef handler(event, context): ...\n")
     with pytest.raises(WorkflowError) as refusal:
         function("ask", project)
-    assert str(refusal.value).startswith("lambdas/ask.py, line 1: FUNCTION: ")
+    assert str(refusal.value).startswith("lambdas/ask.py:1: FUNCTION: ")
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("Function = {'timeout': 5}", "lambdas/ask.py:2: nothing reads `Function`; did you mean `FUNCTION`?"),
+        (
+            "FUNCTIONS = {'memory': 512}",
+            "lambdas/ask.py:2: nothing reads `FUNCTIONS`; did you mean `FUNCTION`?",
+        ),
+        (
+            "FUNCTION = {}\nFUNCTION['timeout'] = 5",
+            "lambdas/ask.py:3: FUNCTION: write all of it in one literal",
+        ),
+        (
+            "FUNCTION = {}\nFUNCTION.update(timeout=5)",
+            "lambdas/ask.py:3: FUNCTION: write all of it in one literal",
+        ),
+        (
+            "FUNCTION = {}\nFUNCTION |= {'timeout': 5}",
+            "lambdas/ask.py:3: FUNCTION: write all of it in one literal",
+        ),
+        ("if True:\n    FUNCTION = {}", "lambdas/ask.py:2: FUNCTION: write all of it in one literal"),
+        ("FUNCTION = {'timeout': 15 * 60}", "without running the file: write the value of '15 * 60'"),
+    ],
+)
+def test_declaration_that_is_not_one_literal_is_refused(project: Path, more: str, message: str) -> None:
+    (project / "lambdas/ask.py").write_text(f"def handler(event, context): ...\n{more}\n")
+    with pytest.raises(WorkflowError) as refusal:
+        function("ask", project)
+    assert message in str(refusal.value)
+
+
+def test_other_dictionaries_of_a_function_are_its_own(project: Path) -> None:
+    text = "FUNC = {'a': 1}\nFUNCTION_NAMES = {'memory'}\nfunction = {}\ndef handler(event, context): ...\n"
+    (project / "lambdas/ask.py").write_text(text)
+    assert function("ask", project).memory == Function.memory
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("x = 1\n", r"lambdas/ask\.py: defines no `handler`; write `def handler\(event, context\):`"),
-        ("def handler(:\n", r"lambdas/ask\.py, line 1: "),
+        ("def handler(:\n", r"lambdas/ask\.py:1: "),
     ],
 )
 def test_file_that_is_not_a_function_is_refused(project: Path, text: str, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -58,11 +58,11 @@ class ArtifactBucket:
 
     def ensure(self) -> None:
         """Creates the bucket on first use: private, encrypted, TLS only, versioned."""
-        exists = _exists(lambda: self._client.head_bucket(**self._bucket))
+        versioning = self._versioning()
         # Versioning is enabled last: if it is on, an earlier call did not stop halfway.
-        if exists and self._client.get_bucket_versioning(**self._bucket).get("Status") == "Enabled":
+        if versioning == "Enabled":
             return
-        if not exists:
+        if versioning is None:
             # S3 rejects us-east-1 as a location constraint: it is the default.
             location: Any = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
             self._client.create_bucket(
@@ -89,6 +89,15 @@ class ArtifactBucket:
             **self._bucket, Policy=json.dumps(bucket_policy(self.name, self.region))
         )
         self._client.put_bucket_versioning(**self._bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def _versioning(self) -> str | None:
+        """The status of versioning, empty if it was never enabled; None if there is no bucket."""
+        try:
+            return self._client.get_bucket_versioning(**self._bucket).get("Status", "")
+        except ClientError as error:
+            if error_code(error) == "NoSuchBucket":
+                return None
+            raise
 
     def expire_plans(self) -> None:
         """Adds the rule that deletes templates of plans after a day; other rules stay."""
@@ -203,13 +212,3 @@ def bucket_policy(bucket: str, region: str) -> dict[str, Any]:
 
 def _checksum(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
-
-
-def _exists(head: Callable[[], object]) -> bool:
-    try:
-        head()
-    except ClientError as error:
-        if error_code(error) == "404":  # A HEAD response has no body, so no other code than its status.
-            return False
-        raise
-    return True

@@ -168,15 +168,17 @@ def compare(
     """
     old = _resources_of(*before) if before else {}
     new = _resources_of(*after)
-    functions = list(_functions(old, new))
+    # Most plans have nothing to change. Two stages that are the same need no look into their states and policies.
+    differing = (old, new) if old != new else ({}, {})
+    functions = list(_functions(*differing))
     plan = Plan(
         stack=stack,
         creates=before is None,
-        states=list(_states(old, new)),
+        states=list(_states(*differing)),
         functions=functions,
         swapped=swapped,
         warnings=warnings,
-        risks=new_risks(old, new),
+        risks=new_risks(*differing),
     )
     if before is None:
         resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]
@@ -185,7 +187,7 @@ def compare(
     parameters = {name for name in {**before[1], **after[1]} if before[1].get(name) != after[1].get(name)}
     plan = replace(
         plan,
-        permissions=_permissions(old, new),
+        permissions=_permissions(*differing),
         settings=list(_settings(before, after)),
         resources=list(_resources(changes, old, new, parameters)),
         notes=list(_notes(before[0], after[0], parameters, {function.name for function in functions})),

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -18,7 +18,6 @@ from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
-from workflow.publish.history import Record, record
 from workflow.publish.live import make_live, number, prune_functions
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
@@ -27,6 +26,9 @@ from workflow.publish.stacks import ChangeSet, Event, Stack
 from workflow.publish.swapping import forget_swaps, swapped, undo_swaps
 from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
+
+if TYPE_CHECKING:
+    from workflow.publish.history import Record
 
 __all__ = ["NoProgress", "Progress", "Published", "plan_for", "publish"]
 
@@ -325,6 +327,10 @@ def _make_live(
     restores: Record | None,
 ) -> str:
     """Routes new executions to what the stack has now, and records the publish; returns the version."""
+    from workflow.publish.history import (
+        record,
+    )  # Imported here because a plan, which most runs are, records nothing.
+
     progress.step("Routing new executions to the new version")
     version = make_live(
         account.machines,

@@ -18,13 +18,13 @@ from typing import Any
 from troposphere import Template
 
 from workflow import ROOT
-from workflow.asl.checks import check
 from workflow.asl.integration import integration_of
 from workflow.asl.origin import shown_path
 from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
+from workflow.stack.checked import checked
 from workflow.stack.functions import Function, camel_case, function, names_in, source_of
 from workflow.stack.grants import Permission
 from workflow.stack.handlers import is_function
@@ -62,12 +62,13 @@ class Assembly:
     warnings: tuple[str, ...] = ()
 
 
-def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
+def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path | None = None) -> Assembly:
     """Builds everything from the workflow's code.
 
     Args:
         post_review: The file with the user's post-review steps.
         root: The folder that has `lambdas/`.
+        cache: Where findings of checks are kept; `.build/` in the root by default.
 
     Raises:
         WorkflowError: The steps do not make a valid state machine, or a function is missing or invalid. The
@@ -81,7 +82,8 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT) -> Assembly:
     known = [one.name for one in functions]
     own = _own(made_at, post_review)
     declared = declared_for(definition, post_review)
-    findings = check(
+    findings = checked(
+        cache or root / ".build",
         definition,
         functions=known,
         places=made_at,

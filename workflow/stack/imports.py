@@ -65,6 +65,8 @@ class Imports:
         self._named = _read(self._kept)
         self._grown = False
         self._imported: dict[Path, Imported] = {}
+        self._packages: dict[Path, list[Path]] = {}
+        self._files: dict[str, Path | None] = {}
 
     def of(self, file: Path) -> Imported:
         """Returns what a file imports by statement, or names in a string (for importlib).
@@ -89,16 +91,17 @@ class Imports:
             if file in found:
                 continue
             found.add(file)
-            # Importing lambdas.a.b first runs the __init__ of lambdas and of lambdas.a.
-            inside = [
-                folder / "__init__.py"
-                for folder in file.parents
-                if folder.is_relative_to(self._root / "lambdas")
-            ]
-            waiting.extend(package for package in inside if package.is_file())
+            waiting.extend(self._packages_of(file.parent))
             if file.suffix == ".py":
                 waiting.extend(self.of(file).files)
         return sorted(found)
+
+    def _packages_of(self, folder: Path) -> list[Path]:
+        """The `__init__` of a folder and of those around it: importing lambdas.a.b first runs lambdas and lambdas.a."""
+        if folder not in self._packages:
+            inside = [one for one in (folder, *folder.parents) if one.is_relative_to(self._root / "lambdas")]
+            self._packages[folder] = [init for one in inside if (init := one / "__init__.py").is_file()]
+        return self._packages[folder]
 
     def keep(self) -> None:
         """Writes the cache, if it was read in vain."""
@@ -120,8 +123,9 @@ class Imports:
             self._grown = True
         found: list[Path] = []
         for name, line in named.inside:
-            path = file_of(name, self._root)
-            if path:
+            if name not in self._files:
+                self._files[name] = file_of(name, self._root)
+            if path := self._files[name]:
                 found.append(path)
             elif line and not self._root.joinpath(*name.split(".")).is_dir():
                 raise WorkflowError(f"{where}:{line}: module {name} does not exist")

@@ -49,7 +49,7 @@ def test_every_call_names_the_owner_of_the_bucket() -> None:
     bucket = ArtifactBucket(s3, "artifacts", owner="111122223333", region="us-east-1", is_aws=True)
     expected = {"Bucket": "artifacts", "ExpectedBucketOwner": "111122223333"}
     with Stubber(s3) as stub:
-        stub.add_client_error("head_bucket", "403", expected_params=expected)
+        stub.add_client_error("get_bucket_versioning", "AccessDenied", expected_params=expected)
         with pytest.raises(ClientError):
             bucket.ensure()
         written = {

@@ -6,6 +6,8 @@
     canned_results.py    sandbox.canned_results: what tasks get in place of a call, from a file or a test
     canned_file.py       a file of canned results that the engine follows
     integration_names.py which service integrations exist, and which operations they call
+    supported.py         what the engine runs: sdk_actions.json has the actions of AWS SDK integrations
+    probing.py           asks MiniStack for these actions, and writes the file
     identity.py          the address, and the random keys of a run
     environments.py      what the engine, functions and clients find in their environment
     exports.py           the file with which a shell connects to the engine

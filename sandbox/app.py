@@ -51,8 +51,13 @@ class SandboxApp:
     def __init__(self, faults: FaultRules) -> None:
         effects = EngineEffects()
         self._loops = HumanLoopService(effects)
-        self._ai = AiServices(self._loops, effects)
+        ai = AiServices(self._loops, effects)
         self._control = ControlRoutes(self._loops, faults)
+        self._acting_for_caller = {
+            "AnalyzeDocument": ai.analyze_document,
+            "DetectModerationLabels": ai.detect_moderation_labels,
+        }
+        """Operations that do something else with the permissions of the caller."""
         self._operations = {
             "CreateFlowDefinition": self._loops.create_flow_definition,
             "DescribeFlowDefinition": self._loops.describe_flow_definition,
@@ -102,15 +107,17 @@ class SandboxApp:
         Raises:
             ServiceError: The error that AWS would return.
         """
-        if requested.name == "AnalyzeDocument":
-            return await self._ai.analyze_document(tenant, parameters, authorize)
-        if requested.name == "DetectModerationLabels":
-            return await self._ai.detect_moderation_labels(tenant, parameters, authorize)
+        if requested.name in self._acting_for_caller:
+            return await self._acting_for_caller[requested.name](tenant, parameters, authorize)
         if requested.name not in self._operations:
             message = f"The sandbox does not support {requested.service} {requested.name}"
             raise ServiceError("NotImplemented", message, 501)
         result = self._operations[requested.name](tenant, parameters)
         return await result if asyncio.iscoroutine(result) else result
+
+    def has(self, name: str) -> bool:
+        """Says whether the app performs an operation of the services that MiniStack lacks."""
+        return name in self._operations or name in self._acting_for_caller
 
     def caller(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, str, dict[str, Any]], Any]:
         """Returns a function with which other threads call the services: state machines use it for their tasks.

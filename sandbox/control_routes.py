@@ -22,6 +22,9 @@
     POST /_sandbox/results                   {"results", "machine"?}: canned results; responds with {"id"}
     PUT  /_sandbox/results/ID                {"results"}: others instead
     DELETE /_sandbox/results/ID
+    POST /_sandbox/not-run                   {"definition"}: responds with {"states": {STATE: MESSAGE}}, those that the
+                                             engine does not run and that have no canned results, and with
+                                             {"unknown": {STATE: MESSAGE}}, those with results that do not exist
 """
 
 from __future__ import annotations
@@ -44,6 +47,9 @@ from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.ministack_patches import canned, permissions_used
 from sandbox.protocol import ServiceError
+from sandbox.supported import advice, why_not_run
+from workflow.asl.checks.problem import hint
+from workflow.asl.walk import states
 
 __all__ = ["ControlRoutes"]
 
@@ -79,6 +85,7 @@ class ControlRoutes:
             ("POST", r"/_sandbox/results", self._give_results),
             ("PUT", r"/_sandbox/results/(\d+)", self._replace_results),
             ("DELETE", r"/_sandbox/results/(\d+)", self._remove_results),
+            ("POST", r"/_sandbox/not-run", self._not_run),
         ]
 
     async def respond(
@@ -185,6 +192,20 @@ class ControlRoutes:
     async def _remove_results(self, request: _Request, number: str) -> Any:
         canned.given.remove(int(number))
         return {}
+
+    async def _not_run(self, request: _Request) -> Any:
+        found = dict(states(request.value("definition", dict)))
+        not_run = {
+            name: advice(state, what)
+            for name, state in found.items()
+            if (what := why_not_run(state))
+            and not canned.given.has(name, str(state.get("Resource")).replace("${AWS::Partition}", "aws"))
+        }
+        unknown = {
+            name: f"the canned results have a state {name!r}, which does not exist{hint(name, found)}"
+            for name in sorted(canned.given.states() - set(found))
+        }
+        return {"states": not_run, "unknown": unknown}
 
 
 class _Request:

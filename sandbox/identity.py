@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 import string
 from dataclasses import dataclass, field
 from typing import Self
 
 from console.loopback import HOST
+from workflow.publish.local_engine import TOKEN_HEADER, token
 
 __all__ = ["HOST", "ACCOUNT_ID", "REGION", "TOKEN_HEADER", "Keys"]
 
@@ -17,9 +16,6 @@ ACCOUNT_ID = "111122223333"
 """An account number that the AWS documentation uses in examples."""
 
 REGION = "us-east-1"
-
-TOKEN_HEADER = "X-Sandbox-Token"  # noqa: S105 (the name of a header)
-"""The header with which clients of the sandbox's own routes show that they know the secret key."""
 
 
 @dataclass(frozen=True)
@@ -45,5 +41,5 @@ class Keys:
 
     @property
     def token(self) -> str:
-        """The value of `TOKEN_HEADER`. It follows from the secret key, so that clients need only the keys."""
-        return hmac.new(self.secret_access_key.encode(), b"control routes", hashlib.sha256).hexdigest()
+        """The value of `TOKEN_HEADER`."""
+        return token(self.secret_access_key)

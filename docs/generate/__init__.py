@@ -10,6 +10,7 @@
     functions.md       the functions, and the permissions of functions and state machine, from their declarations
     errors.md          the errors, from the exception classes
     metrics.md         metrics and alarms, from the functions and the template
+    engine.md          what the local engine runs, from its lists
     messages.md        the messages to people and programs, from the expressions of the steps
 
 The pages are committed, and a test compares them with the code, as for `definitions/`. Nothing here calls AWS.
@@ -19,7 +20,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from docs.generate import commands, data, elements, failures, functions, messages, metrics, settings, shapes
+from docs.generate import (
+    commands,
+    data,
+    elements,
+    engine,
+    failures,
+    functions,
+    messages,
+    metrics,
+    settings,
+    shapes,
+)
 from docs.generate.markdown import page
 from workflow import ROOT
 from workflow.stack.assembly import Assembly
@@ -48,5 +60,6 @@ def render_pages(assembly: Assembly, command: Any) -> dict[str, str]:
         "errors.md": failures.errors(assembly.definition),
         "metrics.md": metrics.metrics(assembly.template.to_dict()),
         "messages.md": messages.messages(assembly.definition),
+        "engine.md": engine.engine(),
     }
     return {name: page(content) for name, content in pages.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.ministack_patches import map_runs
+from sandbox.ministack_patches import canned, map_runs
 from sandbox.ministack_patches.concurrency import Branches
 from sandbox.ministack_patches.retries import with_retry_and_catch
 from sandbox.ministack_patches.tasks import arguments_of, result_of
@@ -113,9 +113,7 @@ def _map(state: dict[str, Any], given: Any, execution: Any, context: dict[str, A
     walk, attempt = _here()
     machine = state.get("Iterator") or state.get("ItemProcessor", {})
     if (machine.get("ProcessorConfig") or {}).get("Mode") == "DISTRIBUTED":
-        effective = stepfunctions._apply_input_path(state, given, context)
-        output, following = map_runs.run(state, given, effective, machine, execution, context)
-        return output, following
+        return result_of(state, given, context, _distributed(state, given, machine, execution, context))
     if walk.inner is None:
         variables = context["variables"]
         iterations = [
@@ -127,6 +125,38 @@ def _map(state: dict[str, Any], given: Any, execution: Any, context: dict[str, A
         _set_inner(walk, attempt, iterations)
     Branches(walk, attempt, state, "Map", limit_of(state, given, context)).finish()
     return result_of(state, given, context, [one.given for one in walk.inner or ()])
+
+
+def _distributed(
+    state: dict[str, Any], given: Any, machine: dict[str, Any], execution: Any, context: dict[str, Any]
+) -> Any:
+    """Returns the outputs of the children of a Distributed Map.
+
+    AWS: ItemReader, ItemSelector, Assign and Output work in both query languages, as Items does in JSONata.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html)
+    MiniStack: takes all for JSONPath.
+    """
+    canned.check_runs(state)
+    selected = [one for one, _ in inputs_of(state, given, context, _items_read(state, given, context))]
+    limits = {"MaxConcurrency": limit_of(state, given, context)}
+    kept = ("Label", "ToleratedFailureCount", "ToleratedFailurePercentage")
+    plain = {name: state[name] for name in kept if name in state} | limits
+    return map_runs.run(plain, selected, machine, execution, context)
+
+
+def _items_read(state: dict[str, Any], given: Any, context: dict[str, Any]) -> list[Any] | None:
+    """Returns what the ItemReader of a Map reads; None if it has none."""
+    from ministack.services import stepfunctions
+
+    reader = state.get("ItemReader")
+    if reader is None:
+        return None
+    if stepfunctions._state_query_language(state, context) == "JSONata":
+        resolved = stepfunctions._apply_jsonata_template(reader.get("Arguments", {}), given, context)
+        reader = {**reader, "Arguments": resolved}
+    effective = stepfunctions._apply_input_path(state, given, context)
+    items: list[Any] = stepfunctions._read_map_items(reader, effective, context)
+    return items
 
 
 def limit_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> int:
@@ -167,15 +197,24 @@ def items_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> list
     return items
 
 
-def inputs_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
-    """Returns for each iteration its input, and what its context object has in addition."""
+def inputs_of(
+    state: dict[str, Any], given: Any, context: dict[str, Any], items: list[Any] | None = None
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Returns for each iteration its input, and what its context object has in addition.
+
+    Args:
+        state: The definition of the Map.
+        given: Its input.
+        context: Its context object.
+        items: What an ItemReader has read. Without it, the items are in the input.
+    """
     from ministack.services import stepfunctions
 
     jsonata = stepfunctions._state_query_language(state, context) == "JSONata"
     effective = given if jsonata else stepfunctions._apply_input_path(state, given, context)
     selector = state.get("ItemSelector") or state.get("Parameters")
     inputs = []
-    for index, item in enumerate(items_of(state, given, context)):
+    for index, item in enumerate(items_of(state, given, context) if items is None else items):
         own = {"Map": {"Item": {"Index": index, "Value": item}}}
         if not selector:
             selected = item

@@ -32,14 +32,16 @@ def correct() -> None:
 
 
 def run(
-    state: dict[str, Any],
-    given: Any,
-    effective: Any,
-    machine: dict[str, Any],
-    execution: dict[str, Any],
-    context: Any,
+    state: dict[str, Any], items: list[Any], machine: dict[str, Any], execution: dict[str, Any], context: Any
 ) -> Any:
-    """Runs a Distributed Map, and records it. Returns the output and the next state.
+    """Runs the children of a Distributed Map, and records them. Returns their outputs.
+
+    Args:
+        state: What limits the run: MaxConcurrency, and the failures that are tolerated.
+        items: The inputs of the children.
+        machine: The definition of each child.
+        execution: MiniStack's record of the execution.
+        context: The context object.
 
     Raises:
         stepfunctions._ExecutionError: More items failed than are tolerated.
@@ -49,7 +51,7 @@ def run(
     started = {"mapStateStartedEventDetails": {"length": 0}}
     stepfunctions._add_event(execution, "MapStateStarted", started)
     try:
-        result = stepfunctions._run_distributed_map(state, given, effective, machine, execution, context)
+        result, _ = stepfunctions._run_distributed_map(state, items, items, machine, execution, context)
     except stepfunctions._ExecutionError as error:
         failed = {"mapRunFailedEventDetails": {"error": error.error, "cause": error.cause}}
         stepfunctions._add_event(execution, "MapRunFailed", failed)

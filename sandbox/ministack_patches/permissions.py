@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
-from sandbox.integration_names import SDK
+from sandbox.integration_names import SDK, operation_of, sdk_prefix
 from sandbox.ministack_patches import roles, trust
 from sandbox.ministack_patches.call_permissions import needed
+from sandbox.protocol import service_model
 
 __all__ = ["NotAllowed", "acting_as", "check", "check_call", "check_trust", "correct", "machine", "sdk_error"]
 
@@ -109,7 +110,7 @@ def check_call(resource: str, parameters: Any) -> None:
     except NotAllowed as refused:
         if SDK in resource:
             raise sdk_error(resource, refused) from refused
-        name = _OPTIMIZED_ERRORS.get(service) or _sdk_error(service, resource.rpartition(":")[2])
+        name = _OPTIMIZED_ERRORS.get(service) or _error_name(resource, service)
         raise stepfunctions._ExecutionError(name, str(refused)) from refused
 
 
@@ -117,10 +118,8 @@ def sdk_error(resource: str, refused: NotAllowed) -> Exception:
     """Returns the error of a task whose aws-sdk integration, such as `arn:…:aws-sdk:s3:getObject`, is not allowed."""
     from ministack.services import stepfunctions
 
-    service, _, action = resource.partition("aws-sdk:")[2].partition(":")
-    error: Exception = stepfunctions._ExecutionError(
-        _sdk_error(service, action.partition(".")[0]), str(refused)
-    )
+    service = resource.partition(SDK)[2].partition(":")[0]
+    error: Exception = stepfunctions._ExecutionError(_error_name(resource, service), str(refused))
     return error
 
 
@@ -280,15 +279,12 @@ def _requested(
 
 
 @functools.cache
-def _sdk_error(service: str, action: str) -> str:
-    """Returns the name of the error of an aws-sdk integration that is not allowed.
+def _error_name(resource: str, service: str) -> str:
+    """Returns the name of the error of a call that is not allowed.
 
     The SDK for Java has a class for each error in the service's model, and one for all others: `DynamoDbException`.
     """
-    from sandbox.integration_names import operation_of, sdk_prefix
-    from sandbox.protocol import service_model
-
-    called = operation_of(f"arn:aws:states:::aws-sdk:{service}:{action}")
+    called = operation_of(resource)
     shapes = service_model(called[0]).operation_model(called[1]).error_shapes if called else ()
     prefix = sdk_prefix(service)
     modelled = [

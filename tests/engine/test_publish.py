@@ -278,6 +278,30 @@ def test_plan_changes_nothing(publisher: Publisher) -> None:
     assert publisher.plan().is_empty
 
 
+def asking(resources: dict[str, Any]) -> None:
+    """An edit that replaces a state by one that calls Bedrock."""
+    properties = resources["StateMachine"]["Properties"]
+    definition = json.loads(properties["DefinitionString"])
+    resource = "arn:${AWS::Partition}:states:::bedrock:invokeModel"
+    definition["States"]["Already handled"] = {"Type": "Task", "Resource": resource, "End": True}
+    properties["DefinitionString"] = json.dumps(definition)
+
+
+def test_plan_warns_of_states_that_the_engine_does_not_run(publisher: Publisher, sandbox: Sandbox) -> None:
+    assert not publisher.plan().warnings
+    package = replace(publisher.package(asking), places={"Already handled": "post_review.py:12"})
+    (warning,) = publisher.plan(package).warnings
+    assert warning == (
+        "post_review.py:12: state 'Already handled': the local engine does not run bedrock:invokeModel: "
+        "give it canned results (docs/reference/engine.md)"
+    )
+    answer = {"bedrock:invokeModel": {"result": {"Body": {}}}}
+    states = {"Alredy handled": {"result": 1}}
+    with sandbox.canned_results.given({"services": answer, "states": states}):
+        (warning,) = publisher.plan(package).warnings
+    assert "'Alredy handled', which does not exist; did you mean 'Already handled'?" in warning
+
+
 def test_declined_publish_changes_nothing(publisher: Publisher) -> None:
     assert publisher.publish(agree=False) is None
     assert publisher.stack_status is None

@@ -16,6 +16,8 @@
     live         a version of the state machine, and the alias to it           live.py
     record       what was published, for rollbacks                             history.py, rollback.py
 
+On a local engine, `local_engine` asks which states the engine does not run: the plan warns of them.
+
 Other operations: `swapping` (hot swap, for development stages), `watching`, `status`, `destroying`, `initialising`
 (settings from a user's answers), `outputs` (console links).
 

@@ -75,8 +75,19 @@ class Account:
     @property
     def is_aws(self) -> bool:
         """Whether calls go to AWS, not to a local engine."""
-        host = urlsplit(self._client("cloudformation").meta.endpoint_url).hostname or ""
+        host = urlsplit(self.endpoint_url).hostname or ""
         return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where calls of CloudFormation go."""
+        return str(self._client("cloudformation").meta.endpoint_url)
+
+    @property
+    def secret_access_key(self) -> str:
+        """The secret key of the session; empty if it has none."""
+        credentials = self.session.get_credentials()
+        return str(credentials.secret_key) if credentials else ""
 
     @property
     def artifact_bucket(self) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,8 @@ class Package:
     """By function name."""
     warnings: tuple[str, ...] = ()
     """What may be a mistake in a step, one sentence each."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """State name → file:line where it was made."""
 
     @property
     def content(self) -> tuple[dict[str, Any], Mapping[str, str]]:
@@ -185,7 +187,7 @@ def make_package(
         **{function.key_parameter: bundles[function.name].key for function in assembly.functions},
     }
     parameters |= _revisions(json.loads(template), parameters)
-    return Package(template, parameters, bundles, assembly.warnings)
+    return Package(template, parameters, bundles, assembly.warnings, assembly.places)
 
 
 def template_text(template: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import not_offered
 from workflow.publish.following import follow
 from workflow.publish.live import make_live, number, prune_functions
+from workflow.publish.local_engine import not_run
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
@@ -344,8 +345,12 @@ def _make_live(
 
 
 def _warnings(account: Account, package: Package) -> list[str]:
-    # A local engine offers everything.
-    return [*package.warnings, *(not_offered(package.definition, account.session) if account.is_aws else ())]
+    found = (
+        not_offered(package.definition, account.session)
+        if account.is_aws
+        else not_run(package.definition, package.places, account.endpoint_url, account.secret_access_key)
+    )
+    return [*package.warnings, *found]
 
 
 _CAN_BE_UPDATED = (

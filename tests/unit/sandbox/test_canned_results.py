@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from docs.generate.engine import EXAMPLE
 from sandbox.canned_results import GivenResults, parse_results, read_results
 from sandbox.errors import SandboxError
 
@@ -20,11 +21,11 @@ ERROR = {"error": "Bedrock.ThrottlingException", "cause": "slow down"}
     [
         (
             {"services": {"bedrock:invokModel": RESULT}},
-            "services: 'bedrock:invokModel': bedrock has no action 'invokModel'; did you mean 'invokeModel'?",
+            "services: 'bedrock:invokModel': the service bedrock has no action 'invokModel'; did you",
         ),
         (
             {"services": {"aws-sdk:comprehnd:detectSentiment": RESULT}},
-            "there is no service 'comprehnd'; did you mean 'comprehend'?",
+            "there is no service 'comprehnd' in AWS SDK integrations; did you mean 'comprehend'?",
         ),
         (
             {"services": {"aws-sdk:comprehend:detectSentimnt": RESULT}},
@@ -32,8 +33,9 @@ ERROR = {"error": "Bedrock.ThrottlingException", "cause": "slow down"}
         ),
         (
             {"services": {"comprehend:detectSentiment": RESULT}},
-            "did you mean 'aws-sdk:comprehend:detectSentiment'?",
+            "no optimized integration; use 'aws-sdk:comprehend:detectSentiment'",
         ),
+        ({"services": {"sns:publish.waitForTaskToken": RESULT}}, "use 'sns:publish'"),
         ({"services": {"bedrock": RESULT}}, "'bedrock' is no integration; use a name such as 'sns:publish'"),
         ({"service": {}}, "service: unknown key; did you mean 'services'?"),
         ({"states": {"A": {"resutl": 1}}}, "unknown key; did you mean 'result'?"),
@@ -52,6 +54,10 @@ def test_mistake_in_a_file_is_one_line(tmp_path: Path, value: Any, message: str)
     assert str(refused.value).startswith(f"{file}: ")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_example_of_the_reference_is_valid() -> None:
+    parse_results(EXAMPLE)
 
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -258,3 +258,23 @@ def test_history_of_caught_and_retried_branches_is_read(machines, waiting, event
         "Map2 (failed: Broken)",
         "Wait1 (stopped)",
     ]
+
+
+def test_distributed_map_works_in_jsonata(machines):
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Double",
+        "States": {
+            "Double": {"Type": "Pass", "Output": "{% $states.input.number * 2 %}", "End": True},
+        },
+    }
+    state = {
+        "Type": "Map",
+        "Items": "{% $states.input.numbers %}",
+        "ItemSelector": {"number": "{% $states.context.Map.Item.Value %}"},
+        "ItemProcessor": processor,
+        "Output": {"sum": "{% $sum($states.result) %}"},
+        "End": True,
+    }
+    execution = machines.run({"Each": state}, {"numbers": [1, 2, 3]}, QueryLanguage="JSONata")
+    assert json.loads(execution["output"]) == {"sum": 12}

@@ -28,6 +28,7 @@ COMMANDS = {
     "destroy": "workflow.cli.stage",
     "local": "sandbox.cli",
     "console": "sandbox.cli",
+    "try": "workflow.cli.trying",
     "render": "workflow.cli.render",
     "init": "workflow.cli.init",
     "loops": "workflow.cli.loops",

@@ -58,8 +58,8 @@ class SandboxSession(boto3.Session):
         for name in ("config_file", "credentials_file"):
             session.set_config_variable(name, str(config_file))
         session.set_config_variable("profile", "default")
-        # An HTTP proxy cannot reach the loopback interface of this machine.
-        session.set_default_client_config(Config(proxies={}))
+        # An HTTP proxy cannot reach the loopback interface of this machine, which has no names such as sync-127.0.0.1.
+        session.set_default_client_config(Config(proxies={}, inject_host_prefix=False))
         make_interruptible(session)
         super().__init__(
             aws_access_key_id=keys.access_key_id,

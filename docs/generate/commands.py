@@ -17,7 +17,7 @@ EXIT_STATUSES = (
     ("0", "Success. For `plan`: nothing would change."),
     (
         "1",
-        "An error, reported in one line on standard error; or you answered no; or `smoke`, `local`, `render --check`"
+        "An error, reported in one line on standard error; or you answered no; or `smoke`, `try`, `local`, `render --check`"
         " or `loops reconcile` found a problem.",
     ),
     ("2", "Only `plan`: something would change."),

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
 from docs.generate.reading import attribute_docs, first_paragraph, words_of
 from docs.generate.schema import type_of, without_null
@@ -30,6 +29,7 @@ from lambdas.reviews.record import (
     hive_columns,
 )
 from lambdas.reviews.summary import ReviewSummary
+from workflow.operations import sample
 from workflow.operations.redriving import MAX_EXECUTIONS
 
 __all__ = ["ADDED", "ledger", "review_record", "state"]

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from docs.generate import sample
 from docs.generate.markdown import code, fenced, table
 from lambdas.loops.escalation import EndedExecution
+from workflow.operations import sample
 
 __all__ = ["messages"]
 

@@ -34,7 +34,7 @@ def type_of(schema: Mapping[str, Any], reference: Callable[[str], str]) -> str:
             return "time in ISO 8601"
         case {"type": kind, "minimum": least, "maximum": most}:
             return f"{kind} from {least} to {most}"
-    return str(schema["type"])
+    return str(schema.get("type", "JSON value"))
 
 
 def without_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -46,6 +46,8 @@
     roles.py             what roles and policies allow services to do
     schemas.py           which properties resource types have
     trials.py            the API that tests a single state
+    trial_requests.py    what that API is asked to do, and refuses
+    mocked_results.py    whether a mock for that API is a result of its service
     inspection.py        what that API shows of the data of a state
     transport.py         what policies learn about the connection of a request
     text.py              replaces text in the source of MiniStack

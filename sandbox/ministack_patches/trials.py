@@ -11,12 +11,11 @@ from sandbox.ministack_patches.executions import handlers
 from sandbox.ministack_patches.inspection import inspected
 from sandbox.ministack_patches.retries import wait_before
 from sandbox.ministack_patches.tasks import result_of
+from sandbox.ministack_patches.trial_requests import RefusedTrial, check, read_json, state_of
 from sandbox.ministack_patches.walks import Attempt, Walk, walking
 
 __all__ = ["correct"]
 
-_WITH_MOCK = ("Task", "Map", "Parallel")
-_TYPES = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
 _EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 
@@ -35,7 +34,7 @@ def _test_states() -> None:
     (https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html,
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_TestState.html; messages as LocalStack's tests
     have recorded)
-    AWS also checks a mocked result against the model of its service (`fieldValidationMode`), which is not done here.
+    The role has to trust Step Functions for other resources than one state machine: there is none.
     MiniStack: knows neither Map nor Parallel nor variables, looks for a catcher before a retrier, and ignores Arguments
     and Output.
     """
@@ -46,16 +45,10 @@ def _test_states() -> None:
         try:
             trial = _Trial.of(data)
             return json_response(trial.run())
-        except _RefusedTrial as refused:
+        except RefusedTrial as refused:
             return error_response_json(refused.code, str(refused), 400)
 
     stepfunctions._test_state = test
-
-
-class _RefusedTrial(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass
@@ -78,14 +71,16 @@ class _Trial:
         """Reads the request.
 
         Raises:
-            _RefusedTrial: AWS would refuse it.
+            RefusedTrial: AWS would refuse it.
         """
-        name, state, language = _state_of(data)
+        from ministack.core.responses import get_account_id, get_region
+
+        name, state, language = state_of(data)
         mock, settings = data.get("mock") or {}, data.get("stateConfiguration") or {}
-        _check(data, state, mock, settings)
-        given = _json(data.get("input", "{}"), "InvalidExecutionInput", "Invalid JSON in input")
-        context = _json(data.get("context") or "{}", "ValidationException", "Invalid JSON in context")
-        arn = "arn:aws:states:us-east-1:123456789012"
+        check(data, state, mock, settings)
+        given = read_json(data.get("input", "{}"), "InvalidExecutionInput", "Invalid JSON in input")
+        context = read_json(data.get("context") or "{}", "ValidationException", "Invalid JSON in context")
+        arn = f"arn:aws:states:{get_region()}:{get_account_id()}"
         execution = {"Id": f"{arn}:express:Test:test", "Name": "test", "Input": given}
         shared = {
             "Execution": {**execution, "RoleArn": data.get("roleArn")},
@@ -93,7 +88,9 @@ class _Trial:
             **context,
             "QueryLanguage": language,
         }
-        variables = _json(data.get("variables") or "{}", "ValidationException", "Invalid JSON in variables")
+        variables = read_json(
+            data.get("variables") or "{}", "ValidationException", "Invalid JSON in variables"
+        )
         level = data.get("inspectionLevel", "INFO")
         return cls(name, state, given, shared, variables, mock, settings, data.get("roleArn"), level)
 
@@ -194,95 +191,3 @@ class _Trial:
                 answer = {"status": "CAUGHT_ERROR", **failed, "output": json.dumps(output)}
                 return {**answer, "nextState": catcher["Next"]}, {"catchIndex": index}
         return {"status": "FAILED", **failed}, {}
-
-
-def _json(text: Any, code: str, message: str) -> Any:
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError) as error:
-        raise _RefusedTrial(code, message) from error
-
-
-def _state_of(data: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-    """Returns the name and the definition of the state, and the query language of its state machine."""
-    definition = _json(data.get("definition"), "InvalidDefinition", "Invalid JSON in definition")
-    if not isinstance(definition, dict):
-        raise _RefusedTrial("InvalidDefinition", "The definition is not a JSON object")
-    name, state = data.get("stateName") or "StateName", definition
-    if "States" in definition:
-        name = data.get("stateName") or definition.get("StartAt")
-        state = definition["States"].get(name)
-        if state is None:
-            raise _RefusedTrial("InvalidDefinition", f"State '{name}' not found in definition")
-    if state.get("Type") not in _TYPES:
-        allowed = ", ".join(_TYPES)
-        problem = f"The field 'Type' should have one of these values: [{allowed}] at /States/{name}/Type"
-        message = f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {problem}'"
-        raise _RefusedTrial("InvalidDefinition", message)
-    return name, state, definition.get("QueryLanguage", "JSONPath")
-
-
-def _check(
-    data: dict[str, Any], state: dict[str, Any], mock: dict[str, Any], settings: dict[str, Any]
-) -> None:
-    """Raises _RefusedTrial if a state is not tested with, or without, such a mock."""
-    kind = state["Type"]
-    invalid: list[tuple[bool, str]] = [
-        (
-            bool(mock) and kind not in _WITH_MOCK,
-            f"State type '{kind}' is not supported when a mock is specified",
-        ),
-        (
-            "result" in mock and "errorOutput" in mock,
-            "A test mock should have only one of the following fields: [result, errorOutput].",
-        ),
-        (
-            bool(mock) and bool(data.get("revealSecrets")),
-            "TestState does not support RevealSecrets when a mock is specified.",
-        ),
-        (
-            not mock and "mapIterationFailureCount" in settings,
-            "TestState does not support MapIterationFailureCount when a mock is not specified.",
-        ),
-        (
-            not mock and "context" in data,
-            "TestState does not support Context when a mock is not specified.",
-        ),
-        (
-            not mock and kind == "Task" and not data.get("roleArn"),
-            "TestState needs a RoleArn to test a Task without a mock.",
-        ),
-    ]
-    for wrong, message in invalid:
-        if wrong:
-            raise _RefusedTrial("ValidationException", message)
-    if not mock and kind in ("Map", "Parallel"):
-        raise _RefusedTrial(
-            "InvalidDefinition",
-            "TestState API does not support Map or Parallel states. Supported state types include: "
-            "[Task, Wait, Pass, Succeed, Fail, Choice]",
-        )
-    resource = state.get("Resource", "")
-    if (
-        not mock
-        and kind == "Task"
-        and any(how in resource for how in (".sync", ".waitForTaskToken", ":activity:"))
-    ):
-        raise _RefusedTrial("InvalidDefinition", f"TestState needs a mock to test the resource {resource}")
-    if "result" in mock:
-        _check_result(state, mock["result"], settings)
-
-
-def _check_result(state: dict[str, Any], text: str, settings: dict[str, Any]) -> None:
-    result = _json(text, "ValidationException", "Mocked result must be valid JSON")
-    message = None
-    if state["Type"] == "Map" and "ResultWriter" in state:
-        message = None if isinstance(result, dict) else "Mocked result must be a JSON object."
-    elif state["Type"] in ("Map", "Parallel") and not isinstance(result, list):
-        message = "Mocked result must be an array."
-    elif state["Type"] == "Parallel" and len(result) != len(state.get("Branches", [])):
-        message = "Mocked result must contain the same number of items as number of Parallel branches."
-    elif settings.get("mapIterationFailureCount", 0) > len(result if isinstance(result, list) else ()):
-        message = "Map iteration failure count must be less than or equal to the number of Map iterations"
-    if message is not None:
-        raise _RefusedTrial("ValidationException", message)

@@ -300,3 +300,24 @@ def test_list_on_a_terminal_has_colors_and_whole_names(published: PublishedStage
     assert max(map(len, plain.splitlines())) <= 80
     column = "".join(line.split()[0] for line in plain.splitlines() if line.strip() and "─" not in line)
     assert name in column
+
+
+def test_step_is_tried_on_the_stage(published: PublishedStage, run: Run, tmp_path: Path) -> None:
+    status, out, _ = run("Notify stopped", "--output", "json", group="try")
+    tried = printed_json("try", out)
+    assert (status, tried["status"], tried["next"]) == (0, "SUCCEEDED", "Record stop")
+    assert tried["sent"]["TopicArn"] == published.outputs["NotificationTopic"]
+    published.message("message-3301", "loop-stopped")  # The call was made.
+
+    mock = tmp_path / "mock.json"
+    mock.write_text('{"error": "SNS.ThrottledException", "cause": "slow"}')
+    status, out, _ = run("Notify stopped", "--mock", str(mock), "--output", "json", group="try")
+    tried = printed_json("try", out)
+    assert (status, tried["status"], tried["retried"]["attempts"]) == (1, "RETRIABLE", 5)
+    assert tried["caught"]["next"] == "Escalate"
+
+    # A function runs with the version, the role and the environment of the stage.
+    status, out, _ = run("Restart or escalate?", "--output", "json", group="try")
+    tried = printed_json("try", out)
+    assert (status, tried["result"]["Payload"]["action"]) == (0, "escalate")
+    assert run("Route by status", group="try")[1].startswith("✓ Route by status")

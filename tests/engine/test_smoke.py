@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from tests.engine.published import PublishedStage
 from workflow import ROOT
 from workflow.errors import AfterloopError
+from workflow.operations import sample
 from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
 
@@ -45,6 +47,33 @@ def test_working_stage_passes_and_is_left_unchanged(published: PublishedStage) -
     assert {check.loop for check in checks} == {"Completed", "Failed", "Stopped"}
     assert len(checks) == 9
     assert leftovers(published) == []
+    for status in ("Completed", "Failed", "Stopped"):
+        assert_sample_is_like(published, status)
+
+
+def assert_sample_is_like(published: PublishedStage, status: str) -> None:
+    """The sample that `try` gives to a step has what the executions of the smoke test gave to the next step."""
+    machine = published.outputs["StateMachine"]
+    executions = published.states.list_executions(stateMachineArn=machine)["executions"]
+    name = next(one["executionArn"] for one in executions if one["name"].endswith(f"-{status.lower()}"))
+    history = published.states.get_execution_history(executionArn=name, maxResults=1000)["events"]
+    entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
+    given = next(json.loads(one["input"]) for one in entered if one["name"] == "Workflow waiting?")
+    made = sample.state(status.lower())
+    if status == "Stopped":
+        # Nobody had answered the loop of the smoke test.
+        assert set(made.pop("review")) == set(sample.state("completed")["review"])
+        made["detail"]["humanLoopOutput"] = None
+    assert keys(made) == keys(given)
+    assigned: dict[str, str] = {}
+    for event in history:
+        assigned |= event.get("stateExitedEventDetails", {}).get("assignedVariables", {})
+    assert set(sample.variables(status.lower())) <= set(assigned)
+
+
+def keys(value: object) -> object:
+    """The keys of a value, without the values."""
+    return {key: keys(inner) for key, inner in value.items()} if isinstance(value, dict) else None
 
 
 def test_piped_output_is_not_wrapped(published: PublishedStage) -> None:

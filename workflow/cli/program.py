@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import keyword
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -102,12 +103,17 @@ def version() -> str:
 
 def _imported(name: str, module: str) -> Any:
     """A command, or a group of commands if the module has one under the name."""
-    found = getattr(importlib.import_module(module), name)
+    found = getattr(importlib.import_module(module), _in_python(name))
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False)
         alone.command(name)(found)
         found = alone
     return typer.main.get_command(found)
+
+
+def _in_python(name: str) -> str:
+    """What a command is called in its module: `try_`, because `try` is a keyword."""
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def context_of(program: Any, arguments: Sequence[str]) -> typer.Context:
@@ -144,7 +150,7 @@ def _help(name: str, module: str) -> str:
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_bytes())
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
+        if isinstance(node, ast.FunctionDef) and node.name == _in_python(name):
             return ast.get_docstring(node) or ""
     return ast.get_docstring(tree) or ""
 

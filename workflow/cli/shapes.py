@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -76,6 +76,69 @@ class OmitsNull(BaseModel):
 
 
 # Stages
+
+
+class RetriedStep(_Shape):
+    """The retry that would follow an error."""
+
+    retrier: int
+    """Index of the retrier in `Retry`, from 0."""
+    errors: list[str]
+    """The errors that it retries."""
+    seconds: int
+    """The wait before the retry; with full jitter, the longest possible."""
+    attempts: int
+    """How many retries the retrier allows, with this one."""
+
+
+class CaughtStep(_Shape):
+    """The catcher that handles an error: at once, or when no retry is left."""
+
+    catcher: int
+    """Index of the catcher in `Catch`, from 0."""
+    errors: list[str]
+    """The errors that it catches."""
+    next: str
+    """The next state."""
+    output: Any
+    """The input of the next state."""
+
+
+class TryResult(_Shape):
+    """What happened when a step was tried. The exit status is 1 unless it succeeded."""
+
+    step: str
+    """Name of the step."""
+    branch: str
+    """The branch that it belongs to: `completed`, `failed` or `stopped`."""
+    place: str | None
+    """File and line where the step was made; null if unknown."""
+    status: Literal["SUCCEEDED", "CAUGHT_ERROR", "RETRIABLE", "FAILED"]
+    """The status, as TestState names it."""
+    input: Any
+    """The input of the step."""
+    sent: Any
+    """What the step passed to its service; null if it calls none, or failed before."""
+    result: Any
+    """What the service answered, or the mock; null without an answer."""
+    output: Any
+    """The output of the step; null unless it succeeded."""
+    next: str | None
+    """The next state; null if the execution would end."""
+    variables: dict[str, Any]
+    """The workflow variables that the step has assigned."""
+    error: str | None
+    """The error; null if there was none."""
+    cause: str | None
+    """The cause of the error."""
+    retried: RetriedStep | None
+    """The retry that would follow; null if none would."""
+    caught: CaughtStep | None
+    """What catches the error; null if nothing does."""
+    hint: str | None
+    """What to do about the error, if that is known."""
+    warnings: list[str]
+    """What may be a mistake in a step of the workflow, one sentence each."""
 
 
 class PlanChanges(_Shape):
@@ -1129,6 +1192,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "destroy": DestroyResult,
     "local": LocalResult,
     "console": ConsoleAddress,
+    "try": TryResult,
     "render": RenderResult,
     "init": InitResult,
     "loops list": LoopList,

@@ -22,9 +22,10 @@ from workflow.parts.user_file import run
 from workflow.parts.user_lists import problems_of_branch
 from workflow.steps import Chain, Retry, State, inside, reachable
 
-__all__ = ["declared_permissions", "followed_by", "load"]
+__all__ = ["BRANCHES", "declared_permissions", "followed_by", "load"]
 
 BRANCHES = ("completed", "failed", "stopped")
+"""The names of the lists of steps."""
 
 
 def load(path: Path) -> dict[str, list[State]]:

@@ -28,6 +28,10 @@ class StateMachines:
         """The current definition of a state machine, or the definition of a version."""
         return self._client.describe_state_machine(stateMachineArn=machine)["definition"]
 
+    def describe(self, machine: str) -> Mapping[str, Any]:
+        """What DescribeStateMachine returns: `definition`, `roleArn` and more."""
+        return self._client.describe_state_machine(stateMachineArn=machine)
+
     def update_definition(self, machine: str, definition: str) -> str:
         """Replaces a definition without CloudFormation; returns the ARN of the new version."""
         with rejections("the definition"):

@@ -139,7 +139,32 @@ def test_state_is_found_by_name_with_language_of_machine(machines):
         },
     }
     assert answered(machines, machine, {"a": 1}, stateName="Two", variables='{"x": 2}')["output"] == 3
-    assert answered(machines, machine, {"a": 1}, stateName="Three")["__type"] == "InvalidDefinition"
+    assert answered(machines, machine, {"a": 1}, stateName="Three")["__type"] == "ValidationException"
+
+
+@pytest.mark.parametrize("outer", ["Map", "Parallel"])
+def test_state_inside_another_is_found_by_its_name(machines, outer):
+    inner = {"StartAt": "In", "States": {"In": {"Type": "Pass", "Result": 7, "End": True}}}
+    nested = {"ItemProcessor": inner} if outer == "Map" else {"Branches": [BRANCH, inner]}
+    machine = {"StartAt": "Out", "States": {"Out": {"Type": outer, **nested, "End": True}}}
+    assert answered(machines, machine, {}, stateName="In")["output"] == 7
+
+
+def test_role_that_trusts_one_state_machine_does_not_run_a_trial(machines):
+    from ministack.services import iam
+
+    def trial(machine):
+        role = machines.add_role("one", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+        trust = json.loads(iam._roles["one"]["AssumeRolePolicyDocument"])
+        trust["Statement"][0]["Condition"] = {
+            "StringEquals": {"aws:SourceAccount": "000000000000"},
+            "ArnLikeIfExists": {"aws:SourceArn": f"arn:aws:states:us-east-1:000000000000:{machine}"},
+        }
+        iam._roles["one"]["AssumeRolePolicyDocument"] = json.dumps(trust)
+        return answered(machines, {**TASK, "Parameters": {"QueueUrl": "q"}}, {}, roleArn=role)["error"]
+
+    assert trial("stateMachine:afterloop-dev") == "States.Permissions"
+    assert trial("*") == "SQS.QueueDoesNotExistException"
 
 
 def test_mocked_task_applies_its_output(machines):
@@ -246,6 +271,10 @@ PARALLEL = {"Type": "Parallel", "Branches": [BRANCH], "End": True}
         (PARALLEL, {"mock": {"result": "[1, 2]"}}, "ValidationException", "same number of items"),
         (TASK, {"mock": {"result": "{}"}, "revealSecrets": True}, "ValidationException", "RevealSecrets"),
         (PASS, {"context": "{}"}, "ValidationException", "Context when a mock"),
+        (TASK, {"mock": {"result": "{}"}, "context": '{"Map": {}}'}, "ValidationException", "'Map' field"),
+        (TASK, {"mock": {"result": "{}"}, "context": '{"Other": 1}'}, "ValidationException", "'Other'"),
+        (TASK, {"mock": {"result": "{}"}, "context": '{"Task": {}}'}, "ValidationException", "'Task'"),
+        (PASS, {"variables": json.dumps({"a": "x" * 262_144})}, "ValidationException", "less than or equal"),
         (
             MAP,
             {"mock": {"result": "[1]"}, "stateConfiguration": {"mapIterationFailureCount": 2}},
@@ -265,3 +294,53 @@ def test_state_is_refused_with_wrong_mock(machines, state, more, error, message)
     answer = answered(machines, state, {}, **more)
     assert answer["__type"] == error
     assert message in answer["message"]
+
+
+RESULTS = {
+    "wrong type": ("events:putEvents", {"Entries": "text"}, "Field 'Entries' must be an array"),
+    "wrong type inside": (
+        "events:putEvents",
+        {"Entries": [{}, {"EventId": []}]},
+        "Field 'EventId' must be a string",
+    ),
+    "missing": ("states:startExecution", {}, "Required field 'ExecutionArn' is missing"),
+    "other case": (
+        "states:startExecution",
+        {"executionArn": "a"},
+        "Required field 'ExecutionArn' is missing",
+    ),
+    "text for number": ("lambda:invoke", {"StatusCode": "200"}, "Field 'StatusCode' must be a number"),
+    "payload": ("lambda:invoke", {"Payload": {"a": 1}}, "Field 'Payload' must be a string"),
+    "enum": (
+        "aws-sdk:s3:getObject",
+        {"StorageClass": "Papyrus"},
+        "Field 'StorageClass' is not an expected value",
+    ),
+    "too small": (
+        "aws-sdk:lambda:getFunction",
+        {"Configuration": {"MemorySize": 127}},
+        "Field 'MemorySize' is less than the minimum value",
+    ),
+    "empty": (
+        "aws-sdk:kms:encrypt",
+        {"CiphertextBlob": ""},
+        "Field 'CiphertextBlob' is smaller than the minimum length",
+    ),
+}
+
+
+@pytest.mark.parametrize(("service", "result", "message"), RESULTS.values(), ids=RESULTS)
+def test_mocked_result_must_be_one_of_its_service(machines, service, result, message):
+    state = {**TASK, "Resource": f"arn:aws:states:::{service}"}
+    mock = {"result": json.dumps(result)}
+    refused = answered(machines, state, {}, mock=mock)
+    assert refused["message"] == f"Mock result schema validation error: {message}"
+    assert answered(machines, state, {}, mock={**mock, "fieldValidationMode": "NONE"})["output"] == result
+
+
+def test_other_fields_of_mocked_result_are_free(machines):
+    state = {**TASK, "Resource": "arn:aws:states:::states:startExecution"}
+    mock = {"result": '{"Random": 1}', "fieldValidationMode": "PRESENT"}
+    assert answered(machines, state, {}, mock=mock)["output"] == {"Random": 1}
+    waits = {**state, "Resource": f"{state['Resource']}.sync:2"}
+    assert answered(machines, waits, {}, mock={"result": "{}"})["status"] == "SUCCEEDED"

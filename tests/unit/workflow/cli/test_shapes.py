@@ -22,6 +22,7 @@ ARGUMENTS = {
     "loops close": ["a", "--note", "done"],
     "loops redrive": ["a"],
     "manifest": ["--flow-definition", "f"],
+    "try": ["Record review"],
 }
 """What commands need in addition to --output json."""
 

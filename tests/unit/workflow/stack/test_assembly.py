@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from docs.generate.sample import summary
 from workflow import ROOT
 from workflow.errors import WorkflowError
+from workflow.operations.sample import summary
 from workflow.parts.state import RESULTS
 from workflow.stack.assembly import Assembly, assemble
 from workflow.stack.references import broken_references

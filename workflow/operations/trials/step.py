@@ -1,0 +1,123 @@
+"""A step of the definition: where it is, what TestState needs for it, and which branch it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from workflow.asl.checks.problem import hint
+from workflow.asl.walk import Machine, State, nested, states, ways
+from workflow.errors import AfterloopError
+from workflow.parts.user_steps import BRANCHES
+
+__all__ = ["BRANCHES", "Step", "find_step"]
+
+_STATUS = "$.detail.humanLoopStatus"
+"""What the Choice compares that leads to the branches."""
+
+_RESHAPING = ("InputPath", "Parameters", "Arguments")
+"""The fields of a Parallel that give its branches another input than its own."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the workflow.
+
+    Attributes:
+        name: Its name.
+        state: Its definition, with its query language. Functions and resources of the stack are `${…}`.
+        branch: The branch that it belongs to: the first that leads to it. Steps before the branches count as completed.
+        place: File and line where it was made, if known.
+        around: The states that it is in, the outermost first: name and definition.
+    """
+
+    name: str
+    state: Mapping[str, Any]
+    branch: str
+    place: str | None = None
+    around: tuple[tuple[str, State], ...] = ()
+
+    @property
+    def needs_mock(self) -> str | None:
+        """Why TestState can run it only with a mock; None if it runs without one."""
+        kind, resource = self.state["Type"], str(self.state.get("Resource", ""))
+        if kind in ("Map", "Parallel"):
+            return f"it is a {kind}"
+        if ".sync" in resource:
+            return "it waits for a job"
+        if resource.endswith(".waitForTaskToken"):
+            return "it waits for a task token"
+        return "it waits for an activity" if ":activity:" in resource else None
+
+    @property
+    def needs_input(self) -> str | None:
+        """Why the state of a branch is not its input; None if it is."""
+        for name, state in self.around:
+            if state["Type"] == "Map":
+                return f"it is in the Map {name!r}: its input is an item"
+            if fields := [field for field in _RESHAPING if field in state]:
+                return f"it is in the Parallel {name!r}, whose {fields[0]} is its input"
+        return None
+
+
+def find_step(definition: Machine, name: str, places: Mapping[str, str]) -> Step:
+    """Finds a step by its name, also in a Map or Parallel.
+
+    Args:
+        definition: The state machine in Amazon States Language.
+        name: The name.
+        places: State name → file:line where it was made.
+
+    Raises:
+        AfterloopError: There is no such step. The message suggests one.
+    """
+    found = next(_found(definition, name), None)
+    if found is None:
+        known = [one for one, _ in states(definition)]
+        suggestion = hint(name, known) or "; the names are those of the states in the graph"
+        raise AfterloopError(f"there is no step {name!r} in the workflow{suggestion}")
+    state, around = found
+    language = {"QueryLanguage": definition["QueryLanguage"]} if "QueryLanguage" in definition else {}
+    outermost = around[0][0] if around else name
+    return Step(
+        name=name,
+        state={**language, **state},
+        branch=_branch(definition, outermost),
+        place=places.get(name),
+        around=around,
+    )
+
+
+def _found(
+    machine: Machine, name: str, around: tuple[tuple[str, State], ...] = ()
+) -> Iterator[tuple[State, tuple[tuple[str, State], ...]]]:
+    for own, state in machine.get("States", {}).items():
+        if own == name:
+            yield state, around
+        for inside in nested(state):
+            yield from _found(inside.machine, name, (*around, (own, state)))
+
+
+def _branch(definition: Machine, name: str) -> str:
+    starts = {
+        str(way.of.get("StringEquals", "")).lower(): way.to
+        for state in definition["States"].values()
+        for way in ways(state)
+        if way.kind == "choice" and way.of.get("Variable") == _STATUS
+    }
+    leading = (branch for branch in BRANCHES if name in _reached(definition, starts.get(branch)))
+    return next(leading, BRANCHES[0])
+
+
+def _reached(definition: Machine, start: str | None) -> set[str]:
+    """The states that are reached without an error."""
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name is None or name in reached or name not in definition["States"]:
+            continue
+        reached.add(name)
+        waiting += [way.to for way in ways(definition["States"][name]) if way.kind != "catch"]
+    return reached

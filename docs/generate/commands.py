@@ -17,8 +17,8 @@ EXIT_STATUSES = (
     ("0", "Success. For `plan`: nothing would change."),
     (
         "1",
-        "An error, reported in one line on standard error; or you answered no; or `smoke`, `try`, `local`, `render --check`"
-        " or `loops reconcile` found a problem.",
+        "An error, reported in one line on standard error; or you answered no; or `smoke`, `try`, `local`,"
+        " `render --check` or `loops reconcile` found a problem.",
     ),
     ("2", "Only `plan`: something would change."),
     ("130", "You pressed Ctrl-C."),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.aws_calls import service_and_operation
+from sandbox.integration_names import operation_of
 from sandbox.protocol import service_model
 
 __all__ = ["problem_of_result"]
@@ -32,11 +32,7 @@ def problem_of_result(resource: str, result: Any, mode: str) -> str | None:
         result: The result.
         mode: STRICT, PRESENT or NONE.
     """
-    named = (
-        None
-        if resource.endswith((".sync", ".sync:2", ".waitForTaskToken"))
-        else service_and_operation(resource)
-    )
+    named = None if resource.endswith((".sync", ".sync:2", ".waitForTaskToken")) else operation_of(resource)
     if mode == "NONE" or named is None or not isinstance(result, dict):
         return None
     service, operation = named

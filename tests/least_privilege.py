@@ -53,8 +53,8 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ("*", "xray:*", "*"): "Lambda and Step Functions send traces themselves; the engine has none",
     ("ReleaseClaimRole", "sqs:SendMessage", "*"): "Lambda sends there what the function failed to process",
     ("StateMachineRole", "lambda:InvokeFunction", "*"): (
-        "an execution runs a version, whose number rises, or, after a hot swap, the newest code: see `_invoke_function`"
-        " in workflow/stack/permissions/services.py"
+        "an execution runs a version, whose number rises, or, after a hot swap, the newest code: see `invoke_function`"
+        " in workflow/stack/permissions/messaging.py"
     ),
     ("RuleRole", "states:StartExecution", "*:stateMachine:afterloop-local"): (
         "AWS checks the machine's ARN for its alias, the engine the alias's: see workflow/stack/template/events.py"

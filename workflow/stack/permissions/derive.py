@@ -13,9 +13,10 @@ from workflow.asl.integration import FORMS, PARTITION, arguments_of, integration
 from workflow.asl.walk import Machine, State, states
 from workflow.errors import WorkflowError
 from workflow.stack.grants import Permission
+from workflow.stack.permissions.actions import iam_action
 from workflow.stack.permissions.call import Call, Grant, Unknown
 from workflow.stack.permissions.distributed_map import distributed_map
-from workflow.stack.permissions.services import grants_for, iam_action
+from workflow.stack.permissions.services import grants_for
 
 __all__ = ["PermissionUnknown", "Statement", "statements_for"]
 
@@ -64,26 +65,49 @@ def statements_for(
     """
     needed: dict[tuple[str, _On], set[str]] = defaultdict(set)
     names = set()
+    workgroup = _only_workgroup(definition)
     for name, state in states(definition):
         names.add(name)
-        for actions, resource, conditions in _grants(state):
+        unknown: list[tuple[Sequence[str], Unknown]] = []
+        for actions, resource, conditions in _grants(state, workgroup):
             if isinstance(resource, Unknown):
-                # A declaration replaces only what is unknown: the rest of the step is still derived.
-                if name not in declared:
-                    raise _undeclared(name, places.get(name), actions, resource)
+                unknown.append((actions, resource))
                 continue
             for action in actions:
                 needed[action, (resource, json.dumps(conditions, sort_keys=True))].add(name)
+        # A declaration replaces only what is unknown: the rest of the step is still derived.
+        if unknown and name not in declared:
+            raise _undeclared(name, places.get(name), unknown)
         for permission in declared.get(name, ()):
             for action in permission.actions:
                 for resource in permission.resources:
                     needed[action, (resource, "{}")].add(name)
-    if unknown := sorted(declared.keys() - names):
-        raise WorkflowError(f"permissions are declared for the state {unknown[0]!r}, which does not exist")
+    if missing := sorted(declared.keys() - names):
+        raise WorkflowError(f"permissions are declared for the state {missing[0]!r}, which does not exist")
     return _grouped(needed)
 
 
-def _grants(state: State) -> Iterator[Grant]:
+def _only_workgroup(definition: Machine) -> Mapping[str, Any]:
+    """The argument with the workgroup of the machine's queries, if they have the same one.
+
+    A step that reads the results of a query names the query, not the workgroup, which its permission is for.
+    """
+    named = []
+    for _, state in states(definition):
+        called = integration_of(state)
+        arguments = arguments_of(state, {})
+        if called and (called.service, called.action) == ("athena", "startQueryExecution"):
+            given = arguments if isinstance(arguments, Mapping) else {"WorkGroup": "{% %}"}
+            fields = {
+                key: given[key] for key in ("WorkGroup", "WorkGroup.$", "ResultConfiguration") if key in given
+            }
+            named.append(
+                fields if fields.keys() & {"WorkGroup", "WorkGroup.$"} else {"WorkGroup": "primary", **fields}
+            )
+    return named[0] if named and all(one == named[0] for one in named) else {}
+
+
+def _grants(state: State, workgroup: Mapping[str, Any]) -> Iterator[Grant]:
     if state["Type"] == "Map":
         yield from distributed_map(state)
     if state["Type"] != "Task":
@@ -104,6 +128,8 @@ def _grants(state: State) -> Iterator[Grant]:
         yield ["its actions"], Unknown(f"{resource!r} is not a known integration", "its resources"), {}
         return
     arguments = arguments_of(state, {})
+    if called.service == "athena" and isinstance(arguments, Mapping) and called.action in _OF_QUERIES:
+        arguments = {**workgroup, **arguments}
     call = Call(called.service, called.action, called.form.startswith(".sync"), arguments)
     if isinstance(arguments, Mapping):
         yield from grants_for(call, is_sdk=called.is_sdk)
@@ -111,11 +137,21 @@ def _grants(state: State) -> Iterator[Grant]:
         yield [iam_action(call)], Unknown("Arguments are known only at run time", "its resources"), {}
 
 
-def _undeclared(name: str, place: str | None, actions: Sequence[str], unknown: Unknown) -> PermissionUnknown:
+_OF_QUERIES = ("getQueryExecution", "getQueryResults", "stopQueryExecution")
+
+
+def _undeclared(
+    name: str, place: str | None, unknown: Sequence[tuple[Sequence[str], Unknown]]
+) -> PermissionUnknown:
     where = f"state {name!r}" + (f" ({place})" if place else "")
+    by_reason: dict[str, list[str]] = {}
+    for actions, one in unknown:
+        wanted = f"{', '.join(actions)} on {one.resource}"
+        if wanted not in (listed := by_reason.setdefault(one.reason, [])):
+            listed.append(wanted)
+    what = "; ".join(f"{reason}; declare {' and '.join(wanted)}" for reason, wanted in by_reason.items())
     return PermissionUnknown(
-        f"{where}: {unknown.reason}; declare {', '.join(actions)} on {unknown.resource}: "
-        f"permissions = {{{name!r}: [{{'actions': [...], 'resources': [...]}}]}} in post_review.py"
+        f"{where}: {what}: permissions = {{{name!r}: [{{'actions': [...], 'resources': [...]}}]}} in post_review.py"
     )
 
 

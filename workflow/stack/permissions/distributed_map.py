@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from workflow.asl.integration import arguments_of
 from workflow.asl.walk import State, is_distributed
 from workflow.stack.permissions.call import Call, Grant, Unknown, arn_of, bucket_arn, joined
-from workflow.stack.permissions.services import s3
+from workflow.stack.permissions.s3 import s3
 
 __all__ = ["distributed_map"]
 

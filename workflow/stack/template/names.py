@@ -12,6 +12,8 @@ NAMES_IN_STEPS = {
     "NotificationTopic": "NotificationTopic",
     "Partition": "AWS::Partition",
     "ReviewBucket": "ReviewBucket",
+    "ReviewDatabase": "ReviewDatabase",
+    "ReviewWorkgroup": "ReviewWorkgroup",
     "Region": "AWS::Region",
     "Stage": "Stage",
 }

@@ -134,14 +134,22 @@ def filled(text: str) -> Any:
 
 def derived(statement: Statement, functions: Sequence[Function]) -> dict[str, Any]:
     """Returns the policy statement for what steps need. Placeholders of the definition become references."""
-    resources = []
-    for resource in statement.resources:
+
+    def named(text: str) -> str:
         for function in functions:
-            resource = resource.replace(placeholder(function), f"${{{function.name}.Arn}}")
+            text = text.replace(placeholder(function), f"${{{function.name}.Arn}}")
         for name, target in NAMES_IN_STEPS.items():
-            resource = resource.replace(f"${{{name}}}", f"${{{target}}}")
-        resources.append(_resource(resource))
-    return allow(statement.actions, resources, statement.conditions)
+            text = text.replace(f"${{{name}}}", f"${{{target}}}")
+        return text
+
+    def value(found: Any) -> Any:
+        return [filled(named(one)) for one in found] if isinstance(found, list) else filled(named(found))
+
+    conditions = {
+        operator: {key: value(found) for key, found in keys.items()}
+        for operator, keys in statement.conditions.items()
+    }
+    return allow(statement.actions, [_resource(named(one)) for one in statement.resources], conditions)
 
 
 MAX_POLICY = 10_240

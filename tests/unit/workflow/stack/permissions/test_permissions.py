@@ -37,6 +37,14 @@ def granted(state: dict[str, Any], **options: Any) -> dict[str, set[str]]:
     return found
 
 
+READS_OF_TABLES = [
+    "glue:BatchGetPartition",
+    "glue:GetPartition",
+    "glue:GetPartitions",
+    "glue:GetTable",
+    "glue:GetTables",
+]
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     "function by name": (
         task("lambda:invoke", {"FunctionName": "collect", "Payload.$": "$"}),
@@ -334,6 +342,354 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
             ]
         },
     ),
+    "profile of several Regions": (
+        task("bedrock:invokeModel", {"ModelId": "eu.amazon.nova-lite-v1:0", "Body": {}}),
+        {
+            HERE % ("bedrock", "inference-profile/eu.amazon.nova-lite-v1:0"): ["bedrock:InvokeModel"],
+            "arn:${AWS::Partition}:bedrock:*::foundation-model/amazon.nova-lite-v1:0": [
+                "bedrock:InvokeModel"
+            ],
+        },
+    ),
+    "profile by ARN": (
+        task(
+            "aws-sdk:bedrockruntime:converse",
+            {"ModelId": "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us-gov.anthropic.c-v1:0"},
+        ),
+        {
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us-gov.anthropic.c-v1:0": [
+                "bedrock:InvokeModel"
+            ],
+            "arn:${AWS::Partition}:bedrock:*::foundation-model/anthropic.c-v1:0": ["bedrock:InvokeModel"],
+        },
+    ),
+    "provisioned model with S3 and a guardrail": (
+        task(
+            "bedrock:invokeModel",
+            {
+                "ModelId": "arn:aws:bedrock:eu-west-1:123456789012:provisioned-model/p",
+                "Input": {"S3Uri": "s3://prompts/reviews/${Stage}.json"},
+                "Output": {"S3Uri.$": "States.Format('s3://answers/{}.json', $.id)"},
+                "GuardrailIdentifier": "g1",
+            },
+        ),
+        {
+            "arn:aws:bedrock:eu-west-1:123456789012:provisioned-model/p": ["bedrock:InvokeModel"],
+            "arn:${AWS::Partition}:s3:::prompts/reviews/${Stage}.json": ["s3:GetObject"],
+            "arn:${AWS::Partition}:s3:::answers/*.json": ["s3:PutObject"],
+            HERE % ("bedrock", "guardrail/g1"): ["bedrock:ApplyGuardrail"],
+        },
+    ),
+    "guardrail alone": (
+        task("aws-sdk:bedrockruntime:applyGuardrail", {"GuardrailIdentifier": "g1"}),
+        {HERE % ("bedrock", "guardrail/g1"): ["bedrock:ApplyGuardrail"]},
+    ),
+    "knowledge base": (
+        task("aws-sdk:bedrockagentruntime:retrieve", {"KnowledgeBaseId": "K"}),
+        {HERE % ("bedrock", "knowledge-base/K"): ["bedrock:Retrieve"]},
+    ),
+    "customization of a model": (
+        task(
+            "bedrock:createModelCustomizationJob.sync",
+            {
+                "BaseModelIdentifier": "amazon.nova-lite-v1:0",
+                "CustomModelName": "reviews",
+                "RoleArn": "Customize",
+            },
+        ),
+        {
+            "arn:${AWS::Partition}:bedrock:${AWS::Region}::foundation-model/amazon.nova-lite-v1:0": [
+                "bedrock:CreateModelCustomizationJob"
+            ],
+            HERE % ("bedrock", "custom-model/reviews*"): ["bedrock:CreateModelCustomizationJob"],
+            HERE % ("bedrock", "model-customization-job/*"): [
+                "bedrock:GetModelCustomizationJob",
+                "bedrock:StopModelCustomizationJob",
+            ],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Customize": ["iam:PassRole"],
+        },
+    ),
+    "query of reviews": (
+        task(
+            "athena:startQueryExecution.sync",
+            {
+                "QueryString": "SELECT 1",
+                "WorkGroup": "${ReviewWorkgroup}",
+                "QueryExecutionContext": {"Database": "${ReviewDatabase}"},
+            },
+        ),
+        {
+            HERE % ("athena", "workgroup/${ReviewWorkgroup}"): [
+                "athena:GetQueryExecution",
+                "athena:StartQueryExecution",
+                "athena:StopQueryExecution",
+            ],
+            HERE % ("athena", "datacatalog/AwsDataCatalog"): ["athena:GetDataCatalog"],
+            HERE % ("glue", "catalog"): ["glue:GetDatabase", *READS_OF_TABLES],
+            HERE % ("glue", "database/${ReviewDatabase}"): ["glue:GetDatabase", *READS_OF_TABLES],
+            HERE % ("glue", "table/${ReviewDatabase}/*"): READS_OF_TABLES,
+            "arn:${AWS::Partition}:s3:::${ReviewBucket}": [
+                "s3:GetBucketLocation",
+                "s3:ListBucket",
+                "s3:ListBucketMultipartUploads",
+            ],
+            "arn:${AWS::Partition}:s3:::${ReviewBucket}/reviews/*": ["s3:GetObject"],
+            "arn:${AWS::Partition}:s3:::${ReviewBucket}/query-results/*": [
+                "s3:AbortMultipartUpload",
+                "s3:GetObject",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
+        },
+    ),
+    "API": (
+        task(
+            "apigateway:invoke",
+            {
+                "ApiEndpoint": "a1b2.execute-api.eu-west-1.amazonaws.com",
+                "Method": "POST",
+                "Stage": "prod",
+                "Path.$": "States.Format('/orders/{}', $.id)",
+                "AuthType": "IAM_ROLE",
+            },
+        ),
+        {
+            "arn:${AWS::Partition}:execute-api:eu-west-1:${AWS::AccountId}:a1b2/prod/POST/orders/*": [
+                "execute-api:Invoke"
+            ]
+        },
+    ),
+    "API without authorization": (
+        task(
+            "apigateway:invoke", {"ApiEndpoint": "a1b2.execute-api.eu-west-1.amazonaws.com", "Method": "GET"}
+        ),
+        {},
+    ),
+    "schedule": (
+        task(
+            "aws-sdk:scheduler:createSchedule",
+            {
+                "Name.$": "States.Format('remind-{}', $.id)",
+                "Target": {"RoleArn": "arn:aws:iam::123456789012:role/S"},
+            },
+        ),
+        {
+            HERE % ("scheduler", "schedule/default/remind-*"): ["scheduler:CreateSchedule"],
+            "arn:aws:iam::123456789012:role/S": ["iam:PassRole"],
+        },
+    ),
+    "schedule of a group": (
+        task("aws-sdk:scheduler:deleteSchedule", {"Name": "n", "GroupName": "reviews"}),
+        {HERE % ("scheduler", "schedule/reviews/n"): ["scheduler:DeleteSchedule"]},
+    ),
+    "group of schedules": (
+        task("aws-sdk:scheduler:createScheduleGroup", {"Name": "reviews"}),
+        {HERE % ("scheduler", "schedule-group/reviews"): ["scheduler:CreateScheduleGroup"]},
+    ),
+    "task of ECS": (
+        task(
+            "ecs:runTask.sync",
+            {
+                "TaskDefinition": "train",
+                "Cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/c",
+                "Overrides": {"TaskRoleArn": "Run", "ExecutionRoleArn": "Start"},
+            },
+        ),
+        {
+            HERE % ("ecs", "task-definition/train:*"): ["ecs:RunTask"],
+            "arn:aws:ecs:eu-west-1:123456789012:task/c/*": ["ecs:DescribeTasks", "ecs:StopTask"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Run": ["iam:PassRole"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Start": ["iam:PassRole"],
+            HERE % ("events", "rule/StepFunctionsGetEventsForECSTaskRule"): RULE,
+        },
+    ),
+    "job of Batch": (
+        task("batch:submitJob.sync", {"JobName": "n", "JobDefinition": "d:3", "JobQueue": "q"}),
+        {
+            HERE % ("batch", "job-definition/d:3"): ["batch:SubmitJob"],
+            HERE % ("batch", "job-queue/q"): ["batch:SubmitJob"],
+            "*": ["batch:DescribeJobs"],
+            HERE % ("batch", "job/*"): ["batch:TerminateJob"],
+            HERE % ("events", "rule/StepFunctionsGetEventsForBatchJobsRule"): RULE,
+        },
+    ),
+    "crawler": (
+        task("aws-sdk:glue:startCrawler", {"Name": "c"}),
+        {HERE % ("glue", "crawler/c"): ["glue:StartCrawler"]},
+    ),
+    "job of Comprehend": (
+        task(
+            "aws-sdk:comprehend:startPiiEntitiesDetectionJob",
+            {"DataAccessRoleArn": "arn:aws:iam::123456789012:role/Read"},
+        ),
+        {
+            HERE % ("comprehend", "pii-entities-detection-job/*"): [
+                "comprehend:StartPiiEntitiesDetectionJob"
+            ],
+            "arn:aws:iam::123456789012:role/Read": ["iam:PassRole"],
+        },
+    ),
+    "entities in a text": (
+        task("aws-sdk:comprehend:detectEntities", {"Text": "x"}),
+        {"*": ["comprehend:DetectEntities"]},
+    ),
+    "Textract, in the background": (
+        task(
+            "aws-sdk:textract:startDocumentAnalysis",
+            {
+                "DocumentLocation": {"S3Object": {"Bucket": "in", "Name": "a.pdf"}},
+                "NotificationChannel": {"RoleArn": "Notify", "SNSTopicArn": "${T}"},
+                "OutputConfig": {"S3Bucket": "out", "S3Prefix": "pages"},
+            },
+        ),
+        {
+            "*": ["textract:StartDocumentAnalysis"],
+            "arn:${AWS::Partition}:s3:::in/a.pdf": ["s3:GetObject"],
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/Notify": ["iam:PassRole"],
+            "arn:${AWS::Partition}:s3:::out/pages/*": ["s3:PutObject"],
+        },
+    ),
+    "faces of a collection": (
+        task("aws-sdk:rekognition:searchFaces", {"CollectionId": "people", "FaceId": "f"}),
+        {HERE % ("rekognition", "collection/people"): ["rekognition:SearchFaces"]},
+    ),
+    "labels of a model": (
+        task(
+            "aws-sdk:rekognition:detectCustomLabels",
+            {
+                "ProjectVersionArn": "arn:aws:rekognition:eu-west-1:123456789012:project/p/version/v/1",
+                "Image": {"S3Object": {"Bucket": "in", "Name": "a.png"}},
+            },
+        ),
+        {
+            "arn:aws:rekognition:eu-west-1:123456789012:project/p/version/v/1": [
+                "rekognition:DetectCustomLabels"
+            ],
+            "arn:${AWS::Partition}:s3:::in/a.png": ["s3:GetObject"],
+        },
+    ),
+    "email": (
+        task(
+            "aws-sdk:sesv2:sendEmail",
+            {
+                "FromEmailAddress": "Reviews <reviews@example.com>",
+                "Content": {"Template": {"TemplateName": "done"}},
+                "ConfigurationSetName": "c",
+            },
+        ),
+        {
+            HERE % ("ses", "identity/reviews@example.com"): ["ses:SendEmail"],
+            HERE % ("ses", "identity/example.com"): ["ses:SendEmail"],
+            HERE % ("ses", "template/done"): ["ses:SendEmail"],
+            HERE % ("ses", "configuration-set/c"): ["ses:SendEmail"],
+        },
+    ),
+    "objects deleted together": (
+        task(
+            "aws-sdk:s3:deleteObjects",
+            {"Bucket": "b", "Delete": {"Objects": [{"Key": "a"}, {"Key": "c", "VersionId": "1"}]}},
+        ),
+        {
+            "arn:${AWS::Partition}:s3:::b/a": ["s3:DeleteObject"],
+            "arn:${AWS::Partition}:s3:::b/c": ["s3:DeleteObjectVersion"],
+        },
+    ),
+    "version of an object": (
+        task("aws-sdk:s3:getObject", {"Bucket": "b", "Key": "k", "VersionId.$": "$.v"}),
+        {"arn:${AWS::Partition}:s3:::b/k": ["s3:GetObjectVersion"]},
+    ),
+    "object with tags": (
+        task("aws-sdk:s3:putObject", {"Bucket": "b", "Key": "k", "Body": "x", "Tagging": "a=b"}),
+        {"arn:${AWS::Partition}:s3:::b/k": ["s3:PutObject", "s3:PutObjectTagging"]},
+    ),
+    "versions of a bucket": (
+        task("aws-sdk:s3:listObjectVersions", {"Bucket": "b"}),
+        {"arn:${AWS::Partition}:s3:::b": ["s3:ListBucketVersions"]},
+    ),
+    "PartiQL": (
+        task(
+            "aws-sdk:dynamodb:executeStatement", {"Statement": 'SELECT * FROM "counts"."by-day" WHERE a = ?'}
+        ),
+        {HERE % ("dynamodb", "table/counts/index/by-day"): ["dynamodb:PartiQLSelect"]},
+    ),
+    "PartiQL, several": (
+        task(
+            "aws-sdk:dynamodb:batchExecuteStatement",
+            {
+                "Statements": [
+                    {"Statement": "INSERT INTO counts VALUE {}"},
+                    {"Statement": "UPDATE ${LedgerTable} SET a=1"},
+                ]
+            },
+        ),
+        {
+            HERE % ("dynamodb", "table/counts"): ["dynamodb:PartiQLInsert"],
+            HERE % ("dynamodb", "table/${LedgerTable}"): ["dynamodb:PartiQLUpdate"],
+        },
+    ),
+    "items of tables": (
+        task("aws-sdk:dynamodb:batchWriteItem", {"RequestItems": {"a": [], "b.$": "$.items"}}),
+        {
+            HERE % ("dynamodb", "table/a"): ["dynamodb:BatchWriteItem"],
+            HERE % ("dynamodb", "table/b"): ["dynamodb:BatchWriteItem"],
+        },
+    ),
+    "Aurora": (
+        task(
+            "aws-sdk:rdsdata:executeStatement",
+            {
+                "ResourceArn": "arn:aws:rds:eu-west-1:123456789012:cluster:c",
+                "SecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-a1b2c3",
+            },
+        ),
+        {
+            "arn:aws:rds:eu-west-1:123456789012:cluster:c": ["rds-data:ExecuteStatement"],
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-a1b2c3": [
+                "secretsmanager:GetSecretValue"
+            ],
+        },
+    ),
+    "Redshift": (
+        task(
+            "aws-sdk:redshiftdata:executeStatement",
+            {
+                "ClusterIdentifier": "c",
+                "SecretArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-a1b2c3",
+            },
+        ),
+        {
+            HERE % ("redshift", "cluster:c"): ["redshift-data:ExecuteStatement"],
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-a1b2c3": [
+                "secretsmanager:GetSecretValue"
+            ],
+        },
+    ),
+    "endpoint's answer": (
+        task("aws-sdk:sagemakerruntime:invokeEndpoint", {"EndpointName": "m"}),
+        {HERE % ("sagemaker", "endpoint/m"): ["sagemaker:InvokeEndpoint"]},
+    ),
+    "record of features": (
+        task("aws-sdk:sagemakerfeaturestoreruntime:putRecord", {"FeatureGroupName": "reviews"}),
+        {HERE % ("sagemaker", "feature-group/reviews"): ["sagemaker:PutRecord"]},
+    ),
+    "parameters": (
+        task("aws-sdk:ssm:getParameters", {"Names": ["/a/b", "c"]}),
+        {
+            HERE % ("ssm", "parameter/a/b"): ["ssm:GetParameters"],
+            HERE % ("ssm", "parameter/c"): ["ssm:GetParameters"],
+        },
+    ),
+    "parameters below a path": (
+        task("aws-sdk:ssm:getParametersByPath", {"Path": "/a/"}),
+        {
+            HERE % ("ssm", "parameter/a"): ["ssm:GetParametersByPath"],
+            HERE % ("ssm", "parameter/a/*"): ["ssm:GetParametersByPath"],
+        },
+    ),
+    "alarm": (
+        task("aws-sdk:cloudwatch:setAlarmState", {"AlarmName": "a"}),
+        {HERE % ("cloudwatch", "alarm:a"): ["cloudwatch:SetAlarmState"]},
+    ),
     "metric": (
         task("aws-sdk:cloudwatch:putMetricData", {"Namespace": "n"}),
         {"*": ["cloudwatch:PutMetricData"]},
@@ -445,7 +801,12 @@ def test_derived_actions_and_resources_exist_in_iam(case: str) -> None:
 
 
 # IAM's resources for these are only for special uses: adapters, custom models, topics (not phones), data sets.
-RESOURCES_ARE_OPTIONAL = {"rekognition:DetectModerationLabels", "sns:Publish", "cloudwatch:PutMetricData"}
+RESOURCES_ARE_OPTIONAL = {
+    "rekognition:DetectModerationLabels",
+    "sns:Publish",
+    "cloudwatch:PutMetricData",
+    "comprehend:DetectEntities",
+}
 
 
 def fits(arn: str, form: str) -> bool:
@@ -465,6 +826,38 @@ def test_role_is_passed_to_one_service_only() -> None:
         if statement.actions == ("iam:PassRole",)
     ]
     assert passes.conditions == {"StringLike": {"iam:PassedToService": ["sagemaker.amazonaws.com*"]}}
+
+
+@pytest.mark.parametrize(
+    ("case", "service"),
+    [
+        ("schedule", "scheduler"),
+        ("customization of a model", "bedrock"),
+        ("task of ECS", "ecs-tasks"),
+        ("job of Comprehend", "comprehend"),
+        ("Textract, in the background", "textract"),
+    ],
+)
+def test_role_is_passed_to_the_service_that_uses_it(case: str, service: str) -> None:
+    found = [one for one in statements_for(machine(Step=CASES[case][0])) if one.actions == ("iam:PassRole",)]
+    assert {json.dumps(one.conditions) for one in found} == {
+        json.dumps({"StringLike": {"iam:PassedToService": [f"{service}.amazonaws.com*"]}})
+    }
+
+
+def test_model_behind_a_profile_is_allowed_through_the_profile_only() -> None:
+    conditions = {
+        resource: statement.conditions
+        for statement in statements_for(machine(Step=CASES["profile of several Regions"][0]))
+        for resource in statement.resources
+    }
+    profile = HERE % ("bedrock", "inference-profile/eu.amazon.nova-lite-v1:0")
+    assert conditions == {
+        profile: {},
+        "arn:${AWS::Partition}:bedrock:*::foundation-model/amazon.nova-lite-v1:0": {
+            "ArnLike": {"bedrock:InferenceProfileArn": profile}
+        },
+    }
 
 
 def test_listing_a_bucket_is_limited_to_the_prefix() -> None:
@@ -536,10 +929,14 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
             "https://docs.aws.amazon.com/service-authorization/latest/reference/) on its resources: permissions = ",
         ),
         (
-            task("ecs:runTask.sync", {"TaskDefinition": "t"}),
-            "Afterloop does not know the permissions of ecs:runTask; declare its IAM actions (see "
+            task("codebuild:startBuild.sync", {"ProjectName": "p"}),
+            "Afterloop does not know the permissions of codebuild:startBuild; declare its IAM actions (see "
             "https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html) on its "
             "resources: permissions = {'Step': [{'actions': [...], 'resources': [...]}]} in post_review.py",
+        ),
+        (
+            task("ecs:runTask.sync", {"TaskDefinition": "t"}),
+            "the task definition names the roles of the task; declare iam:PassRole on these roles: permissions = ",
         ),
         (
             task("s3:getObject", {"Bucket": "b", "Key": "k"}),
@@ -558,28 +955,82 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
             "Afterloop does not know the permissions of sagemaker:listModels",
         ),
         (
-            task("aws-sdk:s3:getBucketPolicy", {"Bucket": "b"}),
-            "Afterloop does not know the permissions of s3:getBucketPolicy",
+            task("aws-sdk:s3:putBucketPolicy", {"Bucket": "b"}),
+            "Afterloop does not know the permissions of s3:putBucketPolicy",
         ),
         (
             task("aws-sdk:s3:listObjectsV2", {"Bucket": "b", "Prefix.$": "$.prefix"}),
             "Prefix is known only at run time; declare s3:ListBucket on the prefix",
         ),
         (
-            task("aws-sdk:bedrockruntime:applyGuardrail", {}),
-            "Afterloop does not know the permissions of bedrockruntime:applyGuardrail",
+            task("aws-sdk:bedrockruntime:startAsyncInvoke", {}),
+            "Afterloop does not know the permissions of bedrockruntime:startAsyncInvoke",
         ),
         (
             task("aws-sdk:cloudwatchlogs:startQuery", {"QueryString": "x"}),
             "Afterloop does not know the permissions of cloudwatchlogs:startQuery",
         ),
         (
-            task("aws-sdk:athena:startQueryExecution", {"WorkGroup": "w"}),
-            "a query reads tables and writes results",
+            task(
+                "athena:startQueryExecution.sync",
+                {"WorkGroup": "w", "QueryExecutionContext": {"Database": "d"}},
+            ),
+            "the tables say where their data is; declare s3:GetBucketLocation, s3:GetObject, s3:ListBucket on the "
+            "buckets of the data; the workgroup says where results are written; declare s3:AbortMultipartUpload, "
+            "s3:GetObject, s3:ListMultipartUploadParts, s3:PutObject on the objects with results and s3:",
         ),
         (
-            task("aws-sdk:bedrockruntime:converse", {"ModelId": "eu.amazon.nova-lite-v1:0"}),
-            "covers models in several Regions",
+            task("athena:startQueryExecution", {"QueryString.$": "$.sql"}),
+            "athena:startQueryExecution is called without QueryExecutionContext.Database; declare glue:GetDatabase, ",
+        ),
+        (
+            task("athena:getQueryResults", {"QueryExecutionId.$": "$.id"}),
+            "the step does not name the workgroup of the query; declare athena:GetQueryResults on the workgroup; ",
+        ),
+        (
+            task("bedrock:invokeModel", {"ModelId.$": "$.model", "Body": {}}),
+            "ModelId is known only at run time; declare bedrock:InvokeModel on the model",
+        ),
+        (
+            task(
+                "bedrock:invokeModel",
+                {
+                    "ModelId": "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/x",
+                    "Body": {},
+                },
+            ),
+            "the ARN of the application inference profile does not name its models; declare bedrock:InvokeModel on the",
+        ),
+        (
+            task("bedrock:invokeModel", {"ModelId": "m.n", "Input": {"S3Uri.$": "$.prompt"}}),
+            "Input.S3Uri is known only at run time; declare s3:GetObject on the input of the model",
+        ),
+        (
+            task(
+                "apigateway:invoke",
+                {"ApiEndpoint": "api.example.com", "Method": "GET", "AuthType": "IAM_ROLE"},
+            ),
+            "'api.example.com' is not the endpoint of an API; declare execute-api:Invoke on the API",
+        ),
+        (
+            task("aws-sdk:scheduler:createSchedule", {"Name": "n", "Target": {"RoleArn.$": "$.role"}}),
+            "Target.RoleArn is known only at run time; declare iam:PassRole on the role in Target.RoleArn",
+        ),
+        (
+            task("aws-sdk:dynamodb:executeStatement", {"Statement.$": "$.sql"}),
+            "Statement is known only at run time; declare dynamodb:PartiQL… on the table",
+        ),
+        (
+            task("aws-sdk:dynamodb:batchGetItem", {"RequestItems.$": "$.items"}),
+            "RequestItems are known only at run time; declare dynamodb:BatchGetItem on the tables",
+        ),
+        (
+            task("aws-sdk:s3:deleteObjects", {"Bucket": "b", "Delete": {"Objects.$": "$.keys"}}),
+            "Delete.Objects are known only at run time; declare s3:DeleteObject on these objects",
+        ),
+        (
+            task("aws-sdk:redshiftdata:executeStatement", {"WorkgroupName": "w", "Sql": "x"}),
+            "the ARN of a workgroup has its ID, not its name; declare redshift-data:ExecuteStatement on the",
         ),
         (
             {"Type": "Task", "Resource": "${Something}", "End": True},
@@ -609,21 +1060,40 @@ def test_unknown_permission_is_refused_with_what_to_declare(state: dict[str, Any
 
 
 def test_declared_permissions_are_added_to_derived_ones() -> None:
-    state = task("aws-sdk:athena:startQueryExecution", {"WorkGroup": "w"})
+    state = task("athena:startQueryExecution", {"WorkGroup": "w", "QueryString": "x"})
     bucket = "arn:aws:s3:::results/*"
     found = granted(state, declared={"Step": [Permission(actions=("s3:PutObject",), resources=(bucket,))]})
     assert found == {
         bucket: {"s3:PutObject"},
         HERE % ("athena", "workgroup/w"): {"athena:StartQueryExecution"},
+        HERE % ("athena", "datacatalog/AwsDataCatalog"): {"athena:GetDataCatalog"},
     }
 
 
 def test_step_of_an_unknown_service_gets_declared_permissions() -> None:
-    state = task("ecs:runTask.sync", {"TaskDefinition": "t"})
-    permissions = [Permission(actions=("ecs:RunTask",), resources=("arn:aws:ecs:*:*:task-definition/t:*",))]
-    assert granted(state, declared={"Step": permissions}) == {
-        "arn:aws:ecs:*:*:task-definition/t:*": {"ecs:RunTask"}
+    state = task("codebuild:startBuild", {"ProjectName": "p"})
+    project = "arn:aws:codebuild:eu-west-1:123456789012:project/p"
+    permissions = [Permission(actions=("codebuild:StartBuild",), resources=(project,))]
+    assert granted(state, declared={"Step": permissions}) == {project: {"codebuild:StartBuild"}}
+
+
+def test_results_are_read_in_the_only_workgroup_of_the_machine() -> None:
+    query = CASES["query of reviews"][0]
+    read = task("athena:getQueryResults", {"QueryExecutionId.$": "$.id"})
+    found = {
+        (action, resource)
+        for statement in statements_for(machine(Query=query, Read=read))
+        if "Read" in statement.steps
+        for action in statement.actions
+        for resource in statement.resources
     }
+    assert {
+        ("athena:GetQueryResults", HERE % ("athena", "workgroup/${ReviewWorkgroup}")),
+        ("s3:GetObject", "arn:${AWS::Partition}:s3:::${ReviewBucket}/query-results/*"),
+    } <= found
+    other = task("athena:startQueryExecution", {"QueryString": "x", "WorkGroup": "other"})
+    with pytest.raises(PermissionUnknown, match=r"'Read'.*does not name the workgroup"):
+        statements_for(machine(Query=query, Other=other, Read=read), {"Other": []})
 
 
 def test_declaration_for_an_unknown_state_is_refused() -> None:
@@ -684,6 +1154,8 @@ json_values = st.recursive(
                 "TopicArn", "TopicArn.$", "FunctionName", "Qualifier", "QueueUrl", "Entries", "EventBusName",
                 "TableName", "TransactItems", "Put", "IndexName", "JobName", "StateMachineArn", "Document", "S3Object",
                 "Bucket", "Name", "Key", "Prefix", "HumanLoopConfig", "TrainingJobName", "RoleArn", "ModelId", "Tags",
+                "Names", "RequestItems", "Statement", "Statements", "Delete", "Objects", "Input", "S3Uri", "WorkGroup",
+                "ResultConfiguration", "QueryExecutionContext", "Database", "ApiEndpoint", "Overrides", "SecretArn",
             ]
         ),
         inner,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from workflow import ROOT
+from workflow.stack.permissions import Statement
 from workflow.stack.stages import Stage
-from workflow.stack.template.policies import allow
+from workflow.stack.template.policies import allow, derived
 
 TEMPLATE = json.loads((ROOT / "definitions/template.json").read_text())
 KNOWN = {"Fn::Split": [",", {"Fn::Sub": "${AWS::AccountId}${BucketAccounts}"}]}
@@ -46,3 +47,16 @@ def test_other_conditions_of_a_permission_on_buckets_are_kept() -> None:
 def test_other_accounts_of_buckets_are_a_parameter(accounts: tuple[str, ...], value: str) -> None:
     stage = Stage(name="dev", region="eu-west-1", output_buckets=("reviewed",), bucket_accounts=accounts)
     assert stage.parameters()["BucketAccounts"] == value
+
+
+def test_names_in_conditions_of_a_step_become_references() -> None:
+    profile = "arn:${AWS::Partition}:bedrock:${Region}:${AWS::AccountId}:inference-profile/eu.m"
+    statement = Statement(
+        ("s3:ListBucket",),
+        ("*",),
+        {"StringLike": {"s3:prefix": "${Stage}/*"}, "ArnLike": {"a": [profile, "b"]}},
+    )
+    made = derived(statement, [])["Condition"]
+    assert made["StringLike"]["s3:prefix"].to_dict() == {"Fn::Sub": "${Stage}/*"}
+    assert made["ArnLike"]["a"][0].to_dict() == {"Fn::Sub": profile.replace("${Region}", "${AWS::Region}")}
+    assert made["ArnLike"]["a"][1] == "b"

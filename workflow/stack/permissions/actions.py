@@ -1,0 +1,117 @@
+"""The IAM actions that API actions need, and which of them IAM allows only on all resources.
+
+Source: Service Authorization Reference, https://docs.aws.amazon.com/service-authorization/latest/reference/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from workflow.stack.permissions.call import Call, Grant, Unknown
+
+__all__ = ["WITHOUT_RESOURCE", "has_no_resource", "iam_action", "iam_service", "pascal", "unknown"]
+
+
+def iam_action(call: Call) -> str:
+    """The IAM action that a call needs: `s3:ListBucket` for `s3:listObjectsV2`."""
+    action = _OTHER_ACTIONS.get(f"{call.service}:{call.action}", pascal(call.action))
+    return f"{iam_service(call)}:{action}"
+
+
+def iam_service(call: Call) -> str:
+    """The prefix of a service's IAM actions: `states` for `sfn`."""
+    return _PREFIXES.get(call.service, call.service)
+
+
+def has_no_resource(action: str) -> bool:
+    """Whether IAM knows no resource for an IAM action, so that a policy can allow it only on `*`."""
+    service, _, name = action.partition(":")
+    call = name[:1].lower() + name[1:]
+    return any(
+        re.fullmatch(actions.get(service, ""), call) for actions in (WITHOUT_RESOURCE, _ALSO_WITHOUT_RESOURCE)
+    )
+
+
+def pascal(action: str) -> str:
+    """An action with a capital, as IAM and the API begin it. Step Functions begins it with a lowercase letter."""
+    return action[:1].upper() + action[1:]
+
+
+def unknown(call: Call) -> Iterator[Grant]:
+    """Yields that the permissions of a call are not known."""
+    # A step that waits needs more than the action it calls: Step Functions describes, stops, and is notified.
+    reference = (
+        "step-functions/latest/dg/service-integration-iam-templates.html"
+        if call.waits
+        else "service-authorization/latest/reference/"
+    )
+    reason = f"Afterloop does not know the permissions of {call.service}:{call.action}"
+    actions = f"its IAM actions (see https://docs.aws.amazon.com/{reference})"
+    yield [actions], Unknown(reason, "its resources"), {}
+
+
+_PREFIXES = {
+    "bedrockagentruntime": "bedrock",
+    "bedrockruntime": "bedrock",
+    "cloudwatchlogs": "logs",
+    "eventbridge": "events",
+    "rdsdata": "rds-data",
+    "redshiftdata": "redshift-data",
+    "sagemakera2iruntime": "sagemaker",
+    "sagemakerfeaturestoreruntime": "sagemaker",
+    "sagemakerruntime": "sagemaker",
+    "sesv2": "ses",
+    "sfn": "states",
+}
+"""Where Step Functions and IAM have different names for a service."""
+
+WITHOUT_RESOURCE = {
+    "cloudwatch": "putMetricData|getMetricStatistics|getMetricData|listMetrics|describeAlarmsForMetric",
+    "comprehend": "(batchDetect|containsPii|detect(Dominant|Key|Pii|Sentiment|Syntax|Targeted|Toxic)).*",
+    "redshift-data": "(describe|cancel)Statement|getStatementResult(V2)?",
+    "rekognition": "compareFaces|recognizeCelebrities|detect(?!Custom).*"
+    "|(start|get)(Celebrity|Content|Face(?!Search)|Label|Person|Segment|Text).*|getFaceSearch",
+    "scheduler": "listSchedule(Group)?s",
+    "states": "sendTask.*",
+    "sts": "getCallerIdentity",
+    "textract": "(analyze|detect|start).*|get(?!Adapter).*",
+    "translate": "translate(Text|Document)|(start|stop|describe|list)TextTranslationJobs?",
+}
+"""Actions for which IAM has no resource, as a pattern for each service.
+
+Some of them have a resource for special uses, such as a custom model of Rekognition or a terminology of Translate."""
+
+_ALSO_WITHOUT_RESOURCE = {
+    "batch": "describeJobs",
+    "lakeformation": "getDataAccess",
+    "logs": "(create|delete|get|update)LogDelivery|listLogDeliveries|describe(LogGroups|ResourcePolicies)",
+    "sagemaker": "list(FlowDefinitions|HumanLoops)",
+    "xray": "put(TelemetryRecords|TraceSegments)|getSampling(Rules|Targets)",
+}
+"""The same for actions that no step calls alone: of functions, of services, and of Step Functions itself."""
+
+_OTHER_ACTIONS = {
+    "bedrockruntime:converse": "InvokeModel",
+    "lambda:invoke": "InvokeFunction",
+    "lambda:invokeAsync": "InvokeFunction",
+    "s3:completeMultipartUpload": "PutObject",
+    "s3:copyObject": "PutObject",
+    "s3:createMultipartUpload": "PutObject",
+    "s3:deleteObjects": "DeleteObject",
+    "s3:getBucketCors": "GetBucketCORS",
+    "s3:headBucket": "ListBucket",
+    "s3:headObject": "GetObject",
+    "s3:listBuckets": "ListAllMyBuckets",
+    "s3:listMultipartUploads": "ListBucketMultipartUploads",
+    "s3:listObjects": "ListBucket",
+    "s3:listObjectsV2": "ListBucket",
+    "s3:listObjectVersions": "ListBucketVersions",
+    "s3:listParts": "ListMultipartUploadParts",
+    "s3:uploadPart": "PutObject",
+    "sns:publishBatch": "Publish",
+    "sqs:changeMessageVisibilityBatch": "ChangeMessageVisibility",
+    "sqs:deleteMessageBatch": "DeleteMessage",
+    "sqs:sendMessageBatch": "SendMessage",
+}
+"""Where an API action needs an IAM action with another name."""

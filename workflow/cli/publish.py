@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +16,6 @@ from workflow.cli.terminal import (
     Output,
     approved,
     console_for,
-    end_line,
     exit_unchanged,
     on_interrupt,
     print_json,
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     from workflow.publish.package import Package
     from workflow.publish.plan import Plan
     from workflow.publish.publishing import Published
-    from workflow.publish.watching import Snapshot
     from workflow.stack.stages import Stage
 
 __all__ = ["Confirmation", "plan", "publish", "rollback"]
@@ -103,7 +99,9 @@ def publish(
         show_warnings(package.warnings)
         tell(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
     if watch:
-        _watch(files, on, accept or ())
+        from workflow.cli.publish_watch import swap_changes
+
+        swap_changes(files, on, accept or ())
 
 
 @takes_options
@@ -302,23 +300,3 @@ def _swap(
     if stack is None or swapped is None:
         return None
     return Published(stack.name, changed=bool(swapped), outputs=stack.outputs), swapped
-
-
-def _watch(since: Snapshot, on: StageOptions, accepted: Sequence[str]) -> None:
-    from workflow.publish.watching import changes
-
-    # A process for each swap: this one has already imported the workflow's modules, and would not see their changes.
-    again = [sys.executable, str(ROOT / "deploy.py"), "publish", "--swap", "--yes"]
-    for option in ("stage", "settings", "profile", "region"):
-        if value := getattr(on, option):
-            again += [f"--{option}", str(value)]
-    for name in accepted:
-        again += ["--accept", name]
-    tell("Watching for changes. Press Ctrl-C to stop.")
-    try:
-        for files in changes(ROOT, on.settings, since):
-            tell(f"Changed: {', '.join(file.name for file in files)}")
-            subprocess.run(again, check=False)  # noqa: S603  the command line of this project
-    except KeyboardInterrupt:
-        end_line(sys.stdout)
-        tell("Stopped watching.")

@@ -15,11 +15,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
 import typer
 
 from lambdas.loops.visible import visible, visible_json, visible_lines
+from workflow import ROOT
 from workflow.errors import AfterloopError, PublishError, WorkflowError
 
 if TYPE_CHECKING:
@@ -348,6 +350,10 @@ def one_line_errors() -> Iterator[None]:
         _fail_interrupted(f"interrupted: {error}")
     except (KeyboardInterrupt, typer.Abort):
         _fail_interrupted("interrupted")
+    except SyntaxError as error:
+        if place := _place_in_project(error):
+            _fail(f"{place}: {type(error).__name__}: {error.msg}")
+        raise
     except Exception as error:
         from lambdas.loops.rows import UnreadableRow
         from workflow.publish.aws_errors import explained
@@ -357,6 +363,14 @@ def one_line_errors() -> Iterator[None]:
         if known := explained(error):
             _fail(str(known))
         raise
+
+
+def _place_in_project(error: SyntaxError) -> str | None:
+    """The file of the project that Python cannot import, and the line; None for a file of a library."""
+    file = Path(error.filename or "")
+    if not file.is_relative_to(ROOT) or "site-packages" in file.parts:
+        return None
+    return f"{file.relative_to(ROOT)}:{error.lineno}"
 
 
 def show_bugs_visibly() -> None:

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 __all__ = ["Snapshot", "changes", "snapshot"]
 
-Snapshot = dict[Path, tuple[int, int]]
-"""Files, each with its modification time in nanoseconds and its size in bytes."""
+Snapshot = dict[str, tuple[int, int]]
+"""Paths of files, each with its modification time in nanoseconds and its size in bytes."""
 
 WATCHED = ("workflow", "lambdas", "requirements")
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.1
+"""How long to wait between two looks. One takes some milliseconds: it asks for each file, but opens none."""
 
 
 def snapshot(root: Path, settings: Path) -> Snapshot:
     """The current state of the files that a publish is made from."""
-    files = [
-        file for folder in WATCHED for file in (root / folder).rglob("*") if "__pycache__" not in file.parts
-    ]
     found: Snapshot = {}
-    for file in (*files, settings):
-        try:
-            stat = file.stat()
-        except FileNotFoundError:
-            continue  # Editors save by replacing a file: it is missing for a moment.
-        if file.is_file():
-            found[file] = (stat.st_mtime_ns, stat.st_size)
+    for folder in WATCHED:
+        _add(found, str(root / folder))
+    if settings.is_file():
+        stat = settings.stat()
+        found[str(settings)] = (stat.st_mtime_ns, stat.st_size)
     return found
 
 
@@ -50,9 +47,27 @@ def changes(
             while (later := _later(root, settings, sleep)) != now:
                 now = later
             if changed := sorted(file for file in {*before, *now} if before.get(file) != now.get(file)):
-                yield changed
+                yield [Path(file) for file in changed]
             before = now
         sleep(PAUSE_SECONDS)
+
+
+def _add(found: Snapshot, folder: str) -> None:
+    try:
+        with os.scandir(folder) as entries:
+            listed = list(entries)
+    except FileNotFoundError:
+        return
+    for entry in listed:
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                _add(found, entry.path)
+            continue
+        try:
+            stat = entry.stat()
+        except FileNotFoundError:
+            continue  # Editors save by replacing a file: it is missing for a moment.
+        found[entry.path] = (stat.st_mtime_ns, stat.st_size)
 
 
 def _later(root: Path, settings: Path, sleep: Callable[[float], None]) -> Snapshot:

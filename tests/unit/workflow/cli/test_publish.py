@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -95,6 +94,7 @@ def test_watch_swaps_until_ctrl_c(
 ) -> None:
     monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: ["definition"])
     monkeypatch.setattr("workflow.publish.watching.changes", interrupted)
+    monkeypatch.setattr("workflow.cli.publish_watch.ReadyCommand", mock.Mock())
     status, out, _ = run("publish", "--swap", "--watch", capsys=capsys)
     assert status == 0
     assert out.splitlines() == [
@@ -200,28 +200,6 @@ def test_changes_that_cannot_be_swapped_are_published(
     monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: None)
     monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: published)
     assert "is published." in run("publish", "--swap", capsys=capsys)[1]
-
-
-@pytest.mark.usefixtures("account")
-def test_watch_swaps_in_a_new_process_with_the_same_options(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    commands = []
-    monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: [])
-    monkeypatch.setattr("workflow.publish.watching.changes", lambda *_: iter([[Path("a.py"), Path("b.py")]]))
-    monkeypatch.setattr("subprocess.run", lambda command, **_: commands.append(command))
-    options = [
-        "--stage",
-        "test",
-        "--settings",
-        "my.toml",
-        "--region",
-        "eu-west-1",
-        "--accept",
-        "Notify: iam:*",
-    ]
-    assert "Changed: a.py, b.py\n" in run("publish", "--swap", "--watch", *options, capsys=capsys)[1]
-    assert [command[2:] for command in commands] == [["publish", "--swap", "--yes", *options]]
 
 
 def test_protected_stage_refuses_a_swap(

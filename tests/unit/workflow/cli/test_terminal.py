@@ -14,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import deploy
 from tests.command_line import Answers, interrupted, run
+from workflow import ROOT
 from workflow.cli import terminal
 from workflow.cli.shapes import StopResult
 from workflow.cli.show_loops import plain
@@ -37,6 +39,28 @@ def test_each_mistake_in_a_workflow_is_one_line(
         "error: post_review.py:6: state 'A': wrong",
         "error: post_review.py:7: state 'B': wrong, too",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "error"),
+    [
+        (ROOT / "workflow/branches/completed.py", "error: workflow/branches/completed.py:3: SyntaxError: no"),
+        (ROOT / ".venv/lib/site-packages/boto3/__init__.py", None),
+        (Path(__file__).parents[5] / "elsewhere.py", None),
+    ],
+)
+def test_syntax_error_of_the_project_is_one_line(
+    file: Path, error: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def assemble() -> None:
+        raise SyntaxError("no", (str(file), 3, 1, "def", 3, 2))
+
+    monkeypatch.setattr("workflow.stack.assembly.assemble", assemble)
+    if error is None:
+        with pytest.raises(SyntaxError):
+            deploy.main(["render"])
+    else:
+        assert run("render", capsys=capsys) == (1, "", f"{error}\n")
 
 
 def test_unreachable_endpoint_is_one_error(

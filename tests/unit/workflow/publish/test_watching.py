@@ -30,3 +30,10 @@ def test_snapshot_ignores_missing_settings_and_caches(tmp_path: Path) -> None:
     (tmp_path / "lambdas/__pycache__").mkdir(parents=True)
     (tmp_path / "lambdas/__pycache__/a.pyc").write_text("")
     assert snapshot(tmp_path, tmp_path / "stages.toml") == {}
+
+
+def test_snapshot_skips_a_file_that_is_being_replaced(tmp_path: Path) -> None:
+    (tmp_path / "lambdas/own").mkdir(parents=True)
+    (tmp_path / "lambdas/own/a.py").write_text("1")
+    (tmp_path / "lambdas/own/b.py").symlink_to("missing")
+    assert list(snapshot(tmp_path, tmp_path / "stages.toml")) == [str(tmp_path / "lambdas/own/a.py")]

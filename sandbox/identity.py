@@ -9,11 +9,11 @@ from typing import Self
 
 from console.loopback import HOST
 from workflow.publish.local_engine import TOKEN_HEADER, token
+from workflow.stack import ENGINE_ACCOUNT, ENGINE_KEY_PREFIX
 
 __all__ = ["HOST", "ACCOUNT_ID", "REGION", "TOKEN_HEADER", "Keys"]
 
-ACCOUNT_ID = "111122223333"
-"""An account number that the AWS documentation uses in examples."""
+ACCOUNT_ID = ENGINE_ACCOUNT
 
 REGION = "us-east-1"
 
@@ -37,7 +37,9 @@ class Keys:
     def random(cls) -> Self:
         """Returns keys that nobody can guess."""
         letters = string.ascii_uppercase + "234567"
-        return cls("LOCAL" + "".join(secrets.choice(letters) for _ in range(15)), secrets.token_urlsafe(30))
+        return cls(
+            ENGINE_KEY_PREFIX + "".join(secrets.choice(letters) for _ in range(15)), secrets.token_urlsafe(30)
+        )
 
     @property
     def token(self) -> str:

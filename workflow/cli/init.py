@@ -16,6 +16,9 @@ __all__ = ["init"]
 def init(
     stage: Annotated[str, typer.Option("--stage", "-s", help="Name of the stage to write.")] = "dev",
     bucket: Annotated[list[str] | None, typer.Option(help="An output bucket; can be repeated.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="The AWS account of the stage, 12 digits. Others are refused.")
+    ] = None,
     email: Annotated[
         list[str] | None, typer.Option(help="An email address for escalations; can be repeated.")
     ] = None,
@@ -39,7 +42,8 @@ def init(
     from workflow.stack.stages import checked_stage
 
     # Checks all options before the first question, with stand-ins for what the questions are about.
-    given = {"output_buckets": bucket or ["any"], "escalation_emails": email or []}
+    named = {"account": account} if account else {}
+    given = {"output_buckets": bucket or ["any"], "escalation_emails": email or [], **named}
     checked_stage(settings.name, stage, {"region": region or "us-east-1", **given})
     existing = replaceable(settings, stage, ask=is_interactive() and not is_json)
     if existing:
@@ -51,6 +55,13 @@ def init(
         "region": region or _ask("Region of your flow definitions", _default_region(profile))
     }
     checked_stage(settings.name, stage, {**answers, "output_buckets": ["any"]})
+    if not account and not is_json and is_interactive():
+        account = _ask(
+            "AWS account of the stage (empty for none)", _account_of(profile, answers["region"])
+        ).strip()
+    if account:
+        answers["account"] = account
+        checked_stage(settings.name, stage, {**answers, "output_buckets": ["any"]})
     if bucket:
         answers["output_buckets"] = bucket
     else:
@@ -66,6 +77,8 @@ def init(
         print_json(InitResult(stage=stage, settings=str(settings)))
         return
     tell(f"Stage {stage} was written to {settings.name}.")
+    if not account:
+        tell(f"It names no account. To publish it to AWS, add one to [stages.{stage}].")
     tell(f"To see what a publish creates: python deploy.py plan --stage {stage}")
 
 
@@ -102,6 +115,19 @@ def _flow_definitions(profile: str | None, region: str) -> list[dict[str, str]]:
     for flow in found:
         tell(f"  Found {flow['name']}, which writes to {flow['output']}")
     return found
+
+
+def _account_of(profile: str | None, region: str) -> str:
+    """The account of the credentials; empty if there are none, or if they are of a local engine."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from workflow.publish.account import Account
+
+    try:
+        account = Account.at(profile=profile, region=region)
+        return account.id if account.is_aws else ""
+    except (AccountError, BotoCoreError, ClientError):
+        return ""
 
 
 def _default_region(profile: str | None) -> str:

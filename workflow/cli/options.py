@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import wraps
@@ -15,7 +16,8 @@ import typer
 from workflow import ROOT
 from workflow.cli import suggestions, times
 from workflow.cli.terminal import Output
-from workflow.errors import AccountError
+from workflow.errors import SettingsError
+from workflow.stack import ENGINE_ACCOUNT
 
 if TYPE_CHECKING:
     import boto3
@@ -109,48 +111,68 @@ class StageOptions:
         """A session in the Region of --region, or else of the stage.
 
         Raises:
+            AccountError: The stage is for the local engine, but the session leads to AWS.
             ProfileNotFound: The profile does not exist.
             SettingsError: The settings are not valid.
         """
         import boto3
 
-        from workflow.stack.stages import load_stages
+        from workflow.publish.engine_access import expect_answers_of_aws, not_on_engine
 
-        region = self.region
-        # A published stage can be used without its settings: loops, reports and manifests need a Region only.
-        if region is None and self.settings.is_file():
-            known = {found.name: found.region for found in load_stages(self.settings).values()}
-            region = known.get(self.stage)
-        return boto3.Session(profile_name=self.profile, region_name=region)
+        stage = self._in_settings()
+        region = self.region or (stage.region if stage else None)
+        session = expect_answers_of_aws(boto3.Session(profile_name=self.profile, region_name=region))
+        if stage and stage.account == ENGINE_ACCOUNT and session.region_name:
+            from workflow.publish.account import Account
+
+            if Account(session).is_aws:
+                raise not_on_engine(stage.name)
+        return session
 
     def resources(self, session: boto3.Session) -> StageResources:
         """The stage's resources.
 
         Raises:
+            AccountError: They are in another account than the stage's settings say.
             AfterloopError: The stage is not published.
         """
         from workflow.operations.stage_resources import StageResources
 
-        return StageResources.find(self.stage, session, self.settings)
+        found = StageResources.find(self.stage, session, self.settings)
+        stage = self._in_settings()
+        if stage and stage.account and stage.account != found.account_id:
+            from workflow.publish.account import Account
+            from workflow.publish.right_account import wrong_account
 
-    def reach(self) -> tuple[Account, Stage]:
+            raise wrong_account(stage, found.account_id, is_aws=Account(session).is_aws)
+        return found
+
+    def _in_settings(self) -> Stage | None:
+        """The stage's settings. A published stage can be used without them: most commands need a Region only."""
+        from workflow.stack.stages import UnknownStage, load_stage
+
+        with suppress(SettingsError if self.region else UnknownStage):
+            return load_stage(self.settings, self.stage)
+        return None
+
+    def reach(self, *, writes: bool = False) -> tuple[Account, Stage]:
         """The account, and the settings of the stage. The stage may not be published yet.
 
+        Args:
+            writes: Whether the command writes to the account, as a plan does: it makes change sets.
+
         Raises:
-            AccountError: The account cannot be reached, or is not the account of the stage.
+            AccountError: The account cannot be reached, or is not the account of the stage; or the stage names none,
+                and the command writes.
             SettingsError: The settings are not valid, or do not contain the stage.
         """
         from workflow.publish.account import Account
+        from workflow.publish.right_account import expect_right_account
         from workflow.stack.stages import load_stage
 
         stage = load_stage(self.settings, self.stage, **({"region": self.region} if self.region else {}))
         account = Account.at(profile=self.profile, region=stage.region)
-        # The settings can pin a stage to its account, so that wrong credentials publish nothing in another one.
-        if stage.account and account.id != stage.account:
-            raise AccountError(
-                f"the credentials are for account {account.id}, but stage {stage.name} belongs to account "
-                f"{stage.account}: choose other credentials with --profile"
-            )
+        expect_right_account(account, stage, writes=writes)
         return account, stage
 
 

@@ -70,7 +70,7 @@ def publish(
     """Publish a stage. The changes are shown before you confirm them."""
     if watch and on.output is Output.JSON:
         raise typer.BadParameter("does not support --output json", param_hint="--watch")
-    account, stage = on.reach()
+    account, stage = on.reach(writes=True)
     if (swap or watch) and stage.protected:
         raise PublishError(
             f"stage {stage.name} is protected: a hot swap is not allowed; run `python deploy.py publish`"
@@ -107,7 +107,7 @@ def publish(
 @takes_options
 def plan(*, on: StageOptions) -> None:
     """Show what `publish` would change, and change nothing. The exit status is 2 if there are changes."""
-    account, stage = on.reach()
+    account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity, show_plan, where
     from workflow.publish.publishing import plan_for
 
@@ -140,7 +140,7 @@ def rollback(
     on: StageOptions,
 ) -> None:
     """Roll back to an earlier publish: first new executions, then the whole stack."""
-    account, stage = on.reach()
+    account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity
     from workflow.publish.history import history, rollback_target
     from workflow.publish.rollback import roll_back

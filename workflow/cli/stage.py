@@ -92,7 +92,7 @@ def destroy(
     on: StageOptions,
 ) -> None:
     """Delete a stage. The ledger and the reviews stay in the account unless you pass --delete-data."""
-    account, stage = on.reach()
+    account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity, interrupted_message, show_destruction, where
     from workflow.publish import destroying
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from workflow.errors import AccountError
 from workflow.publish.artifacts import ArtifactBucket
 from workflow.publish.aws_errors import NO_REGION, explained
+from workflow.publish.engine_access import expect_answers_of_aws
 from workflow.publish.functions import Functions
 from workflow.publish.machines import StateMachines
 from workflow.publish.owner import expecting_owner
@@ -52,7 +53,8 @@ class Account:
             AccountError: there is no such profile, or no Region.
         """
         try:
-            return cls(boto3.Session(profile_name=profile, region_name=region))
+            session = boto3.Session(profile_name=profile, region_name=region)
+            return cls(expect_answers_of_aws(session))
         except BotoCoreError as error:
             raise explained(error) or error from None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     ClientError,
@@ -19,10 +18,19 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
-from botocore.utils import is_valid_endpoint_url
+from botocore.parsers import ResponseParserError
 
 from lambdas.aws.transient import is_transient
 from workflow.errors import AccountError, PublishError
+from workflow.publish.engine_access import (
+    explained_connection,
+    has_engine_keys,
+    invalid_url,
+    is_endpoint,
+    is_on_this_machine,
+    no_keys,
+    of_another_run,
+)
 
 __all__ = ["NO_REGION", "error_code", "explained", "rejections"]
 
@@ -32,8 +40,6 @@ NO_CREDENTIALS = (
     "to try Afterloop without an account, run `python deploy.py local`"
 )
 
-_CONNECT = "start it with `make local` if it does not run, then `source .engine.env`"
-
 
 def explained(error: BaseException) -> AccountError | None:
     """The error to show for an error of botocore that a person can cause; None for any other."""
@@ -41,15 +47,15 @@ def explained(error: BaseException) -> AccountError | None:
         case ProfileNotFound():
             return AccountError(f"{error}; `aws configure list-profiles` lists your profiles")
         case NoCredentialsError() | PartialCredentialsError():
-            return AccountError(NO_CREDENTIALS)
+            return no_keys() if is_on_this_machine() else AccountError(NO_CREDENTIALS)
         case CredentialRetrievalError() | SSOError() | TokenRetrievalError():
             return AccountError(f"cannot get AWS credentials: {error}; log in again (`aws sso login`)")
         case NoRegionError():
             return AccountError(NO_REGION)
         case ConnectionError() | HTTPClientError():
-            if _on_this_machine():
-                return AccountError(f"cannot reach the local engine: {error}; {_CONNECT}")
-            return AccountError(f"cannot reach AWS: {error}")
+            return explained_connection(error)
+        case ResponseParserError():
+            return AccountError(f"what answers is not AWS, but perhaps a proxy: {str(error)[:200]}")
         case ClientError():
             return _explained_response(error)
         # boto3 raises a plain ValueError for an endpoint that is not a URL; subclasses are other errors.
@@ -81,28 +87,12 @@ def rejections(what: str) -> Iterator[None]:
 def _invalid_endpoint(error: ValueError) -> AccountError | None:
     # The message depends on what is wrong with the URL, so look for the setting that holds it.
     for name, value in os.environ.items():
-        if name.startswith("AWS_ENDPOINT_URL") and value and not _is_endpoint(value):
-            return AccountError(f"{name}: {value!r} is not a URL such as http://127.0.0.1:4566")
+        if name.startswith("AWS_ENDPOINT_URL") and value and not is_endpoint(value):
+            return invalid_url(name, value)
     url = str(error).removeprefix("Invalid endpoint: ")
     if url == str(error):
         return None
-    return AccountError(
-        f"endpoint_url in the AWS settings: {url!r} is not a URL such as http://127.0.0.1:4566"
-    )
-
-
-def _on_this_machine() -> bool:
-    """Whether the environment leads to a local engine."""
-    url = os.environ.get("AWS_ENDPOINT_URL", "")
-    return _is_endpoint(url) and urlsplit(url).hostname in ("127.0.0.1", "localhost")
-
-
-def _is_endpoint(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and parts.port != 0 and is_valid_endpoint_url(url)
-    except ValueError:
-        return False
+    return invalid_url("endpoint_url in the AWS settings", url)
 
 
 # Services disagree on the codes of common errors: each group lists the variants that mean the same.
@@ -131,10 +121,12 @@ def _explained_response(error: ClientError) -> AccountError | None:
     message = " ".join(error.response["Error"].get("Message", "").split())
     if code in _EXPIRED:
         return AccountError("the AWS session has expired: log in again (`aws sso login`, or new credentials)")
-    if code in _UNKNOWN and _on_this_machine():
-        return AccountError(f"the local engine has other keys in each run ({code}); {_CONNECT}")
+    if code in _UNKNOWN and is_on_this_machine():
+        return of_another_run(code)
     if code in _UNKNOWN:
-        return AccountError(f"AWS does not know these credentials ({code}): check --profile, or log in again")
+        return has_engine_keys() or AccountError(
+            f"AWS does not know these credentials ({code}): check --profile, or log in again"
+        )
     if code in _DENIED:
         return AccountError(f"{error.operation_name} is not permitted: {message or code}")
     if is_transient(error):

@@ -26,3 +26,10 @@ USE_ANOTHER_MACHINE = (
     "move some steps to a state machine of their own, and start it with StepFunctionsStartExecutionStep"
 )
 """What to do about a machine that is too large."""
+
+ENGINE_ACCOUNT = "111122223333"
+"""The account of the local engine: a number that the AWS documentation uses in examples, so that it is nobody's."""
+
+ENGINE_KEY_PREFIX = "LOCAL"
+"""What the access key IDs of the local engine begin with. Those of AWS begin with four letters for their kind, such as
+AKIA."""

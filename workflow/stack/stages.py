@@ -116,8 +116,8 @@ class Stage(_Settings):
     region: Region
     """The Region of the flow definitions, of the workflow and of the reviews. Amazon A2I must be available in it."""
     account: AccountId | None = None
-    """The AWS account of the stage, 12 digits, as a string. A publish with credentials of another account is
-    refused."""
+    """The AWS account of the stage, 12 digits, as a string. Credentials of another account are refused. Without this
+    key, commands that write to an AWS account refuse each; a local engine needs none."""
     output_buckets: tuple[Bucket, ...] = Field(min_length=1)
     """The buckets that the flow definitions write `output.json` to, by name, without `s3://`. Afterloop reads no other
     bucket."""

@@ -104,7 +104,7 @@ def test_init_asks_before_it_replaces_a_stage(
     """With the settings file of the repository, as in the README."""
     path = tmp_path / "stages.toml"
     path.write_text(SHIPPED)
-    person = Answers(monkeypatch, False, True, None, "mine", "")
+    person = Answers(monkeypatch, False, True, None, "", "mine", "")
 
     status, out, _ = run("init", "--settings", str(path), capsys=capsys)
 
@@ -185,13 +185,13 @@ def test_init_offers_flow_definitions_of_the_account(
 ) -> None:
     flows = [{"name": name, "arn": "arn", "output": f"s3://from-{name}/x"} for name in ("forms", "images")]
     monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
-    person = Answers(monkeypatch, "eu-west-1", chosen, None, "a@b.cd, e@f.gh")
+    person = Answers(monkeypatch, "eu-west-1", None, chosen, None, "a@b.cd, e@f.gh")
     path = tmp_path / "stages.toml"
 
     status, out, _ = run("init", "--stage", "test", "--settings", str(path), capsys=capsys)
 
     assert status == 0
-    assert len(person.questions) == 4
+    assert len(person.questions) == 5
     assert "Found forms, which writes to s3://from-forms/x" in out
     assert load_stage(path, "test") == Stage(
         name="test",
@@ -207,17 +207,56 @@ def test_init_refuses_unknown_flow_definition(
 ) -> None:
     flows = [{"name": "forms", "arn": "arn", "output": "s3://from-forms/x"}]
     monkeypatch.setattr("workflow.publish.account.Account.flow_definitions", lambda _: flows)
-    Answers(monkeypatch, "eu-west-1", "from")
+    Answers(monkeypatch, "eu-west-1", "", "from")
     status, _, err = run("init", "--settings", str(tmp_path / "stages.toml"), capsys=capsys)
     assert (status, err) == (1, "error: flow definition 'from' does not exist; the account has forms\n")
+
+
+def test_init_writes_the_account_of_the_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("workflow.publish.account.Account.identity", {"Account": "222222222222", "Arn": "me"})
+    person = Answers(monkeypatch, None, "mine", "")
+    path = tmp_path / "stages.toml"
+
+    status, out, _ = run("init", "--settings", str(path), "--region", "eu-west-1", capsys=capsys)
+
+    assert (status, load_stage(path, "dev").account) == (0, "222222222222")
+    assert person.questions[0] == "AWS account of the stage (empty for none)"
+    assert "names no account" not in out
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_init_takes_the_account_as_an_option(
+    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stages.toml"
+    arguments = [
+        "init",
+        "--settings",
+        str(path),
+        "--region",
+        "eu-west-1",
+        "--bucket",
+        "mine",
+        "--email",
+        "a@b.cd",
+    ]
+
+    status, _, err = run(*arguments, "--account", "12", capsys=capsys)
+    assert (status, path.exists()) == (1, False)
+    assert "stage dev: account: '12' is invalid. The AWS account of the stage, 12 digits" in err
+    assert run(*arguments, "--account", "222222222222", "--output", output, capsys=capsys)[0] == 0
+    assert load_stage(path, "dev").account == "222222222222"
 
 
 def test_init_works_without_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Answers(monkeypatch, None, "mine", "")
+    Answers(monkeypatch, None, None, "mine", "")
     path = tmp_path / "stages.toml"
-    status, _, err = run("init", "--settings", str(path), capsys=capsys)
+    status, out, err = run("init", "--settings", str(path), capsys=capsys)
     assert status == 0
+    assert "It names no account. To publish it to AWS, add one to [stages.dev]." in out
     assert "Could not list the account's flow definitions" in err
     assert load_stage(path, "dev").output_buckets == ("mine",)

@@ -14,13 +14,17 @@ from typer.testing import CliRunner
 
 from deploy import COMMANDS
 from docs.generate.commands import all_commands
+from sandbox.identity import ACCOUNT_ID
 from tests.command_line import run
-from workflow.cli.options import PeriodOptions, ReviewOptions, StageOptions, takes_options
+from workflow.cli.options import SETTINGS, PeriodOptions, ReviewOptions, StageOptions, takes_options
 from workflow.cli.program import command_line
 from workflow.cli.terminal import Output
+from workflow.errors import AccountError
 from workflow.operations.reviews_source import Period
+from workflow.operations.stage_resources import StageResources
 from workflow.publish.initialising import add_stage
-from workflow.stack.stages import Stage
+from workflow.stack import ENGINE_ACCOUNT
+from workflow.stack.stages import Stage, load_stages
 
 
 def test_credentials_of_another_account_are_refused(
@@ -38,6 +42,100 @@ def test_credentials_of_another_account_are_refused(
     assert err == (
         "error: the credentials are for account 222222222222, but stage dev belongs to account 111111111111: "
         "choose other credentials with --profile\n"
+    )
+
+
+def settings_with(folder: Path, **more: str) -> str:
+    """The path of a settings file with the stage dev."""
+    path = folder / "stages.toml"
+    add_stage(path, Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), **more))
+    return str(path)
+
+
+def credentials_of(account: str, monkeypatch: pytest.MonkeyPatch, *, endpoint: str = "") -> None:
+    monkeypatch.setattr("workflow.publish.account.Account.identity", {"Account": account, "Arn": "me"})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+
+
+@pytest.mark.parametrize(
+    "command", [["publish", "--yes"], ["plan"], ["rollback", "--yes"], ["destroy", "--yes"], []]
+)
+def test_command_that_writes_refuses_an_account_that_nobody_named(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials_of("222222222222", monkeypatch)
+
+    status, out, err = run(*command, "--settings", settings_with(tmp_path), capsys=capsys)
+
+    assert (status, out) == (1, "")
+    assert err == (
+        "error: stage dev names no account, and the credentials are for account 222222222222: if that is the right "
+        'one, add account = "222222222222" to [stages.dev] in the settings, or run `python deploy.py init --stage '
+        "dev`\n"
+    )
+
+
+def test_shipped_stage_of_a_user_names_no_account() -> None:
+    """It is refused until the user names one. That of the engine can be published to nobody's account."""
+    assert load_stages(SETTINGS)["dev"].account is None
+    assert load_stages(SETTINGS)["local"].account == ENGINE_ACCOUNT == ACCOUNT_ID
+
+
+def test_account_need_not_be_named_to_read_or_to_use_a_local_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = StageOptions(settings=Path(settings_with(tmp_path)))
+    credentials_of("222222222222", monkeypatch)
+    assert options.reach()[0].id == "222222222222"
+    with pytest.raises(AccountError):
+        options.reach(writes=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert options.reach(writes=True)[0].id == "222222222222"
+
+
+@pytest.mark.parametrize("command", [["plan"], ["status"], ["loops", "list"], ["smoke"]])
+def test_stage_of_the_engine_is_refused_without_its_variables(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials_of("222222222222", monkeypatch)
+    settings = settings_with(tmp_path, account=ENGINE_ACCOUNT)
+
+    status, out, err = run(*command, "--settings", settings, capsys=capsys)
+
+    assert (status, out) == (1, "")
+    assert err == (
+        "error: stage dev is for the local engine, and AWS_ENDPOINT_URL is not set; start the engine with `make local` "
+        "if it does not run, then `source .engine.env`\n"
+    )
+
+
+def test_engine_is_refused_for_a_stage_of_another_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    credentials_of(ENGINE_ACCOUNT, monkeypatch, endpoint="http://127.0.0.1:4566")
+    _, _, err = run("plan", "--settings", settings_with(tmp_path, account="222222222222"), capsys=capsys)
+    assert err == (
+        "error: the credentials are for account 111122223333, but stage dev belongs to account 222222222222: "
+        "AWS_ENDPOINT_URL leads to a local engine; use a terminal without it\n"
+    )
+
+
+def test_resources_of_another_account_than_the_stages_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Loops are changed without a publish, so these commands check the account, too."""
+    found = StageResources("dev", "aws", "us-east-1", "123456789012", {})
+    monkeypatch.setattr(StageResources, "find", lambda *_: found)
+    settings = settings_with(tmp_path, account="222222222222")
+
+    status, _, err = run("loops", "redrive", "name", "--settings", settings, capsys=capsys)
+
+    assert status == 1
+    assert err.startswith(
+        "error: the credentials are for account 123456789012, but stage dev belongs to account 2222"
     )
 
 

@@ -206,7 +206,7 @@ def test_protected_stage_refuses_a_swap(
     account: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage = Stage(name="prod", region="us-east-1", output_buckets=("reviewed",), protected=True)
-    monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _: (account, stage))
+    monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _, **__: (account, stage))
     for option in ("--swap", "--watch"):
         assert run("publish", option, capsys=capsys) == (
             1,

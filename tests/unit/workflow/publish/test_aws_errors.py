@@ -69,22 +69,3 @@ def test_rejected_input_becomes_a_publish_error() -> None:
 def test_other_responses_are_not_taken_for_rejected_input() -> None:
     with pytest.raises(aws.ClientError), rejections("the definition"):
         raise response("ThrottlingException")
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (
-            response("InvalidClientTokenId"),
-            "the local engine has other keys in each run (InvalidClientTokenId); ",
-        ),
-        (aws.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "cannot reach the local engine: "),
-    ],
-)
-def test_local_engine_of_another_run_is_named(
-    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
-    shown = str(explained(error))
-    assert shown.startswith(message)
-    assert shown.endswith("start it with `make local` if it does not run, then `source .engine.env`")

@@ -29,6 +29,7 @@ In the child process:
     protocol.py          parses requests and writes responses, according to botocore's service models
     a2i.py               flow definitions and human loops
     ai_services.py       Textract's AnalyzeDocument and Rekognition's DetectModerationLabels
+    training.py          training jobs that train nothing
     activation.py        activation conditions: whether workers review a prediction
     effects.py           writes outputs to S3 and sends events to EventBridge
     control_routes.py    /_sandbox/…

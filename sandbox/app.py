@@ -28,6 +28,7 @@ from sandbox.effects import EngineEffects
 from sandbox.fault_rules import FaultRules
 from sandbox.ministack_patches import permissions
 from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
+from sandbox.training import TrainingJobs
 
 __all__ = ["SandboxApp"]
 
@@ -53,9 +54,11 @@ class SandboxApp:
         self._loops = HumanLoopService(effects)
         ai = AiServices(self._loops, effects)
         self._control = ControlRoutes(self._loops, faults)
+        training = TrainingJobs(effects)
         self._acting_for_caller = {
             "AnalyzeDocument": ai.analyze_document,
             "DetectModerationLabels": ai.detect_moderation_labels,
+            "CreateTrainingJob": training.create_training_job,
         }
         """Operations that do something else with the permissions of the caller."""
         self._operations = {
@@ -68,6 +71,8 @@ class SandboxApp:
             "ListHumanLoops": self._loops.list_human_loops,
             "StopHumanLoop": self._loops.stop_human_loop,
             "DeleteHumanLoop": self._loops.delete_human_loop,
+            "DescribeTrainingJob": training.describe_training_job,
+            "StopTrainingJob": training.stop_training_job,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -209,8 +214,9 @@ def _identify(scope: Scope, headers: dict[str, str], query: dict[str, list[str]]
         service = action.partition(":")[0]
         # For S3, MiniStack allows unsigned requests. Here another service reads on the caller's behalf, so the rules
         # of that service apply.
+        values = permissions.PASSED_TO if action == "iam:PassRole" else {}
         denied = iam_evaluator.enforce(
-            key, action, "textract" if service == "s3" else service, region, resource
+            key, action, "textract" if service in ("s3", "iam") else service, region, resource, values
         )
         if denied is None:
             return
@@ -234,6 +240,8 @@ def _resource(tenant: Tenant, requested: Operation, parameters: dict[str, Any]) 
         if "FlowDefinitionArn" in parameters:
             return str(parameters["FlowDefinitionArn"])
         return tenant.arn("human-loop", parameters["HumanLoopName"])
+    if "TrainingJobName" in parameters:
+        return tenant.arn("training-job", parameters["TrainingJobName"].lower())
     if "FlowDefinitionName" in parameters:
         return tenant.arn("flow-definition", parameters["FlowDefinitionName"])
     return "*"

@@ -1,8 +1,9 @@
-"""How the A2I-compatible service uses S3 and EventBridge of the engine, within the same process."""
+"""How the sandbox's services use S3, IAM and EventBridge of the engine, within the same process."""
 
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from ministack.core.responses import request_scope
 from ministack.services import eventbridge, s3
 
 from sandbox.a2i import Tenant
+from sandbox.ministack_patches import roles
 from sandbox.protocol import ServiceError
 
 __all__ = ["EngineEffects"]
@@ -21,12 +23,13 @@ class EngineEffects:
     """Calls S3 and EventBridge as another AWS service would."""
 
     async def put_object(self, tenant: Tenant, bucket: str, key: str, body: bytes) -> None:
-        """Stores a JSON object. The bucket's encryption, versioning and notifications apply.
+        """Stores an object. The bucket's encryption, versioning and notifications apply.
 
         Raises:
             ServiceError: S3 refused the request, such as with NoSuchBucket.
         """
-        headers = {"content-type": "application/json", "content-length": str(len(body))}
+        kind = "application/json" if key.endswith(".json") else "application/octet-stream"
+        headers = {"content-type": kind, "content-length": str(len(body))}
         status, answer = await _s3(tenant, "PUT", bucket, key, headers, body)
         if status >= 300:
             raise _service_error(status, answer)
@@ -43,6 +46,26 @@ class EngineEffects:
         if status >= 300:
             raise _service_error(status, answer)
         return answer
+
+    async def keys(self, tenant: Tenant, bucket: str, prefix: str) -> list[str]:
+        """Returns keys that begin with a prefix, at most 1,000.
+
+        Raises:
+            ServiceError: S3 refused the request, such as with NoSuchBucket.
+        """
+        query = {"list-type": ["2"], "prefix": [prefix]}
+        status, answer = await _s3(tenant, "GET", bucket, "", {}, b"", query)
+        if status >= 300:
+            raise _service_error(status, answer)
+        return [html.unescape(key.decode()) for key in re.findall(rb"<Key>(.*?)</Key>", answer, re.DOTALL)]
+
+    def can_assume(self, role: str, arn: str) -> bool:
+        """Says whether SageMaker can assume a role for a job."""
+        return roles.can_assume(role, "sagemaker.amazonaws.com", arn)
+
+    def role_allows(self, role: str, action: str, resource: str, values: dict[str, str]) -> bool:
+        """Says whether a role allows an action, with values of condition keys."""
+        return roles.role_allows(role, action, resource, values)
 
     async def put_event(self, tenant: Tenant, event: dict[str, Any]) -> None:
         """Sends an event to the default bus.
@@ -71,11 +94,17 @@ class EngineEffects:
 
 
 async def _s3(
-    tenant: Tenant, method: str, bucket: str, key: str, headers: dict[str, str], body: bytes
+    tenant: Tenant,
+    method: str,
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    body: bytes,
+    query: Mapping[str, list[str]] = {},
 ) -> tuple[int, bytes]:
     with request_scope(tenant.account_id, tenant.region):
         status, _, answer = await s3.handle_request(
-            method, f"/{bucket}/{key}", headers, body, {}, internal=True
+            method, f"/{bucket}/{key}", headers, body, dict(query), internal=True
         )
     return int(status), answer
 

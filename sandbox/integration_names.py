@@ -8,7 +8,7 @@ from workflow.asl.integration import integration_of
 from workflow.asl.optimized import api_of
 from workflow.asl.services import botocore_name, model_of
 
-__all__ = ["SDK", "integration_problem", "operation_of", "sdk_prefix"]
+__all__ = ["SDK", "integration_problem", "operation_of", "sdk_error_name", "sdk_prefix"]
 
 SDK = "aws-sdk:"
 
@@ -61,3 +61,17 @@ def sdk_prefix(name: str) -> str:
     known = stepfunctions._AWS_SDK_ERROR_PREFIX.get(name)
     folder = botocore_name(name)
     return str(known or (service_model(folder).service_id.replace(" ", "") if folder else name))
+
+
+def sdk_error_name(name: str, code: str) -> str:
+    """Returns the name of an error of a service in an `aws-sdk` integration, such as `S3.NoSuchKeyException`.
+
+    The SDK for Java has an exception for each error in the service's model, and one for all others.
+
+    Args:
+        name: The service, as in the ARN of the integration.
+        code: The code of the error in the API.
+    """
+    prefix, folder = sdk_prefix(name), botocore_name(name)
+    modelled = {shape.name for shape in service_model(folder).error_shapes} if folder else set()
+    return f"{prefix}.{(code if code in modelled else prefix).removesuffix('Exception')}Exception"

@@ -126,6 +126,10 @@ class Operation:
             raise ValueError("; ".join(problems))
         return dict(response)
 
+    def decode_response(self, document: Any) -> dict[str, Any]:
+        """Reads a response that a service has written, as boto3 returns it."""
+        return dict(_decode(self.model.output_shape, document))
+
     @property
     def invalid(self) -> str:
         """The service's error code for a request that does not conform to its model."""

@@ -22,6 +22,7 @@ OPTIMIZED_FORMS: Mapping[str, tuple[str, ...]] = {
     "dynamodb:updateItem": ("",),
     "events:putEvents": ("", _WAIT),
     "lambda:invoke": ("", _WAIT),
+    "sagemaker:createTrainingJob": ("", ".sync"),
     "sns:publish": ("", _WAIT),
     "sqs:sendMessage": ("", _WAIT),
     "states:startExecution": ("", ".sync", ".sync:2", _WAIT),

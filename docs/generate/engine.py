@@ -54,6 +54,10 @@ Resources begin with `arn:aws:states:::`. A form of `.sync` waits for the job, a
 
 {optimized}
 
+A training job trains nothing. It checks its name, its role and its data as SageMaker does, goes through the statuses of
+a real job within a second, sends its events, and writes an archive that says so in place of the model. The training
+image is not read.
+
 ## AWS SDK integrations
 
 Resources begin with `arn:aws:states:::aws-sdk:`, and have an action of the service, also with `.waitForTaskToken`.

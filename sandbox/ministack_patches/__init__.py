@@ -19,6 +19,7 @@
     arguments.py         which arguments of a call are accepted, where no service checks them
     call_permissions.py  what a call needs, where no service checks it
     nested.py            tasks that start executions
+    training.py          tasks that start training jobs
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
     definitions.py       which definitions Step Functions refuses

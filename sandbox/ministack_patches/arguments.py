@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.integration_names import SDK, operation_of, sdk_prefix
+from sandbox.integration_names import SDK, operation_of, sdk_error_name
 from sandbox.protocol import ServiceError, operation, service_model
 from workflow.asl.checks.calls import problems_of_call
 
@@ -17,7 +17,7 @@ def check(resource: str, parameters: Any) -> None:
     """Checks the arguments of a task by the service's model.
 
     AWS: a call with an unknown field, without a required one, or with a value of the wrong type is not made: the
-    execution fails with States.Runtime. Values that the service refuses are its ValidationException.
+    execution fails with States.Runtime. Values that the service refuses are an error of the service.
     (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html)
 
     Args:
@@ -51,7 +51,7 @@ def _refused(resource: str, parameters: Any) -> tuple[str, str] | None:
             operation(*called).read(_as_boto_names(shape, parameters))
     except ServiceError as error:
         service = resource.partition(SDK)[2].partition(":")[0]
-        return f"{sdk_prefix(service)}.{error.code}", error.message
+        return sdk_error_name(service, error.code), error.message
     return None
 
 

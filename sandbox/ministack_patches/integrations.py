@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.ministack_patches import permissions
+from sandbox.integration_names import sdk_error_name
+from sandbox.ministack_patches import permissions, training
 
 __all__ = ["SDK_SERVICES", "SdkCall", "connect", "correct", "error_name"]
 
@@ -23,12 +24,12 @@ def correct() -> None:
 
 
 SDK_SERVICES = {
-    "sagemakera2iruntime": ("sagemaker-a2i-runtime", "SageMakerA2IRuntime"),
-    "sagemaker": ("sagemaker", "SageMaker"),
-    "textract": ("textract", "Textract"),
-    "rekognition": ("rekognition", "Rekognition"),
+    "sagemakera2iruntime": "sagemaker-a2i-runtime",
+    "sagemaker": "sagemaker",
+    "textract": "textract",
+    "rekognition": "rekognition",
 }
-"""Name in an aws-sdk integration → boto3's name, and the prefix of errors."""
+"""Name in an aws-sdk integration → boto3's name."""
 
 
 def connect(call: SdkCall) -> None:
@@ -43,7 +44,7 @@ def connect(call: SdkCall) -> None:
     """
     from ministack.services import stepfunctions
 
-    from sandbox.protocol import ServiceError
+    from sandbox.protocol import ServiceError, service_model
 
     invoke = stepfunctions._invoke_aws_sdk_integration
 
@@ -51,16 +52,20 @@ def connect(call: SdkCall) -> None:
         service, _, action = resource.partition("aws-sdk:")[2].partition(":")
         if service not in SDK_SERVICES:
             return invoke(resource, parameters)
-        name, prefix = SDK_SERVICES[service]
+        name = SDK_SERVICES[service]
         operation = action.split(".")[0]
+        operation = operation[:1].upper() + operation[1:]
         try:
-            return call(name, operation[:1].upper() + operation[1:], parameters or {})
+            answer = call(name, operation, parameters or {})
         except permissions.NotAllowed as refused:
             raise permissions.sdk_error(resource, refused) from refused
         except ServiceError as error:
-            raise stepfunctions._ExecutionError(f"{prefix}.{error.code}", error.message) from error
+            raise stepfunctions._ExecutionError(sdk_error_name(service, error.code), error.message) from error
+        shape = service_model(name).operation_model(operation).output_shape
+        return stepfunctions._sdk_json_value(answer, shape) if shape is not None else answer
 
     stepfunctions._invoke_aws_sdk_integration = invoke_or_call
+    training.connect(call)
 
 
 def _keep_message_attributes() -> None:
@@ -86,6 +91,7 @@ def _keep_message_attributes() -> None:
 
 _GENERAL_ERRORS = {
     "DynamoDB": ("dynamodb", "DynamoDB.AmazonDynamoDBException"),
+    "SageMaker": ("sagemaker", "SageMaker.AmazonSageMakerException"),
     "SNS": ("sns", "SNS.AmazonSNSException"),
     "SQS": ("sqs", "SQS.AmazonSQSException"),
     "StepFunctions": ("stepfunctions", "StepFunctions.AWSStepFunctionsException"),

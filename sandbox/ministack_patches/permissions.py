@@ -15,7 +15,17 @@ from sandbox.ministack_patches import roles, trust
 from sandbox.ministack_patches.call_permissions import needed
 from sandbox.protocol import service_model
 
-__all__ = ["NotAllowed", "acting_as", "check", "check_call", "check_trust", "correct", "machine", "sdk_error"]
+__all__ = [
+    "PASSED_TO",
+    "NotAllowed",
+    "acting_as",
+    "check",
+    "check_call",
+    "check_trust",
+    "correct",
+    "machine",
+    "sdk_error",
+]
 
 _role: ContextVar[str | None] = ContextVar("afterloop_role", default=None)
 """ARN of the role with which the current thread acts for a state machine. None means without limits."""
@@ -25,6 +35,7 @@ _machine: ContextVar[str] = ContextVar("afterloop_machine", default="")
 
 _OPTIMIZED_ERRORS = {
     "lambda": "Lambda.AWSLambdaException",
+    "sagemaker": "SageMaker.AmazonSageMakerException",
     "dynamodb": "DynamoDB.AmazonDynamoDBException",
     "sns": "SNS.AuthorizationErrorException",
     "sqs": "SQS.AmazonSQSException",
@@ -64,6 +75,10 @@ def machine() -> str:
     return _machine.get()
 
 
+PASSED_TO = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+"""To which service callers pass roles here: SageMaker is the only one that takes them."""
+
+
 def check(action: str, resource: str, values: Mapping[str, Any] = {}) -> None:
     """Checks an action of the current state machine.
 
@@ -78,6 +93,8 @@ def check(action: str, resource: str, values: Mapping[str, Any] = {}) -> None:
     from ministack.core import iam_actions
 
     role = _role.get()
+    if action == "iam:PassRole":
+        values = {**PASSED_TO, **values}
     if role is None or roles.role_allows(role, action, resource, values):
         return
     account, name = role.split(":")[4], role.rpartition("/")[2]
@@ -235,6 +252,16 @@ def _needed(resource: str, parameters: dict[str, Any]) -> tuple[str, list[tuple[
         case "sqs":
             account, _, name = str(parameters.get("QueueUrl", "")).rpartition("/")
             return service, [(operation, _arn_of("sqs", name, account.rpartition("/")[2]))]
+        case "sagemaker":
+            name = str(parameters.get("TrainingJobName", "")).lower()
+            job = _arn_of("sagemaker", f"training-job/{name}")
+            actions = ["CreateTrainingJob", "AddTags"]  # Step Functions tags the jobs that it starts.
+            others = [("iam:PassRole", str(parameters.get("RoleArn")))]
+            if resource.endswith(".sync"):
+                actions += ["DescribeTrainingJob", "StopTrainingJob"]
+                rule = _arn_of("events", "rule/StepFunctionsGetEventsForSageMakerTrainingJobsRule")
+                others += [(f"events:{one}", rule) for one in ("DescribeRule", "PutRule", "PutTargets")]
+            return service, [*((f"sagemaker:{one}", job) for one in actions), *others]
         case "states":
             machine = parameters.get("StateMachineArn") or parameters.get("stateMachineArn")
             return service, [(operation, str(machine))]

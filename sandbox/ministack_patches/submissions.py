@@ -10,19 +10,27 @@ from typing import Any
 
 from sandbox.ministack_patches.walks import AttemptEnded
 
-__all__ = ["correct", "noted"]
+__all__ = ["correct", "note", "noted"]
 
-_note: ContextVar[Callable[[Any], None] | None] = ContextVar("afterloop_submission", default=None)
+_noting_now: ContextVar[Callable[[Any], None] | None] = ContextVar("afterloop_submission", default=None)
 
 
 @contextmanager
-def noted(note: Callable[[Any], None]) -> Iterator[None]:
+def noted(record: Callable[[Any], None]) -> Iterator[None]:
     """Calls a function with what the service answers to the task that is run in the block."""
-    token = _note.set(note)
+    token = _noting_now.set(record)
     try:
         yield
     finally:
-        _note.reset(token)
+        _noting_now.reset(token)
+
+
+def note(answer: Any) -> None:
+    """Notes what the service has answered to the task of this thread."""
+    if (record := _noting_now.get()) is not None:
+        # The service has answered: who waits for what it started still has to stop that.
+        with suppress(AttemptEnded):
+            record(answer)
 
 
 def correct() -> None:
@@ -49,10 +57,7 @@ def _noting(call: Callable[..., Any], answer_of: Callable[[Any], Any] = lambda r
     @functools.wraps(call)
     def call_and_note(*arguments: Any, **more: Any) -> Any:
         result = call(*arguments, **more)
-        if (note := _note.get()) is not None:
-            # The service has answered: who waits for what it started still has to stop that.
-            with suppress(AttemptEnded):
-                note(answer_of(result))
+        note(answer_of(result))
         return result
 
     return call_and_note

@@ -20,6 +20,7 @@ from sandbox.samples import (
     form,
     form_answer,
 )
+from tests.unit.sandbox.training_jobs import REQUEST
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -244,17 +245,7 @@ def test_analyze_refuses_flow_definition_of_another_service(sandbox, unique, ima
 @pytest.mark.parametrize("missing", ["textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"])
 def test_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, missing):
     actions = {"textract:AnalyzeDocument", "sagemaker:StartHumanLoop", "s3:GetObject"} - {missing}
-    policy = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
-    user = sandbox.client("iam").create_user(UserName=unique)["User"]["UserName"]
-    sandbox.client("iam").put_user_policy(
-        UserName=user,
-        PolicyName="some",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]}),
-    )
-    key = sandbox.client("iam").create_access_key(UserName=user)["AccessKey"]
-    client = sandbox.client(
-        "textract", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
-    )
+    client = client_of_user(sandbox, unique, "textract", {"Action": sorted(actions), "Resource": "*"})
     code, message = error_of(
         client.analyze_document,
         Document=JOB_APPLICATION.upload(sandbox.client("s3"), bucket),
@@ -264,3 +255,64 @@ def test_caller_needs_all_three_permissions(sandbox, unique, bucket, forms, miss
     client.close()
     assert code == ("InvalidS3ObjectException" if missing == "s3:GetObject" else "AccessDeniedException")
     assert missing in message
+
+
+def client_of_user(sandbox: Sandbox, name: str, service: str, *allowed: dict[str, Any]) -> Any:
+    """Returns a client of a new user who has these permissions."""
+    user = sandbox.client("iam").create_user(UserName=name)["User"]["UserName"]
+    statements = [{"Effect": "Allow", **one} for one in allowed]
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    sandbox.client("iam").put_user_policy(UserName=user, PolicyName="some", PolicyDocument=json.dumps(policy))
+    key = sandbox.client("iam").create_access_key(UserName=user)["AccessKey"]
+    return sandbox.client(
+        service, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+
+
+def test_training_job_runs_with_its_role_and_ends(sandbox, unique, bucket, eventually):
+    s3, sagemaker, iam = (sandbox.client(service) for service in ("s3", "sagemaker", "iam"))
+    s3.put_object(Bucket=bucket, Key="reviews/1 & 2.json", Body=b"{}")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=unique, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    request = json.loads(json.dumps(REQUEST).replace("s3://reviews/a/", f"s3://{bucket}/reviews/"))
+    request |= {
+        "TrainingJobName": unique,
+        "RoleArn": role,
+        "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/models"},
+    }
+    code, message = error_of(sagemaker.create_training_job, **request)
+    assert (code, "Access Denied" in message) == ("ValidationException", True)
+    listing = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
+    objects = {
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}/reviews/*", f"arn:aws:s3:::{bucket}/models/*"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [listing, objects]})
+    iam.put_role_policy(RoleName=unique, PolicyName="data", PolicyDocument=policy)
+
+    create = {"Action": "sagemaker:CreateTrainingJob", "Resource": f"arn:*:training-job/{unique}"}
+    only = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    passing = {"Action": "iam:PassRole", "Resource": role, "Condition": only}
+    refused = client_of_user(sandbox, f"{unique}-a", "sagemaker", create)
+    code, message = error_of(refused.create_training_job, **request)
+    assert (code, "iam:PassRole" in message) == ("AccessDeniedException", True)
+    allowed = client_of_user(sandbox, f"{unique}-b", "sagemaker", create, passing)
+    arn = allowed.create_training_job(**request)["TrainingJobArn"]
+    assert arn.endswith(f":training-job/{unique}")
+    for client in (refused, allowed):
+        client.close()
+
+    def ended() -> dict[str, Any] | None:
+        job = sagemaker.describe_training_job(TrainingJobName=unique)
+        return job if job["TrainingJobStatus"] != "InProgress" else None
+
+    job = eventually(ended)
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert read(sandbox, job["ModelArtifacts"]["S3ModelArtifacts"]).startswith(b"\x1f\x8b")
+    assert error_of(sagemaker.create_training_job, **request)[0] == "ResourceInUse"

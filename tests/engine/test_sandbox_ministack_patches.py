@@ -292,10 +292,15 @@ def test_sdk_integration_starts_and_describes_human_loop(sandbox, execute, uniqu
             {"HumanLoopName": "No"},
             "SageMakerA2IRuntime.ValidationException",
         ),
-        ("sagemaker", "describeFlowDefinition", {"FlowDefinitionName": "no"}, "SageMaker.ResourceNotFound"),
+        (
+            "sagemaker",
+            "describeFlowDefinition",
+            {"FlowDefinitionName": "no"},
+            "SageMaker.ResourceNotFoundException",
+        ),
         ("textract", "analyzeDocument", {"FeatureTypes": ["FORMS"]}, "Textract.InvalidParameterException"),
         ("rekognition", "detectModerationLabels", {}, "Rekognition.InvalidParameterException"),
-        ("textract", "detectDocumentText", {"Document": {}}, "Textract.NotImplemented"),
+        ("textract", "detectDocumentText", {"Document": {}}, "States.Runtime"),
     ],
 )
 def test_errors_of_sdk_integration_have_prefix_of_service(execute, service, action, parameters, error):

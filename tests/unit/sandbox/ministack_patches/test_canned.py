@@ -110,8 +110,8 @@ def test_state_is_tested_with_its_result(machines, give):
     [
         ({"Text": "a", "LanguageCod": "en"}, "States.Runtime", "did you mean 'LanguageCode'"),
         ({"Text": "a"}, "States.Runtime", "needs LanguageCode"),
-        ({"Text": "a", "LanguageCode": "xx"}, "Comprehend.ValidationException", "enum value set"),
-        ({"Text": 7, "LanguageCode": "en"}, "Comprehend.ValidationException", "must be a string"),
+        ({"Text": "a", "LanguageCode": "xx"}, "Comprehend.ComprehendException", "enum value set"),
+        ({"Text": 7, "LanguageCode": "en"}, "Comprehend.ComprehendException", "must be a string"),
     ],
 )
 def test_invalid_arguments_fail_before_the_result(machines, give, parameters, error, cause):

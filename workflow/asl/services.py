@@ -10,12 +10,20 @@ name in the SDK for Java, without spaces and without "Service" at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["actions_of", "botocore_name", "botocore_version", "folders", "model_of", "services"]
+__all__ = [
+    "actions_of",
+    "botocore_name",
+    "botocore_version",
+    "folders",
+    "model_files",
+    "model_of",
+    "services",
+]
 
 _OTHER_NAMES = {
     "applicationdiscovery": "discovery",
@@ -65,6 +73,13 @@ def folders() -> frozenset[str]:
     # `Loader.list_available_services` also opens each folder, which takes a fifth of a second.
     paths = [path for path in map(Path, _loader().search_paths) if path.is_dir()]
     return frozenset(entry.name for path in paths for entry in path.iterdir() if entry.is_dir())
+
+
+def model_files() -> Iterator[tuple[str, Path]]:
+    """Yields botocore's name of each service, and the file with the newest model of its API."""
+    for path in map(Path, _loader().search_paths):
+        newest = {file.parents[1].name: file for file in sorted(path.glob("*/*/service-2.json.gz"))}
+        yield from newest.items()
 
 
 @cache

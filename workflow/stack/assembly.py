@@ -29,7 +29,7 @@ from workflow.stack.functions import Function, camel_case, function, names_in, s
 from workflow.stack.grants import Permission
 from workflow.stack.handlers import is_function
 from workflow.stack.permissions import Statement, statements_for
-from workflow.stack.permissions.declared import declared_for
+from workflow.stack.permissions.declared import declared_for, problems_of_declared
 from workflow.stack.queries import QUERIES
 from workflow.stack.references import broken_references, why_broken
 from workflow.stack.reviews_table import table_input
@@ -90,9 +90,13 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path 
         event=EVENT,
         results=RESULTS,
         own=own,
-        declared=declared,
+        declared=sorted(declared),
     )
-    if errors := [str(finding) for finding in findings if finding.severity == "error"]:
+    # The tests of the workflow's own functions use each of their permissions.
+    theirs = {camel_case(name) for name, state in names.items() if state not in own}
+    actions = problems_of_declared(declared, post_review, [one for one in functions if one.name in theirs])
+    problems = [*((str(finding), finding.severity) for finding in findings), *actions]
+    if errors := [message for message, severity in problems if severity == "error"]:
         raise WorkflowError("\n".join(errors))
     statements = statements_for(definition, declared, places=made_at)
     template = build_template(definition, functions, statements, reviews_table=table_input(), queries=QUERIES)
@@ -107,7 +111,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path 
     # These name a file, so the check of the whole template comes after them.
     if lines := broken or list(broken_references(made)):
         raise WorkflowError("\n".join(lines))
-    warnings = [str(finding) for finding in findings if finding.severity == "warning"]
+    warnings = [message for message, severity in problems if severity == "warning"]
     return Assembly(
         definition=definition,
         functions=functions,

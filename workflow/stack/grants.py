@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["GRANTS", "Permission"]
 
-Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z*]+$")]
+Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z0-9*?]+$")]
 Resource = Annotated[str, Field(pattern=r"^((arn:|\$\{[A-Za-z0-9:.]+\}).*|\*)$")]
 
 

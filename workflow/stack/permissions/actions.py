@@ -10,18 +10,26 @@ from collections.abc import Iterator
 
 from workflow.stack.permissions.call import Call, Grant, Unknown
 
-__all__ = ["WITHOUT_RESOURCE", "has_no_resource", "iam_action", "iam_service", "pascal", "unknown"]
+__all__ = [
+    "OTHER_ACTIONS",
+    "WITHOUT_RESOURCE",
+    "has_no_resource",
+    "iam_action",
+    "iam_service",
+    "pascal",
+    "unknown",
+]
 
 
 def iam_action(call: Call) -> str:
     """The IAM action that a call needs: `s3:ListBucket` for `s3:listObjectsV2`."""
-    action = _OTHER_ACTIONS.get(f"{call.service}:{call.action}", pascal(call.action))
-    return f"{iam_service(call)}:{action}"
+    action = OTHER_ACTIONS.get(f"{call.service}:{call.action}", pascal(call.action))
+    return f"{iam_service(call.service)}:{action}"
 
 
-def iam_service(call: Call) -> str:
+def iam_service(service: str) -> str:
     """The prefix of a service's IAM actions: `states` for `sfn`."""
-    return _PREFIXES.get(call.service, call.service)
+    return _PREFIXES.get(service, service)
 
 
 def has_no_resource(action: str) -> bool:
@@ -91,15 +99,29 @@ _ALSO_WITHOUT_RESOURCE = {
 }
 """The same for actions that no step calls alone: of functions, of services, and of Step Functions itself."""
 
-_OTHER_ACTIONS = {
+OTHER_ACTIONS = {
     "bedrockruntime:converse": "InvokeModel",
+    "bedrockruntime:converseStream": "InvokeModelWithResponseStream",
+    "dynamodb:batchExecuteStatement": "PartiQLSelect",
+    "dynamodb:executeStatement": "PartiQLSelect",
+    "dynamodb:executeTransaction": "PartiQLSelect",
+    "dynamodb:transactGetItems": "GetItem",
+    "dynamodb:transactWriteItems": "PutItem",
+    "kms:reEncrypt": "ReEncryptFrom",
     "lambda:invoke": "InvokeFunction",
     "lambda:invokeAsync": "InvokeFunction",
+    "lambda:invokeWithResponseStream": "InvokeFunction",
     "s3:completeMultipartUpload": "PutObject",
     "s3:copyObject": "PutObject",
     "s3:createMultipartUpload": "PutObject",
+    "s3:deleteBucketTagging": "PutBucketTagging",
     "s3:deleteObjects": "DeleteObject",
     "s3:getBucketCors": "GetBucketCORS",
+    "s3:getBucketEncryption": "GetEncryptionConfiguration",
+    "s3:getBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "s3:getBucketNotificationConfiguration": "GetBucketNotification",
+    "s3:getBucketReplication": "GetReplicationConfiguration",
+    "s3:getPublicAccessBlock": "GetBucketPublicAccessBlock",
     "s3:headBucket": "ListBucket",
     "s3:headObject": "GetObject",
     "s3:listBuckets": "ListAllMyBuckets",
@@ -108,7 +130,13 @@ _OTHER_ACTIONS = {
     "s3:listObjectsV2": "ListBucket",
     "s3:listObjectVersions": "ListBucketVersions",
     "s3:listParts": "ListMultipartUploadParts",
+    "s3:putBucketEncryption": "PutEncryptionConfiguration",
+    "s3:putBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "s3:putBucketNotificationConfiguration": "PutBucketNotification",
+    "s3:putBucketReplication": "PutReplicationConfiguration",
+    "s3:selectObjectContent": "GetObject",
     "s3:uploadPart": "PutObject",
+    "s3:uploadPartCopy": "PutObject",
     "sns:publishBatch": "Publish",
     "sqs:changeMessageVisibilityBatch": "ChangeMessageVisibility",
     "sqs:deleteMessageBatch": "DeleteMessage",

@@ -1,17 +1,20 @@
-"""The permissions that the user's file declares."""
+"""The permissions that the user's file and functions declare."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from workflow.asl.checks import Severity
 from workflow.asl.origin import shown_path
 from workflow.asl.walk import Machine, states
 from workflow.errors import WorkflowError
 from workflow.parts.user_steps import declared_permissions
-from workflow.stack.functions import checked_permissions
+from workflow.stack.functions import Function, checked_permissions
 from workflow.stack.grants import Permission
+from workflow.stack.permissions.known_actions import problems_of_actions
 
-__all__ = ["declared_for"]
+__all__ = ["declared_for", "problems_of_declared"]
 
 
 def declared_for(definition: Machine, post_review: Path) -> dict[str, tuple[Permission, ...]]:
@@ -35,3 +38,26 @@ def declared_for(definition: Machine, post_review: Path) -> dict[str, tuple[Perm
             raise WorkflowError(f"{place}: the workflow has no such step")
         declared[name] = checked_permissions(permissions, place)
     return declared
+
+
+def problems_of_declared(
+    declared: Mapping[str, Sequence[Permission]], post_review: Path, functions: Iterable[Function]
+) -> Iterator[tuple[str, Severity]]:
+    """Yields declared actions that do not exist, or may not exist, and how severe it is.
+
+    Args:
+        declared: State name to permissions.
+        post_review: The file that declares them.
+        functions: The functions whose permissions to check.
+    """
+    places = {
+        f"{shown_path(post_review)}: permissions of {step!r}": of_step for step, of_step in declared.items()
+    }
+    for place, permissions in [
+        *places.items(),
+        *((f"{one.place}: permissions", one.permissions) for one in functions),
+    ]:
+        for problem, severity in problems_of_actions(
+            dict.fromkeys(action for one in permissions for action in one.actions)
+        ):
+            yield f"{place}: {problem}", severity

@@ -27,7 +27,7 @@ def documents(call: Call) -> Iterator[Grant]:
         flow = call.arn("HumanLoopConfig.FlowDefinitionArn", "the flow definition")
         yield ["sagemaker:StartHumanLoop"], flow, {}
     if call.has("NotificationChannel"):
-        yield pass_role(call, "NotificationChannel.RoleArn", iam_service(call))
+        yield pass_role(call, "NotificationChannel.RoleArn", iam_service(call.service))
     if call.has("OutputConfig.S3Bucket"):
         # Textract has a default prefix of its own.
         prefix = (
@@ -38,7 +38,7 @@ def documents(call: Call) -> Iterator[Grant]:
         bucket = bucket_arn(call.text("OutputConfig.S3Bucket", "the bucket of results"))
         yield ["s3:PutObject"], joined(bucket, "/", prefix), {}
     if call.has("DataAccessRoleArn"):
-        yield pass_role(call, "DataAccessRoleArn", iam_service(call))
+        yield pass_role(call, "DataAccessRoleArn", iam_service(call.service))
 
 
 def rekognition(call: Call) -> Iterator[Grant]:

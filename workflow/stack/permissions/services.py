@@ -40,7 +40,7 @@ def grants_for(call: Call, *, is_sdk: bool) -> Iterator[Grant]:
         call: The call of the step.
         is_sdk: Whether it is an AWS SDK integration, not an optimized one.
     """
-    service, actions = iam_service(call), [iam_action(call)]
+    service, actions = iam_service(call.service), [iam_action(call)]
     is_known = call.service not in _ONLY_OPTIMIZED if is_sdk else call.service in _OPTIMIZED
     if not is_known:
         # No such integration exists, or it needs permissions that are not here.

@@ -219,6 +219,38 @@ def _praising(folder: Path, resource: str) -> Path:
     return root
 
 
+def test_declared_actions_that_do_not_exist_are_refused_with_their_place(tmp_path: Path) -> None:
+    root = _praising(tmp_path, "${ReviewBucket.Arn}/*")
+    function = root / "lambdas/praise.py"
+    function.write_text(function.read_text().replace("s3:GetObject", "s3:GetObjct"))
+    declared = 'permissions = {"Praise": [{"actions": ["dynamodb:UpdateItm"], "resources": ["*"]}]}\n'
+    with pytest.raises(WorkflowError) as refusal:
+        _assembled(tmp_path, PRAISE + declared, root)
+    place, function_place = str(refusal.value).splitlines()
+    assert place.endswith(
+        "post_review.py: permissions of 'Praise': IAM has no action 'dynamodb:UpdateItm'; "
+        "did you mean 'dynamodb:UpdateItem'?"
+    )
+    assert function_place == (
+        "lambdas/praise.py:1: FUNCTION: permissions: IAM has no action 's3:GetObjct'; did you mean 's3:GetObject'?"
+    )
+
+
+def test_declared_action_that_may_not_exist_is_a_warning(tmp_path: Path) -> None:
+    declared = 'permissions = {"Praise": [{"actions": ["foo:Bar"], "resources": ["*"]}]}\n'
+    [warning] = _assembled(tmp_path, PRAISE + declared, _praising(tmp_path, "${ReviewBucket.Arn}/*")).warnings
+    assert "post_review.py: permissions of 'Praise': 'foo:Bar' may not exist: botocore" in warning
+
+
+def test_step_can_call_what_is_newer_than_botocore_if_it_declares_permissions(tmp_path: Path) -> None:
+    step = 'completed = [AwsSdkTask("New", service="unheardof", action="do", result_path="$.new")]\n'
+    with pytest.raises(WorkflowError, match=r"'New'.*there is no service 'unheardof'"):
+        _assembled(tmp_path, step)
+    declared = 'permissions = {"New": [{"actions": ["unheardof:Do"], "resources": ["*"]}]}\n'
+    warnings = _assembled(tmp_path, step + declared).warnings
+    assert any("state 'New'" in line and "there is no service 'unheardof'" in line for line in warnings)
+
+
 BROKEN = [
     ("${ReviewBuckt.Arn}/reviews/*", "the template has no 'ReviewBuckt'; did you mean 'ReviewBucket'?"),
     ("arn:aws:sns:${AWS::Regoin}:1:x", "the template has no 'AWS::Regoin'; did you mean 'AWS::Region'?"),

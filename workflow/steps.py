@@ -36,8 +36,7 @@ from typing import Any, Self
 
 from workflow.asl.blocks import Fields, Step
 from workflow.asl.origin import caller, name_of, places, readable
-from workflow.asl.plain import plain_state
-from workflow.asl.reach import expect_step, first, inside, reachable
+from workflow.asl.reach import expect_step, inside, reachable
 from workflow.asl.rendering import definition, machine_of
 from workflow.asl.sdk import (
     SDK,
@@ -181,12 +180,13 @@ class Choice(Step, SDK.Choice):
     def default_choice(self, next_step: Any) -> None:
         """Sets the step or chain to go to if no rule matches."""
         expect_step(next_step, name_of(self))
-        if self.default is not None and first(self.default) is not first(next_step):
+        if self._would_lose(self.default, next_step):
             raise WorkflowError(
                 f"{name_of(self)} already has the default {self.default.state_id!r}; remove one of the two:"
                 f" {next_step.state_id!r} cannot be its default too (the step after a Choice in a chain is its default)"
             )
         super().default_choice(next_step)
+        self.is_rendered = False
 
 
 class Parallel(Step, SDK.Parallel):
@@ -203,7 +203,7 @@ class Parallel(Step, SDK.Parallel):
         """This state and its branches in Amazon States Language."""
         raw = State.to_dict(self)
         raw["Branches"] = [machine_of(branch) for branch in self.branches]
-        return plain_state(raw, self)
+        return self._rendered(raw)
 
 
 class Map(Step, SDK.Map):
@@ -267,7 +267,7 @@ class Map(Step, SDK.Map):
             raise WorkflowError(
                 f"{name_of(self)}: a Map needs item_processor, the step or chain for every item"
             )
-        return plain_state(raw, self)
+        return self._rendered(raw)
 
 
 class Chain(SDK.Chain):

@@ -2,6 +2,7 @@
 
     commands.md        every command with its options, from the command line
     json.md            what commands print with --output json, from the models that print it
+    steps.md           the step classes and where they are stricter than the SDK, from the classes and from examples
     settings.md        the keys of stages.toml, from the models that validate them
     state.md           the state of an execution, from the definition and from a sample review
     review-record.md   the stored review, from its model
@@ -31,6 +32,7 @@ from docs.generate import (
     metrics,
     settings,
     shapes,
+    steps,
 )
 from docs.generate.markdown import page
 from workflow import ROOT
@@ -52,6 +54,7 @@ def render_pages(assembly: Assembly, command: Any) -> dict[str, str]:
         "commands.md": commands.commands(command),
         "json.md": shapes.shapes(),
         "settings.md": settings.settings(),
+        "steps.md": steps.steps(),
         "state.md": data.state(assembly.definition),
         "review-record.md": data.review_record(),
         "elements.md": elements.elements(),

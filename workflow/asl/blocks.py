@@ -56,9 +56,15 @@ class Fields(Block):
 
 
 class Step(Fields, State):
-    """A state that knows where it was made, and rejects what the SDK would silently ignore."""
+    """A state that knows where it was made, and rejects what the SDK would silently ignore.
+
+    Attributes:
+        is_rendered: Whether a machine was rendered with the current next step, or default of a Choice. Another one
+            then loses nothing: it belongs to the next machine that uses the state.
+    """
 
     next_step: Any
+    is_rendered = False
 
     def __init__(self, state_id: str, *args: Any, **kwargs: Any) -> None:
         self.place = caller()
@@ -77,7 +83,7 @@ class Step(Fields, State):
             raise WorkflowError(
                 f"{name_of(self)}: a {self.state_type} ends the machine; {next_step.state_id!r} cannot follow it"
             )
-        if self.next_step is not None and first(self.next_step) is not first(next_step):
+        if self._would_lose(self.next_step, next_step):
             raise WorkflowError(
                 f"{name_of(self)} already leads to {self.next_step.state_id!r};"
                 f" it cannot also lead to {next_step.state_id!r}"
@@ -86,6 +92,7 @@ class Step(Fields, State):
             self.default_choice(next_step)
         else:
             self.next_step = next_step
+            self.is_rendered = False
         return next_step
 
     def add_retry(self, retry: Any) -> None:
@@ -104,7 +111,16 @@ class Step(Fields, State):
 
     def to_dict(self) -> dict[str, Any]:
         """This state in Amazon States Language, without its name."""
-        return plain_state(super().to_dict(), self)
+        return self._rendered(super().to_dict())
+
+    def _rendered(self, raw: dict[str, Any]) -> dict[str, Any]:
+        rendered = plain_state(raw, self)
+        self.is_rendered = True
+        return rendered
+
+    def _would_lose(self, current: Any, next_step: Any) -> bool:
+        """Whether another next step would remove the current one from a machine."""
+        return current is not None and not self.is_rendered and first(current) is not first(next_step)
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -421,6 +421,25 @@ def test_second_next_step_is_rejected() -> None:
         first.next(third)
 
 
+def test_rendered_steps_can_be_chained_again() -> None:
+    # Notebooks make one machine after the other, and use a Wait or a Choice in each.
+    wait, choice, each = Wait("Wait", seconds=1), Choice("Choice"), Map("Each", item_processor=Pass("Item"))
+    choice.add_choice(ChoiceRule.IsPresent("$.x", True), wait)
+    for name in ("First", "Second"):
+        chain = Chain([Pass(name), wait, each, choice, Succeed(f"{name} done")])
+        states = definition(chain)["States"]
+        assert list(states) == [name, "Wait", "Each", "Choice", f"{name} done"]
+        assert states["Choice"]["Default"] == f"{name} done"
+    wait.next(Pass("Third"))
+    with pytest.raises(
+        WorkflowError, match=r"'Wait' .* already leads to 'Third'; it cannot also lead to 'Fourth'"
+    ):
+        wait.next(Pass("Fourth"))
+    choice.default_choice(Pass("Third"))
+    with pytest.raises(WorkflowError, match=r"'Choice' .* already has the default 'Third'"):
+        choice.default_choice(Pass("Fourth"))
+
+
 def test_step_after_an_end_is_rejected() -> None:
     with pytest.raises(WorkflowError, match="a Fail ends the machine; 'After' cannot follow it"):
         Chain([Fail("Failed"), Pass("After")])

@@ -305,7 +305,7 @@ def test_list_on_a_terminal_has_colors_and_whole_names(published: PublishedStage
 def test_step_is_tried_on_the_stage(published: PublishedStage, run: Run, tmp_path: Path) -> None:
     status, out, _ = run("Notify stopped", "--output", "json", group="try")
     tried = printed_json("try", out)
-    assert (status, tried["status"], tried["next"]) == (0, "SUCCEEDED", "Record stop")
+    assert (status, tried["status"], tried["next_state"]) == (0, "SUCCEEDED", "Record stop")
     assert tried["sent"]["TopicArn"] == published.outputs["NotificationTopic"]
     published.message("message-3301", "loop-stopped")  # The call was made.
 
@@ -314,7 +314,7 @@ def test_step_is_tried_on_the_stage(published: PublishedStage, run: Run, tmp_pat
     status, out, _ = run("Notify stopped", "--mock", str(mock), "--output", "json", group="try")
     tried = printed_json("try", out)
     assert (status, tried["status"], tried["retried"]["attempts"]) == (1, "RETRIABLE", 5)
-    assert tried["caught"]["next"] == "Escalate"
+    assert tried["caught"]["next_state"] == "Escalate"
 
     # A function runs with the version, the role and the environment of the stage.
     status, out, _ = run("Restart or escalate?", "--output", "json", group="try")

@@ -98,7 +98,7 @@ class CaughtStep(_Shape):
     """Index of the catcher in `Catch`, from 0."""
     errors: list[str]
     """The errors that it catches."""
-    next: str
+    next_state: str
     """The next state."""
     output: Any
     """The input of the next state."""
@@ -123,7 +123,7 @@ class TryResult(_Shape):
     """What the service answered, or the mock; null without an answer."""
     output: Any
     """The output of the step; null unless it succeeded."""
-    next: str | None
+    next_state: str | None
     """The next state; null if the execution would end."""
     variables: dict[str, Any]
     """The workflow variables that the step has assigned."""

@@ -23,10 +23,10 @@ from workflow.cli.terminal import (
     shown,
     tell,
 )
-from workflow.errors import AfterloopError, SettingsError
+from workflow.errors import SettingsError
 
 if TYPE_CHECKING:
-    from workflow.operations.trials import Mock, Step, Trial
+    from workflow.operations.trials import Step, Trial
     from workflow.publish.account import Account
 
 __all__ = ["try_"]
@@ -88,7 +88,7 @@ def try_(
     mocked = None if mock is None else read_mock(mock)
     assembly = assemble()
     found = find_step(assembly.definition, step, assembly.places)
-    _expect_possible(found, mocked, has_input=input_ is not None)
+    found.expect_possible(mocked, has_input=input_ is not None)
     branch = sample.value if sample else found.branch
     account = Account(on.session())
     if not yes and mocked is None:
@@ -116,17 +116,6 @@ def try_(
         _show(found, trial, hint)
     if not trial.succeeded:
         raise typer.Exit(1)
-
-
-def _expect_possible(step: Step, mock: Mock | None, *, has_input: bool) -> None:
-    if mock is None and (why := step.needs_mock):
-        raise AfterloopError(
-            f"step {step.name!r} can be tried only with a mock, because {why}: pass its result with --mock"
-        )
-    if mock is not None and (kind := step.state["Type"]) not in ("Task", "Map", "Parallel"):
-        raise AfterloopError(f"step {step.name!r} is a {kind}, which calls nothing: remove --mock")
-    if not has_input and (why := step.needs_input):
-        raise AfterloopError(f"step {step.name!r} needs an input, because {why}: pass it with --input")
 
 
 def _confirm(step: Step, on: StageOptions, account: Account) -> None:
@@ -158,7 +147,7 @@ def _show(step: Step, trial: Trial, hint: str | None) -> None:
     console = console_for(Output.TEXT)
     place = f" [dim]({shown(step.place)})[/]" if step.place else ""
     if trial.succeeded:
-        then = f"next: {shown(trial.next)}" if trial.next else "the execution would end"
+        then = f"next: {shown(trial.next_state)}" if trial.next_state else "the execution would end"
         say(console, f"[green]✓[/] {shown(step.name)}{place} succeeded; {then}")
     else:
         say(console, f"[red]✗[/] {shown(step.name)}{place} failed: {shown(trial.error or 'no error')}")
@@ -178,7 +167,7 @@ def _consequences(trial: Trial) -> Iterator[str]:
         yield f"retried by {which}: retry 1 of {retried.attempts} in {retried.seconds} s"
     when = "then " if trial.retried else ""
     if caught := trial.caught:
-        yield f"{when}caught by Catch[{caught.catcher}] ({_listed(caught.errors)}); next: {caught.next}"
+        yield f"{when}caught by Catch[{caught.catcher}] ({_listed(caught.errors)}); next: {caught.next_state}"
     else:
         yield f"{when}not caught: the execution would fail"
 

@@ -28,6 +28,7 @@ __all__ = [
     "REGION",
     "STAGE",
     "event",
+    "event_of",
     "record",
     "state",
     "summary",
@@ -108,6 +109,12 @@ _FAILURE = {
 }
 
 
+def event_of(branch: str) -> dict[str, Any]:
+    """Returns the event that leads to a branch. A stopped loop has answers, and so an output."""
+    more = _FAILURE if branch == "failed" else {"humanLoopOutput": {"outputS3Uri": _OUTPUT}}
+    return event(_STATUS[branch], **more)
+
+
 def state(branch: str) -> dict[str, Any]:
     """Returns the state as the first post-review step of a branch gets it: the event, and what steps have added.
 
@@ -117,9 +124,7 @@ def state(branch: str) -> dict[str, Any]:
         branch: completed, failed or stopped.
     """
     status = _STATUS[branch]
-    # A stopped loop with answers has an output.
-    more = _FAILURE if branch == "failed" else {"humanLoopOutput": {"outputS3Uri": _OUTPUT}}
-    given = event(status, **more)
+    given = event_of(branch)
     detail = given["detail"]
     row = {
         "humanLoopName": _NAME,

@@ -36,7 +36,7 @@ from workflow.stack.reviews_table import table_input
 from workflow.stack.template import NAMES_IN_STEPS, build_template, without_special_names
 from workflow.steps import places
 
-__all__ = ["Assembly", "assemble"]
+__all__ = ["Assembly", "assemble", "own_states"]
 
 ALWAYS = ("reconcile", "release_claim", "start_loop")
 """Functions that no step names: a schedule and a rule run the first two, code outside the workflow the third."""
@@ -80,7 +80,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path 
     definition, names = _with_functions(render(machine), made_at, root)
     functions = _functions(names, made_at, root)
     known = [one.name for one in functions]
-    own = _own(made_at, post_review)
+    own = own_states(made_at, post_review)  # Our tests check the arguments of their calls.
     declared = declared_for(definition, post_review)
     findings = checked(
         cache or root / ".build",
@@ -121,8 +121,13 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path 
     )
 
 
-def _own(places: Mapping[str, str], post_review: Path) -> set[str]:
-    """The workflow's own states, not those of the user's file. Our tests check the arguments of their calls."""
+def own_states(places: Mapping[str, str], post_review: Path) -> set[str]:
+    """The names of the workflow's own states, not those of the user's file.
+
+    Args:
+        places: State name → file:line where it was made.
+        post_review: The user's file.
+    """
     files = {place: Path(place.rpartition(":")[0]).resolve() for place in places.values()}
     ours = ROOT / "workflow"
     return {

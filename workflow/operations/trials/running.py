@@ -56,7 +56,7 @@ class Caught:
     """Index of the catcher in `Catch`, from 0."""
     errors: list[str]
     """Its ErrorEquals."""
-    next: str
+    next_state: str
     """The next state."""
     output: Any
     """The input of the next state."""
@@ -72,7 +72,7 @@ class Trial:
         sent: What the step passes to its service; None if it calls none, or failed before.
         result: What the service answered, or the mock; None without an answer.
         output: The output of the step; None if it failed.
-        next: The next state; None if the execution would end.
+        next_state: The next state; None if the execution would end.
         variables: The workflow variables that the step has assigned.
         error: The error, if there was one.
         cause: Its cause.
@@ -85,7 +85,7 @@ class Trial:
     sent: Any = None
     result: Any = None
     output: Any = None
-    next: str | None = None
+    next_state: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     cause: str | None = None
@@ -163,7 +163,7 @@ def try_state(
         sent=_json(sent) if state["Type"] == "Task" else None,
         result=_json(found.get("result")),
         output=_json(answer.get("output")) if answer["status"] == "SUCCEEDED" else None,
-        next=answer.get("nextState") if answer["status"] == "SUCCEEDED" else None,
+        next_state=answer.get("nextState") if answer["status"] == "SUCCEEDED" else None,
         variables=_assigned(state, _json(found.get("variables")) or {}, variables),
         error=answer.get("error"),
         cause=answer.get("cause"),
@@ -271,7 +271,7 @@ def _caught(state: Mapping[str, Any], answer: Mapping[str, Any]) -> Caught | Non
     return Caught(
         catcher=index,
         errors=list(catcher["ErrorEquals"]),
-        next=answer.get("nextState", catcher["Next"]),
+        next_state=answer.get("nextState", catcher["Next"]),
         output=_json(answer.get("output")),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from workflow.asl.checks.problem import hint
 from workflow.asl.walk import Machine, State, nested, states, ways
 from workflow.errors import AfterloopError
+from workflow.operations.trials.reading import Mock
 from workflow.parts.user_steps import BRANCHES
 
 __all__ = ["BRANCHES", "Step", "find_step"]
@@ -59,6 +60,26 @@ class Step:
             if fields := [field for field in _RESHAPING if field in state]:
                 return f"it is in the Parallel {name!r}, whose {fields[0]} is its input"
         return None
+
+    def expect_possible(self, mock: Mock | None, *, has_input: bool) -> None:
+        """Checks that the step can be tried.
+
+        Args:
+            mock: What its call gets; None makes the call.
+            has_input: Whether there is an input of its own, instead of the state of its branch.
+
+        Raises:
+            AfterloopError: It needs a mock or an input, or takes no mock.
+        """
+        who, kind = f"step {self.name!r}", self.state["Type"]
+        if mock is None and (why := self.needs_mock):
+            raise AfterloopError(
+                f"{who} can be tried only with a mock, because {why}: pass what it returns as the mock"
+            )
+        if mock is not None and kind not in ("Task", "Map", "Parallel"):
+            raise AfterloopError(f"{who} is a {kind}, which calls nothing: remove the mock")
+        if not has_input and (why := self.needs_input):
+            raise AfterloopError(f"{who} needs an input, because {why}: pass one")
 
 
 def find_step(definition: Machine, name: str, places: Mapping[str, str]) -> Step:

@@ -151,7 +151,7 @@ def test_json_has_the_shape_of_the_command(called: Called, capsys: pytest.Captur
     status, out, err = run("try", "Tell the shop", "--output", "json", capsys=capsys)
     document = printed_json("try", out)
     assert (status, err) == (0, "")
-    assert (document["next"], document["output"], document["branch"]) == (
+    assert (document["next_state"], document["output"], document["branch"]) == (
         "Handled",
         {"done": True},
         "completed",
@@ -164,13 +164,16 @@ def test_json_has_the_shape_of_the_command(called: Called, capsys: pytest.Captur
         (["Tel the shop"], "there is no step 'Tel the shop' in the workflow; did you mean 'Tell the shop'?"),
         (
             ["Train"],
-            "step 'Train' can be tried only with a mock, because it waits for a job: pass its result with",
+            "step 'Train' can be tried only with a mock, because it waits for a job: pass what it returns as",
         ),
         (["Each"], "can be tried only with a mock, because it is a Map"),
-        (["Handled", "--mock", "m.json"], "step 'Handled' is a Succeed, which calls nothing: remove --mock"),
+        (
+            ["Handled", "--mock", "m.json"],
+            "step 'Handled' is a Succeed, which calls nothing: remove the mock",
+        ),
         (
             ["One"],
-            "step 'One' needs an input, because it is in the Map 'Each': its input is an item: pass it",
+            "step 'One' needs an input, because it is in the Map 'Each': its input is an item: pass one",
         ),
         (["Tell the shop", "--mock", "i.json"], '--mock i.json is not a mock: write {"result": …}'),
         (["Tell the shop", "--input", "none.json"], "cannot read none.json: No such file or directory"),

@@ -51,7 +51,7 @@ def test_output_next_state_and_assigned_variables_are_returned() -> None:
     }
     client = Client({"status": "SUCCEEDED", "output": "7", "nextState": "Other", "inspectionData": found})
     trial = tried(client)
-    assert (trial.output, trial.next, trial.sent, trial.result) == (
+    assert (trial.output, trial.next_state, trial.sent, trial.result) == (
         7,
         "Other",
         {"QueueUrl": "q"},
@@ -69,7 +69,7 @@ def test_retry_is_followed_by_what_happens_when_it_is_used_up() -> None:
     caught = {"inspectionData": {"errorDetails": {"catchIndex": 0}}, "nextState": "Escalate", "output": "{}"}
     client = Client(first, {"status": "CAUGHT_ERROR", **caught})
     trial = tried(client)
-    assert (trial.status, trial.error, trial.next) == ("RETRIABLE", "Busy", None)
+    assert (trial.status, trial.error, trial.next_state) == ("RETRIABLE", "Busy", None)
     assert trial.retried == Retried(0, ["Busy"], 1, 2)
     assert trial.caught == Caught(0, ["States.ALL"], "Escalate", {})
     # The second request calls nothing.

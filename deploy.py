@@ -31,6 +31,7 @@ COMMANDS = {
     "try": "workflow.cli.trying",
     "render": "workflow.cli.render",
     "init": "workflow.cli.init",
+    "lock": "workflow.cli.lock",
     "loops": "workflow.cli.loops",
     "reviews": "workflow.cli.reviews",
     "report": "workflow.cli.report",

@@ -41,7 +41,7 @@ from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
+from workflow.stack.targets import local
 
 MAX_SECONDS = 1200
 WARM_UP = 20

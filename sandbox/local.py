@@ -48,8 +48,8 @@ from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
 from workflow.stack.stages import Stage, UnknownStage, load_stage
+from workflow.stack.targets import local
 
 __all__ = [
     "STORIES",

@@ -18,7 +18,7 @@ from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
+from workflow.stack.targets import local
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\u202e"
 

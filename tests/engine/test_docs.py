@@ -18,14 +18,16 @@ from sandbox.local import local_stage
 from sandbox.sample_flows import create_flow_definitions
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.documentation import PAGES, Story, copy_of_the_project, story_environment
+from tests.wheels import only_from, wheel
 from workflow import ROOT
 from workflow.operations.client import LoopsClient
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
+from workflow.stack.locks import read_lock
 from workflow.stack.stages import Stage, checked_stage
+from workflow.stack.targets import local
 
 ELSEWHERE = {
     "CHANGELOG.md",
@@ -72,9 +74,22 @@ def project(tmp_path: Path) -> Path:
     return copy_of_the_project(tmp_path)
 
 
+@pytest.fixture
+def index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables with which pip finds the packages that pages name: only these, without a network."""
+    shelf = tmp_path_factory.mktemp("shelf")
+    slugify = "def slugify(text):\n    return '-'.join(text.lower().split())\n"
+    wheel(shelf, "python_slugify", requires=["text-unidecode"], files={"slugify/__init__.py": slugify})
+    wheel(shelf, "text_unidecode")
+    # What all functions share is resolved with it.
+    for pinned in read_lock(ROOT / "requirements/lambdas.txt").values():
+        wheel(shelf, pinned.name.replace("-", "_"), pinned.version)
+    return only_from(shelf)
+
+
 @pytest.mark.parametrize("page", STORIES)
-def test_page_can_be_followed(page: str, engine: Sandbox, project: Path) -> None:
-    with Story(project, story_environment(**engine.variables())) as story:
+def test_page_can_be_followed(page: str, engine: Sandbox, project: Path, index: dict[str, str]) -> None:
+    with Story(project, story_environment(**engine.variables(), **index)) as story:
         story.follow(page)
 
 

@@ -25,8 +25,8 @@ from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
 from workflow.stack.permissions import statements_for
+from workflow.stack.targets import local
 from workflow.steps import Catch, Chain, Choice, ChoiceRule, Map, Pass, definition
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/ask_people.py"

@@ -30,8 +30,8 @@ from workflow.publish.package import Package, make_package
 from workflow.publish.publishing import publish
 from workflow.publish.rollback import roll_back
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
 from workflow.stack.stages import Stage
+from workflow.stack.targets import local
 
 OLD = "657dd37"
 Case = Iterator[None]

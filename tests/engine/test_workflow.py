@@ -21,8 +21,8 @@ from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack.assembly import assemble
-from workflow.stack.dependencies import local
 from workflow.stack.stages import FlowDefinitionSettings
+from workflow.stack.targets import local
 
 RED_END = ["Escalate", "Give claim back", "Failed"]
 CLAIMED = ["Claim status change", "Route by status"]

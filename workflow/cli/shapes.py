@@ -9,7 +9,7 @@ This module imports pydantic and most of the project. Commands import it only to
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from workflow.operations.report import figures  # It imports numpy.
     from workflow.operations.report.writing import Report
     from workflow.publish.status import Status
+    from workflow.stack.locking import Locked
 
 __all__ = ["SHAPES", "SHAPES_OF_SEVERAL", "OmitsNull"]
 
@@ -638,6 +639,32 @@ class RenderResult(_Shape):
     """What may be a mistake in a step, one sentence each."""
 
 
+class LockedFunction(_Shape):
+    """The lock of a function."""
+
+    file: str
+    """The lock, from the project's folder."""
+    packages: list[str]
+    """What the function needs in addition to what all functions share, each as `NAME==VERSION`."""
+
+
+class LockResult(_Shape):
+    """The locks that were written."""
+
+    locked: list[LockedFunction]
+    """The locks, one for each function."""
+
+    @classmethod
+    def of(cls, locked: Iterable[Locked], root: Path) -> Self:
+        """The result of a command, with paths from the project's folder."""
+        return cls(
+            locked=[
+                LockedFunction(file=one.file.relative_to(root).as_posix(), packages=list(one.packages))
+                for one in locked
+            ]
+        )
+
+
 class InitResult(_Shape):
     """The settings of a stage that were written."""
 
@@ -1195,6 +1222,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "try": TryResult,
     "render": RenderResult,
     "init": InitResult,
+    "lock": LockResult,
     "loops list": LoopList,
     "loops show": LoopStory,
     "loops graph": LoopGraph,

@@ -9,9 +9,8 @@ Lambda has, is refused here: on AWS the first call would fail.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-import importlib.util
+import importlib.metadata
 import shutil
 import tempfile
 import zipfile
@@ -21,36 +20,29 @@ from pathlib import Path
 
 from workflow import ROOT
 from workflow.errors import WorkflowError
+from workflow.stack.consistency import LAMBDA_HAS, expect_complete
 from workflow.stack.dependencies import (
     RULES,
-    Target,
-    add_entry,
-    aws,
-    compiled,
-    dependencies_zip,
-    how_to_lock,
-    local,
-    read_lock,
+    add_module,
+    expect_size,
+    modules,
+    own_zip,
+    shared_zip,
 )
-from workflow.stack.functions import Function, function, requirements_of
+from workflow.stack.functions import SHARED_REQUIREMENTS, Function, function, requirements_of
 from workflow.stack.imports import Imports, file_of
+from workflow.stack.locks import how_to_lock, read_lock, written_requirements
+from workflow.stack.targets import Target, aws, local
 
 __all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "local"]
 
-SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
-
 BUNDLE_NAME_LENGTH = 32
-
-LAMBDA_HAS = frozenset(
-    {
-        *("awslambdaric", "snapshot_restore_py"),
-        *("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"),
-    }
-)
-"""Modules of Lambda's Python runtime, in addition to the standard library: boto3 and what it needs."""
 
 KEPT_BUNDLES = 50
 """How many bundles the cache keeps in addition to those in use."""
+
+KEPT_DEPENDENCIES = 20
+"""How many zips of dependencies it keeps in addition to those in use."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +82,37 @@ def build_bundles(
     """
     cache = cache or root / ".build"
     functions = list(functions)
-    dependencies = {}
-    for one in functions:
-        own = [one.requirements] if one.requirements else []
-        dependencies[one.name] = dependencies_zip(read_lock(root / SHARED_REQUIREMENTS, *own), target, cache)
+    dependencies = {one.name: _dependencies(one, target, root, cache) for one in functions}
     files = _files(functions, dependencies, root, cache)
     bundles = {name: _bundle(found, dependencies[name], target, root, cache) for name, found in files.items()}
-    _prune(cache, {bundle.path for bundle in bundles.values()})
+    used = {path for zips in dependencies.values() for path in zips}
+    _prune(cache, used | {bundle.path for bundle in bundles.values()})
     return bundles
 
 
+def _dependencies(one: Function, target: Target, root: Path, cache: Path) -> tuple[Path, ...]:
+    """The zips with the dependencies of a function: what all functions share, and its own, if it has any.
+
+    Raises:
+        BundleError: As `build_bundles`.
+    """
+    shared = read_lock(root / SHARED_REQUIREMENTS, environment=target.environment)
+    own = read_lock(one.requirements, environment=target.environment) if one.requirements else {}
+    kept = {name: pinned for name, pinned in shared.items() if name not in own}
+    common, special = shared_zip(kept, target, cache, root), own_zip(own, target, cache, root)
+    if special is None or one.requirements is None:
+        zips: tuple[Path, ...] = (common,)
+    else:
+        zips = (common, special)
+        written = one.requirements.with_suffix(".in")
+        extras = written_requirements(written) if written.is_file() else ()
+        expect_complete(special, common, own, target, extras, one.requirements)
+    expect_size(zips, {**kept, **own})
+    return zips
+
+
 def _files(
-    functions: list[Function], dependencies: Mapping[str, Path], root: Path, cache: Path
+    functions: list[Function], dependencies: Mapping[str, tuple[Path, ...]], root: Path, cache: Path
 ) -> dict[str, list[str]]:
     """The files of `lambdas/` in each function's bundle, from the project's folder.
 
@@ -116,62 +127,73 @@ def _files(
         assert start is not None  # `function` found it there.
         found = imports.closure([start, *_whole_folder(start, root)])
         files[one.name] = [file.relative_to(root).as_posix() for file in found]
-        missing.extend(_missing_modules(one, imports.closure([start]), dependencies[one.name], root, imports))
+        has = LAMBDA_HAS.union(*map(modules, dependencies[one.name]))
+        missing.extend(_missing_modules(one, imports.closure([start]), has, root, imports))
     if missing:
         raise WorkflowError("\n".join(missing))
     imports.keep()
     return files
 
 
-def _bundle(files: Iterable[str], dependencies: Path, target: Target, root: Path, cache: Path) -> Bundle:
+def _bundle(
+    files: Iterable[str], dependencies: tuple[Path, ...], target: Target, root: Path, cache: Path
+) -> Bundle:
     sources = {name: (root / name).read_bytes() for name in files}
-    digest = _digest(RULES, dependencies.name, *(part for item in sources.items() for part in item))
+    names = [path.name for path in dependencies]
+    digest = _digest(RULES, *names, *(part for item in sources.items() for part in item))
     bundle = Bundle(digest, cache / f"{digest[:BUNDLE_NAME_LENGTH]}.zip", tuple(sources))
     if not bundle.path.exists():
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             unfinished = Path(scratch) / "bundle.zip"
-            shutil.copyfile(dependencies, unfinished)
+            shutil.copyfile(dependencies[0], unfinished)
             with zipfile.ZipFile(unfinished, "a") as archive:
+                for more in dependencies[1:]:
+                    _add_all(archive, more)
                 for name, content in sources.items():
-                    add_entry(archive, name, content)
-                    if target.is_here and name.endswith(".py"):
-                        # Compiled for the same reason as dependencies; the source stays, for tracebacks.
-                        add_entry(archive, importlib.util.cache_from_source(name), compiled(name, content))
+                    add_module(archive, name, content, target)
             unfinished.replace(bundle.path)  # In one step: another process can build the same bundle.
     return bundle
 
 
+def _add_all(archive: zipfile.ZipFile, more: Path) -> None:
+    """Adds the entries of another zip, but for files that the archive has, such as those of a common namespace."""
+    known = set(archive.namelist())
+    with zipfile.ZipFile(more) as other:
+        for entry in other.infolist():
+            if entry.filename not in known:
+                archive.writestr(entry, other.read(entry), compresslevel=6)
+
+
 def _missing_modules(
-    one: Function, files: Iterable[Path], dependencies: Path, root: Path, imports: Imports
+    one: Function, files: Iterable[Path], available: frozenset[str], root: Path, imports: Imports
 ) -> Iterator[str]:
     """A line for each import of a function's files that nothing provides."""
     for file in files:
         for module, line in imports.of(file).outside:
-            if module not in LAMBDA_HAS and module not in _modules(dependencies):
+            if module not in available:
                 written = requirements_of(one.handler, root).with_suffix(".in")
-                shown = written.relative_to(root).as_posix()
                 yield (
                     f"{file.relative_to(root).as_posix()}:{line}: imports {module}, which is neither in the "
-                    f"bundle of {one.name} nor in Lambda's Python: add the package that provides it to {shown}, and "
-                    f"lock it: {how_to_lock(shown)}"
+                    f"bundle of {one.name} nor in Lambda's Python: add {_package_of(module)} to "
+                    f"{written.relative_to(root).as_posix()}, and lock it: {how_to_lock(written)}"
                 )
 
 
-@functools.cache
-def _modules(dependencies: Path) -> frozenset[str]:
-    """The top-level modules and packages in a zip of dependencies."""
-    with zipfile.ZipFile(dependencies) as archive:
-        return frozenset(name.split("/")[0].split(".")[0] for name in archive.namelist())
+def _package_of(module: str) -> str:
+    """The package that provides a module. Its name can be another one, and is known if it is installed here."""
+    found = importlib.metadata.packages_distributions().get(module)
+    return f"the package {found[0]}" if found else "the package that provides it"
 
 
 def _prune(cache: Path, used: set[Path]) -> None:
-    """Deletes the oldest bundles: each change of code makes new ones, of a few MB each."""
-    bundles = [
-        path for path in cache.glob("*.zip") if len(path.stem) == BUNDLE_NAME_LENGTH and path not in used
-    ]
+    """Deletes the oldest zips: each change of code makes new bundles, of a few MB each, each new lock dependencies."""
+    zips = [path for path in cache.glob("*.zip") if path not in used]
+    bundles = [path for path in zips if len(path.stem) == BUNDLE_NAME_LENGTH]
+    dependencies = [path for path in zips if path.stem.startswith("dependencies-")]
     with contextlib.suppress(FileNotFoundError):  # Another process prunes at the same time.
-        for path in sorted(bundles, key=lambda path: path.stat().st_mtime_ns, reverse=True)[KEPT_BUNDLES:]:
-            path.unlink()
+        for paths, kept in ((bundles, KEPT_BUNDLES), (dependencies, KEPT_DEPENDENCIES)):
+            for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)[kept:]:
+                path.unlink()
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -1,44 +1,31 @@
-"""The dependencies of functions: wheels for AWS, or what is installed on this machine.
+"""The dependencies of functions, as zips: what all functions share, and what one function needs in addition.
 
-Both come from the same locked files, so the local engine runs the versions that AWS gets.
+For AWS, both are wheels that pip fetches. For the local engine, the shared ones are those installed with the project,
+which `make` checked by their hashes; those of a function are fetched, too. All come from the same locked files, so the
+local engine runs the versions that AWS gets.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
 import marshal
-import re
-import shutil
-import subprocess
-import sys
-import sysconfig
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from workflow.errors import BundleError
-from workflow.stack import ARCHITECTURE, PYTHON
+from workflow.stack.locks import Lock
+from workflow.stack.targets import Target
+from workflow.stack.wheels import fetch
 
-__all__ = [
-    "Lock",
-    "Target",
-    "add_entry",
-    "aws",
-    "compiled",
-    "dependencies_zip",
-    "how_to_lock",
-    "local",
-    "read_lock",
-    "unlocked",
-]
+__all__ = ["RULES", "add_entry", "add_module", "expect_size", "modules", "own_zip", "shared_zip"]
 
 RULES = "1"
 """Part of every digest. Increase it when the same input gives different bytes."""
@@ -46,157 +33,142 @@ RULES = "1"
 UNZIPPED_LIMIT = 250 * 1024 * 1024
 """Bytes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
-GLIBC_MINORS = range(34, 16, -1)
-"""Amazon Linux 2023, under Lambda's Python 3.12 and later, has glibc 2.34. Older wheels run on it, too."""
 
+def shared_zip(lock: Lock, target: Target, cache: Path, root: Path) -> Path:
+    """Returns the zip of what all functions share. It is built once, then found in the cache by its name.
 
-@dataclass(frozen=True)
-class Target:
-    """The machine that a bundle is for.
-
-    Attributes:
-        tag: Names the target in digests and file names.
-        is_here: Whether the bundle runs in this interpreter, as the local engine's functions do.
-    """
-
-    tag: str
-    is_here: bool = False
-
-
-def aws() -> Target:
-    """Returns the target for Lambda's own machines."""
-    return Target(f"aws-{PYTHON}-{ARCHITECTURE}")
-
-
-def local() -> Target:
-    """Returns the target for this machine and interpreter. Nothing is downloaded."""
-    return Target(f"here-{sys.implementation.cache_tag}-{sysconfig.get_platform()}", is_here=True)
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """A locked requirement.
-
-    Attributes:
-        requirement: Name and marker.
-        version: The only version that it allows.
-        line: All of it, with its hashes, on one line.
-    """
-
-    requirement: Requirement
-    version: str
-    line: str
-
-    def __str__(self) -> str:
-        return f"{self.requirement.name}=={self.version}"
-
-
-Lock = dict[str, Pinned]
-"""Locked requirements, by normalised name."""
-
-
-def read_lock(*files: Path) -> Lock:
-    """Returns the requirements of locked, hashed files. A later file overrides an earlier one, name by name.
-
-    Raises:
-        BundleError: A file is missing, or a requirement has no version or no hash.
-    """
-    lock: Lock = {}
-    for file in files:
-        for line in _lines(file):
-            text, hashes, _ = line.partition(" --hash=")
-            requirement = _requirement(text)
-            version = re.fullmatch(r"==([^*,]+)", str(requirement.specifier) if requirement else "")
-            if requirement is None or version is None or not hashes:
-                raise BundleError(
-                    f"{file}: {text!r} has no version or no hash; lock it: {how_to_lock(f'{file.stem}.in')}"
-                )
-            lock[canonicalize_name(requirement.name)] = Pinned(requirement, version[1], line)
-    return lock
-
-
-def how_to_lock(written: str) -> str:
-    """Returns the command that locks a `.in` file."""
-    return f"python -m uv pip compile --generate-hashes {written} -o {written.removesuffix('.in')}.txt"
-
-
-def unlocked(written: Path, lock: Path) -> list[str]:
-    """Returns the requirements of a `.in` file that its lock does not have, or not in a version that they allow.
-
-    Raises:
-        BundleError: The lock has a requirement without a version or a hash.
-    """
-    locked = read_lock(lock)
-    missing = []
-    for line in _lines(written):
-        requirement = _requirement(line)
-        if requirement is None:
-            continue  # An option, such as `-r more.in`: only the locking can follow it.
-        pinned = locked.get(canonicalize_name(requirement.name))
-        if pinned is None:
-            # A lock leaves out what its platform does not need.
-            found = bool(requirement.marker or requirement.url)
-        else:
-            found = requirement.specifier.contains(pinned.version, prereleases=True)
-        if not found:
-            missing.append(line)
-    return missing
-
-
-def dependencies_zip(lock: Lock, target: Target, cache: Path) -> Path:
-    """Returns the zip of everything in a lock, for a target. It is built once, then found in the cache by its name.
+    Args:
+        lock: The requirements.
+        target: The machine and the Python that run them.
+        cache: The folder with the zips.
+        root: The project's folder.
 
     Raises:
         BundleError: A dependency has no wheel for the target, or is not installed here.
     """
-    lines = (pinned.line for pinned in lock.values())
-    digest = hashlib.sha256("\n".join([RULES, target.tag, *lines]).encode()).hexdigest()
-    path = cache / f"dependencies-{target.tag}-{digest[:16]}.zip"
+    path = _path("", lock, target, cache)
     if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            files = _installed(lock) if target.is_here else _wheels(lock, Path(scratch))
-            unfinished = Path(scratch) / path.name
-            _write(unfinished, sorted(files), target)
+        with _scratch(cache) as scratch:
+            files = _installed(lock) if target.is_here else _wheels(lock, target, scratch, root)
+            unfinished = scratch / path.name
+            with zipfile.ZipFile(unfinished, "w") as archive:
+                for name, file in sorted((name, file) for name, file in files if _is_needed(name)):
+                    _add_compact(archive, name, file.read_bytes(), target)
             unfinished.replace(path)  # In one step: another process can build the same zip.
     return path
 
 
-def add_entry(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+def own_zip(lock: Lock, target: Target, cache: Path, root: Path) -> Path | None:
+    """Returns the zip of what one function needs in addition; None if it needs nothing. Else as `shared_zip`.
+
+    Raises:
+        BundleError: A dependency has no wheel for the target, or one with another hash.
+    """
+    if not lock:
+        return None
+    path = _path("own ", lock, target, cache)
+    if not path.exists():
+        with _scratch(cache) as scratch:
+            unfinished = scratch / path.name
+            with zipfile.ZipFile(unfinished, "w") as archive:
+                for name, file in sorted(_wheels(lock, target, scratch, root)):
+                    if _is_of_distribution(name):
+                        is_program = bool(file.stat().st_mode & 0o111)
+                        add_module(archive, name, file.read_bytes(), target, is_program=is_program)
+            unfinished.replace(path)
+    return path
+
+
+@functools.cache
+def modules(dependencies: Path) -> frozenset[str]:
+    """Returns the top-level modules and packages in a zip of dependencies."""
+    with zipfile.ZipFile(dependencies) as archive:
+        return frozenset(name.split("/")[0].split(".")[0] for name in archive.namelist())
+
+
+def expect_size(zips: Iterable[Path], lock: Lock) -> None:
+    """Refuses dependencies that are too large for Lambda.
+
+    Args:
+        zips: The zips of a function.
+        lock: Everything that it needs.
+
+    Raises:
+        BundleError: They are larger than the limit, unpacked.
+    """
+    size = sum(_unzipped(path) for path in zips)
+    if size > UNZIPPED_LIMIT:
+        raise BundleError(
+            f"the dependencies ({', '.join(map(str, lock.values()))}) are {size / 2**20:.0f} MB unpacked, and Lambda's "
+            "limit is 250 MB: remove some, or move the work out of Lambda"
+        )
+
+
+@functools.cache
+def _unzipped(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        # On AWS, a bundle has no compiled modules beside their sources.
+        return sum(entry.file_size for entry in archive.infolist() if "__pycache__" not in entry.filename)
+
+
+def _path(kind: str, lock: Lock, target: Target, cache: Path) -> Path:
+    content = "\n".join([kind + RULES, target.tag, *(pinned.line for pinned in lock.values())])
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return cache / f"dependencies-{target.tag}-{digest[:16]}.zip"
+
+
+@contextlib.contextmanager
+def _scratch(cache: Path) -> Iterator[Path]:
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        yield Path(folder)
+
+
+def add_entry(archive: zipfile.ZipFile, name: str, content: bytes, *, is_program: bool = False) -> None:
     """Adds a file to a zip with a fixed time and mode, so that the same content gives the same bytes."""
     entry = zipfile.ZipInfo(name)  # 1 January 1980, the earliest date of a zip.
-    entry.external_attr = 0o644 << 16
+    entry.external_attr = (0o755 if is_program else 0o644) << 16
     entry.create_system = 3  # Unix, whatever this machine is.
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, content, compresslevel=6)
 
 
-def _write(path: Path, files: Iterable[tuple[str, Path]], target: Target) -> None:
-    size = 0
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, file in files:
-            content = file.read_bytes()
-            if target.is_here and name.endswith(".py"):
-                # The local engine unpacks the zip on every cold start. Compiled here, dependencies import in a
-                # third of the time. Bundles for AWS must not depend on the interpreter that built them.
-                name, content = name + "c", compiled(name, content)
-            size += len(content)
-            add_entry(archive, name, content)
-    if size > UNZIPPED_LIMIT:
-        raise BundleError(
-            f"the dependencies are {size / 2**20:.0f} MB unpacked, and Lambda's limit is 250 MB: "
-            "remove some, or move the work out of Lambda"
-        )
+def add_module(
+    archive: zipfile.ZipFile, name: str, content: bytes, target: Target, *, is_program: bool = False
+) -> None:
+    """Adds a file; a module for this machine also compiled, because the engine unpacks a zip on every cold start."""
+    add_entry(archive, name, content, is_program=is_program)
+    if target.is_here and name.endswith(".py") and (code := compiled(name, content)):
+        # The source stays, for tracebacks and for packages that read it.
+        add_entry(archive, importlib.util.cache_from_source(name), code)
+
+
+def _add_compact(archive: zipfile.ZipFile, name: str, content: bytes, target: Target) -> None:
+    """Adds a file; a module for this machine only compiled: it is imported in a third of the time.
+
+    Bundles for AWS must not depend on the interpreter that built them.
+    """
+    if target.is_here and name.endswith(".py") and (code := compiled(name, content)):
+        name, content = name + "c", code
+    add_entry(archive, name, content)
 
 
 @lru_cache(maxsize=4096)
-def compiled(name: str, source: bytes) -> bytes:
-    """Returns the .pyc of a module, valid whatever the modification time of its source (PEP 552, unchecked hash)."""
-    code = compile(source, name, "exec", dont_inherit=True, optimize=0)
+def compiled(name: str, source: bytes) -> bytes | None:
+    """Returns the .pyc of a module, valid whatever the modification time of its source (PEP 552, unchecked hash).
+
+    None if this Python cannot compile it: some packages have files for other versions, or templates.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # What a package does is not the user's to fix.
+            code = compile(source, name, "exec", dont_inherit=True, optimize=0)
+    except (SyntaxError, ValueError):
+        return None
     return importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(code)
 
 
-# Parts of a distribution that no function needs.
+# Parts of a shared distribution that no function needs.
 _UNNEEDED_SUFFIXES = (".pyc", ".pyi")
 _UNNEEDED_FOLDERS = frozenset({"__pycache__", "tests", "test", "bin"})
 _NEEDED_METADATA = ("METADATA", "entry_points.txt")
@@ -207,6 +179,7 @@ _UNNEEDED = (
 
 
 def _is_needed(name: str) -> bool:
+    """Whether functions need a file of what they share. The project's tests run with what is left."""
     path = PurePosixPath(name)
     # Console scripts of an installed distribution are outside its folder: "../../../bin/jp.py".
     if path.is_absolute() or ".." in path.parts or path.suffix in _UNNEEDED_SUFFIXES:
@@ -219,14 +192,26 @@ def _is_needed(name: str) -> bool:
     return path.name != "py.typed"
 
 
+_OF_INSTALLATION = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json")
+"""Files in a .dist-info that say how and where a distribution was installed, which differs between machines."""
+
+
+def _is_of_distribution(name: str) -> bool:
+    """Whether a file of a package that only the user knows goes into a bundle: all do but what pip makes.
+
+    Some packages import their tests, or read their type stubs.
+    """
+    path = PurePosixPath(name)
+    if path.suffix == ".pyc" or path.parts[0] == "bin":
+        return False
+    return not (path.parts[0].endswith(".dist-info") and path.name in _OF_INSTALLATION)
+
+
 def _installed(lock: Lock) -> Iterator[tuple[str, Path]]:
     """Files of the distributions installed in this interpreter, checked against the lock."""
     for pinned in lock.values():
-        marker = pinned.requirement.marker
-        if marker and not marker.evaluate():
-            continue
         try:
-            distribution = importlib.metadata.distribution(pinned.requirement.name)
+            distribution = importlib.metadata.distribution(pinned.name)
         except importlib.metadata.PackageNotFoundError:
             raise BundleError(
                 f"{pinned} is not installed here, so the local engine cannot run it: "
@@ -234,76 +219,17 @@ def _installed(lock: Lock) -> Iterator[tuple[str, Path]]:
             ) from None
         if distribution.version != pinned.version:
             raise BundleError(
-                f"{pinned.requirement.name} is installed in version {distribution.version}, but locked in "
+                f"{pinned.name} is installed in version {distribution.version}, but locked in "
                 f"{pinned.version}: pip install --no-deps {pinned}"
             )
         for file in distribution.files or ():
-            if _is_needed(str(file)):
-                yield str(file), Path(str(file.locate()))
+            yield str(file), Path(str(file.locate()))
 
 
-def _wheels(lock: Lock, scratch: Path) -> list[tuple[str, Path]]:
-    """Files of the wheels for AWS, fetched by pip, or by uv in an environment without pip."""
-    requirements, folder = scratch / "requirements.txt", scratch / "files"
-    requirements.write_text("\n".join(pinned.line for pinned in lock.values()), encoding="utf-8")
-    run = subprocess.run(  # noqa: S603  the command is ours, the file is hashed
-        _installer(requirements, folder), capture_output=True, text=True, check=False
-    )
-    if run.returncode:
-        raise BundleError(_why_no_wheel(run.stderr, lock))
-    return [
-        (name, file)
-        for file in folder.rglob("*")
-        if file.is_file() and _is_needed(name := file.relative_to(folder).as_posix())
-    ]
-
-
-def _installer(requirements: Path, folder: Path) -> list[str]:
-    machine = "aarch64"  # What wheels call arm64.
-    options = [
-        *("--no-deps", "--require-hashes", "--only-binary=:all:", "--quiet"),
-        *("--python-version", PYTHON, "--target", str(folder), "-r", str(requirements)),
-    ]
-    if importlib.util.find_spec("pip"):
-        # pip takes a platform literally: a wheel for an older glibc needs its own.
-        platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS]
-        quiet = ["--no-compile", "--no-input", "--disable-pip-version-check"]
-        return [
-            *(sys.executable, "-m", "pip", "install", *quiet, "--implementation=cp"),
-            *(*platforms, f"--platform=manylinux2014_{machine}", *options),
-        ]
-    if uv := shutil.which("uv"):
-        return [uv, "pip", "install", f"--python-platform={machine}-manylinux_2_34", *options]
-    raise BundleError("wheels cannot be fetched without pip or uv; install pip: python -m ensurepip")
-
-
-def _why_no_wheel(output: str, lock: Lock) -> str:
-    matched = re.search(
-        r"(?:No matching distribution found for|satisfies the requirement|wheels? for) `?([A-Za-z0-9._-]+)",
-        output,
-    )
-    if matched and (pinned := lock.get(canonicalize_name(matched[1].split("==")[0]))):
-        return (
-            f"{pinned} has no wheel for Python {PYTHON} on {ARCHITECTURE} Linux, and functions are built only "
-            "from wheels: use another version or another package"
-        )
-    errors = [line for line in output.splitlines() if line.lower().startswith("error")]
-    return f"the wheels of the functions could not be fetched: {[*errors, output.strip()][0]}"
-
-
-def _lines(file: Path) -> Iterator[str]:
-    """Logical lines of a requirements file, without comments, with single spaces."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read: {error.strerror}") from None
-    for line in re.sub(r"\\\n", " ", text).splitlines():
-        if logical := " ".join(re.sub(r"(^|\s)#.*", "", line).split()):
-            yield logical
-
-
-def _requirement(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None
+def _wheels(lock: Lock, target: Target, scratch: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """Files of the wheels for a target."""
+    folder = scratch / "files"
+    fetch(lock, target, folder, root)
+    for file in folder.rglob("*"):
+        if file.is_file():
+            yield file.relative_to(folder).as_posix(), file

@@ -14,12 +14,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from workflow import ROOT
 from workflow.errors import WorkflowError
-from workflow.stack.dependencies import how_to_lock, unlocked
 from workflow.stack.grants import GRANTS, Permission
 from workflow.stack.handlers import expect_handler, parsed
+from workflow.stack.locks import Lock, how_to_lock, read_lock, unlocked
 from workflow.stack.settings_errors import explained
+from workflow.stack.targets import aws
 
 __all__ = [
+    "SHARED_REQUIREMENTS",
     "Function",
     "camel_case",
     "checked_permissions",
@@ -28,6 +30,9 @@ __all__ = [
     "requirements_of",
     "source_of",
 ]
+
+SHARED_REQUIREMENTS = Path("requirements/lambdas.txt")
+"""The lock of what all functions share, from the project's folder."""
 
 
 @dataclass(frozen=True)
@@ -167,12 +172,16 @@ def _expect_lock(lock: Path, root: Path) -> None:
     if not written.is_file():
         return
     shown, target = (path.relative_to(root).as_posix() for path in (written, lock))
-    how = f"lock it: {how_to_lock(shown)}"
+    how = f"lock it: {how_to_lock(written)}"
     if not lock.is_file():
         raise WorkflowError(
             f"{shown}: {target} is missing, so the bundle would have no dependency in it; {how}"
         )
-    if missing := unlocked(written, lock):
+    # Only what a function needs in addition is in its own lock.
+    shared = root / SHARED_REQUIREMENTS
+    environment = aws().environment
+    locked: Lock = read_lock(*([shared] if shared.is_file() else []), lock, environment=environment)
+    if missing := unlocked(written, locked, environment):
         raise WorkflowError(f"{shown}: {target} does not have {', '.join(missing)}; {how}")
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from sandbox.engine import Sandbox
 from workflow import ROOT
 from workflow.stack.bundles import build_bundles
-from workflow.stack.dependencies import local
 from workflow.stack.functions import Function
+from workflow.stack.targets import local
 
 HERE = Path(__file__).parent
 POST_REVIEW = HERE / "post_review.py"

@@ -32,7 +32,6 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 LANGUAGES = {"sh", "python", "toml", "yaml", "text", ""}
 
 NOT_RUN = {
-    "docs/how-to/lambda-step.md": 1,
     "docs/how-to/publish-from-ci.md": 1,
     "docs/how-to/retrain.md": 2,
     "docs/how-to/stages.md": 1,

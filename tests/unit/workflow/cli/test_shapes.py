@@ -26,7 +26,7 @@ ARGUMENTS = {
 }
 """What commands need in addition to --output json."""
 
-WITHOUT_AWS = ("local", "render", "init")
+WITHOUT_AWS = ("local", "render", "init", "lock")
 """Commands that need no credentials."""
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from workflow.stack.bundles import Target, build_bundles, function, local
 
-__all__ = ["HASH", "JMESPATH", "OWN_LOCK", "build", "write_project"]
+__all__ = ["HASH", "JMESPATH", "HOW_TO_LOCK", "build", "write_project"]
 
 HASH = "--hash=sha256:" + "0" * 64
 JMESPATH = f"jmespath=={importlib.metadata.version('jmespath')} {HASH}\n"
-OWN_LOCK = "lambdas/notify.requirements.in -o lambdas/notify.requirements.txt"
+HOW_TO_LOCK = "lock it: python deploy.py lock notify"
 
 
 def write_project(root: Path) -> Path:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workflow.stack.small_project import HASH, JMESPATH, OWN_LOCK, build
+from tests.unit.workflow.stack.small_project import HOW_TO_LOCK, JMESPATH, build
+from tests.wheels import wheel
 from workflow.errors import WorkflowError
 from workflow.stack import imports
 from workflow.stack.bundles import function
@@ -87,15 +87,15 @@ def test_cached_bundle_is_not_built_again(project: Path) -> None:
 
 def test_cache_keeps_a_limited_number_of_bundles(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflow.stack.bundles.KEPT_BUNDLES", 2)
+    monkeypatch.setattr("workflow.stack.bundles.KEPT_DEPENDENCIES", 1)
     for number in range(5):
         (project / "lambdas/shared.py").write_text(f"word = {number}\n")
+        (project / "requirements/lambdas.txt").write_text(JMESPATH.replace("0" * 64, f"{number}" * 64))
         newest = build(project, "ask").path
-    bundles = [
-        path for path in (project / ".build").glob("*.zip") if not path.name.startswith("dependencies")
-    ]
-    assert len(bundles) == 3
+    dependencies = set((project / ".build").glob("dependencies-*.zip"))
+    bundles = set((project / ".build").glob("*.zip")) - dependencies
+    assert (len(bundles), len(dependencies)) == (3, 2)
     assert newest in bundles
-    assert list((project / ".build").glob("dependencies-*.zip"))
 
 
 def test_changed_imports_change_the_files_of_a_bundle(project: Path) -> None:
@@ -127,15 +127,14 @@ def test_unreadable_cache_of_imports_is_replaced(project: Path, content: str) ->
     assert json.loads(kept.read_text()) == valid
 
 
-def test_folder_is_a_function_with_its_data_and_dependencies(project: Path) -> None:
+def test_folder_is_a_function_with_its_data_and_dependencies(project: Path, shelf: Path) -> None:
     folder = project / "lambdas/translate"
     folder.mkdir()
     (folder / "handler.py").write_text("from .words import one\n\ndef handler(event, context): ...\n")
     (folder / "words.py").write_text("from . import more as one\n")
     (folder / "more.py").write_text("")
     (folder / "table.csv").write_text("a,b\n")
-    typing_inspection = importlib.metadata.version("typing-inspection")
-    (folder / "requirements.txt").write_text(f"typing_inspection=={typing_inspection} {HASH}\n")
+    (folder / "requirements.txt").write_text(f"tiny==1.0 {wheel(shelf)}\n")
 
     translate = function("translate", project)
     bundle = build(project, "translate")
@@ -147,7 +146,7 @@ def test_folder_is_a_function_with_its_data_and_dependencies(project: Path) -> N
         names
     )
     assert "lambdas/translate/requirements.txt" not in names
-    assert any(name.startswith("typing_inspection/") for name in names)
+    assert "tiny/__init__.py" in names
     assert any(name.startswith("jmespath/") for name in names)
 
 
@@ -179,9 +178,17 @@ def test_import_that_nothing_provides_is_refused(project: Path, text: str, line:
         build(project, "notify")
     assert str(refusal.value) == (
         f"lambdas/notify.py:{line}: imports pandas, which is neither in the bundle of Notify nor in Lambda's "
-        "Python: add the package that provides it to lambdas/notify.requirements.in, and lock it: "
-        f"python -m uv pip compile --generate-hashes {OWN_LOCK}"
+        "Python: add the package that provides it to lambdas/notify.requirements.in, and "
+        f"{HOW_TO_LOCK}"
     )
+
+
+def test_import_names_the_package_that_provides_it_under_another_name(project: Path) -> None:
+    (project / "lambdas/notify.py").write_text("from PIL import Image\nhandler = print\n")
+    with pytest.raises(
+        WorkflowError, match=r"imports PIL, .*: add the package pillow to lambdas/notify\.req"
+    ):
+        build(project, "notify")
 
 
 def test_all_imports_that_nothing_provides_are_reported(project: Path) -> None:
@@ -215,18 +222,15 @@ def test_available_or_optional_import_is_accepted(project: Path, text: str) -> N
     build(project, "notify")
 
 
-def test_import_from_a_function_s_own_lock_is_accepted(project: Path) -> None:
+def test_import_from_a_function_s_own_lock_is_accepted(project: Path, shelf: Path) -> None:
     folder = project / "lambdas/translate"
     folder.mkdir()
-    (folder / "handler.py").write_text("import typing_inspection\n\ndef handler(event, context): ...\n")
+    (folder / "handler.py").write_text("import tiny\n\ndef handler(event, context): ...\n")
     (folder / "once.py").write_text("import pandas  # A script that the handler does not import.\n")
-    with pytest.raises(
-        WorkflowError, match=r"imports typing_inspection, .* lambdas/translate/requirements\.in"
-    ):
+    with pytest.raises(WorkflowError, match=r"imports tiny, .* lambdas/translate/requirements\.in"):
         build(project, "translate")
-    (folder / "requirements.in").write_text("typing-inspection\n")
-    version = importlib.metadata.version("typing-inspection")
-    (folder / "requirements.txt").write_text(f"typing-inspection=={version} {HASH}\n")
+    (folder / "requirements.in").write_text("tiny\n")
+    (folder / "requirements.txt").write_text(f"tiny==1.0 {wheel(shelf)}\n")
     assert "lambdas/translate/requirements.in" not in build(project, "translate").sources
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.workflow.stack.small_project import HASH, OWN_LOCK
+from tests.unit.workflow.stack.small_project import HASH, HOW_TO_LOCK
 from workflow.errors import WorkflowError
 from workflow.stack.functions import Function, function
 from workflow.stack.grants import GRANTS, Permission
@@ -29,14 +29,14 @@ def test_unlocked_requirements_are_refused(
         function("notify", project)
     assert str(refusal.value).startswith("lambdas/notify.requirements.in: ")
     assert message in str(refusal.value)
-    assert str(refusal.value).endswith(f"; lock it: python -m uv pip compile --generate-hashes {OWN_LOCK}")
+    assert str(refusal.value).endswith(f"; {HOW_TO_LOCK}")
 
 
 @pytest.mark.parametrize(
     "written",
     [
         "Some.Thing[more]>=1,<2  # why\n",
-        "-r other.in\n--find-links here\n./wheel.whl\nsome_thing",
+        "-c other.in\n--pre\n./folder\nsome_thing",
         "colorama; sys_platform == 'win32'\n",
         "some-thing\\\n  >=1",
     ],

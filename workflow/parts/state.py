@@ -6,22 +6,22 @@ The path checks use it: a step that reads `$.review.agreemnet` is reported befor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
 from lambdas.reviews.event import Detail, HumanLoopOutput, StatusChange
 from lambdas.reviews.summary import ReviewSummary
-from workflow.asl.checks import Shape
 
 __all__ = ["EVENT", "RESULTS"]
 
 
-def _fields(model: type[BaseModel]) -> dict[str, Shape]:
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
     """The fields of a model by their JSON names; a field can hold anything."""
     return {str(field.alias): None for field in model.model_fields.values()}
 
 
-EVENT: Shape = {
+EVENT: Mapping[str, Any] = {
     **_fields(StatusChange),
     "replay-name": None,
     "detail": {**_fields(Detail), "humanLoopOutput": _fields(HumanLoopOutput)},
@@ -30,5 +30,5 @@ EVENT: Shape = {
 
 _REVIEW = {"review": _fields(ReviewSummary)}
 
-RESULTS: Mapping[str, Shape] = {"Collect review": _REVIEW, "Keep answers": _REVIEW}
+RESULTS: Mapping[str, Mapping[str, Any]] = {"Collect review": _REVIEW, "Keep answers": _REVIEW}
 """The results that functions add, by the name of the state that runs them."""

@@ -5,7 +5,8 @@ tasks.py       functions, services and API actions that do not exist
 arns.py        ARNs and URLs that AWS refuses
 calls.py       unknown and missing fields of an API action; optimized_fields.py has those that no API has
 syntax.py      JSONata that does not parse
-paths.py       paths that no earlier step provides
+templates.py   paths and expressions that are taken for text
+paths.py       paths that no earlier step provides, with flow, jsonpath, jsonata, expressions, results and lookup
 shapes.py      the known structure of a value
 validator.py   findings of an independent ASL validator, `statelint`
 problem.py     the type of a problem, and suggestions for misspelled names
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from workflow.asl.checks.arns import problems_of_arguments
 from workflow.asl.checks.calls import problems_of_call
@@ -27,6 +29,7 @@ from workflow.asl.checks.shapes import Shape
 from workflow.asl.checks.structure import problems_of_structure
 from workflow.asl.checks.syntax import problems_of_syntax
 from workflow.asl.checks.tasks import problems_of_function, problems_of_resource
+from workflow.asl.checks.templates import problems_of_templates
 from workflow.asl.checks.validator import problems_of_validator
 from workflow.asl.walk import Machine, State, machines
 
@@ -60,8 +63,8 @@ def check(
     *,
     functions: Collection[str] = (),
     places: Mapping[str, str] = {},
-    event: Shape = None,
-    results: Mapping[str, Shape] = {},
+    event: Any = None,
+    results: Mapping[str, Mapping[str, Any]] = {},
     own: Collection[str] = (),
     declared: Collection[str] = (),
 ) -> list[Finding]:
@@ -72,10 +75,10 @@ def check(
         functions: The names of existing functions, as their files are named (`collect_review`) or in CamelCase. If
             empty, functions are not checked.
         places: State name to "file:line", from `workflow.steps.places`.
-        event: The structure of the machine's input; None if unknown.
+        event: The structure of the machine's input: key to structure, a `Shape`, or None if unknown.
         results: State name to the structure of its result, by the key that it adds.
-        own: Names of states whose API calls are not checked, because they are known to be right. Reading the models
-            of their services takes time.
+        own: Names of states whose API calls, expressions and paths are not checked, because they are known to be
+            right. Reading the models of their services takes time.
         declared: Names of states whose permissions the user declares. They can call what botocore does not know yet.
 
     Returns:
@@ -95,19 +98,23 @@ def check(
 def _problems(
     definition: Machine,
     functions: Collection[str],
-    event: Shape,
-    results: Mapping[str, Shape],
+    event: Any,
+    results: Mapping[str, Mapping[str, Any]],
     own: Collection[str],
     declared: Collection[str],
 ) -> Iterator[Problem]:
     yield from problems_of_structure(definition)
+    language = str(definition.get("QueryLanguage", "JSONPath"))
     for name, state in _in_order(definition):
         if name not in own:
             for message, severity in problems_of_resource(state, is_declared=name in declared):
                 yield Problem(name, message, severity)
         for message in _problems_of_state(state, functions, is_own=name in own):
             yield Problem(name, message)
-    yield from problems_of_paths(definition, event, results)
+        if name not in own:
+            for message, severity in problems_of_templates(state, language):
+                yield Problem(name, message, severity)
+    yield from problems_of_paths(definition, event, results, own)
     yield from problems_of_validator(definition)
 
 
@@ -116,7 +123,7 @@ def _problems_of_state(state: State, functions: Collection[str], *, is_own: bool
     if not is_own:
         yield from problems_of_arguments(state)
         yield from problems_of_call(state)
-    yield from problems_of_syntax(state)
+        yield from problems_of_syntax(state)
 
 
 def _in_order(definition: Machine) -> Iterator[tuple[str, State]]:

@@ -1,260 +1,190 @@
-"""Paths that no earlier step provides.
+"""Paths that no earlier step provides, or that only some ways to a state provide.
 
-A path is reported only if it cannot exist: on no way to the state does any step, or the event, provide it. Values that
-are unknown before an execution (a function's result, an item of a Map) can have any content.
+The data of an execution is followed from state to state, until nothing new is learned. A path that exists on no way is
+an error; one that is missing on some ways is a warning that names such a way, unless the machine tests it. Values that
+are unknown before an execution (a function's payload, an item of a file) can have any content.
+
+flow.py       what is known before and after a state
+jsonpath.py   what a JSONPath state does with it
+jsonata.py    what a JSONata state does with it
+lookup.py     the message for a path that leads nowhere
+results.py    the shapes of results
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from heapq import heappop, heappush
 from typing import Any
 
+from workflow.asl.checks import jsonata, jsonpath
+from workflow.asl.checks.flow import Facts, Flow, Visit, joined_facts
+from workflow.asl.checks.lookup import problem_of
 from workflow.asl.checks.problem import Problem
-from workflow.asl.checks.shapes import Shape, at, joined, literal, missing, placed, possibly_with
-from workflow.asl.checks.syntax import parsed, texts
-from workflow.asl.expressions import event_that_fits
-from workflow.asl.walk import Machine, State, nested, rules, ways
+from workflow.asl.checks.results import result_of
+from workflow.asl.checks.shapes import Object, Shape, joined, shape_of
+from workflow.asl.walk import Machine, Way, nested, ways
 
 __all__ = ["problems_of_paths"]
 
 
-def problems_of_paths(definition: Machine, event: Shape, results: Mapping[str, Shape]) -> Iterator[Problem]:
-    """Paths that neither an earlier step nor the event provides.
+def problems_of_paths(
+    definition: Machine, event: Any, results: Mapping[str, Any], own: Collection[str] = ()
+) -> Iterator[Problem]:
+    """Paths that neither an earlier step nor the event provides, on all ways or on some.
 
     Args:
         definition: The machine in Amazon States Language.
         event: The shape of its input.
         results: State name to the shape of its result, by the key that it adds.
+        own: Names of states whose paths are not checked, because they are known to be right.
     """
-    yield from _problems(definition, event, str(definition.get("QueryLanguage", "JSONPath")), results)
+    language = str(definition.get("QueryLanguage", "JSONPath"))
+    known = {name: {key: shape_of(shape) for key, shape in keys.items()} for name, keys in results.items()}
+    analysis = _Machine(definition, language, known, own)
+    analysis.run(Facts(shape_of(event)))
+    yield from analysis.problems()
 
 
-def _problems(
-    machine: Machine, given: Shape, language: str, results: Mapping[str, Shape]
-) -> Iterator[Problem]:
-    inputs = _inputs(machine, given, language, results)
-    for name, state in machine["States"].items():
-        if name not in inputs:
-            continue  # `structure` reports unreachable states.
-        flow = _flow(state, inputs[name], language)
-        for path, shape in flow.reads:
-            if problem := missing(path, shape):
-                yield Problem(name, problem)
-        for inside in nested(state):
-            yield from _problems(inside.machine, flow.inner, language, results)
+MAX_VISITS = 12
+"""How often a state may be visited again because its loop adds to its input. Beyond it, the input is unknown."""
 
 
-def _inputs(machine: Machine, given: Shape, language: str, results: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shape of the input of every reachable state: all that any way to the state can provide."""
+class _Machine:
+    """A machine, or one nested in a state, whose data is followed."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        language: str,
+        results: Mapping[str, Mapping[str, Shape]],
+        own: Collection[str],
+    ) -> None:
+        self.machine, self.language, self.results, self.own = machine, language, results, own
+        self.facts: dict[str, Facts] = {}
+        self.flows: dict[str, Flow] = {}
+        self.inside: dict[str, list[_Machine]] = {}
+        self.ways: dict[str, str] = {}
+        self.visits: Counter[str] = Counter()
+
+    def run(self, facts: Facts) -> Shape:
+        """Follows the data from the start. Returns the shape of the output."""
+        self.facts, self.flows, self.ways, self.visits = {}, {}, {}, Counter()
+        order = _order(self.machine)
+        start = str(self.machine.get("StartAt"))
+        if start not in order:
+            return None
+        self.facts[start], self.ways[start] = facts, "at the start"
+        waiting = [order[start]]
+        names = list(order)
+        # A state is visited again only when another way adds something to what is known, so that loops end.
+        while waiting:
+            number = heappop(waiting)
+            while waiting and waiting[0] == number:
+                heappop(waiting)
+            name = names[number]
+            self.flows[name] = flow = self._flow(name)
+            for way, after in flow.out:
+                if way.to in order and self._learns(name, way, after):
+                    heappush(waiting, order[way.to])
+        ends = [flow.end for flow in self.flows.values() if flow.ends]
+        output = ends[0] if ends else None
+        for end in ends[1:]:
+            output = joined(
+                output,
+                end,
+                lambda name: "on one of its ways to an end",
+                lambda name: "on one of its ways to an end",
+            )
+        return output
+
+    def _learns(self, name: str, way: Way, after: Facts) -> bool:
+        """Adds what is known on a way to what is known of its target. Returns whether that is new."""
+        here = f"after an error in {name!r}" if way.kind == "catch" else f"on the way from {name!r}"
+        before = self.facts.get(way.to)
+        if before is None:
+            self.facts[way.to], self.ways[way.to] = after, here
+            return True
+        both = joined_facts(before, after, _way(self.ways[way.to], before), _way(here, after))
+        if both is not before and way.to in self.flows:
+            self.visits[way.to] += 1
+            if self.visits[way.to] > MAX_VISITS:
+                both = before if before.input is None else replace(both, input=None)
+        self.facts[way.to] = both
+        return both is not before
+
+    def _flow(self, name: str) -> Flow:
+        state = self.machine["States"][name]
+        is_own = name in self.own
+        is_jsonata = state.get("QueryLanguage", self.language) == "JSONata"
+        result = result_of(state) if state["Type"] == "Task" and not is_own else None
+
+        def inside(facts: Facts) -> list[Shape]:
+            if name not in self.inside:
+                self.inside[name] = [
+                    _Machine(one.machine, self.language, self.results, self.own) for one in nested(state)
+                ]
+            return [machine.run(facts) for machine in self.inside[name]]
+
+        visit = Visit(name, state, self.facts[name], result, inside, is_own)
+        flow = jsonata.flow_of(visit) if is_jsonata else jsonpath.flow_of(visit)
+        known = self.results.get(name)
+        if known:
+            flow.out = [(way, replace(after, input=_with(after.input, known))) for way, after in flow.out]
+        return flow
+
+    def problems(self) -> Iterator[Problem]:
+        """The findings of the last run."""
+        for name, flow in self.flows.items():
+            if name not in self.own:
+                for message in flow.problems:
+                    yield Problem(name, message)
+                for read in flow.reads:
+                    found = problem_of(read, self.facts[name])
+                    if found:
+                        yield Problem(name, *found)
+            for machine in self.inside.get(name, ()):
+                yield from machine.problems()
+
+
+def _way(here: str, facts: Facts) -> Callable[[str], str]:
+    """Names a way: by the step on it that replaced the state, if the key was there before."""
+
+    def lacking(name: str) -> str:
+        replaced = facts.replaced
+        if replaced and isinstance(replaced.before.input, Object) and name in replaced.before.input.keys:
+            return f"{here}: {replaced.what}; {replaced.fix}"
+        return here
+
+    return lacking
+
+
+def _with(shape: Shape, known: Mapping[str, Shape]) -> Shape:
+    """The shape with the known shapes of the keys that a state has added."""
+    if not isinstance(shape, Object):
+        return shape
+    keys = {name: replace(shape.keys[name], shape=known[name]) for name in known if name in shape.keys}
+    return replace(shape, keys={**shape.keys, **keys})
+
+
+def _order(machine: Machine) -> dict[str, int]:
+    """The states that an execution can reach, numbered so that a state comes after those that lead to it."""
     states = machine["States"]
-    inputs: dict[str, Shape] = {}
-    waiting: list[tuple[str, Shape]] = [(str(machine.get("StartAt")), given)]
-    while waiting:
-        name, shape = waiting.pop()
-        if name not in states:
-            continue
-        # A state is visited again only when another way adds something to its input, so that loops end.
-        both = joined(inputs[name], shape) if name in inputs else shape
-        if name in inputs and both == inputs[name]:
-            continue
-        inputs[name] = both
-        known = results.get(name) or {}
-        waiting.extend(
-            (target, made and {**made, **{key: known[key] for key in known if key in made}})
-            for target, made in _flow(states[name], both, language).out
-        )
-    return inputs
-
-
-@dataclass
-class _Flow:
-    """What a state does with its input.
-
-    Attributes:
-        reads: The paths that it reads, each with the shape that they are read from.
-        out: The next states, each with the shape of its input.
-        inner: The shape of the input of nested machines.
-    """
-
-    reads: list[tuple[str, Shape]]
-    out: list[tuple[str, Shape]]
-    inner: Shape = None
-
-
-def _flow(state: State, given: Shape, language: str) -> _Flow:
-    if state.get("QueryLanguage", language) == "JSONata":
-        return _jsonata_flow(state, given)
-    return _jsonpath_flow(state, given)
-
-
-_FAILURE: Shape = {"Error": None, "Cause": None}
-"""The error that a catcher adds to the input, or replaces it with."""
-
-
-# JSONPath
-
-
-def _jsonpath_flow(state: State, given: Shape) -> _Flow:
-    flow = _Flow([], [])
-    kind = state["Type"]
-    selected = _selected(state.get("InputPath", "$"), given, flow)
-    for field, value in state.items():
-        if field.endswith("Path") and field not in ("InputPath", "OutputPath", "ResultPath"):
-            _ask(value, selected, flow)
-    taken = (
-        _template(state["Parameters"], selected, flow)
-        if "Parameters" in state and kind != "Map"
-        else selected
-    )
-    if kind == "Map":
-        flow.inner = _item(state, selected, flow)
-    elif kind == "Parallel":
-        flow.inner = taken
-    guarded = _ask_rules(state, selected, flow)
-    result: Shape = None
-    if kind == "Pass":
-        result = literal(state["Result"]) if "Result" in state else taken
-    if "ResultSelector" in state:
-        result = _template(state["ResultSelector"], result, flow)
-    made = placed(given, state.get("ResultPath", "$"), result) if kind in _WITH_RESULT else selected
-    made = possibly_with(made, guarded)
-    made = _selected(state.get("OutputPath", "$"), made, flow)
-    for way in ways(state):
-        is_catch = way.kind == "catch"
-        flow.out.append(
-            (way.to, placed(given, way.of.get("ResultPath", "$"), _FAILURE) if is_catch else made)
-        )
-    return flow
-
-
-_WITH_RESULT = ("Task", "Pass", "Parallel", "Map")
-
-
-def _item(state: State, given: Shape, flow: _Flow) -> Shape:
-    """The shape of the input of a Map's item processor."""
-    selector = state.get("ItemSelector", state.get("Parameters"))
-    item = None if selector is None else _template(selector, given, flow)
-    for part in ("ItemReader", "ResultWriter"):
-        _template(state.get(part, {}).get("Parameters"), given, flow)
-    return None if "ItemBatcher" in state else item
-
-
-def _ask_rules(state: State, given: Shape, flow: _Flow) -> list[str]:
-    """Adds the paths that a Choice reads. Returns those that it tests with IsPresent."""
-    guarded = sorted(
-        str(rule["Variable"]) for rule in rules(state) if "Variable" in rule and "IsPresent" in rule
-    )
-    for rule in rules(state):
-        for key, value in rule.items():
-            if (key == "Variable" or key.endswith("Path")) and not _is_guarded(value, guarded):
-                _ask(value, given, flow)
-    return guarded
-
-
-def _template(template: Any, given: Shape, flow: _Flow) -> Shape:
-    """The shape of the result of a payload template."""
-    if isinstance(template, list):
-        for item in template:
-            _template(item, given, flow)
-    if not isinstance(template, Mapping):
-        return None
-    made: dict[str, Any] = {}
-    for key, value in template.items():
-        if key.endswith(".$"):
-            made[key[:-2]] = at(value, given) if isinstance(value, str) else None
-            _ask(value, given, flow)
-        else:
-            made[key] = _template(value, given, flow)
-    return made
-
-
-def _selected(path: Any, given: Shape, flow: _Flow) -> Shape:
-    if path is None:
+    start = str(machine.get("StartAt"))
+    if start not in states:
         return {}
-    _ask(path, given, flow)
-    return at(path, given) if isinstance(path, str) else None
-
-
-def _ask(value: Any, shape: Shape, flow: _Flow) -> None:
-    """Adds the paths in a field: a path, or the arguments of an intrinsic function."""
-    if not isinstance(value, str):
-        return
-    if value.startswith("States."):
-        unquoted = re.sub(r"'(?:[^'\\]|\\.)*'(?!\s*\])", "''", value)
-        for path in re.findall(r"(?<![$\w])\$(?:\.[\w-]+|\[[^\]]*\])+", unquoted):
-            flow.reads.append((path, shape))
-    elif value.startswith("$"):
-        flow.reads.append((value, shape))
-
-
-def _is_guarded(path: Any, guarded: Collection[str]) -> bool:
-    """Whether a Choice tests with IsPresent that a path exists. Other tests, such as IsString, fail if it does not."""
-    return isinstance(path, str) and any(path.startswith(guard) for guard in guarded)
-
-
-# JSONata
-
-
-def _jsonata_flow(state: State, given: Shape) -> _Flow:
-    flow = _Flow([], [])
-    guarded: list[str] = []
-    for _, text in texts(state):
-        if text.startswith("{%"):
-            paths = [_as_path(names) for names in _INPUT.findall(text)]
-            if _ASKS.search(text):
-                guarded += paths
-            else:
-                flow.reads += [(path, given) for path in paths]
-    if state["Type"] == "Choice":
-        given = possibly_with(given, guarded)
-    passed = given if state["Type"] in ("Pass", "Choice", "Wait") else None
-    made = _output(state["Output"], given) if "Output" in state else passed
-    for way in ways(state):
-        without = _FAILURE if way.kind == "catch" else made
-        flow.out.append((way.to, _output(way.of["Output"], given) if "Output" in way.of else without))
-    if state["Type"] == "Parallel":
-        flow.inner = _output(state["Arguments"], given) if "Arguments" in state else given
-    elif "ItemSelector" in state and "ItemBatcher" not in state:
-        flow.inner = _output(state["ItemSelector"], given)
-    return flow
-
-
-_INPUT = re.compile(r"\$states\.input((?:\.(?:\w+|`[^`]+`))+)(?![\w(`])")
-_ASKS = re.compile(r"\?|\b(?:and|or|in)\b|\$(?:exists|type|lookup|boolean|not)\b|:=")
-"""Signs that an expression may test whether a value exists. Paths in such an expression are not reported."""
-
-
-def _as_path(names: str) -> str:
-    """The JSONPath for the names after `$states.input`."""
-    return "$" + "".join(f"['{name.strip('`')}']" for name in re.findall(r"\w+|`[^`]+`", names))
-
-
-def _output(value: Any, given: Shape) -> Shape:
-    """The shape of a JSONata field: an object, the input, or the input merged with an object. Otherwise unknown."""
-    if isinstance(value, Mapping):
-        return {
-            key: _output(item, given) if isinstance(item, Mapping) else None for key, item in value.items()
-        }
-    expression = re.sub(r"^\{%\s*|\s*%\}$", "", str(value))
-    # An event that was cut down has the same documented fields.
-    expression = expression.replace(event_that_fits("$states.input"), "$states.input")
-    if expression == "$states.input":
-        return given
-    added = _merged_keys(parsed(expression)[0])
-    return None if given is None or added is None else {**given, **dict.fromkeys(added)}
-
-
-def _merged_keys(tree: Any) -> list[str] | None:
-    """The keys that `$merge([$states.input, {…}])` adds to the input; None for any other expression."""
-    if tree is None or tree.type != "function" or tree.procedure.value != "merge" or len(tree.arguments) != 1:
-        return None
-    merged = tree.arguments[0].expressions or []
-    if len(merged) != 2 or merged[1].value != "{":
-        return None
-    steps = merged[0].steps or []
-    keys = [key for key, _ in merged[1].lhs_object]
-    if [step.value for step in steps] != ["states", "input"] or any(key.type != "string" for key in keys):
-        return None
-    return [key.value for key in keys]
+    finished: list[str] = []
+    seen = {start}
+    path = [(start, iter([way.to for way in ways(states[start])]))]
+    while path:
+        name, following = path[-1]
+        target = next((one for one in following if one in states and one not in seen), None)
+        if target is None:
+            finished.append(name)
+            path.pop()
+        else:
+            seen.add(target)
+            path.append((target, iter([way.to for way in ways(states[target])])))
+    return {name: number for number, name in enumerate(reversed(finished))}

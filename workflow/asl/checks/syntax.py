@@ -16,7 +16,7 @@ def problems_of_syntax(state: State) -> Iterator[str]:
     """Syntax errors in the expressions of a state, each with its field."""
     for field, text in texts(state):
         match = re.fullmatch(r"\s*\{%(.*)%\}\s*", text, re.DOTALL)
-        if match and (error := parsed(match.group(1))[1]):
+        if match and (error := parsed(match.group(1).strip())[1]):
             yield f"{field}: invalid JSONata: {error}"
 
 

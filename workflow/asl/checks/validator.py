@@ -20,10 +20,8 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
     paths = dict(_paths(definition, "State Machine"))
     language = str(definition.get("QueryLanguage", "JSONPath"))
     for problem in Linter.validate(_for_the_validator(definition, language)):
-        if re.match(
-            r"No (state|transition|terminal state) found|State .* is also defined|StartAt value", problem
-        ):
-            continue  # `structure` reports these.
+        if re.match(_REPORTED, problem):
+            continue
         within = [path for path in paths if re.search(rf"{re.escape(path)}(?=[.\s\"\[]|$)", problem)]
         path = max(within, key=len, default=None)
         if path is None:
@@ -31,6 +29,13 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
         else:
             message = problem.replace(f' at "{path}"', "").replace(f"{path}.", "").replace(path, "it")
             yield Problem(paths[path], f"{message} (statelint)")
+
+
+_REPORTED = (
+    r"No (state|transition|terminal state) found|State .* is also defined|StartAt value"  # by `structure`
+    r'|Field ".*[.][$]" of .* is not a JSONPath'  # by `templates`
+)
+"""Problems that our own checks report."""
 
 
 def _paths(machine: Machine, at: str) -> Iterator[tuple[str, str]]:

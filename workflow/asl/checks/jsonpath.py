@@ -1,0 +1,328 @@
+"""What a JSONPath state reads, and what it makes of its input.
+
+Source: Amazon States Language, "Paths" and "Input and output processing"; for variables, the Step Functions developer
+guide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from workflow.asl.checks.flow import (
+    CONTEXT,
+    ERROR,
+    Facts,
+    Flow,
+    Path,
+    Read,
+    Replaced,
+    Root,
+    Visit,
+    after_choice,
+    with_variables,
+    written,
+)
+from workflow.asl.checks.shapes import (
+    List,
+    Object,
+    Part,
+    Shape,
+    at,
+    literal,
+    merged,
+    object_of,
+    placed,
+)
+from workflow.asl.walk import Way, is_distributed, rules, ways
+
+__all__ = ["flow_of", "parts_of"]
+
+_WITH_RESULT = ("Task", "Pass", "Parallel", "Map")
+_SCALARS = {
+    "SecondsPath",
+    "TimestampPath",
+    "TimeoutSecondsPath",
+    "HeartbeatSecondsPath",
+    "MaxConcurrencyPath",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentagePath",
+    "ErrorPath",
+    "CausePath",
+}
+"""Fields whose path must lead to a number or a string."""
+
+
+@cache
+def parts_of(path: str) -> Path | None:
+    """What a path starts from, and its steps: `$.a[0]`, `$$.State.Name`, `$variable.a`. None for anything else."""
+    match = _START.match(path)
+    if match is None:
+        return None
+    root: Root = "context" if match[1] else "variables" if match[2] else "input"
+    parts: list[Part] = [match[2]] if match[2] else []
+    position = match.end()
+    while step := _STEP.match(path, position):
+        name, index = step["name"] or step["single"] or step["double"], step["index"]
+        parts.append(int(index) if index is not None else name or "")
+        position = step.end()
+    if position < len(path):
+        parts.append(None)  # A wildcard, a filter, a slice or a function: it can select anything.
+    return root, tuple(parts)
+
+
+_START = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*))?(?=[.\[]|$)")
+_STEP = re.compile(
+    r"""\.(?P<name>\w[\w-]*)(?![\w(])|\[\s*'(?P<single>[^'\\]*)'\s*\]|\[\s*"(?P<double>[^"\\]*)"\s*\]"""
+    r"""|\[(?P<index>\d+)\]"""
+)
+
+
+class _State:
+    """One JSONPath state with what is known of its data."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.name, self.state, self.facts = visit.name, visit.state, visit.facts
+        self.flow = Flow()
+        self._roots = {"context": CONTEXT, "variables": visit.facts.variables}
+
+    def read(self, value: Any, root: Shape, *, of: Root = "input", expects: str = "") -> Shape:
+        """Notes what a path or an intrinsic function reads. Returns the shape of its value.
+
+        Args:
+            value: The path, or the call of an intrinsic function.
+            root: The shape that `$` stands for.
+            of: What `$` stands for, in messages.
+            expects: The kind of value that the field needs.
+        """
+        if not isinstance(value, str):
+            return None
+        if value.startswith("States."):
+            return self._intrinsic(value, root, of)
+        found = parts_of(value)
+        if found is None:
+            return None
+        start, parts = found
+        shape = self._roots.get(start, root)
+        self.flow.reads.append(Read(value, of if start == "input" else start, parts, shape, expects=expects))
+        return at(parts, shape)
+
+    def _intrinsic(self, call: str, root: Shape, of: Root) -> Shape:
+        unquoted = re.sub(r"'(?:[^'\\]|\\.)*'(?!\s*\])", "''", call)
+        shapes = [self.read(path, root, of=of) for path in re.findall(_ARGUMENT, unquoted)]
+        function = call.partition("(")[0]
+        if function == "States.JsonMerge" and len(shapes) == 2:
+            return merged(shapes)
+        return _RESULTS_OF_INTRINSICS.get(function)
+
+    def template(self, template: Any, root: Shape, *, of: Root = "input") -> Shape:
+        """Notes what a payload template reads. Returns the shape of its result."""
+        if isinstance(template, list):
+            return List(tuple(self.template(item, root, of=of) for item in template))
+        if not isinstance(template, Mapping):
+            return literal(template)
+        return object_of(
+            {
+                key.removesuffix(".$"): self.read(value, root, of=of)
+                if key.endswith(".$")
+                else self.template(value, root, of=of)
+                for key, value in template.items()
+            }
+        )
+
+    def assigned(self, part: Mapping[str, Any], root: Shape, of: Root) -> Shape:
+        """The variables that a state, a rule or a catcher sets."""
+        return self.template(part["Assign"], root, of=of) if "Assign" in part else None
+
+    def selected(self, field: str, shape: Shape) -> Shape:
+        """The part of a value that InputPath or OutputPath selects."""
+        path = self.state.get(field, "$")
+        return Object({}) if path is None else shape if path == "$" else self.read(path, shape)
+
+
+_ARGUMENT = r"(?<![$\w])\$\$?(?:[A-Za-z_]\w*)?(?:\.[\w-]+|\[[^\]]*\])*"
+
+_RESULTS_OF_INTRINSICS: dict[str, Shape] = {
+    **dict.fromkeys(
+        ("States.Array", "States.ArrayPartition", "States.ArrayRange", "States.ArrayUnique", "States.StringSplit"),
+        List(),
+    ),
+    **dict.fromkeys(
+        (
+            "States.Format",
+            "States.JsonToString",
+            "States.UUID",
+            "States.Hash",
+            "States.Base64Encode",
+            "States.Base64Decode",
+        ),
+        literal(""),
+    ),
+    **dict.fromkeys(("States.ArrayLength", "States.MathRandom", "States.MathAdd"), literal(0)),
+    "States.ArrayContains": literal(True),
+}  # fmt: skip
+
+
+def flow_of(visit: Visit) -> Flow:
+    """What a JSONPath state does with its data."""
+    one = _State(visit)
+    state, facts, kind = visit.state, visit.facts, visit.state["Type"]
+    taken = one.selected("InputPath", facts.input)
+    for field, value in state.items():
+        if field.endswith("Path") and field not in ("InputPath", "OutputPath", "ResultPath"):
+            one.read(value, taken, expects=_expected(field, state))
+    arguments = one.template(state["Parameters"], taken) if "Parameters" in state and kind != "Map" else taken
+    result = _result(one, visit, taken, arguments)
+    one.template(state.get("Credentials"), taken)
+    effective = (
+        one.template(state["ResultSelector"], result, of="result") if "ResultSelector" in state else result
+    )
+    guarded = _read_rules(one, taken)
+    made = _made(one, taken, effective)
+    for way in ways(state):
+        one.flow.out.append((way, _after(one, way, made, taken, result, guarded)))
+    one.flow.ends = bool(state.get("End")) or kind == "Succeed"
+    one.flow.end = made.input
+    return one.flow
+
+
+def _expected(field: str, state: Mapping[str, Any]) -> str:
+    """What the path in a field must lead to."""
+    if field == "ItemsPath":
+        return "items" if is_distributed(state) else "list"
+    return "scalar" if field in _SCALARS else ""
+
+
+def _result(one: _State, visit: Visit, taken: Shape, arguments: Shape) -> Shape:
+    state, kind = visit.state, visit.state["Type"]
+    if kind == "Task":
+        return visit.result
+    if kind == "Parallel":
+        given = replace(visit.facts, input=arguments)
+        if "Parameters" in state:
+            given = replace(given, replaced=_passes(one, "Parameters to its branches", visit.facts))
+        return List(tuple(visit.inside(given)))
+    if kind == "Map":
+        return _mapped(one, visit, taken)
+    return literal(state["Result"]) if "Result" in state else arguments
+
+
+def _mapped(one: _State, visit: Visit, taken: Shape) -> Shape:
+    """The result of a Map: a list of what its items become, or where they were written."""
+    state, facts = visit.state, visit.facts
+    items = at((parts_of(str(state.get("ItemsPath", "$"))) or ("input", (None,)))[1], taken)
+    if "ItemReader" in state:
+        items = None
+    elif "ItemsPath" not in state:
+        one.read("$", taken, expects=_expected("ItemsPath", state))
+    selector = state.get("ItemSelector", state.get("Parameters"))
+    item = items.any_item if isinstance(items, List) else None
+    replaced = facts.replaced
+    if selector is not None:
+        item, replaced = one.template(selector, taken), _passes(one, "ItemSelector to its items", facts)
+    if "ItemBatcher" in state:
+        batch = state["ItemBatcher"].get("BatchInput")
+        item = object_of({"BatchInput": one.template(batch, taken), "Items": List(item=item)})
+    for part in ("ItemReader", "ResultWriter"):
+        one.template(state.get(part, {}).get("Parameters"), taken)
+    given = replace(facts, input=item, replaced=replaced)
+    if is_distributed(state):
+        given = replace(given, variables=Object({}), outside=frozenset(facts.variables.keys))
+    return written(state, visit.inside(given))
+
+
+def _passes(one: _State, what: str, before: Facts) -> Replaced:
+    return Replaced(f"{one.name!r} passes only its {what}", "add the key there", before)
+
+
+def _made(one: _State, taken: Shape, result: Shape) -> Facts:
+    """What is known after the state, apart from variables."""
+    state, facts = one.state, one.facts
+    made, replaced = taken, facts.replaced
+    if state["Type"] in _WITH_RESULT:
+        path = state.get("ResultPath", "$")
+        made = facts.input if path is None else placed(facts.input, _steps(path), result, one.name)
+        if path == "$" and not _passes_on(state):
+            what = next(
+                (field for field in ("Parameters", "Result") if state["Type"] == "Pass" and field in state),
+                "result",
+            )
+            replaced = Replaced(f"{one.name!r} replaces the state with its {what}", _KEEP, facts)
+    elif taken is not facts.input:
+        replaced = _keeps(one, "InputPath", facts)
+    if state.get("OutputPath", "$") != "$":
+        made, replaced = (
+            one.selected("OutputPath", made),
+            _keeps(one, "OutputPath", replace(facts, input=made)),
+        )
+    return replace(facts, input=made, replaced=replaced)
+
+
+_KEEP = "give it result_path='$.…' to keep the state"
+
+
+def _passes_on(state: Mapping[str, Any]) -> bool:
+    """Whether a state's result is its input."""
+    changes = ("Result", "Parameters", "InputPath", "ResultSelector")
+    return state["Type"] == "Pass" and not any(field in state for field in changes)
+
+
+def _keeps(one: _State, field: str, before: Facts) -> Replaced:
+    return Replaced(f"{one.name!r} keeps only its {field}, {one.state.get(field)}", f"remove {field}", before)
+
+
+def _steps(path: Any) -> tuple[Part, ...]:
+    found = parts_of(str(path))
+    return found[1] if found else (None,)
+
+
+def _after(one: _State, way: Way, made: Facts, taken: Shape, result: Shape, guarded: list[Path]) -> Facts:
+    """What is known on one way out of a state."""
+    if way.kind == "catch":
+        path = way.of.get("ResultPath", "$")
+        after = replace(
+            one.facts,
+            input=placed(one.facts.input, _steps(path), ERROR, one.name) if path else one.facts.input,
+        )
+        if path == "$":
+            what = f"the Catch of {one.name!r} replaces the state with the error"
+            after = replace(after, replaced=Replaced(what, _KEEP, one.facts))
+        return with_variables(after, one.assigned(way.of, ERROR, "error"), one.name)
+    if one.state["Type"] == "Choice":
+        after = after_choice(made, one.name, guarded, _tested(one.state))
+        # Assign in a rule counts instead of that of the state, which is for the default.
+        return with_variables(after, one.assigned(way.of or one.state, taken, "input"), one.name)
+    if one.state["Type"] in _WITH_RESULT:
+        return with_variables(made, one.assigned(one.state, result, "result"), one.name)
+    return with_variables(made, one.assigned(one.state, taken, "input"), one.name)
+
+
+def _tested(state: Mapping[str, Any]) -> list[Path]:
+    paths = [rule["Variable"] for rule in rules(state) if isinstance(rule.get("Variable"), str)]
+    return [found for path in paths if (found := parts_of(path))]
+
+
+def _read_rules(one: _State, taken: Shape) -> list[Path]:
+    """Notes the paths that a Choice reads. Returns those that it tests with IsPresent.
+
+    Other tests, such as IsString, fail if there is no value.
+    """
+    present = [
+        str(rule["Variable"]) for rule in rules(one.state) if "Variable" in rule and "IsPresent" in rule
+    ]
+    guarded = [found for path in present if (found := parts_of(path))]
+    for path in _paths_of_rules(one.state):
+        found = parts_of(path)
+        if found and not any(found[0] == root and found[1][: len(parts)] == parts for root, parts in guarded):
+            one.read(path, taken)
+    return guarded
+
+
+def _paths_of_rules(state: Mapping[str, Any]) -> Iterator[str]:
+    for rule in rules(state):
+        for key, value in rule.items():
+            if (key == "Variable" or key.endswith("Path")) and isinstance(value, str):
+                yield value

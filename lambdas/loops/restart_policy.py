@@ -7,11 +7,11 @@ environment variable RESTART_SETTINGS. Nothing in this module calls AWS.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["BackOff", "Decision", "RestartRules", "RestartSettings"]
+__all__ = ["KNOWN_FAILURE_CODES", "LOOP_DELETED", "BackOff", "Decision", "RestartRules", "RestartSettings"]
 
 KNOWN_FAILURE_CODES = ("InternalError", "Expired", "ValidationError")
 """The codes in the documentation of DescribeHumanLoop. In the API, the field is a string without an enum."""
@@ -32,15 +32,26 @@ class Decision(NamedTuple):
     """The reason in plain words, for messages to people."""
 
 
-def _check_spelling(code: str) -> str:
+MIN_RESEMBLANCE = 0.85
+"""From which ratio of difflib a code counts as misspelled. `InternalServerError` is below: A2I may add such a code."""
+
+
+def _check_spelling(code: Any) -> Any:
     # A misspelled code would be valid, but would never match.
-    for known in KNOWN_FAILURE_CODES:
-        if code != known and code.casefold() == known.casefold():
-            raise ValueError(f"A2I spells {code!r} as {known!r}")
+    if code in KNOWN_FAILURE_CODES or not isinstance(code, str):
+        return code
+    import difflib  # here, because only unknown codes need it: it slows down a cold start
+
+    if code in ("Completed", "Failed", "Stopped"):
+        raise ValueError(f"{code!r} is a status; a failure code is one of {', '.join(KNOWN_FAILURE_CODES)}")
+    words = {known.casefold(): known for known in KNOWN_FAILURE_CODES}
+    letters = "".join(filter(str.isalpha, code)).casefold()
+    if close := difflib.get_close_matches(letters, words, 1, MIN_RESEMBLANCE):
+        raise ValueError(f"A2I spells {code!r} as {words[close[0]]!r}")
     return code
 
 
-FailureCode = Annotated[str, Field(pattern=r"^[A-Za-z]+$"), AfterValidator(_check_spelling)]
+FailureCode = Annotated[str, Field(pattern=r"^[A-Za-z]+$"), BeforeValidator(_check_spelling)]
 Email = Annotated[str, Field(pattern=r"^[^@\s,#]+@[^@\s,#]+\.[^@\s,#]+$", max_length=320)]
 _NAME = r"[a-z0-9](-*[a-z0-9]){0,62}"
 _ARN = r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:flow-definition/"

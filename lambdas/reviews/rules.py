@@ -28,7 +28,10 @@ def _jmespath(expression: str) -> str:
     try:
         jmespath.compile(expression)
     except JMESPathError as error:
-        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())[:300]}") from error
+        advice = "; a JMESPath has no $ before the first key" if expression.startswith("$") else ""
+        raise ValueError(
+            f"not a JMESPath expression: {' '.join(str(error).split())[:300]}{advice}"
+        ) from error
     except RecursionError:
         raise ValueError("not a JMESPath expression: nested too deeply") from None
     return expression

@@ -44,7 +44,7 @@ def replaceable(path: Path, name: str, *, ask: bool = True) -> Stage | None:
         SettingsError: the stage exists and cannot be replaced, or the settings file is invalid.
     """
     stage = load_stages(path).get(name) if path.exists() else None
-    if stage and (not ask or stage.protected or _around(path.read_text(encoding="utf-8"), name) is None):
+    if stage and (not ask or stage.protected or _around(path.read_text(encoding="utf-8-sig"), name) is None):
         raise _exists(path, name)
     return stage
 
@@ -63,7 +63,7 @@ def add_stage(path: Path, stage: Stage, *, replace: bool = False) -> None:
     """
     before, after = HEADER, ""
     if path.exists():
-        before = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
+        before = path.read_text(encoding="utf-8-sig").rstrip("\n") + "\n"
         if stage.name in load_stages(path):
             around = _around(before, stage.name) if replace else None
             if around is None:

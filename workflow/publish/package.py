@@ -16,6 +16,7 @@ from workflow.publish.resolution import definition_string, resolved_resources, r
 from workflow.stack import USE_ANOTHER_MACHINE, VERSION_MARK
 from workflow.stack.bundles import Bundle, Target, build_bundles
 from workflow.stack.parameters import keeping_subscriptions
+from workflow.stack.settings_warnings import warnings_of
 
 if TYPE_CHECKING:
     from workflow.stack.assembly import Assembly
@@ -187,7 +188,7 @@ def make_package(
         **{function.key_parameter: bundles[function.name].key for function in assembly.functions},
     }
     parameters |= _revisions(json.loads(template), parameters)
-    return Package(template, parameters, bundles, assembly.warnings, assembly.places)
+    return Package(template, parameters, bundles, (*warnings_of(stage), *assembly.warnings), assembly.places)
 
 
 def template_text(template: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Used for stage settings (TOML), and for what a person declares in Python.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from lambdas.reviews.errors import shortened
 
-__all__ = ["did_you_mean", "explained", "with_key"]
+__all__ = ["did_you_mean", "explained", "key_of", "with_key"]
 
 MAX_QUOTED = 200
 """Characters of a value that a message quotes."""
@@ -29,10 +30,22 @@ def explained(error: ValidationError, model: type[BaseModel], key: str = "") -> 
         model: The model that it validated.
         key: The key of the model itself; empty if it is the whole document.
     """
-    # A list whose items are all invalid is also reported as too short.
-    problems = [one for one in error.errors() if not (one["type"] == "too_short" and one["input"])]
-    *others, last = (_text(problem, model, key) for problem in problems)
+    *others, last = (_text(problem, model, key) for problem in _problems(error))
     return "; ".join([*(other.removesuffix(".") for other in others), last])
+
+
+def key_of(error: ValidationError) -> list[str]:
+    """Returns the parts of the key that the first problem is about."""
+    problem = _problems(error)[0]
+    inner = (
+        re.match(r"Value error, ([\w.-]+): ", problem["msg"]) if problem["type"] == "value_error" else None
+    )
+    return [str(part) for part in problem["loc"]] + (inner[1].split(".") if inner else [])
+
+
+def _problems(error: ValidationError) -> list[Any]:
+    # A list whose items are all invalid is also reported as too short.
+    return [one for one in error.errors() if not (one["type"] == "too_short" and one["input"])]
 
 
 @contextmanager
@@ -84,8 +97,49 @@ def _wrong(problem: Any, model: type[BaseModel]) -> str:
             words = (
                 re.sub(pattern, "", problem["msg"]).replace("an object", "a table").replace("tuple", "list")
             )
-            wrong = f"{words}, not {shortened(problem['input'], MAX_QUOTED)}"
-    return f"{wrong}. {meaning}" if meaning else wrong
+            wrong = f"{words}, not {shortened(problem['input'], MAX_QUOTED)}{_instead(problem)}"
+    return f"{wrong}{'' if wrong.endswith('?') else '.'} {meaning}" if meaning else wrong
+
+
+_OF_NUMBERS = ("int_type", "int_from_float", "float_type", "int_parsing", "float_parsing")
+
+
+_NUMBER = {"int": r"-?\d+", "flo": r"-?\d+(\.\d+)?"}
+
+
+def _instead(problem: Any) -> str:
+    """How to write the value instead; empty if that cannot be seen."""
+    value, kind = problem["input"], problem["type"]
+    match value:
+        case str() if kind in _OF_NUMBERS and re.fullmatch(_NUMBER[kind[:3]], value):
+            return f": write {value} without quotes"
+        case str() if kind in _OF_NUMBERS and re.fullmatch(r"-?[\d.]+\s*[A-Za-z%]+", value):
+            return ": write the number alone, without a unit"
+        case float() if kind in _OF_NUMBERS and value.is_integer():
+            return f": write {value:.0f}"
+        case str() if kind.startswith("bool_"):
+            written = {"true": "true", "yes": "true", "on": "true", "1": "true"}.get(value.lower(), "false")
+            return (
+                f": write {written} without quotes" if value.lower() in _BOOLEANS else ": write true or false"
+            )
+        case int() if kind.startswith("bool_"):
+            return ": write true or false"
+        case str() | int() | float() if kind in ("list_type", "tuple_type"):
+            return f": write [{json.dumps(value)}]"
+        case bool():
+            return ""
+        case int() | float() if kind == "string_type":
+            return f': write "{value}" in quotes'
+        case str() if kind == "literal_error":
+            known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+            numbers = re.findall(r"\d+", problem["ctx"]["expected"]) if not known else ()
+            return (
+                f": write {value} without quotes" if value in numbers else did_you_mean(value.lower(), known)
+            )
+    return ""
+
+
+_BOOLEANS = ("true", "yes", "on", "1", "false", "no", "off", "0")
 
 
 def _field_at(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[type[BaseModel], str]:

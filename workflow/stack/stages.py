@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -15,7 +14,8 @@ from lambdas.reviews.rules import SettingsOfFields
 from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, RecordSettings, ReviewSettings
 from workflow.errors import SettingsError
 from workflow.stack.parameters import parameters_of
-from workflow.stack.settings_errors import did_you_mean, explained, with_key
+from workflow.stack.settings_errors import did_you_mean, explained, key_of, with_key
+from workflow.stack.settings_file import UnknownStage, line_of, read_tables
 
 __all__ = [
     "A2I_REGIONS",
@@ -53,10 +53,6 @@ StateMachine = Annotated[
         pattern=r"^(arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:)?[A-Za-z0-9_-]{1,79}[A-Za-z0-9_*-]$"
     ),
 ]
-
-
-class UnknownStage(SettingsError):
-    """The settings file is missing, or it has no stage of that name."""
 
 
 class _Settings(BaseModel):
@@ -196,7 +192,7 @@ class Stage(_Settings):
 
     def _rules_of(self, flow: str) -> RestartRules:
         rules = _merged(self.restart.model_dump(mode="json"), self.flow_definition_settings[flow].restart)
-        return RestartRules.model_validate_json(json.dumps(rules))
+        return RestartRules.model_validate_json(json.dumps(rules), strict=True)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Stage:
@@ -238,7 +234,8 @@ def load_stages(path: Path) -> dict[str, Stage]:
     Raises:
         SettingsError: The file is missing, is not TOML or has no stage, or a stage's settings are invalid.
     """
-    return {name: checked_stage(path.name, name, table) for name, table in _tables(path).items()}
+    tables, text = read_tables(path)
+    return {name: checked_stage(path.name, name, table, text) for name, table in tables.items()}
 
 
 def load_stage(path: Path, name: str, **overrides: Any) -> Stage:
@@ -253,68 +250,47 @@ def load_stage(path: Path, name: str, **overrides: Any) -> Stage:
         UnknownStage: The file is missing, or it has no stage of that name.
         SettingsError: As for `load_stages`.
     """
-    tables = _tables(path)
+    tables, text = read_tables(path)
     if name not in tables:
         raise UnknownStage(
             f"{path.name}: stage {name!r} does not exist; the stages are {', '.join(tables)}"
             + did_you_mean(name, tables)
         )
     table = tables[name]
-    return checked_stage(path.name, name, {**table, **overrides} if isinstance(table, dict) else table)
+    return checked_stage(path.name, name, {**table, **overrides} if isinstance(table, dict) else table, text)
 
 
-def checked_stage(file: str, name: str, table: Any) -> Stage:
+def checked_stage(file: str, name: str, table: Any, text: str = "") -> Stage:
     """Returns the stage that a table describes.
 
     Args:
         file: Name of the settings file, for messages.
         name: The stage's name.
         table: Its keys and values.
+        text: The settings file, for the line in messages; empty if it is not written yet.
 
     Raises:
         SettingsError: The settings are invalid.
     """
+
+    def problem(message: str, key: Sequence[str] = ()) -> SettingsError:
+        line = line_of(text, ("stages", name, *key))
+        return SettingsError(f"{file}{f':{line}' if line else ''}: stage {name}: {message}")
+
     if not isinstance(table, dict):
-        raise SettingsError(f"{file}: stage {name}: must be a table, [stages.{name}]")
+        raise problem(f"must be a table, [stages.{name}]")
     if "name" in table:
-        raise SettingsError(
-            f"{file}: stage {name}: name: the table [stages.{name}] names the stage; remove the key"
-        )
+        raise problem(f"name: the table [stages.{name}] names the stage; remove the key", ["name"])
     try:
-        # As JSON, because the messages then use the words of TOML: "array", not "tuple".
-        stage = Stage.model_validate_json(json.dumps({"name": name, **table}, default=str))
+        # As JSON, because the messages then use the words of TOML: "array", not "tuple". Strictly, because "3" and "no"
+        # in quotes would be taken for a number and for false.
+        stage = Stage.model_validate_json(json.dumps({"name": name, **table}, default=str), strict=True)
         stage.parameters(account="0" * 12)  # Whether they are short enough does not depend on the account.
     except ValidationError as error:
-        raise SettingsError(f"{file}: stage {name}: {explained(error, Stage)}") from None
+        raise problem(explained(error, Stage), key_of(error)) from None
     except SettingsError as error:
-        raise SettingsError(f"{file}: {error}") from None
+        raise problem(str(error).removeprefix(f"stage {name}: ")) from None
     return stage
-
-
-def _tables(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UnknownStage(
-            f"{path}: the file does not exist; create it with `python deploy.py init`"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from None
-    except ValueError as error:  # TOMLDecodeError, or a number with too many digits for `int`
-        raise SettingsError(f"{path.name}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise SettingsError(f"{path.name}: not valid TOML: nested too deeply") from None
-    unknown_keys = [key for key in document if key != "stages"]
-    if unknown_keys:
-        raise SettingsError(
-            f"{path.name}: unknown key {unknown_keys[0]!r} at the top level; each stage is a table [stages.NAME]"
-        )
-    tables = document.get("stages")
-    if not isinstance(tables, dict) or not tables:
-        raise SettingsError(
-            f"{path.name}: no stage found; add a table [stages.dev], or run `python deploy.py init`"
-        )
-    return tables
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -116,9 +117,9 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
         (f"{DEV}account = '{'9' * 5000}'", f"stage dev: account: '{'9' * 199}… is invalid. The AWS account"),
         (
             "stage = 1",
-            "stages.toml: unknown key 'stage' at the top level; each stage is a table [stages.NAME]",
+            "stages.toml:1: unknown key 'stage' at the top level; each stage is a table [stages.NAME]",
         ),
-        ("[stages]\ndev = 1", "stages.toml: stage dev: must be a table, [stages.dev]"),
+        ("[stages]\ndev = 1", "stages.toml:2: stage dev: must be a table, [stages.dev]"),
         ("[stages.dev]\nregion = 'us-east-1'", "stage dev: output_buckets: is missing. The buckets that"),
         (
             "[stages.dev]\noutput_buckets = ['bbb']",
@@ -161,7 +162,7 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
         ),
         (
             f"{DEV}worker_identity = 'keeep'",
-            "worker_identity: should be 'keep', 'hash' or 'drop', not 'keeep'.",
+            "worker_identity: should be 'keep', 'hash' or 'drop', not 'keeep'; did you mean 'keep'? What",
         ),
         (
             f"{DEV}notification_emails = ['a, b']",
@@ -178,7 +179,7 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
         ),
         (
             f"{DEV}predictions = {{ forms = 3 }}",
-            "predictions.forms: should be a valid string, not 3. For custom",
+            'predictions.forms: should be a valid string, not 3: write "3" in quotes. For custom',
         ),
         (
             f"{DEV}predictions = {{ forms = [] }}",
@@ -275,16 +276,19 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
         ),
         (
             "[stages.dev]\nregion = 'us-east-1'\naccount = 4\noutput_buckets = ['s3://bbb']",
-            "stages.toml: stage dev: account: should be a valid string, not 4. The AWS account of the stage, 12 "
-            "digits, as a string; output_buckets.0: 's3://bbb' is invalid. The buckets that the flow definitions write "
-            "`output.json` to, by name, without `s3://`.",
+            'stages.toml:3: stage dev: account: should be a valid string, not 4: write "4" in quotes. The AWS account '
+            "of the stage, 12 digits, as a string; output_buckets.0: 's3://bbb' is invalid. The buckets that the flow "
+            "definitions write `output.json` to, by name, without `s3://`.",
         ),
         (
             "[stages.dev]\nregion = 'us-east-1'\noutput_buckets = []",
             "output_buckets: should have at least 1 item, not []. The",
         ),
         (f"{DEV}max_output_bytes = 'x'", "max_output_bytes: should be a valid integer, not 'x'. The size"),
-        (f"{DEV}protected = 'maybe'", "protected: should be a valid boolean, not 'maybe'."),
+        (
+            f"{DEV}protected = 'maybe'",
+            "protected: should be a valid boolean, not 'maybe': write true or false.",
+        ),
         (f"{DEV}shift = 3", "shift: should be a table, not 3. See docs/reference/settings.md."),
         (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = ['expired']",
@@ -296,7 +300,7 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
         ),
         (
             f"{DEV}[stages.dev.flow_definition_settings.forms.restart]\nrestart_on = 'Expired'",
-            "flow_definition_settings.forms.restart.restart_on: should be a valid array, not 'Expired'.",
+            "flow_definition_settings.forms.restart.restart_on: should be a valid array, not 'Expired': write [",
         ),
     ],
 )
@@ -305,7 +309,7 @@ def test_invalid_settings_are_refused_with_stage_and_key(write, text: str, messa
         load_stages(write(text))
 
     assert message in str(error.value)
-    assert str(error.value).startswith("stages.toml: ")
+    assert re.match(r"stages\.toml(:\d+)?: ", str(error.value))
     assert "\n" not in str(error.value)
 
 
@@ -336,7 +340,7 @@ def test_invalid_settings_of_another_stage_are_ignored(write) -> None:
 def test_too_long_settings_are_refused_when_loaded(write) -> None:
     flows = "".join(f"flow-{n:04} = 'a.very.long.path.to.the.prediction'\n" for n in range(100))
     with pytest.raises(
-        SettingsError, match=r"^stages\.toml: stage dev: .*predictions.* the limit is 3500; shorten them"
+        SettingsError, match=r"^stages\.toml:1: stage dev: .*predictions.* the limit is 3500; shorten them"
     ):
         load_stages(write(f"{DEV}[stages.dev.predictions]\n{flows}"))
 
@@ -353,7 +357,7 @@ keys = st.sampled_from([*Stage.model_fields, "nonsense"])
 def test_any_settings_are_loaded_or_refused_in_one_line(table: dict) -> None:
     document = {"stages": {"dev": {"region": "us-east-1", "output_buckets": ["reviewed"], **table}}}
     try:
-        with mock.patch("workflow.stack.stages.tomllib.loads", return_value=document):
+        with mock.patch("workflow.stack.settings_file.tomllib.loads", return_value=document):
             stage = load_stages(Path(__file__))["dev"]
         parameters = stage.parameters("123456789012")
     except SettingsError as error:

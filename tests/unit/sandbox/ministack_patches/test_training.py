@@ -9,10 +9,13 @@ import threading
 import pytest
 
 from sandbox.a2i import Tenant
-from sandbox.ministack_patches import permissions, training
+from sandbox.canned_results import parse_results
+from sandbox.ministack_patches import canned, permissions, training
 from sandbox.protocol import operation
 from sandbox.training import TrainingJobs
+from tests.documentation import blocks
 from tests.unit.sandbox.training_jobs import REQUEST, FakeEffects
+from workflow.steps import Chain, definition
 
 TENANT = Tenant("111122223333", "us-east-1")
 JOB = {"TrainingJobName": "triage-1"}
@@ -155,3 +158,45 @@ def test_role_needs_the_permissions_of_the_call(machines, jobs, form, allowed, s
     ended = machines.run(train(form))
     assert (ended["status"] == "SUCCEEDED") is succeeds, ended
     assert ended.get("error") == (None if succeeds else "SageMaker.AmazonSageMakerException")
+
+
+class TwoAtOnce(FakeEffects):
+    """Lets requests look for their data until there are two of them."""
+
+    looking = 0
+
+    async def keys(self, tenant, bucket, prefix):
+        self.looking += 1
+        while self.looking < 2:
+            await asyncio.sleep(0.001)
+        return ["1.json"]
+
+
+def test_steps_of_the_page_start_one_job_for_two_reviews_at_once(machines, jobs):
+    """Both executions of docs/how-to/retrain.md have found that job 1 is due."""
+    (block,) = (
+        one
+        for one in blocks("docs/how-to/retrain.md")
+        if one.file == "workflow/post_review.py" and "TrainingStep" not in one.content
+    )
+    found = {}
+    exec(block.content, found)
+    steps = json.loads(
+        json.dumps(definition(Chain(found["completed"]))).replace("${ReviewBucket}", "reviews")
+    )
+    effects = jobs.service._effects = TwoAtOnce()
+    due = {"Payload": {"number": "1", "train": True}}
+    number = canned.given.add(parse_results({"states": {"Enough to train?": {"result": due}}}), None)
+    try:
+        machine = machines.create(steps["States"])
+        executions = [
+            machines.start(machine, {"detail": {"flowDefinitionArn": "arn", "humanLoopName": name}})
+            for name in ("message-1", "message-2")
+        ]
+        outputs = [json.loads(machines.ended(execution)["output"])["training"] for execution in executions]
+    finally:
+        canned.given.remove(number)
+    names = [event["Detail"]["TrainingJobName"] for event in effects.events]
+    assert names == ["triage-1"]
+    assert sorted("job" in output for output in outputs) == [False, True]
+    assert sorted("refused" in output for output in outputs) == [False, True]

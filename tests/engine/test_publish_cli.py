@@ -158,3 +158,5 @@ def test_watch_swaps_changes_until_ctrl_c(
     assert status == 0
     assert log.read_text().endswith("Stopped watching.\n")
     assert "Traceback" not in log.read_text()
+    missing = "stage watch: flow_definitions: flow definition 'watched' does not exist in us-east-1"
+    assert f"Warning: {missing}" in log.read_text()

@@ -125,6 +125,11 @@ class Account:
         """Buckets and tables."""
         return StoredData(expecting_owner(self._client("s3"), self.id), self._client("dynamodb"))
 
+    def flow_definition_names(self) -> list[str]:
+        """The names of the account's A2I flow definitions."""
+        pages = self._client("sagemaker").get_paginator("list_flow_definitions").paginate()
+        return [one["FlowDefinitionName"] for page in pages for one in page["FlowDefinitionSummaries"]]
+
     def flow_definitions(self) -> list[dict[str, str]]:
         """The account's A2I flow definitions: `name`, `arn`, `output` (where they write, s3://…).
 
@@ -133,11 +138,9 @@ class Account:
         """
         sagemaker = self._client("sagemaker")
         try:
-            pages = sagemaker.get_paginator("list_flow_definitions").paginate()
             described = [
-                sagemaker.describe_flow_definition(FlowDefinitionName=summary["FlowDefinitionName"])
-                for page in pages
-                for summary in page["FlowDefinitionSummaries"]
+                sagemaker.describe_flow_definition(FlowDefinitionName=name)
+                for name in self.flow_definition_names()
             ]
         except ClientError as error:
             raise explained(error) or AccountError(f"cannot list flow definitions: {error}") from None

@@ -17,6 +17,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import not_offered
+from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.following import follow
 from workflow.publish.live import make_live, number, prune_functions
 from workflow.publish.local_engine import not_run
@@ -167,7 +168,7 @@ def _propose(account: Account, stage: Stage, package: Package, *, to_publish: bo
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
         # A new stack needs no change set: everything is added. So a plan creates nothing in the account.
         plan = compare(
-            stage.stack_name, before=None, after=package.content, warnings=_warnings(account, package)
+            stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
         )
         return _Proposal(package, plan, stack)
     template = restored(account.stacks.template(stack.name), sent)
@@ -185,7 +186,7 @@ def _propose(account: Account, stage: Stage, package: Package, *, to_publish: bo
         after=package.content,
         changes=change_set.changes,
         swapped=swaps,
-        warnings=_warnings(account, package),
+        warnings=_warnings(account, stage, package),
     )
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         notes = _routing_notes(account, stack)
@@ -344,13 +345,13 @@ def _make_live(
     return version
 
 
-def _warnings(account: Account, package: Package) -> list[str]:
+def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
     found = (
         not_offered(package.definition, account.session)
         if account.is_aws
         else not_run(package.definition, package.places, account.endpoint_url, account.secret_access_key)
     )
-    return [*package.warnings, *found]
+    return [*package.warnings, *missing_flow_definitions(stage, account), *found]
 
 
 _CAN_BE_UPDATED = (

@@ -1,4 +1,4 @@
-"""A file of canned results that a running engine follows."""
+"""A file of canned results that a running engine follows: when it appears, when it changes, when it is deleted."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pathlib import Path
 
 from sandbox.canned_results import CannedResults, Given, Results, read_results
 from sandbox.errors import SandboxError
+from workflow import ROOT
 from workflow.asl.walk import states
 from workflow.stack.assembly import assemble
 
-__all__ = ["following", "read_for_machine"]
+__all__ = ["DEFAULT_FILE", "following", "read_for_machine"]
+
+DEFAULT_FILE = ROOT / "canned_results.json"
+"""The file that `make local` follows unless another one is named. It need not exist."""
 
 PAUSE_SECONDS = 0.3
 
@@ -20,9 +24,14 @@ PAUSE_SECONDS = 0.3
 def read_for_machine(path: Path) -> Results:
     """Reads a file, and checks the names of its states against the project's state machine.
 
+    Returns:
+        No results if it is the default file, which does not exist.
+
     Raises:
         SandboxError: The file is invalid, or names a state that the state machine does not have.
     """
+    if path == DEFAULT_FILE and not path.exists():
+        return Results()
     results = read_results(path)
     if results.states:
         results.check_states([name for name, _ in states(assemble().definition)], str(path))
@@ -55,27 +64,36 @@ def following(
 
 def _follow(
     path: Path,
-    before: tuple[int, int] | None,
+    before: _State,
     given: Given,
     report: Callable[[str], None],
     ended: threading.Event,
 ) -> None:
+    last = before
     while not ended.wait(PAUSE_SECONDS):
-        now = _state(path)
-        if now in (None, before):  # Editors save by replacing a file: it is missing for a moment.
+        now, earlier = _state(path), last
+        last = now
+        # Editors save by replacing a file: it is missing for a moment.
+        if now == before or (now is None and earlier is not None):
             continue
         before = now
         try:
-            given.replace(read_results(path))
+            given.replace(Results() if now is None else read_results(path))
         except SandboxError as error:
             report(f"{error}; the engine keeps the earlier results")
         except OSError:
             return  # The engine has ended.
         else:
-            report(f"Read {path} again")
+            report(
+                f"{path.name} is gone: no canned results" if now is None else f"Canned results of {path.name}"
+            )
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+_State = tuple[int, int] | None
+"""Time and size of a file; None if there is none."""
+
+
+def _state(path: Path) -> _State:
     try:
         stat = path.stat()
     except OSError:

@@ -37,7 +37,7 @@ def local(
         Path | None,
         typer.Option(
             help="A JSON file of results for tasks, in place of calls of services that the engine does not run. "
-            "The engine reads it again when it changes."
+            "The engine reads it again when it changes. By default, canned_results.json, if it exists.",
         ),
     ] = None,
     report: Annotated[Path, typer.Option(help="The file to write the report to.")] = Path("report.html"),
@@ -52,6 +52,7 @@ def local(
         )
     if output is Output.JSON and not once:
         raise typer.BadParameter("needs --once", param_hint="--output json")
+    from sandbox.canned_file import DEFAULT_FILE
     from sandbox.local import run
 
     with on_interrupt(lambda: "the local engine is stopped, and its content is deleted"):
@@ -62,7 +63,7 @@ def local(
             report=report,
             console_port=console_port,
             open_console=open_,
-            canned_results=canned_results,
+            canned_results=canned_results or DEFAULT_FILE,
         )
     if output is Output.JSON:
         from workflow.cli.shapes import LocalResult

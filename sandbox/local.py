@@ -30,8 +30,7 @@ from console.site import Connection, Site
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
 from lambdas.loops.restart_policy import BackOff, RestartRules
-from sandbox.canned_file import following, read_for_machine
-from sandbox.canned_results import Results
+from sandbox.canned_file import DEFAULT_FILE, following, read_for_machine
 from sandbox.engine import Sandbox
 from sandbox.exports import EXPORTS_FILE, exports, exports_in_file
 from sandbox.identity import ACCOUNT_ID, REGION
@@ -130,7 +129,7 @@ def run(
     report: Path | None = None,
     console_port: int | None = None,
     open_console: bool = False,
-    canned_results: Path | None = None,
+    canned_results: Path = DEFAULT_FILE,
 ) -> Watch:
     """Starts a sandbox, publishes the stage to it, starts the sample loops, and shows what happens to each.
 
@@ -141,7 +140,7 @@ def run(
         report: File for the report about the stage's reviews. None for no report.
         console_port: TCP port of the web console. None picks a free one. There is none with `once`.
         open_console: Whether to open the web console in the browser.
-        canned_results: File of canned results, which is read again when it changes.
+        canned_results: File of canned results, which is read again when it changes. The default need not exist.
 
     Returns:
         What happened to each loop, and what is not as expected.
@@ -150,14 +149,13 @@ def run(
         SandboxError: The canned results are invalid, or the engine cannot start.
     """
     stage = local_stage()
-    results = read_for_machine(canned_results) if canned_results is not None else Results()
+    results = read_for_machine(canned_results)
     with ExitStack() as running:
         with console.status("Starting the local engine"):
             sandbox = running.enter_context(Sandbox.start(port=port, log_level="WARNING"))
         say(console, f"Local engine: {sandbox.endpoint_url}, account {sandbox.account_id}, {sandbox.region}")
-        if canned_results is not None:
-            report_change = functools.partial(_say_escaped, console)
-            running.enter_context(following(canned_results, results, sandbox.canned_results, report_change))
+        report_change = functools.partial(_say_escaped, console)
+        running.enter_context(following(canned_results, results, sandbox.canned_results, report_change))
         with console.status(f"Publishing the stage {stage.name!r}"):
             outputs = publish_local(sandbox, stage)
         say(console, f"Published: {outputs['StateMachine']}")

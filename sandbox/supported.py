@@ -71,7 +71,7 @@ def advice(state: Mapping[str, Any], what: str) -> str:
     message = f"the local engine does not run {what}"
     if state.get("Type") == "Map":
         return f"{message}: docs/reference/engine.md lists what it runs"
-    return f"{message}: give it canned results (docs/reference/engine.md)"
+    return f"{message}: give it a canned result in canned_results.json (docs/reference/engine.md)"
 
 
 def _of_map(state: Mapping[str, Any]) -> str | None:

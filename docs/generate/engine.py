@@ -28,7 +28,8 @@ engine does not run. On the local engine, `plan` and `publish` warn about each s
 
 ## Canned results
 
-Any Task can get a canned result in place of its call, from a JSON file:
+Any Task can get a canned result in place of its call. `make local` follows the file `canned_results.json` in the
+project's folder: write it, change it or delete it while the engine runs.
 
 {example}
 
@@ -37,9 +38,11 @@ Any Task can get a canned result in place of its call, from a JSON file:
 the last one repeats. A `result` is what the service would return, before `ResultSelector`. An `error` is handled as if
 it came from the service, so `Retry` and `Catch` apply to it. Tasks that wait for a job or a token end at once.
 
-{command}
+Invalid files, and names of services and actions that do not exist, are reported in the terminal of `make local`, and
+the engine keeps the results that it has. `plan` warns about names of states that the state machine does not have. To
+follow another file:
 
-The engine reads the file again when you save it. Invalid files, and names that do not exist, are errors.
+{command}
 
 The engine still checks the arguments of the call against the service's API, and whether the role of the state machine
 allows it. The history has the call with its arguments.
@@ -71,7 +74,7 @@ An inline Map runs as on AWS. A Distributed Map runs with items from its input, 
 of a `CSV`, `JSON` or `JSONL` file, and `s3:listObjectsV2`. `ItemBatcher`, `ResultWriter` and other readers do not run.
 """
 
-_COMMAND = 'make local ARGS="--canned-results results.json"'
+_COMMAND = 'make local ARGS="--canned-results other.json"'
 _PYTHON = """with sandbox.canned_results.given({"states": {"Tell the shop": {"result": {"StatusCode": 200}}}}):
     ...  # Start an execution, and wait for its end."""
 

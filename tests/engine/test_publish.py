@@ -293,7 +293,7 @@ def test_plan_warns_of_states_that_the_engine_does_not_run(publisher: Publisher,
     (warning,) = publisher.plan(package).warnings
     assert warning == (
         "post_review.py:12: state 'Already handled': the local engine does not run bedrock:invokeModel: "
-        "give it canned results (docs/reference/engine.md)"
+        "give it a canned result in canned_results.json (docs/reference/engine.md)"
     )
     answer = {"bedrock:invokeModel": {"result": {"Body": {}}}}
     states = {"Alredy handled": {"result": 1}}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sandbox.canned_file import following
-from sandbox.canned_results import read_results
+from sandbox.canned_results import Results
 from sandbox.engine import Sandbox
 
 CODE = """
@@ -331,16 +331,19 @@ def test_canned_results_follow_their_file(sandbox, execute, eventually, tmp_path
         service = {"aws-sdk:comprehend:detectSentiment": {"result": {"Sentiment": sentiment}}}
         file.write_text(json.dumps({"services": service}))
 
-    write("POSITIVE")
-    with following(file, read_results(file), sandbox.canned_results, reports.append):
+    with following(file, Results(), sandbox.canned_results, reports.append):
+        write("POSITIVE")
+        eventually(lambda: reports == ["Canned results of results.json"])
         assert json.loads(execute({"Detect": detect})["output"]) == {"Sentiment": "POSITIVE"}
         file.write_text("{}}")
-        eventually(lambda: reports)
-        assert "is not JSON" in reports[0]
-        assert "keeps the earlier results" in reports[0]
-        write("NEUTRAL")
         eventually(lambda: len(reports) > 1)
+        assert "is not JSON" in reports[1]
+        assert "keeps the earlier results" in reports[1]
+        write("NEUTRAL")
+        eventually(lambda: len(reports) > 2)
         assert json.loads(execute({"Detect": detect})["output"]) == {"Sentiment": "NEUTRAL"}
+        file.unlink()
+        eventually(lambda: reports[-1] == "results.json is gone: no canned results")
     assert execute({"Detect": detect})["status"] == "FAILED"
 
 

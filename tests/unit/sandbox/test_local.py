@@ -25,7 +25,10 @@ def test_status_line_disappears_when_the_engine_has_started(monkeypatch: pytest.
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
     engine = SimpleNamespace(
-        endpoint_url="http://127.0.0.1:4566", account_id="111122223333", region="us-east-1"
+        endpoint_url="http://127.0.0.1:4566",
+        account_id="111122223333",
+        region="us-east-1",
+        canned_results=SimpleNamespace(given=nullcontext),
     )
 
     def publish(*_: Any) -> None:

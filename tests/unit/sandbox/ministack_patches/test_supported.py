@@ -94,7 +94,9 @@ def test_call_that_does_not_run_fails_with_what_to_do(machines, name):
         {"Call": state | caught | {"End": True}, "Caught": {"Type": "Pass", "End": True}},
     )
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
-    assert ended["cause"].startswith(f"the local engine does not run {name}: give it canned results")
+    assert ended["cause"].startswith(
+        f"the local engine does not run {name}: give it a canned result in canned_results.json"
+    )
 
 
 DISTRIBUTED = {

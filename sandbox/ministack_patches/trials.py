@@ -11,10 +11,14 @@ from sandbox.ministack_patches.executions import handlers
 from sandbox.ministack_patches.inspection import inspected
 from sandbox.ministack_patches.retries import wait_before
 from sandbox.ministack_patches.tasks import result_of
+from sandbox.ministack_patches.timeouts import clock
 from sandbox.ministack_patches.trial_requests import RefusedTrial, check, read_json, state_of
-from sandbox.ministack_patches.walks import Attempt, Walk, walking
+from sandbox.ministack_patches.walks import Attempt, AttemptEnded, Walk, walking
 
 __all__ = ["correct"]
+
+MAX_SECONDS = 300
+"""How long a trial runs."""
 
 _EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
@@ -34,6 +38,7 @@ def _test_states() -> None:
     (https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html,
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_TestState.html; messages as LocalStack's tests
     have recorded)
+    A trial that takes more than five minutes fails with States.Timeout.
     The role has to trust Step Functions for other resources than one state machine: there is none.
     MiniStack: knows neither Map nor Parallel nor variables, looks for a catcher before a retrier, and ignores Arguments
     and Output.
@@ -109,8 +114,10 @@ class _Trial:
         self.context = {**self.shared, "State": state, "variables": dict(self.variables)}
         answer: dict[str, Any]
         details: dict[str, Any] = {}
+        attempt = Attempt(self.shared)
+        cancel = clock.after(MAX_SECONDS, lambda: [action() for action in attempt.end()])
         with (
-            walking(walk, Attempt(self.shared)),
+            walking(walk, attempt),
             permissions.acting_as(self.role, walk.execution["stateMachineArn"]),
         ):
             try:
@@ -118,8 +125,11 @@ class _Trial:
                 answer = {"status": "SUCCEEDED", "output": json.dumps(output)}
                 if following:
                     answer["nextState"] = following
+            except AttemptEnded:
+                answer = {"status": "FAILED", "error": "States.Timeout"}
             except stepfunctions._ExecutionError as error:
                 answer, details = self._failed(error)
+            cancel()
             if self.level in ("DEBUG", "TRACE"):
                 entered = {**self.context, "variables": self.variables}
                 found = inspected(self.state, self.given, entered, self._result(walk))

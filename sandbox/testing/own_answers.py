@@ -12,7 +12,9 @@ from workflow.operations import sample
 __all__ = ["own_answers"]
 
 
-def own_answers(definition: Machine, own: Collection[str], event: Any, branch: str) -> dict[str, Any]:
+def own_answers(
+    definition: Machine, own: Collection[str], event: Any, branch: str, bucket: str
+) -> dict[str, Any]:
     """Returns answers for the workflow's own states, by the name of the state.
 
     Args:
@@ -20,8 +22,9 @@ def own_answers(definition: Machine, own: Collection[str], event: Any, branch: s
         own: The names of the workflow's own states.
         event: The input of the execution.
         branch: The branch whose sample has the results of functions.
+        bucket: The bucket with the review of the sample.
     """
-    made = sample.state(branch)
+    made = sample.state(branch, bucket)
     detail = event.get("detail") if isinstance(event, dict) else None
     row = made["claim"]["loop"] | _known(detail if isinstance(detail, dict) else {})
     of_services: dict[str, dict[str, Any]] = {
@@ -30,8 +33,8 @@ def own_answers(definition: Machine, own: Collection[str], event: Any, branch: s
         "sns:publish": {"MessageId": "message-of-the-test"},
     }
     payloads = {
-        "Collect review": sample.summary(),
-        "Keep answers": sample.summary(),
+        "Collect review": sample.summary(bucket),
+        "Keep answers": sample.summary(bucket),
         "Restart or escalate?": made.get("decision", sample.state("failed")["decision"]),
         "Restart loop": {
             "humanLoopName": f"{row['humanLoopName']}-attempt-2",

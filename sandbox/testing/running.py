@@ -80,14 +80,14 @@ def try_step(
         target = Target(STAGE, "aws", sandbox.region, sandbox.account_id, stand_in.values, stand_in.role)
         state, role = filled(found, target, mocked=given is not None), stand_in.role
         branch = _branch(sample) if sample else found.branch
-        start = samples.state(branch) if input is _NO_INPUT else input
+        start = samples.state(branch, stand_in.review_bucket) if input is _NO_INPUT else input
         known = {**samples.variables(branch), **(variables or {})}
     client = sandbox.client("stepfunctions")
     return try_state(client, name, state, start, variables=known, role=role, mock=given)
 
 
 def run_workflow(
-    sample: str = "completed",
+    sample: str | None = None,
     *,
     event: Any = None,
     states: _Answers = None,
@@ -98,8 +98,8 @@ def run_workflow(
     """Runs the workflow with your steps, from the event to the end.
 
     Args:
-        sample: The branch: completed, failed or stopped. The event is a sample of it.
-        event: Another event. The workflow's own steps still get the answers of the branch.
+        sample: The branch: completed, failed or stopped. The default is that of `event`, or else completed.
+        event: The event. The default is a sample of the branch. The workflow's own steps get the answers of the branch.
         states: Answers for Tasks, by the name of the state. They count before `services`.
         services: Answers for your Tasks, by service: `sqs:sendMessage`, `aws-sdk:comprehend:detectSentiment`.
         post_review: The file with your post-review steps. The default is `workflow/post_review.py`.
@@ -112,12 +112,14 @@ def run_workflow(
         WorkflowError: The steps do not make a valid state machine.
         SandboxError: There is no such state or service, an answer has another form, or the time is up.
     """
-    branch = _branch(sample)
+    branch = _branch(sample) if sample else _branch_of(event)
     start = samples.event_of(branch) if event is None else event
     sandbox = shared.engine()
     assembly, stand_in, own = _workflow(sandbox, post_review)
     given = _results(assembly.definition, states, services)
-    defaults = parse_results({"states": own_answers(assembly.definition, own, start, branch)})
+    defaults = parse_results(
+        {"states": own_answers(assembly.definition, own, start, branch, stand_in.review_bucket)}
+    )
     answers = Results(services=given.services, states={**defaults.states, **given.states})
     stand_in.deploy_functions(_without_answers(assembly.definition, answers))
     return _run(sandbox, stand_in.definition, stand_in.role, start, answers, timeout)
@@ -157,6 +159,12 @@ def _branch(name: str) -> str:
     if name not in BRANCHES:
         raise SandboxError(f"there is no branch {name!r}; the branches are {', '.join(BRANCHES)}")
     return name
+
+
+def _branch_of(event: Any) -> str:
+    detail = event.get("detail") if isinstance(event, dict) else None
+    status = str(detail.get("humanLoopStatus", "") if isinstance(detail, dict) else "").lower()
+    return status if status in BRANCHES else BRANCHES[0]
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 from sandbox.engine import Sandbox
 from workflow import ROOT
 from workflow.asl.walk import states
+from workflow.operations import sample
 from workflow.publish.placeholders import fill, names
 from workflow.publish.resolution import resolved_resources
 from workflow.stack.assembly import Assembly
@@ -45,7 +46,7 @@ class Resources:
         self._has_stores = False
 
     def create_stores(self, table: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        """Creates the topics, the buckets and the ledger's table.
+        """Creates the topics, the buckets with the review of the sample, and the ledger's table.
 
         Args:
             table: The properties of the table in the template.
@@ -61,6 +62,11 @@ class Resources:
         kept = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
         given = {name: table[name] for name in kept if name in table}
         self.sandbox.client("dynamodb").create_table(TableName=names["LedgerTable"], **given)
+        # The review of the sample exists, for functions that read it.
+        review = sample.record()
+        self.sandbox.client("s3").put_object(
+            Bucket=names["ReviewBucket"], Key=review.key, Body=review.to_line()
+        )
 
     def role(self, trust: Mapping[str, Any], policies: Iterable[Mapping[str, Any]]) -> str:
         """Returns the ARN of a role with these policies."""
@@ -141,6 +147,11 @@ class StandIn:
         names = {name: self._value(target, None) or STAGE for name, target in NAMES_IN_STEPS.items()}
         functions = {f"{one.name}Arn": str(self._value(one.name, "Arn")) for one in self._assembly.functions}
         return names | functions
+
+    @property
+    def review_bucket(self) -> str:
+        """The bucket that has the review of the sample."""
+        return self._names["ReviewBucket"]
 
     @cached_property
     def definition(self) -> dict[str, Any]:

@@ -83,6 +83,11 @@ def test_start_answer_and_show(published: PublishedStage, flow: str, run: Run, t
         assert str(text) in out
     assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
 
+    # A step is tried with the state that it had in the execution of this loop.
+    status, out, _ = run("Workflow waiting?", "--loop", name, "--output", "json", group="try")
+    tried = printed_json("try", out)
+    assert (status, tried["next_state"], tried["input"]["detail"]["humanLoopName"]) == (0, "Handled", name)
+
 
 def test_piped_list_has_whole_names_and_no_colors(
     published: PublishedStage, flow: str, run: Run, monkeypatch: pytest.MonkeyPatch
@@ -320,4 +325,5 @@ def test_step_is_tried_on_the_stage(published: PublishedStage, run: Run, tmp_pat
     status, out, _ = run("Restart or escalate?", "--output", "json", group="try")
     tried = printed_json("try", out)
     assert (status, tried["result"]["Payload"]["action"]) == (0, "escalate")
+    assert tried["sent"]["Payload"]["step"]["state"] == "Restart or escalate?"
     assert run("Route by status", group="try")[1].startswith("✓ Route by status")

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from lambdas.reviews.record import read_review
 from sandbox.engine import Sandbox
 from sandbox.errors import SandboxError
 from sandbox.testing import run_machine, run_workflow, shared, try_step
 from tests.documentation import blocks
 from workflow.errors import AfterloopError
+from workflow.operations import sample
 from workflow.steps import Chain, LambdaStep, Map, Pass, SqsSendMessageStep, definition
 
 STEPS = """
@@ -105,14 +107,20 @@ def test_functions_of_steps_run_in_the_workflow(steps: Path) -> None:
     assert (run.status, run.output["again"]) == ("SUCCEEDED", {"action": "escalate"})
     [call] = run.calls("Decide again")
     assert call.service == "lambda:invoke"
-    assert run_workflow("stopped", post_review=steps).visit("Tell the team").output["team"]["MessageId"]
+    stopped = run_workflow(event=sample.event_of("stopped"), post_review=steps)
+    assert stopped.visit("Tell the team").output["team"]["MessageId"]
+    # The review of the sample exists, so that a function can read it.
+    bucket, _, key = stopped.output["review"]["location"].removeprefix("s3://").partition("/")
+    stored = shared.engine().client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert read_review(stored).human_loop_name == stopped.output["detail"]["humanLoopName"]
 
 
 def test_error_of_a_step_is_retried_and_escalated(steps: Path) -> None:
     answers = {"Tell the shop": [{"error": "Busy"}, OK]}
     run = run_workflow(states=answers, post_review=steps)
     assert [call.error for call in run.calls("Tell the shop")] == ["Busy", None]
-    run = run_workflow(states={"Tell the shop": {"error": "Closed", "cause": "Sunday"}}, post_review=steps)
+    closed = {"Tell the shop": {"error": "Closed", "cause": "Sunday"}}
+    run = run_workflow(states=closed, event=sample.event_of("completed"), post_review=steps)
     assert (run.status, run.error) == ("FAILED", "Closed")
     assert run.visit("Tell the shop").cause == "Sunday"
     [message] = run.calls("Escalate")

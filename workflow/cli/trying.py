@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,8 +26,10 @@ from workflow.cli.terminal import (
 from workflow.errors import SettingsError
 
 if TYPE_CHECKING:
-    from workflow.operations.trials import Step, Trial
+    from workflow.asl.walk import Machine
+    from workflow.operations.trials import Step, Target, Trial
     from workflow.publish.account import Account
+    from workflow.stack.assembly import Assembly
 
 __all__ = ["try_"]
 
@@ -61,6 +63,14 @@ def try_(
             help="Use a sample of the state of this branch as the input. The default is the branch of the step.",
         ),
     ] = None,
+    loop: Annotated[
+        str | None,
+        typer.Option(
+            "--loop",
+            metavar="NAME",
+            help="Use the state of the last execution of this human loop as the input.",
+        ),
+    ] = None,
     mock: Annotated[
         str | None,
         typer.Option(
@@ -76,9 +86,8 @@ def try_(
     Without --mock, the step really calls its service, with the role and the functions that the stage has published.
     The exit status is 1 if the step has an error, also one that is caught.
     """
-    if input_ is not None and sample is not None:
-        raise typer.BadParameter("specify either --input or --sample", param_hint="--input")
-    from workflow.operations.sample import state, variables
+    if sum(one is not None for one in (input_, sample, loop)) > 1:
+        raise typer.BadParameter("specify only one of --input, --sample and --loop", param_hint="--input")
     from workflow.operations.trials import filled, find_step, read_input, read_mock, stage_target, try_state
     from workflow.operations.trials.running import client_of
     from workflow.publish.account import Account
@@ -88,41 +97,73 @@ def try_(
     mocked = None if mock is None else read_mock(mock)
     assembly = assemble()
     found = find_step(assembly.definition, step, assembly.places)
-    found.expect_possible(mocked, has_input=input_ is not None)
-    branch = sample.value if sample else found.branch
+    is_sample = input_ is None and loop is None
+    found.expect_possible(mocked, has_input=not is_sample)
     account = Account(on.session())
-    if not yes and mocked is None:
+    calls = mocked is None and found.state["Type"] == "Task"
+    if calls and not yes:
         _confirm(found, on, account)
     with progress(f"Trying {step}"):
         target = stage_target(account, on.stage)
-        calls = mocked is None and found.state["Type"] == "Task"
+        state = filled(found, target, mocked=not calls)
+        start, variables = _start(found, sample, loop, target, assembly.definition, on)
+        warnings = [*assembly.warnings, *(_outdated(found, target, assembly, account) if calls else ())]
         trial = try_state(
             client_of(account),
             step,
-            filled(found, target, mocked=not calls),
-            state(branch) if input_ is None else given,
-            variables=variables(branch),
+            state,
+            start if input_ is None else given,
+            variables=variables,
             role=target.role,
             mock=mocked,
         )
-    hint = _hint(trial, on.stage, is_sample=input_ is None)
+    hint = _hint(trial, on.stage, is_sample=is_sample)
     if on.output is Output.JSON:
         from workflow.cli.shapes import TryResult
 
         where = {"step": step, "branch": found.branch, "place": found.place}
-        print_json(TryResult(**where, **vars(trial), hint=hint, warnings=list(assembly.warnings)))
+        print_json(TryResult(**where, **vars(trial), hint=hint, warnings=warnings))
     else:
-        show_warnings(assembly.warnings)
+        show_warnings(warnings)
         _show(found, trial, hint)
     if not trial.succeeded:
         raise typer.Exit(1)
+
+
+def _start(
+    step: Step, sample: Sample | None, loop: str | None, target: Target, definition: Machine, on: StageOptions
+) -> tuple[Any, dict[str, Any]]:
+    """The input of the step, unless there is a file, and the workflow variables."""
+    from workflow.operations.sample import BUCKET, state, variables
+    from workflow.operations.trials import real_state
+
+    if loop is None:
+        branch = sample.value if sample else step.branch
+        return state(branch, target.values.get("ReviewBucket", BUCKET)), variables(branch)
+    from workflow.operations.executions import read_execution
+    from workflow.operations.loops import Loops
+
+    session = on.session()
+    _, execution = Loops(on.resources(session), session).processed(loop)
+    return real_state(read_execution(session.client("stepfunctions"), execution), step, definition)
+
+
+def _outdated(step: Step, target: Target, assembly: Assembly, account: Account) -> list[str]:
+    from workflow.operations.trials import outdated
+    from workflow.stack.bundles import aws, local
+
+    names = outdated(step, target, assembly.functions, aws() if account.is_aws else local())
+    return [
+        f"the published code of {name} is not that of lambdas/, and the published code runs; publish to try yours"
+        for name in names
+    ]
 
 
 def _confirm(step: Step, on: StageOptions, account: Account) -> None:
     """Asks before a step of a protected stage calls its service."""
     from workflow.stack.stages import load_stage
 
-    if step.state["Type"] != "Task" or not account.is_aws:
+    if not account.is_aws:
         return
     is_protected = False
     with suppress(SettingsError):
@@ -138,8 +179,11 @@ def _hint(trial: Trial, stage: str, *, is_sample: bool) -> str | None:
             "The role of the published stage does not allow the call. If the step is new, publish it with"
             f" `python deploy.py publish --stage {stage}`, or pass its result with --mock."
         )
-    if is_sample and trial.sent is None and not trial.succeeded:
-        return "The input is a sample, without results of your earlier steps. Pass another with --input."
+    if is_sample and not trial.succeeded:
+        return (
+            "The input is a sample: it has no results of your earlier steps, and its human loop and its review do not"
+            " exist. Use the state of a real loop with --loop, or pass another input with --input."
+        )
     return None
 
 

@@ -23,6 +23,7 @@ from workflow.parts.claim import CLAIM, RECORDED
 
 __all__ = [
     "ACCOUNT",
+    "BUCKET",
     "EXECUTION",
     "FLOW_DEFINITION",
     "REGION",
@@ -40,6 +41,7 @@ REGION = "us-east-1"
 STAGE = "prod"
 FLOW_DEFINITION = "support-messages"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:afterloop-{STAGE}:5f2a9c"
+BUCKET = f"afterloop-{STAGE}-reviewbucket-1a2b3c"
 _ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
 _NAME = "message-3301"
 _FLOW = f"{_ARN}:flow-definition/{FLOW_DEFINITION}"
@@ -95,10 +97,14 @@ def record() -> ReviewRecord:
     return made.model_copy(update={"made_by": MadeBy(code="5c1e0a9d72f4", settings="44136fa355b3")})
 
 
-def summary() -> dict[str, Any]:
-    """Returns the review's summary in the state."""
+def summary(bucket: str = BUCKET) -> dict[str, Any]:
+    """Returns the review's summary in the state.
+
+    Args:
+        bucket: The bucket in which the review would be.
+    """
     made = record()
-    return summarise(made, S3Location(f"afterloop-{STAGE}-reviewbucket-1a2b3c", made.key))
+    return summarise(made, S3Location(bucket, made.key))
 
 
 _STATUS = {"completed": "Completed", "failed": "Failed", "stopped": "Stopped"}
@@ -115,13 +121,14 @@ def event_of(branch: str) -> dict[str, Any]:
     return event(_STATUS[branch], **more)
 
 
-def state(branch: str) -> dict[str, Any]:
+def state(branch: str, bucket: str = BUCKET) -> dict[str, Any]:
     """Returns the state as the first post-review step of a branch gets it: the event, and what steps have added.
 
     The sample of the branch `stopped` is a loop that people had begun to answer, so that it has a review, too.
 
     Args:
         branch: completed, failed or stopped.
+        bucket: The bucket in which the review would be.
     """
     status = _STATUS[branch]
     given = event_of(branch)
@@ -136,7 +143,7 @@ def state(branch: str) -> dict[str, Any]:
         "flowDefinitionArn": _FLOW,
         "loopCreatedAt": detail["creationTime"],
     }
-    added = {"decision": _decision(detail)} if branch == "failed" else {"review": summary()}
+    added = {"decision": _decision(detail)} if branch == "failed" else {"review": summary(bucket)}
     return {**given, "claim": {"id": f"{detail['creationTime']} {status}", "loop": row}, **added}
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.reviews.times import timestamp
 from workflow.asl.integration import integration_of
+from workflow.asl.walk import ways
 from workflow.errors import AfterloopError
 from workflow.operations.trials.reading import Mock
 from workflow.publish.account import Account
@@ -26,6 +27,9 @@ MAX_SECONDS = 300
 MAX_CAUSE = 32_768
 MAX_ERROR = 256
 """Characters of a mocked cause and of a mocked error (API reference, MockErrorOutput)."""
+
+MAX_CONTEXT_INPUT = 260_000
+"""Bytes of the input in a context object, which has up to 262,144 (API reference, TestState)."""
 
 _REFUSED = ("InvalidArn", "InvalidDefinition", "InvalidExecutionInput", "ValidationException")
 """The errors of TestState (API reference)."""
@@ -99,7 +103,9 @@ class Trial:
 
     @property
     def is_denied(self) -> bool:
-        """Whether the role lacks a permission."""
+        """Whether the role of the state machine lacks a permission. A function that lacks one has its own error."""
+        if self.cause and '"errorMessage"' in self.cause:
+            return False
         said = f"{self.error} {self.cause}"
         return self.error == "States.Permissions" or any(sign in said for sign in _DENIED)
 
@@ -142,7 +148,8 @@ def try_state(
         botocore.exceptions.ClientError: TestState is not permitted, or AWS fails.
     """
     request = {
-        "definition": json.dumps(state),
+        "definition": json.dumps(_machine(name, state)),
+        "stateName": name,
         "input": json.dumps(given),
         "inspectionLevel": "DEBUG",
         "variables": json.dumps(variables),
@@ -183,6 +190,15 @@ def _answer(client: Any, name: str, request: Mapping[str, Any]) -> dict[str, Any
     return answer
 
 
+def _machine(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A machine of the state alone, in which it has its name. Each state that it leads to is an end."""
+    following = {way.to for way in ways(state)} - {name}
+    own = {key: value for key, value in state.items() if key != "QueryLanguage"}
+    language = {"QueryLanguage": state["QueryLanguage"]} if "QueryLanguage" in state else {}
+    states = {name: own, **{other: {"Type": "Succeed"} for other in sorted(following)}}
+    return {**language, "StartAt": name, "States": states}
+
+
 def _mock_input(state: Mapping[str, Any], mock: Mock) -> dict[str, Any]:
     if mock.error is not None:
         return {"errorOutput": {"error": mock.error, "cause": mock.cause}}
@@ -204,14 +220,12 @@ def _context(name: str, state: Mapping[str, Any], given: Any) -> str:
     waits = str(state.get("Resource", "")).endswith(".waitForTaskToken")
     arn = "arn:aws:states:us-east-1:123456789012"
     now = timestamp(datetime.now(UTC))
+    # A context object is as limited as an input.
+    execution_input = {"Input": given} if len(json.dumps(given)) < MAX_CONTEXT_INPUT else {}
+    execution = {"Id": f"{arn}:execution:trial:trial", "Name": "trial", "StartTime": now, **execution_input}
     return json.dumps(
         {
-            "Execution": {
-                "Id": f"{arn}:execution:trial:trial",
-                "Name": "trial",
-                "Input": given,
-                "StartTime": now,
-            },
+            "Execution": execution,
             "State": {"Name": name, "EnteredTime": now, "RetryCount": 0},
             "StateMachine": {"Id": f"{arn}:stateMachine:trial", "Name": "trial"},
             **({"Task": {"Token": "token-of-the-trial"}} if waits else {}),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflow.errors import AfterloopError
+from workflow import ROOT
+from workflow.errors import AfterloopError, BundleError, WorkflowError
 from workflow.operations.stage_resources import NotPublishedError
 from workflow.operations.trials.step import Step
 from workflow.publish.account import Account
+from workflow.publish.package import bundle_key
 from workflow.publish.placeholders import fill, names
 from workflow.publish.stacks import Stack
+from workflow.stack.bundles import Function, build_bundles
+from workflow.stack.bundles import Target as Code
 from workflow.stack.template import NAMES_IN_STEPS
 
-__all__ = ["Target", "filled", "stage_target"]
+__all__ = ["Target", "filled", "outdated", "stage_target"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Target:
         account_id: The account.
         values: The values of placeholders. Without a published stage, there are none.
         role: ARN of the role with which steps run. None without a published stage.
+        bundles: The published code of functions: the name of a function → the key of its bundle. A function that was
+            swapped is not there.
     """
 
     stage: str
@@ -38,6 +44,7 @@ class Target:
     account_id: str
     values: Mapping[str, str] = field(default_factory=dict)
     role: str | None = None
+    bundles: Mapping[str, str] = field(default_factory=dict)
 
 
 def stage_target(account: Account, stage: str) -> Target:
@@ -49,7 +56,17 @@ def stage_target(account: Account, stage: str) -> Target:
     partition, _, region, account_id = stack.id.split(":")[1:5]
     described = account.machines.describe(stack.outputs["StateMachine"])
     values = _values(account, stack, described["definition"], partition)
-    return Target(stage, partition, region, account_id, values, described["roleArn"])
+    swapped = {
+        name.removesuffix("Arn")
+        for name, arn in values.items()
+        if ":function:" in arn and arn.count(":") == 6
+    }
+    bundles = {
+        name.removesuffix("Key"): bundle_key(value)
+        for name, value in stack.parameters.items()
+        if name.endswith("Key") and name.removesuffix("Key") not in swapped
+    }
+    return Target(stage, partition, region, account_id, values, described["roleArn"], bundles)
 
 
 def _values(account: Account, stack: Stack, published: str, partition: str) -> dict[str, str]:
@@ -89,6 +106,26 @@ def filled(step: Step, target: Target, *, mocked: bool) -> dict[str, Any]:
     stand_ins = {name: _stand_in(name, target) for name in missing}
     state: dict[str, Any] = json.loads(fill(text, {**stand_ins, **target.values}))
     return state
+
+
+def outdated(step: Step, target: Target, functions: Sequence[Function], code: Code) -> list[str]:
+    """Returns the names of functions that a step calls, and whose published code is not the code of today.
+
+    Args:
+        step: The step.
+        target: Where it is tried.
+        functions: The functions of the workflow.
+        code: The machine that the functions run on.
+    """
+    called = names(json.dumps(step.state))
+    found = [one for one in functions if f"{one.name}Arn" in called and one.name in target.bundles]
+    if not any((ROOT / ".build").glob(f"dependencies-{code.tag}-*")):
+        return []  # To compare, wheels would have to be downloaded: nothing was published from here.
+    try:
+        bundles = build_bundles(found, code)
+    except (BundleError, WorkflowError):
+        return []  # A publish reports what is wrong with it.
+    return [name for name, bundle in bundles.items() if bundle.key != target.bundles[name]]
 
 
 def _stand_in(name: str, target: Target) -> str:

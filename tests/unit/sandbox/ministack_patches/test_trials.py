@@ -344,3 +344,15 @@ def test_other_fields_of_mocked_result_are_free(machines):
     assert answered(machines, state, {}, mock=mock)["output"] == {"Random": 1}
     waits = {**state, "Resource": f"{state['Resource']}.sync:2"}
     assert answered(machines, waits, {}, mock={"result": "{}"})["status"] == "SUCCEEDED"
+
+
+def test_trial_ends_after_its_time(machines, monkeypatch):
+    from ministack.services import stepfunctions
+
+    from sandbox.ministack_patches import trials
+    from sandbox.ministack_patches.walks import current
+
+    monkeypatch.setattr(trials, "MAX_SECONDS", 0.01)
+    monkeypatch.setattr(stepfunctions, "_scaled_sleep", lambda seconds: current()[1].sleep(20))
+    answer = answered(machines, {"Type": "Wait", "Seconds": 3600, "End": True}, {})
+    assert (answer["status"], answer["error"]) == ("FAILED", "States.Timeout")

@@ -65,7 +65,10 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Called:
     """A published stage, whose TestState answers."""
     called = Called()
     assembly = SimpleNamespace(
-        definition=DEFINITION, places={"Tell the shop": "post_review.py:7"}, warnings=("Odd path",)
+        definition=DEFINITION,
+        places={"Tell the shop": "post_review.py:7"},
+        warnings=("Odd path",),
+        functions=(),
     )
     target = Target("dev", "aws", "us-east-1", "111122223333", {}, "arn:role")
     monkeypatch.setattr("workflow.stack.assembly.assemble", lambda: assembly)
@@ -117,6 +120,30 @@ def test_input_comes_from_standard_input(
     assert called.requests[0]["input"] == "[7]"
 
 
+def test_input_comes_from_a_real_loop(
+    called: Called, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops = mock.Mock()
+    loops.return_value.processed.return_value = (None, "arn:execution")
+    monkeypatch.setattr("workflow.cli.options.StageOptions.resources", mock.Mock())
+    monkeypatch.setattr("workflow.operations.loops.Loops", loops)
+    monkeypatch.setattr("workflow.operations.executions.read_execution", lambda client, arn: arn)
+    monkeypatch.setattr("workflow.operations.trials.real_state", lambda *given: ({"of": given[0]}, {"v": 1}))
+    assert run("try", "One", "--loop", "message-1", capsys=capsys)[0] == 0
+    assert (called.requests[0]["input"], called.requests[0]["variables"]) == (
+        '{"of": "arn:execution"}',
+        '{"v": 1}',
+    )
+
+
+def test_code_that_is_not_published_is_a_warning(
+    called: Called, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.operations.trials.outdated", lambda *_: ["Shop"])
+    warning = run("try", "Tell the shop", capsys=capsys)[2].splitlines()[1]
+    assert warning.startswith("Warning: the published code of Shop is not that of lambdas/")
+
+
 def test_error_shows_retry_and_catch_and_exits_with_1(
     called: Called, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,8 +162,7 @@ def test_error_shows_retry_and_catch_and_exits_with_1(
         "  retried by Retry[0] (A, B, C, and 1 more): retry 1 of 2 in 4 s",
         "  then caught by Catch[0] (States.ALL); next: Escalate",
     ]
-    # Nothing was sent: an earlier step may be missing from the sample.
-    assert out.splitlines()[-1].startswith("The input is a sample, without results of your earlier steps.")
+    assert out.splitlines()[-1].startswith("The input is a sample: it has no results of your earlier steps")
 
 
 def test_missing_permission_has_a_hint(called: Called, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +203,10 @@ def test_json_has_the_shape_of_the_command(called: Called, capsys: pytest.Captur
         ),
         (["Tell the shop", "--mock", "i.json"], '--mock i.json is not a mock: write {"result": …}'),
         (["Tell the shop", "--input", "none.json"], "cannot read none.json: No such file or directory"),
-        (["Tell the shop", "--input", "i.json", "--sample", "failed"], "specify either --input or --sample"),
+        (
+            ["Tell the shop", "--input", "i.json", "--sample", "failed"],
+            "specify only one of --input, --sample and --loop",
+        ),
     ],
 )
 def test_mistake_is_one_line_before_anything_is_called(

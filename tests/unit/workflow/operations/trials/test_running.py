@@ -61,6 +61,12 @@ def test_output_next_state_and_assigned_variables_are_returned() -> None:
     (request,) = client.requests
     assert (request["roleArn"], request["inspectionLevel"]) == ("arn:role", "DEBUG")
     assert json.loads(request["variables"]) == {"key": "k"}
+    # The state has its name, in a machine with an end for each way.
+    assert request["stateName"] == "Tell"
+    assert json.loads(request["definition"]) == {
+        "StartAt": "Tell",
+        "States": {"Tell": TASK, "Escalate": {"Type": "Succeed"}, "Other": {"Type": "Succeed"}},
+    }
 
 
 def test_retry_is_followed_by_what_happens_when_it_is_used_up() -> None:
@@ -129,6 +135,11 @@ def test_refusal_is_one_line_and_names_the_step() -> None:
         ("States.Permissions", "The role …", True),
         ("SQS.SqsException", "User: a is not authorized to perform: sqs:SendMessage on resource: b", True),
         ("Lambda.AccessDeniedException", "no", True),
+        (
+            "ClientError",
+            '{"errorMessage": "AccessDenied: is not authorized to perform: s3:GetObject"}',
+            False,
+        ),
         ("SQS.QueueDoesNotExistException", "no", False),
     ],
 )
@@ -143,3 +154,9 @@ def test_client_uses_the_host_for_trials_on_aws_only_and_never_repeats_a_call(is
     assert config.inject_host_prefix is is_aws
     assert config.retries["total_max_attempts"] == 1
     assert config.read_timeout > 300
+
+
+def test_large_input_is_not_in_the_context_too() -> None:
+    client = Client({"status": "SUCCEEDED"})
+    try_state(client, "Tell", TASK, "x" * 262_000, variables={}, role=None, mock=Mock())
+    assert len(client.requests[0]["context"]) < 1_000

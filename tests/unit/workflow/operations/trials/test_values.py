@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from workflow.operations.stage_resources import NotPublishedError
-from workflow.operations.trials import Step, Target, filled, stage_target
+from workflow.operations.trials import Step, Target, filled, stage_target, values
 from workflow.publish.stacks import Stack
+from workflow.stack.bundles import Function, local
 
 FUNCTION = "arn:aws-cn:lambda:cn-north-1:111122223333:function:afterloop-dev-Shop"
 ROLE = "arn:aws-cn:iam::111122223333:role/r"
@@ -81,3 +84,34 @@ def test_stage_that_is_not_published_is_an_error_unless_the_call_is_mocked() -> 
 
 def test_target_without_a_stage_has_no_role() -> None:
     assert stage_target(account(stack=False), "dev") == Target("dev", "aws-cn", "cn-north-1", "111122223333")
+
+
+def function(name: str) -> Function:
+    return Function(name=name, handler="lambdas.collect_review.handler")
+
+
+def test_code_that_differs_from_the_published_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle = SimpleNamespace(key="bundles/new.zip")
+    monkeypatch.setattr(values, "build_bundles", lambda found, code: {one.name: bundle for one in found})
+    monkeypatch.setattr(values, "ROOT", tmp_path)
+    found, functions = account(), [function("Shop"), function("Other")]
+    found.stacks.find.return_value.parameters["ShopKey"] = "bundles/old.zip@1"
+    target = stage_target(found, "dev")
+
+    def names_of_outdated() -> list[str]:
+        return values.outdated(step(a="${ShopArn}"), target, functions, local())
+
+    assert names_of_outdated() == []  # Nothing was published from here.
+    (tmp_path / ".build").mkdir()
+    (tmp_path / f".build/dependencies-{local().tag}-1.zip").touch()
+    assert names_of_outdated() == ["Shop"]
+    bundle.key = "bundles/old.zip"
+    assert names_of_outdated() == []
+
+
+def test_swapped_code_is_not_compared() -> None:
+    found = account(f'"FunctionName":"{FUNCTION}"')
+    found.stacks.find.return_value.parameters["ShopKey"] = "bundles/old.zip@1"
+    assert stage_target(found, "dev").bundles == {}

@@ -34,7 +34,11 @@ def needed(resource: str, parameters: Any) -> Iterator[Need]:
         values = {key: value for block in statement.conditions.values() for key, value in block.items()}
         for action in statement.actions:
             for arn in statement.resources:
-                yield action, _in_account(arn), {key: _one(value) for key, value in values.items()}
+                yield (
+                    action,
+                    _in_account(arn),
+                    {key: _in_account(_one(value)) for key, value in values.items()},
+                )
 
 
 def _by_name(resource: str) -> Iterator[Need]:

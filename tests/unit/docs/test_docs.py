@@ -39,7 +39,7 @@ NOT_RUN = {
 """Page → number of blocks that are not run. A new one needs a reason on the page, and is counted here."""
 
 OTHER_PROGRAMS = {
-    "aws", "cat", "echo", "export", "git", "make", "python", "rm", "source",
+    "aws", "cat", "echo", "export", "git", "make", "python", "rm", "sed", "source",
 }  # fmt: skip
 """The programs that the pages use."""
 

@@ -153,3 +153,21 @@ def test_role_must_allow_the_resource_of_the_call(machines, give, model, succeed
     ended = machines.run({"Ask": state})
     assert (ended["status"] == "SUCCEEDED") is succeeds, ended
     assert ended.get("error") == (None if succeeds else "BedrockRuntime.AccessDeniedException")
+
+
+@pytest.mark.parametrize(("profile", "succeeds"), [("us.amazon.titan", True), ("eu.amazon.titan", False)])
+def test_model_behind_a_profile_is_called_through_the_profile_only(machines, give, profile, succeeds):
+    give(services={"bedrock:invokeModel": {"result": "answer"}})
+    arn = "arn:aws:bedrock:us-east-1:*:inference-profile/us.amazon.titan"
+    machines.role = machines.add_role(
+        "profile",
+        {"Effect": "Allow", "Action": "bedrock:InvokeModel", "Resource": "arn:*:inference-profile/*"},
+        {
+            "Effect": "Allow",
+            "Action": "bedrock:InvokeModel",
+            "Resource": "arn:aws:bedrock:*::foundation-model/amazon.titan",
+            "Condition": {"ArnLike": {"bedrock:InferenceProfileArn": arn}},
+        },
+    )
+    ended = machines.run({"Ask": ASK | {"Parameters": {"ModelId": profile, "Body": {}}}})
+    assert (ended["status"] == "SUCCEEDED") is succeeds, ended

@@ -23,7 +23,7 @@ from workflow.errors import WorkflowError
 from workflow.stack.consistency import LAMBDA_HAS, expect_complete
 from workflow.stack.dependencies import (
     RULES,
-    add_module,
+    add_source,
     expect_size,
     modules,
     own_zip,
@@ -31,7 +31,7 @@ from workflow.stack.dependencies import (
 )
 from workflow.stack.functions import SHARED_REQUIREMENTS, Function, function, requirements_of
 from workflow.stack.imports import Imports, file_of
-from workflow.stack.locks import how_to_lock, read_lock, written_requirements
+from workflow.stack.locks import Lock, how_to_lock, read_lock, written_requirements
 from workflow.stack.targets import Target, aws, local
 
 __all__ = ["Bundle", "Function", "Target", "aws", "build_bundles", "function", "local"]
@@ -82,7 +82,8 @@ def build_bundles(
     """
     cache = cache or root / ".build"
     functions = list(functions)
-    dependencies = {one.name: _dependencies(one, target, root, cache) for one in functions}
+    shared = read_lock(root / SHARED_REQUIREMENTS, environment=target.environment)
+    dependencies = {one.name: _dependencies(one, shared, target, root, cache) for one in functions}
     files = _files(functions, dependencies, root, cache)
     bundles = {name: _bundle(found, dependencies[name], target, root, cache) for name, found in files.items()}
     used = {path for zips in dependencies.values() for path in zips}
@@ -90,13 +91,12 @@ def build_bundles(
     return bundles
 
 
-def _dependencies(one: Function, target: Target, root: Path, cache: Path) -> tuple[Path, ...]:
+def _dependencies(one: Function, shared: Lock, target: Target, root: Path, cache: Path) -> tuple[Path, ...]:
     """The zips with the dependencies of a function: what all functions share, and its own, if it has any.
 
     Raises:
         BundleError: As `build_bundles`.
     """
-    shared = read_lock(root / SHARED_REQUIREMENTS, environment=target.environment)
     own = read_lock(one.requirements, environment=target.environment) if one.requirements else {}
     kept = {name: pinned for name, pinned in shared.items() if name not in own}
     common, special = shared_zip(kept, target, cache, root), own_zip(own, target, cache, root)
@@ -145,12 +145,14 @@ def _bundle(
     if not bundle.path.exists():
         with tempfile.TemporaryDirectory(dir=cache) as scratch:
             unfinished = Path(scratch) / "bundle.zip"
-            shutil.copyfile(dependencies[0], unfinished)
+            # The largest one first: it is copied, and the files of the others are compressed again.
+            first, *others = sorted(dependencies, key=lambda path: path.stat().st_size, reverse=True)
+            shutil.copyfile(first, unfinished)
             with zipfile.ZipFile(unfinished, "a") as archive:
-                for more in dependencies[1:]:
+                for more in others:
                     _add_all(archive, more)
                 for name, content in sources.items():
-                    add_module(archive, name, content, target)
+                    add_source(archive, name, content, target)
             unfinished.replace(bundle.path)  # In one step: another process can build the same bundle.
     return bundle
 

@@ -25,7 +25,7 @@ from workflow.stack.locks import Lock
 from workflow.stack.targets import Target
 from workflow.stack.wheels import fetch
 
-__all__ = ["RULES", "add_entry", "add_module", "expect_size", "modules", "own_zip", "shared_zip"]
+__all__ = ["RULES", "add_entry", "add_source", "expect_size", "modules", "own_zip", "shared_zip"]
 
 RULES = "1"
 """Part of every digest. Increase it when the same input gives different bytes."""
@@ -71,10 +71,12 @@ def own_zip(lock: Lock, target: Target, cache: Path, root: Path) -> Path | None:
         with _scratch(cache) as scratch:
             unfinished = scratch / path.name
             with zipfile.ZipFile(unfinished, "w") as archive:
+                # On this machine, time counts, not size.
+                level = 1 if target.is_here else 6
                 for name, file in sorted(_wheels(lock, target, scratch, root)):
                     if _is_of_distribution(name):
                         is_program = bool(file.stat().st_mode & 0o111)
-                        add_module(archive, name, file.read_bytes(), target, is_program=is_program)
+                        add_entry(archive, name, file.read_bytes(), is_program=is_program, level=level)
             unfinished.replace(path)
     return path
 
@@ -124,22 +126,22 @@ def _scratch(cache: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def add_entry(archive: zipfile.ZipFile, name: str, content: bytes, *, is_program: bool = False) -> None:
+def add_entry(
+    archive: zipfile.ZipFile, name: str, content: bytes, *, is_program: bool = False, level: int = 6
+) -> None:
     """Adds a file to a zip with a fixed time and mode, so that the same content gives the same bytes."""
     entry = zipfile.ZipInfo(name)  # 1 January 1980, the earliest date of a zip.
     entry.external_attr = (0o755 if is_program else 0o644) << 16
     entry.create_system = 3  # Unix, whatever this machine is.
     entry.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(entry, content, compresslevel=6)
+    archive.writestr(entry, content, compresslevel=level)
 
 
-def add_module(
-    archive: zipfile.ZipFile, name: str, content: bytes, target: Target, *, is_program: bool = False
-) -> None:
-    """Adds a file; a module for this machine also compiled, because the engine unpacks a zip on every cold start."""
-    add_entry(archive, name, content, is_program=is_program)
+def add_source(archive: zipfile.ZipFile, name: str, content: bytes, target: Target) -> None:
+    """Adds a file of the project; a module for this machine also compiled, for cold starts."""
+    add_entry(archive, name, content)
     if target.is_here and name.endswith(".py") and (code := compiled(name, content)):
-        # The source stays, for tracebacks and for packages that read it.
+        # The source stays, for tracebacks.
         add_entry(archive, importlib.util.cache_from_source(name), code)
 
 

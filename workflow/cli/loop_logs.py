@@ -18,14 +18,15 @@ from workflow.cli.terminal import Output, print_json, print_whole, progress, tel
 if TYPE_CHECKING:
     from workflow.operations.logs import LogLine, Logs
 
-__all__ = ["logs"]
+__all__ = ["STYLES", "is_shown", "line_text", "logs"]
 
 SECONDS = 3
 """How long to wait before lines are read again. Each time takes some searches, of which AWS allows five a second."""
 _AGAIN = timedelta(minutes=2)
 """How far back lines are read again: CloudWatch Logs has a line some seconds after it was written."""
 
-_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "LAMBDA": "dim"}
+STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "LAMBDA": "dim"}
+"""The level of a line → how a terminal shows it."""
 _BEGINNINGS = ("START ", "END ", "INIT_START", "platform.start", "platform.init")
 
 
@@ -130,13 +131,16 @@ def _print_lines(lines: list[LogLine], stage: str) -> bool:
     """
     from rich.text import Text
 
-    texts = [Text(_text(line, stage), style=_STYLES.get(line.level, "")) for line in lines if _is_shown(line)]
+    texts = [
+        Text(line_text(line, stage), style=STYLES.get(line.level, "")) for line in lines if is_shown(line)
+    ]
     if texts:
         print_whole(Text("\n").join(texts), wrap=False)
     return bool(texts)
 
 
-def _text(line: LogLine, stage: str) -> str:
+def line_text(line: LogLine, stage: str) -> str:
+    """Returns a line for people: time, step, level, message and fields. It can have several lines."""
     first, *more = visible_lines(line.message).split("\n")
     fields = [f"{name}={_value(value)}" for name, value in line.fields.items()]
     level = "" if line.level == "LAMBDA" else line.level
@@ -146,7 +150,8 @@ def _text(line: LogLine, stage: str) -> str:
     return "\n".join([text, *(f"    {one}" for one in more)])
 
 
-def _is_shown(line: LogLine) -> bool:
+def is_shown(line: LogLine) -> bool:
+    """Whether people need a line: not metrics, nor that a call begins or ends."""
     return line.level != "METRIC" and not (line.level == "LAMBDA" and line.message.startswith(_BEGINNINGS))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "Profile",
     "Region",
     "ReviewOptions",
+    "Sample",
     "Settings",
     "StageOptions",
     "Yes",
@@ -54,6 +56,14 @@ Settings = Annotated[
 ]
 FlowDefinition = Annotated[str | None, typer.Option(metavar="NAME", help="Name or ARN of a flow definition.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
+class Sample(StrEnum):
+    """A branch of the workflow, of which a sample is used."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -10,7 +10,7 @@ import typer
 
 from lambdas.loops.visible import quoted
 from workflow import ROOT
-from workflow.cli.options import StageOptions, Yes, takes_options
+from workflow.cli.options import Sample, StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
     NOTHING_CHANGED,
     Output,
@@ -63,13 +63,25 @@ def publish(
         ),
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Publish, then swap whenever a file changes. Stop it with Ctrl-C.")
+        bool,
+        typer.Option(
+            "--watch",
+            help="Publish, swap whenever a file changes, and show executions that start, until Ctrl-C.",
+        ),
     ] = False,
+    sample: Annotated[
+        Sample | None,
+        typer.Option(
+            "--sample", help="With --watch: run the workflow with a sample event after each change."
+        ),
+    ] = None,
     on: StageOptions,
 ) -> None:
     """Publish a stage. The changes are shown before you confirm them."""
     if watch and on.output is Output.JSON:
         raise typer.BadParameter("does not support --output json", param_hint="--watch")
+    if sample and not watch:
+        raise typer.BadParameter("needs --watch", param_hint="--sample")
     account, stage = on.reach(writes=True)
     if (swap or watch) and stage.protected:
         raise PublishError(
@@ -101,7 +113,7 @@ def publish(
     if watch:
         from workflow.cli.publish_watch import swap_changes
 
-        swap_changes(files, on, accept or ())
+        swap_changes(files, on, account, stage, accepted=accept or (), sample=sample)
 
 
 @takes_options

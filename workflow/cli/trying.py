@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workflow.cli.options import StageOptions, Yes, takes_options
+from workflow.cli.options import Sample, StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
     Output,
     approved,
@@ -36,14 +35,6 @@ __all__ = ["try_"]
 
 MAX_LISTED = 3
 """How many errors of a retrier or catcher are listed. More are counted."""
-
-
-class Sample(StrEnum):
-    """A branch, whose state a step gets."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    STOPPED = "stopped"
 
 
 @takes_options

@@ -12,25 +12,20 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
 
 import boto3
-from botocore.exceptions import ClientError
 
 from lambdas.reviews.errors import InvalidDocument
-from lambdas.reviews.event import status_change_event
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
-from workflow.errors import AfterloopError
+from workflow.operations.sample_executions import FLOW_DEFINITION, SampleExecution, SampleExecutions, Status
 from workflow.operations.stage_resources import StageResources
-from workflow.stack import ALIAS
 
-__all__ = ["FLOW_DEFINITION", "Check", "SmokeTest", "queue_policy"]
+__all__ = ["Check", "SmokeTest", "queue_policy"]
 
-FLOW_DEFINITION = "afterloop-smoke"
-"""The flow definition in the sample events. It does not have to exist."""
+OUTCOMES: dict[Status, str] = {"Completed": "stored", "Failed": "escalated", "Stopped": "notified"}
+"""Status of a loop → the outcome in the ledger."""
 
 EXECUTION_TIMEOUT_SECONDS = 180
 MESSAGE_TIMEOUT_SECONDS = 30
@@ -46,19 +41,6 @@ class Check:
     """What is checked, in words."""
     problem: str | None = None
     """Why the check failed; null when it passed."""
-
-
-@dataclass
-class _Sample:
-    status: str
-    outcome: str
-    detail: dict[str, Any]
-    messages: list[str] = field(default_factory=list)
-    execution: str = ""
-
-    @property
-    def name(self) -> str:
-        return str(self.detail["humanLoopName"])
 
 
 class SmokeTest:
@@ -80,15 +62,13 @@ class SmokeTest:
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._resources = resources
-        self._bucket = output_bucket
+        self._samples = SampleExecutions(resources, session, output_bucket)
         self._progress = progress
         self._states = session.client("stepfunctions")
         self._s3 = resources.s3(session)
-        self._ledger = session.client("dynamodb")
         self._sqs = session.client("sqs")
         self._sns = session.client("sns")
         self._mark = uuid.uuid4().hex[:8]
-        self._created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def checks(self) -> Iterator[Check]:
         """Starts the executions, and yields the check of each effect.
@@ -102,22 +82,18 @@ class SmokeTest:
             self._progress("Subscribing a queue to the topics")
             queue = self._subscribed_queue(cleaning)
             # The queue is subscribed before the executions start, so that no message is missed.
-            samples = [self._completed(cleaning), self._failed(), self._stopped()]
+            samples = [
+                self._samples.start(status, f"smoke-{self._mark}-{status.lower()}", cleaning)
+                for status in OUTCOMES
+            ]
             for sample in samples:
-                cleaning.callback(self._forget, sample.name)
-                sample.execution = self._states.start_execution(
-                    stateMachineArn=f"{self._resources.state_machine_arn}:{ALIAS}",
-                    name=sample.name,
-                    input=json.dumps(self._event(sample)),
-                )["executionArn"]
-            for sample in samples:
-                self._progress(f"Waiting for execution {sample.name}")
+                self._progress(f"Waiting for execution {sample.loop}")
                 yield self._execution(sample)
-                row = self._row(sample.name)
+                row, expected = self._samples.row(sample.loop), OUTCOMES[sample.status]
                 yield Check(
                     sample.status,
-                    f"the outcome in the ledger is {sample.outcome}",
-                    None if row.get("outcome") == sample.outcome else f"the outcome is {row.get('outcome')}",
+                    f"the outcome in the ledger is {expected}",
+                    None if row.get("outcome") == expected else f"the outcome is {row.get('outcome')}",
                 )
                 if sample.status == "Completed":
                     yield self._review(row)
@@ -131,72 +107,13 @@ class SmokeTest:
                 )
             self._progress("Cleaning up")
 
-    # The samples
-
-    def _completed(self, cleaning: ExitStack) -> _Sample:
-        name = f"smoke-{self._mark}-completed"
-        key = f"{FLOW_DEFINITION}/{name}/output.json"
-        output = {
-            "flowDefinitionArn": self._resources.flow_definition_arn(FLOW_DEFINITION),
-            "humanLoopName": name,
-            "inputContent": {"prediction": {"label": "invoice", "confidence": 0.6}},
-            "humanAnswers": [
-                {
-                    "answerContent": {"category": {"label": "receipt"}},
-                    "submissionTime": self._created,
-                    "workerId": "smoke",
-                }
-            ],
-        }
-        try:
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(output))
-        except ClientError as error:
-            answer = error.response["Error"]
-            missing = answer["Code"] == "NoSuchBucket"
-            why = "the bucket does not exist; create it" if missing else f"{answer['Message']}; fix the cause"
-            raise AfterloopError(
-                f"the smoke test cannot write its sample output to s3://{self._bucket}/{key}: {why}, or specify "
-                "another of the stage's output buckets with --output-bucket"
-            ) from error
-        cleaning.callback(self._delete_object, self._bucket, key)
-        location = {"outputS3Uri": f"s3://{self._bucket}/{key}"}
-        return _Sample("Completed", "stored", self._detail(name, "Completed", humanLoopOutput=location))
-
-    def _failed(self) -> _Sample:
-        reason = {
-            "failureCode": "ValidationError",
-            "failureReason": "This is a smoke test. No action is needed.",
-        }
-        return _Sample("Failed", "escalated", self._detail(f"smoke-{self._mark}-failed", "Failed", **reason))
-
-    def _stopped(self) -> _Sample:
-        return _Sample("Stopped", "notified", self._detail(f"smoke-{self._mark}-stopped", "Stopped"))
-
-    def _detail(self, name: str, status: str, **more: Any) -> dict[str, Any]:
-        resources = self._resources
-        return {
-            "creationTime": self._created,
-            "failureCode": None,
-            "failureReason": None,
-            "flowDefinitionArn": resources.flow_definition_arn(FLOW_DEFINITION),
-            "humanLoopArn": f"arn:{resources.partition}:sagemaker:{resources.region}:{resources.account_id}"
-            f":human-loop/{name}",
-            "humanLoopName": name,
-            "humanLoopOutput": None,
-            "humanLoopStatus": status,
-            **more,
-        }
-
-    def _event(self, sample: _Sample) -> dict[str, Any]:
-        return status_change_event(sample.detail, event_id=str(uuid.uuid4()), time=self._created)
-
     # The checks
 
-    def _execution(self, sample: _Sample) -> Check:
+    def _execution(self, sample: SampleExecution) -> Check:
         what = "the execution succeeds"
         deadline = time.monotonic() + EXECUTION_TIMEOUT_SECONDS
         while True:
-            execution = self._states.describe_execution(executionArn=sample.execution)
+            execution = self._states.describe_execution(executionArn=sample.arn)
             if execution["status"] == "SUCCEEDED":
                 return Check(sample.status, what)
             if execution["status"] != "RUNNING":
@@ -204,21 +121,15 @@ class SmokeTest:
                 return Check(
                     sample.status,
                     what,
-                    f"the execution ended as {execution['status']}: {cause} ({sample.execution})",
+                    f"the execution ended as {execution['status']}: {cause} ({sample.arn})",
                 )
             if time.monotonic() > deadline:
                 return Check(
                     sample.status,
                     what,
-                    f"the execution is still running after {EXECUTION_TIMEOUT_SECONDS} s ({sample.execution})",
+                    f"the execution is still running after {EXECUTION_TIMEOUT_SECONDS} s ({sample.arn})",
                 )
             time.sleep(0.5)
-
-    def _row(self, name: str) -> dict[str, str]:
-        answer = self._ledger.get_item(
-            TableName=self._resources.ledger_table, Key={"humanLoopName": {"S": name}}, ConsistentRead=True
-        )
-        return {key: value["S"] for key, value in answer.get("Item", {}).items() if "S" in value}
 
     def _review(self, row: dict[str, str]) -> Check:
         what = "the review is stored, and shows that the model was overruled"
@@ -267,21 +178,6 @@ class SmokeTest:
             )["SubscriptionArn"]
             cleaning.callback(self._sns.unsubscribe, SubscriptionArn=subscription)
         return url
-
-    def _forget(self, name: str) -> None:
-        """Deletes a loop's row, and its review even if the test ended before it checked the review."""
-        if location := self._row(name).get("reviewLocation"):
-            place = S3Location.parse(location)
-            self._delete_object(place.bucket, place.key)
-        self._ledger.delete_item(TableName=self._resources.ledger_table, Key={"humanLoopName": {"S": name}})
-
-    def _delete_object(self, bucket: str, key: str) -> None:
-        """Deletes an object with all its versions, because the buckets keep versions."""
-        self._s3.delete_object(Bucket=bucket, Key=key)
-        answer = self._s3.list_object_versions(Bucket=bucket, Prefix=key)
-        for version in (*answer.get("Versions", []), *answer.get("DeleteMarkers", [])):
-            if version["Key"] == key:
-                self._s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
 
 
 def queue_policy(queue: str, topics: Sequence[str]) -> str:

@@ -88,22 +88,6 @@ def test_commands_do_not_ask_without_a_terminal_or_with_json(
         assert bool(out) == (output == "text")
 
 
-@pytest.mark.usefixtures("account")
-def test_watch_swaps_until_ctrl_c(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: ["definition"])
-    monkeypatch.setattr("workflow.publish.watching.changes", interrupted)
-    monkeypatch.setattr("workflow.cli.publish_watch.ReadyCommand", mock.Mock())
-    status, out, _ = run("publish", "--swap", "--watch", capsys=capsys)
-    assert status == 0
-    assert out.splitlines() == [
-        "Swapped: definition",
-        "Watching for changes. Press Ctrl-C to stop.",
-        "Stopped watching.",
-    ]
-
-
 OUTPUTS = {"StateMachine": "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev"}
 
 

@@ -13,6 +13,7 @@ from tests.review_samples import STORED_REVIEW
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
 from workflow.errors import AfterloopError
 from workflow.operations import smoke
+from workflow.operations.sample_executions import FLOW_DEFINITION
 from workflow.operations.smoke import Check, SmokeTest
 from workflow.operations.stage_resources import StageResources
 
@@ -53,7 +54,7 @@ class Workflow:
             self._session.client("s3").put_object(Bucket="reviews", Key="reviews/1.json", Body=review)
         if status != "Completed" and self.sends_messages:
             message = {"humanLoopName": name, "kind": f"loop-{status.lower()}"}
-            attributes = {"flowDefinition": {"DataType": "String", "StringValue": smoke.FLOW_DEFINITION}}
+            attributes = {"flowDefinition": {"DataType": "String", "StringValue": FLOW_DEFINITION}}
             self._session.client("sns").publish(
                 TopicArn=self._topic, Message=json.dumps(message), MessageAttributes=attributes
             )
@@ -93,6 +94,10 @@ class Stage:
 
     def problems(self) -> dict[str, str]:
         return {check.what: check.problem for check in self.checks() if check.problem}
+
+    def loops(self) -> list[str]:
+        """The loops that have a row."""
+        return [row["humanLoopName"]["S"] for row in self.dynamodb.scan(TableName="ledger")["Items"]]
 
     def remains(self) -> list[Any]:
         """What the smoke test left behind."""
@@ -178,7 +183,7 @@ def test_running_execution_is_polled(stage: Stage, monkeypatch: pytest.MonkeyPat
 
 def test_missing_output_bucket_is_one_error(stage: Stage) -> None:
     with pytest.raises(
-        AfterloopError, match=r"the bucket does not exist; create it, or specify .*--output-bucket$"
+        AfterloopError, match=r"the bucket does not exist; create it, or use another .*--output-bucket"
     ):
         stage.checks("nowhere")
 

@@ -42,6 +42,12 @@ class Executions:
         }
         self._known[arn] = ({**found, **more}, history or History())
 
+    def list_executions(self, **given: Any) -> dict[str, Any]:
+        """The newest first: the last that was added."""
+        self.calls["ListExecutions"] += 1
+        assert all(one["stateMachineArn"] == given["stateMachineArn"] for one, _ in self._known.values())
+        return {"executions": [one for one, _ in reversed(self._known.values())][: given["maxResults"]]}
+
     def describe_execution(self, **given: Any) -> dict[str, Any]:
         return self._find("DescribeExecution", given["executionArn"])[0]
 
@@ -54,7 +60,8 @@ class Executions:
         return SimpleNamespace(paginate=self._pages)
 
     def _pages(self, **given: Any) -> list[dict[str, Any]]:
-        return [{"events": self._find("GetExecutionHistory", given["executionArn"])[1].events}]
+        events = self._find("GetExecutionHistory", given["executionArn"])[1].events
+        return [{"events": events[::-1] if given.get("reverseOrder") else list(events)}]
 
     def _find(self, operation: str, arn: str) -> tuple[dict[str, Any], History]:
         self.calls[operation] += 1

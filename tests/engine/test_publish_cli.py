@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -126,13 +127,26 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_watch_swaps_changes_until_ctrl_c(
+STEP = 'stopped: list[State] = [Pass("Look again")]'
+
+
+def test_watch_swaps_changes_and_shows_executions_until_ctrl_c(
     sandbox: Sandbox, project: Path, eventually: Callable[..., Any]
 ) -> None:
     log = project / "log"
     with log.open("w") as written:
         watcher = subprocess.Popen(
-            [sys.executable, "-u", "deploy.py", "--watch", "--yes", "--stage", "watch"],
+            [
+                sys.executable,
+                "-u",
+                "deploy.py",
+                "--watch",
+                "--yes",
+                "--stage",
+                "watch",
+                "--sample",
+                "stopped",
+            ],
             cwd=project,
             env=sandbox.environment(),
             stdin=subprocess.DEVNULL,
@@ -152,6 +166,13 @@ def test_watch_swaps_changes_until_ctrl_c(
         file.write_text("def handler(\n")
         eventually(lambda: "lambdas/decide_restart.py:1: " in log.read_text(), timeout=60)
         assert watcher.poll() is None, "a mistake does not end it"
+
+        shutil.copy(ROOT / "lambdas/decide_restart.py", file)
+        steps = (project / "workflow/post_review.py").read_text()
+        steps = steps.replace("import State", "import Pass, State").replace("stopped: list[State] = []", STEP)
+        (project / "workflow/post_review.py").write_text(steps)
+        eventually(lambda: re.search(r"sample-\w+-stopped: ✓ Look again ", log.read_text()), timeout=60)
+        eventually(lambda: log.read_text().count(": succeeded after ") >= 3, timeout=60)
     finally:
         watcher.send_signal(signal.SIGINT)
         status = watcher.wait(30)

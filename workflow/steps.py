@@ -49,7 +49,9 @@ from workflow.asl.sdk import (
     Placeholder,
     State,
     StepInput,
+    names_of_steps,
 )
+from workflow.asl.submodules import add_submodules
 from workflow.errors import StepTypeError, WorkflowError
 
 __all__ = [
@@ -409,13 +411,13 @@ class GlueStartJobRunStep(SDK.GlueStartJobRunStep, _Integration):
     """Runs a Glue job."""
 
 
-def __getattr__(name: str) -> Any:
-    """The SDK's other steps: Batch, ECS, EMR, EKS, DataBrew, and with `sagemaker` also TrainingStep and others.
+add_submodules(sys.modules[__name__])
+# `import *` brings what the SDK's brings. `__getattr__` makes the other steps.
+__all__ += sorted({*names_of_steps()} - {*__all__})
 
-    The names of the SDK's modules lead here, so that existing code, such as `steps.states.Choice`, gets these classes.
-    """
-    if name in ("states", "compute", "service", "sagemaker", "choice_rule", "integration_resources"):
-        return sys.modules[__name__]
+
+def __getattr__(name: str) -> Any:
+    """The SDK's other steps: Batch, ECS, EMR, EKS, DataBrew, and with `sagemaker` also TrainingStep and others."""
     plain = getattr(SDK, name, None)
     if not isinstance(plain, type) or not issubclass(plain, SDK.Task):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -99,12 +99,12 @@ def steps() -> str:
     return "\n\n".join(
         [
             "# Steps",
-            "The classes of `workflow.steps` are subclasses of those of the `stepfunctions` SDK, 2.3.0. The"
-            " SDK's documentation applies. To use"
-            " them in existing code, import names from `workflow.steps` instead of `stepfunctions.steps`, its modules"
-            " (`stepfunctions.steps.states`, …) and `stepfunctions.inputs`. The definition is the same, and so are the"
-            " types of errors: a [`WorkflowError`](errors.md) is a `ValueError`, one about an unknown field is a"
-            " `TypeError`, and one about a state twice in a chain is a `DuplicateStatesInChain`.",
+            "The classes of `workflow.steps` are subclasses of those of the `stepfunctions` SDK, 2.3.0. The SDK's"
+            " documentation applies. To use them in existing code, replace `stepfunctions.steps` in imports by"
+            " `workflow.steps`; the rest of the SDK, such as `stepfunctions.inputs` and `stepfunctions.workflow`, is"
+            " imported as before. The definition is the same, and so are the types of errors: a"
+            " [`WorkflowError`](errors.md) is a `ValueError`, one about an unknown field is a `TypeError`, and one"
+            " about a state twice in a chain is a `DuplicateStatesInChain`.",
             "## Added fields",
             table(
                 ["Class", "Fields"], ((code(name), ", ".join(map(code, fields))) for name, fields in _added())

@@ -40,6 +40,7 @@ __all__ = [
     "Placeholder",
     "State",
     "StepInput",
+    "names_of_steps",
 ]
 
 SAGEMAKER_STEPS = (
@@ -72,6 +73,12 @@ def sagemaker_step(name: str) -> Any:
             f"{name} needs the SageMaker SDK ({error}): pip install 'sagemaker<3' 'setuptools<81'"
         ) from error
     return getattr(module, name)
+
+
+def names_of_steps() -> list[str]:
+    """The names of the SDK's steps, with those that need the SageMaker SDK if it is installed."""
+    names = [name for name, one in vars(SDK).items() if isinstance(one, type) and issubclass(one, SDK.Task)]
+    return [*names, *SAGEMAKER_STEPS] if find_spec("sagemaker") else names
 
 
 def _load() -> None:

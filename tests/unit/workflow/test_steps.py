@@ -12,6 +12,7 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,11 +113,23 @@ def test_existing_script_of_the_sdk_works_with_own_classes(tmp_path: Path) -> No
     assert out.stderr == ""
 
 
-def test_names_of_the_modules_of_the_sdk_lead_here() -> None:
-    assert steps.states.Choice is Choice
-    assert steps.choice_rule.ChoiceRule is ChoiceRule
-    assert steps.service.EmrCreateClusterStep is steps.EmrCreateClusterStep
-    assert steps.integration_resources.IntegrationPattern is steps.IntegrationPattern
+def test_modules_of_the_sdk_can_be_imported_from_here() -> None:
+    names: dict[str, Any] = {}
+    exec(
+        "from workflow.steps.states import *\n"
+        "from workflow.steps.states import GraphVisitor\n"
+        "from workflow.steps.choice_rule import ChoiceRule\n"
+        "from workflow.steps.service import EmrCreateClusterStep\n"
+        "from workflow.steps.integration_resources import IntegrationPattern\n",
+        names,
+    )
+    assert names["Choice"] is steps.states.Choice is Choice
+    assert names["GraphVisitor"] is plain.states.GraphVisitor
+    assert names["ChoiceRule"] is ChoiceRule
+    assert issubclass(names["EmrCreateClusterStep"], Task)
+    assert names["IntegrationPattern"] is steps.IntegrationPattern
+    with pytest.raises(AttributeError, match="no attribute 'NoStep'"):
+        steps.states.NoStep  # noqa: B018
 
 
 def test_every_name_of_the_sdk_can_be_imported() -> None:
@@ -131,10 +144,13 @@ def test_every_name_of_the_sdk_can_be_imported() -> None:
     for name in names - set(SAGEMAKER_STEPS):
         own, of_sdk = getattr(steps, name), getattr(plain, name)
         assert own is of_sdk or issubclass(own, of_sdk)
+    # `import *` has them, too; those of SageMaker if its SDK is there.
+    assert (names & set(steps.__all__)) | set(SAGEMAKER_STEPS) == names
+    assert (set(SAGEMAKER_STEPS) <= set(steps.__all__)) == (find_spec("sagemaker") is not None)
 
 
 def test_integrations_are_subclasses_of_both_task_classes() -> None:
-    for name in [*steps.__all__, "BatchSubmitJobStep", "EmrCreateClusterStep"]:
+    for name in steps.__all__:
         if name.endswith("Step"):
             assert issubclass(getattr(steps, name), (Task,)), name
             assert issubclass(getattr(steps, name), (plain.Task,)), name
@@ -169,7 +185,8 @@ def test_every_class_renders_as_in_golden_file() -> None:
 
 def test_golden_file_uses_every_class() -> None:
     used = set(re.findall(r"\w+", GOLDEN.read_text() + EVERY_STEP.read_text()))
-    missing = {name for name in steps.__all__ if isinstance(getattr(steps, name), type) and name not in used}
+    written = runpy.run_path(str(EVERY_STEP))["written_classes"]()
+    missing = {name for name in written if isinstance(getattr(steps, name), type) and name not in used}
     assert missing == {"State", "Graph", "FrozenGraph", "StepInput", "Placeholder"}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.canned_file import following
+from sandbox.canned_file import DEFAULT_FILE, following
 from sandbox.canned_results import Results
 from sandbox.engine import Sandbox
 from sandbox.local import local_stage
@@ -91,8 +91,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", STORIES)
 def test_page_can_be_followed(page: str, engine: Sandbox, project: Path, index: dict[str, str]) -> None:
-    # As `make local ARGS="--canned-results results.json"`, once the page has written the file.
-    canned = following(project / "results.json", Results(), engine.canned_results, print)
+    # As `make local` does, once the page has written the file.
+    canned = following(project / DEFAULT_FILE.name, Results(), engine.canned_results, print)
     with canned, Story(project, story_environment(**engine.variables(), **index)) as story:
         story.follow(page)
 

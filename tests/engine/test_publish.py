@@ -288,17 +288,19 @@ def asking(resources: dict[str, Any]) -> None:
 
 
 def test_plan_warns_of_states_that_the_engine_does_not_run(publisher: Publisher, sandbox: Sandbox) -> None:
-    assert not publisher.plan().warnings
+    def warnings(package: Package) -> list[str]:
+        return [text for text in publisher.plan(package).warnings if "flow definition" not in text]
+
+    assert warnings(publisher.package()) == []
     package = replace(publisher.package(asking), places={"Already handled": "post_review.py:12"})
-    (warning,) = publisher.plan(package).warnings
-    assert warning == (
+    assert warnings(package) == [
         "post_review.py:12: state 'Already handled': the local engine does not run bedrock:invokeModel: "
         "give it a canned result in canned_results.json (docs/reference/engine.md)"
-    )
+    ]
     answer = {"bedrock:invokeModel": {"result": {"Body": {}}}}
     states = {"Alredy handled": {"result": 1}}
     with sandbox.canned_results.given({"services": answer, "states": states}):
-        (warning,) = publisher.plan(package).warnings
+        (warning,) = warnings(package)
     assert "'Alredy handled', which does not exist; did you mean 'Already handled'?" in warning
 
 

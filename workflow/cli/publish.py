@@ -89,6 +89,7 @@ def publish(
         )
     from workflow.cli.show import StackActivity
     from workflow.publish import publishing
+    from workflow.publish.availability import unavailable
     from workflow.publish.watching import snapshot
 
     # Taken before anything is read, so that a change during the publish is swapped afterwards.
@@ -106,9 +107,9 @@ def publish(
     if swapped is None:
         _print_outcome(activity.console, account, stage, published, on.output)
     elif on.output is Output.JSON:
-        _print_json(account, stage, *swapped, warnings=package.warnings)
+        _print_json(account, stage, *swapped, warnings=[*package.warnings, *unavailable(account, package)])
     else:
-        show_warnings(package.warnings)
+        show_warnings([*package.warnings, *unavailable(account, package)])
         tell(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
     if watch:
         from workflow.cli.publish_watch import swap_changes

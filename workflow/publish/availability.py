@@ -1,9 +1,12 @@
-"""Whether a Region offers the services that the workflow's steps call: a warning in the plan, not a failure later."""
+"""Whether the services that the workflow's steps call are there: a warning in the plan, not a failure later.
+
+On AWS, a Region may not offer them. A local engine runs some of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -11,8 +14,20 @@ from workflow.asl.integration import integration_of
 from workflow.asl.optimized import api_of
 from workflow.asl.services import botocore_name
 from workflow.asl.walk import states
+from workflow.publish.local_engine import not_run
 
-__all__ = ["not_offered"]
+if TYPE_CHECKING:
+    from workflow.publish.account import Account
+    from workflow.publish.package import Package
+
+__all__ = ["not_offered", "unavailable"]
+
+
+def unavailable(account: Account, package: Package) -> list[str]:
+    """Warnings about states that call a service which the account's Region, or the local engine, does not have."""
+    if account.is_aws:
+        return not_offered(package.definition, account.session)
+    return not_run(package.definition, package.places, account.endpoint_url, account.secret_access_key)
 
 
 def not_offered(definition: Mapping[str, Any], session: boto3.Session) -> list[str]:

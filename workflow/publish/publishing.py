@@ -16,11 +16,10 @@ from botocore.exceptions import ClientError
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
-from workflow.publish.availability import not_offered
+from workflow.publish.availability import unavailable
 from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.following import follow
 from workflow.publish.live import make_live, number, prune_functions
-from workflow.publish.local_engine import not_run
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
@@ -346,12 +345,7 @@ def _make_live(
 
 
 def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
-    found = (
-        not_offered(package.definition, account.session)
-        if account.is_aws
-        else not_run(package.definition, package.places, account.endpoint_url, account.secret_access_key)
-    )
-    return [*package.warnings, *missing_flow_definitions(stage, account), *found]
+    return [*package.warnings, *missing_flow_definitions(stage, account), *unavailable(account, package)]
 
 
 _CAN_BE_UPDATED = (

@@ -43,6 +43,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _, **__: (account, stage))
     monkeypatch.setattr("workflow.stack.assembly.assemble", lambda: None)
     monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: Package("{}", {}, {}))
+    monkeypatch.setattr("workflow.publish.availability.unavailable", lambda *_: [])
     return account
 
 

@@ -22,6 +22,7 @@ from workflow.publish.risks import Risk
 from workflow.stack.stages import Stage
 
 WARNING = "post_review.py:3: state 'Tell': write 'Text.$'"
+NOT_RUN = "post_review.py:9: state 'Ask': the local engine does not run bedrock:invokeModel"
 
 
 def asks_then(happens: Callable[[], None]) -> Callable[..., None]:
@@ -156,12 +157,14 @@ def test_swap_prints_the_keys_of_publish(
 ) -> None:
     package = Package("{}", {}, {}, warnings=(WARNING,))
     monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: package)
+    monkeypatch.setattr("workflow.publish.availability.unavailable", lambda *_: [NOT_RUN])
     monkeypatch.setattr("workflow.publish.swapping.swap", lambda *_: swapped)
-    assert run("publish", "--swap", capsys=capsys) == (0, text, f"Warning: {WARNING}\n")
+    warnings = f"Warning: {WARNING}\nWarning: {NOT_RUN}\n"
+    assert run("publish", "--swap", capsys=capsys) == (0, text, warnings)
     document = printed_json("publish", run("publish", "--swap", "-o", "json", capsys=capsys)[1])
     assert (document["swapped"], document["changed"], document["plan"]) == (swapped, bool(swapped), None)
     assert document["outputs"] == {"StateMachine": "arn:machine"}
-    assert document["warnings"] == [WARNING]
+    assert document["warnings"] == [WARNING, NOT_RUN]
 
 
 @pytest.mark.usefixtures("account")

@@ -147,7 +147,7 @@ def test_plan_warns_of_a_service_missing_in_the_region(
     account: Account, services: Services, stage: Stage
 ) -> None:
     services.finds_stack(None)
-    with mock.patch("workflow.publish.publishing.not_offered", return_value=["x may not be available"]):
+    with mock.patch("workflow.publish.availability.not_offered", return_value=["x may not be available"]):
         assert plan_for(account, stage, package()).warnings == ["x may not be available"]
 
 
@@ -511,7 +511,7 @@ def test_swap_is_undone_before_the_update(
     """A rollback has already routed new executions: undoing the swap must not route them again."""
     record(account, "dev", package(days="7"), version=f"{MACHINE}:1")
     (restored,) = history(account, "dev")
-    swapped_definition(account, "swapped")
+    swapped_definition(account, '{"Comment": "swapped"}')
     exists(services)
     services.returns_template(template())
     services.creates_change_set(changed())

@@ -17,6 +17,7 @@ athena            stopQueryExecution, getQueryExecution, getQueryResults
 batch             submitJob .sync
 bedrock           invokeModel .waitForTaskToken
 bedrock           createModelCustomizationJob .sync .waitForTaskToken
+bedrockagentcore  invokeHarness
 codebuild         startBuild .sync, startBuildBatch .sync, retryBuildBatch .sync
 codebuild         stopBuild, stopBuildBatch, deleteBuildBatch, batchDeleteBuilds, batchGetReports
 databrew          startJobRun .sync

@@ -101,6 +101,15 @@ def actions_of(service: str) -> frozenset[str]:
     return frozenset(action[:1].lower() + action[1:] for action in operations)
 
 
+def is_stream(service: str, action: str) -> bool:
+    """Whether an action takes or returns a stream of events, as `bedrockruntime:converseStream` does."""
+    model = model_of(botocore_name(service) or "")
+    operation = model.get("operations", {}).get(action[:1].upper() + action[1:], {})
+    sides = [model["shapes"][operation[side]["shape"]] for side in ("input", "output") if side in operation]
+    members = [member for side in sides for member in side.get("members", {}).values()]
+    return any(model["shapes"][member["shape"]].get("eventstream") for member in members)
+
+
 def botocore_version() -> str:
     """The version of the installed botocore, for messages about what it does not know."""
     import botocore

@@ -5,7 +5,8 @@ The fields come from botocore's models of the services, which are loaded once, w
 Step Functions names fields as the AWS SDK for Java 2 does, with a capital first letter and acronyms as words:
 `DbInstanceIdentifier` for the API's `DBInstanceIdentifier`. So names with acronyms are compared without case. That SDK
 also has some other names. So in AWS SDK integrations and in nested structures, an unknown name is a mistake only
-if it resembles a field. An optimized integration accepts exactly the fields of its API.
+if it resembles a field. An optimized integration accepts exactly the fields of its API; AWS documents nested fields of
+some in the API's own case, such as Batch's `attempts`.
 
 Source: Integrating services, and AWS SDK service integrations (Step Functions developer guide); botocore; the
 `customization.config` files of the AWS SDK for Java 2.
@@ -52,7 +53,9 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
     given = state.get(where, {})
     if isinstance(given, Mapping):
         call = f"{where}: {called.service}:{called.action}"
-        yield from _unknown_fields(given, shape, call, model, is_exact=not called.is_sdk)
+        yield from _unknown_fields(
+            given, shape, call, model, is_exact=not called.is_sdk, is_sdk=called.is_sdk
+        )
         yield from _missing_fields(given, shape, call)
         either = () if called.is_sdk else ONE_OF.get(f"{called.service}:{called.action}", ())
         if either and not {key.removesuffix(".$") for key in given} & {*either}:
@@ -78,16 +81,22 @@ def _input_of(called: Integration) -> tuple[Mapping[str, Any], Mapping[str, Any]
 
 
 def _unknown_fields(
-    value: Any, shape: Mapping[str, Any], call: str, model: Mapping[str, Any], *, is_exact: bool = False
+    value: Any,
+    shape: Mapping[str, Any],
+    call: str,
+    model: Mapping[str, Any],
+    *,
+    is_sdk: bool,
+    is_exact: bool = False,
 ) -> Iterator[str]:
     """Misspelled names in a value and what is nested in it; with `is_exact` also names that resemble no field."""
     kind = shape.get("type", "structure")
     if isinstance(value, list) and kind == "list":
         for item in value:
-            yield from _nested(item, shape["member"], call, model)
+            yield from _nested(item, shape["member"], call, model, is_sdk=is_sdk)
     elif isinstance(value, Mapping) and kind == "map":
         for item in value.values():
-            yield from _nested(item, shape["value"], call, model)
+            yield from _nested(item, shape["value"], call, model, is_sdk=is_sdk)
     elif isinstance(value, Mapping) and kind == "structure" and not shape.get("document"):
         fields = _fields(shape)
         for key, item in value.items():
@@ -95,15 +104,22 @@ def _unknown_fields(
             field, member = fields.get(name.lower(), ("", {}))
             if not field and name.lower() not in _OF_JAVA and ((close := _close(name, fields)) or is_exact):
                 yield f"{call} has no field {name!r}{_suggestion(close, fields, model)}"
-            elif field and (not name[:1].isupper() or (_IS_PLAIN.fullmatch(field) and name != field)):
+            elif field and not _is_written(name, field, (is_sdk or is_exact) or name not in shape["members"]):
                 yield f"{call} has no field {name!r}; did you mean {field!r}?"
             elif field and name == key:
-                yield from _nested(item, member, call, model)
+                yield from _nested(item, member, call, model, is_sdk=is_sdk)
 
 
-def _nested(value: Any, member: Mapping[str, str], call: str, model: Mapping[str, Any]) -> Iterator[str]:
+def _is_written(name: str, field: str, has_capital: bool) -> bool:
+    """Whether a name is the field, which begins with a capital, unless the API's own case is accepted."""
+    return not has_capital or (name[:1].isupper() and not (_IS_PLAIN.fullmatch(field) and name != field))
+
+
+def _nested(
+    value: Any, member: Mapping[str, str], call: str, model: Mapping[str, Any], *, is_sdk: bool
+) -> Iterator[str]:
     if member["shape"] not in _OTHER_NAMES:
-        yield from _unknown_fields(value, model["shapes"][member["shape"]], call, model)
+        yield from _unknown_fields(value, model["shapes"][member["shape"]], call, model, is_sdk=is_sdk)
 
 
 def _missing_fields(given: Mapping[str, Any], shape: Mapping[str, Any], call: str) -> Iterator[str]:

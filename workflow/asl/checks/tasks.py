@@ -10,7 +10,7 @@ from workflow.asl.checks.arns import why_not_arn
 from workflow.asl.checks.problem import Severity, hint, similar
 from workflow.asl.integration import FORMS, Integration, arguments_of, integration_of
 from workflow.asl.optimized import OPTIMIZED, api_of, integration_for
-from workflow.asl.services import actions_of, botocore_version, services
+from workflow.asl.services import actions_of, botocore_version, is_stream, services
 from workflow.asl.walk import State
 
 __all__ = ["problems_of_function", "problems_of_resource"]
@@ -61,13 +61,15 @@ def problems_of_resource(state: State, *, is_declared: bool = False) -> Iterator
     elif called.is_sdk:
         yield from _problems_of_sdk(called, is_declared=is_declared)
     elif why := _why_not_optimized(called):
-        yield why, "error"
+        # An integration can be newer than the table. Its action then is one of the API, or resembles nothing.
+        is_new = called.action not in OPTIMIZED.get(called.service, {}) and "did you mean" not in why
+        yield why, "warning" if is_declared and is_new else "error"
 
 
 def _why_no_resource(resource: str) -> str:
     """Why a resource that is no integration is no function or activity either; "" if it is one."""
     parts = re.sub(r"\$\{[^}]*\}", "x", resource).split(":")
-    if parts[:1] == ["arn"] and parts[2:3] == ["lambda"]:
+    if (parts[:1] == ["arn"] and parts[2:3] == ["lambda"]) or ":function:" in resource:
         return why_not_arn(resource, "lambda", "function:NAME")
     if ":stateMachine:" in resource:
         return "to start a state machine, use arn:aws:states:::states:startExecution (StepFunctionsStartExecutionStep)"
@@ -115,6 +117,12 @@ def _problems_of_sdk(called: Integration, *, is_declared: bool) -> Iterator[tupl
         close = similar(action, actions, _CLOSE) or _beginning(action, actions) or _sibling(service, action)
         message = f"the service {service} has no action {action!r}"
         yield _unknown(message, close, is_declared=is_declared, hint=hint(action, actions))
+    elif is_stream(service, action):
+        without = re.sub(r"(WithResponse|WithBidirectional)?Stream$", "", action)
+        instead = f"; use {without!r}" if without != action and without in actions_of(service) else ""
+        if optimized := integration_for(service, action):
+            instead = f"; use {optimized!r}"
+        yield f"{service}:{action} is a stream, which Step Functions does not support{instead}", "error"
     elif called.form not in ("", ".waitForTaskToken"):
         yield _why_no_form(called, ("", ".waitForTaskToken")), "error"
 

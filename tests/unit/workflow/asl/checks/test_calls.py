@@ -148,7 +148,8 @@ def test_unknown_and_missing_fields_are_reported(
         ("ecs:runTask.sync", {
             "TaskDefinition": "t", "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["s"]}}}),
         ("batch:submitJob.sync", {"JobName": "n", "JobQueue": "q", "JobDefinition": "d",
-            "ContainerOverrides": {"Environment": [{"Name": "a", "Value.$": "$.detail"}]}}),
+            "ContainerOverrides": {"Environment": [{"Name": "a", "Value.$": "$.detail"}]},
+            "RetryStrategy": {"attempts": 5}}),
         ("bedrock:invokeModel", {"ModelId": "m", "Body": {"any": ["thing"]}, "ContentType": "application/json"}),
         ("bedrock:invokeModel", {"ModelId": "m", "Input": {"S3Uri": "s3://b/k"}, "Output": {"S3Uri": "s3://b/o"}}),
         ("apigateway:invoke", {"ApiEndpoint": "a.execute-api.us-east-1.amazonaws.com", "Method": "GET", "Stage": "p"}),

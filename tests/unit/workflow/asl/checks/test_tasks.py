@@ -60,6 +60,12 @@ MISSPELLED = {
     "aws-sdk:bedrock:invokeModel": "the service bedrock has no action 'invokeModel'; did you mean "
     "'arn:aws:states:::bedrock:invokeModel'?",
     "aws-sdk:s3:nothingOfTheKind": "the service s3 has no action 'nothingOfTheKind' (in botocore ",
+    # Streams
+    "aws-sdk:bedrockruntime:converseStream": "bedrockruntime:converseStream is a stream, which Step Functions does not "
+    "support; use 'converse'",
+    "aws-sdk:s3:selectObjectContent": "s3:selectObjectContent is a stream, which Step Functions does not support",
+    "aws-sdk:bedrockagentcore:invokeHarness": "bedrockagentcore:invokeHarness is a stream, which Step Functions does "
+    "not support; use 'arn:aws:states:::bedrockagentcore:invokeHarness'",
     # What a Task waits for
     "glue:startJobRun.synch": "there is no '.synch'; did you mean '.sync'?",
     "glue:startJobRun.waitForTaskToken": "glue:startJobRun does not support '.waitForTaskToken': it supports .sync",
@@ -89,6 +95,7 @@ MISWRITTEN = {
     "arn:aws:states:::sqs": "it is not the ARN of an integration (arn:aws:states:::sns:publish), a function or an",
     "arn:aws:lambda:eu-west-1:12345678901:function:x": "'12345678901' has 11 digits, not 12",
     "arn:aws:lambda:eu-west-1:123456789012:x": "it is not of the form arn:aws:lambda:REGION:ACCOUNT:function:NAME",
+    "arn:aws::lambda:eu-west-1:123456789012:function:x": "it is not of the form arn:aws:lambda:REGION:ACCOUNT:function",
     "arn:aws:lambda:euwest1:123456789012:function:x": "there is no Region 'euwest1'",
     "arn:aws:states:eu-west-1:123456789012:activty:x": "it is not of the form arn:aws:states:REGION:ACCOUNT:activity:",
     "arn:aws:states:eu-west-1:123456789012:stateMachine:x": "to start a state machine, use arn:aws:states:::states:st",
@@ -137,6 +144,11 @@ def test_all_optimized_integrations_and_their_apis_exist() -> None:
     [
         ("aws-sdk:unheardof:do", "warning"),
         ("aws-sdk:sqs:frobnicate", "warning"),
+        ("unheardof:do", "warning"),
+        ("comprehend:detectSentiment", "warning"),
+        ("comprehnd:detectSentiment", "error"),
+        ("sqs:sendMesage", "error"),
+        ("sqs:sendMessage.sync", "error"),
         ("aws-sdk:comprehnd:detectSentiment", "error"),
         ("aws-sdk:sqs:sendMesage", "error"),
     ],

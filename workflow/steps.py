@@ -173,7 +173,10 @@ class Choice(Step, SDK.Choice):
             comment: The meaning of the rule, shown in the graph.
         """
         if not isinstance(rule, BaseRule):
-            raise WorkflowError(f"{name_of(self)}: expected a rule from ChoiceRule, not {rule!r}")
+            shown = f"the state {rule.state_id!r}" if isinstance(rule, State) else repr(rule)
+            raise WorkflowError(
+                f"{name_of(self)}: add_choice takes a rule from ChoiceRule, and then the next step, not {shown}"
+            )
         expect_step(next_step, name_of(self))
         extra = {"Comment": comment, "Assign": assign, "Output": output}
         extra = {name: value for name, value in extra.items() if value is not None}
@@ -304,7 +307,9 @@ class ChoiceRule(SDK.ChoiceRule):
     def Condition(cls, expression: str) -> Any:  # noqa: N802 (the SDK names rules as ASL does)
         """A rule that matches if a JSONata expression, "{% … %}", is true."""
         if not isinstance(expression, str) or not re.fullmatch(r"\{%.*%\}", expression, re.DOTALL):
-            raise WorkflowError(f"a condition must be a JSONata expression in {{% … %}}, not {expression!r}")
+            raise WorkflowError(
+                f"{readable(caller())}: a condition must be a JSONata expression in {{% … %}}, not {expression!r}"
+            )
         return _Condition(expression)
 
 
@@ -356,16 +361,24 @@ class AwsSdkTask(_Integration):
     ) -> None:
         if not re.fullmatch(r"[a-z0-9]+", service):
             raise WorkflowError(
-                f"state {state_id!r}: invalid service {service!r}; use lowercase letters and digits, such as"
-                " 'sagemakera2iruntime'"
+                f"state {state_id!r} ({readable(caller())}): invalid service {service!r}; use lowercase letters and"
+                f" digits, such as {re.sub('[^a-z0-9]', '', service.lower()) or 'sagemakera2iruntime'!r}"
             )
         if not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
             raise WorkflowError(
-                f"state {state_id!r}: invalid action {action!r}; use camelCase, such as 'startHumanLoop'"
+                f"state {state_id!r} ({readable(caller())}): invalid action {action!r}; use camelCase, such as"
+                f" {_camel_case(action) or 'startHumanLoop'!r}"
             )
         callback = ".waitForTaskToken" if wait_for_callback else ""
         super().__init__(state_id, **kwargs)
         self.fields["resource"] = f"arn:aws:states:::aws-sdk:{service}:{action}{callback}"
+
+
+def _camel_case(name: str) -> str:
+    """A name as Step Functions writes actions: getObject for get_object and GetObject."""
+    words = re.findall("[A-Za-z0-9]+", name)
+    joined = "".join(word[:1].upper() + word[1:] for word in words)
+    return joined[:1].lower() + joined[1:]
 
 
 # The steps that review workflows use are written out: type checkers and editors do not see classes made by `type()`.

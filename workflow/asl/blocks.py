@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -13,7 +14,12 @@ from workflow.asl.reach import expect_step, first
 from workflow.asl.sdk import SDK, Block, State
 from workflow.errors import StepTypeError, WorkflowError
 
-__all__ = ["Fields", "Step"]
+__all__ = ["Fields", "Step", "made"]
+
+
+made: ContextVar[list[Any] | None] = ContextVar(
+    "the states that are made, if somebody wants to know", default=None
+)
 
 
 class _Field(NamedTuple):
@@ -71,7 +77,14 @@ class Step(Fields, State):
         if not isinstance(state_id, str) or not state_id:
             who = f"{type(self).__name__} at {readable(self.place)}"
             raise WorkflowError(f"{who}: a state's name must be a string, not {state_id!r}")
+        if not state_id.isprintable():
+            who = f"{type(self).__name__} at {readable(self.place)}"
+            raise WorkflowError(
+                f"{who}: the name {state_id!r} has a character that cannot be printed; remove it"
+            )
         self.state_id = state_id
+        if (states := made.get()) is not None:
+            states.append(self)
         self._expect_fields(kwargs.keys() - {"output_schema"}, name_of(self))
         with self._named():
             super().__init__(state_id, *args, **kwargs)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from types import FunctionType
 from typing import Any
+from uuid import UUID
 
 from workflow.asl.origin import name_of
-from workflow.asl.sdk import ExecutionInput, Placeholder
+from workflow.asl.sdk import ExecutionInput, Placeholder, State
 from workflow.asl.walk import NESTED
 from workflow.errors import WorkflowError
 
@@ -26,11 +33,13 @@ def plain_state(raw: dict[str, Any], state: Any) -> dict[str, Any]:
     def error(path: str, message: str) -> WorkflowError:
         return WorkflowError(f"{name_of(state)}, {path}: {message}")
 
-    return {
-        name: value
-        for name in sorted(raw, key=lambda name: (_READING_ORDER.get(name, len(_READING_ORDER)), name))
-        for name, value in _plain_item(name, raw[name], None, language, name, error)
-    }
+    plain: dict[str, Any] = {}
+    for name in sorted(raw, key=lambda name: (_READING_ORDER.get(name, len(_READING_ORDER)), name)):
+        try:
+            plain.update(_plain_item(name, raw[name], None, language, name, error))
+        except RecursionError:
+            raise error(name, "the value is nested too deeply, or contains itself") from None
+    return plain
 
 
 def _plain_item(
@@ -81,13 +90,42 @@ def _plain_value(
         raise error(
             path, "a placeholder cannot be in a list; use it as the value of a key, or use States.Array(…)"
         )
-    if (
-        value is None
-        or isinstance(value, str | bool | int)
-        or (isinstance(value, float) and math.isfinite(value))
-    ):
-        return value
-    raise error(path, f"{value!r} is not a JSON value")
+    if problem := _not_json(value):
+        raise error(path, problem)
+    return value
+
+
+def _not_json(value: Any) -> str | None:
+    """Why a value is none of JSON, and what to write instead; None if it is."""
+    match value:
+        case str() if not value.isascii() and re.search("[\ud800-\udfff]", value):
+            return f"{value!r} has half of a character; remove it"
+        case int() if value.bit_length() > MAX_BITS:
+            return "the number is too large for JSON; write it as a text"
+        case None | str() | bool() | int():
+            return None
+        case float() if math.isfinite(value):
+            return None
+    advice = next((advice for kind, advice in _INSTEAD.items() if isinstance(value, kind)), "")
+    shown = f"the function {value.__name__}" if isinstance(value, FunctionType) else repr(value)
+    return f"{shown} is not a JSON value{advice}"
+
+
+MAX_BITS = 1024
+"""Of a number. Programs read numbers of JSON as floating-point numbers with 64 bits, which cannot be greater."""
+
+_INSTEAD = {
+    set | frozenset: "; write a list",
+    date | time: "; write .isoformat()",
+    timedelta: "; write .total_seconds() as a whole number",
+    Decimal: "; write float(…), or str(…)",
+    bytes: "; write a text",
+    PurePath | UUID: "; write str(…)",
+    Enum: "; write .value",
+    State: "; a state cannot be inside a value",
+    FunctionType | type: "; write its name as a text",
+}
+"""What to write instead of a value of these types."""
 
 
 def _jsonata(placeholder: Any) -> str:

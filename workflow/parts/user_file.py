@@ -80,7 +80,7 @@ def _hint(error: BaseException, module: ModuleType) -> str:
         case OSError(filename=str(name)) if not Path(name).is_absolute():
             return f"; it depends on the current folder: use Path(__file__).with_name({Path(name).name!r})"
         case TypeError():
-            return _for_step_without_list(str(error))
+            return _for_wrong_type(str(error))
         case _ if type(error).__module__.startswith(("boto3.", "botocore.")):
             return f"; {_FUNCTIONS_ONLY}: call AWS from a step, or from a function in lambdas/"
     return ""
@@ -106,12 +106,19 @@ def _for_name(name: str, module: ModuleType) -> str:
     return _meant(name, [*vars(module), *workflow.steps.__all__, *dir(builtins)])
 
 
-def _for_step_without_list(message: str) -> str:
-    found = re.search(r"'(\w+)' object is not iterable|\(not \"(\w+)\"\) to list", message)
-    step = found and (found[1] or found[2])
+def _for_wrong_type(message: str) -> str:
+    """For a step without a list, and steps that are joined by an operator."""
+    without_list = r"'(\w+)' object is not iterable|\(not \"(\w+)\"\) to list"
+    found = re.search(rf"{without_list}|unsupported operand .*: '(\w+)' and '\w+'", message)
+    step = next(filter(None, found.groups()), "") if found else ""
     kind = getattr(workflow.steps, step, None) if step else None
-    is_step = isinstance(kind, type) and issubclass(kind, workflow.steps.State)
-    return f"; write the step in a list: [{step}(…)]" if is_step else ""
+    if not (isinstance(kind, type) and issubclass(kind, workflow.steps.State)):
+        return ""
+    return (
+        f"; write the step in a list: [{step}(…)]"
+        if "unsupported" not in message
+        else "; write the steps in a list, in their order"
+    )
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

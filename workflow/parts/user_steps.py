@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from workflow.asl.blocks import made
 from workflow.asl.integration import FORMS
 from workflow.asl.origin import name_of, shown_path
-from workflow.asl.reach import everything
+from workflow.asl.reach import everything, first
 from workflow.errors import WorkflowError
 from workflow.parts.failures import FAILED_TASK, caught_after_review, transient_of
 from workflow.parts.user_file import run
@@ -34,7 +35,12 @@ def load(path: Path) -> dict[str, list[State]]:
     Raises:
         WorkflowError: The file raises an error, has no list of steps for a branch, or has steps that no branch uses.
     """
-    module = run(path)
+    states: list[Any] = []
+    token = made.set(states)
+    try:
+        module = run(path)
+    finally:
+        made.reset(token)
     branches = {}
     wrong = []
     for branch in BRANCHES:
@@ -42,7 +48,7 @@ def load(path: Path) -> dict[str, list[State]]:
             wrong += problems
         else:
             branches[branch] = getattr(module, branch)
-    if wrong := [*wrong, *_unused(module, path, branches)]:
+    if wrong := [*wrong, *_unused(module, path, branches, states)]:
         raise WorkflowError("\n".join(wrong))
     return branches
 
@@ -109,10 +115,18 @@ def _retries(task: State) -> list[Retry]:
     return transient if resource.endswith(FORMS[1:]) else [*transient, FAILED_TASK]
 
 
-def _unused(module: ModuleType, path: Path, branches: Mapping[str, Sequence[State]]) -> Iterator[str]:
-    """Reports variables whose steps no branch reaches, such as a misspelled branch.
+def _unused(
+    module: ModuleType, path: Path, branches: Mapping[str, Sequence[State]], states: Sequence[State]
+) -> Iterator[str]:
+    """Reports variables whose steps no branch reaches, such as a misspelled branch, and steps before those of a branch.
 
     A variable that the file itself reads is not reported: a condition may leave its steps out on purpose.
+
+    Args:
+        module: The file, run.
+        path: The file.
+        branches: The steps of each branch.
+        states: All states that the file made.
     """
     used = {id(state) for steps in branches.values() for step in steps for state in everything(step)}
     read, written = _names(path)
@@ -126,6 +140,14 @@ def _unused(module: ModuleType, path: Path, branches: Mapping[str, Sequence[Stat
             close = get_close_matches(name, BRANCHES, 1)
             hint = f"did you mean `{close[0]}`?" if close else f"add it to {_LISTED}, or remove it"
             yield f"{shown_path(path)}:{written[name]}: no branch uses `{name}`; {hint}"
+    kept = {id(value) for name, value in vars(module).items() if name in read}
+    for state in states:
+        following = state.next_step
+        if id(state) not in used | kept and following is not None and id(first(following)) in used:
+            yield (
+                f"{name_of(state)} leads to {first(following).state_id!r}, but no branch has it: `next` returns the "
+                "next step; write both in the list, or Chain([…])"
+            )
 
 
 _LISTED = "`completed`, `failed` or `stopped`"

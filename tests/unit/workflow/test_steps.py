@@ -10,6 +10,8 @@ import runpy
 import subprocess
 import sys
 import warnings
+from datetime import date, timedelta
+from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -477,6 +479,12 @@ def test_second_default_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
         Chain([choice, Succeed("That")])
 
 
+def _recursive() -> dict[str, object]:
+    value: dict[str, object] = {}
+    value["itself"] = value
+    return value
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -492,7 +500,11 @@ def test_second_default_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
         (lambda: Task("x", retry={"error_equals": ["States.ALL"]}), "expected a Retry or a list of them"),
         (lambda: Task("x", catch=[Fail("y")]), "expected a Catch or a list of them"),
         (lambda: Catch("Failed", error_equals=["E"]), "expected a step or a Chain"),
-        (lambda: Choice("x").add_choice("$.x", Pass("y")), "expected a rule from ChoiceRule"),
+        (
+            lambda: Choice("x").add_choice("$.x", Pass("y")),
+            r"add_choice takes a rule from ChoiceRule, and then the next step, not '\$\.x'",
+        ),
+        (lambda: Choice("x").add_choice(Pass("y"), Pass("z")), "then the next step, not the state 'y'"),
         (lambda: ChoiceRule.Condition("$states.input.x"), "a condition must be a JSONata expression in"),
         (lambda: definition(Map("x")), "a Map needs item_processor"),
         (
@@ -505,6 +517,30 @@ def test_second_default_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
         ),
         (lambda: definition(Pass("x", result={"a": {1, 2}})), r"Result\.a: \{1, 2\} is not a JSON value"),
         (lambda: definition(Pass("x", result={"a": float("nan")})), r"Result\.a: nan is not a JSON value"),
+        (
+            lambda: definition(Pass("x", result=date(2026, 1, 31))),
+            r"is not a JSON value; write \.isoformat\(\)",
+        ),
+        (
+            lambda: definition(Pass("x", result=timedelta(1))),
+            r"; write \.total_seconds\(\) as a whole number",
+        ),
+        (
+            lambda: definition(Pass("x", result=Decimal(1))),
+            r"Decimal\('1'\) is not a JSON value; write float",
+        ),
+        (lambda: definition(Pass("x", result=[Pass("y")])), "; a state cannot be inside a value"),
+        (lambda: definition(Pass("x", result=[date])), "; write its name as a text"),
+        (
+            lambda: definition(Pass("x", result=_recursive())),
+            "the value is nested too deeply, or contains itself",
+        ),
+        (
+            lambda: definition(Pass("x", result=10**400)),
+            "the number is too large for JSON; write it as a text",
+        ),
+        (lambda: definition(Pass("x", result="a\ud800")), "has half of a character; remove it"),
+        (lambda: Pass("a\nb"), r"the name 'a\\nb' has a character that cannot be printed; remove it"),
         (lambda: definition(Pass("x", result={1: 2})), r"a key must be a string, not 1"),
         (
             lambda: AwsSdkTask("x", service="SageMaker", action="startHumanLoop"),

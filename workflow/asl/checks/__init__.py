@@ -8,6 +8,7 @@ syntax.py      JSONata that does not parse
 templates.py   paths and expressions that are taken for text
 paths.py       paths that no earlier step provides, with flow, jsonpath, jsonata, expressions, results and lookup
 shapes.py      the known structure of a value
+values.py      numbers, times and names of errors
 validator.py   findings of an independent ASL validator, `statelint`
 problem.py     the type of a problem, and suggestions for misspelled names
 
@@ -31,6 +32,7 @@ from workflow.asl.checks.syntax import problems_of_syntax
 from workflow.asl.checks.tasks import problems_of_function, problems_of_resource
 from workflow.asl.checks.templates import problems_of_templates
 from workflow.asl.checks.validator import problems_of_validator
+from workflow.asl.checks.values import problems_of_values
 from workflow.asl.walk import Machine, State, machines
 
 __all__ = ["Finding", "Severity", "Shape", "check"]
@@ -112,7 +114,7 @@ def _problems(
         for message in _problems_of_state(state, functions, is_own=name in own):
             yield Problem(name, message)
         if name not in own:
-            for message, severity in problems_of_templates(state, language):
+            for message, severity in (*problems_of_templates(state, language), *problems_of_values(state)):
                 yield Problem(name, message, severity)
     yield from problems_of_paths(definition, event, results, own)
     yield from problems_of_validator(definition)

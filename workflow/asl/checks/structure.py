@@ -49,6 +49,8 @@ def _transitions(machine: Machine) -> Iterator[Problem]:
         # The schema of AWS's own editor asks for one, too: aws/amazon-states-language-service, parallel_state.json.
         if state["Type"] == "Parallel" and not state.get("Branches"):
             yield Problem(name, "a Parallel needs at least one branch; call add_branch, or remove it")
+        if state["Type"] == "Choice" and not state.get("Choices"):
+            yield Problem(name, "a Choice needs a rule; call add_choice(ChoiceRule.…, next_step)")
         if state["Type"] == "Choice" and "Default" not in state:
             yield Problem(
                 name,
@@ -60,14 +62,13 @@ def _transitions(machine: Machine) -> Iterator[Problem]:
 
 def _reachability(start: str, states: Mapping[str, State]) -> Iterator[Problem]:
     ahead = {name: [way.to for way in ways(state)] for name, state in states.items()}
-    back: dict[str, list[str]] = {}
-    for name, targets in ahead.items():
-        for target in targets:
-            back.setdefault(target, []).append(name)
+    without_errors = {
+        name: [way.to for way in ways(state) if way.kind != "catch"] for name, state in states.items()
+    }
     ends = {
         name for name, state in states.items() if state.get("End") or state["Type"] in ("Succeed", "Fail")
     }
-    reached, ending = _reached({start}, ahead), _reached(ends, back)
+    reached, ending = _reached({start}, ahead), _reached(ends, _reversed(ahead))
     if not ends:
         yield Problem(
             start,
@@ -78,6 +79,19 @@ def _reachability(start: str, states: Mapping[str, State]) -> Iterator[Problem]:
             yield Problem(name, "no transition leads to this state; connect it or remove it")
         elif ends and name not in ending:
             yield Problem(name, "no path leads from this state to an end")
+    endless = (reached & ending) - _reached(ends, _reversed(without_errors))
+    for name in states:
+        if name in endless and name in _reached(without_errors[name], without_errors):
+            yield Problem(name, "only an error ends this loop; add a Choice that leaves it", "warning")
+            break  # All states of the loop have the same problem.
+
+
+def _reversed(ahead: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    back: dict[str, list[str]] = {}
+    for name, targets in ahead.items():
+        for target in targets:
+            back.setdefault(target, []).append(name)
+    return back
 
 
 def _reached(start: Collection[str], leads_to: Mapping[str, Collection[str]]) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workflow.asl.checks.problem import Problem
+from workflow.asl.checks.values import OWN_FIELDS
 from workflow.asl.walk import Machine, nested
 
 __all__ = ["problems_of_validator"]
@@ -32,7 +33,9 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
 
 
 _REPORTED = (
-    r"No (state|transition|terminal state) found|State .* is also defined|StartAt value"  # by `structure`
+    rf".*[.](?:{'|'.join(OWN_FIELDS)}) is |.*[.]ResultPath is \""  # by `values`
+    r"|No (state|transition|terminal state) found|State .* is also defined|StartAt value"  # by `structure`
+    r"|.*[.]Choices is empty|No \"Resource\""  # by `structure` and `values`
     r'|Field ".*[.][$]" of .* is not a JSONPath'  # by `templates`
 )
 """Problems that our own checks report."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from workflow.asl.checks import Severity
+from workflow.asl.checks.problem import hint
 from workflow.asl.origin import shown_path
 from workflow.asl.walk import Machine, states
 from workflow.errors import WorkflowError
@@ -35,7 +36,7 @@ def declared_for(definition: Machine, post_review: Path) -> dict[str, tuple[Perm
     for name, permissions in declared_permissions(post_review).items():
         place = f"{shown_path(post_review)}: permissions of {name!r}"
         if name not in known:
-            raise WorkflowError(f"{place}: the workflow has no such step")
+            raise WorkflowError(f"{place}: the workflow has no such step{hint(name, known)}")
         declared[name] = checked_permissions(permissions, place)
     return declared
 

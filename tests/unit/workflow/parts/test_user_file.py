@@ -29,7 +29,7 @@ EMPTY = "completed, failed, stopped = [], [], []\n"
         ("import sys\nsys.exit(0)", "{}:2: SystemExit: 0; the file must not end the process: remove it"),
         ("from workflow.steps import *\ncompleted = []\ncompleted += Pass('a')", "; write the step in a list: [Pass(…"),
         ("from workflow.steps import *\ncompleted = [] + Pass('a')", "; write the step in a list: [Pass(…)]"),
-        ("from workflow.steps import *\nChain(Pass('a'))", "{}:2: TypeError: 'Pass' object is not iterable; write the"),
+        ("from workflow.steps import *\nPass('a') >> Pass('b')", "; write the steps in a list, in their order"),
         ("import boto3\nboto3.client('sqs')", "{}:2: NoRegionError: You must specify a region.; the file only"),
         ("import boto3\nboto3.client('sqs')", ": call AWS from a step, or from a function in lambdas/"),
         ("assert [] == [1]", "{}:1: AssertionError"),

@@ -231,6 +231,10 @@ def test_file_is_named_relative_to_current_folder(
             ["{}: `failed` must", "{}:10: no branch uses `fail`; did you mean `fa"],
         ),
         (
+            "completed = [Pass('a').next(send('b'))]",
+            ["state 'a' ({}:9) leads to 'b', but no branch has it: `next` "],
+        ),
+        (
             "a = Pass('a')\nb = Pass('b')\nmine = [a, b]",
             ["{}:11: no branch uses `mine`; add it to `completed`,"],
         ),
@@ -267,6 +271,7 @@ def test_unused_steps_are_reported(post_review: Any, lines: str, errors: list[st
         "audit = [send('Audit')]\ncompleted = audit if 1 > 2 else []",
         "for n in range(3):\n    step = Pass(f'Step {n}')\n    completed.append(step)",
         "empty = []\nNAMES = ['a']",
+        "audit = send('Audit')\nlast = send('Last')\naudit.next(last)\ncompleted = [audit if 1 > 2 else last]",
     ],
 )
 def test_used_variables_are_not_reported(post_review: Any, lines: str) -> None:

@@ -546,7 +546,7 @@ def test_regular_expression_that_python_does_not_support_is_accepted() -> None:
         ({"Type": "Pass", "Secons": 3, "End": True}, 'Field "Secons" not allowed in it (statelint)'),
         (
             {"Type": "Wait", "Seconds": "soon", "End": True},
-            'Seconds is "soon" but should be an Integer (statelint)',
+            "Seconds must be a whole number from 0 to 99999999, not 'soon'",
         ),
         (
             {
@@ -574,7 +574,7 @@ def test_regular_expression_that_python_does_not_support_is_accepted() -> None:
                 "Retry": [{"ErrorEquals": ["E"], "MaxAttempts": -1}],
                 "End": True,
             },
-            "Retry[0].MaxAttempts is -1",
+            "Retry[0].MaxAttempts must be a whole number from 0 to 99999999, not -1",
         ),
     ],
 )

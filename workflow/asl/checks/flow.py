@@ -15,14 +15,17 @@ from workflow.asl.checks.shapes import (
     joined,
     literal,
     object_of,
+    placed,
     possibly_with,
     silenced,
 )
-from workflow.asl.walk import Way
+from workflow.asl.walk import Way, is_distributed
 
 __all__ = [
     "Path",
     "after_choice",
+    "of_items",
+    "with_item",
     "with_variables",
     "written",
     "CONTEXT",
@@ -44,6 +47,24 @@ Path = tuple[Root, tuple[Part, ...]]
 """What a path starts from, and its steps."""
 
 
+def _context() -> Object:
+    text, number = literal(""), literal(0)
+    execution = dict.fromkeys(("Id", "Name", "RoleArn", "StartTime", "RedriveTime"), text)
+    item = Object(object_of({"Index": number, "Value": None}).keys, names="open")
+    parts: dict[str, dict[str, Shape]] = {
+        "Execution": {**execution, "RedriveCount": number, "Input": None},
+        "State": {"EnteredTime": text, "Name": text, "RetryCount": number},
+        "StateMachine": {"Id": text, "Name": text},
+        "Task": {"Token": text},
+        "Map": {"Item": item},
+    }
+    return object_of({name: object_of(keys, names="open") for name, keys in parts.items()}, names="open")
+
+
+CONTEXT: Shape = _context()
+"""The Context object. Source: Accessing execution data from the Context object, Step Functions developer guide."""
+
+
 class Replaced(NamedTuple):
     """A step that replaced the state: what it did, as a clause, how to avoid it, and what was known before it."""
 
@@ -62,6 +83,7 @@ class Facts:
         replaced: The last step that replaced the whole state.
         tested: The paths that Choices before it have tested, each with the Choice.
         outside: The variables that it cannot see, because it is in a distributed Map.
+        context: The Context object.
     """
 
     input: Shape
@@ -69,6 +91,7 @@ class Facts:
     replaced: Replaced | None = None
     tested: frozenset[tuple[str, str]] = frozenset()
     outside: frozenset[str] = frozenset()
+    context: Shape = CONTEXT
 
 
 class Read(NamedTuple):
@@ -136,24 +159,6 @@ ERROR = object_of(dict.fromkeys(("Error", "Cause"), literal("")))
 """The error that a catcher adds to the input, or replaces it with."""
 
 
-def _context() -> Object:
-    text, number = literal(""), literal(0)
-    execution = dict.fromkeys(("Id", "Name", "RoleArn", "StartTime", "RedriveTime"), text)
-    item = Object(object_of({"Index": number, "Value": None}).keys, names="open")
-    parts: dict[str, dict[str, Shape]] = {
-        "Execution": {**execution, "RedriveCount": number, "Input": None},
-        "State": {"EnteredTime": text, "Name": text, "RetryCount": number},
-        "StateMachine": {"Id": text, "Name": text},
-        "Task": {"Token": text},
-        "Map": {"Item": item},
-    }
-    return object_of({name: object_of(keys, names="open") for name, keys in parts.items()}, names="open")
-
-
-CONTEXT = _context()
-"""The Context object. Source: Accessing execution data from the Context object, Step Functions developer guide."""
-
-
 def joined_facts(
     one: Facts, other: Facts, way_of_one: Callable[[str], str], way_of_other: Callable[[str], str]
 ) -> Facts:
@@ -177,7 +182,7 @@ def joined_facts(
         and replaced is one.replaced
     ):
         return one
-    return Facts(shape, variables, replaced, tested, one.outside)
+    return replace(one, input=shape, variables=variables, replaced=replaced, tested=tested)
 
 
 def with_variables(facts: Facts, values: Shape, name: str) -> Facts:
@@ -224,6 +229,29 @@ def _varies(parts: tuple[Part, ...], shape: Shape) -> bool:
             return True
         shape = key.shape
     return False
+
+
+def of_items(facts: Facts, state: Mapping[str, Any], item: Shape, replaced: Replaced | None) -> Facts:
+    """What is known when the item processor of a Map starts.
+
+    Args:
+        facts: What is known when the Map starts, with the item in its context.
+        state: The Map.
+        item: The shape of the input of the item processor.
+        replaced: The last step that replaced the state.
+    """
+    given = replace(facts, input=item, replaced=replaced)
+    if not is_distributed(state):
+        return given
+    # Each item has its own execution.
+    context = placed(facts.context, ("Execution", "Input"), item)
+    return replace(given, context=context, variables=Object({}), outside=frozenset(facts.variables.keys))
+
+
+def with_item(facts: Facts, items: Shape) -> Facts:
+    """What is known where `$$.Map.Item.Value` is an item of a list."""
+    item = items.any_item if isinstance(items, List) else None
+    return replace(facts, context=placed(facts.context, ("Map", "Item", "Value"), item))
 
 
 def written(state: Mapping[str, Any], outputs: list[Shape]) -> Shape:

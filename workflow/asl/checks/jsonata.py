@@ -11,7 +11,6 @@ from typing import Any
 
 from workflow.asl.checks.expressions import expression_in, path_of, uses
 from workflow.asl.checks.flow import (
-    CONTEXT,
     ERROR,
     Facts,
     Flow,
@@ -21,6 +20,8 @@ from workflow.asl.checks.flow import (
     Root,
     Visit,
     after_choice,
+    of_items,
+    with_item,
     with_variables,
     written,
 )
@@ -47,7 +48,7 @@ class _State:
 
     def roots(self, error: Shape = None) -> dict[str, Shape]:
         """The fields of `$states`."""
-        fields = {"input": self.facts.input, "result": self.result, "context": CONTEXT}
+        fields = {"input": self.facts.input, "result": self.result, "context": self.facts.context}
         return fields if error is None else {**fields, "errorOutput": error}
 
     def read(self, part: Mapping[str, Any], *, of_catch: bool = False) -> list[Path]:
@@ -270,19 +271,20 @@ def _mapped(one: _State) -> Shape:
         expects = "items" if is_distributed(state) else "list"
         one.flow.reads.append(Read(path, "input", (), items, maps=True, expects=expects))
     item = items.any_item if isinstance(items, List) else None
-    replaced = facts.replaced
+    inside = with_item(facts, items)
+    only = f"{one.name!r} passes only each item to its item processor"
+    replaced = Replaced(only, "add the key with ItemSelector", facts)
     if "ItemSelector" in state:
+        one.facts = inside
         item = one.value(state["ItemSelector"])
+        one.facts = facts
         replaced = Replaced(
             f"{one.name!r} passes only its ItemSelector to its items", "add the key there", facts
         )
     if "ItemBatcher" in state:
         batch = one.value(state["ItemBatcher"].get("BatchInput"))
         item = object_of({"BatchInput": batch, "Items": List(item=item)})
-    given = replace(facts, input=item, replaced=replaced)
-    if is_distributed(state):
-        given = replace(given, variables=Object({}), outside=frozenset(facts.variables.keys))
-    return written(state, one.visit.inside(given))
+    return written(state, one.visit.inside(of_items(inside, state, item, replaced)))
 
 
 def _written(items: Any) -> str:

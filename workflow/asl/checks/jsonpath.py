@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 from workflow.asl.checks.flow import (
-    CONTEXT,
     ERROR,
     Facts,
     Flow,
@@ -23,6 +22,8 @@ from workflow.asl.checks.flow import (
     Root,
     Visit,
     after_choice,
+    of_items,
+    with_item,
     with_variables,
     written,
 )
@@ -30,8 +31,10 @@ from workflow.asl.checks.shapes import (
     List,
     Object,
     Part,
+    Scalar,
     Shape,
     at,
+    described,
     literal,
     merged,
     object_of,
@@ -87,7 +90,7 @@ class _State:
     def __init__(self, visit: Visit) -> None:
         self.name, self.state, self.facts = visit.name, visit.state, visit.facts
         self.flow = Flow()
-        self._roots = {"context": CONTEXT, "variables": visit.facts.variables}
+        self.roots = {"context": visit.facts.context, "variables": visit.facts.variables}
 
     def read(self, value: Any, root: Shape, *, of: Root = "input", expects: str = "") -> Shape:
         """Notes what a path or an intrinsic function reads. Returns the shape of its value.
@@ -106,7 +109,7 @@ class _State:
         if found is None:
             return None
         start, parts = found
-        shape = self._roots.get(start, root)
+        shape = self.roots.get(start, root)
         self.flow.reads.append(Read(value, of if start == "input" else start, parts, shape, expects=expects))
         return at(parts, shape)
 
@@ -114,7 +117,7 @@ class _State:
         unquoted = re.sub(r"'(?:[^'\\]|\\.)*'(?!\s*\])", "''", call)
         shapes = [self.read(path, root, of=of) for path in re.findall(_ARGUMENT, unquoted)]
         function = call.partition("(")[0]
-        if function == "States.JsonMerge" and len(shapes) == 2:
+        if re.fullmatch(rf"States\.JsonMerge\(\s*{_ARGUMENT}\s*,\s*{_ARGUMENT}\s*,[^,]*\)", call):
             return merged(shapes)
         return _RESULTS_OF_INTRINSICS.get(function)
 
@@ -132,6 +135,24 @@ class _State:
                 for key, value in template.items()
             }
         )
+
+    def placed(self, field: str, path: Any, result: Shape) -> Shape:
+        """The shape of the input with a result added at a path."""
+        if path is None:
+            return self.facts.input
+        found = parts_of(str(path))
+        holder = self.facts.input
+        for number, part in enumerate(found[1] if found else ()):
+            if isinstance(holder, List | Scalar) and isinstance(part, str):
+                where = "what holds it" if number else "the state"
+                replaced = None if number else self.facts.replaced
+                why = f": {replaced.what}; {replaced.fix}" if replaced else ""
+                self.flow.problems.append(
+                    f"{field}: nothing can be added at {path}, because {where} is {described(holder)}{why}"
+                )
+                break
+            holder = at([part], holder)
+        return placed(self.facts.input, found[1] if found else (None,), result, self.name)
 
     def assigned(self, part: Mapping[str, Any], root: Shape, of: Root) -> Shape:
         """The variables that a state, a rule or a catcher sets."""
@@ -203,7 +224,7 @@ def _result(one: _State, visit: Visit, taken: Shape, arguments: Shape) -> Shape:
     if kind == "Parallel":
         given = replace(visit.facts, input=arguments)
         if "Parameters" in state:
-            given = replace(given, replaced=_passes(one, "Parameters to its branches", visit.facts))
+            given = replace(given, replaced=_passes(one, "its Parameters to its branches", visit.facts))
         return List(tuple(visit.inside(given)))
     if kind == "Map":
         return _mapped(one, visit, taken)
@@ -220,22 +241,24 @@ def _mapped(one: _State, visit: Visit, taken: Shape) -> Shape:
         one.read("$", taken, expects=_expected("ItemsPath", state))
     selector = state.get("ItemSelector", state.get("Parameters"))
     item = items.any_item if isinstance(items, List) else None
-    replaced = facts.replaced
+    inside, replaced = (
+        with_item(facts, items),
+        _passes(one, "each item to its item processor", facts, _SELECT),
+    )
     if selector is not None:
-        item, replaced = one.template(selector, taken), _passes(one, "ItemSelector to its items", facts)
+        one.roots["context"] = inside.context
+        item, replaced = one.template(selector, taken), _passes(one, "its ItemSelector to its items", facts)
+        one.roots["context"] = facts.context
     if "ItemBatcher" in state:
         batch = state["ItemBatcher"].get("BatchInput")
         item = object_of({"BatchInput": one.template(batch, taken), "Items": List(item=item)})
     for part in ("ItemReader", "ResultWriter"):
         one.template(state.get(part, {}).get("Parameters"), taken)
-    given = replace(facts, input=item, replaced=replaced)
-    if is_distributed(state):
-        given = replace(given, variables=Object({}), outside=frozenset(facts.variables.keys))
-    return written(state, visit.inside(given))
+    return written(state, visit.inside(of_items(inside, state, item, replaced)))
 
 
-def _passes(one: _State, what: str, before: Facts) -> Replaced:
-    return Replaced(f"{one.name!r} passes only its {what}", "add the key there", before)
+def _passes(one: _State, what: str, before: Facts, fix: str = "add the key there") -> Replaced:
+    return Replaced(f"{one.name!r} passes only {what}", fix, before)
 
 
 def _made(one: _State, taken: Shape, result: Shape) -> Facts:
@@ -244,7 +267,7 @@ def _made(one: _State, taken: Shape, result: Shape) -> Facts:
     made, replaced = taken, facts.replaced
     if state["Type"] in _WITH_RESULT:
         path = state.get("ResultPath", "$")
-        made = facts.input if path is None else placed(facts.input, _steps(path), result, one.name)
+        made = one.placed("ResultPath", path, result)
         if path == "$" and not _passes_on(state):
             what = next(
                 (field for field in ("Parameters", "Result") if state["Type"] == "Pass" and field in state),
@@ -261,6 +284,7 @@ def _made(one: _State, taken: Shape, result: Shape) -> Facts:
     return replace(facts, input=made, replaced=replaced)
 
 
+_SELECT = "add the key with ItemSelector"
 _KEEP = "give it result_path='$.…' to keep the state"
 
 
@@ -274,19 +298,11 @@ def _keeps(one: _State, field: str, before: Facts) -> Replaced:
     return Replaced(f"{one.name!r} keeps only its {field}, {one.state.get(field)}", f"remove {field}", before)
 
 
-def _steps(path: Any) -> tuple[Part, ...]:
-    found = parts_of(str(path))
-    return found[1] if found else (None,)
-
-
 def _after(one: _State, way: Way, made: Facts, taken: Shape, result: Shape, guarded: list[Path]) -> Facts:
     """What is known on one way out of a state."""
     if way.kind == "catch":
         path = way.of.get("ResultPath", "$")
-        after = replace(
-            one.facts,
-            input=placed(one.facts.input, _steps(path), ERROR, one.name) if path else one.facts.input,
-        )
+        after = replace(one.facts, input=one.placed(way.path.replace("Next", "ResultPath"), path, ERROR))
         if path == "$":
             what = f"the Catch of {one.name!r} replaces the state with the error"
             after = replace(after, replaced=Replaced(what, _KEEP, one.facts))

@@ -71,6 +71,8 @@ def _missing(read: Read, number: int, part: str, keys: Collection[str], replaced
     more = ", …" if len(listed) > MAX_LISTED else ""
     available = ", ".join(listed[:MAX_LISTED]) + more if listed else "nothing"
     source = _SOURCES[read.root if read.root != "variables" else "input"]
+    if read.root == "context" and read.parts[:2] == ("Execution", "Input") and number > 1:
+        source = "the input of the execution has no"
     how = replaced or hint(part, keys)
     if not how and number == 0 and read.root == "result":
         how = "; the state itself is not part of it"

@@ -20,11 +20,11 @@ from heapq import heappop, heappush
 from typing import Any
 
 from workflow.asl.checks import jsonata, jsonpath
-from workflow.asl.checks.flow import Facts, Flow, Visit, joined_facts
+from workflow.asl.checks.flow import CONTEXT, Facts, Flow, Visit, joined_facts
 from workflow.asl.checks.lookup import problem_of
 from workflow.asl.checks.problem import Problem
 from workflow.asl.checks.results import result_of
-from workflow.asl.checks.shapes import Object, Shape, joined, shape_of
+from workflow.asl.checks.shapes import Object, Shape, joined, placed, shape_of
 from workflow.asl.walk import Machine, Way, nested, ways
 
 __all__ = ["problems_of_paths"]
@@ -44,7 +44,8 @@ def problems_of_paths(
     language = str(definition.get("QueryLanguage", "JSONPath"))
     known = {name: {key: shape_of(shape) for key, shape in keys.items()} for name, keys in results.items()}
     analysis = _Machine(definition, language, known, own)
-    analysis.run(Facts(shape_of(event)))
+    given = shape_of(event)
+    analysis.run(Facts(given, context=placed(CONTEXT, ("Execution", "Input"), given)))
     yield from analysis.problems()
 
 

@@ -135,6 +135,11 @@ def _in_fields(state: State) -> Iterator[Finding]:
     for field, value in own_fields(state).items():
         if isinstance(value, str) and field != "Comment" and _is_jsonata(value):
             yield f"{field}: {_OF_JSONATA}", "warning"
+    for field in _WITH_A_TWIN:
+        value = state.get(field)
+        if isinstance(value, str) and _PATH.fullmatch(value):
+            name = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
+            yield f"{field}: a path needs the field {field}Path; write {name}_path={value!r}", "error"
     for field in ("Error", "Cause"):
         value = state.get(field)
         if isinstance(value, str) and _PATH.fullmatch(value):
@@ -152,6 +157,7 @@ def _in_fields(state: State) -> Iterator[Finding]:
                 yield f"{field}: {_OF_JSONATA}", "warning"
 
 
+_WITH_A_TWIN = ("Seconds", "Timestamp", "TimeoutSeconds", "HeartbeatSeconds", "MaxConcurrency")
 _OF_TEXTS = re.compile(r"String(Equals|(Less|Greater)Than(Equals)?)")
 
 
@@ -224,9 +230,10 @@ def _as_jsonata(value: Any) -> str:
 _PATH = re.compile(r"""\$|\$\$?(\.\.?[A-Za-z_][\w-]*|\.\*|\[[^\]\s]+\])+""")
 _CALL = re.compile(r"States\.[A-Z]\w*\(.*\)", re.DOTALL)
 _MEANT_LITERALLY = re.compile(
-    r"path|expression|filter|pattern|query|regex|template|script|code|comment", re.IGNORECASE
+    r"(^|\.)(InputPath|InputPathsMap|ItemsPath|OutputPath|ResultPath|json_?path|regex|comment)([.\[]|$)",
+    re.IGNORECASE,
 )
-"""Keys whose values are paths or programs for the service that gets them, such as EventBridge's InputPathsMap."""
+"""Keys whose values are paths for the service that gets them, such as EventBridge's InputPathsMap."""
 _SIGNS = re.compile(r"currenc|symbol|sign|prefix|suffix|unit|delim|separator|char", re.IGNORECASE)
 """Keys whose value `$` is the dollar sign."""
 

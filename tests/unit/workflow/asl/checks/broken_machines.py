@@ -159,6 +159,16 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
         "error",
         "state 'Use': $.found.Contents.Key: $.found.Contents is a list, which has no 'Key'; write $.found.Contents[0].Key, or use a Map for each item",
     ),
+    "a result beside a list": (
+        machine({"Both": parallel(*LEFT_AND_RIGHT), "Use": function(ResultPath="$.x")}),
+        "error",
+        "state 'Use': ResultPath: nothing can be added at $.x, because the state is a list: 'Both' replaces the state with its result; give it result_path='$.…' to keep the state",
+    ),
+    "a result beside a text": (
+        machine({"Make": {"Type": "Pass", "Result": "a", "ResultPath": "$.x"}, "Use": function(ResultPath="$.x.y")}),
+        "error",
+        "state 'Use': ResultPath: nothing can be added at $.x.y, because what holds it is a string",
+    ),
     # A Map over what is no list
     "a Map over an object": (
         machine({"Each": items({"One": {"Type": "Pass"}}, ItemsPath="$.detail")}),
@@ -216,6 +226,16 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
         "error",
         "state 'Use': $$.Execution.Nme: the Context object has no 'Nme' (available: Id, Input, Name, RedriveCount, RedriveTime, RoleArn, StartTime); did you mean 'Name'?",
     ),
+    "a misspelled key of the execution's input": (
+        machine({"Use": keep(made={"a.$": "$$.Execution.Input.detail.humanLopName"})}),
+        "error",
+        "state 'Use': $$.Execution.Input.detail.humanLopName: the input of the execution has no 'humanLopName' (available: creationTime, failureCode, failureReason, flowDefinitionArn, humanLoopArn, humanLoopName, humanLoopOutput, humanLoopStatus); did you mean 'humanLoopName'?",
+    ),
+    "a misspelled key of an item of a Map": (
+        machine({"List": LIST, "Each": items({"One": {"Type": "Pass"}}, ItemsPath="$.list", ItemSelector={"n.$": "$$.Map.Item.Value.ids"})}),
+        "error",
+        "state 'Each': $$.Map.Item.Value.ids: the Context object has no 'ids' (available: id); did you mean 'id'?",
+    ),
     # Ways
     "a Choice's other way": (machine({**MAYBE, "Use": keep(made={"a.$": "$.corrections.Payload"})}), "warning",
         "state 'Use': $.corrections.Payload: 'corrections' is missing on the way from 'Overruled?'; provide it there too, or test it with IsPresent first",
@@ -268,6 +288,11 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
         machine({"Both": parallel({"Left": keep(made={"a.$": "$.detail"})}, Parameters={"n": 1})}),
         "error",
         "state 'Left': $.detail: no earlier step provides 'detail' (available: n); 'Both' passes only its Parameters to its branches: add the key there",
+    ),
+    "an item without the state's keys": (
+        machine({"List": LIST, "Each": items({"One": keep(made={"a.$": "$.detail"})}, ItemsPath="$.list")}),
+        "error",
+        "state 'One': $.detail: no earlier step provides 'detail' (available: id); 'Each' passes only each item to its item processor: add the key with ItemSelector",
     ),
     # Variables
     "an undefined variable": (machine({"Use": keep(made={"a.$": "$name.x"})}), "error",
@@ -356,6 +381,9 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a forgotten .$ in a variable": (machine({"Use": {"Type": "Pass", "Assign": {"n": "$.id"}}}), "warning",
         "state 'Use': Assign.n: '$.id' is sent as this text; write 'n.$' to read the path",
+    ),
+    "a forgotten .$ for a code": (machine({"Use": function({"failureCode": "$.detail.failureCode"})}), "warning",
+        "state 'Use': Parameters.Payload.failureCode: '$.detail.failureCode' is sent as this text; write 'failureCode.$' to read the path",
     ),
     "a path in a list": (machine({"Use": keep(made={"all": ["$.id", "x"]})}), "warning",
         "state 'Use': Parameters.all[0]: '$.id' is sent as this text; a list takes no paths, so write the list as States.Array(…) to read the path",

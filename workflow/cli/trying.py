@@ -170,7 +170,8 @@ def _hint(trial: Trial, stage: str, *, is_sample: bool) -> str | None:
             "The role of the published stage does not allow the call. If the step is new, publish it with"
             f" `python deploy.py publish --stage {stage}`, or pass its result with --mock."
         )
-    if is_sample and not trial.succeeded:
+    # Either the step did not come to its call, or its function looked for something.
+    if is_sample and not trial.succeeded and (trial.sent is None or trial.is_of_function):
         return (
             "The input is a sample: it has no results of your earlier steps, and its human loop and its review do not"
             " exist. Use the state of a real loop with --loop, or pass another input with --input."

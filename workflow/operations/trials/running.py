@@ -102,9 +102,14 @@ class Trial:
         return self.status == "SUCCEEDED"
 
     @property
+    def is_of_function(self) -> bool:
+        """Whether a function raised the error."""
+        return '"errorMessage"' in (self.cause or "")
+
+    @property
     def is_denied(self) -> bool:
         """Whether the role of the state machine lacks a permission. A function that lacks one has its own error."""
-        if self.cause and '"errorMessage"' in self.cause:
+        if self.is_of_function:
             return False
         said = f"{self.error} {self.cause}"
         return self.error == "States.Permissions" or any(sign in said for sign in _DENIED)

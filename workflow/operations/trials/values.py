@@ -101,8 +101,8 @@ def filled(step: Step, target: Target, *, mocked: bool) -> dict[str, Any]:
     """
     text = json.dumps(step.state).replace('"arn:aws:states:::', f'"arn:{target.partition}:states:::')
     missing = sorted(names(text) - set(target.values))
-    if missing and not mocked:
-        raise _unpublished(step, target, missing[0])
+    if not mocked and (missing or target.role is None):
+        raise _unpublished(step, target, next(iter(missing), ""))
     stand_ins = {name: _stand_in(name, target) for name in missing}
     state: dict[str, Any] = json.loads(fill(text, {**stand_ins, **target.values}))
     return state

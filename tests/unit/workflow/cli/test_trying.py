@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.command_line import Answers, printed_json, run
 from tests.unit.workflow.cli.test_hostile_text import HOSTILE, check
@@ -53,10 +54,12 @@ class Called:
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
-        self.answer: dict[str, Any] = OK
+        self.answer: Any = OK
 
     def test_state(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
         return self.answer
 
 
@@ -163,6 +166,8 @@ def test_error_shows_retry_and_catch_and_exits_with_1(
         "  then caught by Catch[0] (States.ALL); next: Escalate",
     ]
     assert out.splitlines()[-1].startswith("The input is a sample: it has no results of your earlier steps")
+    called.answer = {**called.answer, "cause": "slow", "inspectionData": {"afterParameters": "{}"}}
+    assert "The input is a sample" not in run("try", "Tell the shop", capsys=capsys)[1]
 
 
 def test_missing_permission_has_a_hint(called: Called, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,6 +226,41 @@ def test_mistake_is_one_line_before_anything_is_called(
     assert message in err
     assert err.count("\n") == 1
     assert called.requests == []
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "message"),
+    [
+        (
+            "AccessDeniedException",
+            "User: u is not authorized to perform: states:TestState because no identity-based policy allows it",
+            "TestState is not permitted: User: u is not authorized to perform: states:TestState",
+        ),
+        (
+            "AccessDeniedException",
+            "User: u is not authorized to perform: iam:PassRole on resource: arn:role",
+            "TestState is not permitted: User: u is not authorized to perform: iam:PassRole on resource: arn:role",
+        ),
+        (
+            "InvalidDefinition",
+            "Invalid State Machine\nDefinition: 'x'",
+            "TestState refuses step 'Tell the shop': Invalid",
+        ),
+        (
+            "ThrottlingException",
+            "Rate exceeded",
+            "AWS is busy or fails at the moment (TestState: ThrottlingException",
+        ),
+    ],
+)
+def test_error_of_aws_is_one_line(
+    code: str, text: str, message: str, called: Called, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called.answer = ClientError({"Error": {"Code": code, "Message": text}}, "TestState")
+    status, out, err = run("try", "Tell the shop", capsys=capsys)
+    assert (status, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
 
 
 def test_call_on_a_protected_stage_is_confirmed(

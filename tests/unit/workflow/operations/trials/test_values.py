@@ -74,6 +74,8 @@ def test_stage_that_is_not_published_is_an_error_unless_the_call_is_mocked() -> 
     }
     with pytest.raises(NotPublishedError, match="stage dev is not published"):
         filled(step(**names), target, mocked=False)
+    with pytest.raises(NotPublishedError, match="stage dev is not published"):
+        filled(step(), target, mocked=False)  # It needs the role.
     assert filled(step(**names), target, mocked=True)["Parameters"] == {
         "f": "arn:aws-cn:lambda:cn-north-1:111122223333:function:afterloop-dev-NameFields",
         "t": "arn:aws-cn:sns:cn-north-1:111122223333:afterloop-dev-NotificationTopic",

@@ -8,6 +8,8 @@ import pytest
 
 from sandbox.canned_results import parse_results
 from sandbox.ministack_patches import canned
+from workflow.stack.grants import Permission
+from workflow.stack.permissions import statements_for
 
 ASK = {
     "Type": "Task",
@@ -171,3 +173,74 @@ def test_model_behind_a_profile_is_called_through_the_profile_only(machines, giv
     )
     ended = machines.run({"Ask": ASK | {"Parameters": {"ModelId": profile, "Body": {}}}})
     assert (ended["status"] == "SUCCEEDED") is succeeds, ended
+
+
+def call(name, **parameters):
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{name}", "Parameters": parameters, "End": True}
+
+
+CALLS = [
+    call("bedrock:invokeModel", ModelId="amazon.titan", Body={}),
+    call("aws-sdk:bedrockruntime:converse", ModelId="us.amazon.nova-lite-v1:0", Messages=[]),
+    call("aws-sdk:comprehend:detectSentiment", **{"Text.$": "$.text", "LanguageCode": "en"}),
+    call("aws-sdk:translate:translateText", Text="a", SourceLanguageCode="en", TargetLanguageCode="de"),
+    call(
+        "http:invoke",
+        Method="POST",
+        Authentication={"ConnectionArn": "arn:aws:events:us-east-1:000000000000:connection/shop/1"},
+        **{"ApiEndpoint.$": "States.Format('https://shop.example.com/{}', $.text)"},
+    ),
+    call("glue:startJobRun.sync", JobName="nightly"),
+    call("aws-sdk:firehose:putRecord", DeliveryStreamName="out", Record={"Data": "x"}),
+    call("aws-sdk:s3:getObjectAcl", Bucket="reviewed", Key="a.json"),
+    call(
+        "apigateway:invoke",
+        ApiEndpoint="abc.execute-api.us-east-1.amazonaws.com",
+        Method="GET",
+        Path="/a",
+        AuthType="IAM_ROLE",
+    ),
+    call(
+        "aws-sdk:scheduler:createSchedule",
+        Name="later",
+        ScheduleExpression="rate(1 day)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": "arn:aws:sqs:us-east-1:000000000000:q",
+            "RoleArn": "arn:aws:iam::000000000000:role/later",
+        },
+    ),
+    call(
+        "athena:startQueryExecution.sync",
+        QueryString="SELECT 1",
+        WorkGroup="reviews",
+        ResultConfiguration={"OutputLocation": "s3://results/"},
+    ),
+]
+
+
+@pytest.mark.parametrize("state", CALLS, ids=lambda state: state["Resource"].rpartition(":::")[2])
+def test_derived_policy_allows_the_call_and_no_policy_does_not(machines, give, state):
+    give(states={"Call": {"result": "canned"}})
+    declared = {"Call": [Permission(actions=("glue:GetTable",), resources=("*",))]}
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": list(one.actions),
+            "Resource": list(one.resources),
+            **({"Condition": one.conditions} if one.conditions else {}),
+        }
+        for one in statements_for({"StartAt": "Call", "States": {"Call": state}}, declared)
+    ]
+    machines.role = machines.add_role("derived", *json.loads(placed(json.dumps(statements))))
+    ended = machines.run({"Call": state}, {"text": "orders"})
+    assert ended["status"] == "SUCCEEDED", ended
+    machines.role = machines.add_role("empty")
+    ended = machines.run({"Call": state}, {"text": "orders"})
+    assert "is not authorized to perform" in ended.get("cause", ""), ended
+
+
+def placed(text):
+    for name, value in (("Partition", "aws"), ("Region", "us-east-1"), ("AccountId", "000000000000")):
+        text = text.replace(f"${{AWS::{name}}}", value)
+    return text

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.a2i import Tenant
 from sandbox.canned_results import parse_results
-from sandbox.ministack_patches import canned, permissions, training
+from sandbox.ministack_patches import canned, integrations, permissions, training
 from sandbox.protocol import operation
 from sandbox.training import TrainingJobs
 from tests.documentation import blocks
@@ -69,7 +69,7 @@ class Jobs:
 @pytest.fixture
 def jobs(machines):
     jobs = Jobs()
-    training.connect(jobs.call)
+    integrations.connect(jobs.call)
     yield jobs
     jobs.close()
 
@@ -158,6 +158,29 @@ def test_role_needs_the_permissions_of_the_call(machines, jobs, form, allowed, s
     ended = machines.run(train(form))
     assert (ended["status"] == "SUCCEEDED") is succeeds, ended
     assert ended.get("error") == (None if succeeds else "SageMaker.AmazonSageMakerException")
+
+
+def test_sdk_integrations_start_describe_and_stop_a_job(machines, jobs):
+    def task(action, parameters, **more):
+        resource = f"arn:aws:states:::aws-sdk:sagemaker:{action}"
+        return {"Type": "Task", "Resource": resource, "Parameters": parameters, **more}
+
+    ended = machines.run(
+        {
+            "Start": task("createTrainingJob", REQUEST, Next="Describe"),
+            "Describe": task("describeTrainingJob", JOB, ResultPath="$.job", Next="Stop"),
+            "Stop": task("stopTrainingJob", JOB, ResultPath="$.stopped", End=True),
+        }
+    )
+    job = json.loads(ended["output"])["job"]
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("InProgress", "Starting")
+    # As the SDK for Java: a text in ISO 8601.
+    assert job["CreationTime"].endswith("Z")
+    assert jobs.status() in ("Stopping", "Stopped")
+    again = machines.run({"Start": task("createTrainingJob", REQUEST, End=True)})
+    assert again["error"] == "SageMaker.ResourceInUseException"
+    none = machines.run({"Describe": task("describeTrainingJob", {"TrainingJobName": "none"}, End=True)})
+    assert (none["error"], none["cause"]) == ("SageMaker.SageMakerException", "Requested resource not found.")
 
 
 class TwoAtOnce(FakeEffects):

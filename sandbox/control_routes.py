@@ -194,18 +194,26 @@ class ControlRoutes:
         return {}
 
     async def _not_run(self, request: _Request) -> Any:
-        found = dict(states(request.value("definition", dict)))
-        not_run = {
-            name: advice(state, what)
-            for name, state in found.items()
-            if (what := why_not_run(state))
-            and not canned.given.has(name, str(state.get("Resource")).replace("${AWS::Partition}", "aws"))
-        }
+        definition = request.value("definition", dict)
+        try:
+            found = dict(states(definition))
+            not_run = {
+                name: advice(state, what)
+                for name, state in found.items()
+                if (what := why_not_run(state)) and not _has_result(name, state)
+            }
+        except (AttributeError, TypeError, ValueError):
+            raise SandboxError("invalid definition: it is no state machine") from None
         unknown = {
             name: f"the canned results have a state {name!r}, which does not exist{hint(name, found)}"
             for name in sorted(canned.given.states() - set(found))
         }
         return {"states": not_run, "unknown": unknown}
+
+
+def _has_result(name: str, state: Any) -> bool:
+    resource = str(state.get("Resource")).replace("${AWS::Partition}", "aws")
+    return canned.given.has(name, resource)
 
 
 class _Request:

@@ -32,6 +32,10 @@ ROUTES = [
     ("POST", "/_sandbox/faults", tuple(rule(Throttle()))),
     ("GET", "/_sandbox/faults/1", ()),
     ("DELETE", "/_sandbox/faults/99999999999999999999", ()),
+    ("POST", "/_sandbox/results", ("results", "machine")),
+    ("PUT", "/_sandbox/results/99999999999999999999", ("results",)),
+    ("DELETE", "/_sandbox/results/99999999999999999999", ()),
+    ("POST", "/_sandbox/not-run", ("definition",)),
 ]
 
 
@@ -75,6 +79,10 @@ def test_any_body_gets_an_answer_in_words(
         ("loops/loop/fail", {"reason": "x"}, "invalid code: None; use a string"),
         ("events", {"detail": "x"}, "invalid detail: 'x'; use an object"),
         ("events/lose", {"times": True}, "invalid times: True; use a number"),
+        ("results", {"results": []}, "invalid results: []; use an object"),
+        ("results", {"results": {"state": {}}}, "canned results: state: unknown key; did you mean 'states'?"),
+        ("not-run", {"definition": {"States": 7}}, "invalid definition: it is no state machine"),
+        ("not-run", {"definition": {"States": {"A": 7}}}, "invalid definition: it is no state machine"),
         ("faults", {}, "invalid rule of a fault: 'fault'"),
         ("faults", {**rule(Throttle()), "times": "x"}, "invalid times: 'x'; use a whole number of 1 or more"),
         ("faults", {**rule(Throttle()), "function": 1}, "invalid function: 1; use a part"),

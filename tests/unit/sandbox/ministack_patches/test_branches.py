@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from workflow.operations.executions import visits_of
 
 FAIL = {"Type": "Fail", "Error": "Lost", "Cause": "nothing there"}
@@ -278,3 +280,40 @@ def test_distributed_map_works_in_jsonata(machines):
     }
     execution = machines.run({"Each": state}, {"numbers": [1, 2, 3]}, QueryLanguage="JSONata")
     assert json.loads(execution["output"]) == {"sum": 12}
+
+
+@pytest.mark.parametrize("language", ["JSONPath", "JSONata"])
+def test_item_reader_works_in_both_languages(machines, language):
+    from ministack.services import stepfunctions
+
+    objects = {("reviews", "today.json"): '[{"id": 1}, {"id": 2}]'}
+    stepfunctions._s3_object_text = lambda bucket, key: objects[bucket, key]
+    fields = {
+        "JSONPath": {
+            "reader": {"Parameters": {"Bucket": "reviews", "Key.$": "$.file"}},
+            "map": {"ItemSelector": {"id.$": "$$.Map.Item.Value.id", "by.$": "$.by"}},
+        },
+        "JSONata": {
+            "reader": {"Arguments": {"Bucket": "reviews", "Key": "{% $states.input.file %}"}},
+            "map": {
+                "ItemSelector": {
+                    "id": "{% $states.context.Map.Item.Value.id %}",
+                    "by": "{% $states.input.by %}",
+                }
+            },
+        },
+    }[language]
+    state = {
+        "Type": "Map",
+        "ItemReader": {"Resource": "arn:aws:states:::s3:getObject", **fields["reader"]},
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "Keep",
+            "States": {"Keep": {"Type": "Pass", "End": True}},
+        },
+        **fields["map"],
+        "End": True,
+    }
+    given = {"file": "today.json", "by": "people"}
+    execution = machines.run({"Each": state}, given, QueryLanguage=language)
+    assert json.loads(execution["output"]) == [{"id": 1, "by": "people"}, {"id": 2, "by": "people"}]

@@ -51,14 +51,31 @@ def run(path: Path, *, silent: bool = False) -> ModuleType:
 
 def _mistake(error: BaseException, path: Path, module: ModuleType) -> str:
     """An error raised by a file, as one line: file, line, type, message and what to do."""
+    lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
+    line, message = (lines or [None])[-1], str(error)
     if isinstance(error, SyntaxError):
-        line, message = error.lineno, error.msg
-    else:
-        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
-        line, message = (lines or [None])[-1], str(error)
-    where = f"{shown_path(path)}{f':{line}' if line else ''}"
+        line, message = line or error.lineno, error.msg
+    where = f"{shown_path(path)}{f':{line}' if line else ''}{_in_module(error, path)}"
     what = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return f"{where}: {' '.join(what.split())}{_hint(error, module)}"
+
+
+def _in_module(error: BaseException, path: Path) -> str:
+    """Where a module of the user's own raised the error that the file imports or calls; empty if none did."""
+    own = Path(workflow.steps.__file__).parent
+    if isinstance(error, SyntaxError) and error.filename not in (None, str(path), "<string>"):
+        return f" (in {shown_path(Path(error.filename))}:{error.lineno})"
+    for at in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(at.filename)
+        if file == path:
+            break
+        if (
+            file.is_relative_to(path.parents[1])
+            and not file.is_relative_to(own)
+            and ".venv" not in file.parts
+        ):
+            return f" (in {shown_path(file)}:{at.lineno})"
+    return ""
 
 
 def _hint(error: BaseException, module: ModuleType) -> str:

@@ -57,9 +57,9 @@ def with_key(model: type[BaseModel], key: str = "") -> Iterator[None]:
         raise ValueError(explained(error, model, key)) from None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Returns `; did you mean …?` if one of the known words is close, otherwise an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -134,7 +134,9 @@ def _instead(problem: Any) -> str:
             known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
             numbers = re.findall(r"\d+", problem["ctx"]["expected"]) if not known else ()
             return (
-                f": write {value} without quotes" if value in numbers else did_you_mean(value.lower(), known)
+                f": write {value} without quotes"
+                if value in numbers
+                else did_you_mean(value.lower(), known, 0.8)
             )
     return ""
 

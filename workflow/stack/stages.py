@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -257,10 +257,13 @@ def load_stage(path: Path, name: str, **overrides: Any) -> Stage:
             + did_you_mean(name, tables)
         )
     table = tables[name]
-    return checked_stage(path.name, name, {**table, **overrides} if isinstance(table, dict) else table, text)
+    given = {**table, **overrides} if isinstance(table, dict) else table
+    return checked_stage(path.name, name, given, text, options=overrides)
 
 
-def checked_stage(file: str, name: str, table: Any, text: str = "") -> Stage:
+def checked_stage(
+    file: str, name: str, table: Any, text: str = "", *, options: Collection[str] = ()
+) -> Stage:
     """Returns the stage that a table describes.
 
     Args:
@@ -268,12 +271,15 @@ def checked_stage(file: str, name: str, table: Any, text: str = "") -> Stage:
         name: The stage's name.
         table: Its keys and values.
         text: The settings file, for the line in messages; empty if it is not written yet.
+        options: The keys that are from options of the command line, not from the file.
 
     Raises:
         SettingsError: The settings are invalid.
     """
 
     def problem(message: str, key: Sequence[str] = ()) -> SettingsError:
+        if any(part in options for part in key[:1]):
+            return SettingsError(f"--{message}")
         line = line_of(text, ("stages", name, *key))
         return SettingsError(f"{file}{f':{line}' if line else ''}: stage {name}: {message}")
 

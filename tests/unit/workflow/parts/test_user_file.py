@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,21 @@ def test_what_the_file_prints_is_shown_once_on_standard_error(
 def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match=r"post_review\.py: FileNotFoundError: "):
         load(tmp_path / "post_review.py")
+
+
+@pytest.mark.parametrize(
+    ("module", "error"),
+    [("\n1 / 0", "ZeroDivisionError: division by zero"), ("\nx = ", "SyntaxError: invalid syntax")],
+)
+def test_error_in_a_module_of_the_users_own_has_both_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, error: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_steps", raising=False)
+    (tmp_path / "own_steps.py").write_text(module)
+    path = tmp_path / "workflow/post_review.py"
+    path.parent.mkdir()
+    path.write_text("x = 1\nimport own_steps\n")
+    with pytest.raises(WorkflowError) as raised:
+        load(path)
+    assert str(raised.value) == f"{path}:2 (in {tmp_path}/own_steps.py:2): {error}"

@@ -9,7 +9,7 @@ import pytest
 from workflow.errors import SettingsError
 from workflow.stack.settings_file import line_of
 from workflow.stack.settings_warnings import warnings_of
-from workflow.stack.stages import Stage, load_stages
+from workflow.stack.stages import Stage, load_stage, load_stages
 
 STAGE = "[stages.dev]\nregion = 'us-east-1'\noutput_buckets = ['reviewed']\n"
 """The lines of a case begin with line 4."""
@@ -82,6 +82,15 @@ def test_region_is_suggested(tmp_path: Path) -> None:
         SettingsError, match=r"^stages\.toml:2: .*not 'US-East1'; did you mean 'us-east-1'\? The Region"
     ):
         load_stages(path)
+
+
+def test_option_in_place_of_a_setting_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "stages.toml"
+    path.write_text(STAGE)
+    with pytest.raises(
+        SettingsError, match=r"^--region: should be 'us-east-1', .*not 'eu-north-1'\. The Region"
+    ):
+        load_stage(path, "dev", region="eu-north-1")
 
 
 @pytest.mark.parametrize("content", [f"\ufeff{STAGE}".encode(), STAGE.replace("\n", "\r\n").encode()])

@@ -77,8 +77,9 @@ _FREE = frozenset(
 
 
 def problems_of_arguments(state: State) -> Iterator[str]:
-    """ARNs and URLs in the arguments of a Task that AWS refuses."""
+    """ARNs and URLs in the arguments of a Task, and the role in its Credentials, that AWS refuses."""
     yield from _problems(arguments_of(state))
+    yield from _problems(state.get("Credentials"))
 
 
 def _problems(value: Any) -> Iterator[str]:

@@ -70,9 +70,11 @@ def _models(call: Call) -> Iterator[tuple[Resource, Conditions]]:
     elif match := re.search(r":inference-profile/(.+)", model):
         inside = _PROFILE.fullmatch(match[1])
         yield from _profile(model, inside[1] if inside else match[1])
+    elif ":sagemaker:" in model:  # IAM also checks the endpoint, with a condition that Bedrock calls it.
+        yield Unknown("the model is an endpoint of Bedrock Marketplace", "the model and its endpoint"), {}
     else:
         yield model, {}
-        if kind := re.search(r":(application-inference-profile|prompt-router|prompt)/", model):
+        if kind := re.search(r":(application-inference-profile|(?:default-)?prompt-router|prompt)/", model):
             reason = f"the ARN of the {kind[1].replace('-', ' ')} does not name its models"
             yield Unknown(reason, "the foundation models in all their Regions"), {}
 

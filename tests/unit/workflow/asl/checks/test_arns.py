@@ -59,5 +59,10 @@ def test_arns_that_may_be_right_are_accepted(field: str, text: str) -> None:
     assert problems(**{field: text}) == []
 
 
+def test_role_in_credentials_is_checked() -> None:
+    [problem] = problems_of_arguments({"Credentials": {"RoleArn": "arn:aws:iam::12345678901:role/there"}})
+    assert "'12345678901' has 11 digits, not 12" in problem
+
+
 def test_what_the_user_sends_is_not_checked() -> None:
     assert problems(Payload={"TopicArn": "mine"}, MessageBody={"RoleArn": "x"}, Input={"QueueUrl": "q"}) == []

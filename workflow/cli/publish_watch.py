@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import cache_from_source
+from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from workflow.publish.watching import Snapshot
     from workflow.stack.stages import Stage
 
-__all__ = ["LIBRARIES", "ReadyCommand", "show_executions", "swap_changes"]
+__all__ = ["LIBRARIES", "ReadyCommand", "forget_compiled", "show_executions", "swap_changes"]
 
 LIBRARIES = (
     *("boto3", "boto3.dynamodb.conditions", "jsonata", "packaging.requirements", "pydantic.main"),
@@ -71,11 +73,19 @@ def swap_changes(
             run_sample()
             for files in changes(ROOT, on.settings, since):
                 tell(f"Changed: {', '.join(file.name for file in files)}")
+                forget_compiled(files)
                 if swap.run() == 0:
                     run_sample()
         except KeyboardInterrupt:
             end_line(sys.stdout)
     tell("Stopped watching.")
+
+
+def forget_compiled(files: Iterable[Path]) -> None:
+    """Deletes the bytecode of files: Python would use it after an edit in the same second that keeps their length."""
+    for file in files:
+        if file.suffix == ".py":
+            Path(cache_from_source(str(file))).unlink(missing_ok=True)
 
 
 def _arguments(on: StageOptions, accepted: Sequence[str]) -> list[str]:
@@ -98,8 +108,7 @@ class ReadyCommand:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        # Without bytecode: its cache misses an edit within the same second that keeps the length of the file.
-        python = [sys.executable, "-B", "-P", warm.__file__]
+        python = [sys.executable, "-P", warm.__file__]
         self._command = [*python, ",".join(LIBRARIES), str(ROOT), *arguments]
         self._next = self._started()
 

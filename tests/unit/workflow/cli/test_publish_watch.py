@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from tests.command_line import interrupted, run
 from workflow.cli import publish_watch
-from workflow.cli.publish_watch import LIBRARIES, ReadyCommand
+from workflow.cli.publish_watch import LIBRARIES, ReadyCommand, forget_compiled
 from workflow.errors import AfterloopError
 from workflow.operations.new_executions import News
 from workflow.operations.sample_executions import SampleSeries
@@ -133,15 +134,18 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadyCo
     """A command of a small project, without the libraries, which take long to import."""
     monkeypatch.setattr(publish_watch, "ROOT", tmp_path)
     monkeypatch.setattr(publish_watch, "LIBRARIES", ())
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     ready = ReadyCommand(["publish", "--swap"])
     yield ready
     ready.close()
 
 
 def test_command_sees_the_files_of_the_moment_it_runs(command: ReadyCommand, tmp_path: Path) -> None:
-    # The second edit, within the same second, keeps the length of the file.
+    word_file = tmp_path / "word.py"
     for word, status in (("one", 0), ("two", 3)):
-        (tmp_path / "word.py").write_text(f"WORD = {word!r}\n")
+        word_file.write_text(f"WORD = {word!r}\n")
+        os.utime(word_file, (1_000_000_000, 1_000_000_000))  # Two edits in the same second.
+        forget_compiled([word_file, tmp_path / "notes.txt"])
         (tmp_path / "deploy.py").write_text(PROGRAM.replace("STATUS", str(status)))
         assert command.run() == status
         assert (tmp_path / "out").read_text() == f"{word} ['publish', '--swap'] __main__"

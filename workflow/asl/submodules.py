@@ -42,6 +42,8 @@ class _Submodule(types.ModuleType):
         self._of_sdk = f"stepfunctions.steps.{name}"
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":  # Without it, `import *` would bring nothing. The SDK's module has none.
+            return [one for one in vars(importlib.import_module(self._of_sdk)) if not one.startswith("_")]
         if hasattr(self._steps, name):
             return getattr(self._steps, name)
         return getattr(importlib.import_module(self._of_sdk), name)

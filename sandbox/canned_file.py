@@ -80,7 +80,7 @@ def _follow(
         try:
             given.replace(Results() if now is None else read_results(path))
         except SandboxError as error:
-            report(f"{error}; the engine keeps the earlier results")
+            report(f"{error} (the engine keeps the earlier results)")
         except OSError:
             return  # The engine has ended.
         else:

@@ -58,6 +58,8 @@ class Fields(Block):
             if name not in allowed:
                 close = get_close_matches(name, allowed, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its fields are {', '.join(allowed)}"
+                if not close and "resource" in allowed:
+                    hint += "; the arguments of a call are in parameters={…}"
                 raise StepTypeError(f"{who}: {type(self).__name__} has no field {name!r}; {hint}")
 
 

@@ -23,7 +23,7 @@ from workflow.parts.user_file import run
 from workflow.parts.user_lists import problems_of_branch
 from workflow.steps import Chain, Retry, State, inside, reachable
 
-__all__ = ["BRANCHES", "declared_permissions", "followed_by", "load"]
+__all__ = ["BRANCHES", "followed_by", "load"]
 
 BRANCHES = ("completed", "failed", "stopped")
 """The names of the lists of steps."""
@@ -51,20 +51,6 @@ def load(path: Path) -> dict[str, list[State]]:
     if wrong := [*wrong, *_unused(module, path, branches, states)]:
         raise WorkflowError("\n".join(wrong))
     return branches
-
-
-def declared_permissions(path: Path) -> dict[str, Any]:
-    """The permissions that the file declares: state name → list of `{"actions": …, "resources": …}`.
-
-    Raises:
-        WorkflowError: `permissions` is not a dictionary with state names as keys.
-    """
-    declared = getattr(run(path, silent=True), "permissions", {})
-    if not isinstance(declared, dict) or not all(isinstance(name, str) for name in declared):
-        raise WorkflowError(
-            f"{shown_path(path)}: `permissions` must be a dictionary: the name of a step → its permissions"
-        )
-    return declared
 
 
 def followed_by(ending: State, steps: Sequence[State], *, failed: State) -> State | Chain:

@@ -19,11 +19,11 @@ from troposphere import Template
 
 from workflow import ROOT
 from workflow.asl.integration import integration_of
-from workflow.asl.origin import shown_path
 from workflow.asl.walk import states
 from workflow.errors import WorkflowError
 from workflow.machine import POST_REVIEW, build_machine, render
 from workflow.parts.state import EVENT, RESULTS
+from workflow.parts.user_permissions import place_of_permissions
 from workflow.stack.checked import checked
 from workflow.stack.functions import Function, camel_case, function, names_in, source_of
 from workflow.stack.grants import Permission
@@ -196,7 +196,7 @@ def _broken_in_declared(
         for permission in permissions:
             for resource in permission.resources:
                 if why := why_broken(without_special_names(resource, is_step=True), template, known):
-                    yield f"{shown_path(post_review)}: permissions of {step!r}: {resource!r}: {why}"
+                    yield f"{place_of_permissions(post_review, step)}: {resource!r}: {why}"
 
 
 def _broken_in_steps(

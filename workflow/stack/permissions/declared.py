@@ -7,10 +7,9 @@ from pathlib import Path
 
 from workflow.asl.checks import Severity
 from workflow.asl.checks.problem import hint
-from workflow.asl.origin import shown_path
 from workflow.asl.walk import Machine, states
 from workflow.errors import WorkflowError
-from workflow.parts.user_steps import declared_permissions
+from workflow.parts.user_permissions import declared_permissions, place_of_permissions
 from workflow.stack.functions import Function, checked_permissions
 from workflow.stack.grants import Permission
 from workflow.stack.permissions.known_actions import problems_of_actions
@@ -34,7 +33,7 @@ def declared_for(definition: Machine, post_review: Path) -> dict[str, tuple[Perm
     declared = {}
     known = dict(states(definition))
     for name, permissions in declared_permissions(post_review).items():
-        place = f"{shown_path(post_review)}: permissions of {name!r}"
+        place = place_of_permissions(post_review, name)
         if name not in known:
             raise WorkflowError(f"{place}: the workflow has no such step{hint(name, known)}")
         declared[name] = checked_permissions(permissions, place)
@@ -51,9 +50,7 @@ def problems_of_declared(
         post_review: The file that declares them.
         functions: The functions whose permissions to check.
     """
-    places = {
-        f"{shown_path(post_review)}: permissions of {step!r}": of_step for step, of_step in declared.items()
-    }
+    places = {place_of_permissions(post_review, step): of_step for step, of_step in declared.items()}
     for place, permissions in [
         *places.items(),
         *((f"{one.place}: permissions", one.permissions) for one in functions),

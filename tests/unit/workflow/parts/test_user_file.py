@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from workflow.errors import WorkflowError
-from workflow.parts.user_steps import declared_permissions, load
+from workflow.parts.user_permissions import declared_permissions
+from workflow.parts.user_steps import load
 
 EMPTY = "completed, failed, stopped = [], [], []\n"
 

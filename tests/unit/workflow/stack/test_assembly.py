@@ -228,7 +228,7 @@ def test_declared_actions_that_do_not_exist_are_refused_with_their_place(tmp_pat
         _assembled(tmp_path, PRAISE + declared, root)
     place, function_place = str(refusal.value).splitlines()
     assert place.endswith(
-        "post_review.py: permissions of 'Praise': IAM has no action 'dynamodb:UpdateItm'; "
+        "post_review.py:4: permissions of 'Praise': IAM has no action 'dynamodb:UpdateItm'; "
         "did you mean 'dynamodb:UpdateItem'?"
     )
     assert function_place == (
@@ -239,7 +239,7 @@ def test_declared_actions_that_do_not_exist_are_refused_with_their_place(tmp_pat
 def test_declared_action_that_may_not_exist_is_a_warning(tmp_path: Path) -> None:
     declared = 'permissions = {"Praise": [{"actions": ["foo:Bar"], "resources": ["*"]}]}\n'
     [warning] = _assembled(tmp_path, PRAISE + declared, _praising(tmp_path, "${ReviewBucket.Arn}/*")).warnings
-    assert "post_review.py: permissions of 'Praise': 'foo:Bar' may not exist: botocore" in warning
+    assert "post_review.py:4: permissions of 'Praise': 'foo:Bar' may not exist: botocore" in warning
 
 
 def test_step_can_call_what_is_newer_than_botocore_if_it_declares_permissions(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_step_permission_on_an_unknown_resource_is_refused(
     with pytest.raises(WorkflowError) as refusal:
         _assembled(tmp_path, _with_permission(resource))
     assert str(refusal.value).startswith(
-        f"{tmp_path / 'post_review.py'}: permissions of 'Count it': {resource!r}: {message}"
+        f"{tmp_path / 'post_review.py'}:7: permissions of 'Count it': {resource!r}: {message}"
     )
     assert "\n" not in str(refusal.value)
 

@@ -326,4 +326,5 @@ def test_step_is_tried_on_the_stage(published: PublishedStage, run: Run, tmp_pat
     tried = printed_json("try", out)
     assert (status, tried["result"]["Payload"]["action"]) == (0, "escalate")
     assert tried["sent"]["Payload"]["step"]["state"] == "Restart or escalate?"
+    assert tried["warnings"] == []  # The published code is that of today.
     assert run("Route by status", group="try")[1].startswith("✓ Route by status")

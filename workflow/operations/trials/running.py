@@ -28,6 +28,10 @@ MAX_CAUSE = 32_768
 MAX_ERROR = 256
 """Characters of a mocked cause and of a mocked error (API reference, MockErrorOutput)."""
 
+_JSON_IN_RESULT = (("lambda", "invoke"), ("bedrock", "invokeModel"))
+"""Optimized integrations whose result has JSON where the API has a string. TestState refuses JSON there in a mock,
+unless it does not compare the mock with the API."""
+
 MAX_CONTEXT_INPUT = 260_000
 """Bytes of the input in a context object, which has up to 262,144 (API reference, TestState)."""
 
@@ -208,15 +212,10 @@ def _mock_input(state: Mapping[str, Any], mock: Mock) -> dict[str, Any]:
     if mock.error is not None:
         return {"errorOutput": {"error": mock.error, "cause": mock.cause}}
     called = integration_of(state)
-    # TestState takes the Payload of a function for a string, as the API of Lambda has it. An execution gets JSON.
-    is_function = called is not None and (called.service, called.action, called.is_sdk) == (
-        "lambda",
-        "invoke",
-        False,
-    )
+    is_json = called is not None and not called.is_sdk and (called.service, called.action) in _JSON_IN_RESULT
     return {
         "result": json.dumps(mock.result),
-        **({"fieldValidationMode": "NONE"} if is_function else {}),
+        **({"fieldValidationMode": "NONE"} if is_json else {}),
     }
 
 

@@ -96,7 +96,12 @@ def test_role_is_passed_only_for_a_call() -> None:
     [
         (TASK, Mock({"MessageId": "m"}), {"result": '{"MessageId": "m"}'}),
         (TASK, Mock(None, "E", "c"), {"errorOutput": {"error": "E", "cause": "c"}}),
-        # TestState would refuse a Payload that is no string.
+        # TestState would refuse a Body or a Payload that is no string.
+        (
+            {**TASK, "Resource": "arn:aws:states:::bedrock:invokeModel"},
+            Mock({"Body": {}}),
+            {"result": '{"Body": {}}', "fieldValidationMode": "NONE"},
+        ),
         (
             {**TASK, "Resource": "arn:aws:states:::lambda:invoke"},
             Mock({"Payload": {}}),

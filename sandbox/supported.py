@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workflow.asl.integration import integration_of
-from workflow.asl.walk import is_distributed
+from workflow.asl.walk import is_distributed, own_fields
 
-__all__ = ["OPTIMIZED_FORMS", "SDK_ACTIONS_FILE", "advice", "as_text", "sdk_actions_that_run", "why_not_run"]
+__all__ = [
+    "OPTIMIZED_FORMS",
+    "SDK_ACTIONS_FILE",
+    "advice",
+    "as_text",
+    "runs_path",
+    "sdk_actions_that_run",
+    "why_not_run",
+]
 
 _WAIT = ".waitForTaskToken"
 
@@ -54,6 +63,8 @@ def why_not_run(state: Mapping[str, Any]) -> str | None:
 
     Nested machines are not looked at.
     """
+    if path := next(_paths_that_do_not_run(state), None):
+        return f"the path {path}"
     if state.get("Type") == "Map":
         return _of_map(state) if is_distributed(state) else None
     called = integration_of(state) if state.get("Type") == "Task" else None
@@ -69,9 +80,30 @@ def why_not_run(state: Mapping[str, Any]) -> str | None:
 def advice(state: Mapping[str, Any], what: str) -> str:
     """Returns the message about what the engine does not run of a state, which `why_not_run` has found."""
     message = f"the local engine does not run {what}"
-    if state.get("Type") == "Map":
+    if state.get("Type") == "Map" or what.startswith("the path "):
         return f"{message}: docs/reference/engine.md lists what it runs"
     return f"{message}: give it a canned result in canned_results.json (docs/reference/engine.md)"
+
+
+def _paths_that_do_not_run(state: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the paths of a state with a filter, a slice, a function or a search at any depth."""
+    waiting: list[tuple[str, Any]] = [*own_fields(dict(state)).items()]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(key, one) for one in value]
+        elif isinstance(value, str) and key.endswith((".$", "Path", "Variable")) and not runs_path(value):
+            yield value
+
+
+def runs_path(path: str) -> bool:
+    """Whether the engine reads a path: one of names, indexes and wildcards."""
+    return not (path.startswith("$") and _BEYOND_NAMES.search(path))
+
+
+_BEYOND_NAMES = re.compile(r"\[\?|\[-|\[\d*:|\[\d+,|\.\.|\.\w+\(")
 
 
 def _of_map(state: Mapping[str, Any]) -> str | None:

@@ -72,6 +72,8 @@ Databases, containers and instances do not run: their services keep only what th
 
 An inline Map runs as on AWS. A Distributed Map runs with items from its input, and from objects in S3: `s3:getObject`
 of a `CSV`, `JSON` or `JSONL` file, and `s3:listObjectsV2`. `ItemBatcher`, `ResultWriter` and other readers do not run.
+
+Paths of JSONPath states have names, indexes and wildcards. Filters, slices and `..` do not run.
 """
 
 _COMMAND = 'make local ARGS="--canned-results other.json"'

@@ -10,6 +10,7 @@ from sandbox.ministack_patches.concurrency import Branches
 from sandbox.ministack_patches.retries import with_retry_and_catch
 from sandbox.ministack_patches.tasks import arguments_of, result_of
 from sandbox.ministack_patches.walks import LOCK, Attempt, Walk, current
+from workflow.asl.walk import is_distributed
 
 __all__ = ["correct", "inputs_of", "items_of", "limit_of"]
 
@@ -112,7 +113,7 @@ def _map(state: dict[str, Any], given: Any, execution: Any, context: dict[str, A
 
     walk, attempt = _here()
     machine = state.get("Iterator") or state.get("ItemProcessor", {})
-    if (machine.get("ProcessorConfig") or {}).get("Mode") == "DISTRIBUTED":
+    if is_distributed(state):
         return result_of(state, given, context, _distributed(state, given, machine, execution, context))
     if walk.inner is None:
         variables = context["variables"]
@@ -132,16 +133,18 @@ def _distributed(
 ) -> Any:
     """Returns the outputs of the children of a Distributed Map.
 
-    AWS: ItemReader, ItemSelector, Assign and Output work in both query languages, as Items does in JSONata.
-    (https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html)
-    MiniStack: takes all for JSONPath.
+    AWS: ItemReader, ItemSelector, Assign and Output work in both query languages, as Items does in JSONata. Children do
+    not see the variables of the parent.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html,
+    https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html)
+    MiniStack: takes all for JSONPath. Children see the variables.
     """
     canned.check_runs(state)
     selected = [one for one, _ in inputs_of(state, given, context, _items_read(state, given, context))]
     limits = {"MaxConcurrency": limit_of(state, given, context)}
     kept = ("Label", "ToleratedFailureCount", "ToleratedFailurePercentage")
     plain = {name: state[name] for name in kept if name in state} | limits
-    return map_runs.run(plain, selected, machine, execution, context)
+    return map_runs.run(plain, selected, machine, execution, {**context, "variables": {}})
 
 
 def _items_read(state: dict[str, Any], given: Any, context: dict[str, Any]) -> list[Any] | None:
@@ -172,14 +175,18 @@ def limit_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> int:
 
 
 def items_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> list[Any]:
-    """Returns the items of an inline Map.
+    """Returns the items of a Map.
 
-    AWS: they must be an array. Otherwise the state fails with States.Runtime, or in JSONata with
-    States.QueryEvaluationError. (https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html)
+    AWS: they must be an array, or for a Distributed Map, an object, whose pairs are the items. Otherwise, the state
+    fails with States.Runtime, or in JSONata with States.QueryEvaluationError.
+    (https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html,
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemspath.html)
     MiniStack: makes anything else an item.
     """
     from ministack.services import stepfunctions
 
+    if is_distributed(state) and isinstance(pairs := _selected(state, given, context), dict):
+        return [{"Key": key, "Value": value} for key, value in pairs.items()]
     if stepfunctions._state_query_language(state, context) == "JSONata":
         if "Items" in state:
             return list(stepfunctions._jsonata_state_field(state, "Items", "array", given, context))
@@ -195,6 +202,18 @@ def items_of(state: dict[str, Any], given: Any, context: dict[str, Any]) -> list
         message = f'Reference path "{path}" must point to array.'
         raise stepfunctions._ExecutionError("States.Runtime", message)
     return items
+
+
+def _selected(state: dict[str, Any], given: Any, context: dict[str, Any]) -> Any:
+    """Returns what a Map goes through, whatever it is."""
+    from ministack.services import stepfunctions
+
+    if stepfunctions._state_query_language(state, context) == "JSONata":
+        if "Items" not in state:
+            return given
+        return stepfunctions._apply_jsonata_template(state["Items"], given, context)
+    effective = stepfunctions._apply_input_path(state, given, context)
+    return stepfunctions._resolve_path_or_ctx(state.get("ItemsPath", "$"), effective, context)
 
 
 def inputs_of(

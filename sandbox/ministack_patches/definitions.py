@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from workflow.asl.checks.templates import problems_of_templates
 from workflow.asl.checks.validator import problems_of_validator
-from workflow.asl.walk import machines, ways
+from workflow.asl.checks.values import problems_of_values
+from workflow.asl.walk import machines, states, ways
 
 __all__ = ["correct"]
 
@@ -28,7 +31,8 @@ def _refuse_invalid_definitions() -> None:
     One with more than 1,048,576 characters fails, too.
     MiniStack: checks JSONata only. An execution then fails.
 
-    The rules are those of `statelint`, an independent validator of the Amazon States Language.
+    The rules are those of `statelint`, an independent validator of the Amazon States Language, and for values and keys
+    that end with `.$`, those of the project's own checks.
     """
     from ministack.services import stepfunctions
     from ministack.services.cloudformation import provisioners
@@ -64,7 +68,7 @@ def _problem(text: Any) -> str | None:
     for field, kind in (("StartAt", str), ("States", dict)):
         if not isinstance(definition.get(field), kind) or not definition[field]:
             return _invalid(f"SCHEMA_VALIDATION_FAILED: {field} is required at /")
-    for state, problem, _ in problems_of_validator(definition):
+    for state, problem in _problems_of_states(definition):
         return _invalid(f"SCHEMA_VALIDATION_FAILED: {problem} at /States/{state}")
     for machine in machines(definition):
         targets = [
@@ -75,6 +79,17 @@ def _problem(text: Any) -> str | None:
             if target not in machine["States"]:
                 return _invalid(f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {target}")
     return None
+
+
+def _problems_of_states(definition: dict[str, Any]) -> Iterator[tuple[str | None, str]]:
+    """Yields what is wrong in states, each with the name of its state."""
+    for state, problem, _ in problems_of_validator(definition):
+        yield state, problem
+    language = str(definition.get("QueryLanguage", "JSONPath"))
+    for name, content in states(definition):
+        for problem, severity in (*problems_of_templates(content, language), *problems_of_values(content)):
+            if severity == "error":
+                yield name, problem
 
 
 def _invalid(problem: str) -> str:

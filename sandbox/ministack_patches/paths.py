@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from sandbox.ministack_patches.variables import referenced
+from sandbox.supported import advice, runs_path
 
 __all__ = ["correct", "exists"]
 
@@ -34,6 +35,8 @@ def _fail_on_paths_to_nothing() -> None:
 
     def resolve_existing(path: str, data: Any) -> Any:
         value = resolve(*referenced(path, data))
+        if value is None and not runs_path(path):
+            raise stepfunctions._ExecutionError("States.Runtime", advice({}, f"the path {path}"))
         if value is None and not exists(path, data):
             raise stepfunctions._ExecutionError(
                 "States.Runtime",

@@ -244,7 +244,7 @@ def of_items(facts: Facts, state: Mapping[str, Any], item: Shape, replaced: Repl
     if not is_distributed(state):
         return given
     # Each item has its own execution.
-    context = placed(facts.context, ("Execution", "Input"), item)
+    context = placed(facts.context, ("Execution", "Input"), None)
     return replace(given, context=context, variables=Object({}), outside=frozenset(facts.variables.keys))
 
 

@@ -317,3 +317,20 @@ def test_item_reader_works_in_both_languages(machines, language):
     given = {"file": "today.json", "by": "people"}
     execution = machines.run({"Each": state}, given, QueryLanguage=language)
     assert json.loads(execution["output"]) == [{"id": 1, "by": "people"}, {"id": 2, "by": "people"}]
+
+
+def test_distributed_map_goes_through_the_pairs_of_an_object_without_the_variables(machines):
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Pair",
+        "States": {
+            "Pair": {"Type": "Pass", "Parameters": {"key.$": "$.Key", "value.$": "$.Value"}, "End": True}
+        },
+    }
+    each = {"Type": "Map", "ItemsPath": "$.pairs", "ItemProcessor": processor, "End": True}
+    execution = machines.run({"Each": each}, {"pairs": {"a": 1, "b": 2}})
+    assert json.loads(execution["output"]) == [{"key": "a", "value": 1}, {"key": "b", "value": 2}]
+    processor["States"]["Pair"]["Parameters"] = {"n.$": "$n"}
+    set_n = {"Type": "Pass", "Assign": {"n": 1}, "Next": "Each"}
+    execution = machines.run({"Set": set_n, "Each": each}, {"pairs": {"a": 1}})
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")

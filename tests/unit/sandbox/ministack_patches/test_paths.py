@@ -74,3 +74,12 @@ def test_result_goes_where_its_path_says(machines, given, path, output):
 def test_function_with_bad_argument_is_intrinsic_failure(machines):
     parse = {"Type": "Pass", "Parameters": {"a.$": "States.StringToJson($.text)"}, "End": True}
     assert machines.run({"Pass": parse}, {"text": "{no"})["error"] == "States.IntrinsicFailure"
+
+
+@pytest.mark.parametrize("value", ["Anna", 3, "{% $states.input.id %}", "States.Fromat('{}', $.id)"])
+def test_key_that_needs_a_path_refuses_a_machine_with_another_value(machines, value):
+    states = {"Pass": {"Type": "Pass", "Parameters": {"name.$": value}, "End": True}}
+    definition = json.dumps({"StartAt": "Pass", "States": states})
+    refused = machines.call("_create_state_machine", name="m", definition=definition, roleArn=machines.role)
+    assert refused["__type"] == "InvalidDefinition"
+    assert "Parameters.name.$" in refused["message"]

@@ -140,3 +140,19 @@ def test_distributed_map_that_does_not_run_fails_with_what_it_has(machines, more
     ended = machines.run({"Each": DISTRIBUTED | more}, [])
     assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
     assert ended["cause"].startswith(f"the local engine does not run {what}")
+
+
+@pytest.mark.parametrize(
+    "path", ["$.list[?(@.id > 1)].id", "$.list[0:1]", "$..id", "$.list.length()", "$.list[-1]"]
+)
+def test_path_that_does_not_run_fails_with_what_it_has(machines, path):
+    state = {"Type": "Pass", "Parameters": {"a": {"b.$": path}}, "End": True}
+    assert why_not_run(state) == f"the path {path}"
+    ended = machines.run({"Pass": state}, {"list": [{"id": 1}]})
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Runtime")
+    assert (
+        ended["cause"]
+        == f"the local engine does not run the path {path}: docs/reference/engine.md lists what it runs"
+    )
+    text = "States.Format('a..b[0:1] {}', $.list[0].id)"
+    assert why_not_run({**state, "Parameters": {"a.$": text, "b.$": "$.list[*].id", "c": path}}) is None

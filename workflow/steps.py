@@ -19,7 +19,8 @@ keyword arguments in snake_case:
 
 `AwsSdkTask` calls any AWS API. `definition` renders a whole machine. Where the SDK ignores a mistake (a misspelled
 attribute, a `next` that overwrites another, a second default, two states with one name), a `WorkflowError` names the
-state and the line that made it.
+state and the line that made it. docs/reference/steps.md lists all of them. Existing code needs only `workflow.steps`
+for `stepfunctions.steps` in its imports.
 
 The SDK's steps for other services (`BatchSubmitJobStep`, `EcsRunTaskStep`, …) can be imported from here too.
 TrainingStep and the other steps of `sdk.SAGEMAKER_STEPS` also need the extra `sagemaker`.

@@ -4,7 +4,7 @@ structure.py   names, transitions, ends
 tasks.py       functions, services and API actions that do not exist
 arns.py        ARNs and URLs that AWS refuses
 calls.py       unknown and missing fields of an API action; optimized_fields.py has those that no API has
-syntax.py      JSONata that does not parse
+syntax.py      JSONata that does not parse, texts that contain Python objects
 templates.py   paths and expressions that are taken for text
 paths.py       paths that no earlier step provides, with flow, jsonpath, jsonata, expressions, results and lookup
 shapes.py      the known structure of a value

@@ -1,4 +1,4 @@
-"""JSONata that does not parse."""
+"""JSONata that does not parse, and texts that contain Python objects."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ __all__ = ["parsed", "problems_of_syntax", "texts"]
 
 
 def problems_of_syntax(state: State) -> Iterator[str]:
-    """Syntax errors in the expressions of a state, each with its field."""
+    """Syntax errors in the expressions and texts of a state, each with its field."""
     for field, text in texts(state):
+        if re.search(
+            r"<[\w.]+ object at 0x[0-9a-f]+>", text
+        ):  # f"… {placeholder}": another address in each run.
+            yield (
+                f"{field}: the text contains a Python object, not its value; use States.Format('… {{}}', $.path)"
+                " under a key that ends in .$"
+            )
         match = re.fullmatch(r"\s*\{%(.*)%\}\s*", text, re.DOTALL)
         if match and (error := parsed(match.group(1).strip())[1]):
             yield f"{field}: invalid JSONata: {error}"

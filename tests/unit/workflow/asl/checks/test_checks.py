@@ -534,6 +534,15 @@ def test_invalid_jsonata_is_reported(expression: str, error: str) -> None:
     assert messages(definition(step)) == [f"state 'Step': Arguments.a[0]: invalid JSONata: {error}"]
 
 
+def test_placeholder_within_a_text_is_reported() -> None:
+    before = Pass("Before")
+    step = task("Step", parameters={"text": f"Error: {before.output()['error']}", "place": "<b> at 0x1"})
+    assert messages(definition(step)) == [
+        "state 'Step': Parameters.text: the text contains a Python object, not its value; use"
+        " States.Format('… {}', $.path) under a key that ends in .$"
+    ]
+
+
 def test_regular_expression_that_python_does_not_support_is_accepted() -> None:
     step = task("Step", arguments={"a": "{% $match('a', /(?<first>a)/) %}"}, query_language="JSONata")
     assert messages(definition(step)) == []

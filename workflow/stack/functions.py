@@ -194,7 +194,7 @@ def _expect_grant(name: str) -> str:
 class _Declaration(BaseModel):
     """The literal `FUNCTION` of a module."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
     memory: int = Field(default=Function.memory, ge=128, le=10_240, strict=True)
     """The memory in MB."""

@@ -19,7 +19,7 @@ Resource = Annotated[str, Field(pattern=r"^((arn:|\$\{[A-Za-z0-9:.]+\}).*|\*)$")
 class Permission(BaseModel):
     """Actions that are allowed on resources."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     actions: tuple[Action, ...] = Field(min_length=1)
     """IAM actions, such as s3:GetObject."""

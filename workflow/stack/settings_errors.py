@@ -5,11 +5,15 @@ Used for stage settings (TOML), and for what a person declares in Python.
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -149,7 +153,7 @@ def _field_at(model: type[BaseModel], location: tuple[Any, ...]) -> tuple[type[B
     meaning = ""
     for part in location:
         if field := model.model_fields.get(str(part)):
-            meaning = field.description or "See docs/reference/settings.md."
+            meaning = _meaning(model, str(part)) or "See docs/reference/settings.md."
             model = next(_models_in(field.annotation), model)
     return model, re.sub(r"\. .*", ".", " ".join(meaning.split()))
 
@@ -159,3 +163,21 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _models_in(argument)
+
+
+def _meaning(model: type[BaseModel], field: str) -> str:
+    """The docstring of a field; empty if it has none.
+
+    With `use_attribute_docstrings`, Pydantic would read the source of each model whenever a command imports it.
+    """
+    for kind in model.__mro__:
+        if field in vars(kind).get("__annotations__", {}):
+            definition: Any = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+            for statement, below in pairwise(definition.body):
+                match statement, below:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                        value=ast.Constant(value=str(text))
+                    ):
+                        if name == field:
+                            return text
+    return ""

@@ -57,7 +57,7 @@ StateMachine = Annotated[
 
 class _Settings(BaseModel):
     # The docstring of a key is its meaning in the reference, and its first sentence is part of error messages.
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Shift(_Settings):

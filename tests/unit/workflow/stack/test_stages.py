@@ -187,7 +187,7 @@ def test_wrong_settings_of_records_are_refused(write, record: str, message: str)
         ),
         (
             f"{DEV}predictions.forms = {{ each = 'a', name = 'b' }}",
-            "predictions.forms.value: is missing. See docs/reference/settings.md.",
+            "predictions.forms.value: is missing. JMESPath in the item to the predicted value.",
         ),
         (
             f"{DEV}predictions.forms = [{{ each = 'a[', name = 'b', value = 'c' }}]",

@@ -42,6 +42,7 @@ __all__ = [
     "HumanLoopService",
     "Tenant",
     "id_of_worker",
+    "page_of",
 ]
 
 _DEFAULT_PAGE = 10
@@ -49,7 +50,16 @@ _DEFAULT_LIFETIME_SECONDS = 864_000  # ten days: the default of CreateFlowDefini
 _EXPIRED = "The task expired before enough workers had answered it."
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T", "FlowDefinition", "HumanLoop")
+
+
+class _Listed(Protocol):
+    """What lists of the API have: something with a name that was created at some time."""
+
+    name: str
+    created: datetime
+
+
+_T = TypeVar("_T", bound=_Listed)
 
 
 @dataclass(frozen=True)
@@ -293,7 +303,7 @@ class HumanLoopService:
     def list_flow_definitions(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """ListFlowDefinitions."""
         flows = [flow for (owner, _), flow in self._flows.items() if owner == tenant]
-        page, token = _page(flows, request)
+        page, token = page_of(flows, request)
         return {"FlowDefinitionSummaries": [_flow_summary(flow) for flow in page], "NextToken": token}
 
     def delete_flow_definition(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
@@ -345,7 +355,7 @@ class HumanLoopService:
         loops = [loop for (owner, _), loop in self._loops.items() if owner == tenant and loop.flow.arn == arn]
         if not loops and not any(flow.arn == arn for flow in self._flows.values() if flow.tenant == tenant):
             raise ServiceError("ResourceNotFoundException", f"Flow definition {arn} does not exist")
-        page, token = _page(loops, request)
+        page, token = page_of(loops, request)
         summaries = [
             {
                 "HumanLoopName": loop.name,
@@ -576,7 +586,7 @@ def _flow_summary(flow: FlowDefinition) -> dict[str, Any]:
     }
 
 
-def _page(items: Sequence[_T], request: dict[str, Any]) -> tuple[list[_T], str | None]:
+def page_of(items: Sequence[_T], request: dict[str, Any]) -> tuple[list[_T], str | None]:
     """Returns a page of a list, and the token of the next page."""
     after, before = request.get("CreationTimeAfter"), request.get("CreationTimeBefore")
     descending = request.get("SortOrder") == "Descending"
@@ -595,7 +605,7 @@ def _page(items: Sequence[_T], request: dict[str, Any]) -> tuple[list[_T], str |
     return page, _write_token(_position(page[-1])) if len(items) > size else None
 
 
-def _position(item: FlowDefinition | HumanLoop) -> tuple[str, str]:
+def _position(item: _Listed) -> tuple[str, str]:
     return item.created.isoformat(timespec="microseconds"), item.name
 
 

@@ -72,6 +72,7 @@ class SandboxApp:
             "StopHumanLoop": self._loops.stop_human_loop,
             "DeleteHumanLoop": self._loops.delete_human_loop,
             "DescribeTrainingJob": training.describe_training_job,
+            "ListTrainingJobs": training.list_training_jobs,
             "StopTrainingJob": training.stop_training_job,
         }
 

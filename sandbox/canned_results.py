@@ -248,7 +248,8 @@ class GivenResults:
 
     def has(self, state: str | None, resource: str, machine: str | None = None) -> bool:
         """Says whether a task would get a canned result. See `take`; without a machine, results for any count."""
-        return any(self._matching(state, resource, machine))
+        with self._lock:
+            return any(self._matching(state, resource, machine))
 
     def take(self, state: str | None, resource: str, machine: str) -> Answer | None:
         """Returns the next answer for a task, or None if there is none.
@@ -267,9 +268,9 @@ class GivenResults:
 
     def states(self) -> set[str]:
         """Returns the names of states that have results for executions of all state machines."""
-        return {
-            name for given in self._given.values() if given.machine is None for name in given.results.states
-        }
+        with self._lock:
+            everywhere = [given.results.states for given in self._given.values() if given.machine is None]
+        return {name for results in everywhere for name in results}
 
     def _matching(
         self, state: str | None, resource: str, machine: str | None

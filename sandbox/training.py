@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sandbox.a2i import Tenant
+from sandbox.a2i import Tenant, page_of
 from sandbox.protocol import ServiceError
 
 __all__ = ["ENDED", "TrainingEffects", "TrainingJobs", "in_milliseconds"]
@@ -37,6 +37,17 @@ _PHASES = {
     "Uploading": "Uploading generated training model",
 }
 """Secondary statuses between Starting and the end, with their messages."""
+
+_LISTED_BY = {
+    "CreationTimeAfter",
+    "CreationTimeBefore",
+    "MaxResults",
+    "NameContains",
+    "NextToken",
+    "SortBy",
+    "SortOrder",
+    "StatusEquals",
+}
 
 _README = (
     "The local engine trains nothing. A training job with this configuration would have read these objects:\n"
@@ -68,6 +79,7 @@ class TrainingEffects(Protocol):
 @dataclass
 class _Job:
     tenant: Tenant
+    name: str
     request: dict[str, Any]
     created: datetime
     status: str = "InProgress"
@@ -78,12 +90,12 @@ class _Job:
 
     @property
     def arn(self) -> str:
-        return _arn(self.tenant, self.request["TrainingJobName"])
+        return _arn(self.tenant, self.name)
 
     @property
     def artifact(self) -> str:
         path = self.request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
-        return f"{path}/{self.request['TrainingJobName']}/output/model.tar.gz"
+        return f"{path}/{self.name}/output/model.tar.gz"
 
     def enter(self, secondary: str, message: str) -> None:
         """Records a secondary status."""
@@ -158,7 +170,8 @@ class TrainingJobs:
             await self._check_channel(tenant, request["RoleArn"], channel)
         # Another request can have come in between.
         self._check_name(tenant, request)
-        job = self._jobs[tenant, request["TrainingJobName"]] = _Job(tenant, request, datetime.now(UTC))
+        name = request["TrainingJobName"]
+        job = self._jobs[tenant, name] = _Job(tenant, name, request, datetime.now(UTC))
         job.enter("Starting", "Starting the training job")
         task = asyncio.get_running_loop().create_task(self._run(job))
         self._running.add(task)
@@ -168,6 +181,21 @@ class TrainingJobs:
     def describe_training_job(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """SageMaker's DescribeTrainingJob."""
         return self._job(tenant, request).described()
+
+    def list_training_jobs(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
+        """SageMaker's ListTrainingJobs, by the time of creation."""
+        others = sorted(set(request) - _LISTED_BY)
+        if others or request.get("SortBy", "CreationTime") != "CreationTime":
+            what = ", ".join(others) or f"SortBy {request['SortBy']}"
+            raise ServiceError("NotImplemented", f"The sandbox lists training jobs without {what}", 501)
+        status, part = request.get("StatusEquals"), request.get("NameContains", "")
+        jobs = [
+            job
+            for (owner, name), job in self._jobs.items()
+            if owner == tenant and part in name and status in (None, job.status)
+        ]
+        page, token = page_of(jobs, request)
+        return {"TrainingJobSummaries": [_summary(job) for job in page], "NextToken": token}
 
     async def stop_training_job(self, tenant: Tenant, request: dict[str, Any]) -> dict[str, Any]:
         """SageMaker's StopTrainingJob."""
@@ -294,6 +322,12 @@ def _check_request(request: dict[str, Any]) -> None:
     names = [channel["ChannelName"] for channel in request.get("InputDataConfig", ())]
     if len(set(names)) < len(names):
         raise _invalid("Channel names must be unique within a training job.")
+
+
+def _summary(job: _Job) -> dict[str, Any]:
+    described = job.described()
+    kept = ("TrainingJobArn", "CreationTime", "TrainingEndTime", "LastModifiedTime", "TrainingJobStatus")
+    return {"TrainingJobName": job.name, **{key: described[key] for key in kept if key in described}}
 
 
 def _arn(tenant: Tenant, name: str) -> str:

@@ -316,3 +316,8 @@ def test_training_job_runs_with_its_role_and_ends(sandbox, unique, bucket, event
     assert job["TrainingJobStatus"] == "Completed", job
     assert read(sandbox, job["ModelArtifacts"]["S3ModelArtifacts"]).startswith(b"\x1f\x8b")
     assert error_of(sagemaker.create_training_job, **request)[0] == "ResourceInUse"
+    listed = sagemaker.list_training_jobs(NameContains=unique, StatusEquals="Completed")
+    assert [one["TrainingJobArn"] for one in listed["TrainingJobSummaries"]] == [arn]
+    assert not sagemaker.list_training_jobs(NameContains=unique, StatusEquals="Failed")[
+        "TrainingJobSummaries"
+    ]

@@ -78,6 +78,8 @@ def mock_of(value: Any, where: str) -> Mock:
 
 
 def _read(file: str, option: str) -> Any:
+    if not file:
+        raise AfterloopError(f"{option}: name a file, or {STANDARD_INPUT} for standard input")
     try:
         content = sys.stdin.read().encode() if file == STANDARD_INPUT else Path(file).read_bytes()
     except OSError as error:

@@ -45,6 +45,8 @@ def test_missing_file_is_named() -> None:
         AfterloopError, match=r"--input: cannot read nowhere\.json: No such file or directory"
     ):
         read_input("nowhere.json")
+    with pytest.raises(AfterloopError, match="--input: name a file, or - for standard input"):
+        read_input("")
 
 
 @pytest.mark.parametrize(

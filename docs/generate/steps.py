@@ -82,6 +82,11 @@ DIFFERENCES = (
         "Step Functions refuses the definition.",
     ),
     Difference(
+        r'start = Pass("A\nB")',
+        "The name has a line break.",
+        "The name is in the graph, in messages and in logs, each of which has it on one line.",
+    ),
+    Difference(
         'start = Pass("A", result={1: "x"})',
         'The key becomes the text "1".',
         "A function gets another key than the code has. Write the text.",

@@ -34,6 +34,7 @@ RENDERED = (
     '{"A": {"Type": "Task", "End": true}}',
     '"C": {"Parameters": {"x.$": "$[\'y\']"}',
     '"StartAt": 7',
+    r'"StartAt": "A\nB"',
     '"Result": {"1": "x"}',
     '"Result": NaN',
 )
@@ -57,6 +58,7 @@ BOTH = [
         ValueError,
     ),
     ("start = Chain()", ValueError),
+    ('value = {}; value["x"] = value; start = Pass("A", result=value)', ValueError),
     ('start = Parallel("A"); start.add_branch("B")', ValueError),
     ('start = Map("A")', ValueError),
     ('start = "A"', ValueError),

@@ -144,7 +144,10 @@ ANY = '"resources": ["*"]'
             '{"grants": ["start"]}',
             "grants.0: grant 'start' does not exist; the grants are start_loop, answer_waiting",
         ),
-        ('{"grants": "start_loop"}', "grants: should be a valid list, not 'start_loop'. A list of names."),
+        (
+            '{"grants": "start_loop"}',
+            "grants: should be a valid list, not 'start_loop': write [\"start_loop\"]. A",
+        ),
         ('{"memory": 64}', "memory: should be greater than or equal to 128, not 64. The memory in MB."),
         ('{"timeout": True}', "timeout: should be a valid integer, not True. The timeout in seconds."),
         (

@@ -339,7 +339,7 @@ def test_permissions_that_a_user_declares_are_risks_of_their_function(tmp_path: 
         "from workflow.steps import *\nfailed, stopped = [], []\n"
         'completed = [LambdaStep("Notify", parameters={"FunctionName": "notify"}),\n'
         '    AwsSdkTask("Look", service="s3", action="getObject",'
-        ' parameters={"Bucket.$": "$.bucket", "Key": "a"})]\n'
+        ' parameters={"Bucket.$": "$.Payload.bucket", "Key": "a"})]\n'
         'permissions = {"Look": [{"actions": ["s3:GetObject"], "resources": ["*"]}]}\n'
     )
     template = assemble(steps, root=root).template.to_dict()

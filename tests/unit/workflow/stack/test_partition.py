@@ -66,8 +66,17 @@ RENDERED = "arn:aws:states:::"
 """The ARN of an integration, as rendered: the template replaces its partition."""
 
 
+EXAMPLES = (
+    "workflow/asl/checks/arns.py",
+    "workflow/operations/sample.py",
+    "workflow/operations/trials/running.py",
+)
+"""Modules with ARNs that no service gets: in a message, in a sample state, and in the context of a trial."""
+
+
 def test_code_has_no_arn_of_one_partition() -> None:
     files = [path for room in ("workflow", "lambdas") for path in (ROOT / room).rglob("*.py")]
+    files = [path for path in files if path.relative_to(ROOT).as_posix() not in EXAMPLES]
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text!r}"
         for path in files

@@ -57,7 +57,10 @@ def to_lock(functions: Iterable[str] = (), root: Path = ROOT) -> list[Path]:
         raise BundleError(
             "no function has requirements of its own: write lambdas/NAME.requirements.in with a package in each line"
         )
-    chosen = list(functions) or sorted(found)
+    # A shell completes paths: the file of a function, its folder or its requirements.
+    chosen = [
+        Path(name.removesuffix("/requirements.in")).name.partition(".")[0] for name in functions
+    ] or sorted(found)
     for name in chosen:
         if name not in found:
             close = get_close_matches(name, found, 1)

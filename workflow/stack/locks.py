@@ -208,7 +208,7 @@ def _holds(marker: Marker, environment: Mapping[str, str] | None) -> bool:
 def _lines(file: Path) -> Iterator[str]:
     """Logical lines of a requirements file, without comments, with single spaces."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BundleError(f"{shown_path(file)}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

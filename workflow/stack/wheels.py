@@ -76,7 +76,8 @@ def _installer(requirements: Path, target: Target, folder: Path) -> list[str]:
 
 _UNREACHABLE = re.compile(
     r"Retrying \(|Max retries exceeded|ConnectionError|NewConnectionError|NameResolutionError|ConnectTimeout|"
-    r"ReadTimeout|SSLError|ProxyError|error sending request|dns error|client error \(Connect\)"
+    r"ReadTimeout|SSLError|ProxyError|not a trusted or secure host|error sending request|dns error|"
+    r"client error \(Connect\)"
 )
 
 

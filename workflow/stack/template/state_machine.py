@@ -129,8 +129,8 @@ _MAX_VALUES = {
 }
 """Placeholder → the maximum length of its value. The others are ARNs of functions and topics."""
 
-_MAX_ARN = len("arn:aws-us-gov:lambda:ap-northeast-1:111122223333:function::10000") + 64
-"""The ARN of a version of a function, whose name has at most 64 characters."""
+_MAX_ARN = 64 + 64
+"""The ARN of a version of a function: 64 characters, and the name, which has at most 64."""
 
 
 def _expect_definition_that_fits(text: str, definition: Mapping[str, Any]) -> None:

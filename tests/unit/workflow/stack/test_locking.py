@@ -138,7 +138,10 @@ def test_requirements_are_found_by_function(project: Path) -> None:
         file.parent.mkdir(exist_ok=True)
         file.touch()
     assert to_lock((), project) == files
-    assert to_lock(["translate"], project) == files[1:]
+    for name in ("translate", "lambdas/translate", "lambdas/translate/requirements.in"):
+        assert to_lock([name], project) == files[1:]
+    for name in ("lambdas/ask.py", "lambdas/ask.requirements.in"):
+        assert to_lock([name], project) == files[:1]
     with pytest.raises(
         BundleError, match=r"lambdas/transalte\.requirements\.in does .* did you mean 'translate'"
     ):

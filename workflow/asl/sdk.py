@@ -78,7 +78,8 @@ def sagemaker_step(name: str) -> Any:
 def names_of_steps() -> list[str]:
     """The names of the SDK's steps, with those that need the SageMaker SDK if it is installed."""
     names = [name for name, one in vars(SDK).items() if isinstance(one, type) and issubclass(one, SDK.Task)]
-    return [*names, *SAGEMAKER_STEPS] if find_spec("sagemaker") else names
+    # A double of the package has no spec.
+    return [*names, *SAGEMAKER_STEPS] if "sagemaker" in sys.modules or find_spec("sagemaker") else names
 
 
 def _load() -> None:

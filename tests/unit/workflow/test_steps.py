@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+import types
 import warnings
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,7 +24,7 @@ from workflow import steps
 # isort: split
 import stepfunctions.steps as plain
 
-from workflow.asl.sdk import SAGEMAKER_STEPS, SagemakerMissing
+from workflow.asl.sdk import SAGEMAKER_STEPS, SagemakerMissing, names_of_steps
 from workflow.errors import AfterloopError, WorkflowError
 from workflow.steps import (
     AwsSdkTask,
@@ -169,6 +170,11 @@ def test_missing_sagemaker_sdk_is_reported(name: str) -> None:
             getattr(module, name)
         assert isinstance(raised.value, AfterloopError)
         assert isinstance(raised.value, ImportError)
+
+
+def test_double_of_the_sagemaker_sdk_does_not_stop_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sagemaker", types.ModuleType("sagemaker"))
+    assert set(SAGEMAKER_STEPS) <= set(names_of_steps())
 
 
 @pytest.mark.parametrize("name", ["NoStep", "logging", "Field"])

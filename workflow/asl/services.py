@@ -110,6 +110,22 @@ def is_stream(service: str, action: str) -> bool:
     return any(model["shapes"][member["shape"]].get("eventstream") for member in members)
 
 
+def iam_prefix(folder: str, metadata: Mapping[str, str] | None = None) -> str:
+    """What the IAM actions of a service begin with: the name with which requests to it are signed.
+
+    Args:
+        folder: botocore's name of the service.
+        metadata: `endpointPrefix` and `signingName` of its model; by default the model is read.
+    """
+    known = model_of(folder).get("metadata", {}) if metadata is None else metadata
+    signed = known.get("signingName") or known.get("endpointPrefix") or folder
+    return _OTHER_PREFIXES.get(signed, signed)
+
+
+_OTHER_PREFIXES = {"monitoring": "cloudwatch", "mturk-requester": "mechanicalturk", "tagging": "tag"}
+"""Prefixes in IAM that are not the name with which requests are signed."""
+
+
 def botocore_version() -> str:
     """The version of the installed botocore, for messages about what it does not know."""
     import botocore

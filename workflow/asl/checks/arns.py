@@ -34,7 +34,7 @@ def why_not_arn(text: str, service: str = "", resource: str = "") -> str:
     if "\0" in parts[0] or (len(parts) < 6 and "\0" in plain):
         return ""
     place = ":ACCOUNT" if service == "iam" else "REGION:ACCOUNT"
-    form = f"it is not of the form arn:aws:{service or 'SERVICE'}:{place}:{resource or '…'}"
+    form = f"it is not of the form arn:PARTITION:{service or 'SERVICE'}:{place}:{resource or '…'}"
     if parts[0] != "arn" or len(parts) < 6:
         return form
     _, partition, named, region, account, rest = parts

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from workflow.asl.optimized import api_of
+from workflow.asl.services import botocore_name, iam_prefix
 from workflow.stack.permissions.call import Call, Grant, Unknown
 
 __all__ = [
@@ -55,8 +57,10 @@ def unknown(call: Call) -> Iterator[Grant]:
         else "service-authorization/latest/reference/"
     )
     reason = f"Afterloop does not know the permissions of {call.service}:{call.action}"
-    actions = f"its IAM actions (see https://docs.aws.amazon.com/{reference})"
-    yield [actions], Unknown(reason, "its resources"), {}
+    folder = botocore_name(api_of(call.service, call.action)[0]) or botocore_name(call.service)
+    named = OTHER_ACTIONS.get(f"{call.service}:{call.action}", pascal(call.action))
+    actions = f"{iam_prefix(folder)}:{named} and what else it needs" if folder else "its IAM actions"
+    yield [f"{actions} (see https://docs.aws.amazon.com/{reference})"], Unknown(reason, "its resources"), {}
 
 
 _PREFIXES = {

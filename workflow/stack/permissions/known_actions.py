@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 
 from workflow.asl.checks import Severity
 from workflow.asl.checks.problem import similar
-from workflow.asl.services import botocore_version, folders, model_files, model_of, services
+from workflow.asl.services import botocore_version, folders, iam_prefix, model_files, model_of, services
 from workflow.stack.permissions.actions import OTHER_ACTIONS, iam_service, pascal
 
 __all__ = ["problems_of_actions"]
@@ -40,8 +40,7 @@ def problems_of_actions(actions: Collection[str]) -> Iterator[tuple[str, Severit
 
 def _is_known(service: str, name: str) -> bool:
     # Usually, the service of this name has the action. Finding the others takes a fifth of a second.
-    model = model_of(service)
-    own = model.get("operations", {}) if _prefix(service, model.get("metadata", {})) == service else {}
+    own = model_of(service).get("operations", {}) if iam_prefix(service) == service else {}
     return _matches(name, _of_iam(service, own)) or _matches(name, _actions(service))
 
 
@@ -131,17 +130,9 @@ def _prefixes() -> dict[str, set[str]]:
         with gzip.open(file, "rt") as text:
             head = text.read(4000)
         named: dict[str, str] = dict(re.findall(r'"(endpointPrefix|signingName)"\s*:\s*"([^"]+)"', head))
-        found.setdefault(_prefix(folder, named), set()).add(folder)
+        found.setdefault(iam_prefix(folder, named), set()).add(folder)
     return found
 
-
-def _prefix(folder: str, metadata: Mapping[str, str]) -> str:
-    signed = metadata.get("signingName") or metadata.get("endpointPrefix") or folder
-    return _OTHER_PREFIXES.get(signed, signed)
-
-
-_OTHER_PREFIXES = {"monitoring": "cloudwatch", "mturk-requester": "mechanicalturk", "tagging": "tag"}
-"""Prefixes in IAM that are not the name with which requests are signed."""
 
 _WITHOUT_MODEL = frozenset(
     """

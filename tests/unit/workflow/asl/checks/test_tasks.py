@@ -94,12 +94,12 @@ MISWRITTEN = {
     "arn:awss:states:::sqs:sendMessage": "there is no partition 'awss'; did you mean 'aws'?",
     "arn:aws:states:::sqs": "it is not the ARN of an integration (arn:aws:states:::sns:publish), a function or an",
     "arn:aws:lambda:eu-west-1:12345678901:function:x": "'12345678901' has 11 digits, not 12",
-    "arn:aws:lambda:eu-west-1:123456789012:x": "it is not of the form arn:aws:lambda:REGION:ACCOUNT:function:NAME",
-    "arn:aws::lambda:eu-west-1:123456789012:function:x": "it is not of the form arn:aws:lambda:REGION:ACCOUNT:function",
+    "arn:aws:lambda:eu-west-1:123456789012:x": "it is not of the form arn:PARTITION:lambda:REGION:ACCOUNT:function:",
+    "arn:aws::lambda:eu-west-1:123456789012:function:x": "it is not of the form arn:PARTITION:lambda:REGION:ACCOUNT",
     "arn:aws:lambda:euwest1:123456789012:function:x": "there is no Region 'euwest1'",
-    "arn:aws:states:eu-west-1:123456789012:activty:x": "it is not of the form arn:aws:states:REGION:ACCOUNT:activity:",
+    "arn:aws:states:eu-west-1:123456789012:activty:x": "it is not of the form arn:PARTITION:states:REGION:ACCOUNT:a",
     "arn:aws:states:eu-west-1:123456789012:stateMachine:x": "to start a state machine, use arn:aws:states:::states:st",
-    "my-function": "it is not of the form arn:aws:SERVICE:REGION:ACCOUNT:…",
+    "my-function": "it is not of the form arn:PARTITION:SERVICE:REGION:ACCOUNT:…",
 }
 
 

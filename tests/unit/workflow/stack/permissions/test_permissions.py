@@ -187,12 +187,14 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
         (task("aws-sdk:s3:getObject", {"Bucket": "b", "Key.$": "$.key"}), "Key is known only at run time"),
         (
             task("aws-sdk:ec2:startInstances", {"InstanceIds": ["i-1"]}),
-            "Afterloop does not know the permissions of ec2:startInstances; declare its IAM actions (see "
+            "Afterloop does not know the permissions of ec2:startInstances; declare ec2:StartInstances and what else "
+            "it needs (see "
             "https://docs.aws.amazon.com/service-authorization/latest/reference/) on its resources: permissions = ",
         ),
         (
             task("codebuild:startBuild.sync", {"ProjectName": "p"}),
-            "Afterloop does not know the permissions of codebuild:startBuild; declare its IAM actions (see "
+            "Afterloop does not know the permissions of codebuild:startBuild; declare codebuild:StartBuild and what "
+            "else it needs (see "
             "https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html) on its "
             "resources: permissions = {'Step': [{'actions': [...], 'resources': [...]}]} in post_review.py",
         ),
@@ -230,7 +232,7 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
         ),
         (
             task("aws-sdk:cloudwatchlogs:startQuery", {"QueryString": "x"}),
-            "Afterloop does not know the permissions of cloudwatchlogs:startQuery",
+            "the permissions of cloudwatchlogs:startQuery; declare logs:StartQuery and what else it needs (see ",
         ),
         (
             task(

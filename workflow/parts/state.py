@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from lambdas.reviews.event import Detail, HumanLoopOutput, StatusChange
 from lambdas.reviews.summary import ReviewSummary
+from workflow.asl.checks.shapes import List, Shape, literal
 
 __all__ = ["EVENT", "RESULTS"]
 
@@ -28,7 +29,21 @@ EVENT: Mapping[str, Any] = {
 }
 """The status change. A replay from an archive adds `replay-name`."""
 
-_REVIEW = {"review": _fields(ReviewSummary)}
+
+def _kinds(model: type[BaseModel]) -> dict[str, Shape]:
+    """The fields of a model by their JSON names, with the kind of value that each has if it has only one."""
+    return {str(field.alias): _KINDS.get(field.annotation) for field in model.model_fields.values()}
+
+
+_KINDS: dict[Any, Shape] = {
+    str: literal(""),
+    int: literal(0),
+    float: literal(0.0),
+    bool: literal(True),
+    list[str]: List(item=literal("")),
+}
+
+_REVIEW = {"review": _kinds(ReviewSummary)}
 
 RESULTS: Mapping[str, Mapping[str, Any]] = {"Collect review": _REVIEW, "Keep answers": _REVIEW}
 """The results that functions add, by the name of the state that runs them."""

@@ -98,7 +98,9 @@ def test_state_is_visited_once_unless_a_loop_adds_to_its_input(monkeypatch: pyte
 
 
 def test_paths_into_the_review_are_checked_where_it_exists() -> None:
-    each = valid_machines.items({"One": {"Type": "Pass"}}, ItemsPath="$.review")
+    def each(path: str) -> dict[str, Any]:
+        return valid_machines.items({f"One of {path}": {"Type": "Pass"}}, ItemsPath=path, ResultPath=None)
+
     collect = {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
@@ -109,13 +111,16 @@ def test_paths_into_the_review_are_checked_where_it_exists() -> None:
     steps = {
         "Collect review": collect,
         "Use": keep(made={"a.$": "$.review.agreemnet"}, ResultPath="$.x"),
-        "Each": each,
+        "Each": each("$.review"),
+        "Count": each("$.review.fields"),
+        "Names": each("$.review.activationConditions"),
     }
     assert [str(finding) for finding in check(machine(steps), event=EVENT, results=RESULTS)] == [
         "state 'Use': $.review.agreemnet: no earlier step provides 'agreemnet' (available: activationConditions,"
         " added, agreement, answers, changed, compared, fields, location, outputLocation, overruled, removed,"
         " secondsSpent, taskType, unresolved); did you mean 'agreement'?",
         "state 'Each': $.review is an object; a Map needs a list",
+        "state 'Count': $.review.fields is a number; a Map needs a list",
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from workflow.machine import POST_REVIEW
 from workflow.operations import sample as samples
 from workflow.operations.executions import read_execution
 from workflow.operations.executions.model import is_final
-from workflow.operations.trials import BRANCHES, Target, Trial, filled, find_step, try_state
+from workflow.operations.trials import BRANCHES, Target, Trial, filled, find_step, reached_in, try_state
 from workflow.operations.trials.reading import mock_of
 from workflow.stack.assembly import Assembly, assemble, own_states
 from workflow.steps import Chain, definition
@@ -99,7 +99,8 @@ def run_workflow(
 
     Args:
         sample: The branch: completed, failed or stopped. The default is that of `event`, or else completed.
-        event: The event. The default is a sample of the branch. The workflow's own steps get the answers of the branch.
+        event: The event. The default is a sample of the branch. The workflow's own steps get the answers of the branch,
+            and functions are there for the steps of the branch.
         states: Answers for Tasks, by the name of the state. They count before `services`.
         services: Answers for your Tasks, by service: `sqs:sendMessage`, `aws-sdk:comprehend:detectSentiment`.
         post_review: The file with your post-review steps. The default is `workflow/post_review.py`.
@@ -121,7 +122,8 @@ def run_workflow(
         {"states": own_answers(assembly.definition, own, start, branch, stand_in.review_bucket)}
     )
     answers = Results(services=given.services, states={**defaults.states, **given.states})
-    stand_in.deploy_functions(_without_answers(assembly.definition, answers))
+    called = _without_answers(assembly.definition, answers) & reached_in(assembly.definition, branch)
+    stand_in.deploy_functions(called)
     return _run(sandbox, stand_in.definition, stand_in.role, start, answers, timeout)
 
 
@@ -195,12 +197,12 @@ def _results(machine: Machine, by_state: _Answers, by_service: _Answers) -> Resu
     return results
 
 
-def _without_answers(machine: Machine, answers: Results) -> Collection[str]:
-    return [
+def _without_answers(machine: Machine, answers: Results) -> set[str]:
+    return {
         name
         for name, state in states(machine)
         if name not in answers.states and key_of(str(state.get("Resource", ""))) not in answers.services
-    ]
+    }
 
 
 def _run(sandbox: Sandbox, machine: Machine, role: str, start: Any, answers: Results, timeout: float) -> Run:

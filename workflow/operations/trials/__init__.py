@@ -14,7 +14,7 @@ from __future__ import annotations
 from workflow.operations.trials.reading import Mock, read_input, read_mock
 from workflow.operations.trials.real import real_state
 from workflow.operations.trials.running import Caught, Retried, Trial, try_state
-from workflow.operations.trials.step import BRANCHES, Step, find_step
+from workflow.operations.trials.step import BRANCHES, Step, find_step, reached_in
 from workflow.operations.trials.values import Target, filled, outdated, stage_target
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "find_step",
     "outdated",
     "read_input",
+    "reached_in",
     "read_mock",
     "real_state",
     "stage_target",

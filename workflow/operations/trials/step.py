@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from workflow.errors import AfterloopError
 from workflow.operations.trials.reading import Mock
 from workflow.parts.user_steps import BRANCHES
 
-__all__ = ["BRANCHES", "Step", "find_step"]
+__all__ = ["BRANCHES", "Step", "find_step", "reached_in"]
 
 _STATUS = "$.detail.humanLoopStatus"
 """What the Choice compares that leads to the branches."""
@@ -120,19 +120,33 @@ def _found(
             yield from _found(inside.machine, name, (*around, (own, state)))
 
 
+def reached_in(definition: Machine, branch: str) -> set[str]:
+    """Returns the names of the states that a branch can lead to, also after an error, and of those inside them."""
+    own = _reached(definition, _starts(definition).get(branch), kinds=("next", "choice", "default", "catch"))
+    inside = states({"States": {name: definition["States"][name] for name in own}})
+    return {name for name, _ in inside}
+
+
 def _branch(definition: Machine, name: str) -> str:
-    starts = {
+    starts = _starts(definition)
+    leading = (branch for branch in BRANCHES if name in _reached(definition, starts.get(branch)))
+    return next(leading, BRANCHES[0])
+
+
+def _starts(definition: Machine) -> dict[str, str]:
+    """The first state of each branch."""
+    return {
         str(way.of.get("StringEquals", "")).lower(): way.to
         for state in definition["States"].values()
         for way in ways(state)
         if way.kind == "choice" and way.of.get("Variable") == _STATUS
     }
-    leading = (branch for branch in BRANCHES if name in _reached(definition, starts.get(branch)))
-    return next(leading, BRANCHES[0])
 
 
-def _reached(definition: Machine, start: str | None) -> set[str]:
-    """The states that are reached without an error."""
+def _reached(
+    definition: Machine, start: str | None, kinds: Collection[str] = ("next", "choice", "default")
+) -> set[str]:
+    """The states that are reached by these kinds of ways: without an error, unless `catch` is among them."""
     reached: set[str] = set()
     waiting = [start]
     while waiting:
@@ -140,5 +154,5 @@ def _reached(definition: Machine, start: str | None) -> set[str]:
         if name is None or name in reached or name not in definition["States"]:
             continue
         reached.add(name)
-        waiting += [way.to for way in ways(definition["States"][name]) if way.kind != "catch"]
+        waiting += [way.to for way in ways(definition["States"][name]) if way.kind in kinds]
     return reached

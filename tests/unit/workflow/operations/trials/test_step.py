@@ -8,7 +8,7 @@ import pytest
 
 from workflow.errors import AfterloopError
 from workflow.machine import build_definition
-from workflow.operations.trials import find_step
+from workflow.operations.trials import find_step, reached_in
 
 PASS = {"Type": "Pass", "End": True}
 INNER = {"StartAt": "In", "States": {"In": PASS}}
@@ -31,6 +31,18 @@ def machine(**states: Any) -> dict[str, Any]:
 )
 def test_step_belongs_to_the_branch_that_leads_to_it(name: str, branch: str) -> None:
     assert find_step(build_definition(), name, {}).branch == branch
+
+
+def test_states_of_a_branch_include_those_after_an_error() -> None:
+    reached = reached_in(build_definition(), "completed")
+    assert {"Collect review", "Handled", "Escalate", "Failed"} <= reached
+    assert not {"Claim status change", "Keep answers", "Record restart"} & reached
+    outer = {"Type": "Map", "ItemProcessor": INNER, "End": True}
+    choice = {"Variable": "$.detail.humanLoopStatus", "StringEquals": "Stopped", "Next": "Out"}
+    assert reached_in(machine(Route={"Type": "Choice", "Choices": [choice]}, Out=outer), "stopped") == {
+        "Out",
+        "In",
+    }
 
 
 def test_misspelled_step_is_suggested() -> None:

@@ -155,12 +155,19 @@ class Assigned:
                 )
             ):
                 self.items.append(argument.lineno)
+            case ast.FunctionDef(name=self.name) | ast.ClassDef(name=self.name):
+                self.line = statement.lineno
             case _ if self._is_in(statement):
                 # A loop or a condition: nobody knows the items without running it, and none of them is lost.
                 self.items = []
+                bound = [one.lineno for one in self._uses(statement) if not isinstance(one.ctx, ast.Load)]
+                self.line = bound[-1] if bound else self.line
 
     def _is_in(self, node: ast.AST) -> bool:
-        return any(isinstance(one, ast.Name) and one.id == self.name for one in ast.walk(node))
+        return any(self._uses(node))
+
+    def _uses(self, node: ast.AST) -> Iterator[ast.Name]:
+        return (one for one in ast.walk(node) if isinstance(one, ast.Name) and one.id == self.name)
 
 
 def assigned_in(path: Path, name: str) -> Assigned:

@@ -10,12 +10,10 @@ The exit status is 0 on success, and 1 for an error, which is reported in one li
 
 from __future__ import annotations
 
-import atexit
-import gc
 import sys
 from collections.abc import Sequence
 
-from workflow.cli.program import run
+from workflow.cli.program import collect_late, run
 
 __all__ = ["COMMANDS", "main"]
 
@@ -47,8 +45,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # While a command imports its modules, the collector would look at everything a dozen times, and find nothing. So it
-    # would at the end of the process, when nothing is left to be freed for.
-    gc.set_threshold(200_000)
-    atexit.register(gc.freeze)
+    collect_late()
     main()

@@ -160,6 +160,19 @@ print(json.dumps([name for name in {heavy} if name in sys.modules]))
     assert json.loads(run.stdout) == []
 
 
+def test_collector_works_only_in_a_process_that_goes_on() -> None:
+    code = """
+import gc
+from workflow.cli.program import collect_late
+collect_late()
+print(gc.get_threshold()[0])
+gc.collect(0)
+print(gc.get_threshold()[0], len(gc.callbacks))
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "1000000\n50000 0\n"
+
+
 def test_only_the_module_of_the_command_is_imported() -> None:
     others = set(COMMANDS.values())
     for arguments, module in (

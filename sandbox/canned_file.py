@@ -73,8 +73,8 @@ def _follow(
     while not ended.wait(PAUSE_SECONDS):
         now, earlier = _state(path), last
         last = now
-        # Editors save by replacing a file: it is missing for a moment.
-        if now == before or (now is None and earlier is not None):
+        # While a file is saved, it is empty or missing for a moment.
+        if now != earlier or now == before:
             continue
         before = now
         try:

@@ -329,13 +329,18 @@ def test_canned_results_follow_their_file(sandbox, execute, eventually, tmp_path
 
     def write(sentiment):
         service = {"aws-sdk:comprehend:detectSentiment": {"result": {"Sentiment": sentiment}}}
-        file.write_text(json.dumps({"services": service}))
+        save(json.dumps({"services": service}))
+
+    def save(text):
+        """At once: the file is never seen half written."""
+        (tmp_path / "new.json").write_text(text)
+        (tmp_path / "new.json").replace(file)
 
     with following(file, Results(), sandbox.canned_results, reports.append):
         write("POSITIVE")
         eventually(lambda: reports == ["Canned results of results.json"])
         assert json.loads(execute({"Detect": detect})["output"]) == {"Sentiment": "POSITIVE"}
-        file.write_text("{}}")
+        save("{}}")
         eventually(lambda: len(reports) > 1)
         assert "is not JSON" in reports[1]
         assert "keeps the earlier results" in reports[1]

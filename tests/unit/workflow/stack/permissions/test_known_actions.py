@@ -53,8 +53,7 @@ def test_actions_and_patterns_that_match_are_accepted(action: str) -> None:
 
 
 OF_A_REVIEW_WORKFLOW = (
-    "athena bedrock comprehend dynamodb events execute-api iam kms lambda logs rekognition s3 sagemaker scheduler "
-    "secretsmanager ses sns sqs ssm states sts textract translate"
+    "athena dynamodb events execute-api iam kms lambda logs s3 sns sqs ssm states sts textract"
 )
 
 WITH_SIMILAR_NAMES = (

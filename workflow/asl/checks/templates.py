@@ -134,12 +134,7 @@ def _in_fields(state: State) -> Iterator[Finding]:
     """Paths in fields that have a twin for paths, and JSONata in any field."""
     for field, value in own_fields(state).items():
         if isinstance(value, str) and field != "Comment" and _is_jsonata(value):
-            yield f"{field}: {_OF_JSONATA}", "warning"
-    for field in _WITH_A_TWIN:
-        value = state.get(field)
-        if isinstance(value, str) and _PATH.fullmatch(value):
-            name = re.sub(r"(?<!^)(?=[A-Z])", "_", field).lower()
-            yield f"{field}: a path needs the field {field}Path; write {name}_path={value!r}", "error"
+            yield f"{field}: {_OF_JSONATA}", "error" if field in _NO_TEXTS else "warning"
     for field in ("Error", "Cause"):
         value = state.get(field)
         if isinstance(value, str) and _PATH.fullmatch(value):
@@ -157,7 +152,8 @@ def _in_fields(state: State) -> Iterator[Finding]:
                 yield f"{field}: {_OF_JSONATA}", "warning"
 
 
-_WITH_A_TWIN = ("Seconds", "Timestamp", "TimeoutSeconds", "HeartbeatSeconds", "MaxConcurrency")
+_NO_TEXTS = ("Seconds", "Timestamp", "TimeoutSeconds", "HeartbeatSeconds", "MaxConcurrency")
+"""Fields that take no text, so that AWS refuses an expression there."""
 _OF_TEXTS = re.compile(r"String(Equals|(Less|Greater)Than(Equals)?)")
 
 

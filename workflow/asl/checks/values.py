@@ -119,7 +119,8 @@ def _of_time(value: Any) -> Iterator[_Found]:
     if value is not None and not (
         isinstance(value, str) and re.fullmatch(rf"{form}|\{{%.*%\}}", value, re.DOTALL)
     ):
-        yield f"Timestamp must be a time such as '2026-01-31T08:15:00Z', not {value!r}", "error"
+        how = f": write timestamp_path={value!r}" if str(value).startswith("$") else ""
+        yield f"Timestamp must be a time such as '2026-01-31T08:15:00Z', not {value!r}{how}", "error"
 
 
 def _of_templates(state: State) -> Iterator[_Found]:

@@ -394,6 +394,16 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a path as a cause": (machine({"Use": {"Type": "Fail", "Cause": "$.failure.Cause"}}), "warning",
         "state 'Use': Cause: $.failure.Cause is taken for text; write cause_path='$.failure.Cause'",
     ),
+    "a path as a time": (
+        machine({"Wait": {"Type": "Wait", "Timestamp": "$.detail.creationTime"}}),
+        "error",
+        "state 'Wait': Timestamp must be a time such as '2026-01-31T08:15:00Z', not '$.detail.creationTime': write timestamp_path='$.detail.creationTime'",
+    ),
+    "JSONata as a number": (
+        machine({"Wait": {"Type": "Wait", "Seconds": "{% 3 %}"}}),
+        "error",
+        "state 'Wait': Seconds: a JSONPath state takes {% … %} for text; give the step query_language=\"JSONata\", and use arguments= and output=",
+    ),
     "a path to compare with": (
         machine({"Same?": choice({"Variable": "$.id", "StringEquals": "$.detail.humanLoopName", "Next": "End"}, default="End"), "End": END}), "warning",
         "state 'Same?': StringEquals: $.detail.humanLoopName is compared as text; use StringEqualsPath to compare with its value",

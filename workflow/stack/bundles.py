@@ -77,7 +77,7 @@ def build_bundles(
         cache: Where bundles are kept; `.build/` in the root by default.
 
     Raises:
-        BundleError: A dependency has no wheel for the target, or is not installed here.
+        BundleError: A dependency has no wheel for the target, or one with another hash, or lacks what it needs.
         WorkflowError: A function's source is missing, has a syntax error, or imports a missing module.
     """
     cache = cache or root / ".build"

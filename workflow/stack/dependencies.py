@@ -1,8 +1,9 @@
 """The dependencies of functions, as zips: what all functions share, and what one function needs in addition.
 
 For AWS, both are wheels that pip fetches. For the local engine, the shared ones are those installed with the project,
-which `make` checked by their hashes; those of a function are fetched, too. All come from the same locked files, so the
-local engine runs the versions that AWS gets.
+which `make` checked by their hashes. What is not installed in the locked version is fetched, as is what one function
+needs in addition.
+All come from the same locked files, so the local engine runs the versions that AWS gets.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ def shared_zip(lock: Lock, target: Target, cache: Path, root: Path) -> Path:
         root: The project's folder.
 
     Raises:
-        BundleError: A dependency has no wheel for the target, or is not installed here.
+        BundleError: A dependency has no wheel for the target, or one with another hash.
     """
     path = _path("", lock, target, cache)
     if not path.exists():
         with _scratch(cache) as scratch:
-            files = _installed(lock) if target.is_here else _wheels(lock, target, scratch, root)
+            files = (_here if target.is_here else _wheels)(lock, target, scratch, root)
             unfinished = scratch / path.name
             with zipfile.ZipFile(unfinished, "w") as archive:
                 for name, file in sorted((name, file) for name, file in files if _is_needed(name)):
@@ -209,23 +210,21 @@ def _is_of_distribution(name: str) -> bool:
     return not (path.parts[0].endswith(".dist-info") and path.name in _OF_INSTALLATION)
 
 
-def _installed(lock: Lock) -> Iterator[tuple[str, Path]]:
-    """Files of the distributions installed in this interpreter, checked against the lock."""
-    for pinned in lock.values():
+def _here(lock: Lock, target: Target, scratch: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    """Files of the distributions that are installed in this interpreter, and of the wheels of the others."""
+    missing = {}
+    for name, pinned in lock.items():
         try:
             distribution = importlib.metadata.distribution(pinned.name)
         except importlib.metadata.PackageNotFoundError:
-            raise BundleError(
-                f"{pinned} is not installed here, so the local engine cannot run it: "
-                f"pip install --no-deps {pinned}"
-            ) from None
-        if distribution.version != pinned.version:
-            raise BundleError(
-                f"{pinned.name} is installed in version {distribution.version}, but locked in "
-                f"{pinned.version}: pip install --no-deps {pinned}"
-            )
+            distribution = None
+        if distribution is None or distribution.version != pinned.version:
+            missing[name] = pinned
+            continue
         for file in distribution.files or ():
             yield str(file), Path(str(file.locate()))
+    if missing:
+        yield from _wheels(missing, target, scratch, root)
 
 
 def _wheels(lock: Lock, target: Target, scratch: Path, root: Path) -> Iterator[tuple[str, Path]]:

@@ -48,7 +48,6 @@ def write(folder: Path, lines: str) -> Path:
         ("completed = LambdaStep", "not the class LambdaStep: write [LambdaStep(…)], or [] for none"),
         ("def steps(): return []\ncompleted = steps", "6: `completed` must be a list of steps, not the function steps"),
         ("completed = object()", "5: `completed` must be a list of steps, not an object: write [LambdaStep(…)]"),
-        ("x = completed = send('a')", "5: `completed` must be a list of steps, not a SnsPublishStep ('a')"),
         ("completed, x = send('a'), 1", "5: `completed` must be a list of steps, not a SnsPublishStep ('a')"),
         ("if True:\n    completed = send('a')", "6: `completed` must be a list of steps, not a SnsPublishStep ('a')"),
         ("def completed(): ...", "5: `completed` must be a list of steps, not the function completed: call it"),

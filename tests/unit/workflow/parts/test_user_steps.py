@@ -150,7 +150,7 @@ def test_step_can_be_in_two_branches(post_review: Any) -> None:
         ("stopped = [Fail('Bad', error='E')]", "state 'Bad' ({}:9): a post-review step cannot be a Fail"),
         ("failed = 'a step'", "{}:9: `failed` must be a list of steps"),
         ("completed = [lambda: 1]", "{}:9: `completed` must be a list of steps"),
-        ("del stopped", "{}: `stopped` must be a list of steps"),
+        ("del stopped", "{}:9: `stopped` must be a list of steps"),
         ("completed = [Pass('Escalate')]", "two states have the name 'Escalate'"),
     ],
 )
@@ -228,7 +228,7 @@ def test_file_is_named_relative_to_current_folder(
         ("complete = [Pass('x')]", ["{}:9: no branch uses `complete`; did you mean `completed`?"]),
         (
             "del failed\nfail = [Pass('x')]",
-            ["{}: `failed` must", "{}:10: no branch uses `fail`; did you mean `fa"],
+            ["{}:9: `failed` must", "{}:10: no branch uses `fail`; did you mean `fa"],
         ),
         (
             "completed = [Pass('a').next(send('b'))]",

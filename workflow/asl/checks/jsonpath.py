@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from workflow.asl.checks.flow import (
@@ -27,10 +26,10 @@ from workflow.asl.checks.flow import (
     with_variables,
     written,
 )
+from workflow.asl.checks.references import parts_of
 from workflow.asl.checks.shapes import (
     List,
     Object,
-    Part,
     Scalar,
     Shape,
     at,
@@ -42,7 +41,7 @@ from workflow.asl.checks.shapes import (
 )
 from workflow.asl.walk import Way, is_distributed, rules, ways
 
-__all__ = ["flow_of", "parts_of"]
+__all__ = ["flow_of"]
 
 _WITH_RESULT = ("Task", "Pass", "Parallel", "Map")
 _SCALARS = {
@@ -57,31 +56,6 @@ _SCALARS = {
     "CausePath",
 }
 """Fields whose path must lead to a number or a string."""
-
-
-@cache
-def parts_of(path: str) -> Path | None:
-    """What a path starts from, and its steps: `$.a[0]`, `$$.State.Name`, `$variable.a`. None for anything else."""
-    match = _START.match(path)
-    if match is None:
-        return None
-    root: Root = "context" if match[1] else "variables" if match[2] else "input"
-    parts: list[Part] = [match[2]] if match[2] else []
-    position = match.end()
-    while step := _STEP.match(path, position):
-        name, index = step["name"] or step["single"] or step["double"], step["index"]
-        parts.append(int(index) if index is not None else name or "")
-        position = step.end()
-    if position < len(path):
-        parts.append(None)  # A wildcard, a filter, a slice or a function: it can select anything.
-    return root, tuple(parts)
-
-
-_START = re.compile(r"\$(?:(\$)|([A-Za-z_]\w*))?(?=[.\[]|$)")
-_STEP = re.compile(
-    r"""\.(?P<name>\w[\w-]*)(?![\w(])|\[\s*'(?P<single>[^'\\]*)'\s*\]|\[\s*"(?P<double>[^"\\]*)"\s*\]"""
-    r"""|\[(?P<index>\d+)\]"""
-)
 
 
 class _State:

@@ -5,8 +5,8 @@ an error; one that is missing on some ways is a warning that names such a way, u
 are unknown before an execution (a function's payload, an item of a file) can have any content.
 
 flow.py       what is known before and after a state
-jsonpath.py   what a JSONPath state does with it
-jsonata.py    what a JSONata state does with it
+jsonpath.py   what a JSONPath state does with it; references.py has the steps of a path
+jsonata.py    what a JSONata state does with it; expressions.py has what an expression reads
 lookup.py     the message for a path that leads nowhere
 results.py    the shapes of results
 """

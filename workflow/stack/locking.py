@@ -196,10 +196,11 @@ def _as_pip_is_configured() -> tuple[list[str], dict[str, str]]:
         return settings.get(key, "").split()
 
     options = ["--index-strategy=unsafe-best-match"]  # As pip: the best version of all indexes.
-    if (main := settings.get("index-url")) or listed("extra-index-url"):
-        # Of a version that several indexes have, uv takes the files of the first one, and pip those of all.
-        *before, last = [main or _PYPI, *listed("extra-index-url")]
-        options += [*(part for index in before for part in ("--index", index)), "--default-index", last]
+    indexes = [*listed("index-url"), *listed("extra-index-url")]
+    # Of a version that several indexes have, uv takes the files of the first one, and pip those of all. The default
+    # one is the last for uv. Without an index-url, it is the same for both.
+    default = ["--default-index", indexes.pop()] if settings.get("index-url") else []
+    options += [*(part for index in indexes for part in ("--index", index)), *default]
     for key, option in (
         ("find-links", "--find-links"),
         ("trusted-host", "--allow-insecure-host"),
@@ -211,9 +212,6 @@ def _as_pip_is_configured() -> tuple[list[str], dict[str, str]]:
         options.append("--no-index")
     variables = {"cert": "SSL_CERT_FILE", "client-cert": "SSL_CLIENT_CERT", "proxy": "ALL_PROXY"}
     return options, {name: settings[key] for key, name in variables.items() if settings.get(key)}
-
-
-_PYPI = "https://pypi.org/simple"
 
 
 def _settings_of_pip() -> Mapping[str, str]:

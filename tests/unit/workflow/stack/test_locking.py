@@ -156,10 +156,10 @@ def test_requirements_are_found_by_function(project: Path) -> None:
 def test_uv_gets_packages_from_where_pip_is_configured_to(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = """\
 :env:.extra-index-url='https://two.example/simple https://three.example/simple'
-:env:.find_links='/opt/wheels'
+:env:.find_links='/srv/wheels'
 global.cert='/etc/ca.pem'
 global.constraint='/etc/constraints.txt'
-global.find-links='/opt/other'
+global.find-links='/srv/other'
 global.index-url='https://one.example/simple'
 install.trusted-host='two.example'
 install.no-index='false'
@@ -171,10 +171,19 @@ install.no-index='false'
     options, variables = locking._as_pip_is_configured()
     assert options[1:] == [
         *("--index", "https://one.example/simple", "--index", "https://two.example/simple"),
-        *("--default-index", "https://three.example/simple", "--find-links", "/opt/wheels"),
+        *("--default-index", "https://three.example/simple", "--find-links", "/srv/wheels"),
         *("--allow-insecure-host", "two.example", "--constraints", "/etc/constraints.txt"),
     ]
     assert variables == {"SSL_CERT_FILE": "/etc/ca.pem"}
+
+
+def test_uv_keeps_its_default_index_if_pip_has_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "global.extra-index-url='https://two.example/simple'\n"
+    monkeypatch.setattr(
+        "workflow.stack.locking.subprocess.run",
+        lambda command, **_: subprocess.CompletedProcess(command, 0, listed, ""),
+    )
+    assert locking._as_pip_is_configured()[0][1:] == ["--index", "https://two.example/simple"]
 
 
 def test_settings_of_pip_are_read_from_its_environment(shelf: Path) -> None:

@@ -6,8 +6,8 @@ the engine, as `sandbox.a2i` is.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html, API_DescribeTrainingJob,
 API_StopTrainingJob; for the event,
-https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html. These do not give the texts of
-messages and failure reasons, which are as those of SageMaker from memory.
+https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html. They do not have the
+texts of messages and failure reasons, so those are not quoted.
 """
 
 from __future__ import annotations

@@ -17,19 +17,6 @@ from workflow.asl.checks.shapes import List, Shape, literal
 __all__ = ["EVENT", "RESULTS"]
 
 
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a model by their JSON names; a field can hold anything."""
-    return {str(field.alias): None for field in model.model_fields.values()}
-
-
-EVENT: Mapping[str, Any] = {
-    **_fields(StatusChange),
-    "replay-name": None,
-    "detail": {**_fields(Detail), "humanLoopOutput": _fields(HumanLoopOutput)},
-}
-"""The status change. A replay from an archive adds `replay-name`."""
-
-
 def _kinds(model: type[BaseModel]) -> dict[str, Shape]:
     """The fields of a model by their JSON names, with the kind of value that each has if it has only one."""
     return {str(field.alias): _KINDS.get(field.annotation) for field in model.model_fields.values()}
@@ -42,6 +29,13 @@ _KINDS: dict[Any, Shape] = {
     bool: literal(True),
     list[str]: List(item=literal("")),
 }
+
+EVENT: Mapping[str, Any] = {
+    **_kinds(StatusChange),
+    "replay-name": None,
+    "detail": {**_kinds(Detail), "humanLoopOutput": _kinds(HumanLoopOutput)},
+}
+"""The status change. A replay from an archive adds `replay-name`."""
 
 _REVIEW = {"review": _kinds(ReviewSummary)}
 

@@ -6,6 +6,7 @@ arns.py        ARNs and URLs that AWS refuses
 calls.py       unknown and missing fields of an API action; optimized_fields.py has those that no API has
 syntax.py      JSONata that does not parse, texts that contain Python objects
 templates.py   paths and expressions that are taken for text
+intrinsics.py  calls of intrinsic functions that fail
 paths.py       paths that no earlier step provides, with flow, jsonpath, jsonata, expressions, results and lookup
 shapes.py      the known structure of a value
 values.py      numbers, times and names of errors

@@ -12,6 +12,7 @@ from workflow.asl.checks.shapes import (
     Object,
     Part,
     Shape,
+    at,
     joined,
     literal,
     object_of,
@@ -19,6 +20,7 @@ from workflow.asl.checks.shapes import (
     possibly_with,
     silenced,
 )
+from workflow.asl.integration import integration_of
 from workflow.asl.walk import Way, is_distributed
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "after_choice",
     "of_items",
     "with_item",
+    "context_of",
     "with_variables",
     "written",
     "CONTEXT",
@@ -50,19 +53,21 @@ Path = tuple[Root, tuple[Part, ...]]
 def _context() -> Object:
     text, number = literal(""), literal(0)
     execution = dict.fromkeys(("Id", "Name", "RoleArn", "StartTime", "RedriveTime"), text)
-    item = Object(object_of({"Index": number, "Value": None}).keys, names="open")
     parts: dict[str, dict[str, Shape]] = {
         "Execution": {**execution, "RedriveCount": number, "Input": None},
         "State": {"EnteredTime": text, "Name": text, "RetryCount": number},
         "StateMachine": {"Id": text, "Name": text},
-        "Task": {"Token": text},
-        "Map": {"Item": item},
     }
-    return object_of({name: object_of(keys, names="open") for name, keys in parts.items()}, names="open")
+    return object_of(
+        {name: object_of(keys, names="probable") for name, keys in parts.items()}, names="probable"
+    )
 
 
 CONTEXT: Shape = _context()
-"""The Context object. Source: Accessing execution data from the Context object, Step Functions developer guide."""
+"""The Context object, without what exists only in a Map, or in a Task that waits for a token.
+
+Source: Accessing execution data from the Context object, Step Functions developer guide.
+"""
 
 
 class Replaced(NamedTuple):
@@ -251,7 +256,26 @@ def of_items(facts: Facts, state: Mapping[str, Any], item: Shape, replaced: Repl
 def with_item(facts: Facts, items: Shape) -> Facts:
     """What is known where `$$.Map.Item.Value` is an item of a list."""
     item = items.any_item if isinstance(items, List) else None
-    return replace(facts, context=placed(facts.context, ("Map", "Item", "Value"), item))
+    return replace(facts, context=placed(facts.context, ("Map",), _of_map(item)))
+
+
+def _of_map(item: Shape) -> Shape:
+    return object_of({"Item": object_of({"Index": literal(0), "Value": item}, names="open")})
+
+
+def context_of(state: Mapping[str, Any], outside: Shape) -> Shape:
+    """The Context object as a state sees it: with the items of a Map, and the token that a Task waits for.
+
+    Args:
+        state: The state.
+        outside: The Context object of its machine.
+    """
+    called = integration_of(state)
+    if state["Type"] == "Map" and at(["Map"], outside) is None:
+        return placed(outside, ("Map",), _of_map(None))
+    if state["Type"] != "Task" or (called and called.form != ".waitForTaskToken"):
+        return outside
+    return placed(outside, ("Task",), object_of({"Token": literal("")}))
 
 
 def written(state: Mapping[str, Any], outputs: list[Shape]) -> Shape:

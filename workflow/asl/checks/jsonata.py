@@ -20,6 +20,7 @@ from workflow.asl.checks.flow import (
     Root,
     Visit,
     after_choice,
+    context_of,
     of_items,
     with_item,
     with_variables,
@@ -34,6 +35,7 @@ from workflow.asl.walk import Way, is_distributed, rules, ways
 __all__ = ["flow_of"]
 
 _ROOTS: dict[str, Root] = {"input": "input", "result": "result", "errorOutput": "error", "context": "context"}
+_WITH_RESULT = ("Task", "Parallel", "Map")
 _WITHOUT_RESULT = ("Arguments", "Items", "ItemSelector", "ItemReader", "ItemBatcher", "MaxConcurrency")
 """Fields that are evaluated before there is a result."""
 
@@ -48,7 +50,8 @@ class _State:
 
     def roots(self, error: Shape = None) -> dict[str, Shape]:
         """The fields of `$states`."""
-        fields = {"input": self.facts.input, "result": self.result, "context": self.facts.context}
+        context = context_of(self.state, self.facts.context)
+        fields = {"input": self.facts.input, "result": self.result, "context": context}
         return fields if error is None else {**fields, "errorOutput": error}
 
     def read(self, part: Mapping[str, Any], *, of_catch: bool = False) -> list[Path]:
@@ -92,6 +95,10 @@ class _State:
         elif name == "result" and (of_catch or field.partition(".")[0].partition("[")[0] in _WITHOUT_RESULT):
             self.flow.problems.append(
                 f"{field}: {path_text} does not exist yet; only Output and Assign see the result"
+            )
+        elif name == "result" and self.state["Type"] not in _WITH_RESULT:
+            self.flow.problems.append(
+                f"{field}: {path_text}: a {self.state['Type']} has no result; read $states.input"
             )
         else:
             root = ERROR if of_catch and name == "errorOutput" else self.roots().get(name)
@@ -198,8 +205,7 @@ def flow_of(visit: Visit) -> Flow:
     if not visit.is_own:
         for catcher in state.get("Catch", ()):
             one.read(catcher, of_catch=True)
-    has_result = state["Type"] in ("Task", "Parallel", "Map")
-    default = one.result if has_result else facts.input
+    default = one.result if state["Type"] in _WITH_RESULT else facts.input
     for way in ways(state):
         one.flow.out.append((way, _after(one, way, default, guarded)))
     one.flow.ends = bool(state.get("End")) or state["Type"] == "Succeed"
@@ -219,7 +225,7 @@ def _after(one: _State, way: Way, default: Shape, guarded: list[Path]) -> Facts:
         made, what = one.value(part["Output"], error), "Output"
     elif error is not None:
         made, what = error, "error"
-    elif one.state["Type"] in ("Task", "Parallel", "Map"):
+    elif one.state["Type"] in _WITH_RESULT:
         made, what = default, "result"
     else:
         made, what = after.input, ""

@@ -21,6 +21,7 @@ from workflow.asl.checks.flow import (
     Root,
     Visit,
     after_choice,
+    context_of,
     of_items,
     with_item,
     with_variables,
@@ -64,7 +65,8 @@ class _State:
     def __init__(self, visit: Visit) -> None:
         self.name, self.state, self.facts = visit.name, visit.state, visit.facts
         self.flow = Flow()
-        self.roots = {"context": visit.facts.context, "variables": visit.facts.variables}
+        context = context_of(visit.state, visit.facts.context)
+        self.roots = {"context": context, "variables": visit.facts.variables}
 
     def read(self, value: Any, root: Shape, *, of: Root = "input", expects: str = "") -> Shape:
         """Notes what a path or an intrinsic function reads. Returns the shape of its value.
@@ -304,15 +306,26 @@ def _read_rules(one: _State, taken: Shape) -> list[Path]:
         str(rule["Variable"]) for rule in rules(one.state) if "Variable" in rule and "IsPresent" in rule
     ]
     guarded = [found for path in present if (found := parts_of(path))]
-    for path in _paths_of_rules(one.state):
+    for path, kind in _paths_of_rules(one.state):
         found = parts_of(path)
         if found and not any(found[0] == root and found[1][: len(parts)] == parts for root, parts in guarded):
-            one.read(path, taken)
+            one.read(path, taken, expects=kind)
     return guarded
 
 
-def _paths_of_rules(state: Mapping[str, Any]) -> Iterator[str]:
+def _paths_of_rules(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The paths in the rules of a Choice, each with the kind of value that the rule compares; "" for any."""
     for rule in rules(state):
+        kind = next((_COMPARED[of] for key in rule for of in _COMPARED if key.startswith(of)), "")
         for key, value in rule.items():
             if (key == "Variable" or key.endswith("Path")) and isinstance(value, str):
-                yield value
+                yield value, kind
+
+
+_COMPARED = {
+    "String": "a string",
+    "Numeric": "a number",
+    "Boolean": "a boolean",
+    "Timestamp": "a string",
+}
+"""The kind of value that a comparison matches, by the beginning of its name."""

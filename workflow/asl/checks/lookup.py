@@ -57,7 +57,10 @@ def _step_problem(
         return None
     replaced = _replaced(read, number, part, facts)
     is_certain = (
-        replaced or shape.names in ("exact", "any case") or get_close_matches(part, shape.keys, 1, 0.75)
+        replaced
+        or shape.names in ("exact", "any case")
+        or (read.root == "context" and part in _ONLY_IN)
+        or get_close_matches(part, shape.keys, 1, 0.75)
     )
     if shape.names == "open" and not is_certain:
         return None
@@ -74,6 +77,8 @@ def _missing(read: Read, number: int, part: str, keys: Collection[str], replaced
     if read.root == "context" and read.parts[:2] == ("Execution", "Input") and number > 1:
         source = "the input of the execution has no"
     how = replaced or hint(part, keys)
+    if read.root == "context" and number == 0 and part in _ONLY_IN:
+        how = f"; {_ONLY_IN[part]}"
     if not how and number == 0 and read.root == "result":
         how = "; the state itself is not part of it"
     return f"{read.path}: {source} {part!r} (available: {available}){how}"
@@ -156,7 +161,20 @@ def _wrong_kind(read: Read, shape: Shape, facts: Facts) -> tuple[str, Severity] 
                 "error",
             )
         return f"{read.path} is {described(shape)}; a Map needs a list", "error"
+    if read.expects.startswith("a ") and shape is not None:
+        kind = described(shape)
+        if kind != read.expects and (kind in _TESTS or isinstance(shape, Object | List)):
+            instead = f"; use ChoiceRule.{_TESTS[kind]}…" if kind in _TESTS else ""
+            return f"{read.path} is {kind}; a test of {read.expects} never matches it{instead}", "warning"
     return None
+
+
+_TESTS = {"a string": "String", "a number": "Numeric", "a boolean": "Boolean"}
+_ONLY_IN = {
+    "Map": "it exists only in the ItemSelector and the item processor of a Map",
+    "Task": "it exists only in a Task that waits for a token (.waitForTaskToken)",
+}
+"""Parts of the Context object that not all states have."""
 
 
 def _until(read: Read, number: int) -> str:

@@ -76,8 +76,17 @@ class Object:
         """The key with a name; None if there is none."""
         found = self.keys.get(name)
         if found is None and self.names != "exact":
-            found = next((key for known, key in self.keys.items() if known.lower() == name.lower()), None)
+            found = next((key for known, key in self.keys.items() if _is_written(name, known)), None)
         return found
+
+
+def _is_written(name: str, known: str) -> bool:
+    """Whether a name is a known one, or that one with its acronyms as words: `Md5OfMessageBody` for `MD5Of…`."""
+    return (
+        name.lower() == known.lower()
+        and name[:1] == known[:1]
+        and all(one == other or one.islower() for one, other in zip(name, known, strict=True))
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from workflow.asl.checks.problem import Severity, hint
+from workflow.asl.checks.intrinsics import why_not_intrinsic
+from workflow.asl.checks.problem import Severity
 from workflow.asl.walk import State, own_fields, rules
 
 __all__ = ["problems_of_templates"]
@@ -96,26 +97,10 @@ def _not_a_path(value: Any) -> str:
     if isinstance(value, str):
         if re.fullmatch(r"\$[\w$]*([.\[].*)?", value):
             return ""
-        call = re.match(r"(States\.\w*)\(.*\)$", value, re.DOTALL)
-        if call:
-            name = call[1]
-            return (
-                ""
-                if name in _INTRINSICS
-                else f"there is no intrinsic function {name}{hint(name, _INTRINSICS)}"
-            )
+        if re.match(r"States\.\w*\s*\(.*\)$", value, re.DOTALL):
+            return why_not_intrinsic(value)
     kinds = "neither a path ($.…, $$.…, $variable) nor an intrinsic function (States.Format(…))"
     return f"{_short(value)} is {kinds}; for a literal value, remove '.$' from the key"
-
-
-_INTRINSICS = frozenset(
-    f"States.{name}"
-    for name in """
-    Array ArrayContains ArrayGetItem ArrayLength ArrayPartition ArrayRange ArrayUnique Base64Decode Base64Encode Format
-    Hash JsonMerge JsonToString MathAdd MathRandom StringSplit StringToJson UUID
-    """.split()  # noqa: SIM905 (shorter than a list)
-)
-"""Source: Intrinsics for JSONPath states, Step Functions developer guide."""
 
 
 def _in_result(state: State) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workflow.asl.checks.problem import Severity, similar
-from workflow.asl.integration import integration_of
+from workflow.asl.integration import arguments_of, integration_of
 from workflow.asl.walk import State
 
 __all__ = ["OWN_FIELDS", "problems_of_values"]
@@ -75,6 +75,7 @@ def problems_of_values(state: State) -> Iterator[_Found]:
     yield from _of_time(state.get("Timestamp"))
     yield from _of_result_path(state.get("ResultPath"))
     yield from _of_templates(state)
+    yield from _of_token(state)
     for kind in ("Retry", "Catch"):
         blocks = state.get(kind, [])
         for number, block in enumerate(blocks):
@@ -138,6 +139,23 @@ def _of_templates(state: State) -> Iterator[_Found]:
                     f"{field}.Payload is a text, and so is the event of the function: write a dictionary",
                     "warning",
                 )
+
+
+def _of_token(state: State) -> Iterator[_Found]:
+    called = integration_of(state)
+    given = arguments_of(state)
+    if called and called.form == ".waitForTaskToken" and given and not _TOKEN.search(json.dumps(given)):
+        fix = {
+            True: "'{% $states.context.Task.Token %}'",
+            False: "'TaskToken.$': '$$.Task.Token'",
+        }["Arguments" in state]
+        yield f"nobody gets the task token, so the task never ends: add {fix} to what is sent", "error"
+
+
+_TOKEN = re.compile(
+    r"\$\$(?![.\[\w])|\$\$(\.|\[.)(Task\b|[.*])|\$states\.context(?!\.(?!Task\b))|\$states(?![.\w])"
+)
+"""A path or an expression that reads the token, or all of the Context object."""
 
 
 def _is_json(text: str) -> bool:

@@ -236,6 +236,37 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
         "error",
         "state 'Each': $$.Map.Item.Value.ids: the Context object has no 'ids' (available: id); did you mean 'id'?",
     ),
+    "a key of a result in other capitals": (
+        machine({"Send": task("sqs:sendMessage", Parameters={"QueueUrl": QUEUE, "MessageBody": "m"}, ResultPath="$.x"), "Use": keep(made={"a.$": "$.x.MessageID"})}),
+        "error",
+        "state 'Use': $.x.MessageID: no earlier step provides 'MessageID' (available: MD5OfMessageAttributes, MD5OfMessageBody, MD5OfMessageSystemAttributes, MessageId, SdkHttpMetadata, SdkResponseMetadata, SequenceNumber); did you mean 'MessageId'?",
+    ),
+    "a key that the context does not have": (
+        machine({"Use": keep(made={"a.$": "$$.Execution.Identifier"})}),
+        "warning",
+        "state 'Use': $$.Execution.Identifier: the Context object has no 'Identifier' (available: Id, Input, Name, RedriveCount, RedriveTime, RoleArn, StartTime)",
+    ),
+    "an item outside of a Map": (
+        machine({"Use": keep(made={"a.$": "$$.Map.Item.Value"})}),
+        "error",
+        "state 'Use': $$.Map.Item.Value: the Context object has no 'Map' (available: Execution, State, StateMachine); it exists only in the ItemSelector and the item processor of a Map",
+    ),
+    "a token of a task that does not wait": (
+        machine({"Use": function({"token.$": "$$.Task.Token"})}),
+        "error",
+        "state 'Use': $$.Task.Token: the Context object has no 'Task' (available: Execution, State, StateMachine); it exists only in a Task that waits for a token (.waitForTaskToken)",
+    ),
+    "a comparison of a number with a text": (
+        machine({"Made": {"Type": "Pass", "Result": 1, "ResultPath": "$.n"},
+                 "Use": choice({"Variable": "$.n", "StringEquals": "1", "Next": "End"}, default="End"), "End": END}),
+        "warning",
+        "state 'Use': $.n is a number; a test of a string never matches it; use ChoiceRule.Numeric…",
+    ),
+    "a comparison of an object": (
+        machine({"Use": choice({"Variable": "$.detail", "NumericEquals": 1, "Next": "End"}, default="End"), "End": END}),
+        "warning",
+        "state 'Use': $.detail is an object; a test of a number never matches it",
+    ),
     # Ways
     "a Choice's other way": (machine({**MAYBE, "Use": keep(made={"a.$": "$.corrections.Payload"})}), "warning",
         "state 'Use': $.corrections.Payload: 'corrections' is missing on the way from 'Overruled?'; provide it there too, or test it with IsPresent first",
@@ -338,6 +369,9 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
     "JSONata's result too early": (
         jsonata({"Get": task("lambda:invoke", Arguments={"FunctionName": "f", "Payload": "{% $states.result %}"})}), "error",
         "state 'Get': Arguments.Payload: $states.result does not exist yet; only Output and Assign see the result",
+    ),
+    "JSONata's result of a Pass": (jsonata({"Use": {"Type": "Pass", "Output": "{% $states.result.a %}"}}), "error",
+        "state 'Use': Output: $states.result.a: a Pass has no result; read $states.input",
     ),
     "JSONata's misspelled part": (jsonata({"Use": {"Type": "Pass", "Output": "{% $states.inpt.id %}"}}), "error",
         "state 'Use': Output: $states has no 'inpt'; it has input, result, errorOutput and context; did you mean 'input'?",

@@ -33,7 +33,11 @@ def called(resource: str, given: dict[str, Any] | str | None, field: str = "Para
             {**QUEUE, "MessageBodyy.$": "$.detail"},
             ["sqs:sendMessage has no field 'MessageBodyy'; did you mean 'MessageBody'?"],
         ),
-        ("sqs:sendMessage.waitForTaskToken", QUEUE, ["sqs:sendMessage needs MessageBody"]),
+        (
+            "sqs:sendMessage.waitForTaskToken",
+            {**QUEUE, "MessageGroupId.$": "$$.Task.Token"},
+            ["sqs:sendMessage needs MessageBody"],
+        ),
         ("sqs:sendMessage", None, ["sqs:sendMessage needs QueueUrl and MessageBody"]),
         (
             "sqs:sendMessage",

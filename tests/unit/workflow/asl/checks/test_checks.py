@@ -443,7 +443,7 @@ def test_path_from_a_later_step_of_a_loop_is_accepted() -> None:
     again = task("Again", parameters={"x.$": "$.count.n"}, result_path="$.count")
     grow = Pass("Grow", parameters={"count.$": "$", "more": {"and.$": "$"}})
     until = Choice("Until")
-    until.add_choice(ChoiceRule.NumericGreaterThan("$.count", 3), Succeed("Enough"))
+    until.add_choice(ChoiceRule.IsPresent("$.count", True), Succeed("Enough"))
     until.default_choice(again)
     assert messages(definition(Chain([task("First", result_path="$.count"), again, grow, until]))) == []
 
@@ -633,6 +633,7 @@ def test_findings_of_the_golden_machine() -> None:
         ("Task", "$.limit"),
         ("Map, inline", "$$.Execution.Input['items']"),
         ("Map, distributed", "$states.context.Execution.Input.key"),
+        ("Integration SqsSendMessageStep", "$$.Task.Token"),
         ("Integration SqsSendMessageStep", "$.kind"),
         ("Integration EventBridgePutEventsStep", "$.review"),
         ("Integration DynamoDBGetItemStep", "$.id"),
@@ -642,6 +643,7 @@ def test_findings_of_the_golden_machine() -> None:
         ("Integration GlueStartJobRunStep", "$.day"),
         ("Integration BatchSubmitJobStep", "Parameters"),
         ("Integration BatchSubmitJobStep", "Parameters"),
+        ("Execution, WaitForTaskToken", "nobody gets the task token, so the task never ends"),
         ("Ask", "$states.input.overruled"),
         ("Kept", "$states.input.review"),
         ("Every item", "$states.input.seconds"),

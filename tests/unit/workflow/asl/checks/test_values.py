@@ -63,6 +63,18 @@ def retry(**fields: Any) -> dict[str, Any]:
             retry(ErrorEquals=["States.TaskFaild"]),
             "Retry[0].ErrorEquals: Step Functions has no error 'States.TaskFaild'; did you mean 'States.TaskFailed'?",
         ),
+        (
+            {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "Parameters": {"a": "b"}},
+            "nobody gets the task token, so the task never ends: add 'TaskToken.$': '$$.Task.Token' to what is sent",
+        ),
+        (
+            {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                "Arguments": {"Payload": "{% $states.context.Execution.Id %}"},
+            },
+            "so the task never ends: add '{% $states.context.Task.Token %}' to what is sent",
+        ),
         (retry(ErrorEquals=["states.all"]), "has no error 'states.all'; did you mean 'States.ALL'?"),
         (
             {**TASK, "Catch": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["Own"]}]},

@@ -168,6 +168,37 @@ MACHINES: dict[str, dict[str, Any]] = {
             "Use": keep(made={"a.$": "$.what.they.answered"}),
         }
     ),
+    "a token in a text, and all of the context": machine(
+        {
+            "Ask": task(
+                "lambda:invoke.waitForTaskToken",
+                Parameters={"FunctionName": "f", "Payload": {"link.$": "States.Format('https://x/{}?a={}', $$.Task.Token, $.id)"}},
+                ResultPath="$.asked",
+            ),
+            "Tell": task("lambda:invoke.waitForTaskToken", Parameters={"FunctionName": "f", "Payload.$": "$$"}, ResultPath="$.told"),
+            "By hand": {"Type": "Task", "Resource": "arn:aws:states:eu-west-1:111122223333:activity:a", "ResultPath": "$.done"},
+            "In JSONata": task(
+                "sqs:sendMessage.waitForTaskToken",
+                QueryLanguage="JSONata",
+                Arguments={"QueueUrl": QUEUE, "MessageBody": "{% {'token': $states.context.Task.Token} %}"},
+            ),
+        }
+    ),
+    "tests of values of their kind": machine(
+        {
+            "Make": {"Type": "Pass", "Result": {"n": 1, "s": "a", "b": True, "t": "2026-01-31T08:15:00Z", "z": None}, "ResultPath": "$.made"},
+            "Which?": choice(
+                {"Variable": "$.made.n", "NumericEquals": 1, "Next": "End"},
+                {"Variable": "$.made.s", "StringMatches": "a*", "Next": "End"},
+                {"Variable": "$.made.b", "BooleanEquals": True, "Next": "End"},
+                {"Variable": "$.made.t", "TimestampLessThanPath": "$.detail.creationTime", "Next": "End"},
+                {"Variable": "$.made.z", "StringEquals": "x", "Next": "End"},
+                {"Variable": "$.made.n", "IsString": True, "Next": "End"},
+                default="End",
+            ),
+            "End": END,
+        }
+    ),
     "an API with acronyms": machine(
         {
             "Find": task("aws-sdk:rds:describeDBInstances", Parameters={"DbInstanceIdentifier": "d"}, ResultPath="$.db"),

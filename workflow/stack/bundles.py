@@ -173,12 +173,20 @@ def _missing_modules(
     for file in files:
         for module, line in imports.of(file).outside:
             if module not in available:
-                written = requirements_of(one.handler, root).with_suffix(".in")
                 yield (
                     f"{file.relative_to(root).as_posix()}:{line}: imports {module}, which is neither in the "
-                    f"bundle of {one.name} nor in Lambda's Python: add {_package_of(module)} to "
-                    f"{written.relative_to(root).as_posix()}, and lock it: {how_to_lock(written)}"
+                    f"bundle of {one.name} nor in Lambda's Python: {_how_to_provide(module, one, root)}"
                 )
+
+
+def _how_to_provide(module: str, one: Function, root: Path) -> str:
+    if file_of(f"lambdas.{module}", root):
+        return f"write `from lambdas.{module} import …`"
+    if file_of(module, root):
+        return "a function imports only from `lambdas`, so move what it needs there"
+    written = requirements_of(one.handler, root).with_suffix(".in")
+    where = written.relative_to(root).as_posix()
+    return f"add {_package_of(module)} to {where}, and lock it: {how_to_lock(written)}"
 
 
 def _package_of(module: str) -> str:

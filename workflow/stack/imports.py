@@ -19,7 +19,7 @@ __all__ = ["Imported", "Imports", "file_of"]
 KEPT_FILES = 500
 """How many versions of files the cache keeps what they import of."""
 
-_RULES = f"1 {sys.version_info.major}.{sys.version_info.minor}"
+_RULES = f"2 {sys.version_info.major}.{sys.version_info.minor}"
 """Part of every key in the cache: each Python has its own syntax and standard library.
 
 Increase the number when the same file gives another result."""
@@ -186,12 +186,13 @@ def _names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, in
 
 
 def _outside(tree: ast.Module) -> list[tuple[str, int]]:
-    """The modules that importing this one always imports, not from `lambdas` or the standard library.
+    """The modules that importing this one and running its handler imports, not from `lambdas` or the standard library.
 
-    An import inside an `if`, a `try`, a `with` or a function is left out, because it can be optional.
+    An import inside an `if`, a `try`, a `with` or a function that the handler does not use is left out, because it can
+    be optional.
     """
     found: dict[str, int] = {}
-    waiting: list[ast.stmt] = list(reversed(tree.body))
+    waiting: list[ast.stmt] = list(reversed([*tree.body, *_run_by_handler(tree)]))
     while waiting:
         match waiting.pop():
             case ast.Import(names=names, lineno=line):
@@ -203,3 +204,16 @@ def _outside(tree: ast.Module) -> list[tuple[str, int]]:
                 waiting.extend(reversed(body))
     known = {"lambdas", *sys.stdlib_module_names}
     return [(module, line) for module, line in found.items() if module not in known]
+
+
+def _run_by_handler(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements of the handler, and of the functions of its file that it uses, directly or not."""
+    functions = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
+    waiting, seen = ["handler"], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in functions and name not in seen:
+            seen.add(name)
+            yield from functions[name].body
+            used = (node for part in functions[name].body for node in ast.walk(part))
+            waiting.extend(node.id for node in used if isinstance(node, ast.Name))

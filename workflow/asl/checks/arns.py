@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from workflow.asl.checks.problem import hint
@@ -44,14 +45,36 @@ def why_not_arn(text: str, service: str = "", resource: str = "") -> str:
         return form
     if service == "iam" and region:
         return "the ARN of a role has no Region"
-    if not _may_be(r"|\*|[a-z]{2,}(-[a-z]+)+-\d{1,2}", region):
-        return f"there is no Region {region!r}"
+    if not _may_be(rf"|\*|{_REGION}", region):
+        return f"there is no Region {region!r}{_meant_region(region)}"
     if not _may_be(r"|\*|aws|\d{12}", account):
         digits = f" has {len(account)} digits, not 12" if account.isdigit() else " is not an account"
         return f"{account!r}{digits}"
     if resource and not _may_be(re.escape(resource).replace("NAME", ".+").replace("TOPIC", r"[\w.-]+"), rest):
         return form
     return ""
+
+
+_REGION = r"[a-z]{2,}(-[a-z]+)?-(central|north|south|(north|south)?(east|west))-\d{1,2}"
+"""The form of a Region's name. A new one has another country or number, but the same directions."""
+
+
+@cache
+def _regions() -> list[str]:
+    """The Regions that botocore knows."""
+    from botocore.session import Session  # Imported here because only a mistake needs it.
+
+    session = Session()
+    return [
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("sns", partition)
+    ]
+
+
+def _meant_region(name: str) -> str:
+    swapped = [one for one in _regions() if sorted(one) == sorted(name)]
+    return hint(name, swapped or _regions())
 
 
 def _may_be(pattern: str, text: str) -> bool:
@@ -111,8 +134,12 @@ def _why(key: str, text: str) -> str:
 
 
 def _why_no_queue(text: str) -> str:
-    if "${" in text or re.match(r"https?://[^/]+/.+", text):
+    if "${" in text or re.fullmatch(
+        r"https?://[^/]+/(\d{12}|queue/[a-z\d-]+/\d{12})/[\w-]{1,80}(\.fifo)?", text
+    ):
         return ""
+    if host := re.match(r"(https?://[^/]+)/", text):
+        return f"it is not of the form {host[1]}/ACCOUNT/NAME, with the 12 digits of the account"
     named = re.fullmatch(r"arn:[\w-]+:sqs:([\w-]+):(\d+):(.+)", text)
     url = "/".join(named.groups()) if named else f"REGION/ACCOUNT/{text.rpartition(':')[2]}"
     region, _, rest = url.partition("/")

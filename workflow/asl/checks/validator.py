@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow.asl.checks.problem import Problem
 from workflow.asl.checks.values import OWN_FIELDS
-from workflow.asl.walk import Machine, nested
+from workflow.asl.walk import Machine, State, nested, states
 
 __all__ = ["problems_of_validator"]
 
@@ -20,6 +20,7 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
     # The validator reports a path, not a state. Names of states can contain dots, so the longest known path wins.
     paths = dict(_paths(definition, "State Machine"))
     language = str(definition.get("QueryLanguage", "JSONPath"))
+    by_name = dict(states(definition))
     for problem in Linter.validate(_for_the_validator(definition, language)):
         if re.match(_REPORTED, problem):
             continue
@@ -29,8 +30,44 @@ def problems_of_validator(definition: Machine) -> Iterator[Problem]:
             yield Problem(None, f"{problem} (statelint)")
         else:
             message = problem.replace(f' at "{path}"', "").replace(f"{path}.", "").replace(path, "it")
-            yield Problem(paths[path], f"{message} (statelint)")
+            yield Problem(
+                paths[path], f"{message} (statelint){_instead(message, by_name[paths[path]], language)}"
+            )
 
+
+def _instead(message: str, state: State, language: str) -> str:
+    """What a step of its query language has in place of a field of the other one."""
+    field = re.match(r'Field "(\w+)" not allowed', message)
+    own = str(state.get("QueryLanguage", language))
+    instead = _INSTEAD.get(own, {}).get(field[1]) if field else None
+    if instead is None:
+        return ""
+    if state["Type"] == "Map" and instead == "arguments=":
+        instead = "item_selector="
+    other = ', or give it query_language="JSONata"' if own == "JSONPath" else ""
+    return f"; a {own} step takes {instead} instead{other}"
+
+
+_INSTEAD = {
+    "JSONata": {
+        "Parameters": "arguments=",
+        "InputPath": "$states.input in arguments=",
+        **dict.fromkeys(("ResultPath", "ResultSelector", "OutputPath"), "output="),
+        "ItemsPath": "items=",
+        "SecondsPath": "seconds=",
+        "TimestampPath": "timestamp=",
+        "CausePath": "cause=",
+        "ErrorPath": "error=",
+        "TimeoutSecondsPath": "timeout_seconds=",
+        "HeartbeatSecondsPath": "heartbeat_seconds=",
+    },
+    "JSONPath": {
+        "Arguments": "parameters=",
+        "Output": "result_selector= and result_path=",
+        "Items": "items_path=",
+    },
+}
+"""Query language → field of the other one → what a step has in its place."""
 
 _REPORTED = (
     rf".*[.](?:{'|'.join(OWN_FIELDS)}) is |.*[.]ResultPath is \""  # by `values`

@@ -183,6 +183,30 @@ def test_import_that_nothing_provides_is_refused(project: Path, text: str, line:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def handler(event, context):\n    import pandas\n",
+        "def handler(event, context):\n    return frame(event)\n\ndef frame(rows):\n    from pandas import DataFrame\n",
+    ],
+)
+def test_import_in_what_the_handler_runs_is_refused(project: Path, text: str) -> None:
+    (project / "lambdas/notify.py").write_text(text)
+    with pytest.raises(WorkflowError, match=r"lambdas/notify\.py:\d: imports pandas, which is neither in"):
+        build(project, "notify")
+
+
+def test_import_from_the_project_names_where_it_has_to_be(project: Path) -> None:
+    (project / "helper.py").write_text("")
+    (project / "lambdas/notify.py").write_text("import helper\nfrom shared import word\nhandler = print\n")
+    with pytest.raises(WorkflowError) as refusal:
+        build(project, "notify")
+    assert [line.partition("Python: ")[2] for line in str(refusal.value).splitlines()] == [
+        "a function imports only from `lambdas`, so move what it needs there",
+        "write `from lambdas.shared import …`",
+    ]
+
+
 def test_import_names_the_package_that_provides_it_under_another_name(project: Path) -> None:
     (project / "lambdas/notify.py").write_text("from PIL import Image\nhandler = print\n")
     with pytest.raises(

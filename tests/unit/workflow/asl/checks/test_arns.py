@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from workflow.asl.checks.arns import problems_of_arguments
+from workflow.asl.checks.arns import _regions, problems_of_arguments, why_not_arn
 
 
 def problems(**given: Any) -> list[str]:
@@ -21,6 +21,9 @@ def problems(**given: Any) -> list[str]:
         ("TopicArn", "arn:aws:sns:eu-west-1:123456789012:t:3f2a", "it is not of the form arn:PARTITION:sns:REGION:"),
         ("TopicArn", "arn:aws:sns:eu-west-1:12345678901:t", "'12345678901' has 11 digits, not 12"),
         ("TopicArn", "arn:aws:sns:eu-west1:123456789012:t", "there is no Region 'eu-west1'"),
+        ("TopicArn", "arn:aws:sns:us-esat-1:123456789012:t", "there is no Region 'us-esat-1'; did you mean 'us-east-1"),
+        ("QueueUrl", "https://sqs.us-east-1.amazonaws.com/q", "it is not of the form https://sqs.us-east-1.amazon"),
+        ("QueueUrl", "https://sqs.us-east-1.amazonaws.com/12345678901/q", "it is not of the form https://sqs.us-east-1.ama"),
         ("TargetArn", "arn:aws:sns:eu-west-1:123:t", "'123' has 3 digits, not 12"),
         ("QueueUrl", "arn:aws:sqs:eu-west-1:123456789012:q", "it is the ARN of the queue; use the URL: https://sqs.eu-"),
         ("QueueUrl", "q", "it is not a URL; use the URL: https://sqs.REGION.amazonaws.com/ACCOUNT/q"),
@@ -48,6 +51,8 @@ def test_arns_and_urls_that_aws_refuses_are_reported(field: str, text: str, why:
         ("TopicArn.$", "$.topic"),
         ("QueueUrl", "https://sqs.eu-west-1.amazonaws.com/123456789012/q"),
         ("QueueUrl", "http://127.0.0.1:4566/000000000000/q"),
+        ("QueueUrl", "http://localhost:4566/queue/us-east-1/000000000000/q.fifo"),
+        ("TopicArn", "arn:aws:sns:zz-northwest-7:123456789012:t"),
         ("StateMachineArn", "arn:aws-cn:states:cn-north-1:123456789012:stateMachine:m:live"),
         ("RoleArn", "arn:aws:iam::123456789012:role/path/Train"),
         ("FunctionName", "123456789012:function:f"),
@@ -57,6 +62,12 @@ def test_arns_and_urls_that_aws_refuses_are_reported(field: str, text: str, why:
 )
 def test_arns_that_may_be_right_are_accepted(field: str, text: str) -> None:
     assert problems(**{field: text}) == []
+
+
+def test_all_known_regions_are_accepted() -> None:
+    assert [why_not_arn(f"arn:aws:sns:{region}:123456789012:t") for region in _regions()] == [""] * len(
+        _regions()
+    )
 
 
 def test_role_in_credentials_is_checked() -> None:

@@ -574,7 +574,15 @@ def test_regular_expression_that_python_does_not_support_is_accepted() -> None:
                 "Parameters": {},
                 "End": True,
             },
-            'Field "Parameters" not allowed in it (statelint)',
+            'Field "Parameters" not allowed in it (statelint); a JSONata step takes arguments= instead',
+        ),
+        (
+            {"Type": "Pass", "QueryLanguage": "JSONata", "ResultPath": "$.a", "End": True},
+            'Field "ResultPath" not allowed in it (statelint); a JSONata step takes output= instead',
+        ),
+        (
+            {"Type": "Pass", "Output": {"a": 1}, "End": True},
+            "a JSONPath step takes result_selector= and result_path= instead, or give it query_language=",
         ),
         (
             {

@@ -113,8 +113,8 @@ def test_failed_checks_report_their_problem(published: PublishedStage) -> None:
 def test_missing_output_bucket_is_one_line_error(published: PublishedStage) -> None:
     with pytest.raises(
         AfterloopError,
-        match=r"output to s3://there-is-no-such-bucket/\S+: the bucket does not exist; create it, or specify another "
-        r"of the stage's output buckets with --output-bucket$",
+        match=r"output cannot be written to s3://there-is-no-such-bucket/\S+: the bucket does not exist; create it, "
+        "or use another output bucket of the stage: the first one counts, or --output-bucket of `smoke`$",
     ):
         list(smoke_test(published, "there-is-no-such-bucket").checks())
     assert leftovers(published) == []

@@ -120,8 +120,8 @@ class SampleExecutions:
             missing = answer["Code"] == "NoSuchBucket"
             why = "the bucket does not exist; create it" if missing else f"{answer['Message']}; fix the cause"
             raise AfterloopError(
-                f"the sample output cannot be written to s3://{self._bucket}/{key}: {why}, or use another of the "
-                "stage's output buckets: `smoke` takes it as --output-bucket, `publish` takes the first one"
+                f"the sample output cannot be written to s3://{self._bucket}/{key}: {why}, or use "
+                "another output bucket of the stage: the first one counts, or --output-bucket of `smoke`"
             ) from error
 
     def _detail(self, name: str, status: Status, created: str) -> dict[str, Any]:

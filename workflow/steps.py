@@ -264,6 +264,8 @@ class Map(Step, SDK.Map):
             for state in inside(self):
                 if isinstance(state, Step) and (problem := state.problem_in_map()):
                     raise WorkflowError(f"{name_of(state)}: {problem}")
+        if self.item_processor is not None and self.iterator is not None:
+            raise WorkflowError(f"{name_of(self)}: a Map has an item_processor or an iterator, not both")
         if self.item_processor is not None:
             config = {"ProcessorConfig": dict(self.processor_config)} if self.processor_config else {}
             raw["ItemProcessor"] = config | machine_of(self.item_processor)

@@ -52,6 +52,15 @@ class Fields(Block):
                 return None
         raise AttributeError(f"{type(self).__name__} has no attribute or field {name!r}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The SDK renders `fields`, so an attribute with the name of a field changes nothing, except `iterator`.
+        is_late = "fields" in vars(self) and name not in {*vars(self), "iterator"}
+        if is_late and self.is_field_allowed(name):
+            raise StepTypeError(
+                f"{name_of(self)}: setting {name!r} changes nothing; write {type(self).__name__}(…, {name}=…)"
+            )
+        super().__setattr__(name, value)
+
     def _expect_fields(self, names: Iterable[str], who: str) -> None:
         allowed = sorted(field.value for field in self.allowed_fields())
         for name in names:

@@ -514,6 +514,14 @@ def _recursive() -> dict[str, object]:
         (lambda: ChoiceRule.Condition("$states.input.x"), "a condition must be a JSONata expression in"),
         (lambda: definition(Map("x")), "a Map needs item_processor"),
         (
+            lambda: definition(Map("x", item_processor=Pass("y"), iterator=Pass("z"))),
+            "a Map has an item_processor or an iterator, not both",
+        ),
+        (
+            lambda: setattr(Pass("x"), "result_path", "$.y"),
+            r"setting 'result_path' changes nothing; write Pass\(…, result_path=…",
+        ),
+        (
             lambda: definition(Task("x", parameters=ExecutionInput())),
             "Parameters: a placeholder cannot replace",
         ),

@@ -109,7 +109,8 @@ class Read(NamedTuple):
         shape: The shape of its root.
         is_tolerant: Whether the state also works without a value there.
         maps: Whether a name of a list selects it in all items, as in JSONata.
-        expects: What the field needs: "list", "scalar"; empty if anything.
+        expects: What the field needs: "list", "items", "number", "string"; "a string" and the like, if a
+            rule compares it with one; empty if anything.
     """
 
     path: str

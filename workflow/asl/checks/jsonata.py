@@ -27,7 +27,20 @@ from workflow.asl.checks.flow import (
     written,
 )
 from workflow.asl.checks.problem import hint
-from workflow.asl.checks.shapes import Key, List, Object, Part, Shape, at, joined, literal, merged, object_of
+from workflow.asl.checks.shapes import (
+    Key,
+    List,
+    Object,
+    Part,
+    Scalar,
+    Shape,
+    at,
+    described,
+    joined,
+    literal,
+    merged,
+    object_of,
+)
 from workflow.asl.checks.syntax import parsed, texts
 from workflow.asl.expressions import event_that_fits
 from workflow.asl.walk import Way, is_distributed, rules, ways
@@ -61,6 +74,12 @@ class _State:
             expression = expression_in(text)
             if expression is None:
                 continue
+            if field == "Condition" or field.endswith(".Condition"):
+                kind = self.value(text)
+                if isinstance(kind, Object | List | Scalar) and kind not in (literal(True), Scalar()):
+                    self.flow.problems.append(
+                        f"{field}: the expression gives {described(kind)}; a condition needs true or false"
+                    )
             found = uses(expression)
             for name in found.bare:
                 self.flow.problems.append(
@@ -92,7 +111,11 @@ class _State:
             )
         elif name == "errorOutput" and not of_catch:
             self.flow.problems.append(f"{field}: {path_text} exists only in the Output and Assign of a Catch")
-        elif name == "result" and (of_catch or field.partition(".")[0].partition("[")[0] in _WITHOUT_RESULT):
+        elif name == "result" and of_catch:
+            self.flow.problems.append(
+                f"{field}: {path_text}: a Catch has no result; read $states.errorOutput"
+            )
+        elif name == "result" and field.partition(".")[0].partition("[")[0] in _WITHOUT_RESULT:
             self.flow.problems.append(
                 f"{field}: {path_text} does not exist yet; only Output and Assign see the result"
             )

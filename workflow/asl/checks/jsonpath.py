@@ -46,17 +46,20 @@ __all__ = ["flow_of"]
 
 _WITH_RESULT = ("Task", "Pass", "Parallel", "Map")
 _SCALARS = {
-    "SecondsPath",
-    "TimestampPath",
-    "TimeoutSecondsPath",
-    "HeartbeatSecondsPath",
-    "MaxConcurrencyPath",
-    "ToleratedFailureCountPath",
-    "ToleratedFailurePercentagePath",
-    "ErrorPath",
-    "CausePath",
+    **dict.fromkeys(
+        (
+            "SecondsPath",
+            "TimeoutSecondsPath",
+            "HeartbeatSecondsPath",
+            "MaxConcurrencyPath",
+            "ToleratedFailureCountPath",
+            "ToleratedFailurePercentagePath",
+        ),
+        "number",
+    ),
+    **dict.fromkeys(("TimestampPath", "ErrorPath", "CausePath"), "string"),
 }
-"""Fields whose path must lead to a number or a string."""
+"""What the path in a field must lead to."""
 
 
 class _State:
@@ -190,7 +193,7 @@ def _expected(field: str, state: Mapping[str, Any]) -> str:
     """What the path in a field must lead to."""
     if field == "ItemsPath":
         return "items" if is_distributed(state) else "list"
-    return "scalar" if field in _SCALARS else ""
+    return _SCALARS.get(field, "")
 
 
 def _result(one: _State, visit: Visit, taken: Shape, arguments: Shape) -> Shape:

@@ -149,8 +149,11 @@ def _sometimes_missing(read: Read, part: str, lacking: str) -> str:
 
 
 def _wrong_kind(read: Read, shape: Shape, facts: Facts) -> tuple[str, Severity] | None:
-    if read.expects == "scalar" and isinstance(shape, Object | List):
-        return f"{read.path} is {described(shape)}; this field needs a number or a string", "error"
+    kind = described(shape)
+    if read.expects in ("number", "string") and shape and kind not in (f"a {read.expects}", Scalar().kind):
+        # A text can be a number.
+        certain = (kind, read.expects) != ("a string", "number")
+        return f"{read.path} is {kind}; this field needs a {read.expects}", "error" if certain else "warning"
     if read.expects in ("list", "items") and (
         isinstance(shape, Scalar) or (isinstance(shape, Object) and read.expects == "list")
     ):
@@ -161,11 +164,10 @@ def _wrong_kind(read: Read, shape: Shape, facts: Facts) -> tuple[str, Severity] 
                 "error",
             )
         return f"{read.path} is {described(shape)}; a Map needs a list", "error"
-    if read.expects.startswith("a ") and shape is not None:
-        kind = described(shape)
-        if kind != read.expects and (kind in _TESTS or isinstance(shape, Object | List)):
-            instead = f"; use ChoiceRule.{_TESTS[kind]}…" if kind in _TESTS else ""
-            return f"{read.path} is {kind}; a test of {read.expects} never matches it{instead}", "warning"
+    is_test = read.expects.startswith("a ") and shape is not None
+    if is_test and kind != read.expects and (kind in _TESTS or isinstance(shape, Object | List)):
+        instead = f"; use ChoiceRule.{_TESTS[kind]}…" if kind in _TESTS else ""
+        return f"{read.path} is {kind}; a test of {read.expects} never matches it{instead}", "warning"
     return None
 
 

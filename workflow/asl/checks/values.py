@@ -76,6 +76,7 @@ def problems_of_values(state: State) -> Iterator[_Found]:
     yield from _of_result_path(state.get("ResultPath"))
     yield from _of_templates(state)
     yield from _of_token(state)
+    yield from _of_processor(state)
     for kind in ("Retry", "Catch"):
         blocks = state.get(kind, [])
         for number, block in enumerate(blocks):
@@ -139,6 +140,24 @@ def _of_templates(state: State) -> Iterator[_Found]:
                     f"{field}.Payload is a text, and so is the event of the function: write a dictionary",
                     "warning",
                 )
+
+
+def _of_processor(state: State) -> Iterator[_Found]:
+    processor = state.get("ItemProcessor")
+    config = processor.get("ProcessorConfig", {}) if isinstance(processor, Mapping) else {}
+    types = ("EXPRESS", "STANDARD") if config.get("Mode") == "DISTRIBUTED" else (None,)
+    for field, value, valid in (
+        ("Mode", config.get("Mode", "INLINE"), ("DISTRIBUTED", "INLINE")),
+        ("ExecutionType", config.get("ExecutionType"), types),
+    ):
+        if value not in valid:
+            must = (
+                " or ".join(map(repr, valid))
+                if any(valid)
+                else "absent, because it is for Mode 'DISTRIBUTED'"
+            )
+            how = f", not {value!r}" if value else "; it is missing"
+            yield f"ProcessorConfig.{field} must be {must}{how}", "error"
 
 
 def _of_token(state: State) -> Iterator[_Found]:

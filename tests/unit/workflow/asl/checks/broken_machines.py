@@ -193,7 +193,23 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a wait of an object": (
         machine({"Wait": {"Type": "Wait", "SecondsPath": "$.detail"}}),
         "error",
-        "state 'Wait': $.detail is an object; this field needs a number or a string",
+        "state 'Wait': $.detail is an object; this field needs a number",
+    ),
+    "a wait of a text": (
+        machine({"Make": {"Type": "Pass", "Result": "a while", "ResultPath": "$.s"}, "Wait": {"Type": "Wait", "SecondsPath": "$.s"}}),
+        "warning",
+        "state 'Wait': $.s is a string; this field needs a number",
+    ),
+    "a wait until a number": (
+        machine({"Make": {"Type": "Pass", "Result": 5, "ResultPath": "$.n"}, "Wait": {"Type": "Wait", "TimestampPath": "$.n"}}),
+        "error",
+        "state 'Wait': $.n is a number; this field needs a string",
+    ),
+    "a condition that gives a number": (
+        jsonata({"Make": {"Type": "Pass", "Output": {"n": 1}},
+                 "Use": choice({"Condition": "{% $states.input.n %}", "Next": "End"}, default="End"), "End": END}),
+        "error",
+        "state 'Use': Choices[0].Condition: the expression gives a number; a condition needs true or false",
     ),
     # Results
     "a selector of the input": (
@@ -369,6 +385,10 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
     "JSONata's result too early": (
         jsonata({"Get": task("lambda:invoke", Arguments={"FunctionName": "f", "Payload": "{% $states.result %}"})}), "error",
         "state 'Get': Arguments.Payload: $states.result does not exist yet; only Output and Assign see the result",
+    ),
+    "JSONata's result in a Catch": (
+        jsonata({"Get": task("lambda:invoke", Arguments={"FunctionName": "f"}, Catch=catch("End", Output="{% $states.result %}")), "End": END}), "error",
+        "state 'Get': Output: $states.result: a Catch has no result; read $states.errorOutput",
     ),
     "JSONata's result of a Pass": (jsonata({"Use": {"Type": "Pass", "Output": "{% $states.result.a %}"}}), "error",
         "state 'Use': Output: $states.result.a: a Pass has no result; read $states.input",

@@ -75,6 +75,18 @@ def retry(**fields: Any) -> dict[str, Any]:
             },
             "so the task never ends: add '{% $states.context.Task.Token %}' to what is sent",
         ),
+        (
+            {"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTE"}}},
+            "ProcessorConfig.Mode must be 'DISTRIBUTED' or 'INLINE', not 'DISTRIBUTE'",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}}},
+            "ProcessorConfig.ExecutionType must be 'EXPRESS' or 'STANDARD'; it is missing",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"ExecutionType": "EXPRESS"}}},
+            "ProcessorConfig.ExecutionType must be absent, because it is for Mode 'DISTRIBUTED', not 'EXPRESS'",
+        ),
         (retry(ErrorEquals=["states.all"]), "has no error 'states.all'; did you mean 'States.ALL'?"),
         (
             {**TASK, "Catch": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["Own"]}]},
@@ -113,6 +125,11 @@ def test_value_that_may_be_intended_is_a_warning(state: dict[str, Any], message:
         {**TASK, "ResultPath": None, "Parameters": {"Payload": "text"}},
         {**TASK, "ResultPath": "$"},
         {**TASK, "ResultPath": "$['a']"},
+        {"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}}},
+        {
+            "Type": "Map",
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}},
+        },
         {"Type": "Wait", "Seconds": 0},
         {"Type": "Wait", "Timestamp": "2026-01-31T08:15:00.5+02:00"},
         {"Type": "Wait", "Timestamp": "{% $states.input.at %}"},

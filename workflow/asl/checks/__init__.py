@@ -4,6 +4,7 @@ structure.py   names, transitions, ends
 tasks.py       functions, services and API actions that do not exist
 arns.py        ARNs and URLs that AWS refuses
 calls.py       unknown and missing fields of an API action; optimized_fields.py has those that no API has
+literals.py    values of such fields with another type, or that the API does not have
 syntax.py      JSONata that does not parse, texts that contain Python objects
 templates.py   paths and expressions that are taken for text
 intrinsics.py  calls of intrinsic functions that fail
@@ -25,6 +26,7 @@ from typing import Any
 
 from workflow.asl.checks.arns import problems_of_arguments
 from workflow.asl.checks.calls import problems_of_call
+from workflow.asl.checks.literals import problems_of_literals
 from workflow.asl.checks.paths import problems_of_paths
 from workflow.asl.checks.problem import Problem, Severity
 from workflow.asl.checks.shapes import Shape
@@ -115,7 +117,11 @@ def _problems(
         for message in _problems_of_state(state, functions, is_own=name in own):
             yield Problem(name, message)
         if name not in own:
-            for message, severity in (*problems_of_templates(state, language), *problems_of_values(state)):
+            for message, severity in (
+                *problems_of_literals(state),
+                *problems_of_templates(state, language),
+                *problems_of_values(state),
+            ):
                 yield Problem(name, message, severity)
     yield from problems_of_paths(definition, event, results, own)
     yield from problems_of_validator(definition)

@@ -24,7 +24,7 @@ from workflow.asl.integration import Integration, integration_of
 from workflow.asl.optimized import OPTIMIZED, api_of
 from workflow.asl.services import botocore_name, botocore_version, model_of
 
-__all__ = ["problems_of_call"]
+__all__ = ["fields_of", "input_of", "problems_of_call"]
 
 _OF_JAVA = frozenset(
     """
@@ -45,7 +45,7 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
         state: A state in Amazon States Language.
     """
     called = integration_of(state)
-    found = called and _input_of(called)
+    found = called and input_of(called)
     if called is None or found is None:
         return
     shape, model = found
@@ -62,7 +62,7 @@ def problems_of_call(state: Mapping[str, Any]) -> Iterator[str]:
             yield f"{call} needs {' or '.join(either)}"
 
 
-def _input_of(called: Integration) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+def input_of(called: Integration) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     """The shape of a call's arguments, and the model that has it; None if the call is unknown."""
     service, action = called.service, called.action
     if not called.is_sdk:
@@ -98,7 +98,7 @@ def _unknown_fields(
         for item in value.values():
             yield from _nested(item, shape["value"], call, model, is_sdk=is_sdk)
     elif isinstance(value, Mapping) and kind == "structure" and not shape.get("document"):
-        fields = _fields(shape)
+        fields = fields_of(shape)
         for key, item in value.items():
             name = key.removesuffix(".$")
             field, member = fields.get(name.lower(), ("", {}))
@@ -123,7 +123,7 @@ def _nested(
 
 
 def _missing_fields(given: Mapping[str, Any], shape: Mapping[str, Any], call: str) -> Iterator[str]:
-    fields = _fields(shape)
+    fields = fields_of(shape)
     names = {key.removesuffix(".$").lower() for key in given}
     # A misspelled field is reported as such, not as a missing one.
     matched = names | {_close(name, fields).lower() for name in names if name not in fields}
@@ -141,7 +141,7 @@ _IS_PLAIN = re.compile(r"([A-Z][a-z]+[0-9]*)+")
 """Names without acronyms, which both SDKs write alike."""
 
 
-def _fields(shape: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+def fields_of(shape: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """The members of a structure by their names in lower case: the name in Step Functions, and botocore's member."""
     return {
         name.lower(): (name[:1].upper() + name[1:], member)

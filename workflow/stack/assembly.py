@@ -31,7 +31,7 @@ from workflow.stack.handlers import is_function
 from workflow.stack.permissions import Statement, statements_for
 from workflow.stack.permissions.declared import declared_for, problems_of_declared
 from workflow.stack.queries import QUERIES
-from workflow.stack.references import broken_references, why_broken
+from workflow.stack.references import broken_references, why_broken, why_no_resource
 from workflow.stack.reviews_table import table_input
 from workflow.stack.template import NAMES_IN_STEPS, build_template, without_special_names
 from workflow.steps import places
@@ -110,7 +110,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path 
     ]
     # These name a file, so the check of the whole template comes after them.
     if lines := broken or list(broken_references(made)):
-        raise WorkflowError("\n".join(lines))
+        raise WorkflowError("\n".join(dict.fromkeys(lines)))
     warnings = [message for message, severity in problems if severity == "warning"]
     return Assembly(
         definition=definition,
@@ -181,7 +181,9 @@ def _broken_in_functions(functions: Iterable[Function], template: Mapping[str, A
     for one in functions:
         for permission in one.permissions:
             for resource in permission.resources:
-                if why := why_broken(without_special_names(resource), template):
+                plain = without_special_names(resource)
+                why = why_broken(plain, template)
+                if why or (plain == resource and (why := why_no_resource(resource, template))):
                     yield f"{one.place}: permissions: {resource!r}: {why}"
 
 
@@ -195,7 +197,9 @@ def _broken_in_declared(
     for step, permissions in declared.items():
         for permission in permissions:
             for resource in permission.resources:
-                if why := why_broken(without_special_names(resource, is_step=True), template, known):
+                plain = without_special_names(resource, is_step=True)
+                why = why_broken(plain, template, known)
+                if why or (plain == resource and (why := why_no_resource(resource, template))):
                     yield f"{place_of_permissions(post_review, step)}: {resource!r}: {why}"
 
 

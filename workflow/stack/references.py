@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["broken_references", "why_broken"]
+from workflow.asl.checks.arns import why_not_arn
+
+__all__ = ["broken_references", "why_broken", "why_no_resource"]
 
 PSEUDO_PARAMETERS = [
     *("AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition"),
@@ -52,6 +54,26 @@ def why_broken(text: str, template: Mapping[str, Any], more: Collection[str] = (
         if not name.startswith("!") and name not in more and (why := _why(name, template, in_text=True)):
             return why
     return None
+
+
+def why_no_resource(text: str, template: Mapping[str, Any]) -> str | None:
+    """Returns why IAM refuses a text as the resource of a policy; None if it may be one.
+
+    Args:
+        text: A text without broken references.
+        template: The template, as plain JSON.
+    """
+    named = re.match(r"\$\{(\w+)\}", text)
+    if named:
+        kind = template.get("Resources", {}).get(named[1], {}).get("Type", "")
+        if "Arn" in ATTRIBUTES.get(kind, ()) and kind not in _REF_IS_ARN:
+            return f"${{{named[1]}}} is a name, and IAM needs an ARN: write ${{{named[1]}.Arn}}"
+        return None
+    if text == "*" or text.startswith("${"):
+        return None
+    # A part with a wildcard stands for any value.
+    parts = ["${any}" if re.search("[*?]", part) else part for part in text.split(":", 5)[:5]]
+    return why_not_arn(":".join([*parts, *text.split(":", 5)[5:]])) or None
 
 
 def broken_references(template: Mapping[str, Any]) -> Iterator[str]:

@@ -258,6 +258,8 @@ BROKEN = [
     ("arn:aws:s3:::${OutputBuckets}/*", "OutputBuckets is a list and cannot be part of a string"),
     ("${FlowDefinitions}/x", "the template has no 'FlowDefinitions'; did you mean 'FlowDefinitionArns'?"),
     ("arn:aws:s3:::${ReviewBucket/*", "a `${` in it has no `}`"),
+    ("${ReviewBucket}/*", "${ReviewBucket} is a name, and IAM needs an ARN: write ${ReviewBucket.Arn}"),
+    ("arn:aws:sns:us-esat-1:111122223333:x", "there is no Region 'us-esat-1'; did you mean 'us-east-1'?"),
 ]
 NAMED = [
     "${ReviewBucket.Arn}/reviews/*",
@@ -265,6 +267,7 @@ NAMED = [
     "${FlowDefinitions}",
     "${HumanLoops}",
     "${EscalationTopic}",
+    "arn:aws:sns:us-*:*:x",
     "*",
 ]
 

@@ -37,7 +37,8 @@ __all__ = ["NO_REGION", "error_code", "explained", "rejections"]
 NO_REGION = "no Region: pass --region, or set `region` in the stage's settings"
 NO_CREDENTIALS = (
     "no AWS credentials found: log in (`aws sso login`, `aws configure`) or pass --profile; "
-    "to try Afterloop without an account, run `python deploy.py local`"
+    "without an account, start the engine on this machine with `make local` if it does not run, then "
+    "`source .engine.env`, which sets AWS_ENDPOINT_URL"
 )
 
 

@@ -110,7 +110,7 @@ class Read(NamedTuple):
         is_tolerant: Whether the state also works without a value there.
         maps: Whether a name of a list selects it in all items, as in JSONata.
         expects: What the field needs: "list", "items", "number", "string"; "a string" and the like, if a
-            rule compares it with one; empty if anything.
+            rule compares it with one; "an array" and the like, if an intrinsic function takes it; empty if anything.
     """
 
     path: str

@@ -9,7 +9,7 @@ import re
 
 from workflow.asl.checks.problem import hint
 
-__all__ = ["why_not_intrinsic"]
+__all__ = ["arguments_of_call", "why_not_intrinsic"]
 
 _COUNTS: dict[str, tuple[int, int | None]] = {
     "Array": (0, None),
@@ -55,6 +55,12 @@ def why_not_intrinsic(text: str) -> str:
             plain = argument.strip("\"'")
             return f"States.{name}: {argument or 'nothing'} is no argument; write a text as '{plain}', a path as $.…"
     return _why_not_arguments(name, arguments)
+
+
+def arguments_of_call(text: str) -> list[str]:
+    """The arguments of a call of an intrinsic function; none for any other text."""
+    call = _CALL.fullmatch(text.strip())
+    return _arguments(call[2]) if call else []
 
 
 def _why_not_arguments(name: str, arguments: list[str]) -> str:

@@ -27,6 +27,7 @@ from workflow.asl.checks.flow import (
     with_variables,
     written,
 )
+from workflow.asl.checks.intrinsics import arguments_of_call
 from workflow.asl.checks.references import parts_of
 from workflow.asl.checks.shapes import (
     List,
@@ -94,8 +95,13 @@ class _State:
 
     def _intrinsic(self, call: str, root: Shape, of: Root) -> Shape:
         unquoted = re.sub(r"'(?:[^'\\]|\\.)*'(?!\s*\])", "''", call)
-        shapes = [self.read(path, root, of=of) for path in re.findall(_ARGUMENT, unquoted)]
         function = call.partition("(")[0]
+        first = arguments_of_call(call)[:1]
+        kind = _FIRST.get(function, "")
+        shapes = [
+            self.read(path, root, of=of, expects=kind if [path] == first else "")
+            for path in re.findall(_ARGUMENT, unquoted)
+        ]
         if re.fullmatch(rf"States\.JsonMerge\(\s*{_ARGUMENT}\s*,\s*{_ARGUMENT}\s*,[^,]*\)", call):
             return merged(shapes)
         return _RESULTS_OF_INTRINSICS.get(function)
@@ -144,6 +150,24 @@ class _State:
 
 
 _ARGUMENT = r"(?<![$\w])\$\$?(?:[A-Za-z_]\w*)?(?:\.[\w-]+|\[[^\]]*\])*"
+
+_FIRST = {
+    **dict.fromkeys(
+        (
+            "States.ArrayContains",
+            "States.ArrayGetItem",
+            "States.ArrayLength",
+            "States.ArrayPartition",
+            "States.ArrayUnique",
+        ),
+        "an array",
+    ),
+    **dict.fromkeys(
+        ("States.Base64Decode", "States.Base64Encode", "States.StringSplit", "States.StringToJson"), "a text"
+    ),
+    "States.MathAdd": "an integer",
+}
+"""What intrinsic functions take as their first argument."""
 
 _RESULTS_OF_INTRINSICS: dict[str, Shape] = {
     **dict.fromkeys(

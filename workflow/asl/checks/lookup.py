@@ -164,13 +164,16 @@ def _wrong_kind(read: Read, shape: Shape, facts: Facts) -> tuple[str, Severity] 
                 "error",
             )
         return f"{read.path} is {described(shape)}; a Map needs a list", "error"
-    is_test = read.expects.startswith("a ") and shape is not None
+    if (fits := _ARGUMENTS.get(read.expects)) and shape and kind not in (fits, Scalar().kind):
+        return f"{read.path} is {kind}; this intrinsic function takes {read.expects}", "error"
+    is_test = read.expects in _TESTS and shape is not None
     if is_test and kind != read.expects and (kind in _TESTS or isinstance(shape, Object | List)):
         instead = f"; use ChoiceRule.{_TESTS[kind]}…" if kind in _TESTS else ""
         return f"{read.path} is {kind}; a test of {read.expects} never matches it{instead}", "warning"
     return None
 
 
+_ARGUMENTS = {"an array": "a list", "a text": "a string", "an integer": "a number"}
 _TESTS = {"a string": "String", "a number": "Numeric", "a boolean": "Boolean"}
 _ONLY_IN = {
     "Map": "it exists only in the ItemSelector and the item processor of a Map",

@@ -28,7 +28,8 @@ def test_missing_credentials_are_one_error_with_an_alternative(
 
     assert (status, out) == (1, "")
     assert err.startswith("error: no AWS credentials found")
-    assert "python deploy.py local" in err
+    assert "`make local`" in err
+    assert "AWS_ENDPOINT_URL" in err
     assert err.count("\n") == 1
 
 

@@ -16,7 +16,7 @@ def response(code: str, message: str = "No.") -> aws.ClientError:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (aws.NoCredentialsError(), "no AWS credentials found.*run `python deploy.py local`"),
+        (aws.NoCredentialsError(), "no AWS credentials found.*`make local`.*AWS_ENDPOINT_URL"),
         (aws.PartialCredentialsError(provider="env", cred_var="x"), "no AWS credentials found"),
         (aws.ProfileNotFound(profile="prod"), r"\(prod\) could not be found; `aws configure list-profiles`"),
         (aws.NoRegionError(), "no Region: pass --region"),

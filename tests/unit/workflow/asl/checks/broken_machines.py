@@ -205,6 +205,21 @@ MACHINES: dict[str, tuple[dict[str, Any], str, str]] = {
         "error",
         "state 'Wait': $.n is a number; this field needs a string",
     ),
+    "a length of an object": (
+        machine({"Use": keep(made={"n.$": "States.ArrayLength($.detail)"})}),
+        "error",
+        "state 'Use': $.detail is an object; this intrinsic function takes an array",
+    ),
+    "a sum of a text": (
+        machine({"Make": {"Type": "Pass", "Result": "1", "ResultPath": "$.n"}, "Use": keep(made={"n.$": "States.MathAdd($.n, 1)"})}),
+        "error",
+        "state 'Use': $.n is a string; this intrinsic function takes an integer",
+    ),
+    "JSON of an object": (
+        machine({"Use": keep(made={"n.$": "States.StringToJson($.detail)"})}),
+        "error",
+        "state 'Use': $.detail is an object; this intrinsic function takes a text",
+    ),
     "a condition that gives a number": (
         jsonata({"Make": {"Type": "Pass", "Output": {"n": 1}},
                  "Use": choice({"Condition": "{% $states.input.n %}", "Next": "End"}, default="End"), "End": END}),

@@ -64,7 +64,11 @@ def test_nested_states_retries_items_and_redrive_are_read(published: PublishedSt
     }
     passed = {"Type": "Pass", "End": True}
     every_item = {"StartAt": "Item", "States": {"Item": {**passed, "Assign": {"seen.$": "$"}}}}
-    one_by_one = {"StartAt": "Alone", "States": {"Alone": passed}, "ProcessorConfig": {"Mode": "DISTRIBUTED"}}
+    one_by_one = {
+        "StartAt": "Alone",
+        "States": {"Alone": passed},
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+    }
     items = {"Type": "Map", "ItemsPath": "$.items"}
     branches = [
         {"StartAt": "Each", "States": {"Each": {**items, "ItemProcessor": every_item, "End": True}}},

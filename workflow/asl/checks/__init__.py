@@ -35,7 +35,7 @@ from workflow.asl.checks.syntax import problems_of_syntax
 from workflow.asl.checks.tasks import problems_of_function, problems_of_resource
 from workflow.asl.checks.templates import problems_of_templates
 from workflow.asl.checks.validator import problems_of_validator
-from workflow.asl.checks.values import problems_of_values
+from workflow.asl.checks.values import problems_of_token, problems_of_values
 from workflow.asl.walk import Machine, State, machines
 
 __all__ = ["Finding", "Severity", "Shape", "check"]
@@ -121,6 +121,7 @@ def _problems(
                 *problems_of_literals(state),
                 *problems_of_templates(state, language),
                 *problems_of_values(state),
+                *problems_of_token(state),
             ):
                 yield Problem(name, message, severity)
     yield from problems_of_paths(definition, event, results, own)

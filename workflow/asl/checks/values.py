@@ -16,7 +16,7 @@ from workflow.asl.checks.problem import Severity, similar
 from workflow.asl.integration import arguments_of, integration_of
 from workflow.asl.walk import State
 
-__all__ = ["OWN_FIELDS", "problems_of_values"]
+__all__ = ["OWN_FIELDS", "problems_of_token", "problems_of_values"]
 
 MAX = 99_999_999
 """The largest number of seconds, and of attempts."""
@@ -75,7 +75,6 @@ def problems_of_values(state: State) -> Iterator[_Found]:
     yield from _of_time(state.get("Timestamp"))
     yield from _of_result_path(state.get("ResultPath"))
     yield from _of_templates(state)
-    yield from _of_token(state)
     yield from _of_processor(state)
     for kind in ("Retry", "Catch"):
         blocks = state.get(kind, [])
@@ -160,7 +159,8 @@ def _of_processor(state: State) -> Iterator[_Found]:
             yield f"ProcessorConfig.{field} must be {must}{how}", "error"
 
 
-def _of_token(state: State) -> Iterator[_Found]:
+def problems_of_token(state: State) -> Iterator[_Found]:
+    """Yields what is wrong with a task that waits for a token nobody gets. Step Functions accepts it."""
     called = integration_of(state)
     given = arguments_of(state)
     if called and called.form == ".waitForTaskToken" and given and not _TOKEN.search(json.dumps(given)):

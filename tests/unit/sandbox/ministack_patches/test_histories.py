@@ -186,7 +186,8 @@ def test_start_of_child_is_submitted_before_it_ends(machines):
 
 
 def distributed(item, **more):
-    processor = {"StartAt": "Item", "States": {"Item": item}, "ProcessorConfig": {"Mode": "DISTRIBUTED"}}
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    processor = {"StartAt": "Item", "States": {"Item": item}, "ProcessorConfig": config}
     return {"Each": {"Type": "Map", "ItemProcessor": processor, "Label": "each", "End": True, **more}}
 
 

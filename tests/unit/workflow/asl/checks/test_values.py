@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workflow.asl.checks import check
-from workflow.asl.checks.values import RESERVED, problems_of_values
+from workflow.asl.checks.values import RESERVED, problems_of_token, problems_of_values
 
 TASK = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}
 NUMBER = "must be a whole number from"
@@ -94,8 +94,8 @@ def retry(**fields: Any) -> dict[str, Any]:
         ),
     ],
 )  # fmt: skip
-def test_value_that_step_functions_refuses_is_an_error(state: dict[str, Any], message: str) -> None:
-    ((found, severity),) = problems_of_values(state)
+def test_value_that_cannot_work_is_an_error(state: dict[str, Any], message: str) -> None:
+    ((found, severity),) = (*problems_of_values(state), *problems_of_token(state))
     assert message in found
     assert severity == "error"
 
@@ -141,7 +141,7 @@ def test_value_that_may_be_intended_is_a_warning(state: dict[str, Any], message:
     ],
 )
 def test_valid_values_are_accepted(state: dict[str, Any]) -> None:
-    assert list(problems_of_values(state)) == []
+    assert [*problems_of_values(state), *problems_of_token(state)] == []
 
 
 def test_each_problem_is_reported_once() -> None:

@@ -72,6 +72,11 @@ DIFFERENCES = (
     ),
     Difference(
         'start = Pass("A"); start.result_path = "$.x"',
+        "The attribute is set, and the state has no ResultPath: only the arguments of the class are rendered.",
+        "The step replaces the state, although its code says otherwise.",
+    ),
+    Difference(
+        'start = Pass("A"); start.result_path = "$.x"',
         "The attribute is set, but the definition does not have it.",
         "The step does not do what the code says. Pass the field when the step is made.",
     ),

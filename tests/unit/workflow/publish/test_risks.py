@@ -331,7 +331,7 @@ def test_permissions_that_a_user_declares_are_risks_of_their_function(tmp_path: 
         (root / "lambdas" / file.name).write_bytes(file.read_bytes())
     (root / "lambdas/notify.py").write_text(
         'FUNCTION = {"permissions": [{"actions": ["iam:*"], "resources": ["*"]},'
-        ' {"actions": ["sqs:SendMessage"], "resources": ["arn:aws:sqs:us-east-1:1:orders"]}]}\n'
+        ' {"actions": ["sqs:SendMessage"], "resources": ["arn:aws:sqs:us-east-1:111122223333:orders"]}]}\n'
         "def handler(event, context): ...\n"
     )
     steps = tmp_path / "post_review.py"

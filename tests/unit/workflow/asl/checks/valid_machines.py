@@ -168,14 +168,13 @@ MACHINES: dict[str, dict[str, Any]] = {
             "Use": keep(made={"a.$": "$.what.they.answered"}),
         }
     ),
-    "a token in a text, and all of the context": machine(
+    "a token in a text": machine(
         {
             "Ask": task(
                 "lambda:invoke.waitForTaskToken",
                 Parameters={"FunctionName": "f", "Payload": {"link.$": "States.Format('https://x/{}?a={}', $$.Task.Token, $.id)"}},
                 ResultPath="$.asked",
             ),
-            "Tell": task("lambda:invoke.waitForTaskToken", Parameters={"FunctionName": "f", "Payload.$": "$$"}, ResultPath="$.told"),
             "By hand": {"Type": "Task", "Resource": "arn:aws:states:eu-west-1:111122223333:activity:a", "ResultPath": "$.done"},
             "In JSONata": task(
                 "sqs:sendMessage.waitForTaskToken",
@@ -191,7 +190,7 @@ MACHINES: dict[str, dict[str, Any]] = {
                 {"Variable": "$.made.n", "NumericEquals": 1, "Next": "End"},
                 {"Variable": "$.made.s", "StringMatches": "a*", "Next": "End"},
                 {"Variable": "$.made.b", "BooleanEquals": True, "Next": "End"},
-                {"Variable": "$.made.t", "TimestampLessThanPath": "$.detail.creationTime", "Next": "End"},
+                {"Variable": "$.made.t", "TimestampLessThanPath": "$.made.t", "Next": "End"},
                 {"Variable": "$.made.z", "StringEquals": "x", "Next": "End"},
                 {"Variable": "$.made.n", "IsString": True, "Next": "End"},
                 default="End",

@@ -76,11 +76,6 @@ DIFFERENCES = (
         "The step replaces the state, although its code says otherwise.",
     ),
     Difference(
-        'start = Pass("A"); start.result_path = "$.x"',
-        "The attribute is set, but the definition does not have it.",
-        "The step does not do what the code says. Pass the field when the step is made.",
-    ),
-    Difference(
         'first = Pass("A"); start = Chain([first, Pass("B")]);'
         ' start.steps[-1].next(Chain([Pass("C", parameters={"x": first.output()["y"]})]))',
         "A placeholder must refer to the step before, but the SDK does not look into a chain after `next`.",

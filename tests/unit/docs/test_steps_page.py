@@ -33,7 +33,6 @@ RENDERED = (
     '"Retry": [{"ErrorEquals": ["States.ALL"], "Next": "B"}]',
     '{"A": {"Type": "Task", "End": true}}',
     '{"A": {"Type": "Pass", "End": true}}',
-    '{"A": {"Type": "Pass", "End": true}}',
     '"C": {"Parameters": {"x.$": "$[\'y\']"}',
     '"StartAt": 7',
     r'"StartAt": "A\nB"',
@@ -87,7 +86,6 @@ ONLY_HERE = [
     'start = AwsSdkTask("A", service="s3", action="ListBuckets")',
     'start = ChoiceRule.Condition("$x")',
     'start = Map("A", item_processor="B")',
-    'start = Map("A", item_processor=Pass("B"), iterator=Pass("C"))',
     'start = Map("A", item_processor=Pass("B"), iterator=Pass("C"))',
     'start = Map("A", item_processor=HumanReview("B", stage="prod", input_content={}, task_lifetime_seconds=60,'
     ' timeout_seconds=3600, flow_definition_arn="arn:aws:sagemaker:us-east-1:111122223333:flow-definition/f"))',

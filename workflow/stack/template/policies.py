@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from troposphere import If, Join, NoValue, Ref, Split, Sub, Template
+from troposphere import If, Join, NoValue, Ref, Split, Sub, Template, iam
 
 from workflow.errors import WorkflowError
 from workflow.stack import USE_ANOTHER_MACHINE
@@ -164,9 +164,11 @@ _TYPICAL_VALUES = {
 
 def expect_policies_that_fit(template: Template) -> None:
     """Refuses a role with too many permissions, which CloudFormation finds only in the middle of an update."""
-    for name, role in template.to_dict()["Resources"].items():
-        if role["Type"] == "AWS::IAM::Role":
-            policies = [policy["PolicyDocument"] for policy in role["Properties"].get("Policies", [])]
+    for name, role in template.resources.items():
+        if isinstance(role, iam.Role):
+            policies = [
+                policy["PolicyDocument"] for policy in role.to_dict()["Properties"].get("Policies", [])
+            ]
             size = sum(len(json.dumps(_estimated(policy), separators=(",", ":"))) for policy in policies)
             if size > MAX_POLICY:
                 raise WorkflowError(

@@ -28,7 +28,8 @@ from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
 from workflow.publish.package import Package, make_package
 from workflow.publish.plan import Plan
-from workflow.publish.publishing import NoProgress, Published, plan_for, publish
+from workflow.publish.progress import NoProgress
+from workflow.publish.publishing import Published, plan_for, publish
 from workflow.publish.rollback import roll_back
 from workflow.publish.stacks import Stack, Stacks
 from workflow.publish.status import status

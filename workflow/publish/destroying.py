@@ -9,7 +9,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
 from workflow.publish.following import follow
-from workflow.publish.publishing import NoProgress, Progress
+from workflow.publish.progress import NoProgress, Progress
 from workflow.stack.stages import Stage
 
 __all__ = ["Destruction", "Kept", "destroy", "destruction"]

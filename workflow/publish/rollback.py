@@ -11,7 +11,8 @@ from workflow.publish.account import Account
 from workflow.publish.history import Record
 from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan
-from workflow.publish.publishing import NoProgress, Progress, Published, publish
+from workflow.publish.progress import NoProgress, Progress
+from workflow.publish.publishing import Published, publish
 from workflow.stack import ALIAS, VERSION_MARK
 from workflow.stack.stages import Stage
 

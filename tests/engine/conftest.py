@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 from unittest.mock import Mock
 
 import pytest
 
 from lambdas.reviews.event import SOURCE
-from sandbox.engine import Sandbox
+from sandbox.engine import Sandbox, SandboxSession
 from sandbox.local import local_stage, publish_local
 from tests import least_privilege
 from tests.engine.published import PublishedStage
+from tests.engine.publisher import Executions, Publisher
+from workflow import ROOT
+from workflow.publish.account import Account
 from workflow.publish.functions import Functions
+from workflow.stack.assembly import Assembly, assemble
 
 T = TypeVar("T")
 
@@ -110,3 +117,47 @@ def _eventually(
         time.sleep(interval)
         # What takes long is looked at less often: each look keeps the engine from its work.
         interval = min(1.5 * interval, 0.4)
+
+
+@pytest.fixture(scope="session")
+def assembly() -> Assembly:
+    return assemble()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the bundles' source files, for editing."""
+    for folder in ("lambdas", "requirements"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (ROOT / ".build").mkdir(exist_ok=True)
+    (tmp_path / ".build").symlink_to(ROOT / ".build")
+    return tmp_path
+
+
+@pytest.fixture
+def publisher(
+    sandbox: Sandbox,
+    assembly: Assembly,
+    root: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Publisher:
+    name = f"t{zlib.crc32(request.node.name.encode())}"
+    publisher = Publisher(Account(sandbox.session), name, assembly, root)
+    # Each first publish invokes a function. A cold start takes a second, so most tests do without it.
+    monkeypatch.setattr(Functions, "invoke_later", lambda _, arn: publisher.invoked.append(arn))
+    return publisher
+
+
+@pytest.fixture
+def executions(publisher: Publisher, eventually: Callable[..., Any]) -> Executions:
+    return Executions(publisher, eventually)
+
+
+@pytest.fixture
+def apart(sandbox: Sandbox, assembly: Assembly, root: Path) -> Publisher:
+    """The only stage in its Region."""
+    config = root / "aws-config"
+    config.write_text("[default]\n")
+    session = SandboxSession(sandbox.endpoint_url, "eu-west-2", sandbox.keys, config)
+    return Publisher(Account(session), "alone", assembly, root)

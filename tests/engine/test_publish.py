@@ -3,147 +3,32 @@
 from __future__ import annotations
 
 import json
-import shutil
-import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lambdas.loops.ledger import Ledger
-from sandbox.engine import Sandbox, SandboxSession
+from sandbox.engine import Sandbox
 from sandbox.faults import DropAnswer, Error, Interrupt, Throttle
-from workflow import ROOT
+from tests.engine.publisher import CALL, Executions, Publisher, answering, broken, comment, edited, held
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.destroying import destroy, destruction
-from workflow.publish.functions import Functions
 from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
-from workflow.publish.package import Package, make_package
-from workflow.publish.plan import Plan
-from workflow.publish.progress import NoProgress
-from workflow.publish.publishing import Published, plan_for, publish
+from workflow.publish.package import Package
 from workflow.publish.rollback import roll_back
-from workflow.publish.stacks import Stack, Stacks
+from workflow.publish.stacks import Stacks
 from workflow.publish.status import status
 from workflow.publish.swapping import swap
 from workflow.stack import ALIAS
-from workflow.stack.assembly import Assembly, assemble
-from workflow.stack.bundles import local
-from workflow.stack.stages import Shift, Stage
-
-
-@pytest.fixture(scope="module")
-def assembly() -> Assembly:
-    return assemble()
-
-
-class Publisher:
-    """A stage for one test, and what the test does to it."""
-
-    def __init__(self, account: Account, name: str, assembly: Assembly, root: Path) -> None:
-        self.account, self.assembly, self.root = account, assembly, root
-        # It stays published, so it gets no events of the loops of other tests: each would start an execution.
-        self.stage = Stage(
-            name=name, region=account.region, output_buckets=("reviewed",), flow_definitions=(name,)
-        )
-        self.plans: list[Plan] = []
-        self.invoked: list[str] = []
-
-    def package(self, edit: Callable[[dict[str, Any]], object] | None = None, **settings: Any) -> Package:
-        """The stage's package, with other settings and with the resources of its template edited."""
-        package = make_package(
-            self.stage.model_copy(update=settings),
-            self.assembly,
-            local(),
-            account=self.account.id,
-            artifact_bucket=self.account.artifact_bucket,
-            root=self.root,
-        )
-        if edit is None:
-            return package
-        template = json.loads(package.template)
-        edit(template["Resources"])
-        return replace(package, template=json.dumps(template))
-
-    def publish(self, package: Package | None = None, *, agree: bool = True) -> Published | None:
-        def confirm(plan: Plan) -> bool:
-            self.plans.append(plan)
-            return agree
-
-        return publish(self.account, self.stage, package or self.package(), confirm=confirm)
-
-    def plan(self, package: Package | None = None) -> Plan:
-        return plan_for(self.account, self.stage, package or self.package())
-
-    @property
-    def stack_status(self) -> str | None:
-        stack = self.account.stacks.find(self.stage.stack_name)
-        return stack.status if stack else None
-
-    @property
-    def stack(self) -> Stack:
-        """The stage's stack, which exists."""
-        stack = self.account.stacks.find(self.stage.stack_name)
-        assert stack is not None
-        return stack
-
-    def publish_calling(self, queue: str, *answers: str) -> Callable[[dict[str, Any]], None]:
-        """Publishes a machine that waits and calls a function, once for each answer; returns the definition."""
-        definition = held(queue, "Call", CALL)
-        for answer in answers:
-            answering(self, answer)
-            self.publish(self.package(definition))
-        return definition
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A copy of the bundles' source files, for editing."""
-    for folder in ("lambdas", "requirements"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (ROOT / ".build").mkdir(exist_ok=True)
-    (tmp_path / ".build").symlink_to(ROOT / ".build")
-    return tmp_path
-
-
-@pytest.fixture
-def publisher(
-    sandbox: Sandbox,
-    assembly: Assembly,
-    root: Path,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Publisher:
-    name = f"t{zlib.crc32(request.node.name.encode())}"
-    publisher = Publisher(Account(sandbox.session), name, assembly, root)
-    # Each first publish invokes a function. A cold start takes a second, so most tests do without it.
-    monkeypatch.setattr(Functions, "invoke_later", lambda _, arn: publisher.invoked.append(arn))
-    return publisher
-
-
-def comment(text: str) -> Callable[[dict[str, Any]], None]:
-    """An edit that changes one state of the definition."""
-
-    def edit(resources: dict[str, Any]) -> None:
-        properties = resources["StateMachine"]["Properties"]
-        definition = json.loads(properties["DefinitionString"])
-        definition["States"]["Already handled"]["Comment"] = text
-        properties["DefinitionString"] = json.dumps(definition)
-
-    return edit
-
-
-def broken(resources: dict[str, Any]) -> None:
-    """An edit that CloudFormation accepts at first, and that fails during the update."""
-    resources["Broken"] = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 1}}
+from workflow.stack.stages import Shift
 
 
 def test_publish_survives_lost_answers_and_throttling(
@@ -374,12 +259,6 @@ def test_changed_addresses_unsubscribe_only_who_is_removed(publisher: Publisher)
     ).is_empty
 
 
-def edited(publisher: Publisher, **sections: Any) -> Package:
-    package = publisher.package()
-    template = json.loads(package.template)
-    return replace(package, template=json.dumps({**template, **sections}))
-
-
 def test_change_of_outputs_alone_is_published(publisher: Publisher) -> None:
     first = publisher.publish()
     assert first is not None
@@ -404,93 +283,6 @@ def test_changed_template_description_is_not_a_change(publisher: Publisher) -> N
     published = publisher.publish(package)
     assert published is not None
     assert not published.changed
-
-
-CALL = {
-    "Type": "Task",
-    "Resource": "arn:aws:states:::lambda:invoke",
-    "Parameters": {"FunctionName": "${DecideRestartArn}", "Payload": {}},
-    "OutputPath": "$.Payload",
-    "End": True,
-}
-
-
-def held(queue: str, then: str, state: Any = None) -> Callable[[dict[str, Any]], None]:
-    """An edit that makes the machine wait for a task token, and then run one state."""
-    hold = {
-        "Type": "Task",
-        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
-        "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
-        "Next": then,
-    }
-    definition = {"StartAt": "Hold", "States": {"Hold": hold, then: state or {"Type": "Pass", "End": True}}}
-
-    def edit(resources: dict[str, Any]) -> None:
-        resources["StateMachine"]["Properties"]["DefinitionString"] = json.dumps(definition)
-        statements = resources["StateMachineRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-        statements.append({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"})
-
-    return edit
-
-
-class Executions:
-    """Executions of the live version, each of which waits in its first state until `finish`."""
-
-    def __init__(self, publisher: Publisher, eventually: Callable[..., Any]) -> None:
-        self.stage, self.eventually = publisher.stage, eventually
-        session = publisher.account.session
-        self.states, self.sqs = session.client("stepfunctions"), session.client("sqs")
-        self.queue = self.sqs.create_queue(QueueName=self.stage.name)["QueueUrl"]
-        account = f"{publisher.account.region}:{publisher.account.id}"
-        self.alias = f"arn:aws:states:{account}:stateMachine:{self.stage.stack_name}:{ALIAS}"
-
-    def start(self) -> tuple[str, str]:
-        """ARN and task token of a new execution, which now waits."""
-        execution = self.states.start_execution(stateMachineArn=self.alias, input="{}")["executionArn"]
-        messages = self.eventually(lambda: self.sqs.receive_message(QueueUrl=self.queue).get("Messages"))
-        self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=messages[0]["ReceiptHandle"])
-        return execution, messages[0]["Body"]
-
-    def started_during_a_rollback(self, publisher: Publisher) -> tuple[str, str]:
-        """Rolls back one publish; returns an execution that started after the routing, before the stack update."""
-        executions, started = self, list[tuple[str, str]]()
-
-        class During(NoProgress):
-            def step(self, text: str) -> None:
-                if text == "Updating the stack":
-                    started.append(executions.start())
-
-        def confirm(plan: Plan) -> bool:
-            publisher.plans.append(plan)
-            return True
-
-        record = rollback_target(history(publisher.account, self.stage.name))
-        roll_back(publisher.account, self.stage, record, confirm=confirm, progress=During())
-        (execution,) = started
-        return execution
-
-    def finish(self, execution: str, token: str) -> Any:
-        """The output of an execution, or the name of its error."""
-        self.states.send_task_success(taskToken=token, output="{}")
-        ended = self.eventually(
-            lambda: (
-                found
-                if (found := self.states.describe_execution(executionArn=execution))["status"] != "RUNNING"
-                else None
-            )
-        )
-        return json.loads(ended["output"]) if ended["status"] == "SUCCEEDED" else ended["error"]
-
-
-@pytest.fixture
-def executions(publisher: Publisher, eventually: Callable[..., Any]) -> Executions:
-    return Executions(publisher, eventually)
-
-
-def answering(publisher: Publisher, answer: str) -> None:
-    """Writes a function that returns an answer."""
-    file = publisher.root / "lambdas/decide_restart.py"
-    file.write_text(f"def handler(event, context):\n    return {answer!r}\n")
 
 
 def test_executions_keep_the_version_that_they_started_on(
@@ -970,15 +762,6 @@ def test_status_shows_drift(publisher: Publisher) -> None:
     assert found.drifts is not None
     assert [(drift["id"], drift["status"]) for drift in found.drifts] == [("UndeliveredEvents", "MODIFIED")]
     assert [one["actual"] for one in found.drifts[0]["differences"]] == ["60"]
-
-
-@pytest.fixture
-def apart(sandbox: Sandbox, assembly: Assembly, root: Path) -> Publisher:
-    """The only stage in its Region."""
-    config = root / "aws-config"
-    config.write_text("[default]\n")
-    session = SandboxSession(sandbox.endpoint_url, "eu-west-2", sandbox.keys, config)
-    return Publisher(Account(session), "alone", assembly, root)
 
 
 def tables_and_buckets(account: Account) -> tuple[list[str], list[str]]:

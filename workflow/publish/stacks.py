@@ -17,7 +17,7 @@ from workflow.publish.aws_errors import rejections
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-__all__ = ["ChangeSet", "Event", "Stack", "Stacks", "pauses"]
+__all__ = ["ChangeSet", "Event", "Import", "Stack", "Stacks", "pauses"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,22 @@ class ChangeSet:
 
 
 @dataclass(frozen=True)
+class Import:
+    """A resource that exists and becomes part of a stack. The template declares it with a DeletionPolicy.
+
+    CloudFormation does not compare the resource with the template, and does not change it
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-manually.html).
+    """
+
+    id: str
+    """Logical ID of the resource."""
+    type: str
+    """Type of the resource."""
+    identifier: Mapping[str, str]
+    """The properties that identify it (GetTemplateSummary, `ResourceIdentifierSummaries`), such as `TableName`."""
+
+
+@dataclass(frozen=True)
 class Event:
     """One event of a stack operation."""
 
@@ -67,6 +83,7 @@ class Event:
             "CREATE_IN_PROGRESS",
             "UPDATE_IN_PROGRESS",
             "DELETE_IN_PROGRESS",
+            "IMPORT_IN_PROGRESS",
         )
 
 
@@ -115,19 +132,40 @@ class Stacks:
         ]
 
     def create_change_set(
-        self, stack: str, *, template_url: str, parameters: Mapping[str, str], create: bool
+        self,
+        stack: str,
+        *,
+        template_url: str,
+        parameters: Mapping[str, str],
+        create: bool = False,
+        imports: Sequence[Import] = (),
     ) -> ChangeSet:
         """Creates a change set and waits until CloudFormation has computed the changes.
 
+        Args:
+            stack: the stack's name.
+            template_url: where the template is.
+            parameters: the values of its parameters.
+            create: whether the stack is new.
+            imports: what becomes part of the stack, which is created if it does not exist. Such a change set can do
+                nothing else: it changes no other resource, no output and no tag of the stack.
+
         Raises:
-            PublishError: CloudFormation rejects the template or the parameters.
+            PublishError: CloudFormation rejects the template or the parameters, or cannot import a resource.
         """
+        request: Any = _request(stack, template_url, parameters)
+        if imports:
+            request["ResourcesToImport"] = [
+                {"LogicalResourceId": one.id, "ResourceType": one.type, "ResourceIdentifier": one.identifier}
+                for one in imports
+            ]
+        else:
+            request["Tags"] = [{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}]
         with rejections("the change set"):
             created = self._client.create_change_set(
-                **_request(stack, template_url, parameters),
+                **request,
                 ChangeSetName=f"afterloop-{uuid.uuid4().hex[:12]}",
-                ChangeSetType="CREATE" if create else "UPDATE",
-                Tags=[{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}],
+                ChangeSetType="IMPORT" if imports else "CREATE" if create else "UPDATE",
                 # If the answer gets lost, the SDK repeats the request. Without a token, the name is then taken.
                 ClientToken=uuid.uuid4().hex,
             )

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import ANY
 
 from tests.unit.workflow.publish.conftest import CHANGE_SET_ID, NOW, STACK_ID, TOKEN, Services
 from workflow.errors import PublishError
 from workflow.publish.account import Account
-from workflow.publish.stacks import pauses
+from workflow.publish.stacks import Import, pauses
 
 
 def test_stack_has_parameters_and_outputs(account: Account, services: Services) -> None:
@@ -59,6 +60,41 @@ def create(account: Account, *, create: bool = False) -> Any:
     return account.stacks.create_change_set(
         "afterloop-dev", template_url="https://t", parameters={"A": "b"}, create=create
     )
+
+
+def test_import_names_the_resources_and_leaves_the_tags_of_the_stack(
+    account: Account, services: Services
+) -> None:
+    stub = services.cloudformation
+    table = {"TableName": "ledger"}
+    sent = {
+        "StackName": "afterloop-dev",
+        "ChangeSetName": ANY,
+        "ChangeSetType": "IMPORT",
+        "ClientToken": ANY,
+        "TemplateURL": "https://t",
+        "Parameters": [{"ParameterKey": "A", "ParameterValue": "b"}],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "ResourcesToImport": [
+            {
+                "LogicalResourceId": "Ledger",
+                "ResourceType": "AWS::DynamoDB::Table",
+                "ResourceIdentifier": table,
+            }
+        ],
+    }
+    stub.add_response("create_change_set", {"Id": CHANGE_SET_ID, "StackId": STACK_ID}, sent)
+    change = {"Action": "Import", "LogicalResourceId": "Ledger"}
+    described = {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": change}]}
+    for _ in range(2):
+        stub.add_response("describe_change_set", described)
+    change_set = account.stacks.create_change_set(
+        "afterloop-dev",
+        template_url="https://t",
+        parameters={"A": "b"},
+        imports=[Import("Ledger", "AWS::DynamoDB::Table", table)],
+    )
+    assert (change_set.is_empty, change_set.changes) == (False, [change])
 
 
 def test_change_set_is_read_when_it_is_ready(

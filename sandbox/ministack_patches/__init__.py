@@ -22,6 +22,7 @@
     training.py          tasks that start training jobs
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
+    drift.py             resources that were changed or deleted outside of CloudFormation
     definitions.py       which definitions Step Functions refuses
     walks.py             where an execution is, and what its history records
     executions.py        how executions run and end
@@ -74,6 +75,7 @@ from sandbox.ministack_patches import (
     decisions,
     definitions,
     deletion,
+    drift,
     dynamodb,
     evaluation,
     events,
@@ -139,6 +141,7 @@ def apply(directory: Path) -> None:
     status_changes.correct()
     redrive.correct()
     cloudformation.correct()
+    drift.correct()
     definitions.correct()
     trust.correct()
     deletion.correct()

@@ -1,6 +1,7 @@
 """Corrections where MiniStack 1.5.33 differs from AWS and the difference matters to Afterloop.
 
     functions.py         Lambda: what functions may import, and how their errors are reported
+    function_versions.py the numbers of a function's versions
     logs.py              what functions log, and how logs are searched
     states.py            what states of a state machine do with their data
     expressions.py       how JSONata expressions are parsed, and how long they may take
@@ -81,6 +82,7 @@ from sandbox.ministack_patches import (
     events,
     executions,
     expressions,
+    function_versions,
     functions,
     indexes,
     integrations,
@@ -124,6 +126,7 @@ def apply(directory: Path) -> None:
         RuntimeError: MiniStack has changed, and a correction does not apply.
     """
     functions.correct(directory)
+    function_versions.correct()
     logs.correct()
     walks.correct()
     executions.correct()

@@ -47,12 +47,14 @@ def _run_versions() -> None:
     """Runs the version of a state machine with which an execution is started.
 
     AWS: an execution that is started with a version or an alias runs the definition of that version. An alias with two
-    versions chooses by weight. ListExecutions can list the executions of a version or an alias.
+    versions chooses by weight. ListExecutions can list the executions of a version or an alias, and says of each
+    execution with which version and alias it was started.
     (https://docs.aws.amazon.com/step-functions/latest/dg/execution-alias-version-associate.html)
     DescribeStateMachineForExecution gives the definition that the execution runs, also for an item of a Distributed
     Map, and after the state machine was deleted.
     (https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeStateMachineForExecution.html)
-    MiniStack: runs the newest definition (see `executions.py`), and lists no executions of a version or an alias.
+    MiniStack: runs the newest definition (see `executions.py`), lists no executions of a version or an alias, and does
+    not say with which an execution was started.
     """
     from ministack.core.responses import json_response
     from ministack.services import stepfunctions
@@ -105,11 +107,22 @@ def _run_versions() -> None:
             arn not in stepfunctions._state_machine_versions
             and arn not in stepfunctions._state_machine_aliases
         ):
-            return list_all(data)
+            return with_versions(*list_all(data))
         base = stepfunctions._resolve_state_machine_arn(arn)
-        status, headers, body = list_all({**data, "stateMachineArn": base, "maxResults": 1_000_000})
+        status, headers, body = with_versions(
+            *list_all({**data, "stateMachineArn": base, "maxResults": 1_000_000})
+        )
         answer = json.loads(body)
-        answer["executions"] = [one for one in answer["executions"] if arn in _associated(one).values()]
+        answer["executions"] = [
+            one for one in answer["executions"] if arn in [one.get(key) for key in _ASSOCIATED]
+        ]
+        return status, headers, json.dumps(answer).encode()
+
+    def with_versions(status: int, headers: Any, body: bytes) -> Any:
+        if status >= 400:
+            return status, headers, body
+        answer = json.loads(body)
+        answer["executions"] = [{**one, **_associated(one)} for one in answer["executions"]]
         return status, headers, json.dumps(answer).encode()
 
     stepfunctions._start_execution = start_version

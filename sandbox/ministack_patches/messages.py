@@ -13,6 +13,7 @@ def correct() -> None:
     """Corrects SNS and SQS."""
     _refuse_invalid_filter_policies()
     _subscribe_each_endpoint_once()
+    _change_only_subscriptions_that_exist()
     _refuse_invalid_messages()
     _count_attributes_of_queued_messages()
     _check_policy_for_alarms()
@@ -63,6 +64,59 @@ def _subscribe_each_endpoint_once() -> None:
     sns._subscribe = subscribe_once
     provisioners._sns_sub_create = create_once
     provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = create_once
+
+
+def _change_only_subscriptions_that_exist() -> None:
+    """Fails to change a subscription that is gone, and to delete one that waits for its confirmation.
+
+    AWS: the handler of `AWS::SNS::Subscription` looks for the subscription first, in an update (NotFound) and in a
+    deletion, which refuses it while it is pending: "subscription … cannot be deleted if pending confirmation".
+    (https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sns)
+    MiniStack: creates the subscription again, and deletes one that is pending. It lists the ARN of one that is pending.
+    """
+    from ministack.services import sns
+    from ministack.services.cloudformation import provisioners
+
+    handler = provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]
+    update, delete, listed = handler["update"], handler["delete"], sns._list_subscriptions_by_topic
+
+    def found(arn: str) -> Any:
+        topic = sns._sub_arn_to_topic.get(arn)
+        return sns._find_subscription(topic, arn) if topic else None
+
+    def update_existing(
+        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical_id: str | None = None
+    ) -> Any:
+        identity = ("TopicArn", "Protocol", "Endpoint")
+        if all(old.get(name) == new.get(name) for name in identity) and not found(physical_id):
+            raise ValueError(
+                'Resource handler returned message: "Subscription does not exist (Service: Sns, Status Code: 404)" '
+                "(HandlerErrorCode: NotFound)"
+            )
+        return update(physical_id, old, new, stack, logical_id)
+
+    def delete_confirmed(physical_id: str, properties: dict[str, Any]) -> None:
+        if (subscription := found(physical_id)) and not subscription["confirmed"]:
+            raise ValueError(
+                f'Resource handler returned message: "Invalid request provided: subscription {physical_id} cannot be '
+                'deleted if pending confirmation" (HandlerErrorCode: InvalidRequest)'
+            )
+        delete(physical_id, properties)
+
+    def list_pending(params: dict[str, Any]) -> Any:
+        status, headers, body = listed(params)
+        topic = sns._topic_by_arn_any_scope(sns._normalize_arn(sns._p(params, "TopicArn")))
+        for subscription in (topic or {}).get("subscriptions", ()):
+            if not subscription["confirmed"]:
+                body = body.replace(
+                    f"<SubscriptionArn>{subscription['arn']}<".encode(),
+                    b"<SubscriptionArn>PendingConfirmation<",
+                )
+        return status, headers, body
+
+    handler["update"], handler["delete"] = update_existing, delete_confirmed
+    provisioners._sns_sub_update, provisioners._sns_sub_delete = update_existing, delete_confirmed
+    sns._list_subscriptions_by_topic = list_pending
 
 
 def _attributes(params: dict[str, Any]) -> dict[str, str]:

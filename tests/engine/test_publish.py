@@ -238,27 +238,6 @@ def test_changed_setting_is_in_the_plan_and_the_stack(publisher: Publisher) -> N
     assert stack.parameters["OutputBuckets"] == "arn:aws:s3:::reviewed,arn:aws:s3:::more"
 
 
-def test_changed_addresses_unsubscribe_only_who_is_removed(publisher: Publisher) -> None:
-    """SNS has one subscription for an address: CloudFormation would delete that of an address that moves."""
-
-    def publish(*addresses: str) -> set[str]:
-        publisher.publish(publisher.package(notification_emails=addresses))
-        topic = publisher.stack.outputs["NotificationTopic"]
-        sns = publisher.account.session.client("sns")
-        found = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-        return {one["Endpoint"] for one in found}
-
-    publish("a@example.com", "b@example.com", "c@example.com")
-    assert publish("c@example.com", "d@example.com", "b@example.com") == {
-        "b@example.com",
-        "c@example.com",
-        "d@example.com",
-    }
-    assert publisher.plan(
-        publisher.package(notification_emails=("b@example.com", "c@example.com", "d@example.com"))
-    ).is_empty
-
-
 def test_change_of_outputs_alone_is_published(publisher: Publisher) -> None:
     first = publisher.publish()
     assert first is not None

@@ -41,6 +41,7 @@ from workflow.publish.plan import (
     StateChange,
 )
 from workflow.publish.risks import Risk
+from workflow.publish.subscriptions import SubscriptionChange
 
 if TYPE_CHECKING:
     from workflow.operations.executions import ExecutionView
@@ -158,9 +159,11 @@ class PlanChanges(_Shape):
     permissions: list[PermissionChange]
     """Permissions that are added or removed."""
     settings: list[SettingChange]
-    """Parameters of the stack."""
+    """Parameters of the stack, except those with email addresses."""
+    subscriptions: list[SubscriptionChange]
+    """Email addresses of the settings that are subscribed, unsubscribed, or get other messages."""
     resources: list[ResourceChange]
-    """Resources of the stack."""
+    """Resources of the stack, except subscriptions whose address or flow definitions change."""
     notes: list[str]
     """Other changes, one sentence each."""
     swapped: list[str]

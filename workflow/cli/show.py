@@ -78,6 +78,7 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
             ("Functions", _functions(plan)),
             ("Permissions", _permissions(plan)),
             ("Settings", _settings(plan)),
+            ("Subscriptions", _subscriptions(plan)),
             ("Resources", _resources(plan)),
             ("Hot swaps to be replaced", (f"  ~ {shown(swap)}" for swap in plan.swapped)),
             ("Also", (f"  {shown(note)}" for note in plan.notes)),
@@ -106,6 +107,10 @@ def _show_new(console: Console, plan: Plan, where: str) -> None:
     kinds = Counter(resource.type.removeprefix("AWS::").replace("::", " ") for resource in plan.resources)
     listed = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in sorted(kinds.items()))
     say(console, f"  {_count(len(plan.resources), 'resource')}: {shown(listed)}")
+    if plan.subscriptions:
+        say(console)
+        for line in _subscriptions(plan):
+            say(console, line)
 
 
 def _count(number: int, what: str) -> str:
@@ -143,6 +148,22 @@ def _settings(plan: Plan) -> Iterator[str]:
     for change in plan.settings:
         before, after = (_value(one) for one in (change.before, change.after))
         yield f"  ~ {shown(change.name)}: {before} → {after}"
+
+
+def _subscriptions(plan: Plan) -> Iterator[str]:
+    for change in plan.subscriptions:
+        line = f"  {_SIGNS[change.change]} {change.topic.lower()}s to {shown(change.address)}"
+        match change.change:
+            case "added":
+                yield f"{line} about {_flows(change.after)}; gets an email to confirm"
+            case "removed":
+                yield f"{line} end"
+            case "changed":
+                yield f"{line} about {_flows(change.before)} → {_flows(change.after)}"
+
+
+def _flows(names: Sequence[str] | None) -> str:
+    return "all flow definitions" if not names or "*" in names else shown(", ".join(names))
 
 
 def _value(value: str | None) -> str:

@@ -1,7 +1,7 @@
 """The AWS account and Region that a stage is published to. Every AWS call of `workflow/publish` starts here.
 
-The parts of the account are in `stacks`, `artifacts`, `machines`, `functions` and `stored_data`. The rest of the
-package works with the values that these return.
+The parts of the account are in `stacks`, `artifacts`, `machines`, `functions`, `stored_data` and
+`subscriptions`. The rest of the package works with the values that these return.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from workflow.publish.machines import StateMachines
 from workflow.publish.owner import expecting_owner
 from workflow.publish.stacks import Stacks
 from workflow.publish.stored_data import StoredData
+from workflow.publish.subscriptions import Subscriptions
 
 __all__ = ["Account"]
 
@@ -124,6 +125,11 @@ class Account:
     def data(self) -> StoredData:
         """Buckets and tables."""
         return StoredData(expecting_owner(self._client("s3"), self.id), self._client("dynamodb"))
+
+    @cached_property
+    def subscriptions(self) -> Subscriptions:
+        """Subscriptions of SNS topics."""
+        return Subscriptions(self._client("sns"))
 
     def flow_definition_names(self) -> list[str]:
         """The names of the account's A2I flow definitions."""

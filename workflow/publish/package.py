@@ -15,8 +15,8 @@ from workflow.errors import PublishError, WorkflowError
 from workflow.publish.resolution import definition_string, resolved_resources, revision_parameters
 from workflow.stack import USE_ANOTHER_MACHINE, VERSION_MARK
 from workflow.stack.bundles import Bundle, Target, build_bundles
-from workflow.stack.parameters import keeping_subscriptions
 from workflow.stack.settings_warnings import warnings_of
+from workflow.stack.subscriptions import keeping_subscriptions
 
 if TYPE_CHECKING:
     from workflow.stack.assembly import Assembly

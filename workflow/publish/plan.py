@@ -18,6 +18,12 @@ from workflow.publish.explained import is_explained
 from workflow.publish.granted import Granted, granted
 from workflow.publish.resolution import resolved_resources, revision_parameters
 from workflow.publish.risks import Risk, new_risks
+from workflow.publish.subscriptions import (
+    SUBSCRIPTION_PARAMETERS,
+    SubscriptionChange,
+    changed_slots,
+    subscription_changes,
+)
 
 __all__ = [
     "FunctionChange",
@@ -120,6 +126,8 @@ class Plan:
     functions: Sequence[FunctionChange] = ()
     permissions: Sequence[PermissionChange] = ()
     settings: Sequence[SettingChange] = ()
+    subscriptions: Sequence[SubscriptionChange] = ()
+    """Email addresses of the settings. Neither `settings` nor `resources` has them."""
     resources: Sequence[ResourceChange] = ()
     notes: Sequence[str] = ()
     """Other changes, in a sentence each."""
@@ -134,7 +142,7 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether nothing changes."""
         changes = self.states, self.functions, self.permissions, self.settings, self.resources
-        return not (self.creates or any(changes) or self.notes or self.swapped)
+        return not (self.creates or any(changes) or self.subscriptions or self.notes or self.swapped)
 
     @property
     def destructive_changes(self) -> list[ResourceChange]:
@@ -176,6 +184,7 @@ def compare(
         creates=before is None,
         states=list(_states(*differing)),
         functions=functions,
+        subscriptions=subscription_changes(before[1] if before else {}, after[1]),
         swapped=swapped,
         warnings=warnings,
         risks=new_risks(*differing),
@@ -185,11 +194,12 @@ def compare(
         return replace(plan, resources=resources)
     changes = list(changes)
     parameters = {name for name in {**before[1], **after[1]} if before[1].get(name) != after[1].get(name)}
+    addresses = changed_slots(before[1], after[1])
     plan = replace(
         plan,
         permissions=_permissions(*differing),
         settings=list(_settings(before, after)),
-        resources=list(_resources(changes, old, new, parameters)),
+        resources=[one for one in _resources(changes, old, new, parameters) if one.id not in addresses],
         notes=list(_notes(before[0], after[0], parameters, {function.name for function in functions})),
     )
     if replace(plan, swapped=()).is_empty:
@@ -320,7 +330,7 @@ def _settings(
     keys = _code_parameters(before[0]) | _code_parameters(after[0])
     for name in sorted({**before[1], **after[1]}):
         old, new = before[1].get(name), after[1].get(name)
-        if old != new and name not in keys:
+        if old != new and name not in keys and name not in SUBSCRIPTION_PARAMETERS:
             yield from _setting(name, old, new)
 
 

@@ -17,6 +17,7 @@ from workflow.publish.live import number
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
 from workflow.publish.stacks import ChangeSet, Stack
+from workflow.publish.subscriptions import with_subscriptions
 from workflow.publish.swapping import swapped
 from workflow.stack import ALIAS
 
@@ -68,6 +69,7 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
             stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
         )
         return Proposal(package, plan, stack)
+    package, notes = with_subscriptions(account, stack, package)
     template = restored(account.stacks.template(stack.name), sent)
     swaps = swapped(account, stage, stack)
     # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
@@ -83,7 +85,7 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
         after=package.content,
         changes=change_set.changes,
         swapped=swaps,
-        warnings=_warnings(account, stage, package),
+        warnings=[*_warnings(account, stage, package), *notes],
     )
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         notes = _routing_notes(account, stack)

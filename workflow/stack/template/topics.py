@@ -14,7 +14,7 @@ __all__ = ["add_topics"]
 def add_topics(template: Template) -> None:
     """Adds both topics, with a subscription for each address of the settings.
 
-    An address must keep its position: `keeping_subscriptions` in workflow/stack/parameters.py says why.
+    An address must keep its position: `keeping_subscriptions` in workflow/stack/subscriptions.py says why.
     """
     for topic in TOPICS:
         template.add_resource(

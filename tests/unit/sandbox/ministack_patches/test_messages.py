@@ -99,6 +99,44 @@ def test_resource_with_other_attributes_is_refused(topic):
     assert json.dumps(addresses(topic)) == '["a@example.com"]'
 
 
+def update(topic: str, arn: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    """Updates an AWS::SNS::Subscription, as CloudFormation does."""
+    from ministack.services.cloudformation import provisioners
+
+    given = {"TopicArn": topic, "Protocol": "email"}
+    return str(
+        provisioners._update_resource(
+            "AWS::SNS::Subscription", arn, given | before, given | after, "stack", "Email"
+        )[0]
+    )
+
+
+def test_filter_of_missing_subscription_cannot_change(topic):
+    from ministack.services import sns
+
+    address = {"Endpoint": "a@example.com"}
+    filtered = address | {"FilterPolicy": {"a": ["b"]}}
+    arn = create(topic, "a@example.com")
+    assert update(topic, arn, address, filtered) == arn
+    sns._unsubscribe({"SubscriptionArn": arn})
+    with pytest.raises(ValueError, match="Subscription does not exist"):
+        update(topic, arn, filtered, address)
+    assert update(topic, arn, filtered, {"Endpoint": "b@example.com"}) != arn
+    assert addresses(topic) == ["b@example.com"]
+
+
+def test_pending_subscription_is_not_deleted(topic):
+    from ministack.services import sns
+    from ministack.services.cloudformation import provisioners
+
+    arn = create(topic, "a@example.com")
+    sns._topics[topic]["subscriptions"][0]["confirmed"] = False
+    with pytest.raises(ValueError, match="cannot be deleted if pending confirmation"):
+        provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["delete"](arn, {})
+    listed = sns._list_subscriptions_by_topic({"TopicArn": topic})[-1]
+    assert element("SubscriptionArn", listed) == "PendingConfirmation"
+
+
 MANY = [str(number) for number in range(151)]
 
 

@@ -1,0 +1,79 @@
+"""Email addresses of the settings: what publishes, a failed publish and a rollback do to their subscriptions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.engine.publisher import Publisher, broken
+from workflow.errors import DeploymentError
+from workflow.publish.history import history, rollback_target
+from workflow.publish.package import Package
+from workflow.publish.rollback import roll_back
+from workflow.stack.stages import Stage
+
+
+def package(publisher: Publisher, *addresses: str, edit: Any = None, **flows: str) -> Package:
+    """A package that notifies addresses, and escalates failures of flow definitions to one address each."""
+    rules = {flow: {"restart": {"escalate_to": [address]}} for flow, address in flows.items()}
+    stage = Stage(**publisher.stage.model_dump(exclude_defaults=True), flow_definition_settings=rules)
+    return publisher.package(
+        edit,
+        notification_emails=tuple(f"{one}@example.com" for one in addresses),
+        flow_definition_settings=stage.flow_definition_settings,
+    )
+
+
+def subscribed(publisher: Publisher, topic: str = "NotificationTopic") -> dict[str, str]:
+    """The addresses of a topic, each with the ARN of its subscription."""
+    sns = publisher.account.session.client("sns")
+    found = sns.list_subscriptions_by_topic(TopicArn=publisher.stack.outputs[topic])["Subscriptions"]
+    return {one["Endpoint"].partition("@")[0]: one["SubscriptionArn"] for one in found}
+
+
+def broken_afterwards(resources: dict[str, Any]) -> None:
+    """An edit that fails after the subscriptions have changed."""
+    broken(resources)
+    resources["Broken"]["DependsOn"] = [f"NotificationEmail{slot}" for slot in range(1, 6)]
+
+
+def test_addresses_that_stay_keep_their_subscription(publisher: Publisher) -> None:
+    """SNS has one subscription for an address: CloudFormation would delete that of an address that moves."""
+    publisher.publish(package(publisher, "a", "b", "c"))
+    first = subscribed(publisher)
+    publisher.publish(package(publisher, "C", "d", "b"))
+    second = subscribed(publisher)
+    assert second == {"b": first["b"], "c": first["c"], "d": second["d"]}
+    plan = publisher.plans[-1]
+    found = [(one.change, one.address) for one in plan.subscriptions]
+    assert found == [("removed", "a@example.com"), ("added", "d@example.com")]
+    assert (plan.settings, plan.resources) == ([], [])
+    assert publisher.plan(package(publisher, "b", "c", "d")).is_empty
+
+    # A failed update deletes what it created, and nothing else.
+    with pytest.raises(DeploymentError):
+        publisher.publish(package(publisher, "e", "b", edit=broken_afterwards))
+    assert subscribed(publisher) == second
+
+    # The record of the publish that is restored has a where d is now.
+    record = rollback_target(history(publisher.account, publisher.stage.name))
+    roll_back(publisher.account, publisher.stage, record, confirm=lambda plan: True)
+    third = subscribed(publisher)
+    assert third == {"a": third["a"], "b": first["b"], "c": first["c"]}
+
+
+def test_address_that_unsubscribed_is_subscribed_again_when_it_has_to_change(publisher: Publisher) -> None:
+    """CloudFormation could not change the subscription, and not even roll back."""
+    sns = publisher.account.session.client("sns")
+    publisher.publish(package(publisher, forms="a@example.com"))
+    sns.unsubscribe(SubscriptionArn=subscribed(publisher, "EscalationTopic")["a"])
+
+    publisher.publish(package(publisher, forms="a@example.com", photos="a@example.com"))
+
+    (arn,) = subscribed(publisher, "EscalationTopic").values()
+    attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
+    assert json.loads(attributes["FilterPolicy"]) == {"flowDefinition": ["forms", "photos"]}
+    note = "a@example.com is no longer subscribed. It is subscribed again, and gets an email to confirm."
+    assert note in publisher.plans[-1].warnings

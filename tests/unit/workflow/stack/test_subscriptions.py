@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+
+from workflow.errors import SettingsError
+from workflow.stack.stages import Stage
+from workflow.stack.subscriptions import keeping_subscriptions
+
+
+def test_escalations_go_to_addresses_of_stage_and_flow_definition() -> None:
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        escalation_emails=("all@example.com",),
+        restart={"escalate_to": ["more@example.com"]},
+        flow_definition_settings={
+            "forms": {"restart": {"escalate_to": ["forms@example.com", "all@example.com"]}}
+        },
+    )
+    parameters = stage.parameters()
+    assert parameters["EscalationEmails"] == "all@example.com,more@example.com,forms@example.com,-,-"
+    assert parameters["EscalationEmailFlowDefinitions"] == "*,*,forms,*,*"
+
+
+def test_address_for_two_flow_definitions_has_one_subscription() -> None:
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        flow_definition_settings={
+            "forms": {"restart": {"escalate_to": ["both@example.com", "forms@example.com"]}},
+            "photos": {"restart": {"escalate_to": ["both@example.com"]}},
+        },
+    )
+    parameters = stage.parameters()
+    assert parameters["EscalationEmails"] == "both@example.com,forms@example.com,-,-,-"
+    assert parameters["EscalationEmailFlowDefinitions"] == "forms|photos,forms,*,*,*"
+
+
+def test_address_in_two_spellings_has_one_subscription() -> None:
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        notification_emails=("a@example.com", "A@Example.com"),
+        escalation_emails=("All@example.com",),
+        flow_definition_settings={
+            "forms": {"restart": {"escalate_to": ["all@example.com", "Forms@example.com"]}},
+            "photos": {"restart": {"escalate_to": ["forms@example.com"]}},
+        },
+    )
+    parameters = stage.parameters()
+    assert parameters["NotificationEmails"] == "a@example.com,-,-,-,-"
+    assert parameters["EscalationEmails"] == "All@example.com,Forms@example.com,-,-,-"
+    assert parameters["EscalationEmailFlowDefinitions"] == "*,forms|photos,*,*,*"
+
+
+def test_address_in_too_many_flow_definitions_is_refused() -> None:
+    flows = {f"f{n}": {"restart": {"escalate_to": ["a@example.com"]}} for n in range(151)}
+    stage = Stage(
+        name="dev", region="us-east-1", output_buckets=("reviewed",), flow_definition_settings=flows
+    )
+    with pytest.raises(SettingsError, match=r"a@example\.com is in 151 flow definitions, and the limit"):
+        stage.parameters()
+
+
+def emails(*addresses: str, flows: str = "*,*,*,*,*") -> dict[str, str]:
+    """The parameters with the addresses of a topic; `-` for none."""
+    return {"EscalationEmails": ",".join(addresses), "EscalationEmailFlowDefinitions": flows, "Other": "1"}
+
+
+@pytest.mark.parametrize(
+    ("deployed", "wanted", "kept"),
+    [
+        ("a b - - -", "b - - - -", "- b - - -"),
+        ("a b c - -", "c b a - -", "a b c - -"),
+        ("a b - - -", "c a - - -", "a - c - -"),
+        ("a b c d e", "f e d c b", "f b c d e"),
+        ("a b c d e", "f g h i j", "f g h i j"),
+        ("- - - - -", "a b - - -", "a b - - -"),
+        ("a a - - -", "a b - - -", "a - b - -"),
+        ("a@X.org b - - -", "b A@x.org - - -", "a@X.org b - - -"),
+    ],
+)
+def test_address_keeps_its_subscription(deployed, wanted, kept) -> None:
+    found = keeping_subscriptions(emails(*wanted.split()), emails(*deployed.split()))
+    assert found == emails(*kept.split())
+
+
+def test_flow_definitions_follow_their_address() -> None:
+    wanted = emails("c", "b", "-", "-", "-", flows="photos,forms|photos,*,*,*")
+    kept = keeping_subscriptions(wanted, emails("a", "b", "-", "-", "-", flows="*,forms,*,*,*"))
+    assert kept == emails("-", "b", "c", "-", "-", flows="*,forms|photos,photos,*,*")
+
+
+def test_address_of_stack_without_flow_definitions_keeps_its_subscription() -> None:
+    kept = keeping_subscriptions(emails("b", "-", "-", "-", "-"), {"EscalationEmails": "a, b,-,-,-"})
+    assert kept == emails("-", "b", "-", "-", "-")
+
+
+@pytest.mark.parametrize(
+    ("deployed", "wanted", "kept"),
+    [
+        ("a b - - -", "a b - - -", "a - b - -"),
+        ("a b - - -", "a c b - -", "a - c b -"),
+        ("a b c d e", "a b c d f", "a f c d b"),
+        ("a b c d e", "a b c d e", "a b c d e"),
+    ],
+)
+def test_address_whose_subscription_is_gone_gets_another_slot(deployed, wanted, kept) -> None:
+    found = keeping_subscriptions(
+        emails(*wanted.split()), emails(*deployed.split()), gone=("EscalationEmail2",)
+    )
+    assert found == emails(*kept.split())
+
+
+def test_new_stack_has_addresses_in_order_of_settings() -> None:
+    assert keeping_subscriptions(emails("a", "b", "-", "-", "-"), {}) == emails("a", "b", "-", "-", "-")
+
+
+def test_too_many_addresses_for_a_topic_are_refused() -> None:
+    people = tuple(f"p{n}@example.com" for n in range(6))
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), notification_emails=people)
+    with pytest.raises(
+        SettingsError,
+        match=r"notification_emails: 6 addresses in all, and the limit of a topic is 5: p0@.*, p5@example\.com; remove",
+    ):
+        stage.parameters()

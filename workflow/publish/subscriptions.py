@@ -1,0 +1,235 @@
+"""Who a publish subscribes and unsubscribes, and what the topics say about them before it starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from workflow.errors import PublishError
+from workflow.stack import FLOW_SEPARATOR, TOPICS
+from workflow.stack.subscriptions import (
+    ALL_FLOWS,
+    NO_ADDRESS,
+    keeping_subscriptions,
+    same_address,
+    slots,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+    from workflow.publish.account import Account
+    from workflow.publish.package import Package
+    from workflow.publish.stacks import Stack
+
+__all__ = [
+    "SUBSCRIPTION_PARAMETERS",
+    "SubscriptionChange",
+    "Subscriptions",
+    "changed_slots",
+    "subscription_changes",
+    "with_subscriptions",
+]
+
+PENDING = "PendingConfirmation"
+"""In place of its ARN, what SNS lists for an address that has not confirmed. It cannot be unsubscribed, and is deleted
+after 48 hours
+(https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/)."""
+
+SUBSCRIPTION_PARAMETERS = frozenset(
+    f"{topic}{kind}" for topic in TOPICS for kind in ("Emails", "EmailFlowDefinitions")
+)
+"""The parameters with addresses. A plan shows `SubscriptionChange` instead."""
+
+
+@dataclass(frozen=True)
+class SubscriptionChange:
+    """An email address that is subscribed, unsubscribed, or gets messages about other flow definitions."""
+
+    topic: str
+    """The topic: `Notification` or `Escalation`."""
+    address: str
+    """The email address."""
+    change: Literal["added", "removed", "changed"]
+    """How it changes. An address that is added gets an email with a link to confirm."""
+    before: tuple[str, ...] | None = None
+    """The flow definitions that it gets messages about now; `*` for all, null if it is not subscribed."""
+    after: tuple[str, ...] | None = None
+    """Those after the publish; null if it is not subscribed any more."""
+
+
+def subscription_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[SubscriptionChange]:
+    """Returns the addresses that change.
+
+    Args:
+        before: Parameters of the stack; empty for a new stack.
+        after: Parameters to publish.
+    """
+    return [change for topic in TOPICS for change in _changes(topic, before, after)]
+
+
+def _changes(topic: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[SubscriptionChange]:
+    old, new = _addresses(before, topic), _addresses(after, topic)
+    for key, (address, flows) in {**old, **new}.items():
+        was, will = (found[key][1] if key in found else None for found in (old, new))
+        if was is None:
+            yield SubscriptionChange(topic, address, "added", after=flows)
+        elif will is None:
+            yield SubscriptionChange(topic, address, "removed", before=flows)
+        elif set(was) != set(will):
+            yield SubscriptionChange(topic, address, "changed", was, will)
+
+
+def _addresses(parameters: Mapping[str, str], topic: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """The addresses of a topic, each with its flow definitions."""
+    return {
+        same_address(address): (address, tuple(flows.split(FLOW_SEPARATOR)))
+        for address, flows in slots(parameters, topic)
+        if address != NO_ADDRESS
+    }
+
+
+def changed_slots(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    """The logical IDs of the subscriptions that change."""
+    found = set()
+    for topic in TOPICS:
+        old, new = slots(before, topic), slots(after, topic)
+        unused = (NO_ADDRESS, ALL_FLOWS)
+        for slot in range(max(len(old), len(new))):
+            if (old[slot] if slot < len(old) else unused) != (new[slot] if slot < len(new) else unused):
+                found.add(f"{topic}Email{slot + 1}")
+    return found
+
+
+class Subscriptions:
+    """The subscriptions of topics.
+
+    Args:
+        client: SNS.
+    """
+
+    def __init__(self, client: SNSClient) -> None:
+        self._client = client
+
+    def emails(self, topic: str) -> dict[str, str]:
+        """The email addresses that are subscribed to a topic, each with the ARN of its subscription.
+
+        An address that has not confirmed has `PendingConfirmation`, one that was unsubscribed not long ago `Deleted`.
+        """
+        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        return {
+            same_address(one["Endpoint"]): one["SubscriptionArn"]
+            for page in pages
+            for one in page["Subscriptions"]
+            if one["Protocol"] == "email"
+        }
+
+    def filter_policy(self, subscription: str) -> dict[str, Any]:
+        """The filter policy of a subscription; empty if it has none."""
+        attributes = self._client.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
+        policy: dict[str, Any] = json.loads(attributes.get("FilterPolicy") or "{}")
+        return policy
+
+
+def with_subscriptions(account: Account, stack: Stack, package: Package) -> tuple[Package, list[str]]:
+    """Returns a package whose subscriptions CloudFormation can create and change, and what people should know.
+
+    Only a change of addresses asks SNS, and nothing is asked if the credentials may not.
+
+    Args:
+        account: Where the stage is.
+        stack: The stage's stack.
+        package: What to publish, with each address in the slot that it has in the stack.
+
+    Raises:
+        PublishError: CloudFormation would fail: an address is subscribed already, with another filter; or a
+            subscription that has to change no longer exists, and no slot is free.
+    """
+    if not changed_slots(stack.parameters, package.parameters):
+        return package, []
+    with suppress(ClientError):
+        return _with_subscriptions(account, stack, package)
+    return package, []
+
+
+def _with_subscriptions(account: Account, stack: Stack, package: Package) -> tuple[Package, list[str]]:
+    topics = {topic: arn for topic in TOPICS if (arn := stack.outputs.get(f"{topic}Topic"))}
+    listed = {topic: account.subscriptions.emails(arn) for topic, arn in topics.items()}
+    changes = [
+        (one, listed[one.topic].get(same_address(one.address), ""))
+        for one in subscription_changes(stack.parameters, package.parameters)
+        if one.topic in topics
+    ]
+    gone = _gone(account, stack, changes)
+    if gone:
+        parameters = keeping_subscriptions(package.parameters, stack.parameters, gone=gone)
+        package = replace(package, parameters=parameters)
+    notes = []
+    for change, arn in changes:
+        if change.change == "removed" and arn == PENDING:
+            notes.append(
+                f"{change.address} has not confirmed {_subscription(change)}, so SNS removes it within 48 "
+                "hours, not now. Until then, the link in its email still subscribes it."
+            )
+        if change in gone.values():
+            _expect_moved(change, gone, package)
+            notes.append(
+                f"{change.address} is no longer subscribed. It is subscribed again, and gets an email to confirm."
+            )
+        if (change.change == "added" or change in gone.values()) and arn.startswith("arn:"):
+            _expect_same_filter(account, change, arn)
+            notes.append(
+                f"{change.address} already has {_subscription(change)}, which somebody else created. It becomes the "
+                "stage's: if the publish fails, or the address is removed later, it ends."
+            )
+    return package, notes
+
+
+def _subscription(change: SubscriptionChange) -> str:
+    return f"a subscription to {change.topic}Topic"
+
+
+def _gone(
+    account: Account, stack: Stack, changes: Sequence[tuple[SubscriptionChange, str]]
+) -> dict[str, SubscriptionChange]:
+    """The slots whose subscription has to change and no longer exists.
+
+    Args:
+        account: Where the stage is.
+        stack: The stage's stack.
+        changes: Each with what SNS lists as the ARN of its address.
+    """
+    changed = [(one, arn) for one, arn in changes if one.change == "changed" and arn != PENDING]
+    if not changed:
+        return {}
+    names = {one["id"]: one["name"] for one in account.stacks.resources(stack.name)}
+    return {slot: one for one, arn in changed if names.get(slot := _slot_of(stack.parameters, one)) != arn}
+
+
+def _slot_of(parameters: Mapping[str, str], change: SubscriptionChange) -> str:
+    """The logical ID of the subscription of an address."""
+    addresses = [same_address(address) for address, _ in slots(parameters, change.topic)]
+    return f"{change.topic}Email{addresses.index(same_address(change.address)) + 1}"
+
+
+def _expect_moved(change: SubscriptionChange, gone: Collection[str], package: Package) -> None:
+    if _slot_of(package.parameters, change) in gone:
+        raise PublishError(
+            f"{change.address} is no longer subscribed to {change.topic}Topic, so its flow definitions cannot change: "
+            "remove the address from the settings and publish, then add it again and publish"
+        )
+
+
+def _expect_same_filter(account: Account, change: SubscriptionChange, arn: str) -> None:
+    flows = change.after or ()
+    wanted = {} if ALL_FLOWS in flows else {"flowDefinition": list(flows)}
+    if account.subscriptions.filter_policy(arn) != wanted:
+        raise PublishError(
+            f"{change.address} already has {_subscription(change)}, with another filter, which somebody else created: "
+            f"end it with `aws sns unsubscribe --subscription-arn {arn}`, then publish again"
+        )

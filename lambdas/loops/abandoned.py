@@ -33,13 +33,16 @@ from lambdas.reviews.times import timestamp
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-__all__ = ["FAILED_STATUSES", "GONE", "AbandonedExecutions", "Settled", "is_unreported"]
+__all__ = ["DESTROYED", "FAILED_STATUSES", "GONE", "AbandonedExecutions", "Settled", "is_unreported"]
 
 FAILED_STATUSES = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
 """Final statuses of executions that can no longer release a claim."""
 
 GONE = "gone"
 """The status of an execution that Step Functions no longer has: it deletes them 90 days after they end."""
+
+DESTROYED = "Afterloop.StageDestroyed"
+"""The error of executions that `destroy` stops. It releases their claims by itself, and reports none of them."""
 
 _ENDINGS = {
     "ABORTED": "was stopped (ABORTED)",
@@ -94,6 +97,8 @@ class _Ended:
     """The detail of the event that started it; empty if it has none."""
     at: str = ""
     """When it ended; empty if that is not known."""
+    error: str = ""
+    """The name of the error with which it ended."""
 
     @property
     def failed(self) -> bool:
@@ -126,10 +131,11 @@ class AbandonedExecutions:
 
         Returns:
             None if nothing had to be done: the execution is running, succeeded, or released its claim and reported
-            it by itself; or Step Functions no longer has it, and thus its event (see `settle_claim`).
+            it by itself; or `destroy` stopped it, of which one message for each loop would be noise; or Step
+            Functions no longer has it, and thus its event (see `settle_claim`).
         """
         ended = self._ended(execution)
-        if ended is None or not ended.failed:
+        if ended is None or not ended.failed or ended.error == DESTROYED:
             return None
         try:
             row = self._row(ended)
@@ -294,7 +300,8 @@ class AbandonedExecutions:
             texts.append(advice)
         cause = ": ".join(texts) or "no cause given"
         at = timestamp(found["stopDate"]) if "stopDate" in found else ""
-        return _Ended(execution, found["status"], cause, detail_of(parsed(found.get("input"))), at)
+        detail = detail_of(parsed(found.get("input")))
+        return _Ended(execution, found["status"], cause, detail, at, found.get("error", ""))
 
     def _has_escalated(self, ended: _Ended) -> bool:
         """Whether the workflow reported the failure by itself, according to the execution's history."""

@@ -18,8 +18,6 @@ from sandbox.engine import Sandbox
 from sandbox.faults import DropAnswer, Error, Interrupt, Throttle
 from tests.engine.publisher import CALL, Executions, Publisher, answering, broken, comment, edited, held
 from workflow.errors import DeploymentError, PublishError
-from workflow.publish.account import Account
-from workflow.publish.destroying import destroy, destruction
 from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
 from workflow.publish.package import Package
@@ -741,52 +739,3 @@ def test_status_shows_drift(publisher: Publisher) -> None:
     assert found.drifts is not None
     assert [(drift["id"], drift["status"]) for drift in found.drifts] == [("UndeliveredEvents", "MODIFIED")]
     assert [one["actual"] for one in found.drifts[0]["differences"]] == ["60"]
-
-
-def tables_and_buckets(account: Account) -> tuple[list[str], list[str]]:
-    tables = account.session.client("dynamodb").list_tables()["TableNames"]
-    buckets = account.session.client("s3").list_buckets(BucketRegion=account.region)["Buckets"]
-    return [name for name in tables if "alone" in name], [
-        one["Name"] for one in buckets if "alone" in one["Name"]
-    ]
-
-
-def test_destroy_deletes_data_only_on_request(apart: Publisher) -> None:
-    published = apart.publish()
-    assert published is not None
-    account = apart.account
-    s3 = account.session.client("s3")
-    tables = [published.outputs[name] for name in ("LedgerTable", "TokenTable")]
-    s3.put_object(Bucket=published.outputs["ReviewBucket"], Key="reviews/a.json", Body=b"{}")
-    account.session.client("dynamodb").put_item(TableName=tables[0], Item={"humanLoopName": {"S": "a"}})
-
-    plan = destruction(account, apart.stage)
-    assert plan is not None
-    assert {kept.id: kept.holds for kept in plan.kept} == {
-        "LedgerTable": 1,
-        "ReviewBucket": 1,
-        "TokenTable": 0,
-    }
-    destroy(account, apart.stage, plan)
-
-    assert apart.stack_status is None
-    assert tables_and_buckets(account) == (tables, [published.outputs["ReviewBucket"]])
-    assert "TlsOnly" in s3.get_bucket_policy(Bucket=published.outputs["ReviewBucket"])["Policy"]
-    assert account.artifact_bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
-    assert destruction(account, apart.stage) is None
-
-    account.data.delete_bucket(published.outputs["ReviewBucket"])
-    for table in tables:
-        account.data.delete_table(table)
-    apart.publish()
-    plan = destruction(account, apart.stage, delete_data=True)
-    assert plan is not None
-    destroy(account, apart.stage, plan)
-    assert tables_and_buckets(account) == ([], [])
-
-
-def test_protected_stage_is_not_destroyed(publisher: Publisher) -> None:
-    publisher.publish()
-    with pytest.raises(PublishError, match="is protected: to destroy it, set protected = false"):
-        destruction(publisher.account, publisher.stage.model_copy(update={"protected": True}))
-    assert publisher.stack_status == "CREATE_COMPLETE"

@@ -296,6 +296,17 @@ class StatusResult(_Shape):
         return cls(**vars(status), attention=attention)
 
 
+class Lost(_Shape):
+    """Something that goes with the stack, and that a later publish does not bring back."""
+
+    what: str
+    """What it is, in the plural, such as `undelivered events`."""
+    count: int
+    """How many there are."""
+    names: list[str]
+    """Which they are: addresses of subscriptions, hot swaps. Empty for the others."""
+
+
 class DestroyResult(_Shape):
     """What `destroy` did."""
 
@@ -308,7 +319,11 @@ class DestroyResult(_Shape):
     resources: int
     """How many resources the stack had."""
     running: int
-    """How many executions were stopped."""
+    """How many executions were running. They were stopped, or with `--wait`, they ended."""
+    open_loops: int
+    """How many human loops were in progress, up to 1,000. Nothing processes their end."""
+    lost: list[Lost]
+    """What went with the stack."""
     kept: list[Kept]
     """The table and buckets that hold data. They stay in the account, unless `deletes_data` is true."""
     emptied: list[str]
@@ -319,7 +334,9 @@ class DestroyResult(_Shape):
     @classmethod
     def of(cls, destruction: Destruction) -> DestroyResult:
         """The shape of a destruction that is done."""
-        return cls(destroyed=True, **vars(destruction))
+        return cls(
+            destroyed=True, **{name: value for name, value in vars(destruction).items() if name != "parts"}
+        )
 
     @classmethod
     def nothing(cls, stack: str, *, deletes_data: bool) -> DestroyResult:
@@ -330,6 +347,8 @@ class DestroyResult(_Shape):
             stack_id=None,
             resources=0,
             running=0,
+            open_loops=0,
+            lost=[],
             kept=[],
             emptied=[],
             deletes_data=deletes_data,

@@ -114,7 +114,7 @@ def _show_new(console: Console, plan: Plan, where: str) -> None:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _states(plan: Plan) -> Iterator[str]:
@@ -249,7 +249,14 @@ def show_destruction(console: Console, destruction: Destruction, *, where: str) 
         f"[bold]{shown(destruction.stack)}[/] ({where}) would be deleted: {destruction.resources} resources.",
     )
     if destruction.running:
-        say(console, f"  [red]{destruction.running} running executions would be stopped.[/]")
+        say(console, f"  [red]{_count(destruction.running, 'execution')} running[/]")
+    if destruction.open_loops:
+        more = " or more" if destruction.open_loops >= 1000 else ""
+        loops = f"{_count(destruction.open_loops, 'human loop')}{more} in progress"
+        say(console, f"  [red]{loops}[/]: people can go on, but nothing processes what they answer")
+    for lost in destruction.lost:
+        names = f": {shown(', '.join(lost.names))}" if lost.names else ""
+        say(console, f"  {lost.count:,} {shown(lost.what)} [red]deleted[/]{names}")
     for kept in destruction.kept:
         what = "[bold red]is DELETED with its data[/]" if destruction.deletes_data else "[green]is kept[/]"
         say(console, f"  {shown(kept.id)} {shown(kept.name)} ({_content(kept.type, kept.holds)}) {what}")

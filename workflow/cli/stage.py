@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from workflow.cli.terminal import (
     tell,
 )
 from workflow.errors import PublishError
+
+if TYPE_CHECKING:
+    from workflow.publish.destroying import Destruction
 
 __all__ = ["destroy", "outputs", "status"]
 
@@ -88,10 +91,18 @@ def destroy(
     delete_data: Annotated[
         bool, typer.Option("--delete-data", help="Also delete the ledger and the reviews.")
     ] = False,
+    stop_running: Annotated[
+        bool, typer.Option("--stop-running", help="Stop executions that are running, without asking.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until running executions have ended; then delete.")
+    ] = False,
     yes: Yes = False,
     on: StageOptions,
 ) -> None:
     """Delete a stage. The ledger and the reviews stay in the account unless you pass --delete-data."""
+    if stop_running and wait:
+        raise typer.BadParameter("does not go with --stop-running", param_hint="--wait")
     account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity, interrupted_message, show_destruction, where
     from workflow.publish import destroying
@@ -107,11 +118,19 @@ def destroy(
             tell(f"{stage.stack_name} ({where(account)}) does not exist: nothing to delete")
         return
     show_destruction(console, destruction, where=where(account))
-    data = " with its data" if delete_data and destruction.kept else ""
-    if not yes and not approved(console, f"Delete {destruction.stack}{data}?"):
+    question = _destroy_question(destruction, yes=yes, stop_running=stop_running, wait=wait)
+    if not yes and not approved(console, question):
         exit_unchanged()
-    with StackActivity(console).running() as activity, on_interrupt(lambda: interrupted_message(stage.name)):
-        destroying.destroy(account, stage, destruction, activity)
+    interrupted = [f"nothing was deleted, and stage {stage.name} works; executions may have been stopped"]
+    with StackActivity(console).running() as activity, on_interrupt(lambda: interrupted[-1]):
+        destroying.destroy(
+            account,
+            stage,
+            destruction,
+            activity,
+            wait=wait,
+            on_deletion=lambda: interrupted.append(interrupted_message(stage.name)),
+        )
     if on.output is Output.JSON:
         from workflow.cli.shapes import DestroyResult
 
@@ -119,6 +138,22 @@ def destroy(
         return
     kept = [] if delete_data else [one.name for one in destruction.kept]
     tell(f"{destruction.stack} was deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else ""))
+
+
+def _destroy_question(destruction: Destruction, *, yes: bool, stop_running: bool, wait: bool) -> str:
+    """What is asked before a stage is destroyed.
+
+    Raises:
+        PublishError: with `yes`, executions run, and no option says what to do with them.
+    """
+    running = f"{destruction.running:,} running execution" + ("" if destruction.running == 1 else "s")
+    if destruction.running and yes and not (stop_running or wait):
+        raise PublishError(
+            f"{running}: to stop what runs, pass --stop-running; to wait until it has ended, pass --wait"
+        )
+    data = " with its data" if destruction.deletes_data and destruction.kept else ""
+    end = f"Wait for {running}, then delete" if wait else f"Stop {running}, and delete"
+    return f"{end if destruction.running else 'Delete'} {destruction.stack}{data}?"
 
 
 def _not_published(stage: str) -> PublishError:

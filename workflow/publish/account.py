@@ -22,9 +22,11 @@ from workflow.publish.engine_access import expect_answers_of_aws
 from workflow.publish.functions import Functions
 from workflow.publish.machines import StateMachines
 from workflow.publish.owner import expecting_owner
+from workflow.publish.queues import Queues
 from workflow.publish.stacks import Stacks
 from workflow.publish.stored_data import StoredData
 from workflow.publish.subscriptions import Subscriptions
+from workflow.publish.switches import Switches
 
 __all__ = ["Account"]
 
@@ -130,6 +132,16 @@ class Account:
     def subscriptions(self) -> Subscriptions:
         """Subscriptions of SNS topics."""
         return Subscriptions(self._client("sns"))
+
+    @cached_property
+    def switches(self) -> Switches:
+        """Rules and alarms, on or off."""
+        return Switches(self._client("events"), self._client("cloudwatch"))
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Queues of SQS."""
+        return Queues(self._client("sqs"))
 
     def flow_definition_names(self) -> list[str]:
         """The names of the account's A2I flow definitions."""

@@ -8,10 +8,17 @@ from collections.abc import Callable, Sequence
 from workflow.errors import DeploymentError
 from workflow.publish.stacks import Event, Stacks, pauses
 
-__all__ = ["first_cause", "follow"]
+__all__ = ["first_cause", "follow", "follow_deletion"]
 
 
-def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event], None]) -> None:
+def follow(
+    stacks: Stacks,
+    stack_id: str,
+    token: str,
+    on_event: Callable[[Event], None],
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
     """Waits until a stack operation has ended, and reports each event.
 
     Args:
@@ -19,6 +26,7 @@ def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event]
         stack_id: the stack's ARN.
         token: the token that the operation was started with; its events carry it.
         on_event: called with each event, oldest first.
+        meanwhile: called as long as the operation goes on, every few seconds at least.
 
     Raises:
         DeploymentError: the operation failed; the message has the first cause that CloudFormation gives.
@@ -33,10 +41,38 @@ def follow(stacks: Stacks, stack_id: str, token: str, on_event: Callable[[Event]
             on_event(event)
         if events and _is_last(events[-1]):
             break
+        meanwhile()
         time.sleep(pause)
     status = events[-1].status
     if "ROLLBACK" in status or status.endswith("FAILED"):
         raise _failure(events)
+
+
+def follow_deletion(stacks: Stacks, stack_id: str, meanwhile: Callable[[], object]) -> None:
+    """Waits until a stack is deleted whose deletion somebody else, or an earlier command, has begun.
+
+    Args:
+        stacks: the stacks of the account.
+        stack_id: the stack's ARN.
+        meanwhile: called as long as the deletion goes on, every few seconds at least.
+
+    Raises:
+        DeploymentError: the deletion failed.
+    """
+    for pause in pauses():
+        stack = stacks.find(stack_id)
+        if stack is None:
+            return
+        if stack.status == "DELETE_FAILED":
+            reason = stack.reason or "CloudFormation gives no reason"
+            raise DeploymentError(
+                f"{stack.name}: {reason}; fix the cause and run destroy again",
+                resource=stack.name,
+                cause=reason,
+                status=stack.status,
+            )
+        meanwhile()
+        time.sleep(pause)
 
 
 def _is_last(event: Event) -> bool:

@@ -7,6 +7,9 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from lambdas.aws.transient import is_transient
 from workflow.publish.aws_errors import rejections
 
 if TYPE_CHECKING:
@@ -96,6 +99,31 @@ class StateMachines:
             self._client.update_state_machine_alias(
                 stateMachineAliasArn=f"{machine}:{alias}", routingConfiguration=routes
             )
+
+    def running(self, machine: str) -> list[str]:
+        """ARNs of all running executions of a state machine; none if it does not exist."""
+        pages = self._client.get_paginator("list_executions").paginate(
+            stateMachineArn=machine, statusFilter="RUNNING", PaginationConfig={"PageSize": 1000}
+        )
+        try:
+            return [execution["executionArn"] for page in pages for execution in page["executions"]]
+        except self._client.exceptions.StateMachineDoesNotExist:
+            return []
+
+    def stop(self, execution: str, *, error: str, cause: str) -> bool:
+        """Stops an execution; returns False if that has to be tried again, because Step Functions is busy.
+
+        One that has ended, or does not exist any more, counts as stopped.
+        """
+        try:
+            self._client.stop_execution(executionArn=execution, error=error, cause=cause)
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return True
+        except ClientError as problem:
+            if not is_transient(problem):
+                raise
+            return False
+        return True
 
     def executions(
         self, machine: str, status: ExecutionStatusType, since: datetime | None = None

@@ -18,6 +18,7 @@ from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
 from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.subscriptions import with_subscriptions
+from workflow.publish.suspension import suspension_notes
 from workflow.publish.swapping import swapped
 from workflow.stack import ALIAS
 
@@ -87,10 +88,12 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
         swapped=swaps,
         warnings=[*_warnings(account, stage, package), *notes],
     )
+    suspended = suspension_notes(account, stage.name)
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
-        notes = _routing_notes(account, stack)
+        notes = [*_routing_notes(account, stack), *suspended]
         plan = Plan(stack.name, creates=False, swapped=swaps, notes=notes, warnings=plan.warnings)
         return Proposal(package, plan, stack)
+    plan = replace(plan, notes=[*plan.notes, *suspended])
     return Proposal(package, plan, stack, change_set, url)
 
 

@@ -21,6 +21,7 @@ from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.proposing import Proposal, change_set_of, discard, propose, uploaded
 from workflow.publish.stacks import ChangeSet, Stack
+from workflow.publish.suspension import resume
 from workflow.publish.swapping import forget_swaps, undo_swaps
 from workflow.stack.stages import Stage
 
@@ -92,6 +93,8 @@ def publish(
                 discard(account, proposal)
         if not agreed:
             return None
+    # Somebody began to destroy the stage: its rules are off, which no change set would notice.
+    resume(account, stage.name)
     if proposal.plan.creates:
         return _create(account, stage, proposal, progress)
     if proposal.plan.swapped:

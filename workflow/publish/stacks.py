@@ -247,9 +247,14 @@ class Stacks:
                         return
 
     def resources(self, stack: str) -> list[dict[str, str]]:
-        """The stack's resources: `id` (logical), `type`, `name` (physical ID)."""
+        """The stack's resources: `id` (logical), `type`, `name` (physical ID). Those that are deleted are left out."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack)
-        return [_resource(one) for page in pages for one in page["StackResourceSummaries"]]
+        return [
+            _resource(one)
+            for page in pages
+            for one in page["StackResourceSummaries"]
+            if one["ResourceStatus"] != "DELETE_COMPLETE"
+        ]
 
     def drifts(self, stack: str) -> list[dict[str, Any]]:
         """Resources that differ from the template, with their differences. Takes seconds to minutes on AWS.

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+    from lambdas.loops.ledger import Ledger
+
 __all__ = ["StoredData"]
 
 MAX_COUNTED = 1000
-"""The most object versions that S3 lists in one call."""
+"""The most object versions that S3 lists in one call, and the most loops that are counted."""
 
 
 class StoredData:
@@ -37,6 +39,22 @@ class StoredData:
         except self._dynamodb.exceptions.ResourceNotFoundException:
             return 0
 
+    def ledger(self, table: str) -> Ledger:
+        """The ledger in a table."""
+        from lambdas.loops.ledger import Ledger  # Here, because a plan, which most runs are, reads no ledger.
+
+        return Ledger(self._dynamodb, table)
+
+    def loops_in_progress(self, table: str) -> int:
+        """How many human loops are in progress according to a ledger, counted up to 1,000."""
+        from lambdas.loops.index_query import IndexQuery
+
+        query = IndexQuery.of(status="InProgress").request()
+        try:
+            return self._dynamodb.query(TableName=table, Limit=MAX_COUNTED, Select="COUNT", **query)["Count"]
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            return 0
+
     def copy_tokens(self, token_table: str, ledger_table: str) -> None:
         """Copies all task tokens to where versions without a table for them look: `tokens NAME` in the ledger's table.
 
@@ -51,6 +69,14 @@ class StoredData:
                 UpdateExpression="ADD taskTokens :tokens",
                 ExpressionAttributeValues={":tokens": item["taskTokens"]},
             )
+
+    def count(self, kind: str, name: str) -> int:
+        """About how much a resource of a type holds: object versions of a bucket, items of a table."""
+        return {"AWS::S3::Bucket": self.object_versions, "AWS::DynamoDB::Table": self.items}[kind](name)
+
+    def delete(self, kind: str, name: str) -> None:
+        """Deletes a bucket or a table, with its data."""
+        {"AWS::S3::Bucket": self.delete_bucket, "AWS::DynamoDB::Table": self.delete_table}[kind](name)
 
     def empty_bucket(self, bucket: str) -> None:
         """Deletes every version of every object in a bucket.

@@ -129,6 +129,14 @@ class Subscriptions:
             if one["Protocol"] == "email"
         }
 
+    def endpoints(self, topic: str) -> list[str]:
+        """Where a topic sends its messages: addresses, URLs and ARNs; none if it does not exist."""
+        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        try:
+            return [one["Endpoint"] for page in pages for one in page["Subscriptions"]]
+        except self._client.exceptions.NotFoundException:
+            return []
+
     def filter_policy(self, subscription: str) -> dict[str, Any]:
         """The filter policy of a subscription; empty if it has none."""
         attributes = self._client.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.loops import reports
+from lambdas.loops.abandoned import DESTROYED
 from lambdas.loops.waiting import TokenUndeliverable
 from lambdas.reviews.event import status_change_event
 from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, TOPIC
@@ -76,6 +77,13 @@ def test_execution_that_has_not_failed_is_left_alone(aws: AWS, status: str) -> N
     aws.describe_execution(status, EVENT)
     assert aws.abandoned.settle(EXECUTION) is None
     assert aws.row().claims[CLAIM]["state"] == "working"
+
+
+def test_execution_that_destroy_stopped_is_reported_by_nobody(aws: AWS) -> None:
+    claimed(aws)
+    aws.describe_execution("ABORTED", EVENT, error=DESTROYED)
+    assert aws.abandoned.settle(EXECUTION) is None
+    assert aws.messages == []
 
 
 def test_second_report_of_the_same_end_changes_nothing(aws: AWS) -> None:

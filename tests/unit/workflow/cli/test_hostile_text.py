@@ -27,7 +27,7 @@ from workflow.cli import show, terminal
 from workflow.cli.shapes import StopResult
 from workflow.operations.several import Result, Results
 from workflow.operations.undelivered import UndeliveredEvents
-from workflow.publish.destroying import Destruction, Kept
+from workflow.publish.destroying import Destruction, Kept, Lost
 from workflow.publish.history import Record
 from workflow.publish.plan import (
     FunctionChange,
@@ -208,7 +208,8 @@ def test_status_outputs_and_destruction_are_shown_visibly() -> None:
         publishes=[record],
     )  # fmt: skip
     kept = filled(Kept, holds=1)
-    destruction = Destruction(HOSTILE, HOSTILE, 1, 1, [kept], [HOSTILE], False)
+    lost = [Lost(HOSTILE, 1, [HOSTILE])]
+    destruction = Destruction(HOSTILE, HOSTILE, 1, 1, [kept], [HOSTILE], False, lost=lost)
     for is_terminal in (False, True):
         for print_it in (
             lambda console: show.show_status(console, status),

@@ -12,7 +12,7 @@ from tests.command_line import Answers, interrupted, printed_json, run
 from workflow.operations.attention import Alarm, Attention, FailedExecution, WaitingLoop
 from workflow.operations.stage_resources import NotPublishedError, StageResources
 from workflow.operations.story import NextStep
-from workflow.publish.destroying import Destruction, Kept
+from workflow.publish.destroying import Destruction, Kept, Lost
 from workflow.publish.history import Record
 from workflow.publish.status import Status
 
@@ -213,16 +213,20 @@ KEPT = [
 ]
 
 
+LOST = [Lost("undelivered events", 3), Lost("subscriptions", 1, ["a@example.com"])]
+
+
 @pytest.fixture
 def destruction(account: mock.Mock, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     """What `destroy` would delete; what it deletes is in `destroyed`."""
     found = mock.Mock(destroyed=[])
     found.destruction = lambda _, __, *, delete_data: Destruction(
-        "afterloop-dev", "arn:stack", 40, 2, KEPT, ["inputs"], deletes_data=delete_data
+        "afterloop-dev", "arn:stack", 40, 2, KEPT, ["inputs"], delete_data, 1000, LOST
     )
     monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *a, **k: found.destruction(*a, **k))
     monkeypatch.setattr(
-        "workflow.publish.destroying.destroy", lambda *given: found.destroyed.append(given[2])
+        "workflow.publish.destroying.destroy",
+        lambda *given, wait, **_: found.destroyed.append((given[2], wait)),
     )
     return found
 
@@ -235,7 +239,10 @@ def test_destroy_shows_what_is_deleted_and_what_is_kept(
     assert status == 0
     assert out.splitlines() == [
         "afterloop-dev (account 111122223333, us-east-1) would be deleted: 40 resources.",
-        "  2 running executions would be stopped.",
+        "  2 executions running",
+        "  1,000 human loops or more in progress: people can go on, but nothing processes what they answer",
+        "  3 undelivered events deleted",
+        "  1 subscriptions deleted: a@example.com",
         "  LedgerTable ledger (about 1,234 items) is kept",
         "  ReviewBucket reviews (about 1,000 object versions or more) is kept",
         "  inputs is emptied",
@@ -246,14 +253,35 @@ def test_destroy_shows_what_is_deleted_and_what_is_kept(
     assert (status, err) == (1, "")
     assert "  LedgerTable ledger (about 1,234 items) is DELETED with its data\n" in out
     assert out.endswith("\nNothing was changed.\n")
-    assert person.questions == ["Delete afterloop-dev?", "Delete afterloop-dev with its data?"]
-    assert len(destruction.destroyed) == 1
+    assert person.questions == [
+        "Stop 2 running executions, and delete afterloop-dev?",
+        "Stop 2 running executions, and delete afterloop-dev with its data?",
+    ]
+    assert [wait for _, wait in destruction.destroyed] == [False]
+
+
+def test_destroy_stops_nothing_with_yes_alone(
+    destruction: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = run("destroy", "--yes", capsys=capsys)
+    assert (status, destruction.destroyed) == (1, [])
+    assert err == (
+        "error: 2 running executions: to stop what runs, pass --stop-running; to wait until it has ended, "
+        "pass --wait\n"
+    )
+    for option in ("--stop-running", "--wait"):
+        assert run("destroy", "--yes", option, capsys=capsys)[0] == 0
+    assert [wait for _, wait in destruction.destroyed] == [False, True]
+    assert run("destroy", "--wait", "--stop-running", capsys=capsys)[0] == 1
+    person = Answers(monkeypatch, False)
+    assert run("destroy", "--wait", capsys=capsys)[0] == 1
+    assert person.questions == ["Wait for 2 running executions, then delete afterloop-dev?"]
 
 
 def test_destroy_as_json_has_the_same_keys_for_an_unpublished_stage(
     destruction: mock.Mock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("destroy", "--yes", "--delete-data", "-o", "json")
+    arguments = ("destroy", "--yes", "--stop-running", "--delete-data", "-o", "json")
     deleted = printed_json("destroy", run(*arguments, capsys=capsys)[1])
     assert (deleted["destroyed"], deleted["deletes_data"]) == (True, True)
     assert [one["name"] for one in deleted["kept"]] == ["ledger", "reviews"]
@@ -272,9 +300,17 @@ def test_destroy_as_json_has_the_same_keys_for_an_unpublished_stage(
 def test_interrupted_destroy_reports_what_continues(
     destruction: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("workflow.publish.destroying.destroy", interrupted)
-    status, _, err = run("destroy", "--yes", capsys=capsys)
-    assert status == 130
-    assert err == (
-        "error: interrupted: CloudFormation continues its operation; check `python deploy.py status --stage dev`\n"
-    )
+    def interrupted_later(*_: Any, on_deletion: Any, **__: Any) -> NoReturn:
+        on_deletion()
+        interrupted()
+
+    for destroy, message in (
+        (interrupted, "nothing was deleted, and stage dev works; executions may have been stopped"),
+        (
+            interrupted_later,
+            "CloudFormation continues its operation; check `python deploy.py status --stage dev`",
+        ),
+    ):
+        monkeypatch.setattr("workflow.publish.destroying.destroy", destroy)
+        status, _, err = run("destroy", "--yes", "--stop-running", capsys=capsys)
+        assert (status, err) == (130, f"error: interrupted: {message}\n")

@@ -1,0 +1,148 @@
+"""Destroying a stage on the embedded engine: what runs, what goes, what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.engine.publisher import Executions, Publisher, held
+from workflow.publish.account import Account
+from workflow.publish.destroying import Destruction, destroy, destruction
+from workflow.publish.progress import NoProgress
+from workflow.publish.suspension import suspend
+
+
+def planned(publisher: Publisher, *, delete_data: bool = False) -> Destruction:
+    plan = destruction(publisher.account, publisher.stage, delete_data=delete_data)
+    assert plan is not None
+    return plan
+
+
+def tables_and_buckets(account: Account) -> tuple[list[str], list[str]]:
+    tables = account.session.client("dynamodb").list_tables()["TableNames"]
+    buckets = account.session.client("s3").list_buckets(BucketRegion=account.region)["Buckets"]
+    return [name for name in tables if "alone" in name], [
+        one["Name"] for one in buckets if "alone" in one["Name"]
+    ]
+
+
+def test_destroy_deletes_data_only_on_request(apart: Publisher) -> None:
+    published = apart.publish()
+    assert published is not None
+    account = apart.account
+    s3 = account.session.client("s3")
+    tables = [published.outputs[name] for name in ("LedgerTable", "TokenTable")]
+    s3.put_object(Bucket=published.outputs["ReviewBucket"], Key="reviews/a.json", Body=b"{}")
+    account.session.client("dynamodb").put_item(TableName=tables[0], Item={"humanLoopName": {"S": "a"}})
+
+    plan = planned(apart)
+    assert {kept.id: kept.holds for kept in plan.kept} == {
+        "LedgerTable": 1,
+        "ReviewBucket": 1,
+        "TokenTable": 0,
+    }
+    destroy(account, apart.stage, plan)
+
+    assert apart.stack_status is None
+    assert tables_and_buckets(account) == (tables, [published.outputs["ReviewBucket"]])
+    assert "TlsOnly" in s3.get_bucket_policy(Bucket=published.outputs["ReviewBucket"])["Policy"]
+    assert account.artifact_bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]
+    assert destruction(account, apart.stage) is None
+
+    account.data.delete_bucket(published.outputs["ReviewBucket"])
+    for table in tables:
+        account.data.delete_table(table)
+    apart.publish()
+    plan = planned(apart, delete_data=True)
+    destroy(account, apart.stage, plan)
+    assert tables_and_buckets(account) == ([], [])
+
+
+def rule_state(publisher: Publisher) -> str:
+    events = publisher.account.session.client("events")
+    return str(events.describe_rule(Name=publisher.stage.stack_name)["State"])
+
+
+def test_waiting_execution_is_stopped_and_its_loop_marked_without_a_message(
+    publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.publish(publisher.package(held(executions.queue, "Next")))
+    outputs, session = publisher.stack.outputs, publisher.account.session
+    sqs, states = session.client("sqs"), session.client("stepfunctions")
+    messages = sqs.create_queue(QueueName=f"{publisher.stage.name}-messages")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=messages, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    session.client("sns").subscribe(TopicArn=outputs["EscalationTopic"], Protocol="sqs", Endpoint=arn)
+    sqs.send_message(QueueUrl=outputs["UndeliveredEvents"], MessageBody="{}")
+    execution, _ = executions.start()
+    claim = {"state": {"S": "working"}, "execution": {"S": execution}, "at": {"S": "2026-01-01T00:00:00Z"}}
+    row = {
+        "humanLoopName": {"S": "a"},
+        "createdAt": {"S": "2026-01-01T00:00:00Z"},
+        "status": {"S": "InProgress"},
+        "outcome": {"S": "processing"},
+        "claim 2026-01-01T00:00:00Z Completed": {"M": claim},
+    }
+    session.client("dynamodb").put_item(TableName=outputs["LedgerTable"], Item=row)
+
+    plan = planned(publisher)
+    assert (plan.running, plan.open_loops) == (1, 1)
+    lost = {one.what: (one.count, list(one.names)) for one in plan.lost}
+    assert (lost["undelivered events"], lost["subscriptions"]) == ((1, []), (1, [arn]))
+    before: list[Any] = []
+
+    def on_deletion() -> None:
+        # Executions go with their state machine, so this one is looked at before. An event that was on its way starts
+        # another one, which would hold the deletion.
+        before.append(states.describe_execution(executionArn=execution))
+        executions.start()
+
+    monkeypatch.setattr("workflow.publish.destroying.LATE_SECONDS", 0)
+    destroy(publisher.account, publisher.stage, plan, on_deletion=on_deletion)
+
+    assert publisher.stack_status is None
+    (ended,) = before
+    assert (ended["status"], ended["error"]) == ("ABORTED", "Afterloop.StageDestroyed")
+    assert ended["cause"].startswith(f"{publisher.account.caller} destroyed the stage")
+    loop = publisher.account.data.ledger(outputs["LedgerTable"]).find("a")
+    assert loop is not None
+    assert (loop.outcome, loop.reason, [one["state"] for one in loop.claims.values()]) == (
+        "failed",
+        ended["cause"],
+        ["released"],
+    )
+    assert "Messages" not in sqs.receive_message(QueueUrl=messages)
+
+
+def test_waiting_execution_is_waited_for_on_request(publisher: Publisher, executions: Executions) -> None:
+    publisher.publish(publisher.package(held(executions.queue, "Next")))
+    started = executions.start()
+    seen: list[tuple[str, str]] = []
+    ended: list[Any] = []
+
+    class Finishing(NoProgress):
+        def step(self, text: str) -> None:
+            seen.append((text, rule_state(publisher) if text.startswith("Waiting") else ""))
+            if len(seen) == 1:
+                ended.append(executions.finish(*started))
+
+    destroy(publisher.account, publisher.stage, planned(publisher), Finishing(), wait=True)
+    # Events still start executions meanwhile: one of them may end the one that is waited for.
+    assert seen[0] == ("Waiting: 1 execution still runs", "ENABLED")
+    assert (ended, publisher.stack_status) == ([{}], None)
+
+
+def test_rules_that_a_killed_destroy_left_off_are_turned_on_by_a_publish(publisher: Publisher) -> None:
+    publisher.publish()
+    plan = planned(publisher)
+    assert len(plan.parts.rules) == 3
+    assert plan.parts.alarms
+    suspend(publisher.account, publisher.stage.name, plan.parts.rules, plan.parts.alarms)
+    assert rule_state(publisher) == "DISABLED"
+    (note,) = publisher.plan().notes
+    assert "began to destroy the stage" in note
+    publisher.publish()
+    assert rule_state(publisher) == "ENABLED"
+    alarms = publisher.account.session.client("cloudwatch").describe_alarms(AlarmNames=plan.parts.alarms)
+    assert {one["ActionsEnabled"] for one in alarms["MetricAlarms"]} == {True}
+    assert publisher.plan().is_empty

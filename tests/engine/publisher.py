@@ -21,7 +21,17 @@ from workflow.stack.assembly import Assembly
 from workflow.stack.bundles import local
 from workflow.stack.stages import Stage
 
-__all__ = ["CALL", "Executions", "Publisher", "answering", "broken", "comment", "edited", "held"]
+__all__ = [
+    "CALL",
+    "Executions",
+    "Publisher",
+    "answering",
+    "broken",
+    "comment",
+    "edited",
+    "follow_to_end",
+    "held",
+]
 
 
 class Publisher:
@@ -131,6 +141,12 @@ def held(queue: str, then: str, state: Any = None) -> Callable[[dict[str, Any]],
         statements.append({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"})
 
     return edit
+
+
+def follow_to_end(publisher: Publisher) -> None:
+    """Waits until CloudFormation has ended what an interrupted publish began."""
+    waiter = publisher.account.session.client("cloudformation").get_waiter("stack_update_complete")
+    waiter.wait(StackName=publisher.stage.stack_name, WaiterConfig={"Delay": 0.1})
 
 
 class Executions:

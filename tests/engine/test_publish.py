@@ -16,7 +16,17 @@ import pytest
 from lambdas.loops.ledger import Ledger
 from sandbox.engine import Sandbox
 from sandbox.faults import DropAnswer, Error, Interrupt, Throttle
-from tests.engine.publisher import CALL, Executions, Publisher, answering, broken, comment, edited, held
+from tests.engine.publisher import (
+    CALL,
+    Executions,
+    Publisher,
+    answering,
+    broken,
+    comment,
+    edited,
+    follow_to_end,
+    held,
+)
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.history import history, rollback_target
 from workflow.publish.live import make_live
@@ -71,12 +81,6 @@ def test_interrupted_publish_is_finished_by_the_next(publisher: Publisher, sandb
     assert finished is not None
     assert finished.changed
     assert publisher.plan(package).is_empty
-
-
-def follow_to_end(publisher: Publisher) -> None:
-    """Waits until CloudFormation has ended what an interrupted publish began."""
-    waiter = publisher.account.session.client("cloudformation").get_waiter("stack_update_complete")
-    waiter.wait(StackName=publisher.stage.stack_name, WaiterConfig={"Delay": 0.1})
 
 
 def change_sets(publisher: Publisher) -> list[Any]:

@@ -21,6 +21,7 @@ from workflow.cli.terminal import (
     print_json,
     say,
     show_warnings,
+    shown,
     tell,
 )
 from workflow.errors import PublishError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from workflow.cli.show import StackActivity
     from workflow.publish.account import Account
+    from workflow.publish.history import Record
     from workflow.publish.package import Package
     from workflow.publish.plan import Plan
     from workflow.publish.publishing import Published
@@ -155,16 +157,17 @@ def rollback(
     """Roll back to an earlier publish: first new executions, then the whole stack."""
     account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity
-    from workflow.publish.history import history, rollback_target
-    from workflow.publish.rollback import roll_back
+    from workflow.publish.live_publish import publish_in_words, smoke_in_words
+    from workflow.publish.rollback import choose, roll_back
 
     activity = StackActivity(console_for(on.output))
     confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, accept or ())
     with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
         activity.step("Reading earlier publishes")
-        record = rollback_target(history(account, stage.name), to)
+        record = choose(account, stage, to)
+        confirmation.about = f"Back to {publish_in_words(record)}, {smoke_in_words(record.smoke)}."
         published = roll_back(account, stage, record, confirm=confirmation, progress=activity)
-    _print_outcome(activity.console, account, stage, published, on.output)
+    _print_outcome(activity.console, account, stage, published, on.output, restores=record)
 
 
 @dataclass
@@ -179,6 +182,7 @@ class Confirmation:
         allow_data_loss: With `yes`: whether to continue even if data is lost.
         accepted: The names of risks that are accepted.
         hint: How to see the plan without this command.
+        about: What is published, in a sentence; empty if it is what the user has.
         if_interrupted: What Ctrl-C reports; it changes once the plan is confirmed.
     """
 
@@ -189,6 +193,7 @@ class Confirmation:
     allow_data_loss: bool = False
     accepted: Sequence[str] = ()
     hint: str | None = None
+    about: str = ""
     if_interrupted: str = NOTHING_CHANGED
 
     def __call__(self, found: Plan) -> bool:
@@ -201,6 +206,8 @@ class Confirmation:
         from workflow.cli.show import interrupted_message, show_plan, where
 
         with self.activity.paused():
+            if self.about:
+                say(self.activity.console, shown(self.about))
             show_plan(self.activity.console, found, where=where(self.account))
             if not self._approved(found):
                 return False
@@ -248,7 +255,13 @@ def _package(account: Account, stage: Stage) -> Package:
 
 
 def _print_outcome(
-    console: Console, account: Account, stage: Stage, published: Published | None, output: Output
+    console: Console,
+    account: Account,
+    stage: Stage,
+    published: Published | None,
+    output: Output,
+    *,
+    restores: Record | None = None,
 ) -> None:
     from workflow.cli.show import show_outputs, where
     from workflow.publish.outputs import links
@@ -256,7 +269,7 @@ def _print_outcome(
     if published is None:
         exit_unchanged()
     if output is Output.JSON:
-        _print_json(account, stage, published)
+        _print_json(account, stage, published, restores=restores)
         return
     if published.plan and not published.changed:  # There was nothing to confirm, so the plan was not shown.
         show_warnings(published.plan.warnings)
@@ -273,8 +286,9 @@ def _print_json(
     swapped: Sequence[str] = (),
     *,
     warnings: Sequence[str] = (),
+    restores: Record | None = None,
 ) -> None:
-    from workflow.cli.shapes import PlanChanges, PublishResult
+    from workflow.cli.shapes import PlanChanges, PublishRecord, PublishResult
     from workflow.publish.outputs import links
 
     print_json(
@@ -286,6 +300,7 @@ def _print_json(
             outputs=dict(published.outputs),
             links=links(account, published.outputs),
             plan=PlanChanges.of(published.plan) if published.plan else None,
+            restores=PublishRecord.model_validate(restores) if restores else None,
             swapped=list(swapped),
             warnings=list(published.plan.warnings if published.plan else warnings),
         )

@@ -32,6 +32,7 @@ from workflow.operations.attention import Attention
 from workflow.operations.smoke import Check
 from workflow.operations.story import NextStep, Processing, Story
 from workflow.publish.destroying import Destruction, Kept
+from workflow.publish.history import Outcome
 from workflow.publish.plan import (
     FunctionChange,
     PermissionChange,
@@ -172,6 +173,8 @@ class PlanChanges(_Shape):
     """What may be a mistake in a step, and what does not work where the stage is, one sentence each."""
     risks: list[Risk]
     """What is new and has to be accepted by name: `--accept NAME`."""
+    differences: list[str]
+    """In what way what is live now is not what was published, and what to do, one sentence each."""
 
     @classmethod
     def of(cls, plan: Plan, **more: str) -> Self:
@@ -184,6 +187,51 @@ class PlanResult(PlanChanges):
 
     stage: str
     """Name of the stage."""
+
+
+class CommitOfPublish(_Shape):
+    """The commit of the published sources."""
+
+    id: str
+    """The hash of the commit."""
+    changes: bool
+    """Whether files differed from the commit."""
+
+
+class SmokeOfPublish(_Shape):
+    """The last smoke test of a publish."""
+
+    passed: bool
+    """Whether all checks passed."""
+    at: datetime
+    """When the test ended."""
+    failed: list[str]
+    """The checks that failed."""
+
+
+class PublishRecord(_Shape):
+    """A publish of a stage."""
+
+    number: int
+    """1 for the first publish of the stage."""
+    at: datetime
+    """When it was published."""
+    by: str
+    """ARN of the identity that published."""
+    template_key: str
+    """Key of the template in the artifact bucket."""
+    version: str
+    """ARN of the state machine's version; empty if it did not come to one."""
+    restores: int | None
+    """After a rollback: the number of the publish that it went back to."""
+    outcome: Outcome
+    """What became of it: `started` means that it has not ended."""
+    reason: str
+    """Why it was not published; empty if it was."""
+    commit: CommitOfPublish | None
+    """The commit of the sources; null if it is not known."""
+    smoke: SmokeOfPublish | None
+    """The last smoke test while it was live; null if none ran."""
 
 
 class PublishResult(_Shape):
@@ -203,6 +251,8 @@ class PublishResult(_Shape):
     """Pages of the AWS console, by what they show. Empty on a local engine."""
     plan: PlanChanges | None
     """What was changed; null after a hot swap."""
+    restores: PublishRecord | None
+    """After a rollback: the publish that it went back to."""
     swapped: list[str]
     """What was hot-swapped: `definition`, and `code of FUNCTION` for each function. Empty after a publish."""
     warnings: list[str]
@@ -246,23 +296,6 @@ class Drift(_Shape):
     """The properties that differ."""
 
 
-class PublishRecord(_Shape):
-    """A publish that succeeded."""
-
-    number: int
-    """1 for the first publish of the stage."""
-    at: datetime
-    """When it was published."""
-    by: str
-    """ARN of the identity that published."""
-    template_key: str
-    """Key of the template in the artifact bucket."""
-    version: str
-    """ARN of the state machine's version."""
-    restores: int | None
-    """After a rollback: the number of the publish that it went back to."""
-
-
 class StatusResult(_Shape):
     """The status of a published stage."""
 
@@ -289,6 +322,8 @@ class StatusResult(_Shape):
     """Resources that differ from the template; null with `--no-drift`."""
     publishes: list[PublishRecord]
     """The last 10 publishes, oldest first."""
+    differences: list[str]
+    """In what way what is live is not what was published, and what to do, one sentence each."""
 
     @classmethod
     def of(cls, status: Status, attention: Attention | None) -> Self:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from workflow.publish.account import Account
     from workflow.publish.destroying import Destruction
+    from workflow.publish.history import Record
     from workflow.publish.plan import Plan, ResourceChange
     from workflow.publish.stacks import Event
     from workflow.publish.status import Status
@@ -91,6 +92,8 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
         say(console, "\n[bold red]To be accepted by name[/]")
     for risk in plan.risks:
         say(console, f"  [bold red]![/] {shown(risk.name)}  [dim]{shown(risk.reason)}[/]")
+    for difference in plan.differences:
+        say(console, f"\n[bold red]Now:[/] {shown(difference)}")
     for warning in plan.warnings:
         say(console, f"\n[bold red]Warning:[/] {shown(warning)}")
     say(console)
@@ -213,6 +216,8 @@ def show_status(console: Console, status: Status) -> None:
     say(console, f"  new executions run on {live or 'no version: publish again'}")
     failed = f"[red]{status.failed} failed[/]" if status.failed else "none failed"
     say(console, f"  {status.running} executions are running; {failed} in the last 24 hours")
+    for difference in status.differences:
+        say(console, f"  [bold red]![/] {shown(difference)}")
     for swap in status.swapped:
         say(console, f"  [yellow]hot-swapped since the last publish:[/] {shown(swap)}")
     if status.drifts is not None:
@@ -220,9 +225,25 @@ def show_status(console: Console, status: Status) -> None:
     if status.publishes:
         say(console, "\n[bold]Publishes[/]")
     for one in reversed(status.publishes):
-        back = f"  goes back to {one.restores}" if one.restores else ""
-        version = one.version.rpartition(":")[2]
-        say(console, f"  {one.number:>3}  {_when(one.at)}  version {shown(version)}  {shown(one.by)}{back}")
+        say(console, f"  {one.number:>3}  {_publish(one)}")
+        if one.reason:
+            say(console, f"       [dim]{shown(one.reason)}[/]")
+
+
+def _publish(record: Record) -> str:
+    from workflow.publish.live_publish import smoke_in_words
+
+    outcome = shown(record.outcome)
+    details = [
+        _when(record.at),
+        f"version {shown(record.version.rpartition(':')[2])}" if record.version else "no version",
+        outcome if record.outcome == "published" else f"[red]{outcome}[/]",
+        shown(str(record.commit)) if record.commit else "commit unknown",
+        shown(smoke_in_words(record.smoke)),
+        shown(record.by),
+        f"goes back to {record.restores}" if record.restores else "",
+    ]
+    return "  ".join(filter(None, details))
 
 
 def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> None:

@@ -10,7 +10,7 @@ from lambdas.loops.bounded import bounded
 from workflow.errors import PublishError
 from workflow.publish.artifacts import ArtifactBucket
 
-__all__ = ["read_document"]
+__all__ = ["parsed", "read_document"]
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -27,8 +27,15 @@ def read_document(artifacts: ArtifactBucket, key: str, form: type[Document]) -> 
         PublishError: The object is not such a document. Who may write to the bucket can put anything there.
     """
     content = artifacts.read(key)
-    if not content:
-        return None
+    return parsed(artifacts, key, content, form) if content else None
+
+
+def parsed(artifacts: ArtifactBucket, key: str, content: bytes, form: type[Document]) -> Document:
+    """Returns a document, of the content of an object.
+
+    Raises:
+        PublishError: It is not such a document.
+    """
     try:
         return form.model_validate_json(content)
     except ValidationError as error:

@@ -39,7 +39,7 @@ def follow(
         events += new
         for event in new:
             on_event(event)
-        if events and _is_last(events[-1]):
+        if events and events[-1].ends_operation:
             break
         meanwhile()
         time.sleep(pause)
@@ -73,10 +73,6 @@ def follow_deletion(stacks: Stacks, stack_id: str, meanwhile: Callable[[], objec
             )
         meanwhile()
         time.sleep(pause)
-
-
-def _is_last(event: Event) -> bool:
-    return event.is_stack_event and not event.status.endswith("IN_PROGRESS")
 
 
 def first_cause(events: Sequence[Event]) -> Event | None:

@@ -137,6 +137,8 @@ class Plan:
     """What may be a mistake in a step, and what will not work where the stage is, in a sentence each."""
     risks: Sequence[Risk] = ()
     """What has to be accepted by name: `--yes` alone does not."""
+    differences: Sequence[str] = ()
+    """In what way what is live now is not what was published, and what to do, in a sentence each."""
 
     @property
     def is_empty(self) -> bool:

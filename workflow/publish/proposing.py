@@ -69,7 +69,7 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
         plan = compare(
             stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
         )
-        return Proposal(package, plan, stack)
+        return Proposal(package, _with_differences(account, stage, stack, plan, to_publish), stack)
     package, notes = with_subscriptions(account, stack, package)
     template = restored(account.stacks.template(stack.name), sent)
     swaps = swapped(account, stage, stack)
@@ -92,9 +92,26 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         notes = [*_routing_notes(account, stack), *suspended]
         plan = Plan(stack.name, creates=False, swapped=swaps, notes=notes, warnings=plan.warnings)
-        return Proposal(package, plan, stack)
+        return Proposal(package, _with_differences(account, stage, stack, plan, to_publish), stack)
     plan = replace(plan, notes=[*plan.notes, *suspended])
+    plan = _with_differences(account, stage, stack, plan, to_publish)
     return Proposal(package, plan, stack, change_set, url)
+
+
+def _with_differences(
+    account: Account, stage: Stage, stack: Stack | None, plan: Plan, to_publish: bool
+) -> Plan:
+    """The plan with what it says about what is live now. A publish writes down what it finds out about earlier ones."""
+    if stack is None or (plan.is_empty and stack.status in _AS_PUBLISHED and not to_publish):
+        return plan  # Most plans, which have to be fast.
+    from workflow.publish.live_publish import find_live, what_differs
+    from workflow.publish.outcomes import read_history
+
+    records = read_history(account, stage.name, stack, writes=to_publish)
+    if not records:
+        return plan
+    live = find_live(account, stack, records)
+    return replace(plan, differences=list(what_differs(live, records, stage=stage.name)))
 
 
 def uploaded(account: Account, package: Package) -> tuple[Package, str]:
@@ -169,6 +186,9 @@ def _routing_notes(account: Account, stack: Stack) -> list[str]:
 def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
     return [*package.warnings, *missing_flow_definitions(stage, account), *unavailable(account, package)]
 
+
+_AS_PUBLISHED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+"""The states of a stack whose last operation was not taken back."""
 
 _CAN_BE_UPDATED = (
     "CREATE_COMPLETE",

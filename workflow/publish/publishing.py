@@ -104,7 +104,11 @@ def publish(
     if proposal.change_set:
         progress.step("Updating the stack")
         return _execute(account, stage, proposal, proposal.change_set, progress, restores=restores)
-    version = _make_live(account, stage, proposal.existing, proposal.package, progress, restores)
+    version = _make_live(account, stage, proposal.existing, proposal.package, progress)
+    if not proposal.plan.is_empty:
+        from workflow.publish.history import record
+
+        record(account, stage.name, proposal.package, version=version, restores=restores)
     return Published(
         proposal.existing.name,
         changed=not proposal.plan.is_empty,
@@ -144,21 +148,32 @@ def _execute(
     restores: Record | None = None,
 ) -> Published:
     package, plan = proposal.package, proposal.plan
-    if change_set.is_empty:
-        # Only outputs change. CloudFormation calls such a change set empty, but accepts the update.
-        token = account.stacks.update(
-            stage.stack_name, template_url=proposal.template_url, parameters=package.parameters
-        )
-    else:
-        token = account.stacks.execute_change_set(change_set.id, create=plan.creates)
-    if token:
-        follow(account.stacks, change_set.stack_id, token, progress.event)
-    stack = account.stacks.find(stage.stack_name)
-    assert stack is not None
-    # A publish that is interrupted from here on is completed by the next one, although the stack then matches the
-    # package: the plan has a note about the routing.
-    forget_swaps(account, stage)
-    version = _make_live(account, stage, stack, package, progress, restores)
+    from workflow.publish.outcomes import (
+        recording,
+    )  # Imported here because a plan, which most runs are, records nothing.
+
+    with recording(account, stage.name, package, restores=restores) as recorded:
+        if change_set.is_empty:
+            # Only outputs change. CloudFormation calls such a change set empty, but accepts the update.
+            token = account.stacks.update(
+                stage.stack_name,
+                template_url=proposal.template_url,
+                parameters=package.parameters,
+                token=recorded.token,
+            )
+        else:
+            token = account.stacks.execute_change_set(
+                change_set.id, create=plan.creates, token=recorded.token
+            )
+        if token:
+            recorded.began = True
+            follow(account.stacks, change_set.stack_id, token, progress.event)
+        stack = account.stacks.find(stage.stack_name)
+        assert stack is not None
+        # A publish that is interrupted from here on is completed by the next one, although the stack then matches the
+        # package: the plan has a note about the routing.
+        forget_swaps(account, stage)
+        version = recorded.version = _make_live(account, stage, stack, package, progress)
     if changed := {change.name for change in plan.functions if change.change == "changed"}:
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
@@ -177,20 +192,13 @@ def _make_live(
     stack: Stack,
     package: Package,
     progress: Progress,
-    restores: Record | None,
 ) -> str:
-    """Routes new executions to what the stack has now, and records the publish; returns the version."""
-    from workflow.publish.history import (
-        record,
-    )  # Imported here because a plan, which most runs are, records nothing.
-
+    """Routes new executions to what the stack has now; returns the version."""
     progress.step("Routing new executions to the new version")
-    version = make_live(
+    return make_live(
         account.machines,
         stack.outputs["StateMachine"],
         f"publish {package.digest}",
         shift=stage.shift,
         report=progress.step,
     )
-    record(account, stage.name, package, version=version, restores=restores)
-    return version

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
-from workflow.publish.history import Record
+from workflow.publish.history import Record, rollback_target
+from workflow.publish.live_publish import find_live
+from workflow.publish.outcomes import read_history
 from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
@@ -16,7 +18,22 @@ from workflow.publish.publishing import Published, publish
 from workflow.stack import ALIAS, VERSION_MARK
 from workflow.stack.stages import Stage
 
-__all__ = ["roll_back"]
+__all__ = ["choose", "roll_back"]
+
+
+def choose(account: Account, stage: Stage, to: int | None = None) -> Record:
+    """The publish that a rollback restores: number `to`, or the one that was live before what is live.
+
+    Its smoke test is the last one of its content, also if a rollback made that live again.
+
+    Raises:
+        PublishError: there is no such publish, or an object in the place of the records is not a record.
+    """
+    stack = account.stacks.find(stage.stack_name)
+    records = read_history(account, stage.name, stack)
+    target = rollback_target(records, to, live=find_live(account, stack, records))
+    tests = [one.smoke for one in records if one.content_number == target.number and one.smoke]
+    return target.model_copy(update={"smoke": max(tests, key=lambda one: one.at, default=None)})
 
 
 def roll_back(
@@ -43,7 +60,7 @@ def roll_back(
         The stage after the rollback; None if `confirm` returned False.
 
     Raises:
-        PublishError: the template of that publish is no longer in the artifact bucket.
+        PublishError: that publish is live already, or its template is no longer in the artifact bucket.
         DeploymentError: the stack operation failed and was rolled back.
     """
     progress = progress or NoProgress()
@@ -84,6 +101,8 @@ def roll_back(
         progress=progress,
         restores=record,
     )
+    if restored is not None and not restored.changed:
+        raise PublishError(f"publish {record.number} is live already: nothing to roll back")
     if restored is not None:
         copy_tokens()  # again: workflows may have begun to wait during the update
     return restored

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -75,6 +76,7 @@ class Event:
     reason: str
     is_stack_event: bool = False
     """Whether the event is about the stack itself, not about one of its resources."""
+    physical_id: str = ""
 
     @property
     def starts_operation(self) -> bool:
@@ -85,6 +87,11 @@ class Event:
             "DELETE_IN_PROGRESS",
             "IMPORT_IN_PROGRESS",
         )
+
+    @property
+    def ends_operation(self) -> bool:
+        """Whether this is the last event of an operation."""
+        return self.is_stack_event and not self.status.endswith("IN_PROGRESS")
 
 
 class Stacks:
@@ -194,9 +201,9 @@ class Stacks:
         """Deletes a change set; the stack does not change."""
         self._client.delete_change_set(ChangeSetName=change_set)
 
-    def execute_change_set(self, change_set: str, *, create: bool) -> str:
-        """Starts the execution of a change set; returns the token that its events carry."""
-        token = uuid.uuid4().hex
+    def execute_change_set(self, change_set: str, *, create: bool, token: str | None = None) -> str:
+        """Starts the execution of a change set; returns the token that its events carry, by default a new one."""
+        token = token or uuid.uuid4().hex
         # If the creation fails, delete also the resources that later must be retained: otherwise an empty
         # table and an empty bucket would stay, and their names would block the next attempt.
         with rejections("the change set"):
@@ -205,9 +212,11 @@ class Stacks:
             )
         return token
 
-    def update(self, stack: str, *, template_url: str, parameters: Mapping[str, str]) -> str | None:
+    def update(
+        self, stack: str, *, template_url: str, parameters: Mapping[str, str], token: str | None = None
+    ) -> str | None:
         """Starts an update without a change set; returns the token of its events, None if nothing changes."""
-        token = uuid.uuid4().hex
+        token = token or uuid.uuid4().hex
         try:
             self._client.update_stack(**_request(stack, template_url, parameters), ClientRequestToken=token)
         except ClientError as error:
@@ -233,18 +242,33 @@ class Stacks:
                 if described["EventId"] in seen or described.get("ClientRequestToken", token) != token:
                     return
                 if "ClientRequestToken" in described:
-                    event = Event(
-                        id=described["EventId"],
-                        at=described["Timestamp"],
-                        resource=described["LogicalResourceId"],
-                        type=described["ResourceType"],
-                        status=described["ResourceStatus"],
-                        reason=described.get("ResourceStatusReason", ""),
-                        is_stack_event=described["PhysicalResourceId"] == described["StackId"],
-                    )
+                    event = _event(described)
                     yield event
                     if event.starts_operation:
                         return
+
+    def operation(self, stack_id: str, token: str, since: datetime) -> list[Event]:
+        """The events of an earlier operation, oldest first, as far as it went; none if there is no such operation.
+
+        Args:
+            stack_id: the stack's ARN.
+            token: the token that the operation was started with.
+            since: the operation did not start before.
+        """
+        found: list[Any] = []
+        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+            found += [one for one in page["StackEvents"] if one["Timestamp"] >= since]
+            if page["StackEvents"] and page["StackEvents"][-1]["Timestamp"] < since:
+                break
+        oldest_first = iter(found[::-1])
+        started = dropwhile(lambda one: one.get("ClientRequestToken") != token, oldest_first)
+        events: list[Event] = []
+        for event in map(_event, started):
+            events.append(event)
+            # Whoever cancels an operation has another token, which the events of its rollback carry.
+            if event.ends_operation:
+                break
+        return events
 
     def resources(self, stack: str) -> list[dict[str, str]]:
         """The stack's resources: `id` (logical), `type`, `name` (physical ID). Those that are deleted are left out."""
@@ -283,6 +307,19 @@ class Stacks:
             if not page.get("NextToken"):
                 return drifts
             request["NextToken"] = page["NextToken"]
+
+
+def _event(described: Mapping[str, Any]) -> Event:
+    return Event(
+        id=described["EventId"],
+        at=described["Timestamp"],
+        resource=described["LogicalResourceId"],
+        type=described["ResourceType"],
+        status=described["ResourceStatus"],
+        reason=described.get("ResourceStatusReason", ""),
+        is_stack_event=described["PhysicalResourceId"] == described["StackId"],
+        physical_id=described["PhysicalResourceId"],
+    )
 
 
 def _request(stack: str, template_url: str, parameters: Mapping[str, str]) -> Any:

@@ -9,10 +9,11 @@ from typing import Any
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from workflow.publish.account import Account
-from workflow.publish.history import Record, history
+from workflow.publish.history import Record
 from workflow.publish.live import number
+from workflow.publish.live_publish import find_live, what_differs
+from workflow.publish.outcomes import read_history
 from workflow.publish.swapping import swapped
-from workflow.stack import ALIAS
 from workflow.stack.stages import Stage
 
 __all__ = ["Status", "status"]
@@ -39,6 +40,8 @@ class Status:
     """Resources that differ from the template; None if not checked."""
     publishes: Sequence[Record]
     """The last 10 publishes, oldest first."""
+    differences: Sequence[str] = ()
+    """In what way what is live is not what was published, and what to do, in a sentence each."""
 
 
 def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | None:
@@ -56,18 +59,20 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return None
     machine = stack.outputs.get("StateMachine")  # Missing if the first publish failed.
-    weights = account.machines.weights(machine, ALIAS) if machine else None
+    publishes = read_history(account, stage.name, stack)
+    live = find_live(account, stack, publishes)
     return Status(
         stage=stage.name,
         stack=stack.name,
         state=stack.status,
         updated=stack.updated,
-        live={number(version): weight for version, weight in (weights or {}).items()},
+        live={number(version): weight for version, weight in live.weights.items()},
         running=len(account.machines.executions(machine, "RUNNING")) if machine else 0,
         failed=_failed(account, machine) if machine else 0,
         swapped=swapped(account, stage, stack),
         drifts=account.stacks.drifts(stack.name) if drift else None,
-        publishes=history(account, stage.name)[-10:],
+        publishes=publishes[-10:],
+        differences=list(what_differs(live, publishes, stage=stage.name)),
     )
 
 

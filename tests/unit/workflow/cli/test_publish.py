@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 from unittest import mock
 
@@ -14,7 +15,9 @@ from tests.command_line import Answers, interrupted, printed_json, run
 from workflow.cli.publish import Confirmation
 from workflow.cli.show import StackActivity
 from workflow.errors import PublishError
+from workflow.publish.commits import Commit
 from workflow.publish.destroying import Destruction
+from workflow.publish.history import Record, Smoke
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, ResourceChange
 from workflow.publish.publishing import Published
@@ -71,8 +74,7 @@ def test_commands_do_not_ask_without_a_terminal_or_with_json(
     asks = asks_then(interrupted)
     monkeypatch.setattr("workflow.publish.publishing.publish", asks)
     monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
-    monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
-    monkeypatch.setattr("workflow.publish.history.rollback_target", lambda *_: None)
+    monkeypatch.setattr("workflow.publish.rollback.choose", lambda *_: RECORD)
     destruction = Destruction("afterloop-dev", "id", 1, 0, [], [], deletes_data=False)
     monkeypatch.setattr("workflow.publish.destroying.destruction", lambda *_, **__: destruction)
     why, default = {
@@ -89,6 +91,16 @@ def test_commands_do_not_ask_without_a_terminal_or_with_json(
         assert bool(out) == (output == "text")
 
 
+RECORD = Record(
+    number=7,
+    at=datetime(2026, 11, 27, 14, 3, tzinfo=UTC),
+    by="arn:aws:iam::111122223333:user/me",
+    template_key="templates/1.json",
+    parameters={},
+    version="arn:7",
+    commit=Commit(id="0123abcd" * 5, changes=True),
+    smoke=Smoke(passed=False, at=datetime(2026, 11, 27, 15, tzinfo=UTC), failed=("Completed: the row",)),
+)
 OUTPUTS = {"StateMachine": "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev"}
 
 
@@ -105,8 +117,7 @@ def test_publish_and_rollback_print_the_stage(
     published = Published("afterloop-dev", changed=changed, outputs=OUTPUTS, version="arn:1", plan=CHANGE)
     monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: published)
     monkeypatch.setattr("workflow.publish.rollback.roll_back", lambda *_, **__: published)
-    monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
-    monkeypatch.setattr("workflow.publish.history.rollback_target", lambda *_: None)
+    monkeypatch.setattr("workflow.publish.rollback.choose", lambda *_: RECORD)
 
     status, out, err = run(command, "--yes", capsys=capsys)
 
@@ -116,6 +127,28 @@ def test_publish_and_rollback_print_the_stage(
     document = printed_json(command, run(command, "--yes", "-o", "json", capsys=capsys)[1])
     assert (document["changed"], document["outputs"], document["swapped"]) == (changed, OUTPUTS, [])
     assert document["plan"]["notes"] == ["Something."]
+
+
+@pytest.mark.usefixtures("account")
+def test_rollback_says_what_it_restores_before_it_asks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = Published("afterloop-dev", changed=True, outputs=OUTPUTS, version="arn:1", plan=CHANGE)
+
+    def asks(*_: object, confirm: Callable[[Plan], bool], **__: object) -> Published:
+        assert confirm(CHANGE)
+        return published
+
+    monkeypatch.setattr("workflow.publish.rollback.choose", lambda *_: RECORD)
+    monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
+    out = run("rollback", "--yes", capsys=capsys)[1]
+    assert out.startswith(
+        f"Back to publish 7 of {RECORD.at.astimezone():%Y-%m-%d %H:%M} by arn:aws:iam::111122223333:user/me "
+        "(commit 0123abc, with changes that are not committed), smoke failed (Completed: the row).\n"
+    )
+    document = printed_json("rollback", run("rollback", "--yes", "-o", "json", capsys=capsys)[1])["restores"]
+    assert (document["number"], document["outcome"], document["smoke"]["passed"]) == (7, "published", False)
+    assert document["commit"] == {"id": "0123abcd" * 5, "changes": True}
 
 
 @pytest.mark.usefixtures("account")
@@ -292,8 +325,7 @@ def test_accepted_names_are_options_of_publish_and_rollback(
 
     monkeypatch.setattr("workflow.publish.publishing.publish", asks)
     monkeypatch.setattr("workflow.publish.rollback.roll_back", asks)
-    monkeypatch.setattr("workflow.publish.history.history", lambda *_: [])
-    monkeypatch.setattr("workflow.publish.history.rollback_target", lambda *_: None)
+    monkeypatch.setattr("workflow.publish.rollback.choose", lambda *_: RECORD)
     status, out, err = run(command, "--yes", "--accept", "Notify: iam:*", capsys=capsys)
     assert (status, err) == (
         1,

@@ -140,7 +140,7 @@ class Services:
                     "EventId": str(number),
                     "StackId": STACK_ID,
                     "StackName": "afterloop-dev",
-                    "Timestamp": NOW,
+                    "Timestamp": datetime.now(UTC),
                     "LogicalResourceId": resource,
                     "PhysicalResourceId": STACK_ID if isinstance(event, str) else resource,
                     "ResourceType": "AWS::CloudFormation::Stack" if isinstance(event, str) else "AWS::T",
@@ -193,6 +193,12 @@ class Services:
             for number, weight in weights.items()
         ]
         self.states.add_response("describe_state_machine_alias", {"routingConfiguration": routes})
+
+    def finds_live(self, version: int) -> None:
+        """The alias, and whether its version is the current revision: what a stack without `LiveVersion` takes."""
+        self.describes_alias({version: 100})
+        self.describes_machine("{}", f"{MACHINE}:{version}")
+        self.describes_machine("{}")
 
     def routes(self, weights: Mapping[int, int], *, create: bool = False) -> None:
         """The alias is looked up, then created or updated."""

@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
 from typing import Any
 
 import pytest
 
+from tests.unit.workflow.publish.conftest import NOW
 from tests.unit.workflow.publish.small_stack import package
 from workflow.errors import PublishError
 from workflow.publish.account import Account
-from workflow.publish.history import Record, history, latest, record, rollback_target
+from workflow.publish.history import Record, amend, history, latest, record, rollback_target, start
+from workflow.publish.live_publish import Live
 
 
 def publishes(*restores: int | None) -> list[Record]:
-    return [
-        Record(
-            number=number,
-            at=datetime.now(UTC),
-            by="me",
-            template_key="t",
-            parameters={},
-            version=f"m:{number}",
-            restores=restored,
-        )
-        for number, restored in enumerate(restores, 1)
-    ]
+    return [one(number, restores=restored) for number, restored in enumerate(restores, 1)]
+
+
+def one(number: int, **more: Any) -> Record:
+    fields = {"at": NOW, "by": "me", "template_key": "t", "parameters": {}, "version": f"m:{number}"}
+    return Record.model_validate({"number": number, **fields, **more})
+
+
+def live_in(record: Record | None, *, in_place: bool = True) -> Live:
+    return Live({record.version: 100} if record else {"m:9": 100}, record, in_place)
 
 
 @pytest.mark.parametrize(
     ("restores", "target"),
-    [((None, None), 1), ((None, None, None), 2), ((None, None, None, 2), 1), ((None, None, 1, None), 2)],
+    [
+        ((None, None), 1),
+        ((None, None, None), 2),
+        ((None, None, None, 2), 1),
+        # What a rollback went back from is not gone back to, also not by the rollback of a later publish.
+        ((None, None, 1, None), 1),
+        ((None, None, None, 2, None), 2),
+        ((None, None, None, 2, None, 2), 1),
+        ((None, None, None, 1, None), 1),
+        # From 1 forward to 3, and back again.
+        ((None, None, None, 1, 3), 1),
+        ((None, None, None, None, 2, 3), 2),
+    ],
 )
-def test_rollback_restores_the_publish_before_the_current_one(restores: tuple[Any, ...], target: int) -> None:
+def test_rollback_restores_what_was_live_before(restores: tuple[Any, ...], target: int) -> None:
     assert rollback_target(publishes(*restores)).number == target
 
 
@@ -49,10 +61,37 @@ def test_rollback_without_an_earlier_publish_is_refused(restores: tuple[Any, ...
         rollback_target(publishes(*restores))
 
 
+def test_rollback_goes_back_from_what_is_live() -> None:
+    records = publishes(None, None, None, None, 2)
+    # New executions were routed to 3, and the stack has it: a publish in the console.
+    assert rollback_target(records, live=live_in(records[2])).number == 2
+    # A shift was reversed, or new executions were routed by hand: the stack has something else than what is live.
+    assert rollback_target(records, live=live_in(records[2], in_place=False)).number == 3
+    assert rollback_target(records, live=live_in(records[4], in_place=False)).number == 2
+    # No publish made it live: back to the last one.
+    assert rollback_target(records, live=live_in(None)).number == 2
+    assert rollback_target(records[:4], live=live_in(None)).number == 4
+
+
+@pytest.mark.parametrize("outcome", ["taken back", "failed", "interrupted", "started"])
+def test_rollback_passes_over_what_was_not_published(outcome: str) -> None:
+    ended = [one(1), one(2), one(3, outcome=outcome, reason="Not now"), one(4)]
+    assert rollback_target(ended, live=live_in(ended[3])).number == 2
+    assert rollback_target(ended[:3], live=live_in(ended[1])).number == 1
+    was = {"started": "has not ended yet", "failed": "failed"}.get(outcome, f"was {outcome}")
+    message = rf"publish 3 {was} \(Not now\), so it was never live as a whole; choose one of 1, 2, 4"
+    with pytest.raises(PublishError, match=message):
+        rollback_target(ended, to=3)
+    with pytest.raises(PublishError, match="cannot roll back: no publish of this stage has succeeded yet"):
+        rollback_target([one(1, outcome=outcome)])
+
+
 def test_rollback_by_number() -> None:
     assert rollback_target(publishes(None, None, None), to=1).number == 1
-    with pytest.raises(PublishError, match="cannot roll back to publish 3; choose one of 1, 2"):
+    with pytest.raises(PublishError, match="publish 3 is itself a rollback to publish 1; choose one of 1, 2"):
         rollback_target(publishes(None, None, 1), to=3)
+    with pytest.raises(PublishError, match="cannot roll back to publish 7; choose one of 1, 2"):
+        rollback_target(publishes(None, None), to=7)
 
 
 def test_records_are_read_in_the_order_of_publishes(account: Account) -> None:
@@ -73,6 +112,44 @@ def test_same_content_is_recorded_once(account: Account) -> None:
     for days in ("1", "1", "2", "1"):
         record(account, "dev", package(days=days), version="m:1")
     assert [one.parameters["Days"] for one in history(account, "dev")] == ["1", "2", "1"]
+
+
+def test_two_writers_get_two_numbers(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both look at the same time: the second sees no record of the first."""
+    start(account, "dev", package(days="1"))
+    keys, stale = account.artifacts.keys, ["stages/dev/publishes/00000001.json"]
+    looks = iter([stale, stale])
+    monkeypatch.setattr(account.artifacts, "keys", lambda prefix: next(looks, None) or keys(prefix))
+    numbers = [start(account, "dev", package(days=days)).number for days in ("2", "3")]
+    assert numbers == [2, 3]
+    assert [one.parameters["Days"] for one in history(account, "dev")] == ["1", "2", "3"]
+
+
+def test_changes_of_two_writers_to_a_record_are_both_kept(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = start(account, "dev", package())
+    replace = account.artifacts.replace
+
+    def after_another(*arguments: Any) -> bool:
+        monkeypatch.setattr(account.artifacts, "replace", replace)
+        amend(account, "dev", made.number, reason="first")
+        return replace(*arguments)
+
+    monkeypatch.setattr(account.artifacts, "replace", after_another)
+    amended = amend(account, "dev", made.number, version="second")
+    assert amended == history(account, "dev")[0]
+    assert (amended.reason, amended.version) == ("first", "second")
+    assert amend(account, "dev", 7, reason="none") is None
+
+
+def test_record_of_an_earlier_version_is_a_publish(account: Account) -> None:
+    content = package().parameters
+    old = {"number": 1, "at": "2026-01-01T00:00:00Z", "by": "me", "template_key": "t", "version": "m:1"}
+    document = json.dumps({**old, "parameters": content, "restores": None}).encode()
+    account.artifacts.write("stages/dev/publishes/00000001.json", document)
+    (found,) = history(account, "dev")
+    assert (found.outcome, found.commit, found.smoke) == ("published", None, None)
 
 
 def test_stage_without_artifact_bucket_has_no_history(new_account: Account) -> None:

@@ -300,6 +300,36 @@ def test_rolled_back_update_keeps_alias_and_records(
     updates(services, ("Results", "UPDATE_FAILED", "Not now"), "UPDATE_ROLLBACK_COMPLETE")
     with pytest.raises(DeploymentError, match="Not now; the stack was rolled back and is unchanged"):
         publish(account, stage, package(days="7"), confirm=yes)
+    (written,) = history(account, "dev")
+    assert (written.outcome, written.version) == ("taken back", "")
+    assert written.reason == "Results (AWS::T): Not now; the stack was rolled back and is unchanged"
+
+
+def test_publish_is_recorded_before_it_begins(account: Account, services: Services, stage: Stage) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    seen: list[Any] = []
+    services.session.watch(
+        "cloudformation",
+        "before-parameter-build.cloudformation.ExecuteChangeSet",
+        lambda params, **_: seen.extend([params["ClientRequestToken"], *history(account, "dev")]),
+    )
+    services.cloudformation.add_client_error("execute_change_set", "ThrottlingException")
+    with pytest.raises(Exception, match="ThrottlingException"):
+        publish(account, stage, package(days="7"), confirm=yes)
+    token, written = seen
+    assert (written.outcome, written.token) == ("started", token)
+    assert history(account, "dev") == [written], "whether CloudFormation began is not known here"
+
+
+def test_publish_that_cloudformation_refuses_is_not_recorded(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.cloudformation.add_client_error("execute_change_set", "ValidationError", "No")
+    with pytest.raises(PublishError, match="No"):
+        publish(account, stage, package(days="7"), confirm=yes)
     assert history(account, "dev") == []
 
 
@@ -364,6 +394,8 @@ def test_next_publish_completes_an_interrupted_publish(
     services.describes_alias({1: 100})
     services.describes_machine("old", f"{MACHINE}:1")
     services.describes_machine("{}")
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.describes_alias({1: 100})
     services.makes_live(2, before=1)
     plans: list[Plan] = []
     published = publish(account, stage, package(days="7"), confirm=lambda plan: not plans.append(plan))
@@ -371,7 +403,11 @@ def test_next_publish_completes_an_interrupted_publish(
     assert published is not None
     assert (published.changed, published.version) == (True, f"{MACHINE}:2")
     assert plans[0].notes[0].startswith("New executions go to version 1 (100 %)")
-    assert [one.version for one in history(account, "dev")] == [f"{MACHINE}:2"]
+    assert (
+        "was interrupted (its process ended before new executions were routed to it)"
+        in plans[0].differences[0]
+    )
+    assert [(one.version, one.outcome) for one in history(account, "dev")] == [(f"{MACHINE}:2", "published")]
 
 
 def test_bundles_are_uploaded_before_the_update(
@@ -515,6 +551,7 @@ def test_swap_is_undone_before_the_update(
     exists(services)
     services.returns_template(template())
     services.creates_change_set(changed())
+    services.describes_alias({2: 100})
     undoes_definition(services, route=not rollback)
     services.executes_change_set()
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")

@@ -37,6 +37,7 @@ def finds(services: Services) -> None:
         services.finds_stack("UPDATE_COMPLETE", **described(current))
     services.returns_template(json.loads(current.template))
     services.creates_change_set()
+    services.finds_live(2)
 
 
 def names(services: Services, *functions: str, exist: bool = True) -> None:
@@ -114,7 +115,9 @@ def test_declined_rollback_changes_nothing(published: Account, services: Service
     assert len(history(published, "dev")) == 2
 
 
-def test_failed_rollback_is_not_recorded(published: Account, services: Services, stage: Stage) -> None:
+def test_failed_rollback_is_recorded_as_taken_back(
+    published: Account, services: Services, stage: Stage
+) -> None:
     """New executions stay on the restored version: it worked before, and the next plan notes it."""
     finds(services)
     names(services, f"{FUNCTION}:1")
@@ -123,7 +126,8 @@ def test_failed_rollback_is_not_recorded(published: Account, services: Services,
     services.emits("UPDATE_IN_PROGRESS", ("Ledger", "UPDATE_FAILED", "Throttled"), "UPDATE_ROLLBACK_COMPLETE")
     with pytest.raises(DeploymentError, match="Throttled; the stack was rolled back"):
         roll(published, stage)
-    assert len(history(published, "dev")) == 2
+    written = history(published, "dev")[-1]
+    assert (written.number, written.restores, written.outcome) == (3, 1, "taken back")
 
 
 def earlier(account: Account) -> None:

@@ -1,0 +1,90 @@
+"""Records of publishes on the embedded engine: what became of each, and what a rollback goes back to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from sandbox.engine import Sandbox
+from sandbox.faults import Interrupt
+from tests.engine.publisher import Publisher, broken, comment, follow_to_end
+from workflow.errors import DeploymentError, PublishError
+from workflow.publish.history import history
+from workflow.publish.rollback import choose, roll_back
+from workflow.publish.status import status
+from workflow.stack import ALIAS
+
+
+def records(publisher: Publisher) -> list[tuple[int, str]]:
+    return [(one.number, one.outcome) for one in history(publisher.account, publisher.stage.name)]
+
+
+def shown(publisher: Publisher) -> tuple[list[tuple[int, str]], list[str]]:
+    """The publishes and the sentences of `status`."""
+    found = status(publisher.account, publisher.stage, drift=False)
+    assert found is not None
+    return [(one.number, one.outcome) for one in found.publishes], list(found.differences)
+
+
+def goes_back(publisher: Publisher, to: int | None = None) -> int:
+    """Rolls back; returns the number of the publish that it went back to."""
+    target = choose(publisher.account, publisher.stage, to)
+    roll_back(publisher.account, publisher.stage, target, confirm=lambda plan: True)
+    return target.number
+
+
+def test_what_became_of_interrupted_publishes_is_found_out(publisher: Publisher, sandbox: Sandbox) -> None:
+    publisher.publish()
+    times: list[tuple[Literal["before", "after"], str]] = [("before", "never began"), ("after", "two")]
+    for when, text in times:
+        fault = sandbox.faults.inject(
+            Interrupt(when), service="cloudformation", operation="ExecuteChangeSet", caller="clients"
+        )
+        with fault, pytest.raises(KeyboardInterrupt):
+            publisher.publish(publisher.package(comment(text)))
+    follow_to_end(publisher)
+
+    assert records(publisher) == [(1, "published"), (2, "taken back"), (3, "started")], (
+        "the next publish wrote down what became of the one before"
+    )
+    found, _ = shown(publisher)
+    assert found[-1][1] in ("published", "interrupted")
+    publisher.publish(publisher.package(comment("two")))
+    assert shown(publisher) == ([(1, "published"), (2, "taken back"), (3, "published")], [])
+    assert "ended before CloudFormation began" in history(publisher.account, publisher.stage.name)[1].reason
+
+
+def test_rollback_goes_back_from_what_is_live(publisher: Publisher) -> None:
+    """One test, since each step needs the one before."""
+    versions = []
+    for text in ("one", "two", "three"):
+        published = publisher.publish(publisher.package(comment(text)))
+        assert published
+        assert published.version
+        versions.append(published.version)
+
+    # As after a shift that was reversed, or by hand: version 2 gets new executions, and the stack has publish 3.
+    publisher.account.machines.route(publisher.stack.outputs["StateMachine"], ALIAS, {versions[1]: 100})
+    (says,) = shown(publisher)[1]
+    assert "run on version 2, of publish 2 of" in says
+    assert publisher.plan(publisher.package(comment("four"))).differences == [says]
+    assert goes_back(publisher) == 2
+    assert shown(publisher)[1] == []
+    assert goes_back(publisher) == 1
+    with pytest.raises(PublishError, match="cannot roll back: publish 1 is the first"):
+        goes_back(publisher)
+    with pytest.raises(PublishError, match="publish 1 is live already: nothing to roll back"):
+        goes_back(publisher, to=1)
+
+    publisher.publish(publisher.package(comment("six")))
+    with pytest.raises(DeploymentError):
+        publisher.publish(publisher.package(broken))
+    assert records(publisher)[-2:] == [(6, "published"), (7, "taken back")]
+    (says,) = shown(publisher)[1]
+    assert "publish 7 of" in says
+    assert "was taken back (Broken (AWS::SQS::Queue): " in says
+    assert publisher.plan(publisher.package(comment("six"))).differences == [says]
+    with pytest.raises(PublishError, match=r"publish 7 was taken back .*; choose one of 1, 2, 3, 6"):
+        goes_back(publisher, to=7)
+    assert goes_back(publisher) == 1, "what the rollbacks went back from is not gone back to"

@@ -23,6 +23,7 @@
     training.py          tasks that start training jobs
     versions.py          versions and aliases of state machines
     cloudformation.py    what CloudFormation refuses, names and replaces
+    imports.py           what an import keeps, and the tags by which it is found
     drift.py             resources that were changed or deleted outside of CloudFormation
     definitions.py       which definitions Step Functions refuses
     walks.py             where an execution is, and what its history records
@@ -84,6 +85,7 @@ from sandbox.ministack_patches import (
     expressions,
     function_versions,
     functions,
+    imports,
     indexes,
     integrations,
     logs,
@@ -144,6 +146,7 @@ def apply(directory: Path) -> None:
     status_changes.correct()
     redrive.correct()
     cloudformation.correct()
+    imports.correct()
     drift.correct()
     definitions.correct()
     trust.correct()

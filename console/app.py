@@ -17,6 +17,7 @@ from console.views import ProblemView
 from lambdas.loops.rows import UnreadableRow
 from workflow.errors import AccountError, AfterloopError
 from workflow.publish.aws_errors import error_code, explained
+from workflow.publish.refused import in_words
 
 __all__ = ["console_app"]
 
@@ -87,7 +88,7 @@ def _aws_error(request: Request, error: Exception) -> Response:
         )
     if (known := explained(error)) is not None:
         return _cannot_reach(request, known)
-    return _problem(request, 502, "AWS refused a call", str(error))
+    return _problem(request, 502, "AWS refused a call", str(in_words(error) or error))
 
 
 def _cannot_reach(request: Request, error: AccountError) -> Response:

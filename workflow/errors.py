@@ -9,6 +9,7 @@ and no traceback. Any other exception is a bug and shows its traceback.
     │   └── StepTypeError    a field that a step does not have; also a TypeError
     ├── BundleError          the code of a function cannot be packaged for its target
     ├── AccountError         no credentials, an expired token, a missing permission, no Region
+    ├── RefusedError         AWS refused a request
     └── PublishError         a publish, rollback or destroy is impossible, or AWS refused it
         └── DeploymentError  a stack operation failed; has CloudFormation's first cause
 """
@@ -22,6 +23,7 @@ __all__ = [
     "StepTypeError",
     "BundleError",
     "AccountError",
+    "RefusedError",
     "PublishError",
     "DeploymentError",
 ]
@@ -52,6 +54,10 @@ class BundleError(AfterloopError):
 
 class AccountError(AfterloopError):
     """The AWS account cannot be reached: no credentials, an expired token, no permission, no Region."""
+
+
+class RefusedError(AfterloopError):
+    """AWS refused a request. The message has the service, the operation, the reason, and what to do."""
 
 
 class PublishError(AfterloopError):

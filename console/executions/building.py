@@ -30,7 +30,7 @@ from lambdas.loops.visible import quoted
 from workflow.asl.graph import StateStatus, embedded_svg
 from workflow.errors import AfterloopError
 from workflow.operations.executions import ExecutionView, Visit
-from workflow.publish.aws_errors import explained
+from workflow.publish.refused import in_words
 
 __all__ = ["Asked", "execution_page"]
 
@@ -167,7 +167,7 @@ def _run_again(connection: Connection, execution: ExecutionView) -> RunAgainView
     except (AfterloopError, UnreadableRow) as error:
         return RunAgainView(possible=False, why_not=str(error))
     except (BotoCoreError, ClientError) as error:
-        return RunAgainView(possible=False, why_not=str(explained(error) or error))
+        return RunAgainView(possible=False, why_not=str(in_words(error) or error))
     stage = connection.resources.stage
     command = f"python deploy.py loops redrive --execution {quoted(execution.arn)} --stage {stage}"
     return RunAgainView(possible=True, command=command)

@@ -9,7 +9,7 @@ from console.site import Connection
 from lambdas.loops.visible import quoted
 from workflow.operations.executions import ExecutionView, Visit
 from workflow.operations.logs import log_lines
-from workflow.publish.aws_errors import explained
+from workflow.publish.refused import in_words
 
 __all__ = ["MAX_LINES", "logs_of"]
 
@@ -33,7 +33,7 @@ def logs_of(
     try:
         found = log_lines(connection.session, connection.resources, execution, visit.state, visit.number)
     except (BotoCoreError, ClientError) as error:
-        return LogsView(notes=(f"The log cannot be read: {explained(error) or error}.",))
+        return LogsView(notes=(f"The log cannot be read: {in_words(error) or error}.",))
     shown = found.lines[-MAX_LINES:]
     return LogsView(
         lines=tuple(

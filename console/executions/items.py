@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from console.executions.summary import seconds_of
 from console.executions.views import ItemView, MapRunView
 from workflow.operations.executions import ExecutionGone, Item, Visit, read_map_run
-from workflow.publish.aws_errors import explained
+from workflow.publish.refused import in_words
 
 __all__ = ["MAX_ITEMS", "execution_around", "map_run_of"]
 
@@ -33,7 +33,7 @@ def map_run_of(states: Any, visit: Visit | None, *, now: datetime) -> MapRunView
     except ExecutionGone as error:
         return MapRunView(arn=visit.map_run, note=f"{error}.")
     except (BotoCoreError, ClientError) as error:
-        return MapRunView(arn=visit.map_run, note=f"The items cannot be read: {explained(error) or error}.")
+        return MapRunView(arn=visit.map_run, note=f"The items cannot be read: {in_words(error) or error}.")
     counts = {_STATUSES[name]: count for name, count in found.counts.items() if name in _STATUSES and count}
     unlisted = (
         "" if found.items or not counts else "Step Functions does not list executions of Express workflows."

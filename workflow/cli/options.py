@@ -128,10 +128,12 @@ class StageOptions:
         import boto3
 
         from workflow.publish.engine_access import expect_answers_of_aws, not_on_engine
+        from workflow.publish.refused import name_services
 
         stage = self._in_settings()
         region = self.region or (stage.region if stage else None)
-        session = expect_answers_of_aws(boto3.Session(profile_name=self.profile, region_name=region))
+        session = boto3.Session(profile_name=self.profile, region_name=region)
+        session = name_services(expect_answers_of_aws(session))
         if stage and stage.account == ENGINE_ACCOUNT and session.region_name:
             from workflow.publish.account import Account
 

@@ -356,11 +356,11 @@ def one_line_errors() -> Iterator[None]:
         raise
     except Exception as error:
         from lambdas.loops.rows import UnreadableRow
-        from workflow.publish.aws_errors import explained
+        from workflow.publish.refused import in_words
 
         if isinstance(error, UnreadableRow):
             _fail(str(error))
-        if known := explained(error):
+        if known := in_words(error):
             _fail(str(known))
         raise
 

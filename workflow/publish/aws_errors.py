@@ -32,13 +32,17 @@ from workflow.publish.engine_access import (
     of_another_run,
 )
 
-__all__ = ["NO_REGION", "error_code", "explained", "rejections"]
+__all__ = ["NO_REGION", "QUOTA", "error_code", "explained", "is_denied", "is_expired", "rejections"]
 
 NO_REGION = "no Region: pass --region, or set `region` in the stage's settings"
 NO_CREDENTIALS = (
     "no AWS credentials found: log in (`aws sso login`, `aws configure`) or pass --profile; "
     "without an account, start the engine on this machine with `make local` if it does not run, then "
     "`source .engine.env`, which sets AWS_ENDPOINT_URL"
+)
+QUOTA = (
+    "a quota of the account is reached: delete what is not needed, or request a higher quota in the Service Quotas "
+    "console"
 )
 
 
@@ -70,6 +74,16 @@ def error_code(error: ClientError) -> str:
     return error.response["Error"].get("Code", "")
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether the caller lacks the permission for a request."""
+    return error_code(error) in _DENIED
+
+
+def is_expired(error: ClientError) -> bool:
+    """Whether the credentials of the session have expired."""
+    return error_code(error) in _EXPIRED
+
+
 @contextmanager
 def rejections(what: str) -> Iterator[None]:
     """Turns a service's rejection of user input, or an exceeded quota, into a PublishError.
@@ -80,9 +94,11 @@ def rejections(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error_code(error) not in _REJECTED:
+        code = error_code(error)
+        if code not in _REJECTED:
             raise
-        raise PublishError(f"AWS rejected {what}: {error.response['Error']['Message']}") from None
+        more = f"; {QUOTA}" if code in _QUOTAS else ""
+        raise PublishError(f"AWS rejected {what}: {error.response['Error']['Message']}{more}") from None
 
 
 def _invalid_endpoint(error: ValueError) -> AccountError | None:
@@ -117,6 +133,17 @@ _REJECTED = (
 )
 
 
+_QUOTAS = ("LimitExceededException", "ServiceQuotaExceededException")
+"""Transient for a function, which runs again. A person has to do something."""
+
+
+def _denial(message: str) -> str:
+    # Most services say who may not do what on what; S3 and a few others do not.
+    if "not authorized" in message:
+        return message
+    return f"{message}; `aws sts get-caller-identity` says who you are, and IAM's policy simulator what is missing"
+
+
 def _explained_response(error: ClientError) -> AccountError | None:
     code = error_code(error)
     message = " ".join(error.response["Error"].get("Message", "").split())
@@ -129,8 +156,8 @@ def _explained_response(error: ClientError) -> AccountError | None:
             f"AWS does not know these credentials ({code}): check --profile, or log in again"
         )
     if code in _DENIED:
-        return AccountError(f"{error.operation_name} is not permitted: {message or code}")
-    if is_transient(error):
+        return AccountError(f"{error.operation_name} is not permitted: {_denial(message or code)}")
+    if is_transient(error) and code not in _QUOTAS:
         said = f"{code}: {message}" if message else code
         return AccountError(
             f"AWS is busy or fails at the moment ({error.operation_name}: {said}); run the command again later"

@@ -18,7 +18,7 @@ from lambdas.loops.loop import LoopStatus
 from workflow.errors import AfterloopError
 from workflow.operations.listing import NEEDS_ACTION
 from workflow.operations.reviews_source import Period
-from workflow.publish.aws_errors import explained
+from workflow.publish.refused import in_words
 
 if TYPE_CHECKING:
     import boto3
@@ -143,4 +143,4 @@ def ledger_rows(
                     break
                 arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
     except (ClientError, BotoCoreError) as error:
-        raise AfterloopError(f"cannot read the ledger {table_name}: {explained(error) or error}") from error
+        raise AfterloopError(f"cannot read the ledger {table_name}: {in_words(error) or error}") from error

@@ -150,7 +150,14 @@ def _drifts_of(stack: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         found = drift.detect_resource_drift(stack, logical_id, record, now_iso())
         if found["StackResourceDriftStatus"] in ("MODIFIED", "DELETED"):
             actual = json.loads(found.get("ActualProperties", "{}"))
-            yield logical_id, {"status": found["StackResourceDriftStatus"], "actual": actual}
+            differing = {one["PropertyPath"].split("/")[1] for one in found.get("PropertyDifferences", ())}
+            yield (
+                logical_id,
+                {
+                    "status": found["StackResourceDriftStatus"],
+                    "actual": {name: value for name, value in actual.items() if name in differing},
+                },
+            )
 
 
 def _comparing_with_actual_resources(compare: Callable[..., list[Any]]) -> Callable[..., list[Any]]:

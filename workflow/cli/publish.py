@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workflow.publish.account import Account
     from workflow.publish.history import Record
     from workflow.publish.package import Package
-    from workflow.publish.plan import Plan
+    from workflow.publish.plan import Plan, ResourceChange
     from workflow.publish.publishing import Published
     from workflow.stack.stages import Stage
 
@@ -51,6 +51,14 @@ Accept = Annotated[
     ),
 ]
 
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Also create again what was deleted outside of CloudFormation, and set back what was changed there.",
+    ),
+]
+
 
 @takes_options
 def publish(
@@ -58,6 +66,7 @@ def publish(
     yes: Yes = False,
     allow_data_loss: AllowDataLoss = False,
     accept: Accept = None,
+    repair: Repair = False,
     swap: Annotated[
         bool,
         typer.Option(
@@ -84,6 +93,10 @@ def publish(
         raise typer.BadParameter("does not support --output json", param_hint="--watch")
     if sample and not watch:
         raise typer.BadParameter("needs --watch", param_hint="--sample")
+    if swap and repair:
+        raise typer.BadParameter(
+            "is not possible with --swap, which does without CloudFormation", param_hint="--repair"
+        )
     account, stage = on.reach(writes=True)
     if (swap or watch) and stage.protected:
         raise PublishError(
@@ -105,7 +118,9 @@ def publish(
         # None: a hot swap is not asked for, or not possible, so CloudFormation makes the changes.
         swapped = _swap(account, stage, package, activity, confirmation) if swap else None
         if swapped is None:
-            published = publishing.publish(account, stage, package, confirm=confirmation, progress=activity)
+            published = publishing.publish(
+                account, stage, package, confirm=confirmation, progress=activity, repair=repair
+            )
     if swapped is None:
         _print_outcome(activity.console, account, stage, published, on.output)
     elif on.output is Output.JSON:
@@ -120,7 +135,7 @@ def publish(
 
 
 @takes_options
-def plan(*, on: StageOptions) -> None:
+def plan(*, repair: Repair = False, on: StageOptions) -> None:
     """Show what `publish` would change, and change nothing. The exit status is 2 if there are changes."""
     account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity, show_plan, where
@@ -129,7 +144,7 @@ def plan(*, on: StageOptions) -> None:
     console = console_for(on.output)
     with StackActivity(console).running() as activity:
         activity.step("Comparing with the published stage")
-        found = plan_for(account, stage, _package(account, stage))
+        found = plan_for(account, stage, _package(account, stage), repair=repair)
     if on.output is Output.JSON:
         from workflow.cli.shapes import PlanResult
 
@@ -221,7 +236,7 @@ class Confirmation:
         if self.yes:
             # A pipeline that passes --yes every time must not lose data, or open the account, without saying so.
             if lost and not self.allow_data_loss:
-                raise PublishError(f"the data in {lost} would be lost: to continue, pass --allow-data-loss")
+                raise PublishError(f"{_loss(found.data_losses)}: to continue, pass --allow-data-loss")
             if risks:
                 options = " ".join(f"--accept {quoted(risk.name)}" for risk in risks)
                 raise PublishError(f"--yes does not accept what the plan marks: to continue, pass {options}")
@@ -234,9 +249,28 @@ class Confirmation:
                 return False
         if not found.destructive_changes:
             return True
-        resources = ", ".join(change.id for change in found.destructive_changes)
-        warning = f" The data in {lost} is lost." if lost else ""
-        return approved(console, f"This replaces or deletes {resources}.{warning} Continue?", self.hint)
+        replaced = ", ".join(one.id for one in found.destructive_changes if one.action != "create again")
+        replacement = f"This replaces or deletes {replaced}. " if replaced else ""
+        loss = _loss(found.data_losses)
+        warning = f"{loss[0].upper()}{loss[1:]}. " if loss else ""
+        return approved(console, f"{replacement}{warning}Continue?", self.hint)
+
+
+def _loss(losses: Sequence[ResourceChange]) -> str:
+    """The data that is lost, and what is empty because somebody deleted it."""
+    lost = ", ".join(one.id for one in losses if one.action != "create again")
+    empty = ", ".join(one.id for one in losses if one.action == "create again")
+    return "; ".join(
+        filter(
+            None,
+            (
+                lost and f"the data in {lost} would be lost",
+                empty
+                and f"{empty} would be created again without data, unless you restore it first "
+                "(docs/how-to/stages.md)",
+            ),
+        )
+    )
 
 
 def _package(account: Account, stage: Stage) -> Package:

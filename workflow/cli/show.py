@@ -41,12 +41,14 @@ _ACTIONS = {
     "may replace": "[red]±[/]",
     "delete": "[bold red]-[/]",
     "let go": "[red]-[/]",
+    "create again": "[green]+[/]",
 }
 _CONSEQUENCES = {
     "replace": "is replaced",
     "may replace": "may be replaced",
     "delete": "is deleted",
     "let go": "is removed from the stack, and stays in the account",
+    "create again": "was deleted outside of CloudFormation, and is created again",
 }
 
 
@@ -179,16 +181,22 @@ def _resources(plan: Plan) -> Iterator[str]:
     for change in plan.resources:
         properties = ", ".join(change.properties) if change.action == "change" else ""
         line = f"  {_ACTIONS[change.action]} {shown(change.id)}  [dim]{shown(change.type)}[/]  {shown(properties)}"
-        yield (
-            f"{line}[bold red]{_consequence(change)}[/]" if change.action in _CONSEQUENCES else line.rstrip()
-        )
+        if change.action in _CONSEQUENCES:
+            yield f"{line}[bold red]{_consequence(change)}[/]"
+        else:
+            outside = (
+                "  [red]was changed outside of CloudFormation, and is set back[/]" if change.drifted else ""
+            )
+            yield f"{line.rstrip()}{outside}"
 
 
 def _consequence(change: ResourceChange) -> str:
     text = _CONSEQUENCES[change.action]
     if change.action in ("replace", "delete"):
         text = text.upper()
-    return f"{text}; its data is LOST" if change.loses_data else text
+    if not change.loses_data:
+        return text
+    return f"{text}, EMPTY" if change.action == "create again" else f"{text}; its data is LOST"
 
 
 def show_outputs(console: Console, outputs: Mapping[str, str], links: Mapping[str, str]) -> None:

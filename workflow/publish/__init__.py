@@ -21,6 +21,6 @@ On a local engine, `local_engine` asks which states the engine does not run: the
 Other operations: `swapping` (hot swap, for development stages), `watching`, `status`, `destroying`, `initialising`
 (settings from a user's answers), `outputs` (console links).
 
-Only `account.Account` and its parts (`stacks`, `artifacts`, `machines`, `functions`, `stored_data`,
+Only `account.Account` and its parts (`stacks`, `artifacts`, `machines`, `functions`, `stored_data`, `missing`,
 `subscriptions`) call AWS. Nothing here prints: `workflow/cli/show.py` does.
 """

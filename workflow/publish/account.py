@@ -1,6 +1,6 @@
 """The AWS account and Region that a stage is published to. Every AWS call of `workflow/publish` starts here.
 
-The parts of the account are in `stacks`, `artifacts`, `machines`, `functions`, `stored_data` and
+The parts of the account are in `stacks`, `artifacts`, `machines`, `functions`, `stored_data`, `missing` and
 `subscriptions`. The rest of the package works with the values that these return.
 """
 
@@ -21,8 +21,10 @@ from workflow.publish.aws_errors import NO_REGION, explained
 from workflow.publish.engine_access import expect_answers_of_aws
 from workflow.publish.functions import Functions
 from workflow.publish.machines import StateMachines
+from workflow.publish.missing import Missing, missing_resources
 from workflow.publish.owner import expecting_owner
 from workflow.publish.queues import Queues
+from workflow.publish.refused import name_services
 from workflow.publish.stacks import Stacks
 from workflow.publish.stored_data import StoredData
 from workflow.publish.subscriptions import Subscriptions
@@ -57,7 +59,7 @@ class Account:
         """
         try:
             session = boto3.Session(profile_name=profile, region_name=region)
-            return cls(expect_answers_of_aws(session))
+            return cls(name_services(expect_answers_of_aws(session)))
         except BotoCoreError as error:
             raise explained(error) or error from None
 
@@ -142,6 +144,10 @@ class Account:
     def queues(self) -> Queues:
         """Queues of SQS."""
         return Queues(self._client("sqs"))
+
+    def missing(self, stack: str) -> list[Missing]:
+        """Resources of a stack that do not exist, because they were deleted outside of CloudFormation."""
+        return missing_resources(self.stacks.resources(stack), self._client)
 
     def flow_definition_names(self) -> list[str]:
         """The names of the account's A2I flow definitions."""

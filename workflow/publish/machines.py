@@ -64,11 +64,14 @@ class StateMachines:
         return described["definition"], described["roleArn"], described.get("loggingConfiguration")
 
     def versions(self, machine: str) -> list[str]:
-        """ARNs of a state machine's versions, newest first."""
+        """ARNs of a state machine's versions, newest first; none if it does not exist."""
         found: list[str] = []
         request: dict[str, Any] = {"stateMachineArn": machine, "maxResults": 1000}
         while True:  # boto3 has no paginator for this operation.
-            page = self._client.list_state_machine_versions(**request)
+            try:
+                page = self._client.list_state_machine_versions(**request)
+            except self._client.exceptions.StateMachineDoesNotExist:
+                return []
             found += [version["stateMachineVersionArn"] for version in page["stateMachineVersions"]]
             if not page.get("nextToken"):
                 return sorted(found, key=lambda arn: int(arn.rpartition(":")[2]), reverse=True)
@@ -128,7 +131,7 @@ class StateMachines:
     def executions(
         self, machine: str, status: ExecutionStatusType, since: datetime | None = None
     ) -> list[str]:
-        """ARNs of the executions with a status, newest first, at most 1,000.
+        """ARNs of the executions with a status, newest first, at most 1,000; none if the state machine does not exist.
 
         Args:
             machine: ARN of a state machine, a version or an alias.
@@ -142,4 +145,7 @@ class StateMachines:
         )
         newest_first = (execution for page in pages for execution in page["executions"])
         recent = takewhile(lambda execution: since is None or execution["startDate"] >= since, newest_first)
-        return [execution["executionArn"] for execution in recent]
+        try:
+            return [execution["executionArn"] for execution in recent]
+        except self._client.exceptions.StateMachineDoesNotExist:
+            return []

@@ -38,6 +38,9 @@ __all__ = [
 HOLDS_DATA = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic"})
 """Types of resources that lose data when they are deleted: items, objects, messages, subscriptions."""
 
+RESTORABLE = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket"})
+"""Of those, the types whose data can be restored before a publish creates the resource again, empty."""
+
 Change = Literal["added", "removed", "changed"]
 
 
@@ -105,14 +108,17 @@ class ResourceChange:
     """Logical ID of the resource."""
     type: str
     """Type of the resource."""
-    action: Literal["add", "change", "replace", "may replace", "delete", "let go"]
-    """`let go`: the resource is removed from the stack and stays in the account."""
+    action: Literal["add", "change", "replace", "may replace", "delete", "let go", "create again"]
+    """`let go`: the resource is removed from the stack and stays in the account. `create again`: it was deleted outside
+    of CloudFormation."""
     name: str = ""
     """Physical ID of the resource; empty if it has none yet."""
     properties: tuple[str, ...] = ()
     """The properties that change."""
     loses_data: bool = False
     """Whether the data in the resource is lost."""
+    drifted: bool = False
+    """Whether it was changed or deleted outside of CloudFormation, and the publish repairs that."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,10 @@ class Plan:
 
     @property
     def destructive_changes(self) -> list[ResourceChange]:
-        """Resources that are replaced or deleted: the user is asked a second time."""
-        return [change for change in self.resources if change.action in ("replace", "may replace", "delete")]
+        """Resources that are replaced or deleted, or created again without their data: the user is asked a second
+        time."""
+        destructive = ("replace", "may replace", "delete")
+        return [change for change in self.resources if change.action in destructive or change.loses_data]
 
     @property
     def data_losses(self) -> list[ResourceChange]:
@@ -163,6 +171,7 @@ def compare(
     before: tuple[Mapping[str, Any], Mapping[str, str]] | None,
     after: tuple[Mapping[str, Any], Mapping[str, str]],
     changes: Iterable[Mapping[str, Any]] = (),
+    missing: Container[str] = (),
     swapped: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> Plan:
@@ -173,6 +182,7 @@ def compare(
         before: template and parameters of the existing stack; None if there is none.
         after: template and parameters to publish.
         changes: CloudFormation's ResourceChange records, if the stack exists.
+        missing: logical IDs of resources of the stack that do not exist.
         swapped: what was hot-swapped since the last publish.
         warnings: what will not work.
     """
@@ -194,7 +204,7 @@ def compare(
     if before is None:
         resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]
         return replace(plan, resources=resources)
-    changes = list(changes)
+    changes = [_of_missing(one) if one["LogicalResourceId"] in missing else one for one in changes]
     parameters = {name for name in {**before[1], **after[1]} if before[1].get(name) != after[1].get(name)}
     addresses = changed_slots(before[1], after[1])
     plan = replace(
@@ -414,6 +424,11 @@ def _resources(
         yield _resource(change)
 
 
+def _of_missing(change: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The change of a resource that does not exist, whether CloudFormation noticed it or not."""
+    return change if change["Action"] == "Remove" else {**change, "ResourceDriftStatus": "DELETED"}
+
+
 def _function_of(version: Mapping[str, Any]) -> str:
     """The logical ID of the function that a version belongs to."""
     return str(version.get("Properties", {}).get("FunctionName", "")).strip("${}")
@@ -431,11 +446,15 @@ def _resource(change: Mapping[str, Any]) -> ResourceChange:
         properties=tuple(
             dict.fromkeys(target.get("Name") or target.get("Attribute", "") for target in targets)
         ),
-        loses_data=action in ("replace", "delete") and kind in HOLDS_DATA and not retained,
+        loses_data=(action in ("replace", "delete") and kind in HOLDS_DATA and not retained)
+        or (action == "create again" and kind in RESTORABLE),
+        drifted=change.get("ResourceDriftStatus") in ("DELETED", "MODIFIED"),
     )
 
 
 def _action(change: Mapping[str, Any]) -> Any:
+    if change.get("ResourceDriftStatus") == "DELETED" and change["Action"] != "Remove":
+        return "create again"
     match change["Action"], change.get("Replacement"):
         case "Add" | "Import", _:
             return "add"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import unavailable
 from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.live import number
+from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
 from workflow.publish.stacks import ChangeSet, Stack
@@ -42,6 +44,8 @@ class Proposal:
     """None if the stack is to be created, or already matches the package."""
     template_url: str = ""
     """The version of the template that the change set was made from."""
+    missing: Sequence[Missing] = ()
+    """Resources of the stack that do not exist."""
 
     @property
     def existing(self) -> Stack:
@@ -50,7 +54,9 @@ class Proposal:
         return self.stack
 
 
-def propose(account: Account, stage: Stage, package: Package, *, to_publish: bool = False) -> Proposal:
+def propose(
+    account: Account, stage: Stage, package: Package, *, to_publish: bool = False, repair: bool = False
+) -> Proposal:
     """Compares the stage with a package.
 
     Args:
@@ -60,6 +66,8 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
         to_publish: whether the change set may be executed. Then the bundles are uploaded before, because it names their
             versions. Otherwise nothing is written where a publish reads: a plan is made with permissions that do not
             suffice for a publish.
+        repair: whether to revert what was changed outside of CloudFormation. If a resource that the workflow needs was
+            deleted, this is done in any case: without it, an update of the resource fails.
     """
     stack = _publishable(account.stacks.find(stage.stack_name))
     package = package.stamped(stack.parameters if stack else {})
@@ -73,29 +81,34 @@ def propose(account: Account, stage: Stage, package: Package, *, to_publish: boo
     package, notes = with_subscriptions(account, stack, package)
     template = restored(account.stacks.template(stack.name), sent)
     swaps = swapped(account, stage, stack)
+    missing = account.missing(stack.name)
+    reverts_drift = repair or bool(missing)
     # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
     url = ""
     if to_publish:
         package, url = uploaded(account, package)
-        change_set = change_set_of(account, stack.name, package, url)
+        change_set = change_set_of(account, stack.name, package, url, reverts_drift=reverts_drift)
     else:
-        change_set = _looked_at(account, stage, stack, package)
+        change_set = _looked_at(account, stage, stack, package, reverts_drift=reverts_drift)
     plan = compare(
         stack.name,
         before=(template, stack.parameters),
         after=package.content,
         changes=change_set.changes,
+        missing={one.id for one in missing},
         swapped=swaps,
-        warnings=[*_warnings(account, stage, package), *notes],
+        warnings=[*_warnings(account, stage, package), *notes, *_not_repaired(missing, change_set)],
     )
     suspended = suspension_notes(account, stage.name)
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
-        notes = [*_routing_notes(account, stack), *suspended]
+        notes = [*([] if missing else _routing_notes(account, stack)), *suspended]
         plan = Plan(stack.name, creates=False, swapped=swaps, notes=notes, warnings=plan.warnings)
-        return Proposal(package, _with_differences(account, stage, stack, plan, to_publish), stack)
+        return Proposal(
+            package, _with_differences(account, stage, stack, plan, to_publish), stack, missing=missing
+        )
     plan = replace(plan, notes=[*plan.notes, *suspended])
     plan = _with_differences(account, stage, stack, plan, to_publish)
-    return Proposal(package, plan, stack, change_set, url)
+    return Proposal(package, plan, stack, change_set, url, missing)
 
 
 def _with_differences(
@@ -123,20 +136,29 @@ def uploaded(account: Account, package: Package) -> tuple[Package, str]:
     return package.uploaded(versions), url
 
 
-def _looked_at(account: Account, stage: Stage, stack: Stack, package: Package) -> ChangeSet:
+def _looked_at(
+    account: Account, stage: Stage, stack: Stack, package: Package, *, reverts_drift: bool
+) -> ChangeSet:
     """A change set that nobody executes, from a template that only this plan reads."""
     account.artifacts.ensure()
     key = f"{plans_of(stage.name)}{uuid.uuid4().hex}.json"
     version = account.artifacts.write(key, package.template.encode())
     try:
-        return change_set_of(account, stack.name, package, account.artifacts.url(key, version))
+        url = account.artifacts.url(key, version)
+        return change_set_of(account, stack.name, package, url, reverts_drift=reverts_drift)
     finally:
         with suppress(ClientError):  # What stays is deleted after a day.
             account.artifacts.remove(key, version)
 
 
 def change_set_of(
-    account: Account, stack: str, package: Package, template_url: str, *, create: bool = False
+    account: Account,
+    stack: str,
+    package: Package,
+    template_url: str,
+    *,
+    create: bool = False,
+    reverts_drift: bool = False,
 ) -> ChangeSet:
     """A change set that has the template and the parameters of the package.
 
@@ -146,7 +168,11 @@ def change_set_of(
         PublishError: CloudFormation rejects it, or has another template or other parameters in it.
     """
     change_set = account.stacks.create_change_set(
-        stack, template_url=template_url, parameters=package.parameters, create=create
+        stack,
+        template_url=template_url,
+        parameters=package.parameters,
+        create=create,
+        reverts_drift=reverts_drift,
     )
     if change_set.is_empty:
         return change_set
@@ -165,6 +191,17 @@ def discard(account: Account, proposal: Proposal) -> None:
     """Deletes the change set of a proposal that nobody executes."""
     if proposal.change_set and not proposal.change_set.is_empty:  # An empty one is already deleted.
         account.stacks.delete_change_set(proposal.change_set.id)
+
+
+def _not_repaired(missing: Sequence[Missing], change_set: ChangeSet) -> list[str]:
+    """Warnings about resources that do not exist, and that the change set does not create again."""
+    listed = {change["LogicalResourceId"] for change in change_set.changes}
+    return [
+        f"{one.id} ({one.type}, {one.name}) was deleted outside of CloudFormation, and CloudFormation does not create "
+        "it again: destroy the stage, which keeps its data, and publish it"
+        for one in missing
+        if one.id not in listed
+    ]
 
 
 def _routing_notes(account: Account, stack: Stack) -> list[str]:

@@ -44,13 +44,13 @@ class Published:
     plan: Plan | None = None
 
 
-def plan_for(account: Account, stage: Stage, package: Package) -> Plan:
-    """What `publish` would change.
+def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool = False) -> Plan:
+    """What `publish` would change. The arguments are those of `publish`.
 
     Raises:
         PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
     """
-    proposal = propose(account, stage, package)
+    proposal = propose(account, stage, package, repair=repair)
     discard(account, proposal)
     return proposal.plan
 
@@ -63,6 +63,7 @@ def publish(
     confirm: Callable[[Plan], bool],
     progress: Progress | None = None,
     restores: Record | None = None,
+    repair: bool = False,
 ) -> Published | None:
     """Makes a stage match its package.
 
@@ -73,6 +74,7 @@ def publish(
         confirm: receives the plan and returns whether to continue; not called if there is nothing to change.
         progress: receives the progress.
         restores: the earlier publish that this one restores, for a rollback.
+        repair: whether to revert what was changed outside of CloudFormation.
 
     Returns:
         The stage after the publish; None if `confirm` returned False.
@@ -83,7 +85,7 @@ def publish(
     """
     progress = progress or NoProgress()
     progress.step("Comparing with the published stage")
-    proposal = propose(account, stage, package, to_publish=True)
+    proposal = propose(account, stage, package, to_publish=True, repair=repair)
     if not proposal.plan.is_empty:
         agreed = False
         try:
@@ -100,7 +102,13 @@ def publish(
     if proposal.plan.swapped:
         progress.step("Undoing hot swaps")
         # A rollback has already routed new executions to the version that it restores.
-        undo_swaps(account, stage, proposal.existing, route=restores is None or not proposal.change_set)
+        undo_swaps(
+            account,
+            stage,
+            proposal.existing,
+            route=restores is None or not proposal.change_set,
+            missing={one.id for one in proposal.missing},
+        )
     if proposal.change_set:
         progress.step("Updating the stack")
         return _execute(account, stage, proposal, proposal.change_set, progress, restores=restores)
@@ -169,7 +177,10 @@ def _execute(
             recorded.began = True
             follow(account.stacks, change_set.stack_id, token, progress.event)
         stack = account.stacks.find(stage.stack_name)
-        assert stack is not None
+        if stack is None:
+            raise PublishError(
+                f"stack {stage.stack_name} was deleted while it was published: publish the stage again"
+            )
         # A publish that is interrupted from here on is completed by the next one, although the stack then matches the
         # package: the plan has a note about the routing.
         forget_swaps(account, stage)
@@ -197,7 +208,7 @@ def _make_live(
     progress.step("Routing new executions to the new version")
     return make_live(
         account.machines,
-        stack.outputs["StateMachine"],
+        stack.output("StateMachine"),
         f"publish {package.digest}",
         shift=stage.shift,
         report=progress.step,

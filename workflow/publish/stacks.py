@@ -34,6 +34,18 @@ class Stack:
     updated: datetime | None = None
     """When the stack was last updated, or created."""
 
+    def output(self, name: str) -> str:
+        """An output of the stack.
+
+        Raises:
+            PublishError: the stack has no such output.
+        """
+        if name not in self.outputs:
+            raise PublishError(
+                f"stack {self.name} has no output {name}: check `python deploy.py status`, and publish the stage again"
+            )
+        return self.outputs[name]
+
 
 @dataclass(frozen=True)
 class ChangeSet:
@@ -146,6 +158,7 @@ class Stacks:
         parameters: Mapping[str, str],
         create: bool = False,
         imports: Sequence[Import] = (),
+        reverts_drift: bool = False,
     ) -> ChangeSet:
         """Creates a change set and waits until CloudFormation has computed the changes.
 
@@ -156,6 +169,9 @@ class Stacks:
             create: whether the stack is new.
             imports: what becomes part of the stack, which is created if it does not exist. Such a change set can do
                 nothing else: it changes no other resource, no output and no tag of the stack.
+            reverts_drift: whether it also creates resources again that were deleted outside of CloudFormation, and sets
+                properties back that were changed
+                (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html).
 
         Raises:
             PublishError: CloudFormation rejects the template or the parameters, or cannot import a resource.
@@ -168,6 +184,8 @@ class Stacks:
             ]
         else:
             request["Tags"] = [{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}]
+        if reverts_drift:
+            request["DeploymentMode"] = "REVERT_DRIFT"
         with rejections("the change set"):
             created = self._client.create_change_set(
                 **request,

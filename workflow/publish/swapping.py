@@ -6,7 +6,7 @@ What was swapped is recorded in the artifact bucket, so that a plan can show it 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -77,7 +77,7 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
         done.append("definition")
     if not done:
         return done
-    machine = stack.outputs["StateMachine"]
+    machine = stack.output("StateMachine")
     swaps.values = swaps.values or read_values(old, account.machines.definition(machine))
     # Recorded as in progress before anything changes: whatever interrupts the swap, the next plan shows it.
     swaps.definition = None
@@ -107,7 +107,9 @@ def swapped(account: Account, stage: Stage, stack: Stack) -> list[str]:
     return changed
 
 
-def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = True) -> None:
+def undo_swaps(
+    account: Account, stage: Stage, stack: Stack, *, route: bool = True, missing: Container[str] = ()
+) -> None:
     """Restores what CloudFormation published, because an update skips what CloudFormation considers unchanged.
 
     Args:
@@ -115,6 +117,7 @@ def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = Tr
         stage: which stage.
         stack: its stack.
         route: whether to route new executions to the restored definition.
+        missing: logical IDs of resources that do not exist, so that the update creates them again.
     """
     swaps = _read(account, stage.name)
     if swaps is None:
@@ -122,12 +125,14 @@ def undo_swaps(account: Account, stage: Stage, stack: Stack, *, route: bool = Tr
     keys = {name.removesuffix("Key"): key for name, key in stack.parameters.items() if name.endswith("Key")}
     # An interrupted swap may have changed functions that it did not record yet: restore all of them.
     for function in keys if swaps.is_interrupted else keys.keys() & swaps.functions.keys():
+        if function in missing:
+            continue
         account.functions.update_code(
             _function_name(account, stack, function), **code_source(account.artifact_bucket, keys[function])
         )
-    if swaps.values:
+    if swaps.values and "StateMachine" not in missing:
         definition = fill(definition_string(account.stacks.template(stack.name)), swaps.values)
-        _update_definition(account, stack.outputs["StateMachine"], definition, route=route)
+        _update_definition(account, stack.output("StateMachine"), definition, route=route)
     account.artifacts.remove(_key(stage.name))
 
 
@@ -186,7 +191,10 @@ def _update_definition(account: Account, machine: str, definition: str, *, route
 
 
 def _function_name(account: Account, stack: Stack, function: str) -> str:
-    return next(one["name"] for one in account.stacks.resources(stack.name) if one["id"] == function)
+    for one in account.stacks.resources(stack.name):
+        if one["id"] == function:
+            return one["name"]
+    raise PublishError(f"stack {stack.name} has no function {function}: publish the stage without --swap")
 
 
 def _read(account: Account, stage: str) -> Swaps | None:

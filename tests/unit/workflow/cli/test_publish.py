@@ -168,7 +168,7 @@ def test_plan_exits_with_2_if_there_are_changes(
     changes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = CHANGE if changes else Plan("afterloop-dev", creates=False)
-    monkeypatch.setattr("workflow.publish.publishing.plan_for", lambda *_: found)
+    monkeypatch.setattr("workflow.publish.publishing.plan_for", lambda *_, **__: found)
     expected = 2 if changes else 0
     status, out, _ = run("plan", capsys=capsys)
     assert (status, "nothing to change" in out) == (expected, not changes)
@@ -268,7 +268,7 @@ def test_publish_asks_again_before_it_replaces_or_deletes(monkeypatch: pytest.Mo
     person = Answers(monkeypatch, True, False)
     assert confirmed(REPLACES_TABLE) is False
     assert person.questions[1] == (
-        "This replaces or deletes LedgerTable. The data in LedgerTable is lost. Continue?"
+        "This replaces or deletes LedgerTable. The data in LedgerTable would be lost. Continue?"
     )
 
 
@@ -279,6 +279,25 @@ def test_yes_refuses_data_loss_without_allow_data_loss() -> None:
     ):
         confirmed(REPLACES_TABLE, yes=True)
     assert confirmed(REPLACES_TABLE, yes=True, allow_data_loss=True)
+
+
+def test_a_table_that_is_created_again_empty_needs_a_second_yes_or_the_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again = ResourceChange(
+        "LedgerTable", "AWS::DynamoDB::Table", "create again", loses_data=True, drifted=True
+    )
+    plan = Plan("afterloop-dev", creates=False, resources=[again])
+    empty = (
+        "edgerTable would be created again without data, unless you restore it first (docs/how-to/stages.md)"
+    )
+    person = Answers(monkeypatch, True, False)
+    assert confirmed(plan) is False
+    assert person.questions[1] == f"L{empty}. Continue?"
+    with pytest.raises(PublishError) as error:
+        confirmed(plan, yes=True)
+    assert str(error.value) == f"L{empty}: to continue, pass --allow-data-loss"
+    assert confirmed(plan, yes=True, allow_data_loss=True)
 
 
 RISKY = Plan(

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from workflow.cli.show import show_plan
-from workflow.publish.plan import Plan, StateChange, compare
+from workflow.publish.plan import Plan, ResourceChange, StateChange, compare
 
 DEFINITION = {
     "StartAt": "Collect",
@@ -221,6 +221,10 @@ def change(action: str = "Modify", **more: Any) -> dict[str, Any]:
         (change("Remove"), "delete", True),
         (change("Remove", PolicyAction="Retain"), "let go", False),
         (change("Add"), "add", False),
+        (change("Add", ResourceDriftStatus="DELETED"), "create again", True),
+        (change(Replacement="True", ResourceDriftStatus="DELETED"), "create again", True),
+        (change("Remove", PolicyAction="Retain", ResourceDriftStatus="DELETED"), "let go", False),
+        (change(Replacement="False", ResourceDriftStatus="MODIFIED"), "change", False),
     ],
 )
 def test_change_of_a_resource_and_of_its_data(record: dict[str, Any], action: str, loses: bool) -> None:
@@ -230,8 +234,49 @@ def test_change_of_a_resource_and_of_its_data(record: dict[str, Any], action: st
 
     (resource,) = plan.resources
     assert (resource.action, resource.loses_data) == (action, loses)
-    assert bool(plan.destructive_changes) == (action in ("replace", "may replace", "delete"))
+    assert bool(plan.destructive_changes) == (action in ("replace", "may replace", "delete", "create again"))
     assert bool(plan.data_losses) == loses
+    assert resource.drifted == ("ResourceDriftStatus" in record)
+
+
+def test_missing_resource_is_created_again_whatever_the_change_set_calls_it() -> None:
+    for action in ("Add", "Modify"):
+        plan = compare(
+            "s",
+            before=(TEMPLATE, PARAMETERS),
+            after=(TEMPLATE, PARAMETERS),
+            changes=[
+                {"LogicalResourceId": "Collect", "ResourceType": "AWS::Lambda::Function", "Action": action}
+            ],
+            missing={"Collect"},
+        )
+        assert [(one.id, one.action, one.loses_data) for one in plan.resources] == [
+            ("Collect", "create again", False)
+        ]
+        assert plan.destructive_changes == []
+
+
+def test_what_was_changed_or_deleted_outside_of_cloudformation_is_shown_as_that() -> None:
+    text = shown(
+        Plan(
+            "s",
+            creates=False,
+            resources=[
+                ResourceChange("Collect", "AWS::Lambda::Function", "create again", drifted=True),
+                ResourceChange(
+                    "Ledger", "AWS::DynamoDB::Table", "create again", loses_data=True, drifted=True
+                ),
+                ResourceChange("Queue", "AWS::SQS::Queue", "change", drifted=True),
+            ],
+        )
+    )
+    text = " ".join(text.split())
+    assert (
+        "+ Collect AWS::Lambda::Function was deleted outside of CloudFormation, and is created again + Ledger"
+        in text
+    )
+    assert "and is created again, EMPTY ~ Queue" in text
+    assert text.endswith("~ Queue AWS::SQS::Queue was changed outside of CloudFormation, and is set back")
 
 
 def detail(source: str, entity: str = "", *, name: str = "Definition", **more: Any) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Parts of a stage that somebody deleted or changed outside of CloudFormation: what people see, and the repair."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.engine import Sandbox
+from tests.engine.publisher import Publisher
+from workflow.publish.account import Account
+from workflow.publish.publishing import plan_for
+from workflow.publish.status import status
+
+MISSING = Account.missing
+
+
+@pytest.fixture(autouse=True)
+def _looks_for_missing_resources(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Account, "missing", MISSING)
+
+
+@pytest.fixture
+def delete(sandbox: Sandbox, publisher: Publisher) -> Callable[..., dict[str, str]]:
+    """Deletes resources of the stack by their services; returns the physical IDs of all."""
+
+    def of(*logical_ids: str) -> dict[str, str]:
+        resources = publisher.account.stacks.resources(publisher.stage.stack_name)
+        names = {one["id"]: one["name"] for one in resources}
+        types = {one["id"]: one["type"] for one in resources}
+        for logical_id in logical_ids:
+            _DELETE[types[logical_id]](sandbox.client, names[logical_id])
+        return names
+
+    return of
+
+
+def _delete_rule(client: Callable[[str], Any], name: str) -> None:
+    events = client("events")
+    targets = [one["Id"] for one in events.list_targets_by_rule(Rule=name)["Targets"]]
+    events.remove_targets(Rule=name, Ids=targets)
+    events.delete_rule(Name=name)
+
+
+def _delete_role(client: Callable[[str], Any], name: str) -> None:
+    iam = client("iam")
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
+_DELETE: dict[str, Callable[[Callable[[str], Any], str], object]] = {
+    "AWS::DynamoDB::Table": lambda client, name: client("dynamodb").delete_table(TableName=name),
+    "AWS::Events::Rule": _delete_rule,
+    "AWS::IAM::Role": _delete_role,
+    "AWS::Lambda::Function": lambda client, name: client("lambda").delete_function(FunctionName=name),
+    "AWS::S3::Bucket": lambda client, name: client("s3").delete_bucket(Bucket=name),
+    "AWS::SNS::Topic": lambda client, name: client("sns").delete_topic(TopicArn=name),
+    "AWS::SQS::Queue": lambda client, name: client("sqs").delete_queue(QueueUrl=name),
+    "AWS::StepFunctions::StateMachine": lambda client, name: client("stepfunctions").delete_state_machine(
+        stateMachineArn=name
+    ),
+}
+
+PARTS = (
+    "CollectReview",
+    "EscalationTopic",
+    "LedgerTable",
+    "ReviewBucket",
+    "Rule",
+    "StartLoop",
+    "StateMachine",
+    "StateMachineRole",
+    "UndeliveredEvents",
+)
+
+
+def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
+    sandbox: Sandbox, publisher: Publisher, delete: Callable[..., dict[str, str]]
+) -> None:
+    """One test, since a publish takes longer than the rest."""
+    publisher.publish()
+    functions = sandbox.client("lambda")
+    changed = f"{publisher.stage.stack_name}-RestartLoop"
+    functions.update_function_configuration(FunctionName=changed, Timeout=7)
+    assert publisher.plan().is_empty, "CloudFormation does not look at what it does not change"
+    account, stage = publisher.account, publisher.stage
+    (change,) = plan_for(account, stage, publisher.package(), repair=True).resources
+    assert (change.id, change.action, change.properties) == ("RestartLoop", "change", ("Timeout",))
+    assert change.drifted
+
+    delete(*PARTS)
+
+    found = status(account, stage)
+    assert found is not None
+    assert (found.live, found.running, found.failed) == ({}, 0, 0)
+    assert found.drifts is not None
+    assert {*PARTS} <= {one["id"] for one in found.drifts if one["status"] == "DELETED"}
+
+    plan = publisher.plan()
+    again = {one.id for one in plan.resources if one.action == "create again"}
+    assert {*PARTS, "CollectReviewVersion"} <= again
+    assert {one.id for one in plan.data_losses} == {"LedgerTable", "ReviewBucket"}
+
+    repaired = publisher.publish()
+    assert repaired is not None
+    assert publisher.plan().is_empty
+    assert account.missing(stage.stack_name) == []
+    assert functions.get_function_configuration(FunctionName=changed)["Timeout"] == 60
+    after = status(account, stage)
+    assert after is not None
+    assert (len(after.live), after.drifts) == (1, [])
+    # What executions name exists.
+    (live,) = account.machines.weights(repaired.outputs["StateMachine"], "live") or {}
+    named = set(re.findall(r"arn:aws:lambda:[^\"]+:function:[\w-]+:\d+", account.machines.definition(live)))
+    assert named
+    assert all(account.functions.exists(arn) for arn in named)

@@ -1,0 +1,103 @@
+"""Resources of a stack that no longer exist, because they were deleted outside of CloudFormation.
+
+CloudFormation does not notice it: an update leaves them out, or fails with "not found" if it has to change one. Drift
+detection finds them, but takes minutes. So a plan asks the services, with one call for each resource that the workflow
+needs to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from workflow.publish.aws_errors import error_code, is_denied
+
+__all__ = ["CHECKED", "Missing", "missing_resources"]
+
+THREADS = 8
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A resource of the stack that does not exist."""
+
+    id: str
+    """Logical ID of the resource."""
+    type: str
+    """Type of the resource."""
+    name: str
+    """Physical ID of the resource."""
+
+
+CHECKED: Mapping[str, tuple[str, str, str]] = {
+    "AWS::DynamoDB::Table": ("dynamodb", "describe_table", "TableName"),
+    "AWS::Events::Rule": ("events", "describe_rule", "Name"),
+    "AWS::IAM::Role": ("iam", "get_role", "RoleName"),
+    "AWS::Lambda::Function": ("lambda", "get_function_configuration", "FunctionName"),
+    "AWS::Lambda::Version": ("lambda", "get_function_configuration", "FunctionName"),
+    "AWS::S3::Bucket": ("s3", "head_bucket", "Bucket"),
+    "AWS::SNS::Topic": ("sns", "get_topic_attributes", "TopicArn"),
+    "AWS::SQS::Queue": ("sqs", "get_queue_attributes", "QueueUrl"),
+    "AWS::StepFunctions::StateMachine": ("stepfunctions", "describe_state_machine", "stateMachineArn"),
+    "AWS::StepFunctions::StateMachineAlias": (
+        "stepfunctions",
+        "describe_state_machine_alias",
+        "stateMachineAliasArn",
+    ),
+    "AWS::StepFunctions::StateMachineVersion": (
+        "stepfunctions",
+        "describe_state_machine",
+        "stateMachineArn",
+    ),
+}
+"""Type → the service, its method that fails if the resource does not exist, and the parameter for the physical ID."""
+
+_NOT_FOUND = frozenset(
+    {
+        "404",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NoSuchBucket",
+        "NoSuchEntity",
+        "NotFound",
+        "NotFoundException",
+        "QueueDoesNotExist",
+        "ResourceNotFound",
+        "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
+    }
+)
+
+
+def missing_resources(resources: Iterable[Mapping[str, str]], client: Callable[[str], Any]) -> list[Missing]:
+    """Those that do not exist. A resource that the caller may not look at counts as one that exists.
+
+    Args:
+        resources: `id`, `type` and `name` of each, as `Stacks.resources` returns them.
+        client: returns the client of a service.
+    """
+    checked = [one for one in resources if one["type"] in CHECKED and one["name"]]
+    # Before the threads start: a session creates one client at a time.
+    clients = {service: client(service) for service in sorted({CHECKED[one["type"]][0] for one in checked})}
+
+    def exists(one: Mapping[str, str]) -> bool:
+        service, method, parameter = CHECKED[one["type"]]
+        try:
+            getattr(clients[service], method)(**{parameter: one["name"]})
+        except ClientError as error:
+            if error_code(error) in _NOT_FOUND:
+                return False
+            if not is_denied(error):
+                raise
+        return True
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = list(threads.map(exists, checked))
+    return [
+        Missing(one["id"], one["type"], one["name"])
+        for one, is_there in zip(checked, found, strict=True)
+        if not is_there
+    ]

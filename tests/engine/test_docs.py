@@ -122,6 +122,7 @@ PERMISSIONS = {
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:HeadObjectVersion": "s3:GetObjectVersion",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
@@ -133,7 +134,12 @@ def test_ci_roles_allow_the_calls_of_their_commands(
     engine: Sandbox, project: Path, roles: dict[str, Any]
 ) -> None:
     settings, calls = project / "stages.toml", project / "calls.txt"
-    for days, command, role in ((3, ["plan"], "PlanRole"), (5, ["publish", "--yes"], "PublishRole")):
+    commands = (
+        (3, ["plan"], "PlanRole"),
+        (5, ["publish", "--yes"], "PublishRole"),
+        (5, ["smoke"], "PublishRole"),
+    )
+    for days, command, role in commands:
         settings.write_text(
             '[stages.dev]\nregion = "us-east-1"\noutput_buckets = ["human-review-outputs"]\n'
             f"log_retention_days = {days}\n"
@@ -148,7 +154,7 @@ def test_ci_roles_allow_the_calls_of_their_commands(
         )
         assert run.returncode == (2 if command == ["plan"] else 0), run.stderr
         called = set(calls.read_text().splitlines())
-        assert "cloudformation:CreateChangeSet" in called
+        assert ("sqs:CreateQueue" if command == ["smoke"] else "cloudformation:CreateChangeSet") in called
         called.discard("sts:GetCallerIdentity")  # needs no permission
         refused = [call for call in called if not allows(roles[role], PERMISSIONS.get(call, call))]
         assert refused == [], role
@@ -204,7 +210,13 @@ def roles() -> dict[str, Any]:
     resources = yaml.load(ROLES.read_text(), Template)["Resources"]
     found = {name: one["Properties"] for name, one in resources.items() if one["Type"] == "AWS::IAM::Role"}
     for role in found.values():
-        role["Policies"] += [resources[name]["Properties"] for name in role.get("ManagedPolicyArns", [])]
+        # `!If [Smoke, !Ref SmokePolicy, …]` is a list.
+        named = [
+            name
+            for one in role.get("ManagedPolicyArns", [])
+            for name in ([one] if isinstance(one, str) else one)
+        ]
+        role["Policies"] += [resources[name]["Properties"] for name in named if name in resources]
     return found
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -17,13 +18,14 @@ from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
 
 
-def smoke_test(published: PublishedStage, bucket: str | None = None) -> SmokeTest:
+def smoke_test(published: PublishedStage, bucket: str | None = None, **more: str) -> SmokeTest:
     resources = StageResources.find("local", published.sandbox.session)
-    return SmokeTest(resources, published.sandbox.session, bucket or published.stage.output_buckets[0])
+    session = published.sandbox.session
+    return SmokeTest(resources, session, bucket or published.stage.output_buckets[0], **more)  # type: ignore[arg-type]
 
 
 def leftovers(published: PublishedStage) -> list[str]:
-    """Returns what the smoke test left in the stage: objects, rows, queues and subscriptions."""
+    """Returns what the smoke test left in the stage: objects, rows, queues, topics and subscriptions."""
     buckets = (published.outputs["ReviewBucket"], *published.stage.output_buckets)
     keys = [
         one["Key"]
@@ -36,17 +38,23 @@ def leftovers(published: PublishedStage) -> list[str]:
     queues = (
         published.sandbox.client("sqs").list_queues(QueueNamePrefix="afterloop-smoke").get("QueueUrls", [])
     )
-    subscriptions = published.sandbox.client("sns").list_subscriptions()["Subscriptions"]
-    return [*keys, *rows, *queues, *(one["Endpoint"] for one in subscriptions if "smoke" in one["Endpoint"])]
+    sns = published.sandbox.client("sns")
+    subscriptions = [one["Endpoint"] for one in sns.list_subscriptions()["Subscriptions"]]
+    topics = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+    return [*keys, *rows, *queues, *(one for one in (*subscriptions, *topics) if "smoke" in one)]
 
 
 def test_working_stage_passes_and_is_left_unchanged(published: PublishedStage) -> None:
-    checks = list(smoke_test(published).checks())
+    """The loop at A2I comes through the real rule: only its event starts an execution."""
+    flow_definition = published.flow_definition()
+    checks = list(smoke_test(published, flow_definition=flow_definition.rpartition("/")[2]).checks())
     assert [check for check in checks if check.problem] == []
-    assert [check.loop for check in checks].count("Completed") == 3
-    assert {check.loop for check in checks} == {"Completed", "Failed", "Stopped"}
-    assert len(checks) == 9
+    assert Counter(check.loop for check in checks) == {"Completed": 3, "Failed": 3, "Stopped": 3, "Rule": 4}
+    machine = published.outputs["StateMachine"]
+    ran = [check for check in checks if check.what != "the rule starts an execution"]
+    assert all(str(check.version).startswith(f"{machine}:") for check in ran)
     assert leftovers(published) == []
+    assert published.a2i.list_human_loops(FlowDefinitionArn=flow_definition)["HumanLoopSummaries"] == []
     for status in ("Completed", "Failed", "Stopped"):
         assert_sample_is_like(published, status)
 
@@ -95,7 +103,8 @@ def test_piped_output_is_not_wrapped(published: PublishedStage) -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (1, "")
-    (failed,) = re.findall(r"^    the execution ended as FAILED: .* \((arn:\S+)\)$", ran.stdout, re.MULTILINE)
+    problem = r"^    the execution ended as FAILED in Collect review: .* \((arn:\S+)\)$"
+    (failed,) = re.findall(problem, ran.stdout, re.MULTILINE)
     assert published.states.describe_execution(executionArn=failed)["status"] == "FAILED"
     assert ran.stdout.splitlines()[-1].endswith("Only the executions of the test remain.")
 

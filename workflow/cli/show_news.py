@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workflow.asl.graph import StateStatus
 from workflow.cli.loop_logs import STYLES, is_shown, line_text
 from workflow.cli.terminal import say, shown
+from workflow.operations.executions import why
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,11 +61,5 @@ def _visit(visit: Visit) -> str:
 
 
 def _why(error: str | None, cause: str | None) -> str:
-    """The error and its cause, of which the message is enough if a function raised it."""
-    if cause and cause.startswith("{"):
-        with suppress(ValueError, LookupError, TypeError):
-            cause = str(json.loads(cause)["errorMessage"])
-    if cause and len(cause) > MAX_CAUSE:
-        cause = f"{cause[:MAX_CAUSE]}…"
-    why = ": ".join(filter(None, [error, cause]))
-    return f": {shown(why)}" if why else ""
+    text = why(error, cause, MAX_CAUSE)
+    return f": {shown(text)}" if text else ""

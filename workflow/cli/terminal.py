@@ -43,6 +43,7 @@ __all__ = [
     "exit_interrupted",
     "exit_unchanged",
     "finishing_on_interrupt",
+    "interrupted_by_sigterm",
     "is_interactive",
     "json_text",
     "on_interrupt",
@@ -337,6 +338,16 @@ def finishing_on_interrupt(request: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Lets a SIGTERM, as CI sends it, end the block as Ctrl-C does, so that it cleans up."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

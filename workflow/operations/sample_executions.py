@@ -60,13 +60,16 @@ class SampleExecutions:
         self._s3 = resources.s3(session)
         self._ledger = session.client("dynamodb")
 
-    def start(self, status: Status, name: str, cleaning: ExitStack) -> SampleExecution:
+    def start(
+        self, status: Status, name: str, cleaning: ExitStack, version: str | None = None
+    ) -> SampleExecution:
         """Starts an execution with the event of a human loop.
 
         Args:
             status: The status of the loop.
             name: Its name.
             cleaning: Gets what deletes the loop's output, review and row, also if the execution does not start.
+            version: The ARN of the version to run. By default, the alias chooses one.
 
         Raises:
             AfterloopError: The output bucket is not writable.
@@ -75,13 +78,13 @@ class SampleExecutions:
         created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         detail = self._detail(name, status, created)
         if status == "Completed":
-            key = f"{FLOW_DEFINITION}/{name}/output.json"
+            key = _output_key(name)
             self._write(key, self._output(name, created))
             cleaning.callback(self._delete_object, self._bucket, key)
             detail["humanLoopOutput"] = {"outputS3Uri": f"s3://{self._bucket}/{key}"}
-        cleaning.callback(self._forget, name)
+        cleaning.callback(self.forget, name)
         started = self._states.start_execution(
-            stateMachineArn=f"{self._resources.state_machine_arn}:{ALIAS}",
+            stateMachineArn=version or f"{self._resources.state_machine_arn}:{ALIAS}",
             name=name,
             input=json.dumps(status_change_event(detail, event_id=str(uuid.uuid4()), time=created)),
         )
@@ -139,9 +142,18 @@ class SampleExecutions:
             "humanLoopStatus": status,
         }
 
-    def _forget(self, name: str) -> None:
-        """Deletes a loop's row, and its review, if there is one."""
-        if location := self.row(name).get("reviewLocation"):
+    def remove(self, name: str) -> None:
+        """Deletes what a sample with this name left behind, if anything."""
+        self._delete_object(self._bucket, _output_key(name))
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Deletes a loop's row, and its review and A2I's output, if there are any."""
+        row = self.row(name)
+        if location := row.get("reviewLocation"):
+            place = S3Location.parse(location)
+            self._delete_object(place.bucket, place.key)
+        if (location := row.get("outputLocation")) and name in location:
             place = S3Location.parse(location)
             self._delete_object(place.bucket, place.key)
         self._ledger.delete_item(TableName=self._resources.ledger_table, Key={"humanLoopName": {"S": name}})
@@ -153,6 +165,10 @@ class SampleExecutions:
         for version in (*answer.get("Versions", []), *answer.get("DeleteMarkers", [])):
             if version["Key"] == key:
                 self._s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+
+
+def _output_key(name: str) -> str:
+    return f"{FLOW_DEFINITION}/{name}/output.json"
 
 
 class SampleSeries:

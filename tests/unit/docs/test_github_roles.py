@@ -64,7 +64,8 @@ def filled(value: Any) -> Any:
 
 def ci_roles(stage: str) -> dict[str, Any]:
     template = yaml.load(ROLES.read_text(), Template)
-    found = resolved_resources(template, {"Repository": "owner/name", "Stage": stage} | HERE)
+    given = {"Repository": "owner/name", "Stage": stage, "OutputBucket": "reviewed"}
+    found = resolved_resources(template, given | HERE)
     roles = {name: one["Properties"] for name, one in found.items() if one["Type"] == "AWS::IAM::Role"}
     for role in roles.values():
         for arn in role.pop("ManagedPolicyArns", []):
@@ -211,9 +212,25 @@ def test_roles_of_a_stage_reach_no_other_stage(one: str, other: str) -> None:
 
 def test_policies_of_the_roles_fit_into_the_quotas() -> None:
     for role in ci_roles("a-stage-of-20-letter").values():
-        sizes = {True: 0, False: 0}
+        inline = 0
         for policy in role["Policies"]:
-            text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
-            sizes["PolicyName" in policy] += len(text)
-        assert sizes[True] <= MAX_INLINE
-        assert sizes[False] <= MAX_MANAGED
+            size = len(json.dumps(policy["PolicyDocument"], separators=(",", ":")))
+            inline += size if "PolicyName" in policy else 0
+            assert "PolicyName" in policy or size <= MAX_MANAGED
+        assert inline <= MAX_INLINE
+
+
+def test_roles_for_github_subscribe_addresses_and_test_the_stage() -> None:
+    roles, topic = ci_roles("prod"), f"arn:aws-us-gov:sns:{REGION}:{ACCOUNT}:afterloop-prod-EscalationTopic-1"
+    for name, role in roles.items():
+        assert permits(role, "sns:ListSubscriptionsByTopic", topic)
+        # IAM knows no resource of these: a pattern for topics would not match.
+        for action in ("GetSubscriptionAttributes", "SetSubscriptionAttributes", "Unsubscribe"):
+            expected = name == "PublishRole" or action.startswith("Get")
+            assert permits(role, f"sns:{action}", "*") == expected
+    queue = f"arn:aws-us-gov:sqs:{REGION}:{ACCOUNT}:afterloop-smoke-"
+    assert permits(roles["PublishRole"], "sqs:DeleteQueue", f"{queue}1a2b3c4d")
+    assert not permits(roles["PublishRole"], "sqs:DeleteQueue", f"{queue}UndeliveredEvents-1A2B3C4D5E6F")
+    sample = "arn:aws-us-gov:s3:::reviewed/afterloop-smoke/smoke-1a2b3c4d-completed/output.json"
+    assert permits(roles["PublishRole"], "s3:DeleteObjectVersion", sample)
+    assert not permits(roles["PublishRole"], "s3:PutObject", "arn:aws-us-gov:s3:::reviewed/output.json")

@@ -15,6 +15,7 @@ from workflow.operations.executions.model import (
     ExecutionUnreadable,
     ExecutionView,
     Visit,
+    why,
 )
 from workflow.operations.executions.reading import read_execution
 from workflow.operations.executions.statuses import figures_of
@@ -31,4 +32,5 @@ __all__ = [
     "read_execution",
     "read_map_run",
     "visits_of",
+    "why",
 ]

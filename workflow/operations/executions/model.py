@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -19,6 +20,7 @@ __all__ = [
     "ExecutionView",
     "Visit",
     "is_final",
+    "why",
 ]
 
 
@@ -224,6 +226,22 @@ class ExecutionView:
 def is_final(status: str) -> bool:
     """Whether an execution of this status has ended."""
     return status not in ("RUNNING", "PENDING_REDRIVE")
+
+
+def why(error: str | None, cause: str | None, longest: int) -> str:
+    """An error and its cause, of which the message is enough if a function raised it; empty if there is neither.
+
+    Args:
+        error: The name of the error.
+        cause: Its details; JSON text if a function raised it.
+        longest: Characters of the cause to keep.
+    """
+    if cause and cause.startswith("{"):
+        with suppress(ValueError, LookupError, TypeError):
+            cause = str(json.loads(cause)["errorMessage"])
+    if cause and len(cause) > longest:
+        cause = f"{cause[:longest]}…"
+    return ": ".join(filter(None, [error, cause]))
 
 
 def _between(start: datetime | None, end: datetime | None) -> timedelta | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,8 +20,11 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[Check]:
     found = [Check("Completed", "its execution succeeds")]
 
     class SmokeTest:
-        def __init__(self, _: object, __: object, bucket: str, progress: Callable[[str], None]) -> None:
-            assert bucket == "reviewed"
+        def __init__(
+            self, *given: object, progress: Callable[[str], None], flow_definition: str | None
+        ) -> None:
+            assert given[2] == "reviewed"
+            assert flow_definition in (None, "forms")
             progress("Waiting")
 
         def checks(self) -> Iterator[Check]:
@@ -45,16 +50,55 @@ def test_smoke_passes(arguments: list[str], checks: list[Check], capsys: pytest.
     )
 
 
+def test_smoke_is_interrupted_by_sigterm_and_cleans_up(
+    arguments: list[str],
+    checks: list[Check],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cleaned = []
+
+    class SmokeTest:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def checks(self) -> Iterator[Check]:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                yield checks[0]
+            finally:
+                cleaned.append(True)
+
+    monkeypatch.setattr("workflow.operations.smoke.SmokeTest", SmokeTest)
+    before = signal.getsignal(signal.SIGTERM)
+    status, _, err = run(*arguments, capsys=capsys)
+    assert (status, err, cleaned) == (130, "error: interrupted\n", [True])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_smoke_exits_with_1_if_a_check_fails(
     arguments: list[str], checks: list[Check], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checks.append(Check("Failed", "a message arrived", "it did not [sic]"))
+    version = "arn:aws:states:us-east-1:123456789012:stateMachine:afterloop-dev:7"
+    checks.append(Check("Failed", "a message arrived", "it did not [sic]", "arn:execution", version))
     status, out, _ = run(*arguments, "--output-bucket", "reviewed", capsys=capsys)
     assert status == 1
-    assert "✗ Failed: a message arrived\n    it did not [sic]\n1 of 2 checks passed." in out
-    status, out, err = run(*arguments, "-o", "json", capsys=capsys)
+    assert "✗ Failed: a message arrived (version 7)\n    it did not [sic]\n1 of 2 checks passed." in out
+    status, out, err = run(*arguments, "--flow-definition", "forms", "-o", "json", capsys=capsys)
     assert (status, err) == (1, "")
     assert printed_json("smoke", out) == [
-        {"loop": "Completed", "what": "its execution succeeds", "problem": None},
-        {"loop": "Failed", "what": "a message arrived", "problem": "it did not [sic]"},
+        {
+            "loop": "Completed",
+            "what": "its execution succeeds",
+            "problem": None,
+            "execution": None,
+            "version": None,
+        },
+        {
+            "loop": "Failed",
+            "what": "a message arrived",
+            "problem": "it did not [sic]",
+            "execution": "arn:execution",
+            "version": version,
+        },
     ]

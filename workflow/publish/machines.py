@@ -35,6 +35,20 @@ class StateMachines:
         """What DescribeStateMachine returns: `definition`, `roleArn` and more."""
         return self._client.describe_state_machine(stateMachineArn=machine)
 
+    def current_definition(self, machine: str) -> str | None:
+        """The current definition of a state machine; None if somebody has deleted it."""
+        try:
+            return self.definition(machine)
+        except self._client.exceptions.StateMachineDoesNotExist:
+            return None
+
+    def definition_of(self, execution: str) -> str | None:
+        """The definition that an execution runs; None if it is no longer known."""
+        try:
+            return self._client.describe_state_machine_for_execution(executionArn=execution)["definition"]
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+
     def update_definition(self, machine: str, definition: str) -> str:
         """Replaces a definition without CloudFormation; returns the ARN of the new version."""
         with rejections("the definition"):
@@ -103,15 +117,23 @@ class StateMachines:
                 stateMachineAliasArn=f"{machine}:{alias}", routingConfiguration=routes
             )
 
-    def running(self, machine: str) -> list[str]:
-        """ARNs of all running executions of a state machine; none if it does not exist."""
+    def running(self, machine: str) -> dict[str, str | None]:
+        """All running executions of a state machine, none if it does not exist.
+
+        Returns:
+            The version that each execution was started with, by the execution's ARN; None for one without a version.
+        """
         pages = self._client.get_paginator("list_executions").paginate(
             stateMachineArn=machine, statusFilter="RUNNING", PaginationConfig={"PageSize": 1000}
         )
         try:
-            return [execution["executionArn"] for page in pages for execution in page["executions"]]
+            return {
+                one["executionArn"]: one.get("stateMachineVersionArn")
+                for page in pages
+                for one in page["executions"]
+            }
         except self._client.exceptions.StateMachineDoesNotExist:
-            return []
+            return {}
 
     def stop(self, execution: str, *, error: str, cause: str) -> bool:
         """Stops an execution; returns False if that has to be tried again, because Step Functions is busy.

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from workflow.asl.walk import nested, own_fields
 from workflow.publish.explained import is_explained
 from workflow.publish.granted import Granted, granted
+from workflow.publish.needs import StillNeeded
 from workflow.publish.resolution import resolved_resources, revision_parameters
 from workflow.publish.risks import Risk, new_risks
 from workflow.publish.subscriptions import (
@@ -145,6 +146,8 @@ class Plan:
     """What has to be accepted by name: `--yes` alone does not."""
     differences: Sequence[str] = ()
     """In what way what is live now is not what was published, and what to do, in a sentence each."""
+    still_needed: Sequence[StillNeeded] = ()
+    """What stays until running executions have ended. It is not a change."""
 
     @property
     def is_empty(self) -> bool:
@@ -174,6 +177,7 @@ def compare(
     missing: Container[str] = (),
     swapped: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    still_needed: Sequence[StillNeeded] = (),
 ) -> Plan:
     """Compares what is published with what is about to be published.
 
@@ -185,6 +189,7 @@ def compare(
         missing: logical IDs of resources of the stack that do not exist.
         swapped: what was hot-swapped since the last publish.
         warnings: what will not work.
+        still_needed: what stays until running executions have ended.
     """
     old = _resources_of(*before) if before else {}
     new = _resources_of(*after)
@@ -200,6 +205,7 @@ def compare(
         swapped=swapped,
         warnings=warnings,
         risks=new_risks(*differing),
+        still_needed=still_needed,
     )
     if before is None:
         resources = [ResourceChange(name, resource["Type"], "add") for name, resource in new.items()]

@@ -22,6 +22,7 @@ from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.subscriptions import with_subscriptions
 from workflow.publish.suspension import suspension_notes
 from workflow.publish.swapping import swapped
+from workflow.publish.updates import Updates, deployed_content, updates
 from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from workflow.publish.package import Package
     from workflow.stack.stages import Stage
 
-__all__ = ["Proposal", "change_set_of", "discard", "propose", "uploaded"]
+__all__ = ["Proposal", "change_set_of", "discard", "propose", "uploaded", "url_of"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Proposal:
     """The version of the template that the change set was made from."""
     missing: Sequence[Missing] = ()
     """Resources of the stack that do not exist."""
+    updates: Updates | None = None
+    """What the change set makes of the stack, and what is removed after it; None if the stack is to be created."""
+
+    @property
+    def sent(self) -> Package:
+        """The package that the change set was made from: what is published, with what executions may need."""
+        return self.updates.first if self.updates else self.package
 
     @property
     def existing(self) -> Stack:
@@ -79,36 +87,50 @@ def propose(
         )
         return Proposal(package, _with_differences(account, stage, stack, plan, to_publish), stack)
     package, notes = with_subscriptions(account, stack, package)
-    template = restored(account.stacks.template(stack.name), sent)
+    deployed = deployed_content(account, stage.name, stack, sent)
     swaps = swapped(account, stage, stack)
     missing = account.missing(stack.name)
     reverts_drift = repair or bool(missing)
-    # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
     url = ""
     if to_publish:
         package, url = uploaded(account, package)
-        change_set = change_set_of(account, stack.name, package, url, reverts_drift=reverts_drift)
+    planned = updates(account, stack, deployed, package)
+    # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
+    if to_publish:
+        url = url if planned.first is package else url_of(account, planned.first)
+        change_set = change_set_of(account, stack.name, planned.first, url, reverts_drift=reverts_drift)
     else:
-        change_set = _looked_at(account, stage, stack, package, reverts_drift=reverts_drift)
+        change_set = _looked_at(account, stage, stack, planned.first, reverts_drift=reverts_drift)
     plan = compare(
         stack.name,
-        before=(template, stack.parameters),
-        after=package.content,
-        changes=change_set.changes,
+        before=(deployed.template, deployed.parameters),
+        after=(planned.after.template, planned.after.parameters),
+        changes=[*change_set.changes, *planned.removals],
         missing={one.id for one in missing},
         swapped=swaps,
-        warnings=[*_warnings(account, stage, package), *notes, *_not_repaired(missing, change_set)],
+        warnings=[
+            *_warnings(account, stage, package),
+            *notes,
+            *_not_repaired(missing, change_set),
+            *planned.warnings,
+        ],
+        still_needed=planned.still_needed,
     )
     suspended = suspension_notes(account, stage.name)
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
-        notes = [*([] if missing else _routing_notes(account, stack)), *suspended]
-        plan = Plan(stack.name, creates=False, swapped=swaps, notes=notes, warnings=plan.warnings)
-        return Proposal(
-            package, _with_differences(account, stage, stack, plan, to_publish), stack, missing=missing
+        plan = Plan(
+            stack.name,
+            creates=False,
+            swapped=swaps,
+            notes=[*([] if missing else _routing_notes(account, stack)), *suspended],
+            warnings=plan.warnings,
+            still_needed=plan.still_needed,
         )
+        plan = _with_differences(account, stage, stack, plan, to_publish)
+        return Proposal(package, plan, stack, missing=missing, updates=planned)
     plan = replace(plan, notes=[*plan.notes, *suspended])
     plan = _with_differences(account, stage, stack, plan, to_publish)
-    return Proposal(package, plan, stack, change_set, url, missing)
+    return Proposal(package, plan, stack, change_set, url, missing, planned)
 
 
 def _with_differences(
@@ -134,6 +156,12 @@ def uploaded(account: Account, package: Package) -> tuple[Package, str]:
     versions = account.artifacts.upload(package.objects, package.bundle_versions)
     url = account.artifacts.url(package.template_key, versions[package.template_key])
     return package.uploaded(versions), url
+
+
+def url_of(account: Account, package: Package) -> str:
+    """The URL of the package's template in the artifact bucket, where it is written if it is missing."""
+    key = package.template_key
+    return account.artifacts.url(key, account.artifacts.upload({key: package.template.encode()}, {})[key])
 
 
 def _looked_at(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.proposing import Proposal, change_set_of, discard, propose, uploaded
+from workflow.publish.removing import remove_unneeded
 from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.suspension import resume
 from workflow.publish.swapping import forget_swaps, undo_swaps
@@ -27,6 +28,7 @@ from workflow.stack.stages import Stage
 
 if TYPE_CHECKING:
     from workflow.publish.history import Record
+    from workflow.publish.needs import StillNeeded
 
 __all__ = ["Published", "plan_for", "publish"]
 
@@ -42,6 +44,8 @@ class Published:
     version: str | None = None
     """ARN of the state machine version that new executions run on."""
     plan: Plan | None = None
+    still_needed: Sequence[StillNeeded] = ()
+    """What stays until running executions have ended."""
 
 
 def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool = False) -> Plan:
@@ -61,6 +65,7 @@ def publish(
     package: Package,
     *,
     confirm: Callable[[Plan], bool],
+    prepare: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
     restores: Record | None = None,
     repair: bool = False,
@@ -72,6 +77,7 @@ def publish(
         stage: which stage; its stack is created if it does not exist.
         package: what to publish.
         confirm: receives the plan and returns whether to continue; not called if there is nothing to change.
+        prepare: called after that, before the stack changes; returns whether it has changed the stack itself.
         progress: receives the progress.
         restores: the earlier publish that this one restores, for a rollback.
         repair: whether to revert what was changed outside of CloudFormation.
@@ -95,6 +101,11 @@ def publish(
                 discard(account, proposal)
         if not agreed:
             return None
+        if prepare():
+            # What was agreed to is the same, but a change set fits only the stack that it was made for.
+            discard(account, proposal)
+            again = propose(account, stage, package, to_publish=True)
+            proposal = replace(again, plan=proposal.plan)
     # Somebody began to destroy the stage: its rules are off, which no change set would notice.
     resume(account, stage.name)
     if proposal.plan.creates:
@@ -123,6 +134,7 @@ def publish(
         outputs=proposal.existing.outputs,
         version=version,
         plan=proposal.plan,
+        still_needed=proposal.plan.still_needed,
     )
 
 
@@ -166,7 +178,7 @@ def _execute(
             token = account.stacks.update(
                 stage.stack_name,
                 template_url=proposal.template_url,
-                parameters=package.parameters,
+                parameters=proposal.sent.parameters,
                 token=recorded.token,
             )
         else:
@@ -185,6 +197,9 @@ def _execute(
         # package: the plan has a note about the routing.
         forget_swaps(account, stage)
         version = recorded.version = _make_live(account, stage, stack, package, progress)
+    still_needed = (
+        remove_unneeded(account, stack, proposal.updates, package, progress) if proposal.updates else []
+    )
     if changed := {change.name for change in plan.functions if change.change == "changed"}:
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
@@ -194,7 +209,14 @@ def _execute(
         # no error if this fails: the function runs once an hour.
         with suppress(ClientError):
             account.functions.invoke_later(function)
-    return Published(stack.name, changed=True, outputs=stack.outputs, version=version, plan=plan)
+    return Published(
+        stack.name,
+        changed=True,
+        outputs=stack.outputs,
+        version=version,
+        plan=plan,
+        still_needed=still_needed,
+    )
 
 
 def _make_live(

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["definition_string", "is_same_definition", "resolved_resources", "revision_parameters"]
+__all__ = [
+    "Resolver",
+    "definition_string",
+    "is_same_definition",
+    "references",
+    "resolved_resources",
+    "revision_parameters",
+]
 
 _NO_VALUE = object()
 
@@ -20,7 +27,7 @@ def resolved_resources(
     template: Mapping[str, Any], parameters: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
     """The resources that a template creates with these parameters, resolved, by logical ID."""
-    resolver = _Resolver(template, parameters)
+    resolver = Resolver(template, parameters)
     return {
         name: {key: resolver.value(part) for key, part in resource.items() if key != "Condition"}
         for name, resource in template.get("Resources", {}).items()
@@ -53,7 +60,39 @@ def is_same_definition(one: str, other: str) -> bool:
     return one == other or json.loads(one) == json.loads(other)
 
 
-class _Resolver:
+def references(node: Any) -> Iterator[str]:
+    """What a part of a template refers to: logical IDs, parameters and pseudo parameters."""
+    match node:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::GetAtt": str(name) | [str(name), _]}:
+            yield name.partition(".")[0]
+        case {"Fn::Sub": str(text)}:
+            yield from _names_in(text)
+        case {"Fn::Sub": [str(text), dict(values)]}:
+            yield from (name for name in _names_in(text) if name not in values)
+            yield from references(list(values.values()))
+        case dict():
+            for key, value in node.items():
+                yield from _listed(value) if key == "DependsOn" else references(value)
+        case list():
+            for value in node:
+                yield from references(value)
+
+
+def _names_in(text: str) -> Iterator[str]:
+    for name in re.findall(r"\$\{([^}]*)\}", text):
+        if not name.startswith("!"):  # ${!Literal} is how a template writes ${Literal}.
+            yield name.partition(".")[0]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+class Resolver:
+    """Evaluates the parts of a template with its parameters."""
+
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
         self.conditions = template.get("Conditions", {})
         self.parameters: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.publishing import Published, publish
+from workflow.publish.removing import add_permissions
 from workflow.stack import ALIAS, VERSION_MARK
 from workflow.stack.stages import Stage
 
@@ -47,7 +48,8 @@ def roll_back(
     """Restores an earlier publish: definition, functions, permissions and settings.
 
     New executions are routed to the version of that publish as soon as `confirm` returns True, before the stack is
-    updated. This is skipped if a function version that it uses no longer exists.
+    updated. If it needs permissions that the stack does not have now, these are added first. All of this is skipped if
+    a function version that it uses no longer exists.
 
     Args:
         account: where the stage is.
@@ -86,18 +88,26 @@ def roll_back(
         if not confirm(plan):
             return False
         copy_tokens()
-        if machine and _can_run(account, machine, record.version):
-            progress.step(f"Routing new executions to the version of publish {record.number}")
-            account.machines.route(machine, ALIAS, {record.version: 100})
         return True
+
+    # The bundles are still in the artifact bucket: nothing deletes them.
+    target = Package(template.decode(), record.parameters, bundles={})
+
+    def route() -> bool:
+        if not stack or not machine or not _can_run(account, machine, record.version):
+            return False
+        is_wider = add_permissions(account, stack, target, record.number, progress)
+        progress.step(f"Routing new executions to the version of publish {record.number}")
+        account.machines.route(machine, ALIAS, {record.version: 100})
+        return is_wider
 
     restored = publish(
         account,
         # No gradual shift: the version that is restored has been live before, and the current one may be broken.
         stage.model_copy(update={"shift": None}),
-        # The bundles are still in the artifact bucket: nothing deletes them.
-        Package(template.decode(), record.parameters, bundles={}),
+        target,
         confirm=confirmed,
+        prepare=route,
         progress=progress,
         restores=record,
     )

@@ -12,8 +12,10 @@ from workflow.publish.account import Account
 from workflow.publish.history import Record
 from workflow.publish.live import number
 from workflow.publish.live_publish import find_live, what_differs
+from workflow.publish.needs import StillNeeded
 from workflow.publish.outcomes import read_history
 from workflow.publish.swapping import swapped
+from workflow.publish.updates import still_kept
 from workflow.stack.stages import Stage
 
 __all__ = ["Status", "status"]
@@ -34,6 +36,8 @@ class Status:
     """Running executions, counted up to 1,000."""
     failed: int
     """Executions that started in the last 24 hours and failed, timed out or were aborted; of each up to 1,000."""
+    still_needed: Sequence[StillNeeded]
+    """What a publish removed, and running executions still need."""
     swapped: Sequence[str]
     """What was hot-swapped since the last publish."""
     drifts: Sequence[dict[str, Any]] | None
@@ -69,6 +73,7 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
         live={number(version): weight for version, weight in live.weights.items()},
         running=len(account.machines.executions(machine, "RUNNING")) if machine else 0,
         failed=_failed(account, machine) if machine else 0,
+        still_needed=still_kept(account, stack),
         swapped=swapped(account, stage, stack),
         drifts=account.stacks.drifts(stack.name) if drift else None,
         publishes=publishes[-10:],

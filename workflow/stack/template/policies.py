@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from troposphere import If, Join, NoValue, Ref, Split, Sub, Template, iam
@@ -17,6 +17,7 @@ from workflow.stack.permissions import Statement
 from workflow.stack.template.names import NAMES_IN_STEPS, placeholder
 
 __all__ = [
+    "MAX_POLICY",
     "THIS_ACCOUNT",
     "allow",
     "declared",
@@ -24,6 +25,7 @@ __all__ = [
     "expect_policies_that_fit",
     "filled",
     "policy",
+    "size_of_policies",
     "tls_only",
     "trust",
     "without_special_names",
@@ -166,15 +168,19 @@ def expect_policies_that_fit(template: Template) -> None:
     """Refuses a role with too many permissions, which CloudFormation finds only in the middle of an update."""
     for name, role in template.resources.items():
         if isinstance(role, iam.Role):
-            policies = [
+            size = size_of_policies(
                 policy["PolicyDocument"] for policy in role.to_dict()["Properties"].get("Policies", [])
-            ]
-            size = sum(len(json.dumps(_estimated(policy), separators=(",", ":"))) for policy in policies)
+            )
             if size > MAX_POLICY:
                 raise WorkflowError(
                     f"the permissions of {name} have about {size:,} characters, and IAM's limit is {MAX_POLICY:,}: "
                     f"use the same resources in several steps, or {USE_ANOTHER_MACHINE}"
                 )
+
+
+def size_of_policies(documents: Iterable[Any]) -> int:
+    """About how many characters the policies of a role have, of which IAM accepts `MAX_POLICY`."""
+    return sum(len(json.dumps(_estimated(one), separators=(",", ":"))) for one in documents)
 
 
 def _estimated(value: Any) -> Any:
@@ -186,6 +192,8 @@ def _estimated(value: Any) -> Any:
                 lambda found: _TYPICAL_VALUES.get(found[1], "x" * (80 if found[1].endswith(".Arn") else 40)),
                 text,
             )
+        case {"Fn::Sub": [str(text), dict()]}:
+            return _estimated({"Fn::Sub": text})
         case {"Ref": _} | {"Fn::GetAtt": _}:
             return "x" * 80
         case dict():

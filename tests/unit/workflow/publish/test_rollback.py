@@ -49,6 +49,8 @@ def names(services: Services, *functions: str, exist: bool = True) -> None:
             services.functions.add_response("get_function_configuration", {})
         else:
             services.functions.add_client_error("get_function_configuration", "ResourceNotFoundException")
+    if exist:
+        services.returns_template(json.loads(package(days="7").template))  # Does it lack permissions?
 
 
 def restores(services: Services) -> None:

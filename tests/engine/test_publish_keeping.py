@@ -1,0 +1,102 @@
+"""Publishes that take away what running executions need, on the embedded engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tests.engine.publisher import CALL, Executions, Publisher, answering, held
+from workflow.publish.package import Package
+from workflow.publish.status import status
+
+REMOVED = "DecideRestart"
+
+COUNT = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::aws-sdk:dynamodb:scan",
+    "Parameters": {"TableName": "${LedgerTable}", "Select": "COUNT"},
+    "End": True,
+}
+
+
+def without_function(package: Package) -> Package:
+    """A package whose workflow no longer has the function, nor its permissions."""
+    template = json.loads(package.template)
+    resources = template["Resources"]
+    for name in (REMOVED, f"{REMOVED}Role", f"{REMOVED}Logs", f"{REMOVED}Version"):
+        del resources[name]
+    del resources["StateMachine"]["Properties"]["DefinitionSubstitutions"][f"{REMOVED}Arn"]
+    for statement in statements_of(resources, "StateMachineRole"):
+        if isinstance(statement["Resource"], list):
+            statement["Resource"] = [one for one in statement["Resource"] if REMOVED not in json.dumps(one)]
+    gone = {f"{REMOVED}Key", f"{REMOVED}Revision"}
+    template["Parameters"] = {k: v for k, v in template["Parameters"].items() if k not in gone}
+    parameters = {k: v for k, v in package.parameters.items() if k not in gone}
+    return replace(package, template=json.dumps(template), parameters=parameters)
+
+
+def statements_of(resources: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    policies = resources[role]["Properties"]["Policies"]
+    return [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+
+
+def calling(queue: str) -> Callable[[dict[str, Any]], None]:
+    """An edit that makes the machine wait, and then call a function and count the items of the ledger."""
+    edit = held(queue, "Call", {**CALL, "ResultPath": None, "OutputPath": "$", "Next": "Count", "End": False})
+
+    def edit_both(resources: dict[str, Any]) -> None:
+        edit(resources)
+        properties = resources["StateMachine"]["Properties"]
+        definition = json.loads(properties["DefinitionString"])
+        del definition["States"]["Call"]["End"]
+        definition["States"]["Count"] = COUNT
+        properties["DefinitionString"] = json.dumps(definition)
+        table = {"Fn::Sub": "${LedgerTable.Arn}"}
+        policy = resources["StateMachineRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+        policy["Statement"].append({"Effect": "Allow", "Action": "dynamodb:Scan", "Resource": table})
+
+    return edit_both
+
+
+def test_removed_function_and_permissions_stay_until_executions_have_ended(
+    publisher: Publisher, executions: Executions
+) -> None:
+    queue, functions = executions.queue, publisher.account.functions
+    answering(publisher, "called")
+    publisher.publish(publisher.package(calling(queue)))
+    version = functions.versions(f"{publisher.stage.stack_name}-{REMOVED}")[0]
+    before = executions.start()
+    removing = without_function(publisher.package(held(queue, "Done")))
+
+    published = publisher.publish(removing)
+
+    assert published is not None
+    waiting = [one.sentence for one in published.still_needed]
+    assert waiting == [
+        "DecideRestart stays until 1 execution on version 1 has ended; publish again afterwards.",
+        "Permissions of StateMachineRole stay until 1 execution on version 1 has ended; publish again afterwards.",
+    ]
+    assert functions.exists(version)
+    assert not publisher.plans[-1].destructive_changes
+    plan = publisher.plan(removing)
+    assert plan.is_empty
+    assert [one.sentence for one in plan.still_needed] == waiting
+    found = status(publisher.account, publisher.stage, drift=False)
+    assert found is not None
+    assert [one.sentence for one in found.still_needed] == waiting
+
+    assert executions.finish(*before) == {"Count": 0, "ScannedCount": 0}
+
+    plan = publisher.plan(removing)
+    assert not plan.still_needed
+    assert {one.id for one in plan.resources if one.action == "delete"} == {
+        REMOVED,
+        f"{REMOVED}Role",
+        f"{REMOVED}Logs",
+    }
+    assert {one.holder for one in plan.permissions} == {"StateMachineRole", f"{REMOVED}Role"}
+    publisher.publish(removing)
+    assert not functions.exists(version)
+    assert publisher.plan(removing).is_empty

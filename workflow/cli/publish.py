@@ -297,7 +297,7 @@ def _print_outcome(
     *,
     restores: Record | None = None,
 ) -> None:
-    from workflow.cli.show import show_outputs, where
+    from workflow.cli.show import show_outputs, show_still_needed, where
     from workflow.publish.outputs import links
 
     if published is None:
@@ -310,6 +310,7 @@ def _print_outcome(
     outcome = "is published" if published.changed else "is up to date"
     say(console, f"[bold]{published.stack}[/] ({where(account)}) {outcome}.\n")
     show_outputs(console, published.outputs, links(account, published.outputs))
+    show_still_needed(console, published.still_needed)
     say(console, f"\nTo check its status: python deploy.py status --stage {stage.name}")
 
 
@@ -336,6 +337,7 @@ def _print_json(
             plan=PlanChanges.of(published.plan) if published.plan else None,
             restores=PublishRecord.model_validate(restores) if restores else None,
             swapped=list(swapped),
+            still_needed=list(published.still_needed),
             warnings=list(published.plan.warnings if published.plan else warnings),
         )
     )

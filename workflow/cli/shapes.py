@@ -33,6 +33,7 @@ from workflow.operations.smoke import Check
 from workflow.operations.story import NextStep, Processing, Story
 from workflow.publish.destroying import Destruction, Kept
 from workflow.publish.history import Outcome
+from workflow.publish.needs import StillNeeded
 from workflow.publish.plan import (
     FunctionChange,
     PermissionChange,
@@ -173,6 +174,8 @@ class PlanChanges(_Shape):
     """What may be a mistake in a step, and what does not work where the stage is, one sentence each."""
     risks: list[Risk]
     """What is new and has to be accepted by name: `--accept NAME`."""
+    still_needed: list[StillNeeded]
+    """What stays until running executions have ended. A publish after that removes it."""
     differences: list[str]
     """In what way what is live now is not what was published, and what to do, one sentence each."""
 
@@ -255,6 +258,8 @@ class PublishResult(_Shape):
     """After a rollback: the publish that it went back to."""
     swapped: list[str]
     """What was hot-swapped: `definition`, and `code of FUNCTION` for each function. Empty after a publish."""
+    still_needed: list[StillNeeded]
+    """What stays until running executions have ended. A publish after that removes it."""
     warnings: list[str]
     """What may be a mistake in a step, and what does not work where the stage is, one sentence each."""
 
@@ -316,6 +321,8 @@ class StatusResult(_Shape):
     """Executions that started in the last 24 hours and failed, timed out or were aborted; of each up to 1,000."""
     attention: Attention | None
     """What needs attention; null if the first publish has not finished."""
+    still_needed: list[StillNeeded]
+    """What a publish has removed, and stays until running executions have ended."""
     swapped: list[str]
     """What was hot-swapped since the last publish."""
     drifts: list[Drift] | None

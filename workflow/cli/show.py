@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workflow.publish.account import Account
     from workflow.publish.destroying import Destruction
     from workflow.publish.history import Record
+    from workflow.publish.needs import StillNeeded
     from workflow.publish.plan import Plan, ResourceChange
     from workflow.publish.stacks import Event
     from workflow.publish.status import Status
@@ -27,6 +28,7 @@ __all__ = [
     "show_outputs",
     "show_plan",
     "show_status",
+    "show_still_needed",
     "where",
 ]
 
@@ -96,9 +98,16 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
         say(console, f"  [bold red]![/] {shown(risk.name)}  [dim]{shown(risk.reason)}[/]")
     for difference in plan.differences:
         say(console, f"\n[bold red]Now:[/] {shown(difference)}")
+    show_still_needed(console, plan.still_needed)
     for warning in plan.warnings:
         say(console, f"\n[bold red]Warning:[/] {shown(warning)}")
     say(console)
+
+
+def show_still_needed(console: Console, still_needed: Sequence[StillNeeded]) -> None:
+    """Prints what stays until running executions have ended."""
+    for needed in still_needed:
+        say(console, f"\n[bold]Note:[/] {shown(needed.sentence)}")
 
 
 def _show_new(console: Console, plan: Plan, where: str) -> None:
@@ -226,6 +235,8 @@ def show_status(console: Console, status: Status) -> None:
     say(console, f"  {status.running} executions are running; {failed} in the last 24 hours")
     for difference in status.differences:
         say(console, f"  [bold red]![/] {shown(difference)}")
+    for needed in status.still_needed:
+        say(console, f"  {shown(needed.sentence)}")
     for swap in status.swapped:
         say(console, f"  [yellow]hot-swapped since the last publish:[/] {shown(swap)}")
     if status.drifts is not None:

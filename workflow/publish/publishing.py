@@ -104,7 +104,7 @@ def publish(
         if prepare():
             # What was agreed to is the same, but a change set fits only the stack that it was made for.
             discard(account, proposal)
-            again = propose(account, stage, package, to_publish=True)
+            again = propose(account, stage, package, to_publish=True, repair=repair)
             proposal = replace(again, plan=proposal.plan)
     # Somebody began to destroy the stage: its rules are off, which no change set would notice.
     resume(account, stage.name)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.content import Content
 from workflow.publish.documents import read_document
 from workflow.publish.package import Package, bundle_key, code_source
 from workflow.publish.placeholders import fill, names, read_values
@@ -62,7 +63,9 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
             f"stage {stage.name} is protected and allows no hot swap: publish it with `python deploy.py publish`"
         )
     after = package.stamped(stack.parameters).content
-    before = restored(account.stacks.template(stack.name), after[0]), stack.parameters
+    deployed = Content(restored(account.stacks.template(stack.name), after[0]), stack.parameters)
+    published = deployed.without_kept()
+    before = published.template, published.parameters
     if not _can_swap(before, after):
         return None
     swaps = _read(account, stage.name) or Swaps()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workflow.publish.content import Content
-from workflow.publish.history import history
 from workflow.publish.keeping import Joined, joined
 from workflow.publish.needs import NOTHING, Needs, Runs, StillNeeded, needs, running, still_needed
 from workflow.publish.readback import restored
@@ -137,7 +136,11 @@ def deployed_content(account: Account, stage: str, stack: Stack, sent: Mapping[s
         sent: The template that is about to be published. What it does not have was in one of the last publishes.
     """
     template = restored(account.stacks.template(stack.name), sent)
-    for record in history(account, stage)[: -MAX_READ - 1 : -1] if _may_have_lost(template, sent) else ():
+    if not _may_have_lost(template, sent):
+        return Content(template, stack.parameters)
+    from workflow.publish.history import history  # Most plans do not need it.
+
+    for record in history(account, stage)[: -MAX_READ - 1 : -1]:
         if text := account.artifacts.read(record.template_key):
             template = restored(template, json.loads(text))
     return Content(template, stack.parameters)

@@ -29,6 +29,7 @@ from workflow.operations.several import Result, Results
 from workflow.operations.undelivered import UndeliveredEvents
 from workflow.publish.destroying import Destruction, Kept, Lost
 from workflow.publish.history import Record
+from workflow.publish.needs import StillNeeded
 from workflow.publish.plan import (
     FunctionChange,
     PermissionChange,
@@ -190,6 +191,7 @@ def test_plan_is_shown_visibly() -> None:
         notes=[HOSTILE],
         swapped=[HOSTILE],
         warnings=[HOSTILE],
+        still_needed=[StillNeeded(HOSTILE, 1, ())],
     )
     for one in (plan, replace(plan, creates=True)):
         for is_terminal in (False, True):
@@ -205,7 +207,7 @@ def test_status_outputs_and_destruction_are_shown_visibly() -> None:
     record = Record.model_construct(number=1, at=moment, version=HOSTILE, by=HOSTILE, restores=None)
     status = filled(
         Status, updated=moment, live={1: 100}, running=1, failed=1, swapped=[HOSTILE], drifts=[drift],
-        publishes=[record],
+        publishes=[record], still_needed=[StillNeeded(HOSTILE, 1, ())],
     )  # fmt: skip
     kept = filled(Kept, holds=1)
     lost = [Lost(HOSTILE, 1, [HOSTILE])]

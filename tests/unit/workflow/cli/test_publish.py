@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from unittest import mock
@@ -18,6 +19,7 @@ from workflow.errors import PublishError
 from workflow.publish.commits import Commit
 from workflow.publish.destroying import Destruction
 from workflow.publish.history import Record, Smoke
+from workflow.publish.needs import StillNeeded
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, ResourceChange
 from workflow.publish.publishing import Published
@@ -167,14 +169,18 @@ def test_publish_without_consent_changes_nothing(
 def test_plan_exits_with_2_if_there_are_changes(
     changes: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = CHANGE if changes else Plan("afterloop-dev", creates=False)
+    # What waits for executions is no change: a pipeline that looks for drift finds none.
+    waiting = StillNeeded("Score", 1, (7,))
+    found = replace(CHANGE if changes else Plan("afterloop-dev", creates=False), still_needed=[waiting])
     monkeypatch.setattr("workflow.publish.publishing.plan_for", lambda *_, **__: found)
     expected = 2 if changes else 0
     status, out, _ = run("plan", capsys=capsys)
     assert (status, "nothing to change" in out) == (expected, not changes)
+    assert "Note: Score stays until 1 execution on version 7 has ended; publish again afterwards.\n" in out
     status, out, _ = run("plan", "-o", "json", capsys=capsys)
     document = printed_json("plan", out)
     assert (status, document["changes"], document["stage"]) == (expected, changes, "dev")
+    assert document["still_needed"] == [{"what": "Score", "executions": 1, "versions": [7]}]
 
 
 @pytest.mark.usefixtures("account")

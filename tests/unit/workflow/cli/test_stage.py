@@ -14,6 +14,7 @@ from workflow.operations.stage_resources import NotPublishedError, StageResource
 from workflow.operations.story import NextStep
 from workflow.publish.destroying import Destruction, Kept, Lost
 from workflow.publish.history import Record
+from workflow.publish.needs import StillNeeded
 from workflow.publish.status import Status
 
 MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev"
@@ -78,6 +79,7 @@ def stage_status(**more: Any) -> Status:
         "live": {3: 100},
         "running": 2,
         "failed": 0,
+        "still_needed": [],
         "swapped": [],
         "drifts": [],
         "publishes": [record(1), record(2), record(3, restores=1)],
@@ -109,10 +111,17 @@ DRIFT = {
             ],
         ),
         (
-            stage_status(live={3: 90, 4: 10}, failed=7, drifts=[DRIFT], swapped=["definition"]),
+            stage_status(
+                live={3: 90, 4: 10},
+                failed=7,
+                drifts=[DRIFT],
+                swapped=["definition"],
+                still_needed=[StillNeeded("Score", 1_200, (1, 2))],
+            ),
             [
                 "  new executions run on version 4 (10 %) and version 3 (90 %)",
                 "  2 executions are running; 7 failed in the last 24 hours",
+                "  Score stays until 1,200 executions on versions 1 and 2 have ended; publish again afterwards.",
                 "  hot-swapped since the last publish: definition",
                 "  drift: Rule (AWS::Events::Rule) modified",
                 f"      /State: ENABLED → {'x' * 200}…",

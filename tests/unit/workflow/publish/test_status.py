@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -22,6 +23,7 @@ def test_status_of_a_published_stage(account: Account, services: Services, stage
     services.lists_executions("e1", "e2")
     for failed in ([], ["f1"], ["t1", "t2"]):
         services.lists_executions(*failed, started=datetime.now(UTC))
+    services.returns_template(json.loads(package().template))
     stub = services.cloudformation
     stub.add_response("detect_stack_drift", {"StackDriftDetectionId": "d"})
     detection = {

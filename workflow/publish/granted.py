@@ -73,8 +73,10 @@ def granted(resources: Mapping[str, Any]) -> Iterator[Granted]:
         for statement in _statements(properties):
             yield from _statement(name, statement)
         if resource["Type"].startswith("AWS::IAM::"):
-            for arn in _listed(properties.get("ManagedPolicyArns", [])):
-                yield Granted(name, True, ALL_OF_POLICY, _line(arn), "", "")
+            for arn in map(_line, _listed(properties.get("ManagedPolicyArns", []))):
+                # The statements of a policy of the template are shown with the policy.
+                if arn.removeprefix("${").removesuffix("}") not in resources:
+                    yield Granted(name, True, ALL_OF_POLICY, arn, "", "")
 
 
 _CONDITIONS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "OrganizationId", "Condition")

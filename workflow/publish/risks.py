@@ -204,6 +204,11 @@ _OF_AFTERLOOP = {
     ("", "states:SendTaskSuccess", f"arn:${{AWS::Partition}}:states:{_HERE}:stateMachine:*"),
     # Logs of executions (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html).
     ("StateMachineRole", "logs:PutResourcePolicy", "*"),
+    # The settings name a network, and Lambda the interfaces that it creates there.
+    ("VpcPolicy", "ec2:AssignPrivateIpAddresses", "*"),
+    ("VpcPolicy", "ec2:CreateNetworkInterface", "*"),
+    ("VpcPolicy", "ec2:DeleteNetworkInterface", "*"),
+    ("VpcPolicy", "ec2:UnassignPrivateIpAddresses", "*"),
 }
 """What Afterloop itself needs: holder, action, resource. Without a holder, a step that is allowed the same needs no
 acceptance either."""

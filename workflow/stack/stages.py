@@ -13,6 +13,7 @@ from lambdas.loops.restart_policy import Email, FlowDefinition, FlowName, Restar
 from lambdas.reviews.rules import SettingsOfFields
 from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, RecordSettings, ReviewSettings
 from workflow.errors import SettingsError
+from workflow.stack.deployment_settings import BoundaryArn, RoleArn, Tags, Vpc, expect_in_account
 from workflow.stack.parameters import parameters_of
 from workflow.stack.settings_errors import did_you_mean, explained, key_of, with_key
 from workflow.stack.settings_file import UnknownStage, line_of, read_tables
@@ -136,7 +137,8 @@ class Stage(_Settings):
     log_retention_days: RetentionDays = 30
     """How many days CloudWatch Logs keeps the logs."""
     protected: bool = False
-    """Whether to refuse hot swaps and `destroy`."""
+    """Whether to refuse hot swaps and `destroy`. A publish also sets termination protection of the stack, deletion
+    protection of the tables, and a stack policy against replacing and deleting what holds data; or removes them."""
     worker_identity: Literal["keep", "hash", "drop"] = "keep"
     """What a review record contains about a worker: the ids of A2I and of the identity provider, pseudonyms, or
     nothing."""
@@ -146,8 +148,17 @@ class Stage(_Settings):
     places."""
     max_output_bytes: int = Field(default=33_554_432, ge=1024, le=268_435_456)
     """The size of the largest `output.json` that is read, in bytes, 1 KiB to 256 MiB."""
+    tags: Tags = {}
+    """Tags of the stack, key → value, at most 49. CloudFormation copies them to its resources. The artifact bucket gets
+    none, because all stages share it."""
+    permissions_boundary: BoundaryArn | None = None
+    """The ARN of a policy that limits the permissions of all roles of the stage."""
+    service_role: RoleArn | None = None
+    """The ARN of a role that CloudFormation assumes to change the stack. CloudFormation keeps it: after this key is
+    removed, it goes on with that role, until you name another one."""
     restart: RestartRules = RestartRules()
     shift: Shift | None = None
+    vpc: Vpc | None = None
     flow_definition_settings: dict[FlowName, FlowDefinitionSettings] = {}
 
     @property
@@ -196,6 +207,8 @@ class Stage(_Settings):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Stage:
+        arns = {"permissions_boundary": self.permissions_boundary, "service_role": self.service_role}
+        expect_in_account(arns, region=self.region, account=self.account)
         # What the functions read must be valid here already: on Lambda, the first event would fail.
         with with_key(ReviewSettings):
             self.review_settings()

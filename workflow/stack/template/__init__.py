@@ -18,6 +18,7 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
     analysis.py       Athena over stored reviews
     outputs.py        the names of a published stage's resources
     names.py          what `${…}` in a step refers to
+    roles.py          roles, and their boundary
     policies.py       statements of IAM policies
     tags.py           what all resources have in common
 """
@@ -42,6 +43,7 @@ from workflow.stack.template.names import NAMES_IN_STEPS, ids_of, placeholder
 from workflow.stack.template.outputs import add_outputs
 from workflow.stack.template.parameters import add_parameters
 from workflow.stack.template.policies import expect_policies_that_fit, without_special_names
+from workflow.stack.template.roles import add_vpc_policy
 from workflow.stack.template.state_machine import add_state_machine
 from workflow.stack.template.storage import add_data
 from workflow.stack.template.topics import add_topics
@@ -104,6 +106,7 @@ def _add_all(
     add_topics(template)
     for function in functions:
         add_function(template, function, has_versions=function in steps)
+    add_vpc_policy(template)
     for function in steps:
         add_version(template, function)
     add_state_machine(template, definition, functions, statements)
@@ -127,5 +130,5 @@ def _name_taken(message: str, functions: Sequence[Function]) -> WorkflowError | 
     return None
 
 
-MAX_FUNCTION_PARAMETERS = 180
+MAX_FUNCTION_PARAMETERS = 176
 """A template can have 200 parameters. The rest are for the stage's settings."""

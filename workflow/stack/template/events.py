@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import GetAtt, If, NoValue, Ref, Sub, Template, awslambda, events, iam, sqs
+from troposphere import GetAtt, If, NoValue, Ref, Sub, Template, awslambda, events, sqs
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.stack import ALIAS
 from workflow.stack.template.policies import THIS_ACCOUNT, allow, policy, tls_only, trust
+from workflow.stack.template.roles import role
 from workflow.stack.template.tags import tags
 
 __all__ = ["add_rule", "add_rule_for_executions", "add_schedule"]
@@ -47,27 +48,19 @@ def add_rule(template: Template) -> None:
             ),
         )
     )
-    role = template.add_resource(
-        iam.Role(
+    starting = template.add_resource(
+        role(
             "RuleRole",
-            Description="Allows the rule to start executions of the workflow",
-            AssumeRolePolicyDocument=policy(
-                trust("events.amazonaws.com", {**THIS_ACCOUNT, "ArnEquals": {"aws:SourceArn": rule_arn}})
-            ),
-            Policies=[
-                iam.Policy(
-                    PolicyName="start-executions",
-                    PolicyDocument=policy(
-                        # The target is an alias. Step Functions says that it checks the machine's ARN for it
-                        # (developer guide, "Authorization for versions and aliases"), not the alias's, which
-                        # is allowed because without it, an exception to this would lose each event.
-                        allow(
-                            ["states:StartExecution"], [Ref("StateMachine"), Sub("${StateMachine}:" + ALIAS)]
-                        )
-                    ),
+            "Allows the rule to start executions of the workflow",
+            trust("events.amazonaws.com", {**THIS_ACCOUNT, "ArnEquals": {"aws:SourceArn": rule_arn}}),
+            {
+                "start-executions": policy(
+                    # The target is an alias. Step Functions says that it checks the machine's ARN for it
+                    # (developer guide, "Authorization for versions and aliases"), not the alias's, which
+                    # is allowed because without it, an exception to this would lose each event.
+                    allow(["states:StartExecution"], [Ref("StateMachine"), Sub("${StateMachine}:" + ALIAS)])
                 )
-            ],
-            Tags=tags(),
+            },
         )
     )
     template.add_resource(
@@ -89,7 +82,7 @@ def add_rule(template: Template) -> None:
                 events.Target(
                     Id="workflow",
                     Arn=Sub("${StateMachine}:" + ALIAS),
-                    RoleArn=GetAtt(role, "Arn"),
+                    RoleArn=GetAtt(starting, "Arn"),
                     **_nothing_is_lost(),
                 )
             ],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Join, NoValue, Ref, Select, Split, Sub, Template, awslambda, iam
+from troposphere import GetAtt, If, Join, NoValue, Ref, Select, Split, Sub, Template, awslambda
 
 from workflow.stack import ALIAS, ARCHITECTURE, PYTHON, VERSION_MARK
 from workflow.stack.functions import Function
 from workflow.stack.template.names import version_of
 from workflow.stack.template.policies import allow, declared, policy, trust
+from workflow.stack.template.roles import role
 from workflow.stack.template.tags import log_group, tags
 
 __all__ = ["add_function", "add_version"]
@@ -40,51 +41,49 @@ Lambda retries an error twice, and throttling for six hours (Lambda developer gu
 
 
 def add_function(template: Template, function: Function, *, has_versions: bool) -> None:
-    """Adds a function with its role and log group."""
+    """Adds a function with its role and log group.
+
+    The role refers to the log group. So Lambda does not create it first, without a retention.
+    """
     name = function.name
     logs = template.add_resource(log_group(f"{name}Logs", Sub(f"/aws/lambda/afterloop-${{Stage}}-{name}")))
-    role = template.add_resource(
-        iam.Role(
+    execution_role = template.add_resource(
+        role(
             f"{name}Role",
-            Description=f"Permissions of the function {name}",
-            AssumeRolePolicyDocument=policy(trust("lambda.amazonaws.com")),
-            Policies=[
-                iam.Policy(
-                    PolicyName="function",
-                    PolicyDocument=policy(
-                        allow(
-                            ["logs:CreateLogStream", "logs:PutLogEvents"],
-                            Sub(
-                                "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}"
-                                f":log-group:/aws/lambda/afterloop-${{Stage}}-{name}:*"
-                            ),
-                        ),
-                        allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
-                        *(declared(permission) for permission in function.permissions),
-                    ),
+            f"Permissions of the function {name}",
+            trust("lambda.amazonaws.com"),
+            {
+                "function": policy(
+                    # The ARN of a log group ends with `:*`, which is for its streams.
+                    allow(["logs:CreateLogStream", "logs:PutLogEvents"], GetAtt(logs, "Arn")),
+                    allow(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "*"),
+                    *(declared(permission) for permission in function.permissions),
                 )
-            ],
-            Tags=tags(),
+            },
+            of_function=True,
         )
     )
     template.add_resource(
         awslambda.Function(
             name,
-            # Otherwise Lambda could create the log group first, without a retention.
-            DependsOn=[logs.title],
             FunctionName=Sub(f"afterloop-${{Stage}}-{name}"),
             Description=function.description,
             Runtime=f"python{PYTHON}",
             Architectures=[ARCHITECTURE],
             Handler=function.handler,
             Code=_code(function),
-            Role=GetAtt(role, "Arn"),
+            Role=GetAtt(execution_role, "Arn"),
             MemorySize=function.memory,
             Timeout=function.timeout,
             DeadLetterConfig=(
                 awslambda.DeadLetterConfig(TargetArn=GetAtt(_DEAD_LETTER_QUEUES[name], "Arn"))
                 if name in _DEAD_LETTER_QUEUES
                 else NoValue
+            ),
+            VpcConfig=If(
+                "Vpc",
+                awslambda.VPCConfig(SecurityGroupIds=Ref("SecurityGroups"), SubnetIds=Ref("Subnets")),
+                NoValue,
             ),
             TracingConfig=awslambda.TracingConfig(Mode="Active"),
             Environment=awslambda.Environment(

@@ -21,15 +21,11 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
 
     parameter("Stage", "The stage that this stack belongs to.", AllowedPattern="[a-z][a-z0-9-]{0,19}")
     parameter("ArtifactBucket", "The bucket with the bundles of the functions.")
+    # Short, because a template is limited to 1 MB. The name of the parameter has that of the function.
     for function in functions:
-        parameter(
-            function.key_parameter,
-            f"The bundle of {function.name} in the artifact bucket: KEY{VERSION_MARK}VERSION.",
-        )
+        parameter(function.key_parameter, f"The bundle of the function: KEY{VERSION_MARK}VERSION.")
     for function in steps:
-        parameter(
-            function.revision_parameter, f"Changes when the code or the settings of {function.name} change."
-        )
+        parameter(function.revision_parameter, "Changes with code and settings.")
     parameter(
         "OutputBuckets",
         "The ARNs of the buckets that the flow definitions write output.json to.",
@@ -74,8 +70,27 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
             Default=",".join(["*"] * EMAILS_PER_TOPIC),
         )
     parameter("LogRetentionDays", "The days that CloudWatch Logs keeps the logs.", "Number", Default="30")
+    parameter(
+        "DeletionProtection",
+        "Whether DynamoDB refuses to delete the tables.",
+        Default="false",
+        AllowedValues=["true", "false"],
+    )
+    parameter(
+        "PermissionsBoundary", "The ARN of the policy that limits all roles; `-` for none.", Default="-"
+    )
+    parameter("Subnets", "The subnets of the functions; `-` for none.", "CommaDelimitedList", Default="-")
+    parameter(
+        "SecurityGroups",
+        "The security groups of the functions; `-` for none.",
+        "CommaDelimitedList",
+        Default="-",
+    )
     parameter("ReviewSettings", "JSON: how the functions read reviews.")
     parameter("RestartSettings", "JSON: the restart rules of the stage.")
     template.add_condition("DocumentBucketsGiven", Not(Equals(Select(0, Ref("DocumentBuckets")), "-")))
+    template.add_condition("Protected", Equals(Ref("DeletionProtection"), "true"))
+    template.add_condition("Bounded", Not(Equals(Ref("PermissionsBoundary"), "-")))
+    template.add_condition("Vpc", Not(Equals(Select(0, Ref("Subnets")), "-")))
     template.add_condition("AllWorkflowsWait", Equals(Select(0, Ref("WaitingWorkflowArns")), "*"))
     template.add_condition("AllFlowDefinitions", Equals(Select(0, Ref("FlowDefinitionArns")), "*"))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from troposphere import GetAtt, Ref, Sub, Template, iam, stepfunctions
+from troposphere import GetAtt, Ref, Sub, Template, stepfunctions
 
 from workflow.errors import WorkflowError
 from workflow.stack import USE_ANOTHER_MACHINE
@@ -15,6 +15,7 @@ from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.names import NAMES_IN_STEPS, version_of
 from workflow.stack.template.policies import THIS_ACCOUNT, allow, derived, policy, trust
+from workflow.stack.template.roles import role
 from workflow.stack.template.tags import log_group, tags
 
 __all__ = ["add_state_machine"]
@@ -41,46 +42,34 @@ def add_state_machine(
     logs = template.add_resource(
         log_group("StateMachineLogs", Sub("/aws/vendedlogs/states/afterloop-${Stage}"))
     )
-    role = template.add_resource(
-        iam.Role(
+    execution_role = template.add_resource(
+        role(
             "StateMachineRole",
-            Description="Permissions of the workflow, derived from its steps",
-            AssumeRolePolicyDocument=policy(
-                trust(
-                    "states.amazonaws.com",
-                    {**THIS_ACCOUNT, "ArnLikeIfExists": {"aws:SourceArn": source}},
-                )
-            ),
-            Policies=[
-                iam.Policy(
-                    PolicyName="steps",
-                    PolicyDocument=policy(*(derived(statement, functions) for statement in statements)),
+            "Permissions of the workflow, derived from its steps",
+            trust("states.amazonaws.com", {**THIS_ACCOUNT, "ArnLikeIfExists": {"aws:SourceArn": source}}),
+            {
+                "steps": policy(*(derived(statement, functions) for statement in statements)),
+                "logs-and-traces": policy(
+                    # IAM has no resources for log delivery and tracing (Step Functions developer guide).
+                    allow(
+                        [
+                            "logs:CreateLogDelivery",
+                            "logs:DeleteLogDelivery",
+                            "logs:DescribeLogGroups",
+                            "logs:DescribeResourcePolicies",
+                            "logs:GetLogDelivery",
+                            "logs:ListLogDeliveries",
+                            "logs:PutResourcePolicy",
+                            "logs:UpdateLogDelivery",
+                            "xray:GetSamplingRules",
+                            "xray:GetSamplingTargets",
+                            "xray:PutTelemetryRecords",
+                            "xray:PutTraceSegments",
+                        ],
+                        "*",
+                    )
                 ),
-                iam.Policy(
-                    PolicyName="logs-and-traces",
-                    PolicyDocument=policy(
-                        # IAM has no resources for log delivery and tracing (Step Functions developer guide).
-                        allow(
-                            [
-                                "logs:CreateLogDelivery",
-                                "logs:DeleteLogDelivery",
-                                "logs:DescribeLogGroups",
-                                "logs:DescribeResourcePolicies",
-                                "logs:GetLogDelivery",
-                                "logs:ListLogDeliveries",
-                                "logs:PutResourcePolicy",
-                                "logs:UpdateLogDelivery",
-                                "xray:GetSamplingRules",
-                                "xray:GetSamplingTargets",
-                                "xray:PutTelemetryRecords",
-                                "xray:PutTraceSegments",
-                            ],
-                            "*",
-                        )
-                    ),
-                ),
-            ],
-            Tags=tags(),
+            },
         )
     )
     template.add_resource(
@@ -88,7 +77,7 @@ def add_state_machine(
             "StateMachine",
             StateMachineName=Sub("afterloop-${Stage}"),
             StateMachineType="STANDARD",
-            RoleArn=GetAtt(role, "Arn"),
+            RoleArn=GetAtt(execution_role, "Arn"),
             DefinitionString=text,
             # Only those in use: a function that no step names has no version to refer to.
             DefinitionSubstitutions={

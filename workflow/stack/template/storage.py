@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Ref, Sub, Template, dynamodb, s3
+from troposphere import GetAtt, If, Ref, Sub, Template, dynamodb, s3
 
 from workflow.stack.template.policies import policy, tls_only
 from workflow.stack.template.tags import tags
@@ -18,6 +18,7 @@ def add_data(template: Template) -> None:
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
             BillingMode="PAY_PER_REQUEST",
+            DeletionProtectionEnabled=If("Protected", True, False),
             KeySchema=[dynamodb.KeySchema(AttributeName="humanLoopName", KeyType="HASH")],
             AttributeDefinitions=[
                 dynamodb.AttributeDefinition(AttributeName=name, AttributeType="S")
@@ -52,6 +53,7 @@ def add_data(template: Template) -> None:
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
             BillingMode="PAY_PER_REQUEST",
+            DeletionProtectionEnabled=If("Protected", True, False),
             KeySchema=[dynamodb.KeySchema(AttributeName="humanLoopName", KeyType="HASH")],
             AttributeDefinitions=[
                 dynamodb.AttributeDefinition(AttributeName="humanLoopName", AttributeType="S")

@@ -39,6 +39,10 @@ def test_settings_become_stack_parameters() -> None:
         "EscalationEmails": "c@example.com,-,-,-,-",
         "EscalationEmailFlowDefinitions": "*,*,*,*,*",
         "LogRetentionDays": "7",
+        "DeletionProtection": "false",
+        "PermissionsBoundary": "-",
+        "Subnets": "-",
+        "SecurityGroups": "-",
         "ReviewSettings": parameters["ReviewSettings"],
         "RestartSettings": "{}",
     }

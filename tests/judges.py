@@ -38,6 +38,8 @@ GIVEN = {
     "OutputBuckets": "arn:aws:s3:::outputs",
     "DocumentBuckets": "arn:aws:s3:::documents",
     "FlowDefinitionArns": "*",
+    "Subnets": "subnet-0123abcd",
+    "ServiceRole": "arn:aws:iam::111122223333:role/deploy",
 }
 PLACE = "eu-west-1:111122223333"
 ARNS = {

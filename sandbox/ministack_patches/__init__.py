@@ -48,6 +48,8 @@
     messages.py          what SNS and SQS refuse
     queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
+    networks.py          functions in a network, and boundaries of roles
+    service_roles.py     the role that CloudFormation assumes
     schemas.py           which properties resource types have
     trials.py            the API that tests a single state
     trial_requests.py    what that API is asked to do, and refuses
@@ -92,12 +94,14 @@ from sandbox.ministack_patches import (
     map_runs,
     messages,
     nested,
+    networks,
     paths,
     payloads,
     permissions,
     queue_metrics,
     redrive,
     repeated_requests,
+    service_roles,
     starting,
     states,
     status_changes,
@@ -147,10 +151,12 @@ def apply(directory: Path) -> None:
     redrive.correct()
     cloudformation.correct()
     imports.correct()
+    networks.correct()
     drift.correct()
     definitions.correct()
     trust.correct()
     deletion.correct()
+    service_roles.correct()
     repeated_requests.correct()
     states.correct()
     integrations.correct()

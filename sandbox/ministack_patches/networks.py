@@ -22,13 +22,14 @@ _NETWORK = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetwor
 
 
 def _connect_functions() -> None:
-    """Refuses a function in a network that does not exist, or whose role may not connect it.
+    """Connects functions, and refuses one in a network that does not exist, or whose role may not connect it.
 
     AWS: "The provided execution role does not have permissions to call CreateNetworkInterface on EC2", and
     "InvalidSubnetID.NotFound"; the stack is rolled back.
     (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions)
-    MiniStack: accepts every network and every role.
+    MiniStack: ignores the network of a function of a stack.
     """
+    from ministack.services import lambda_svc
     from ministack.services.cloudformation import provisioners
 
     create, update = provisioners._lambda_create, provisioners._lambda_update
@@ -37,15 +38,20 @@ def _connect_functions() -> None:
         if problem := next(_problems(properties), None):
             raise ValueError(f"Resource handler returned message: {problem} (Service: Lambda)")
 
+    def connected(made: Any, properties: Mapping[str, Any]) -> Any:
+        config = lambda_svc._functions[made[0]]["config"]
+        config["VpcConfig"] = lambda_svc._vpc_config_with_id(properties.get("VpcConfig"))
+        return made
+
     @functools.wraps(create)
     def create_connected(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
         check(properties)
-        return create(logical_id, properties, stack)
+        return connected(create(logical_id, properties, stack), properties)
 
     @functools.wraps(update)
     def update_connected(physical_id: str, old: dict[str, Any], new: dict[str, Any], *more: Any) -> Any:
         check(new)
-        return update(physical_id, old, new, *more)
+        return connected(update(physical_id, old, new, *more), new)
 
     provisioners._lambda_create, provisioners._lambda_update = create_connected, update_connected
     handler = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]

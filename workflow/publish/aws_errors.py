@@ -140,7 +140,9 @@ _QUOTAS = ("LimitExceededException", "ServiceQuotaExceededException")
 def _denial(message: str) -> str:
     # Most services say who may not do what on what; S3 and a few others do not.
     if "not authorized" in message:
-        return message
+        # Who names a role for CloudFormation (the setting `service_role`) passes it on.
+        advice = "; allow it for the service that gets the role" if "iam:PassRole" in message else ""
+        return message + advice
     return f"{message}; `aws sts get-caller-identity` says who you are, and IAM's policy simulator what is missing"
 
 

@@ -177,8 +177,11 @@ def destroy(
     for bucket in plan.emptied:  # CloudFormation does not delete a bucket that has objects.
         progress.step(f"Emptying {bucket}")
         account.data.empty_bucket(bucket)
-    progress.step("Deleting the stack")
-    _delete_stack(account, plan, progress)
+    # Lambda removes their network interfaces
+    # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-attached).
+    slow = " (functions in a network take up to 40 minutes)" if stage.vpc else ""
+    progress.step(f"Deleting the stack{slow}")
+    _delete_stack(account, stage, plan, progress)
     if plan.deletes_data:
         # After the stack: no execution can write to these any more.
         for kept in plan.kept:
@@ -247,7 +250,7 @@ def _stop(account: Account, plan: Destruction, machine: str, progress: Progress)
         release_claims(account, plan.parts.ledger, stopped, reason)
 
 
-def _delete_stack(account: Account, plan: Destruction, progress: Progress) -> None:
+def _delete_stack(account: Account, stage: Stage, plan: Destruction, progress: Progress) -> None:
     machine, checked = plan.parts.machine, time.monotonic()
 
     def stop_late_ones() -> None:
@@ -261,5 +264,5 @@ def _delete_stack(account: Account, plan: Destruction, progress: Progress) -> No
     if plan.parts.is_deleting:
         follow_deletion(account.stacks, plan.stack_id, stop_late_ones)
     else:
-        token = account.stacks.delete(plan.stack_id)
+        token = account.stacks.delete(plan.stack_id, role=stage.service_role)
         follow(account.stacks, plan.stack_id, token, progress.event, meanwhile=stop_late_ones)

@@ -14,7 +14,13 @@ from typing import Any
 __all__ = ["is_explained"]
 
 
-def is_explained(change: Mapping[str, Any], *, parameters: Container[str], resources: Container[str]) -> bool:
+def is_explained(
+    change: Mapping[str, Any],
+    *,
+    parameters: Container[str],
+    resources: Container[str],
+    tags_change: bool = False,
+) -> bool:
     """Whether all details of a change follow from changes that the plan shows, or from others that follow from those.
 
     Source of the details: `ResourceChangeDetail` in the API reference of CloudFormation,
@@ -24,12 +30,16 @@ def is_explained(change: Mapping[str, Any], *, parameters: Container[str], resou
         change: The `ResourceChange` of a change set.
         parameters: The parameters of the stack that change.
         resources: The logical IDs of the resources that the change set lists.
+        tags_change: Whether the tags of the stack change, which CloudFormation copies to its resources.
     """
     details: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for detail in change.get("Details", []):
         target = detail.get("Target", {})
         details[target.get("Attribute", ""), target.get("Name", "")].append(detail)
-    return bool(details) and all(_follows(of_one, parameters, resources) for of_one in details.values())
+    return bool(details) and all(
+        (tags_change and attribute == "Tags") or _follows(of_one, parameters, resources)
+        for (attribute, _), of_one in details.items()
+    )
 
 
 def _follows(

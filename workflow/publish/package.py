@@ -72,6 +72,10 @@ class Package:
     """What may be a mistake in a step, one sentence each."""
     places: Mapping[str, str] = field(default_factory=dict)
     """State name → file:line where it was made."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The tags of the stack, besides that with the stage's name."""
+    service_role: str | None = None
+    """ARN of the role that CloudFormation assumes; None for that of the last operation."""
 
     @property
     def content(self) -> tuple[dict[str, Any], Mapping[str, str]]:
@@ -188,7 +192,15 @@ def make_package(
         **{function.key_parameter: bundles[function.name].key for function in assembly.functions},
     }
     parameters |= _revisions(json.loads(template), parameters)
-    return Package(template, parameters, bundles, (*warnings_of(stage), *assembly.warnings), assembly.places)
+    return Package(
+        template,
+        parameters,
+        bundles,
+        (*warnings_of(stage), *assembly.warnings),
+        assembly.places,
+        tags=stage.tags,
+        service_role=stage.service_role,
+    )
 
 
 def template_text(template: Mapping[str, Any]) -> str:

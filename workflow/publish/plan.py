@@ -25,6 +25,7 @@ from workflow.publish.subscriptions import (
     changed_slots,
     subscription_changes,
 )
+from workflow.stack.deployment_settings import STAGE_TAG
 
 __all__ = [
     "FunctionChange",
@@ -175,6 +176,7 @@ def compare(
     after: tuple[Mapping[str, Any], Mapping[str, str]],
     changes: Iterable[Mapping[str, Any]] = (),
     missing: Container[str] = (),
+    tags: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
     swapped: Sequence[str] = (),
     warnings: Sequence[str] = (),
     still_needed: Sequence[StillNeeded] = (),
@@ -187,6 +189,7 @@ def compare(
         after: template and parameters to publish.
         changes: CloudFormation's ResourceChange records, if the stack exists.
         missing: logical IDs of resources of the stack that do not exist.
+        tags: the tags of the stack now, and those to publish.
         swapped: what was hot-swapped since the last publish.
         warnings: what will not work.
         still_needed: what stays until running executions have ended.
@@ -213,11 +216,16 @@ def compare(
     changes = [_of_missing(one) if one["LogicalResourceId"] in missing else one for one in changes]
     parameters = {name for name in {**before[1], **after[1]} if before[1].get(name) != after[1].get(name)}
     addresses = changed_slots(before[1], after[1])
+    tagged = list(_tag_changes(*tags))
     plan = replace(
         plan,
         permissions=_permissions(*differing),
-        settings=list(_settings(before, after)),
-        resources=[one for one in _resources(changes, old, new, parameters) if one.id not in addresses],
+        settings=[*_settings(before, after), *tagged],
+        resources=[
+            one
+            for one in _resources(changes, old, new, parameters, tags_change=bool(tagged))
+            if one.id not in addresses
+        ],
         notes=list(_notes(before[0], after[0], parameters, {function.name for function in functions})),
     )
     if replace(plan, swapped=()).is_empty:
@@ -352,6 +360,13 @@ def _settings(
             yield from _setting(name, old, new)
 
 
+def _tag_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[SettingChange]:
+    """The tags of the stack that change. That with the stage's name is always the same."""
+    for key in sorted({**before, **after}):
+        if key != STAGE_TAG and before.get(key) != after.get(key):
+            yield SettingChange(f"tags.{key}", before.get(key), after.get(key))
+
+
 def _setting(name: str, old: str | None, new: str | None) -> Iterator[SettingChange]:
     """One change, or one for each key if the value is a JSON object."""
     before, after = _json_object(old), _json_object(new)
@@ -404,6 +419,8 @@ def _resources(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     parameters: Container[str],
+    *,
+    tags_change: bool = False,
 ) -> Iterator[ResourceChange]:
     listed = {change["LogicalResourceId"] for change in changes}
     # A version follows its function, and the versions before it are retained: nothing is replaced.
@@ -422,7 +439,7 @@ def _resources(
         if (
             is_harmless
             and old.get(name) == new.get(name)
-            and is_explained(change, parameters=parameters, resources=listed)
+            and is_explained(change, parameters=parameters, resources=listed, tags_change=tags_change)
         ):
             continue
         if name in removed and kind == "AWS::Lambda::Version" and _function_of(old.get(name, {})) in removed:

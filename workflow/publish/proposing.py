@@ -18,6 +18,7 @@ from workflow.publish.live import number
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
+from workflow.publish.service_role import with_service_role
 from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.subscriptions import with_subscriptions
 from workflow.publish.suspension import suspension_notes
@@ -107,6 +108,7 @@ def propose(
         after=(planned.after.template, planned.after.parameters),
         changes=[*change_set.changes, *planned.removals],
         missing={one.id for one in missing},
+        tags=(stack.tags, package.tags),
         swapped=swaps,
         warnings=[
             *_warnings(account, stage, package),
@@ -116,6 +118,7 @@ def propose(
         ],
         still_needed=planned.still_needed,
     )
+    plan = with_service_role(plan, stack, package)
     suspended = suspension_notes(account, stage.name)
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         plan = Plan(
@@ -201,6 +204,8 @@ def change_set_of(
         parameters=package.parameters,
         create=create,
         reverts_drift=reverts_drift,
+        tags=package.tags,
+        role=package.service_role,
     )
     if change_set.is_empty:
         return change_set

@@ -179,6 +179,8 @@ def _execute(
                 stage.stack_name,
                 template_url=proposal.template_url,
                 parameters=proposal.sent.parameters,
+                tags=package.tags,
+                role=package.service_role,
                 token=recorded.token,
             )
         else:

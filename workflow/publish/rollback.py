@@ -91,7 +91,9 @@ def roll_back(
         return True
 
     # The bundles are still in the artifact bucket: nothing deletes them.
-    target = Package(template.decode(), record.parameters, bundles={})
+    target = Package(
+        template.decode(), record.parameters, bundles={}, tags=stage.tags, service_role=stage.service_role
+    )
 
     def route() -> bool:
         if not stack or not machine or not _can_run(account, machine, record.version):

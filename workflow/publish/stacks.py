@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
 from workflow.publish.aws_errors import rejections
+from workflow.stack.deployment_settings import STAGE_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -33,6 +34,11 @@ class Stack:
     outputs: Mapping[str, str] = field(default_factory=dict)
     updated: datetime | None = None
     """When the stack was last updated, or created."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    service_role: str = ""
+    """ARN of the role that CloudFormation assumes; empty if it acts for the caller."""
+    is_protected: bool = False
+    """Whether termination protection is on."""
 
     def output(self, name: str) -> str:
         """An output of the stack.
@@ -131,6 +137,9 @@ class Stacks:
             parameters=_parameters(described),
             outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
             updated=described.get("LastUpdatedTime") or described.get("CreationTime"),
+            tags={tag["Key"]: tag["Value"] for tag in described.get("Tags", [])},
+            service_role=described.get("RoleARN", ""),
+            is_protected=described.get("EnableTerminationProtection", False),
         )
 
     def names(self, prefix: str) -> list[str]:
@@ -159,6 +168,8 @@ class Stacks:
         create: bool = False,
         imports: Sequence[Import] = (),
         reverts_drift: bool = False,
+        tags: Mapping[str, str] = {},
+        role: str | None = None,
     ) -> ChangeSet:
         """Creates a change set and waits until CloudFormation has computed the changes.
 
@@ -172,18 +183,21 @@ class Stacks:
             reverts_drift: whether it also creates resources again that were deleted outside of CloudFormation, and sets
                 properties back that were changed
                 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html).
+            tags: the tags of the stack, besides that with the stage's name.
+            role: ARN of the role that CloudFormation assumes, now and for all later operations; by default, that of the
+                last operation.
 
         Raises:
             PublishError: CloudFormation rejects the template or the parameters, or cannot import a resource.
         """
-        request: Any = _request(stack, template_url, parameters)
+        request: Any = _request(stack, template_url, parameters, role)
         if imports:
             request["ResourcesToImport"] = [
                 {"LogicalResourceId": one.id, "ResourceType": one.type, "ResourceIdentifier": one.identifier}
                 for one in imports
             ]
         else:
-            request["Tags"] = [{"Key": "afterloop:stage", "Value": stack.removeprefix("afterloop-")}]
+            request["Tags"] = _tags(stack, tags)
         if reverts_drift:
             request["DeploymentMode"] = "REVERT_DRIFT"
         with rejections("the change set"):
@@ -231,22 +245,31 @@ class Stacks:
         return token
 
     def update(
-        self, stack: str, *, template_url: str, parameters: Mapping[str, str], token: str | None = None
+        self,
+        stack: str,
+        *,
+        template_url: str,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str] = {},
+        role: str | None = None,
+        token: str | None = None,
     ) -> str | None:
         """Starts an update without a change set; returns the token of its events, None if nothing changes."""
         token = token or uuid.uuid4().hex
+        request = _request(stack, template_url, parameters, role)
         try:
-            self._client.update_stack(**_request(stack, template_url, parameters), ClientRequestToken=token)
+            self._client.update_stack(**request, Tags=_tags(stack, tags), ClientRequestToken=token)
         except ClientError as error:
             if "No updates are to be performed" in error.response["Error"].get("Message", ""):
                 return None
             raise
         return token
 
-    def delete(self, stack_id: str) -> str:
+    def delete(self, stack_id: str, *, role: str | None = None) -> str:
         """Starts the deletion of a stack; returns the token that its events carry."""
         token = uuid.uuid4().hex
-        self._client.delete_stack(StackName=stack_id, ClientRequestToken=token)
+        with rejections("the deletion of the stack"):
+            self._client.delete_stack(StackName=stack_id, ClientRequestToken=token, **_role(role))
         return token
 
     def events(self, stack_id: str, token: str, seen: Container[str]) -> list[Event]:
@@ -340,13 +363,26 @@ def _event(described: Mapping[str, Any]) -> Event:
     )
 
 
-def _request(stack: str, template_url: str, parameters: Mapping[str, str]) -> Any:
+def _request(
+    stack: str, template_url: str, parameters: Mapping[str, str], role: str | None
+) -> dict[str, Any]:
     return {
         "StackName": stack,
         "TemplateURL": template_url,
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         "Capabilities": ["CAPABILITY_NAMED_IAM"],  # The template gives its roles names.
+        **_role(role),
     }
+
+
+def _role(role: str | None) -> Any:
+    return {"RoleARN": role} if role else {}
+
+
+def _tags(stack: str, tags: Mapping[str, str]) -> Any:
+    """All tags of a stack: a request replaces those that it has."""
+    all_tags = {STAGE_TAG: stack.removeprefix("afterloop-"), **tags}
+    return [{"Key": key, "Value": value} for key, value in all_tags.items()]
 
 
 def _parameters(described: Mapping[str, Any]) -> dict[str, str]:

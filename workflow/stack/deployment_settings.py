@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from workflow.stack.partition import partition_of
 
-__all__ = ["BoundaryArn", "RoleArn", "Tags", "Vpc", "expect_in_account"]
+__all__ = ["BoundaryArn", "STAGE_TAG", "RoleArn", "Tags", "Vpc", "expect_in_account"]
 
 STAGE_TAG = "afterloop:stage"
 """The key of the tag with the stage's name."""

@@ -7,26 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import SettingsError
-from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
 from workflow.stack.partition import partition_of
+from workflow.stack.subscriptions import subscription_parameters
 
 if TYPE_CHECKING:
     from workflow.stack.stages import Stage
 
-__all__ = ["keeping_subscriptions", "parameters_of"]
-
-NO_ADDRESS = "-"
-"""A position without an email address."""
+__all__ = ["parameters_of"]
 
 NONE = "-"
 """The value of a parameter for a setting that is not given."""
-
-ALL_FLOWS = "*"
-"""The flow definitions of an address that gets all messages."""
-
-MAX_FILTER_VALUES = 150
-"""Flow definitions in the filter of a subscription
-(https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html)."""
 
 MAX_PARAMETER = 4096
 """Characters of a parameter's value
@@ -55,9 +45,11 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
         "FlowDefinitionArns": ",".join(_arn(flow, stage, account) for flow in stage.flow_definitions) or "*",
         "WaitingWorkflowArns": ",".join(_machine(name, stage, account) for name in stage.waiting_workflows)
         or "*",
-        **_subscriptions(stage, "Notification", "notification_emails", stage.notification_emails, {}),
-        **_subscriptions(
-            stage,
+        **subscription_parameters(
+            stage.name, "Notification", "notification_emails", stage.notification_emails, {}
+        ),
+        **subscription_parameters(
+            stage.name,
             "Escalation",
             "escalation_emails and escalate_to",
             (*stage.escalation_emails, *settings.escalate_to),
@@ -109,70 +101,6 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
                 f"stage {stage.name}: {keys}: too long: {size} {of}, and the limit is {limit}; "
                 "shorten them, or use two stages"
             )
-
-
-def keeping_subscriptions(parameters: Mapping[str, str], deployed: Mapping[str, str]) -> dict[str, str]:
-    """Returns the parameters with each email address at the position that it has in the deployed stack.
-
-    A position is a subscription in the template. If an address moved from one to another, it would be unsubscribed: SNS
-    has one subscription for a topic and an address, so the new one is the old one, which CloudFormation then deletes.
-
-    Args:
-        parameters: The parameters to publish.
-        deployed: The parameters of the stack; empty for a new stack.
-    """
-    kept = dict(parameters)
-    for topic in TOPICS:
-        addresses, flows = f"{topic}Emails", f"{topic}EmailFlowDefinitions"
-        if not all(name in parameters and name in deployed for name in (addresses, flows)):
-            continue
-        wanted = dict(zip(parameters[addresses].split(","), parameters[flows].split(","), strict=True))
-        wanted.pop(NO_ADDRESS, None)
-        before = [address.strip() for address in deployed[addresses].split(",")]
-        slots = [NO_ADDRESS] * EMAILS_PER_TOPIC
-        for position, address in enumerate(before[:EMAILS_PER_TOPIC]):
-            if address in wanted and address not in slots:
-                slots[position] = address
-        # First the positions that are free today, so that the plan shows no replacement.
-        free = [position for position, address in enumerate(slots) if address == NO_ADDRESS]
-        free.sort(key=lambda position: before[position : position + 1] not in ([NO_ADDRESS], []))
-        for address in wanted:
-            if address not in slots:
-                slots[free.pop(0)] = address
-        kept[addresses] = ",".join(slots)
-        kept[flows] = ",".join(wanted.get(address, ALL_FLOWS) for address in slots)
-    return kept
-
-
-def _subscriptions(
-    stage: Stage, topic: str, keys: str, for_all: tuple[str, ...], by_flow: Mapping[str, tuple[str, ...]]
-) -> dict[str, str]:
-    """A topic's addresses, each with the flow definitions it gets messages about, or `*`."""
-    # SNS has one subscription for a topic and an address, so each address is there once.
-    flows = {email: [ALL_FLOWS] for email in for_all}
-    for flow, emails in by_flow.items():
-        for email in emails:
-            if email not in for_all:
-                flows.setdefault(email, []).append(flow)
-    if len(flows) > EMAILS_PER_TOPIC:
-        raise SettingsError(
-            f"stage {stage.name}: {keys}: {len(flows)} addresses in all, and the limit of a topic is "
-            f"{EMAILS_PER_TOPIC}; subscribe a mailing list"
-        )
-    for email, names in flows.items():
-        if len(names) > MAX_FILTER_VALUES:
-            raise SettingsError(
-                f"stage {stage.name}: {keys}: {email} is in {len(names)} flow definitions, and the limit of a filter "
-                f"is {MAX_FILTER_VALUES}; give it all messages in escalation_emails"
-            )
-    # The template has the same number of subscriptions for every stage: "-" leaves one out.
-    free = EMAILS_PER_TOPIC - len(flows)
-    return {
-        f"{topic}Emails": ",".join([*flows, *[NO_ADDRESS] * free]),
-        f"{topic}EmailFlowDefinitions": ",".join(
-            [*(FLOW_SEPARATOR.join(dict.fromkeys(names)) for names in flows.values()), *[ALL_FLOWS] * free]
-        ),
-    }
 
 
 def _arn(flow_definition: str, stage: Stage, account: str) -> str:

@@ -32,6 +32,7 @@ ARNS = {
     "AWS::Events::Rule": "events:{place}:rule/{name}",
     "AWS::Glue::Database": "glue:{place}:database/{name}",
     "AWS::Glue::Table": "glue:{place}:table/{name}/reviews",
+    "AWS::IAM::ManagedPolicy": f"iam::{ACCOUNT}:policy/{{name}}",
     "AWS::IAM::Role": f"iam::{ACCOUNT}:role/{{name}}",
     "AWS::Lambda::Function": "lambda:{place}:function:{name}",
     "AWS::Lambda::Version": "lambda:{place}:function:{name}:1",
@@ -62,10 +63,10 @@ def filled(value: Any) -> Any:
     return json.loads(text)
 
 
-def ci_roles(stage: str) -> dict[str, Any]:
+def ci_roles(stage: str, **given: str) -> dict[str, Any]:
     template = yaml.load(ROLES.read_text(), Template)
-    given = {"Repository": "owner/name", "Stage": stage, "OutputBucket": "reviewed"}
-    found = resolved_resources(template, given | HERE)
+    known = {"Repository": "owner/name", "Stage": stage, "OutputBucket": "reviewed"}
+    found = resolved_resources(template, known | HERE | given)
     roles = {name: one["Properties"] for name, one in found.items() if one["Type"] == "AWS::IAM::Role"}
     for role in roles.values():
         for arn in role.pop("ManagedPolicyArns", []):
@@ -75,7 +76,7 @@ def ci_roles(stage: str) -> dict[str, Any]:
 
 def stage_resources(stage: str) -> dict[str, Any]:
     template = json.loads((ROOT / "definitions/template.json").read_text())
-    given = {"Stage": stage, "OutputBuckets": "outputs", "DocumentBuckets": "documents"}
+    given = {"Stage": stage, "OutputBuckets": "outputs", "DocumentBuckets": "documents", "Subnets": "subnet"}
     return filled(resolved_resources(template, given))
 
 
@@ -145,7 +146,10 @@ def test_publish_role_reaches_every_resource_of_its_stage(stage: str) -> None:
     refused = set()
     for name, arn in resources.items():
         service = arn.split(":")[2]
-        if not permits(role, "iam:PutRolePolicy" if service == "iam" else f"{service}:UpdateAnything", arn):
+        action = {"policy": "iam:CreatePolicy", "role": "iam:PutRolePolicy"}.get(
+            arn.split(":")[5].split("/")[0], f"{service}:UpdateAnything"
+        )
+        if not permits(role, action, arn):
             refused.add(name)
     assert refused == set()
 
@@ -210,8 +214,28 @@ def test_roles_of_a_stage_reach_no_other_stage(one: str, other: str) -> None:
         assert reached(role["Properties"], others) == set(), name
 
 
+def test_publish_role_attaches_only_the_policy_of_the_stage() -> None:
+    """Otherwise, it could give the roles of the stage any permission of a managed policy."""
+    attaching = [
+        statement
+        for statement in statements(ci_roles("prod")["PublishRole"])
+        if "iam:AttachRolePolicy" in statement["Action"]
+    ]
+    own = f"arn:aws-us-gov:iam::{ACCOUNT}:policy/afterloop-prod-VpcPolicy-*"
+    assert [statement["Condition"] for statement in attaching] == [[{"ArnLike": {"iam:PolicyARN": own}}]]
+
+
+def test_both_roles_pass_only_the_service_role_of_the_settings() -> None:
+    passed = f"arn:aws-us-gov:iam::{ACCOUNT}:role/deploy"
+    for name, role in ci_roles("prod", ServiceRole=passed).items():
+        passing = [one for one in statements(role) if one["Resource"] == [passed]]
+        assert [one["Action"] for one in passing] == [["iam:PassRole"]], name
+    for role in ci_roles("prod").values():
+        assert not permits(role, "iam:PassRole", passed)
+
+
 def test_policies_of_the_roles_fit_into_the_quotas() -> None:
-    for role in ci_roles("a-stage-of-20-letter").values():
+    for role in ci_roles("a-stage-of-20-letter", ServiceRole="r" * 64).values():
         inline = 0
         for policy in role["Policies"]:
             size = len(json.dumps(policy["PolicyDocument"], separators=(",", ":")))

@@ -50,6 +50,17 @@ def test_function_is_connected_only_to_a_network_that_its_role_may_use(stacks, a
     assert reason in stacks.reason()
 
 
+def test_function_leaves_its_network(stacks):
+    from ministack.services import lambda_svc
+
+    stacks.create(resources := connected(["ec2:*"]))
+    config = lambda_svc._functions[stacks.id_of("One")]["config"]
+    assert config["VpcConfig"]["SubnetIds"] == network()["SubnetIds"]
+    del resources["One"]["Properties"]["VpcConfig"]
+    stacks.update(resources)
+    assert lambda_svc._functions[stacks.id_of("One")]["config"]["VpcConfig"]["SubnetIds"] == []
+
+
 def test_role_has_its_boundary_until_it_is_removed(stacks):
     from ministack.services import iam
 

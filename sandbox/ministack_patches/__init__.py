@@ -49,6 +49,7 @@
     queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
     networks.py          functions in a network, and boundaries of roles
+    protection.py        stack policies, and tables that cannot be deleted
     service_roles.py     the role that CloudFormation assumes
     schemas.py           which properties resource types have
     trials.py            the API that tests a single state
@@ -98,6 +99,7 @@ from sandbox.ministack_patches import (
     paths,
     payloads,
     permissions,
+    protection,
     queue_metrics,
     redrive,
     repeated_requests,
@@ -152,6 +154,7 @@ def apply(directory: Path) -> None:
     cloudformation.correct()
     imports.correct()
     networks.correct()
+    protection.correct()
     drift.correct()
     definitions.correct()
     trust.correct()

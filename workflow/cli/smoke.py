@@ -16,6 +16,7 @@ from workflow.cli.terminal import (
     print_json,
     say,
     shown,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ def smoke(
     The exit status is 1 if a check fails. Subscribers get the messages about the failed and the stopped loop.
     """
     from workflow.operations.smoke import SmokeTest
+    from workflow.publish.account import Account
+    from workflow.publish.smoke_record import SmokeRecord
     from workflow.stack.stages import load_stage
 
     session = on.session()
     resources = on.resources(session)
     bucket = output_bucket or load_stage(on.settings, on.stage).output_buckets[0]
     console = console_for(on.output)
+    record = SmokeRecord(Account(session), on.stage)
     found = []
     with interrupted_by_sigterm(), Activity(console).running() as activity:
         activity.step("Starting")
@@ -64,6 +68,8 @@ def smoke(
             for check in checks:
                 found.append(check)
                 _show(console, check)
+    if problem := record.write([f"{check.loop}: {check.what}" for check in found if check.problem]):
+        tell(f"warning: {problem}", err=True)
     if on.output is Output.JSON:
         from workflow.cli.shapes import SmokeResult
 

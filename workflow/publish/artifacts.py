@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -16,7 +19,6 @@ from workflow.publish.aws_errors import error_code
 from workflow.stack.partition import partition_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from mypy_boto3_s3 import S3Client
@@ -25,14 +27,30 @@ __all__ = ["ArtifactBucket", "bucket_policy", "plans_of"]
 
 PLANS = "plans/"
 
-_EXPIRY = {
-    "ID": "plans",
-    "Filter": {"Prefix": PLANS},
-    "Status": "Enabled",
-    "Expiration": {"Days": 1},
-    "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
-}
-"""Deletes what an interrupted plan left behind."""
+_MAX_DELETED = 1000
+"""Objects in one call of DeleteObjects (S3 API reference)."""
+
+_EXPIRY = (
+    {
+        "ID": "plans",
+        "Filter": {"Prefix": PLANS},
+        "Status": "Enabled",
+        "Expiration": {"Days": 1},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    },
+    {
+        "ID": "replaced documents",
+        "Filter": {"Prefix": "stages/"},
+        "Status": "Enabled",
+        "Expiration": {"ExpiredObjectDeleteMarker": True},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+    },
+)
+"""Deletes what an interrupted plan left behind, and versions of records, locks and the like that were replaced. Bundles
+and templates are not deleted by age: see `cleaning.py`."""
+
+REUSED = timedelta(days=7)
+"""How old a version may be that a publish uses although its stack does not: older ones may be about to be removed."""
 
 
 def plans_of(stage: str) -> str:
@@ -99,20 +117,25 @@ class ArtifactBucket:
                 return None
             raise
 
-    def expire_plans(self) -> None:
-        """Adds the rule that deletes templates of plans after a day; other rules stay."""
+    def expire(self) -> None:
+        """Adds the rules that delete templates of plans and replaced documents; other rules stay."""
         try:
             rules = self._client.get_bucket_lifecycle_configuration(**self._bucket)["Rules"]
         except ClientError as error:
             if error_code(error) != "NoSuchLifecycleConfiguration":
                 raise
             rules = []
-        if not any(rule.get("ID") == _EXPIRY["ID"] for rule in rules):
-            expiring: Any = {"Rules": [*rules, _EXPIRY]}
+        known = {rule.get("ID") for rule in rules}
+        if missing := [rule for rule in _EXPIRY if rule["ID"] not in known]:
+            expiring: Any = {"Rules": [*rules, *missing]}
             self._client.put_bucket_lifecycle_configuration(**self._bucket, LifecycleConfiguration=expiring)
 
     def upload(
-        self, objects: Mapping[str, bytes | Path], used: Mapping[str, str] | None = None
+        self,
+        objects: Mapping[str, bytes | Path],
+        used: Mapping[str, str] | None = None,
+        *,
+        written: dict[str, str] | None = None,
     ) -> dict[str, str]:
         """Makes sure that objects are in the bucket with exactly this content; returns their versions.
 
@@ -122,6 +145,7 @@ class ArtifactBucket:
         Args:
             objects: content by key.
             used: versions by key that are preferred to the latest ones.
+            written: gets the versions that were not there before, by key.
         """
 
         def version(item: tuple[str, bytes | Path]) -> tuple[str, str]:
@@ -130,17 +154,25 @@ class ArtifactBucket:
             checksum = _checksum(content)
             before = (used or {}).get(key)
             known = self._verified(key, checksum, before) if before else None
-            return key, known or self._verified(key, checksum) or self.write(key, content)
+            if found := known or self._verified(key, checksum):
+                return key, found
+            new = self.write(key, content)
+            if written is not None:
+                written[key] = new
+            return key, new
 
         with ThreadPoolExecutor(8) as pool:
             return dict(pool.map(version, objects.items()))
 
     def _verified(self, key: str, checksum: str, version: str | None = None) -> str | None:
-        """A version of an object, by default the latest, if its content has this checksum."""
+        """A version of an object, by default the latest unless it is old, if its content has this checksum."""
         found = self._head(key, ChecksumMode="ENABLED", **({"VersionId": version} if version else {}))
         # The checksum of an object that was uploaded in parts is one of their checksums.
         is_whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
-        return found.get("VersionId") if is_whole and found.get("ChecksumSHA256") == checksum else None
+        if not is_whole or found.get("ChecksumSHA256") != checksum:
+            return None
+        is_old = version is None and _moment(found) - found["LastModified"] > REUSED
+        return None if is_old else found.get("VersionId")
 
     def _head(self, key: str, **more: Any) -> Mapping[str, Any]:
         """What S3 knows about an object; nothing if there is none."""
@@ -214,6 +246,23 @@ class ArtifactBucket:
         one: Any = {"VersionId": version} if version else {}
         self._client.delete_object(Key=key, **self._bucket, **one)
 
+    def versions(self, prefix: str, *, older_than: timedelta) -> list[tuple[str, str]]:
+        """Key and version of what was written that long ago, by the clock of S3, under a prefix."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Prefix=prefix, **self._bucket)
+        return [
+            (one["Key"], one["VersionId"])
+            for page in pages
+            for one in page.get("Versions", [])
+            if _moment(page) - one["LastModified"] >= older_than
+        ]
+
+    def remove_versions(self, versions: Iterable[tuple[str, str]]) -> None:
+        """Deletes versions of objects for good, each given as key and version."""
+        rest = iter(versions)
+        while batch := list(islice(rest, _MAX_DELETED)):
+            objects: Any = [{"Key": key, "VersionId": version} for key, version in batch]
+            self._client.delete_objects(Delete={"Objects": objects, "Quiet": True}, **self._bucket)
+
     def url(self, key: str, version: str) -> str:
         """The URL of a version of an object, for CloudFormation."""
         place = f"{self._client.meta.endpoint_url}/{self.name}"
@@ -238,6 +287,12 @@ def bucket_policy(bucket: str, region: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _moment(answer: Mapping[str, Any]) -> datetime:
+    """When S3 gave an answer. The clock of this machine may be wrong."""
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
 
 def _checksum(content: bytes) -> str:

@@ -39,6 +39,8 @@ CLOCK_SKEW = timedelta(hours=1)
 class Recording:
     """A publish that is recorded as started."""
 
+    number: int
+    """Its number."""
     token: str
     """For the operation of CloudFormation."""
     began: bool = False
@@ -62,7 +64,7 @@ def recording(
         restores: for a rollback, the publish that it restores.
     """
     record = start(account, stage, package, restores=restores)
-    made = Recording(record.token)
+    made = Recording(record.number, record.token)
     try:
         yield made
     except PublishError as error:

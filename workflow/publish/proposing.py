@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -50,6 +50,8 @@ class Proposal:
     """Resources of the stack that do not exist."""
     updates: Updates | None = None
     """What the change set makes of the stack, and what is removed after it; None if the stack is to be created."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """The versions that were uploaded for it and were not in the artifact bucket before, by key."""
 
     @property
     def sent(self) -> Package:
@@ -92,14 +94,18 @@ def propose(
     swaps = swapped(account, stage, stack)
     missing = account.missing(stack.name)
     reverts_drift = repair or bool(missing)
-    url = ""
+    url, written = "", dict[str, str]()
     if to_publish:
-        package, url = uploaded(account, package)
+        package, url = uploaded(account, package, written)
     planned = updates(account, stack, deployed, package)
     # Also if template and parameters seem to be the same: only CloudFormation knows whether nothing changes.
     if to_publish:
-        url = url if planned.first is package else url_of(account, planned.first)
-        change_set = change_set_of(account, stack.name, planned.first, url, reverts_drift=reverts_drift)
+        url = url if planned.first is package else url_of(account, planned.first, written)
+        try:
+            change_set = change_set_of(account, stack.name, planned.first, url, reverts_drift=reverts_drift)
+        except PublishError:
+            remove_unused(account, stage.name, written)
+            raise
     else:
         change_set = _looked_at(account, stage, stack, planned.first, reverts_drift=reverts_drift)
     plan = compare(
@@ -130,10 +136,10 @@ def propose(
             still_needed=plan.still_needed,
         )
         plan = _with_differences(account, stage, stack, plan, to_publish)
-        return Proposal(package, plan, stack, missing=missing, updates=planned)
+        return Proposal(package, plan, stack, missing=missing, updates=planned, written=written)
     plan = replace(plan, notes=[*plan.notes, *suspended])
     plan = _with_differences(account, stage, stack, plan, to_publish)
-    return Proposal(package, plan, stack, change_set, url, missing, planned)
+    return Proposal(package, plan, stack, change_set, url, missing, planned, written)
 
 
 def _with_differences(
@@ -152,19 +158,32 @@ def _with_differences(
     return replace(plan, differences=list(what_differs(live, records, stage=stage.name)))
 
 
-def uploaded(account: Account, package: Package) -> tuple[Package, str]:
-    """The package with the versions of its bundles, and the URL of its template."""
+def uploaded(account: Account, package: Package, written: dict[str, str]) -> tuple[Package, str]:
+    """The package with the versions of its bundles, and the URL of its template.
+
+    Args:
+        account: where the artifact bucket is.
+        package: what to upload.
+        written: gets the versions that were not there before, by key.
+    """
     account.artifacts.ensure()
-    account.artifacts.expire_plans()
-    versions = account.artifacts.upload(package.objects, package.bundle_versions)
+    account.artifacts.expire()
+    versions = account.artifacts.upload(package.objects, package.bundle_versions, written=written)
     url = account.artifacts.url(package.template_key, versions[package.template_key])
     return package.uploaded(versions), url
 
 
-def url_of(account: Account, package: Package) -> str:
-    """The URL of the package's template in the artifact bucket, where it is written if it is missing."""
+def url_of(account: Account, package: Package, written: dict[str, str] | None = None) -> str:
+    """The URL of the package's template in the artifact bucket, where it is written if it is missing.
+
+    Args:
+        account: where the artifact bucket is.
+        package: the package.
+        written: gets the version of the template if it was not there before.
+    """
     key = package.template_key
-    return account.artifacts.url(key, account.artifacts.upload({key: package.template.encode()}, {})[key])
+    versions = account.artifacts.upload({key: package.template.encode()}, written=written)
+    return account.artifacts.url(key, versions[key])
 
 
 def _looked_at(
@@ -220,10 +239,30 @@ def change_set_of(
     return change_set
 
 
-def discard(account: Account, proposal: Proposal) -> None:
-    """Deletes the change set of a proposal that nobody executes."""
+def discard(account: Account, stage: Stage, proposal: Proposal) -> None:
+    """Deletes the change set of a proposal that nobody executes, and what was uploaded for it."""
     if proposal.change_set and not proposal.change_set.is_empty:  # An empty one is already deleted.
         account.stacks.delete_change_set(proposal.change_set.id)
+    remove_unused(account, stage.name, proposal.written)
+
+
+def remove_unused(account: Account, stage: str, written: Mapping[str, str]) -> None:
+    """Removes what a publish uploaded that nobody carries out, unless a publish of another stage may use it.
+
+    Args:
+        account: where the stage is.
+        stage: the name of the stage.
+        written: the versions that this publish wrote, by key.
+    """
+    if not written:
+        return
+    with suppress(ClientError):  # What stays is removed some weeks later (`cleaning.py`).
+        if not any(_is_lock_of_another(key, stage) for key in account.artifacts.keys("stages/")):
+            account.artifacts.remove_versions(written.items())
+
+
+def _is_lock_of_another(key: str, stage: str) -> bool:
+    return key.endswith("/lock.json") and key != f"stages/{stage}/lock.json"
 
 
 def _not_repaired(missing: Sequence[Missing], change_set: ChangeSet) -> list[str]:

@@ -55,7 +55,7 @@ def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool =
         PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
     """
     proposal = propose(account, stage, package, repair=repair)
-    discard(account, proposal)
+    discard(account, stage, proposal)
     return proposal.plan
 
 
@@ -98,14 +98,16 @@ def publish(
             agreed = confirm(proposal.plan)
         finally:
             if not agreed:
-                discard(account, proposal)
+                discard(account, stage, proposal)
         if not agreed:
             return None
         if prepare():
             # What was agreed to is the same, but a change set fits only the stack that it was made for.
-            discard(account, proposal)
+            discard(account, stage, replace(proposal, written={}))
             again = propose(account, stage, package, to_publish=True, repair=repair)
             proposal = replace(again, plan=proposal.plan)
+    else:
+        discard(account, stage, proposal)
     # Somebody began to destroy the stage: its rules are off, which no change set would notice.
     resume(account, stage.name)
     if proposal.plan.creates:
@@ -144,8 +146,9 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
         progress.step("Deleting what an earlier, failed publish left behind")
         follow(account.stacks, proposal.stack.id, account.stacks.delete(proposal.stack.id), progress.event)
     progress.step("Uploading template and functions")
-    package, url = uploaded(account, package)
-    proposal = replace(proposal, package=package, template_url=url)
+    written: dict[str, str] = {}
+    package, url = uploaded(account, package, written)
+    proposal = replace(proposal, package=package, template_url=url, written=written)
     progress.step("Creating the stack")
     try:
         change_set = change_set_of(account, stage.stack_name, package, url, create=True)
@@ -154,6 +157,7 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
         empty = account.stacks.find(stage.stack_name)
         if empty and empty.status == "REVIEW_IN_PROGRESS":
             account.stacks.delete(empty.id)
+        discard(account, stage, proposal)
         raise
     return _execute(account, stage, proposal, change_set, progress)
 
@@ -167,11 +171,11 @@ def _execute(
     *,
     restores: Record | None = None,
 ) -> Published:
-    package, plan = proposal.package, proposal.plan
-    from workflow.publish.outcomes import (
-        recording,
-    )  # Imported here because a plan, which most runs are, records nothing.
+    # Imported here because a plan, which most runs are, records nothing.
+    from workflow.publish.cleaning import clean
+    from workflow.publish.outcomes import recording
 
+    package, plan = proposal.package, proposal.plan
     with recording(account, stage.name, package, restores=restores) as recorded:
         if change_set.is_empty:
             # Only outputs change. CloudFormation calls such a change set empty, but accepts the update.
@@ -206,6 +210,7 @@ def _execute(
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
             prune_functions(account.functions, [one["name"] for one in resources if one["id"] in changed])
+    clean(account, stage.name, recorded.number)
     if plan.creates and (function := stack.outputs.get("Reconcile")):
         # Loops that are in progress now get a row at once, so that nothing that happens to them can be missed. It is
         # no error if this fails: the function runs once an hour.

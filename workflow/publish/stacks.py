@@ -129,24 +129,19 @@ class Stacks:
             raise
         if described["StackStatus"] == "DELETE_COMPLETE":  # By ARN, deleted stacks are found for 90 days.
             return None
-        return Stack(
-            name=described["StackName"],
-            id=described["StackId"],
-            status=described["StackStatus"],
-            reason=described.get("StackStatusReason", ""),
-            parameters=_parameters(described),
-            outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
-            updated=described.get("LastUpdatedTime") or described.get("CreationTime"),
-            tags={tag["Key"]: tag["Value"] for tag in described.get("Tags", [])},
-            service_role=described.get("RoleARN", ""),
-            is_protected=described.get("EnableTerminationProtection", False),
-        )
+        return _stack(described)
 
     def names(self, prefix: str) -> list[str]:
         """Names of the stacks that start with a prefix and are not deleted."""
+        return [one["StackName"] for one in self._described(prefix)]
+
+    def with_prefix(self, prefix: str) -> list[Stack]:
+        """The stacks whose names start with a prefix and that are not deleted."""
+        return [_stack(one) for one in self._described(prefix)]
+
+    def _described(self, prefix: str) -> list[Any]:
         pages = self._client.get_paginator("describe_stacks").paginate()
-        names = [stack["StackName"] for page in pages for stack in page["Stacks"]]
-        return [name for name in names if name.startswith(prefix)]
+        return [one for page in pages for one in page["Stacks"] if one["StackName"].startswith(prefix)]
 
     def template(self, stack: str) -> dict[str, Any]:
         """The template of the last publish."""
@@ -348,6 +343,21 @@ class Stacks:
             if not page.get("NextToken"):
                 return drifts
             request["NextToken"] = page["NextToken"]
+
+
+def _stack(described: Mapping[str, Any]) -> Stack:
+    return Stack(
+        name=described["StackName"],
+        id=described["StackId"],
+        status=described["StackStatus"],
+        reason=described.get("StackStatusReason", ""),
+        parameters=_parameters(described),
+        outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
+        updated=described.get("LastUpdatedTime") or described.get("CreationTime"),
+        tags={tag["Key"]: tag["Value"] for tag in described.get("Tags", [])},
+        service_role=described.get("RoleARN", ""),
+        is_protected=described.get("EnableTerminationProtection", False),
+    )
 
 
 def _event(described: Mapping[str, Any]) -> Event:

@@ -34,6 +34,23 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[Check]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def written(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What is recorded of each test: the checks that failed."""
+    results: list[list[str]] = []
+
+    class SmokeRecord:
+        def __init__(self, _: object, stage: str) -> None:
+            assert stage == "dev"
+
+        def write(self, failed: list[str]) -> str | None:
+            results.append(failed)
+            return "the result is not recorded: [sic]" if len(results) > 2 else None
+
+    monkeypatch.setattr("workflow.publish.smoke_record.SmokeRecord", SmokeRecord)
+    return results
+
+
 @pytest.fixture
 def arguments(tmp_path: Path, resources: StageResources) -> list[str]:
     settings = tmp_path / "stages.toml"
@@ -77,7 +94,10 @@ def test_smoke_is_interrupted_by_sigterm_and_cleans_up(
 
 
 def test_smoke_exits_with_1_if_a_check_fails(
-    arguments: list[str], checks: list[Check], capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    checks: list[Check],
+    written: list[list[str]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     version = "arn:aws:states:us-east-1:123456789012:stateMachine:afterloop-dev:7"
     checks.append(Check("Failed", "a message arrived", "it did not [sic]", "arn:execution", version))
@@ -102,3 +122,5 @@ def test_smoke_exits_with_1_if_a_check_fails(
             "version": version,
         },
     ]
+    assert written == [["Failed: a message arrived"]] * 2
+    assert run(*arguments, capsys=capsys)[2] == "warning: the result is not recorded: [sic]\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
@@ -108,14 +109,18 @@ def test_version_in_use_is_kept_only_if_it_has_the_content(account: Account) -> 
         assert account.artifacts.upload({"f.zip": b"code"}, {"f.zip": other})["f.zip"] not in (used, other)
 
 
-def test_templates_of_plans_expire_beside_other_rules(account: Account) -> None:
+def test_plans_and_replaced_documents_expire_beside_other_rules(account: Account) -> None:
     s3, bucket = account.session.client("s3"), account.artifact_bucket
     own = {"ID": "own", "Filter": {"Prefix": "x/"}, "Status": "Enabled", "Expiration": {"Days": 9}}
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [own]})
     for _ in range(2):
-        account.artifacts.expire_plans()
+        account.artifacts.expire()
     rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    assert [(rule["ID"], rule["Filter"]["Prefix"]) for rule in rules] == [("own", "x/"), ("plans", "plans/")]
+    assert [(rule["ID"], rule["Filter"]["Prefix"]) for rule in rules] == [
+        ("own", "x/"),
+        ("plans", "plans/"),
+        ("replaced documents", "stages/"),
+    ]
 
 
 def test_objects_are_written_read_listed_and_removed(account: Account) -> None:
@@ -136,3 +141,15 @@ def test_template_url_is_of_the_bucket_on_aws(account: Account) -> None:
     assert account.artifacts.url("t.json", "a+b") == (
         f"https://{account.artifact_bucket}.s3.us-east-1.amazonaws.com/t.json?versionId=a%2Bb"
     )
+
+
+def test_old_version_that_the_stack_does_not_name_is_not_used(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever cleans the bucket may be about to remove it."""
+    first = account.artifacts.upload({"f.zip": b"code"})
+    monkeypatch.setattr("workflow.publish.artifacts.REUSED", timedelta(seconds=-1))
+    assert account.artifacts.upload({"f.zip": b"code"}, first) == first
+    written: dict[str, str] = {}
+    assert account.artifacts.upload({"f.zip": b"code"}, written=written) == written
+    assert written != first

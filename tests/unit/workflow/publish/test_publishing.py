@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,28 @@ def test_declined_publish_deletes_its_change_set(account: Account, services: Ser
     services.creates_change_set(changed())
     services.deletes_change_set()
     assert publish(account, stage, package(days="7"), confirm=no) is None
+
+
+@pytest.mark.parametrize("case", ["declined", "refused", "rejected", "another publishes"])
+def test_publish_that_is_not_carried_out_leaves_no_objects(
+    account: Account, services: Services, stage: Stage, tmp_path: Path, case: str
+) -> None:
+    """Unless a publish of another stage may have found them already, and use them."""
+    exists(services)
+    if case == "another publishes":
+        account.artifacts.write("stages/other/lock.json", b"{}")
+    services.creates_change_set(changed(), failure="Nonsense" if case == "rejected" else None)
+    if case != "rejected":
+        services.deletes_change_set()
+    confirm = mock.Mock(side_effect=PublishError("risk")) if case == "refused" else no
+    with suppress(PublishError):
+        assert publish(account, stage, bundled(tmp_path), confirm=confirm) is None
+    left = account.artifacts.keys("bundles/") + account.artifacts.keys("templates/")
+    assert len(left) == (2 if case == "another publishes" else 0)
+    s3 = account.session.client("s3")
+    assert len(s3.list_object_versions(Bucket=account.artifact_bucket).get("Versions", [])) == (
+        3 if left else 0
+    )
 
 
 def test_interrupted_question_deletes_the_change_set(

@@ -215,23 +215,26 @@ def compare(
         return replace(plan, resources=resources)
     changes = [_of_missing(one) if one["LogicalResourceId"] in missing else one for one in changes]
     parameters = {name for name in {**before[1], **after[1]} if before[1].get(name) != after[1].get(name)}
-    addresses = changed_slots(before[1], after[1])
     tagged = list(_tag_changes(*tags))
+    resources = list(_resources(changes, old, new, parameters, tags_change=bool(tagged)))
+    again = {one.id for one in resources if one.type == SUBSCRIPTION and one.action in _CREATES}
+    addresses = changed_slots(before[1], after[1]) | again
     plan = replace(
         plan,
+        subscriptions=subscription_changes(before[1], after[1], again=again),
         permissions=_permissions(*differing),
         settings=[*_settings(before, after), *tagged],
-        resources=[
-            one
-            for one in _resources(changes, old, new, parameters, tags_change=bool(tagged))
-            if one.id not in addresses
-        ],
+        resources=[one for one in resources if one.id not in addresses],
         notes=list(_notes(before[0], after[0], parameters, {function.name for function in functions})),
     )
     if replace(plan, swapped=()).is_empty:
         # Whatever the reason: what CloudFormation lists is never kept from the user.
         return replace(plan, resources=[_resource(change) for change in changes])
     return plan
+
+
+SUBSCRIPTION = "AWS::SNS::Subscription"
+_CREATES = ("add", "replace", "create again")
 
 
 def _notes(

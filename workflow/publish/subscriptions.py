@@ -63,14 +63,24 @@ class SubscriptionChange:
     """Those after the publish; null if it is not subscribed any more."""
 
 
-def subscription_changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[SubscriptionChange]:
+def subscription_changes(
+    before: Mapping[str, str], after: Mapping[str, str], *, again: Collection[str] = ()
+) -> list[SubscriptionChange]:
     """Returns the addresses that change.
 
     Args:
         before: Parameters of the stack; empty for a new stack.
         after: Parameters to publish.
+        again: Logical IDs of subscriptions that CloudFormation creates again, such as that of a deleted topic.
     """
-    return [change for topic in TOPICS for change in _changes(topic, before, after)]
+    unchanged = set(again) - changed_slots(before, after)
+    created_again = [
+        SubscriptionChange(topic, address, "added", after=tuple(flows.split(FLOW_SEPARATOR)))
+        for topic in TOPICS
+        for slot, (address, flows) in enumerate(slots(after, topic), 1)
+        if f"{topic}Email{slot}" in unchanged
+    ]
+    return [*(change for topic in TOPICS for change in _changes(topic, before, after)), *created_again]
 
 
 def _changes(topic: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[SubscriptionChange]:

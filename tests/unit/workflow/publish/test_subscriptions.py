@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from workflow.cli.show import show_plan
 from workflow.errors import PublishError
 from workflow.publish.package import Package
 from workflow.publish.plan import compare
@@ -50,11 +53,19 @@ def test_plan_has_addresses_in_place_of_slots_and_parameters() -> None:
     plan = compare(
         "s", before=(template, emails("a", "b")), after=(template, emails("c", "b")), changes=changes
     )
-    assert [(one.change, one.address) for one in plan.subscriptions] == [("removed", "a"), ("added", "c")]
-    assert plan.settings == []
-    # What is replaced for another reason is not hidden.
-    assert [one.id for one in plan.resources] == ["EscalationEmail2"]
+    # b keeps its slot, but its subscription is created again.
+    found = [(one.change, one.address) for one in plan.subscriptions]
+    assert found == [("removed", "a"), ("added", "c"), ("added", "b")]
+    assert (plan.settings, plan.resources) == ([], [])
     assert not plan.is_empty
+    out = StringIO()
+    show_plan(Console(file=out, width=100), plan, where="here")
+    assert out.getvalue().splitlines()[2:-1] == [
+        "Subscriptions",
+        "  - escalations to a end",
+        "  + escalations to c about all flow definitions; gets an email to confirm",
+        "  + escalations to b about all flow definitions; gets an email to confirm",
+    ]
 
 
 class Topic:

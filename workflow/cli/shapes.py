@@ -310,6 +310,8 @@ class StatusResult(_Shape):
     """Name of the CloudFormation stack."""
     state: str
     """CloudFormation's status of the stack, such as `UPDATE_COMPLETE`."""
+    operation: str | None
+    """What CloudFormation does to the stack, or why its last operation failed, and what to do; null if all is well."""
     # Pydantic would write Z. The key has always had an offset, which is all that Python 3.10 can parse.
     updated: Annotated[datetime, PlainSerializer(datetime.isoformat)] | None
     """When the stack was last updated."""
@@ -326,7 +328,7 @@ class StatusResult(_Shape):
     swapped: list[str]
     """What was hot-swapped since the last publish."""
     drifts: list[Drift] | None
-    """Resources that differ from the template; null with `--no-drift`."""
+    """Resources that differ from the template; null with `--no-drift`, or if the stack's state does not allow it."""
     publishes: list[PublishRecord]
     """The last 10 publishes, oldest first."""
     differences: list[str]

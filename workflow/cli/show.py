@@ -226,6 +226,8 @@ def show_status(console: Console, status: Status) -> None:
     state = "green" if status.state.endswith("COMPLETE") and "ROLLBACK" not in status.state else "red"
     updated = f", updated {_when(status.updated)}" if status.updated else ""
     say(console, f"[bold]{shown(status.stack)}[/]: [{state}]{shown(status.state)}[/]{updated}")
+    if status.operation:
+        say(console, f"  [bold red]![/] {shown(status.operation)}")
     live = " and ".join(
         f"version {number}" if weight == 100 else f"version {number} ({weight} %)"
         for number, weight in sorted(status.live.items(), reverse=True)
@@ -240,7 +242,7 @@ def show_status(console: Console, status: Status) -> None:
     for swap in status.swapped:
         say(console, f"  [yellow]hot-swapped since the last publish:[/] {shown(swap)}")
     if status.drifts is not None:
-        _show_drifts(console, status.drifts)
+        _show_drifts(console, status.drifts, stage=status.stage)
     if status.publishes:
         say(console, "\n[bold]Publishes[/]")
     for one in reversed(status.publishes):
@@ -265,7 +267,7 @@ def _publish(record: Record) -> str:
     return "  ".join(filter(None, details))
 
 
-def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> None:
+def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]], *, stage: str) -> None:
     if not drifts:
         say(console, "  no drift: all resources match the template")
     for drift in drifts:
@@ -280,6 +282,8 @@ def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]]) -> No
                 console,
                 f"      {shown(one['property'])}: {_value(str(one['expected']))} → {_value(str(one['actual']))}",
             )
+    if drifts:
+        say(console, f"  to revert it: python deploy.py publish --repair --stage {shown(stage)}")
 
 
 def show_destruction(console: Console, destruction: Destruction, *, where: str) -> None:

@@ -42,6 +42,7 @@ class StageResources:
         account_id: The stage's account.
         outputs: The stack's outputs, by name.
         parameters: The stack's parameters, by name: the settings as they were published.
+        state: CloudFormation's status of the stack, such as UPDATE_COMPLETE.
     """
 
     stage: str
@@ -50,6 +51,7 @@ class StageResources:
     account_id: str
     outputs: Mapping[str, str]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
 
     @classmethod
     def find(cls, stage: str, session: boto3.Session, settings: Path | None = None) -> StageResources:
@@ -95,6 +97,7 @@ class StageResources:
                 for parameter in stack.get("Parameters", [])
                 if "ParameterKey" in parameter and "ParameterValue" in parameter
             },
+            state=stack["StackStatus"],
         )
 
     @property
@@ -165,6 +168,11 @@ class StageResources:
         return self._value(self.parameters, "parameter", name)
 
     def _value(self, values: Mapping[str, str], what: str, name: str) -> str:
+        if not self.outputs:
+            raise NotPublishedError(
+                f"stage {self.stage} is not published: its first publish has not finished, or failed "
+                f"({self.state}); `python deploy.py status --stage {self.stage}` says more"
+            )
         if name not in values:
             raise NotPublishedError(
                 f"stage {self.stage} has no {what} {name}; publish it again with "

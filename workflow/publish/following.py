@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
-from workflow.errors import DeploymentError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from lambdas.aws.transient import is_transient
+from workflow.errors import AccountError, DeploymentError
+from workflow.publish.aws_errors import explained, is_expired
+from workflow.publish.engine_access import is_on_this_machine
 from workflow.publish.stacks import Event, Stacks, pauses
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 600.0
+"""How long AWS may be out of reach: a laptop wakes up before its network does."""
+
+ENGINE_PATIENCE_SECONDS = 5.0
+"""The same for an engine on this machine."""
 
 __all__ = ["first_cause", "follow", "follow_deletion"]
 
@@ -18,8 +41,12 @@ def follow(
     on_event: Callable[[Event], None],
     *,
     meanwhile: Callable[[], object] = lambda: None,
+    report: Callable[[str], None] = lambda text: None,
+    expected: Collection[str] = (),
 ) -> None:
     """Waits until a stack operation has ended, and reports each event.
+
+    If AWS cannot be reached for a while, it waits.
 
     Args:
         stacks: the stacks of the account.
@@ -27,15 +54,19 @@ def follow(
         token: the token that the operation was started with; its events carry it.
         on_event: called with each event, oldest first.
         meanwhile: called as long as the operation goes on, every few seconds at least.
+        report: called with what happens, in a sentence, while AWS cannot be reached.
+        expected: other statuses with which the operation succeeds, for one that ends in a rollback.
 
     Raises:
+        AccountError: AWS could not be reached for too long, or the session has expired. The operation goes on.
         DeploymentError: the operation failed; the message has the first cause that CloudFormation gives.
     """
     # Events rather than a waiter of boto3: the status alone gives neither progress nor a cause. And by ARN,
     # because a deleted stack cannot be found by its name.
     events: list[Event] = []
     for pause in pauses():
-        new = stacks.events(stack_id, token, {event.id for event in events})
+        seen = {event.id for event in events}
+        new = _patiently(lambda seen=seen: stacks.events(stack_id, token, seen), stack_id, report)  # type: ignore[misc]
         events += new
         for event in new:
             on_event(event)
@@ -44,8 +75,44 @@ def follow(
         meanwhile()
         time.sleep(pause)
     status = events[-1].status
-    if "ROLLBACK" in status or status.endswith("FAILED"):
+    if status not in expected and ("ROLLBACK" in status or status.endswith("FAILED")):
         raise _failure(events)
+
+
+def _patiently(ask: Callable[[], T], stack_id: str, report: Callable[[str], None]) -> T:
+    """The answer of CloudFormation, which is asked again while it cannot be reached."""
+    patience = ENGINE_PATIENCE_SECONDS if is_on_this_machine() else PATIENCE_SECONDS
+    since: float | None = None
+    for pause in pauses(first=0.5, longest=10):
+        try:
+            answer = ask()
+        except (ClientError, ConnectionError, HTTPClientError, IncompleteReadError) as error:
+            if isinstance(error, ClientError) and is_expired(error):
+                raise _left_alone(error, stack_id) from None
+            if not is_transient(error):
+                raise
+            # Not a wall clock, which jumps while a laptop sleeps.
+            since = since or time.monotonic()
+            if time.monotonic() - since > patience:
+                raise _left_alone(error, stack_id) from None
+            report("AWS cannot be reached; CloudFormation continues, and is asked again")
+        except (CredentialRetrievalError, NoCredentialsError, SSOError, TokenRetrievalError) as error:
+            raise _left_alone(error, stack_id) from None
+        else:
+            if since:
+                report("AWS can be reached again")
+            return answer
+        time.sleep(pause)
+    raise AssertionError("pauses never end")
+
+
+def _left_alone(error: Exception, stack_id: str) -> AccountError:
+    """The error for an operation that goes on, and that this process cannot follow any more."""
+    stage = stack_id.split("/")[1].removeprefix("afterloop-")
+    return AccountError(
+        f"{explained(error) or error}; CloudFormation continues its operation: then "
+        f"`python deploy.py status --stage {stage}` shows what became of it, and the same command again completes it"
+    )
 
 
 def follow_deletion(stacks: Stacks, stack_id: str, meanwhile: Callable[[], object]) -> None:

@@ -18,7 +18,9 @@ from workflow.publish.live import number
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.readback import restored
+from workflow.publish.recovering import stuck_rollback
 from workflow.publish.service_role import with_service_role
+from workflow.publish.stack_state import in_words
 from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.subscriptions import with_subscriptions
 from workflow.publish.suspension import suspension_notes
@@ -80,7 +82,7 @@ def propose(
         repair: whether to revert what was changed outside of CloudFormation. If a resource that the workflow needs was
             deleted, this is done in any case: without it, an update of the resource fails.
     """
-    stack = _publishable(account.stacks.find(stage.stack_name))
+    stack = _publishable(account, account.stacks.find(stage.stack_name))
     package = package.stamped(stack.parameters if stack else {})
     sent, _ = package.content
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
@@ -308,7 +310,7 @@ _CAN_BE_UPDATED = (
 )
 
 
-def _publishable(stack: Stack | None) -> Stack | None:
+def _publishable(account: Account, stack: Stack | None) -> Stack | None:
     """The stack, if its status allows a publish; None if it does not exist or is only the shell of a change set.
 
     Raises:
@@ -323,12 +325,6 @@ def _publishable(stack: Stack | None) -> Stack | None:
         raise PublishError(
             f"stack {stack.name} is in {stack.status}: another operation is in progress; try again when it has ended"
         )
-    advice = {
-        "UPDATE_ROLLBACK_FAILED": f"run `aws cloudformation continue-update-rollback --stack-name {stack.name}`",
-        "ROLLBACK_FAILED": "delete it with `python deploy.py destroy`, then publish again",
-        "CREATE_FAILED": "delete it with `python deploy.py destroy`, then publish again",
-        "DELETE_FAILED": "finish its deletion with `python deploy.py destroy`, then publish again",
-    }.get(stack.status, "repair it in the CloudFormation console first")
-    raise PublishError(
-        f"stack {stack.name} is in {stack.status} ({stack.reason or 'CloudFormation gives no reason'}): {advice}"
-    )
+    if stack.status == "UPDATE_ROLLBACK_FAILED":
+        raise stuck_rollback(account, stack)
+    raise PublishError(f"stack {stack.name} is in {stack.status}: {in_words(account, stack) or stack.reason}")

@@ -20,6 +20,7 @@ from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.proposing import Proposal, change_set_of, discard, propose, uploaded
+from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.removing import remove_unneeded
 from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.suspension import resume
@@ -54,7 +55,10 @@ def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool =
     Raises:
         PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
     """
-    proposal = propose(account, stage, package, repair=repair)
+    try:
+        proposal = propose(account, stage, package, repair=repair)
+    except StuckRollbackError as error:
+        return plan_of_rollback(error)
     discard(account, stage, proposal)
     return proposal.plan
 
@@ -91,7 +95,12 @@ def publish(
     """
     progress = progress or NoProgress()
     progress.step("Comparing with the published stage")
-    proposal = propose(account, stage, package, to_publish=True, repair=repair)
+    try:
+        proposal = propose(account, stage, package, to_publish=True, repair=repair)
+    except StuckRollbackError as error:
+        if not continue_rollback(account, error, confirm=confirm, progress=progress):
+            return None
+        proposal = propose(account, stage, package, to_publish=True, repair=repair)
     if not proposal.plan.is_empty:
         agreed = False
         try:
@@ -144,7 +153,13 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
     package = proposal.package
     if proposal.stack:
         progress.step("Deleting what an earlier, failed publish left behind")
-        follow(account.stacks, proposal.stack.id, account.stacks.delete(proposal.stack.id), progress.event)
+        follow(
+            account.stacks,
+            proposal.stack.id,
+            account.stacks.delete(proposal.stack.id),
+            progress.event,
+            report=progress.step,
+        )
     progress.step("Uploading template and functions")
     written: dict[str, str] = {}
     package, url = uploaded(account, package, written)
@@ -193,7 +208,7 @@ def _execute(
             )
         if token:
             recorded.began = True
-            follow(account.stacks, change_set.stack_id, token, progress.event)
+            follow(account.stacks, change_set.stack_id, token, progress.event, report=progress.step)
         stack = account.stacks.find(stage.stack_name)
         if stack is None:
             raise PublishError(

@@ -283,6 +283,16 @@ class Stacks:
                     if event.starts_operation:
                         return
 
+    def last_operation(self, stack_id: str) -> list[Event]:
+        """The events of the last operation, or of the one in progress, oldest first."""
+        newest_first: list[Event] = []
+        for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
+            for described in page["StackEvents"]:
+                newest_first.append(_event(described))
+                if newest_first[-1].starts_operation:
+                    return newest_first[::-1]
+        return newest_first[::-1]
+
     def operation(self, stack_id: str, token: str, since: datetime) -> list[Event]:
         """The events of an earlier operation, oldest first, as far as it went; none if there is no such operation.
 
@@ -305,6 +315,24 @@ class Stacks:
             if event.ends_operation:
                 break
         return events
+
+    def continue_rollback(self, stack_id: str, *, without: Sequence[str] = ()) -> str:
+        """Continues the rollback of an update that failed; returns the token that its events carry.
+
+        Args:
+            stack_id: the stack's ARN.
+            without: logical IDs of resources that stay as they are; they must have failed to roll back
+                (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html).
+
+        Raises:
+            PublishError: CloudFormation cannot continue.
+        """
+        token = uuid.uuid4().hex
+        with rejections("to continue the rollback"):
+            self._client.continue_update_rollback(
+                StackName=stack_id, ClientRequestToken=token, ResourcesToSkip=list(without)
+            )
+        return token
 
     def resources(self, stack: str) -> list[dict[str, str]]:
         """The stack's resources: `id` (logical), `type`, `name` (physical ID). Those that are deleted are left out."""

@@ -14,6 +14,7 @@ from workflow.publish.live import number
 from workflow.publish.live_publish import find_live, what_differs
 from workflow.publish.needs import StillNeeded
 from workflow.publish.outcomes import read_history
+from workflow.publish.stack_state import DRIFT_DETECTABLE, in_words
 from workflow.publish.swapping import swapped
 from workflow.publish.updates import still_kept
 from workflow.stack.stages import Stage
@@ -41,11 +42,13 @@ class Status:
     swapped: Sequence[str]
     """What was hot-swapped since the last publish."""
     drifts: Sequence[dict[str, Any]] | None
-    """Resources that differ from the template; None if not checked."""
+    """Resources that differ from the template; None if not checked, or if the state of the stack does not allow it."""
     publishes: Sequence[Record]
     """The last 10 publishes, oldest first."""
     differences: Sequence[str] = ()
     """In what way what is live is not what was published, and what to do, in a sentence each."""
+    operation: str | None = None
+    """What CloudFormation does to the stack, or why its last operation failed, and what to do; None if all is well."""
 
 
 def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | None:
@@ -69,13 +72,14 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
         stage=stage.name,
         stack=stack.name,
         state=stack.status,
+        operation=in_words(account, stack),
         updated=stack.updated,
         live={number(version): weight for version, weight in live.weights.items()},
         running=len(account.machines.executions(machine, "RUNNING")) if machine else 0,
         failed=_failed(account, machine) if machine else 0,
         still_needed=still_kept(account, stack),
         swapped=swapped(account, stage, stack),
-        drifts=account.stacks.drifts(stack.name) if drift else None,
+        drifts=account.stacks.drifts(stack.name) if drift and stack.status in DRIFT_DETECTABLE else None,
         publishes=publishes[-10:],
         differences=list(what_differs(live, publishes, stage=stage.name)),
     )

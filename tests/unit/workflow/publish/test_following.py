@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore import exceptions as aws
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow.errors import DeploymentError
+from workflow.errors import AccountError, DeploymentError
 from workflow.publish.following import first_cause, follow
 from workflow.publish.stacks import Event
 
@@ -114,3 +116,71 @@ def test_cancelled_resource_is_never_the_cause(order: list[str]) -> None:
     cause = first_cause(events)
     assert cause is not None
     assert cause.resource == next(name for name in order if name != "cancelled")
+
+
+class Failing(Batches):
+    """Stacks that fail with errors before they return their events."""
+
+    def __init__(self, errors: list[Exception], *batches: list[Event]) -> None:
+        super().__init__(*batches)
+        self.errors = errors
+
+    def events(self, stack_id: str, token: str, seen: set[str]) -> list[Event]:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().events(stack_id, token, seen)
+
+
+STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/afterloop-dev/1"
+UPDATED = [stack("UPDATE_IN_PROGRESS"), stack("UPDATE_COMPLETE")]
+OFFLINE = aws.EndpointConnectionError(endpoint_url="https://x")
+
+
+def refused(code: str) -> aws.ClientError:
+    return aws.ClientError({"Error": {"Code": code, "Message": "No."}}, "DescribeStackEvents")
+
+
+@pytest.mark.parametrize(
+    "error", [OFFLINE, aws.ReadTimeoutError(endpoint_url="https://x"), refused("Throttling")]
+)
+def test_follow_goes_on_when_the_network_is_back(error: Exception) -> None:
+    said: list[str] = []
+    follow(Failing([error] * 3, UPDATED), STACK, "token", lambda event: None, report=said.append)
+    assert said == ["AWS cannot be reached; CloudFormation continues, and is asked again"] * 3 + [
+        "AWS can be reached again"
+    ]
+
+
+def test_follow_gives_up_after_a_while_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = itertools.count(start=1, step=100)
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    with pytest.raises(AccountError) as raised:
+        follow(Failing([OFFLINE] * 20, UPDATED), STACK, "token", lambda event: None)
+    assert str(raised.value).startswith("cannot reach AWS: ")
+    assert str(raised.value).endswith(
+        "; CloudFormation continues its operation: then `python deploy.py status --stage dev` shows what became of it, "
+        "and the same command again completes it"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("ExpiredToken"),
+        aws.TokenRetrievalError(provider="sso", error_msg="gone"),
+        aws.NoCredentialsError(),
+    ],
+)
+def test_follow_says_that_cloudformation_continues_when_the_session_expires(error: Exception) -> None:
+    with pytest.raises(AccountError, match=r"log in.*CloudFormation continues its operation.*--stage dev"):
+        follow(Failing([error], UPDATED), STACK, "token", lambda event: None)
+
+
+def test_other_errors_end_the_following() -> None:
+    with pytest.raises(aws.ClientError, match="AccessDenied"):
+        follow(Failing([refused("AccessDenied")], UPDATED), STACK, "token", lambda event: None)
+
+
+def test_expected_rollback_is_no_failure() -> None:
+    rolled_back = [stack("UPDATE_ROLLBACK_IN_PROGRESS"), stack("UPDATE_ROLLBACK_COMPLETE")]
+    follow(Batches(rolled_back), STACK, "token", lambda event: None, expected=("UPDATE_ROLLBACK_COMPLETE",))

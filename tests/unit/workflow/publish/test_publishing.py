@@ -11,11 +11,12 @@ from unittest import mock
 
 import pytest
 
-from tests.unit.workflow.publish.conftest import MACHINE, NOW, Services, Steps
+from tests.unit.workflow.publish.conftest import MACHINE, NOW, STACK_ID, TOKEN, Services, Steps
 from tests.unit.workflow.publish.small_stack import DEFINITION, described, package, template
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import history, record
+from workflow.publish.missing import Missing
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import plan_for, publish
@@ -158,24 +159,63 @@ def test_plan_warns_of_a_service_missing_in_the_region(
         ("UPDATE_IN_PROGRESS", "another operation is in progress; try again when it has ended"),
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "another operation is in progress"),
         (
-            "UPDATE_ROLLBACK_FAILED",
-            "run `aws cloudformation continue-update-rollback --stack-name afterloop-dev`",
-        ),
-        (
             "DELETE_FAILED",
-            r"DELETE_FAILED \(CloudFormation gives no reason\): "
-            "finish its deletion with `python deploy.py destroy`",
+            r"is in DELETE_FAILED: the deletion failed: Queue \(AWS::T\): Why; fix the cause, then finish the deletion "
+            "with `python deploy.py destroy --stage dev`",
         ),
-        ("ROLLBACK_FAILED", "delete it with `python deploy.py destroy`"),
-        ("IMPORT_ROLLBACK_FAILED", "repair it in the CloudFormation console first"),
+        ("ROLLBACK_FAILED", "delete what is there with `python deploy.py destroy --stage dev`"),
+        ("IMPORT_ROLLBACK_FAILED", "fix the cause in the CloudFormation console"),
     ],
 )
 def test_stack_in_an_unsuitable_state_is_refused(
     account: Account, services: Services, stage: Stage, found: str, message: str
 ) -> None:
     services.finds_stack(found)
+    if found.endswith("FAILED"):
+        services.emits(("Queue", "DELETE_FAILED", "Why."), found)
     with pytest.raises(PublishError, match=message):
         plan_for(account, stage, package())
+
+
+def test_plan_of_a_rollback_that_failed_says_why_and_that_publish_continues_it(
+    account: Account, services: Services, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = [Missing("Queue", "AWS::T", "q"), Missing("Other", "AWS::T", "o")]
+    monkeypatch.setattr(Account, "missing", lambda account, stack: gone)
+    services.finds_stack("UPDATE_ROLLBACK_FAILED")
+    services.emits("UPDATE_IN_PROGRESS", ("Queue", "UPDATE_FAILED", "It is gone."), "UPDATE_ROLLBACK_FAILED")
+    plan = plan_for(account, stage, package())
+    assert plan.notes == [
+        "stack afterloop-dev is in UPDATE_ROLLBACK_FAILED: the last update failed and could not be rolled back: Queue "
+        "(AWS::T): It is gone; `python deploy.py publish --stage dev`, which first continues the rollback without what "
+        "no longer exists.",
+        "First, the rollback of that update continues, without Queue, which no longer exists. Then the changes of this "
+        "publish are shown.",
+    ]
+
+
+def test_publish_continues_a_rollback_that_failed_and_then_publishes(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    plans: list[Plan] = []
+
+    def confirm(plan: Plan) -> bool:
+        plans.append(plan)
+        return len(plans) == 1
+
+    services.finds_stack("UPDATE_ROLLBACK_FAILED")
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED")
+    services.cloudformation.add_response(
+        "continue_update_rollback",
+        {},
+        {"StackName": STACK_ID, "ClientRequestToken": TOKEN.hex, "ResourcesToSkip": []},
+    )
+    services.emits("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
+    exists(services, "UPDATE_ROLLBACK_COMPLETE")
+    services.creates_change_set(changed())
+    services.deletes_change_set()
+    assert publish(account, stage, package(days="7"), confirm=confirm) is None
+    assert [len(plan.resources) for plan in plans] == [0, 1]
 
 
 # The first publish

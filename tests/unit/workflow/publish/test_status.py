@@ -46,8 +46,13 @@ def test_status_of_a_published_stage(account: Account, services: Services, stage
 
 def test_status_after_a_failed_creation(account: Account, services: Services, stage: Stage) -> None:
     services.finds_stack("ROLLBACK_COMPLETE")
-    found = status(account, stage, drift=False)
+    services.emits("CREATE_IN_PROGRESS", ("Queue", "CREATE_FAILED", "Too long."), "ROLLBACK_COMPLETE")
+    found = status(account, stage)
     assert found is not None
+    assert found.operation == (
+        "the first publish failed and was undone: Queue (AWS::T): Too long; fix the cause, then "
+        "`python deploy.py publish --stage dev`, which deletes what is left"
+    )
     assert (found.live, found.running, found.failed, found.drifts) == ({}, 0, 0, None)
 
 

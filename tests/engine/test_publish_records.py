@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 import pytest
 
 from sandbox.engine import Sandbox
 from sandbox.faults import Interrupt
-from tests.engine.publisher import Publisher, broken, comment, follow_to_end
+from tests.engine.publisher import Publisher, answering, broken, comment, follow_to_end
 from workflow.errors import DeploymentError, PublishError
+from workflow.publish.cleaning import clean
 from workflow.publish.history import history
 from workflow.publish.rollback import choose, roll_back
 from workflow.publish.status import status
@@ -71,20 +74,42 @@ def test_rollback_goes_back_from_what_is_live(publisher: Publisher) -> None:
     assert publisher.plan(publisher.package(comment("four"))).differences == [says]
     assert goes_back(publisher) == 2
     assert shown(publisher)[1] == []
-    assert goes_back(publisher) == 1
-    with pytest.raises(PublishError, match="cannot roll back: publish 1 is the first"):
-        goes_back(publisher)
-    with pytest.raises(PublishError, match="publish 1 is live already: nothing to roll back"):
-        goes_back(publisher, to=1)
+    with pytest.raises(PublishError, match="publish 2 is live already: nothing to roll back"):
+        goes_back(publisher, to=2)
 
-    publisher.publish(publisher.package(comment("six")))
     with pytest.raises(DeploymentError):
         publisher.publish(publisher.package(broken))
-    assert records(publisher)[-2:] == [(6, "published"), (7, "taken back")]
+    assert records(publisher)[-2:] == [(4, "published"), (5, "taken back")]
     (says,) = shown(publisher)[1]
-    assert "publish 7 of" in says
+    assert "publish 5 of" in says
     assert "was taken back (Broken (AWS::SQS::Queue): " in says
-    assert publisher.plan(publisher.package(comment("six"))).differences == [says]
-    with pytest.raises(PublishError, match=r"publish 7 was taken back .*; choose one of 1, 2, 3, 6"):
-        goes_back(publisher, to=7)
-    assert goes_back(publisher) == 1, "what the rollbacks went back from is not gone back to"
+    assert publisher.plan(publisher.package(comment("two"))).differences == [says]
+    with pytest.raises(PublishError, match=r"publish 5 was taken back .*; choose one of 1, 2, 3"):
+        goes_back(publisher, to=5)
+    assert choose(publisher.account, publisher.stage).number == 1
+
+
+def test_cleaning_takes_what_nobody_needs_and_spares_what_a_rollback_needs(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts = publisher.account.artifacts
+
+    def objects() -> set[tuple[str, str]]:
+        """The versions in the bucket, which the stages of other tests use, too."""
+        return set(artifacts.versions("", older_than=timedelta(days=-1)))
+
+    answering(publisher, "one")
+    publisher.publish()
+    answering(publisher, "two")
+    before = objects()
+    assert publisher.publish(agree=False) is None
+    assert objects() == before, "what a declined publish uploaded is gone"
+
+    orphan = ("bundles/orphan.zip", artifacts.write("bundles/orphan.zip", b""))
+    monkeypatch.setattr("workflow.publish.cleaning.clean", partial(clean, grace=timedelta(days=-1)))
+    publisher.publish()
+    assert orphan not in objects()
+    assert goes_back(publisher) == 1
+    name = f"{publisher.stage.stack_name}-DecideRestart"
+    answer = publisher.account.session.client("lambda").invoke(FunctionName=name)["Payload"].read()
+    assert answer == b'"one"'

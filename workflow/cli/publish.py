@@ -122,6 +122,8 @@ def publish(
                 account, stage, package, confirm=confirmation, progress=activity, repair=repair
             )
     if swapped is None:
+        if published and published.plan and not published.changed:  # There was nothing to confirm.
+            confirmation.warn_of_unknown_names(published.plan)
         _print_outcome(activity.console, account, stage, published, on.output)
     elif on.output is Output.JSON:
         _print_json(account, stage, *swapped, warnings=[*package.warnings, *unavailable(account, package)])
@@ -224,11 +226,21 @@ class Confirmation:
             if self.about:
                 say(self.activity.console, shown(self.about))
             show_plan(self.activity.console, found, where=where(self.account))
+            self.warn_of_unknown_names(found)
             if not self._approved(found):
                 return False
         # From here on, CloudFormation works on its own: Ctrl-C ends this process, but not the operation.
         self.if_interrupted = interrupted_message(self.stage)
         return True
+
+    def warn_of_unknown_names(self, found: Plan) -> None:
+        """Warns of accepted names that the plan does not have: a later change would find the option, and use it."""
+        from workflow.asl.checks.problem import hint
+
+        known = [risk.name for risk in found.risks]
+        for name in self.accepted:
+            if name not in known:
+                tell(f"warning: --accept {quoted(name)} is not in the plan{hint(name, known)}", err=True)
 
     def _approved(self, found: Plan) -> bool:
         lost = ", ".join(change.id for change in found.data_losses)

@@ -361,3 +361,25 @@ def test_accepted_names_are_options_of_publish_and_rollback(
     status, out, _ = run(command, "--yes", *names, "-o", "json", capsys=capsys)
     assert status == 0
     assert printed_json(command, out)["plan"]["risks"][0]["name"] == "Notify: iam:*"
+
+
+def test_accepted_name_that_is_not_in_the_plan_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Answers(monkeypatch, True, True, True)
+    assert confirmed(RISKY, "notify: iam:PassRole", "It's: open", "Other: s3:*")
+    assert capsys.readouterr().err == (
+        "warning: --accept 'notify: iam:PassRole' is not in the plan; did you mean 'Notify: iam:*'?\n"
+        "warning: --accept 'Other: s3:*' is not in the plan\n"
+    )
+
+
+@pytest.mark.usefixtures("account")
+def test_accepted_name_is_a_warning_if_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a pipeline accepts once is not new any more: the option has to go."""
+    unchanged = Published("afterloop-dev", changed=False, outputs=OUTPUTS, plan=Plan("s", creates=False))
+    monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: unchanged)
+    status, _, err = run("publish", "--yes", "--accept", "Notify: iam:*", capsys=capsys)
+    assert (status, err) == (0, "warning: --accept 'Notify: iam:*' is not in the plan\n")

@@ -8,7 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from tests.engine.publisher import CALL, Executions, Publisher, answering, held
+from workflow.publish.content import Content
 from workflow.publish.package import Package
+from workflow.publish.progress import NoProgress
+from workflow.publish.rollback import choose, roll_back
 from workflow.publish.status import status
 
 REMOVED = "DecideRestart"
@@ -60,6 +63,25 @@ def calling(queue: str) -> Callable[[dict[str, Any]], None]:
     return edit_both
 
 
+INVOKES = ["lambda:InvokeFunction"] * 2
+"""Of the function, and of its versions."""
+
+
+def narrowed(queue: str) -> Callable[[dict[str, Any]], None]:
+    """An edit that makes the machine only wait, so that its role may do less. The function stays."""
+    edit = held(queue, "Done")
+
+    def edit_both(resources: dict[str, Any]) -> None:
+        edit(resources)
+        for statement in statements_of(resources, "StateMachineRole"):
+            if isinstance(statement["Resource"], list):
+                statement["Resource"] = [
+                    one for one in statement["Resource"] if REMOVED not in json.dumps(one)
+                ]
+
+    return edit_both
+
+
 def test_removed_function_and_permissions_stay_until_executions_have_ended(
     publisher: Publisher, executions: Executions
 ) -> None:
@@ -100,3 +122,33 @@ def test_removed_function_and_permissions_stay_until_executions_have_ended(
     publisher.publish(removing)
     assert not functions.exists(version)
     assert publisher.plan(removing).is_empty
+
+
+def test_rollback_adds_permissions_before_it_routes_executions(
+    publisher: Publisher, executions: Executions
+) -> None:
+    account, stage = publisher.account, publisher.stage
+    answering(publisher, "called")
+    publisher.publish(publisher.package(calling(executions.queue)))
+    publisher.publish(publisher.package(narrowed(executions.queue)))
+    # Nothing runs, so what the first version needed is gone.
+    assert [one.action for one in publisher.plans[-1].permissions if not one.widened] == [
+        "dynamodb:Scan",
+        *INVOKES,
+    ]
+    assert not Content(account.stacks.template(stage.stack_name), publisher.stack.parameters).keeps
+    steps, ended = [], []
+
+    class During(NoProgress):
+        def step(self, text: str) -> None:
+            steps.append(text)
+            if text == "Updating the stack":
+                ended.append(executions.finish(*executions.start()))
+
+    roll_back(account, stage, choose(account, stage), confirm=lambda plan: True, progress=During())
+
+    assert ended == [{"Count": 0, "ScannedCount": 0}]
+    assert steps.index("Adding the permissions that publish 1 needs") < steps.index(
+        "Routing new executions to the version of publish 1"
+    )
+    assert publisher.plan(publisher.package(calling(executions.queue))).is_empty

@@ -71,11 +71,13 @@ def updates(account: Account, stack: Stack, deployed: Content, package: Package)
     runs, current = _runs(account, stack)
     if _runs_another_machine(published, new):
         current = None
-    needed = needs(deployed, runs, current=current)
-    after = first = joined(new, deployed, functions=needed.functions, permissions=needed.permissions)
+    needed = needs(deployed, [one for one in runs if one.executions], current=current)
+    # New executions start until the update has ended: on what is published, or on what a rollback has routed them to.
+    during = needs(deployed, runs, current=current)
     if lost.content is not new:
-        functions = needed.functions | published.functions_of_machine
-        first = joined(new, deployed, functions=functions, permissions=True)
+        during |= Needs(frozenset(published.functions_of_machine), permissions=True)
+    after = joined(new, deployed, functions=needed.functions, permissions=needed.permissions)
+    first = joined(new, deployed, functions=during.functions, permissions=during.permissions)
     return Updates(
         _of(package, first.content, new),
         after.content,

@@ -165,23 +165,26 @@ def _uncovered(
     ]
     if not pairs:
         return None
-    return {
+    lost = {
         **statement,
         "Action": [one for one in _listed(statement["Action"]) if any(one == action for action, _ in pairs)],
-        "Resource": [
-            one for one in _listed(statement["Resource"]) if any(one == resource for _, resource in pairs)
-        ],
     }
+    # What is not a list may become one only in CloudFormation, such as a reference to a parameter.
+    if isinstance(statement["Resource"], list):
+        lost["Resource"] = [
+            one for one in statement["Resource"] if any(one == resource for _, resource in pairs)
+        ]
+    return lost
 
 
 def _referring_to(statement: dict[str, Any], known: Collection[str], other: Content) -> dict[str, Any] | None:
     """A statement without the resources that are not in the template any more; None if it then has none."""
     unknown = other.template["Resources"].keys() - known
-    if "Resource" in statement:
-        kept = [one for one in statement["Resource"] if not unknown.intersection(references(one))]
-        statement = {**statement, "Resource": kept}
+    if isinstance(resources := statement.get("Resource"), list):
+        kept = [one for one in resources if not unknown.intersection(references(one))]
         if not kept:
             return None
+        statement = {**statement, "Resource": kept}
     return None if unknown.intersection(references(statement)) else statement
 
 

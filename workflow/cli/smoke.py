@@ -68,7 +68,7 @@ def smoke(
             for check in checks:
                 found.append(check)
                 _show(console, check)
-    if problem := record.write([f"{check.loop}: {check.what}" for check in found if check.problem]):
+    if problem := record.write([check.name for check in found if not check.passed]):
         tell(f"warning: {problem}", err=True)
     if on.output is Output.JSON:
         from workflow.cli.shapes import SmokeResult

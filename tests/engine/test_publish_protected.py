@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Sandbox
-from tests.engine.publisher import Publisher
+from tests.engine.publisher import Publisher, broken
+from workflow.errors import DeploymentError, PublishError
+from workflow.publish.destroying import destruction
 from workflow.stack.deployment_settings import Vpc
 
 
@@ -68,3 +70,86 @@ def test_settings_of_a_team_reach_stack_roles_and_functions(
     ]
     assert (plan.resources, plan.functions, plan.permissions) == ([], [], [])
     assert any(f"goes on with the role {service_role}" in warning for warning in plan.warnings)
+
+
+def protect(publisher: Publisher, protected: bool) -> None:
+    """Changes the setting, which the next publish reads."""
+    publisher.stage = publisher.stage.model_copy(update={"protected": protected})
+
+
+def protection(publisher: Publisher) -> tuple[bool, str, list[bool]]:
+    """Termination protection, the actions that the stack policy denies, and the protection of both tables."""
+    stacks, data, outputs = publisher.account.stacks, publisher.account.data, publisher.stack.outputs
+    statements = json.loads(stacks.policy(publisher.stage.stack_name) or "{}").get("Statement", [])
+    denied = [action for one in statements if one["Effect"] == "Deny" for action in one["Action"]]
+    tables = [data.is_protected(outputs[name]) for name in ("LedgerTable", "TokenTable")]
+    return publisher.stack.is_protected, " ".join(denied), tables
+
+
+PROTECTED = (True, "Update:Replace Update:Delete", [True, True])
+UNPROTECTED = (False, "", [False, False])
+
+
+def renamed(resources: dict[str, Any]) -> None:
+    """An edit that replaces a topic."""
+    resources["EscalationTopic"]["Properties"]["TopicName"] = "another"
+
+
+def rekeyed(resources: dict[str, Any]) -> None:
+    """An edit that replaces a table, which the change set does not say."""
+    properties = resources["TokenTable"]["Properties"]
+    properties["KeySchema"][0]["AttributeName"] = properties["AttributeDefinitions"][0]["AttributeName"] = "k"
+
+
+def test_first_publish_of_a_protected_stage_can_be_taken_back(publisher: Publisher) -> None:
+    protect(publisher, True)
+    with pytest.raises(DeploymentError, match="the new resources were deleted"):
+        publisher.publish(publisher.package(broken))
+    assert publisher.stack_status == "ROLLBACK_COMPLETE"
+
+    publisher.publish()
+
+    assert protection(publisher) == PROTECTED
+    assert publisher.plan().is_empty
+
+
+def test_protection_is_kept_until_a_publish_without_it(publisher: Publisher, sandbox: Sandbox) -> None:
+    publisher.publish()
+    assert protection(publisher) == UNPROTECTED
+    protect(publisher, True)
+    publisher.publish()
+    assert protection(publisher) == PROTECTED
+    assert [(one.name, one.before, one.after) for one in publisher.plans[-1].settings] == [
+        ("DeletionProtection", "false", "true")
+    ]
+
+    # What the stage holds stays, whether the change set says that it is replaced or not.
+    with pytest.raises(
+        PublishError, match="would replace or remove EscalationTopic, with the data: to do that,"
+    ):
+        publisher.publish(publisher.package(renamed))
+    with pytest.raises(
+        DeploymentError, match=r"denied by stack policy.* first publish only protected = false"
+    ):
+        publisher.publish(publisher.package(rekeyed))
+
+    # Somebody switches it off.
+    stacks, table = publisher.account.stacks, publisher.stack.outputs["LedgerTable"]
+    stacks.protect(publisher.stage.stack_name, on=False)
+    publisher.account.data.protect(table, on=False)
+    assert publisher.plan().notes == [
+        "Termination protection of the stack is off; a publish turns it on.",
+        f"Deletion protection of the table {table} is off; a publish turns it on.",
+    ]
+    publisher.publish()
+    assert protection(publisher) == PROTECTED
+
+    protect(publisher, False)
+    with pytest.raises(
+        PublishError, match="is still protected in the account: publish it with protected = false"
+    ):
+        destruction(publisher.account, publisher.stage)
+    publisher.publish()
+    assert protection(publisher) == UNPROTECTED
+    assert publisher.plan().is_empty
+    assert destruction(publisher.account, publisher.stage) is not None

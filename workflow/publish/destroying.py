@@ -15,6 +15,7 @@ from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
 from workflow.publish.following import follow, follow_deletion
 from workflow.publish.progress import NoProgress, Progress
+from workflow.publish.protection import expect_unprotected
 from workflow.publish.stopping import release_claims, stop_executions, wait_for_executions
 from workflow.publish.suspension import resume, suspend
 from workflow.publish.swapping import swapped
@@ -101,6 +102,7 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
     stack = account.stacks.find(stage.stack_name)
     if stack is None:
         return None
+    expect_unprotected(stage, stack)
     is_deleting = stack.status == "DELETE_IN_PROGRESS"
     if stack.status.endswith("IN_PROGRESS") and not is_deleting and not stack.status.startswith("REVIEW"):
         raise PublishError(

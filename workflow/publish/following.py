@@ -159,8 +159,12 @@ def _failure(events: Sequence[Event]) -> DeploymentError:
         "DELETE_FAILED": "the other resources were deleted; fix the cause and run destroy again",
     }.get(status, f"the stack is now in {status}")
     reason = " ".join(cause.reason.split()) or "CloudFormation gives no reason"
+    # A change set does not always say whether a resource is replaced.
+    lift = (
+        "; to change it, first publish only protected = false" if "denied by stack policy" in reason else ""
+    )
     return DeploymentError(
-        f"{cause.resource} ({cause.type}): {reason}; {outcome}",
+        f"{cause.resource} ({cause.type}): {reason}; {outcome}{lift}",
         resource=cause.resource,
         cause=reason,
         status=status,

@@ -17,6 +17,7 @@ from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.live import number
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
+from workflow.publish.protection import protection_of, refusal
 from workflow.publish.readback import restored
 from workflow.publish.recovering import stuck_rollback
 from workflow.publish.service_role import with_service_role
@@ -127,7 +128,9 @@ def propose(
         still_needed=planned.still_needed,
     )
     plan = with_service_role(plan, stack, package)
-    suspended = suspension_notes(account, stage.name)
+    if refused := refusal(stage, stack, plan):
+        plan = replace(plan, warnings=[*plan.warnings, refused])
+    suspended = [*suspension_notes(account, stage.name), *protection_of(account, stage, stack).notes]
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         plan = Plan(
             stack.name,

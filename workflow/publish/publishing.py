@@ -20,6 +20,7 @@ from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.proposing import Proposal, change_set_of, discard, propose, uploaded
+from workflow.publish.protection import not_yet_protecting, protect, refusal
 from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.removing import remove_unneeded
 from workflow.publish.stacks import ChangeSet, Stack
@@ -101,6 +102,9 @@ def publish(
         if not continue_rollback(account, error, confirm=confirm, progress=progress):
             return None
         proposal = propose(account, stage, package, to_publish=True, repair=repair)
+    if proposal.stack and (refused := refusal(stage, proposal.stack, proposal.plan)):
+        discard(account, stage, proposal)
+        raise PublishError(refused)
     if not proposal.plan.is_empty:
         agreed = False
         try:
@@ -119,6 +123,14 @@ def publish(
         discard(account, stage, proposal)
     # Somebody began to destroy the stage: its rules are off, which no change set would notice.
     resume(account, stage.name)
+    published = _carry_out(account, stage, proposal, progress, restores)
+    protect(account, stage, proposal.stack, progress)
+    return published
+
+
+def _carry_out(
+    account: Account, stage: Stage, proposal: Proposal, progress: Progress, restores: Record | None
+) -> Published:
     if proposal.plan.creates:
         return _create(account, stage, proposal, progress)
     if proposal.plan.swapped:
@@ -166,7 +178,7 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
     proposal = replace(proposal, package=package, template_url=url, written=written)
     progress.step("Creating the stack")
     try:
-        change_set = change_set_of(account, stage.stack_name, package, url, create=True)
+        change_set = change_set_of(account, stage.stack_name, not_yet_protecting(package), url, create=True)
     except PublishError:
         # A change set of type CREATE makes an empty stack, which stays when the change set is rejected.
         empty = account.stacks.find(stage.stack_name)
@@ -174,7 +186,19 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
             account.stacks.delete(empty.id)
         discard(account, stage, proposal)
         raise
-    return _execute(account, stage, proposal, change_set, progress)
+    published = _execute(account, stage, proposal, change_set, progress)
+    if stage.protected:
+        progress.step("Protecting the tables")
+        token = account.stacks.update(
+            stage.stack_name,
+            template_url=url,
+            parameters=package.parameters,
+            tags=package.tags,
+            role=package.service_role,
+        )
+        if token:
+            follow(account.stacks, change_set.stack_id, token, progress.event)
+    return published
 
 
 def _execute(

@@ -14,6 +14,7 @@ from workflow.publish.outcomes import read_history
 from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress, Progress
+from workflow.publish.protection import protecting
 from workflow.publish.publishing import Published, publish
 from workflow.publish.removing import add_permissions
 from workflow.stack import ALIAS, VERSION_MARK
@@ -94,6 +95,7 @@ def roll_back(
     target = Package(
         template.decode(), record.parameters, bundles={}, tags=stage.tags, service_role=stage.service_role
     )
+    target = protecting(target, stage)
 
     def route() -> bool:
         if not stack or not machine or not _can_run(account, machine, record.version):

@@ -267,6 +267,18 @@ class Stacks:
             self._client.delete_stack(StackName=stack_id, ClientRequestToken=token, **_role(role))
         return token
 
+    def policy(self, stack: str) -> str | None:
+        """The stack policy, as JSON; None if there is none."""
+        return self._client.get_stack_policy(StackName=stack).get("StackPolicyBody")
+
+    def set_policy(self, stack: str, policy: str) -> None:
+        """Replaces the stack policy."""
+        self._client.set_stack_policy(StackName=stack, StackPolicyBody=policy)
+
+    def protect(self, stack: str, *, on: bool) -> None:
+        """Turns termination protection on or off."""
+        self._client.update_termination_protection(StackName=stack, EnableTerminationProtection=on)
+
     def events(self, stack_id: str, token: str, seen: Container[str]) -> list[Event]:
         """The events of an operation whose IDs are not in `seen`, oldest first."""
         return list(self._newest_events(stack_id, token, seen))[::-1]

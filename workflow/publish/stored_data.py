@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import PublishError
@@ -111,8 +112,30 @@ class StoredData:
         except self._s3.exceptions.NoSuchBucket:
             return
 
+    def is_protected(self, table: str) -> bool:
+        """Whether DynamoDB refuses to delete a table; False if there is no such table."""
+        try:
+            found = self._dynamodb.describe_table(TableName=table)["Table"]
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            return False
+        return found.get("DeletionProtectionEnabled", False)
+
+    def protect(self, table: str, *, on: bool) -> None:
+        """Turns the deletion protection of a table on or off. A table that is deleted has none."""
+        with suppress(self._dynamodb.exceptions.ResourceNotFoundException):
+            self._dynamodb.update_table(TableName=table, DeletionProtectionEnabled=on)
+
     def delete_table(self, table: str) -> None:
-        """Deletes a DynamoDB table with its items."""
+        """Deletes a DynamoDB table with its items.
+
+        Raises:
+            PublishError: the table is protected.
+        """
+        if self.is_protected(table):
+            raise PublishError(
+                f"the table {table} is protected against deletion: turn its deletion protection off in the DynamoDB "
+                "console, and run the command again"
+            )
         try:
             self._dynamodb.delete_table(TableName=table)
         except self._dynamodb.exceptions.ResourceNotFoundException:

@@ -104,7 +104,6 @@ def publish(
         )
     from workflow.cli.show import StackActivity
     from workflow.publish import publishing
-    from workflow.publish.availability import unavailable
     from workflow.publish.watching import snapshot
 
     # Taken before anything is read, so that a change during the publish is swapped afterwards.
@@ -125,11 +124,8 @@ def publish(
         if published and published.plan and not published.changed:  # There was nothing to confirm.
             confirmation.warn_of_unknown_names(published.plan)
         _print_outcome(activity.console, account, stage, published, on.output)
-    elif on.output is Output.JSON:
-        _print_json(account, stage, *swapped, warnings=[*package.warnings, *unavailable(account, package)])
     else:
-        show_warnings([*package.warnings, *unavailable(account, package)])
-        tell(f"Swapped: {', '.join(swapped[1])}" if swapped[1] else "Nothing to swap")
+        _print_swapped(account, stage, package, *swapped, on.output)
     if watch:
         from workflow.cli.publish_watch import swap_changes
 
@@ -175,11 +171,17 @@ def rollback(
     account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity
     from workflow.publish.live_publish import publish_in_words, smoke_in_words
+    from workflow.publish.locks import held
     from workflow.publish.rollback import choose, roll_back
 
     activity = StackActivity(console_for(on.output))
     confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, accept or ())
-    with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
+    with (
+        activity.running(),
+        on_interrupt(lambda: confirmation.if_interrupted),
+        # From here on: what was published last must not change until it is left.
+        held(account, stage, "rollback", f"to publish {to}" if to else "", needs_bucket=False),
+    ):
         activity.step("Reading earlier publishes")
         record = choose(account, stage, to)
         confirmation.about = f"Back to {publish_in_words(record)}, {smoke_in_words(record.smoke)}."
@@ -214,19 +216,31 @@ class Confirmation:
     if_interrupted: str = NOTHING_CHANGED
 
     def __call__(self, found: Plan) -> bool:
-        """Whether to make the changes of a plan.
+        """Whether to make the changes of a plan. It is called again if the stage changes before they are made.
 
         Raises:
             PublishError: Standard input is not a terminal; or, with `yes`, data would be lost and `allow_data_loss` is
-                not set, or a risk is not accepted.
+                not set, a risk is not accepted, or the plan changed after it was shown.
         """
         from workflow.cli.show import interrupted_message, show_plan, where
+        from workflow.publish.plan import RemadePlan
 
+        self.if_interrupted = NOTHING_CHANGED
         with self.activity.paused():
+            if isinstance(found, RemadePlan):
+                say(
+                    self.activity.console,
+                    "The stage has changed since this plan was made. It is made again:\n",
+                )
             if self.about:
                 say(self.activity.console, shown(self.about))
             show_plan(self.activity.console, found, where=where(self.account))
             self.warn_of_unknown_names(found)
+            if self.yes and isinstance(found, RemadePlan) and not found.is_same:
+                raise PublishError(
+                    f"somebody else changed stage {self.stage} after the plan was made, so the plan is another one "
+                    "now: nothing was changed; check the plan, and run the command again"
+                )
             if not self._approved(found):
                 return False
         # From here on, CloudFormation works on its own: Ctrl-C ends this process, but not the operation.
@@ -362,6 +376,7 @@ def _swap(
     account: Account, stage: Stage, package: Package, activity: StackActivity, confirmation: Confirmation
 ) -> tuple[Published, Sequence[str]] | None:
     """The stage and what was swapped in it; None if there is no stage yet, or a swap cannot make the changes."""
+    from workflow.publish.locks import held
     from workflow.publish.publishing import Published
     from workflow.publish.swapping import swap
 
@@ -370,9 +385,32 @@ def _swap(
         f"the swap may be incomplete; check `python deploy.py plan --stage {stage.name}`"
     )
     activity.step("Swapping")
-    stack = account.stacks.find(stage.stack_name)
-    swapped = swap(account, stage, stack, package) if stack and stack.outputs else None
+    with held(account, stage, "hot swap", needs_bucket=False) as lock:
+        stack = account.stacks.find(stage.stack_name)
+        if stack is None or not stack.outputs:
+            return None
+        lock.take()
+        swapped = swap(account, stage, stack, package)
     confirmation.if_interrupted = NOTHING_CHANGED
-    if stack is None or swapped is None:
+    if swapped is None:
         return None
-    return Published(stack.name, changed=bool(swapped), outputs=stack.outputs), swapped
+    warnings = [lock.taken_over] if lock.taken_over else []
+    return Published(stack.name, changed=bool(swapped), outputs=stack.outputs, warnings=warnings), swapped
+
+
+def _print_swapped(
+    account: Account,
+    stage: Stage,
+    package: Package,
+    published: Published,
+    swapped: Sequence[str],
+    output: Output,
+) -> None:
+    from workflow.publish.availability import unavailable
+
+    warnings = [*package.warnings, *unavailable(account, package), *published.warnings]
+    if output is Output.JSON:
+        _print_json(account, stage, published, swapped, warnings=warnings)
+        return
+    show_warnings(warnings)
+    tell(f"Swapped: {', '.join(swapped)}" if swapped else "Nothing to swap")

@@ -33,6 +33,7 @@ from workflow.operations.smoke import Check
 from workflow.operations.story import NextStep, Processing, Story
 from workflow.publish.destroying import Destruction, Kept
 from workflow.publish.history import Outcome
+from workflow.publish.holder import Holder
 from workflow.publish.needs import StillNeeded
 from workflow.publish.plan import (
     FunctionChange,
@@ -178,6 +179,8 @@ class PlanChanges(_Shape):
     """What stays until running executions have ended. A publish after that removes it."""
     differences: list[str]
     """In what way what is live now is not what was published, and what to do, one sentence each."""
+    locked_by: Holder | None
+    """Who changes the stage at this moment; null if nobody does, or if this command does."""
 
     @classmethod
     def of(cls, plan: Plan, **more: str) -> Self:
@@ -333,6 +336,8 @@ class StatusResult(_Shape):
     """The last 10 publishes, oldest first."""
     differences: list[str]
     """In what way what is live is not what was published, and what to do, one sentence each."""
+    locked_by: Holder | None
+    """Who changes the stage at this moment; null if nobody does."""
 
     @classmethod
     def of(cls, status: Status, attention: Attention | None) -> Self:

@@ -101,6 +101,8 @@ def show_plan(console: Console, plan: Plan, *, where: str) -> None:
     show_still_needed(console, plan.still_needed)
     for warning in plan.warnings:
         say(console, f"\n[bold red]Warning:[/] {shown(warning)}")
+    if plan.locked_by:
+        say(console, f"\n[bold]The stage is locked:[/] {shown(plan.locked_by)}")
     say(console)
 
 
@@ -239,6 +241,8 @@ def show_status(console: Console, status: Status) -> None:
         say(console, f"  [bold red]![/] {shown(difference)}")
     for needed in status.still_needed:
         say(console, f"  {shown(needed.sentence)}")
+    if status.locked_by:
+        say(console, f"  [yellow]locked:[/] {shown(status.locked_by)}")
     for swap in status.swapped:
         say(console, f"  [yellow]hot-swapped since the last publish:[/] {shown(swap)}")
     if status.drifts is not None:

@@ -9,6 +9,7 @@ import typer
 
 from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
+    NOTHING_CHANGED,
     Activity,
     Output,
     approved,
@@ -16,6 +17,7 @@ from workflow.cli.terminal import (
     exit_unchanged,
     on_interrupt,
     print_json,
+    show_warnings,
     tell,
 )
 from workflow.errors import PublishError
@@ -106,9 +108,35 @@ def destroy(
     account, stage = on.reach(writes=True)
     from workflow.cli.show import StackActivity, interrupted_message, show_destruction, where
     from workflow.publish import destroying
+    from workflow.publish.locks import held
 
     console = console_for(on.output)
-    destruction = destroying.destruction(account, stage, delete_data=delete_data)
+    interrupted = [NOTHING_CHANGED]
+    with (
+        on_interrupt(lambda: interrupted[-1]),
+        held(account, stage, "destroy", needs_bucket=False) as lock,
+    ):
+        destruction = destroying.destruction(account, stage, delete_data=delete_data)
+        if destruction:
+            show_warnings([lock.taken_over] if lock.taken_over else [])
+            show_destruction(console, destruction, where=where(account))
+            question = _destroy_question(destruction, yes=yes, stop_running=stop_running, wait=wait)
+            with lock.doing("asks"):
+                if not yes and not approved(console, question):
+                    exit_unchanged()
+            lock.take()
+            interrupted.append(
+                f"nothing was deleted, and stage {stage.name} works; executions may have been stopped"
+            )
+            with StackActivity(console).running() as activity:
+                destroying.destroy(
+                    account,
+                    stage,
+                    destruction,
+                    activity,
+                    wait=wait,
+                    on_deletion=lambda: interrupted.append(interrupted_message(stage.name)),
+                )
     if destruction is None:
         if on.output is Output.JSON:
             from workflow.cli.shapes import DestroyResult
@@ -117,20 +145,6 @@ def destroy(
         else:
             tell(f"{stage.stack_name} ({where(account)}) does not exist: nothing to delete")
         return
-    show_destruction(console, destruction, where=where(account))
-    question = _destroy_question(destruction, yes=yes, stop_running=stop_running, wait=wait)
-    if not yes and not approved(console, question):
-        exit_unchanged()
-    interrupted = [f"nothing was deleted, and stage {stage.name} works; executions may have been stopped"]
-    with StackActivity(console).running() as activity, on_interrupt(lambda: interrupted[-1]):
-        destroying.destroy(
-            account,
-            stage,
-            destruction,
-            activity,
-            wait=wait,
-            on_deletion=lambda: interrupted.append(interrupted_message(stage.name)),
-        )
     if on.output is Output.JSON:
         from workflow.cli.shapes import DestroyResult
 

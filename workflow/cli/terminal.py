@@ -12,6 +12,7 @@ import json
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -304,15 +305,32 @@ def progress(what: str, *, clock: bool = False) -> Iterator[Callable[[str], None
 
 @contextmanager
 def on_interrupt(message: Callable[[], str]) -> Iterator[None]:
-    """Reports the state that Ctrl-C leaves when it interrupts the block.
+    """Reports the state that Ctrl-C leaves when it interrupts the block. A SIGTERM and a closed terminal do the same.
 
     Args:
         message: Returns what to report. It is called when Ctrl-C comes, since the answer changes during the block.
     """
     try:
-        yield
+        with _ended_as_by_ctrl_c():
+            yield
     except KeyboardInterrupt:
         raise _Interrupted(message()) from None
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Lets the block clean up when it is ended by a signal: without a handler, nothing of Python runs any more."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        # SIGHUP: the terminal was closed. Windows has no such signal. `nohup` ignores it, which stays so.
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

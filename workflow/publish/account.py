@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -30,6 +30,9 @@ from workflow.publish.stored_data import StoredData
 from workflow.publish.subscriptions import Subscriptions
 from workflow.publish.switches import Switches
 
+if TYPE_CHECKING:
+    from workflow.publish.locks import Lock
+
 __all__ = ["Account"]
 
 
@@ -48,6 +51,8 @@ class Account:
             raise AccountError(NO_REGION)
         self.session = session
         self.region = session.region_name
+        self.lock: Lock | None = None
+        """The lock of a stage that this process changes. Without it, no call is made any more."""
         self._clients: dict[str, Any] = {}
 
     @classmethod
@@ -183,5 +188,14 @@ class Account:
             if service == "s3" and not self.is_aws:
                 # A local engine has no host name for each bucket.
                 config = config.merge(Config(s3={"addressing_style": "path"}))
-            self._clients[service] = self.session.client(service, config=config)  # type: ignore[call-overload]
+            client: Any = self.session.client(service, config=config)  # type: ignore[call-overload]
+            # Not only calls that write: what is read after the lock was lost is no basis for anything either.
+            events, mine = client.meta.events, {"unique_id": "afterloop-lock"}
+            events.unregister("before-send", **mine)  # A session may give a client twice.
+            events.register_first("before-send", self._assure_lock, **mine)
+            self._clients[service] = client
         return self._clients[service]
+
+    def _assure_lock(self, **_: Any) -> None:
+        if self.lock:
+            self.lock.assure()

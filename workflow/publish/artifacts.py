@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 
 from workflow.publish.aws_errors import error_code
+from workflow.publish.shared_object import SharedObject
 from workflow.stack.partition import partition_of
 
 if TYPE_CHECKING:
@@ -232,6 +233,10 @@ class ArtifactBucket:
         except self._client.exceptions.NoSuchKey:
             return None
         return found["Body"].read(), found["ETag"]
+
+    def shared(self, key: str) -> SharedObject:
+        """An object that several processes write, each only if no other did meanwhile."""
+        return SharedObject(self._client, self._bucket, key)
 
     def keys(self, prefix: str) -> list[str]:
         """The keys with a prefix, in order; none if there is no bucket yet."""

@@ -14,6 +14,8 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
 from workflow.publish.following import follow, follow_deletion
+from workflow.publish.holder import lock_key, locks
+from workflow.publish.locks import Lock, held
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.protection import expect_unprotected
 from workflow.publish.stopping import release_claims, stop_executions, wait_for_executions
@@ -167,8 +169,22 @@ def destroy(
 
     Raises:
         DeploymentError: CloudFormation could not delete something.
+        PublishError: somebody else changes the stage.
     """
-    progress = progress or NoProgress()
+    with held(account, stage, "destroy") as lock:
+        _destroy(account, stage, plan, progress or NoProgress(), lock, wait=wait, on_deletion=on_deletion)
+
+
+def _destroy(
+    account: Account,
+    stage: Stage,
+    plan: Destruction,
+    progress: Progress,
+    lock: Lock,
+    *,
+    wait: bool,
+    on_deletion: Callable[[], object],
+) -> None:
     if not plan.parts.is_deleting:
         try:
             _end_executions(account, stage, plan, progress, wait=wait)
@@ -190,11 +206,14 @@ def destroy(
             progress.step(f"Deleting {kept.name}")
             account.data.delete(kept.type, kept.name)
     progress.step("Removing the stage from the artifact bucket")
-    if account.stacks.names("afterloop-"):
+    own = lock_key(stage.name)
+    if account.stacks.names("afterloop-") or locks(account.artifacts) - {own}:
         for prefix in (f"stages/{stage.name}/", plans_of(stage.name)):
             for key in account.artifacts.keys(prefix):
-                account.artifacts.remove(key)
+                if key != own:  # It is given back.
+                    account.artifacts.remove(key)
     else:
+        lock.release()  # It is in that bucket.
         account.data.delete_bucket(account.artifact_bucket)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from workflow.asl.walk import nested, own_fields
 from workflow.publish.explained import is_explained
 from workflow.publish.granted import Granted, granted
+from workflow.publish.holder import Holder
 from workflow.publish.needs import StillNeeded
 from workflow.publish.resolution import resolved_resources, revision_parameters
 from workflow.publish.risks import Risk, new_risks
@@ -31,6 +32,7 @@ __all__ = [
     "FunctionChange",
     "PermissionChange",
     "Plan",
+    "RemadePlan",
     "ResourceChange",
     "SettingChange",
     "StateChange",
@@ -149,6 +151,8 @@ class Plan:
     """In what way what is live now is not what was published, and what to do, in a sentence each."""
     still_needed: Sequence[StillNeeded] = ()
     """What stays until running executions have ended. It is not a change."""
+    locked_by: Holder | None = None
+    """Who changes the stage at this moment; None if nobody does."""
 
     @property
     def is_empty(self) -> bool:
@@ -167,6 +171,14 @@ class Plan:
     def data_losses(self) -> list[ResourceChange]:
         """Of those, the resources whose data is lost: `--yes` alone does not confirm it."""
         return [change for change in self.destructive_changes if change.loses_data]
+
+
+@dataclass(frozen=True)
+class RemadePlan(Plan):
+    """A plan that was made again, because the stage changed after the person agreed."""
+
+    is_same: bool = False
+    """Whether it says the same as the one before."""
 
 
 def compare(

@@ -14,6 +14,7 @@ from workflow.errors import PublishError
 from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import unavailable
 from workflow.publish.flow_definitions import missing_flow_definitions
+from workflow.publish.holder import lock_key, locks
 from workflow.publish.live import number
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
@@ -34,7 +35,20 @@ if TYPE_CHECKING:
     from workflow.publish.package import Package
     from workflow.stack.stages import Stage
 
-__all__ = ["Proposal", "change_set_of", "discard", "propose", "uploaded", "url_of"]
+__all__ = [
+    "Proposal",
+    "StackBusyError",
+    "change_set_of",
+    "discard",
+    "is_current",
+    "propose",
+    "uploaded",
+    "url_of",
+]
+
+
+class StackBusyError(PublishError):
+    """Another operation of the stack is in progress."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +258,17 @@ def change_set_of(
     return change_set
 
 
+def is_current(account: Account, stage: Stage, proposal: Proposal) -> bool:
+    """Whether the stack is still as the plan found it, so that carrying it out does what the plan says.
+
+    Raises:
+        PublishError: the stack's status does not allow a publish any more.
+    """
+    if proposal.change_set and not proposal.change_set.is_empty:
+        return account.stacks.is_executable(proposal.change_set.id)
+    return _publishable(account, account.stacks.find(stage.stack_name)) == proposal.stack
+
+
 def discard(account: Account, stage: Stage, proposal: Proposal) -> None:
     """Deletes the change set of a proposal that nobody executes, and what was uploaded for it."""
     if proposal.change_set and not proposal.change_set.is_empty:  # An empty one is already deleted.
@@ -262,12 +287,8 @@ def remove_unused(account: Account, stage: str, written: Mapping[str, str]) -> N
     if not written:
         return
     with suppress(ClientError):  # What stays is removed some weeks later (`cleaning.py`).
-        if not any(_is_lock_of_another(key, stage) for key in account.artifacts.keys("stages/")):
+        if not locks(account.artifacts) - {lock_key(stage)}:
             account.artifacts.remove_versions(written.items())
-
-
-def _is_lock_of_another(key: str, stage: str) -> bool:
-    return key.endswith("/lock.json") and key != f"stages/{stage}/lock.json"
 
 
 def _not_repaired(missing: Sequence[Missing], change_set: ChangeSet) -> list[str]:
@@ -317,7 +338,8 @@ def _publishable(account: Account, stack: Stack | None) -> Stack | None:
     """The stack, if its status allows a publish; None if it does not exist or is only the shell of a change set.
 
     Raises:
-        PublishError: another operation is in progress, or a person must repair the stack first.
+        StackBusyError: another operation is in progress.
+        PublishError: a person must repair the stack first.
     """
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         # REVIEW_IN_PROGRESS: a change set was created and not executed. The stack accepts another one.
@@ -325,7 +347,7 @@ def _publishable(account: Account, stack: Stack | None) -> Stack | None:
     if stack.status in (*_CAN_BE_UPDATED, "ROLLBACK_COMPLETE"):
         return stack
     if stack.status.endswith("IN_PROGRESS"):
-        raise PublishError(
+        raise StackBusyError(
             f"stack {stack.name} is in {stack.status}: another operation is in progress; try again when it has ended"
         )
     if stack.status == "UPDATE_ROLLBACK_FAILED":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,15 +16,25 @@ from botocore.exceptions import ClientError
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.following import follow
+from workflow.publish.holder import current_holder
 from workflow.publish.live import make_live, prune_functions
+from workflow.publish.locks import Lock, held
 from workflow.publish.package import Package
-from workflow.publish.plan import Plan
+from workflow.publish.plan import Plan, RemadePlan
 from workflow.publish.progress import NoProgress, Progress
-from workflow.publish.proposing import Proposal, change_set_of, discard, propose, uploaded
+from workflow.publish.proposing import (
+    Proposal,
+    StackBusyError,
+    change_set_of,
+    discard,
+    is_current,
+    propose,
+    uploaded,
+)
 from workflow.publish.protection import not_yet_protecting, protect, refusal
 from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.removing import remove_unneeded
-from workflow.publish.stacks import ChangeSet, Stack
+from workflow.publish.stacks import ChangeSet, ObsoleteChangeSetError, Stack
 from workflow.publish.suspension import resume
 from workflow.publish.swapping import forget_swaps, undo_swaps
 from workflow.stack.stages import Stage
@@ -33,6 +44,10 @@ if TYPE_CHECKING:
     from workflow.publish.needs import StillNeeded
 
 __all__ = ["Published", "plan_for", "publish"]
+
+
+MAX_PROPOSALS = 5
+"""How often a publish makes its plan, if the stack changes each time before it is carried out."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,8 @@ class Published:
     plan: Plan | None = None
     still_needed: Sequence[StillNeeded] = ()
     """What stays until running executions have ended."""
+    warnings: Sequence[str] = ()
+    """What concerns this operation alone, beside the warnings of the plan."""
 
 
 def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool = False) -> Plan:
@@ -56,12 +73,18 @@ def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool =
     Raises:
         PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
     """
-    try:
-        proposal = propose(account, stage, package, repair=repair)
-    except StuckRollbackError as error:
-        return plan_of_rollback(error)
-    discard(account, stage, proposal)
-    return proposal.plan
+    _ = account.artifacts  # A session makes clients in one thread only.
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(current_holder, account, stage.name)  # Meanwhile, CloudFormation compares.
+        try:
+            proposal = propose(account, stage, package, repair=repair)
+        except StackBusyError as error:
+            by = holder.result()
+            raise PublishError(f"{error}; {by}") if by else error from None
+        except StuckRollbackError as error:
+            return replace(plan_of_rollback(error), locked_by=holder.result())
+        discard(account, stage, proposal)
+        return replace(proposal.plan, locked_by=holder.result())
 
 
 def publish(
@@ -77,11 +100,15 @@ def publish(
 ) -> Published | None:
     """Makes a stage match its package.
 
+    What is made is what `confirm` agreed to. If the stack changes between the plan and that, the plan is made again,
+    and `confirm` is called again.
+
     Args:
         account: where the stage is.
         stage: which stage; its stack is created if it does not exist.
         package: what to publish.
-        confirm: receives the plan and returns whether to continue; not called if there is nothing to change.
+        confirm: receives the plan and returns whether to continue; not called if there is nothing to change. A plan
+            that is made again is a `RemadePlan`.
         prepare: called after that, before the stack changes; returns whether it has changed the stack itself.
         progress: receives the progress.
         restores: the earlier publish that this one restores, for a rollback.
@@ -91,48 +118,105 @@ def publish(
         The stage after the publish; None if `confirm` returned False.
 
     Raises:
-        PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
+        PublishError: the stack's status does not allow a publish, CloudFormation rejects the template, or somebody else
+            changes the stage at the same time.
         DeploymentError: the stack operation failed and was rolled back.
     """
     progress = progress or NoProgress()
-    progress.step("Comparing with the published stage")
-    try:
-        proposal = propose(account, stage, package, to_publish=True, repair=repair)
-    except StuckRollbackError as error:
-        if not continue_rollback(account, error, confirm=confirm, progress=progress):
-            return None
-        proposal = propose(account, stage, package, to_publish=True, repair=repair)
+    agreed: Plan | None = None
+    shown: Plan | None = None
+    # Without an artifact bucket, there is nothing to lock yet, and a question alone must not create it.
+    with held(account, stage, "publish", f"of package {package.digest}", needs_bucket=False) as lock:
+        asked = _saying_so(confirm, lock)
+        for _ in range(MAX_PROPOSALS):
+            progress.step("Comparing with the published stage")
+            try:
+                proposal = _proposed(account, stage, package, lock, repair=repair)
+            except StuckRollbackError as error:
+                if not continue_rollback(account, error, confirm=asked, progress=progress):
+                    return None
+                continue
+            if not proposal.plan.is_empty and proposal.plan != agreed:
+                if not _agrees(account, stage, proposal, shown, asked):
+                    return None
+                agreed = shown = proposal.plan
+            if not lock.is_taken:
+                # Somebody else may have published the stage during the question.
+                discard(account, stage, proposal)
+                lock.take()
+                continue
+            if not proposal.plan.is_empty:
+                if not is_current(account, stage, proposal):
+                    discard(account, stage, proposal)
+                    agreed = None
+                    continue
+                if prepare():
+                    # What was agreed to is the same, but a change set fits only the stack that it was made for.
+                    discard(account, stage, replace(proposal, written={}))
+                    again = propose(account, stage, package, to_publish=True, repair=repair)
+                    proposal = replace(again, plan=proposal.plan)
+            else:
+                discard(account, stage, proposal)
+            # Somebody began to destroy the stage: its rules are off, which no change set would notice.
+            resume(account, stage.name)
+            try:
+                published = _carry_out(account, stage, proposal, progress, restores, lock)
+            except ObsoleteChangeSetError:
+                if restores:  # `prepare` has begun what the person agreed to.
+                    raise
+                agreed = None
+                continue
+            protect(account, stage, proposal.stack, progress)
+            return published
+        raise PublishError(
+            f"stack {stage.stack_name} changes all the time: find out who else changes it, then publish again"
+        )
+
+
+def _proposed(account: Account, stage: Stage, package: Package, lock: Lock, *, repair: bool) -> Proposal:
+    proposal = propose(account, stage, package, to_publish=True, repair=repair)
     if proposal.stack and (refused := refusal(stage, proposal.stack, proposal.plan)):
         discard(account, stage, proposal)
         raise PublishError(refused)
-    if not proposal.plan.is_empty:
-        agreed = False
-        try:
-            agreed = confirm(proposal.plan)
-        finally:
-            if not agreed:
-                discard(account, stage, proposal)
+    if lock.taken_over is None:
+        return proposal
+    warnings = [*proposal.plan.warnings, lock.taken_over]
+    return replace(proposal, plan=replace(proposal.plan, warnings=warnings))
+
+
+def _saying_so(confirm: Callable[[Plan], bool], lock: Lock) -> Callable[[Plan], bool]:
+    """`confirm`, during which the lock says that a person is asked."""
+
+    def asked(plan: Plan) -> bool:
+        with lock.doing("asks"):
+            return confirm(plan)
+
+    return asked
+
+
+def _agrees(
+    account: Account, stage: Stage, proposal: Proposal, shown: Plan | None, confirm: Callable[[Plan], bool]
+) -> bool:
+    """Whether the person agrees to a plan, given the one that was shown before, if the stage changed since then."""
+    plan, agreed = proposal.plan, False
+    try:
+        agreed = confirm(RemadePlan(**vars(plan), is_same=plan == shown) if shown else plan)
+    finally:
         if not agreed:
-            return None
-        if prepare():
-            # What was agreed to is the same, but a change set fits only the stack that it was made for.
-            discard(account, stage, replace(proposal, written={}))
-            again = propose(account, stage, package, to_publish=True, repair=repair)
-            proposal = replace(again, plan=proposal.plan)
-    else:
-        discard(account, stage, proposal)
-    # Somebody began to destroy the stage: its rules are off, which no change set would notice.
-    resume(account, stage.name)
-    published = _carry_out(account, stage, proposal, progress, restores)
-    protect(account, stage, proposal.stack, progress)
-    return published
+            discard(account, stage, proposal)
+    return agreed
 
 
 def _carry_out(
-    account: Account, stage: Stage, proposal: Proposal, progress: Progress, restores: Record | None
+    account: Account,
+    stage: Stage,
+    proposal: Proposal,
+    progress: Progress,
+    restores: Record | None,
+    lock: Lock,
 ) -> Published:
     if proposal.plan.creates:
-        return _create(account, stage, proposal, progress)
+        return _create(account, stage, proposal, progress, lock)
     if proposal.plan.swapped:
         progress.step("Undoing hot swaps")
         # A rollback has already routed new executions to the version that it restores.
@@ -145,7 +229,7 @@ def _carry_out(
         )
     if proposal.change_set:
         progress.step("Updating the stack")
-        return _execute(account, stage, proposal, proposal.change_set, progress, restores=restores)
+        return _execute(account, stage, proposal, proposal.change_set, progress, lock, restores=restores)
     version = _make_live(account, stage, proposal.existing, proposal.package, progress)
     if not proposal.plan.is_empty:
         from workflow.publish.history import record
@@ -161,17 +245,18 @@ def _carry_out(
     )
 
 
-def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progress) -> Published:
+def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progress, lock: Lock) -> Published:
     package = proposal.package
     if proposal.stack:
         progress.step("Deleting what an earlier, failed publish left behind")
-        follow(
-            account.stacks,
-            proposal.stack.id,
-            account.stacks.delete(proposal.stack.id),
-            progress.event,
-            report=progress.step,
-        )
+        with lock.doing("waits"):
+            follow(
+                account.stacks,
+                proposal.stack.id,
+                account.stacks.delete(proposal.stack.id),
+                progress.event,
+                report=progress.step,
+            )
     progress.step("Uploading template and functions")
     written: dict[str, str] = {}
     package, url = uploaded(account, package, written)
@@ -186,7 +271,7 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
             account.stacks.delete(empty.id)
         discard(account, stage, proposal)
         raise
-    published = _execute(account, stage, proposal, change_set, progress)
+    published = _execute(account, stage, proposal, change_set, progress, lock)
     if stage.protected:
         progress.step("Protecting the tables")
         token = account.stacks.update(
@@ -207,6 +292,7 @@ def _execute(
     proposal: Proposal,
     change_set: ChangeSet,
     progress: Progress,
+    lock: Lock,
     *,
     restores: Record | None = None,
 ) -> Published:
@@ -232,7 +318,8 @@ def _execute(
             )
         if token:
             recorded.began = True
-            follow(account.stacks, change_set.stack_id, token, progress.event, report=progress.step)
+            with lock.doing("waits"):
+                follow(account.stacks, change_set.stack_id, token, progress.event, report=progress.step)
         stack = account.stacks.find(stage.stack_name)
         if stack is None:
             raise PublishError(

@@ -10,6 +10,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record, rollback_target
 from workflow.publish.live_publish import find_live
+from workflow.publish.locks import held
 from workflow.publish.outcomes import read_history
 from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan
@@ -63,10 +64,17 @@ def roll_back(
         The stage after the rollback; None if `confirm` returned False.
 
     Raises:
-        PublishError: that publish is live already, or its template is no longer in the artifact bucket.
+        PublishError: that publish is live already, its template is no longer in the artifact bucket, or somebody else
+            changes the stage.
         DeploymentError: the stack operation failed and was rolled back.
     """
-    progress = progress or NoProgress()
+    with held(account, stage, "rollback", f"to publish {record.number}"):
+        return _restore(account, stage, record, confirm, progress or NoProgress())
+
+
+def _restore(
+    account: Account, stage: Stage, record: Record, confirm: Callable[[Plan], bool], progress: Progress
+) -> Published | None:
     template = account.artifacts.read(record.template_key)
     if template is None:
         raise PublishError(
@@ -85,19 +93,14 @@ def roll_back(
             progress.step("Copying the task tokens of waiting workflows to the ledger")
             account.data.copy_tokens(outputs["TokenTable"], outputs["LedgerTable"])
 
-    def confirmed(plan: Plan) -> bool:
-        if not confirm(plan):
-            return False
-        copy_tokens()
-        return True
-
     # The bundles are still in the artifact bucket: nothing deletes them.
     target = Package(
         template.decode(), record.parameters, bundles={}, tags=stage.tags, service_role=stage.service_role
     )
     target = protecting(target, stage)
 
-    def route() -> bool:
+    def prepare() -> bool:
+        copy_tokens()
         if not stack or not machine or not _can_run(account, machine, record.version):
             return False
         is_wider = add_permissions(account, stack, target, record.number, progress)
@@ -110,8 +113,8 @@ def roll_back(
         # No gradual shift: the version that is restored has been live before, and the current one may be broken.
         stage.model_copy(update={"shift": None}),
         target,
-        confirm=confirmed,
-        prepare=route,
+        confirm=confirm,
+        prepare=prepare,
         progress=progress,
         restores=record,
     )

@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
-from workflow.publish.aws_errors import rejections
+from workflow.publish.aws_errors import error_code, rejections
 from workflow.stack.deployment_settings import STAGE_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-__all__ = ["ChangeSet", "Event", "Import", "Stack", "Stacks", "pauses"]
+__all__ = ["ChangeSet", "Event", "Import", "ObsoleteChangeSetError", "Stack", "Stacks", "pauses"]
+
+
+_OBSOLETE = (
+    *("ChangeSetNotFound", "ChangeSetNotFoundException"),
+    *("InvalidChangeSetStatus", "InvalidChangeSetStatusException"),
+)
+
+
+class ObsoleteChangeSetError(PublishError):
+    """A change set cannot be executed any more: it was executed or deleted, or the stack has changed since then."""
 
 
 @dataclass(frozen=True)
@@ -225,18 +235,45 @@ class Stacks:
         )
 
     def delete_change_set(self, change_set: str) -> None:
-        """Deletes a change set; the stack does not change."""
-        self._client.delete_change_set(ChangeSetName=change_set)
+        """Deletes a change set, unless somebody else executes it; the stack does not change."""
+        try:
+            self._client.delete_change_set(ChangeSetName=change_set)
+        except ClientError as error:
+            if error_code(error) not in _OBSOLETE:
+                raise
+
+    def is_executable(self, change_set: str) -> bool:
+        """Whether a change set can be executed: not if it was executed or deleted, or the stack changed since then."""
+        try:
+            described = self._client.describe_change_set(ChangeSetName=change_set)
+        except ClientError as error:
+            if error_code(error) in _OBSOLETE:
+                return False
+            raise
+        return described["ExecutionStatus"] == "AVAILABLE"
 
     def execute_change_set(self, change_set: str, *, create: bool, token: str | None = None) -> str:
-        """Starts the execution of a change set; returns the token that its events carry, by default a new one."""
+        """Starts the execution of a change set; returns the token that its events carry, by default a new one.
+
+        Raises:
+            ObsoleteChangeSetError: it cannot be executed any more, or another operation is in progress.
+        """
         token = token or uuid.uuid4().hex
         # If the creation fails, delete also the resources that later must be retained: otherwise an empty
         # table and an empty bucket would stay, and their names would block the next attempt.
         with rejections("the change set"):
-            self._client.execute_change_set(
-                ChangeSetName=change_set, ClientRequestToken=token, RetainExceptOnCreate=create
-            )
+            try:
+                self._client.execute_change_set(
+                    ChangeSetName=change_set, ClientRequestToken=token, RetainExceptOnCreate=create
+                )
+            except ClientError as error:
+                message = error.response["Error"].get("Message", "")
+                if error_code(error) not in _OBSOLETE and "_IN_PROGRESS state" not in message:
+                    raise
+                raise ObsoleteChangeSetError(
+                    f"CloudFormation did not execute the change set, since somebody else changes the stack: {message}; "
+                    "run the command again"
+                ) from None
         return token
 
     def update(
@@ -253,9 +290,10 @@ class Stacks:
         token = token or uuid.uuid4().hex
         request = _request(stack, template_url, parameters, role)
         try:
-            self._client.update_stack(**request, Tags=_tags(stack, tags), ClientRequestToken=token)
-        except ClientError as error:
-            if "No updates are to be performed" in error.response["Error"].get("Message", ""):
+            with rejections("the update"):
+                self._client.update_stack(**request, Tags=_tags(stack, tags), ClientRequestToken=token)
+        except PublishError as error:
+            if "No updates are to be performed" in str(error):
                 return None
             raise
         return token

@@ -10,6 +10,7 @@ from typing import Any
 from lambdas.loops.abandoned import FAILED_STATUSES
 from workflow.publish.account import Account
 from workflow.publish.history import Record
+from workflow.publish.holder import Holder, current_holder
 from workflow.publish.live import number
 from workflow.publish.live_publish import find_live, what_differs
 from workflow.publish.needs import StillNeeded
@@ -49,6 +50,8 @@ class Status:
     """In what way what is live is not what was published, and what to do, in a sentence each."""
     operation: str | None = None
     """What CloudFormation does to the stack, or why its last operation failed, and what to do; None if all is well."""
+    locked_by: Holder | None = None
+    """Who changes the stage at this moment; None if nobody does."""
 
 
 def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | None:
@@ -82,6 +85,7 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
         drifts=account.stacks.drifts(stack.name) if drift and stack.status in DRIFT_DETECTABLE else None,
         publishes=publishes[-10:],
         differences=list(what_differs(live, publishes, stage=stage.name)),
+        locked_by=current_holder(account, stage.name),
     )
 
 

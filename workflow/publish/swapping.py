@@ -56,8 +56,13 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
         a publish is needed.
 
     Raises:
-        PublishError: the stage is protected, or Step Functions rejects the definition.
+        PublishError: the stage is protected, CloudFormation is changing the stack, or Step Functions rejects the
+            definition.
     """
+    if stack.status.endswith("IN_PROGRESS"):
+        raise PublishError(
+            f"stack {stack.name} is in {stack.status}: a hot swap cannot change it now; try again when that has ended"
+        )
     if stage.protected:
         raise PublishError(
             f"stage {stage.name} is protected and allows no hot swap: publish it with `python deploy.py publish`"

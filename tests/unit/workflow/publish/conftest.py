@@ -114,7 +114,13 @@ class Services:
     def deletes_change_set(self) -> None:
         self.cloudformation.add_response("delete_change_set", {}, {"ChangeSetName": CHANGE_SET_ID})
 
-    def executes_change_set(self, *, create: bool = False) -> None:
+    def executes_change_set(self, *, create: bool = False, at_once: bool = True) -> None:
+        """ExecuteChangeSet; for a stack that exists, after a look whether the change set can still be executed.
+
+        Without `at_once`, other calls of CloudFormation come between.
+        """
+        if at_once and not create:
+            self.looks_at_change_set("AVAILABLE")
         self.cloudformation.add_response(
             "execute_change_set",
             {},
@@ -124,6 +130,10 @@ class Services:
                 "RetainExceptOnCreate": create,
             },
         )
+
+    def looks_at_change_set(self, execution_status: str) -> None:
+        """DescribeChangeSet, before it is executed."""
+        self.cloudformation.add_response("describe_change_set", {"ExecutionStatus": execution_status})
 
     def deletes_stack(self) -> None:
         self.cloudformation.add_response(

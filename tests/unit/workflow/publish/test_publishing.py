@@ -221,11 +221,16 @@ def test_publish_continues_a_rollback_that_failed_and_then_publishes(
 # The first publish
 
 
+def finds_no_stack(services: Services) -> None:
+    for _ in ("for the plan", "before it is carried out"):
+        services.finds_stack(None)
+
+
 @pytest.mark.parametrize("refused", [False, True])
 def test_first_publish_looks_for_loops_in_progress(
     account: Account, services: Services, stage: Stage, refused: bool
 ) -> None:
-    services.finds_stack(None)
+    finds_no_stack(services)
     services.creates_change_set(changed(action="Add"), ChangeSetType="CREATE")
     services.executes_change_set(create=True)
     services.emits("CREATE_IN_PROGRESS", "CREATE_COMPLETE")
@@ -244,7 +249,7 @@ def test_first_publish_looks_for_loops_in_progress(
 def test_first_publish_creates_stack_alias_and_record(
     account: Account, services: Services, stage: Stage, progress: Steps, tmp_path: Path
 ) -> None:
-    services.finds_stack(None)
+    finds_no_stack(services)
     services.creates_change_set(changed(action="Add"), ChangeSetType="CREATE")
     services.executes_change_set(create=True)
     services.emits("CREATE_IN_PROGRESS", ("Results", "CREATE_COMPLETE", ""), "CREATE_COMPLETE")
@@ -275,7 +280,8 @@ def test_declined_first_publish_changes_nothing(account: Account, services: Serv
 def test_leftover_of_a_failed_creation_is_deleted_first(
     account: Account, services: Services, stage: Stage, progress: Steps
 ) -> None:
-    services.finds_stack("ROLLBACK_COMPLETE")
+    for _ in ("for the plan", "before it is carried out"):
+        services.finds_stack("ROLLBACK_COMPLETE")
     services.deletes_stack()
     services.emits("DELETE_IN_PROGRESS", "DELETE_COMPLETE")
     services.creates_change_set(changed(action="Add"), ChangeSetType="CREATE")
@@ -288,7 +294,7 @@ def test_leftover_of_a_failed_creation_is_deleted_first(
 
 
 def test_rejected_first_template_leaves_no_stack(account: Account, services: Services, stage: Stage) -> None:
-    services.finds_stack(None)
+    finds_no_stack(services)
     services.creates_change_set(failure="Nonsense", ChangeSetType="CREATE")
     services.finds_stack("REVIEW_IN_PROGRESS")
     services.deletes_stack()
@@ -316,6 +322,68 @@ def test_publish_updates_stack_alias_and_record(account: Account, services: Serv
     assert published.version == f"{MACHINE}:2"
     (written,) = history(account, "dev")
     assert (written.version, written.parameters["Days"]) == (f"{MACHINE}:2", "7")
+
+
+@pytest.mark.parametrize("when", ["before it is executed", "when it is executed"])
+def test_obsolete_change_set_is_made_and_shown_again(
+    account: Account, services: Services, stage: Stage, when: str
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    if when == "before it is executed":
+        services.looks_at_change_set("OBSOLETE")
+        services.deletes_change_set()
+    else:
+        services.looks_at_change_set("AVAILABLE")
+        services.cloudformation.add_client_error("execute_change_set", "InvalidChangeSetStatus")
+    exists(services, days="20")  # Somebody changed the stack with another tool.
+    services.creates_change_set(changed())
+    services.executes_change_set()
+    services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(days="7")))
+    services.makes_live(2, before=1)
+    plans: list[Plan] = []
+
+    publish(account, stage, package(days="7"), confirm=lambda plan: not plans.append(plan))
+
+    assert [[(one.before, one.after) for one in plan.settings] for plan in plans] == [
+        [("30", "7")],
+        [("20", "7")],
+    ]
+    assert [one.outcome for one in history(account, "dev")] == ["published"]
+
+
+def test_change_set_that_somebody_executed_leaves_nothing_to_ask(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.cloudformation.add_client_error("describe_change_set", "ChangeSetNotFound")
+    services.deletes_change_set()
+    unchanged(services, days="7")
+    services.describes_alias({2: 100})
+    services.describes_machine("{}", f"{MACHINE}:2")
+    services.describes_machine("{}")
+    services.lists_versions(2)
+    services.describes_machine("{}", f"{MACHINE}:2")
+    services.describes_machine("{}")
+    services.describes_alias({2: 100})
+    plans: list[Plan] = []
+    published = publish(account, stage, package(days="7"), confirm=lambda plan: not plans.append(plan))
+    assert published is not None
+    assert (published.changed, len(plans)) == (False, 1)
+
+
+def test_operation_of_somebody_else_after_the_question_is_one_sentence(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    exists(services)
+    services.creates_change_set(changed())
+    services.looks_at_change_set("OBSOLETE")
+    services.cloudformation.add_client_error("delete_change_set", "InvalidChangeSetStatus")
+    services.finds_stack("UPDATE_IN_PROGRESS")
+    with pytest.raises(PublishError, match="UPDATE_IN_PROGRESS: another operation is in progress; try again"):
+        publish(account, stage, package(days="7"), confirm=yes)
 
 
 def test_declined_publish_deletes_its_change_set(account: Account, services: Services, stage: Stage) -> None:
@@ -377,6 +445,7 @@ def test_publish_is_recorded_before_it_begins(account: Account, services: Servic
         "before-parameter-build.cloudformation.ExecuteChangeSet",
         lambda params, **_: seen.extend([params["ClientRequestToken"], *history(account, "dev")]),
     )
+    services.looks_at_change_set("AVAILABLE")
     services.cloudformation.add_client_error("execute_change_set", "ThrottlingException")
     with pytest.raises(Exception, match="ThrottlingException"):
         publish(account, stage, package(days="7"), confirm=yes)
@@ -390,6 +459,7 @@ def test_publish_that_cloudformation_refuses_is_not_recorded(
 ) -> None:
     exists(services)
     services.creates_change_set(changed())
+    services.looks_at_change_set("AVAILABLE")
     services.cloudformation.add_client_error("execute_change_set", "ValidationError", "No")
     with pytest.raises(PublishError, match="No"):
         publish(account, stage, package(days="7"), confirm=yes)
@@ -418,6 +488,7 @@ def test_change_of_outputs_alone_is_an_update_without_change_set(
     """CloudFormation calls such a change set empty."""
     exists(services)
     services.creates_change_set(failure=NOTHING)
+    services.finds_stack("UPDATE_COMPLETE", **described(package()))
     services.cloudformation.add_response("update_stack", {})
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     services.finds_stack("UPDATE_COMPLETE", **described(package(), {"StateMachine": MACHINE, "More": "x"}))
@@ -458,6 +529,7 @@ def test_next_publish_completes_an_interrupted_publish(
     services.describes_machine("old", f"{MACHINE}:1")
     services.describes_machine("{}")
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    services.finds_stack("UPDATE_COMPLETE", **described(package(days="7")))
     services.describes_alias({1: 100})
     services.makes_live(2, before=1)
     plans: list[Plan] = []
@@ -551,7 +623,7 @@ def test_change_set_that_is_not_what_was_sent_is_refused(
     if kind == "UPDATE":
         exists(services)
     else:
-        services.finds_stack(None)
+        finds_no_stack(services)
     services.creates_change_set(changed(), forged=forged, ChangeSetType=kind)
     services.deletes_change_set()
     if kind == "CREATE":  # The empty stack of the change set goes, too.
@@ -615,8 +687,9 @@ def test_swap_is_undone_before_the_update(
     services.returns_template(template())
     services.creates_change_set(changed())
     services.describes_alias({2: 100})
+    services.looks_at_change_set("AVAILABLE")
     undoes_definition(services, route=not rollback)
-    services.executes_change_set()
+    services.executes_change_set(at_once=False)
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     services.finds_stack("UPDATE_COMPLETE", **described(package(days="7")))
     services.makes_live(3, before=2)

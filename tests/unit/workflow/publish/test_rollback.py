@@ -42,6 +42,7 @@ def finds(services: Services) -> None:
 
 def names(services: Services, *functions: str, exist: bool = True) -> None:
     """The definition of version 1 names these versions of functions."""
+    services.looks_at_change_set("AVAILABLE")
     services.lists_versions(1, 2)
     services.describes_machine(json.dumps({"Resource": functions}), f"{MACHINE}:1")
     for _ in functions:
@@ -54,7 +55,7 @@ def names(services: Services, *functions: str, exist: bool = True) -> None:
 
 
 def restores(services: Services) -> None:
-    services.executes_change_set()
+    services.executes_change_set(at_once=False)
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     services.finds_stack("UPDATE_COMPLETE", **described(package()))
     services.makes_live(3, before=2)
@@ -104,6 +105,7 @@ def test_rollback_does_not_route_to_a_deleted_version(
     published: Account, services: Services, stage: Stage, progress: Steps
 ) -> None:
     finds(services)
+    services.looks_at_change_set("AVAILABLE")
     services.lists_versions(2)
     restores(services)
     roll(published, stage, progress)
@@ -124,7 +126,7 @@ def test_failed_rollback_is_recorded_as_taken_back(
     finds(services)
     names(services, f"{FUNCTION}:1")
     services.routes({1: 100})
-    services.executes_change_set()
+    services.executes_change_set(at_once=False)
     services.emits("UPDATE_IN_PROGRESS", ("Ledger", "UPDATE_FAILED", "Throttled"), "UPDATE_ROLLBACK_COMPLETE")
     with pytest.raises(DeploymentError, match="Throttled; the stack was rolled back"):
         roll(published, stage)

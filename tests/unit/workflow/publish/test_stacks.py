@@ -176,7 +176,7 @@ def test_update_without_changes_has_no_token(
 
 def test_failed_update_call_is_raised(account: Account, services: Services) -> None:
     services.cloudformation.add_client_error("update_stack", "ValidationError", "Parameter A is missing")
-    with pytest.raises(ClientError, match="Parameter A is missing"):
+    with pytest.raises(PublishError, match="AWS rejected the update: Parameter A is missing"):
         account.stacks.update("afterloop-dev", template_url="https://t", parameters={})
 
 

@@ -16,6 +16,8 @@ from workflow.errors import AfterloopError
 from workflow.operations import sample
 from workflow.operations.smoke import SmokeTest
 from workflow.operations.stage_resources import StageResources
+from workflow.publish.account import Account
+from workflow.publish.history import history
 
 
 def smoke_test(published: PublishedStage, bucket: str | None = None, **more: str) -> SmokeTest:
@@ -107,6 +109,9 @@ def test_piped_output_is_not_wrapped(published: PublishedStage) -> None:
     (failed,) = re.findall(problem, ran.stdout, re.MULTILINE)
     assert published.states.describe_execution(executionArn=failed)["status"] == "FAILED"
     assert ran.stdout.splitlines()[-1].endswith("Only the executions of the test remain.")
+    smoke = history(Account(published.sandbox.session), "local")[-1].smoke
+    assert smoke is not None, "the result is kept beside the publish"
+    assert (smoke.passed, smoke.failed[0]) == (False, "Completed: the execution succeeds")
 
 
 def test_failed_checks_report_their_problem(published: PublishedStage) -> None:

@@ -23,12 +23,12 @@ def correct() -> None:
 def _look_for_more_types() -> None:
     """Looks for resources of more types.
 
-    AWS: detects drift of each type in this list, also of versions of functions, and of alarms.
+    AWS: detects drift of each type in this list, also of versions and permissions of functions, and of alarms.
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html)
     MiniStack: does not check these types.
     """
     from ministack.services import cloudwatch, stepfunctions
-    from ministack.services.cloudformation import drift
+    from ministack.services.cloudformation import drift, provisioners
 
     def version(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
         from ministack.services import lambda_svc
@@ -36,8 +36,14 @@ def _look_for_more_types() -> None:
         name, number = physical_id.split(":")[-2:]
         return {} if number in (lambda_svc._functions.get(name) or {}).get("versions", {}) else None
 
+    def permission(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
+        function, *_ = provisioners._lambda_function_for_cfn_ref(properties.get("FunctionName", ""))
+        statements = (function or {}).get("policy", {}).get("Statement", ())
+        return {} if any(one.get("Sid") == physical_id for one in statements) else None
+
     readers: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any] | None]] = {
         "AWS::CloudWatch::Alarm": drift._exists_in(lambda: cloudwatch._alarms),
+        "AWS::Lambda::Permission": permission,
         "AWS::Lambda::Version": version,
         "AWS::StepFunctions::StateMachineAlias": drift._exists_in(
             lambda: stepfunctions._state_machine_aliases

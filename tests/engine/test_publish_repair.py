@@ -10,8 +10,11 @@ import pytest
 
 from sandbox.engine import Sandbox
 from tests.engine.publisher import Publisher
+from workflow.errors import DeploymentError
 from workflow.publish.account import Account
-from workflow.publish.publishing import plan_for
+from workflow.publish.progress import NoProgress
+from workflow.publish.publishing import plan_for, publish
+from workflow.publish.stacks import Event
 from workflow.publish.status import status
 
 MISSING = Account.missing
@@ -68,6 +71,7 @@ PARTS = (
     "CollectReview",
     "EscalationTopic",
     "LedgerTable",
+    "Reconcile",
     "ReviewBucket",
     "Rule",
     "StartLoop",
@@ -101,7 +105,7 @@ def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
 
     plan = publisher.plan()
     again = {one.id for one in plan.resources if one.action == "create again"}
-    assert {*PARTS, "CollectReviewVersion"} <= again
+    assert {*PARTS, "CollectReviewVersion", "ReconcilePermission"} <= again
     assert {one.id for one in plan.data_losses} == {"LedgerTable", "ReviewBucket"}
 
     repaired = publisher.publish()
@@ -112,8 +116,56 @@ def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
     after = status(account, stage)
     assert after is not None
     assert (len(after.live), after.drifts) == (1, [])
+    rule = "events.amazonaws.com"
+    assert rule in functions.get_policy(FunctionName=f"{stage.stack_name}-Reconcile")["Policy"]
     # What executions name exists.
     (live,) = account.machines.weights(repaired.outputs["StateMachine"], "live") or {}
     named = set(re.findall(r"arn:aws:lambda:[^\"]+:function:[\w-]+:\d+", account.machines.definition(live)))
     assert named
     assert all(account.functions.exists(arn) for arn in named)
+
+
+def test_publish_continues_a_rollback_that_failed_because_a_resource_was_deleted(
+    sandbox: Sandbox, publisher: Publisher, delete: Callable[..., dict[str, str]]
+) -> None:
+    publisher.publish()
+
+    class DeletesQueue(NoProgress):
+        """Deletes the queue when it has been updated, and then lets the update fail."""
+
+        def event(self, event: Event) -> None:
+            if event.resource == "Wait" and event.status.endswith("_IN_PROGRESS"):
+                delete("UndeliveredEvents")
+                sandbox.client("cloudformation").signal_resource(
+                    StackName=publisher.stage.stack_name,
+                    LogicalResourceId="Wait",
+                    UniqueId="1",
+                    Status="FAILURE",
+                )
+
+    def waits(resources: dict[str, Any]) -> None:
+        resources["UndeliveredEvents"]["Properties"]["MessageRetentionPeriod"] = 600
+        resources["Handle"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+        resources["Wait"] = {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "60"},
+            "DependsOn": "UndeliveredEvents",
+            "CreationPolicy": {"ResourceSignal": {"Timeout": "PT1M"}},
+        }
+
+    account, stage = publisher.account, publisher.stage
+    with pytest.raises(DeploymentError, match="Wait"):
+        publish(account, stage, publisher.package(waits), confirm=lambda plan: True, progress=DeletesQueue())
+    found = status(account, stage, drift=False)
+    assert found is not None
+    assert found.state == "UPDATE_ROLLBACK_FAILED"
+    assert found.operation is not None
+    assert found.operation.startswith("the last update failed and could not be rolled back: Wait (")
+
+    assert "continues, without UndeliveredEvents, which no longer exists" in publisher.plan().notes[1]
+    assert publisher.publish() is not None
+    assert [one.id for one in publisher.plans[-1].resources if one.action == "create again"] == [
+        "UndeliveredEvents"
+    ]
+    assert account.missing(stage.stack_name) == []
+    assert publisher.plan().is_empty

@@ -41,16 +41,21 @@ def broken_afterwards(resources: dict[str, Any]) -> None:
 
 def test_addresses_that_stay_keep_their_subscription(publisher: Publisher) -> None:
     """SNS has one subscription for an address: CloudFormation would delete that of an address that moves."""
-    publisher.publish(package(publisher, "a", "b", "c"))
-    first = subscribed(publisher)
-    publisher.publish(package(publisher, "C", "d", "b"))
+    publisher.publish(package(publisher, "a", "b", "c", forms="x@example.com"))
+    first, filtered = subscribed(publisher), subscribed(publisher, "EscalationTopic")
+    publisher.publish(package(publisher, "C", "d", "b", photos="x@example.com"))
     second = subscribed(publisher)
     assert second == {"b": first["b"], "c": first["c"], "d": second["d"]}
+    assert subscribed(publisher, "EscalationTopic") == filtered
     plan = publisher.plans[-1]
     found = [(one.change, one.address) for one in plan.subscriptions]
-    assert found == [("removed", "a@example.com"), ("added", "d@example.com")]
-    assert (plan.settings, plan.resources) == ([], [])
-    assert publisher.plan(package(publisher, "b", "c", "d")).is_empty
+    assert found == [
+        ("removed", "a@example.com"),
+        ("added", "d@example.com"),
+        ("changed", "x@example.com"),
+    ]
+    assert not [one for one in plan.resources if one.type == "AWS::SNS::Subscription"]
+    assert publisher.plan(package(publisher, "b", "c", "d", photos="x@example.com")).is_empty
 
     # A failed update deletes what it created, and nothing else.
     with pytest.raises(DeploymentError):

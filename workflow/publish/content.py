@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from workflow.publish.resolution import Resolver, references, resolved_resources
 
-__all__ = ["KEPT", "POLICY", "Content", "policies_of", "reached"]
+__all__ = ["KEPT", "KEPT_SINCE", "POLICY", "Content", "policies_of", "reached"]
 
 POLICY = "running-executions"
 """The name of the policy with the permissions that a role keeps."""
 
 KEPT = "AfterloopKept"
 """The key of the template's metadata that names what is kept: logical IDs of resources, and parameters."""
+
+KEPT_SINCE = "AfterloopKeptSince"
+"""The key of the metadata that says which executions of the current definition need what is kept: those from before."""
 
 _MACHINE, _FUNCTION, _VERSION = (
     "AWS::StepFunctions::StateMachine",
@@ -72,6 +76,12 @@ class Content:
         return frozenset(self.template.get("Metadata", {}).get(KEPT, ()))
 
     @property
+    def kept_since(self) -> datetime | None:
+        """Executions of the current definition that began before need what is kept; None if they need nothing."""
+        since = self.template.get("Metadata", {}).get(KEPT_SINCE)
+        return datetime.fromisoformat(since) if since else None
+
+    @property
     def keeps(self) -> bool:
         """Whether anything is kept."""
         return bool(self.kept or self.widened_roles)
@@ -102,7 +112,7 @@ class Content:
                 if name not in self.kept
             },
         }
-        for section, keys in (("Parameters", self.kept), ("Metadata", (KEPT,))):
+        for section, keys in (("Parameters", self.kept), ("Metadata", (KEPT, KEPT_SINCE))):
             template[section] = _without(self.template.get(section, {}), keys)
             if not template[section]:
                 del template[section]

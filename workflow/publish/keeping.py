@@ -17,10 +17,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import product
 from typing import Any
 
-from workflow.publish.content import KEPT, POLICY, Content, policies_of, reached
+from workflow.publish.content import KEPT, KEPT_SINCE, POLICY, Content, policies_of, reached
 from workflow.publish.granted import Granted, granted
 from workflow.publish.literals import Literals
 from workflow.publish.resolution import references
@@ -41,7 +42,14 @@ class Joined:
     """What should be in it and does not fit, in words."""
 
 
-def joined(base: Content, other: Content, *, functions: Collection[str], permissions: bool) -> Joined:
+def joined(
+    base: Content,
+    other: Content,
+    *,
+    functions: Collection[str],
+    permissions: bool,
+    since: datetime | None = None,
+) -> Joined:
     """A template with what another one has beside it, so that executions of both can run.
 
     Args:
@@ -49,6 +57,7 @@ def joined(base: Content, other: Content, *, functions: Collection[str], permiss
         other: The template to add from: the deployed one, or the one that a rollback restores.
         functions: Logical IDs of the functions of `other` to add, if `base` lacks them.
         permissions: Whether to add permissions that `base` lacks, and what the definition names beside functions.
+        since: Which executions of the current definition need it (`Content.kept_since`).
 
     Returns:
         The result; its content is `base` if there is nothing to add.
@@ -74,7 +83,7 @@ def joined(base: Content, other: Content, *, functions: Collection[str], permiss
             problems.append(
                 f"the permissions that {role} loses (IAM's limit is 10,240 characters for a role)"
             )
-    return _assembled(base, other, resources, added, problems)
+    return _assembled(base, other, resources, added, problems, since)
 
 
 def _differing(base: Content, other: Content) -> frozenset[str]:
@@ -98,6 +107,7 @@ def _assembled(
     resources: Mapping[str, Any],
     added: Collection[str],
     problems: list[str],
+    since: datetime | None,
 ) -> Joined:
     if not resources:
         return Joined(base, tuple(problems))
@@ -107,12 +117,17 @@ def _assembled(
         {name for one in resources.values() for name in references(one)} & declared.keys() - known.keys()
     )
     kept = sorted({*base.kept, *added, *used})
+    metadata = {
+        **template.get("Metadata", {}),
+        **({KEPT: kept} if kept else {}),
+        **({KEPT_SINCE: since.isoformat()} if since else {}),
+    }
     content = Content(
         {
             **template,
             "Parameters": {**known, **{name: declared[name] for name in used}},
             "Resources": {**template["Resources"], **resources},
-            **({"Metadata": {**template.get("Metadata", {}), KEPT: kept}} if kept else {}),
+            **({"Metadata": metadata} if metadata else {}),
         },
         {**base.parameters, **{name: other.parameters[name] for name in used if name in other.parameters}},
     )

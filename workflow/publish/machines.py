@@ -117,18 +117,18 @@ class StateMachines:
                 stateMachineAliasArn=f"{machine}:{alias}", routingConfiguration=routes
             )
 
-    def running(self, machine: str) -> dict[str, str | None]:
+    def running(self, machine: str) -> dict[str, tuple[str | None, datetime]]:
         """All running executions of a state machine, none if it does not exist.
 
         Returns:
-            The version that each execution was started with, by the execution's ARN; None for one without a version.
+            The version that an execution was started with (None for one without a version), and when, by its ARN.
         """
         pages = self._client.get_paginator("list_executions").paginate(
             stateMachineArn=machine, statusFilter="RUNNING", PaginationConfig={"PageSize": 1000}
         )
         try:
             return {
-                one["executionArn"]: one.get("stateMachineVersionArn")
+                one["executionArn"]: (one.get("stateMachineVersionArn"), one["startDate"])
                 for page in pages
                 for one in page["executions"]
             }

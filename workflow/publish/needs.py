@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from workflow.publish.content import Content
 from workflow.publish.machines import StateMachines
@@ -29,6 +30,8 @@ class Runs:
     """The number of the version; None if they were started without one."""
     definition: str | None
     """The definition, with its placeholders filled in; None if unknown."""
+    are_older: bool = True
+    """Whether they may need what is not published any more: they run another definition, or began before."""
 
 
 @dataclass(frozen=True)
@@ -74,31 +77,16 @@ class StillNeeded:
         return f"{what} {stays} until {count}{versions} {end}; publish again afterwards."
 
 
-def needs(content: Content, runs: Iterable[Runs], *, current: str | None) -> Needs:
-    """What executions need of a deployed template.
-
-    Args:
-        content: The deployed template.
-        runs: What runs.
-        current: The definition whose executions need nothing from before; None if there is none.
-    """
-    functions, permissions = set[str](), False
-    for one in runs:
-        if one.definition is None or one.definition != current:
-            functions |= _functions_of(content, one)
-            permissions = True
-    return Needs(frozenset(functions), permissions)
+def needs(content: Content, runs: Iterable[Runs]) -> Needs:
+    """What older executions need of a deployed template."""
+    older = [one for one in runs if one.are_older]
+    functions = {name for one in older for name in _functions_of(content, one)}
+    return Needs(frozenset(functions), permissions=bool(older))
 
 
-def still_needed(content: Content, runs: Collection[Runs], *, current: str | None) -> list[StillNeeded]:
-    """What a template keeps, with what it is kept for.
-
-    Args:
-        content: The template.
-        runs: What runs.
-        current: The definition whose executions need nothing from before; None if there is none.
-    """
-    older = [one for one in runs if one.definition is None or one.definition != current]
+def still_needed(content: Content, runs: Iterable[Runs]) -> list[StillNeeded]:
+    """What a template keeps, with the executions that it is kept for."""
+    older = [one for one in runs if one.are_older]
     found = [
         (name, [one for one in older if name in _functions_of(content, one)])
         for name in sorted(content.kept_functions)
@@ -121,7 +109,9 @@ def _functions_of(content: Content, runs: Runs) -> set[str]:
     return content.functions_in(runs.definition)
 
 
-def running(machines: StateMachines, machine: str) -> list[Runs]:
+def running(
+    machines: StateMachines, machine: str, current: str, *, since: datetime | None = None
+) -> list[Runs]:
     """What runs, and what new executions run.
 
     The child executions of a Distributed Map are not listed: they run with the definition of their parent, which runs
@@ -130,22 +120,36 @@ def running(machines: StateMachines, machine: str) -> list[Runs]:
     Args:
         machines: The state machines of the account.
         machine: The state machine's ARN.
+        current: Its current definition.
+        since: Executions of this definition are older, too, if they began before.
     """
-    listed = machines.running(machine)
-    counts = Counter(version for version in listed.values() if version)
+    groups = {(version, False): list[str]() for version in machines.weights(machine, ALIAS) or {}}
+    for execution, (version, started) in machines.running(machine).items():
+        began_before = since is not None and started < since
+        groups.setdefault((version or "", began_before), []).append(execution)
     known = set(machines.versions(machine))
-    live = machines.weights(machine, ALIAS) or {}
-    found = [
+    return [
         Runs(
-            counts[version],
-            int(version.rpartition(":")[2]),
-            machines.definition(version)
-            if version in known
-            else machines.definition_of(next(one for one, of in listed.items() if of == version)),
+            count,
+            int(version.rpartition(":")[2]) if version else None,
+            definition,
+            are_older=began_before or definition != current,
         )
-        for version in sorted({*counts, *live})
+        for (version, began_before), executions in sorted(groups.items())
+        for definition, count in _definitions(machines, version, executions, known).items()
     ]
-    unversioned = [execution for execution, version in listed.items() if not version]
-    definitions = Counter(machines.definition_of(one) for one in unversioned[:MAX_DESCRIBED])
-    definitions[None] += len(unversioned[MAX_DESCRIBED:])
-    return found + [Runs(count, None, definition) for definition, count in definitions.items() if count]
+
+
+def _definitions(
+    machines: StateMachines, version: str, executions: list[str], known: Collection[str]
+) -> dict[str | None, int]:
+    """The definitions of executions of one version, or of none, with their number."""
+    if version:
+        # A version can be deleted while its executions run.
+        is_known = version in known
+        definition = machines.definition(version) if is_known else machines.definition_of(executions[0])
+        return {definition: len(executions)}
+    described = executions[:MAX_DESCRIBED]
+    found = Counter(map(machines.definition_of, described))
+    found[None] += len(executions) - len(described)
+    return +found

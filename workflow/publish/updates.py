@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workflow.publish.content import Content
@@ -68,22 +69,27 @@ def updates(account: Account, stack: Stack, deployed: Content, package: Package)
     lost = joined(new, published, functions=published.functions_of_machine, permissions=True)
     if lost.content is new and not lost.problems and not deployed.keeps:
         return Updates(package, new)
-    runs, current = _runs(account, stack)
-    if _runs_another_machine(published, new):
-        current = None
-    needed = needs(deployed, [one for one in runs if one.executions], current=current)
+    since, is_another = deployed.kept_since, _is_another_machine(published, new)
+    if lost.content is not new and not is_another:
+        since = datetime.now(UTC).replace(microsecond=0)  # What runs now runs the definition that stays.
+    runs = _runs(account, stack, since)
+    if is_another:
+        runs = [replace(one, are_older=True) for one in runs]
+    needed = needs(deployed, [one for one in runs if one.executions])
     # New executions start until the update has ended: on what is published, or on what a rollback has routed them to.
-    during = needs(deployed, runs, current=current)
+    during = needs(deployed, runs)
     if lost.content is not new:
         during |= Needs(frozenset(published.functions_of_machine), permissions=True)
-    after = joined(new, deployed, functions=needed.functions, permissions=needed.permissions)
-    first = joined(new, deployed, functions=during.functions, permissions=during.permissions)
+    after, first = (
+        joined(new, deployed, functions=one.functions, permissions=one.permissions, since=since)
+        for one in (needed, during)
+    )
     return Updates(
         _of(package, first.content, new),
         after.content,
         needed,
-        still_needed(after.content, runs, current=current),
-        _warnings(after, runs, current),
+        still_needed(after.content, runs),
+        _warnings(after, runs),
     )
 
 
@@ -101,12 +107,18 @@ def removal(
     first = Content(*planned.first.content)
     if not first.keeps:
         return planned.first, []
-    runs, current = _runs(account, stack)
-    needed = needs(first, runs, current=current) | planned.needed
+    runs = _runs(account, stack, first.kept_since)
+    needed = needs(first, runs) | planned.needed
     new = Content(*package.content)
-    end = joined(new, first, functions=needed.functions, permissions=needed.permissions).content
+    end = joined(
+        new,
+        first,
+        functions=needed.functions,
+        permissions=needed.permissions,
+        since=first.kept_since,
+    ).content
     left = planned.first if end.template == first.template else _of(package, end, new)
-    return left, still_needed(end, runs, current=current)
+    return left, still_needed(end, runs)
 
 
 def widening(account: Account, stack: Stack, target: Package) -> Package | None:
@@ -124,8 +136,7 @@ def still_kept(account: Account, stack: Stack) -> list[StillNeeded]:
     deployed = Content(account.stacks.template(stack.name), stack.parameters)
     if not deployed.keeps:
         return []
-    runs, current = _runs(account, stack)
-    return still_needed(deployed, runs, current=current)
+    return still_needed(deployed, _runs(account, stack, deployed.kept_since))
 
 
 def deployed_content(account: Account, stage: str, stack: Stack, sent: Mapping[str, Any]) -> Content:
@@ -165,14 +176,13 @@ def _of(package: Package, content: Content, own: Content) -> Package:
     return replace(package, template=template, parameters=content.parameters)
 
 
-def _runs(account: Account, stack: Stack) -> tuple[list[Runs], str | None]:
-    """What runs, and the definition of the state machine now."""
+def _runs(account: Account, stack: Stack, since: datetime | None) -> list[Runs]:
     machine = stack.outputs.get("StateMachine", "")
     definition = account.machines.current_definition(machine) if machine else None
-    return (running(account.machines, machine), definition) if definition else ([], None)
+    return running(account.machines, machine, definition, since=since) if definition else []
 
 
-def _runs_another_machine(old: Content, new: Content) -> bool:
+def _is_another_machine(old: Content, new: Content) -> bool:
     """Whether the definition changes, with the versions of functions that it names."""
     kinds = ("AWS::StepFunctions::StateMachine", "AWS::Lambda::Version")
     before, after = (
@@ -182,8 +192,8 @@ def _runs_another_machine(old: Content, new: Content) -> bool:
     return before != after
 
 
-def _warnings(joined: Joined, runs: Sequence[Runs], current: str | None) -> list[str]:
-    count = sum(one.executions for one in runs if one.definition is None or one.definition != current)
+def _warnings(joined: Joined, runs: Sequence[Runs]) -> list[str]:
+    count = sum(one.executions for one in runs if one.are_older)
     if not count:
         return []
     executions = "1 running execution" if count == 1 else f"{count:,} running executions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from unittest.mock import Mock
 
 import pytest
@@ -30,7 +31,7 @@ NOTHING: frozenset[str] = frozenset()
     ids=["calls it", "calls one with a similar name", "calls none", "is unknown", "is the new one"],
 )
 def test_execution_needs_what_its_definition_names(definition: str | None, expected: Needs) -> None:
-    assert needs(content(), [Runs(1, 1, definition)], current=NEW) == expected
+    assert needs(content(), [Runs(1, 1, definition, are_older=definition != NEW)]) == expected
 
 
 def test_function_that_is_called_by_a_needed_one_is_needed() -> None:
@@ -40,13 +41,13 @@ def test_function_that_is_called_by_a_needed_one_is_needed() -> None:
     resources["Score"]["Properties"]["Environment"]["Variables"]["NEXT"] = {"Ref": "Other"}
     one = content()
     one.template["Resources"].update(resources)
-    assert needs(one, [Runs(1, 1, CALLS)], current=NEW).functions == {"Score", "Other"}
+    assert needs(one, [Runs(1, 1, CALLS)]).functions == {"Score", "Other"}
 
 
 def test_what_stays_is_said_with_those_that_need_it() -> None:
     kept = joined(content(score=False), content(), functions={"Score"}, permissions=True).content
-    runs = [Runs(3, 7, CALLS), Runs(0, 6, CALLS), Runs(2, None, ONLY_WAITS), Runs(9, 8, NEW)]
-    assert still_needed(kept, runs, current=NEW) == [
+    runs = [Runs(3, 7, CALLS), Runs(0, 6, CALLS), Runs(2, None, ONLY_WAITS), Runs(9, 8, NEW, are_older=False)]
+    assert still_needed(kept, runs) == [
         StillNeeded("Score", 3, (7,)),
         StillNeeded("permissions of MachineRole", 5, (7,)),
     ]
@@ -77,23 +78,38 @@ def test_sentence_says_on_what_it_waits(needed: StillNeeded, sentence: str) -> N
     assert needed.sentence == sentence
 
 
+BEFORE, SINCE, AFTER = (datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+
+
 def test_executions_are_counted_by_version_with_those_that_have_none() -> None:
     machines = Mock(spec=StateMachines)
     # Version 2 was deleted, which does not end its executions; 30 were started by the machine's own ARN.
     machines.running.return_value = {
-        "e1": "machine:1",
-        "e2": "machine:1",
-        "e3": "machine:2",
-        **{f"x{number}": None for number in range(30)},
+        "e1": ("machine:1", BEFORE),
+        "e2": ("machine:1", AFTER),
+        "e3": ("machine:2", BEFORE),
+        **{f"x{number}": (None, AFTER) for number in range(30)},
     }
     machines.versions.return_value = ["machine:3", "machine:1"]
     machines.weights.return_value = {"machine:3": 100}
     machines.definition.side_effect = lambda version: f"of {version}"
     machines.definition_of.side_effect = lambda execution: f"of {execution[0]}"
-    assert running(machines, "machine") == [
-        Runs(2, 1, "of machine:1"),
-        Runs(1, 2, "of e"),
-        Runs(0, 3, "of machine:3"),
+    assert running(machines, "machine", "of machine:3") == [
         Runs(25, None, "of x"),
         Runs(5, None, None),
+        Runs(2, 1, "of machine:1"),
+        Runs(1, 2, "of e"),
+        Runs(0, 3, "of machine:3", are_older=False),
+    ]
+
+
+def test_executions_of_the_same_definition_are_older_if_they_began_before_a_publish() -> None:
+    machines = Mock(spec=StateMachines)
+    machines.running.return_value = {"e1": ("machine:1", BEFORE), "e2": ("machine:1", AFTER)}
+    machines.versions.return_value = ["machine:1"]
+    machines.weights.return_value = {"machine:1": 100}
+    machines.definition.return_value = NEW
+    assert running(machines, "machine", NEW, since=SINCE) == [
+        Runs(1, 1, NEW, are_older=False),
+        Runs(1, 1, NEW, are_older=True),
     ]

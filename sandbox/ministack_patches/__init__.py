@@ -51,6 +51,7 @@
     networks.py          functions in a network, and boundaries of roles
     protection.py        stack policies, and tables that cannot be deleted
     service_roles.py     the role that CloudFormation assumes
+    early_validation.py  which properties a change set refuses
     schemas.py           which properties resource types have
     trials.py            the API that tests a single state
     trial_requests.py    what that API is asked to do, and refuses
@@ -82,6 +83,7 @@ from sandbox.ministack_patches import (
     deletion,
     drift,
     dynamodb,
+    early_validation,
     evaluation,
     events,
     executions,
@@ -159,6 +161,7 @@ def apply(directory: Path) -> None:
     definitions.correct()
     trust.correct()
     deletion.correct()
+    early_validation.correct()
     service_roles.correct()
     repeated_requests.correct()
     states.correct()

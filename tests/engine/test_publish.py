@@ -519,6 +519,17 @@ def test_rejected_template_is_an_error(publisher: Publisher) -> None:
         publisher.publish(publisher.package(invalid_resource))
     assert publisher.stack_status is None
 
+    def invalid_property(resources: dict[str, Any]) -> None:
+        resources["StartLoop"]["Properties"]["MemorySize"] = 5
+
+    # Before anything is created.
+    with pytest.raises(
+        PublishError,
+        match=r"rejected the change set: StartLoop \(AWS::Lambda::Function\): MemorySize: .* 128 and",
+    ):
+        publisher.publish(publisher.package(invalid_property))
+    assert publisher.stack_status is None
+
 
 def test_publish_works_after_a_foreign_change_set_and_forged_objects(publisher: Publisher) -> None:
     """Whatever others wrote under the keys of the artifact bucket, functions have the code that was built here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import dropwhile
@@ -218,8 +219,8 @@ class Stacks:
             lambda answer: answer["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"),
         )
         if described["Status"] == "FAILED":
+            reason = self._explained(created["Id"], described.get("StatusReason", ""))
             self.delete_change_set(created["Id"])
-            reason = described.get("StatusReason", "")
             # CloudFormation has no other sign of an empty change set than these two messages.
             if "didn't contain changes" in reason or "No updates are to be performed" in reason:
                 return ChangeSet(created["Id"], created["StackId"], is_empty=True)
@@ -233,6 +234,21 @@ class Stacks:
             changes=changes,
             parameters=_parameters(described),
         )
+
+    def _explained(self, change_set: str, reason: str) -> str:
+        """Why a change set failed. If CloudFormation compared properties with their schemas, only its events say which.
+
+        Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html
+        """
+        if "DescribeEvents" not in reason:
+            return reason
+        pages = self._client.get_paginator("describe_events").paginate(
+            ChangeSetName=change_set, Filters={"FailedEvents": True}
+        )
+        with suppress(ClientError):  # Who may create change sets may not always read this.
+            found = [_invalid(one) for page in pages for one in page["OperationEvents"]]
+            return "; ".join(filter(None, found)) or reason
+        return reason
 
     def delete_change_set(self, change_set: str) -> None:
         """Deletes a change set, unless somebody else executes it; the stack does not change."""
@@ -449,6 +465,17 @@ def _event(described: Mapping[str, Any]) -> Event:
         is_stack_event=described["PhysicalResourceId"] == described["StackId"],
         physical_id=described["PhysicalResourceId"],
     )
+
+
+def _invalid(event: Mapping[str, Any]) -> str:
+    """What an event says about the validation of a resource; empty if it is about something else."""
+    why = event.get("ValidationStatusReason")
+    if not why:
+        return ""
+    # /Resources/Queue/Properties/VisibilityTimeout
+    inside = event.get("ValidationPath", "").split("/")[4:]
+    where = f"{event.get('LogicalResourceId', '')} ({event.get('ResourceType', '')})"
+    return ": ".join([where, *([".".join(inside)] if inside else []), why])
 
 
 def _request(

@@ -61,13 +61,14 @@ class Services:
         self,
         *changes: Mapping[str, Any],
         failure: str | None = None,
+        invalid: Sequence[Mapping[str, str]] = (),
         forged: Mapping[str, Any] | None = None,
         **expected: Any,
     ) -> None:
         """CreateChangeSet, DescribeChangeSet and GetTemplate.
 
-        `failure` is the reason why CloudFormation cannot create it; `forged` replaces the `TemplateBody` or
-        `Parameters` that were sent.
+        `failure` is the reason why CloudFormation cannot create it, and `invalid` what DescribeEvents says then;
+        `forged` replaces the `TemplateBody` or `Parameters` that were sent.
         """
         expected = {
             "StackName": "afterloop-dev",
@@ -84,6 +85,9 @@ class Services:
         stub.add_response("create_change_set", {"Id": CHANGE_SET_ID, "StackId": STACK_ID}, expected)
         if failure is not None:
             stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": failure})
+            if invalid:
+                asked = {"ChangeSetName": CHANGE_SET_ID, "Filters": {"FailedEvents": True}}
+                stub.add_response("describe_events", {"OperationEvents": invalid}, asked)
             self.deletes_change_set()
             return
         described = {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": one} for one in changes]}

@@ -137,6 +137,31 @@ def test_failed_change_set_is_deleted_and_reported(account: Account, services: S
         create(account)
 
 
+def test_rejected_property_is_reported_with_its_resource(account: Account, services: Services) -> None:
+    of_queue = {
+        "LogicalResourceId": "Queue",
+        "ResourceType": "AWS::SQS::Queue",
+        "ValidationStatusReason": "#/VisibilityTimeout: -1 is not greater or equal to 0",
+        "ValidationPath": "/Resources/Queue/Properties/VisibilityTimeout",
+    }
+    of_policy = {
+        "LogicalResourceId": "Policy",
+        "ResourceType": "AWS::IAM::Policy",
+        "ValidationStatusReason": "Required property [PolicyName] not found",
+        "ValidationPath": "/Resources/Policy/Properties",
+    }
+    services.creates_change_set(
+        failure="The following hook(s)/validation failed: […]. Use the DescribeEvents API for details.",
+        invalid=[{"EventType": "STACK_EVENT"}, of_queue, of_policy],
+    )
+    with pytest.raises(PublishError) as error:
+        create(account)
+    assert str(error.value) == (
+        "CloudFormation rejected the change set: Queue (AWS::SQS::Queue): VisibilityTimeout: #/VisibilityTimeout: -1 "
+        "is not greater or equal to 0; Policy (AWS::IAM::Policy): Required property [PolicyName] not found"
+    )
+
+
 def test_rejected_template_is_reported(account: Account, services: Services) -> None:
     services.cloudformation.add_client_error(
         "create_change_set", "ValidationError", "Template error: no Resources"

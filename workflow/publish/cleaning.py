@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
-from workflow.publish.history import history, remove
+from workflow.publish.history import count, history, remove
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
@@ -52,8 +52,9 @@ def clean(account: Account, stage: str, live: int, *, grace: timedelta = GRACE) 
         grace: how long a version stays that nothing names.
     """
     with suppress(ClientError, PublishError):
-        for number in _too_old(history(account, stage), live):
-            remove(account, stage, number)
+        if count(account, stage) > KEPT_RECORDS:
+            for number in _too_old(history(account, stage), live):
+                remove(account, stage, number)
         old = [one for prefix in _PREFIXES for one in account.artifacts.versions(prefix, older_than=grace)]
         if old and (named := _named(account)) is not None:
             account.artifacts.remove_versions(

@@ -50,7 +50,18 @@ def current_commit(root: Path = ROOT) -> Commit | None:
 
 
 def _of_git(root: Path) -> Commit | None:
-    command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--", "."]
+    # No lock: whoever works in the tree at this moment is not disturbed.
+    command = [
+        "git",
+        "--no-optional-locks",
+        "-C",
+        str(root),
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "--",
+        ".",
+    ]
     try:
         found = subprocess.run(  # noqa: S603  our command
             command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from workflow.publish.live_publish import Live
     from workflow.publish.package import Package
 
-__all__ = ["Outcome", "Record", "Smoke", "amend", "history", "latest", "record", "rollback_target", "start"]
+__all__ = [
+    "Outcome",
+    "Record",
+    "Smoke",
+    "amend",
+    "count",
+    "history",
+    "latest",
+    "record",
+    "remove",
+    "rollback_target",
+    "start",
+]
 
 Outcome = Literal["started", "published", "taken back", "failed", "interrupted"]
 """What became of a publish: `failed` if CloudFormation could not take it back either, or was told not to;
@@ -85,6 +97,11 @@ def history(account: Account, stage: str) -> list[Record]:
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda key: read_document(account.artifacts, key, Record), keys)
         return [one for one in found if one]
+
+
+def count(account: Account, stage: str) -> int:
+    """How many publishes of a stage are kept."""
+    return len(account.artifacts.keys(_prefix(stage)))
 
 
 def latest(account: Account, stage: str) -> Record | None:

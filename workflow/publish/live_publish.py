@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflow.publish.live import number
+from workflow.publish.readback import restored
 from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from workflow.publish.history import Record, Smoke
     from workflow.publish.stacks import Stack
 
-__all__ = ["Live", "find_live", "publish_in_words", "smoke_in_words", "what_differs"]
+__all__ = ["Live", "find_live", "has_content", "publish_in_words", "smoke_in_words", "what_differs"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,17 @@ def _is_published(account: Account, stack: Stack, machine: str, version: str) ->
 
 
 def _has_parameters(stack: Stack, record: Record) -> bool:
+    """Whether a stack has the parameters of a publish. What it keeps for running executions has more."""
     return all(stack.parameters.get(name) == value for name, value in record.parameters.items())
+
+
+def has_content(account: Account, stack: Stack, record: Record) -> bool:
+    """Whether a stack has the parameters and the template of a publish."""
+    template = account.artifacts.read(record.template_key)
+    if template is None or not _has_parameters(stack, record):
+        return False
+    sent = json.loads(template)
+    return bool(restored(account.stacks.template(stack.name), sent) == sent)
 
 
 def what_differs(live: Live, records: Sequence[Record], *, stage: str) -> Iterator[str]:

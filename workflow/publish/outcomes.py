@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.following import first_cause
 from workflow.publish.history import Outcome, Record, amend, history, remove, start
+from workflow.publish.live_publish import has_content
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
@@ -55,7 +56,7 @@ def recording(
 ) -> Iterator[Recording]:
     """Records a publish as started, and what became of it when the block ends.
 
-    A publish whose process dies, or loses the network, stays started: nobody knows here what becomes of it.
+    A publish whose process dies, or loses the network or the lock, stays started: nobody knows here what becomes of it.
 
     Args:
         account: where the stage is.
@@ -69,10 +70,10 @@ def recording(
         yield made
     except PublishError as error:
         with suppress(ClientError):  # What went wrong is more important; the next command finds it out again.
-            if made.began:
-                amend(account, stage, record.number, outcome=_outcome_of(error), reason=str(error))
-            else:
+            if not made.began:
                 remove(account, stage, record.number)
+            elif isinstance(error, DeploymentError):
+                amend(account, stage, record.number, outcome=_outcome_of(error.status), reason=str(error))
         raise
     if made.began:
         amend(account, stage, record.number, outcome="published", version=made.version)
@@ -80,10 +81,9 @@ def recording(
         remove(account, stage, record.number)
 
 
-def _outcome_of(error: PublishError) -> Outcome:
-    if isinstance(error, DeploymentError) and not error.status.endswith("ROLLBACK_COMPLETE"):
-        return "failed"
-    return "taken back"
+def _outcome_of(status: str) -> Outcome:
+    """What became of a publish whose operation failed and left the stack in a state."""
+    return "taken back" if status.endswith("ROLLBACK_COMPLETE") else "failed"
 
 
 def read_history(account: Account, stage: str, stack: Stack | None, *, writes: bool = False) -> list[Record]:
@@ -125,6 +125,8 @@ def _fate(account: Account, stack: Stack | None, record: Record, *, alone: bool)
         age = datetime.now(UTC) - record.at
         if not alone and age < BETWEEN_RECORD_AND_OPERATION:
             return {}
+        if age > EVENTS_ARE_KEPT and has_content(account, stack, record):
+            return {"outcome": "published", "version": stack.outputs.get("LiveVersion", "")}
         if age > EVENTS_ARE_KEPT:
             return _ended(
                 "interrupted", "its process ended, and CloudFormation no longer has the events of that time"
@@ -135,9 +137,8 @@ def _fate(account: Account, stack: Stack | None, record: Record, *, alone: bool)
         return {}
     if last.status.endswith("FAILED") or "ROLLBACK" in last.status:
         cause = first_cause(events) or last
-        outcome: Outcome = "taken back" if last.status.endswith("ROLLBACK_COMPLETE") else "failed"
         reason = " ".join(cause.reason.split()) or "CloudFormation gives no reason"
-        return _ended(outcome, f"{cause.resource} ({cause.type}): {reason}")
+        return _ended(_outcome_of(last.status), f"{cause.resource} ({cause.type}): {reason}")
     if version := _version(events) or stack.outputs.get("LiveVersion", ""):
         return {"outcome": "published", "version": version}
     return _ended("interrupted", "its process ended before new executions were routed to it")

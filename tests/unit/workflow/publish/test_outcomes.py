@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.unit.workflow.publish.conftest import MACHINE, STACK_ID, Services
-from tests.unit.workflow.publish.small_stack import package
+from tests.unit.workflow.publish.small_stack import package, template
+from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record, history, start
-from workflow.publish.outcomes import read_history
+from workflow.publish.outcomes import read_history, recording
 from workflow.publish.stacks import Stack
 
 RECENTLY = datetime.now(UTC) - timedelta(minutes=30)
@@ -119,6 +122,12 @@ def test_what_is_not_known_any_more_is_said(account: Account, services: Services
     happened(services, *LATER)
     record = found(account, stack())
     assert (record.outcome, "no longer has the events" in record.reason) == ("interrupted", True)
+    account.artifacts.write(package().template_key, package().template.encode())
+    happened(services, *LATER)
+    services.returns_template(template())
+    deployed = replace(stack(LiveVersion=f"{MACHINE}:3"), parameters={**package().parameters, "More": "x"})
+    record = found(account, deployed)
+    assert (record.outcome, record.version) == ("published", f"{MACHINE}:3"), "the stack has its content"
     assert found(account, None).reason == "its process ended, and there is no stack"
 
 
@@ -126,3 +135,11 @@ def test_events_that_may_not_be_read_change_nothing(account: Account, services: 
     started(account)
     services.cloudformation.add_client_error("describe_stack_events", "AccessDenied")
     assert found(account, stack()).outcome == "started"
+
+
+def test_publish_that_lost_its_lock_stays_started(account: Account) -> None:
+    """Somebody else continues: only the stack knows what becomes of it."""
+    with suppress(PublishError), recording(account, "dev", package()) as recorded:
+        recorded.began = True
+        raise PublishError("this publish of stage dev lost its lock")
+    assert [one.outcome for one in history(account, "dev")] == ["started"]

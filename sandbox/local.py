@@ -239,7 +239,14 @@ def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str
     package = make_package(
         stage, assemble(), local(), account=account.id, artifact_bucket=account.artifact_bucket
     )
-    published = publish(account, stage, package, confirm=lambda plan: True)
+    published = publish(
+        account,
+        stage,
+        package,
+        confirm=lambda plan: True,
+        # The engine keeps nothing from one run to the next. In one run, what a destroyed stage kept goes on.
+        choose=lambda found: next(iter(found), None),
+    )
     assert published is not None
     return dict(published.outputs)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow.publish.account import Account
+from workflow.publish.adopting import Choose
 from workflow.publish.history import history, rollback_target
 from workflow.publish.package import Package, make_package
 from workflow.publish.plan import Plan
@@ -62,12 +63,15 @@ class Publisher:
         edit(template["Resources"])
         return replace(package, template=json.dumps(template))
 
-    def publish(self, package: Package | None = None, *, agree: bool = True) -> Published | None:
+    def publish(
+        self, package: Package | None = None, *, agree: bool = True, choose: Choose | None = None
+    ) -> Published | None:
         def confirm(plan: Plan) -> bool:
             self.plans.append(plan)
             return agree
 
-        return publish(self.account, self.stage, package or self.package(), confirm=confirm)
+        package = package or self.package()
+        return publish(self.account, self.stage, package, confirm=confirm, choose=choose)
 
     def plan(self, package: Package | None = None) -> Plan:
         return plan_for(self.account, self.stage, package or self.package())

@@ -10,6 +10,7 @@ import typer
 
 from lambdas.loops.visible import quoted
 from workflow import ROOT
+from workflow.cli.kept_data import DataChoice, KeptData
 from workflow.cli.options import Sample, StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
     NOTHING_CHANGED,
@@ -80,6 +81,7 @@ def publish(
             help="Publish, swap whenever a file changes, and show executions that start, until Ctrl-C.",
         ),
     ] = False,
+    data: KeptData = None,
     sample: Annotated[
         Sample | None,
         typer.Option(
@@ -118,7 +120,13 @@ def publish(
         swapped = _swap(account, stage, package, activity, confirmation) if swap else None
         if swapped is None:
             published = publishing.publish(
-                account, stage, package, confirm=confirmation, progress=activity, repair=repair
+                account,
+                stage,
+                package,
+                confirm=confirmation,
+                progress=activity,
+                repair=repair,
+                choose=None if yes and data is None else DataChoice(activity, stage.name, data),
             )
     if swapped is None:
         if published and published.plan and not published.changed:  # There was nothing to confirm.

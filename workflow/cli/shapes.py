@@ -360,7 +360,7 @@ class DestroyResult(_Shape):
     """What `destroy` did."""
 
     destroyed: bool
-    """False when the stage is not published."""
+    """Whether something was deleted. False when the stage is not published, unless data that it kept was deleted."""
     stack: str
     """Name of the CloudFormation stack."""
     stack_id: str | None
@@ -374,7 +374,8 @@ class DestroyResult(_Shape):
     lost: list[Lost]
     """What went with the stack."""
     kept: list[Kept]
-    """The table and buckets that hold data. They stay in the account, unless `deletes_data` is true."""
+    """The tables and buckets that hold data, of the stack and of earlier stacks of the stage. They stay in the account,
+    unless `deletes_data` is true."""
     emptied: list[str]
     """Buckets that were emptied and deleted with the stack."""
     deletes_data: bool
@@ -382,10 +383,9 @@ class DestroyResult(_Shape):
 
     @classmethod
     def of(cls, destruction: Destruction) -> DestroyResult:
-        """The shape of a destruction that is done."""
-        return cls(
-            destroyed=True, **{name: value for name, value in vars(destruction).items() if name != "parts"}
-        )
+        """The shape of a destruction that is done, or of kept data that stays."""
+        done = {name: value for name, value in vars(destruction).items() if name != "parts"}
+        return cls(destroyed=bool(destruction.stack_id or destruction.deletes_data), **done)
 
     @classmethod
     def nothing(cls, stack: str, *, deletes_data: bool) -> DestroyResult:

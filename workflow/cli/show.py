@@ -123,6 +123,8 @@ def _show_new(console: Console, plan: Plan, where: str) -> None:
     kinds = Counter(resource.type.removeprefix("AWS::").replace("::", " ") for resource in plan.resources)
     listed = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in sorted(kinds.items()))
     say(console, f"  {_count(len(plan.resources), 'resource')}: {shown(listed)}")
+    for note in plan.notes:
+        say(console, f"\n{shown(note)}")
     if plan.subscriptions:
         say(console)
         for line in _subscriptions(plan):
@@ -292,10 +294,11 @@ def _show_drifts(console: Console, drifts: Sequence[Mapping[str, object]], *, st
 
 def show_destruction(console: Console, destruction: Destruction, *, where: str) -> None:
     """Prints what destroying a stage would do."""
-    say(
-        console,
-        f"[bold]{shown(destruction.stack)}[/] ({where}) would be deleted: {destruction.resources} resources.",
-    )
+    stack = f"[bold]{shown(destruction.stack)}[/] ({where})"
+    if destruction.stack_id:
+        say(console, f"{stack} would be deleted: {destruction.resources} resources.")
+    else:
+        say(console, f"{stack} does not exist. An earlier stack kept data:")
     if destruction.running:
         say(console, f"  [red]{_count(destruction.running, 'execution')} running[/]")
     if destruction.open_loops:

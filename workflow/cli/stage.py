@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from botocore.exceptions import ClientError
 
 from workflow.cli.options import StageOptions, Yes, takes_options
 from workflow.cli.terminal import (
@@ -23,7 +25,9 @@ from workflow.cli.terminal import (
 from workflow.errors import PublishError
 
 if TYPE_CHECKING:
+    from workflow.publish.account import Account
     from workflow.publish.destroying import Destruction
+    from workflow.publish.kept_data import Generation
 
 __all__ = ["destroy", "outputs", "status"]
 
@@ -38,7 +42,7 @@ def outputs(*, on: StageOptions) -> None:
     stack = account.stacks.find(stage.stack_name)
     # A stack without outputs is one whose first publish has not finished, or failed.
     if stack is None or not stack.outputs:
-        raise _not_published(stage.name)
+        raise _not_published(account, stage.name)
     pages = links(account, stack.outputs)
     if on.output is Output.JSON:
         from workflow.cli.shapes import OutputsResult
@@ -69,7 +73,7 @@ def status(
         activity.step("Detecting drift" if drift else "Reading the status")
         found = find_status(account, stage, drift=drift)
         if found is None:
-            raise _not_published(stage.name)
+            raise _not_published(account, stage.name)
         session = on.session()
         # A first publish that has not finished, or failed, has no ledger yet.
         attention = None
@@ -120,6 +124,7 @@ def destroy(
         if destruction:
             show_warnings([lock.taken_over] if lock.taken_over else [])
             show_destruction(console, destruction, where=where(account))
+        if destruction and (destruction.stack_id or delete_data):
             question = _destroy_question(destruction, yes=yes, stop_running=stop_running, wait=wait)
             with lock.doing("asks"):
                 if not yes and not approved(console, question):
@@ -151,6 +156,12 @@ def destroy(
         print_json(DestroyResult.of(destruction))
         return
     kept = [] if delete_data else [one.name for one in destruction.kept]
+    if destruction.stack_id is None:
+        if delete_data:
+            tell(f"The data that {destruction.stack} kept was deleted.")
+        else:
+            tell("Nothing was changed: to delete this data, pass --delete-data; a publish can adopt it")
+        return
     tell(f"{destruction.stack} was deleted." + (f" Kept in the account: {', '.join(kept)}" if kept else ""))
 
 
@@ -160,6 +171,8 @@ def _destroy_question(destruction: Destruction, *, yes: bool, stop_running: bool
     Raises:
         PublishError: with `yes`, executions run, and no option says what to do with them.
     """
+    if destruction.stack_id is None:
+        return f"Delete the data that {destruction.stack} kept?"
     running = f"{destruction.running:,} running execution" + ("" if destruction.running == 1 else "s")
     if destruction.running and yes and not (stop_running or wait):
         raise PublishError(
@@ -170,5 +183,14 @@ def _destroy_question(destruction: Destruction, *, yes: bool, stop_running: bool
     return f"{end if destruction.running else 'Delete'} {destruction.stack}{data}?"
 
 
-def _not_published(stage: str) -> PublishError:
-    return PublishError(f"stage {stage} is not published: run `python deploy.py publish --stage {stage}`")
+def _not_published(account: Account, stage: str) -> PublishError:
+    from workflow.publish.kept_data import kept_data
+
+    problem = f"stage {stage} is not published: run `python deploy.py publish --stage {stage}`"
+    found: Sequence[Generation] = ()
+    with suppress(ClientError):  # Who may only read the stack is not told about the data.
+        found = kept_data(account, stage)
+    if found:
+        kept = "; ".join(one.text for one in found)
+        problem += f", which can adopt what an earlier stack kept: {kept}; `destroy --delete-data` deletes it"
+    return PublishError(problem)

@@ -29,6 +29,7 @@ from workflow.publish.stacks import Stacks
 from workflow.publish.stored_data import StoredData
 from workflow.publish.subscriptions import Subscriptions
 from workflow.publish.switches import Switches
+from workflow.publish.tagged import TaggedResources
 
 if TYPE_CHECKING:
     from workflow.publish.locks import Lock
@@ -144,6 +145,11 @@ class Account:
     def switches(self) -> Switches:
         """Rules and alarms, on or off."""
         return Switches(self._client("events"), self._client("cloudwatch"))
+
+    @cached_property
+    def tagged(self) -> TaggedResources:
+        """Resources by their tags."""
+        return TaggedResources(self._client("resourcegroupstaggingapi"))
 
     @cached_property
     def queues(self) -> Queues:

@@ -6,7 +6,7 @@ Whatever interrupts a destruction, the next one finishes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from workflow.publish.account import Account
 from workflow.publish.artifacts import plans_of
 from workflow.publish.following import follow, follow_deletion
 from workflow.publish.holder import lock_key, locks
+from workflow.publish.kept_data import Kept, kept_data
 from workflow.publish.locks import Lock, held
 from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.protection import expect_unprotected
@@ -30,20 +31,6 @@ LATE_SECONDS = 2
 
 QUIET_SECONDS = 60
 """How long executions that began while others were waited for get to end, with the rules off."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A resource with data, which stays in the account when its stack is deleted."""
-
-    id: str
-    """Logical ID of the resource."""
-    type: str
-    """Type of the resource."""
-    name: str
-    """Physical ID of the resource."""
-    holds: int
-    """Approximate number of items or object versions."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +62,13 @@ class Destruction:
     """What destroying a stage would do."""
 
     stack: str
-    stack_id: str
+    stack_id: str | None
+    """None if the stack does not exist, and only data that it kept is left."""
     resources: int
     running: int
     """Running executions, which are stopped or waited for."""
     kept: Sequence[Kept]
-    """Resources with data that stay in the account, unless `deletes_data`."""
+    """Resources with data that stay in the account, unless `deletes_data`: of the stack, and of earlier ones."""
     emptied: Sequence[str]
     """Buckets that are emptied, because they are deleted with the stack."""
     deletes_data: bool
@@ -92,7 +80,7 @@ class Destruction:
 
 
 def destruction(account: Account, stage: Stage, *, delete_data: bool = False) -> Destruction | None:
-    """What `destroy` would do; None if the stage is not published.
+    """What `destroy` would do; None if the stage is not published, and kept no data.
 
     Raises:
         PublishError: the stage is protected, or another operation is in progress.
@@ -103,7 +91,9 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
         )
     stack = account.stacks.find(stage.stack_name)
     if stack is None:
-        return None
+        if not (earlier := _earlier(account, stage)):
+            return None
+        return Destruction(stage.stack_name, None, 0, 0, earlier, [], delete_data)
     expect_unprotected(stage, stack)
     is_deleting = stack.status == "DELETE_IN_PROGRESS"
     if stack.status.endswith("IN_PROGRESS") and not is_deleting and not stack.status.startswith("REVIEW"):
@@ -118,6 +108,11 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
     def named(kind: str) -> list[str]:
         return [one["name"] for one in resources if one["type"] == kind and one["name"]]
 
+    kept = [
+        Kept(one["id"], one["type"], one["name"], account.data.count(one["type"], one["name"]))
+        for one in retained
+        if one["type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
+    ]
     machine = next(iter(named("AWS::StepFunctions::StateMachine")), None)
     ledger = next((one["name"] for one in resources if one["id"] == "LedgerTable"), None)
     return Destruction(
@@ -127,11 +122,7 @@ def destruction(account: Account, stage: Stage, *, delete_data: bool = False) ->
         running=len(account.machines.running(machine)) if machine else 0,
         open_loops=account.data.loops_in_progress(ledger) if ledger else 0,
         lost=_lost(account, named, swapped(account, stage, stack)),
-        kept=[
-            Kept(one["id"], one["type"], one["name"], account.data.count(one["type"], one["name"]))
-            for one in retained
-            if one["type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket")
-        ],
+        kept=[*kept, *_earlier(account, stage, but={one.name for one in kept})],
         emptied=[
             one["name"]
             for one in resources
@@ -185,36 +176,50 @@ def _destroy(
     wait: bool,
     on_deletion: Callable[[], object],
 ) -> None:
-    if not plan.parts.is_deleting:
+    if plan.stack_id and not plan.parts.is_deleting:
         try:
             _end_executions(account, stage, plan, progress, wait=wait)
         except BaseException:  # Ctrl-C, too
             resume(account, stage.name)
             raise
     on_deletion()
-    for bucket in plan.emptied:  # CloudFormation does not delete a bucket that has objects.
-        progress.step(f"Emptying {bucket}")
-        account.data.empty_bucket(bucket)
-    # Lambda removes their network interfaces
-    # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-attached).
-    slow = " (functions in a network take up to 40 minutes)" if stage.vpc else ""
-    progress.step(f"Deleting the stack{slow}")
-    _delete_stack(account, stage, plan, progress)
+    if plan.stack_id:
+        for bucket in plan.emptied:  # CloudFormation does not delete a bucket that has objects.
+            progress.step(f"Emptying {bucket}")
+            account.data.empty_bucket(bucket)
+        # Lambda removes their network interfaces
+        # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-attached).
+        slow = " (functions in a network take up to 40 minutes)" if stage.vpc else ""
+        progress.step(f"Deleting the stack{slow}")
+        _delete_stack(account, stage, plan, plan.stack_id, progress)
     if plan.deletes_data:
         # After the stack: no execution can write to these any more.
         for kept in plan.kept:
             progress.step(f"Deleting {kept.name}")
             account.data.delete(kept.type, kept.name)
     progress.step("Removing the stage from the artifact bucket")
-    own = lock_key(stage.name)
-    if account.stacks.names("afterloop-") or locks(account.artifacts) - {own}:
-        for prefix in (f"stages/{stage.name}/", plans_of(stage.name)):
-            for key in account.artifacts.keys(prefix):
-                if key != own:  # It is given back.
-                    account.artifacts.remove(key)
+    if account.stacks.names("afterloop-") or locks(account.artifacts) - {lock_key(stage.name)}:
+        _forget(account, stage)
     else:
         lock.release()  # It is in that bucket.
         account.data.delete_bucket(account.artifact_bucket)
+
+
+def _earlier(account: Account, stage: Stage, *, but: Container[str] = ()) -> list[Kept]:
+    """Data that earlier stacks of the stage kept."""
+    return [one for generation in kept_data(account, stage.name, but=but) for one in generation.resources]
+
+
+def _forget(account: Account, stage: Stage) -> None:
+    """Removes what the artifact bucket has of a stage.
+
+    Also its records of publishes, if its data is kept: they name versions of a state machine that is gone, and the
+    numbers of a new one start again.
+    """
+    for prefix in (f"stages/{stage.name}/", plans_of(stage.name)):
+        for key in account.artifacts.keys(prefix):
+            if key != lock_key(stage.name):  # It is given back.
+                account.artifacts.remove(key)
 
 
 def _lost(account: Account, named: Callable[[str], list[str]], swaps: Sequence[str]) -> list[Lost]:
@@ -271,7 +276,9 @@ def _stop(account: Account, plan: Destruction, machine: str, progress: Progress)
         release_claims(account, plan.parts.ledger, stopped, reason)
 
 
-def _delete_stack(account: Account, stage: Stage, plan: Destruction, progress: Progress) -> None:
+def _delete_stack(
+    account: Account, stage: Stage, plan: Destruction, stack_id: str, progress: Progress
+) -> None:
     machine, checked = plan.parts.machine, time.monotonic()
 
     def stop_late_ones() -> None:
@@ -282,8 +289,10 @@ def _delete_stack(account: Account, stage: Stage, plan: Destruction, progress: P
             _stop(account, plan, machine, progress)
             checked = time.monotonic()
 
-    if plan.parts.is_deleting:
-        follow_deletion(account.stacks, plan.stack_id, stop_late_ones)
+    token = None if plan.parts.is_deleting else account.stacks.delete(stack_id, role=stage.service_role)
+    # From here on there is no way back. If this dies later, a new stage of that name must not find the records.
+    _forget(account, stage)
+    if token:
+        follow(account.stacks, stack_id, token, progress.event, meanwhile=stop_late_ones)
     else:
-        token = account.stacks.delete(plan.stack_id, role=stage.service_role)
-        follow(account.stacks, plan.stack_id, token, progress.event, meanwhile=stop_late_ones)
+        follow_deletion(account.stacks, stack_id, stop_late_ones)

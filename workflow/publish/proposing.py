@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
+from workflow.publish.adopting import adopting
 from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import unavailable
 from workflow.publish.flow_definitions import missing_flow_definitions
@@ -32,6 +33,8 @@ from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
+    from workflow.publish.adopting import Choose
+    from workflow.publish.kept_data import Generation
     from workflow.publish.package import Package
     from workflow.stack.stages import Stage
 
@@ -69,6 +72,8 @@ class Proposal:
     """What the change set makes of the stack, and what is removed after it; None if the stack is to be created."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The versions that were uploaded for it and were not in the artifact bucket before, by key."""
+    adopted: Generation | None = None
+    """Kept data that the stack begins with, if the plan creates the stack."""
 
     @property
     def sent(self) -> Package:
@@ -83,7 +88,13 @@ class Proposal:
 
 
 def propose(
-    account: Account, stage: Stage, package: Package, *, to_publish: bool = False, repair: bool = False
+    account: Account,
+    stage: Stage,
+    package: Package,
+    *,
+    to_publish: bool = False,
+    repair: bool = False,
+    choose: Choose | None = None,
 ) -> Proposal:
     """Compares the stage with a package.
 
@@ -96,6 +107,7 @@ def propose(
             suffice for a publish.
         repair: whether to revert what was changed outside of CloudFormation. If a resource that the workflow needs was
             deleted, this is done in any case: without it, an update of the resource fails.
+        choose: to publish a new stack: which kept data of the stage it adopts.
     """
     stack = _publishable(account, account.stacks.find(stage.stack_name))
     package = package.stamped(stack.parameters if stack else {})
@@ -105,7 +117,9 @@ def propose(
         plan = compare(
             stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
         )
-        return Proposal(package, _with_differences(account, stage, stack, plan, to_publish), stack)
+        plan, adopted = adopting(account, stage.name, sent, plan, choose, to_publish=to_publish)
+        plan = _with_differences(account, stage, stack, plan, to_publish)
+        return Proposal(package, plan, stack, adopted=adopted)
     package, notes = with_subscriptions(account, stack, package)
     deployed = deployed_content(account, stage.name, stack, sent)
     swaps = swapped(account, stage, stack)

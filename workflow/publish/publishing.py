@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.adopting import Choose, adopt, remembered
 from workflow.publish.following import follow
 from workflow.publish.holder import current_holder
 from workflow.publish.live import make_live, prune_functions
@@ -97,6 +98,7 @@ def publish(
     progress: Progress | None = None,
     restores: Record | None = None,
     repair: bool = False,
+    choose: Choose | None = None,
 ) -> Published | None:
     """Makes a stage match its package.
 
@@ -113,6 +115,8 @@ def publish(
         progress: receives the progress.
         restores: the earlier publish that this one restores, for a rollback.
         repair: whether to revert what was changed outside of CloudFormation.
+        choose: for a new stack, receives the kept data of the stage, newest first, and returns what the stack adopts;
+            without it, kept data is an error.
 
     Returns:
         The stage after the publish; None if `confirm` returned False.
@@ -123,6 +127,7 @@ def publish(
         DeploymentError: the stack operation failed and was rolled back.
     """
     progress = progress or NoProgress()
+    choose = choose and remembered(choose)
     agreed: Plan | None = None
     shown: Plan | None = None
     # Without an artifact bucket, there is nothing to lock yet, and a question alone must not create it.
@@ -131,7 +136,7 @@ def publish(
         for _ in range(MAX_PROPOSALS):
             progress.step("Comparing with the published stage")
             try:
-                proposal = _proposed(account, stage, package, lock, repair=repair)
+                proposal = _proposed(account, stage, package, lock, repair=repair, choose=choose)
             except StuckRollbackError as error:
                 if not continue_rollback(account, error, confirm=asked, progress=progress):
                     return None
@@ -173,8 +178,10 @@ def publish(
         )
 
 
-def _proposed(account: Account, stage: Stage, package: Package, lock: Lock, *, repair: bool) -> Proposal:
-    proposal = propose(account, stage, package, to_publish=True, repair=repair)
+def _proposed(
+    account: Account, stage: Stage, package: Package, lock: Lock, *, repair: bool, choose: Choose | None
+) -> Proposal:
+    proposal = propose(account, stage, package, to_publish=True, repair=repair, choose=choose)
     if proposal.stack and (refused := refusal(stage, proposal.stack, proposal.plan)):
         discard(account, stage, proposal)
         raise PublishError(refused)
@@ -261,9 +268,21 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
     written: dict[str, str] = {}
     package, url = uploaded(account, package, written)
     proposal = replace(proposal, package=package, template_url=url, written=written)
+    if proposal.adopted:
+        progress.step("Adopting the kept data")
+        adopt(
+            account,
+            stage.stack_name,
+            proposal.adopted,
+            package.content[0],
+            progress,
+            role=package.service_role,
+        )
     progress.step("Creating the stack")
     try:
-        change_set = change_set_of(account, stage.stack_name, not_yet_protecting(package), url, create=True)
+        change_set = change_set_of(
+            account, stage.stack_name, not_yet_protecting(package), url, create=not proposal.adopted
+        )
     except PublishError:
         # A change set of type CREATE makes an empty stack, which stays when the change set is rejected.
         empty = account.stacks.find(stage.stack_name)

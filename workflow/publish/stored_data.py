@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from workflow.errors import PublishError
+from workflow.publish.aws_errors import error_code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
@@ -39,6 +45,33 @@ class StoredData:
             return self._dynamodb.describe_table(TableName=table)["Table"].get("ItemCount", 0)
         except self._dynamodb.exceptions.ResourceNotFoundException:
             return 0
+
+    def table(self, name: str) -> Mapping[str, Any] | None:
+        """What DescribeTable returns; None if there is no such table, or it is being deleted."""
+        try:
+            found: Any = self._dynamodb.describe_table(TableName=name)["Table"]
+        except self._dynamodb.exceptions.ResourceNotFoundException:
+            return None
+        return None if found["TableStatus"] == "DELETING" else found
+
+    def bucket_policy(self, bucket: str) -> Any:
+        """The policy of a bucket; None if it has none."""
+        try:
+            return json.loads(self._s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        except ClientError as error:
+            if error_code(error) != "NoSuchBucketPolicy":
+                raise
+            return None
+
+    def bucket_exists(self, bucket: str) -> bool:
+        """Whether there is such a bucket."""
+        try:
+            self._s3.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error_code(error) != "404":
+                raise
+            return False
+        return True
 
     def ledger(self, table: str) -> Ledger:
         """The ledger in a table."""

@@ -40,6 +40,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     account.stacks.find.return_value = Stack(
         "afterloop-dev", "arn:stack", "UPDATE_COMPLETE", outputs={"StateMachine": "arn:machine"}
     )
+    account.tagged.find.return_value = {}
     monkeypatch.setattr("workflow.cli.options.StageOptions.reach", lambda _, **__: (account, stage))
     monkeypatch.setattr("workflow.stack.assembly.assemble", lambda: None)
     monkeypatch.setattr("workflow.publish.package.make_package", lambda *_, **__: Package("{}", {}, {}))

@@ -127,7 +127,7 @@ def test_destroying_the_last_stage_deletes_the_artifact_bucket(
     assert stored.artifact_bucket not in buckets(stored)
 
 
-def test_failed_deletion_keeps_data_and_records(stored: Account, services: Services, stage: Stage) -> None:
+def test_failed_deletion_keeps_data_and_no_records(stored: Account, services: Services, stage: Stage) -> None:
     finds(services)
     found = destruction(stored, stage, delete_data=True)
     assert found is not None
@@ -135,7 +135,8 @@ def test_failed_deletion_keeps_data_and_records(stored: Account, services: Servi
     with pytest.raises(DeploymentError, match="No permission; the other resources were deleted"):
         destroy(stored, stage, found)
     assert stored.data.object_versions("reviews") == 1
-    assert stored.artifacts.keys("stages/dev/") != []
+    # They name versions of a state machine that may be gone.
+    assert stored.artifacts.keys("stages/") == ["stages/test/swaps.json"]
 
 
 def test_stack_without_resources_can_be_destroyed(account: Account, services: Services, stage: Stage) -> None:

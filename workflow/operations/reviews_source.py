@@ -29,8 +29,8 @@ from obstore.store import S3Store
 
 from workflow.errors import AfterloopError
 from workflow.operations.read_ahead import read_ahead
-from workflow.publish.aws_errors import explained
 from workflow.publish.owner import expecting_owner
+from workflow.publish.refused import in_words
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -279,7 +279,7 @@ class S3Reviews:
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            known: Exception | None = explained(error)
+            known: Exception | None = in_words(error)
             if isinstance(error, ClientError) and error.response["Error"].get("Code") == "NoSuchBucket":
                 known = ReviewsError(
                     "the bucket does not exist; publish the stage, or specify another with --stage"

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from workflow.errors import PublishError
+
 __all__ = [
     "Resolver",
     "definition_string",
@@ -49,10 +51,17 @@ def revision_parameters(template: Mapping[str, Any]) -> dict[str, str]:
 
 
 def definition_string(template: Mapping[str, Any]) -> str:
-    """The definition of the template's state machine, with its placeholders."""
-    resources = template["Resources"].values()
-    machine = next(one for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine")
-    return str(machine["Properties"]["DefinitionString"])
+    """The definition of the template's state machine, with its placeholders.
+
+    Raises:
+        PublishError: the template has no state machine, so it is of somebody else's stack.
+    """
+    for resource in template.get("Resources", {}).values():
+        if resource["Type"] == "AWS::StepFunctions::StateMachine":
+            return str(resource["Properties"]["DefinitionString"])
+    raise PublishError(
+        "the stack's template has no state machine: give the stage another name, or repair the stack"
+    )
 
 
 def is_same_definition(one: str, other: str) -> bool:

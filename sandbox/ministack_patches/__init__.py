@@ -37,6 +37,7 @@
     variables.py         variables of state machines
     timeouts.py          timeouts and heartbeats
     redrive.py           continuing an execution that failed
+    busy_stacks.py       change sets of a stack that another operation changes
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     indexes.py           how long a Query of an index takes
@@ -76,6 +77,7 @@ from sandbox.ministack_patches import (
     athena,
     branches,
     buckets,
+    busy_stacks,
     canned,
     cloudformation,
     decisions,
@@ -163,6 +165,7 @@ def apply(directory: Path) -> None:
     deletion.correct()
     early_validation.correct()
     service_roles.correct()
+    busy_stacks.correct()
     repeated_requests.correct()
     states.correct()
     integrations.correct()

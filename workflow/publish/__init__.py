@@ -15,6 +15,7 @@
       │
     live         a version of the state machine, and the alias to it           live.py
     record       what was published, for rollbacks                             history.py, rollback.py
+    remove       what was removed, unless running executions need it           updates.py, keeping.py
 
 On a local engine, `local_engine` asks which states the engine does not run: the plan warns of them.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from workflow.asl.walk import nested, own_fields
@@ -149,8 +149,8 @@ class Plan:
     """What has to be accepted by name: `--yes` alone does not."""
     differences: Sequence[str] = ()
     """In what way what is live now is not what was published, and what to do, in a sentence each."""
-    still_needed: Sequence[StillNeeded] = ()
-    """What stays until running executions have ended. It is not a change."""
+    still_needed: Sequence[StillNeeded] = field(default=(), compare=False)
+    """What stays until running executions have ended. It is not a change, and the number of executions varies."""
     locked_by: Holder | None = None
     """Who changes the stage at this moment; None if nobody does."""
 

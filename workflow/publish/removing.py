@@ -71,4 +71,4 @@ def _update(account: Account, stack: Stack, package: Package, progress: Progress
     change_set = change_set_of(account, stack.name, package, url_of(account, package))
     if not change_set.is_empty:
         token = account.stacks.execute_change_set(change_set.id, create=False)
-        follow(account.stacks, change_set.stack_id, token, progress.event)
+        follow(account.stacks, change_set.stack_id, token, progress.event, report=progress.step)

@@ -224,6 +224,8 @@ class PublishRecord(_Shape):
     """When it was published."""
     by: str
     """ARN of the identity that published."""
+    where: str
+    """User and machine, as `user@machine`; empty if it is not known."""
     template_key: str
     """Key of the template in the artifact bucket."""
     version: str

@@ -192,28 +192,6 @@ class ArtifactBucket:
         checksum: Any = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _checksum(content)}
         return self._client.put_object(Key=key, Body=content, **checksum, **self._bucket)["VersionId"]
 
-    def write_new(self, key: str, content: bytes) -> bool:
-        """Writes an object, unless there is one of that key; returns whether it was written."""
-        return self._write_if(key, content, IfNoneMatch="*")
-
-    def replace(self, key: str, content: bytes, etag: str) -> bool:
-        """Replaces an object, unless it is another one than that of the ETag; returns whether it was replaced."""
-        return self._write_if(key, content, IfMatch=etag)
-
-    def _write_if(self, key: str, content: bytes, **condition: Any) -> bool:
-        """Writes an object on a condition; returns whether the condition was met.
-
-        409: somebody else writes at the same time
-        (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-        """
-        try:
-            self._client.put_object(Key=key, Body=content, **condition, **self._bucket)
-        except ClientError as error:
-            if error_code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
-                return False
-            raise
-        return True
-
     def written_at(self, key: str) -> datetime | None:
         """When an object was last written; None if there is no such object."""
         return self._head(key).get("LastModified")
@@ -225,14 +203,6 @@ class ArtifactBucket:
             return self._client.get_object(Key=key, **self._bucket)["Body"].read()
         except missing:
             return None
-
-    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
-        """The content of an object and its ETag, for `replace`; None if there is no such object."""
-        try:
-            found = self._client.get_object(Key=key, **self._bucket)
-        except self._client.exceptions.NoSuchKey:
-            return None
-        return found["Body"].read(), found["ETag"]
 
     def shared(self, key: str) -> SharedObject:
         """An object that several processes write, each only if no other did meanwhile."""

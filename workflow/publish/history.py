@@ -61,6 +61,8 @@ class Record(BaseModel):
     at: datetime
     by: str
     """ARN of the caller."""
+    where: str = ""
+    """User and machine of the caller, as `user@machine`."""
     template_key: str
     parameters: dict[str, str]
     version: str = ""
@@ -129,6 +131,7 @@ def start(
     fields = {
         "at": datetime.now(UTC).replace(microsecond=0),
         "by": account.caller,
+        "where": account.lock.where if account.lock else "",
         "template_key": package.template_key,
         "parameters": dict(package.parameters),
         "restores": restores.number if restores else None,
@@ -141,9 +144,12 @@ def start(
         keys = account.artifacts.keys(_prefix(stage))
         number = int(keys[-1].removeprefix(_prefix(stage)).removesuffix(".json")) + 1 if keys else 1
         made = Record.model_validate({"number": number, **fields})
-        key, content = _key(stage, number), made.model_dump_json().encode()
-        if account.artifacts.write_new(key, content) or account.artifacts.read(key) == content:
-            return made  # The second: the answer to the first attempt got lost, and the SDK repeated it.
+        place, content = account.artifacts.shared(_key(stage, number)), made.model_dump_json().encode()
+        if place.write(content, replaces=None):
+            return made
+        found = place.read()
+        if found and found.content == content:
+            return made  # The answer to the first attempt got lost, and the SDK repeated it.
 
 
 def amend(account: Account, stage: str, number: int, **changes: Any) -> Record | None:
@@ -152,14 +158,13 @@ def amend(account: Account, stage: str, number: int, **changes: Any) -> Record |
     What somebody else changes at the same time is kept: a record is only replaced by one that was made from it.
     """
     key = _key(stage, number)
-    while True:
-        found = account.artifacts.read_tagged(key)
-        if found is None:
-            return None
-        before = parsed(account.artifacts, key, found[0], Record)
+    place = account.artifacts.shared(key)
+    while found := place.read():
+        before = parsed(account.artifacts, key, found.content, Record)
         amended = Record.model_validate({**before.model_dump(), **changes})
-        if account.artifacts.replace(key, amended.model_dump_json().encode(), found[1]):
+        if place.write(amended.model_dump_json().encode(), replaces=found.etag):
             return amended
+    return None
 
 
 def record(

@@ -181,6 +181,11 @@ class Lock:
         threading.Thread(target=self._keep, name=f"lock of {self.stage}", daemon=True).start()
 
     @property
+    def where(self) -> str:
+        """User and machine, as `user@machine`."""
+        return self._document.where
+
+    @property
     def _what(self) -> str:
         return self._document.operation
 

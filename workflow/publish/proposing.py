@@ -15,7 +15,7 @@ from workflow.publish.adopting import adopting
 from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import unavailable
 from workflow.publish.flow_definitions import missing_flow_definitions
-from workflow.publish.holder import lock_key, locks
+from workflow.publish.holder import current_holder, lock_key, locks
 from workflow.publish.live import number
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
@@ -300,8 +300,10 @@ def remove_unused(account: Account, stage: str, written: Mapping[str, str]) -> N
     """
     if not written:
         return
-    with suppress(ClientError):  # What stays is removed some weeks later (`cleaning.py`).
-        if not locks(account.artifacts) - {lock_key(stage)}:
+    # What stays is removed some weeks later (`cleaning.py`), also if an object in the place of a lock is none.
+    with suppress(ClientError, PublishError):
+        others = locks(account.artifacts) - {lock_key(stage)}
+        if not any(current_holder(account, key.split("/")[1]) for key in others):
             account.artifacts.remove_versions(written.items())
 
 

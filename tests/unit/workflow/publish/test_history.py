@@ -13,6 +13,7 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record, amend, history, latest, record, rollback_target, start
 from workflow.publish.live_publish import Live
+from workflow.publish.shared_object import SharedObject
 
 
 def publishes(*restores: int | None) -> list[Record]:
@@ -129,14 +130,14 @@ def test_changes_of_two_writers_to_a_record_are_both_kept(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = start(account, "dev", package())
-    replace = account.artifacts.replace
+    write = SharedObject.write
 
-    def after_another(*arguments: Any) -> bool:
-        monkeypatch.setattr(account.artifacts, "replace", replace)
+    def after_another(place: SharedObject, content: bytes, *, replaces: str | None) -> Any:
+        monkeypatch.setattr(SharedObject, "write", write)
         amend(account, "dev", made.number, reason="first")
-        return replace(*arguments)
+        return write(place, content, replaces=replaces)
 
-    monkeypatch.setattr(account.artifacts, "replace", after_another)
+    monkeypatch.setattr(SharedObject, "write", after_another)
     amended = amend(account, "dev", made.number, version="second")
     assert amended == history(account, "dev")[0]
     assert (amended.reason, amended.version) == ("first", "second")

@@ -451,6 +451,7 @@ def test_publish_is_recorded_before_it_begins(account: Account, services: Servic
         publish(account, stage, package(days="7"), confirm=yes)
     token, written = seen
     assert (written.outcome, written.token) == ("started", token)
+    assert "@" in written.where
     assert history(account, "dev") == [written], "whether CloudFormation began is not known here"
 
 

@@ -12,6 +12,8 @@ from workflow.publish.account import Account
 from workflow.publish.destroying import Destruction, destroy, destruction
 from workflow.publish.kept_data import kept_data
 from workflow.publish.progress import NoProgress
+from workflow.publish.stacks import Event
+from workflow.publish.status import status
 from workflow.publish.suspension import suspend
 
 
@@ -83,7 +85,7 @@ def rule_state(publisher: Publisher) -> str:
     return str(events.describe_rule(Name=publisher.stage.stack_name)["State"])
 
 
-def test_waiting_execution_is_stopped_and_its_loop_marked_without_a_message(
+def test_waiting_execution_is_stopped_and_a_killed_destroy_is_finished_by_the_next(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher.publish(publisher.package(held(executions.queue, "Next")))
@@ -112,12 +114,19 @@ def test_waiting_execution_is_stopped_and_its_loop_marked_without_a_message(
 
     def on_deletion() -> None:
         # Executions go with their state machine, so this one is looked at before. An event that was on its way starts
-        # another one, which would hold the deletion.
+        # another one, which holds the deletion.
         before.append(states.describe_execution(executionArn=execution))
         executions.start()
 
+    class Killed(NoProgress):
+        def event(self, event: Event) -> None:
+            raise KeyboardInterrupt
+
     monkeypatch.setattr("workflow.publish.destroying.LATE_SECONDS", 0)
-    destroy(publisher.account, publisher.stage, plan, on_deletion=on_deletion)
+    with pytest.raises(KeyboardInterrupt):
+        destroy(publisher.account, publisher.stage, plan, Killed(), on_deletion=on_deletion)
+    assert publisher.stack_status == "DELETE_IN_PROGRESS"
+    destroy(publisher.account, publisher.stage, planned(publisher))
 
     assert publisher.stack_status is None
     (ended,) = before
@@ -146,6 +155,9 @@ def test_rules_that_a_killed_destroy_left_off_are_turned_on_by_a_publish(
     assert rule_state(publisher) == "DISABLED"
     (note,) = publisher.plan(package).notes
     assert "began to destroy the stage" in note
+    found = status(publisher.account, publisher.stage, drift=False)
+    assert found is not None
+    assert note in found.differences
     publisher.publish(package)
     assert rule_state(publisher) == "ENABLED"
     alarms = publisher.account.session.client("cloudwatch").describe_alarms(AlarmNames=plan.parts.alarms)

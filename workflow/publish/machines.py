@@ -150,6 +150,13 @@ class StateMachines:
             return False
         return True
 
+    def input_of(self, execution: str) -> str | None:
+        """The input of an execution; None if it does not exist any more."""
+        try:
+            return self._client.describe_execution(executionArn=execution).get("input")
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+
     def executions(
         self, machine: str, status: ExecutionStatusType, since: datetime | None = None
     ) -> list[str]:

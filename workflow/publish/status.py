@@ -16,6 +16,7 @@ from workflow.publish.live_publish import find_live, what_differs
 from workflow.publish.needs import StillNeeded
 from workflow.publish.outcomes import read_history
 from workflow.publish.stack_state import DRIFT_DETECTABLE, in_words
+from workflow.publish.suspension import suspension_notes
 from workflow.publish.swapping import swapped
 from workflow.publish.updates import still_kept
 from workflow.stack.stages import Stage
@@ -47,7 +48,7 @@ class Status:
     publishes: Sequence[Record]
     """The last 10 publishes, oldest first."""
     differences: Sequence[str] = ()
-    """In what way what is live is not what was published, and what to do, in a sentence each."""
+    """In what way what is live is not what was published, or does not work, and what to do, in a sentence each."""
     operation: str | None = None
     """What CloudFormation does to the stack, or why its last operation failed, and what to do; None if all is well."""
     locked_by: Holder | None = None
@@ -84,7 +85,10 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
         swapped=swapped(account, stage, stack),
         drifts=account.stacks.drifts(stack.name) if drift and stack.status in DRIFT_DETECTABLE else None,
         publishes=publishes[-10:],
-        differences=list(what_differs(live, publishes, stage=stage.name)),
+        differences=[
+            *what_differs(live, publishes, stage=stage.name),
+            *suspension_notes(account, stage.name),
+        ],
         locked_by=current_holder(account, stage.name),
     )
 

@@ -7,12 +7,20 @@ stack for days.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
+from botocore.exceptions import ClientError
+
+from lambdas.aws.transient import is_transient
 from lambdas.loops.abandoned import DESTROYED
-from lambdas.loops.ledger import now
+from lambdas.loops.bounded import MAX_NAME, bounded
+from lambdas.loops.event_text import detail_of, parsed
+from lambdas.loops.ledger import Ledger, now
+from lambdas.loops.loop import Loop
+from lambdas.loops.rows import UnreadableRow
 from workflow.publish.account import Account
 from workflow.publish.progress import Progress
 from workflow.publish.stacks import pauses
@@ -75,7 +83,7 @@ def wait_for_executions(
 
 
 def release_claims(account: Account, table: str, executions: Collection[str], reason: str) -> None:
-    """Marks the loops that stopped executions were processing as failed, without a message for each.
+    """Marks the loops of stopped executions as failed, without a message for each.
 
     Whoever destroys a stage knows what was stopped. If a later stage adopts the ledger, these loops are among those
     that need a person, who can process them again.
@@ -83,22 +91,51 @@ def release_claims(account: Account, table: str, executions: Collection[str], re
     Args:
         account: where the ledger is.
         table: the ledger's table.
-        executions: ARNs of the executions.
+        executions: ARNs of the executions, which still exist.
         reason: what the rows say about it.
     """
-    ledger = account.data.ledger(table)
-    rows = list(ledger.select(outcome="processing", unreadable=lambda _: None))
-    for row in rows:
-        for claim, held in row.claims.items():
-            if held["state"] == "working" and held["execution"] in executions:
-                ledger.release(
-                    row.human_loop_name,
-                    claim,
-                    held["execution"],
-                    outcome="failed",
-                    reason=reason,
-                    escalated_at=now(),
-                )
+    ledger, left = account.data.ledger(table), set(executions)
+    for row in list(ledger.select(outcome="processing", unreadable=lambda _: None)):
+        left -= _release(ledger, row, executions, reason)
+    # The others have recorded the outcome, and were in a later step, such as a wait for people; or had no claim yet.
+    for execution in left:
+        detail = detail_of(parsed(_again(account.machines.input_of, execution)))
+        name, created = detail.get("humanLoopName"), detail.get("creationTime")
+        with suppress(UnreadableRow):
+            if isinstance(name, str) and isinstance(created, str) and bounded(name, MAX_NAME) == name != "":
+                found = ledger.find_loop(name, created)
+                if found and found.next_loop_name is None and found.outcome not in ("restarted", "closed"):
+                    _release(ledger, found, executions, f"{reason} Later steps may not have run.")
+
+
+def _release(ledger: Ledger, row: Loop, executions: Collection[str], reason: str) -> set[str]:
+    """Releases the claims of executions on a loop; returns those that had one."""
+    released = set[str]()
+    for claim, held in row.claims.items():
+        if held["execution"] in executions and held["state"] != "released":
+            released.add(held["execution"])
+            ledger.release(
+                row.human_loop_name,
+                claim,
+                held["execution"],
+                done_in=row if held["state"] == "done" else None,
+                outcome="failed",
+                reason=reason,
+                escalated_at=now(),
+            )
+    return released
+
+
+def _again(call: Callable[[str], str | None], argument: str) -> str | None:
+    """Repeats a call until it is not throttled."""
+    for pause in pauses():
+        try:
+            return call(argument)
+        except ClientError as error:
+            if not is_transient(error):
+                raise
+        time.sleep(pause)
+    raise AssertionError("pauses never end")
 
 
 def _executions(count: int) -> str:

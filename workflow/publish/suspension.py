@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from workflow.publish.account import Account
 from workflow.publish.documents import read_document
+from workflow.publish.holder import current_holder
 
 __all__ = ["Suspension", "resume", "suspend", "suspended", "suspension_notes"]
 
@@ -48,9 +49,12 @@ def suspended(account: Account, stage: str) -> Suspension | None:
 
 
 def suspension_notes(account: Account, stage: str) -> list[str]:
-    """A sentence about the suspension of a stage; none if it works."""
+    """A sentence about the suspension of a stage; none if it works, or is being destroyed at this moment."""
     found = suspended(account, stage)
     if found is None:
+        return []
+    holder = current_holder(account, stage)
+    if holder and holder.operation == "destroy":
         return []
     return [
         f"{found.by} began to destroy the stage at {found.at:%Y-%m-%d %H:%M} UTC, and did not finish: events start no "

@@ -21,6 +21,7 @@ from lambdas.aws.transient import is_transient
 from workflow.errors import AccountError, DeploymentError
 from workflow.publish.aws_errors import explained, is_expired
 from workflow.publish.engine_access import is_on_this_machine
+from workflow.publish.handler_errors import advice
 from workflow.publish.stacks import Event, Stacks, pauses
 
 T = TypeVar("T")
@@ -157,14 +158,16 @@ def _failure(events: Sequence[Event]) -> DeploymentError:
         "ROLLBACK_COMPLETE": "the new resources were deleted",
         "UPDATE_ROLLBACK_COMPLETE": "the stack was rolled back and is unchanged",
         "DELETE_FAILED": "the other resources were deleted; fix the cause and run destroy again",
+        "UPDATE_ROLLBACK_FAILED": "it could not be rolled back; publish again, which first continues the rollback",
     }.get(status, f"the stack is now in {status}")
     reason = " ".join(cause.reason.split()) or "CloudFormation gives no reason"
+    known = f"; {found}" if (found := advice(reason)) else ""
     # A change set does not always say whether a resource is replaced.
     lift = (
         "; to change it, first publish only protected = false" if "denied by stack policy" in reason else ""
     )
     return DeploymentError(
-        f"{cause.resource} ({cause.type}): {reason}; {outcome}{lift}",
+        f"{cause.resource} ({cause.type}): {reason}; {outcome}{lift}{known}",
         resource=cause.resource,
         cause=reason,
         status=status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workflow.publish.following import first_cause
+from workflow.publish.handler_errors import advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,14 +100,14 @@ def _failure(stack: Stack, events: Sequence[Event]) -> str:
     happened, remedy = _FAILED[stack.status]
     cause = first_cause(events)
     reason = _cause(cause) if cause else stack.reason or "CloudFormation gives no reason"
-    if "HandlerErrorCode: NotFound" in reason and remedy == "fix the cause, then {publish}":
-        remedy = "it was deleted outside of CloudFormation: {publish} creates it again"
+    if (known := advice(reason)) and remedy.startswith("fix the cause"):
+        remedy = known if "publish again" in known else remedy.replace("fix the cause", known, 1)
     stage = stack.name.removeprefix("afterloop-")
-    advice = remedy.format(
+    remedy = remedy.format(
         publish=f"`python deploy.py publish --stage {stage}`",
         destroy=f"`python deploy.py destroy --stage {stage}`",
     )
-    return f"{happened}: {' '.join(reason.split()).rstrip('.')}; {advice}"
+    return f"{happened}: {' '.join(reason.split()).rstrip('.')}; {remedy}"
 
 
 def _cause(event: Event) -> str:

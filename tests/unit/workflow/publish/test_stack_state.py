@@ -102,11 +102,19 @@ def test_failed_operation_says_the_first_cause_and_what_to_do(status: str, remed
     assert ": The stack's reason; " in without_events
 
 
-def test_update_of_a_resource_that_was_deleted_says_that_publish_creates_it_again() -> None:
+def test_known_reason_says_what_to_do_about_it() -> None:
     said = words(
         "UPDATE_ROLLBACK_COMPLETE", event("Topic", "UPDATE_FAILED", 'Gone." (HandlerErrorCode: NotFound)')
     )
     assert said is not None
     assert said.endswith(
-        "; it was deleted outside of CloudFormation: `python deploy.py publish --stage dev` creates it again"
+        "; it was deleted outside of CloudFormation: publish again with --repair, which creates it"
+    )
+    said = words(
+        "ROLLBACK_COMPLETE", event("Logs", "CREATE_FAILED", 'Taken." (HandlerErrorCode: AlreadyExists)')
+    )
+    assert said is not None
+    assert (
+        "; delete the other resource of that name, or give the stage another name, then `python deploy"
+        in said
     )

@@ -1,0 +1,30 @@
+"""What to do about a resource that CloudFormation could not create, change or delete."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflow.publish.handler_errors import advice
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("NotFound", "publish again with --repair"),
+        ("AlreadyExists", "delete the other resource of that name"),
+        ("ServiceLimitExceeded", "request a higher quota"),
+        ("AccessDenied", "needs this permission"),
+        ("Throttling", "publish again"),
+    ],
+)
+def test_reason_with_a_known_code_has_advice(code: str, expected: str) -> None:
+    found = advice(f'Resource handler returned message: "No." (RequestToken: 1-2, HandlerErrorCode: {code})')
+    assert found is not None
+    assert expected in found
+
+
+@pytest.mark.parametrize(
+    "reason", ["", "Resource update cancelled", "No. (HandlerErrorCode: InvalidRequest)"]
+)
+def test_other_reasons_have_none(reason: str) -> None:
+    assert advice(reason) is None

@@ -1,0 +1,34 @@
+"""What to do about a resource that CloudFormation could not create, change or delete, by the code in its reason.
+
+Source: https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
+"""
+
+from __future__ import annotations
+
+import re
+
+from workflow.publish.aws_errors import QUOTA
+
+__all__ = ["advice"]
+
+_LATER = "this often passes by itself: publish again"
+
+_ADVICE = {
+    "AccessDenied": "whoever publishes, or CloudFormation's role, needs this permission",
+    "AlreadyExists": "delete the other resource of that name, or give the stage another name",
+    "InternalFailure": _LATER,
+    "NetworkFailure": _LATER,
+    "NotFound": "it was deleted outside of CloudFormation: publish again with --repair, which creates it",
+    "NotStabilized": _LATER,
+    "ResourceConflict": _LATER,
+    "ServiceInternalError": _LATER,
+    "ServiceLimitExceeded": QUOTA,
+    "ServiceTimeout": _LATER,
+    "Throttling": _LATER,
+}
+
+
+def advice(reason: str) -> str | None:
+    """What to do about the reason of a failure; None if it says so itself, or nobody knows."""
+    found = re.search(r"HandlerErrorCode: (\w+)", reason)
+    return _ADVICE.get(found[1]) if found else None

@@ -13,6 +13,7 @@ from ministack.core import iam_evaluator
 from tests.cloudformation_yaml import Template
 from workflow import ROOT
 from workflow.publish.artifacts import plans_of
+from workflow.publish.holder import lock_key
 from workflow.publish.resolution import resolved_resources
 
 ROLES = ROOT / "docs/examples/github_roles.yml"
@@ -157,7 +158,10 @@ def test_publish_role_reaches_every_resource_of_its_stage(stage: str) -> None:
 def test_plan_role_writes_only_where_no_publish_reads() -> None:
     role = ci_roles("prod")["PlanRole"]
     bucket = f"arn:aws-us-gov:s3:::afterloop-artifacts-{ACCOUNT}-{REGION}"
-    read = ("bundles/1.zip", "functions/1.zip", "templates/1.json", "stages/prod/publishes/1.json")
+    read = (
+        *("bundles/1.zip", "functions/1.zip", "templates/1.json", "stages/prod/publishes/1.json"),
+        lock_key("prod"),
+    )
     writes = (
         "s3:PutObject",
         "s3:DeleteObject",
@@ -179,6 +183,17 @@ def test_plan_role_writes_only_where_no_publish_reads() -> None:
     stack = arns("prod")["stack"]
     for action in ("ExecuteChangeSet", "UpdateStack", "CreateStack", "SetStackPolicy", "DeleteStack"):
         assert not permits(role, f"cloudformation:{action}", stack)
+
+
+def test_publish_role_locks_its_stage_and_plan_role_sees_the_lock() -> None:
+    """A conditional write needs permission to read the object, too (user guide of S3, "Conditional writes")."""
+    roles = ci_roles("prod")
+    lock = f"arn:aws-us-gov:s3:::afterloop-artifacts-{ACCOUNT}-{REGION}/{lock_key('prod')}"
+    assert permits(roles["PublishRole"], "s3:GetObject", lock)
+    for action in ("s3:PutObject", "s3:DeleteObjectVersion"):
+        assert permits(roles["PublishRole"], action, lock)
+        assert not permits(roles["PublishRole"], action, lock.replace("prod", "prod-eu"))
+    assert permits(roles["PlanRole"], "s3:GetObject", lock)
 
 
 @pytest.mark.parametrize(("one", "other"), [*ALIKE, *((b, a) for a, b in ALIKE)])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -19,9 +20,10 @@ from workflow.errors import PublishError
 from workflow.publish.commits import Commit
 from workflow.publish.destroying import Destruction
 from workflow.publish.history import Record, Smoke
+from workflow.publish.holder import Holder
 from workflow.publish.needs import StillNeeded
 from workflow.publish.package import Package
-from workflow.publish.plan import Plan, ResourceChange
+from workflow.publish.plan import Plan, RemadePlan, ResourceChange
 from workflow.publish.publishing import Published
 from workflow.publish.risks import Risk
 from workflow.stack.stages import Stage
@@ -255,6 +257,80 @@ def confirmed(
 
 
 CHANGE = Plan("afterloop-dev", creates=False, notes=["Something."])
+
+
+@pytest.mark.parametrize(
+    ("yes", "is_same", "answers", "approved"),
+    [(False, True, [True], True), (False, False, [False], False), (True, True, [], True)],
+)
+def test_plan_that_was_made_again_is_shown_and_asked_again(
+    account: mock.Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    yes: bool,
+    is_same: bool,
+    answers: list[bool],
+    approved: bool,
+) -> None:
+    asked = Answers(monkeypatch, *answers)
+    out = StringIO()
+    confirm = Confirmation(StackActivity(Console(file=out)), account, "dev", yes)
+    assert confirm(RemadePlan(**vars(CHANGE), is_same=is_same)) is approved
+    assert out.getvalue().startswith("The stage has changed since this plan was made. It is made again:\n")
+    assert "Something." in out.getvalue()
+    assert len(asked.questions) == len(answers)
+
+
+def test_yes_does_not_accept_another_plan_than_the_one_that_was_shown(account: mock.Mock) -> None:
+    confirm = Confirmation(StackActivity(Console(file=StringIO())), account, "dev", yes=True)
+    assert confirm(CHANGE)
+    with pytest.raises(PublishError, match="somebody else changed stage dev after the plan was made"):
+        confirm(RemadePlan(**vars(CHANGE), is_same=False))
+    assert confirm.if_interrupted == "nothing was changed"
+
+
+HOLDER = Holder(
+    operation="publish",
+    subject="of package 1a2b3c4d",
+    activity="asks",
+    by="arn:aws:iam::111122223333:user/anna",
+    where="anna@laptop",
+    process=7,
+    since=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
+)
+
+
+@pytest.mark.usefixtures("account")
+def test_plan_says_who_has_the_lock_and_stays_empty(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Plan("afterloop-dev", creates=False, locked_by=HOLDER)
+    monkeypatch.setattr("workflow.publish.publishing.plan_for", lambda *_, **__: found)
+    status, out, _ = run("plan", capsys=capsys)
+    assert status == 0
+    assert (
+        "The stage is locked: arn:aws:iam::111122223333:user/anna (anna@laptop, process 7) is asked to confirm a "
+        "publish of package 1a2b3c4d since 2026-03-0"
+    ) in out
+    document = printed_json("plan", run("plan", "-o", "json", capsys=capsys)[1])
+    assert document["locked_by"]["where"] == "anna@laptop"
+
+
+def test_swap_and_destroy_are_refused_while_somebody_has_the_lock(
+    account: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked: list[str] = []
+
+    @contextmanager
+    def held(account: object, stage: Stage, operation: str, *_: object, **__: object) -> Iterator[None]:
+        locked.append(operation)
+        raise PublishError("stage dev is locked")
+        yield
+
+    monkeypatch.setattr("workflow.publish.locks.held", held)
+    for command in (["publish", "--swap"], ["rollback"], ["destroy"]):
+        assert run(*command, "--yes", capsys=capsys) == (1, "", "error: stage dev is locked\n")
+    assert locked == ["hot swap", "rollback", "destroy"]
+    account.stacks.delete.assert_not_called()
 
 
 REPLACED = ResourceChange("LedgerTable", "AWS::DynamoDB::Table", "replace", loses_data=True)

@@ -237,6 +237,26 @@ def test_progress_is_shown_on_terminals_only(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_let_a_command_clean_up_and_report(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, cleaned = getattr(signal, name), list[str]()
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr("sandbox.local.run", lambda **_: ended_by(number, cleaned))
+    status, _, err = run("local", capsys=capsys)
+    assert (status, cleaned) == (130, ["cleaned"])
+    assert err == "error: interrupted: the local engine is stopped, and its content is deleted\n"
+    assert {one: signal.getsignal(one) for one in before} == before
+
+
+def ended_by(number: int, cleaned: list[str]) -> None:
+    try:
+        signal.raise_signal(number)
+    finally:
+        cleaned.append("cleaned")
+
+
 def test_first_interrupt_requests_the_end_and_the_second_ends_at_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

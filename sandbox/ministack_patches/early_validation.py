@@ -100,7 +100,7 @@ def _problems(change_set: Mapping[str, Any]) -> Iterator[tuple[str, str, str, st
         for problem in schemas.problems(kind, given):
             if any(one.lower() in problem.lower() for one in unknown):
                 continue  # It says that a property is missing whose value only the operation knows.
-            about = [one for one in given if one.lower() in problem.lower()]
+            about = [one for one in given if one.lower() in problem.lower().replace(" ", "")]
             path = "/".join(["", "Resources", name, "Properties", *about[:1]])
             yield name, kind, path, problem
 

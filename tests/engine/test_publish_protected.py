@@ -11,6 +11,7 @@ from sandbox.engine import Sandbox
 from tests.engine.publisher import Publisher, broken
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.destroying import destruction
+from workflow.publish.publishing import publish
 from workflow.stack.deployment_settings import Vpc
 
 
@@ -111,6 +112,40 @@ def test_first_publish_of_a_protected_stage_can_be_taken_back(publisher: Publish
 
     assert protection(publisher) == PROTECTED
     assert publisher.plan().is_empty
+
+
+def test_failed_publish_without_rollback_is_rolled_back_by_the_next(publisher: Publisher) -> None:
+    def half_broken(resources: dict[str, Any]) -> None:
+        broken(resources)
+        resources["Extra"] = {"Type": "AWS::SQS::Queue"}
+        resources["Broken"]["DependsOn"] = "Extra"
+
+    def fail() -> str:
+        """Publishes what fails, and returns the name of the queue that it created before."""
+        with pytest.raises(DeploymentError, match="stays; the next publish first"):
+            publish(
+                publisher.account,
+                publisher.stage,
+                publisher.package(half_broken),
+                confirm=lambda plan: True,
+                keeps_failed=True,
+            )
+        return physical(publisher, "Extra")
+
+    for before, failed in ((None, "CREATE_FAILED"), ("CREATE_COMPLETE", "UPDATE_FAILED")):
+        assert publisher.stack_status == before
+        extra = fail()
+        assert publisher.stack_status == failed
+        assert publisher.account.session.client("sqs").get_queue_attributes(QueueUrl=extra)
+        assert "First, what that publish created and changed is rolled back." in publisher.plan().notes[-1]
+
+        publisher.publish()
+
+        assert "Extra" not in [
+            one["id"] for one in publisher.account.stacks.resources(publisher.stage.stack_name)
+        ]
+        assert publisher.plan().is_empty
+    assert publisher.stack_status == "UPDATE_ROLLBACK_COMPLETE"
 
 
 def test_protection_is_kept_until_a_publish_without_it(publisher: Publisher, sandbox: Sandbox) -> None:

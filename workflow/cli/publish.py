@@ -68,6 +68,13 @@ def publish(
     allow_data_loss: AllowDataLoss = False,
     accept: Accept = None,
     repair: Repair = False,
+    no_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--no-rollback",
+            help="If the publish fails, keep what it created and changed, to look at it. The next one rolls it back.",
+        ),
+    ] = False,
     swap: Annotated[
         bool,
         typer.Option(
@@ -95,6 +102,10 @@ def publish(
         raise typer.BadParameter("does not support --output json", param_hint="--watch")
     if sample and not watch:
         raise typer.BadParameter("needs --watch", param_hint="--sample")
+    if swap and no_rollback:
+        raise typer.BadParameter(
+            "is not possible with --swap, which does without CloudFormation", param_hint="--no-rollback"
+        )
     if swap and repair:
         raise typer.BadParameter(
             "is not possible with --swap, which does without CloudFormation", param_hint="--repair"
@@ -127,6 +138,7 @@ def publish(
                 progress=activity,
                 repair=repair,
                 choose=None if yes and data is None else DataChoice(activity, stage.name, data),
+                keeps_failed=no_rollback,
             )
     if swapped is None:
         if published and published.plan and not published.changed:  # There was nothing to confirm.

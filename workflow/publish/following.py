@@ -157,6 +157,8 @@ def _failure(events: Sequence[Event]) -> DeploymentError:
     outcome = {
         "ROLLBACK_COMPLETE": "the new resources were deleted",
         "UPDATE_ROLLBACK_COMPLETE": "the stack was rolled back and is unchanged",
+        "CREATE_FAILED": "what was created stays; the next publish first deletes it",
+        "UPDATE_FAILED": "what was changed stays; the next publish first rolls it back",
         "DELETE_FAILED": "the other resources were deleted; fix the cause and run destroy again",
         "UPDATE_ROLLBACK_FAILED": "it could not be rolled back; publish again, which first continues the rollback",
     }.get(status, f"the stack is now in {status}")

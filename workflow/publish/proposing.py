@@ -21,7 +21,7 @@ from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.protection import protection_of, refusal
 from workflow.publish.readback import restored
-from workflow.publish.recovering import stuck_rollback
+from workflow.publish.recovering import NOT_ROLLED_BACK, stuck_rollback
 from workflow.publish.service_role import with_service_role
 from workflow.publish.stack_state import in_words
 from workflow.publish.stacks import ChangeSet, Stack
@@ -366,6 +366,6 @@ def _publishable(account: Account, stack: Stack | None) -> Stack | None:
         raise StackBusyError(
             f"stack {stack.name} is in {stack.status}: another operation is in progress; try again when it has ended"
         )
-    if stack.status == "UPDATE_ROLLBACK_FAILED":
+    if stack.status in (*NOT_ROLLED_BACK, "UPDATE_ROLLBACK_FAILED"):
         raise stuck_rollback(account, stack)
     raise PublishError(f"stack {stack.name} is in {stack.status}: {in_words(account, stack) or stack.reason}")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Protection",
+    "expect_development",
     "expect_unprotected",
     "not_yet_protecting",
     "protect",
@@ -176,6 +177,19 @@ def expect_unprotected(stage: Stage, stack: Stack) -> None:
             f"stage {stage.name} is still protected in the account: publish it with protected = false first, or run "
             f"`aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name "
             f"{stack.name}`"
+        )
+
+
+def expect_development(stage: Stage) -> None:
+    """Refuses to leave a failed publish as it is, on a stage that other people depend on.
+
+    Raises:
+        PublishError: the stage is protected, or new versions are shifted to it.
+    """
+    if stage.protected or stage.shift:
+        why = "is protected" if stage.protected else "shifts executions to new versions gradually"
+        raise PublishError(
+            f"stage {stage.name} {why}, so what fails has to be rolled back: publish it without --no-rollback"
         )
 
 

@@ -32,7 +32,7 @@ from workflow.publish.proposing import (
     propose,
     uploaded,
 )
-from workflow.publish.protection import not_yet_protecting, protect, refusal
+from workflow.publish.protection import expect_development, not_yet_protecting, protect, refusal
 from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.removing import remove_unneeded
 from workflow.publish.stacks import ChangeSet, ObsoleteChangeSetError, Stack
@@ -99,6 +99,7 @@ def publish(
     restores: Record | None = None,
     repair: bool = False,
     choose: Choose | None = None,
+    keeps_failed: bool = False,
 ) -> Published | None:
     """Makes a stage match its package.
 
@@ -117,6 +118,7 @@ def publish(
         repair: whether to revert what was changed outside of CloudFormation.
         choose: for a new stack, receives the kept data of the stage, newest first, and returns what the stack adopts;
             without it, kept data is an error.
+        keeps_failed: whether what was created or changed stays as it is if the operation fails, to look at it.
 
     Returns:
         The stage after the publish; None if `confirm` returned False.
@@ -128,6 +130,8 @@ def publish(
     """
     progress = progress or NoProgress()
     choose = choose and remembered(choose)
+    if keeps_failed:
+        expect_development(stage)
     agreed: Plan | None = None
     shown: Plan | None = None
     # Without an artifact bucket, there is nothing to lock yet, and a question alone must not create it.
@@ -165,7 +169,9 @@ def publish(
             # Somebody began to destroy the stage: its rules are off, which no change set would notice.
             resume(account, stage.name)
             try:
-                published = _carry_out(account, stage, proposal, progress, restores, lock)
+                published = _carry_out(
+                    account, stage, proposal, progress, restores, lock, keeps_failed=keeps_failed
+                )
             except ObsoleteChangeSetError:
                 if restores:  # `prepare` has begun what the person agreed to.
                     raise
@@ -221,9 +227,11 @@ def _carry_out(
     progress: Progress,
     restores: Record | None,
     lock: Lock,
+    *,
+    keeps_failed: bool,
 ) -> Published:
     if proposal.plan.creates:
-        return _create(account, stage, proposal, progress, lock)
+        return _create(account, stage, proposal, progress, lock, keeps_failed=keeps_failed)
     if proposal.plan.swapped:
         progress.step("Undoing hot swaps")
         # A rollback has already routed new executions to the version that it restores.
@@ -236,7 +244,16 @@ def _carry_out(
         )
     if proposal.change_set:
         progress.step("Updating the stack")
-        return _execute(account, stage, proposal, proposal.change_set, progress, lock, restores=restores)
+        return _execute(
+            account,
+            stage,
+            proposal,
+            proposal.change_set,
+            progress,
+            lock,
+            restores=restores,
+            keeps_failed=keeps_failed,
+        )
     version = _make_live(account, stage, proposal.existing, proposal.package, progress)
     if not proposal.plan.is_empty:
         from workflow.publish.history import record
@@ -252,7 +269,9 @@ def _carry_out(
     )
 
 
-def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progress, lock: Lock) -> Published:
+def _create(
+    account: Account, stage: Stage, proposal: Proposal, progress: Progress, lock: Lock, *, keeps_failed: bool
+) -> Published:
     package = proposal.package
     if proposal.stack:
         progress.step("Deleting what an earlier, failed publish left behind")
@@ -290,7 +309,7 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
             account.stacks.delete(empty.id)
         discard(account, stage, proposal)
         raise
-    published = _execute(account, stage, proposal, change_set, progress, lock)
+    published = _execute(account, stage, proposal, change_set, progress, lock, keeps_failed=keeps_failed)
     if stage.protected:
         progress.step("Protecting the tables")
         token = account.stacks.update(
@@ -301,7 +320,8 @@ def _create(account: Account, stage: Stage, proposal: Proposal, progress: Progre
             role=package.service_role,
         )
         if token:
-            follow(account.stacks, change_set.stack_id, token, progress.event)
+            with lock.doing("waits"):
+                follow(account.stacks, change_set.stack_id, token, progress.event)
     return published
 
 
@@ -314,6 +334,7 @@ def _execute(
     lock: Lock,
     *,
     restores: Record | None = None,
+    keeps_failed: bool = False,
 ) -> Published:
     # Imported here because a plan, which most runs are, records nothing.
     from workflow.publish.cleaning import clean
@@ -333,7 +354,7 @@ def _execute(
             )
         else:
             token = account.stacks.execute_change_set(
-                change_set.id, create=plan.creates, token=recorded.token
+                change_set.id, create=plan.creates, token=recorded.token, keeps_failed=keeps_failed
             )
         if token:
             recorded.began = True

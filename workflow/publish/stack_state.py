@@ -39,8 +39,8 @@ _IN_PROGRESS = {
 
 _FAILED = {
     "CREATE_FAILED": (
-        "the first publish failed",
-        "fix the cause, delete what is there with {destroy}, then {publish}",
+        "the first publish failed and was not rolled back",
+        "fix the cause, then {publish}, which first rolls it back",
     ),
     "DELETE_FAILED": ("the deletion failed", "fix the cause, then finish the deletion with {destroy}"),
     "IMPORT_ROLLBACK_COMPLETE": ("an import of resources failed", "fix the cause, then {publish}"),
@@ -57,7 +57,10 @@ _FAILED = {
         "the first publish failed and could not be undone",
         "delete what is there with {destroy}, fix the cause, then {publish}",
     ),
-    "UPDATE_FAILED": ("the last update failed and was not rolled back", "fix the cause, then {publish}"),
+    "UPDATE_FAILED": (
+        "the last update failed and was not rolled back",
+        "fix the cause, then {publish}, which first rolls it back",
+    ),
     "UPDATE_ROLLBACK_COMPLETE": (
         "the last update failed and was rolled back",
         "fix the cause, then {publish}",

@@ -268,8 +268,12 @@ class Stacks:
             raise
         return described["ExecutionStatus"] == "AVAILABLE"
 
-    def execute_change_set(self, change_set: str, *, create: bool, token: str | None = None) -> str:
+    def execute_change_set(
+        self, change_set: str, *, create: bool, token: str | None = None, keeps_failed: bool = False
+    ) -> str:
         """Starts the execution of a change set; returns the token that its events carry, by default a new one.
+
+        With `keeps_failed`, what was created or changed stays as it is if the operation fails.
 
         Raises:
             ObsoleteChangeSetError: it cannot be executed any more, or another operation is in progress.
@@ -277,10 +281,13 @@ class Stacks:
         token = token or uuid.uuid4().hex
         # If the creation fails, delete also the resources that later must be retained: otherwise an empty
         # table and an empty bucket would stay, and their names would block the next attempt.
+        on_failure: Any = {"DisableRollback": True} if keeps_failed else {"RetainExceptOnCreate": create}
         with rejections("the change set"):
             try:
                 self._client.execute_change_set(
-                    ChangeSetName=change_set, ClientRequestToken=token, RetainExceptOnCreate=create
+                    ChangeSetName=change_set,
+                    ClientRequestToken=token,
+                    **on_failure,
                 )
             except ClientError as error:
                 message = error.response["Error"].get("Message", "")
@@ -381,6 +388,22 @@ class Stacks:
             if event.ends_operation:
                 break
         return events
+
+    def roll_back(self, stack_id: str) -> str:
+        """Rolls a failed operation back that was not; returns the token that its events carry.
+
+        What a failed creation left is deleted, also what is retained later
+        (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html).
+
+        Raises:
+            PublishError: CloudFormation cannot roll it back.
+        """
+        token = uuid.uuid4().hex
+        with rejections("to roll back"):
+            self._client.rollback_stack(
+                StackName=stack_id, ClientRequestToken=token, RetainExceptOnCreate=True
+            )
+        return token
 
     def continue_rollback(self, stack_id: str, *, without: Sequence[str] = ()) -> str:
         """Continues the rollback of an update that failed; returns the token that its events carry.

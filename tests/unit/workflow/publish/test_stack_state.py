@@ -82,7 +82,7 @@ def test_rollback_in_progress_says_what_failed_first() -> None:
             "fix the cause, then `python deploy.py publish --stage dev`, which deletes what is left",
         ),
         ("ROLLBACK_FAILED", "delete what is there with `python deploy.py destroy --stage dev`"),
-        ("CREATE_FAILED", "delete what is there with `python deploy.py destroy --stage dev`"),
+        ("CREATE_FAILED", "`python deploy.py publish --stage dev`, which first rolls it back"),
         ("UPDATE_ROLLBACK_COMPLETE", "fix the cause, then `python deploy.py publish --stage dev`"),
         (
             "UPDATE_ROLLBACK_FAILED",

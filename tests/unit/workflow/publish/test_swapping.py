@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.unit.workflow.publish.conftest import MACHINE, NOW, Services
 from tests.unit.workflow.publish.small_stack import DEFINITION, FUNCTION, OUTPUTS, package, template
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.content import KEPT
 from workflow.publish.package import Package
 from workflow.publish.stacks import Stack
 from workflow.publish.swapping import forget_swaps, swap, swapped, undo_swaps
@@ -86,6 +88,24 @@ def test_swap_replaces_the_definition(account: Account, services: Services, stag
     updates_definition(services, NEW.replace("${CollectArn}", f"{FUNCTION}:3"), 4)
     assert swap(account, stage, STACK, package(definition=NEW)) == ["definition"]
     assert swapped_now(account, services, stage) == ["definition"]
+
+
+def test_swap_leaves_a_function_that_running_executions_need(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    published = template()
+    kept = {"OldCollect", "OldCollectVersion", "OldCollectKey", "OldCollectRevision"}
+    old = json.loads(re.sub("Collect", "OldCollect", json.dumps(published)))
+    for section in ("Parameters", "Resources"):
+        published[section] |= {name: one for name, one in old[section].items() if name in kept}
+    published["Metadata"] = {KEPT: sorted(kept)}
+    deployed = replace(
+        STACK, parameters={**STACK.parameters, "OldCollectKey": "a", "OldCollectRevision": "b"}
+    )
+    services.returns_template(published)
+    services.describes_machine(PUBLISHED)
+    updates_definition(services, NEW.replace("${CollectArn}", f"{FUNCTION}:3"), 4)
+    assert swap(account, stage, deployed, package(definition=NEW)) == ["definition"]
 
 
 def test_definition_with_other_white_space_is_not_swapped(

@@ -412,14 +412,22 @@ def test_function_version_keeps_its_settings(publisher: Publisher) -> None:
     assert ["more" in one for one in settings] == [False, True]
 
 
-def test_old_function_versions_are_deleted(
+def test_old_function_versions_are_deleted_when_their_executions_have_ended(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflow.publish.live.KEPT_VERSIONS", 2)
-    publisher.publish_calling(executions.queue, "one", "two", "three")
-
+    monkeypatch.setattr("workflow.publish.live.KEPT_VERSIONS", 1)
     name = f"{publisher.stage.stack_name}-DecideRestart"
-    assert [arn.rpartition(":")[2] for arn in publisher.account.functions.versions(name)] == ["3", "2"]
+
+    def versions() -> list[str]:
+        return [arn.rpartition(":")[2] for arn in publisher.account.functions.versions(name)]
+
+    publisher.publish_calling(executions.queue, "one")
+    before = executions.start()
+    publisher.publish_calling(executions.queue, "two")
+    assert versions() == ["2", "1"]
+    assert executions.finish(*before) == "one"
+    publisher.publish_calling(executions.queue, "three")
+    assert versions() == ["3"]
     assert executions.finish(*executions.start()) == "three"
     assert len(publisher.account.functions.versions(name.replace("DecideRestart", "CollectReview"))) == 1
 

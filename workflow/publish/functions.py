@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-__all__ = ["Functions"]
+__all__ = ["Functions", "versions_in"]
+
+
+def versions_in(definition: str) -> set[str]:
+    """The ARNs of versions of functions that a definition names, after its placeholders were filled in."""
+    return set(re.findall(r"arn:[\w-]+:lambda:[^:\"]+:\d+:function:[\w-]+:\d+", definition))
 
 
 class Functions:

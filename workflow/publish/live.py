@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workflow.errors import PublishError
-from workflow.publish.functions import Functions
+from workflow.publish.functions import Functions, versions_in
 from workflow.publish.machines import StateMachines
 from workflow.stack import ALIAS
 
@@ -107,12 +107,24 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def prune_functions(functions: Functions, names: Iterable[str]) -> None:
-    """Deletes function versions that no kept version of the state machine uses.
+def prune_functions(
+    functions: Functions, names: Iterable[str], definitions: Callable[[], Iterable[str | None]]
+) -> None:
+    """Deletes function versions that neither a kept version of the state machine nor a running execution uses.
 
     Every publish that creates a function version creates a state machine version too, so the same number of versions
     is enough.
+
+    Args:
+        functions: the functions of the account.
+        names: the names of those that have a new version.
+        definitions: returns the definitions of running executions; None for one that is not known.
     """
-    for name in names:
-        for version in functions.versions(name)[KEPT_VERSIONS:]:
+    old = [version for name in names for version in functions.versions(name)[KEPT_VERSIONS:]]
+    running = list(definitions()) if old else []
+    if None in running:
+        return  # Another publish does it.
+    used = {version for one in running if one for version in versions_in(one)}
+    for version in old:
+        if version not in used:
             functions.delete_version(version)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -38,6 +39,7 @@ from workflow.publish.removing import remove_unneeded
 from workflow.publish.stacks import ChangeSet, ObsoleteChangeSetError, Stack
 from workflow.publish.suspension import resume
 from workflow.publish.swapping import forget_swaps, undo_swaps
+from workflow.publish.updates import running_definitions
 from workflow.stack.stages import Stage
 
 if TYPE_CHECKING:
@@ -375,7 +377,11 @@ def _execute(
     if changed := {change.name for change in plan.functions if change.change == "changed"}:
         with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
             resources = account.stacks.resources(stack.name)
-            prune_functions(account.functions, [one["name"] for one in resources if one["id"] in changed])
+            prune_functions(
+                account.functions,
+                [one["name"] for one in resources if one["id"] in changed],
+                partial(running_definitions, account, stack),
+            )
     clean(account, stage.name, recorded.number)
     if plan.creates and (function := stack.outputs.get("Reconcile")):
         # Loops that are in progress now get a row at once, so that nothing that happens to them can be missed. It is

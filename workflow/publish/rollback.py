@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
+from workflow.publish.functions import versions_in
 from workflow.publish.history import Record, rollback_target
 from workflow.publish.live_publish import find_live
 from workflow.publish.locks import held
@@ -152,6 +152,5 @@ def _can_run(account: Account, machine: str, version: str) -> bool:
     """Whether a version exists, with all function versions that its definition names."""
     if version not in account.machines.versions(machine):
         return False
-    definition = account.machines.definition(version)
-    functions = set(re.findall(r"arn:[\w-]+:lambda:[^:\"]+:\d+:function:[\w-]+:\d+", definition))
+    functions = versions_in(account.machines.definition(version))
     return all(account.functions.exists(arn) for arn in functions)

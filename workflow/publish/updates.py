@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from workflow.publish.package import Package
     from workflow.publish.stacks import Stack
 
-__all__ = ["Updates", "deployed_content", "removal", "still_kept", "updates", "widening"]
+__all__ = [
+    "Updates",
+    "deployed_content",
+    "removal",
+    "running_definitions",
+    "still_kept",
+    "updates",
+    "widening",
+]
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,11 @@ def still_kept(account: Account, stack: Stack) -> list[StillNeeded]:
     if not deployed.keeps:
         return []
     return still_needed(deployed, _runs(account, stack, deployed.kept_since))
+
+
+def running_definitions(account: Account, stack: Stack) -> list[str | None]:
+    """The definitions of running executions, and of new ones; None for one that is not known."""
+    return [one.definition for one in _runs(account, stack, None)]
 
 
 def deployed_content(account: Account, stage: str, stack: Stack, sent: Mapping[str, Any]) -> Content:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 
 from workflow.errors import PublishError
+from workflow.publish.functions import Functions
 from workflow.publish.live import KEPT_VERSIONS, make_live, prune_functions
 from workflow.stack.stages import Shift
 
@@ -120,17 +122,26 @@ def test_old_versions_are_deleted_but_not_the_one_before() -> None:
     assert machines.all_versions == [*kept, "m:1"]
 
 
-def test_old_function_versions_are_deleted() -> None:
-    class Functions:
-        def __init__(self) -> None:
-            self.deleted: list[str] = []
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function"
 
-        def versions(self, function: str) -> list[str]:
-            return [f"{function}:{number}" for number in range(KEPT_VERSIONS + 2, 0, -1)]
 
-        def delete_version(self, version: str) -> None:
-            self.deleted.append(version)
-
-    functions = Functions()
-    prune_functions(functions, ["a", "b"])
-    assert functions.deleted == ["a:2", "a:1", "b:2", "b:1"]
+@pytest.mark.parametrize(
+    ("running", "deleted"),
+    [
+        ([], ["a:2", "a:1", "b:2", "b:1"]),
+        ([f'{{"Resource": "{FUNCTION}:a:1"}}'], ["a:2", "b:2", "b:1"]),
+        ([f'{{"Resource": "{FUNCTION}:a:19"}}'], ["a:2", "a:1", "b:2", "b:1"]),
+        ([None], []),
+    ],
+    ids=["nothing runs", "one is needed", "one with a longer number is needed", "it is not known"],
+)
+def test_old_function_versions_are_deleted_unless_executions_need_them(
+    running: list[str | None], deleted: list[str]
+) -> None:
+    functions = Mock(spec=Functions)
+    functions.versions.side_effect = lambda name: [
+        f"{FUNCTION}:{name}:{number}" for number in range(KEPT_VERSIONS + 2, 0, -1)
+    ]
+    prune_functions(functions, ["a", "b"], lambda: running)
+    calls = [call.args[0] for call in functions.delete_version.call_args_list]
+    assert calls == [f"{FUNCTION}:{version}" for version in deleted]

@@ -98,6 +98,8 @@ def _expect_adoptable(account: Account, generation: Generation, template: Mappin
     Raises:
         PublishError: A table has another key, or indexes that one update cannot change.
     """
+    if not _data_of(template) & {kept.id for kept in generation.resources}:
+        raise PublishError(f"this version of Afterloop has no place for {generation.text}: pass --data new")
     for kept in generation.resources:
         declared = template["Resources"].get(kept.id, {})
         if kept.type != TABLE or declared.get("Type") != TABLE:
@@ -209,6 +211,7 @@ def _as_it_is(table: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str
         "KeySchema": table["KeySchema"],
         "AttributeDefinitions": table["AttributeDefinitions"],
         "BillingMode": mode,
+        "DeletionProtectionEnabled": table.get("DeletionProtectionEnabled", False),
     }
     if mode == "PROVISIONED":
         found["ProvisionedThroughput"] = _fields(

@@ -70,13 +70,17 @@ def kept_data(account: Account, stage: str, *, but: Container[str] = ()) -> list
     for arn, tags in account.tagged.find("afterloop:stage", stage, ("dynamodb:table", "s3")).items():
         service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
         kind, name = _TYPES[service], resource.removeprefix("table/")
+        stack = tags.get("aws:cloudformation:stack-id", "")
+        # What a stack of another name has taken over is not this stage's to adopt or delete.
+        if name in but or (stack and f":stack/afterloop-{stage}/" not in stack):
+            continue
         table = account.data.table(name) if kind == TABLE else None
-        if name in but or not (table or (kind == BUCKET and account.data.bucket_exists(name))):
+        if not (table or (kind == BUCKET and account.data.bucket_exists(name))):
             continue
         logical_id = tags.get("aws:cloudformation:logical-id") or _logical_id(stage, name)
         kept = Kept(logical_id, kind, name, account.data.count(kind, name))
         created = table["CreationDateTime"] if table else None
-        found.append(_Found(tags.get("aws:cloudformation:stack-id", ""), created, kept))
+        found.append(_Found(stack, created, kept))
     return _generations(found)
 
 

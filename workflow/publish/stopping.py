@@ -94,6 +94,8 @@ def release_claims(account: Account, table: str, executions: Collection[str], re
         executions: ARNs of the executions, which still exist.
         reason: what the rows say about it.
     """
+    if account.data.table(table) is None:  # Somebody has deleted it.
+        return
     ledger, left = account.data.ledger(table), set(executions)
     for row in list(ledger.select(outcome="processing", unreadable=lambda _: None)):
         left -= _release(ledger, row, executions, reason)

@@ -30,14 +30,17 @@ LEDGER, TOKENS, BUCKET = (
 )
 
 
+STACKS = "arn:aws:cloudformation:us-east-1:123456789012:stack"
+
+
 class Tagging:
     """The Resource Groups Tagging API, with the tags of CloudFormation, which nobody else can set."""
 
     def __init__(self) -> None:
         self.tags: dict[str, dict[str, str]] = {}
 
-    def add(self, arn: str, logical_id: str = "", stack: str = "one") -> None:
-        tags = {"logical-id": logical_id, "stack-id": stack}
+    def add(self, arn: str, logical_id: str = "", stack: str = "afterloop-dev/one") -> None:
+        tags = {"logical-id": logical_id, "stack-id": f"{STACKS}/{stack}"}
         self.tags[arn] = {f"aws:cloudformation:{key}": value for key, value in tags.items() if logical_id}
 
     def get_paginator(self, _: str) -> Tagging:
@@ -82,7 +85,7 @@ POLICY = {"Version": "2012-10-17", "Statement": []}
 
 def test_kept_data_of_one_stack_is_one_generation(kept: Account) -> None:
     (generation,) = kept_data(kept, "dev")
-    assert generation.stack_id == "one"
+    assert generation.stack_id == f"{STACKS}/afterloop-dev/one"
     assert generation.created is not None
     assert [(one.id, one.name) for one in generation.resources] == [
         ("LedgerTable", LEDGER),
@@ -96,11 +99,26 @@ def test_generations_are_told_apart_by_their_stack_and_by_what_an_update_replace
     kept: Account, tagging: Tagging
 ) -> None:
     dynamodb = kept.session.client("dynamodb")
-    for name, stack in (("replaced", "one"), ("second", "two")):
+    for name, stack in (("replaced", "afterloop-dev/one"), ("second", "afterloop-dev/two")):
         create_ledger_table(dynamodb, name)
         tagging.add(arn(name), "LedgerTable", stack)
-    found = [(one.stack_id, len(one.resources)) for one in kept_data(kept, "dev")]
+    found = [(one.stack_id[-3:], len(one.resources)) for one in kept_data(kept, "dev")]
     assert sorted(found) == [("one", 1), ("one", 3), ("two", 1)]
+
+
+def test_data_that_another_stack_has_taken_over_is_left_alone(kept: Account, tagging: Tagging) -> None:
+    tagging.add(arn(LEDGER), "Reviews", "team-data/1")
+    tagging.add(arn(TOKENS), "TokenTable", "afterloop-dev-2/1")
+    (generation,) = kept_data(kept, "dev")
+    assert [one.name for one in generation.resources] == [BUCKET]
+
+
+def test_data_that_no_resource_of_the_template_fits_is_not_adopted(kept: Account, tagging: Tagging) -> None:
+    for table in (LEDGER, TOKENS):
+        tagging.add(arn(table), "Reviews")
+    kept.data.delete_bucket(BUCKET)
+    with pytest.raises(PublishError, match="has no place for Reviews"):
+        adopting(kept, "dev", TEMPLATE, NEW, lambda found: found[0], to_publish=True)
 
 
 def test_kept_data_without_tags_of_cloudformation_is_known_by_its_name(

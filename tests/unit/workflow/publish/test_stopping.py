@@ -77,3 +77,7 @@ def test_loop_that_was_being_processed_needs_no_description_of_its_execution(
     put_row(account, state="working", outcome="processing")
     release_claims(account, "ledger", {"e1"}, "Ann destroyed the stage.")
     assert (ledger.find("a").outcome, ledger.find("a").reason) == ("failed", "Ann destroyed the stage.")
+
+
+def test_ledger_that_somebody_deleted_is_no_obstacle(account: Account) -> None:
+    release_claims(account, "ledger", {"e1"}, "Ann destroyed the stage.")

@@ -146,6 +146,7 @@ def publisher(
     publisher = Publisher(Account(sandbox.session), name, assembly, root)
     # Each first publish invokes a function. A cold start takes a second, so most tests do without it.
     monkeypatch.setattr(Functions, "invoke_later", lambda _, arn: publisher.invoked.append(arn))
+    monkeypatch.setattr("workflow.publish.history.current_commit", lambda: None)  # git takes longer than S3.
     # A plan asks some thirty times whether a resource exists. test_publish_repair.py, and the commands, do it.
     monkeypatch.setattr(Account, "missing", lambda account, stack: [])
     return publisher

@@ -106,7 +106,9 @@ def test_cleaning_takes_what_nobody_needs_and_spares_what_a_rollback_needs(
     assert objects() == before, "what a declined publish uploaded is gone"
 
     orphan = ("bundles/orphan.zip", artifacts.write("bundles/orphan.zip", b""))
-    monkeypatch.setattr("workflow.publish.cleaning.clean", partial(clean, grace=timedelta(days=-1)))
+    monkeypatch.setattr(
+        "workflow.publish.cleaning.clean", partial(clean, grace=timedelta(days=-1), every=timedelta(0))
+    )
     publisher.publish()
     assert orphan not in objects()
     assert goes_back(publisher) == 1

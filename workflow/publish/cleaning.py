@@ -1,4 +1,4 @@
-"""Removes what nobody needs any more from the artifact bucket, after each publish.
+"""Removes what nobody needs any more from the artifact bucket, after publishes.
 
 All stages of an account and Region share the bucket, and other working trees may have stages that this one does not
 know. So nothing is removed because of its age alone, as a lifecycle rule of S3 would: a bundle that has not changed for
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -36,11 +36,16 @@ GRACE = timedelta(days=14)
 """How long a version stays that nothing names yet. A publish uses only versions that are younger than half of this
 (`artifacts.py`), or that its stack names, so it has a week from its upload to its record."""
 
+INTERVAL = timedelta(days=1)
+"""How often publishes of a stage look for versions that nothing names."""
+
 _PREFIXES = ("bundles/", "functions/", "templates/")
 _NAMED = re.compile(r'"((?:bundles|functions|templates)/[^"@\\]+)(?:@([^"\\]*))?"')
 
 
-def clean(account: Account, stage: str, live: int, *, grace: timedelta = GRACE) -> None:
+def clean(
+    account: Account, stage: str, live: int, *, grace: timedelta = GRACE, every: timedelta = INTERVAL
+) -> None:
     """Removes records that are too old to be rolled back to, and versions that nothing names.
 
     It is no error if that is not permitted, or somebody else publishes at this moment: a later publish does it.
@@ -50,16 +55,29 @@ def clean(account: Account, stage: str, live: int, *, grace: timedelta = GRACE) 
         stage: the name of the stage.
         live: the number of the publish that is live.
         grace: how long a version stays that nothing names.
+        every: how long ago versions must have been looked at before.
     """
     with suppress(ClientError, PublishError):
         if count(account, stage) > KEPT_RECORDS:
             for number in _too_old(history(account, stage), live):
                 remove(account, stage, number)
+        if _was_done(account, stage, every):
+            return
         old = [one for prefix in _PREFIXES for one in account.artifacts.versions(prefix, older_than=grace)]
         if old and (named := _named(account)) is not None:
             account.artifacts.remove_versions(
                 (key, version) for key, version in old if not named.get(key, set()) & {version, ""}
             )
+
+
+def _was_done(account: Account, stage: str, every: timedelta) -> bool:
+    """Whether versions were looked at lately. If not, it is noted that this is done now."""
+    key = f"stages/{stage}/cleaned.json"
+    before = account.artifacts.written_at(key)
+    if before and datetime.now(UTC) - before < every:
+        return True
+    account.artifacts.write(key, b"{}")
+    return False
 
 
 def _too_old(records: list[Record], live: int) -> list[int]:

@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from tests.unit.doubles import StubbedSession
 from workflow.publish.account import Account
+from workflow.publish.commits import Commit
 from workflow.stack.stages import Stage
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/afterloop-dev/1"
@@ -300,6 +301,15 @@ def services(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Servic
     # The token of a stack operation: its events carry it.
     monkeypatch.setattr("uuid.uuid4", lambda: TOKEN)
     return Services(session)
+
+
+COMMIT = Commit(id="c0ffee" * 6)
+
+
+@pytest.fixture(autouse=True)
+def commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that publishes asks no git."""
+    monkeypatch.setattr("workflow.publish.history.current_commit", lambda: COMMIT)
 
 
 @pytest.fixture

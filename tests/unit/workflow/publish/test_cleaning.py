@@ -77,6 +77,16 @@ def test_what_is_young_stays(account: Account, write: Write) -> None:
     assert GRACE > REUSED, "what a publish uses is young"
 
 
+def test_versions_are_looked_at_once_a_day(account: Account, services: Services, write: Write) -> None:
+    clean(account, "dev", 1, grace=NO_GRACE)
+    version = write("bundles/a.zip")
+    clean(account, "dev", 1, grace=NO_GRACE)
+    assert versions(account) == {f"bundles/a.zip@{version}"}
+    finds_stacks(services, {})
+    clean(account, "dev", 1, grace=NO_GRACE, every=NO_GRACE)
+    assert versions(account) == set()
+
+
 def test_nothing_is_removed_while_a_stack_changes(account: Account, services: Services, write: Write) -> None:
     """It may go back to what it had, which is not among its parameters now."""
     version = write("bundles/a.zip")

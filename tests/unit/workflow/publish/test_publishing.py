@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from tests.unit.workflow.publish.conftest import MACHINE, NOW, STACK_ID, TOKEN, Services, Steps
+from tests.unit.workflow.publish.conftest import COMMIT, MACHINE, NOW, STACK_ID, TOKEN, Services, Steps
 from tests.unit.workflow.publish.small_stack import DEFINITION, described, package, template
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
@@ -452,6 +452,7 @@ def test_publish_is_recorded_before_it_begins(account: Account, services: Servic
     token, written = seen
     assert (written.outcome, written.token) == ("started", token)
     assert "@" in written.where
+    assert written.commit == COMMIT
     assert history(account, "dev") == [written], "whether CloudFormation began is not known here"
 
 

@@ -26,6 +26,7 @@ from workflow.publish.documents import parsed
 from workflow.publish.holder import Activity, Holder, LockDocument, Operation, is_over, lock_key
 from workflow.publish.local_process import ProcessMark, forget
 from workflow.publish.stacks import pauses
+from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
@@ -131,11 +132,19 @@ class Lock:
                     raise
                 if not needs_bucket:
                     return
-                self._account.artifacts.ensure()
+                self._make_bucket()
             if not self.is_taken:
                 time.sleep(pause)
         if not self.is_taken:
             raise PublishError(f"{self._object.url} is written all the time: find out by whom")
+
+    def _make_bucket(self) -> None:
+        try:
+            self._account.artifacts.ensure()
+        except ClientError as error:
+            # Somebody else makes it at this moment, for this stage or another one.
+            if error_code(error) not in ("BucketAlreadyOwnedByYou", "NoSuchBucket", "OperationAborted"):
+                raise
 
     def _take(self) -> None:
         """Takes the lock if it is free. If others write it at the same moment, nothing happens."""
@@ -165,9 +174,19 @@ class Lock:
             self._begin()
 
     def _goes_first(self, holder: Holder) -> bool:
-        """Whether this process may take the lock from one that works: a rollback does not wait for a person."""
-        is_idle = holder.activity in ("asks", "waits")
-        return self._what == "rollback" and holder.operation == "publish" and is_idle
+        """Whether this process may take the lock from one that works: a rollback does not wait for a person or a shift.
+
+        It cannot take back another update of CloudFormation that goes on.
+        """
+        if self._what != "rollback" or holder.operation != "publish":
+            return False
+        return holder.activity == "asks" or (holder.activity == "waits" and self._is_shifting())
+
+    def _is_shifting(self) -> bool:
+        """Whether CloudFormation moves new executions gradually."""
+        stack = self._account.stacks.find(self._stack)
+        machine = stack.outputs.get("StateMachine") if stack else None
+        return bool(machine) and len(self._account.machines.weights(str(machine), ALIAS) or ()) > 1
 
     def _refusal(self, holder: Holder) -> str:
         return (

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Published", "plan_for", "publish"]
 
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 MAX_PROPOSALS = 5
 """How often a publish makes its plan, if the stack changes each time before it is carried out."""
@@ -138,7 +141,7 @@ def publish(
     shown: Plan | None = None
     # Without an artifact bucket, there is nothing to lock yet, and a question alone must not create it.
     with held(account, stage, "publish", f"of package {package.digest}", needs_bucket=False) as lock:
-        asked = _saying_so(confirm, lock)
+        asked, choose = _saying_so(confirm, lock), choose and _saying_so(choose, lock)
         for _ in range(MAX_PROPOSALS):
             progress.step("Comparing with the published stage")
             try:
@@ -199,12 +202,12 @@ def _proposed(
     return replace(proposal, plan=replace(proposal.plan, warnings=warnings))
 
 
-def _saying_so(confirm: Callable[[Plan], bool], lock: Lock) -> Callable[[Plan], bool]:
-    """`confirm`, during which the lock says that a person is asked."""
+def _saying_so(ask: Callable[[Asked], Answer], lock: Lock) -> Callable[[Asked], Answer]:
+    """A question, during which the lock says that a person is asked."""
 
-    def asked(plan: Plan) -> bool:
+    def asked(about: Asked) -> Answer:
         with lock.doing("asks"):
-            return confirm(plan)
+            return ask(about)
 
     return asked
 

@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.doubles import StubbedSession
 from tests.unit.workflow.publish.conftest import Services
+from tests.unit.workflow.publish.small_stack import described, package
 from workflow.errors import PublishError
 from workflow.publish import locks
 from workflow.publish.account import Account
@@ -29,9 +31,10 @@ KEY = "stages/dev/lock.json"
 @pytest.fixture
 def other(account: Account) -> Iterator[Account]:
     """Another process that uses the same account."""
-    session: Any = StubbedSession()
+    session: Any = StubbedSession("cloudformation", "stepfunctions", "lambda")
     yield Account(session)
     session.close()
+    session.assert_all_called()
 
 
 def versions(account: Account) -> list[Any]:
@@ -159,10 +162,11 @@ def test_process_that_slept_keeps_a_lock_that_nobody_took(
     ("operation", "activity", "goes_first"),
     [
         ("rollback", "asks", True),
-        ("rollback", "waits", True),
+        ("rollback", "shifts", True),
+        ("rollback", "waits", False),
         ("rollback", "runs", False),
         ("publish", "asks", False),
-        ("destroy", "waits", False),
+        ("destroy", "shifts", False),
     ],
 )
 def test_only_a_rollback_takes_the_lock_from_an_idle_publish(
@@ -174,6 +178,12 @@ def test_only_a_rollback_takes_the_lock_from_an_idle_publish(
     activity: Any,
     goes_first: bool,
 ) -> None:
+    if operation == "rollback" and activity in ("shifts", "waits"):
+        session: Any = other.session
+        stack = Services(session)
+        stack.finds_stack("UPDATE_IN_PROGRESS", **described(package()))
+        stack.describes_alias({1: 90, 2: 10} if activity == "shifts" else {1: 100})
+    activity = "waits" if activity == "shifts" else activity
     with held(account, stage, "publish") as lock:
         if activity != "runs":
             with lock.doing(activity):
@@ -224,6 +234,20 @@ def test_what_is_no_lock_is_one_sentence(account: Account, stage: Stage, content
         pytest.fail("it holds it")
     with pytest.raises(PublishError, match="is not a document"):
         current_holder(account, "dev")
+
+
+def test_bucket_that_somebody_else_makes_at_the_same_moment_is_used(
+    new_account: Account, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_by_somebody_else(bucket: Any) -> None:
+        s3 = new_account.session.client("s3")
+        s3.create_bucket(Bucket=bucket.name)
+        s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+        raise ClientError({"Error": {"Code": "OperationAborted"}}, "CreateBucket")
+
+    monkeypatch.setattr("workflow.publish.artifacts.ArtifactBucket.ensure", made_by_somebody_else)
+    with held(new_account, stage, "publish") as lock:
+        assert lock.is_taken
 
 
 # Clocks and processes

@@ -94,10 +94,10 @@ class PermissionChange:
 
 @dataclass(frozen=True)
 class SettingChange:
-    """A parameter of the stack that changes."""
+    """A parameter of the stack, a tag of it, or the role that CloudFormation assumes, that changes."""
 
     name: str
-    """Name of the parameter; `PARAMETER.KEY` for one key of a JSON object."""
+    """Name of the parameter; `PARAMETER.KEY` for one key of a JSON object, `tags.KEY`, or `service_role`."""
     before: str | None
     """The value now; null if it is not set."""
     after: str | None

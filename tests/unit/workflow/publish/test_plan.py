@@ -347,6 +347,20 @@ def test_change_is_left_out_only_if_all_details_follow_from_others(
     assert [one.id for one in plan.resources if one.id != "Collect"] == (["Machine"] if shown else [])
 
 
+def test_changed_tags_of_the_stack_are_settings_and_not_changes_of_each_resource() -> None:
+    of_tags = {"Target": {"Attribute": "Tags"}, "Evaluation": "Static", "ChangeSource": "DirectModification"}
+    plan = compare(
+        "afterloop-dev",
+        before=(TEMPLATE, PARAMETERS),
+        after=(TEMPLATE, PARAMETERS),
+        changes=[listed("Collect", of_tags), listed("Machine", of_tags, DIRECT)],
+        tags=({"afterloop:stage": "dev", "team": "a", "cost": "7"}, {"team": "b", "cost": "7"}),
+    )
+    assert [(one.name, one.before, one.after) for one in plan.settings] == [("tags.team", "a", "b")]
+    # The second changes in something else, too.
+    assert [one.id for one in plan.resources] == ["Machine"]
+
+
 def test_plan_that_finds_nothing_shows_all_that_cloudformation_lists() -> None:
     plan = compare(
         "afterloop-dev",

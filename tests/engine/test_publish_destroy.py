@@ -11,10 +11,10 @@ from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.destroying import Destruction, destroy, destruction
 from workflow.publish.kept_data import kept_data
+from workflow.publish.package import Package
 from workflow.publish.progress import NoProgress
 from workflow.publish.stacks import Event
 from workflow.publish.status import status
-from workflow.publish.suspension import suspend
 
 
 def planned(publisher: Publisher, *, delete_data: bool = False) -> Destruction:
@@ -85,10 +85,52 @@ def rule_state(publisher: Publisher) -> str:
     return str(events.describe_rule(Name=publisher.stage.stack_name)["State"])
 
 
-def test_waiting_execution_is_stopped_and_a_killed_destroy_is_finished_by_the_next(
+def test_destroy_ends_what_runs_and_is_finished_after_it_was_killed(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publisher.publish(publisher.package(held(executions.queue, "Next")))
+    """One test, because all of it needs a published stage: waiting, stopping, and a kill at each step."""
+    package = publisher.package(held(executions.queue, "Next"))
+    publisher.publish(package)
+    check_kill_before_the_deletion(publisher, package, executions)
+    check_kill_during_the_deletion(publisher, executions, monkeypatch)
+
+
+def check_kill_before_the_deletion(publisher: Publisher, package: Package, executions: Executions) -> None:
+    started = executions.start()
+    seen: list[tuple[str, str]] = []
+    ended: list[Any] = []
+
+    class Finishing(NoProgress):
+        def step(self, text: str) -> None:
+            seen.append((text, rule_state(publisher)))
+            if len(seen) == 1:
+                ended.append(executions.finish(*started))
+
+    def killed() -> None:
+        raise KeyboardInterrupt
+
+    plan = planned(publisher)
+    with pytest.raises(KeyboardInterrupt):
+        destroy(publisher.account, publisher.stage, plan, Finishing(), wait=True, on_deletion=killed)
+    # Events still start executions while it waits: one of them may end the one that is waited for.
+    assert seen[0] == ("Waiting: 1 execution still runs", "ENABLED")
+    assert ended == [{}]
+    assert (len(plan.parts.rules), rule_state(publisher)) == (3, "DISABLED")
+
+    (note,) = publisher.plan(package).notes
+    assert "began to destroy the stage" in note
+    found = status(publisher.account, publisher.stage, drift=False)
+    assert found is not None
+    assert note in found.differences
+    publisher.publish(package)
+    assert rule_state(publisher) == "ENABLED"
+    alarms = publisher.account.session.client("cloudwatch").describe_alarms(AlarmNames=plan.parts.alarms)
+    assert {one["ActionsEnabled"] for one in alarms["MetricAlarms"]} == {True}
+
+
+def check_kill_during_the_deletion(
+    publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outputs, session = publisher.stack.outputs, publisher.account.session
     sqs, states = session.client("sqs"), session.client("stepfunctions")
     messages = sqs.create_queue(QueueName=f"{publisher.stage.name}-messages")["QueueUrl"]
@@ -140,40 +182,3 @@ def test_waiting_execution_is_stopped_and_a_killed_destroy_is_finished_by_the_ne
         ["released"],
     )
     assert "Messages" not in sqs.receive_message(QueueUrl=messages)
-
-
-def test_rules_that_a_killed_destroy_left_off_are_turned_on_by_a_publish(
-    publisher: Publisher, executions: Executions
-) -> None:
-    """And the next destroy waits for what runs, as requested: one test, because both need a published stage."""
-    package = publisher.package(held(executions.queue, "Next"))
-    publisher.publish(package)
-    plan = planned(publisher)
-    assert len(plan.parts.rules) == 3
-    assert plan.parts.alarms
-    suspend(publisher.account, publisher.stage.name, plan.parts.rules, plan.parts.alarms)
-    assert rule_state(publisher) == "DISABLED"
-    (note,) = publisher.plan(package).notes
-    assert "began to destroy the stage" in note
-    found = status(publisher.account, publisher.stage, drift=False)
-    assert found is not None
-    assert note in found.differences
-    publisher.publish(package)
-    assert rule_state(publisher) == "ENABLED"
-    alarms = publisher.account.session.client("cloudwatch").describe_alarms(AlarmNames=plan.parts.alarms)
-    assert {one["ActionsEnabled"] for one in alarms["MetricAlarms"]} == {True}
-
-    started = executions.start()
-    seen: list[tuple[str, str]] = []
-    ended: list[Any] = []
-
-    class Finishing(NoProgress):
-        def step(self, text: str) -> None:
-            seen.append((text, rule_state(publisher) if text.startswith("Waiting") else ""))
-            if len(seen) == 1:
-                ended.append(executions.finish(*started))
-
-    destroy(publisher.account, publisher.stage, planned(publisher), Finishing(), wait=True)
-    # Events still start executions meanwhile: one of them may end the one that is waited for.
-    assert seen[0] == ("Waiting: 1 execution still runs", "ENABLED")
-    assert (ended, publisher.stack_status) == ([{}], None)

@@ -153,6 +153,6 @@ def _version(events: Sequence[Event]) -> str:
     versions = [
         one.physical_id
         for one in events
-        if one.resource == "LiveVersion" and one.status.endswith("_COMPLETE")
+        if one.resource == "LiveVersion" and one.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     ]
     return next((one for one in versions if ":stateMachine:" in one), "")

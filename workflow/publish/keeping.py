@@ -153,7 +153,7 @@ def _lost(
     """The statements of a role of `other`, as far as the role of `base` does not have them."""
     grants = list(granted({role: base.resolved[role]}))
     for document in policies_of(other.resources[role]).values():
-        for statement in literals.in_place(document["Statement"]):
+        for statement in literals.in_place(_listed(document["Statement"])):
             lost = _uncovered(role, statement, other, grants)
             if lost and (lost := _referring_to(lost, known, other)):
                 yield lost

@@ -213,6 +213,15 @@ def test_narrower_role_keeps_only_the_statements_that_it_lost(
     assert (found is new) == (not lost)
 
 
+def test_policy_with_a_single_statement_is_read_like_a_list_of_one() -> None:
+    def single(one: dict[str, Any]) -> None:
+        document = one["Resources"]["MachineRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+        document["Statement"] = allow("a:X", "*")
+
+    found = joined(content(score=False), edited(content(), single), functions=(), permissions=True).content
+    assert kept_statements(found, "MachineRole") == [allow(["a:X"], "*")]
+
+
 def test_removed_value_of_a_list_is_kept_by_itself() -> None:
     before, after = (
         content(Buckets="arn:aws:s3:::one/*,arn:aws:s3:::two/*"),

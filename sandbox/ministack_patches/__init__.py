@@ -25,6 +25,7 @@
     cloudformation.py    what CloudFormation refuses, names and replaces
     imports.py           what an import keeps, and the tags by which it is found
     drift.py             resources that were changed or deleted outside of CloudFormation
+    deployments.py       versions and aliases in CloudFormation, and how it shifts an alias
     definitions.py       which definitions Step Functions refuses
     walks.py             where an execution is, and what its history records
     executions.py        how executions run and end
@@ -43,6 +44,7 @@
     indexes.py           how long a Query of an index takes
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     asynchronous.py      which events of functions Lambda retries
+    metric_math.py       expressions over metrics
     alarms.py            which data an alarm of CloudWatch evaluates, and when
     buckets.py           whose bucket a request is for, and missing objects
     athena.py            tables with many objects
@@ -83,6 +85,7 @@ from sandbox.ministack_patches import (
     decisions,
     definitions,
     deletion,
+    deployments,
     drift,
     dynamodb,
     early_validation,
@@ -155,6 +158,7 @@ def apply(directory: Path) -> None:
     starting.correct()
     status_changes.correct()
     redrive.correct()
+    deployments.correct()
     cloudformation.correct()
     imports.correct()
     networks.correct()

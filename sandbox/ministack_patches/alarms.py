@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
+
+from sandbox.ministack_patches import metric_math
 
 __all__ = ["correct"]
 
@@ -15,6 +18,7 @@ _STATES_WITHOUT_DATA = {"notBreaching": "OK", "breaching": "ALARM", "missing": "
 def correct() -> None:
     """Corrects alarms."""
     _evaluate_own_metric()
+    _create_alarms_on_expressions()
 
 
 def _evaluate_own_metric() -> None:
@@ -27,7 +31,8 @@ def _evaluate_own_metric() -> None:
     alarms after PutMetricData only, so that no alarm on a metric of an AWS service goes off. Periods without data keep
     the state.
 
-    Here, an alarm is evaluated when its metric gets data, and when alarms are described.
+    Here, an alarm is evaluated when its metric gets data, and when alarms are described. An alarm on an expression is
+    evaluated over the data of its last period.
     """
     from ministack.services import cloudwatch
 
@@ -35,8 +40,8 @@ def _evaluate_own_metric() -> None:
     lock = threading.Lock()
 
     def evaluate(alarm: dict[str, Any]) -> None:
-        if not alarm.get("Namespace") or not alarm.get("MetricName"):
-            return  # an alarm on an expression, which MiniStack does not evaluate
+        if not (alarm.get("Metrics") or (alarm.get("Namespace") and alarm.get("MetricName"))):
+            return  # an alarm that was not created by a stack, on an expression: MiniStack does not keep it
         with lock:
             before = alarm["StateValue"]
             state, reason = _state(alarm, before)
@@ -51,7 +56,7 @@ def _evaluate_own_metric() -> None:
         namespace: str, name: str, value: float, unit: str = "None", dimensions: dict[str, str] | None = None
     ) -> None:
         key = _key(namespace, name, dimensions or {})
-        alarms = [alarm for alarm in cloudwatch._alarms.values() if _key_of(alarm) == key]
+        alarms = [alarm for alarm in cloudwatch._alarms.values() if key in _keys_of(alarm)]
         for alarm in alarms:
             evaluate(alarm)  # an alarm whose data is old now goes off again
         record(namespace, name, value, unit, dimensions)
@@ -67,29 +72,68 @@ def _evaluate_own_metric() -> None:
     cloudwatch._describe_alarms = evaluate_and_describe
 
 
+def _create_alarms_on_expressions() -> None:
+    """Creates alarms on an expression over metrics, and says that a change of an alarm's name replaces it.
+
+    AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudwatch-alarm.html
+    MiniStack: refuses `Metrics`, and says of each change that it may replace the alarm.
+    """
+    from ministack.services.cloudformation import provisioners
+
+    record = provisioners._cw_metric_alarm_record
+
+    def record_with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if not (queries := properties.get("Metrics")):
+            return dict(record(name, properties))
+        rest = {key: value for key, value in properties.items() if key != "Metrics"}
+        alarm = record(name, {**rest, "MetricName": "-", "Namespace": "-"})
+        return {**alarm, "MetricName": None, "Namespace": None, "Metrics": queries}
+
+    provisioners._cw_metric_alarm_record = record_with_metrics
+    provisioners._REPLACING_PROPERTIES["AWS::CloudWatch::Alarm"] = ("AlarmName",)
+
+
 def _state(alarm: dict[str, Any], before: str) -> tuple[str, str]:
     """Returns the state that an alarm should have, and why."""
-    from ministack.services import cloudwatch
-
-    since = time.time() - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
-    points = []
-    for point in reversed(cloudwatch._metrics.get(_key_of(alarm)) or []):
-        if point["Timestamp"] < since:
-            break
-        points.append(point)
-    statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
-    value = cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points) if points else None
+    if queries := alarm.get("Metrics"):
+        name, value = "Expression", metric_math.result(queries, _value_of_query)
+    else:
+        name = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
+        seconds = alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
+        value = _value(_key_of(alarm), name, seconds)
     if value is None:
         treated = alarm.get("TreatMissingData") or "missing"
         return _STATES_WITHOUT_DATA.get(treated, before), f"No data: treated as {treated}"
     operator, threshold = alarm.get("ComparisonOperator", ""), alarm.get("Threshold", 0)
     above, below = "Greater" in operator and value > threshold, "Less" in operator and value < threshold
     breaching = above or below or ("OrEqualTo" in operator and value == threshold)
-    reason = f"Threshold Crossed: {statistic} {value} {operator} {threshold}"
+    reason = f"Threshold Crossed: {name} {value} {operator} {threshold}"
     return "ALARM" if breaching else "OK", reason
 
 
-def _key_of(alarm: dict[str, Any]) -> tuple[str, str, str]:
+def _value(key: tuple[str, str, str], statistic: str, seconds: float) -> float | None:
+    """Returns the statistic of a metric in the last seconds, or None if it has no data."""
+    from ministack.services import cloudwatch
+
+    since = time.time() - seconds
+    points = []
+    for point in reversed(cloudwatch._metrics.get(key) or []):
+        if point["Timestamp"] < since:
+            break
+        points.append(point)
+    return cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points) if points else None
+
+
+def _value_of_query(statistic: Mapping[str, Any]) -> float | None:
+    return _value(_key_of(statistic["Metric"]), statistic["Stat"], float(statistic["Period"]))
+
+
+def _keys_of(alarm: dict[str, Any]) -> list[tuple[str, str, str]]:
+    metrics = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics") or () if "MetricStat" in query]
+    return [_key_of(metric) for metric in metrics or [alarm]]
+
+
+def _key_of(alarm: Mapping[str, Any]) -> tuple[str, str, str]:
     from ministack.services import cloudwatch
 
     dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])

@@ -14,6 +14,8 @@ __all__ = ["associate", "correct"]
 
 def correct() -> None:
     """Corrects versions and aliases."""
+    _name_first_revision()
+    _publish_each_revision_once()
     _run_versions()
 
 
@@ -37,6 +39,82 @@ def associate(execution: dict[str, Any]) -> None:
     details = started["executionStartedEventDetails"]
     details.update(roleArn=machine["roleArn"], inputDetails={"truncated": False})
     details.update({key: execution[key] for key in _ASSOCIATED if execution[key]})
+
+
+INITIAL = "INITIAL"
+"""The ID of the revision with which a state machine is created."""
+
+
+def _name_first_revision() -> None:
+    """Gives the first revision of a state machine no ID.
+
+    AWS: DescribeStateMachine has no `revisionId` until the state machine is updated. For PublishStateMachineVersion and
+    CloudFormation, the first revision is `INITIAL`.
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_PublishStateMachineVersion.html)
+    MiniStack: gives it an ID like each other.
+    """
+    from ministack.services import stepfunctions
+    from ministack.services.cloudformation import provisioners
+
+    create, describe = stepfunctions._create_state_machine, stepfunctions._describe_state_machine
+    provision = provisioners._sfn_state_machine_create
+
+    def initial(arn: str) -> None:
+        machine = stepfunctions._state_machines[arn]
+        for version in stepfunctions._state_machine_versions.values():
+            if version.get("stateMachineRevisionId") == machine["revisionId"]:
+                version["stateMachineRevisionId"] = INITIAL
+        machine["revisionId"] = INITIAL
+
+    def created(data: dict[str, Any]) -> Any:
+        existing = set(stepfunctions._state_machines)
+        answer = create(data)
+        arn = json.loads(answer[2]).get("stateMachineArn")
+        if answer[0] < 400 and arn not in existing:
+            initial(arn)
+        return answer
+
+    def provisioned(*resource: Any) -> Any:
+        arn, attributes = provision(*resource)
+        initial(arn)
+        return arn, {**attributes, "StateMachineRevisionId": INITIAL}
+
+    def described(data: dict[str, Any]) -> Any:
+        status, headers, body = describe(data)
+        if status < 400 and (answer := json.loads(body)).get("revisionId") == INITIAL:
+            body = json.dumps({key: value for key, value in answer.items() if key != "revisionId"}).encode()
+        return status, headers, body
+
+    stepfunctions._create_state_machine, stepfunctions._describe_state_machine = created, described
+    provisioners._sfn_state_machine_create = provisioned
+    provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]["create"] = provisioned
+
+
+def _publish_each_revision_once() -> None:
+    """Publishes no second version of a revision.
+
+    AWS: PublishStateMachineVersion returns the version that exists for the current revision.
+    (https://docs.aws.amazon.com/step-functions/latest/apireference/API_PublishStateMachineVersion.html)
+    MiniStack: publishes another one.
+    """
+    from ministack.core.responses import json_response
+    from ministack.services import stepfunctions
+
+    publish = stepfunctions._publish_state_machine_version
+
+    def publish_once(data: dict[str, Any]) -> Any:
+        machine = stepfunctions._state_machines.get(data.get("stateMachineArn")) or {}
+        given = data.get("revisionId") or machine.get("revisionId")
+        for version in stepfunctions._state_machine_versions.values():
+            if version["stateMachineArn"] == machine.get("stateMachineArn") and (
+                version["stateMachineRevisionId"] == machine["revisionId"] == given
+            ):
+                return json_response(
+                    {key: version[key] for key in ("stateMachineVersionArn", "creationDate")}
+                )
+        return publish(data)
+
+    stepfunctions._publish_state_machine_version = publish_once
 
 
 _requested: ContextVar[tuple[str | None, str | None]] = ContextVar("afterloop_version", default=(None, None))

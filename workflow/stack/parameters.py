@@ -13,7 +13,13 @@ from workflow.stack.subscriptions import subscription_parameters
 if TYPE_CHECKING:
     from workflow.stack.stages import Stage
 
-__all__ = ["parameters_of"]
+__all__ = ["ALL_AT_ONCE", "SHIFT", "parameters_of"]
+
+SHIFT = ("ShiftType", "ShiftPercent", "ShiftMinutes", "ShiftAlarms")
+"""The parameters of how new executions move to a new version. They matter only to an update that makes one."""
+
+ALL_AT_ONCE = "ALL_AT_ONCE"
+"""The value of `ShiftType` without a shift."""
 
 NONE = "-"
 """The value of a parameter for a setting that is not given."""
@@ -60,6 +66,7 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
         "PermissionsBoundary": stage.permissions_boundary or NONE,
         "Subnets": ",".join(stage.vpc.subnets) if stage.vpc else NONE,
         "SecurityGroups": ",".join(stage.vpc.security_groups) if stage.vpc else NONE,
+        **_shift(stage),
         "ReviewSettings": _compact(stage.review_settings().model_dump(by_alias=True, exclude_defaults=True)),
         "RestartSettings": _compact(settings.model_dump(exclude_defaults=True, exclude=no_emails)),
     }
@@ -87,6 +94,7 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
             MAX_PARAMETER,
             "characters of a parameter",
         ),
+        ("shift.alarms", len(parameters["ShiftAlarms"]), MAX_PARAMETER, "characters of a parameter"),
         ("flow_definitions", len(arns), MAX_PATTERN_ARNS, "characters of ARNs in the rule's event pattern"),
         (
             "output_buckets, predictions, restart, flow_definition_settings (restart, fields, record) and "
@@ -101,6 +109,18 @@ def _expect_short(stage: Stage, parameters: Mapping[str, str]) -> None:
                 f"stage {stage.name}: {keys}: too long: {size} {of}, and the limit is {limit}; "
                 "shorten them, or use two stages"
             )
+
+
+def _shift(stage: Stage) -> dict[str, str]:
+    """How new executions move to a new version."""
+    if (shift := stage.shift) is None:
+        return {"ShiftType": ALL_AT_ONCE, "ShiftPercent": "10", "ShiftMinutes": "10", "ShiftAlarms": ""}
+    return {
+        "ShiftType": "LINEAR" if shift.linear else "CANARY",
+        "ShiftPercent": str(shift.first_percent),
+        "ShiftMinutes": str(shift.minutes),
+        "ShiftAlarms": "".join(f",{alarm}" for alarm in shift.alarms),
+    }
 
 
 def _arn(flow_definition: str, stage: Stage, account: str) -> str:

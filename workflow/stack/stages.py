@@ -48,6 +48,13 @@ Bucket = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 AccountId = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 
 
+MAX_ALARMS = 99
+"""Alarms of a shift, beside the stage's own
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-stepfunctions-statemachinealias-deploymentpreference.html)."""
+
+MAX_SHIFT_MINUTES = 2100
+"""How long CloudFormation lets a shift take, 35 hours (same source)."""
+
 StateMachine = Annotated[
     str,
     Field(
@@ -61,16 +68,36 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+AlarmName = Annotated[str, Field(pattern=r"^[^,\s](?:[^,]{0,253}[^,\s])?$")]
+
+
 class Shift(_Settings):
     """A gradual publish: the new version first gets a part of the new executions, then all of them.
 
-    Without this table, it gets all of them at once.
+    Without this table, it gets all of them at once. If more executions fail on the new version than on the others, the
+    others get all new executions again. CloudFormation does that, also if nobody watches.
     """
 
     first_percent: int = Field(default=10, ge=1, le=99)
     """The percentage of new executions that go to the new version first."""
     minutes: int = Field(default=10, ge=1, le=1440)
-    """How many minutes pass before the new version gets all new executions."""
+    """How many minutes pass before the new version gets more new executions: all of them, or, with `linear`, the same
+    percentage again."""
+    linear: bool = False
+    """Whether the percentage grows by `first_percent` each time, until it is 100. By default, the second step is the
+    last."""
+    alarms: tuple[AlarmName, ...] = Field(default=(), max_length=MAX_ALARMS)
+    """The names of other CloudWatch alarms that end the shift when they go off, such as one of your own metrics."""
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Shift:
+        minutes = -(-100 // self.first_percent) * self.minutes
+        if self.linear and minutes > MAX_SHIFT_MINUTES:
+            raise ValueError(
+                f"a shift in steps of {self.first_percent} % and {self.minutes} minutes takes {minutes} minutes, and "
+                f"the limit is {MAX_SHIFT_MINUTES}; use larger steps or fewer minutes"
+            )
+        return self
 
 
 class FlowDefinitionSettings(_Settings):

@@ -13,6 +13,7 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
     topics.py         messages to people
     functions.py      functions, their roles and versions
     state_machine.py  the workflow
+    live.py           its version, the alias of the version that is live, and how new executions move to it
     events.py         the rules, their queue, and the hourly reconciliation
     alarms.py         the alarms
     analysis.py       Athena over stored reviews
@@ -39,6 +40,7 @@ from workflow.stack.template.alarms import add_alarms
 from workflow.stack.template.analysis import add_analysis
 from workflow.stack.template.events import add_rule, add_rule_for_executions, add_schedule
 from workflow.stack.template.functions import add_function, add_version
+from workflow.stack.template.live import add_live
 from workflow.stack.template.names import NAMES_IN_STEPS, ids_of, placeholder
 from workflow.stack.template.outputs import add_outputs
 from workflow.stack.template.parameters import add_parameters
@@ -110,6 +112,7 @@ def _add_all(
     for function in steps:
         add_version(template, function)
     add_state_machine(template, definition, functions, statements)
+    add_live(template)
     add_rule(template)
     add_rule_for_executions(template)
     add_schedule(template)

@@ -9,6 +9,7 @@ from troposphere import GetAtt, If, NoValue, Ref, Sub, Template, awslambda, even
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.stack import ALIAS
+from workflow.stack.template.live import LIVE_ALIAS
 from workflow.stack.template.policies import THIS_ACCOUNT, allow, policy, tls_only, trust
 from workflow.stack.template.roles import role
 from workflow.stack.template.tags import tags
@@ -66,6 +67,7 @@ def add_rule(template: Template) -> None:
     template.add_resource(
         events.Rule(
             "Rule",
+            DependsOn=LIVE_ALIAS,  # An event that came earlier would have no target.
             Name=Sub(_RULE),
             Description="Starts the workflow for each status change of a human loop",
             State="ENABLED",
@@ -120,6 +122,7 @@ def add_schedule(template: Template) -> None:
     rule = template.add_resource(
         events.Rule(
             "ReconcileRule",
+            DependsOn=LIVE_ALIAS,
             Description="Starts the hourly search for missed status changes",
             ScheduleExpression="rate(1 hour)",
             State="ENABLED",

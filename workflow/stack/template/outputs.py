@@ -12,6 +12,7 @@ def add_outputs(template: Template) -> None:
     for name, description, value in (
         ("EscalationTopic", "Topic for messages when a person has to act", Ref("EscalationTopic")),
         ("LedgerTable", "DynamoDB table with one item for each human loop", Ref("LedgerTable")),
+        ("LiveVersion", "Version of the state machine that the last publish made", Ref("LiveVersion")),
         ("NotificationTopic", "Topic for messages about stopped human loops", Ref("NotificationTopic")),
         ("ReviewBucket", "Bucket of reviews, inputs and predictions", Ref("ReviewBucket")),
         ("ReviewDatabase", "Athena database of reviews", Ref("ReviewDatabase")),

@@ -86,11 +86,26 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         "CommaDelimitedList",
         Default="-",
     )
+    parameter(
+        "ShiftType",
+        "How new executions move to a new version of the state machine.",
+        Default="ALL_AT_ONCE",
+        AllowedValues=["ALL_AT_ONCE", "CANARY", "LINEAR"],
+    )
+    parameter(
+        "ShiftPercent",
+        "The percentage of new executions in the first step of a shift.",
+        "Number",
+        Default="10",
+    )
+    parameter("ShiftMinutes", "The minutes between two steps of a shift.", "Number", Default="10")
+    parameter("ShiftAlarms", "The other alarms that end a shift, each after a comma.", Default="")
     parameter("ReviewSettings", "JSON: how the functions read reviews.")
     parameter("RestartSettings", "JSON: the restart rules of the stage.")
     template.add_condition("DocumentBucketsGiven", Not(Equals(Select(0, Ref("DocumentBuckets")), "-")))
     template.add_condition("Protected", Equals(Ref("DeletionProtection"), "true"))
     template.add_condition("Bounded", Not(Equals(Ref("PermissionsBoundary"), "-")))
     template.add_condition("Vpc", Not(Equals(Select(0, Ref("Subnets")), "-")))
+    template.add_condition("Shifts", Not(Equals(Ref("ShiftType"), "ALL_AT_ONCE")))
     template.add_condition("AllWorkflowsWait", Equals(Select(0, Ref("WaitingWorkflowArns")), "*"))
     template.add_condition("AllFlowDefinitions", Equals(Select(0, Ref("FlowDefinitionArns")), "*"))

@@ -83,3 +83,53 @@ def test_alarm_goes_off_again_when_older_data_has_passed(alarm, monkeypatch):
 def test_alarm_without_data_has_state_of_its_setting(alarm, treated, state):
     alarm[0].update(TreatMissingData=treated, StateValue="INSUFFICIENT_DATA")
     assert describe()["StateValue"] == state
+
+
+def on_expression(expression, **more):
+    """An alarm on an expression over the executions that failed and succeeded, as a stack creates it."""
+    from ministack.services.cloudformation import provisioners
+
+    def metric(name):
+        dimensions = [{"Name": "StateMachineArn", "Value": "one"}]
+        found = {"Namespace": "AWS/States", "MetricName": f"Executions{name}", "Dimensions": dimensions}
+        return {"Metric": found, "Period": 60, "Stat": "Sum"}
+
+    properties = {
+        "AlarmName": "rate",
+        "Metrics": [
+            {"Id": "f", "MetricStat": metric("Failed"), "ReturnData": False},
+            {"Id": "s", "MetricStat": metric("Succeeded"), "ReturnData": False},
+            {"Id": "r", "Expression": expression},
+        ],
+        "Threshold": 0.5,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+        **more,
+    }
+    provisioners._cw_metric_alarm_create("Alarm", properties, "stack")
+
+
+@pytest.mark.parametrize(
+    ("expression", "state"),
+    [
+        ("f", "ALARM"),
+        ("f+s", "OK"),  # no data
+        ("f/(f+FILL(s,0))", "ALARM"),
+        ("IF(f>2 AND f<=3, -1*f, 0)", "OK"),
+        ("IF(f>2 && (FILL(s,0)==1 OR f^2>8.5), 1, 0)", "ALARM"),
+    ],
+)
+def test_alarm_on_an_expression_goes_off_when_a_metric_of_it_gets_data(machines, expression, state):
+    from ministack.services import cloudwatch
+
+    on_expression(expression)
+    failed("another")
+    assert cloudwatch._alarms["rate"]["StateValue"] == "OK"
+    failed("one", 3)
+    assert cloudwatch._alarms["rate"]["StateValue"] == state
+
+
+def test_alarm_on_an_unknown_function_is_refused(machines):
+    with pytest.raises(ValueError, match="does not run this part of an expression: METRICS"):
+        on_expression("METRICS()")

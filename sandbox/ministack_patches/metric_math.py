@@ -1,0 +1,84 @@
+"""Expressions over metrics, as far as alarms on a single period need them.
+
+Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["result"]
+
+_OPERATORS: dict[type[ast.AST], Callable[[float, float], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+
+
+def result(
+    queries: Sequence[Mapping[str, Any]], value_of: Callable[[Mapping[str, Any]], float | None]
+) -> float | None:
+    """Returns the value of the query that returns data, or None without one.
+
+    Args:
+        queries: The `Metrics` of an alarm.
+        value_of: Returns the value of a `MetricStat` in the period, or None if it has no data.
+
+    Raises:
+        ValueError: An expression has something else than numbers, IDs, operators, `FILL` and `IF`.
+    """
+    by_id = {query["Id"]: query for query in queries}
+
+    def named(name: str) -> float | None:
+        query = by_id[name]
+        if expression := query.get("Expression"):
+            return _value(_parsed(expression), named)
+        return value_of(query["MetricStat"])
+
+    (returned,) = (query["Id"] for query in queries if query.get("ReturnData", True) not in (False, "false"))
+    return named(returned)
+
+
+def _parsed(expression: str) -> ast.AST:
+    text = expression.replace("^", "**").replace("&&", " and ").replace("||", " or ")
+    text = re.sub(r"\b(AND|OR)\b", lambda found: found[0].lower(), text)
+    return ast.parse(text.strip(), mode="eval").body
+
+
+def _value(node: ast.AST, named: Callable[[str], float | None]) -> float | None:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id=name):
+            return named(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _with_data(operator.neg, _value(operand, named))
+        case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
+            return _with_data(_OPERATORS[type(op)], _value(left, named), _value(right, named))
+        case ast.BoolOp(op=op, values=parts):
+            among = all if isinstance(op, ast.And) else any
+            return _with_data(lambda *values: among(values), *(_value(part, named) for part in parts))
+        case ast.Call(func=ast.Name(id="FILL"), args=[metric, filling]):
+            found = _value(metric, named)
+            return _value(filling, named) if found is None else found
+        case ast.Call(func=ast.Name(id="IF"), args=[condition, yes, no]):
+            met = _value(condition, named)
+            return None if met is None else _value(yes if met else no, named)
+    raise ValueError(f"the engine does not run this part of an expression: {ast.unparse(node)}")
+
+
+def _with_data(function: Callable[..., Any], *values: float | None) -> float | None:
+    return None if None in values else float(function(*values))

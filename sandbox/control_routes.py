@@ -4,7 +4,7 @@
 `{"message": …}`. The Region is in the query (`?region=`).
 
     GET  /_sandbox/health
-    POST /_sandbox/config                    {"wait_scale"}
+    POST /_sandbox/config                    {"wait_scale"?, "minute_seconds"?}
     GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
     PUT  /_sandbox/flow-definitions/NAME/task   what its tasks ask of a worker: see console.worker_tasks.description
     GET  /_sandbox/loops                     ?status=InProgress: only those with the status; ?limit=100: the oldest,
@@ -45,7 +45,7 @@ from sandbox.canned_results import parse_results
 from sandbox.errors import SandboxError
 from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
-from sandbox.ministack_patches import canned, permissions_used
+from sandbox.ministack_patches import canned, deployments, permissions_used
 from sandbox.protocol import ServiceError
 from sandbox.supported import advice, why_not_run
 from workflow.asl.checks.problem import hint
@@ -108,7 +108,10 @@ class ControlRoutes:
         return {"status": "ready"}
 
     async def _configure(self, request: _Request) -> Any:
-        stepfunctions._SFN_WAIT_SCALE = request.number("wait_scale", 1.0)
+        if "wait_scale" in request.body:
+            stepfunctions._SFN_WAIT_SCALE = request.number("wait_scale", 1.0)
+        if "minute_seconds" in request.body:
+            deployments.MINUTE_SECONDS = request.number("minute_seconds", 60.0)
         return {}
 
     async def _permissions(self, request: _Request) -> Any:

@@ -202,13 +202,19 @@ class Sandbox:
         """
         return environments.of_client(os.environ, self.variables()) | more
 
-    def configure(self, *, wait_scale: float) -> None:
-        """Changes the `wait_scale` of a running sandbox. Waits that have begun keep their time.
+    def configure(self, *, wait_scale: float | None = None, minute_seconds: float | None = None) -> None:
+        """Changes how fast time passes in a running sandbox.
+
+        Args:
+            wait_scale: The `wait_scale` from now on. Waits that have begun keep their time.
+            minute_seconds: How many seconds a minute takes in which CloudFormation moves new executions gradually.
 
         Raises:
-            SandboxError: The value is negative or not a number.
+            SandboxError: A value is negative or not a number.
         """
-        self.control.call("POST", "/_sandbox/config", {"wait_scale": wait_scale})
+        given = {"wait_scale": wait_scale, "minute_seconds": minute_seconds}
+        body = {name: value for name, value in given.items() if value is not None}
+        self.control.call("POST", "/_sandbox/config", body)
 
     def permissions_used(self) -> list[dict[str, Any]]:
         """Returns what roles were allowed since the start: which permissions of a role are used, and on what.

@@ -9,6 +9,7 @@ from typing import Any
 from docs.generate.markdown import code, table
 from docs.generate.reading import attribute_docs, trees
 from lambdas.aws.metrics import Metric
+from workflow.stack import LIVE_ALARM
 
 __all__ = ["metric_names", "metrics"]
 
@@ -20,11 +21,10 @@ def metrics(template: Mapping[str, Any]) -> str:
         template: The CloudFormation template.
     """
     alarms = (
-        (code(name), _text(one["Properties"]["AlarmDescription"]), f"{one['Properties']['Namespace']}"
-         f" {one['Properties']['MetricName']}")
+        (code(name), _text(one["Properties"]["AlarmDescription"]), _watched(one["Properties"]))
         for name, one in sorted(template["Resources"].items())
         if one["Type"] == "AWS::CloudWatch::Alarm"
-    )  # fmt: skip
+    )
     docs = attribute_docs(Metric)
     meanings = {metric.value: docs.get(metric.name, "") for metric in Metric}
     return "\n\n".join(
@@ -42,7 +42,10 @@ def metrics(template: Mapping[str, Any]) -> str:
                 ),
             ),
             "## Alarms",
-            "The name of an alarm is `afterloop-STAGE-NAME`. Each alarm notifies the escalation topic.",
+            "The name of an alarm is `afterloop-STAGE-NAME`. Each alarm notifies the escalation topic, except"
+            f" `{LIVE_ALARM}`: its name is `afterloop-STAGE-Shift-VERSION`, it is there if the stage has the setting"
+            " `shift`, and CloudFormation takes a publish back while it is on"
+            " ([Gradual publishes](../how-to/stages.md#gradual-publishes)).",
             table(["Alarm", "Description", "Metric"], alarms),
         ]
     )
@@ -50,6 +53,12 @@ def metrics(template: Mapping[str, Any]) -> str:
 
 def _text(value: str | Mapping[str, str]) -> str:
     return value if isinstance(value, str) else value["Fn::Sub"].replace("${Stage}", "STAGE")
+
+
+def _watched(alarm: Mapping[str, Any]) -> str:
+    metrics = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+    names = dict.fromkeys(f"{one['Namespace']} {one['MetricName']}" for one in metrics or [alarm])
+    return ", ".join(names)
 
 
 def metric_names() -> Iterator[tuple[str, str]]:

@@ -199,7 +199,7 @@ def _update_alias(arn: str, old: Mapping[str, Any], new: Mapping[str, Any], stac
 def _shift(arn: str, origin: str, preference: Mapping[str, Any], more: Mapping[str, Any], stack: str) -> None:
     """Shifts an alias step by step. What is in the loop happens once a minute."""
     target, step = preference["StateMachineVersionArn"], int(preference["Percentage"])
-    interval = int(preference["Interval"]) * MINUTE_SECONDS
+    minutes = int(preference["Interval"])
     weights = {target: 0, origin: 100}
     shifted: float | None = None
     while True:
@@ -216,7 +216,7 @@ def _shift(arn: str, origin: str, preference: Mapping[str, Any], more: Mapping[s
                 f"[{', '.join(active)}].",
                 "GeneralServiceException",
             )
-        if shifted is None or time.monotonic() >= shifted + interval:
+        if shifted is None or time.monotonic() >= shifted + minutes * MINUTE_SECONDS:
             is_last = shifted is not None and preference["Type"] == "CANARY"
             weight = 100 if is_last else min(100, weights[target] + step)
             weights = {target: weight, origin: 100 - weight}
@@ -230,8 +230,8 @@ def _shift(arn: str, origin: str, preference: Mapping[str, Any], more: Mapping[s
 def _wait_a_minute(stack: str) -> None:
     from ministack.services.cloudformation import _stacks
 
-    end = time.monotonic() + MINUTE_SECONDS
-    while (left := end - time.monotonic()) > 0:
+    begun = time.monotonic()
+    while (left := begun + MINUTE_SECONDS - time.monotonic()) > 0:
         if (_stacks.get(stack) or {}).get("_cancel_requested"):
             raise ValueError("Resource update cancelled")
         time.sleep(min(left, _PAUSE_SECONDS))

@@ -27,7 +27,7 @@ def _look_for_more_types() -> None:
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html)
     MiniStack: does not check these types.
     """
-    from ministack.services import cloudwatch, stepfunctions
+    from ministack.services import cloudwatch
     from ministack.services.cloudformation import drift, provisioners
 
     def version(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -45,12 +45,6 @@ def _look_for_more_types() -> None:
         "AWS::CloudWatch::Alarm": drift._exists_in(lambda: cloudwatch._alarms),
         "AWS::Lambda::Permission": permission,
         "AWS::Lambda::Version": version,
-        "AWS::StepFunctions::StateMachineAlias": drift._exists_in(
-            lambda: stepfunctions._state_machine_aliases
-        ),
-        "AWS::StepFunctions::StateMachineVersion": drift._exists_in(
-            lambda: stepfunctions._state_machine_versions
-        ),
     }
     drift._DRIFT_READERS = drift._DRIFT_READERS | {
         kind: (read, frozenset()) for kind, read in readers.items()

@@ -1,110 +1,66 @@
-"""Which version of the state machine new executions run on: the alias `live`.
+"""What is live: the version of the state machine that the alias `live` sends new executions to.
 
-A publish creates a version of each new revision and points the alias to it, at once or gradually. A running execution
-keeps the version that it started on, and with it the versions of the functions that this one names.
+CloudFormation makes a version of each new revision, and moves the alias to it. The output `LiveVersion` is what is
+published. A running execution keeps the version that it started on, and with it the versions of the functions that
+this one names.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
 
-from workflow.errors import PublishError
 from workflow.publish.functions import Functions, versions_in
 from workflow.publish.machines import StateMachines
-from workflow.stack import ALIAS
+from workflow.publish.stacks import Stack
+from workflow.stack import ALIAS, LIVE_VERSION
 
-if TYPE_CHECKING:
-    from workflow.stack.stages import Shift
-
-__all__ = ["make_live", "number", "prune_functions"]
+__all__ = ["is_live", "number", "prune", "prune_functions", "routed", "settle"]
 
 KEPT_VERSIONS = 100
 """Step Functions keeps at most 1,000 versions of a state machine; Lambda keeps 75 GB of code in a Region."""
 
 
-def make_live(
-    machines: StateMachines,
-    machine: str,
-    description: str,
-    *,
-    shift: Shift | None = None,
-    report: Callable[[str], None] = lambda text: None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    sleep: Callable[[float], None] = time.sleep,
-) -> str:
-    """Points the alias `live` to a version of the state machine's current revision.
+def settle(machines: StateMachines, stack: Stack) -> str:
+    """Routes new executions to what is published, if they go elsewhere: after a rollback or a swap.
 
     Args:
         machines: the state machines of the account.
-        machine: the state machine's ARN.
-        description: the version's description, for the console.
-        shift: routes a part of the new executions first, and the rest after some minutes; None routes all at once.
-        report: called with the progress, in a sentence.
-        clock: returns the time in UTC.
-        sleep: waits for a number of seconds.
+        stack: the stack, which no operation changes now.
 
     Returns:
-        The ARN of the version.
-
-    Raises:
-        PublishError: executions failed on the new version during the shift; the version before gets all new
-            executions again.
+        The ARN of the version that is published, and now live.
     """
-    version = machines.publish_version(machine, description)
-    weights = machines.weights(machine, ALIAS) or {}
-    # During an interrupted shift there are two others at most, of which the older one was live before.
-    before = next((arn for arn in sorted(weights, key=number) if arn != version), None)
-    if version in weights and before is None:
-        return version
-    if before and shift:
-        _shift(machines, machine, before, version, shift, report, clock, sleep)
-    machines.route(machine, ALIAS, {version: 100})
-    for old in machines.versions(machine)[KEPT_VERSIONS:]:
-        if old not in (version, before):
-            machines.delete_version(old)
+    machine = stack.output("StateMachine")
+    # A rollback restores stacks of earlier versions of Afterloop, which have no version of the state machine.
+    version = stack.outputs.get(LIVE_VERSION) or machines.publish_version(machine, "restored")
+    if machines.weights(machine, ALIAS) != {version: 100}:
+        machines.route(machine, ALIAS, {version: 100})
     return version
+
+
+def prune(machines: StateMachines, live: str) -> None:
+    """Deletes old versions of the state machine, except the one that is live."""
+    for old in machines.versions(live.rpartition(":")[0])[KEPT_VERSIONS:]:
+        if old != live:
+            machines.delete_version(old)
+
+
+def is_live(machines: StateMachines, outputs: Mapping[str, str], weights: Mapping[str, int]) -> bool:
+    """Whether new executions all go to what is published."""
+    if published := outputs.get(LIVE_VERSION):
+        return dict(weights) == {published: 100}
+    return len(weights) == 1 and machines.is_current(outputs["StateMachine"], next(iter(weights)))
+
+
+def routed(weights: Mapping[str, int]) -> str:
+    """The versions that get new executions, in words."""
+    versions = sorted((number(arn), weight) for arn, weight in weights.items())
+    return " and ".join(f"version {one} ({weight} %)" for one, weight in versions) or "no version"
 
 
 def number(version: str) -> int:
     """The number of a version: 7 for …:stateMachine:afterloop-dev:7."""
     return int(version.rpartition(":")[2])
-
-
-def _shift(
-    machines: StateMachines,
-    machine: str,
-    before: str,
-    version: str,
-    shift: Shift,
-    report: Callable[[str], None],
-    clock: Callable[[], datetime],
-    sleep: Callable[[float], None],
-) -> None:
-    machines.route(machine, ALIAS, {version: shift.first_percent, before: 100 - shift.first_percent})
-    started = clock()
-    end = started + timedelta(minutes=shift.minutes)
-    while (left := (end - clock()).total_seconds()) > 0:
-        report(
-            f"Version {number(version)} gets {shift.first_percent} % of new executions; "
-            f"all of them in {_minutes(left)}"
-        )
-        sleep(min(left, 15))
-        failed = machines.executions(version, "FAILED", since=started)
-        # An execution can also fail because of its event: a failure counts only if the version before has none.
-        if failed and not machines.executions(before, "FAILED", since=started):
-            machines.route(machine, ALIAS, {before: 100})
-            count = "1 execution" if len(failed) == 1 else f"{len(failed)} executions"
-            raise PublishError(
-                f"{count} failed on version {number(version)}, none on version {number(before)}; "
-                f"version {number(before)} gets all new executions again; first failure: {failed[-1]}"
-            )
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def prune_functions(

@@ -57,6 +57,11 @@ class StateMachines:
             )
         return answer["stateMachineVersionArn"]
 
+    def set_definition(self, machine: str, definition: str) -> None:
+        """Replaces a definition without CloudFormation, and makes no version of it."""
+        with rejections("the definition"):
+            self._client.update_state_machine(stateMachineArn=machine, definition=definition)
+
     def publish_version(self, machine: str, description: str) -> str:
         """The ARN of the version for the state machine's current revision, which is created if needed."""
         newest = next(iter(self.versions(machine)), None)
@@ -67,6 +72,10 @@ class StateMachines:
                 stateMachineArn=machine, description=description
             )
         return created["stateMachineVersionArn"]
+
+    def revision(self, machine: str) -> str:
+        """The ID of the revision of a state machine, or of one of its versions, as CloudFormation has it."""
+        return self._client.describe_state_machine(stateMachineArn=machine).get("revisionId") or "INITIAL"
 
     def is_current(self, machine: str, version: str) -> bool:
         """Whether a version equals the state machine's current revision."""

@@ -26,6 +26,7 @@ from workflow.publish.subscriptions import (
     changed_slots,
     subscription_changes,
 )
+from workflow.stack import LIVE_ALARM
 from workflow.stack.deployment_settings import STAGE_TAG
 
 __all__ = [
@@ -44,6 +45,8 @@ HOLDS_DATA = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Qu
 
 RESTORABLE = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket"})
 """Of those, the types whose data can be restored before a publish creates the resource again, empty."""
+_VERSIONS = frozenset({"AWS::Lambda::Version", "AWS::StepFunctions::StateMachineVersion"})
+"""Types of resources that are replaced to make a new one. The ones before are retained."""
 
 Change = Literal["added", "removed", "changed"]
 
@@ -440,8 +443,7 @@ def _resources(
     listed = {change["LogicalResourceId"] for change in changes}
     # A version follows its function, and the versions before it are retained: nothing is replaced.
     some_are_replaced = any(
-        change.get("Replacement") == "True" and change["ResourceType"] != "AWS::Lambda::Version"
-        for change in changes
+        change.get("Replacement") == "True" and not _makes_versions(change) for change in changes
     )
     removed = {change["LogicalResourceId"] for change in changes if change["Action"] == "Remove"}
     for change in changes:
@@ -449,7 +451,7 @@ def _resources(
         is_harmless = (
             action == "change"
             or (action == "may replace" and not some_are_replaced)
-            or (action == "replace" and kind == "AWS::Lambda::Version")
+            or (action in ("replace", "may replace") and _makes_versions(change))
         )
         if (
             is_harmless
@@ -465,6 +467,11 @@ def _resources(
 def _of_missing(change: Mapping[str, Any]) -> Mapping[str, Any]:
     """The change of a resource that does not exist, whether CloudFormation noticed it or not."""
     return change if change["Action"] == "Remove" else {**change, "ResourceDriftStatus": "DELETED"}
+
+
+def _makes_versions(change: Mapping[str, Any]) -> bool:
+    """Whether a change, if it replaces the resource, only makes a version beside those that stay, or an alarm on it."""
+    return change["ResourceType"] in _VERSIONS or change["LogicalResourceId"] == LIVE_ALARM
 
 
 def _function_of(version: Mapping[str, Any]) -> str:

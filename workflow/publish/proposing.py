@@ -16,13 +16,15 @@ from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import unavailable
 from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.holder import current_holder, lock_key, locks
-from workflow.publish.live import number
+from workflow.publish.live import is_live, routed
+from workflow.publish.live_import import has_to_import
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.protection import protection_of, refusal
 from workflow.publish.readback import restored
 from workflow.publish.recovering import NOT_ROLLED_BACK, stuck_rollback
 from workflow.publish.service_role import with_service_role
+from workflow.publish.shifts import shift_in_progress
 from workflow.publish.stack_state import in_words
 from workflow.publish.stacks import ChangeSet, Stack
 from workflow.publish.subscriptions import with_subscriptions
@@ -30,10 +32,12 @@ from workflow.publish.suspension import suspension_notes
 from workflow.publish.swapping import swapped
 from workflow.publish.updates import Updates, deployed_content, updates
 from workflow.stack import ALIAS
+from workflow.stack.parameters import SHIFT
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
     from workflow.publish.adopting import Choose
+    from workflow.publish.content import Content
     from workflow.publish.kept_data import Generation
     from workflow.publish.package import Package
     from workflow.stack.stages import Stage
@@ -74,6 +78,8 @@ class Proposal:
     """The versions that were uploaded for it and were not in the artifact bucket before, by key."""
     adopted: Generation | None = None
     """Kept data that the stack begins with, if the plan creates the stack."""
+    imports_live: bool = False
+    """Whether the stack has to have the alias, and perhaps its version, before the update."""
 
     @property
     def sent(self) -> Package:
@@ -122,6 +128,7 @@ def propose(
         return Proposal(package, plan, stack, adopted=adopted)
     package, notes = with_subscriptions(account, stack, package)
     deployed = deployed_content(account, stage.name, stack, sent)
+    package = _with_deployed_shift(package, deployed)
     swaps = swapped(account, stage, stack)
     missing = account.missing(stack.name)
     reverts_drift = repair or bool(missing)
@@ -160,19 +167,32 @@ def propose(
         plan = replace(plan, warnings=[*plan.warnings, refused])
     suspended = [*suspension_notes(account, stage.name), *protection_of(account, stage, stack).notes]
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
+        # What is live without being published is what was swapped.
+        routing = [] if missing or swaps else _routing_notes(account, stack)
         plan = Plan(
             stack.name,
             creates=False,
             swapped=swaps,
-            notes=[*([] if missing else _routing_notes(account, stack)), *suspended],
+            notes=[*routing, *suspended],
             warnings=plan.warnings,
             still_needed=plan.still_needed,
         )
         plan = _with_differences(account, stage, stack, plan, to_publish)
         return Proposal(package, plan, stack, missing=missing, updates=planned, written=written)
+    if imports := has_to_import(deployed.template, sent):
+        note = f"The alias `{ALIAS}` becomes part of the stack, before anything else changes."
+        plan = replace(plan, notes=[*plan.notes, note])
     plan = replace(plan, notes=[*plan.notes, *suspended])
     plan = _with_differences(account, stage, stack, plan, to_publish)
-    return Proposal(package, plan, stack, change_set, url, missing, planned, written)
+    return Proposal(package, plan, stack, change_set, url, missing, planned, written, imports_live=imports)
+
+
+def _with_deployed_shift(package: Package, deployed: Content) -> Package:
+    """The package with the shift of the stack if nothing else changes: there is no new version to shift to."""
+    kept = {name: deployed.parameters[name] for name in SHIFT if name in deployed.parameters}
+    same = {**package.parameters, **kept}
+    is_same = (package.content[0], same) == (deployed.template, dict(deployed.parameters))
+    return replace(package, parameters=same) if is_same else package
 
 
 def _with_differences(
@@ -319,19 +339,14 @@ def _not_repaired(missing: Sequence[Missing], change_set: ChangeSet) -> list[str
 
 
 def _routing_notes(account: Account, stack: Stack) -> list[str]:
-    """A note if new executions do not all go to the state machine's current revision."""
+    """A note if new executions do not all go to what is published: somebody moved the alias."""
     machine = stack.outputs.get("StateMachine")
     if not machine:
         return []
     weights = account.machines.weights(machine, ALIAS) or {}
-    if len(weights) == 1 and account.machines.is_current(machine, next(iter(weights))):
+    if is_live(account.machines, stack.outputs, weights):
         return []
-    # A gradual shift was interrupted or reversed, or a rollback failed halfway.
-    versions = sorted(weights.items(), key=lambda item: number(item[0]))
-    routed = " and ".join(f"version {number(arn)} ({weight} %)" for arn, weight in versions)
-    return [
-        f"New executions go to {routed or 'no version'}; a publish routes all of them to the current one."
-    ]
+    return [f"New executions go to {routed(weights)}; a publish routes all of them to the current one."]
 
 
 def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
@@ -362,6 +377,11 @@ def _publishable(account: Account, stack: Stack | None) -> Stack | None:
         return None
     if stack.status in (*_CAN_BE_UPDATED, "ROLLBACK_COMPLETE"):
         return stack
+    if weights := shift_in_progress(account, stack):
+        raise StackBusyError(
+            f"stack {stack.name} is in {stack.status}: CloudFormation is moving new executions gradually, and they go "
+            f"to {routed(weights)} now; try again when it has ended, or go back with `python deploy.py rollback`"
+        )
     if stack.status.endswith("IN_PROGRESS"):
         raise StackBusyError(
             f"stack {stack.name} is in {stack.status}: another operation is in progress; try again when it has ended"

@@ -1,4 +1,6 @@
-"""Publishing a stage: package → change set → plan → confirm → execute → follow → live.
+"""Publishing a stage: package → change set → plan → confirm → execute → follow.
+
+CloudFormation moves new executions to the new version itself, as part of the update (see `shifts`).
 
 `plan_for` stops at the plan and changes nothing; `publish` continues.
 """
@@ -14,12 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
-from workflow.errors import PublishError
+from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.adopting import Choose, adopt, remembered
 from workflow.publish.following import follow
 from workflow.publish.holder import current_holder
-from workflow.publish.live import make_live, prune_functions
+from workflow.publish.live import prune, prune_functions, settle
+from workflow.publish.live_import import import_live
 from workflow.publish.locks import Lock, held
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan, RemadePlan
@@ -36,7 +39,8 @@ from workflow.publish.proposing import (
 from workflow.publish.protection import expect_development, not_yet_protecting, protect, refusal
 from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.removing import remove_unneeded
-from workflow.publish.stacks import ChangeSet, ObsoleteChangeSetError, Stack
+from workflow.publish.shifts import ShiftWatch
+from workflow.publish.stacks import ChangeSet, ObsoleteChangeSetError
 from workflow.publish.suspension import resume
 from workflow.publish.swapping import forget_swaps, undo_swaps
 from workflow.publish.updates import running_definitions
@@ -247,19 +251,19 @@ def _carry_out(
             route=restores is None or not proposal.change_set,
             missing={one.id for one in proposal.missing},
         )
-    if proposal.change_set:
+    if change_set := _with_live(account, stage, proposal, progress):
         progress.step("Updating the stack")
         return _execute(
             account,
             stage,
             proposal,
-            proposal.change_set,
+            change_set,
             progress,
             lock,
             restores=restores,
             keeps_failed=keeps_failed,
         )
-    version = _make_live(account, stage, proposal.existing, proposal.package, progress)
+    version = settle(account.machines, proposal.existing)
     if not proposal.plan.is_empty:
         from workflow.publish.history import record
 
@@ -330,6 +334,18 @@ def _create(
     return published
 
 
+def _with_live(account: Account, stage: Stage, proposal: Proposal, progress: Progress) -> ChangeSet | None:
+    """The change set, made again if the stack has to have the alias and its version first."""
+    if not proposal.imports_live:
+        return proposal.change_set
+    stack = proposal.existing
+    discard(account, stage, replace(proposal, written={}))
+    import_live(account, stage, stack, progress)
+    return change_set_of(
+        account, stack.name, proposal.sent, proposal.template_url, reverts_drift=bool(proposal.missing)
+    )
+
+
 def _execute(
     account: Account,
     stage: Stage,
@@ -364,16 +380,17 @@ def _execute(
         if token:
             recorded.began = True
             with lock.doing("waits"):
-                follow(account.stacks, change_set.stack_id, token, progress.event, report=progress.step)
-        stack = account.stacks.find(stage.stack_name)
+                _follow(account, proposal, change_set, token, progress)
+        # Outputs that are older than the update would take new executions back.
+        stack = account.stacks.settled(stage.stack_name)
         if stack is None:
             raise PublishError(
                 f"stack {stage.stack_name} was deleted while it was published: publish the stage again"
             )
-        # A publish that is interrupted from here on is completed by the next one, although the stack then matches the
-        # package: the plan has a note about the routing.
         forget_swaps(account, stage)
-        version = recorded.version = _make_live(account, stage, stack, package, progress)
+        version = recorded.version = settle(account.machines, stack)
+    with suppress(ClientError):  # The publish succeeded; the next one deletes what is left.
+        prune(account.machines, version)
     still_needed = (
         remove_unneeded(account, stack, proposal.updates, package, progress) if proposal.updates else []
     )
@@ -401,19 +418,19 @@ def _execute(
     )
 
 
-def _make_live(
-    account: Account,
-    stage: Stage,
-    stack: Stack,
-    package: Package,
-    progress: Progress,
-) -> str:
-    """Routes new executions to what the stack has now; returns the version."""
-    progress.step("Routing new executions to the new version")
-    return make_live(
-        account.machines,
-        stack.output("StateMachine"),
-        f"publish {package.digest}",
-        shift=stage.shift,
-        report=progress.step,
-    )
+def _follow(
+    account: Account, proposal: Proposal, change_set: ChangeSet, token: str, progress: Progress
+) -> None:
+    machine = proposal.stack.outputs.get("StateMachine") if proposal.stack else None
+    watch = ShiftWatch(account.machines, machine, proposal.sent.parameters, progress)
+    try:
+        follow(
+            account.stacks,
+            change_set.stack_id,
+            token,
+            watch.event,
+            meanwhile=watch.look,
+            report=progress.step,
+        )
+    except DeploymentError as error:
+        raise watch.explained(error) from None

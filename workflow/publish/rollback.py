@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.functions import versions_in
 from workflow.publish.history import Record, rollback_target
+from workflow.publish.live import number, routed
 from workflow.publish.live_publish import find_live
 from workflow.publish.locks import held
 from workflow.publish.outcomes import read_history
@@ -18,7 +20,10 @@ from workflow.publish.progress import NoProgress, Progress
 from workflow.publish.protection import protecting
 from workflow.publish.publishing import Published, publish
 from workflow.publish.removing import add_permissions
-from workflow.stack import ALIAS, VERSION_MARK
+from workflow.publish.shifts import shift_in_progress
+from workflow.publish.stacks import Stack
+from workflow.stack import ALIAS, LIVE_VERSION, VERSION_MARK
+from workflow.stack.parameters import ALL_AT_ONCE
 from workflow.stack.stages import Stage
 
 __all__ = ["choose", "roll_back"]
@@ -26,6 +31,8 @@ __all__ = ["choose", "roll_back"]
 
 def choose(account: Account, stage: Stage, to: int | None = None) -> Record:
     """The publish that a rollback restores: number `to`, or the one that was live before what is live.
+
+    While CloudFormation moves new executions gradually, that is the publish that they come from.
 
     Its smoke test is the last one of its content, also if a rollback made that live again.
 
@@ -83,6 +90,12 @@ def _restore(
         )
     _expect_unchanged(account, record, template)
     stack = account.stacks.find(stage.stack_name)
+    shift = None
+    if stack and (weights := shift_in_progress(account, stack)):
+        shift = _plan_to_end_shift(stack, record, weights)
+        if not confirm(shift):
+            return None
+        stack = _end_shift(account, stack, record, progress)
     outputs = stack.outputs if stack else {}
     machine = outputs.get("StateMachine")
     # That publish looks for task tokens in the ledger's table.
@@ -95,7 +108,11 @@ def _restore(
 
     # The bundles are still in the artifact bucket: nothing deletes them.
     target = Package(
-        template.decode(), record.parameters, bundles={}, tags=stage.tags, service_role=stage.service_role
+        template.decode(),
+        _all_at_once(record.parameters),
+        bundles={},
+        tags=stage.tags,
+        service_role=stage.service_role,
     )
     target = protecting(target, stage)
 
@@ -110,19 +127,47 @@ def _restore(
 
     restored = publish(
         account,
-        # No gradual shift: the version that is restored has been live before, and the current one may be broken.
-        stage.model_copy(update={"shift": None}),
+        stage,
         target,
         confirm=confirm,
         prepare=prepare,
         progress=progress,
         restores=record,
     )
+    if restored is not None and shift and not restored.changed:
+        return replace(restored, changed=True, plan=shift)
     if restored is not None and not restored.changed:
         raise PublishError(f"publish {record.number} is live already: nothing to roll back")
     if restored is not None:
         copy_tokens()  # again: workflows may have begun to wait during the update
     return restored
+
+
+def _all_at_once(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters without a gradual shift: what is restored was live before, and what is live may be broken."""
+    return {**parameters, "ShiftType": ALL_AT_ONCE} if "ShiftType" in parameters else parameters
+
+
+def _plan_to_end_shift(stack: Stack, record: Record, weights: Mapping[str, int]) -> Plan:
+    return Plan(
+        stack.name,
+        creates=False,
+        notes=[
+            f"CloudFormation is moving new executions gradually, and they go to {routed(weights)} now. All of them go "
+            f"back at once, and CloudFormation takes its update back. Then publish {record.number} is restored."
+        ],
+    )
+
+
+def _end_shift(account: Account, stack: Stack, record: Record, progress: Progress) -> Stack | None:
+    """Ends the shift of somebody else's publish; returns the stack as it was before that publish."""
+    machine = stack.outputs["StateMachine"]
+    target = record.version if _can_run(account, machine, record.version) else stack.outputs[LIVE_VERSION]
+    progress.step(f"Routing new executions to version {number(target)}")
+    account.machines.route(machine, ALIAS, {target: 100})
+    progress.step("Taking back the update of the stack")
+    account.stacks.cancel_update(stack.name)  # If it has ended meanwhile, it is rolled back like any other.
+    return account.stacks.settled(stack.name)
 
 
 def _expect_unchanged(account: Account, record: Record, template: bytes) -> None:

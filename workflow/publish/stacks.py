@@ -321,6 +321,23 @@ class Stacks:
             raise
         return token
 
+    def cancel_update(self, stack: str) -> bool:
+        """Cancels the update of a stack, which is then rolled back; False if there is none that can be cancelled."""
+        try:
+            self._client.cancel_update_stack(StackName=stack)
+        except ClientError as error:
+            if "cannot be called from current stack status" in error.response["Error"].get("Message", ""):
+                return False
+            raise
+        return True
+
+    def settled(self, stack: str) -> Stack | None:
+        """The stack when no operation changes it any more, with the outputs that the last one left."""
+        found: Stack | None = _poll(
+            lambda: self.find(stack), lambda one: one is None or not one.status.endswith("IN_PROGRESS")
+        )
+        return found
+
     def delete(self, stack_id: str, *, role: str | None = None) -> str:
         """Starts the deletion of a stack; returns the token that its events carry."""
         token = uuid.uuid4().hex
@@ -341,19 +358,27 @@ class Stacks:
         self._client.update_termination_protection(StackName=stack, EnableTerminationProtection=on)
 
     def events(self, stack_id: str, token: str, seen: Container[str]) -> list[Event]:
-        """The events of an operation whose IDs are not in `seen`, oldest first."""
-        return list(self._newest_events(stack_id, token, seen))[::-1]
+        """The events of an operation whose IDs are not in `seen`, oldest first.
+
+        If somebody cancels the operation, its rollback belongs to it, and its events can have another token.
+        """
+        found = list(self._newest_events(stack_id, token, seen))[::-1]
+        ends = [number for number, event in enumerate(found) if event.ends_operation]
+        return found[: ends[0] + 1] if ends else found
 
     def _newest_events(self, stack_id: str, token: str, seen: Container[str]) -> Iterator[Event]:
         # CloudFormation returns the newest first, back to the stack's creation: stop at the first known event.
         for page in self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id):
             for described in page["StackEvents"]:
-                if described["EventId"] in seen or described.get("ClientRequestToken", token) != token:
+                if described["EventId"] in seen:
                     return
-                if "ClientRequestToken" in described:
+                is_own = described.get("ClientRequestToken", token) == token
+                if not (is_own or seen):
+                    return  # The operation has not begun.
+                if "ClientRequestToken" in described or seen:
                     event = _event(described)
                     yield event
-                    if event.starts_operation:
+                    if is_own and event.starts_operation:
                         return
 
     def last_operation(self, stack_id: str) -> list[Event]:

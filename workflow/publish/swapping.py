@@ -20,7 +20,7 @@ from workflow.publish.placeholders import fill, names, read_values
 from workflow.publish.readback import restored
 from workflow.publish.resolution import definition_string, is_same_definition, revision_parameters
 from workflow.publish.stacks import Stack
-from workflow.stack import ALIAS
+from workflow.stack import ALIAS, LIVE_VERSION
 from workflow.stack.stages import Stage
 
 __all__ = ["forget_swaps", "swap", "swapped", "undo_swaps"]
@@ -35,6 +35,8 @@ class Swaps(BaseModel):
     """The current definition, with the template's placeholders; None while a swap is in progress."""
     values: dict[str, str] = {}
     """The values of the definition's placeholders."""
+    version: str = ""
+    """ARN of the version that new executions run on; empty if the definition was not swapped."""
 
     @property
     def is_interrupted(self) -> bool:
@@ -95,8 +97,16 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
             _function_name(account, stack, function), ZipFile=bundle.path.read_bytes()
         )
         swaps.functions[function] = bundle.key
-    _update_definition(account, machine, fill(new, swaps.values | _unversioned(swaps, stack)))
-    swaps.definition = new
+    definition = fill(new, swaps.values | _unversioned(swaps, stack))
+    made = stack.outputs.get(LIVE_VERSION)
+    if made and is_same_definition(new, old) and not _swapped_functions(swaps, stack):
+        account.machines.set_definition(machine, definition)
+        version = ""
+    else:
+        version = account.machines.update_definition(machine, definition)
+    account.machines.route(machine, ALIAS, {version or str(made): 100})
+    _forget_version(account, swaps)
+    swaps.definition, swaps.version = new, version
     _write(account, stage.name, swaps)
     return done
 
@@ -139,8 +149,15 @@ def undo_swaps(
             _function_name(account, stack, function), **code_source(account.artifact_bucket, keys[function])
         )
     if swaps.values and "StateMachine" not in missing:
+        machine = stack.output("StateMachine")
         definition = fill(definition_string(account.stacks.template(stack.name)), swaps.values)
-        _update_definition(account, stack.output("StateMachine"), definition, route=route)
+        if version := stack.outputs.get(LIVE_VERSION):
+            account.machines.set_definition(machine, definition)
+        else:  # The stack is from an earlier version of Afterloop, which made versions itself.
+            version = account.machines.update_definition(machine, definition)
+        if route:
+            account.machines.route(machine, ALIAS, {version: 100})
+        _forget_version(account, swaps)
     account.artifacts.remove(_key(stage.name))
 
 
@@ -192,10 +209,13 @@ def _unversioned(swaps: Swaps, stack: Stack) -> dict[str, str]:
     return {name: ":".join(arn.split(":")[:7]) for name, arn in values.items() if arn}
 
 
-def _update_definition(account: Account, machine: str, definition: str, *, route: bool = True) -> None:
-    version = account.machines.update_definition(machine, definition)
-    if route:
-        account.machines.route(machine, ALIAS, {version: 100})
+def _forget_version(account: Account, swaps: Swaps) -> None:
+    """Deletes the version of a swap, which no publish and no rollback names. Its executions continue."""
+    if swaps.version:
+        machine = swaps.version.rpartition(":")[0]
+        if swaps.version not in (account.machines.weights(machine, ALIAS) or {}):
+            account.machines.delete_version(swaps.version)
+        swaps.version = ""
 
 
 def _function_name(account: Account, stack: Stack, function: str) -> str:

@@ -3,6 +3,15 @@
 ALIAS = "live"
 """The alias of the state machine that the rule starts. A publish moves it, a rollback moves it back."""
 
+LIVE_VERSION = "LiveVersion"
+"""The logical ID of the version of the state machine, and the output with its ARN: what is published."""
+
+LIVE_ALIAS = "LiveAlias"
+"""The logical ID of the alias."""
+
+LIVE_ALARM = "LiveAlarm"
+"""The logical ID of the alarm that ends a shift."""
+
 EMAILS_PER_TOPIC = 5
 """Email addresses from the settings that a topic can have. The number is fixed, because all stages have the same
 template. For more addresses, subscribe a mailing list."""

@@ -8,8 +8,7 @@ from troposphere import GetAtt, If, NoValue, Ref, Sub, Template, awslambda, even
 
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
-from workflow.stack import ALIAS
-from workflow.stack.template.live import LIVE_ALIAS
+from workflow.stack import ALIAS, LIVE_ALIAS
 from workflow.stack.template.policies import THIS_ACCOUNT, allow, policy, tls_only, trust
 from workflow.stack.template.roles import role
 from workflow.stack.template.tags import tags

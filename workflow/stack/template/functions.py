@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from troposphere import GetAtt, If, Join, NoValue, Ref, Select, Split, Sub, Template, awslambda
 
 from workflow.stack import ALIAS, ARCHITECTURE, PYTHON, VERSION_MARK
@@ -40,6 +42,12 @@ Lambda retries an error twice, and throttling for six hours (Lambda developer gu
 """
 
 
+def _dead_letters(function: str) -> dict[str, Any]:
+    if not (queue := _DEAD_LETTER_QUEUES.get(function)):
+        return {}
+    return {"DeadLetterConfig": awslambda.DeadLetterConfig(TargetArn=GetAtt(queue, "Arn"))}
+
+
 def add_function(template: Template, function: Function, *, has_versions: bool) -> None:
     """Adds a function with its role and log group.
 
@@ -50,7 +58,7 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
     execution_role = template.add_resource(
         role(
             f"{name}Role",
-            f"Permissions of the function {name}",
+            f"Function {name}",
             trust("lambda.amazonaws.com"),
             {
                 "function": policy(
@@ -75,17 +83,13 @@ def add_function(template: Template, function: Function, *, has_versions: bool) 
             Role=GetAtt(execution_role, "Arn"),
             MemorySize=function.memory,
             Timeout=function.timeout,
-            DeadLetterConfig=(
-                awslambda.DeadLetterConfig(TargetArn=GetAtt(_DEAD_LETTER_QUEUES[name], "Arn"))
-                if name in _DEAD_LETTER_QUEUES
-                else NoValue
-            ),
             VpcConfig=If(
                 "Vpc",
                 awslambda.VPCConfig(SecurityGroupIds=Ref("SecurityGroups"), SubnetIds=Ref("Subnets")),
                 NoValue,
             ),
             TracingConfig=awslambda.TracingConfig(Mode="Active"),
+            **_dead_letters(name),
             Environment=awslambda.Environment(
                 Variables={
                     "STAGE": Ref("Stage"),

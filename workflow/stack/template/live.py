@@ -22,18 +22,9 @@ from troposphere import (
     stepfunctions,
 )
 
-from workflow.stack import ALIAS
+from workflow.stack import ALIAS, LIVE_ALARM, LIVE_ALIAS, LIVE_VERSION
 
-__all__ = ["LIVE_ALARM", "LIVE_ALIAS", "LIVE_VERSION", "add_live"]
-
-LIVE_VERSION = "LiveVersion"
-"""The logical ID of the version, and the output with its ARN: what is published."""
-
-LIVE_ALIAS = "LiveAlias"
-"""The logical ID of the alias, which says what is live."""
-
-LIVE_ALARM = "LiveAlarm"
-"""The logical ID of the alarm that ends a shift."""
+__all__ = ["add_live"]
 
 _PERIOD_SECONDS = 3600
 """How far back the alarm looks. Periods of up to an hour are evaluated each minute."""
@@ -66,8 +57,8 @@ def add_live(template: Template) -> None:
             DeploymentPreference=stepfunctions.DeploymentPreference(
                 StateMachineVersionArn=Ref(version),
                 Type=Ref("ShiftType"),
-                Percentage=If("Shifts", Ref("ShiftPercent"), NoValue),
-                Interval=If("Shifts", Ref("ShiftMinutes"), NoValue),
+                Percentage=Ref("ShiftPercent"),
+                Interval=Ref("ShiftMinutes"),
                 Alarms=If("Shifts", Split(",", Join("", [Ref(alarm), Ref("ShiftAlarms")])), NoValue),
             ),
         )
@@ -82,10 +73,7 @@ def _alarm(version: stepfunctions.StateMachineVersion) -> cloudwatch.Alarm:
         Condition="Shifts",
         # A new version gets a new alarm: CloudWatch keeps the state of one that is only changed.
         AlarmName=Sub("afterloop-${Stage}-Shift-${Version}", Version=number),
-        AlarmDescription=(
-            "Of this version's executions, more fail, time out or are aborted than of the others. While new executions "
-            "move to it gradually, CloudFormation then moves them back."
-        ),
+        AlarmDescription="This version fails more often than the others. It ends a gradual publish.",
         Metrics=[
             *_ends("new", "Version", number),
             *_ends("all", "Alias", ALIAS),
@@ -93,9 +81,8 @@ def _alarm(version: stepfunctions.StateMachineVersion) -> cloudwatch.Alarm:
             _expression("worse", _WORSE, is_result=True),
         ],
         EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="notBreaching",
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
     )
 
 
@@ -103,7 +90,7 @@ def _ends(prefix: str, dimension: str, value: Any) -> list[cloudwatch.MetricData
     """The numbers of executions that ended, by how they ended."""
     return [
         cloudwatch.MetricDataQuery(
-            Id=f"{prefix}{outcome}",
+            Id=f"{prefix}{outcome[0]}",
             MetricStat=cloudwatch.MetricStat(
                 Metric=cloudwatch.Metric(
                     Namespace="AWS/States",
@@ -123,14 +110,14 @@ def _ends(prefix: str, dimension: str, value: Any) -> list[cloudwatch.MetricData
 
 
 def _sum(prefix: str) -> str:
-    return "+".join(f"FILL({prefix}{outcome},0)" for outcome in _UNSUCCESSFUL)
+    return "+".join(f"FILL({prefix}{outcome[0]},0)" for outcome in _UNSUCCESSFUL)
 
 
 _EXPRESSIONS = {
     "badNew": _sum("new"),
     "badOld": f"{_sum('all')}-badNew",
-    "endedNew": "badNew+FILL(newSucceeded,0)",
-    "endedOld": "badOld+FILL(allSucceeded,0)-FILL(newSucceeded,0)",
+    "endedNew": "badNew+FILL(newS,0)",
+    "endedOld": "badOld+FILL(allS,0)-FILL(newS,0)",
     "ended": "endedNew+endedOld",
     # Of the product of both rates' denominators, with the correction for small numbers (Yates).
     "apart": "badNew*endedOld-badOld*endedNew-ended/2",
@@ -148,4 +135,4 @@ The second is Pearson's chi-squared test of a table of two by two, multiplied ou
 
 
 def _expression(name: str, text: str, *, is_result: bool = False) -> cloudwatch.MetricDataQuery:
-    return cloudwatch.MetricDataQuery(Id=name, Expression=text, Label=name, ReturnData=is_result)
+    return cloudwatch.MetricDataQuery(Id=name, Expression=text, ReturnData=is_result)

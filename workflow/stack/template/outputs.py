@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from troposphere import GetAtt, Output, Ref, Template
 
+from workflow.stack import LIVE_VERSION
+
 __all__ = ["add_outputs"]
 
 
@@ -12,7 +14,7 @@ def add_outputs(template: Template) -> None:
     for name, description, value in (
         ("EscalationTopic", "Topic for messages when a person has to act", Ref("EscalationTopic")),
         ("LedgerTable", "DynamoDB table with one item for each human loop", Ref("LedgerTable")),
-        ("LiveVersion", "Version of the state machine that the last publish made", Ref("LiveVersion")),
+        (LIVE_VERSION, "Version of the state machine that the last publish made", Ref(LIVE_VERSION)),
         ("NotificationTopic", "Topic for messages about stopped human loops", Ref("NotificationTopic")),
         ("ReviewBucket", "Bucket of reviews, inputs and predictions", Ref("ReviewBucket")),
         ("ReviewDatabase", "Athena database of reviews", Ref("ReviewDatabase")),

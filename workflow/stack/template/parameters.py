@@ -23,9 +23,9 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
     parameter("ArtifactBucket", "The bucket with the bundles of the functions.")
     # Short, because a template is limited to 1 MB. The name of the parameter has that of the function.
     for function in functions:
-        parameter(function.key_parameter, f"The bundle of the function: KEY{VERSION_MARK}VERSION.")
-    for function in steps:
-        parameter(function.revision_parameter, "Changes with code and settings.")
+        parameter(function.key_parameter, f"Its bundle: KEY{VERSION_MARK}VERSION.")
+    for function in steps:  # It changes with the code and the settings of the function.
+        template.add_parameter(Parameter(function.revision_parameter, Type="String"))
     parameter(
         "OutputBuckets",
         "The ARNs of the buckets that the flow definitions write output.json to.",

@@ -234,8 +234,8 @@ class Services:
             {**alias, "routingConfiguration": routes},
         )
 
-    def makes_live(self, number: int, *, before: int | None = None) -> None:
-        """A version is published, and the alias points to it."""
+    def makes_live(self, number: int, *, before: int | None = None, prunes: bool = True) -> None:
+        """A version is published, and the alias points to it: the stack is from an earlier Afterloop."""
         self.lists_versions(*([before] if before else []))
         if before:
             self.describes_machine('{"old": true}', f"{MACHINE}:{before}")
@@ -245,7 +245,14 @@ class Services:
         self.states.add_response("publish_state_machine_version", created)
         self.describes_alias({before: 100} if before else None)
         self.routes({number: 100}, create=before is None)
-        self.lists_versions(*([before] if before else []), number)
+        if prunes:
+            self.lists_versions(*([before] if before else []), number)
+
+    def deletes_version(self, number: int, *, live: int) -> None:
+        """The version of a swap is deleted, because the alias points to another one."""
+        self.describes_alias({live: 100})
+        arn = {"stateMachineVersionArn": f"{MACHINE}:{number}"}
+        self.states.add_response("delete_state_machine_version", {}, arn)
 
     def lists_executions(self, *arns: str, started: datetime = NOW) -> None:
         executions = [

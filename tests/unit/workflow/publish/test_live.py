@@ -1,39 +1,40 @@
-"""The alias `live`: which version new executions run on."""
+"""The alias `live`: which version new executions run on, and which one is published."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from workflow.errors import PublishError
 from workflow.publish.functions import Functions
-from workflow.publish.live import KEPT_VERSIONS, make_live, prune_functions
-from workflow.stack.stages import Shift
+from workflow.publish.live import KEPT_VERSIONS, is_live, prune, prune_functions, routed, settle
+from workflow.publish.stacks import Stack
+
+OUTPUTS = {"StateMachine": "m", "LiveVersion": "m:2"}
+STACK = Stack("s", "arn", "UPDATE_COMPLETE", outputs=OUTPUTS)
 
 
 class Machines:
     """Keeps the versions and the alias of one state machine."""
 
-    def __init__(
-        self, weights: dict[str, int] | None, version: str, failed: dict[str, list[str]] | None = None
-    ) -> None:
-        self._weights, self._version, self._failed = weights, version, failed or {}
+    def __init__(self, weights: dict[str, int] | None, current: str = "m:2") -> None:
+        self._weights, self._current = weights, current
         self.routes: list[dict[str, int]] = []
-        self.all_versions = [version]
+        self.all_versions = [current]
 
     def publish_version(self, machine: str, description: str) -> str:
-        return self._version
+        return self._current
+
+    def is_current(self, machine: str, version: str) -> bool:
+        return version == self._current
 
     def weights(self, machine: str, alias: str) -> dict[str, int] | None:
         return self._weights
 
     def route(self, machine: str, alias: str, weights: dict[str, int]) -> None:
         self.routes.append(weights)
-
-    def executions(self, machine: str, status: str, since: datetime | None = None) -> list[str]:
-        return self._failed.get(machine, [])
 
     def versions(self, machine: str) -> list[str]:
         return list(self.all_versions)
@@ -42,84 +43,54 @@ class Machines:
         self.all_versions.remove(version)
 
 
-class Clock:
-    """Time that passes only in `sleep`."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.now += timedelta(seconds=seconds)
-
-
-def test_first_publish_creates_the_alias() -> None:
-    machines = Machines(None, "m:1")
-    assert make_live(machines, "m", "first") == "m:1"
-    assert machines.routes == [{"m:1": 100}]
-
-
-def test_publish_without_new_revision_keeps_the_alias() -> None:
-    machines = Machines({"m:1": 100}, "m:1")
-    assert make_live(machines, "m", "again") == "m:1"
+def test_alias_that_cloudformation_has_moved_stays() -> None:
+    machines: Any = Machines({"m:2": 100})
+    assert settle(machines, STACK) == "m:2"
     assert machines.routes == []
 
 
-def test_new_version_gets_all_new_executions_at_once() -> None:
-    machines = Machines({"m:1": 100}, "m:2")
-    assert make_live(machines, "m", "next") == "m:2"
+@pytest.mark.parametrize("weights", [{"m:1": 100}, {"m:1": 90, "m:2": 10}, {"m:3": 100}, None])
+def test_alias_that_somebody_moved_is_set_right(weights: dict[str, int] | None) -> None:
+    machines: Any = Machines(weights, "m:3")
+    assert settle(machines, STACK) == "m:2"
     assert machines.routes == [{"m:2": 100}]
 
 
-def test_shift_routes_a_part_first_then_the_rest() -> None:
-    machines, clock, reports = Machines({"m:1": 100}, "m:2"), Clock(), list[str]()
-    shift = Shift(first_percent=20, minutes=3)
-
-    make_live(machines, "m", "next", shift=shift, report=reports.append, clock=clock, sleep=clock.sleep)
-
-    assert machines.routes == [{"m:2": 20, "m:1": 80}, {"m:2": 100}]
-    assert clock.now == datetime(2026, 1, 1, 0, 3, tzinfo=UTC)
-    assert reports[0] == "Version 2 gets 20 % of new executions; all of them in 3 min"
-    assert reports[-1] == "Version 2 gets 20 % of new executions; all of them in 15 s"
+def test_stack_of_an_earlier_afterloop_gets_a_version() -> None:
+    machines: Any = Machines({"m:1": 100}, "m:3")
+    assert settle(machines, replace(STACK, outputs={"StateMachine": "m"})) == "m:3"
+    assert machines.routes == [{"m:3": 100}]
 
 
 @pytest.mark.parametrize(
-    ("failed", "count"), [(["e1"], "1 execution"), (["e2", "e1"], "2 executions")], ids=["one", "two"]
+    ("outputs", "weights", "live"),
+    [
+        (OUTPUTS, {"m:2": 100}, True),
+        (OUTPUTS, {"m:1": 90, "m:2": 10}, False),
+        (OUTPUTS, {"m:3": 100}, False),
+        (OUTPUTS, {}, False),
+        ({"StateMachine": "m"}, {"m:3": 100}, True),
+        ({"StateMachine": "m"}, {"m:2": 100}, False),
+        ({"StateMachine": "m"}, {"m:2": 10, "m:3": 90}, False),
+    ],
 )
-def test_shift_is_reversed_when_only_the_new_version_fails(failed: list[str], count: str) -> None:
-    machines, clock = Machines({"m:1": 100}, "m:2", {"m:2": failed}), Clock()
-    message = (
-        f"{count} failed on version 2, none on version 1; version 1 gets all new executions again; "
-        "first failure: e1"
-    )
-    with pytest.raises(PublishError, match=message):
-        make_live(machines, "m", "next", shift=Shift(), clock=clock, sleep=clock.sleep)
-    assert machines.routes == [{"m:2": 10, "m:1": 90}, {"m:1": 100}]
+def test_published_version_is_live_if_it_gets_all_new_executions(
+    outputs: dict[str, str], weights: dict[str, int], live: bool
+) -> None:
+    machines: Any = Machines(weights, "m:3")
+    assert is_live(machines, outputs, weights) == live
 
 
-def test_shift_continues_when_both_versions_fail() -> None:
-    machines, clock = Machines({"m:1": 100}, "m:2", {"m:2": ["b"], "m:1": ["a"]}), Clock()
-    make_live(machines, "m", "next", shift=Shift(), clock=clock, sleep=clock.sleep)
-    assert machines.routes[-1] == {"m:2": 100}
+def test_versions_are_named_in_order() -> None:
+    assert routed({"m:10": 10, "m:9": 90}) == "version 9 (90 %) and version 10 (10 %)"
+    assert routed({}) == "no version"
 
 
-def test_interrupted_shift_is_repeated() -> None:
-    machines, clock = Machines({"m:1": 90, "m:2": 10}, "m:2"), Clock()
-    make_live(machines, "m", "next", shift=Shift(), clock=clock, sleep=clock.sleep)
-    assert machines.routes == [{"m:2": 10, "m:1": 90}, {"m:2": 100}]
-
-
-def test_old_versions_are_deleted_but_not_the_one_before() -> None:
-    machines = Machines({"m:1": 100}, "m:150")
-    machines.all_versions = [f"m:{number}" for number in range(150, 0, -1)]
-
-    make_live(machines, "m", "next")
-
-    kept = [f"m:{number}" for number in range(150, 150 - KEPT_VERSIONS, -1)]
-    assert machines.all_versions == [*kept, "m:1"]
+def test_old_versions_are_deleted_but_never_the_live_one() -> None:
+    machines: Any = Machines({"m:2": 100})
+    machines.all_versions = [f"m:{number}" for number in range(KEPT_VERSIONS + 3, 0, -1)]
+    prune(machines, "m:2")
+    assert machines.all_versions[-3:] == ["m:5", "m:4", "m:2"]
 
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function"

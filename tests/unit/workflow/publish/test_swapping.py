@@ -16,7 +16,7 @@ from tests.unit.workflow.publish.small_stack import DEFINITION, FUNCTION, OUTPUT
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.content import KEPT
-from workflow.publish.package import Package
+from workflow.publish.package import Package, code_source
 from workflow.publish.stacks import Stack
 from workflow.publish.swapping import forget_swaps, swap, swapped, undo_swaps
 from workflow.stack.bundles import Bundle
@@ -129,6 +129,7 @@ def test_second_swap_uses_the_values_of_the_first(
     # The definition now differs from the published one, so that its values cannot be read from it.
     services.returns_template(template())
     updates_definition(services, NEW.replace("${CollectArn}", FUNCTION), 5)
+    services.deletes_version(4, live=5)
     assert swap(account, stage, STACK, with_code(code, definition=NEW)) == ["definition"]
 
 
@@ -215,9 +216,44 @@ def test_undo_restores_code_and_definition(
     swaps_code(services)
     swap(account, stage, STACK, with_code(code))
     undoes_code(services, route=route)
+    services.deletes_version(4, live=6)
     undo_swaps(account, stage, STACK, route=route)
     assert swapped(account, stage, STACK) == []
     undo_swaps(account, stage, STACK)  # Nothing is left to undo.
+
+
+def test_undo_returns_to_the_version_that_cloudformation_made(
+    account: Account, services: Services, stage: Stage, code: Path
+) -> None:
+    stack = replace(STACK, outputs={**STACK.outputs, "LiveVersion": f"{MACHINE}:3"})
+    swaps_code(services)
+    swap(account, stage, stack, with_code(code))
+    finds_function(services)
+    services.updates_code(
+        "afterloop-dev-Collect", **code_source(account.artifact_bucket, stack.parameters["CollectKey"])
+    )
+    services.returns_template(template())
+    sent = {"stateMachineArn": MACHINE, "definition": PUBLISHED}
+    services.states.add_response("update_state_machine", {"updateDate": NOW}, sent)
+    services.routes({3: 100})
+    services.deletes_version(4, live=3)
+    undo_swaps(account, stage, stack)
+
+
+def test_swap_back_returns_to_the_version_that_cloudformation_made(
+    account: Account, services: Services, stage: Stage
+) -> None:
+    stack = replace(STACK, outputs={**STACK.outputs, "LiveVersion": f"{MACHINE}:3"})
+    services.returns_template(template())
+    services.describes_machine(PUBLISHED)
+    updates_definition(services, NEW.replace("${CollectArn}", f"{FUNCTION}:3"), 4)
+    swap(account, stage, stack, package(definition=NEW))
+    services.returns_template(template())
+    sent = {"stateMachineArn": MACHINE, "definition": PUBLISHED}
+    services.states.add_response("update_state_machine", {"updateDate": NOW}, sent)
+    services.routes({3: 100})
+    services.deletes_version(4, live=3)
+    assert swap(account, stage, stack, package()) == ["definition"]
 
 
 def test_forgotten_swap_is_not_listed(account: Account, services: Services, stage: Stage, code: Path) -> None:

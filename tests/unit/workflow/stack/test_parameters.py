@@ -6,7 +6,8 @@ import pytest
 
 from lambdas.reviews.settings import ReviewSettings
 from workflow.errors import SettingsError
-from workflow.stack.stages import Stage
+from workflow.stack.parameters import SHIFT
+from workflow.stack.stages import Shift, Stage
 
 
 def test_settings_become_stack_parameters() -> None:
@@ -43,12 +44,28 @@ def test_settings_become_stack_parameters() -> None:
         "PermissionsBoundary": "-",
         "Subnets": "-",
         "SecurityGroups": "-",
+        "ShiftType": "ALL_AT_ONCE",
+        "ShiftPercent": "10",
+        "ShiftMinutes": "10",
+        "ShiftAlarms": "",
         "ReviewSettings": parameters["ReviewSettings"],
         "RestartSettings": "{}",
     }
     assert ReviewSettings.parse(parameters["ReviewSettings"]) == ReviewSettings(
         output_buckets=("reviewed",), predictions={"forms": "document.label"}, worker_identity="hash"
     )
+
+
+@pytest.mark.parametrize(
+    ("shift", "parameters"),
+    [
+        (Shift(first_percent=20, minutes=5), ("CANARY", "20", "5", "")),
+        (Shift(linear=True, alarms=("one", "two words")), ("LINEAR", "10", "10", ",one,two words")),
+    ],
+)
+def test_shift_becomes_parameters(shift: Shift, parameters: tuple[str, ...]) -> None:
+    stage = Stage(name="dev", region="us-east-1", output_buckets=("reviewed",), shift=shift)
+    assert tuple(stage.parameters()[name] for name in SHIFT) == parameters
 
 
 def test_too_long_document_buckets_are_refused() -> None:

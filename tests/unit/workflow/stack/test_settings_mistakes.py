@@ -33,6 +33,8 @@ FLOW = "[stages.dev.flow_definition_settings.forms.restart]\n"
         ("restart.back_off.rate = nan", "should be less than or equal to 10, not nan. "),
         ("restart.back_off.jitter = inf", "should be less than or equal to 1, not inf. "),
         ("restart.back_off.first_seconds = '60s'", "not '60s': write the number alone, without a unit. "),
+        ("shift = {linear = true, first_percent = 1, minutes = 30}", "takes 3000 minutes, and the limit is 2100; use"),
+        ("shift.alarms = ['a,b']", "'a,b'"),
         ("shift.first_percent = '10 %'", "not '10 %': write the number alone, without a unit. "),
         ("max_output_bytes = '32MB'", "not '32MB': write the number alone, without a unit. The size"),
         ("log_retention_days = '30'", "not '30': write 30 without quotes. "),

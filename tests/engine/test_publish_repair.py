@@ -133,8 +133,11 @@ def test_publish_continues_a_rollback_that_failed_because_a_resource_was_deleted
     class DeletesQueue(NoProgress):
         """Deletes the queue when it has been updated, and then lets the update fail."""
 
+        deleted = False
+
         def event(self, event: Event) -> None:
-            if event.resource == "Wait" and event.status.endswith("_IN_PROGRESS"):
+            if event.resource == "Wait" and not self.deleted:
+                self.deleted = True
                 delete("UndeliveredEvents")
                 sandbox.client("cloudformation").signal_resource(
                     StackName=publisher.stage.stack_name,

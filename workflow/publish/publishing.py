@@ -382,7 +382,8 @@ def _execute(
             with lock.doing("waits"):
                 _follow(account, proposal, change_set, token, progress)
         # Outputs that are older than the update would take new executions back.
-        stack = account.stacks.settled(stage.stack_name)
+        before = proposal.stack.updated if token and proposal.stack and not plan.creates else None
+        stack = account.stacks.settled(stage.stack_name, after=before)
         if stack is None:
             raise PublishError(
                 f"stack {stage.stack_name} was deleted while it was published: publish the stage again"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from workflow.errors import PublishError
+from workflow.errors import AccountError, PublishError
 from workflow.publish.aws_errors import error_code, rejections
 from workflow.stack.deployment_settings import STAGE_TAG
 
@@ -31,6 +31,10 @@ _OBSOLETE = (
 
 class ObsoleteChangeSetError(PublishError):
     """A change set cannot be executed any more: it was executed or deleted, or the stack has changed since then."""
+
+
+MAX_STALE_READS = 40
+"""How often the stack is read after an operation until it shows what the operation did: for about two minutes."""
 
 
 @dataclass(frozen=True)
@@ -331,12 +335,38 @@ class Stacks:
             raise
         return True
 
-    def settled(self, stack: str) -> Stack | None:
-        """The stack when no operation changes it any more, with the outputs that the last one left."""
-        found: Stack | None = _poll(
-            lambda: self.find(stack), lambda one: one is None or not one.status.endswith("IN_PROGRESS")
+    def settled(self, name: str, *, after: datetime | None = None) -> Stack | None:
+        """The stack when no operation changes it any more, with the outputs that the last one left.
+
+        DescribeStacks can return the stack as it was, for some time after an operation has ended. Whoever routed new
+        executions by such an answer would take them back to the version before.
+
+        Args:
+            name: the stack's name or ARN.
+            after: when it was updated before that operation; None for a new stack, or if there was no operation.
+
+        Returns:
+            The stack; None if it does not exist.
+
+        Raises:
+            AccountError: CloudFormation still returns it as it was before.
+        """
+        stale_reads = 0
+        for pause in pauses():
+            found = self.find(name)
+            is_busy = found is not None and found.status.endswith("IN_PROGRESS")
+            if found and not is_busy and found.updated != after:
+                return found
+            stale_reads += not is_busy
+            if stale_reads == MAX_STALE_READS:
+                break
+            time.sleep(pause)
+        if found is None:
+            return None
+        raise AccountError(
+            f"CloudFormation has finished, and still shows stack {name} as it was before: run the command again, which "
+            "completes it"
         )
-        return found
 
     def delete(self, stack_id: str, *, role: str | None = None) -> str:
         """Starts the deletion of a stack; returns the token that its events carry."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -37,6 +37,7 @@ class Services:
         self.cloudformation = session.stubs["cloudformation"]
         self.states = session.stubs["stepfunctions"]
         self.functions = session.stubs["lambda"]
+        self.updates = 0
         self._change_sets: list[tuple[dict[str, Any], dict[str, Any]]] = []
         build = "before-parameter-build.cloudformation.CreateChangeSet"
         session.watch("cloudformation", build, self._keep_what_is_sent)
@@ -53,6 +54,8 @@ class Services:
             "StackStatus": status,
             "CreationTime": NOW,
         }
+        if self.updates:
+            stack["LastUpdatedTime"] = NOW + timedelta(minutes=self.updates)
         self.cloudformation.add_response("describe_stacks", {"Stacks": [{**stack, **described}]})
 
     def returns_template(self, template: Mapping[str, Any]) -> None:
@@ -126,6 +129,7 @@ class Services:
         """
         if at_once and not create:
             self.looks_at_change_set("AVAILABLE")
+        self.updates += 1
         self.cloudformation.add_response(
             "execute_change_set",
             {},

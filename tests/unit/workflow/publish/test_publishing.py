@@ -491,6 +491,7 @@ def test_change_of_outputs_alone_is_an_update_without_change_set(
     services.creates_change_set(failure=NOTHING)
     services.finds_stack("UPDATE_COMPLETE", **described(package()))
     services.cloudformation.add_response("update_stack", {})
+    services.updates += 1
     services.emits("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     services.finds_stack("UPDATE_COMPLETE", **described(package(), {"StateMachine": MACHINE, "More": "x"}))
     services.makes_live(2, before=1)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import islice
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
-from tests.unit.workflow.publish.conftest import CHANGE_SET_ID, NOW, STACK_ID, TOKEN, Services
-from workflow.errors import PublishError
+from tests.unit.workflow.publish.conftest import CHANGE_SET_ID, MACHINE, NOW, STACK_ID, TOKEN, Services
+from workflow.errors import AccountError, PublishError
 from workflow.publish.account import Account
-from workflow.publish.stacks import Import, pauses
+from workflow.publish.stacks import MAX_STALE_READS, Import, pauses
 
 
 def test_stack_has_parameters_and_outputs(account: Account, services: Services) -> None:
@@ -310,3 +312,31 @@ def test_pauses_grow_up_to_three_seconds() -> None:
     seconds = list(islice(pauses(), 30))
     assert seconds == sorted(seconds)
     assert (seconds[0], seconds[-1]) == (0.1, 3.0)
+
+
+# What a stack is after an operation
+
+
+def test_settled_stack_is_not_the_one_from_before_the_operation(account: Account, services: Services) -> None:
+    """DescribeStacks is eventually consistent: it returns old outputs, or no stack, after the last event."""
+    old, new = {"LastUpdatedTime": NOW}, {"LastUpdatedTime": NOW + timedelta(minutes=1)}
+    version = {"Outputs": [{"OutputKey": "LiveVersion", "OutputValue": f"{MACHINE}:2"}]}
+    services.finds_stack("UPDATE_COMPLETE", **old)
+    services.finds_stack("UPDATE_IN_PROGRESS", **new)
+    services.finds_stack(None)
+    services.finds_stack("UPDATE_COMPLETE", **old)
+    services.finds_stack("UPDATE_COMPLETE", **new, **version)
+    with mock.patch("time.sleep") as slept:
+        found = account.stacks.settled("afterloop-dev", after=NOW)
+    assert found is not None
+    assert (found.outputs["LiveVersion"], slept.call_count) == (f"{MACHINE}:2", 4)
+
+
+def test_settled_stack_that_stays_as_it_was_is_an_error(account: Account, services: Services) -> None:
+    for _ in range(MAX_STALE_READS):
+        services.finds_stack("UPDATE_COMPLETE", LastUpdatedTime=NOW)
+    with (
+        mock.patch("time.sleep"),
+        pytest.raises(AccountError, match=r"still shows stack .* as it was before"),
+    ):
+        account.stacks.settled("afterloop-dev", after=NOW)

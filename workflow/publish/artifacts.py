@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import islice
@@ -74,6 +75,7 @@ class ArtifactBucket:
     def __init__(self, client: S3Client, name: str, *, owner: str, region: str, is_aws: bool) -> None:
         self._client, self.name, self.region, self._is_aws = client, name, region, is_aws
         self._bucket: Any = {"Bucket": name, "ExpectedBucketOwner": owner}
+        self._listed: tuple[str, frozenset[str]] | None = None
 
     def ensure(self) -> None:
         """Creates the bucket on first use: private, encrypted, TLS only, versioned."""
@@ -198,11 +200,33 @@ class ArtifactBucket:
 
     def read(self, key: str) -> bytes | None:
         """The content of an object; None if there is no such object, or no bucket yet."""
+        if self.is_missing(key):
+            return None
         missing = self._client.exceptions.NoSuchKey, self._client.exceptions.NoSuchBucket
         try:
             return self._client.get_object(Key=key, **self._bucket)["Body"].read()
         except missing:
             return None
+
+    @contextmanager
+    def listed(self, folder: str) -> Iterator[None]:
+        """Lists a folder, so that no call is needed during the block to know that an object in it does not exist.
+
+        Only for what looks: an object that somebody writes during the block is not seen.
+        """
+        self._listed = folder, frozenset()
+        with suppress(self._client.exceptions.NoSuchBucket):
+            found = self._client.list_objects_v2(Prefix=folder, Delimiter="/", **self._bucket)
+            self._listed = folder, frozenset(one["Key"] for one in found.get("Contents", ()))
+        try:
+            yield
+        finally:
+            self._listed = None
+
+    def is_missing(self, key: str) -> bool:
+        """Whether an object is known not to exist, because its folder was listed."""
+        folder, keys = self._listed or ("", frozenset())
+        return bool(folder) and f"{key.rpartition('/')[0]}/" == folder and key not in keys
 
     def shared(self, key: str) -> SharedObject:
         """An object that several processes write, each only if no other did meanwhile."""

@@ -23,6 +23,7 @@ __all__ = [
     "LockDocument",
     "Operation",
     "current_holder",
+    "folder_of",
     "is_over",
     "lock_key",
     "locks",
@@ -112,17 +113,22 @@ def is_over(document: LockDocument, found: Found) -> bool:
     return found.seconds > LEASE_SECONDS or has_ended(document.token)
 
 
-_FOLDER, _NAME = "stages/", "/lock.json"
+_FOLDER, _NAME = "stages/", "lock.json"
+
+
+def folder_of(stage: str) -> str:
+    """Where the artifact bucket has what belongs to a stage."""
+    return f"{_FOLDER}{stage}/"
 
 
 def lock_key(stage: str) -> str:
     """The key of the lock of a stage in the artifact bucket."""
-    return f"{_FOLDER}{stage}{_NAME}"
+    return f"{folder_of(stage)}{_NAME}"
 
 
 def locks(artifacts: ArtifactBucket) -> set[str]:
     """The keys of the locks of all stages."""
-    return {key for key in artifacts.keys(_FOLDER) if key.endswith(_NAME)}
+    return {key for key in artifacts.keys(_FOLDER) if key.endswith(f"/{_NAME}")}
 
 
 def current_holder(account: Account, stage: str) -> Holder | None:
@@ -131,8 +137,9 @@ def current_holder(account: Account, stage: str) -> Holder | None:
     Raises:
         PublishError: an object in the place of the lock is not a lock.
     """
-    found = account.artifacts.shared(lock_key(stage)).read()
+    key = lock_key(stage)
+    found = None if account.artifacts.is_missing(key) else account.artifacts.shared(key).read()
     if found is None:
         return None
-    document = parsed(account.artifacts, lock_key(stage), found.content, LockDocument)
+    document = parsed(account.artifacts, key, found.content, LockDocument)
     return None if is_over(document, found) else Holder.of(document, found)

@@ -8,7 +8,6 @@ CloudFormation moves new executions to the new version itself, as part of the up
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,7 @@ from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.adopting import Choose, adopt, remembered
 from workflow.publish.following import follow
-from workflow.publish.holder import current_holder
+from workflow.publish.holder import current_holder, folder_of
 from workflow.publish.live import prune, prune_functions, settle
 from workflow.publish.live_import import import_live
 from workflow.publish.locks import Lock, held
@@ -83,18 +82,16 @@ def plan_for(account: Account, stage: Stage, package: Package, *, repair: bool =
     Raises:
         PublishError: the stack's status does not allow a publish, or CloudFormation rejects the template.
     """
-    _ = account.artifacts  # A session makes clients in one thread only.
-    with ThreadPoolExecutor(1) as pool:
-        holder = pool.submit(current_holder, account, stage.name)  # Meanwhile, CloudFormation compares.
+    with account.artifacts.listed(folder_of(stage.name)):
+        holder = current_holder(account, stage.name)
         try:
             proposal = propose(account, stage, package, repair=repair)
         except StackBusyError as error:
-            by = holder.result()
-            raise PublishError(f"{error}; {by}") if by else error from None
+            raise PublishError(f"{error}; {holder}") if holder else error from None
         except StuckRollbackError as error:
-            return replace(plan_of_rollback(error), locked_by=holder.result())
+            return replace(plan_of_rollback(error), locked_by=holder)
         discard(account, stage, proposal)
-        return replace(proposal.plan, locked_by=holder.result())
+        return replace(proposal.plan, locked_by=holder)
 
 
 def publish(

@@ -11,8 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
+from tests.unit.doubles import StubbedSession
 from workflow.publish.account import Account
 from workflow.publish.artifacts import ArtifactBucket
+from workflow.publish.holder import current_holder
 
 
 def test_new_bucket_is_private_encrypted_tls_only_and_versioned(new_account: Account) -> None:
@@ -153,3 +155,25 @@ def test_old_version_that_the_stack_does_not_name_is_not_used(
     written: dict[str, str] = {}
     assert account.artifacts.upload({"f.zip": b"code"}, written=written) == written
     assert written != first
+
+
+def test_listed_folder_needs_no_call_for_what_is_not_in_it(account: Account, session: StubbedSession) -> None:
+    account.artifacts.write("stages/dev/swaps.json", b"{}")
+    account.artifacts.write("stages/dev/publishes/1.json", b"{}")
+    asked: list[str] = []
+    session.watch(
+        "s3", "before-parameter-build.s3.GetObject", lambda params, **_: asked.append(params["Key"])
+    )
+    with account.artifacts.listed("stages/dev/"):
+        assert account.artifacts.read("stages/dev/lock.json") is None
+        assert current_holder(account, "dev") is None
+        assert asked == []
+        for key in ("stages/dev/swaps.json", "stages/dev/publishes/1.json"):
+            assert account.artifacts.read(key) == b"{}"
+    account.artifacts.write("stages/dev/lock.json", b"{}")
+    assert account.artifacts.read("stages/dev/lock.json") == b"{}", "what was listed is forgotten"
+
+
+def test_folder_of_a_bucket_that_does_not_exist_is_empty(new_account: Account) -> None:
+    with new_account.artifacts.listed("stages/dev/"):
+        assert new_account.artifacts.read("stages/dev/lock.json") is None

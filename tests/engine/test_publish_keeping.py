@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from sandbox.engine import Sandbox
 from tests.engine.publisher import CALL, Executions, Publisher, answering, held
 from workflow.publish.content import Content
 from workflow.publish.package import Package
+from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress
+from workflow.publish.publishing import Published, publish
 from workflow.publish.rollback import choose, roll_back
 from workflow.publish.status import status
+from workflow.stack import ALIAS
+from workflow.stack.stages import Shift
 
 REMOVED = "DecideRestart"
 
@@ -82,26 +89,62 @@ def narrowed(queue: str) -> Callable[[dict[str, Any]], None]:
     return edit_both
 
 
+@pytest.fixture
+def minutes_take_a_moment(sandbox: Sandbox) -> Iterator[None]:
+    sandbox.configure(minute_seconds=0.2)
+    yield
+    sandbox.configure(minute_seconds=60)
+
+
+ENDED = {"Count": 0, "ScannedCount": 0}
+"""The output of `calling`."""
+
+
+def shifted(publisher: Publisher, executions: Executions, package: Package) -> tuple[Published, list[Any]]:
+    """Publishes gradually; returns also the outputs of executions that ran on the first version meanwhile."""
+    ended: list[Any] = []
+
+    class During(NoProgress):
+        def step(self, text: str) -> None:
+            if "of new executions until" in text and not ended:
+                alias = executions.alias
+                executions.alias = alias.replace(f":{ALIAS}", ":1")
+                ended.append(executions.finish(*executions.start()))
+                executions.alias = alias
+
+    def confirm(plan: Plan) -> bool:
+        publisher.plans.append(plan)
+        return True
+
+    published = publish(publisher.account, publisher.stage, package, confirm=confirm, progress=During())
+    assert published is not None
+    return published, ended
+
+
 def test_removed_function_and_permissions_stay_until_executions_have_ended(
-    publisher: Publisher, executions: Executions
+    publisher: Publisher, executions: Executions, minutes_take_a_moment: None
 ) -> None:
     queue, functions = executions.queue, publisher.account.functions
     answering(publisher, "called")
     publisher.publish(publisher.package(calling(queue)))
     version = functions.versions(f"{publisher.stage.stack_name}-{REMOVED}")[0]
     before = executions.start()
-    removing = without_function(publisher.package(held(queue, "Done")))
+    shift = Shift(first_percent=50, minutes=1)
+    removing = without_function(publisher.package(held(queue, "Done"), shift=shift))
 
-    published = publisher.publish(removing)
+    published, during = shifted(publisher, executions, removing)
 
-    assert published is not None
+    # An execution that started on the old version during the shift.
+    assert during == [ENDED]
     waiting = [one.sentence for one in published.still_needed]
     assert waiting == [
         "DecideRestart stays until 1 execution on version 1 has ended; publish again afterwards.",
         "Permissions of StateMachineRole stay until 1 execution on version 1 has ended; publish again afterwards.",
     ]
     assert functions.exists(version)
-    assert not publisher.plans[-1].destructive_changes
+    assert REMOVED not in {one.id for one in publisher.plans[-1].destructive_changes}
+    # The shift has ended, so that a plan without one has nothing to change.
+    removing = without_function(publisher.package(held(queue, "Done")))
     plan = publisher.plan(removing)
     assert plan.is_empty
     assert [one.sentence for one in plan.still_needed] == waiting
@@ -109,7 +152,7 @@ def test_removed_function_and_permissions_stay_until_executions_have_ended(
     assert found is not None
     assert [one.sentence for one in found.still_needed] == waiting
 
-    assert executions.finish(*before) == {"Count": 0, "ScannedCount": 0}
+    assert executions.finish(*before) == ENDED
 
     plan = publisher.plan(removing)
     assert not plan.still_needed
@@ -147,7 +190,7 @@ def test_rollback_adds_permissions_before_it_routes_executions(
 
     roll_back(account, stage, choose(account, stage), confirm=lambda plan: True, progress=During())
 
-    assert ended == [{"Count": 0, "ScannedCount": 0}]
+    assert ended == [ENDED]
     assert steps.index("Adding the permissions that publish 1 needs") < steps.index(
         "Routing new executions to the version of publish 1"
     )

@@ -191,7 +191,8 @@ def _with_deployed_shift(package: Package, deployed: Content) -> Package:
     """The package with the shift of the stack if nothing else changes: there is no new version to shift to."""
     kept = {name: deployed.parameters[name] for name in SHIFT if name in deployed.parameters}
     same = {**package.parameters, **kept}
-    is_same = (package.content[0], same) == (deployed.template, dict(deployed.parameters))
+    published = deployed.without_kept()
+    is_same = (package.content[0], same) == (published.template, dict(published.parameters))
     return replace(package, parameters=same) if is_same else package
 
 

@@ -68,7 +68,7 @@ def import_live(account: Account, stage: Stage, stack: Stack, progress: Progress
     Raises:
         DeploymentError: CloudFormation could not import them, and changed nothing.
     """
-    machine = stack.outputs["StateMachine"]
+    machine = stack.output("StateMachine")
     if not (resources := _existing(account, machine)):
         return
     progress.step(f"Making the alias {ALIAS} part of the stack")

@@ -161,8 +161,8 @@ def _plan_to_end_shift(stack: Stack, record: Record, weights: Mapping[str, int])
 
 def _end_shift(account: Account, stack: Stack, record: Record, progress: Progress) -> Stack | None:
     """Ends the shift of somebody else's publish; returns the stack as it was before that publish."""
-    machine = stack.outputs["StateMachine"]
-    target = record.version if _can_run(account, machine, record.version) else stack.outputs[LIVE_VERSION]
+    machine = stack.output("StateMachine")
+    target = record.version if _can_run(account, machine, record.version) else stack.output(LIVE_VERSION)
     progress.step(f"Routing new executions to version {number(target)}")
     account.machines.route(machine, ALIAS, {target: 100})
     progress.step("Taking back the update of the stack")

@@ -54,7 +54,7 @@ def stage_target(account: Account, stage: str) -> Target:
         partition = account.caller.split(":")[1]
         return Target(stage, partition, account.region, account.id)
     partition, _, region, account_id = stack.id.split(":")[1:5]
-    described = account.machines.describe(stack.outputs["StateMachine"])
+    described = account.machines.describe(stack.output("StateMachine"))
     values = _values(account, stack, described["definition"], partition)
     swapped = {
         name.removesuffix("Arn")

@@ -34,7 +34,7 @@ LANGUAGES = {"sh", "python", "toml", "yaml", "text", ""}
 NOT_RUN = {
     "docs/how-to/publish-from-ci.md": 1,
     "docs/how-to/retrain.md": 2,
-    "docs/how-to/stages.md": 3,
+    "docs/how-to/stages.md": 4,
 }
 """Page → number of blocks that are not run. A new one needs a reason on the page, and is counted here."""
 

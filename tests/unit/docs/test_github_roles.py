@@ -50,11 +50,14 @@ PARTS = {
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
+    "AWS::StepFunctions::StateMachineAlias",
+    "AWS::StepFunctions::StateMachineVersion",
 }
-"""Types without an ARN of their own: IAM checks that of the resource which they belong to."""
+"""Types without an ARN of their own, for which IAM checks that of the resource which they belong to; and versions and
+aliases of the state machine, whose ARNs follow from its own: see `alias` in `arns`."""
 ALIKE = [("prod", "prod-eu"), ("a", "a--1"), ("ci", "ci-prod"), ("artifacts", "artifacts-2-executions-x")]
-ACCOUNT_WIDE = {"states:SendTaskFailure", "states:SendTaskSuccess"}
-"""Any workflow of the account can wait for a loop."""
+ACCOUNT_WIDE = {"cloudwatch:DescribeAlarms", "states:SendTaskFailure", "states:SendTaskSuccess"}
+"""A shift looks at alarms with any name, and any workflow of the account can wait for a loop."""
 
 
 def filled(value: Any) -> Any:

@@ -25,8 +25,8 @@ from workflow.publish.aws_errors import error_code
 from workflow.publish.documents import parsed
 from workflow.publish.holder import Activity, Holder, LockDocument, Operation, is_over, lock_key
 from workflow.publish.local_process import ProcessMark, forget
+from workflow.publish.shifts import shift_in_progress
 from workflow.publish.stacks import pauses
-from workflow.stack import ALIAS
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
@@ -185,8 +185,7 @@ class Lock:
     def _is_shifting(self) -> bool:
         """Whether CloudFormation moves new executions gradually."""
         stack = self._account.stacks.find(self._stack)
-        machine = stack.outputs.get("StateMachine") if stack else None
-        return bool(machine) and len(self._account.machines.weights(str(machine), ALIAS) or ()) > 1
+        return bool(stack and shift_in_progress(self._account, stack))
 
     def _refusal(self, holder: Holder) -> str:
         return (

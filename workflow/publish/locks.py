@@ -280,7 +280,7 @@ class Lock:
         with suppress(ClientError, BotoCoreError):
             stack = self._account.stacks.find(self._stack)
             state = f"the stack is in {stack.status}" if stack else "there is no stack"
-        why = str(holder) if holder else f"somebody deleted {self._object.url}"
+        why = str(holder) if holder else f"somebody took it and gave it back, or deleted {self._object.url}"
         return PublishError(
             f"this {self._what} of stage {self.stage} lost its lock, so it stopped before it changed anything more: "
             f"{why}; {state}: check `python deploy.py status --stage {self.stage}`"

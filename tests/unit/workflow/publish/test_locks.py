@@ -140,7 +140,7 @@ def test_process_that_lost_its_lock_says_the_state_of_the_stack(
             account.artifacts.keys("")
 
     with pytest.raises(
-        PublishError, match=rf"somebody deleted s3://.*/{KEY}; the stack is in UPDATE_IN_PROGRESS"
+        PublishError, match=rf"gave it back, or deleted s3://.*/{KEY}; the stack is in UPDATE_IN_PROGRESS"
     ):
         go_on()
 

@@ -29,6 +29,7 @@ from workflow.publish.history import history, rollback_target
 from workflow.publish.package import Package, make_package
 from workflow.publish.publishing import publish
 from workflow.publish.rollback import roll_back
+from workflow.stack import ALIAS
 from workflow.stack.assembly import assemble
 from workflow.stack.stages import Stage
 from workflow.stack.targets import local
@@ -56,6 +57,8 @@ def test_upgrade_and_rollback_lose_nothing(
     upgraded = publish(account, stage.stage, package, confirm=lambda plan: True)
     assert upgraded is not None
     stage.use_outputs(dict(upgraded.outputs))
+    with subtests.test("the alias is part of the stack"):
+        check_alias(stage, account, in_stack=True)
     rows = {name: row_with_old_names(stage, name) for name in before}
     assert lost(settled(before), rows) == []
 
@@ -65,6 +68,8 @@ def test_upgrade_and_rollback_lose_nothing(
     rolled_back = roll_back(account, stage.stage, record, confirm=lambda plan: True)
     assert rolled_back is not None
     stage.use_outputs(dict(rolled_back.outputs))
+    with subtests.test("the alias stays without the stack"):
+        check_alias(stage, account, in_stack=False)
     assert lost(settled(before), stage.rows()) == []
     assert set(keys) <= set(stage.review_keys())
 
@@ -73,6 +78,10 @@ def test_upgrade_and_rollback_lose_nothing(
         check_every_change_is_handled_once(stage)
     with subtests.test("report and manifest"):
         check_report_and_manifest_are_complete(stage)
+
+    publish(account, stage.stage, package, confirm=lambda plan: True)
+    with subtests.test("the next upgrade makes the alias part of the stack again"):
+        check_alias(stage, account, in_stack=True)
 
 
 # The stage
@@ -140,6 +149,19 @@ def row_with_old_names(stage: UpgradedStage, name: str) -> dict[str, Any]:
     """A row as the current ledger reads it, with the attribute names of the old one."""
     row = stage.row(name).model_dump(by_alias=True, exclude_none=True)
     return {**row, **{f"claim {claim}": held for claim, held in row["claims"].items()}}
+
+
+def check_alias(stage: UpgradedStage, account: Account, *, in_stack: bool) -> None:
+    """New executions run on the current revision, whoever made its version."""
+    stack = account.stacks.find(stage.stage.stack_name)
+    assert stack is not None
+    machine = stack.outputs["StateMachine"]
+    weights = account.machines.weights(machine, ALIAS) or {}
+    (version,) = weights
+    assert account.machines.is_current(machine, version)
+    assert stack.outputs.get("LiveVersion") == (version if in_stack else None)
+    named = {one["id"]: one["name"] for one in account.stacks.resources(stack.name)}
+    assert named.get("LiveAlias") == (f"{machine}:{ALIAS}" if in_stack else None)
 
 
 def check_every_change_is_handled_once(stage: UpgradedStage) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -325,7 +326,11 @@ class Lock:
     def _delete_versions(self, *, keep: int) -> None:
         # The oldest first: once a version is deleted, the one before it is the lock again.
         while len(self._versions) > keep:
-            self._object.remove(self._versions[0])
+            oldest = self._versions[0]
+            if oldest.version is None and any(one.version for one in self._versions):
+                # The bucket has begun to keep versions since: an earlier version of Afterloop made it.
+                oldest = replace(oldest, version="null")
+            self._object.remove(oldest)
             del self._versions[0]
 
     def _read(self, found: Found) -> LockDocument:

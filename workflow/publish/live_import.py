@@ -33,7 +33,10 @@ _KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 
 def has_to_import(deployed: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether the template of a stack does not have the alias yet, and that of its update has it."""
-    return LIVE_ALIAS not in deployed["Resources"] and LIVE_ALIAS in wanted["Resources"]
+    kinds = {one["Type"] for one in deployed["Resources"].values()}
+    # A stack that has only adopted data has no state machine yet: the publish that adopted it failed.
+    has_machine = "AWS::StepFunctions::StateMachine" in kinds
+    return has_machine and LIVE_ALIAS not in deployed["Resources"] and LIVE_ALIAS in wanted["Resources"]
 
 
 def _existing(account: Account, machine: str) -> dict[str, dict[str, Any]]:

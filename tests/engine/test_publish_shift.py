@@ -16,8 +16,9 @@ from workflow.publish.history import history, latest
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress
-from workflow.publish.publishing import Published, publish
+from workflow.publish.publishing import Published, plan_for, publish
 from workflow.publish.rollback import choose, roll_back
+from workflow.publish.shift_alarms import unguarded
 from workflow.stack import ALIAS
 from workflow.stack.stages import Shift
 
@@ -157,8 +158,16 @@ def test_alarm_of_the_team_takes_the_shift_back(shifting: Shifting, sandbox: San
         cloudwatch.put_metric_data(Namespace=name, MetricData=[{"MetricName": "m", "Value": 1}])
         sandbox.configure(minute_seconds=0.2)
 
+    # The publisher adds the shift to the package only: the plan reads it from the stage.
+    stage = shifting.publisher.stage.model_copy(update={"shift": Shift(alarms=(name, "none"))})
+    plan = plan_for(shifting.account, stage, shifting.package(MACHINE, "next"))
+    (warning,) = [one for one in plan.warnings if "shift.alarms" in one]
+    assert warning.endswith("alarm 'none' does not exist in us-east-1, so it cannot end a shift")
+
     with pytest.raises(DeploymentError, match=f"because the alarm {name} went off"):
         shifting.publish(shifting.package(MACHINE, "next"), goes_off)
+    (warning,) = unguarded(stage.model_copy(update={"shift": shifting.shift}), shifting.account)
+    assert warning.endswith("is in ALARM, so a shift would be taken back at once")
     assert shifting.weights == {1: 100}
 
 

@@ -6,7 +6,7 @@ The parts of the account are in `stacks`, `artifacts`, `machines`, `functions`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -159,6 +159,14 @@ class Account:
     def missing(self, stack: str) -> list[Missing]:
         """Resources of a stack that do not exist, because they were deleted outside of CloudFormation."""
         return missing_resources(self.stacks.resources(stack), self._client)
+
+    def alarm_states(self, names: Sequence[str]) -> dict[str, str]:
+        """The states of CloudWatch alarms that exist, such as OK or ALARM, by name; at most 100."""
+        answer = self._client("cloudwatch").describe_alarms(
+            AlarmNames=list(names), AlarmTypes=["CompositeAlarm", "MetricAlarm"], MaxRecords=100
+        )
+        alarms = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
 
     def flow_definition_names(self) -> list[str]:
         """The names of the account's A2I flow definitions."""

@@ -24,6 +24,7 @@ from workflow.publish.protection import protection_of, refusal
 from workflow.publish.readback import restored
 from workflow.publish.recovering import NOT_ROLLED_BACK, stuck_rollback
 from workflow.publish.service_role import with_service_role
+from workflow.publish.shift_alarms import unguarded
 from workflow.publish.shifts import shift_in_progress
 from workflow.publish.stack_state import in_words
 from workflow.publish.stacks import ChangeSet, Stack
@@ -351,7 +352,12 @@ def _routing_notes(account: Account, stack: Stack) -> list[str]:
 
 
 def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
-    return [*package.warnings, *missing_flow_definitions(stage, account), *unavailable(account, package)]
+    return [
+        *package.warnings,
+        *missing_flow_definitions(stage, account),
+        *unguarded(stage, account),
+        *unavailable(account, package),
+    ]
 
 
 _AS_PUBLISHED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")

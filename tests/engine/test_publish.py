@@ -410,7 +410,7 @@ def test_function_version_keeps_its_settings(publisher: Publisher) -> None:
 def test_old_function_versions_are_deleted_when_their_executions_have_ended(
     publisher: Publisher, executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflow.publish.live.KEPT_VERSIONS", 1)
+    monkeypatch.setattr("workflow.publish.pruning.KEPT_VERSIONS", 1)
     name = f"{publisher.stage.stack_name}-DecideRestart"
 
     def versions() -> list[str]:

@@ -20,7 +20,7 @@ from workflow.publish.account import Account
 from workflow.publish.adopting import Choose, adopt, remembered
 from workflow.publish.following import follow
 from workflow.publish.holder import current_holder, folder_of
-from workflow.publish.live import prune, prune_functions, settle
+from workflow.publish.live import settle
 from workflow.publish.live_import import import_live
 from workflow.publish.locks import Lock, held
 from workflow.publish.package import Package
@@ -36,6 +36,7 @@ from workflow.publish.proposing import (
     uploaded,
 )
 from workflow.publish.protection import expect_development, not_yet_protecting, protect, refusal
+from workflow.publish.pruning import prune, prune_functions
 from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.removing import remove_unneeded
 from workflow.publish.shifts import ShiftWatch

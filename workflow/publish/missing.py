@@ -94,10 +94,24 @@ def missing_resources(resources: Iterable[Mapping[str, str]], client: Callable[[
                 raise
         return True
 
-    with ThreadPoolExecutor(THREADS) as threads:
-        found = list(threads.map(exists, checked))
-    return [
-        Missing(one["id"], one["type"], one["name"])
-        for one, is_there in zip(checked, found, strict=True)
-        if not is_there
-    ]
+    def gone(some: list[Mapping[str, str]]) -> list[Mapping[str, str]]:
+        with ThreadPoolExecutor(THREADS) as threads:
+            found = list(threads.map(exists, some))
+        return [one for one, is_there in zip(some, found, strict=True) if not is_there]
+
+    # What has a version that exists, exists: a function and a state machine are deleted with their versions.
+    versions = {one["id"]: _versioned(one["name"]) for one in checked if one["type"] in _VERSIONS}
+    found = gone([one for one in checked if one["name"] not in versions.values()])
+    suspected = {versions[one["id"]] for one in found if one["id"] in versions}
+    found += gone([one for one in checked if one["name"] in suspected])
+    missing = {one["id"] for one in found}
+    return [Missing(one["id"], one["type"], one["name"]) for one in checked if one["id"] in missing]
+
+
+_VERSIONS = ("AWS::Lambda::Version", "AWS::StepFunctions::StateMachineVersion")
+
+
+def _versioned(version: str) -> str:
+    """The physical ID of what a version is of: the name of a function, or the ARN of a state machine."""
+    arn = version.rpartition(":")[0]
+    return arn.rpartition(":")[2] if ":function:" in arn else arn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
 from workflow.publish.adopting import adopting
-from workflow.publish.artifacts import plans_of
 from workflow.publish.availability import unavailable
+from workflow.publish.change_sets import change_set_of, looked_at, uploaded, url_of
 from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.holder import current_holder, lock_key, locks
 from workflow.publish.live import is_live, routed
@@ -21,7 +20,6 @@ from workflow.publish.live_import import has_to_import
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.protection import protection_of, refusal
-from workflow.publish.readback import restored
 from workflow.publish.recovering import NOT_ROLLED_BACK, stuck_rollback
 from workflow.publish.service_role import with_service_role
 from workflow.publish.shift_alarms import unguarded
@@ -46,12 +44,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Proposal",
     "StackBusyError",
-    "change_set_of",
     "discard",
     "is_current",
     "propose",
-    "uploaded",
-    "url_of",
 ]
 
 
@@ -118,15 +113,9 @@ def propose(
     """
     stack = _publishable(account, account.stacks.find(stage.stack_name))
     package = package.stamped(stack.parameters if stack else {})
-    sent, _ = package.content
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
-        # A new stack needs no change set: everything is added. So a plan creates nothing in the account.
-        plan = compare(
-            stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
-        )
-        plan, adopted = adopting(account, stage.name, sent, plan, choose, to_publish=to_publish)
-        plan = _with_differences(account, stage, stack, plan, to_publish)
-        return Proposal(package, plan, stack, adopted=adopted)
+        return _of_new_stack(account, stage, stack, package, to_publish=to_publish, choose=choose)
+    sent, _ = package.content
     package, notes = with_subscriptions(account, stack, package)
     deployed = deployed_content(account, stage.name, stack, sent)
     package = _with_deployed_shift(package, deployed)
@@ -146,7 +135,7 @@ def propose(
             remove_unused(account, stage.name, written)
             raise
     else:
-        change_set = _looked_at(account, stage, stack, planned.first, reverts_drift=reverts_drift)
+        change_set = looked_at(account, stage, stack, planned.first, reverts_drift=reverts_drift)
     plan = compare(
         stack.name,
         before=(deployed.template, deployed.parameters),
@@ -167,25 +156,37 @@ def propose(
     if refused := refusal(stage, stack, plan):
         plan = replace(plan, warnings=[*plan.warnings, refused])
     suspended = [*suspension_notes(account, stage.name), *protection_of(account, stage, stack).notes]
+    imports = False
     if replace(plan, swapped=()).is_empty and change_set.is_empty:
         # What is live without being published is what was swapped.
         routing = [] if missing or swaps else _routing_notes(account, stack)
-        plan = Plan(
-            stack.name,
-            creates=False,
-            swapped=swaps,
-            notes=[*routing, *suspended],
-            warnings=plan.warnings,
-            still_needed=plan.still_needed,
-        )
-        plan = _with_differences(account, stage, stack, plan, to_publish)
-        return Proposal(package, plan, stack, missing=missing, updates=planned, written=written)
-    if imports := has_to_import(deployed.template, sent):
-        note = f"The alias `{ALIAS}` becomes part of the stack, before anything else changes."
-        plan = replace(plan, notes=[*plan.notes, note])
-    plan = replace(plan, notes=[*plan.notes, *suspended])
+        plan, found, url = replace(plan, notes=[*routing, *suspended]), None, ""
+    else:
+        imports = has_to_import(deployed.template, sent)
+        first = [f"The alias `{ALIAS}` becomes part of the stack, before anything else changes."]
+        plan = replace(plan, notes=[*plan.notes, *(first if imports else []), *suspended])
+        found = change_set
     plan = _with_differences(account, stage, stack, plan, to_publish)
-    return Proposal(package, plan, stack, change_set, url, missing, planned, written, imports_live=imports)
+    return Proposal(package, plan, stack, found, url, missing, planned, written, imports_live=imports)
+
+
+def _of_new_stack(
+    account: Account,
+    stage: Stage,
+    stack: Stack | None,
+    package: Package,
+    *,
+    to_publish: bool,
+    choose: Choose | None,
+) -> Proposal:
+    """A new stack needs no change set: everything is added. So a plan creates nothing in the account."""
+    sent, _ = package.content
+    plan = compare(
+        stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
+    )
+    plan, adopted = adopting(account, stage.name, sent, plan, choose, to_publish=to_publish)
+    plan = _with_differences(account, stage, stack, plan, to_publish)
+    return Proposal(package, plan, stack, adopted=adopted)
 
 
 def _with_deployed_shift(package: Package, deployed: Content) -> Package:
@@ -211,87 +212,6 @@ def _with_differences(
         return plan
     live = find_live(account, stack, records)
     return replace(plan, differences=list(what_differs(live, records, stage=stage.name)))
-
-
-def uploaded(account: Account, package: Package, written: dict[str, str]) -> tuple[Package, str]:
-    """The package with the versions of its bundles, and the URL of its template.
-
-    Args:
-        account: where the artifact bucket is.
-        package: what to upload.
-        written: gets the versions that were not there before, by key.
-    """
-    account.artifacts.ensure()
-    account.artifacts.expire()
-    versions = account.artifacts.upload(package.objects, package.bundle_versions, written=written)
-    url = account.artifacts.url(package.template_key, versions[package.template_key])
-    return package.uploaded(versions), url
-
-
-def url_of(account: Account, package: Package, written: dict[str, str] | None = None) -> str:
-    """The URL of the package's template in the artifact bucket, where it is written if it is missing.
-
-    Args:
-        account: where the artifact bucket is.
-        package: the package.
-        written: gets the version of the template if it was not there before.
-    """
-    key = package.template_key
-    versions = account.artifacts.upload({key: package.template.encode()}, written=written)
-    return account.artifacts.url(key, versions[key])
-
-
-def _looked_at(
-    account: Account, stage: Stage, stack: Stack, package: Package, *, reverts_drift: bool
-) -> ChangeSet:
-    """A change set that nobody executes, from a template that only this plan reads."""
-    account.artifacts.ensure()
-    key = f"{plans_of(stage.name)}{uuid.uuid4().hex}.json"
-    version = account.artifacts.write(key, package.template.encode())
-    try:
-        url = account.artifacts.url(key, version)
-        return change_set_of(account, stack.name, package, url, reverts_drift=reverts_drift)
-    finally:
-        with suppress(ClientError):  # What stays is deleted after a day.
-            account.artifacts.remove(key, version)
-
-
-def change_set_of(
-    account: Account,
-    stack: str,
-    package: Package,
-    template_url: str,
-    *,
-    create: bool = False,
-    reverts_drift: bool = False,
-) -> ChangeSet:
-    """A change set that has the template and the parameters of the package.
-
-    A change set never changes. So what is shown of it, and executed later, is what was compared here.
-
-    Raises:
-        PublishError: CloudFormation rejects it, or has another template or other parameters in it.
-    """
-    change_set = account.stacks.create_change_set(
-        stack,
-        template_url=template_url,
-        parameters=package.parameters,
-        create=create,
-        reverts_drift=reverts_drift,
-        tags=package.tags,
-        role=package.service_role,
-    )
-    if change_set.is_empty:
-        return change_set
-    sent, parameters = package.content
-    template = restored(account.stacks.template_of(change_set), sent)
-    if (template, dict(change_set.parameters)) != (sent, dict(parameters)):
-        account.stacks.delete_change_set(change_set.id)
-        raise PublishError(
-            f"the change set {change_set.id} did not have the template and the parameters that were sent, so it was "
-            f"deleted: find out who else writes to the bucket {account.artifact_bucket} and to the stack {stack}"
-        )
-    return change_set
 
 
 def is_current(account: Account, stage: Stage, proposal: Proposal) -> bool:

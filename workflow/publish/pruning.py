@@ -1,4 +1,4 @@
-"""Deleting old versions: of the state machine, and of the functions that these name."""
+"""Old versions of the state machine and of functions, which publishes leave behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from workflow.publish.functions import Functions, versions_in
 from workflow.publish.machines import StateMachines
 
-__all__ = ["prune", "prune_functions"]
+__all__ = ["KEPT_VERSIONS", "prune", "prune_functions"]
 
 KEPT_VERSIONS = 100
 """Step Functions keeps at most 1,000 versions of a state machine; Lambda keeps 75 GB of code in a Region."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from workflow.errors import AfterloopError, PublishError
+from workflow.publish.change_sets import change_set_of, url_of
 from workflow.publish.following import follow
-from workflow.publish.proposing import change_set_of, url_of
 from workflow.publish.updates import removal, widening
 
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ def add_version(template: Template, function: Function) -> None:
     """Adds the version that executions run, so that an execution ends with the code and settings it began with.
 
     A changed description makes CloudFormation publish another version. The earlier ones stay, for running executions
-    and for a rollback (workflow/publish/live.py limits their number). They are deleted with the function.
+    and for a rollback (workflow/publish/pruning.py limits their number). They are deleted with the function.
     """
     template.add_resource(
         awslambda.Version(

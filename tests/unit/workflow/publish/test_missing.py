@@ -46,6 +46,36 @@ def test_missing_resources_are_found_and_others_are_not_asked_for() -> None:
     ]
 
 
+FUNCTION = [
+    {"id": "Collect", "type": "AWS::Lambda::Function", "name": "collect"},
+    {
+        "id": "CollectVersion",
+        "type": "AWS::Lambda::Version",
+        "name": "arn:aws:lambda:us-east-1:111122223333:function:collect:3",
+    },
+]
+MACHINE = [
+    {
+        "id": "StateMachine",
+        "type": "AWS::StepFunctions::StateMachine",
+        "name": "arn:aws:states:us-east-1:111122223333:stateMachine:m",
+    },
+    {
+        "id": "LiveVersion",
+        "type": "AWS::StepFunctions::StateMachineVersion",
+        "name": "arn:aws:states:us-east-1:111122223333:stateMachine:m:3",
+    },
+]
+
+
+@pytest.mark.parametrize("resources", [FUNCTION, MACHINE])
+def test_what_has_a_version_is_asked_for_only_if_the_version_is_gone(resources: list[dict[str, str]]) -> None:
+    owner, version = resources
+    assert missing_resources(resources, Answers(version["name"])) == []
+    assert [one.id for one in missing_resources(resources, Answers(owner["name"]))] == [version["id"]]
+    assert [one.id for one in missing_resources(resources, Answers())] == [owner["id"], version["id"]]
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "403"])
 def test_resource_that_the_caller_may_not_read_counts_as_there(code: str) -> None:
     assert missing_resources([resource("AWS::IAM::Role", "role")], Answers(code=code)) == []

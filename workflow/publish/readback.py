@@ -20,6 +20,8 @@ def restored(returned: Any, sent: Any) -> Any:
         returned: the template, or a part of it, from GetTemplate.
         sent: the template, or the same part of it, that is about to be published.
     """
+    if returned == sent:  # Nearly always, and one comparison of the whole is fast.
+        return returned
     match returned, sent:
         case dict(), dict():
             return {key: restored(value, sent.get(key)) for key, value in returned.items()}

@@ -210,7 +210,7 @@ def compare(
         still_needed: what stays until running executions have ended.
     """
     old = _resources_of(*before) if before else {}
-    new = _resources_of(*after)
+    new = old if before == after else _resources_of(*after)
     # Most plans have nothing to change. Two stages that are the same need no look into their states and policies.
     differing = (old, new) if old != new else ({}, {})
     functions = list(_functions(*differing))

@@ -74,6 +74,8 @@ def updates(account: Account, stack: Stack, deployed: Content, package: Package)
         package: What to publish.
     """
     new, published = Content(*package.content), deployed.without_kept()
+    if new == deployed and not deployed.keeps:
+        return Updates(package, new)  # Most plans.
     lost = joined(new, published, functions=published.functions_of_machine, permissions=True)
     if lost.content is new and not lost.problems and not deployed.keeps:
         return Updates(package, new)

@@ -164,7 +164,8 @@ def test_one_at_a_time_changes_a_stage(
 
         assert colleague.roll_back(confirm=decline) is None
     assert (
-        f"the lock of another process, which has ended: {publisher.account.caller}" in asked[0].warnings[-1]
+        f"the lock of another process, which has ended; its lock said: {publisher.account.caller}"
+        in asked[0].warnings[-1]
     )
     assert lock_versions(publisher) == []
 

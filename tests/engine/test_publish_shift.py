@@ -214,6 +214,10 @@ def test_plan_during_a_shift_says_where_executions_go(
     assert "go to version 1 (50 %) and version 2 (50 %) now" in plans[0].notes[0]
     assert len(plans) == 1, plans[1:]
     assert (shifting.weights, shifting.publisher.stack_status) == ({1: 100}, "UPDATE_ROLLBACK_COMPLETE")
+    ended = latest(shifting.account, stage.name)
+    assert ended is not None
+    by = shifting.account.caller
+    assert (ended.outcome, ended.reason) == ("taken back", f"a rollback by {by} ended its shift")
 
 
 def test_follower_is_told_that_somebody_ended_its_shift(shifting: Shifting, sandbox: Sandbox) -> None:

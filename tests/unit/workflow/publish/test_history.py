@@ -21,7 +21,7 @@ def publishes(*restores: int | None) -> list[Record]:
 
 
 def one(number: int, **more: Any) -> Record:
-    fields = {"at": NOW, "by": "me", "template_key": "t", "parameters": {}, "version": f"m:{number}"}
+    fields = {"at": NOW, "by": "me", "template_key": f"t{number}", "parameters": {}, "version": f"m:{number}"}
     return Record.model_validate({"number": number, **fields, **more})
 
 
@@ -85,6 +85,16 @@ def test_rollback_passes_over_what_was_not_published(outcome: str) -> None:
         rollback_target(ended, to=3)
     with pytest.raises(PublishError, match="cannot roll back: no publish of this stage has succeeded yet"):
         rollback_target([one(1, outcome=outcome)])
+
+
+def test_rollback_passes_over_publishes_of_what_is_live() -> None:
+    """A repair, or a publish of other tags, has a record, but makes nothing else live."""
+    records = [one(1), one(2), one(3, template_key="t2"), one(4, template_key="t2")]
+    assert rollback_target(records, live=live_in(records[3])).number == 1
+    back = [*records, one(5), one(6, template_key="t2", restores=4)]
+    assert rollback_target(back, live=live_in(back[5])).number == 1
+    with pytest.raises(PublishError, match="cannot roll back: publish 4 is the first publish"):
+        rollback_target(records[1:], live=live_in(records[3]))
 
 
 def test_rollback_by_number() -> None:

@@ -23,9 +23,9 @@ from tests.engine.publisher import (
     broken,
     comment,
     edited,
-    follow_to_end,
     held,
 )
+from tests.publish_failures import saw
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.history import history, rollback_target
 from workflow.publish.package import Package
@@ -33,7 +33,7 @@ from workflow.publish.rollback import roll_back
 from workflow.publish.stacks import Stacks
 from workflow.publish.status import status
 from workflow.publish.swapping import swap
-from workflow.stack import ALIAS, LIVE_VERSION
+from workflow.stack import LIVE_VERSION
 
 
 def test_publish_survives_lost_answers_and_throttling(
@@ -59,22 +59,6 @@ def test_publish_survives_lost_answers_and_throttling(
         assert [one.count for one in injected] == [1] * len(calls)
         assert publisher.plan(publisher.package(comment(text))).is_empty
     assert [record.number for record in history(publisher.account, publisher.stage.name)] == [1, 2]
-
-
-def test_interrupted_publish_is_finished_by_the_next(publisher: Publisher, sandbox: Sandbox) -> None:
-    publisher.publish()
-    package = publisher.package(comment("next"))
-    interrupt = sandbox.faults.inject(
-        Interrupt("after"), service="cloudformation", operation="ExecuteChangeSet"
-    )
-    with interrupt, pytest.raises(KeyboardInterrupt):
-        publisher.publish(package)
-    follow_to_end(publisher)
-
-    # CloudFormation has done everything; what is left is to record it.
-    assert publisher.plan(package).is_empty
-    publisher.publish(package)
-    assert [one.number for one in history(publisher.account, publisher.stage.name)] == [1, 2]
 
 
 def change_sets(publisher: Publisher) -> list[Any]:
@@ -427,43 +411,21 @@ def test_old_function_versions_are_deleted_when_their_executions_have_ended(
     assert len(publisher.account.functions.versions(name.replace("DecideRestart", "CollectReview"))) == 1
 
 
-def test_alias_to_another_version_is_a_change(publisher: Publisher) -> None:
-    first = publisher.publish()
-    publisher.publish(package := publisher.package(comment("next")))
-    assert first
-    assert first.version
-    publisher.account.machines.route(first.outputs["StateMachine"], ALIAS, {first.version: 100})
-    assert publisher.plan(package).notes == [
-        "New executions go to version 1 (100 %); a publish routes all of them to the current one."
-    ]
-
-
 def test_failed_creation_shows_first_cause_and_can_be_repeated(publisher: Publisher) -> None:
     with pytest.raises(DeploymentError) as error:
         publisher.publish(publisher.package(broken))
 
     assert error.value.resource == "Broken"
     assert "MessageRetentionPeriod" in error.value.cause
-    assert str(error.value).startswith("Broken (AWS::SQS::Queue): ")
     assert publisher.stack_status == "ROLLBACK_COMPLETE"
-    assert publisher.plan().creates
+    plan = publisher.plan()
+    assert plan.creates
+    saw("The first publish of a stage fails", error.value, status(publisher.account, publisher.stage), plan)
 
     published = publisher.publish()
 
     assert published is not None
     assert publisher.stack_status == "CREATE_COMPLETE"
-
-
-def test_failed_update_is_rolled_back(publisher: Publisher) -> None:
-    publisher.publish()
-
-    with pytest.raises(DeploymentError, match=r"Broken .*; the stack was rolled back and is unchanged"):
-        publisher.publish(publisher.package(broken))
-
-    assert publisher.stack_status == "UPDATE_ROLLBACK_COMPLETE"
-    assert publisher.plan().is_empty
-    outcomes = [record.outcome for record in history(publisher.account, publisher.stage.name)]
-    assert outcomes == ["published", "taken back"]
 
 
 def test_rejected_template_is_an_error(publisher: Publisher) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Sandbox
-from tests.command_line import printed_json, run
+from tests.command_line import Answers, interrupted, printed_json, run
+from tests.publish_failures import saw
 from workflow import ROOT
 
 
@@ -53,7 +54,56 @@ def deploy(
     return Deploy(settings, capsys)
 
 
-def test_publish_change_roll_back_and_destroy(deploy: Deploy) -> None:
+KILLED = """
+import os, signal, sys
+import deploy
+from workflow.publish.stacks import Stacks
+
+execute = Stacks.execute_change_set
+
+def killed(*arguments, **options):
+    execute(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Stacks.execute_change_set = killed
+deploy.main(sys.argv[1:])
+"""
+
+
+def publish_and_be_killed(deploy: Deploy) -> None:
+    """Publishes in a process that is killed as soon as CloudFormation works."""
+    command = [sys.executable, "-c", KILLED, "publish", "--yes", "--stage", "cli"]
+    ended = subprocess.run([*command, "--settings", str(deploy.settings)], cwd=ROOT, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+
+def check_end_of_a_process(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
+) -> None:
+    """Ctrl-C and SIGKILL, each with the command that follows. One publish is made."""
+    with monkeypatch.context() as patches:
+        Answers(patches)
+        patches.setattr("typer.confirm", interrupted)
+        status, _, err = deploy("publish")
+    assert status == 130
+    saw("Ctrl-C at the question", err)
+
+    with monkeypatch.context() as patches:
+        patches.setattr("workflow.cli.show.StackActivity.event", interrupted)
+        status, _, err = deploy("publish", "--yes")
+    assert status == 130
+    eventually(lambda: deploy.json("status", "--no-drift")["state"] == "UPDATE_COMPLETE")
+    saw("Ctrl-C, SIGTERM or a closed terminal while CloudFormation works", err, *deploy("publish", "--yes"))
+
+    deploy.settings.write_text(deploy.settings.read_text().replace("= 7", "= 14"))
+    publish_and_be_killed(deploy)
+    eventually(lambda: deploy.json("status", "--no-drift")["state"] == "UPDATE_COMPLETE")
+    saw("SIGKILL, or no power, at any step", *deploy("publish", "--yes"))
+
+
+def test_publish_change_roll_back_and_destroy(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
+) -> None:
     """One test, since each command needs the result of the one before."""
     status, out, err = deploy("plan")
     assert (status, err) == (2, "")
@@ -83,17 +133,21 @@ def test_publish_change_roll_back_and_destroy(deploy: Deploy) -> None:
     deploy.settings.write_text(deploy.settings.read_text() + "log_retention_days = 7\n")
     changed = deploy.json("plan", status=2)
     assert changed["settings"] == [{"name": "LogRetentionDays", "before": "30", "after": "7"}]
+    check_end_of_a_process(deploy, monkeypatch, eventually)
+    deploy.settings.write_text(deploy.settings.read_text().replace("= 14", "= 7"))
     outcome = deploy.json("publish", "--yes")
     assert outcome["changed"] is True
     assert outcome["plan"]["settings"][0]["after"] == "7"
 
     stage = deploy.json("status")
-    assert [one["number"] for one in stage["publishes"]] == [1, 2]
+    assert [(one["number"], one["outcome"]) for one in stage["publishes"]] == [
+        (number, "published") for number in (1, 2, 3, 4)
+    ]
     assert (stage["state"], stage["drifts"], stage["live"]) == ("UPDATE_COMPLETE", [], {"1": 100})
     status, out, _ = deploy("rollback", "--yes")
-    assert (status, "LogRetentionDays: 7 → 30" in out) == (0, True)
+    assert (status, "LogRetentionDays: 7 → 14" in out) == (0, True)
     assert deploy("plan")[0] == 2, "the settings still say 7"
-    assert "goes back to 1" in deploy("status", "--no-drift")[1]
+    assert "goes back to 3" in deploy("status", "--no-drift")[1]
     assert deploy.json("outputs")["outputs"]["ReviewDatabase"] == "afterloop_cli"
 
     status, out, _ = deploy("destroy", "--yes", "--delete-data")

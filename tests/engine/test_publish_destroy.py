@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from sandbox.engine import Sandbox
+from sandbox.faults import Interrupt
 from tests.engine.publisher import Executions, Publisher, broken, held
+from tests.publish_failures import saw
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.destroying import Destruction, destroy, destruction
@@ -31,7 +35,9 @@ def tables_and_buckets(account: Account) -> tuple[list[str], list[str]]:
     ]
 
 
-def test_kept_data_is_adopted_by_a_new_stack_or_deleted_on_request(apart: Publisher) -> None:
+def test_kept_data_is_adopted_by_a_new_stack_or_deleted_on_request(
+    apart: Publisher, sandbox: Sandbox, eventually: Callable[..., Any]
+) -> None:
     """One test, since each step needs the result of the one before."""
     published = apart.publish()
     assert published is not None
@@ -54,15 +60,24 @@ def test_kept_data_is_adopted_by_a_new_stack_or_deleted_on_request(apart: Publis
     left = planned(apart)
     assert (left.stack_id, {one.id: one.name for one in left.kept}) == (None, kept)
 
-    (note,) = apart.plan().notes
-    assert note.startswith(f"An earlier stack kept LedgerTable {tables[0]} (about 1 items), ReviewBucket")
-    with pytest.raises(PublishError, match="pass --data adopt to go on with it, or --data new"):
+    plan = apart.plan()
+    assert plan.notes[0].startswith(f"An earlier stack kept LedgerTable {tables[0]} (about 1 items), ReviewB")
+    with pytest.raises(PublishError) as refused:
         apart.publish()
+    saw("An earlier stack of the stage kept data", plan, refused.value)
     assert apart.stack_status is None
+
+    with (
+        sandbox.faults.inject(Interrupt("after"), service="cloudformation", operation="ExecuteChangeSet"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        apart.publish(choose=lambda found: found[0])
+    eventually(lambda: apart.stack_status == "IMPORT_COMPLETE")
+    saw("SIGKILL while kept data is adopted", status(account, apart.stage, drift=False), apart.plan())
 
     # A key that CloudFormation refuses in the update after the import, as when somebody edited the template.
     with pytest.raises(DeploymentError):
-        apart.publish(apart.package(broken), choose=lambda found: found[0])
+        apart.publish(apart.package(broken))
     assert apart.stack_status == "UPDATE_ROLLBACK_COMPLETE"
     again = apart.publish()
     assert again is not None
@@ -117,11 +132,9 @@ def check_kill_before_the_deletion(publisher: Publisher, package: Package, execu
     assert ended == [{}]
     assert (len(plan.parts.rules), rule_state(publisher)) == (3, "DISABLED")
 
-    (note,) = publisher.plan(package).notes
-    assert "began to destroy the stage" in note
     found = status(publisher.account, publisher.stage, drift=False)
-    assert found is not None
-    assert note in found.differences
+    for seen in (found, publisher.plan(package)):
+        saw("A `destroy` is killed before the deletion begins", seen)
     publisher.publish(package)
     assert rule_state(publisher) == "ENABLED"
     alarms = publisher.account.session.client("cloudwatch").describe_alarms(AlarmNames=plan.parts.alarms)
@@ -149,6 +162,7 @@ def check_kill_during_the_deletion(
     session.client("dynamodb").put_item(TableName=outputs["LedgerTable"], Item=row)
 
     plan = planned(publisher)
+    saw("Somebody destroys the stage while executions run", plan)
     assert (plan.running, plan.open_loops) == (1, 1)
     lost = {one.what: (one.count, list(one.names)) for one in plan.lost}
     assert (lost["undelivered events"], lost["subscriptions"]) == ((1, []), (1, [arn]))

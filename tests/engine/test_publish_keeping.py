@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Sandbox
+from sandbox.faults import Interrupt
 from tests.engine.publisher import CALL, Executions, Publisher, answering, held
+from tests.publish_failures import saw
 from workflow.publish.content import Content
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
@@ -151,6 +153,7 @@ def test_removed_function_and_permissions_stay_until_executions_have_ended(
     found = status(publisher.account, publisher.stage, drift=False)
     assert found is not None
     assert [one.sentence for one in found.still_needed] == waiting
+    saw("A publish removes a function while executions need it", found, plan)
 
     assert executions.finish(*before) == ENDED
 
@@ -168,12 +171,20 @@ def test_removed_function_and_permissions_stay_until_executions_have_ended(
 
 
 def test_rollback_adds_permissions_before_it_routes_executions(
-    publisher: Publisher, executions: Executions
+    publisher: Publisher, executions: Executions, sandbox: Sandbox
 ) -> None:
     account, stage = publisher.account, publisher.stage
     answering(publisher, "called")
     publisher.publish(publisher.package(calling(executions.queue)))
-    publisher.publish(publisher.package(narrowed(executions.queue)))
+    without = publisher.package(narrowed(executions.queue))
+    with (
+        sandbox.faults.inject(Interrupt(), service="cloudformation", operation="ExecuteChangeSet", skip=1),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        publisher.publish(without)
+    plan = publisher.plan(without)
+    saw("SIGKILL before the update that removes what no execution needs", plan)
+    publisher.publish(without)
     # Nothing runs, so what the first version needed is gone.
     assert [one.action for one in publisher.plans[-1].permissions if not one.widened] == [
         "dynamodb:Scan",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 
 import pytest
 
-from sandbox.engine import Sandbox
-from sandbox.faults import Interrupt
-from tests.engine.publisher import Publisher, answering, broken, comment, follow_to_end
+from tests.engine.publisher import Publisher, answering, broken, comment
+from tests.publish_failures import saw
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.cleaning import clean
 from workflow.publish.history import history
@@ -37,27 +35,6 @@ def goes_back(publisher: Publisher, to: int | None = None) -> int:
     return target.number
 
 
-def test_what_became_of_interrupted_publishes_is_found_out(publisher: Publisher, sandbox: Sandbox) -> None:
-    publisher.publish()
-    times: list[tuple[Literal["before", "after"], str]] = [("before", "never began"), ("after", "two")]
-    for when, text in times:
-        fault = sandbox.faults.inject(
-            Interrupt(when), service="cloudformation", operation="ExecuteChangeSet", caller="clients"
-        )
-        with fault, pytest.raises(KeyboardInterrupt):
-            publisher.publish(publisher.package(comment(text)))
-    follow_to_end(publisher)
-
-    assert records(publisher) == [(1, "published"), (2, "taken back"), (3, "started")], (
-        "the next publish wrote down what became of the one before"
-    )
-    found, _ = shown(publisher)
-    assert found[-1][1] in ("published", "interrupted")
-    publisher.publish(publisher.package(comment("two")))
-    assert shown(publisher) == ([(1, "published"), (2, "taken back"), (3, "published")], [])
-    assert "ended before CloudFormation began" in history(publisher.account, publisher.stage.name)[1].reason
-
-
 def test_rollback_goes_back_from_what_is_live(publisher: Publisher) -> None:
     """One test, since each step needs the one before."""
     versions = []
@@ -77,12 +54,13 @@ def test_rollback_goes_back_from_what_is_live(publisher: Publisher) -> None:
     with pytest.raises(PublishError, match="publish 2 is live already: nothing to roll back"):
         goes_back(publisher, to=2)
 
-    with pytest.raises(DeploymentError):
+    with pytest.raises(DeploymentError) as failed:
         publisher.publish(publisher.package(broken))
+    assert publisher.stack_status == "UPDATE_ROLLBACK_COMPLETE"
     assert records(publisher)[-2:] == [(4, "published"), (5, "taken back")]
     (says,) = shown(publisher)[1]
     assert "publish 5 of" in says
-    assert "was taken back (Broken (AWS::SQS::Queue): " in says
+    saw("The update of the stack fails", failed.value, says)
     assert publisher.plan(publisher.package(comment("two"))).differences == [says]
     with pytest.raises(PublishError, match=r"publish 5 was taken back .*; choose one of 1, 2, 3"):
         goes_back(publisher, to=5)

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.engine import Sandbox
 from tests.engine.publisher import Publisher
+from tests.publish_failures import saw
 from workflow.errors import DeploymentError
 from workflow.publish.account import Account
 from workflow.publish.progress import NoProgress
@@ -104,6 +105,7 @@ def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
     assert {*PARTS} <= {one["id"] for one in found.drifts if one["status"] == "DELETED"}
 
     plan = publisher.plan()
+    saw("Somebody deletes the state machine, a function, a table, or all of it", found, plan)
     again = {one.id for one in plan.resources if one.action == "create again"}
     assert {*PARTS, "CollectReviewVersion", "ReconcilePermission"} <= again
     assert {one.id for one in plan.data_losses} == {"LedgerTable", "ReviewBucket"}
@@ -157,7 +159,7 @@ def test_publish_continues_a_rollback_that_failed_because_a_resource_was_deleted
         }
 
     account, stage = publisher.account, publisher.stage
-    with pytest.raises(DeploymentError, match="Wait"):
+    with pytest.raises(DeploymentError, match="Wait") as error:
         publish(account, stage, publisher.package(waits), confirm=lambda plan: True, progress=DeletesQueue())
     found = status(account, stage, drift=False)
     assert found is not None
@@ -165,7 +167,7 @@ def test_publish_continues_a_rollback_that_failed_because_a_resource_was_deleted
     assert found.operation is not None
     assert found.operation.startswith("the last update failed and could not be rolled back: Wait (")
 
-    assert "continues, without UndeliveredEvents, which no longer exists" in publisher.plan().notes[1]
+    saw("The update fails, and CloudFormation cannot take it back", error.value, found, publisher.plan())
     assert publisher.publish() is not None
     assert [one.id for one in publisher.plans[-1].resources if one.action == "create again"] == [
         "UndeliveredEvents"

@@ -11,8 +11,11 @@ import pytest
 from sandbox.engine import Sandbox
 from sandbox.faults import Interrupt
 from tests.engine.publisher import Publisher, comment
+from tests.publish_failures import saw
 from workflow.errors import DeploymentError, PublishError
+from workflow.publish.account import Account
 from workflow.publish.history import history, latest
+from workflow.publish.holder import current_holder
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.progress import NoProgress
@@ -102,8 +105,16 @@ def test_first_publish_creates_the_alias_before_the_rules(publisher: Publisher) 
     assert publisher.stack.outputs["LiveVersion"].endswith(":1")
 
 
-def test_canary_goes_through_and_says_where_executions_go(shifting: Shifting) -> None:
-    found, steps = shifting.publish(shifting.package(MACHINE, "next"), shifting.run_on_both)
+def test_canary_and_linear_shift_go_through_and_say_where_executions_go(
+    shifting: Shifting, sandbox: Sandbox
+) -> None:
+    sandbox.configure(minute_seconds=60)  # Until both versions have run.
+
+    def run() -> None:
+        shifting.run_on_both()
+        sandbox.configure(minute_seconds=0.2)
+
+    found, steps = shifting.publish(shifting.package(MACHINE, "next"), run)
     assert found is not None
     assert found.version == f"{shifting.machine}:2"
     assert shifting.weights == {2: 100}
@@ -111,12 +122,10 @@ def test_canary_goes_through_and_says_where_executions_go(shifting: Shifting) ->
     assert any("UTC, then all of them; CloudFormation continues" in one for one in steps)
     assert shifting.publisher.plan(shifting.package(MACHINE, "next")).is_empty
 
-
-def test_linear_shift_takes_its_steps(shifting: Shifting) -> None:
     shifting.shift = Shift(first_percent=34, minutes=1, linear=True)
-    _, steps = shifting.publish(shifting.package(MACHINE, "next"))
+    _, steps = shifting.publish(shifting.package(MACHINE, "linear"))
     assert any("gets 34 % of new executions" in one and "then 68 %" in one for one in steps)
-    assert shifting.weights == {2: 100}
+    assert shifting.weights == {3: 100}
 
 
 def test_shift_that_only_the_new_version_fails_is_taken_back(shifting: Shifting, sandbox: Sandbox) -> None:
@@ -134,6 +143,7 @@ def test_shift_that_only_the_new_version_fails_is_taken_back(shifting: Shifting,
     assert text.startswith(f"the shift was taken back because the alarm {alarm} went off; ")
     assert "executions that ended on version 2 failed, 0 of" in text
     assert f":execution:{shifting.publisher.stage.stack_name}:" in text
+    saw("Executions fail during a shift, and an alarm goes off", text)
     assert "new executions go to version 1 (100 %), and the stack was rolled back" in text
     assert shifting.weights == {1: 100}
     assert shifting.publisher.plan(shifting.package(MACHINE)).is_empty
@@ -196,42 +206,27 @@ def test_shift_ends_without_the_process_that_began_it(
     assert record.version == f"{shifting.machine}:2"
 
 
-def test_plan_during_a_shift_says_where_executions_go(
+def test_rollback_of_somebody_else_ends_a_shift(
     shifting: Shifting, sandbox: Sandbox, eventually: Callable[..., Any]
 ) -> None:
     sandbox.configure(minute_seconds=60)
-    package = shifting.package(MACHINE, "next")
-    interrupted_after_the_start(shifting, sandbox, package)
-    eventually(lambda: shifting.weights == {1: 50, 2: 50})
-    with pytest.raises(PublishError, match=r"they go to version 1 \(50 %\) and version 2 \(50 %\) now; try"):
-        shifting.publisher.plan(package)
-
-    # Rolled back while it moves: all of it goes back at once, and CloudFormation takes the update back.
-    stage, plans = shifting.publisher.stage, list[Plan]()
-    record = choose(shifting.account, stage)
-    back = roll_back(shifting.account, stage, record, confirm=lambda plan: not plans.append(plan))
-    assert back is not None
-    assert "go to version 1 (50 %) and version 2 (50 %) now" in plans[0].notes[0]
-    assert len(plans) == 1, plans[1:]
-    assert (shifting.weights, shifting.publisher.stack_status) == ({1: 100}, "UPDATE_ROLLBACK_COMPLETE")
-    ended = latest(shifting.account, stage.name)
-    assert ended is not None
-    by = shifting.account.caller
-    assert (ended.outcome, ended.reason) == ("taken back", f"a rollback by {by} ended its shift")
-
-
-def test_follower_is_told_that_somebody_ended_its_shift(shifting: Shifting, sandbox: Sandbox) -> None:
-    sandbox.configure(minute_seconds=60)
-    stage = shifting.publisher.stage
+    stage, other = shifting.publisher.stage, Account(shifting.account.session)
+    package, plans = shifting.package(MACHINE, "next"), list[Plan]()
 
     def rolls_back() -> None:
-        roll_back(shifting.account, stage, choose(shifting.account, stage), confirm=lambda plan: True)
+        with pytest.raises(PublishError) as busy:
+            plan_for(other, stage, package)
+        saw("Somebody else publishes during a shift", busy.value)
+        eventually(lambda: (holder := current_holder(other, stage.name)) and holder.activity == "waits")
+        back = roll_back(other, stage, choose(other, stage), confirm=lambda plan: not plans.append(plan))
+        assert back is not None
 
-    with pytest.raises(
-        DeploymentError, match="somebody else ended the shift, as a rollback does; new executions"
-    ):
-        shifting.publish(shifting.package(MACHINE, "next"), rolls_back)
-    assert shifting.weights == {1: 100}
+    with pytest.raises(PublishError) as error:
+        shifting.publish(package, rolls_back)
+    assert len(plans) == 1, plans[1:]
+    saw("Somebody rolls back during a shift", error.value, plans[0])
+    assert (shifting.weights, shifting.publisher.stack_status) == ({1: 100}, "UPDATE_ROLLBACK_COMPLETE")
+    assert [one.outcome for one in history(other, stage.name)] == ["published", "taken back"]
 
 
 def test_rollback_restores_all_at_once(shifting: Shifting) -> None:
@@ -259,6 +254,7 @@ def test_alias_that_somebody_moved_is_noted_and_set_right(publisher: Publisher) 
     second = publisher.stack.outputs["LiveVersion"]
     publisher.account.machines.route(machine, ALIAS, {first.version: 90, second: 10})
     plan = publisher.plan(package)
+    saw("Somebody moves the alias by hand", plan)
     assert plan.notes == [
         "New executions go to version 1 (90 %) and version 2 (10 %); a publish routes all of them to the current one."
     ]

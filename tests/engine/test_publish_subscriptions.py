@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.engine.publisher import Publisher, broken
+from tests.publish_failures import saw
 from workflow.errors import DeploymentError
 from workflow.publish.history import history, rollback_target
 from workflow.publish.package import Package
@@ -80,5 +81,4 @@ def test_address_that_unsubscribed_is_subscribed_again_when_it_has_to_change(pub
     (arn,) = subscribed(publisher, "EscalationTopic").values()
     attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
     assert json.loads(attributes["FilterPolicy"]) == {"flowDefinition": ["forms", "photos"]}
-    note = "a@example.com is no longer subscribed. It is subscribed again, and gets an email to confirm."
-    assert note in publisher.plans[-1].warnings
+    saw("Somebody has unsubscribed, and the subscription has to change", publisher.plans[-1])

@@ -17,9 +17,11 @@ import pytest
 
 from lambdas.aws.object_store import ObjectStore
 from sandbox.engine import Sandbox
+from sandbox.faults import Interrupt
 from tests.engine.upgrade.old_stage import POST_REVIEW, OldStage
 from tests.engine.upgrade.post_review import QUEUE
 from tests.engine.upgrade.upgraded_stage import FLOW, UpgradedStage, lost
+from tests.publish_failures import saw
 from workflow.operations.manifest.export import export_manifest
 from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.report.statistics import ReviewStatistics
@@ -27,8 +29,9 @@ from workflow.operations.reviews_source import Period, open_reviews
 from workflow.publish.account import Account
 from workflow.publish.history import history, rollback_target
 from workflow.publish.package import Package, make_package
-from workflow.publish.publishing import publish
+from workflow.publish.publishing import plan_for, publish
 from workflow.publish.rollback import roll_back
+from workflow.publish.status import status
 from workflow.stack import ALIAS
 from workflow.stack.assembly import assemble
 from workflow.stack.stages import Stage
@@ -54,6 +57,7 @@ def test_upgrade_and_rollback_lose_nothing(
     run_part("before the upgrade")
     stage.old_code = stage.code_of(stage.all_executions()[0])
     before = stage.rows()
+    check_end_during_the_import(stage, account, package)
     upgraded = publish(account, stage.stage, package, confirm=lambda plan: True)
     assert upgraded is not None
     stage.use_outputs(dict(upgraded.outputs))
@@ -135,6 +139,22 @@ def create_parent(stage: UpgradedStage, old: OldStage) -> str:
         name="parent", definition=json.dumps(old.parent["definition"]), roleArn=role
     )
     return str(created["stateMachineArn"])
+
+
+def check_end_during_the_import(stage: UpgradedStage, account: Account, package: Package) -> None:
+    """The process ends while CloudFormation makes the alias part of the stack."""
+    interrupt = stage.sandbox.faults.inject(
+        Interrupt("after"), service="cloudformation", operation="ExecuteChangeSet"
+    )
+    with interrupt, pytest.raises(KeyboardInterrupt):
+        publish(account, stage.stage, package, confirm=lambda plan: True)
+    waiter = stage.sandbox.client("cloudformation").get_waiter("stack_import_complete")
+    waiter.wait(StackName=stage.stage.stack_name, WaiterConfig={"Delay": 0.1})
+    saw(
+        "SIGKILL while the alias becomes part of the stack",
+        status(account, stage.stage, drift=False),
+        plan_for(account, stage.stage, package),
+    )
 
 
 # Checks of all loops

@@ -113,8 +113,7 @@ def publish(
     account, stage = on.reach(writes=True)
     if (swap or watch) and stage.protected:
         raise PublishError(
-            f"stage {stage.name} is protected: a hot swap is not allowed; run "
-            f"`python deploy.py publish --stage {stage.name}`"
+            f"stage {stage.name} is protected: a hot swap is not allowed; run `python deploy.py publish`"
         )
     from workflow.cli.show import StackActivity
     from workflow.publish import publishing

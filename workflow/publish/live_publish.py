@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Live", "find_live", "has_content", "publish_in_words", "smoke_in_words", "what_differs"]
 
 
-PROCESS_ENDED = "its process ended"
-"""How the reason of a publish begins that failed for no cause that has to be fixed."""
-
-
 @dataclass(frozen=True)
 class Live:
     """What new executions run on."""
@@ -95,6 +91,8 @@ def what_differs(live: Live, records: Sequence[Record], *, stage: str) -> Iterat
     last = records[-1] if records else None
     if last and last.outcome != "published":
         yield f"{_became(last)}; {_remedy(last, publish)}"
+    if last and last.outcome == "started":  # What is live now is on its way, and no remedy is needed yet.
+        return
     if live.is_in_place or not live.weights:
         return
     if live.record is None:
@@ -144,8 +142,6 @@ def _remedy(record: Record, publish: str) -> str:
             return "wait until it has"
         case "interrupted":
             return f"{publish} finishes it"
-    if record.reason.startswith(PROCESS_ENDED):
-        return f"{publish} publishes what you have"
     return f"fix the cause, then {publish}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tests.unit.workflow.publish.conftest import Services
@@ -9,13 +10,19 @@ from tests.unit.workflow.publish.small_stack import described, package
 from tests.unit.workflow.publish.test_live_publish import MACHINE
 from workflow.publish.account import Account
 from workflow.publish.history import history, start
+from workflow.publish.package import Package
 from workflow.publish.rollback import choose
 from workflow.publish.smoke_record import SmokeRecord
 from workflow.stack.stages import Stage
 
 
+def package_of(number: int) -> Package:
+    """A package that has the parameters of the stack, and its template if the number is 1."""
+    return package() if number == 1 else replace(package(), template=package().template + "\n" * number)
+
+
 def published(account: Account, services: Services, number: int = 1) -> None:
-    start(account, "dev", package(), outcome="published", version=f"{MACHINE}:{number}")
+    start(account, "dev", package_of(number), outcome="published", version=f"{MACHINE}:{number}")
 
 
 def finds(services: Services, version: int) -> None:

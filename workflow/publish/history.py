@@ -205,6 +205,11 @@ def rollback_target(records: Sequence[Record], to: int | None = None, *, live: L
         PublishError: there is no such publish.
     """
     originals = {one.number: one for one in records if one.restores is None and one.outcome == "published"}
+    if not records and live and live.weights:
+        raise PublishError(
+            "cannot roll back: the records of all publishes were deleted from the artifact bucket; to go back, publish "
+            "an earlier commit"
+        )
     if not records:
         raise PublishError("cannot roll back: this stage has not been published yet")
     if not originals:

@@ -63,6 +63,11 @@ def test_rollback_without_an_earlier_publish_is_refused(restores: tuple[Any, ...
         rollback_target(publishes(*restores))
 
 
+def test_rollback_says_that_the_records_were_deleted() -> None:
+    with pytest.raises(PublishError, match="the records of all publishes were deleted"):
+        rollback_target([], live=live_in(None))
+
+
 def test_rollback_goes_back_from_what_is_live() -> None:
     records = publishes(None, None, None, None, 2)
     # New executions were routed to 3, and the stack has it: a publish in the console.

@@ -226,7 +226,8 @@ def test_rollback_of_somebody_else_ends_a_shift(
     assert len(plans) == 1, plans[1:]
     saw("Somebody rolls back during a shift", error.value, plans[0])
     assert (shifting.weights, shifting.publisher.stack_status) == ({1: 100}, "UPDATE_ROLLBACK_COMPLETE")
-    assert [one.outcome for one in history(other, stage.name)] == ["published", "taken back"]
+    ended = history(other, stage.name)[1]
+    assert (ended.outcome, ended.reason) == ("taken back", f"a rollback by {other.caller} ended its shift")
 
 
 def test_rollback_restores_all_at_once(shifting: Shifting) -> None:

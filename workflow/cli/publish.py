@@ -113,7 +113,8 @@ def publish(
     account, stage = on.reach(writes=True)
     if (swap or watch) and stage.protected:
         raise PublishError(
-            f"stage {stage.name} is protected: a hot swap is not allowed; run `python deploy.py publish`"
+            f"stage {stage.name} is protected: a hot swap is not allowed; run "
+            f"`python deploy.py publish --stage {stage.name}`"
         )
     from workflow.cli.show import StackActivity
     from workflow.publish import publishing

@@ -13,6 +13,8 @@ __all__ = ["advice"]
 
 _LATER = "this often passes by itself: publish again"
 
+_ENDED_BY_SOMEBODY = "somebody ended it, as a rollback during a shift does: to try once more, publish again"
+
 _ADVICE = {
     "AccessDenied": "whoever publishes, or CloudFormation's role, needs this permission",
     "AlreadyExists": "delete the other resource of that name, or give the stage another name",
@@ -30,5 +32,7 @@ _ADVICE = {
 
 def advice(reason: str) -> str | None:
     """What to do about the reason of a failure; None if it says so itself, or nobody knows."""
+    if "update cancelled" in reason or "drift detected" in reason:
+        return _ENDED_BY_SOMEBODY
     found = re.search(r"HandlerErrorCode: (\w+)", reason)
     return _ADVICE.get(found[1]) if found else None

@@ -84,6 +84,10 @@ class Record(BaseModel):
         """The number of the publish that first had this content."""
         return self.restores or self.number
 
+    def has_content_of(self, other: Record) -> bool:
+        """Whether two publishes have the same content."""
+        return (self.template_key, self.parameters) == (other.template_key, other.parameters)
+
     def has(self, package: Package) -> bool:
         """Whether this is the content of a package."""
         return (self.template_key, self.parameters) == (package.template_key, dict(package.parameters))
@@ -225,19 +229,17 @@ def rollback_target(records: Sequence[Record], to: int | None = None, *, live: L
     if live and not live.is_in_place:  # The stack has something else: the rollback makes it what is live.
         return originals.get(current.content_number, current)
     trail = _trail(one for one in published if one.number <= current.number)
-    before = [originals[number] for number in trail[:-1] if number in originals]
-    # A publish that only removed what executions had needed, or repaired the stage, has the content of the one before.
-    now = _content(originals.get(current.content_number, current))
-    earlier = [one for one in before if _content(one) != now]
+    # A repair publishes what is live again.
+    earlier = [
+        originals[number]
+        for number in trail[:-1]
+        if number in originals and not originals[number].has_content_of(current)
+    ]
     if not earlier:
         raise PublishError(
             f"cannot roll back: publish {current.content_number} is the first publish of this stage"
         )
     return earlier[-1]
-
-
-def _content(record: Record) -> tuple[str, dict[str, str]]:
-    return record.template_key, record.parameters
 
 
 def _trail(published: Any) -> list[int]:

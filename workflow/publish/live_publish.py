@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Live", "find_live", "has_content", "publish_in_words", "smoke_in_words", "what_differs"]
 
 
+PROCESS_ENDED = "its process ended"
+"""How the reason of a publish begins that failed for no cause that has to be fixed."""
+
+
 @dataclass(frozen=True)
 class Live:
     """What new executions run on."""
@@ -142,6 +146,8 @@ def _remedy(record: Record, publish: str) -> str:
             return "wait until it has"
         case "interrupted":
             return f"{publish} finishes it"
+    if record.reason.startswith(PROCESS_ENDED):
+        return f"{publish} publishes what you have"
     return f"fix the cause, then {publish}"
 
 

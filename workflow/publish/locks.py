@@ -167,7 +167,9 @@ class Lock:
             raise PublishError(self._refusal(holder))
         if self._write(found):
             how = "which has ended" if has_ended else "which stops"
-            self.taken_over = f"this {self._what} took the lock of another process, {how}: {holder}"
+            self.taken_over = (
+                f"this {self._what} took the lock of another process, {how}; its lock said: {holder}"
+            )
             if has_ended:
                 forget(document.token)
             self._versions.insert(0, found)

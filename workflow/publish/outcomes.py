@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.following import first_cause
 from workflow.publish.history import Outcome, Record, amend, history, remove, start
-from workflow.publish.live_publish import has_content
+from workflow.publish.holder import current_holder
+from workflow.publish.live_publish import PROCESS_ENDED, has_content
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "read_history", "recording"]
 
 BETWEEN_RECORD_AND_OPERATION = timedelta(minutes=2)
-"""A publish whose operation is not there yet may be about to begin for this long."""
+"""A publish whose operation is not there yet may be about to begin for this long, while somebody has the lock."""
 
 EVENTS_ARE_KEPT = timedelta(days=90)
 """How long CloudFormation keeps the events of a stack at least, as far as it documents it."""
@@ -109,21 +110,23 @@ def settled(
         return record
     found: dict[str, Any] = {}
     with suppress(ClientError):  # Without permission to read events, it stays unknown.
-        found = _fate(account, stack, record, alone=writes)
+        found = _fate(account, stage, stack, record, alone=writes)
         if found and writes:
             amend(account, stage, record.number, **found)
     return record.model_copy(update=found)
 
 
-def _fate(account: Account, stack: Stack | None, record: Record, *, alone: bool) -> dict[str, Any]:
+def _fate(
+    account: Account, stage: str, stack: Stack | None, record: Record, *, alone: bool
+) -> dict[str, Any]:
     """The fields of a record that say what became of a publish that is recorded as started; none if it still runs."""
     if stack is None:
-        return _ended("taken back", "its process ended, and there is no stack")
+        return _ended("taken back", f"{PROCESS_ENDED}, and there is no stack")
     since = record.at - CLOCK_SKEW
     events = account.stacks.operation(stack.id, record.token, since)
     if not events:
         age = datetime.now(UTC) - record.at
-        if not alone and age < BETWEEN_RECORD_AND_OPERATION:
+        if not alone and age < BETWEEN_RECORD_AND_OPERATION and current_holder(account, stage):
             return {}
         if age > EVENTS_ARE_KEPT and has_content(account, stack, record):
             return {"outcome": "published", "version": stack.outputs.get("LiveVersion", "")}
@@ -131,7 +134,7 @@ def _fate(account: Account, stack: Stack | None, record: Record, *, alone: bool)
             return _ended(
                 "interrupted", "its process ended, and CloudFormation no longer has the events of that time"
             )
-        return _ended("taken back", "its process ended before CloudFormation began")
+        return _ended("taken back", f"{PROCESS_ENDED} before CloudFormation began")
     last = events[-1]
     if not last.ends_operation:
         return {}

@@ -307,7 +307,8 @@ def _publishable(account: Account, stack: Stack | None) -> Stack | None:
     if weights := shift_in_progress(account, stack):
         raise StackBusyError(
             f"stack {stack.name} is in {stack.status}: CloudFormation is moving new executions gradually, and they go "
-            f"to {routed(weights)} now; try again when it has ended, or go back with `python deploy.py rollback`"
+            f"to {routed(weights)} now; try again when it has ended, or go back with "
+            f"`python deploy.py rollback --stage {stack.name.removeprefix('afterloop-')}`"
         )
     if stack.status.endswith("IN_PROGRESS"):
         raise StackBusyError(

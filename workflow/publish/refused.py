@@ -18,10 +18,10 @@ _CHANGED_MEANWHILE = (
     "the stack has changed meanwhile: run the command again to see the changes as they are now"
 )
 _IN_PROGRESS = (
-    "another operation is in progress: `python deploy.py status` says which; try again when it has ended"
+    "another operation is in progress: the command `status` says which; try again when it has ended"
 )
 _GONE = (
-    "if it was deleted outside of CloudFormation, `python deploy.py publish --repair` creates it again with what "
+    "if it was deleted outside of CloudFormation, the command `publish --repair` creates it again with what "
     "belongs to it"
 )
 _TAKEN = "something with this name or content exists already: delete or rename it, and run the command again"
@@ -74,7 +74,7 @@ _BY_MESSAGE = {
     "termination protection": "the stage is protected: set protected = false in its settings, and publish it first",
     "stack policy": "the stage is protected: set protected = false in its settings, and publish it first",
     "does not exist": _GONE,
-    "_FAILED state": "`python deploy.py status` says why, and what to do",
+    "_FAILED state": "the command `status` says why, and what to do",
 }
 """Texts in messages of a ValidationError, for which CloudFormation has no codes."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.functions import versions_in
-from workflow.publish.history import Record, rollback_target
+from workflow.publish.history import Record, amend, latest, rollback_target
 from workflow.publish.live import number, routed
 from workflow.publish.live_publish import find_live
 from workflow.publish.locks import held
@@ -95,7 +95,7 @@ def _restore(
         shift = _plan_to_end_shift(stack, record, weights)
         if not confirm(shift):
             return None
-        stack = _end_shift(account, stack, record, progress)
+        stack = _end_shift(account, stage, stack, record, progress)
     outputs = stack.outputs if stack else {}
     machine = outputs.get("StateMachine")
     # That publish looks for task tokens in the ledger's table.
@@ -159,15 +159,23 @@ def _plan_to_end_shift(stack: Stack, record: Record, weights: Mapping[str, int])
     )
 
 
-def _end_shift(account: Account, stack: Stack, record: Record, progress: Progress) -> Stack | None:
+def _end_shift(
+    account: Account, stage: Stage, stack: Stack, record: Record, progress: Progress
+) -> Stack | None:
     """Ends the shift of somebody else's publish; returns the stack as it was before that publish."""
     machine = stack.output("StateMachine")
     target = record.version if _can_run(account, machine, record.version) else stack.output(LIVE_VERSION)
     progress.step(f"Routing new executions to version {number(target)}")
     account.machines.route(machine, ALIAS, {target: 100})
     progress.step("Taking back the update of the stack")
-    account.stacks.cancel_update(stack.name)  # If it has ended meanwhile, it is rolled back like any other.
-    return account.stacks.settled(stack.name)
+    # If it has ended meanwhile, it is rolled back like any other.
+    is_cancelled = account.stacks.cancel_update(stack.name)
+    settled = account.stacks.settled(stack.name)
+    ended = latest(account, stage.name)
+    if is_cancelled and ended and ended.outcome == "started":
+        reason = f"a rollback by {account.caller} ended its shift"
+        amend(account, stage.name, ended.number, outcome="taken back", reason=reason)
+    return settled
 
 
 def _expect_unchanged(account: Account, record: Record, template: bytes) -> None:

@@ -63,7 +63,8 @@ class Stack:
         """
         if name not in self.outputs:
             raise PublishError(
-                f"stack {self.name} has no output {name}: check `python deploy.py status`, and publish the stage again"
+                f"stack {self.name} has no output {name}: check "
+                f"`python deploy.py status --stage {self.name.removeprefix('afterloop-')}`, and publish the stage again"
             )
         return self.outputs[name]
 

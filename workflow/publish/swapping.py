@@ -67,7 +67,8 @@ def swap(account: Account, stage: Stage, stack: Stack, package: Package) -> list
         )
     if stage.protected:
         raise PublishError(
-            f"stage {stage.name} is protected and allows no hot swap: publish it with `python deploy.py publish`"
+            f"stage {stage.name} is protected and allows no hot swap: publish it with "
+            f"`python deploy.py publish --stage {stage.name}`"
         )
     after = package.stamped(stack.parameters).content
     deployed = Content(restored(account.stacks.template(stack.name), after[0]), stack.parameters)

@@ -24,7 +24,12 @@ def test_reason_with_a_known_code_has_advice(code: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["", "Resource update cancelled", "No. (HandlerErrorCode: InvalidRequest)"]
+    "reason", ["Resource update cancelled", "Failed to continue deployment, drift detected."]
 )
+def test_update_that_somebody_ended_has_no_cause_to_fix(reason: str) -> None:
+    assert "somebody ended it" in str(advice(reason))
+
+
+@pytest.mark.parametrize("reason", ["", "No. (HandlerErrorCode: InvalidRequest)"])
 def test_other_reasons_have_none(reason: str) -> None:
     assert advice(reason) is None

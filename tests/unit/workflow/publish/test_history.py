@@ -21,8 +21,7 @@ def publishes(*restores: int | None) -> list[Record]:
 
 
 def one(number: int, **more: Any) -> Record:
-    content = f"t{more.get('restores') or number}"
-    fields = {"at": NOW, "by": "me", "template_key": content, "parameters": {}, "version": f"m:{number}"}
+    fields = {"at": NOW, "by": "me", "template_key": f"t{number}", "parameters": {}, "version": f"m:{number}"}
     return Record.model_validate({"number": number, **fields, **more})
 
 
@@ -93,13 +92,14 @@ def test_rollback_passes_over_what_was_not_published(outcome: str) -> None:
         rollback_target([one(1, outcome=outcome)])
 
 
-def test_rollback_passes_over_publishes_of_what_is_live_already() -> None:
-    """A publish that only removes what executions needed has the content of the one before."""
-    records = [one(1), one(2), one(3, template_key="t2"), one(4, restores=3, template_key="t2")]
-    assert rollback_target(records[:3]).number == 1
-    assert rollback_target(records).number == 1
-    with pytest.raises(PublishError, match="cannot roll back: publish 3 is the first"):
-        rollback_target(records[1:3])
+def test_rollback_passes_over_publishes_of_what_is_live() -> None:
+    """A repair, or a publish of other tags, has a record, but makes nothing else live."""
+    records = [one(1), one(2), one(3, template_key="t2"), one(4, template_key="t2")]
+    assert rollback_target(records, live=live_in(records[3])).number == 1
+    back = [*records, one(5), one(6, template_key="t2", restores=4)]
+    assert rollback_target(back, live=live_in(back[5])).number == 1
+    with pytest.raises(PublishError, match="cannot roll back: publish 4 is the first publish"):
+        rollback_target(records[1:], live=live_in(records[3]))
 
 
 def test_rollback_by_number() -> None:

@@ -27,6 +27,7 @@ def stack(days: str = "30", published: int | None = None) -> Stack:
 
 ONE, SETTING, TWO = record(1, 1), record(2, 1, "7"), record(3, 2, "7")
 BACK = record(4, 1, restores=1)
+KILLED = record(2, 2, outcome="taken back", reason="its process ended before CloudFormation began")
 TAKEN_BACK = record(4, 3, outcome="taken back", reason="2 executions failed on version 3")
 
 
@@ -48,6 +49,9 @@ TAKEN_BACK = record(4, 3, outcome="taken back", reason="2 executions failed on v
         ({9: 100}, stack(published=2), [ONE, TWO], None, False, ["version 9, which no publish made live"]),
         ({2: 100}, stack(days="7", published=2), [ONE, SETTING, TWO, TAKEN_BACK], 3, True,
          ["was taken back (2 executions failed on version 3); fix the cause, then `python deploy.py publish"]),
+        ({1: 100}, stack(published=1), [ONE, KILLED], 1, True,
+         ["was taken back (its process ended before CloudFormation began); `python deploy.py publish --stage dev` "
+          "publishes what you have"]),
         ({9: 100}, stack(), [], None, False, []),
     ],
 )  # fmt: skip

@@ -116,7 +116,7 @@ def test_lock_that_is_not_renewed_is_taken_over(
             held(other, stage, "rollback", "to publish 3") as lock,
         ):
             assert lock.taken_over is not None
-            assert "which has ended: arn:" in lock.taken_over
+            assert "which has ended; its lock said: arn:" in lock.taken_over
             assert "runs a publish of package 1a2b3c4d" in lock.taken_over
             account.artifacts.write("late", b"")
 
@@ -192,7 +192,7 @@ def test_only_a_rollback_takes_the_lock_from_an_idle_publish(
                 if goes_first:
                     with held(other, stage, operation) as first:
                         assert first.taken_over is not None
-                        assert "which stops: arn:" in first.taken_over
+                        assert "which stops; its lock said: arn:" in first.taken_over
                     # It knows only that the lock is gone; a test account has no stack to describe.
                     lock._lost = PublishError("known")
                     return

@@ -14,8 +14,10 @@ from tests.unit.workflow.publish.small_stack import package, template
 from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import Record, history, start
+from workflow.publish.locks import held
 from workflow.publish.outcomes import read_history, recording
 from workflow.publish.stacks import Stack
+from workflow.stack.stages import Stage
 
 RECENTLY = datetime.now(UTC) - timedelta(minutes=30)
 OURS, THEIRS = "0" * 31 + "7", "f" * 32
@@ -109,11 +111,15 @@ def test_publish_that_runs_is_left_alone(account: Account, services: Services) -
     assert found(account, stack("UPDATE_IN_PROGRESS")).outcome == "started"
 
 
-def test_publish_that_may_be_about_to_begin_is_left_alone(account: Account, services: Services) -> None:
+def test_publish_that_may_be_about_to_begin_is_left_alone(
+    account: Account, services: Services, stage: Stage
+) -> None:
     started(account, datetime.now(UTC))
-    happened(services, *EARLIER)
-    assert found(account, stack()).outcome == "started"
-    happened(services, *EARLIER)
+    for _ in range(3):
+        happened(services, *EARLIER)
+    with held(account, stage, "publish"):
+        assert found(account, stack()).outcome == "started"
+    assert found(account, stack()).outcome == "taken back", "nobody has the lock, so its process was killed"
     assert found(account, stack(), writes=True).outcome == "taken back", "who publishes is alone"
 
 

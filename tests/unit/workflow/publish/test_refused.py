@@ -36,7 +36,7 @@ def response(
         (
             "ValidationError",
             "is in ROLLBACK_FAILED state and can not be updated.",
-            "deploy.py status` says why",
+            "the command `status` says why",
         ),
         ("AlreadyExistsException", "Stack [x] already exists", "delete or rename it"),
         ("LimitExceededException", "Limit for stack has been exceeded", "request a higher quota"),

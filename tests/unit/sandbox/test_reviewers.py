@@ -29,6 +29,7 @@ class Session:
         self.clients.append(service)
         stack = {
             "StackId": "arn:aws:cloudformation:us-east-1:111122223333:stack/afterloop-dev/1",
+            "StackStatus": "CREATE_COMPLETE",
             "Outputs": [{"OutputKey": "StartLoop", "OutputValue": "start"}],
             "Parameters": [{"ParameterKey": "DocumentBuckets", "ParameterValue": "-"}],
         }

@@ -118,7 +118,7 @@ def _restore(
 
     def prepare() -> bool:
         copy_tokens()
-        if not stack or not machine or not _can_run(account, machine, record.version):
+        if not stack or not machine or not _can_run(account, stack, record):
             return False
         is_wider = add_permissions(account, stack, target, record.number, progress)
         progress.step(f"Routing new executions to the version of publish {record.number}")
@@ -164,7 +164,7 @@ def _end_shift(
 ) -> Stack | None:
     """Ends the shift of somebody else's publish; returns the stack as it was before that publish."""
     machine = stack.output("StateMachine")
-    target = record.version if _can_run(account, machine, record.version) else stack.output(LIVE_VERSION)
+    target = record.version if _can_run(account, stack, record) else stack.output(LIVE_VERSION)
     progress.step(f"Routing new executions to version {number(target)}")
     account.machines.route(machine, ALIAS, {target: 100})
     progress.step("Taking back the update of the stack")
@@ -201,9 +201,14 @@ def _expect_unchanged(account: Account, record: Record, template: bytes) -> None
         )
 
 
-def _can_run(account: Account, machine: str, version: str) -> bool:
-    """Whether a version exists, with all function versions that its definition names."""
-    if version not in account.machines.versions(machine):
+def _can_run(account: Account, stack: Stack, record: Record) -> bool:
+    """Whether the version of a publish exists, with all function versions that its definition names.
+
+    If the stack was deleted by hand and published again, its machine counts from 1: the number is another version.
+    """
+    # Records have whole seconds.
+    is_of_this_stack = stack.created is None or record.at >= stack.created.replace(microsecond=0)
+    if not is_of_this_stack or record.version not in account.machines.versions(stack.output("StateMachine")):
         return False
-    functions = versions_in(account.machines.definition(version))
+    functions = versions_in(account.machines.definition(record.version))
     return all(account.functions.exists(arn) for arn in functions)

@@ -49,6 +49,7 @@ class Stack:
     outputs: Mapping[str, str] = field(default_factory=dict)
     updated: datetime | None = None
     """When the stack was last updated, or created."""
+    created: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     service_role: str = ""
     """ARN of the role that CloudFormation assumes; empty if it acts for the caller."""
@@ -527,6 +528,7 @@ def _stack(described: Mapping[str, Any]) -> Stack:
         parameters=_parameters(described),
         outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
         updated=described.get("LastUpdatedTime") or described.get("CreationTime"),
+        created=described.get("CreationTime"),
         tags={tag["Key"]: tag["Value"] for tag in described.get("Tags", [])},
         service_role=described.get("RoleARN", ""),
         is_protected=described.get("EnableTerminationProtection", False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -107,6 +107,22 @@ def test_rollback_does_not_route_to_a_deleted_version(
     finds(services)
     services.looks_at_change_set("AVAILABLE")
     services.lists_versions(2)
+    restores(services)
+    roll(published, stage, progress)
+    assert ROUTED not in progress.steps
+
+
+def test_rollback_does_not_route_to_a_version_of_another_stack(
+    published: Account, services: Services, stage: Stage, progress: Steps
+) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    current = package(days="7")
+    for _ in range(2):
+        services.finds_stack("UPDATE_COMPLETE", **described(current), CreationTime=later)
+    services.returns_template(json.loads(current.template))
+    services.creates_change_set()
+    services.finds_live(2)
+    services.looks_at_change_set("AVAILABLE")
     restores(services)
     roll(published, stage, progress)
     assert ROUTED not in progress.steps

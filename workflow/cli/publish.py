@@ -197,16 +197,14 @@ def rollback(
 
     activity = StackActivity(console_for(on.output))
     confirmation = Confirmation(activity, account, stage.name, yes, allow_data_loss, accept or ())
-    with (
-        activity.running(),
-        on_interrupt(lambda: confirmation.if_interrupted),
-        # From here on: what was published last must not change until it is left.
-        held(account, stage, "rollback", f"to publish {to}" if to else "", needs_bucket=False),
-    ):
+    with activity.running(), on_interrupt(lambda: confirmation.if_interrupted):
         activity.step("Reading earlier publishes")
-        record = choose(account, stage, to)
-        confirmation.about = f"Back to {publish_in_words(record)}, {smoke_in_words(record.smoke)}."
-        published = roll_back(account, stage, record, confirm=confirmation, progress=activity)
+        choose(account, stage, to)  # What is refused must not take the lock of a publish that asks.
+        # From here on: what was published last must not change until it is left.
+        with held(account, stage, "rollback", f"to publish {to}" if to else "", needs_bucket=False):
+            record = choose(account, stage, to)
+            confirmation.about = f"Back to {publish_in_words(record)}, {smoke_in_words(record.smoke)}."
+            published = roll_back(account, stage, record, confirm=confirmation, progress=activity)
     _print_outcome(activity.console, account, stage, published, on.output, restores=record)
 
 

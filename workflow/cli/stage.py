@@ -130,9 +130,8 @@ def destroy(
                 if not yes and not approved(console, question):
                     exit_unchanged()
             lock.take()
-            interrupted.append(
-                f"nothing was deleted, and stage {stage.name} works; executions may have been stopped"
-            )
+            stopped = "" if wait else "; executions may have been stopped"
+            interrupted.append(f"nothing was deleted, and stage {stage.name} works{stopped}")
             with StackActivity(console).running() as activity:
                 destroying.destroy(
                     account,

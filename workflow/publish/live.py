@@ -13,7 +13,7 @@ from workflow.publish.machines import StateMachines
 from workflow.publish.stacks import Stack
 from workflow.stack import ALIAS, LIVE_VERSION
 
-__all__ = ["is_live", "number", "routed", "settle"]
+__all__ = ["is_live", "settle"]
 
 
 def settle(machines: StateMachines, stack: Stack) -> str:
@@ -39,14 +39,3 @@ def is_live(machines: StateMachines, outputs: Mapping[str, str], weights: Mappin
     if published := outputs.get(LIVE_VERSION):
         return dict(weights) == {published: 100}
     return len(weights) == 1 and machines.is_current(outputs["StateMachine"], next(iter(weights)))
-
-
-def routed(weights: Mapping[str, int]) -> str:
-    """The versions that get new executions, in words."""
-    versions = sorted((number(arn), weight) for arn, weight in weights.items())
-    return " and ".join(f"version {one} ({weight} %)" for one, weight in versions) or "no version"
-
-
-def number(version: str) -> int:
-    """The number of a version: 7 for …:stateMachine:afterloop-dev:7."""
-    return int(version.rpartition(":")[2])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow.publish.artifacts import plans_of
 from workflow.publish.following import follow
-from workflow.publish.live import number
+from workflow.publish.machines import number
 from workflow.publish.readback import restored
 from workflow.publish.stacks import Import
 from workflow.stack import ALIAS, LIVE_ALIAS, LIVE_VERSION

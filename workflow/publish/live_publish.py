@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflow.publish.live import number
+from workflow.publish.live import is_live
+from workflow.publish.machines import number
 from workflow.publish.readback import restored
 from workflow.stack import ALIAS
 
@@ -54,16 +55,8 @@ def find_live(account: Account, stack: Stack | None, records: Sequence[Record]) 
     # which of them it is: a rollback may have routed new executions and then failed.
     deployed = [one for one in published if _has_parameters(stack, one)]
     record = next(reversed(deployed or published), None)
-    in_place = bool(deployed) and len(weights) == 1 and _is_published(account, stack, machine, version)
+    in_place = bool(deployed) and is_live(account.machines, stack.outputs, weights)
     return Live(weights, record, in_place)
-
-
-def _is_published(account: Account, stack: Stack, machine: str, version: str) -> bool:
-    """Whether a version is what the stack published last."""
-    published = stack.outputs.get(
-        "LiveVersion"
-    )  # A stack of an earlier version of Afterloop has no such output.
-    return published == version if published else account.machines.is_current(machine, version)
 
 
 def _has_parameters(stack: Stack, record: Record) -> bool:

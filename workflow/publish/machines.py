@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.literals import ExecutionStatusType
 
-__all__ = ["StateMachines"]
+__all__ = ["StateMachines", "number", "routed"]
 
 MAX_EXECUTIONS = 1000
 
@@ -187,3 +187,14 @@ class StateMachines:
             return [execution["executionArn"] for execution in recent]
         except self._client.exceptions.StateMachineDoesNotExist:
             return []
+
+
+def routed(weights: Mapping[str, int]) -> str:
+    """The versions that get new executions, in words."""
+    versions = sorted((number(arn), weight) for arn, weight in weights.items())
+    return " and ".join(f"version {one} ({weight} %)" for one, weight in versions) or "no version"
+
+
+def number(version: str) -> int:
+    """The number of a version: 7 for …:stateMachine:afterloop-dev:7."""
+    return int(version.rpartition(":")[2])

@@ -15,8 +15,9 @@ from workflow.publish.availability import unavailable
 from workflow.publish.change_sets import change_set_of, looked_at, uploaded, url_of
 from workflow.publish.flow_definitions import missing_flow_definitions
 from workflow.publish.holder import current_holder, lock_key, locks
-from workflow.publish.live import is_live, routed
+from workflow.publish.live import is_live
 from workflow.publish.live_import import has_to_import
+from workflow.publish.machines import routed
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.protection import protection_of, refusal

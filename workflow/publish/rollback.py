@@ -10,9 +10,9 @@ from workflow.errors import PublishError
 from workflow.publish.account import Account
 from workflow.publish.functions import versions_in
 from workflow.publish.history import Record, amend, latest, rollback_target
-from workflow.publish.live import number, routed
 from workflow.publish.live_publish import find_live
 from workflow.publish.locks import held
+from workflow.publish.machines import number, routed
 from workflow.publish.outcomes import read_history
 from workflow.publish.package import EARLIER_BUNDLES, Package, template_key
 from workflow.publish.plan import Plan

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from workflow.errors import DeploymentError
-from workflow.publish.live import number, routed
+from workflow.publish.machines import number, routed
 from workflow.stack import ALIAS, LIVE_ALIAS
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from lambdas.loops.abandoned import FAILED_STATUSES
 from workflow.publish.account import Account
 from workflow.publish.history import Record
 from workflow.publish.holder import Holder, current_holder
-from workflow.publish.live import number
 from workflow.publish.live_publish import find_live, what_differs
+from workflow.publish.machines import number
 from workflow.publish.needs import StillNeeded
 from workflow.publish.outcomes import read_history
 from workflow.publish.stack_state import DRIFT_DETECTABLE, in_words

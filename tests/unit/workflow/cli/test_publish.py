@@ -239,7 +239,7 @@ def test_protected_stage_refuses_a_swap(
         assert run("publish", option, capsys=capsys) == (
             1,
             "",
-            "error: stage prod is protected: a hot swap is not allowed; run `python deploy.py publish`\n",
+            "error: stage prod is protected: a hot swap is not allowed; run `python deploy.py publish --stage prod`\n",
         )
 
 
@@ -327,10 +327,24 @@ def test_swap_and_destroy_are_refused_while_somebody_has_the_lock(
         yield
 
     monkeypatch.setattr("workflow.publish.locks.held", held)
+    monkeypatch.setattr("workflow.publish.rollback.choose", lambda *_: RECORD)
     for command in (["publish", "--swap"], ["rollback"], ["destroy"]):
         assert run(*command, "--yes", capsys=capsys) == (1, "", "error: stage dev is locked\n")
     assert locked == ["hot swap", "rollback", "destroy"]
     account.stacks.delete.assert_not_called()
+
+
+def test_refused_rollback_takes_no_lock(
+    account: mock.Mock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would end a publish that asks: a rollback goes first."""
+    refused = mock.Mock(side_effect=PublishError("publish 1 is the first publish of this stage"))
+    monkeypatch.setattr("workflow.publish.rollback.choose", refused)
+    held = mock.Mock()
+    monkeypatch.setattr("workflow.publish.locks.held", held)
+    message = "error: publish 1 is the first publish of this stage\n"
+    assert run("rollback", "--yes", capsys=capsys) == (1, "", message)
+    held.assert_not_called()
 
 
 REPLACED = ResourceChange("LedgerTable", "AWS::DynamoDB::Table", "replace", loses_data=True)

@@ -9,7 +9,8 @@ from unittest.mock import Mock
 import pytest
 
 from workflow.publish.functions import Functions
-from workflow.publish.live import is_live, routed, settle
+from workflow.publish.live import is_live, settle
+from workflow.publish.machines import routed
 from workflow.publish.pruning import KEPT_VERSIONS, prune, prune_functions
 from workflow.publish.stacks import Stack
 

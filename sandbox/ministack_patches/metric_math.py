@@ -38,7 +38,7 @@ def result(
         value_of: Returns the value of a `MetricStat` in the period, or None if it has no data.
 
     Raises:
-        ValueError: An expression has something else than numbers, IDs, operators, `FILL` and `IF`.
+        ValueError: An expression has something else than numbers, IDs, operators, `FILL`, `IF`, `SUM`, `TIME_SERIES`.
     """
     by_id = {query["Id"]: query for query in queries}
 
@@ -71,9 +71,14 @@ def _value(node: ast.AST, named: Callable[[str], float | None]) -> float | None:
         case ast.BoolOp(op=op, values=parts):
             among = all if isinstance(op, ast.And) else any
             return _with_data(lambda *values: among(values), *(_value(part, named) for part in parts))
-        case ast.Call(func=ast.Name(id="FILL"), args=[metric, filling]):
-            found = _value(metric, named)
-            return _value(filling, named) if found is None else found
+        case ast.Call(func=ast.Name(id="FILL"), args=[metric, _]):
+            # AWS does not say what it fills if the metric has never had data. Here, nothing: alarms must not need it.
+            return _value(metric, named)
+        case ast.Call(func=ast.Name(id="SUM"), args=[ast.List(elts=series)]):
+            found = [value for one in series if (value := _value(one, named)) is not None]
+            return sum(found) if found else None
+        case ast.Call(func=ast.Name(id="TIME_SERIES"), args=[number]):
+            return _value(number, named)
         case ast.Call(func=ast.Name(id="IF"), args=[condition, yes, no]):
             met = _value(condition, named)
             return None if met is None else _value(yes if met else no, named)

@@ -109,15 +109,19 @@ def _ends(prefix: str, dimension: str, value: Any) -> list[cloudwatch.MetricData
     ]
 
 
-def _sum(prefix: str) -> str:
-    return "+".join(f"FILL({prefix}{outcome[0]},0)" for outcome in _UNSUCCESSFUL)
+def _sum(prefix: str, *outcomes: str) -> str:
+    # Not FILL alone: AWS does not say what it fills if a metric has never had data, as when no execution has succeeded
+    # on a new version. A sum goes over what has data.
+    filled = ",".join(f"FILL({prefix}{outcome[0]},0)" for outcome in outcomes)
+    return f"SUM([TIME_SERIES(0),{filled}])"
 
 
 _EXPRESSIONS = {
-    "badNew": _sum("new"),
-    "badOld": f"{_sum('all')}-badNew",
-    "endedNew": "badNew+FILL(newS,0)",
-    "endedOld": "badOld+FILL(allS,0)-FILL(newS,0)",
+    "badNew": _sum("new", *_UNSUCCESSFUL),
+    "badOld": f"{_sum('all', *_UNSUCCESSFUL)}-badNew",
+    "goodNew": _sum("new", "Succeeded"),
+    "endedNew": "badNew+goodNew",
+    "endedOld": f"badOld+{_sum('all', 'Succeeded')}-goodNew",
     "ended": "endedNew+endedOld",
     # Of the product of both rates' denominators, with the correction for small numbers (Yates).
     "apart": "badNew*endedOld-badOld*endedNew-ended/2",

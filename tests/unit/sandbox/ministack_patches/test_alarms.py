@@ -115,9 +115,11 @@ def on_expression(expression, **more):
     [
         ("f", "ALARM"),
         ("f+s", "OK"),  # no data
-        ("f/(f+FILL(s,0))", "ALARM"),
+        ("f/(f+FILL(s,0))", "OK"),  # AWS does not say that it fills a metric that has never had data
+        ("f/SUM([f,FILL(s,0)])", "ALARM"),
+        ("SUM([FILL(s,0)])", "OK"),
         ("IF(f>2 AND f<=3, -1*f, 0)", "OK"),
-        ("IF(f>2 && (FILL(s,0)==1 OR f^2>8.5), 1, 0)", "ALARM"),
+        ("IF(f>2 && (SUM([s,TIME_SERIES(1)])==2 OR f^2>8.5), 1, 0)", "ALARM"),
     ],
 )
 def test_alarm_on_an_expression_goes_off_when_a_metric_of_it_gets_data(machines, expression, state):

@@ -32,7 +32,29 @@ from workflow.publish.engine_access import (
     of_another_run,
 )
 
-__all__ = ["NO_REGION", "QUOTA", "error_code", "explained", "is_denied", "is_expired", "rejections"]
+__all__ = [
+    "NOT_FOUND",
+    "NO_REGION",
+    "QUOTA",
+    "error_code",
+    "explained",
+    "is_denied",
+    "is_expired",
+    "rejections",
+]
+
+NOT_FOUND = (
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchEntity",
+    "NotFound",
+    "NotFoundException",
+    "QueueDoesNotExist",
+    "ResourceNotFound",
+    "ResourceNotFoundException",
+    "StateMachineDoesNotExist",
+)
+"""The codes by which services say that a resource does not exist."""
 
 NO_REGION = "no Region: pass --region, or set `region` in the stage's settings"
 NO_CREDENTIALS = (

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from workflow.publish.aws_errors import error_code, is_denied
+from workflow.publish.aws_errors import NOT_FOUND, error_code, is_denied
 
 __all__ = ["CHECKED", "Missing", "missing_resources"]
 
@@ -56,21 +56,6 @@ CHECKED: Mapping[str, tuple[str, str, str]] = {
 }
 """Type → the service, its method that fails if the resource does not exist, and the parameter for the physical ID."""
 
-_NOT_FOUND = frozenset(
-    {
-        "404",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchBucket",
-        "NoSuchEntity",
-        "NotFound",
-        "NotFoundException",
-        "QueueDoesNotExist",
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    }
-)
-
 
 def missing_resources(resources: Iterable[Mapping[str, str]], client: Callable[[str], Any]) -> list[Missing]:
     """Those that do not exist. A resource that the caller may not look at counts as one that exists.
@@ -88,7 +73,7 @@ def missing_resources(resources: Iterable[Mapping[str, str]], client: Callable[[
         try:
             getattr(clients[service], method)(**{parameter: one["name"]})
         except ClientError as error:
-            if error_code(error) in _NOT_FOUND:
+            if error_code(error) in {*NOT_FOUND, "404"}:  # The answer to a HEAD has only its status.
                 return False
             if not is_denied(error):
                 raise

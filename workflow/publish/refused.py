@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError, IncompleteReadError, WaiterError
 
 from workflow.errors import AfterloopError, RefusedError
-from workflow.publish.aws_errors import QUOTA, error_code, explained
+from workflow.publish.aws_errors import NOT_FOUND, QUOTA, error_code, explained
 
 if TYPE_CHECKING:
     import boto3
@@ -37,18 +37,7 @@ _ADVICE = {
         "StateMachineDeleting",
         "TokenAlreadyExistsException",
     ),
-    _GONE: (
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "ExecutionDoesNotExist",
-        "NoSuchBucket",
-        "NoSuchEntity",
-        "NotFound",
-        "NotFoundException",
-        "QueueDoesNotExist",
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    ),
+    _GONE: (*NOT_FOUND, "ExecutionDoesNotExist"),
     _TAKEN: (
         "AlreadyExistsException",
         "BucketAlreadyExists",

@@ -133,5 +133,5 @@ def _name_taken(message: str, functions: Sequence[Function]) -> WorkflowError | 
     return None
 
 
-MAX_FUNCTION_PARAMETERS = 176
+MAX_FUNCTION_PARAMETERS = 160
 """A template can have 200 parameters. The rest are for the stage's settings."""

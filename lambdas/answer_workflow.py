@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import transient_errors, waiting
-from lambdas.aws.metrics import Metric
+from lambdas.aws.metrics import Metric, stage_metrics
 from lambdas.aws.step import logs_step
 from lambdas.loops.start_request import Message
 
 FUNCTION = {"memory": 512, "timeout": 60, "grants": ["answer_waiting"]}
 
 logger = Logger()
-metrics = Metrics()
+metrics = stage_metrics()
 
 
 class Ended(Message):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.environment import environment
-from lambdas.aws.metrics import Metric
+from lambdas.aws.metrics import Metric, stage_metrics
 from lambdas.aws.object_store import object_store
 from lambdas.aws.step import logs_step
 from lambdas.reviews.errors import InvalidDocument, OutputMissing, ReviewError
@@ -29,7 +29,7 @@ FUNCTION = {
 }
 
 logger = Logger()
-metrics = Metrics()
+metrics = stage_metrics()
 
 
 @logs_step(logger)

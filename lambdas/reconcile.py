@@ -6,12 +6,12 @@ import os
 from itertools import islice
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import abandoned, client, ledger, starter, transient_errors
 from lambdas.aws.environment import environment
-from lambdas.aws.metrics import Metric
+from lambdas.aws.metrics import Metric, stage_metrics
 from lambdas.loops.marks import Marks
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
@@ -42,7 +42,7 @@ MAX_NAMED = 200
 """How many loops of each kind are named. A log entry has at most 256 KB."""
 
 logger = Logger()
-metrics = Metrics()
+metrics = stage_metrics()
 
 
 class ReconciliationIncomplete(Exception):

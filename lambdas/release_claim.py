@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import abandoned, transient_errors
-from lambdas.aws.metrics import Metric
+from lambdas.aws.metrics import Metric, stage_metrics
 
 FUNCTION = {
     "memory": 512,
@@ -21,7 +21,7 @@ FUNCTION = {
 }
 
 logger = Logger()
-metrics = Metrics()
+metrics = stage_metrics()
 
 
 class NotAnExecution(ValueError):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.aws.clients import starter, transient_errors
-from lambdas.aws.metrics import Metric
+from lambdas.aws.metrics import Metric, stage_metrics
 from lambdas.aws.step import logs_step
 from lambdas.loops.start_request import StartRequest
 
@@ -24,7 +24,7 @@ MAX_PREDICTION_BYTES = 5 * 1024 * 1024
 """Lambda limits a response to 6 MB (Lambda quotas). A larger prediction is left out; its location remains."""
 
 logger = Logger()
-metrics = Metrics()
+metrics = stage_metrics()
 
 
 @logs_step(logger)

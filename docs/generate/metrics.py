@@ -32,8 +32,8 @@ def metrics(template: Mapping[str, Any]) -> str:
             "# Metrics and alarms",
             "## Metrics",
             "The functions log these counts in embedded metric format. In CloudWatch, they are in the namespace"
-            " `Afterloop` with the dimension `service` = `afterloop`. Lambda, Step Functions and SQS publish their own"
-            " metrics.",
+            " `Afterloop` with the dimensions `service` = `afterloop` and `stage` = the name of the stage. Lambda,"
+            " Step Functions, EventBridge, SNS and SQS publish their own metrics.",
             table(
                 ["Metric", "Function", "Description"],
                 (

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 
-__all__ = ["Metric"]
+from aws_lambda_powertools import Metrics
+
+__all__ = ["Metric", "stage_metrics"]
+
+
+def stage_metrics() -> Metrics:
+    """Returns the metrics of a function, with the dimensions `service` and `stage`: an account can have many stages.
+
+    Powertools takes `service` from the environment. Without the variable `STAGE`, as in an import outside of Lambda,
+    there is no dimension `stage`.
+    """
+    metrics = Metrics()
+    if stage := os.environ.get("STAGE"):
+        metrics.set_default_dimensions(stage=stage)
+    return metrics
 
 
 class Metric(StrEnum):

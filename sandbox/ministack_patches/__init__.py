@@ -3,6 +3,7 @@
     functions.py         Lambda: what functions may import, and how their errors are reported
     function_versions.py the numbers of a function's versions
     logs.py              what functions log, and how logs are searched
+    logged_metrics.py    metrics in log lines
     states.py            what states of a state machine do with their data
     expressions.py       how JSONata expressions are parsed, and how long they may take
     evaluation.py        what the history says about expressions that fail
@@ -98,6 +99,7 @@ from sandbox.ministack_patches import (
     imports,
     indexes,
     integrations,
+    logged_metrics,
     logs,
     map_runs,
     messages,
@@ -143,6 +145,7 @@ def apply(directory: Path) -> None:
     functions.correct(directory)
     function_versions.correct()
     logs.correct()
+    logged_metrics.correct()
     walks.correct()
     executions.correct()
     variables.correct()

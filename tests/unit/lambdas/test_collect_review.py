@@ -123,6 +123,8 @@ def test_handler_stores_review(s3: Stubber, status: str, capsys: pytest.CaptureF
         [1],
         [1],
     )
+    assert metrics["stage"] == "dev"
+    assert sorted(*metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]) == ["service", "stage"]
     assert "zebra" not in json.dumps([log, metrics])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from docs.generate.markdown import code, fenced, table
 from lambdas.loops.escalation import EndedExecution
+from lambdas.loops.message_kinds import MessageKind
 from workflow.operations import sample
 
 __all__ = ["messages"]
@@ -95,14 +96,13 @@ def messages(definition: Mapping[str, Any]) -> str:
         request = {
             name: _evaluated(arguments[name], state) for name in ("Subject", "Message", "MessageAttributes")
         }
-        topic = arguments["TopicArn"].strip("${}")
         parts += _section(
-            f"{definition['States'][step]['Comment']} Sent by **{step}** to `{topic}`.", request
+            f"{definition['States'][step]['Comment']} Sent by **{step}** to {{topic}}.", request
         )
     parts += _section(
         "An execution ended before it had processed its status change: somebody stopped it, it timed out, or it failed"
         " with an error that no step could catch. Its claim is released. Sent by the function **ReleaseClaim** to"
-        " `EscalationTopic`, and by **Reconcile** if the event about the execution was lost.",
+        " {topic}, and by **Reconcile** if the event about the execution was lost.",
         _ENDED.message(sample.STAGE).as_request(""),
     )
     return "\n\n".join(parts)
@@ -112,9 +112,10 @@ def _section(description: str, request: Mapping[str, Any]) -> list[str]:
     """Returns the paragraphs about one message, from the arguments of SNS's Publish."""
     message = json.loads(request["Message"])
     document = json.loads(message["sqs"])
+    kind = next(one for one in MessageKind if one == document["kind"])
     return [
-        f"## `{document['kind']}`",
-        description,
+        f"## `{kind}`",
+        description.format(topic=code(kind.topic)),
         fenced(f"Subject: {request['Subject']}\n\n{message['email']}", "text"),
         "For programs:",
         fenced(document),

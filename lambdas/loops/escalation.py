@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, MAX_REASON, bounded
+from lambdas.loops.message_kinds import MessageKind
 from lambdas.loops.visible import quoted, visible
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class EndedExecution:
             subject=f"Afterloop {stage}: execution ended early for {name}",
             text="\n".join(text),
             document={
-                "kind": "execution-ended",
+                "kind": MessageKind.EXECUTION_ENDED,
                 "stage": stage,
                 "humanLoopName": name,
                 "humanLoopStatus": status,

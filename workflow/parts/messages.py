@@ -16,6 +16,7 @@ from typing import Any
 
 from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE, MAX_NAME, MAX_REASON
 from lambdas.loops.escalation import ATTRIBUTES, FOR_PEOPLE, FOR_PROGRAMS
+from lambdas.loops.message_kinds import MessageKind
 from workflow.asl.expressions import (
     EVENTS_FLOW_DEFINITION,
     EXECUTION_LINK,
@@ -68,8 +69,7 @@ def escalate_failed_loop(*, catch: Sequence[Any]) -> SnsPublishStep:
     return _publish(
         "Escalate failed loop",
         comment="A human loop failed and is not restarted. A person restarts or closes it.",
-        topic="${EscalationTopic}",
-        kind="loop-failed",
+        kind=MessageKind.LOOP_FAILED,
         subject="'failed loop ' & $name",
         text=lines(
             "'Human loop ' & $name & ' failed and will not be restarted automatically.'",
@@ -107,8 +107,7 @@ def escalate_failed_step(*, give_claim_back: Any) -> SnsPublishStep:
     return _publish(
         "Escalate",
         comment="A step failed, even after its retries. A person fixes the cause and runs the status change again.",
-        topic="${EscalationTopic}",
-        kind="step-failed",
+        kind=MessageKind.STEP_FAILED,
         subject="'step failed for ' & $name",
         text=lines(
             "'Human loop ' & $name & ' ended as ' & $status"
@@ -156,8 +155,7 @@ def escalate_unreadable_event(*, failed: Any) -> SnsPublishStep:
     return _publish(
         "Escalate unclaimed event",
         comment="The event does not identify a status change, or the claim could not be written to the ledger.",
-        topic="${EscalationTopic}",
-        kind="event-unclaimed",
+        kind=MessageKind.EVENT_UNCLAIMED,
         subject="'a status change could not be processed'",
         text=lines(
             "'A status change of a human loop could not be processed.'",
@@ -187,8 +185,7 @@ def notify_stopped(*, catch: Sequence[Any]) -> SnsPublishStep:
     return _publish(
         "Notify stopped",
         comment="A human loop was stopped. No action is needed.",
-        topic="${NotificationTopic}",
-        kind="loop-stopped",
+        kind=MessageKind.LOOP_STOPPED,
         subject="'stopped loop ' & $name",
         text=lines(
             "'Human loop ' & $name & ' was stopped before the review was complete.'",
@@ -211,8 +208,7 @@ def _publish(
     name: str,
     *,
     comment: str,
-    topic: str,
-    kind: str,
+    kind: MessageKind,
     subject: str,
     text: str,
     document: Mapping[str, str],
@@ -259,7 +255,7 @@ def _publish(
         comment=comment,
         query_language="JSONata",
         arguments={
-            "TopicArn": topic,
+            "TopicArn": f"${{{kind.topic}}}",
             "Subject": jsonata(
                 f"({shared}$substring($replace('Afterloop ${{Stage}}: ' & {subject}, /[^ -~]/, '?'), 0, 100))"
             ),

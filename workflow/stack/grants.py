@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lambdas.loops.message_kinds import MessageKind
+
 __all__ = ["GRANTS", "Permission"]
 
 Action = Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z0-9*?]+$")]
@@ -100,7 +102,7 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
                 "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:afterloop-${Stage}:*",
             ),
         ),
-        Permission(actions=("sns:Publish",), resources=("${EscalationTopic}",)),
+        Permission(actions=("sns:Publish",), resources=(f"${{{MessageKind.EXECUTION_ENDED.topic}}}",)),
     ),
 }
 """Grant → its permissions."""

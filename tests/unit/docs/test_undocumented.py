@@ -21,6 +21,7 @@ from docs.generate.commands import all_commands
 from docs.generate.reading import attribute_docs, words_of
 from lambdas.aws.metrics import Metric
 from lambdas.loops.loop import Loop
+from lambdas.loops.message_kinds import MessageKind
 from lambdas.reviews import record
 from lambdas.reviews.record import AnswerRecord, FieldRecord, MadeBy, ReviewRecord, Segment, Vote, WorkerField
 from lambdas.reviews.summary import ReviewSummary
@@ -153,6 +154,7 @@ def test_every_message_is_on_the_page(assembly: Assembly) -> None:
     page = messages.messages(assembly.definition)
     assert publishing
     assert [name for name in publishing if f"Sent by **{name}**" not in page] == []
+    assert [kind for kind in MessageKind if f"\n## `{kind}`\n" not in page] == []
 
 
 def test_every_function_has_a_description(assembly: Assembly, reference: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import boto3
 from botocore.exceptions import ClientError
 
+from lambdas.loops.message_kinds import MessageKind
 from lambdas.reviews.errors import InvalidDocument
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import read_review
@@ -34,7 +35,11 @@ from workflow.operations.stage_resources import StageResources
 
 __all__ = ["Check", "SmokeTest"]
 
-KINDS: dict[str, str] = {"Failed": "loop-failed", "Stopped": "loop-stopped", "Rule": "loop-stopped"}
+KINDS: dict[str, MessageKind] = {
+    "Failed": MessageKind.LOOP_FAILED,
+    "Stopped": MessageKind.LOOP_STOPPED,
+    "Rule": MessageKind.LOOP_STOPPED,
+}
 """Loop → the kind of the message about it."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from troposphere import GetAtt, If, Join, NoValue, Ref, Select, Split, Sub, Template, awslambda
 
+from lambdas.loops.message_kinds import MessageKind
 from workflow.stack import ALIAS, ARCHITECTURE, PYTHON, VERSION_MARK
 from workflow.stack.functions import Function
 from workflow.stack.template.names import version_of
@@ -17,7 +18,7 @@ __all__ = ["add_function", "add_version"]
 
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
 
-_ESCALATION = {"ESCALATION_TOPIC": Ref("EscalationTopic")}
+_ESCALATION = {"ESCALATION_TOPIC": Ref(MessageKind.EXECUTION_ENDED.topic)}
 
 _TOKENS = {"TOKEN_TABLE": Ref("TokenTable")}
 

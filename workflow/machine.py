@@ -24,10 +24,24 @@ from workflow.parts.records import give_claim_back
 from workflow.parts.user_steps import followed_by, load
 from workflow.steps import Chain, Choice, ChoiceRule, Fail, Pass, Succeed, definition
 
-__all__ = ["POST_REVIEW", "build_definition", "build_machine", "render"]
+__all__ = ["MAX_EXECUTION_SECONDS", "POST_REVIEW", "build_definition", "build_machine", "render"]
 
 
 POST_REVIEW = Path(__file__).with_name("post_review.py")
+
+MAX_EXECUTION_SECONDS = 100 * 24 * 3600
+"""When an execution that has not ended is ended as timed out: TimeoutSeconds of the state machine.
+
+Without it, a step that waits for what never comes would keep its execution open for a year, the limit of Step
+Functions, and nobody would hear of it. It is longer than each wait of the workflow, and than a `HumanReview` step in
+which three attempts use up A2I's longest task lifetime, 30 days. Raise it if the checks say that a step of yours waits
+longer.
+
+It cannot be a setting of the stage: Step Functions takes only a number in the definition. No state can catch it. The
+alarm ExecutionsTimedOut goes off, and the function ReleaseClaim releases the claim and sends the message about the
+loop. A redrive starts the time again. (Step Functions developer guide, "State machine structure", "Redriving
+executions")
+"""
 
 
 def build_definition(post_review: Path = POST_REVIEW) -> dict[str, Any]:
@@ -47,7 +61,11 @@ def build_definition(post_review: Path = POST_REVIEW) -> dict[str, Any]:
 
 def render(machine: Chain) -> dict[str, Any]:
     """The chained steps in Amazon States Language."""
-    return definition(machine, comment="Afterloop: what happens after a human loop ends")
+    return definition(
+        machine,
+        comment="Afterloop: what happens after a human loop ends",
+        timeout_seconds=MAX_EXECUTION_SECONDS,
+    )
 
 
 def build_machine(post_review: Path = POST_REVIEW) -> Chain:

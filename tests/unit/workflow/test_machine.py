@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonata import Jsonata  # type: ignore[import-untyped]
 
+from lambdas.loops.restart_policy import BackOff
 from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.asl.walk import states
 from workflow.machine import build_definition
@@ -37,6 +38,23 @@ def test_wait_for_missing_output_fits_the_branch(state: str, shortest: int, long
     assert shortest <= sum(waits) <= longest
     # The function counts a refused review only at the last try.
     assert f"RetryCount >= {retry['MaxAttempts']}" in str(step["Arguments"])
+
+
+def test_no_wait_of_the_workflow_reaches_the_end_of_the_execution() -> None:
+    """In seconds, if each step is retried as often and waits as long as it can, one after the other."""
+    machine = build_definition()
+    longest = float(BackOff.model_fields["max_seconds"].metadata[1].le)
+    for _, state in states(machine):
+        limit = state.get("TimeoutSeconds", 0)
+        longest += limit
+        for retry in state.get("Retry", ()):
+            waits = [
+                retry.get("IntervalSeconds", 1) * retry.get("BackoffRate", 2) ** number
+                for number in range(retry.get("MaxAttempts", 3))
+            ]
+            longest += sum(min(wait, retry.get("MaxDelaySeconds", wait)) + limit for wait in waits)
+    year_of_step_functions = 365 * 24 * 3600
+    assert longest < machine["TimeoutSeconds"] < year_of_step_functions
 
 
 INVOKING = {

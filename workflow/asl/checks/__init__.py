@@ -11,6 +11,7 @@ intrinsics.py  calls of intrinsic functions that fail
 paths.py       paths that no earlier step provides, with flow, jsonpath, jsonata, expressions, results and lookup
 shapes.py      the known structure of a value
 values.py      numbers, times and names of errors
+waits.py       waits that end after the execution does
 validator.py   findings of an independent ASL validator, `statelint`
 problem.py     the type of a problem, and suggestions for misspelled names
 
@@ -36,6 +37,7 @@ from workflow.asl.checks.tasks import problems_of_function, problems_of_resource
 from workflow.asl.checks.templates import problems_of_templates
 from workflow.asl.checks.validator import problems_of_validator
 from workflow.asl.checks.values import problems_of_token, problems_of_values
+from workflow.asl.checks.waits import problems_of_waits
 from workflow.asl.walk import Machine, State, machines
 
 __all__ = ["Finding", "Severity", "Shape", "check"]
@@ -124,6 +126,7 @@ def _problems(
                 *problems_of_token(state),
             ):
                 yield Problem(name, message, severity)
+    yield from problems_of_waits(definition)
     yield from problems_of_paths(definition, event, results, own)
     yield from problems_of_validator(definition)
 

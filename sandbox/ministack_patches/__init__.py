@@ -12,6 +12,7 @@
     starting.py          which executions Step Functions starts
     deletion.py          deleting state machines that have executions
     task_tokens.py       tasks that wait for a token
+    execution_logs.py    what state machines log, and metrics that are counted in log lines
     status_changes.py    the events and metrics of a status change of an execution
     trust.py             whether Step Functions may assume the role of a state machine
     decisions.py         what each role was allowed, by which permission
@@ -46,6 +47,8 @@
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     asynchronous.py      which events of functions Lambda retries
     metric_math.py       expressions over metrics
+    metric_data.py       data of metrics and expressions
+    dashboards.py        which dashboards CloudWatch refuses
     alarms.py            which data an alarm of CloudWatch evaluates, and when
     buckets.py           whose bucket a request is for, and missing objects
     athena.py            tables with many objects
@@ -83,6 +86,7 @@ from sandbox.ministack_patches import (
     busy_stacks,
     canned,
     cloudformation,
+    dashboards,
     decisions,
     definitions,
     deletion,
@@ -92,6 +96,7 @@ from sandbox.ministack_patches import (
     early_validation,
     evaluation,
     events,
+    execution_logs,
     executions,
     expressions,
     function_versions,
@@ -103,6 +108,7 @@ from sandbox.ministack_patches import (
     logs,
     map_runs,
     messages,
+    metric_data,
     nested,
     networks,
     paths,
@@ -160,6 +166,7 @@ def apply(directory: Path) -> None:
     versions.correct()
     starting.correct()
     status_changes.correct()
+    execution_logs.correct()
     redrive.correct()
     deployments.correct()
     cloudformation.correct()
@@ -182,6 +189,8 @@ def apply(directory: Path) -> None:
     submissions.correct()
     canned.correct()
     alarms.correct()
+    dashboards.correct()
+    metric_data.correct()
     asynchronous.correct()
     athena.correct()
     buckets.correct()

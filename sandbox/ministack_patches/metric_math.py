@@ -1,4 +1,4 @@
-"""Expressions over metrics, as far as alarms on a single period need them.
+"""Expressions over metrics, as far as alarms on a single period and dashboards need them.
 
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html.
 """
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["result"]
+__all__ = ["result", "series"]
 
 _OPERATORS: dict[type[ast.AST], Callable[[float, float], Any]] = {
     ast.Add: operator.add,
@@ -52,6 +52,35 @@ def result(
     return named(returned)
 
 
+def series(
+    queries: Sequence[Mapping[str, Any]], points_of: Callable[[Mapping[str, Any]], Mapping[float, float]]
+) -> dict[str, dict[float, float]]:
+    """Returns the data of each query: its ID → the time of each period that has data → the value.
+
+    Args:
+        queries: The `MetricDataQueries` of GetMetricData.
+        points_of: Returns the data of a `MetricStat`: the time of each period that has data → the value.
+
+    Raises:
+        ValueError: See `result`. An expression names an ID that no query has, or is no expression.
+    """
+    by_id = {query["Id"]: query for query in queries}
+    points = {name: points_of(query["MetricStat"]) for name, query in by_id.items() if "MetricStat" in query}
+    moments = sorted({moment for data in points.values() for moment in data})
+
+    def value(name: str, moment: float) -> float | None:
+        if name in points:
+            return points[name].get(moment)
+        if name not in by_id:
+            raise ValueError(f"no query has the ID {name}")
+        return _value(_parsed(by_id[name]["Expression"]), lambda other: value(other, moment))
+
+    return {
+        name: {moment: found for moment in moments if (found := value(name, moment)) is not None}
+        for name in by_id
+    }
+
+
 def _parsed(expression: str) -> ast.AST:
     text = expression.replace("^", "**").replace("&&", " and ").replace("||", " or ")
     text = re.sub(r"\b(AND|OR)\b", lambda found: found[0].lower(), text)
@@ -86,4 +115,7 @@ def _value(node: ast.AST, named: Callable[[str], float | None]) -> float | None:
 
 
 def _with_data(function: Callable[..., Any], *values: float | None) -> float | None:
-    return None if None in values else float(function(*values))
+    try:
+        return None if None in values else float(function(*values))
+    except ZeroDivisionError:
+        return None  # CloudWatch drops the data point

@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.ministack_patches import execution_logs
+
 __all__ = ["LOCK", "Attempt", "AttemptEnded", "Walk", "correct", "current", "record", "walking"]
 
 LOCK = threading.RLock()
@@ -161,6 +163,7 @@ def record(
         event = {"id": number, "previousEventId": previous, "type": kind, "timestamp": now_iso()}
         event.update({name: _marked_as_whole(given) for name, given in (details or {}).items()})
         events.append(event)
+    execution_logs.log_event(execution, event)
     return event
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from docs.generate.markdown import code, fenced, table
 from lambdas.loops.escalation import EndedExecution
 from lambdas.loops.message_kinds import MessageKind
+from lambdas.loops.notification import MAX_SHOWN
 from workflow.operations import sample
 
 __all__ = ["messages"]
@@ -84,7 +85,8 @@ def messages(definition: Mapping[str, Any]) -> str:
         "# Messages",
         "The workflow sends messages to two SNS topics: to `EscalationTopic` if a person has to act, and to"
         " `NotificationTopic` otherwise. `python deploy.py outputs` shows their ARNs. Email subscribers get a text."
-        " Queues, functions and HTTPS endpoints get a JSON document. Parts without a value are omitted.",
+        " Queues and functions get a JSON document. HTTPS endpoints and chats get both, in a"
+        " [notification](#https-endpoints-and-chats). Parts without a value are omitted.",
         "Subscriptions can filter by these message attributes: `kind`, `stage`, `flowDefinition`,"
         " `humanLoopStatus`, `failureCode`.",
         "Each message is sent at least once. It comes twice if SNS accepted it and the answer was lost, because no"
@@ -105,7 +107,23 @@ def messages(definition: Mapping[str, Any]) -> str:
         " {topic}, and by **Reconcile** if the event about the execution was lost.",
         _ENDED.message(sample.STAGE).as_request(""),
     )
+    parts += _notification(_ENDED.message(sample.STAGE).as_request(""))
     return "\n\n".join(parts)
+
+
+def _notification(request: Mapping[str, Any]) -> list[str]:
+    """Returns the section about the copy for HTTPS endpoints and chats, with that of one message."""
+    return [
+        "## HTTPS endpoints and chats",
+        "The copy for HTTPS endpoints is a custom notification"
+        " (https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html), which is what AWS's chat"
+        f" integration shows in Slack and Microsoft Teams: the subject, the first {MAX_SHOWN:,} characters of the text,"
+        " the command, and the link to the execution. `<` and backticks are replaced in it, so that a value from"
+        " outside cannot mention anybody. Messages about the same loop are in one thread, if the channel's preferences"
+        " allow threads. `additionalContext`, which is not shown, has the texts of the document, for custom actions of"
+        " the chat, and in `document` the whole document as JSON. That of the last message:",
+        fenced(json.loads(json.loads(request["Message"])["https"])),
+    ]
 
 
 def _section(description: str, request: Mapping[str, Any]) -> list[str]:

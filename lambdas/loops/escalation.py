@@ -1,7 +1,7 @@
 """Messages that functions send to the escalation topic. The state machine sends its own.
 
-Both have the same form: text for email, one JSON document for programs, and the attributes that subscriptions filter by
-(`workflow/parts/messages.py`).
+Both have the same form: text for email, one JSON document for programs, a notification for HTTPS endpoints and chats
+(`lambdas/loops/notification.py`), and the attributes that subscriptions filter by (`workflow/parts/messages.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, MAX_REASON, bounded
 from lambdas.loops.message_kinds import MessageKind
+from lambdas.loops.notification import https_copy
 from lambdas.loops.visible import quoted, visible
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ ATTRIBUTES = ("kind", "stage", "flowDefinition", "humanLoopStatus", "failureCode
 """The fields of the JSON document that are also message attributes."""
 FOR_PEOPLE = ("default", "email")
 """The protocols that get the text."""
-FOR_PROGRAMS = ("sqs", "lambda", "http", "https")
-"""The protocols that get the JSON document."""
+FOR_PROGRAMS = ("sqs", "lambda", "http")
+"""The protocols that get the JSON document. `https` gets it in a custom notification, which chats show."""
 
 MAX_SUBJECT = 100
 """Characters of a subject, all of them printable ASCII (SNS API reference, Publish)."""
@@ -45,14 +46,17 @@ class Message:
     def as_request(self, topic: str) -> dict[str, Any]:
         """Returns the arguments of SNS's Publish."""
         body = json.dumps(self.document, ensure_ascii=False)
+        notification = https_copy(self.subject, self.text, self.document, body)
+        copies = {
+            **dict.fromkeys(FOR_PEOPLE, self.text),
+            **dict.fromkeys(FOR_PROGRAMS, body),
+            "https": json.dumps(notification, ensure_ascii=False),
+        }
         return {
             "TopicArn": topic,
             "Subject": re.sub("[^ -~]", "?", self.subject)[:MAX_SUBJECT],
             "MessageStructure": "json",
-            "Message": json.dumps(
-                {**dict.fromkeys(FOR_PEOPLE, self.text), **dict.fromkeys(FOR_PROGRAMS, body)},
-                ensure_ascii=False,
-            ),
+            "Message": json.dumps(copies, ensure_ascii=False),
             # SNS refuses an attribute without a value.
             "MessageAttributes": {
                 name: {"DataType": "String", "StringValue": value}

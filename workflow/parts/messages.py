@@ -1,8 +1,9 @@
 """Messages to people and programs: SNS, as a direct integration, so that they are sent even if no function can run.
 
-Each message has two bodies: text for email, and one JSON document for programs (queues, functions, HTTPS endpoints).
-Subscriptions can filter by the message attributes `kind`, `stage`, `flowDefinition`, `humanLoopStatus` and
-`failureCode`. SNS accepts a subject of at most 100 ASCII characters, and rejects empty attributes.
+Each message has three bodies: text for email, one JSON document for programs (queues, functions), and a notification
+for HTTPS endpoints and chats, which has both (`lambdas.loops.notification`). Subscriptions can filter by the message
+attributes `kind`, `stage`, `flowDefinition`, `humanLoopStatus` and `failureCode`. SNS accepts a subject of at most 100
+ASCII characters, and rejects empty attributes.
 
 Each value is on one line, with escapes for what cannot be seen: a failure reason could otherwise hold a newline and
 a command of its own. A name in a command is one word for a shell. Only `review`, which programs read, is as it was
@@ -11,12 +12,14 @@ stored.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE, MAX_NAME, MAX_REASON
 from lambdas.loops.escalation import ATTRIBUTES, FOR_PEOPLE, FOR_PROGRAMS
 from lambdas.loops.message_kinds import MessageKind
+from lambdas.loops.notification import MAX_SHOWN, NOT_IN_CHAT, custom_notification
 from workflow.asl.expressions import (
     EVENTS_FLOW_DEFINITION,
     EXECUTION_LINK,
@@ -218,20 +221,11 @@ def _publish(
     assign: Mapping[str, Any] | None = None,
 ) -> SnsPublishStep:
     """An SNS step. Expressions can use $name, $status, $code, $flow, $link, and $outside for other values of the event.
+    The subject can use $name.
 
     Fields of the document without a value are omitted. The event can hold anything, so each of its values is made
-    visible and bounded: a message has at most 262,144 bytes with its attributes, and a text stands in it six times.
+    visible and bounded: a message has at most 262,144 bytes with its attributes, and a text stands in it eight times.
     """
-    # Each field of the Task is a separate expression, so each defines the variables again.
-    shared = (
-        f"{VISIBLE} {QUOTED} $outside := function($value, $limit)"
-        " {$value = null ? null : $exists($value) ? $visible($value, $limit)};"
-        f" $name := $type({LOOP_NAME}) = 'string' and {LOOP_NAME} != ''"
-        f" ? $visible({LOOP_NAME}, {MAX_NAME}) : 'unknown';"
-        f" $status := $outside({_DETAIL}.humanLoopStatus, {MAX_CODE});"
-        f" $code := $outside({_DETAIL}.failureCode, {MAX_CODE});"
-        f" $flow := $visible({flow}, {MAX_NAME}); $link := $visible({EXECUTION_LINK}, {MAX_REASON}); "
-    )
     fields = {
         "kind": f"'{kind}'",
         "stage": "'${Stage}'",
@@ -242,13 +236,16 @@ def _publish(
         "execution": "$link",
         **document,
     }
-    body = "{" + ", ".join(f"'{field}': {expression}" for field, expression in fields.items()) + "}"
-    attributes = ", ".join(
-        f"{_filled(fields[field])} ? {{'{field}': {{'DataType': 'String', 'StringValue': {fields[field]}}}}} : {{}}"
-        for field in ATTRIBUTES
-    )
-    copies = ", ".join(
-        [f"'{one}': $text" for one in FOR_PEOPLE] + [f"'{one}': $body" for one in FOR_PROGRAMS]
+    title = f"'Afterloop ${{Stage}}: ' & {subject}"
+    copies = {
+        **dict.fromkeys(FOR_PEOPLE, _Expression("$text")),
+        **dict.fromkeys(FOR_PROGRAMS, _Expression("$body")),
+        "https": _Expression(f"$string({_written(_NOTIFICATION)})"),
+    }
+    message = (
+        f"{_values(flow)} $title := {title}; $text := {text};"
+        f" $document := {_written({field: _Expression(value) for field, value in fields.items()})};"
+        f" $body := $string($document); {_IN_CHAT} $string({_written(copies)})"
     )
     return SnsPublishStep(
         name,
@@ -256,12 +253,10 @@ def _publish(
         query_language="JSONata",
         arguments={
             "TopicArn": f"${{{kind.topic}}}",
-            "Subject": jsonata(
-                f"({shared}$substring($replace('Afterloop ${{Stage}}: ' & {subject}, /[^ -~]/, '?'), 0, 100))"
-            ),
+            "Subject": jsonata(f"({_PLAIN} $name := {_NAME}; $plain({title}))"),
             "MessageStructure": "json",
-            "Message": jsonata(f"({shared}$text := {text}; $body := $string({body}); $string({{{copies}}}))"),
-            "MessageAttributes": jsonata(f"({shared}$merge([{attributes}]))"),
+            "Message": jsonata(f"({message})"),
+            "MessageAttributes": jsonata(f"({_PLAIN} {_attributes(kind, flow)})"),
         },
         output=jsonata(output),
         **({"assign": dict(assign)} if assign else {}),
@@ -276,5 +271,72 @@ def _if_workflow_waits(sentence: str) -> tuple[str, str]:
     return f"(${WAITING} ? '')", f"(${WAITING} ? '{sentence}')"
 
 
-def _filled(expression: str) -> str:
-    return f"($type({expression}) = 'string' and {expression} != '')"
+class _Expression(str):
+    """A JSONata expression, where other texts stand for themselves."""
+
+
+def _written(value: Any) -> str:
+    """Returns a value as a JSONata expression."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"'{name}': {_written(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return str(value) if isinstance(value, _Expression) else f"'{value}'"
+
+
+# Each field of the Task is a separate expression. Only the message needs all of these: the definition has room for a
+# few of them.
+def _values(flow: str) -> str:
+    """Defines $name, $status, $code, $flow and $link, each visible and bounded, and $outside for other values."""
+    return (
+        f"{VISIBLE} {QUOTED} $outside := function($value, $limit)"
+        " {$value = null ? null : $exists($value) ? $visible($value, $limit)};"
+        f" $name := $visible({_NAME}, {MAX_NAME});"
+        f" $status := $outside({_DETAIL}.humanLoopStatus, {MAX_CODE});"
+        f" $code := $outside({_DETAIL}.failureCode, {MAX_CODE});"
+        f" $flow := $visible({flow}, {MAX_NAME}); $link := $visible({EXECUTION_LINK}, {MAX_REASON});"
+    )
+
+
+_NAME = f"($type({LOOP_NAME}) = 'string' and {LOOP_NAME} != '' ? {LOOP_NAME} : 'unknown')"
+_PLAIN = "$plain := function($text) {$substring($replace($substring($text, 0, 200), /[^ -~]/, '?'), 0, 100)};"
+"""Defines `$plain($text)`: at most 100 characters of ASCII, for a subject or an attribute."""
+
+
+def _attributes(kind: str, flow: str) -> str:
+    """An expression for the message attributes. SNS refuses an attribute without a value."""
+    values = {
+        "kind": f"'{kind}'",
+        "stage": "'${Stage}'",
+        "flowDefinition": flow,
+        "humanLoopStatus": f"{_DETAIL}.humanLoopStatus",
+        "failureCode": f"{_DETAIL}.failureCode",
+    }
+    return (
+        "$merge($each({"
+        + ", ".join(f"'{name}': {values[name]}" for name in ATTRIBUTES)
+        + "}, function($value, $name) {$type($value) = 'string' and $value != ''"
+        " ? {$name: {'DataType': 'String', 'StringValue': $plain($value)}}}))"
+    )
+
+
+_IN_CHAT = (
+    "$chat := function($text) {"
+    + functools.reduce(
+        lambda text, pair: f"$replace({text}, '{pair[0]}', \"{pair[1]}\")", NOT_IN_CHAT.items(), "$text"
+    )
+    + "};"
+)
+"""Defines `$chat($text)`: a text in which a chat finds nothing to act on."""
+
+_NOTIFICATION = custom_notification(
+    title=_Expression("$chat($title)"),
+    text=_Expression(f"'```\\n' & $chat($substring($text, 0, {MAX_SHOWN})) & '\\n```'"),
+    steps=[_Expression("($document.command ? '`' & $chat($document.command) & '`')"), _Expression("$link")],
+    thread=_Expression("($name != 'unknown' ? $name)"),
+    kind=_Expression("$document.kind"),
+    context=_Expression(
+        "$merge([$sift($document, function($value) {$type($value) = 'string'}), {'document': $body}])"
+    ),
+)
+"""The copy for HTTPS endpoints, as `lambdas.loops.notification.https_copy` makes it; a test compares both."""

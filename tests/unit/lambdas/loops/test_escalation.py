@@ -57,6 +57,26 @@ def test_message_says_that_a_workflow_is_waiting() -> None:
     assert json.loads(message["lambda"])["workflowWaiting"] is True
 
 
+def test_https_copy_has_what_a_chat_shows_and_the_document() -> None:
+    message = json.loads(request(reason="<!channel> said `stop`")["Message"])
+    notification = json.loads(message["https"])
+    assert (notification["version"], notification["source"]) == ("1.0", "custom")
+    content, metadata = notification["content"], notification["metadata"]
+    assert content["title"] == "Afterloop dev: execution ended early for loop"
+    assert "Reason:           \u2039!channel> said 'stop'\n" in content["description"]
+    document = json.loads(message["sqs"])
+    assert content["nextSteps"] == [f"`{document['command']}`", document["execution"]]
+    assert (metadata["threadId"], metadata["eventType"]) == ("loop", "execution-ended")
+    assert metadata["additionalContext"]["humanLoopStatus"] == "Completed"
+    assert metadata["additionalContext"]["document"] == message["sqs"]
+    assert all(isinstance(value, str) for value in metadata["additionalContext"].values())
+
+
+def test_notification_about_no_known_loop_is_in_no_thread() -> None:
+    message = json.loads(request(human_loop_name=None)["Message"])
+    assert "threadId" not in json.loads(message["https"])["metadata"]
+
+
 @pytest.mark.parametrize(
     ("name", "claimed", "command"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambdas.loops.notification import MAX_SHOWN, https_copy
 from lambdas.loops.visible import visible
 from tests.unit.workflow.parts.test_sizes import EXECUTION, STATES, VARIABLES, filled
 
@@ -65,3 +66,31 @@ def test_name_in_a_command_is_one_word_for_a_shell(step: str, monkeypatch: pytes
     )
     assert word in command
     assert f"  {command}" in message["email"].split("\n")
+
+
+@pytest.mark.parametrize("step", MESSAGES)
+@pytest.mark.parametrize(
+    "text", ["harmless", HOSTILE, "<!channel> ``` <https://evil.example|AWS>", "é" * 9000]
+)
+def test_https_copy_is_a_custom_notification_as_functions_make_it(step: str, text: str) -> None:
+    arguments, message = sent(step, text)
+    notification = json.loads(message["https"])
+    title = notification["content"]["title"]
+    assert notification == https_copy(title, message["email"], json.loads(message["sqs"]), message["sqs"])
+    if text == "harmless":
+        assert title == arguments["Subject"]
+    description = notification["content"]["description"]
+    assert len(description) <= MAX_SHOWN + 8
+    for shown in (title, description.removeprefix("```\n").removesuffix("\n```")):
+        assert "<" not in shown
+        assert "`" not in shown
+
+
+@pytest.mark.parametrize("name", [None, "", 5])
+def test_notification_about_no_known_loop_is_in_no_thread(name: Any) -> None:
+    event = state("harmless")
+    event["detail"]["humanLoopName"] = name
+    message = filled(STATES["Escalate unclaimed event"]["Arguments"]["Message"], input=event)
+    notification = json.loads(json.loads(message)["https"])
+    assert "threadId" not in notification["metadata"]
+    assert notification["metadata"]["eventType"] == "event-unclaimed"

@@ -44,6 +44,7 @@
     repeated_requests.py requests to CloudFormation that an SDK repeats
     dynamodb.py          what DynamoDB refuses
     indexes.py           how long a Query of an index takes
+    archives.py          how EventBridge archives and replays events
     events.py            how EventBridge delivers events: retries, permissions, dead-letter queues
     asynchronous.py      which events of functions Lambda retries
     metric_math.py       expressions over metrics
@@ -79,6 +80,7 @@ from pathlib import Path
 
 from sandbox.ministack_patches import (
     alarms,
+    archives,
     asynchronous,
     athena,
     branches,
@@ -197,6 +199,7 @@ def apply(directory: Path) -> None:
     dynamodb.correct()
     indexes.correct()
     events.correct()
+    archives.correct()
     expressions.correct()
     messages.correct()
     queue_metrics.correct()

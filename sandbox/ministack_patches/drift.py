@@ -23,11 +23,11 @@ def correct() -> None:
 def _look_for_more_types() -> None:
     """Looks for resources of more types.
 
-    AWS: detects drift of each type in this list, also of versions and permissions of functions, and of alarms.
+    AWS: detects drift of each type in this list, also of versions and permissions of functions, of alarms and archives.
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html)
     MiniStack: does not check these types.
     """
-    from ministack.services import cloudwatch
+    from ministack.services import cloudwatch, eventbridge
     from ministack.services.cloudformation import drift, provisioners
 
     def version(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -43,6 +43,7 @@ def _look_for_more_types() -> None:
 
     readers: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any] | None]] = {
         "AWS::CloudWatch::Alarm": drift._exists_in(lambda: cloudwatch._alarms),
+        "AWS::Events::Archive": drift._exists_in(lambda: eventbridge._archives),
         "AWS::Lambda::Permission": permission,
         "AWS::Lambda::Version": version,
     }

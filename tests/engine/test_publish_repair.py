@@ -57,6 +57,7 @@ def _delete_role(client: Callable[[str], Any], name: str) -> None:
 
 _DELETE: dict[str, Callable[[Callable[[str], Any], str], object]] = {
     "AWS::DynamoDB::Table": lambda client, name: client("dynamodb").delete_table(TableName=name),
+    "AWS::Events::Archive": lambda client, name: client("events").delete_archive(ArchiveName=name),
     "AWS::Events::Rule": _delete_rule,
     "AWS::IAM::Role": _delete_role,
     "AWS::Lambda::Function": lambda client, name: client("lambda").delete_function(FunctionName=name),
@@ -69,6 +70,7 @@ _DELETE: dict[str, Callable[[Callable[[str], Any], str], object]] = {
 }
 
 PARTS = (
+    "Archive",
     "CollectReview",
     "EscalationTopic",
     "LedgerTable",

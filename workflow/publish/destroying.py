@@ -229,6 +229,7 @@ def _lost(account: Account, named: Callable[[str], list[str]], swaps: Sequence[s
     ]
     found = [
         Lost("undelivered events", events),
+        Lost("archives of events", len(archives := named("AWS::Events::Archive")), archives),
         Lost("subscriptions", len(subscribers), sorted(set(subscribers))),
         Lost("hot swaps", len(swaps), swaps),
         Lost("alarms", len(named("AWS::CloudWatch::Alarm"))),

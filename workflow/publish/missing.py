@@ -35,6 +35,7 @@ class Missing:
 
 CHECKED: Mapping[str, tuple[str, str, str]] = {
     "AWS::DynamoDB::Table": ("dynamodb", "describe_table", "TableName"),
+    "AWS::Events::Archive": ("events", "describe_archive", "ArchiveName"),
     "AWS::Events::Rule": ("events", "describe_rule", "Name"),
     "AWS::IAM::Role": ("iam", "get_role", "RoleName"),
     "AWS::Lambda::Function": ("lambda", "get_function_configuration", "FunctionName"),

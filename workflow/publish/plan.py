@@ -40,8 +40,16 @@ __all__ = [
     "compare",
 ]
 
-HOLDS_DATA = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic"})
-"""Types of resources that lose data when they are deleted: items, objects, messages, subscriptions."""
+HOLDS_DATA = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::Events::Archive",
+        "AWS::S3::Bucket",
+        "AWS::SNS::Topic",
+        "AWS::SQS::Queue",
+    }
+)
+"""Types of resources that lose data when they are deleted: items, events, objects, subscriptions, messages."""
 
 RESTORABLE = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket"})
 """Of those, the types whose data can be restored before a publish creates the resource again, empty."""

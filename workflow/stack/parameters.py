@@ -62,6 +62,7 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
             escalate_to,
         ),
         "LogRetentionDays": str(stage.log_retention_days),
+        "ArchiveDays": str(stage.archive_days),
         "DeletionProtection": str(stage.protected).lower(),
         "PermissionsBoundary": stage.permissions_boundary or NONE,
         "Subnets": ",".join(stage.vpc.subnets) if stage.vpc else NONE,

@@ -24,6 +24,7 @@ PSEUDO_PARAMETERS = [
 ATTRIBUTES: Mapping[str, Collection[str]] = {
     "AWS::CloudWatch::Alarm": ["Arn"],
     "AWS::DynamoDB::Table": ["Arn", "StreamArn"],
+    "AWS::Events::Archive": ["Arn", "ArchiveName"],
     "AWS::Events::Rule": ["Arn"],
     "AWS::IAM::Role": ["Arn", "RoleId"],
     "AWS::Lambda::Function": ["Arn"],

@@ -163,6 +163,9 @@ class Stage(_Settings):
     """Email addresses that get messages when a person has to act, at most five with those of `escalate_to`."""
     log_retention_days: RetentionDays = 30
     """How many days CloudWatch Logs keeps the logs."""
+    archive_days: int = Field(default=30, ge=0, le=3653)
+    """How many days EventBridge archives the status changes that start the workflow, so that `loops replay` can process
+    them again. 0 is no archive: a publish deletes the one that the stage has."""
     protected: bool = False
     """Whether to refuse hot swaps and `destroy`. A publish also sets termination protection of the stack, deletion
     protection of the tables, and a stack policy against replacing and deleting what holds data; or removes them."""

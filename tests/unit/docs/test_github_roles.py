@@ -30,6 +30,7 @@ ARNS = {
     "AWS::Athena::WorkGroup": "athena:{place}:workgroup/{name}",
     "AWS::CloudWatch::Alarm": "cloudwatch:{place}:alarm:{name}",
     "AWS::DynamoDB::Table": "dynamodb:{place}:table/{name}",
+    "AWS::Events::Archive": "events:{place}:archive/{name}",
     "AWS::Events::Rule": "events:{place}:rule/{name}",
     "AWS::Glue::Database": "glue:{place}:database/{name}",
     "AWS::Glue::Table": "glue:{place}:table/{name}/reviews",
@@ -91,7 +92,7 @@ def arns(stage: str) -> dict[str, str]:
         kind, properties = resource["Type"], resource.get("Properties", {})
         if kind in PARTS:
             continue
-        names = ("FunctionName", "LogGroupName", "StateMachineName", "AlarmName", "Name")
+        names = ("FunctionName", "LogGroupName", "StateMachineName", "AlarmName", "ArchiveName", "Name")
         name = next((properties[key] for key in names if key in properties), None)
         if kind.startswith("AWS::Glue::"):
             name = f"afterloop_{stage.replace('-', '_')}"
@@ -254,6 +255,14 @@ def test_both_roles_pass_only_the_service_role_of_the_settings() -> None:
         assert [one["Action"] for one in passing] == [["iam:PassRole"]], name
     for role in ci_roles("prod").values():
         assert not permits(role, "iam:PassRole", passed)
+
+
+def test_publish_role_archives_events_of_the_bus_and_sends_none() -> None:
+    role = ci_roles("prod")["PublishRole"]
+    bus = f"arn:aws-us-gov:events:{REGION}:{ACCOUNT}:event-bus/default"
+    assert permits(role, "events:CreateArchive", bus)
+    assert not permits(role, "events:PutEvents", bus)
+    assert not permits(role, "events:PutPermission", bus)
 
 
 def test_policies_of_the_roles_fit_into_the_quotas() -> None:

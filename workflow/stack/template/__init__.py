@@ -14,7 +14,7 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
     functions.py      functions, their roles and versions
     state_machine.py  the workflow
     live.py           its version, the alias of the version that is live, and how new executions move to it
-    events.py         the rules, their queue, and the hourly reconciliation
+    events.py         the rules, their queue and archive, and the hourly reconciliation
     alarms.py         the alarms
     analysis.py       Athena over stored reviews
     outputs.py        the names of a published stage's resources
@@ -38,7 +38,7 @@ from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.alarms import add_alarms
 from workflow.stack.template.analysis import add_analysis
-from workflow.stack.template.events import add_rule, add_rule_for_executions, add_schedule
+from workflow.stack.template.events import add_archive, add_rule, add_rule_for_executions, add_schedule
 from workflow.stack.template.functions import add_function, add_version
 from workflow.stack.template.live import add_live
 from workflow.stack.template.names import NAMES_IN_STEPS, ids_of, placeholder
@@ -114,6 +114,7 @@ def _add_all(
     add_state_machine(template, definition, functions, statements)
     add_live(template)
     add_rule(template)
+    add_archive(template)
     add_rule_for_executions(template)
     add_schedule(template)
     add_alarms(template)

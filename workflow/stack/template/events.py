@@ -1,4 +1,4 @@
-"""What starts the workflow and its functions: rules, their queue for undelivered events, the hourly reconciliation."""
+"""What starts the workflow and its functions: rules, their queue and archive, and the hourly reconciliation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workflow.stack.template.policies import THIS_ACCOUNT, allow, policy, tls_on
 from workflow.stack.template.roles import role
 from workflow.stack.template.tags import tags
 
-__all__ = ["add_rule", "add_rule_for_executions", "add_schedule"]
+__all__ = ["add_archive", "add_rule", "add_rule_for_executions", "add_schedule"]
 
 _RULE = "afterloop-${Stage}"
 _EXECUTIONS_RULE = "afterloop-${Stage}-executions"
@@ -70,15 +70,7 @@ def add_rule(template: Template) -> None:
             Name=Sub(_RULE),
             Description="Starts the workflow for each status change of a human loop",
             State="ENABLED",
-            EventPattern={
-                "source": [SOURCE],
-                "detail-type": [DETAIL_TYPE],
-                "detail": If(
-                    "AllFlowDefinitions",
-                    NoValue,
-                    {"flowDefinitionArn": Ref("FlowDefinitionArns")},
-                ),
-            },
+            EventPattern=_status_changes(),
             Targets=[
                 events.Target(
                     Id="workflow",
@@ -89,6 +81,30 @@ def add_rule(template: Template) -> None:
             ],
         )
     )
+
+
+def add_archive(template: Template) -> None:
+    """Adds the archive of what the rule takes, from which a replay starts executions again."""
+    template.add_resource(
+        events.Archive(
+            "Archive",
+            Condition="Archives",
+            ArchiveName=Sub(_RULE),
+            Description="Keeps the status changes that start the workflow",
+            SourceArn=Sub("arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"),
+            EventPattern=_status_changes(),
+            RetentionDays=Ref("ArchiveDays"),
+        )
+    )
+
+
+def _status_changes() -> dict[str, Any]:
+    """The pattern of the events that start the workflow."""
+    return {
+        "source": [SOURCE],
+        "detail-type": [DETAIL_TYPE],
+        "detail": If("AllFlowDefinitions", NoValue, {"flowDefinitionArn": Ref("FlowDefinitionArns")}),
+    }
 
 
 def add_rule_for_executions(template: Template) -> None:

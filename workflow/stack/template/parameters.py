@@ -71,6 +71,9 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         )
     parameter("LogRetentionDays", "The days that CloudWatch Logs keeps the logs.", "Number", Default="30")
     parameter(
+        "ArchiveDays", "The days that status changes are archived; 0 for no archive.", "Number", Default="30"
+    )
+    parameter(
         "DeletionProtection",
         "Whether DynamoDB refuses to delete the tables.",
         Default="false",
@@ -103,6 +106,8 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
     parameter("ReviewSettings", "JSON: how the functions read reviews.")
     parameter("RestartSettings", "JSON: the restart rules of the stage.")
     template.add_condition("DocumentBucketsGiven", Not(Equals(Select(0, Ref("DocumentBuckets")), "-")))
+    # EventBridge takes 0 as forever.
+    template.add_condition("Archives", Not(Equals(Ref("ArchiveDays"), "0")))
     template.add_condition("Protected", Equals(Ref("DeletionProtection"), "true"))
     template.add_condition("Bounded", Not(Equals(Ref("PermissionsBoundary"), "-")))
     template.add_condition("Vpc", Not(Equals(Select(0, Ref("Subnets")), "-")))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import resource_types
 from sandbox.ministack_patches import cloudformation, definitions, events
 
 
@@ -327,3 +328,34 @@ def test_template_url_reads_the_version_that_it_names(
     template, (status, _, body) = read("?versionId=other")
     assert (template, status) == (None, 400)
     assert b"The specified version does not exist" in (body if isinstance(body, bytes) else body.encode())
+
+
+def test_archive_keeps_its_events_unless_its_name_changes(stacks):
+    from ministack.services import eventbridge
+
+    def archive(**more: Any) -> dict[str, Any]:
+        bus = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+        pattern = {"source": ["test"]}
+        given = {
+            "SourceArn": bus,
+            "ArchiveName": "kept",
+            "EventPattern": pattern,
+            "RetentionDays": "30",
+            **more,
+        }
+        return {"Archive": resource("AWS::Events::Archive", given)}
+
+    resource_types.add()
+    stacks.create(archive())
+    eventbridge._put_events({"Entries": [{"Source": source, "Detail": "{}"} for source in ("test", "other")]})
+    assert stacks.update(archive(RetentionDays="7", EventPattern={"source": ["other"]})) == "UPDATE_COMPLETE"
+    kept = eventbridge._archives["kept"]
+    assert (len(kept["Events"]), kept["RetentionDays"], kept["EventPattern"]) == (
+        1,
+        7,
+        '{"source": ["other"]}',
+    )
+    assert stacks.update(archive(ArchiveName="renamed")) == "UPDATE_COMPLETE"
+    assert {name: len(one.get("Events", ())) for name, one in eventbridge._archives.items()} == {"renamed": 0}
+    stacks.delete()
+    assert not list(eventbridge._archives.keys())

@@ -217,9 +217,7 @@ def test_failure_before_the_deletion_turns_the_rules_on_again(
     assert not resume(stored, "dev")
 
 
-def test_undelivered_events_and_subscriptions_are_listed(
-    stored: Account, services: Services, stage: Stage
-) -> None:
+def test_what_the_stack_takes_with_it_is_listed(stored: Account, services: Services, stage: Stage) -> None:
     sqs, sns = stored.session.client("sqs"), stored.session.client("sns")
     queue = sqs.create_queue(QueueName="undelivered")["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody="{}")
@@ -232,12 +230,14 @@ def test_undelivered_events_and_subscriptions_are_listed(
         ("Topic", "AWS::SNS::Topic", topic),
         ("GoneTopic", "AWS::SNS::Topic", f"{topic}-gone"),
         ("Logs", "AWS::Logs::LogGroup", "logs"),
+        ("Archive", "AWS::Events::Archive", "afterloop-dev"),
     )
     services.returns_template({"Resources": {}})
     found = destruction(stored, stage)
     assert found is not None
     assert found.lost == [
         Lost("undelivered events", 1),
+        Lost("archives of events", 1, ["afterloop-dev"]),
         Lost("subscriptions", 1, ["oncall@example.com"]),
         Lost("log groups", 1),
     ]

@@ -406,7 +406,7 @@ def test_known_fields_are_those_of_the_review() -> None:
     ("count", "message"),
     [
         (60, r"StateMachineRole have about 1\d,\d+ characters"),
-        (100, r"the steps run 10\d functions, and the limit is about 88"),
+        (100, r"the steps run 10\d functions, and the limit is about 80"),
     ],
 )
 def test_too_many_functions_for_a_stack_are_refused(tmp_path: Path, count: int, message: str) -> None:

@@ -20,6 +20,7 @@ def test_settings_become_stack_parameters() -> None:
         notification_emails=("a@example.com", "b@example.com"),
         escalation_emails=("c@example.com",),
         log_retention_days=7,
+        archive_days=0,
         worker_identity="hash",
         predictions={"forms": "document.label"},
     )
@@ -40,6 +41,7 @@ def test_settings_become_stack_parameters() -> None:
         "EscalationEmails": "c@example.com,-,-,-,-",
         "EscalationEmailFlowDefinitions": "*,*,*,*,*",
         "LogRetentionDays": "7",
+        "ArchiveDays": "0",
         "DeletionProtection": "false",
         "PermissionsBoundary": "-",
         "Subnets": "-",

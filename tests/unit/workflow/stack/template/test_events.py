@@ -31,6 +31,22 @@ def test_executions_of_this_stage_that_did_not_succeed_are_settled(resources: di
     assert [target["Arn"] for target in rule["Targets"]] == [{"Fn::GetAtt": ["ReleaseClaim", "Arn"]}]
 
 
+def test_archive_keeps_what_the_rule_takes_for_the_days_of_the_settings(resources: dict[str, Any]) -> None:
+    archive = resources["Archive"]
+    assert archive["EventPattern"] == resources["Rule"]["EventPattern"]
+    assert archive["SourceArn"]["Fn::Sub"].endswith(
+        ":event-bus/default"
+    )  # that of the rule, which names none
+    assert "EventBusName" not in resources["Rule"]
+    assert archive["RetentionDays"] == {"Ref": "ArchiveDays"}
+
+
+def test_no_archive_is_made_for_0_days_which_eventbridge_takes_as_forever() -> None:
+    template = json.loads((ROOT / "definitions" / "template.json").read_text())
+    condition = template["Conditions"][template["Resources"]["Archive"]["Condition"]]
+    assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ArchiveDays"}, "0"]}]}
+
+
 @pytest.mark.parametrize("rule", ["Rule", "ExecutionsRule"])
 def test_event_is_retried_for_a_day_and_kept_after_that(resources: dict[str, Any], rule: str) -> None:
     (target,) = resources[rule]["Targets"]

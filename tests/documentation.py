@@ -34,11 +34,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import typer
 from markdown_it import MarkdownIt
 
+from deploy import COMMANDS
 from workflow import ROOT
+from workflow.cli.program import command_line
 
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -306,3 +309,23 @@ def anchors(page: Path) -> set[str]:
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
     headings = [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def expect_parsed(words: list[str], command: str) -> None:
+    """Fails unless a command of `deploy.py` with these words and options exists.
+
+    Args:
+        words: The words after `python deploy.py`.
+        command: What to call it in the message.
+    """
+    if words[0].startswith("-"):
+        words = ["publish", *words]
+    leaf: Any = command_line(COMMANDS)
+    while words and hasattr(leaf, "commands"):
+        assert words[0] in leaf.commands, f"{command}: there is no command {words[0]}"
+        leaf, words = leaf.commands[words[0]], words[1:]
+    assert not hasattr(leaf, "commands"), f"{command}: name one of its commands"
+    try:
+        leaf.make_context("command", list(words))
+    except typer.TyperException as error:
+        raise AssertionError(f"{command}: {error.format_message()}") from None

@@ -282,7 +282,7 @@ class Model:
             )
 
     def _is_known(self, loop: A2iLoop) -> bool:
-        """Whether Afterloop knows of a loop, as docs/explanation.md says ("Missed events are found").
+        """Whether Afterloop knows of a loop, as docs/reliability.md says ("What is not promised").
 
         A loop that somebody else started, whose event was lost, and that was deleted before a whole run of the
         reconciler saw it has left no trace. A run that dies between A2I's list and its first write leaves none either;

@@ -491,6 +491,7 @@ class Schedule:
         scheduler = self._scheduler
         scheduler.faults, scheduler.switch = 0.0, 0.0
         scheduler.outage.clear()
+        scheduler.broken = lambda actor, call: False
         scheduler.say("*** calm")
         scheduler.run()
         for _ in range(_ROUNDS):

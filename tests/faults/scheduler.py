@@ -110,6 +110,7 @@ class Scheduler:
         plan: Number of a call → its fault, instead of faults by chance.
         switch: The probability that another actor continues after a call.
         outage: Services that refuse all calls until a time.
+        broken: Whether a call is refused for as long as this is set, whatever else is planned.
     """
 
     def __init__(self, choices: Choices, clock: Clock) -> None:
@@ -121,6 +122,7 @@ class Scheduler:
         self.switch = 0.5
         self.plan: dict[int, Fault] | None = None
         self.outage: dict[str, datetime] = {}
+        self.broken: Callable[[Actor, Call], bool] = lambda actor, call: False
         self.trace: list[tuple[float, str, str]] = []
         self.steps = 0
         self.calls = 0
@@ -282,6 +284,8 @@ class Scheduler:
                 actor.greenlet.throw(error)
 
     def _fault(self, actor: Actor, call: Call) -> Fault:
+        if self.broken(actor, call):
+            return "error"
         if self.plan is not None:
             fault = self.plan.get(self.calls, "")
             if fault:

@@ -17,14 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from deploy import COMMANDS
 from docs.generate import REFERENCE
-from tests.documentation import PAGES, Block, anchors, blocks, links, missing_line
+from tests.documentation import PAGES, Block, anchors, blocks, expect_parsed, links, missing_line
 from workflow import ROOT
-from workflow.cli.program import command_line
 from workflow.stack.assembly import assemble
 from workflow.stack.stages import load_stages
 
@@ -275,17 +272,3 @@ def expect_known(command: str) -> None:
     elif words[:2] == ["python", "-m"] and words[2].split(".")[0] in ("docs", "sandbox", "workflow"):
         module = ROOT.joinpath(*words[2].split("."))
         assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file(), command
-
-
-def expect_parsed(words: list[str], command: str) -> None:
-    if words[0].startswith("-"):
-        words = ["publish", *words]
-    leaf: Any = command_line(COMMANDS)
-    while words and hasattr(leaf, "commands"):
-        assert words[0] in leaf.commands, f"{command}: there is no command {words[0]}"
-        leaf, words = leaf.commands[words[0]], words[1:]
-    assert not hasattr(leaf, "commands"), f"{command}: name one of its commands"
-    try:
-        leaf.make_context("command", list(words))
-    except typer.TyperException as error:
-        raise AssertionError(f"{command}: {error.format_message()}") from None

@@ -234,6 +234,52 @@ def test_malformed_output_is_not_stored(s3: Stubber, content: bytes, message: st
         collect(s3, event())
 
 
+@pytest.mark.parametrize(
+    ("part", "instead", "stored"),
+    [
+        ("", "", True),
+        ('"humanAnswers": [', '"humanAnswers": ["secret", ', True),
+        ('"submissionTime": "2026', '"submissionTime": "secret', True),
+        ('"workerId": "w0"', '"workerId": {"secret": "secret"}', True),
+        ('"answerContent": {"secret": "secret answer"}', '"answerContent": "secret"', False),
+        ('"secret answer"', '"secret answer', False),
+    ],
+)
+def test_log_has_nothing_of_the_document_and_the_answers(
+    s3: Stubber, part: str, instead: str, stored: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = samples.custom({"prediction": {"secret": "secret label"}}, {"secret": "secret answer"})
+    document["humanAnswers"][0]["workerMetadata"] = {"identityData": {"sub": "secret worker"}}
+    output = json.dumps(document)
+    assert part in output
+    holds(s3, (output.replace(part, instead) if part else output).encode())
+    if stored:
+        s3.add_response("put_object", {})
+        assert "secret" not in json.dumps(collect(s3, event()))
+    else:
+        with pytest.raises(InvalidDocument) as refused:
+            collect(s3, event())
+        assert "secret" not in str(refused.value)
+    logs = capsys.readouterr().out
+    assert "secret" not in logs
+    assert "loop-1" in logs
+
+
+def test_same_loop_has_the_same_key_and_another_of_its_name_has_not(s3: Stubber) -> None:
+    def stored(created: str) -> str:
+        holds(s3, OUTPUT)
+        s3.add_response("put_object", {})
+        raw = event()
+        raw["detail"]["creationTime"] = created
+        return str(collect(s3, raw)["location"])
+
+    first, again, other = map(
+        stored, ("2026-03-01T09:59:00.123Z", "2026-03-01T09:59:00.123Z", "2026-03-02T09:59:00Z")
+    )
+    assert first == again == f"s3://reviews/{KEY}"
+    assert other != first
+
+
 @pytest.mark.parametrize("status", ["Completed", "Stopped"])
 def test_output_without_answers_is_not_stored(s3: Stubber, status: str) -> None:
     holds(s3, json.dumps(samples.custom({"prediction": {"label": "dog"}})).encode())

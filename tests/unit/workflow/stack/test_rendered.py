@@ -129,6 +129,11 @@ def test_undelivered_events_are_kept(resources: dict[str, Any]) -> None:
     assert resources["UndeliveredEvents"]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_logs_of_the_state_machine_leave_out_the_data(resources: dict[str, Any]) -> None:
+    logging = resources["StateMachine"]["Properties"]["LoggingConfiguration"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+
+
 def _of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
     return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
 

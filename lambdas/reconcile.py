@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,7 @@ from lambdas.aws.metrics import Metric, stage_metrics
 from lambdas.loops.marks import Marks
 from lambdas.loops.reconciliation import Reconciliation
 from lambdas.loops.reconciling import Reconciler
+from lambdas.loops.restart_policy import RestartSettings
 
 FUNCTION = {
     "memory": 512,
@@ -28,6 +30,7 @@ FUNCTION = {
         },
         # Both actions support no resource-level permissions (Service Authorization Reference, Amazon SageMaker).
         {"actions": ["sagemaker:ListFlowDefinitions", "sagemaker:ListHumanLoops"], "resources": ["*"]},
+        {"actions": ["sagemaker:DescribeFlowDefinition"], "resources": ["${FlowDefinitions}"]},
         {"actions": ["states:ListExecutions"], "resources": ["${StateMachine}"]},
         # An execution of the alias: see RuleRole in workflow/stack/template/events.py.
         {"actions": ["states:StartExecution"], "resources": ["${StateMachine}", "${StateMachine}:live"]},
@@ -73,6 +76,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     metrics.add_metric(Metric.LOOPS_DELETED, MetricUnit.Count, len(found.deleted))
     metrics.add_metric(Metric.STARTS_RESUMED, MetricUnit.Count, len(found.resumed) + len(found.refused))
     metrics.add_metric(Metric.CLAIMS_RELEASED, MetricUnit.Count, len(found.released))
+    metrics.add_metric(Metric.LOOPS_OVERDUE, MetricUnit.Count, len(found.overdue))
+    metrics.add_metric(Metric.CLAIMS_OVERDUE, MetricUnit.Count, len(found.overdue_claims))
+    metrics.add_metric(Metric.OLDEST_OPEN_LOOP, MetricUnit.Seconds, found.oldest_open_seconds)
+    metrics.add_metric(Metric.OLDEST_CLAIM, MetricUnit.Seconds, found.oldest_claim_seconds)
+    if found.complete and not found.problems:
+        metrics.add_metric(Metric.RECONCILIATIONS_COMPLETED, MetricUnit.Count, 1)
     for message, about in found.touched():
         logger.info(message, extra=about)
     summary = _summary(found)
@@ -105,4 +114,14 @@ def _reconciler() -> Reconciler:
         states=client("stepfunctions"),
         state_machine=os.environ["STATE_MACHINE"],
         abandoned=abandoned(),
+        longest_claim=_longest_claim(),
     )
+
+
+def _longest_claim() -> timedelta:
+    """How long an execution can hold a claim: the longest wait before a restart, and all other steps.
+
+    Every other step takes minutes, with all its retries.
+    """
+    settings = RestartSettings.model_validate_json(environment().restart_settings)
+    return settings.longest_wait + timedelta(hours=2)

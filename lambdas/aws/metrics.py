@@ -25,6 +25,9 @@ def stage_metrics() -> Metrics:
 class Metric(StrEnum):
     """The metrics, by their names in CloudWatch."""
 
+    CLAIMS_OVERDUE = "ClaimsOverdue"
+    """Status changes that running executions have been processing for longer than the workflow takes, at the time of a
+    run of the reconciler: two hours, and the longest wait before a restart."""
     CLAIMS_RELEASED = "ClaimsReleased"
     """Claims that were released because their executions ended without doing so."""
     FIELDS_COMPARED = "FieldsCompared"
@@ -35,6 +38,16 @@ class Metric(StrEnum):
     """Loops that were restarted."""
     LOOPS_STARTED = "LoopsStarted"
     """Loops that were started, without those that needed no review."""
+    LOOPS_OVERDUE = "LoopsOverdue"
+    """Loops that are open longer than their flow definition lets workers accept and answer a task, at the time of a run
+    of the reconciler. A loop that A2I does not finish stopping is one of them."""
+    OLDEST_CLAIM = "OldestClaimSeconds"
+    """How long the execution that has been processing a status change for the longest time has done so, at the time of
+    a run of the reconciler; 0 without one."""
+    OLDEST_OPEN_LOOP = "OldestOpenLoopSeconds"
+    """The age of the oldest loop in progress, at the time of a run of the reconciler; 0 without one."""
+    RECONCILIATIONS_COMPLETED = "ReconciliationsCompleted"
+    """Runs of the reconciler that compared everything and in which nothing failed."""
     REVIEWS_OVERRULED = "ReviewsOverruled"
     """Reviews in which workers changed, added or removed something."""
     REVIEWS_REFUSED = "ReviewsRefused"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.loops.claims import claim_of
 from lambdas.loops.identity import name_of
 from lambdas.loops.ledger import Ledger
+from lambdas.loops.lifetimes import MAX_LOOP_AGE
 from lambdas.loops.loop import Loop
 from lambdas.loops.marks import Marks
 from lambdas.loops.missed_events import MissedEvents, missed_event
@@ -29,11 +30,7 @@ from lambdas.reviews.times import timestamp
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_a2i_runtime import AugmentedAIRuntimeClient
 
-__all__ = ["MAX_LOOP_AGE", "OVERLAP", "ListedLoops"]
-
-MAX_LOOP_AGE = timedelta(days=30)
-"""The age up to which a loop can be in progress: a flow definition gives workers at most 30 days (API reference,
-HumanLoopConfig, TaskAvailabilityLifetimeInSeconds). The first run reads the list back to then."""
+__all__ = ["OVERLAP", "ListedLoops"]
 
 OVERLAP = timedelta(hours=1)
 """How much before the mark the list is read again: clocks differ, and A2I may list a loop later than it creates it."""

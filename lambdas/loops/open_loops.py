@@ -23,6 +23,7 @@ from lambdas.loops.claims import claim_id, claim_of
 from lambdas.loops.event_text import detail_of, parsed
 from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Ledger
+from lambdas.loops.lifetimes import Lifetimes
 from lambdas.loops.loop import Loop
 from lambdas.loops.marks import Marks
 from lambdas.loops.missed_events import MissedEvents, loop_deleted_event, missed_event, start_refused_event
@@ -74,6 +75,8 @@ class OpenLoops:
     Attributes:
         found: What was found and done. The methods add to it.
         only: The only flow definition to look at, for status changes; None for all.
+        lifetimes: How long loops can be open.
+        longest_claim: How long an execution can hold a claim; None if that is not known.
         since: If given, the whole table is read, not only what the indexes say is open: after the table was restored
             to an earlier time, both can be wrong. Claims of executions that succeeded are released, and run again.
     """
@@ -86,6 +89,8 @@ class OpenLoops:
     events: MissedEvents
     abandoned: AbandonedExecutions
     found: Reconciliation
+    lifetimes: Lifetimes
+    longest_claim: timedelta | None = None
     only: str | None = None
     since: datetime | None = None
 
@@ -163,6 +168,9 @@ class OpenLoops:
             execution = {"status": GONE}
         status = execution["status"]
         if status in ("RUNNING", "PENDING_REDRIVE"):
+            if held["state"] == "working" and (claimed := moment_of(held.get("at"))):
+                age = datetime.now(UTC) - claimed
+                self.found.note_claim(row.human_loop_name, claim, age, self.longest_claim)
             return
         if held["state"] == "working" and (status == "SUCCEEDED" or (status == GONE and self.since)):
             self._run_again(row, claim, execution)
@@ -223,7 +231,14 @@ class OpenLoops:
             change = f"{row.name} {loop['HumanLoopStatus']}"
             if change not in self.found.missed:
                 self.found.missed[change] = self.events.process(missed_event(loop), "missed")
-        elif row.loop_created_at is None:
+        else:
+            self._note_open(row, loop)
+
+    def _note_open(self, row: Loop, loop: DescribeHumanLoopResponseTypeDef) -> None:
+        """Measures a loop that is in progress, or being stopped: A2I can stay in Stopping, and sends no event then."""
+        lifetime = self.lifetimes.of(loop["FlowDefinitionArn"])
+        self.found.note_open(row.human_loop_name, datetime.now(UTC) - loop["CreationTime"], lifetime)
+        if row.loop_created_at is None:
             # From now on, another loop with the name cannot be taken for this one.
             created = timestamp(loop["CreationTime"])
             self.ledger.update(row.human_loop_name, only_while=("InProgress",), loop_created_at=created)

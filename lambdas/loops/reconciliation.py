@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -45,6 +46,10 @@ class Reconciliation:
         released: Claims of executions that had ended, `loop claim`, each with that execution.
         reported: Executions that ended before they had claimed their status change, and were reported to a person.
         answered: Loops whose waiting workflows were notified.
+        overdue: Loops that are open longer than their flow definition lets workers answer them, for a person.
+        overdue_claims: Claims, `loop claim`, that running executions have held for longer than the workflow takes.
+        oldest_open_seconds: The age of the oldest loop that is open; 0 if none is.
+        oldest_claim_seconds: How long the oldest claim of a running execution has been held; 0 if there is none.
         problems: What could not be done, one line each. Everything else was done.
         complete: False if the time ran out before everything was compared.
     """
@@ -59,6 +64,10 @@ class Reconciliation:
     released: dict[str, str] = field(default_factory=dict)
     reported: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    overdue: list[str] = field(default_factory=list)
+    overdue_claims: list[str] = field(default_factory=list)
+    oldest_open_seconds: int = 0
+    oldest_claim_seconds: int = 0
     problems: list[str] = field(default_factory=list)
     complete: bool = True
 
@@ -66,11 +75,26 @@ class Reconciliation:
     def found_nothing(self) -> bool:
         """Whether nothing had to be done."""
         values = asdict(self)
-        return not any(values[name] for name in values.keys() - {"looked_at", "complete"})
+        measured = {"looked_at", "complete", "oldest_open_seconds", "oldest_claim_seconds"}
+        return not any(values[name] for name in values.keys() - measured)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the same with camelCase keys."""
         return {to_camel(name): value for name, value in asdict(self).items()}
+
+    def note_open(self, name: str, age: timedelta, lifetime: timedelta) -> None:
+        """Records a loop that is open."""
+        self.oldest_open_seconds = max(self.oldest_open_seconds, int(age.total_seconds()))
+        if age > lifetime:
+            self.overdue.append(name)
+
+    def note_claim(self, name: str, claim: str, age: timedelta, longest: timedelta | None) -> None:
+        """Records a claim of a running execution. Without a longest time, none is overdue."""
+        self.oldest_claim_seconds = max(self.oldest_claim_seconds, int(age.total_seconds()))
+        text = f"{name} {claim}"
+        # A2I's list can show the loop again.
+        if longest is not None and age > longest and text not in self.overdue_claims:
+            self.overdue_claims.append(text)
 
     def touched(self) -> Iterator[tuple[str, dict[str, str]]]:
         """Yields what was done about each loop: a line for the log, and the loop and the execution as its fields.
@@ -89,12 +113,17 @@ class Reconciliation:
             name, *claim = text.rsplit(" ", 2)
             about = {"humanLoopName": name, "claim": " ".join(claim), "execution": execution}
             yield "released a claim of an execution that has ended", about
+        for text in self.overdue_claims:
+            name, *claim = text.rsplit(" ", 2)
+            about = {"humanLoopName": name, "claim": " ".join(claim)}
+            yield "an execution has held its claim for longer than the workflow takes", about
         for execution in self.reported:
             yield "reported an execution that ended before it had a claim", {"execution": execution}
         for names, message in (
             (self.adopted, "added a loop in progress to the ledger"),
             (self.resumed, "resumed the loop's start"),
             (self.answered, "notified the workflows that wait for the loop"),
+            (self.overdue, "the loop is open longer than its flow definition allows"),
         ):
             for name in names:
                 yield message, {"humanLoopName": name}

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.ledger import Ledger
+from lambdas.loops.lifetimes import Lifetimes
 from lambdas.loops.listed_loops import ListedLoops, shuffled
 from lambdas.loops.marks import Marks
 from lambdas.loops.missed_events import MissedEvents
@@ -38,6 +39,7 @@ class Reconciler:
 
     Attributes:
         state_machine: ARN to start executions with: the workflow's alias.
+        longest_claim: How long an execution can hold a claim. If given, those held longer are found.
     """
 
     ledger: Ledger
@@ -48,6 +50,7 @@ class Reconciler:
     states: SFNClient
     state_machine: str
     abandoned: AbandonedExecutions
+    longest_claim: timedelta | None = None
 
     def run(
         self,
@@ -79,6 +82,8 @@ class Reconciler:
             events=events,
             abandoned=self.abandoned,
             found=found,
+            lifetimes=Lifetimes(self.sagemaker),
+            longest_claim=self.longest_claim,
             only=only,
             since=since,
         )

@@ -7,6 +7,7 @@ environment variable RESTART_SETTINGS. Nothing in this module calls AWS.
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -122,6 +123,12 @@ class RestartSettings(RestartRules):
         """Returns the rules for a flow definition (name or ARN; None if unknown)."""
         name = (flow_definition or "").rpartition("/")[2]
         return self.flow_definitions.get(name, self)
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """The longest wait before a restart, of all flow definitions."""
+        every = (self, *self.flow_definitions.values())
+        return timedelta(seconds=max(rules.back_off.max_seconds for rules in every))
 
     def with_max_attempts(self, max_attempts: int) -> RestartSettings:
         """Returns the same rules with another number of attempts for all flow definitions."""

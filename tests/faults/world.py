@@ -500,6 +500,9 @@ class Simulation:
     def _list_flow_definitions(self, request: Any) -> Any:
         return {"FlowDefinitionSummaries": [{"FlowDefinitionArn": flow} for flow in FLOWS]}
 
+    def _describe_flow_definition(self, request: Any) -> Any:
+        return {"HumanLoopConfig": {}}
+
     def _start_execution(self, request: Any) -> Any:
         started = self.start_execution(request["stateMachineArn"], request["name"], request["input"])
         return {"executionArn": started.arn, "startDate": started.started}

@@ -414,6 +414,8 @@ def _print_reconciliation(found: Reconciliation) -> None:
     ]
     for line in lines:
         tell(line)
+    for name in found.overdue:
+        tell(f"open longer than its flow definition allows: {name}")
     for name in found.earlier:
         tell(f"ended before the ledger was created: {name}")
     if found.earlier:

@@ -884,6 +884,12 @@ class ReconcileResult(_CamelShape):
     """ARNs of executions that ended before they had claimed their status change, and were reported to a person."""
     answered: list[str]
     """Human loops whose waiting workflows were notified."""
+    overdue: list[str]
+    """Human loops that are open longer than their flow definition lets workers accept and answer a task."""
+    oldest_open_seconds: int
+    """The age of the oldest human loop in progress; 0 without one."""
+    oldest_claim_seconds: int
+    """How long the oldest claim of a running execution has been held; 0 without one."""
     problems: list[str]
     """What could not be done, one line each."""
     complete: bool

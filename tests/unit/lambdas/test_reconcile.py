@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +42,43 @@ def test_handler_stops_before_the_timeout(function: AWS, context: Context) -> No
     function.a2i.add("loop", "Completed")
     context.remaining_milliseconds = reconcile.RESERVE_MILLISECONDS - 1
     assert not reconcile.handler({}, context)["complete"]
+
+
+def test_only_a_complete_run_without_problems_counts_as_completed(
+    function: AWS, context: Context, states: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured() -> dict[str, Any]:
+        (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+        names = ("ReconciliationsCompleted", "LoopsOverdue", "ClaimsOverdue", "OldestOpenLoopSeconds")
+        return {name: line[name] for name in (*names, "OldestClaimSeconds") if name in line}
+
+    zero = {
+        "LoopsOverdue": [0],
+        "ClaimsOverdue": [0],
+        "OldestOpenLoopSeconds": [0],
+        "OldestClaimSeconds": [0],
+    }
+    reconcile.handler({}, context)
+    assert measured() == {"ReconciliationsCompleted": [1], **zero}
+    function.a2i.add("loop", "Completed")
+    states.errors["StartExecution"] = ["ThrottlingException"]
+    with pytest.raises(reconcile.ReconciliationIncomplete):
+        reconcile.handler({}, context)
+    assert measured() == zero
+    context.remaining_milliseconds = reconcile.RESERVE_MILLISECONDS - 1
+    reconcile.handler({}, context)
+    assert measured() == zero
+
+
+def test_execution_can_hold_its_claim_for_the_longest_wait_of_the_settings(
+    function: AWS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = {
+        "back_off": {"max_seconds": 7200},
+        "flow_definitions": {"slow": {"back_off": {"max_seconds": 86_400}}},
+    }
+    monkeypatch.setenv("RESTART_SETTINGS", json.dumps(rules))
+    assert reconcile._reconciler().longest_claim == timedelta(hours=26)
 
 
 @pytest.mark.usefixtures("states")

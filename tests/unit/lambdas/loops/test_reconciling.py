@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -864,3 +865,65 @@ def test_claim_with_unreadable_time_matches_no_loop(aws: AWS, reconcile: Reconci
     aws.a2i.add("loop", "Failed")
     aws.add_row(claims={"4 March Failed": {"state": "done", "execution": EXECUTION, "at": OLD}})
     assert list(reconcile().missed) == ["loop Failed"]
+
+
+def lifetime(aws: AWS, **config: int) -> None:
+    """Lets the flow definition have these times; without any, it cannot be read."""
+    if not config:
+        aws.stubs["sagemaker"].add_client_error("describe_flow_definition", "AccessDeniedException")
+        return
+    flow = {
+        "FlowDefinitionArn": FLOW, "FlowDefinitionName": "triage", "FlowDefinitionStatus": "Active",
+        "CreationTime": datetime.now(UTC), "OutputConfig": {"S3OutputPath": "s3://outputs"}, "RoleArn": "r" * 20,
+        "HumanLoopConfig": {
+            "WorkteamArn": "team", "HumanTaskUiArn": "ui", "TaskTitle": "t", "TaskDescription": "d", "TaskCount": 1,
+            **config,
+        },
+    }  # fmt: skip
+    aws.stubs["sagemaker"].add_response("describe_flow_definition", flow, {"FlowDefinitionName": "triage"})
+
+
+DAY = 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("hours", "config", "overdue"),
+    [
+        pytest.param(24 + 1, {"TaskAvailabilityLifetimeInSeconds": DAY}, False, id="a worker may still answer"),
+        pytest.param(24 + 3, {"TaskAvailabilityLifetimeInSeconds": DAY}, True, id="longer than it allows"),
+        pytest.param(
+            24 + 3, {"TaskAvailabilityLifetimeInSeconds": DAY, "TaskTimeLimitInSeconds": 4 * 3600}, False,
+            id="a worker has more time",
+        ),
+        pytest.param(29 * 24, {}, False, id="it may not be read"),
+        pytest.param(31 * 24, {}, True, id="longer than A2I allows"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", ["InProgress", "Stopping"])
+def test_loop_that_is_open_for_too_long_is_overdue(
+    aws: AWS, reconcile: Reconcile, status: str, hours: int, config: dict[str, int], overdue: bool
+) -> None:
+    for name in ("first", "second"):
+        aws.a2i.add(name, status, age=timedelta(hours=hours))
+        in_progress(aws, name, timedelta(hours=hours))
+    lifetime(aws, **config)  # once for both
+    found = reconcile()
+    assert sorted(found.overdue) == (["first", "second"] if overdue else [])
+    assert abs(found.oldest_open_seconds - hours * 3600) < 60
+    assert (found.problems, reconcile.events) == ([], [])
+
+
+def test_claim_of_a_running_execution_is_overdue_after_the_longest_wait(
+    aws: AWS, reconcile: Reconcile
+) -> None:
+    claim = "2026-03-01T10:00:00.000Z Failed"
+    for name, hours in (("new", 1), ("old", 5)):
+        arn = reconcile.states.start_execution(stateMachineArn=MACHINE, name=name, input="{}")["executionArn"]
+        at = timestamp(datetime.now(UTC) - timedelta(hours=hours))
+        claims = {claim: {"state": "working", "execution": arn, "at": at}}
+        aws.add_row(name, status="Failed", outcome="processing", claims=claims)
+    reconciler = replace(reconcile.reconciler, longest_claim=timedelta(hours=3))
+    found = reconciler.run((FLOW,))
+    assert found.overdue_claims == [f"old {claim}"]
+    assert abs(found.oldest_claim_seconds - 5 * 3600) < 60
+    assert reconcile().overdue_claims == []

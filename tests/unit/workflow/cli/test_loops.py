@@ -629,6 +629,7 @@ def test_reconcile_prints_what_it_fixed(
     reconciliation.adopted = ["loop-7"]
     reconciliation.reported = ["arn:8"]
     reconciliation.earlier = ["loop-9"]
+    reconciliation.overdue = ["loop-10"]
 
     status, out, err = run("loops", "reconcile", "--since", "2026-01-31", capsys=capsys)
 
@@ -642,6 +643,7 @@ def test_reconcile_prints_what_it_fixed(
         "abandoned by its execution: loop-4 claim: redrive or close it",
         "ended before it had a claim, and reported: arn:8",
         "notified the waiting workflow: loop-5",
+        "open longer than its flow definition allows: loop-10",
         "ended before the ledger was created: loop-9",
         "1 human loops ended, and were created before the ledger, so that nobody knows whether they were processed. "
         "--since processes them.",

@@ -6,6 +6,7 @@
     GET  /_sandbox/health
     POST /_sandbox/config                    {"wait_scale"?, "minute_seconds"?}
     GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
+    GET  /_sandbox/emails                    what SNS sent: see sandbox.ministack_patches.deliveries
     PUT  /_sandbox/flow-definitions/NAME/task   what its tasks ask of a worker: see console.worker_tasks.description
     GET  /_sandbox/loops                     ?status=InProgress: only those with the status; ?limit=100: the oldest,
                                              without inputs and answers
@@ -45,7 +46,7 @@ from sandbox.canned_results import parse_results
 from sandbox.errors import SandboxError
 from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
-from sandbox.ministack_patches import canned, deployments, permissions_used
+from sandbox.ministack_patches import canned, deliveries, deployments, permissions_used
 from sandbox.protocol import ServiceError
 from sandbox.supported import advice, why_not_run
 from workflow.asl.checks.problem import hint
@@ -70,6 +71,7 @@ class ControlRoutes:
             ("GET", r"/_sandbox/health", self._health),
             ("POST", r"/_sandbox/config", self._configure),
             ("GET", r"/_sandbox/permissions", self._permissions),
+            ("GET", r"/_sandbox/emails", self._emails),
             ("PUT", r"/_sandbox/flow-definitions/([^/]+)/task", self._describe_task),
             ("GET", r"/_sandbox/loops", self._list_loops),
             ("GET", r"/_sandbox/loops/([^/]+)", self._show_loop),
@@ -116,6 +118,9 @@ class ControlRoutes:
 
     async def _permissions(self, request: _Request) -> Any:
         return permissions_used()
+
+    async def _emails(self, request: _Request) -> Any:
+        return deliveries.emails()
 
     async def _describe_task(self, request: _Request, name: str) -> Any:
         try:

@@ -225,6 +225,14 @@ class Sandbox:
         used: list[dict[str, Any]] = self.control.call("GET", "/_sandbox/permissions")
         return used
 
+    def emails(self) -> list[dict[str, str]]:
+        """Returns the emails that SNS sent since the start, oldest first.
+
+        Each is a dict of `address`, `topic` (its ARN), `subject` and `text`.
+        """
+        sent: list[dict[str, str]] = self.control.call("GET", "/_sandbox/emails")
+        return sent
+
     def close(self) -> None:
         """Ends the sandbox and everything that it started. A second call does nothing."""
         if self._process.returncode is not None:

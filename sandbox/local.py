@@ -46,6 +46,7 @@ from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
+from workflow.stack import TOPICS
 from workflow.stack.assembly import assemble
 from workflow.stack.stages import Stage, UnknownStage, load_stage
 from workflow.stack.targets import local
@@ -402,7 +403,7 @@ class Watch:
             envelope = json.loads(message["Body"])
             name = json.loads(envelope["Message"]).get("humanLoopName")
             if name in self._progress:
-                topic = "escalation" if "Escalation" in envelope["TopicArn"] else "notification"
+                topic = next(one.lower() for one in TOPICS if f"{one}Topic" in envelope["TopicArn"])
                 self._progress[name].messages.append(f"{topic}: {envelope['Subject']}")
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
 
@@ -490,12 +491,12 @@ def _states(executions: Any, execution: str) -> list[str]:
 
 
 def subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
-    """Creates a queue that subscribes to the two topics, as a user's own would. Returns its URL."""
+    """Creates a queue that subscribes to the stage's topics, as a user's own would. Returns its URL."""
     sqs, sns = sandbox.client("sqs"), sandbox.client("sns")
     name = outputs["StateMachine"].rpartition(":")[2]
     url: str = sqs.create_queue(QueueName=f"{name}-messages")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topics = [outputs["EscalationTopic"], outputs["NotificationTopic"]]
+    topics = [outputs[f"{topic}Topic"] for topic in TOPICS]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": queue_policy(arn, topics)})
     for topic in topics:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)

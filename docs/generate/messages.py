@@ -83,12 +83,25 @@ def messages(definition: Mapping[str, Any]) -> str:
     """
     parts = [
         "# Messages",
-        "The workflow sends messages to two SNS topics: to `EscalationTopic` if a person has to act, and to"
-        " `NotificationTopic` otherwise. `python deploy.py outputs` shows their ARNs. Email subscribers get a text."
-        " Queues and functions get a JSON document. HTTPS endpoints and chats get both, in a"
-        " [notification](#https-endpoints-and-chats). Parts without a value are omitted.",
+        "The workflow sends messages to three SNS topics. `python deploy.py outputs` shows their ARNs.",
+        table(
+            ["Topic", "Messages", "Email addresses of"],
+            (
+                [code("EscalationTopic"), "A person has to act.", "`escalation_emails`, `escalate_to`"],
+                [
+                    code("AlarmTopic"),
+                    "A person has to act, and the flow definition is not known; alarms of CloudWatch.",
+                    "the same, all without a filter",
+                ],
+                [code("NotificationTopic"), "No action is needed.", "`notification_emails`"],
+            ),
+        ),
+        "Email subscribers get a text. Queues and functions get a JSON document. HTTPS endpoints and chats get both, in"
+        " a [notification](#https-endpoints-and-chats). Parts without a value are omitted. The messages of alarms are"
+        " those of CloudWatch.",
         "Subscriptions can filter by these message attributes: `kind`, `stage`, `flowDefinition`,"
-        " `humanLoopStatus`, `failureCode`.",
+        " `humanLoopStatus`, `failureCode`. Alarms have no attributes, so a subscription with such a filter never gets"
+        " them.",
         "Each message is sent at least once. It comes twice if SNS accepted it and the answer was lost, because no"
         " message is worse than two.",
     ]
@@ -126,6 +139,11 @@ def _notification(request: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _topics(kind: MessageKind) -> str:
+    unknown = f", or to {code(kind.topic_if_unknown)} if the flow definition is not known"
+    return code(kind.topic) + (unknown if kind.topic_if_unknown != kind.topic else "")
+
+
 def _section(description: str, request: Mapping[str, Any]) -> list[str]:
     """Returns the paragraphs about one message, from the arguments of SNS's Publish."""
     message = json.loads(request["Message"])
@@ -133,7 +151,7 @@ def _section(description: str, request: Mapping[str, Any]) -> list[str]:
     kind = next(one for one in MessageKind if one == document["kind"])
     return [
         f"## `{kind}`",
-        description.format(topic=code(kind.topic)),
+        description.format(topic=_topics(kind)),
         fenced(f"Subject: {request['Subject']}\n\n{message['email']}", "text"),
         "For programs:",
         fenced(document),

@@ -42,7 +42,7 @@ def metrics(template: Mapping[str, Any]) -> str:
                 ),
             ),
             "## Alarms",
-            "The name of an alarm is `afterloop-STAGE-NAME`. Each alarm notifies the escalation topic, except"
+            "The name of an alarm is `afterloop-STAGE-NAME`. Each alarm notifies `AlarmTopic`, except"
             f" `{LIVE_ALARM}`: its name is `afterloop-STAGE-Shift-VERSION`, it is there if the stage has the setting"
             " `shift`, and CloudFormation takes a publish back while it is on"
             " ([Gradual publishes](../how-to/stages.md#gradual-publishes)).",

@@ -81,7 +81,9 @@ def abandoned() -> AbandonedExecutions:
         ledger=ledger(),
         waiting=waiting(),
         states=client("stepfunctions"),
-        escalation=Escalation(client("sns"), os.environ["ESCALATION_TOPIC"], environment().stage),
+        escalation=Escalation(
+            client("sns"), os.environ["ESCALATION_TOPIC"], os.environ["ALARM_TOPIC"], environment().stage
+        ),
         reports=Reports(client("dynamodb"), environment().ledger_table),
     )
 

@@ -1,4 +1,4 @@
-"""Messages that functions send to the escalation topic. The state machine sends its own.
+"""Messages that functions send to people who have to act. The state machine sends its own.
 
 Both have the same form: text for email, one JSON document for programs, a notification for HTTPS endpoints and chats
 (`lambdas/loops/notification.py`), and the attributes that subscriptions filter by (`workflow/parts/messages.py`).
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdas.loops.bounded import MAX_CODE, MAX_NAME, MAX_REASON, bounded
-from lambdas.loops.message_kinds import MessageKind
+from lambdas.loops.message_kinds import UNKNOWN, MessageKind
 from lambdas.loops.notification import https_copy
 from lambdas.loops.visible import quoted, visible
 
@@ -96,7 +96,7 @@ class EndedExecution:
         """Returns the message, for the stage with that name."""
         name = visible(self.human_loop_name or "unknown", MAX_NAME)
         status = _shown(self.human_loop_status, MAX_NAME)
-        flow = visible((self.flow_definition_arn or "").rpartition("/")[2] or "unknown", MAX_NAME)
+        flow = visible((self.flow_definition_arn or "").rpartition("/")[2] or UNKNOWN, MAX_NAME)
         reason = visible(self.reason, MAX_REASON)
         link = visible(_link(self.execution))
         by_name = self.claimed and self.human_loop_name
@@ -139,20 +139,24 @@ class EndedExecution:
 
 @dataclass(frozen=True)
 class Escalation:
-    """The escalation topic of a stage. Methods raise `ClientError` if SNS refuses a message.
+    """The topics of a stage for people who have to act. Methods raise `ClientError` if SNS refuses a message.
 
     Attributes:
-        topic: The topic's ARN.
+        topic: The ARN of the topic for messages about a flow definition.
+        alarms: The ARN of the topic for the others, which nobody filters.
         stage: The stage's name, for the commands in messages.
     """
 
     sns: SNSClient
     topic: str
+    alarms: str
     stage: str
 
     def execution_ended(self, ended: EndedExecution) -> None:
         """Reports an execution that ended before it had processed its status change."""
-        self.sns.publish(**ended.message(self.stage).as_request(self.topic))
+        message = ended.message(self.stage)
+        is_known = message.document["flowDefinition"] != UNKNOWN
+        self.sns.publish(**message.as_request(self.topic if is_known else self.alarms))
 
 
 def _shown(value: Any, limit: int) -> str | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["MessageKind"]
+__all__ = ["UNKNOWN", "MessageKind"]
+
+UNKNOWN = "unknown"
+"""In a message, the flow definition of a loop of which nobody knows it."""
 
 
 class MessageKind(StrEnum):
@@ -22,6 +25,11 @@ class MessageKind(StrEnum):
 
     LOOP_FAILED = "loop-failed", "EscalationTopic"
     STEP_FAILED = "step-failed", "EscalationTopic"
-    EVENT_UNCLAIMED = "event-unclaimed", "EscalationTopic"
+    EVENT_UNCLAIMED = "event-unclaimed", "AlarmTopic"
     EXECUTION_ENDED = "execution-ended", "EscalationTopic"
     LOOP_STOPPED = "loop-stopped", "NotificationTopic"
+
+    @property
+    def topic_if_unknown(self) -> str:
+        """Logical ID of the topic if the flow definition is not known: whoever filters escalations by it gets none."""
+        return "AlarmTopic" if self.topic == "EscalationTopic" else self.topic

@@ -107,7 +107,7 @@ class RestartRules(_Settings):
     expired_to: FlowDefinition | None = None
     """Name or ARN of another flow definition of the stage (another team) for the restart of expired loops."""
     escalate_to: tuple[Email, ...] = ()
-    """Email addresses that receive escalations, in addition to those of the stage."""
+    """Email addresses that receive escalations, in addition to those of the stage. They receive all alarms, too."""
 
 
 class RestartSettings(RestartRules):

@@ -54,6 +54,7 @@
     buckets.py           whose bucket a request is for, and missing objects
     athena.py            tables with many objects
     messages.py          what SNS and SQS refuse
+    deliveries.py        how SNS delivers messages, and its metrics
     queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
     networks.py          functions in a network, and boundaries of roles
@@ -92,6 +93,7 @@ from sandbox.ministack_patches import (
     decisions,
     definitions,
     deletion,
+    deliveries,
     deployments,
     drift,
     dynamodb,
@@ -202,6 +204,7 @@ def apply(directory: Path) -> None:
     archives.correct()
     expressions.correct()
     messages.correct()
+    deliveries.correct()
     queue_metrics.correct()
     transport.correct()
     trials.correct()

@@ -18,6 +18,7 @@ from workflow.asl.walk import states
 from workflow.operations import sample
 from workflow.publish.placeholders import fill, names
 from workflow.publish.resolution import resolved_resources
+from workflow.stack import TOPICS
 from workflow.stack.assembly import Assembly
 from workflow.stack.bundles import build_bundles, local
 from workflow.stack.stages import Stage
@@ -55,8 +56,8 @@ class Resources:
         if self._has_stores:
             return
         self._has_stores = True
-        for topic in ("EscalationTopic", "NotificationTopic"):
-            self.sandbox.client("sns").create_topic(Name=names[topic])
+        for topic in TOPICS:
+            self.sandbox.client("sns").create_topic(Name=names[f"{topic}Topic"])
         for bucket in (_OUTPUTS, _DOCUMENTS, names["ReviewBucket"]):
             self.sandbox.client("s3").create_bucket(Bucket=bucket)
         kept = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
@@ -124,7 +125,7 @@ class StandIn:
         self._assembly = assembly
         self._names = {
             name: f"afterloop-{STAGE}-{name}"
-            for name in ("EscalationTopic", "NotificationTopic", "LedgerTable")
+            for name in (*(f"{topic}Topic" for topic in TOPICS), "LedgerTable")
         } | {"ReviewBucket": f"afterloop-{STAGE}-reviewbucket"}
         table = self._template["LedgerTable"]["Properties"]
         resources.create_stores(table, self._names)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from sandbox.engine import Sandbox
 from tests.engine.publisher import Publisher, broken
 from tests.publish_failures import saw
 from workflow.errors import DeploymentError
@@ -70,10 +72,36 @@ def test_addresses_that_stay_keep_their_subscription(publisher: Publisher) -> No
     assert third == {"a": third["a"], "b": first["b"], "c": first["c"]}
 
 
-def test_address_that_unsubscribed_is_subscribed_again_when_it_has_to_change(publisher: Publisher) -> None:
-    """CloudFormation could not change the subscription, and not even roll back."""
-    sns = publisher.account.session.client("sns")
+def test_filtered_address_gets_alarms_and_is_subscribed_again_when_it_has_to_change(
+    publisher: Publisher, sandbox: Sandbox, eventually: Callable[..., Any]
+) -> None:
+    """Alarms have no attributes for a filter. And CloudFormation could not change a subscription that is gone."""
+    session = publisher.account.session
+    sns = session.client("sns")
     publisher.publish(package(publisher, forms="a@example.com"))
+    session.client("cloudwatch").set_alarm_state(
+        AlarmName=f"{publisher.stage.stack_name}-ReconcileErrors", StateValue="ALARM", StateReason="a test"
+    )
+    machine = publisher.stack.outputs["StateMachine"]
+    session.client("stepfunctions").start_execution(stateMachineArn=machine, input='{"detail": {}}')
+
+    topic = publisher.stack.outputs["AlarmTopic"]
+    wanted = {
+        f'ALARM: "{publisher.stage.stack_name}-ReconcileErrors" in {sandbox.region}',
+        f"Afterloop {publisher.stage.name}: a status change could not be processed",
+    }
+    eventually(
+        lambda: (
+            wanted
+            <= {
+                one["subject"]
+                for one in sandbox.emails()
+                if (one["topic"], one["address"]) == (topic, "a@example.com")
+            }
+        ),
+        message="the address gets the alarm and the message about the event",
+    )
+    alarms = subscribed(publisher, "AlarmTopic")
     sns.unsubscribe(SubscriptionArn=subscribed(publisher, "EscalationTopic")["a"])
 
     publisher.publish(package(publisher, forms="a@example.com", photos="a@example.com"))
@@ -81,4 +109,5 @@ def test_address_that_unsubscribed_is_subscribed_again_when_it_has_to_change(pub
     (arn,) = subscribed(publisher, "EscalationTopic").values()
     attributes = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]
     assert json.loads(attributes["FilterPolicy"]) == {"flowDefinition": ["forms", "photos"]}
+    assert subscribed(publisher, "AlarmTopic") == alarms
     saw("Somebody has unsubscribed, and the subscription has to change", publisher.plans[-1])

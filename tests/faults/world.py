@@ -66,6 +66,7 @@ LIFETIME = 40 * 86_400
 
 _PLACEHOLDERS = {
     "LedgerTable": TABLE,
+    "AlarmTopic": "alarms",
     "EscalationTopic": "escalations",
     "NotificationTopic": "notifications",
     "Stage": "dev",
@@ -80,6 +81,7 @@ _ENVIRONMENT = {
     "RESTART_SETTINGS": json.dumps(RESTARTS),
     "FLOW_DEFINITION_ARNS": ",".join(FLOWS),
     "STATE_MACHINE": f"{MACHINE}:live",
+    "ALARM_TOPIC": "alarms",
     "ESCALATION_TOPIC": "escalations",
     "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION,
@@ -578,6 +580,7 @@ class Simulation:
                 "TokenTable": TOKEN_TABLE,
                 "ReviewBucket": "reviews",
                 "StateMachine": MACHINE,
+                "AlarmTopic": "alarms",
                 "EscalationTopic": "escalations",
                 "Rule": RULE,
                 "UndeliveredEvents": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/undelivered",

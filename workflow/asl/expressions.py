@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lambdas.loops.message_kinds import UNKNOWN
 from lambdas.loops.visible import ASTRAL, INVISIBLE, JOINERS, escape
 
 __all__ = [
@@ -40,7 +41,7 @@ LEDGER_KEY = "ledgerKey"
 
 def name_in(arn: str) -> str:
     """An expression for the name in an ARN, or 'unknown' if there is no ARN."""
-    return f"($type({arn}) = 'string' and {arn} != '' ? $split({arn}, '/')[-1] : 'unknown')"
+    return f"($type({arn}) = 'string' and {arn} != '' ? $split({arn}, '/')[-1] : '{UNKNOWN}')"
 
 
 EVENTS_FLOW_DEFINITION = name_in("$states.input.detail.flowDefinitionArn")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lambdas.loops.visible import visible
 from workflow.cli.terminal import Activity, say, shown
+from workflow.stack import NO_FLOW_DEFINITION
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,7 +174,8 @@ def _subscriptions(plan: Plan) -> Iterator[str]:
         line = f"  {_SIGNS[change.change]} {change.topic.lower()}s to {shown(change.address)}"
         match change.change:
             case "added":
-                yield f"{line} about {_flows(change.after)}; gets an email to confirm"
+                about = "" if change.topic == NO_FLOW_DEFINITION else f" about {_flows(change.after)}"
+                yield f"{line}{about}; gets an email to confirm"
             case "removed":
                 yield f"{line} end"
             case "changed":

@@ -326,7 +326,10 @@ class Loops:
                 waiting=waiting,
                 states=self._loops.states,
                 escalation=Escalation(
-                    self._loops.session.client("sns"), self.resources.escalation_topic, self.stage
+                    self._loops.session.client("sns"),
+                    self.resources.escalation_topic,
+                    self.resources.alarm_topic,
+                    self.stage,
                 ),
                 reports=Reports(dynamodb, self.resources.ledger_table),
             ),

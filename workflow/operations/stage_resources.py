@@ -13,6 +13,7 @@ from lambdas.reviews.errors import shortened
 from workflow.errors import AfterloopError, SettingsError
 from workflow.publish.aws_errors import explained
 from workflow.publish.owner import expecting_owner
+from workflow.stack import NO_FLOW_DEFINITION, TOPICS
 from workflow.stack.stages import UnknownStage, load_stage
 
 if TYPE_CHECKING:
@@ -124,6 +125,18 @@ class StageResources:
     def escalation_topic(self) -> str:
         """The ARN of the topic for messages when a person has to act."""
         return self.output("EscalationTopic")
+
+    @property
+    def alarm_topic(self) -> str:
+        """The ARN of the topic for messages about no flow definition. A stage that an older version published has
+        none, and uses that for escalations."""
+        return self.outputs.get("AlarmTopic") or self.escalation_topic
+
+    @property
+    def topics(self) -> list[str]:
+        """The ARNs of the topics for messages to people."""
+        others = (self.output(f"{topic}Topic") for topic in TOPICS if topic != NO_FLOW_DEFINITION)
+        return list(dict.fromkeys((*others, self.alarm_topic)))
 
     def s3(self, session: boto3.Session, config: Config | None = None) -> S3Client:
         """Returns a client for S3 whose calls say that the stage's account must own the bucket.

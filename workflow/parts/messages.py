@@ -18,7 +18,7 @@ from typing import Any
 
 from lambdas.loops.bounded import MAX_A2I_REASON, MAX_CODE, MAX_NAME, MAX_REASON
 from lambdas.loops.escalation import ATTRIBUTES, FOR_PEOPLE, FOR_PROGRAMS
-from lambdas.loops.message_kinds import MessageKind
+from lambdas.loops.message_kinds import UNKNOWN, MessageKind
 from lambdas.loops.notification import MAX_SHOWN, NOT_IN_CHAT, custom_notification
 from workflow.asl.expressions import (
     EVENTS_FLOW_DEFINITION,
@@ -252,7 +252,7 @@ def _publish(
         comment=comment,
         query_language="JSONata",
         arguments={
-            "TopicArn": f"${{{kind.topic}}}",
+            "TopicArn": _topic(kind),
             "Subject": jsonata(f"({_PLAIN} $name := {_NAME}; $plain({title}))"),
             "MessageStructure": "json",
             "Message": jsonata(f"({message})"),
@@ -264,6 +264,13 @@ def _publish(
         retry=TRANSIENT,
         catch=list(catch),
     )
+
+
+def _topic(kind: MessageKind) -> str:
+    known, unknown = (f"${{{topic}}}" for topic in (kind.topic, kind.topic_if_unknown))
+    if known == unknown:
+        return known
+    return jsonata(f"${FLOW_DEFINITION} in ['', '{UNKNOWN}'] ? '{unknown}' : '{known}'")
 
 
 def _if_workflow_waits(sentence: str) -> tuple[str, str]:

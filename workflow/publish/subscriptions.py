@@ -16,6 +16,7 @@ from workflow.stack.subscriptions import (
     ALL_FLOWS,
     NO_ADDRESS,
     keeping_subscriptions,
+    parameters_of_topic,
     same_address,
     slots,
 )
@@ -41,9 +42,7 @@ PENDING = "PendingConfirmation"
 after 48 hours
 (https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/)."""
 
-SUBSCRIPTION_PARAMETERS = frozenset(
-    f"{topic}{kind}" for topic in TOPICS for kind in ("Emails", "EmailFlowDefinitions")
-)
+SUBSCRIPTION_PARAMETERS = frozenset(name for topic in TOPICS for name in parameters_of_topic(topic))
 """The parameters with addresses. A plan shows `SubscriptionChange` instead."""
 
 
@@ -52,7 +51,7 @@ class SubscriptionChange:
     """An email address that is subscribed, unsubscribed, or gets messages about other flow definitions."""
 
     topic: str
-    """The topic: `Notification` or `Escalation`."""
+    """The topic: `Notification`, `Escalation`, or `Alarm`, whose addresses get all messages."""
     address: str
     """The email address."""
     change: Literal["added", "removed", "changed"]

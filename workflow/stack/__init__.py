@@ -16,8 +16,12 @@ EMAILS_PER_TOPIC = 5
 """Email addresses from the settings that a topic can have. The number is fixed, because all stages have the same
 template. For more addresses, subscribe a mailing list."""
 
-TOPICS = ("Notification", "Escalation")
+TOPICS = ("Notification", "Escalation", "Alarm")
 """The topics for messages to people."""
+
+NO_FLOW_DEFINITION = "Alarm"
+"""The topic for alarms, and for messages about no flow definition that is known. A filter would keep them from its
+subscribers: alarms have no message attributes. So none of its addresses has a filter."""
 
 FLOW_SEPARATOR = "|"
 """Between the flow definitions that an email address gets messages about."""

@@ -102,7 +102,13 @@ GRANTS: dict[str, tuple[Permission, ...]] = {
                 "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:afterloop-${Stage}:*",
             ),
         ),
-        Permission(actions=("sns:Publish",), resources=(f"${{{MessageKind.EXECUTION_ENDED.topic}}}",)),
+        Permission(
+            actions=("sns:Publish",),
+            resources=(
+                f"${{{MessageKind.EXECUTION_ENDED.topic_if_unknown}}}",
+                f"${{{MessageKind.EXECUTION_ENDED.topic}}}",
+            ),
+        ),
     ),
 }
 """Grant → its permissions."""

@@ -21,6 +21,9 @@ SHIFT = ("ShiftType", "ShiftPercent", "ShiftMinutes", "ShiftAlarms")
 ALL_AT_ONCE = "ALL_AT_ONCE"
 """The value of `ShiftType` without a shift."""
 
+_CALLED = "escalation_emails and escalate_to"
+"""The settings with the addresses that get messages when a person has to act."""
+
 NONE = "-"
 """The value of a parameter for a setting that is not given."""
 
@@ -43,6 +46,7 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
     # Messages reach email addresses through the topics, so no function needs them.
     no_emails: Any = {"escalate_to": True, "flow_definitions": {"__all__": {"escalate_to"}}}
     escalate_to = {flow: rules.escalate_to for flow, rules in settings.flow_definitions.items()}
+    called = (*stage.escalation_emails, *settings.escalate_to)
     parameters = {
         "Stage": stage.name,
         "OutputBuckets": _bucket_arns(stage, stage.output_buckets),
@@ -54,12 +58,10 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
         **subscription_parameters(
             stage.name, "Notification", "notification_emails", stage.notification_emails, {}
         ),
+        **subscription_parameters(stage.name, "Escalation", _CALLED, called, escalate_to),
+        # An alarm is about no flow definition, so everybody who is called gets it.
         **subscription_parameters(
-            stage.name,
-            "Escalation",
-            "escalation_emails and escalate_to",
-            (*stage.escalation_emails, *settings.escalate_to),
-            escalate_to,
+            stage.name, "Alarm", _CALLED, (*called, *(one for of in escalate_to.values() for one in of)), {}
         ),
         "LogRetentionDays": str(stage.log_retention_days),
         "ArchiveDays": str(stage.archive_days),

@@ -160,7 +160,8 @@ class Stage(_Settings):
     notification_emails: tuple[Email, ...] = ()
     """Email addresses that get messages about stopped loops, at most five."""
     escalation_emails: tuple[Email, ...] = ()
-    """Email addresses that get messages when a person has to act, at most five with those of `escalate_to`."""
+    """Email addresses that get messages when a person has to act, and alarms, at most five with those of
+    `escalate_to`."""
     log_retention_days: RetentionDays = 30
     """How many days CloudWatch Logs keeps the logs."""
     archive_days: int = Field(default=30, ge=0, le=3653)

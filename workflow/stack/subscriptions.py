@@ -1,7 +1,8 @@
 """Who is subscribed to a topic: the email addresses of the settings, each in a slot of the template.
 
 The template has the same number of subscriptions for every stage. Each is a slot: its address and its flow
-definitions are at the same position of two parameters.
+definitions are at the same position of two parameters. Whoever gets escalations gets alarms, too, in slots of their
+own: an address can lose one subscription and keep the other.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from workflow.errors import SettingsError
-from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS
+from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, NO_FLOW_DEFINITION, TOPICS
 
 __all__ = [
     "ALL_FLOWS",
     "NO_ADDRESS",
     "keeping_subscriptions",
+    "parameters_of_topic",
     "same_address",
     "slots",
     "subscription_parameters",
@@ -68,8 +70,8 @@ def keeping_subscriptions(
     """
     kept = dict(parameters)
     for topic in TOPICS:
-        if not all(f"{topic}{kind}" in parameters for kind in ("Emails", "EmailFlowDefinitions")):
-            continue
+        if not all(name in parameters for name in parameters_of_topic(topic)):
+            continue  # A template of an earlier version has no such parameter.
         before = [address for address, _ in slots(deployed, topic)][:EMAILS_PER_TOPIC]
         wanted = {
             same_address(address): (address, flows)
@@ -99,17 +101,20 @@ def _placed(
     return [placed.get(slot, (NO_ADDRESS, ALL_FLOWS)) for slot in range(EMAILS_PER_TOPIC)]
 
 
+def parameters_of_topic(topic: str) -> list[str]:
+    """The names of the parameters with the subscriptions of a topic: its addresses, and their flow definitions."""
+    return [f"{topic}Emails", *([f"{topic}EmailFlowDefinitions"] if topic != NO_FLOW_DEFINITION else [])]
+
+
 def _written(topic: str, placed: Sequence[tuple[str, str]]) -> dict[str, str]:
-    return {
-        f"{topic}Emails": ",".join(address for address, _ in placed),
-        f"{topic}EmailFlowDefinitions": ",".join(flows for _, flows in placed),
-    }
+    columns = (address for address, _ in placed), (flows for _, flows in placed)
+    return {name: ",".join(column) for name, column in zip(parameters_of_topic(topic), columns, strict=False)}
 
 
 def subscription_parameters(
     stage: str, topic: str, keys: str, for_all: Sequence[str], by_flow: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
-    """Returns the two parameters of a topic, from the settings.
+    """Returns the parameters of a topic, from the settings.
 
     Args:
         stage: The stage's name, for errors.

@@ -39,6 +39,7 @@ FLOW = f"arn:aws:sagemaker:{REGION}:111122223333:flow-definition/triage"
 MACHINE = f"arn:aws:states:{REGION}:111122223333:stateMachine:afterloop-dev:live"
 EXECUTION = f"arn:aws:states:{REGION}:111122223333:execution:afterloop-dev:run"
 TOPIC = f"arn:aws:sns:{REGION}:111122223333:escalations"
+ALARMS = f"arn:aws:sns:{REGION}:111122223333:alarms"
 STUBBED = ("textract", "rekognition", "stepfunctions", "sagemaker", "sns")
 SERVICES = ("dynamodb", "s3", "sagemaker-a2i-runtime", *STUBBED)
 
@@ -164,7 +165,7 @@ class AWS:
             self.ledger,
             self.waiting,
             self.clients["stepfunctions"],
-            Escalation(self.clients["sns"], TOPIC, "dev"),
+            Escalation(self.clients["sns"], TOPIC, ALARMS, "dev"),
             Reports(self.clients["dynamodb"], "ledger"),
         )
 
@@ -331,6 +332,7 @@ def function(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
         "FLOW_DEFINITION_ARNS": FLOW,
         "STATE_MACHINE": MACHINE,
         "ESCALATION_TOPIC": TOPIC,
+        "ALARM_TOPIC": ALARMS,
     }.items():
         monkeypatch.setenv(name, value)
     cached = (

@@ -45,7 +45,7 @@ class Listener:
     def __init__(self, resources: StageResources, session: boto3.Session, mark: str) -> None:
         self._sqs = session.client("sqs")
         self._sns = session.client("sns")
-        self._topics = [resources.output("EscalationTopic"), resources.output("NotificationTopic")]
+        self._topics = resources.topics
         self._name = f"{QUEUE_PREFIX}{mark}"
         place = f"{resources.region}:{resources.account_id}:{self._name}"
         self._arn = f"arn:{resources.partition}:sqs:{place}"
@@ -80,7 +80,7 @@ class Listener:
         """
         self._sns.create_topic(Name=self._name)
         cleaning.callback(self._sns.delete_topic, TopicArn=self._own_topic)
-        for topic in (self._own_topic, *dict.fromkeys(self._topics)):
+        for topic in (self._own_topic, *self._topics):
             subscription = self._sns.subscribe(
                 TopicArn=topic, Protocol="sqs", Endpoint=self._arn, ReturnSubscriptionArn=True
             )["SubscriptionArn"]
@@ -139,7 +139,7 @@ class Listener:
         pages = self._sns.get_paginator("list_subscriptions_by_topic")
         return [
             one["SubscriptionArn"]
-            for topic in dict.fromkeys(self._topics)
+            for topic in self._topics
             for page in pages.paginate(TopicArn=topic)
             for one in page["Subscriptions"]
             if one["Endpoint"] == self._arn

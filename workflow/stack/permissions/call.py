@@ -84,6 +84,13 @@ class Call:
             return value
         return arn_of(service, ending.format(value), region=region)
 
+    def either(self, path: str) -> list[Resource]:
+        """Returns both strings of an argument that is one of two, by a condition; none if it is anything else."""
+        found = self._find(path)
+        expression = found.value if found and found.whole and not found.path else None
+        choice = re.fullmatch(_CHOICE, expression) if isinstance(expression, str) else None
+        return [choice[1], choice[2]] if choice else []
+
     def _find(self, path: str) -> _Value | None:
         value: Any = self.arguments
         keys = path.split(".")
@@ -129,6 +136,9 @@ def _pattern(found: _Value) -> str:
         return found.value
     return re.sub(r"\*+", "*", pattern) if pattern.strip("*") else ""
 
+
+_CHOICE = r"\{%[^?:]*\? *'([^'\\]*)' *: *'([^'\\]*)' *%\}"
+"""An expression `{% condition ? 'one' : 'other' %}`."""
 
 _OPERAND = r"""(?:'[^'\\]*'|"[^"\\]*"|\$[\w.$`\[\]]*(?:\([^()]*\))?)"""
 

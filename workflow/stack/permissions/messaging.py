@@ -36,7 +36,8 @@ def publish(call: Call) -> Iterator[Grant]:
         yield ["sns:Publish"], "*", {}  # IAM has no resource for phone numbers.
     else:
         path = "TargetArn" if call.has("TargetArn") else "TopicArn"
-        yield ["sns:Publish"], call.arn(path, "the topic"), {}
+        for topic in call.either(path) or [call.arn(path, "the topic")]:
+            yield ["sns:Publish"], topic, {}
 
 
 def sqs(call: Call) -> Iterator[Grant]:

@@ -1,4 +1,4 @@
-"""The alarms, which send messages to the escalation topic."""
+"""The alarms, which send messages to the topic for alarms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_alarms(template: Template) -> None:
                 ComparisonOperator="GreaterThanOrEqualToThreshold",
                 # Metrics of failures have data only when something fails.
                 TreatMissingData="notBreaching",
-                AlarmActions=[Ref("EscalationTopic")],
+                AlarmActions=[Ref("AlarmTopic")],
                 **more,
             )
         )

@@ -18,7 +18,10 @@ __all__ = ["add_function", "add_version"]
 
 _FLOW_DEFINITIONS = {"FLOW_DEFINITION_ARNS": Join(",", Ref("FlowDefinitionArns"))}
 
-_ESCALATION = {"ESCALATION_TOPIC": Ref(MessageKind.EXECUTION_ENDED.topic)}
+_ESCALATION = {
+    "ALARM_TOPIC": Ref(MessageKind.EXECUTION_ENDED.topic_if_unknown),
+    "ESCALATION_TOPIC": Ref(MessageKind.EXECUTION_ENDED.topic),
+}
 
 _TOKENS = {"TOKEN_TABLE": Ref("TokenTable")}
 

@@ -7,6 +7,7 @@ from workflow.stack.functions import Function
 __all__ = ["NAMES_IN_STEPS", "ids_of", "placeholder", "version_of"]
 
 NAMES_IN_STEPS = {
+    "AlarmTopic": "AlarmTopic",
     "EscalationTopic": "EscalationTopic",
     "LedgerTable": "LedgerTable",
     "NotificationTopic": "NotificationTopic",

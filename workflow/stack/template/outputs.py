@@ -12,6 +12,7 @@ __all__ = ["add_outputs"]
 def add_outputs(template: Template) -> None:
     """Adds the outputs by which the command line and other code find the stage's resources."""
     for name, description, value in (
+        ("AlarmTopic", "Topic for alarms, and for messages about no flow definition", Ref("AlarmTopic")),
         ("EscalationTopic", "Topic for messages when a person has to act", Ref("EscalationTopic")),
         ("LedgerTable", "DynamoDB table with one item for each human loop", Ref("LedgerTable")),
         (LIVE_VERSION, "Version of the state machine that the last publish made", Ref(LIVE_VERSION)),

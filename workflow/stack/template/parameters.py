@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import Equals, Not, Parameter, Ref, Select, Template
 
-from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, TOPICS, VERSION_MARK
+from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, NO_FLOW_DEFINITION, TOPICS, VERSION_MARK
 from workflow.stack.functions import Function
 
 __all__ = ["add_parameters"]
@@ -62,6 +62,8 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
             "CommaDelimitedList",
             Default=",".join(["-"] * EMAILS_PER_TOPIC),
         )
+        if topic == NO_FLOW_DEFINITION:
+            continue
         parameter(
             f"{topic}EmailFlowDefinitions",
             f"For each address, the flow definitions that it gets messages about, with `{FLOW_SEPARATOR}` between "

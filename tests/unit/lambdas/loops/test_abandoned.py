@@ -13,7 +13,7 @@ from lambdas.loops import reports
 from lambdas.loops.abandoned import DESTROYED
 from lambdas.loops.waiting import TokenUndeliverable
 from lambdas.reviews.event import status_change_event
-from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, TOPIC
+from tests.unit.lambdas.conftest import ALARMS, AWS, EXECUTION, FLOW, TOPIC
 
 AT = "2026-01-31T08:15:00.000Z"
 CLAIM = f"{AT} Completed"
@@ -37,8 +37,8 @@ def claimed(aws: AWS, state: str = "working", execution: str = EXECUTION, **valu
 
 def document(aws: AWS) -> dict[str, Any]:
     (message,) = aws.messages
-    assert message["TopicArn"] == TOPIC
     found: dict[str, Any] = json.loads(json.loads(message["Message"])["sqs"])
+    assert message["TopicArn"] == (ALARMS if found["flowDefinition"] == "unknown" else TOPIC)
     return found
 
 
@@ -68,6 +68,8 @@ def test_execution_with_an_unreadable_input_is_reported(aws: AWS, text: str) -> 
     settled = aws.abandoned.settle(EXECUTION)
     assert settled is not None
     assert (settled.human_loop_name, settled.escalated) == (None, True)
+    # Addresses of single flow definitions would not get it on the other topic.
+    assert [one["TopicArn"] for one in aws.messages] == [ALARMS]
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE", "gone"])

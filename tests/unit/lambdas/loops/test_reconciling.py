@@ -22,7 +22,7 @@ from lambdas.loops.reports import Reports
 from lambdas.loops.waiting import WaitingWorkflows
 from lambdas.reviews.event import parse_status_change
 from lambdas.reviews.times import timestamp
-from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW, MACHINE, TOPIC, start_request
+from tests.unit.lambdas.conftest import ALARMS, AWS, EXECUTION, FLOW, MACHINE, TOPIC, start_request
 from tests.unit.lambdas.executions import Executions
 from tests.unit.odd_items import odd_items
 
@@ -61,7 +61,7 @@ class Reconcile:
             aws.ledger,
             waiting,
             self.states,
-            Escalation(self.topic, TOPIC, "dev"),
+            Escalation(self.topic, TOPIC, ALARMS, "dev"),
             Reports(clients["dynamodb"], "ledger"),
         )
         return Reconciler(

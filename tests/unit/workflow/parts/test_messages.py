@@ -55,6 +55,12 @@ def test_values_from_outside_stay_visible_and_on_one_line(step: str) -> None:
     assert subject.isprintable()
 
 
+@pytest.mark.parametrize(("flow", "topic"), [("", "Alarm"), ("unknown", "Alarm"), ("forms", "Escalation")])
+def test_message_about_an_unknown_flow_definition_goes_where_nobody_filters(flow: str, topic: str) -> None:
+    found = [sent(step, flow)[0]["TopicArn"] for step in MESSAGES]
+    assert found == [*[f"${{{topic}Topic}}"] * 2, "${AlarmTopic}", "${NotificationTopic}"]
+
+
 @pytest.mark.parametrize("step", MESSAGES[:3])
 def test_name_in_a_command_is_one_word_for_a_shell(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VARIABLES, "ledgerKey", "loop; rm -rf '~'")

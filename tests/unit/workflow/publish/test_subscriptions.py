@@ -14,7 +14,12 @@ from workflow.errors import PublishError
 from workflow.publish.package import Package
 from workflow.publish.plan import compare
 from workflow.publish.stacks import Stack
-from workflow.publish.subscriptions import Subscriptions, subscription_changes, with_subscriptions
+from workflow.publish.subscriptions import (
+    SubscriptionChange,
+    Subscriptions,
+    subscription_changes,
+    with_subscriptions,
+)
 from workflow.stack.subscriptions import keeping_subscriptions
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:escalations"
@@ -41,6 +46,19 @@ def test_changes_name_addresses_and_flow_definitions() -> None:
         ("changed", "d", ("*",), ("x",)),
         ("added", "e", None, ("forms",)),
     ]
+
+
+def test_stage_of_an_earlier_version_gets_its_addresses_subscribed_to_alarms() -> None:
+    """With the email to confirm, so that nobody wonders where it came from."""
+    template = {"Resources": {"AlarmEmail1": {"Type": "AWS::SNS::Subscription", "Properties": {}}}}
+    added = {"LogicalResourceId": "AlarmEmail1", "ResourceType": "AWS::SNS::Subscription", "Action": "Add"}
+    after = {**emails("a:forms"), "AlarmEmails": "a,-,-,-,-"}
+    plan = compare("s", before=({}, emails("a:forms")), after=(template, after), changes=[added])
+    assert plan.subscriptions == [SubscriptionChange("Alarm", "a", "added", after=("*",))]
+    assert (plan.settings, plan.resources) == ([], [])
+    out = StringIO()
+    show_plan(Console(file=out, width=100), plan, where="here")
+    assert "  + alarms to a; gets an email to confirm" in out.getvalue().splitlines()
 
 
 def test_plan_has_addresses_in_place_of_slots_and_parameters() -> None:

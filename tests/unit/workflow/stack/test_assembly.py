@@ -54,7 +54,7 @@ completed = [SqsSendMessageStep("Notify the shop", parameters={
     assert json.dumps(added["Resource"]).count("reviewed") == 1
 
 
-@pytest.mark.parametrize("name", ["EscalationTopic", "LedgerTable", "NotificationTopic", "ReviewBucket"])
+@pytest.mark.parametrize("name", ["AlarmTopic", "LedgerTable", "NotificationTopic", "ReviewBucket"])
 def test_step_can_name_resources_of_the_stack(tmp_path: Path, name: str) -> None:
     step = (
         'completed = [AwsSdkTask("Look", service="s3", action="headBucket",'

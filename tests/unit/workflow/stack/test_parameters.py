@@ -40,6 +40,7 @@ def test_settings_become_stack_parameters() -> None:
         "NotificationEmailFlowDefinitions": "*,*,*,*,*",
         "EscalationEmails": "c@example.com,-,-,-,-",
         "EscalationEmailFlowDefinitions": "*,*,*,*,*",
+        "AlarmEmails": "c@example.com,-,-,-,-",
         "LogRetentionDays": "7",
         "ArchiveDays": "0",
         "DeletionProtection": "false",

@@ -23,6 +23,25 @@ def test_escalations_go_to_addresses_of_stage_and_flow_definition() -> None:
     assert parameters["EscalationEmailFlowDefinitions"] == "*,*,forms,*,*"
 
 
+def test_everybody_who_is_called_gets_alarms() -> None:
+    """An alarm is about no flow definition, so an address with a filter would never get one."""
+    flows = {"forms": {"restart": {"escalate_to": ["forms@example.com"]}}}
+    stage = Stage(
+        name="dev",
+        region="us-east-1",
+        output_buckets=("reviewed",),
+        notification_emails=("other@example.com",),
+        flow_definition_settings=flows,
+    )
+    parameters = stage.parameters()
+    assert parameters["AlarmEmails"] == "forms@example.com,-,-,-,-"
+    assert "AlarmEmailFlowDefinitions" not in parameters
+    # Somebody unsubscribed from escalations, so that address gets another slot there. Its alarms go on.
+    kept = keeping_subscriptions(parameters, parameters, gone=("EscalationEmail1",))
+    assert kept["EscalationEmails"] == "-,forms@example.com,-,-,-"
+    assert kept["AlarmEmails"] == parameters["AlarmEmails"]
+
+
 def test_address_for_two_flow_definitions_has_one_subscription() -> None:
     stage = Stage(
         name="dev",

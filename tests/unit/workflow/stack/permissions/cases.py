@@ -54,6 +54,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
         task("sns:publish", {"TopicArn": "${EscalationTopic}", "Message.$": "$.text"}),
         {"${EscalationTopic}": ["sns:Publish"]},
     ),
+    "one of two topics": (
+        task("sns:publish", {"TopicArn": "{% $flow = 'x' ? '${AlarmTopic}' : '${EscalationTopic}' %}"}),
+        {"${AlarmTopic}": ["sns:Publish"], "${EscalationTopic}": ["sns:Publish"]},
+    ),
     "phone": (task("sns:publish", {"PhoneNumber.$": "$.phone"}), {"*": ["sns:Publish"]}),
     "queue by URL": (
         task("sqs:sendMessage", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/queue.fifo"}),

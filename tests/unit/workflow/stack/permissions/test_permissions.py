@@ -158,7 +158,7 @@ def test_http_call_is_limited_to_its_endpoint() -> None:
             "TopicArn is known only at run time",
         ),
         (
-            task("sns:publish", {"TopicArn": "{% $a ? 'arn:a' : 'arn:b' %}"}, QueryLanguage="JSONata"),
+            task("sns:publish", {"TopicArn": "{% $a ? 'arn:a' : $b %}"}, QueryLanguage="JSONata"),
             "TopicArn is known only at run time",
         ),
         (

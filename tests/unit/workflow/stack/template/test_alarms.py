@@ -30,9 +30,9 @@ def test_alarms_watch_these_metrics(alarms: dict[str, dict[str, Any]]) -> None:
     assert {name: (one["Namespace"], one["MetricName"]) for name, one in alarms.items()} == WATCHED
 
 
-def test_every_alarm_notifies_the_escalation_topic(alarms: dict[str, dict[str, Any]]) -> None:
+def test_every_alarm_notifies_the_topic_that_nobody_filters(alarms: dict[str, dict[str, Any]]) -> None:
     for name, one in alarms.items():
         assert one["AlarmName"] == {"Fn::Sub": f"afterloop-${{Stage}}-{name}"}
-        assert one["AlarmActions"] == [{"Ref": "EscalationTopic"}], name
+        assert one["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert one["TreatMissingData"] == "notBreaching", f"{name}: a quiet stage has no data points"
         assert one["Dimensions"], f"{name}: without a dimension it watches the whole account"

@@ -160,6 +160,13 @@ def test_ci_roles_allow_the_calls_of_their_commands(
         assert refused == [], role
 
 
+SUBJECTS = {
+    "PlanRole": ["repo:${Repository}:pull_request", "repo:${Repository}:ref:refs/heads/main"],
+    "PublishRole": "repo:${Repository}:environment:${Stage}",
+}
+"""Who may assume a role. The plan of each day runs on the main branch."""
+
+
 def test_plan_role_cannot_publish(roles: dict[str, Any]) -> None:
     for action in ("cloudformation:ExecuteChangeSet", "iam:PutRolePolicy", "states:UpdateStateMachine"):
         assert not allows(roles["PlanRole"], action)
@@ -168,9 +175,7 @@ def test_plan_role_cannot_publish(roles: dict[str, Any]) -> None:
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
         claims = trust["Condition"]["StringEquals"]
         assert claims["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
-        subject = claims["token.actions.githubusercontent.com:sub"]
-        assert subject.endswith({"PlanRole": ":pull_request", "PublishRole": ":environment:${Stage}"}[name])
-        assert "*" not in subject
+        assert claims["token.actions.githubusercontent.com:sub"] == SUBJECTS[name]
 
 
 def test_publish_role_can_create_every_resource(roles: dict[str, Any]) -> None:

@@ -206,10 +206,12 @@ def test_message_that_sns_refused_is_sent_when_sns_works_again() -> None:
     assert not schedule.violations, schedule.told()
 
 
-@pytest.mark.parametrize("what", ["stepfunctions", "reconcile"])
+@pytest.mark.parametrize("what", ["stepfunctions", "reconcile", "the Region"])
 def test_lost_event_is_processed_when_the_reconciler_works_again(what: str) -> None:
-    """Either its own calls fail, such as for a lost permission, or Step Functions starts nothing."""
-    schedule = Broken(lost, lambda actor, call: what in (call.service, actor.name.partition(" ")[0]))
+    """Its own calls fail, such as for a lost permission; Step Functions starts nothing; or all calls fail."""
+    schedule = Broken(
+        lost, lambda actor, call: what in (call.service, actor.name.partition(" ")[0], "the Region")
+    )
     schedule.run()
     assert schedule.refused
     assert not schedule.violations, schedule.told()

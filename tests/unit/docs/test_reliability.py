@@ -48,15 +48,26 @@ def of_type(*types: str) -> list[str]:
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 FUNCTIONS = of_type("AWS::Lambda::Function")
 KINDS = [str(kind) for kind in MessageKind]
-PARTS = of_type(
-    "AWS::DynamoDB::Table",
-    "AWS::Events::Rule",
-    "AWS::Lambda::Function",
-    "AWS::S3::Bucket",
-    "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
-)
-"""What can be deleted, and what functions and executions use."""
+ELSEWHERE = {
+    "AWS::CloudWatch::Alarm": "notices, and is in that column",
+    "AWS::SNS::Subscription": "is one of a topic",
+    "AWS::Athena::NamedQuery": "is a text",
+    "AWS::Glue::Database": "is with its table",
+    "AWS::IAM::ManagedPolicy": "is a part of roles",
+    "AWS::IAM::Role": "is what its function, rule or state machine cannot do without",
+    "AWS::Lambda::Permission": "is what its rule cannot do without",
+    "AWS::Lambda::Version": "is a version of its function",
+    "AWS::Logs::LogGroup": "has one row for all",
+    "AWS::S3::BucketPolicy": "is a part of its bucket",
+    "AWS::SNS::TopicPolicy": "is a part of its topic",
+    "AWS::SQS::QueuePolicy": "is a part of its queue",
+    "AWS::StepFunctions::StateMachine": "has a row for each state, and for its deletion",
+    "AWS::StepFunctions::StateMachineAlias": "is with the state machine",
+    "AWS::StepFunctions::StateMachineVersion": "is with the state machine",
+}
+"""Types of resources without a row for each, and why."""
+PARTS = [name for name, one in TEMPLATE.items() if one["Type"] not in ELSEWHERE]
+"""The other resources of the stack: each can fail, or be deleted."""
 STATES = [name for name, state in MACHINE["States"].items() if state["Type"] != "Succeed"]
 
 

@@ -400,6 +400,15 @@ class Ledger:
         )
         yield from self._read("query", query.request(), unreadable)
 
+    def changed_since(self, time: str, unreadable: OnUnreadable) -> Iterator[Loop]:
+        """Yields the rows that were written at this time or later, and those of loops that have not ended.
+
+        Reads the whole table, in no order.
+        """
+        is_open = Attr("status").is_in(["Starting", "InProgress"])
+        where = [Attr("status").exists(), Attr("updatedAt").gte(time) | is_open]
+        yield from self._read("scan", expressions(FilterExpression=where), unreadable)
+
     def page(
         self,
         query: IndexQuery,

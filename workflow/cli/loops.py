@@ -17,6 +17,7 @@ from workflow.cli import times
 from workflow.cli.loop_graph import graph
 from workflow.cli.loop_logs import logs
 from workflow.cli.options import FlowDefinition, StageOptions, takes_options
+from workflow.cli.replay import replay
 from workflow.cli.several_loops import Several
 from workflow.cli.several_options import SeveralOptions
 from workflow.cli.start_options import StartOptions, start_request
@@ -302,6 +303,9 @@ def redrive(
     tell(f"{redriven.human_loop_name or 'The event'} is being processed again: {where}")
     if redriven.human_loop_name:
         tell(_follow_up(redriven.human_loop_name, on))
+
+
+loops.command()(replay)
 
 
 @loops.command()

@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     from workflow.operations.executions import ExecutionView
     from workflow.operations.listing import Listing
     from workflow.operations.logs import LogLine, Logs
+    from workflow.operations.replaying import Replay, ReplayPlan
     from workflow.operations.report import figures  # It imports numpy.
     from workflow.operations.report.writing import Report
+    from workflow.operations.several import Result, Results
     from workflow.publish.status import Status
     from workflow.stack.locking import Locked
 
@@ -841,6 +843,11 @@ class LoopResult(_CamelShape):
     message_id: str | None
     """ID of the message in the queue of undelivered events; null without `--undelivered`."""
 
+    @classmethod
+    def of(cls, one: Result) -> LoopResult:
+        fields = asdict(one)
+        return cls(human_loop_name=fields.pop("name"), **fields)
+
 
 class SeveralResult(_CamelShape):
     """What was done with the human loops that match the filters.
@@ -858,6 +865,73 @@ class SeveralResult(_CamelShape):
     """How many were not begun. With `--undelivered`, that is approximate."""
     stopped: str | None
     """Why not: `interrupted`, or `failing` when the first ones all failed; null when all were begun."""
+
+
+class ReplayedArchive(_CamelShape):
+    """The archive of a stage's status changes."""
+
+    name: str
+    """Name of the archive."""
+    created: datetime
+    """When it was created."""
+    days: int
+    """How many days it keeps an event."""
+    events: int
+    """How many events it has. AWS updates the number within 24 hours."""
+    size: int
+    """Their size in bytes. AWS updates it within 24 hours."""
+
+
+class ReplayOfEvents(_CamelShape):
+    """A replay of EventBridge that has ended."""
+
+    name: str
+    """Name of the replay."""
+    state: str
+    """`COMPLETED`, `CANCELLED` after Ctrl-C, or `FAILED`."""
+    reason: str
+    """Why it is in this state. Can be empty."""
+    last: datetime | None
+    """The time of the last event that was replayed; null without one."""
+
+
+class ReplayResult(_CamelShape):
+    """What `loops replay` would replay, or replayed.
+
+    The exit status is 1 when the replay failed, or the workflow failed to process something; 130 after Ctrl-C.
+    """
+
+    archive: ReplayedArchive
+    """The archive."""
+    since: datetime
+    """Begin of the period, by the time of the events."""
+    until: datetime
+    """End of the period."""
+    is_archived: bool
+    """Whether all events of the period are in the archive by now."""
+    processed: int
+    """How many status changes of the period were processed before. They stay as they are."""
+    busy: int
+    """How many were claimed and not processed. They stay as they are."""
+    again: list[str]
+    """Human loops with a status change that the workflow failed to process, and processes again."""
+    open: int
+    """How many human loops had not ended, as far as the ledger knew."""
+    replay: ReplayOfEvents | None
+    """The replay; null with `--dry-run`."""
+    results: list[LoopResult]
+    """The status changes that were claimed since the replay began."""
+
+    @classmethod
+    def of(cls, plan: ReplayPlan, ended: Replay | None, results: Results | None) -> ReplayResult:
+        fields = ("archive", "since", "until", "is_archived", "processed", "busy", "again", "open")
+        return cls.model_validate(
+            {
+                **{name: getattr(plan, name) for name in fields},
+                "replay": ended,
+                "results": [LoopResult.of(one) for one in results.results] if results else [],
+            }
+        )
 
 
 class ReconcileResult(_CamelShape):
@@ -1311,6 +1385,7 @@ SHAPES: Mapping[str, type[BaseModel]] = {
     "loops stop": StopResult,
     "loops close": LedgerRow,
     "loops redrive": RedriveResult,
+    "loops replay": ReplayResult,
     "loops reconcile": ReconcileResult,
     "reviews recompute": RecomputeResult,
     "report": ReportResult,

@@ -80,17 +80,7 @@ class Report:
             SeveralResult(
                 dry_run=self.options.dry_run,
                 matched=matched,
-                results=[
-                    LoopResult(
-                        human_loop_name=one.name,
-                        result=one.result,
-                        detail=one.detail,
-                        execution=one.execution,
-                        next_loop_name=one.next_loop_name,
-                        message_id=one.message_id,
-                    )
-                    for one in found.results
-                ],
+                results=[LoopResult.of(one) for one in found.results],
                 left=found.left,
                 stopped=found.stopped,
             )

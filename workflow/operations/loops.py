@@ -36,6 +36,7 @@ from workflow.operations.logs import Logs
 from workflow.operations.logs.loop import LoopLogs
 from workflow.operations.processings import Processings
 from workflow.operations.redriving import Redrive, Redrives
+from workflow.operations.replaying import Replaying
 from workflow.operations.restarting import MAX_ATTEMPTS, Restarts
 from workflow.operations.several import Operation, Selected, Selection, select
 from workflow.operations.stage_loops import LoopError, StageLoops
@@ -114,6 +115,10 @@ class Loops:
             NotPublishedError: An older version published the stage, without the queue.
         """
         return UndeliveredEvents(self._loops, self._client, self.actions)
+
+    def replaying(self) -> Replaying:
+        """Returns what replays archived status changes to the workflow."""
+        return Replaying(self._loops)
 
     def tasks(self, loops: Iterable[Loop], flow_definition: str | None = None) -> int | None:
         """Returns how many tasks workers get if the loops are restarted; None if that cannot be read.

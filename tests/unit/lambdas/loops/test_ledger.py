@@ -285,6 +285,20 @@ def test_page_counts_the_rows_that_do_not_match(many: AWS) -> None:
     assert (names(page.loops), page.read, page.end) == (["stored"], 2, None)
 
 
+def test_changed_since_has_what_was_written_since_and_what_is_open(many: AWS) -> None:
+    time = many.row("stored").updated_at
+    assert time is not None
+    many.clients["dynamodb"].update_item(
+        TableName="ledger",
+        Key={"humanLoopName": {"S": "failed"}},
+        UpdateExpression="SET updatedAt = :old",
+        ExpressionAttributeValues={":old": {"S": "2026-03-04T00:00:00.000Z"}},
+    )
+    found = names(many.ledger.changed_since(time, none))
+    assert sorted(found) == ["escalated", "running", "started", "stored"]
+    assert sorted(names(many.ledger.changed_since("9999", none))) == ["running", "started"]
+
+
 def test_created_is_when_the_table_was_created(aws: AWS) -> None:
     assert abs(aws.ledger.created() - datetime.now(UTC)) < timedelta(hours=1)
 

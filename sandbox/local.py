@@ -496,7 +496,8 @@ def subscribed_queue(sandbox: Sandbox, outputs: dict[str, str]) -> str:
     name = outputs["StateMachine"].rpartition(":")[2]
     url: str = sqs.create_queue(QueueName=f"{name}-messages")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topics = [outputs[f"{topic}Topic"] for topic in TOPICS]
+    # A stage of an earlier version has no topic for alarms.
+    topics = [outputs[f"{topic}Topic"] for topic in TOPICS if f"{topic}Topic" in outputs]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": queue_policy(arn, topics)})
     for topic in topics:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)

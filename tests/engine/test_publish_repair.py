@@ -70,16 +70,22 @@ _DELETE: dict[str, Callable[[Callable[[str], Any], str], object]] = {
 }
 
 PARTS = (
+    "AlarmTopic",
     "Archive",
     "CollectReview",
     "EscalationTopic",
+    "ExecutionsRule",
     "LedgerTable",
+    "NotificationTopic",
     "Reconcile",
+    "ReconcileRule",
+    "ReleaseClaim",
     "ReviewBucket",
     "Rule",
     "StartLoop",
     "StateMachine",
     "StateMachineRole",
+    "TokenTable",
     "UndeliveredEvents",
 )
 
@@ -110,7 +116,7 @@ def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
     saw("Somebody deletes the state machine, a function, a table, or all of it", found, plan)
     again = {one.id for one in plan.resources if one.action == "create again"}
     assert {*PARTS, "CollectReviewVersion", "ReconcilePermission"} <= again
-    assert {one.id for one in plan.data_losses} == {"LedgerTable", "ReviewBucket"}
+    assert {one.id for one in plan.data_losses} == {"LedgerTable", "ReviewBucket", "TokenTable"}
 
     repaired = publisher.publish()
     assert repaired is not None

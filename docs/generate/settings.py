@@ -14,6 +14,8 @@ from docs.generate.schema import type_of, without_null
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from lambdas.reviews.rules import FieldSettings, PredictedItems
 from lambdas.reviews.settings import RecordSettings
+from workflow.stack.chat_settings import Chat, Slack, Teams
+from workflow.stack.deployment_settings import Vpc
 from workflow.stack.stages import FlowDefinitionSettings, Shift, Stage
 
 __all__ = ["MODELS", "settings"]
@@ -23,6 +25,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "[stages.NAME.restart]": RestartRules,
     "[stages.NAME.restart.back_off]": BackOff,
     "[stages.NAME.shift]": Shift,
+    "[stages.NAME.vpc]": Vpc,
+    "[stages.NAME.chat]": Chat,
+    "[stages.NAME.chat.slack]": Slack,
+    "[stages.NAME.chat.teams]": Teams,
     "[[stages.NAME.predictions.FLOW]]": PredictedItems,
     "[stages.NAME.flow_definition_settings.FLOW]": FlowDefinitionSettings,
     "[stages.NAME.flow_definition_settings.FLOW.fields.FIELD]": FieldSettings,

@@ -24,6 +24,7 @@
     nested.py            tasks that start executions
     training.py          tasks that start training jobs
     versions.py          versions and aliases of state machines
+    chat.py              what channels of Slack and Teams show
     cloudformation.py    what CloudFormation refuses, names and replaces
     imports.py           what an import keeps, and the tags by which it is found
     drift.py             resources that were changed or deleted outside of CloudFormation
@@ -88,6 +89,7 @@ from sandbox.ministack_patches import (
     buckets,
     busy_stacks,
     canned,
+    chat,
     cloudformation,
     dashboards,
     decisions,
@@ -205,6 +207,7 @@ def apply(directory: Path) -> None:
     expressions.correct()
     messages.correct()
     deliveries.correct()
+    chat.correct()
     queue_metrics.correct()
     transport.correct()
     trials.correct()

@@ -31,7 +31,16 @@ def problems(kind: str, properties: Mapping[str, Any]) -> Iterator[str]:
         return  # Custom::Type
     yield from _problems_of_names_and_types(kind, properties)
     if creates := _operation(kind):
-        yield from creates.problems_of(_known(creates.model.input_shape, properties))
+        given = {_NAMES_IN_API.get(name, name): value for name, value in properties.items()}
+        yield from creates.problems_of(_known(creates.model.input_shape, given))
+
+
+_NAMES_IN_API = {
+    "SlackWorkspaceId": "SlackTeamId",
+    "TeamsChannelId": "ChannelId",
+    "TeamsTenantId": "TenantId",
+}
+"""Properties that have another name in the operation."""
 
 
 def _problems_of_names_and_types(kind: str, properties: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workflow.errors import SettingsError
+from workflow.stack.chat_settings import chat_parameters
 from workflow.stack.partition import partition_of
 from workflow.stack.subscriptions import subscription_parameters
 
@@ -63,6 +64,7 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
         **subscription_parameters(
             stage.name, "Alarm", _CALLED, (*called, *(one for of in escalate_to.values() for one in of)), {}
         ),
+        **chat_parameters(stage.chat),
         "LogRetentionDays": str(stage.log_retention_days),
         "ArchiveDays": str(stage.archive_days),
         "DeletionProtection": str(stage.protected).lower(),

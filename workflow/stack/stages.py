@@ -13,6 +13,7 @@ from lambdas.loops.restart_policy import Email, FlowDefinition, FlowName, Restar
 from lambdas.reviews.rules import SettingsOfFields
 from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, RecordSettings, ReviewSettings
 from workflow.errors import SettingsError
+from workflow.stack.chat_settings import Chat
 from workflow.stack.deployment_settings import BoundaryArn, RoleArn, Tags, Vpc, expect_in_account
 from workflow.stack.parameters import parameters_of
 from workflow.stack.settings_errors import did_you_mean, explained, key_of, with_key
@@ -190,6 +191,7 @@ class Stage(_Settings):
     restart: RestartRules = RestartRules()
     shift: Shift | None = None
     vpc: Vpc | None = None
+    chat: Chat | None = None
     flow_definition_settings: dict[FlowName, FlowDefinitionSettings] = {}
 
     @property

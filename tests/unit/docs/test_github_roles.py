@@ -28,6 +28,12 @@ MAX_INLINE, MAX_MANAGED = 10_240, 6_144
 
 ARNS = {
     "AWS::Athena::WorkGroup": "athena:{place}:workgroup/{name}",
+    "AWS::Chatbot::MicrosoftTeamsChannelConfiguration": (
+        f"chatbot::{ACCOUNT}:chat-configuration/microsoft-teams-channel/{{name}}"
+    ),
+    "AWS::Chatbot::SlackChannelConfiguration": (
+        f"chatbot::{ACCOUNT}:chat-configuration/slack-channel/{{name}}"
+    ),
     "AWS::CloudWatch::Alarm": "cloudwatch:{place}:alarm:{name}",
     "AWS::DynamoDB::Table": "dynamodb:{place}:table/{name}",
     "AWS::Events::Archive": "events:{place}:archive/{name}",
@@ -82,6 +88,7 @@ def ci_roles(stage: str, **given: str) -> dict[str, Any]:
 def stage_resources(stage: str) -> dict[str, Any]:
     template = json.loads((ROOT / "definitions/template.json").read_text())
     given = {"Stage": stage, "OutputBuckets": "outputs", "DocumentBuckets": "documents", "Subnets": "subnet"}
+    given |= {"SlackChannel": "T1,C1", "TeamsChannel": "tenant,team,channel"}
     return filled(resolved_resources(template, given))
 
 
@@ -92,7 +99,15 @@ def arns(stage: str) -> dict[str, str]:
         kind, properties = resource["Type"], resource.get("Properties", {})
         if kind in PARTS:
             continue
-        names = ("FunctionName", "LogGroupName", "StateMachineName", "AlarmName", "ArchiveName", "Name")
+        names = (
+            "FunctionName",
+            "LogGroupName",
+            "StateMachineName",
+            "AlarmName",
+            "ArchiveName",
+            "ConfigurationName",
+            "Name",
+        )
         name = next((properties[key] for key in names if key in properties), None)
         if kind.startswith("AWS::Glue::"):
             name = f"afterloop_{stage.replace('-', '_')}"

@@ -11,6 +11,7 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
     parameters.py     a stage's settings
     storage.py        the ledger and the bucket of reviews
     topics.py         messages to people
+    chat.py           the channels that show them
     functions.py      functions, their roles and versions
     state_machine.py  the workflow
     live.py           its version, the alias of the version that is live, and how new executions move to it
@@ -38,6 +39,7 @@ from workflow.stack.functions import Function
 from workflow.stack.permissions import Statement
 from workflow.stack.template.alarms import add_alarms
 from workflow.stack.template.analysis import add_analysis
+from workflow.stack.template.chat import add_chat
 from workflow.stack.template.events import add_archive, add_rule, add_rule_for_executions, add_schedule
 from workflow.stack.template.functions import add_function, add_version
 from workflow.stack.template.live import add_live
@@ -106,6 +108,7 @@ def _add_all(
     add_parameters(template, functions, steps)
     add_data(template)
     add_topics(template)
+    add_chat(template)
     for function in functions:
         add_function(template, function, has_versions=function in steps)
     add_vpc_policy(template)

@@ -71,6 +71,21 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
             "CommaDelimitedList",
             Default=",".join(["*"] * EMAILS_PER_TOPIC),
         )
+    parameter(
+        "SlackChannel", "The workspace and the channel; `-` for none.", "CommaDelimitedList", Default="-,-"
+    )
+    parameter(
+        "TeamsChannel",
+        "The tenant, the team and the channel; `-` for none.",
+        "CommaDelimitedList",
+        Default="-,-,-",
+    )
+    parameter(
+        "ChatNotifications",
+        "Whether chats show messages that need no action, too.",
+        Default="false",
+        AllowedValues=["true", "false"],
+    )
     parameter("LogRetentionDays", "The days that CloudWatch Logs keeps the logs.", "Number", Default="30")
     parameter(
         "ArchiveDays", "The days that status changes are archived; 0 for no archive.", "Number", Default="30"

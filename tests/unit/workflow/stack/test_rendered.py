@@ -85,7 +85,7 @@ def test_every_function_has_own_role_timeout_and_log_retention(resources: dict[s
 # Actions for which IAM has no resource.
 WITHOUT_RESOURCE = re.compile(
     r"logs:(\w*LogDelivery\w*|ListLogDeliveries|DescribeLogGroups|\w+ResourcePolic\w+)"
-    r"|xray:\w+|sagemaker:List\w+|textract:AnalyzeDocument|rekognition:DetectModerationLabels"
+    r"|cloudwatch:(GetMetric\w+|ListMetrics)|xray:\w+|sagemaker:List\w+|textract:AnalyzeDocument|rekognition:DetectModerationLabels"
 )
 
 

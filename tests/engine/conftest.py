@@ -23,6 +23,7 @@ from tests.engine.publisher import Executions, Publisher
 from workflow import ROOT
 from workflow.publish.account import Account
 from workflow.publish.functions import Functions
+from workflow.publish.missing import CheckedStack
 from workflow.stack.assembly import Assembly, assemble
 
 T = TypeVar("T")
@@ -148,7 +149,7 @@ def publisher(
     monkeypatch.setattr(Functions, "invoke_later", lambda _, arn: publisher.invoked.append(arn))
     monkeypatch.setattr("workflow.publish.history.current_commit", lambda: None)  # git takes longer than S3.
     # A plan asks some thirty times whether a resource exists. test_publish_repair.py, and the commands, do it.
-    monkeypatch.setattr(Account, "missing", lambda account, stack: [])
+    monkeypatch.setattr(Account, "checked", lambda account, stack: CheckedStack())
     return publisher
 
 

@@ -18,12 +18,12 @@ from workflow.publish.publishing import plan_for, publish
 from workflow.publish.stacks import Event
 from workflow.publish.status import status
 
-MISSING = Account.missing
+CHECKED = Account.checked
 
 
 @pytest.fixture(autouse=True)
 def _looks_for_missing_resources(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Account, "missing", MISSING)
+    monkeypatch.setattr(Account, "checked", CHECKED)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_publish_repairs_everything_that_was_deleted_or_changed_by_hand(
     repaired = publisher.publish()
     assert repaired is not None
     assert publisher.plan().is_empty
-    assert account.missing(stage.stack_name) == []
+    assert account.checked(stage.stack_name).missing == []
     assert functions.get_function_configuration(FunctionName=changed)["Timeout"] == 60
     after = status(account, stage)
     assert after is not None
@@ -180,5 +180,5 @@ def test_publish_continues_a_rollback_that_failed_because_a_resource_was_deleted
     assert [one.id for one in publisher.plans[-1].resources if one.action == "create again"] == [
         "UndeliveredEvents"
     ]
-    assert account.missing(stage.stack_name) == []
+    assert account.checked(stage.stack_name).missing == []
     assert publisher.plan().is_empty

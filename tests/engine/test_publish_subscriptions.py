@@ -12,10 +12,19 @@ from sandbox.engine import Sandbox
 from tests.engine.publisher import Publisher, broken
 from tests.publish_failures import saw
 from workflow.errors import DeploymentError
+from workflow.publish.account import Account
 from workflow.publish.history import history, rollback_target
+from workflow.publish.missing import CHECKED
 from workflow.publish.package import Package
+from workflow.publish.plan import Plan
+from workflow.publish.publishing import publish
+from workflow.publish.recipients import ALARM
 from workflow.publish.rollback import roll_back
+from workflow.publish.status import status
 from workflow.stack.stages import Stage
+
+CHECKED_STACK = Account.checked
+"""The fixture `publisher` makes plans without it."""
 
 
 def package(publisher: Publisher, *addresses: str, edit: Any = None, **flows: str) -> Package:
@@ -34,6 +43,11 @@ def subscribed(publisher: Publisher, topic: str = "NotificationTopic") -> dict[s
     sns = publisher.account.session.client("sns")
     found = sns.list_subscriptions_by_topic(TopicArn=publisher.stack.outputs[topic])["Subscriptions"]
     return {one["Endpoint"].partition("@")[0]: one["SubscriptionArn"] for one in found}
+
+
+def warnings(plan: Plan) -> list[str]:
+    """The warnings of a plan, but for that about the flow definition of the stage, which does not exist."""
+    return [one for one in plan.warnings if "flow_definitions" not in one]
 
 
 def broken_afterwards(resources: dict[str, Any]) -> None:
@@ -111,3 +125,53 @@ def test_filtered_address_gets_alarms_and_is_subscribed_again_when_it_has_to_cha
     assert json.loads(attributes["FilterPolicy"]) == {"flowDefinition": ["forms", "photos"]}
     assert subscribed(publisher, "AlarmTopic") == alarms
     saw("Somebody has unsubscribed, and the subscription has to change", publisher.plans[-1])
+
+
+def test_plan_publish_and_status_say_who_gets_no_messages(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Account, "checked", CHECKED_STACK)
+    topic = "AWS::SNS::Topic"
+    monkeypatch.setattr("workflow.publish.missing.CHECKED", {topic: CHECKED[topic]})
+    (sentence,) = warnings(publisher.plan())
+    assert sentence.startswith(
+        "nobody gets a message when a person has to act, or an alarm: add escalation_emails"
+    )
+
+    name = publisher.stage.name
+    everything = publisher.package(escalation_emails=("a@example.com",))
+    publisher.publish(everything)
+    assert warnings(publisher.plans[-1]) == []
+
+    # As SNS does with an address that has not confirmed for 48 hours; and an endpoint that does not confirm.
+    sns, topic = publisher.account.session.client("sns"), publisher.stack.outputs["EscalationTopic"]
+    sns.unsubscribe(SubscriptionArn=subscribed(publisher, "EscalationTopic")["a"])
+    hook = "https://on-call.example.com/hook"
+    sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=hook)
+    gone, pending = warnings(publisher.plan(everything))
+    assert gone.startswith("a@example.com gets no escalations, because it unsubscribed, or did not confirm")
+    assert f"`python deploy.py publish --repair --stage {name}` subscribes it again" in gone
+    assert pending.startswith(
+        f"{hook} gets no escalations, because it has not confirmed; nobody else gets them: "
+    )
+    found = status(publisher.account, publisher.stage, drift=False)
+    assert found
+    assert found.recipients
+    assert found.warnings == [gone, pending]
+    by_kind = {one.kind: [(who.address, who.status) for who in one.recipients] for one in found.recipients}
+    assert by_kind["step-failed"] == [("a@example.com", "missing"), (hook, "unconfirmed")]
+    assert by_kind[ALARM] == [("a@example.com", "confirmed")]
+    assert by_kind["loop-stopped"] == []
+
+    published = publish(
+        publisher.account,
+        publisher.stage,
+        everything,
+        confirm=lambda plan: pending in plan.warnings,
+        repair=True,
+    )
+    assert published
+    assert published.unconfirmed == [hook]
+    assert warnings(publisher.plan(everything)) == [
+        f"{hook} gets no escalations, because it has not confirmed: {pending.rpartition(': ')[2]}"
+    ]

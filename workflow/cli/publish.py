@@ -356,6 +356,12 @@ def _print_outcome(
     say(console, f"[bold]{published.stack}[/] ({where(account)}) {outcome}.\n")
     show_outputs(console, published.outputs, links(account, published.outputs))
     show_still_needed(console, published.still_needed)
+    if published.unconfirmed:
+        addresses = shown(", ".join(published.unconfirmed))
+        say(
+            console,
+            f"\n[bold]To be confirmed within 48 hours:[/] {addresses} got a link, and no messages before it is used.",
+        )
     say(console, f"\nTo check its status: python deploy.py status --stage {stage.name}")
 
 
@@ -383,6 +389,7 @@ def _print_json(
             restores=PublishRecord.model_validate(restores) if restores else None,
             swapped=list(swapped),
             still_needed=list(published.still_needed),
+            unconfirmed=list(published.unconfirmed),
             warnings=list(published.plan.warnings if published.plan else warnings),
         )
     )

@@ -43,6 +43,7 @@ from workflow.publish.plan import (
     SettingChange,
     StateChange,
 )
+from workflow.publish.recipients import KindRecipients
 from workflow.publish.risks import Risk
 from workflow.publish.subscriptions import SubscriptionChange
 
@@ -267,6 +268,8 @@ class PublishResult(_Shape):
     """What was hot-swapped: `definition`, and `code of FUNCTION` for each function. Empty after a publish."""
     still_needed: list[StillNeeded]
     """What stays until running executions have ended. A publish after that removes it."""
+    unconfirmed: list[str]
+    """The addresses that get no messages before they confirm."""
     warnings: list[str]
     """What may be a mistake in a step, and what does not work where the stage is, one sentence each."""
 
@@ -340,6 +343,10 @@ class StatusResult(_Shape):
     """The last 10 publishes, oldest first."""
     differences: list[str]
     """In what way what is live is not what was published, and what to do, one sentence each."""
+    recipients: list[KindRecipients] | None
+    """Who gets the messages of each kind; null if there are no topics yet, or the caller may not see it."""
+    warnings: list[str]
+    """What nobody hears, and what to do, one sentence each."""
     locked_by: Holder | None
     """Who changes the stage at this moment; null if nobody does."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lambdas.loops.visible import visible
+from workflow.cli.show_recipients import show_recipients
 from workflow.cli.terminal import Activity, say, shown
 from workflow.stack import NO_FLOW_DEFINITION
 
@@ -251,6 +252,7 @@ def show_status(console: Console, status: Status) -> None:
         say(console, f"  [yellow]hot-swapped since the last publish:[/] {shown(swap)}")
     if status.drifts is not None:
         _show_drifts(console, status.drifts, stage=status.stage)
+    show_recipients(console, status.recipients or (), status.warnings)
     if status.publishes:
         say(console, "\n[bold]Publishes[/]")
     for one in reversed(status.publishes):

@@ -21,7 +21,7 @@ from workflow.publish.aws_errors import NO_REGION, explained
 from workflow.publish.engine_access import expect_answers_of_aws
 from workflow.publish.functions import Functions
 from workflow.publish.machines import StateMachines
-from workflow.publish.missing import Missing, missing_resources
+from workflow.publish.missing import CheckedStack, missing_resources
 from workflow.publish.owner import expecting_owner
 from workflow.publish.queues import Queues
 from workflow.publish.refused import name_services
@@ -156,9 +156,11 @@ class Account:
         """Queues of SQS."""
         return Queues(self._client("sqs"))
 
-    def missing(self, stack: str) -> list[Missing]:
-        """Resources of a stack that do not exist, because they were deleted outside of CloudFormation."""
-        return missing_resources(self.stacks.resources(stack), self._client)
+    def checked(self, stack: str) -> CheckedStack:
+        """The resources of a stack: which were deleted outside of CloudFormation, and who is subscribed to topics."""
+        resources, subscribed = self.stacks.resources(stack), dict[str, Mapping[str, Any]]()
+        missing = missing_resources(resources, self._client, subscribed)
+        return CheckedStack(resources, missing, subscribed)
 
     def alarm_states(self, names: Sequence[str]) -> dict[str, str]:
         """The states of CloudWatch alarms that exist, such as OK or ALARM, by name; at most 100."""

@@ -52,6 +52,8 @@ class Published:
     """What stays until running executions have ended."""
     warnings: Sequence[str] = ()
     """What concerns this operation alone, beside the warnings of the plan."""
+    unconfirmed: Sequence[str] = ()
+    """The addresses that get no messages before they confirm."""
 
 
 def carry_out(

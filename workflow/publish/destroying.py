@@ -225,7 +225,7 @@ def _forget(account: Account, stage: Stage) -> None:
 def _lost(account: Account, named: Callable[[str], list[str]], swaps: Sequence[str]) -> list[Lost]:
     events = sum(map(account.queues.messages, named("AWS::SQS::Queue")))
     subscribers = [
-        one for topic in named("AWS::SNS::Topic") for one in account.subscriptions.endpoints(topic)
+        one.address for topic in named("AWS::SNS::Topic") for one in account.subscriptions.listed(topic)
     ]
     found = [
         Lost("undelivered events", events),

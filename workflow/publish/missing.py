@@ -2,21 +2,21 @@
 
 CloudFormation does not notice it: an update leaves them out, or fails with "not found" if it has to change one. Drift
 detection finds them, but takes minutes. So a plan asks the services, with one call for each resource that the workflow
-needs to run.
+needs to run. That about a topic is a question that a plan has anyway: who is subscribed to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from workflow.publish.aws_errors import NOT_FOUND, error_code, is_denied
 
-__all__ = ["CHECKED", "Missing", "missing_resources"]
+__all__ = ["CHECKED", "CheckedStack", "Missing", "missing_resources"]
 
 THREADS = 8
 
@@ -33,6 +33,18 @@ class Missing:
     """Physical ID of the resource."""
 
 
+@dataclass(frozen=True)
+class CheckedStack:
+    """The resources of a stack, and what the services say about them."""
+
+    resources: Sequence[Mapping[str, str]] = ()
+    """`id`, `type` and `name` of each, as `Stacks.resources` returns them."""
+    missing: Sequence[Missing] = ()
+    """Those that do not exist."""
+    subscribed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The ARN of a topic → the first page of its subscriptions (ListSubscriptionsByTopic)."""
+
+
 CHECKED: Mapping[str, tuple[str, str, str]] = {
     "AWS::DynamoDB::Table": ("dynamodb", "describe_table", "TableName"),
     "AWS::Events::Archive": ("events", "describe_archive", "ArchiveName"),
@@ -41,7 +53,7 @@ CHECKED: Mapping[str, tuple[str, str, str]] = {
     "AWS::Lambda::Function": ("lambda", "get_function_configuration", "FunctionName"),
     "AWS::Lambda::Version": ("lambda", "get_function_configuration", "FunctionName"),
     "AWS::S3::Bucket": ("s3", "head_bucket", "Bucket"),
-    "AWS::SNS::Topic": ("sns", "get_topic_attributes", "TopicArn"),
+    "AWS::SNS::Topic": ("sns", "list_subscriptions_by_topic", "TopicArn"),
     "AWS::SQS::Queue": ("sqs", "get_queue_attributes", "QueueUrl"),
     "AWS::StepFunctions::StateMachine": ("stepfunctions", "describe_state_machine", "stateMachineArn"),
     "AWS::StepFunctions::StateMachineAlias": (
@@ -58,12 +70,17 @@ CHECKED: Mapping[str, tuple[str, str, str]] = {
 """Type → the service, its method that fails if the resource does not exist, and the parameter for the physical ID."""
 
 
-def missing_resources(resources: Iterable[Mapping[str, str]], client: Callable[[str], Any]) -> list[Missing]:
+def missing_resources(
+    resources: Iterable[Mapping[str, str]],
+    client: Callable[[str], Any],
+    subscribed: dict[str, Mapping[str, Any]] | None = None,
+) -> list[Missing]:
     """Those that do not exist. A resource that the caller may not look at counts as one that exists.
 
     Args:
         resources: `id`, `type` and `name` of each, as `Stacks.resources` returns them.
         client: returns the client of a service.
+        subscribed: receives what `CheckedStack.subscribed` is.
     """
     checked = [one for one in resources if one["type"] in CHECKED and one["name"]]
     # Before the threads start: a session creates one client at a time.
@@ -72,7 +89,9 @@ def missing_resources(resources: Iterable[Mapping[str, str]], client: Callable[[
     def exists(one: Mapping[str, str]) -> bool:
         service, method, parameter = CHECKED[one["type"]]
         try:
-            getattr(clients[service], method)(**{parameter: one["name"]})
+            answer = getattr(clients[service], method)(**{parameter: one["name"]})
+            if service == "sns" and subscribed is not None:
+                subscribed[one["name"]] = answer
         except ClientError as error:
             if error_code(error) in {*NOT_FOUND, "404"}:  # The answer to a HEAD has only its status.
                 return False

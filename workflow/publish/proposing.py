@@ -27,9 +27,11 @@ from workflow.publish.shift_alarms import unguarded
 from workflow.publish.shifts import shift_in_progress
 from workflow.publish.stack_state import in_words
 from workflow.publish.stacks import ChangeSet, Stack
+from workflow.publish.subscribers import read_recipients, recipients_in
 from workflow.publish.subscriptions import with_subscriptions
 from workflow.publish.suspension import suspension_notes
 from workflow.publish.swapping import swapped
+from workflow.publish.unheard import unheard
 from workflow.publish.updates import Updates, deployed_content, updates
 from workflow.stack import ALIAS
 from workflow.stack.parameters import SHIFT
@@ -121,7 +123,8 @@ def propose(
     deployed = deployed_content(account, stage.name, stack, sent)
     package = _with_deployed_shift(package, deployed)
     swaps = swapped(account, stage, stack)
-    missing = account.missing(stack.name)
+    checked = account.checked(stack.name)
+    missing = checked.missing
     reverts_drift = repair or bool(missing)
     url, written = "", dict[str, str]()
     if to_publish:
@@ -147,6 +150,9 @@ def propose(
         swapped=swaps,
         warnings=[
             *_warnings(account, stage, package),
+            *unheard(
+                read_recipients(account, stack, checked, package.parameters, repair=reverts_drift), stage
+            ),
             *notes,
             *_not_repaired(missing, change_set),
             *planned.warnings,
@@ -182,9 +188,8 @@ def _of_new_stack(
 ) -> Proposal:
     """A new stack needs no change set: everything is added. So a plan creates nothing in the account."""
     sent, _ = package.content
-    plan = compare(
-        stage.stack_name, before=None, after=package.content, warnings=_warnings(account, stage, package)
-    )
+    warnings = [*_warnings(account, stage, package), *unheard(recipients_in(package.parameters), stage)]
+    plan = compare(stage.stack_name, before=None, after=package.content, warnings=warnings)
     plan, adopted = adopting(account, stage.name, sent, plan, choose, to_publish=to_publish)
     plan = _with_differences(account, stage, stack, plan, to_publish)
     return Proposal(package, plan, stack, adopted=adopted)

@@ -30,6 +30,7 @@ from workflow.publish.proposing import (
 from workflow.publish.protection import expect_development, protect, refusal
 from workflow.publish.recovering import StuckRollbackError, continue_rollback, plan_of_rollback
 from workflow.publish.stacks import ObsoleteChangeSetError
+from workflow.publish.subscribers import unconfirmed
 from workflow.publish.suspension import resume
 from workflow.stack.stages import Stage
 
@@ -154,7 +155,7 @@ def publish(
                 agreed = None
                 continue
             protect(account, stage, proposal.stack, progress)
-            return published
+            return replace(published, unconfirmed=unconfirmed(account, published.outputs))
         raise PublishError(
             f"stack {stage.stack_name} changes all the time: find out who else changes it, then publish again"
         )

@@ -49,7 +49,9 @@ def stuck_rollback(account: Account, stack: Stack) -> StuckRollbackError:
             f"stack {stack.name} is in {stack.status}: {said_of(stack, events)}", stack, ()
         )
     last = {event.resource: event.status for event in events}
-    skipped = sorted(one.id for one in account.missing(stack.name) if last.get(one.id) == "UPDATE_FAILED")
+    skipped = sorted(
+        one.id for one in account.checked(stack.name).missing if last.get(one.id) == "UPDATE_FAILED"
+    )
     return StuckRollbackError(
         f"stack {stack.name} is in {stack.status}: {said_of(stack, events)}", stack, skipped
     )

@@ -13,11 +13,16 @@ from workflow.publish.history import Record
 from workflow.publish.holder import Holder, current_holder
 from workflow.publish.live_publish import find_live, what_differs
 from workflow.publish.machines import number
+from workflow.publish.missing import CheckedStack
 from workflow.publish.needs import StillNeeded
 from workflow.publish.outcomes import read_history
+from workflow.publish.recipients import KINDS, KindRecipients, Recipients
 from workflow.publish.stack_state import DRIFT_DETECTABLE, in_words
+from workflow.publish.stacks import Stack
+from workflow.publish.subscribers import read_recipients
 from workflow.publish.suspension import suspension_notes
 from workflow.publish.swapping import swapped
+from workflow.publish.unheard import unheard
 from workflow.publish.updates import still_kept
 from workflow.stack.stages import Stage
 
@@ -51,6 +56,10 @@ class Status:
     """In what way what is live is not what was published, or does not work, and what to do, in a sentence each."""
     operation: str | None = None
     """What CloudFormation does to the stack, or why its last operation failed, and what to do; None if all is well."""
+    recipients: Sequence[KindRecipients] | None = None
+    """Who gets the messages of each kind; None if there are no topics yet, or the caller may not see it."""
+    warnings: Sequence[str] = ()
+    """What nobody hears, and what to do, in a sentence each."""
     locked_by: Holder | None = None
     """Who changes the stage at this moment; None if nobody does."""
 
@@ -72,6 +81,7 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
     machine = stack.outputs.get("StateMachine")  # Missing if the first publish failed.
     publishes = read_history(account, stage.name, stack)
     live = find_live(account, stack, publishes)
+    heard = _recipients(account, stack)
     return Status(
         stage=stage.name,
         stack=stack.name,
@@ -89,8 +99,16 @@ def status(account: Account, stage: Stage, *, drift: bool = True) -> Status | No
             *what_differs(live, publishes, stage=stage.name),
             *suspension_notes(account, stage.name),
         ],
+        recipients=[heard.of(kind) for kind in KINDS] if heard.topics else None,
+        warnings=unheard(heard, stage),
         locked_by=current_holder(account, stage.name),
     )
+
+
+def _recipients(account: Account, stack: Stack) -> Recipients:
+    if not any(name.endswith("Topic") for name in stack.outputs):
+        return Recipients()
+    return read_recipients(account, stack, CheckedStack(account.stacks.resources(stack.name)))
 
 
 def _failed(account: Account, machine: str) -> int:

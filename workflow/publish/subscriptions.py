@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUBSCRIPTION_PARAMETERS",
+    "Subscribed",
     "SubscriptionChange",
     "Subscriptions",
     "changed_slots",
@@ -115,6 +116,20 @@ def changed_slots(before: Mapping[str, str], after: Mapping[str, str]) -> set[st
     return found
 
 
+class Subscribed(NamedTuple):
+    """A subscription, as SNS lists it."""
+
+    protocol: str
+    address: str
+    """The email address, the URL or the ARN that it sends messages to."""
+    arn: str
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it gets messages."""
+        return self.arn.startswith("arn:")
+
+
 class Subscriptions:
     """The subscriptions of topics.
 
@@ -138,11 +153,22 @@ class Subscriptions:
             if one["Protocol"] == "email"
         }
 
-    def endpoints(self, topic: str) -> list[str]:
-        """Where a topic sends its messages: addresses, URLs and ARNs; none if it does not exist."""
-        pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    def listed(self, topic: str, first: Mapping[str, Any] | None = None) -> list[Subscribed]:
+        """The subscriptions of a topic; none if it does not exist.
+
+        Args:
+            topic: its ARN.
+            first: the first page of the answer, if that is known already.
+        """
+        pages: Iterable[Mapping[str, Any]] = [first] if first else []
+        if first is None or first.get("NextToken"):
+            pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         try:
-            return [one["Endpoint"] for page in pages for one in page["Subscriptions"]]
+            return [
+                Subscribed(one["Protocol"], one["Endpoint"], one["SubscriptionArn"])
+                for page in pages
+                for one in page["Subscriptions"]
+            ]
         except self._client.exceptions.NotFoundException:
             return []
 

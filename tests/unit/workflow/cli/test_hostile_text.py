@@ -38,6 +38,7 @@ from workflow.publish.plan import (
     SettingChange,
     StateChange,
 )
+from workflow.publish.recipients import KindRecipients, Recipient
 from workflow.publish.stacks import Event
 from workflow.publish.status import Status
 
@@ -207,7 +208,8 @@ def test_status_outputs_and_destruction_are_shown_visibly() -> None:
     record = Record.model_construct(number=1, at=moment, version=HOSTILE, by=HOSTILE, restores=None)
     status = filled(
         Status, updated=moment, live={1: 100}, running=1, failed=1, swapped=[HOSTILE], drifts=[drift],
-        publishes=[record], still_needed=[StillNeeded(HOSTILE, 1, ())],
+        publishes=[record], still_needed=[StillNeeded(HOSTILE, 1, ())], warnings=[HOSTILE],
+        recipients=[KindRecipients("alarm", "AlarmTopic", [filled(Recipient, flow_definitions=(HOSTILE,))])],
     )  # fmt: skip
     kept = filled(Kept, holds=1)
     lost = [Lost(HOSTILE, 1, [HOSTILE])]

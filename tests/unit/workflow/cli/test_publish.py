@@ -134,6 +134,22 @@ def test_publish_and_rollback_print_the_stage(
 
 
 @pytest.mark.usefixtures("account")
+def test_publish_says_at_its_end_who_has_to_confirm(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    addresses = ["a@example.com", "https://b.example"]
+    published = Published("afterloop-dev", changed=True, outputs=OUTPUTS, unconfirmed=addresses)
+    monkeypatch.setattr("workflow.publish.publishing.publish", lambda *_, **__: published)
+    out = run("publish", "--yes", capsys=capsys)[1]
+    assert (
+        "\nTo be confirmed within 48 hours: a@example.com, https://b.example got a link, and no messages"
+        in out
+    )
+    document = printed_json("publish", run("publish", "--yes", "-o", "json", capsys=capsys)[1])
+    assert document["unconfirmed"] == addresses
+
+
+@pytest.mark.usefixtures("account")
 def test_rollback_says_what_it_restores_before_it_asks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from workflow.operations.story import NextStep
 from workflow.publish.destroying import Destruction, Kept, Lost
 from workflow.publish.history import Record
 from workflow.publish.needs import StillNeeded
+from workflow.publish.recipients import KindRecipients, Recipient
 from workflow.publish.status import Status
 
 MACHINE = "arn:aws:states:us-east-1:111122223333:stateMachine:afterloop-dev"
@@ -87,6 +88,12 @@ def stage_status(**more: Any) -> Status:
     return Status(**facts | more)
 
 
+RECIPIENTS = [
+    Recipient("email", "a@example.com", "confirmed"),
+    Recipient("email", "b@example.com", "unconfirmed", ("x", "y")),
+    Recipient("sqs", "arn:aws:sqs:us-east-1:111122223333:queue", "confirmed", filter="{}"),
+]
+
 DRIFT = {
     "id": "Rule",
     "type": "AWS::Events::Rule",
@@ -125,6 +132,21 @@ DRIFT = {
                 "  hot-swapped since the last publish: definition",
                 "  drift: Rule (AWS::Events::Rule) modified",
                 f"      /State: ENABLED → {'x' * 200}…",
+            ],
+        ),
+        (
+            stage_status(
+                recipients=[
+                    KindRecipients("step-failed", "EscalationTopic", RECIPIENTS),
+                    KindRecipients("alarm", "AlarmTopic", []),
+                ],
+                warnings=["nobody gets alarms: do something"],
+            ),
+            [
+                "Who gets messages",
+                "  step-failed  a@example.com, b@example.com (about x, y) has not confirmed, sqs queue (if {})",
+                "  alarm        nobody",
+                "  ! nobody gets alarms: do something",
             ],
         ),
         (

@@ -16,6 +16,7 @@ from moto import mock_aws
 from tests.unit.doubles import StubbedSession
 from workflow.publish.account import Account
 from workflow.publish.commits import Commit
+from workflow.publish.missing import CheckedStack
 from workflow.stack.stages import Stage
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/afterloop-dev/1"
@@ -289,7 +290,7 @@ def session() -> Iterator[StubbedSession]:
 @pytest.fixture(autouse=True)
 def _nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan asks for each resource of the stack whether it exists, in any order. `test_missing.py` tests that."""
-    monkeypatch.setattr(Account, "missing", lambda account, stack: [])
+    monkeypatch.setattr(Account, "checked", lambda account, stack: CheckedStack())
 
 
 @pytest.fixture

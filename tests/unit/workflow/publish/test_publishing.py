@@ -16,7 +16,7 @@ from tests.unit.workflow.publish.small_stack import DEFINITION, described, packa
 from workflow.errors import DeploymentError, PublishError
 from workflow.publish.account import Account
 from workflow.publish.history import history, record
-from workflow.publish.missing import Missing
+from workflow.publish.missing import CheckedStack, Missing
 from workflow.publish.package import Package
 from workflow.publish.plan import Plan
 from workflow.publish.publishing import plan_for, publish
@@ -181,7 +181,7 @@ def test_plan_of_a_rollback_that_failed_says_why_and_that_publish_continues_it(
     account: Account, services: Services, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = [Missing("Queue", "AWS::T", "q"), Missing("Other", "AWS::T", "o")]
-    monkeypatch.setattr(Account, "missing", lambda account, stack: gone)
+    monkeypatch.setattr(Account, "checked", lambda account, stack: CheckedStack(missing=gone))
     services.finds_stack("UPDATE_ROLLBACK_FAILED")
     services.emits("UPDATE_IN_PROGRESS", ("Queue", "UPDATE_FAILED", "It is gone."), "UPDATE_ROLLBACK_FAILED")
     plan = plan_for(account, stage, package())

@@ -1,0 +1,176 @@
+"""Who is subscribed to a stage's topics: what its settings say, beside what SNS says.
+
+Only SNS knows who has confirmed, who has unsubscribed, and whom somebody subscribed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workflow.publish.aws_errors import explained
+from workflow.publish.missing import THREADS, CheckedStack
+from workflow.publish.recipients import TOPICS_OF_KINDS, Recipients, Status, Subscriber
+from workflow.publish.subscriptions import PENDING, Subscribed, Subscriptions
+from workflow.stack import FLOW_SEPARATOR, TOPICS
+from workflow.stack.subscriptions import ALL_FLOWS, NO_ADDRESS, same_address, slots
+
+if TYPE_CHECKING:
+    from workflow.publish.account import Account
+    from workflow.publish.stacks import Stack
+
+__all__ = ["read_recipients", "recipients_in", "unconfirmed"]
+
+T = TypeVar("T")
+
+
+class _Named(NamedTuple):
+    """A subscription of the settings."""
+
+    slot: str
+    """Logical ID of the subscription."""
+    protocol: str
+    address: str
+    policy: Mapping[str, Any]
+
+
+_Key = tuple[str, str]
+
+
+def recipients_in(parameters: Mapping[str, str]) -> Recipients:
+    """Those whom a new stack subscribes."""
+    return Recipients(
+        {
+            topic: [Subscriber(one.protocol, one.address, "new", one.policy) for one in named.values()]
+            for topic, named in _named(parameters).items()
+        }
+    )
+
+
+def read_recipients(
+    account: Account,
+    stack: Stack,
+    checked: CheckedStack,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    repair: bool = False,
+) -> Recipients:
+    """Those of a stack that exists, now or after a publish.
+
+    Args:
+        account: where the stack is.
+        stack: the stack.
+        checked: its resources, and what is already known about its topics.
+        parameters: those that are about to be published; by default, those that the stack has.
+        repair: whether the publish creates again what no longer exists.
+    """
+    topics = {one["id"]: one["name"] for one in checked.resources if one["id"] in TOPICS_OF_KINDS}
+    own = {one["name"] for one in checked.resources if one["type"] == "AWS::SNS::Subscription"}
+    try:
+        listed = _listed(account.subscriptions, topics, checked.subscribed)
+        by_hand = {one.arn for some in listed.values() for one in some if one.is_confirmed} - own
+        policies = _in_threads(account.subscriptions.filter_policy, by_hand)
+    except (ClientError, BotoCoreError) as error:
+        return Recipients(problem=f"cannot read who gets messages: {explained(error) or error}")
+    before = _named(stack.parameters)
+    after = before if parameters is None else _named(parameters)
+    # A topic that a publish creates has the subscribers of the settings.
+    ids = topics if parameters is None else {**topics, **after}
+    return Recipients(
+        {
+            topic: list(
+                _subscribers(
+                    listed.get(topic, ()),
+                    before.get(topic, {}),
+                    after.get(topic, {}),
+                    own,
+                    policies,
+                    repair=repair,
+                )
+            )
+            for topic in ids
+        }
+    )
+
+
+def unconfirmed(account: Account, outputs: Mapping[str, str]) -> list[str]:
+    """The addresses that get nothing yet; none if the caller may not see them.
+
+    Args:
+        account: where the stack is.
+        outputs: the stack's outputs.
+    """
+    listed: Mapping[str, Sequence[Subscribed]] = {}
+    with suppress(ClientError, BotoCoreError):
+        listed = _listed(
+            account.subscriptions, {topic: outputs[topic] for topic in TOPICS_OF_KINDS if topic in outputs}
+        )
+    found = (one.address for some in listed.values() for one in some if one.arn == PENDING)
+    return list(dict.fromkeys(found))
+
+
+def _listed(
+    subscriptions: Subscriptions, topics: Mapping[str, str], pages: Mapping[str, Mapping[str, Any]] = {}
+) -> dict[str, list[Subscribed]]:
+    """Who is subscribed to topics. Most plans have read that already, as the first page of each topic."""
+    found = _in_threads(lambda arn: subscriptions.listed(arn, pages.get(arn)), topics.values())
+    return {topic: found[arn] for topic, arn in topics.items()}
+
+
+def _in_threads(ask: Callable[[str], T], arns: Collection[str]) -> dict[str, T]:
+    if not arns:
+        return {}
+    with ThreadPoolExecutor(THREADS) as threads:
+        return dict(zip(arns, threads.map(ask, arns), strict=True))
+
+
+def _subscribers(
+    listed: Sequence[Subscribed],
+    before: Mapping[_Key, _Named],
+    after: Mapping[_Key, _Named],
+    own: Container[str],
+    policies: Mapping[str, Mapping[str, Any]],
+    *,
+    repair: bool,
+) -> Iterator[Subscriber]:
+    subscribed = {_key(one.protocol, one.address): one for one in listed if one.arn != "Deleted"}
+    for key, named in after.items():
+        found = subscribed.pop(key, None)
+        policy = policies.get(found.arn, named.policy) if found else named.policy
+        # CloudFormation does not notice that a subscription is gone, as long as its slot stays the same.
+        stays = not repair and key in before and before[key].slot == named.slot
+        missing: Status = "missing" if stays else "new"
+        yield Subscriber(named.protocol, named.address, _status(found) if found else missing, policy)
+    for key, found in subscribed.items():
+        is_removed = key in before and (found.arn in own or not found.is_confirmed)
+        if not is_removed:
+            yield Subscriber(found.protocol, found.address, _status(found), policies.get(found.arn, {}))
+
+
+def _status(subscribed: Subscribed) -> Status:
+    return "confirmed" if subscribed.is_confirmed else "unconfirmed"
+
+
+def _named(parameters: Mapping[str, str]) -> dict[str, dict[_Key, _Named]]:
+    """The subscriptions of the settings, by the logical ID of their topic."""
+    return {
+        f"{topic}Topic": {
+            _key("email", address): _Named(f"{topic}Email{slot}", "email", address, _policy(flows))
+            for slot, (address, flows) in enumerate(slots(parameters, topic), 1)
+            if address != NO_ADDRESS
+        }
+        for topic in TOPICS
+        if f"{topic}Emails" in parameters
+    }
+
+
+def _policy(flows: str) -> dict[str, Any]:
+    return {} if flows == ALL_FLOWS else {"flowDefinition": flows.split(FLOW_SEPARATOR)}
+
+
+def _key(protocol: str, address: str) -> _Key:
+    return protocol, same_address(address) if protocol == "email" else address

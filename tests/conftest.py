@@ -63,11 +63,15 @@ LONGEST = [
     "engine/test_docs.py",
     "engine/test_publish.py",
     "engine/test_tutorial.py",
-    "engine/test_console_story.py",
-    "engine/test_human_review.py",
     "engine/test_upgrade.py",
-    "engine/test_operations_many.py",
+    "engine/test_human_review.py",
+    "engine/test_console_story.py",
+    "engine/test_human_review_tokens.py",
     "engine/test_operations.py",
+    "engine/test_publish_cli.py",
+    "engine/test_publish_shift.py",
+    "engine/test_workflow.py",
+    "engine/test_athena.py",
     "unit/workflow/operations/report/test_simulation.py",
 ]
 """The modules that take longest, longest first."""

@@ -84,14 +84,16 @@ _CONDITIONS = ("SourceArn", "SourceAccount", "PrincipalOrgID", "OrganizationId",
 
 def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
     """The statements of all policies in a value: each service has other keys for them, and some take JSON text."""
-    if isinstance(value, str) and '"Statement"' in value:
+    if isinstance(value, str):
+        if '"Statement"' not in value:
+            return
         try:
             value = json.loads(value)
         except ValueError:
             return
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for statement in _listed(value.get("Statement", [])):
-            if isinstance(statement, Mapping) and "Effect" in statement:
+            if isinstance(statement, dict) and "Effect" in statement:
                 yield statement
         for inside in value.values():
             yield from _statements(inside)

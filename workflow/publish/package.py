@@ -184,7 +184,7 @@ def make_package(
                 f"{function.place.partition(':')[0]}: the function's name in the stage {stage.name} would have "
                 f"{length} characters, and Lambda accepts {MAX_FUNCTION_NAME}; rename the file"
             )
-    template = template_text(assembly.template.to_dict())
+    template = template_text(assembly.content)
     bundles = build_bundles(assembly.functions, target, root=root)
     parameters = {
         **stage.parameters(account),

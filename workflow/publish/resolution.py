@@ -131,7 +131,9 @@ class Resolver:
 
     def value(self, node: Any) -> Any:
         """A part of the template with its intrinsic functions evaluated."""
-        if isinstance(node, Mapping):
+        if isinstance(node, str):  # First, because most parts are: a plan evaluates thousands.
+            return node
+        if isinstance(node, dict):
             if len(node) == 1 and ((name := next(iter(node))) == "Ref" or name.startswith("Fn::")):
                 return self._function(name, node[name])
             resolved = {key: self.value(value) for key, value in node.items()}

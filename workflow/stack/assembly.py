@@ -52,6 +52,7 @@ class Assembly:
         functions: The functions that the definition names, and those of `ALWAYS`.
         places: State name → file:line where it was made.
         template: The CloudFormation template.
+        content: The same as a document. It takes a while to make, so it is made once.
         warnings: What may be a mistake in a step, each with the state and the line that made it.
     """
 
@@ -59,6 +60,7 @@ class Assembly:
     functions: tuple[Function, ...]
     places: Mapping[str, str]
     template: Template
+    content: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
 
 
@@ -117,6 +119,7 @@ def assemble(post_review: Path = POST_REVIEW, root: Path = ROOT, *, cache: Path 
         functions=functions,
         places=made_at,
         template=template,
+        content=made,
         warnings=(*warnings, *_unnamed(functions, root)),
     )
 

@@ -27,7 +27,7 @@ def render_files(assembly: Assembly) -> dict[str, str]:
         "state_machine.asl.json": _json(assembly.definition),
         "state_machine.mmd": mermaid(assembly.definition),
         "state_machine.svg": svg(assembly.definition),
-        "template.json": _json(assembly.template.to_dict()),
+        "template.json": _json(assembly.content),
     }
 
 

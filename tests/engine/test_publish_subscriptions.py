@@ -152,7 +152,7 @@ def test_plan_publish_and_status_say_who_gets_no_messages(
     assert gone.startswith("a@example.com gets no escalations, because it unsubscribed, or did not confirm")
     assert f"`python deploy.py publish --repair --stage {name}` subscribes it again" in gone
     assert pending.startswith(
-        f"{hook} gets no escalations, because it has not confirmed; nobody else gets them: "
+        f"{hook} gets no escalations, because it has not confirmed; nobody else gets escalations: "
     )
     found = status(publisher.account, publisher.stage, drift=False)
     assert found

@@ -31,9 +31,8 @@ def show_recipients(console: Console, kinds: Sequence[KindRecipients], warnings:
 
 def _recipient(one: Recipient) -> str:
     # The name of a queue or a function is enough of its ARN.
-    address = (
-        f"{one.protocol} {one.address.rpartition(':')[2]}" if one.address.startswith("arn:") else one.address
-    )
+    name = one.address.rpartition(":")[2] if one.address.startswith("arn:") else one.address
+    address = name if one.protocol in ("email", "http", "https") else f"{one.protocol} {name}"
     about = f" (about {', '.join(one.flow_definitions)})" if one.flow_definitions is not None else ""
     more = f" (if {one.filter})" if one.filter else ""
     return f"{shown(address + about + more)}{_STATUSES.get(one.status, '')}"

@@ -38,9 +38,9 @@ class Recipient:
     """Somebody who gets messages of a kind, or would if they confirmed."""
 
     protocol: str
-    """How the messages come: `email`, `https`, `sqs`, or another protocol of SNS."""
+    """How the messages come: `email`, `https`, `sqs`, or another protocol of SNS; `slack` or `teams` for a channel."""
     address: str
-    """The email address, the URL, or the ARN of the queue or function."""
+    """The email address, the URL, the ARN of the queue or function, or the ID of the channel."""
     status: Status
     """`confirmed`; `unconfirmed`: gets nothing yet; `missing`: the settings name the address, and it is no longer
     subscribed; `new`: a publish subscribes it."""

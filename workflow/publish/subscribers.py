@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.loops.message_kinds import MessageKind
 from workflow.publish.aws_errors import explained
 from workflow.publish.missing import THREADS, CheckedStack
 from workflow.publish.recipients import TOPICS_OF_KINDS, Recipients, Status, Subscriber
 from workflow.publish.subscriptions import PENDING, Subscribed, Subscriptions
 from workflow.stack import FLOW_SEPARATOR, TOPICS
+from workflow.stack.chat_settings import CHAT_ENDPOINT, channels
 from workflow.stack.subscriptions import ALL_FLOWS, NO_ADDRESS, same_address, slots
 
 if TYPE_CHECKING:
@@ -36,16 +38,15 @@ class _Named(NamedTuple):
     protocol: str
     address: str
     policy: Mapping[str, Any]
-
-
-_Key = tuple[str, str]
+    subscription: tuple[str, str]
+    """What SNS lists for it: the protocol and the address."""
 
 
 def recipients_in(parameters: Mapping[str, str]) -> Recipients:
     """Those whom a new stack subscribes."""
     return Recipients(
         {
-            topic: [Subscriber(one.protocol, one.address, "new", one.policy) for one in named.values()]
+            topic: [Subscriber(one.protocol, one.address, "new", one.policy) for one in named]
             for topic, named in _named(parameters).items()
         }
     )
@@ -72,8 +73,10 @@ def read_recipients(
     own = {one["name"] for one in checked.resources if one["type"] == "AWS::SNS::Subscription"}
     try:
         listed = _listed(account.subscriptions, topics, checked.subscribed)
-        by_hand = {one.arn for some in listed.values() for one in some if one.is_confirmed} - own
-        policies = _in_threads(account.subscriptions.filter_policy, by_hand)
+        by_hand = {
+            one.arn for some in listed.values() for one in some if one.is_confirmed and not _is_chat(one)
+        }
+        policies = _in_threads(account.subscriptions.filter_policy, by_hand - own)
     except (ClientError, BotoCoreError) as error:
         return Recipients(problem=f"cannot read who gets messages: {explained(error) or error}")
     before = _named(stack.parameters)
@@ -85,8 +88,8 @@ def read_recipients(
             topic: list(
                 _subscribers(
                     listed.get(topic, ()),
-                    before.get(topic, {}),
-                    after.get(topic, {}),
+                    before.get(topic, ()),
+                    after.get(topic, ()),
                     own,
                     policies,
                     repair=repair,
@@ -130,24 +133,26 @@ def _in_threads(ask: Callable[[str], T], arns: Collection[str]) -> dict[str, T]:
 
 def _subscribers(
     listed: Sequence[Subscribed],
-    before: Mapping[_Key, _Named],
-    after: Mapping[_Key, _Named],
+    before: Sequence[_Named],
+    after: Sequence[_Named],
     own: Container[str],
     policies: Mapping[str, Mapping[str, Any]],
     *,
     repair: bool,
 ) -> Iterator[Subscriber]:
     subscribed = {_key(one.protocol, one.address): one for one in listed if one.arn != "Deleted"}
-    for key, named in after.items():
-        found = subscribed.pop(key, None)
-        policy = policies.get(found.arn, named.policy) if found else named.policy
+    slots_before = set() if repair else {(one.slot, one.subscription) for one in before}
+    for one in after:
+        found = subscribed.get(one.subscription)
+        policy = policies.get(found.arn, one.policy) if found else one.policy
         # CloudFormation does not notice that a subscription is gone, as long as its slot stays the same.
-        stays = not repair and key in before and before[key].slot == named.slot
-        missing: Status = "missing" if stays else "new"
-        yield Subscriber(named.protocol, named.address, _status(found) if found else missing, policy)
+        missing: Status = "missing" if (one.slot, one.subscription) in slots_before else "new"
+        yield Subscriber(one.protocol, one.address, _status(found) if found else missing, policy)
+    were, are = ({one.subscription for one in some} for some in (before, after))
     for key, found in subscribed.items():
-        is_removed = key in before and (found.arn in own or not found.is_confirmed)
-        if not is_removed:
+        is_own = found.arn in own or _is_chat(found) or not found.is_confirmed
+        is_removed = key in were and is_own
+        if key not in are and not is_removed:
             yield Subscriber(found.protocol, found.address, _status(found), policies.get(found.arn, {}))
 
 
@@ -155,22 +160,36 @@ def _status(subscribed: Subscribed) -> Status:
     return "confirmed" if subscribed.is_confirmed else "unconfirmed"
 
 
-def _named(parameters: Mapping[str, str]) -> dict[str, dict[_Key, _Named]]:
+def _is_chat(subscribed: Subscribed) -> bool:
+    """Whether AWS's chat integration made a subscription. It has no filter."""
+    return subscribed.address == CHAT_ENDPOINT
+
+
+def _named(parameters: Mapping[str, str]) -> dict[str, list[_Named]]:
     """The subscriptions of the settings, by the logical ID of their topic."""
-    return {
-        f"{topic}Topic": {
-            _key("email", address): _Named(f"{topic}Email{slot}", "email", address, _policy(flows))
-            for slot, (address, flows) in enumerate(slots(parameters, topic), 1)
-            if address != NO_ADDRESS
-        }
-        for topic in TOPICS
-        if f"{topic}Emails" in parameters
+    found = {
+        f"{topic}Topic": _emails(parameters, topic) for topic in TOPICS if f"{topic}Emails" in parameters
     }
+    notifies = parameters.get("ChatNotifications") == "true"
+    for kind, channel in channels(parameters).items():
+        chat = _Named(kind, kind, channel, {}, ("https", CHAT_ENDPOINT))
+        for topic in found:
+            if notifies or topic != MessageKind.LOOP_STOPPED.topic:
+                found[topic].append(chat)
+    return found
+
+
+def _emails(parameters: Mapping[str, str], topic: str) -> list[_Named]:
+    return [
+        _Named(f"{topic}Email{slot}", "email", address, _policy(flows), _key("email", address))
+        for slot, (address, flows) in enumerate(slots(parameters, topic), 1)
+        if address != NO_ADDRESS
+    ]
 
 
 def _policy(flows: str) -> dict[str, Any]:
     return {} if flows == ALL_FLOWS else {"flowDefinition": flows.split(FLOW_SEPARATOR)}
 
 
-def _key(protocol: str, address: str) -> _Key:
+def _key(protocol: str, address: str) -> tuple[str, str]:
     return protocol, same_address(address) if protocol == "email" else address

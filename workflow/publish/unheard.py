@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lambdas.loops.message_kinds import MessageKind
@@ -16,7 +16,12 @@ __all__ = ["unheard"]
 _TO_ACT = tuple(kind for kind in KINDS if kind != MessageKind.LOOP_STOPPED)
 """The kinds of messages after which a person has to act."""
 
-_TO_CONFIRM = "open the link in the email from AWS Notifications"
+_AFTER = "within 48 hours, after which SNS deletes the subscription"
+_TO_CONFIRM = {
+    "email": f"open the link in the email from AWS Notifications {_AFTER}",
+    "": f"it has to visit the SubscribeURL that SNS sent to it {_AFTER}",
+}
+"""Protocol → how to confirm."""
 
 _ABOUT_ALARMS = {ALARM, MessageKind.EVENT_UNCLAIMED}
 
@@ -69,18 +74,19 @@ def _silent(recipients: Recipients, stage: Stage) -> Iterator[str]:
         for one in subscribers:
             if one.status in ("unconfirmed", "missing"):
                 missed.setdefault((one.status, one.protocol, one.address), []).append(topic)
+    repair = f"`python deploy.py publish --repair --stage {stage.name}` subscribes it again"
     for (status, protocol, address), topics in missed.items():
-        messages = " and ".join(f"{topic.removesuffix('Topic').lower()}s" for topic in topics)
         if status == "unconfirmed":
-            confirm = (
-                _TO_CONFIRM if protocol == "email" else "it has to visit the SubscribeURL that SNS sent to it"
-            )
-            why, what = (
-                "has not confirmed",
-                f"{confirm} within 48 hours, after which SNS deletes the subscription",
-            )
+            why, what = "has not confirmed", _TO_CONFIRM.get(protocol, _TO_CONFIRM[""])
+        elif protocol in ("email", "https", "http"):
+            why, what = "unsubscribed, or did not confirm within 48 hours", repair
         else:
-            why = "unsubscribed, or did not confirm within 48 hours"
-            what = f"`python deploy.py publish --repair --stage {stage.name}` subscribes it again"
-        alone = "" if any(map(recipients.reach, topics)) else "; nobody else gets them"
-        yield f"{address} gets no {messages}, because it {why}{alone}: {what}"
+            why, what = "is no longer subscribed", repair
+        alone = [topic for topic in topics if not recipients.reach(topic)]
+        nobody = f"; nobody else gets {_words(alone)}" if alone else ""
+        who = address if protocol in ("email", "https", "http") else f"{protocol} {address}"
+        yield f"{who} gets no {_words(topics)}, because it {why}{nobody}: {what}"
+
+
+def _words(topics: Sequence[str]) -> str:
+    return " and ".join(f"{topic.removesuffix('Topic').lower()}s" for topic in topics)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Chat", "Slack", "Teams", "chat_parameters"]
+__all__ = ["CHAT_ENDPOINT", "Chat", "Slack", "Teams", "channels", "chat_parameters"]
+
+CHAT_ENDPOINT = "https://global.sns-api.chatbot.amazonaws.com"
+"""The endpoint that the integration subscribes to topics: one for all channels, in all Regions and accounts."""
 
 _NONE = "-"
 """A part of a parameter without a value."""
@@ -65,3 +69,12 @@ def chat_parameters(chat: Chat | None) -> dict[str, str]:
         "TeamsChannel": ",".join((teams.tenant, teams.team, teams.channel) if teams else [_NONE] * 3),
         "ChatNotifications": str(bool(chat and chat.notifications)).lower(),
     }
+
+
+def channels(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Returns the IDs of the channels in the parameters of a stack, by `slack` and `teams`."""
+    found = {
+        kind: parameters.get(name, _NONE).rpartition(",")[2]
+        for kind, name in (("slack", "SlackChannel"), ("teams", "TeamsChannel"))
+    }
+    return {kind: channel for kind, channel in found.items() if channel != _NONE}

@@ -16,6 +16,7 @@ from workflow.publish.stacks import Stack
 from workflow.publish.subscribers import read_recipients, recipients_in, unconfirmed
 from workflow.publish.subscriptions import Subscriptions
 from workflow.publish.unheard import unheard
+from workflow.stack.chat_settings import CHAT_ENDPOINT, Chat, Slack
 from workflow.stack.parameters import parameters_of
 from workflow.stack.stages import Stage
 from workflow.stack.subscriptions import keeping_subscriptions
@@ -188,7 +189,7 @@ def test_address_that_sns_has_deleted_is_no_longer_subscribed() -> None:
     assert who(recipients, MessageKind.STEP_FAILED) == [(ALL, "missing")]
     assert unheard(recipients, stage(ALL)) == [
         f"{ALL} gets no escalations, because it unsubscribed, or did not confirm within 48 hours; nobody else gets "
-        f"them: {REPAIR}"
+        f"escalations: {REPAIR}"
     ]
     assert unheard(found(stage(ALL), subscribed, repair=True), stage(ALL)) == []
     # One that somebody subscribed again counts, with the filter that it has.
@@ -211,8 +212,8 @@ def test_endpoint_has_to_confirm_by_itself() -> None:
         "AlarmTopic": {ALL: "arn:1"},
     }
     assert unheard(found(stage(), subscribed), stage()) == [
-        "https://x.example gets no escalations, because it has not confirmed; nobody else gets them: it has to visit "
-        "the SubscribeURL that SNS sent to it within 48 hours, after which SNS deletes the subscription"
+        "https://x.example gets no escalations, because it has not confirmed; nobody else gets escalations: it has to "
+        "visit the SubscribeURL that SNS sent to it within 48 hours, after which SNS deletes the subscription"
     ]
 
 
@@ -257,3 +258,24 @@ def test_addresses_that_have_to_confirm_are_listed_once() -> None:
     account: Any = SimpleNamespace(subscriptions=Subscriptions(sns))
     assert unconfirmed(account, {topic: f"arn:{topic}" for topic in TOPICS}) == ["https://x.example"]
     assert unconfirmed(account, {"StateMachine": "arn:m"}) == []
+
+
+def test_chat_of_the_settings_gets_escalations_and_alarms() -> None:
+    chat = Chat(slack=Slack(workspace="T0123ABCD", channel="C0123ABCD"))
+    settings = stage().model_copy(update={"chat": chat})
+    recipients = recipients_in(parameters_of(settings))
+    assert recipients.of(ALARM).recipients == [Recipient("slack", "C0123ABCD", "new")]
+    assert who(recipients, MessageKind.LOOP_STOPPED) == []
+    assert unheard(recipients, settings) == []
+
+    integration = {f"https {CHAT_ENDPOINT}": "arn:chat"}
+    subscribed = {"EscalationTopic": integration, "AlarmTopic": {}}
+    recipients = found(settings, subscribed)
+    assert who(recipients, MessageKind.LOOP_FAILED) == [("C0123ABCD", "confirmed")]
+    (sentence,) = unheard(recipients, settings)
+    assert sentence.startswith(
+        "slack C0123ABCD gets no alarms, because it is no longer subscribed; nobody else gets "
+    )
+    # One that somebody set up by hand is in no settings, and one that a publish removes goes.
+    assert who(found(stage(), subscribed), MessageKind.LOOP_FAILED) == [(CHAT_ENDPOINT, "confirmed")]
+    assert who(found(settings, subscribed, after=stage()), MessageKind.LOOP_FAILED) == []

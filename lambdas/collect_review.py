@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -14,6 +15,7 @@ from lambdas.aws.step import logs_step
 from lambdas.reviews.errors import InvalidDocument, OutputMissing, ReviewError
 from lambdas.reviews.event import FailedLoop, parse_status_change
 from lambdas.reviews.location import S3Location
+from lambdas.reviews.record import ReviewRecord
 from lambdas.reviews.review import collect_record, summarise
 from lambdas.reviews.settings import ReviewSettings
 
@@ -71,6 +73,16 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:
     return summary
 
 
+def _measure(record: ReviewRecord) -> None:
+    if record.seconds_spent is not None:
+        metrics.add_metric(Metric.REVIEWER_SECONDS, MetricUnit.Seconds, record.seconds_spent)
+    # Not from the time of the event: if it was lost, the reconciler has made another an hour later.
+    if record.status == "Completed" and record.completed_at is not None:
+        waited = datetime.now(UTC) - record.completed_at
+        # CloudWatch has no percentiles of negative values, as from clocks that differ.
+        metrics.add_metric(Metric.SECONDS_TO_RECORD, MetricUnit.Seconds, max(0.0, waited.total_seconds()))
+
+
 def _collect(event: Any) -> dict[str, Any]:
     change = parse_status_change(event)
     if isinstance(change, FailedLoop):
@@ -81,6 +93,7 @@ def _collect(event: Any) -> dict[str, Any]:
     record = collect_record(change, object_store(), settings, stage.stage)
     location = S3Location(stage.review_bucket, record.key)
     object_store().write(location, record.to_line())
+    _measure(record)
     summary = summarise(record, location)
     if not record.fields:
         logger.warning("the review has no field: people submitted an empty page")

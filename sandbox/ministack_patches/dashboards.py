@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["correct"]
+__all__ = ["Body", "correct"]
 
 
 def correct() -> None:
@@ -41,7 +41,7 @@ def _refuse_invalid_bodies() -> None:
     def put_valid_of_stack(name: str, body: str) -> str:
         try:
             _Name.model_validate({"name": name})
-            _Body.model_validate(json.loads(body))
+            Body.model_validate(json.loads(body))
         except (ValidationError, ValueError) as error:
             raise ValueError(f"The dashboard body is invalid: {error}") from None
         return str(put_of_stack(name, body))
@@ -170,7 +170,9 @@ class _MetricWidget(_Widget):
     properties: _Metrics
 
 
-class _Body(_Strict):
+class Body(_Strict):
+    """The body of a dashboard."""
+
     start: Annotated[str, Field(pattern=r"^(-P(T?\d+[MHDW])|\d{4}-.*)$")] = "-PT3H"
     end: str = ""
     periodOverride: Literal["auto", "inherit"] = "auto"  # noqa: N815

@@ -30,7 +30,7 @@ def log_event(execution: dict[str, Any], event: dict[str, Any]) -> None:
     from ministack.services import cloudwatch_logs, stepfunctions
 
     machine = stepfunctions._state_machines.get(execution.get("stateMachineArn")) or {}
-    logging = machine.get("loggingConfiguration") or {}
+    logging = _as_in_api(machine.get("loggingConfiguration") or {})
     if logging.get("level") != "ALL":
         return
     for destination in logging.get("destinations") or ():
@@ -38,6 +38,15 @@ def log_event(execution: dict[str, Any], event: dict[str, Any]) -> None:
         name = arn.partition(":log-group:")[2].removesuffix(":*")
         if group := cloudwatch_logs._log_groups.get(name):
             _append(group, machine["name"], _line(execution, event))
+
+
+def _as_in_api(value: Any) -> Any:
+    """Returns a configuration with the names of the API: of a stack, MiniStack keeps those of the template."""
+    if isinstance(value, list):
+        return [_as_in_api(one) for one in value]
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: _as_in_api(one) for name, one in value.items()}
+    return value
 
 
 def _line(execution: dict[str, Any], event: dict[str, Any]) -> str:

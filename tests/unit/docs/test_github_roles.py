@@ -35,6 +35,7 @@ ARNS = {
         f"chatbot::{ACCOUNT}:chat-configuration/slack-channel/{{name}}"
     ),
     "AWS::CloudWatch::Alarm": "cloudwatch:{place}:alarm:{name}",
+    "AWS::CloudWatch::Dashboard": f"cloudwatch::{ACCOUNT}:dashboard/{{name}}",
     "AWS::DynamoDB::Table": "dynamodb:{place}:table/{name}",
     "AWS::Events::Archive": "events:{place}:archive/{name}",
     "AWS::Events::Rule": "events:{place}:rule/{name}",
@@ -53,6 +54,7 @@ ARNS = {
 PARTS = {
     "AWS::Athena::NamedQuery",
     "AWS::Lambda::Permission",
+    "AWS::Logs::MetricFilter",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
@@ -106,6 +108,7 @@ def arns(stage: str) -> dict[str, str]:
             "AlarmName",
             "ArchiveName",
             "ConfigurationName",
+            "DashboardName",
             "Name",
         )
         name = next((properties[key] for key in names if key in properties), None)

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -30,9 +31,11 @@ from lambdas.reviews.location import S3Location
 from lambdas.reviews.record import ReviewRecord
 from tests import review_samples as samples
 
-OUTPUT = json.dumps(
-    samples.custom({"prediction": {"label": "dog", "confidence": 0.7}}, {"animal": {"label": "zebra"}})
-).encode()
+_DOCUMENT = samples.custom(
+    {"prediction": {"label": "dog", "confidence": 0.7}}, {"animal": {"label": "zebra"}}
+)
+_DOCUMENT["humanAnswers"][0]["timeSpentInSeconds"] = 17.5
+OUTPUT = json.dumps(_DOCUMENT).encode()
 KEY = "reviews/flow_definition=my-flow/date=2026-03-01/loop-1-20260301T095900123Z.json"
 WHERE = {"Bucket": "outputs", "Key": "my-flow/loop-1/output.json"}
 
@@ -123,6 +126,14 @@ def test_handler_stores_review(s3: Stubber, status: str, capsys: pytest.CaptureF
         [1],
         [1],
     )
+    # From the last answer, so that it is right for a loop that the reconciler found, too. A person ends a stopped loop.
+    answered = ReviewRecord.model_validate_json(expected).completed_at
+    assert answered is not None
+    waited = (datetime.now(UTC) - answered).total_seconds()
+    assert metrics.get("SecondsToRecord") == (
+        [pytest.approx(waited, abs=60)] if status == "Completed" else None
+    )
+    assert metrics["ReviewerSeconds"] == [17.5]
     assert metrics["stage"] == "dev"
     assert sorted(*metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"]) == ["service", "stage"]
     assert "zebra" not in json.dumps([log, metrics])

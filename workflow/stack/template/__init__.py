@@ -17,6 +17,7 @@ bucket), `${FlowDefinitions}` and `${HumanLoops}` (all in the account).
     live.py           its version, the alias of the version that is live, and how new executions move to it
     events.py         the rules, their queue and archive, and the hourly reconciliation
     alarms.py         the alarms
+    dashboard.py      the dashboard
     analysis.py       Athena over stored reviews
     outputs.py        the names of a published stage's resources
     names.py          what `${…}` in a step refers to
@@ -40,6 +41,7 @@ from workflow.stack.permissions import Statement
 from workflow.stack.template.alarms import add_alarms
 from workflow.stack.template.analysis import add_analysis
 from workflow.stack.template.chat import add_chat
+from workflow.stack.template.dashboard import add_dashboard
 from workflow.stack.template.events import add_archive, add_rule, add_rule_for_executions, add_schedule
 from workflow.stack.template.functions import add_function, add_version
 from workflow.stack.template.live import add_live
@@ -121,6 +123,7 @@ def _add_all(
     add_rule_for_executions(template)
     add_schedule(template)
     add_alarms(template)
+    add_dashboard(template, definition)
     add_analysis(template, reviews_table, queries)
     add_outputs(template)
 

@@ -104,7 +104,7 @@ def test_all_types_that_executions_need_are_checked() -> None:
     template = json.loads((ROOT / "definitions/template.json").read_text())
     types = {one["Type"] for one in template["Resources"].values()}
     # Drift detection finds these; they send messages and logs, or belong to a resource that is checked.
-    others = ("Policy", "Permission", "Subscription", "Alarm", "LogGroup", "Athena", "Glue", "Chatbot")
+    others = ("Policy", "Permission", "Subscription", "CloudWatch", "Logs", "Athena", "Glue", "Chatbot")
     assert {kind for kind in types - CHECKED.keys() if not any(one in kind for one in others)} == set()
 
 

@@ -65,6 +65,7 @@ def read_graph(
         speed: How many times faster time has passed: a period of the widget is this much shorter.
     """
     rows = _expanded(properties["metrics"])
+    start = start.replace(second=0 if speed == 1 else start.second)  # as CloudWatch rounds it
     whole = math.ceil((end - start).total_seconds() / 60) * 60
     queries = []
     for number, (texts, rendering) in enumerate(rows):

@@ -21,6 +21,7 @@ from typing import Any
 import boto3
 from playwright.sync_api import Page, sync_playwright
 
+from docs.generate import dashboard_picture
 from sandbox.clients import FlowDefinitions, HumanLoops
 from sandbox.connection import engine_of
 from workflow import ROOT
@@ -66,6 +67,7 @@ def main() -> int:
         page.set_viewport_size({"width": 796, "height": 1100})
         page.goto((Path(folder) / "report.html").as_uri())
         _take(page, "report", 1100)
+        dashboard_picture.take_picture(browser, Path(folder) / "dashboard.html", _FOLDER / "dashboard.png")
         browser.close()
     return 0
 

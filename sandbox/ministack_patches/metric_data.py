@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sandbox.ministack_patches import metric_math
@@ -36,7 +36,11 @@ def _calculate_expressions() -> None:
         start, end = cloudwatch._parse_ts(request["StartTime"]), cloudwatch._parse_ts(request["EndTime"])
         queries = request["MetricDataQueries"]
         try:
-            data = metric_math.series(queries, lambda statistic: _points(statistic, start, end))
+            data = metric_math.series(
+                queries,
+                lambda statistic: _points(statistic, start, end),
+                lambda statistic: _periods(statistic, start, end),
+            )
         except (ValueError, SyntaxError) as error:
             return cloudwatch._error("ValidationError", str(error), 400, use_json=is_json, use_cbor=is_cbor)
         newest_first = request.get("ScanBy") != "TimestampAscending"
@@ -53,12 +57,25 @@ def _calculate_expressions() -> None:
     cloudwatch._get_metric_data = get
 
 
+def _begin(start: float, period: int) -> float:
+    return start - start % min(period, 60)
+
+
+def _periods(statistic: Mapping[str, Any], start: float, end: float) -> Iterator[float]:
+    """Yields the begin of each period."""
+    period = int(statistic["Period"])
+    begin = _begin(start, period)
+    while begin < end:
+        yield begin
+        begin += period
+
+
 def _points(statistic: Mapping[str, Any], start: float, end: float) -> dict[float, float]:
     """Returns the data of a metric: the begin of each period with data → the value."""
     from ministack.services import cloudwatch
 
     metric, period = statistic["Metric"], int(statistic["Period"])
-    start -= start % min(period, 60)
+    start = _begin(start, period)
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
     periods = defaultdict(list)
     for point in cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or []:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = ["result", "series"]
@@ -53,27 +53,31 @@ def result(
 
 
 def series(
-    queries: Sequence[Mapping[str, Any]], points_of: Callable[[Mapping[str, Any]], Mapping[float, float]]
+    queries: Sequence[Mapping[str, Any]],
+    points_of: Callable[[Mapping[str, Any]], Mapping[float, float]],
+    periods_of: Callable[[Mapping[str, Any]], Iterable[float]],
 ) -> dict[str, dict[float, float]]:
     """Returns the data of each query: its ID → the time of each period that has data → the value.
 
     Args:
         queries: The `MetricDataQueries` of GetMetricData.
         points_of: Returns the data of a `MetricStat`: the time of each period that has data → the value.
+        periods_of: Returns the times of all periods of a `MetricStat`.
 
     Raises:
         ValueError: See `result`. An expression names an ID that no query has, or is no expression.
     """
     by_id = {query["Id"]: query for query in queries}
-    points = {name: points_of(query["MetricStat"]) for name, query in by_id.items() if "MetricStat" in query}
-    moments = sorted({moment for data in points.values() for moment in data})
+    statistics = {name: query["MetricStat"] for name, query in by_id.items() if "MetricStat" in query}
+    points = {name: points_of(statistic) for name, statistic in statistics.items()}
+    moments = sorted({moment for statistic in statistics.values() for moment in periods_of(statistic)})
 
     def value(name: str, moment: float) -> float | None:
         if name in points:
             return points[name].get(moment)
         if name not in by_id:
             raise ValueError(f"no query has the ID {name}")
-        return _value(_parsed(by_id[name]["Expression"]), lambda other: value(other, moment))
+        return _value(_parsed(by_id[name]["Expression"]), lambda other: value(other, moment), points.get)
 
     return {
         name: {moment: found for moment in moments if (found := value(name, moment)) is not None}
@@ -87,30 +91,38 @@ def _parsed(expression: str) -> ast.AST:
     return ast.parse(text.strip(), mode="eval").body
 
 
-def _value(node: ast.AST, named: Callable[[str], float | None]) -> float | None:
+def _value(
+    node: ast.AST, named: Callable[[str], float | None], data_of: Callable[[str], Any] = lambda name: None
+) -> float | None:
     match node:
         case ast.Constant(value=int() | float() as number):
             return float(number)
         case ast.Name(id=name):
             return named(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _with_data(operator.neg, _value(operand, named))
+            return _with_data(operator.neg, _value(operand, named, data_of))
         case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _with_data(_OPERATORS[type(op)], _value(left, named), _value(right, named))
+            return _with_data(
+                _OPERATORS[type(op)], _value(left, named, data_of), _value(right, named, data_of)
+            )
         case ast.BoolOp(op=op, values=parts):
             among = all if isinstance(op, ast.And) else any
-            return _with_data(lambda *values: among(values), *(_value(part, named) for part in parts))
-        case ast.Call(func=ast.Name(id="FILL"), args=[metric, _]):
+            return _with_data(
+                lambda *values: among(values), *(_value(part, named, data_of) for part in parts)
+            )
+        case ast.Call(func=ast.Name(id="FILL"), args=[metric, instead]):
             # AWS does not say what it fills if the metric has never had data. Here, nothing: alarms must not need it.
-            return _value(metric, named)
+            found = _value(metric, named, data_of)
+            has_data = isinstance(metric, ast.Name) and data_of(metric.id)
+            return _value(instead, named) if found is None and has_data else found
         case ast.Call(func=ast.Name(id="SUM"), args=[ast.List(elts=series)]):
-            found = [value for one in series if (value := _value(one, named)) is not None]
-            return sum(found) if found else None
+            values = [value for one in series if (value := _value(one, named, data_of)) is not None]
+            return sum(values) if values else None
         case ast.Call(func=ast.Name(id="TIME_SERIES"), args=[number]):
-            return _value(number, named)
+            return _value(number, named, data_of)
         case ast.Call(func=ast.Name(id="IF"), args=[condition, yes, no]):
-            met = _value(condition, named)
-            return None if met is None else _value(yes if met else no, named)
+            met = _value(condition, named, data_of)
+            return None if met is None else _value(yes if met else no, named, data_of)
     raise ValueError(f"the engine does not run this part of an expression: {ast.unparse(node)}")
 
 

@@ -10,7 +10,7 @@ from docs.generate.dashboard_data import Series, read_body, read_graph
 from sandbox.samples import SUPPORT_MESSAGE
 from tests.engine.published import PublishedStage
 
-WHOLE = "The whole time range"
+WHOLE = "In the whole time range"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,8 @@ def test_every_row_of_the_dashboard_gets_data(published: PublishedStage, ended: 
 
 def test_loops_are_counted_by_what_became_of_them(ended: dict[str, float]) -> None:
     assert ended["Human loops that ended"] == 5
-    assert (ended["Completed"], ended["Failed"], ended["Stopped"]) == (2, 2, 1)
+    states = ("Collect review", "Restart or escalate?", "Answers given?")
+    assert [ended[f"Loops step {state}"] for state in states] == [2, 2, 1]
     assert ended["Restarted with the same input"] == 1
     assert ended["Messages that ask a person to act"] == 1
     assert ended["Working time of reviewers (hours)"] == pytest.approx(0.03)

@@ -24,6 +24,8 @@ _Place = tuple[int, int, int, int]
 """Column and row of the grid of 24 columns, width and height."""
 _HIDDEN = {"visible": False}
 
+_ESCALATIONS = ("AWS/SNS", "NumberOfMessagesPublished", "TopicName", "${EscalationTopic.TopicName}")
+
 _ABOUT = (
     "# Human loops of the stage ${Stage}\n"
     "What became of the reviews by people. The first row is about the whole time range that is selected above; in the"
@@ -85,22 +87,18 @@ def _add_filter(template: Template, branches: Mapping[str, str]) -> None:
 
 def _widgets(branches: Mapping[str, str], alarms: list[str]) -> list[dict[str, Any]]:
     statuses = [
-        ["Afterloop/${Stage}", "Loops", "step", state, {"id": status.lower(), "label": status}]
+        ["Afterloop/${Stage}", "Loops", "step", state, {"id": status.lower(), **_HIDDEN}]
         for status, state in branches.items()
     ]
-    restarted = _own(Metric.LOOPS_RESTARTED, label="Restarted with the same input")
-    to_person = [
-        "AWS/SNS",
-        "NumberOfMessagesPublished",
-        "TopicName",
-        "${EscalationTopic.TopicName}",
-        {"label": "Messages that ask a person to act"},
+    restarted, person = "Restarted with the same input", "Messages that ask a person to act"
+    helped = [
+        _own(Metric.LOOPS_RESTARTED, id="r", **_HIDDEN),
+        [*_ESCALATIONS, {"id": "p", **_HIDDEN}],
     ]
-    missed = _own(Metric.STATUS_CHANGES_MISSED, label="Found by the hourly search: the event did not arrive")
     return [
         _widget("text", (0, 0, 24, 2), {"markdown": _ABOUT}),
         _graph(
-            "The whole time range",
+            "In the whole time range",
             (0, 2, 24, 4),
             [
                 [
@@ -109,10 +107,9 @@ def _widgets(branches: Mapping[str, str], alarms: list[str]) -> list[dict[str, A
                         "label": "Human loops that ended",
                     }
                 ],
-                *(_with(row, _HIDDEN) for row in statuses),
+                *statuses,
                 *_overruled("Reviews that people overruled (%)"),
-                restarted,
-                to_person,
+                *_labelled(helped, restarted, person),
                 _own(
                     Metric.SECONDS_TO_RECORD, stat="p50", label="Half of the reviews stored within (seconds)"
                 ),
@@ -122,14 +119,28 @@ def _widgets(branches: Mapping[str, str], alarms: list[str]) -> list[dict[str, A
             view="singleValue",
             setPeriodToTimeRange=True,
         ),
-        _graph("Human loops that ended, by status", (0, 6, 12, _ROW), statuses, stacked=True),
+        _graph(
+            "Human loops that ended, by status",
+            (0, 6, 12, _ROW),
+            [*statuses, *(_filled(status.lower(), status) for status in branches)],
+            stacked=True,
+        ),
         _graph(
             "Share of reviews that people overruled (%)",
             (12, 6, 12, _ROW),
             _overruled("Overruled (%)"),
             top=100,
         ),
-        _graph("Loops that needed help", (0, 12, 12, _ROW), [restarted, to_person, missed]),
+        _graph(
+            "Loops that needed help",
+            (0, 12, 12, _ROW),
+            [
+                *helped,
+                _filled("r", restarted),
+                _filled("p", person),
+                _own(Metric.STATUS_CHANGES_MISSED, label="Lost events that were found"),
+            ],
+        ),
         _graph(
             "From the last answer to the stored review (seconds)",
             (12, 12, 12, _ROW),
@@ -176,8 +187,13 @@ def _own(metric: Metric, **rendering: Any) -> list[Any]:
     return ["Afterloop", metric.value, "service", "afterloop", "stage", "${Stage}", rendering]
 
 
-def _with(row: list[Any], more: Mapping[str, Any]) -> list[Any]:
-    return [*row[:-1], {**row[-1], **more}]
+def _filled(metric: str, label: str) -> list[Any]:
+    """The row of a count that has no data when nothing happened: nothing is zero."""
+    return [{"expression": f"FILL({metric},0)", "label": label}]
+
+
+def _labelled(rows: list[list[Any]], *labels: str) -> list[list[Any]]:
+    return [[*row[:-1], {"label": label}] for row, label in zip(rows, labels, strict=True)]
 
 
 def _graph(

@@ -130,6 +130,11 @@ def test_expression_has_the_periods_in_which_its_metrics_have_data(data):
     }
 
 
+def test_gaps_of_a_metric_with_data_are_filled(data):
+    filled = data("FILL(a,0)", period=120, ScanBy="TimestampAscending")["FILL(a,0)"]
+    assert filled == [(0, 4.0), (120, 0.0), (240, 0.0), (360, 0.0), (480, 0.0)]
+
+
 def test_newest_data_comes_first_and_label_is_the_metric(data):
     assert data("B") == {"B": [(480, 4.0), (60, 4.0)]}
 

@@ -162,6 +162,10 @@ def _unsorted_events(story: Story, created: str | None, machine: str) -> Iterato
             loop=loop.next_loop_name,
             loop_link=loop_link(loop.next_loop_name),
         )
+    for action in loop.operator_actions:
+        if loop.outcome == "closed" and (action.action, action.at) == ("close", loop.closed_at):
+            continue  # It is below, with its note.
+        yield Event(kind="operator", at=action.at, text=f"{action.by} ran loops {action.action}.")
     if loop.outcome == "closed":
         yield Event(
             kind="closed",

@@ -105,7 +105,7 @@ class Event(View):
         message: The message.
     """
 
-    kind: Literal["started", "execution", "message", "answered", "restarted", "closed"]
+    kind: Literal["started", "execution", "message", "answered", "restarted", "closed", "operator"]
     at: str
     text: str = ""
     loop: str | None = None

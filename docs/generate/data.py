@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from docs.generate.markdown import code, fenced, table
 from docs.generate.reading import attribute_docs, first_paragraph, words_of
 from docs.generate.schema import type_of, without_null
-from lambdas.loops.loop import ClaimedIn, Loop, LoopStatus
+from lambdas.loops.ledger import MAX_OPERATOR_ACTIONS
+from lambdas.loops.loop import ClaimedIn, Loop, LoopStatus, OperatorAction
 from lambdas.loops.loop import Outcome as LoopOutcome
 from lambdas.reviews import record
 from lambdas.reviews.comparison.elements import element_of_kind
@@ -140,7 +141,7 @@ def ledger(template: Mapping[str, Any]) -> str:
     rows = (
         (code(key), type_of(without_null(schema), str), _values(key) + docs.get(name, ""))
         for name, (key, schema) in zip(Loop.model_fields, schemas.items(), strict=True)
-        if name not in ("claims", "executions")
+        if name not in ("claims", "executions", "operator_actions")
     )
     return "\n\n".join(
         [
@@ -172,6 +173,15 @@ def ledger(template: Mapping[str, Any]) -> str:
             table(
                 ["Key", "Description"],
                 ((code(key), text) for key, text in attribute_docs(ClaimedIn).items()),
+            ),
+            "## Operators",
+            "Each command that an operator ran on the loop (`loops restart`, `stop`, `close`, `redrive`, or a button of"
+            " the console) has a map attribute whose name begins with `operator `. It is written before the command"
+            " does anything, so it says who ran it, and not that it succeeded. The newest"
+            f" {MAX_OPERATOR_ACTIONS} are kept.",
+            table(
+                ["Key", "Description"],
+                ((code(key), text) for key, text in attribute_docs(OperatorAction).items()),
             ),
             "## Names that are used again",
             "A2I lets a name be used again once its loop is deleted. So a loop is identified by its name and its"

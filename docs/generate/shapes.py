@@ -13,7 +13,12 @@ from workflow.cli.shapes import SHAPES, SHAPES_OF_SEVERAL, OmitsNull
 
 __all__ = ["shapes"]
 
-ELSEWHERE = {"LedgerRow": "ledger.md", "Claim": "ledger.md#claims", "ClaimedIn": "ledger.md#executions"}
+ELSEWHERE = {
+    "LedgerRow": "ledger.md",
+    "Claim": "ledger.md#claims",
+    "ClaimedIn": "ledger.md#executions",
+    "OperatorAction": "ledger.md#operators",
+}
 """Objects that another page describes."""
 
 
@@ -52,8 +57,8 @@ def shapes() -> str:
 def _body(model: type[BaseModel], schema: dict[str, Any]) -> str:
     if where := ELSEWHERE.get(model.__name__):
         return (
-            f"The keys are the attributes of [the ledger]({where}), with its claims under `claims` and its executions"
-            " under `executions`."
+            f"The keys are the attributes of [the ledger]({where}), with its claims under `claims`, its executions"
+            " under `executions` and what operators did under `operatorActions`."
         )
     if "properties" not in schema:
         return f"An {_type(schema)}."

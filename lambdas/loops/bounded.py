@@ -13,7 +13,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["MAX_A2I_REASON", "MAX_ATTRIBUTE", "MAX_CODE", "MAX_NAME", "MAX_REASON", "bounded"]
+__all__ = ["MAX_A2I_REASON", "MAX_ATTRIBUTE", "MAX_CALLER", "MAX_CODE", "MAX_NAME", "MAX_REASON", "bounded"]
 
 MAX_NAME = 100
 """Characters of a name, such as that of a loop. A2I's names have at most 63."""
@@ -21,6 +21,8 @@ MAX_CODE = 100
 """Characters of a failure code, and of a status."""
 MAX_A2I_REASON = 1024
 """Characters of A2I's failure reason: the limit of A2I itself (DescribeHumanLoop API page)."""
+MAX_CALLER = 256
+"""Characters of who did something: more than the ARN of a session of a role has in practice."""
 MAX_REASON = 2000
 """Characters of a reason in words: a failure reason, the cause of an error."""
 

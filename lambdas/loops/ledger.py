@@ -19,23 +19,26 @@ from boto3.dynamodb.types import TypeSerializer
 from pydantic.alias_generators import to_camel
 
 from lambdas.loops import names as loop_names
-from lambdas.loops.bounded import MAX_ATTRIBUTE, bounded
+from lambdas.loops.bounded import MAX_ATTRIBUTE, MAX_CALLER, bounded
 from lambdas.loops.identity import is_about, own_key, own_keys
 from lambdas.loops.index_query import IndexQuery, expressions
-from lambdas.loops.loop import CLAIM, EXECUTION, Loop
+from lambdas.loops.loop import CLAIM, EXECUTION, OPERATOR, Loop, OperatorAction
 from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.times import timestamp
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-__all__ = ["Ledger", "OnUnreadable", "RowPage", "now"]
+__all__ = ["MAX_OPERATOR_ACTIONS", "Ledger", "OnUnreadable", "RowPage", "now"]
 
 OnUnreadable = Callable[[UnreadableRow], object]
 """Called with each row that is left out because it cannot be read. Whoever leaves out a row has to report it."""
 
 _MAX_BATCH = 100
 """The limit of BatchGetItem."""
+MAX_OPERATOR_ACTIONS = 50
+"""Commands of operators that a row keeps, of 500 bytes each at most. The result of a claim, which has the whole row,
+has at most 256 KB."""
 _MAX_KEY = 2048
 """Bytes of a partition key ("Quotas in Amazon DynamoDB"). DynamoDB refuses to look for a longer one."""
 
@@ -235,8 +238,21 @@ class Ledger:
             human_loop_name, changes, only_if={name: values for name, values in only_if.items() if values}
         )
 
-    def settle(self, loop: Loop, claims: Collection[str] = (), **changes: Any) -> bool:
+    def settle(
+        self,
+        loop: Loop,
+        claims: Collection[str] = (),
+        *,
+        action: OperatorAction | None = None,
+        **changes: Any,
+    ) -> bool:
         """Sets attributes of a row and marks claims as done, if the row has not changed since it was read.
+
+        Args:
+            loop: The row, as it was read.
+            claims: The claims.
+            action: The command of an operator that does this; see `record_action`.
+            changes: The new values, named like the fields of `Loop`.
 
         Returns:
             False if nothing was changed, because the row was changed in the meantime.
@@ -246,6 +262,7 @@ class Ledger:
             changes,
             claims=dict.fromkeys(claims, "done"),
             unchanged=loop,
+            action=_NewAction.of(loop, action) if action else None,
         )
 
     def update_figures(self, human_loop_name: str, review_location: str, figures: Mapping[str, Any]) -> bool:
@@ -323,6 +340,30 @@ class Ledger:
             held_by=execution,
             held_as="done" if done_in else "working",
         )
+
+    def record_action(self, loop: Loop, action: OperatorAction) -> None:
+        """Adds a command of an operator to a row, and removes the oldest ones of too many.
+
+        It is written before the command does anything: otherwise a crash in between would hide who did it. So an entry
+        says that the command was run, and not that it succeeded. Each entry is an attribute of its own, so that two
+        operators who write at the same time lose none, and `updatedAt` stays, so that what else is written on the
+        condition that the row has not changed still is.
+
+        Args:
+            loop: The row, as it was read. If there is none any more, nothing is written.
+            action: The command.
+        """
+        new = _NewAction.of(loop, action)
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(loop.human_loop_name),
+                UpdateExpression="SET #newAction = :newAction"
+                + (f" REMOVE {', '.join(new.removes)}" if new.removes else ""),
+                ConditionExpression="attribute_exists(humanLoopName)",
+                ExpressionAttributeNames=new.names,
+                ExpressionAttributeValues=new.values,
+            )
 
     def forget_executions(self, human_loop_name: str, executions: Sequence[str]) -> None:
         """Removes executions from a row (`Loop.executions`), so that it does not grow without end.
@@ -448,6 +489,7 @@ class Ledger:
         unchanged: Loop | None = None,
         held_by: str | None = None,
         held_as: str = "working",
+        action: _NewAction | None = None,
     ) -> bool:
         """Updates a row in one conditional write. Never creates a row.
 
@@ -460,6 +502,7 @@ class Ledger:
                 the time alone is not enough, because the workflow writes the time at which it entered a state.
             held_by: The execution that must hold all of the claims.
             held_as: The state in which it must hold them.
+            action: A command of an operator to add.
 
         Returns:
             False if a condition failed.
@@ -490,6 +533,11 @@ class Ledger:
                 conditions.append(
                     f"#claim{number}.#execution = :by{number} AND #claim{number}.#state = :was{number}"
                 )
+        if action is not None:
+            names |= action.names
+            values |= action.values
+            sets.append("#newAction = :newAction")
+            removes += action.removes
         if unchanged is not None:
             names["#outcome"] = "outcome"
             if unchanged.outcome is None:
@@ -519,6 +567,24 @@ class Ledger:
         return True
 
 
+@dataclass(frozen=True)
+class _NewAction:
+    """How an update adds a command of an operator to a row."""
+
+    names: dict[str, str]
+    values: dict[str, Any]
+    removes: list[str]
+
+    @classmethod
+    def of(cls, loop: Loop, action: OperatorAction) -> _NewAction:
+        action = action.model_copy(update={"by": bounded(action.by, MAX_CALLER)})
+        kept = [one.key for one in loop.operator_actions if one.key != action.key]
+        too_many = kept[: max(0, len(kept) + 1 - MAX_OPERATOR_ACTIONS)]
+        removed = {f"#oldAction{number}": OPERATOR + key for number, key in enumerate(too_many)}
+        names = {"#newAction": OPERATOR + action.key, **removed}
+        return cls(names, {":newAction": _serialized(action.model_dump())}, list(removed))
+
+
 def now() -> str:
     """Returns the current time as the ledger writes times: ISO 8601, UTC, milliseconds."""
     return timestamp(datetime.now(UTC))
@@ -537,7 +603,9 @@ def _key(human_loop_name: str) -> Any:
 
 
 def _attributes(loop: Loop) -> dict[str, Any]:
-    plain = loop.model_dump(by_alias=True, exclude_none=True, exclude={"claims", "executions"})
+    plain = loop.model_dump(
+        by_alias=True, exclude_none=True, exclude={"claims", "executions", "operator_actions"}
+    )
     return {name: _serialized(value) for name, value in plain.items()}
 
 

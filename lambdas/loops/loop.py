@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -12,7 +13,18 @@ from typing_extensions import TypedDict
 from lambdas.loops.identity import name_of
 from lambdas.loops.rows import UnreadableRow, key_of, plain_values
 
-__all__ = ["CLAIM", "EXECUTION", "Claim", "ClaimedIn", "Loop", "LoopStatus", "Outcome", "TaskType"]
+__all__ = [
+    "CLAIM",
+    "EXECUTION",
+    "OPERATOR",
+    "Claim",
+    "ClaimedIn",
+    "Loop",
+    "LoopStatus",
+    "OperatorAction",
+    "Outcome",
+    "TaskType",
+]
 
 LoopStatus = Literal["Starting", "InProgress", "Completed", "Failed", "Stopped", "NotNeeded", "Refused"]
 """NotNeeded and Refused are Afterloop's own: in both cases A2I has no loop."""
@@ -28,6 +40,9 @@ CLAIM = "claim "
 
 EXECUTION = "execution "
 """The beginning of the name of an attribute about an execution that claimed. The rest is its ARN."""
+
+OPERATOR = "operator "
+"""The beginning of the name of an attribute about what an operator did. The rest is `OperatorAction.key`."""
 
 
 class Claim(TypedDict):
@@ -51,6 +66,27 @@ class ClaimedIn(BaseModel):
     """The claim, `creationTime status`."""
     at: str | None = None
     """When it was claimed."""
+
+
+class OperatorAction(BaseModel):
+    """A command that an operator ran on a loop, or the button of the console that does the same.
+
+    It is recorded before the command does anything. What came of it is in the rest of the row.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    action: str
+    """restart, stop, close or redrive."""
+    by: str
+    """The ARN of who ran it, as AWS STS returns it."""
+    at: str
+    """When."""
+
+    @property
+    def key(self) -> str:
+        """The same for the same action, so that a write that is repeated adds nothing."""
+        return f"{self.at} {self.action} {hashlib.sha256(self.by.encode()).hexdigest()[:8]}"
 
 
 class Loop(BaseModel):
@@ -130,6 +166,8 @@ class Loop(BaseModel):
     executions: dict[str, ClaimedIn] = {}
     """The executions that claimed a status change, by ARN, oldest first. Rows of earlier versions have only `execution`
     and the last one of each claim."""
+    operator_actions: list[OperatorAction] = []
+    """The commands that operators ran on the loop, oldest first. Rows of earlier versions have none."""
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Loop:
@@ -143,6 +181,7 @@ class Loop(BaseModel):
             name.removeprefix(CLAIM): value for name, value in plain.items() if name.startswith(CLAIM)
         }
         plain["executions"] = _executions(plain)
+        plain["operatorActions"] = _operator_actions(plain)
         try:
             return cls.model_validate(plain)
         except ValidationError as error:
@@ -157,6 +196,18 @@ class Loop(BaseModel):
     def root(self) -> str:
         """The name of the first loop of the lineage."""
         return self.root_loop_name or self.name
+
+
+def _operator_actions(plain: Mapping[str, Any]) -> list[Any]:
+    """The commands of operators, oldest first. One with odd values is left out: it costs itself, and not the row."""
+    found = [
+        value
+        for name, value in plain.items()
+        if name.startswith(OPERATOR)
+        and isinstance(value, dict)
+        and all(isinstance(value.get(key), str) for key in OperatorAction.model_fields)
+    ]
+    return sorted(found, key=lambda one: (one["at"], one["by"]))
 
 
 def _executions(plain: Mapping[str, Any]) -> dict[str, Any]:

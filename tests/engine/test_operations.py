@@ -385,6 +385,7 @@ class TestRestart:
         before, fourth = published.row(last), published.row(started.human_loop_name)
         assert (before.outcome, before.next_loop_name) == ("restarted", fourth.human_loop_name)
         assert (before.reason or "").startswith("Restarted by ")
+        assert [one.action for one in before.operator_actions] == ["restart"]
         assert (fourth.attempt, fourth.max_attempts) == (4, 5)
         assert published.sandbox.loops.get(fourth.human_loop_name).input_content == SUPPORT_MESSAGE.prediction
         # The workflow uses the remaining attempts, and no more.
@@ -493,6 +494,9 @@ class TestStop:
         assert published.row(loop).outcome == "notified"
         with pytest.raises(LoopError, match="it already ended, as Stopped"):
             operate.stop(loop)
+        # The workflow and the second, refused command leave it as it was.
+        (stopped,) = operate.show(loop).loop.operator_actions
+        assert (stopped.action, stopped.by) == ("stop", operate._loops.account.caller)
 
     def test_stop_explains_refusals(self, published: PublishedStage, operate: Loops, flow: str) -> None:
         with pytest.raises(LoopError, match="A2I has no loop with this name"):
@@ -654,6 +658,9 @@ class TestRedrive:
             operate.redrive_execution(redriven.before)
 
         story = operate.show(loop)
+        (action,) = story.loop.operator_actions
+        (began,) = (one.at for one in story.executions if one.execution.arn == redriven.execution)
+        assert (action.action, action.at < began) == ("redrive", True)
         assert [(one.execution.arn, one.execution.status, one.state) for one in story.executions] == [
             (redriven.before, "FAILED", "replaced"),
             (redriven.execution, "SUCCEEDED", "done"),

@@ -18,7 +18,7 @@ from workflow.operations.listing import overruled_fields, why
 from workflow.operations.story import age
 
 if TYPE_CHECKING:
-    from lambdas.loops.loop import Loop
+    from lambdas.loops.loop import Loop, OperatorAction
     from workflow.operations.story import Processing, SentMessage, StatusChange, Story
 
 __all__ = ["listing_table", "plain", "show_listing", "show_story"]
@@ -148,6 +148,7 @@ def _facts(story: Story) -> Iterator[_Line]:
     yield from _named("Status changes", map(_change, story.changes))
     yield from _named("Executions", (line for one in story.executions for line in _execution(one)))
     yield from _named("Messages", map(_message, story.messages))
+    yield from _named("Operators", map(_action, loop.operator_actions))
     # Without a human loop, there is no output of A2I, and the ledger has the prediction's location instead.
     output = "Prediction" if loop.status == "NotNeeded" else "Output"
     for name, location in (
@@ -207,6 +208,10 @@ def _execution(one: Processing) -> Iterator[_Line]:
 def _message(message: SentMessage) -> _Line:
     what = message.subject or message.step or "a message"
     return _Line(plain(f"{message.at}  {what}, to {message.to.rpartition(':')[2] or 'unknown'}"))
+
+
+def _action(action: OperatorAction) -> _Line:
+    return _Line(plain(f"{action.at}  loops {action.action}, run by {action.by}"))
 
 
 def _named(name: str, lines: Iterable[_Line]) -> Iterator[_Line]:

@@ -88,7 +88,8 @@ class Closing:
             "outcome": "closed", "note": note, "closed_by": self._loops.who, "closed_at": plan.closed_at,
         }  # fmt: skip
         # Settling the claims too means that a second delivery of the event finds its status change processed.
-        if not self._loops.ledger.settle(loop, self._loops.open_claims(loop), **changes):
+        action = self._loops.action("close", plan.closed_at)
+        if not self._loops.ledger.settle(loop, self._loops.open_claims(loop), action=action, **changes):
             row = self._loops.in_ledger(name)
             # A call whose answer was lost was repeated, and finds what it wrote itself.
             if any(getattr(row, field) != value for field, value in changes.items()):

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from lambdas.loops.abandoned import AbandonedExecutions
 from lambdas.loops.escalation import Escalation
 from lambdas.loops.loop import Loop
@@ -26,7 +24,6 @@ from lambdas.loops.start_request import StartedLoop, StartRequest
 from lambdas.loops.starting import Starter
 from lambdas.loops.tokens import Tokens
 from lambdas.loops.waiting import WaitingWorkflows
-from lambdas.reviews.event import TERMINAL_STATUSES
 from workflow.operations.actions import Actions
 from workflow.operations.client import LoopsClient
 from workflow.operations.closing import ClosedLoop, Closing
@@ -41,6 +38,7 @@ from workflow.operations.restarting import MAX_ATTEMPTS, Restarts
 from workflow.operations.several import Operation, Selected, Selection, select
 from workflow.operations.stage_loops import LoopError, StageLoops
 from workflow.operations.stage_resources import StageResources
+from workflow.operations.stopping import Stopping
 from workflow.operations.story import Execution, Story, loop_story
 from workflow.operations.undelivered import UndeliveredEvents
 
@@ -225,27 +223,7 @@ class Loops:
         Raises:
             LoopError: The loop does not exist, or has already ended.
         """
-        loop = self._loops.find(name_or_key)
-        name = loop.name if loop else name_or_key
-        try:
-            self._loops.a2i.stop_human_loop(HumanLoopName=name)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code not in ("ResourceNotFoundException", "ValidationException"):
-                raise
-            view = self._loops.view(name)
-            if view is not None and view.status in TERMINAL_STATUSES:
-                why = f"it already ended, as {view.status}; see `{self._loops.command('show', name)}`"
-            elif loop is not None and loop.status == "Starting":
-                why = f"it is still starting; to resume the start, run `{self._loops.command('reconcile')}`"
-            elif view is None:
-                if loop is not None:
-                    self._loops.check_is_in_a2i(loop, "close")
-                why = "A2I has no loop with this name in this account and Region"
-            else:
-                why = f"A2I refused: {error.response['Error'].get('Message', code)}"
-            raise LoopError(f"human loop {name}: {why}") from None
-        return name
+        return Stopping(self._loops).run(name_or_key)
 
     # Resolve what the workflow could not. `actions` does the same for many loops.
 

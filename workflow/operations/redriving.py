@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,12 +18,13 @@ from botocore.exceptions import ClientError
 from lambdas.loops.abandoned import FAILED_STATUSES
 from lambdas.loops.claims import claim_id, claim_of
 from lambdas.loops.event_text import detail_of, parsed, written
+from lambdas.loops.ledger import now
 from lambdas.loops.loop import Loop
 from lambdas.loops.missed_events import missed_event
 from workflow.operations.stage_loops import LoopError, StageLoops
 from workflow.operations.story import GONE, Execution
 
-__all__ = ["MAX_EXECUTIONS", "Redrive", "RedrivePlan", "Redrives"]
+__all__ = ["MAX_EXECUTIONS", "Redrive", "RedrivePlan", "Redrives", "identity_of"]
 
 MAX_EXECUTIONS = 100
 """Executions that a row keeps. A script can redrive a loop every few minutes, and the result of the claim, which has
@@ -60,6 +61,8 @@ class RedrivePlan:
         execution_name: The name of the next execution.
         event: The event.
         forgotten: Executions that the row keeps no longer: the oldest of too many.
+        loop: The loop's row; None if the ledger has none, because the event could not be claimed.
+        at: When it is redriven, for the ledger.
     """
 
     human_loop_name: str
@@ -69,6 +72,8 @@ class RedrivePlan:
     execution_name: str
     event: Any
     forgotten: Sequence[str] = ()
+    loop: Loop | None = None
+    at: str = field(default_factory=now)
 
 
 class Redrives:
@@ -123,7 +128,7 @@ class Redrives:
                 "thousands of digits"
             )
         # The execution may have failed because its event is malformed, so nothing about the event is certain.
-        name, created, status = _identity(detail_of(event))
+        name, created, status = identity_of(detail_of(event))
         loop = self._loops.ledger.find_loop(name, created) if name else None
         # The claim has the creation time as the row spells it, and the row can have another key than the name.
         claim = (claim_of(loop, created, status) if loop else None) or claim_id(created, status)
@@ -147,6 +152,8 @@ class Redrives:
             LoopError: Another execution claimed the status change since the plan was made.
         """
         name = plan.human_loop_name
+        if plan.loop is not None:
+            self._loops.ledger.record_action(plan.loop, self._loops.action("redrive", plan.at))
         if plan.held_by is not None:
             self._release(name, plan.claim, plan.held_by)
         if plan.forgotten:
@@ -186,7 +193,7 @@ class Redrives:
             execution = execution_name(name, claim, before)
             found = self._loops.execution(self._loops.execution_arn(execution))
             if found.status == GONE:
-                return RedrivePlan(name, claim, held_by, before, execution, event, forgotten)
+                return RedrivePlan(name, claim, held_by, before, execution, event, forgotten, loop)
             # An earlier redrive. If it failed before it could claim the status change, the ledger does not know it.
             what = f"human loop {name}" if name else f"execution {before}"
             if found.is_running:
@@ -205,7 +212,7 @@ class Redrives:
         """Returns the event of a claim: the execution's input, or else an equal event from A2I's description."""
         if execution.input is not None:
             event = parsed(execution.input)
-            name, _, status = _identity(detail_of(event))
+            name, _, status = identity_of(detail_of(event))
             if (name, status) == (loop.name, claim.rpartition(" ")[2]):
                 return dict(event)
         found = self._loops.described(loop.name)
@@ -233,7 +240,7 @@ def execution_name(human_loop_name: str, claim: str, before: str) -> str:
     return f"redrive-{readable[:54] or 'event'}-{digest[:16]}"  # at most 80 characters
 
 
-def _identity(detail: Mapping[str, Any]) -> tuple[str, str, str]:
+def identity_of(detail: Mapping[str, Any]) -> tuple[str, str, str]:
     """Returns the loop's name, its creation time and its status in an event's detail. What is missing is empty."""
     name, created, status = (
         value if isinstance(value := detail.get(field), str) else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from lambdas.loops.ledger import now
 from lambdas.loops.loop import Loop
 from lambdas.loops.start_request import StartedLoop
 from lambdas.reviews.event import TERMINAL_STATUSES
@@ -26,11 +27,13 @@ class RestartPlan:
         flow_definition_arn: The flow definition of the next attempt.
         next_loop_name: The next attempt, if it was already started and the row does not say so: a person restarted
             the loop while an execution decided to escalate it.
+        at: When it is restarted, for the ledger.
     """
 
     loop: Loop
     flow_definition_arn: str
     next_loop_name: str | None = None
+    at: str = field(default_factory=now)
 
 
 class Restarts:
@@ -77,6 +80,7 @@ class Restarts:
         """
         loop, name, flow = plan.loop, plan.loop.human_loop_name, plan.flow_definition_arn
         ledger = self._loops.ledger
+        ledger.record_action(loop, self._loops.action("restart", plan.at))
         if plan.next_loop_name is None:
             # Before the start: if the new attempt fails at once, the workflow knows how many attempts are left.
             allowed = max(loop.max_attempts or 0, loop.attempt + more_attempts)

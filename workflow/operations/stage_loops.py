@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.loops import names as loop_names
 from lambdas.loops.identity import is_about
 from lambdas.loops.ledger import Ledger
-from lambdas.loops.loop import Loop
+from lambdas.loops.loop import Loop, OperatorAction
 from lambdas.loops.open_loops import is_unfinished
 from lambdas.loops.visible import quoted
 from lambdas.reviews.event import TERMINAL_STATUSES
@@ -245,6 +245,10 @@ class StageLoops:
     def who(self) -> str:
         """The caller: the last part of their ARN, which for a role includes the session name."""
         return self.account.caller.rpartition(":")[2]
+
+    def action(self, name: Literal["restart", "stop", "close", "redrive"], at: str) -> OperatorAction:
+        """Returns a command that the caller runs, to record it in the row of the loop (`Ledger.record_action`)."""
+        return OperatorAction(action=name, by=self.account.caller, at=at)
 
     @cached_property
     def flow_definitions(self) -> list[str]:

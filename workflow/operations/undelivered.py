@@ -14,16 +14,19 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.loops.event_text import detail_of, parsed
+from lambdas.loops.ledger import now
 from lambdas.reviews.errors import shortened
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
 from workflow.operations.actions import Actions
 from workflow.operations.client import MAX_CONNECTIONS, LoopsClient
+from workflow.operations.redriving import identity_of
 from workflow.operations.several import Interruption, Result, Results, explained, process, repeated
 from workflow.operations.stage_loops import LoopError, StageLoops
 
@@ -220,6 +223,7 @@ class UndeliveredEvents:
 
     def _start(self, message: _Message, interruption: Interruption, *, wait: bool) -> Result:
         name = execution_name(message.body)
+        self._record(detail_of(parsed(message.body)), interruption)
         try:
             repeated(
                 lambda: self._loops.states.start_execution(
@@ -234,6 +238,14 @@ class UndeliveredEvents:
         self._delete(message, interruption)
         arn = self._loops.execution_arn(name)
         return self._actions.result_of(message.id, arn, interruption, wait=wait)
+
+    def _record(self, detail: Mapping[str, Any], interruption: Interruption) -> None:
+        """Records in the row of the loop who processes its event. A loop without a row gets one from the execution."""
+        name, created, _ = identity_of(detail)
+        rows = self._loops.ledger.find_loops([(name, created)], lambda problem: None)
+        action = self._loops.action("redrive", now())
+        for row in rows.values():
+            repeated(partial(self._loops.ledger.record_action, row, action), interruption)
 
     def _release_claim(
         self, message: _Message, event: Mapping[str, Any], interruption: Interruption

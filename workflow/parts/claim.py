@@ -89,7 +89,7 @@ _NOT_FROM_EVENTS = ("Starting", "InProgress", "NotNeeded", "Refused")
 event with such a status could make a function start a loop again, or hand over an answer that nobody gave."""
 _MAX_TEXT = 1100
 """Characters of each text of the row in the state. The location of an input has at most 1,092."""
-_MAPS = ("claims", "executions", "review")
+_MAPS = ("claims", "executions", "operator_actions", "review")
 _ROW = [str(field.alias) for name, field in Loop.model_fields.items() if name not in _MAPS]
 _FREE = (
     "(#claim.#state = :released OR (#claim.#state = :working AND #claim.#execution = :execution)"

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from starlette.testclient import TestClient
 
-from lambdas.loops.loop import Loop
+from lambdas.loops.loop import Loop, OperatorAction
 from lambdas.loops.rows import UnreadableRow
 from lambdas.loops.start_request import NameTaken, StartedLoop
 from lambdas.reviews.errors import TransientServiceError
@@ -217,9 +217,23 @@ class TestPage:
         loop = row(
             outcome="closed", closed_by="ada", closed_at="2026-03-04T09:00:00.000Z", note="withdrawn",
             answer="delivered", answered_at="2026-03-04T08:00:00.000Z",
+            operator_actions=[
+                OperatorAction(action="stop", by="arn:grace", at="2026-03-04T07:00:00.000Z"),
+                OperatorAction(action="close", by="arn:ada", at="2026-03-04T09:00:00.000Z"),
+            ],
         )  # fmt: skip
-        text = text_of(open_console(Stage(loop_story(loop, stage="dev"))).get("/loops/loop-1"))
-        assert text.index("The waiting workflow was notified.") < text.index("Closed by ada: withdrawn")
+        client = open_console(Stage(loop_story(loop, stage="dev")))
+        text = text_of(client.get("/loops/loop-1"))
+        parts = [
+            "arn:grace ran loops stop.",
+            "The waiting workflow was notified.",
+            "Closed by ada: withdrawn",
+        ]
+        places = [text.index(part) for part in parts]
+        assert places == sorted(places)
+        assert "ran loops close" not in text, "that it was closed is said once"
+        events = client.get("/loops/loop-1?format=json").json()["events"]
+        assert [one["kind"] for one in events] == ["started", "operator", "answered", "closed"]
 
     def test_loop_that_only_a2i_has_says_so(self, open_console: Open) -> None:
         story = loop_story(
@@ -264,7 +278,8 @@ class TestPage:
                 Execution(PREFIX + EVIL, "FAILED", error=EVIL, cause=EVIL), EVIL, "", "done", step, [message]
             ),
         ]
-        loop = row(**dict.fromkeys(names, EVIL), status=EVIL, outcome="closed")
+        did = [OperatorAction(action=EVIL, by=EVIL, at=EVIL)]
+        loop = row(**dict.fromkeys(names, EVIL), status=EVIL, outcome="closed", operator_actions=did)
         story = loop_story(loop, stage="dev", executions=executions, before=[loop], after=[loop])
         client = open_console(Stage(story), may_write=True)
         page = client.get("/loops/x")

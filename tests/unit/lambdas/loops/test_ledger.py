@@ -11,9 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from lambdas.loops import ledger
 from lambdas.loops.index_query import IndexQuery
 from lambdas.loops.ledger import Ledger
-from lambdas.loops.loop import Loop
+from lambdas.loops.loop import Loop, OperatorAction
 from lambdas.loops.rows import UnreadableRow
 from tests.unit.lambdas.conftest import AWS, EXECUTION, FLOW
 
@@ -283,6 +284,60 @@ def test_page_counts_the_rows_that_do_not_match(many: AWS) -> None:
     query = IndexQuery.of(flow_definition_arn=FLOW, status="Completed", first="2026-03-01", last="2026-03-04")
     page = many.ledger.page(query, none, limit=10)
     assert (names(page.loops), page.read, page.end) == (["stored"], 2, None)
+
+
+def action(number: int = 0, **more: str) -> OperatorAction:
+    return OperatorAction(
+        **{"action": "stop", "by": "arn:ada", "at": f"2026-03-04T05:{number:02}:00.000Z"} | more
+    )
+
+
+def test_commands_of_two_operators_at_the_same_time_are_both_kept(aws: AWS) -> None:
+    row = aws.add_row()
+    for by in ("arn:ada", "arn:grace", "arn:ada"):  # the last one is a repeated request
+        aws.ledger.record_action(row, action(by=by))
+    found = aws.row()
+    assert found.operator_actions == [action(by="arn:ada"), action(by="arn:grace")]
+    assert found.updated_at == row.updated_at
+    assert aws.ledger.settle(row, action=action(1, action="close"), outcome="closed")
+    assert aws.row().operator_actions[-1] == action(1, action="close")
+
+
+def test_command_that_lost_a_race_is_not_recorded_with_its_change(aws: AWS) -> None:
+    row = aws.add_row()
+    aws.ledger.update("loop", outcome="escalated")
+    assert not aws.ledger.settle(row, action=action(), outcome="closed")
+    assert aws.row().operator_actions == []
+
+
+def test_row_keeps_the_newest_commands_and_stays_small(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ledger.MAX_OPERATOR_ACTIONS
+    monkeypatch.setattr(ledger, "MAX_OPERATOR_ACTIONS", 2)
+    before = len(aws.add_row().model_dump_json())
+    for number in range(4):
+        aws.ledger.record_action(aws.row(), action(number, by=f"arn:{'x' * 2000}"))
+    row = aws.row()
+    assert [one.at for one in row.operator_actions] == [action(2).at, action(3).at]
+    assert len(row.model_dump_json()) - before < 500 * 2
+    assert kept * 500 < 262_144 / 10  # a small part of what the result of the claim can have
+
+
+def test_command_on_a_loop_without_a_row_writes_none(aws: AWS) -> None:
+    aws.ledger.record_action(Loop(human_loop_name="gone"), action())
+    assert aws.ledger.find("gone") is None
+
+
+def test_odd_command_costs_itself_and_not_the_row(aws: AWS) -> None:
+    aws.add_row()
+    aws.ledger.record_action(aws.row(), action())
+    aws.clients["dynamodb"].update_item(
+        TableName="ledger",
+        Key={"humanLoopName": {"S": "loop"}},
+        UpdateExpression="SET #odd = :odd, #other = :other",
+        ExpressionAttributeNames={"#odd": "operator odd", "#other": "operator "},
+        ExpressionAttributeValues={":odd": {"S": "x"}, ":other": {"M": {"by": {"N": "1"}}}},
+    )
+    assert aws.row().operator_actions == [action()]
 
 
 def test_changed_since_has_what_was_written_since_and_what_is_open(many: AWS) -> None:

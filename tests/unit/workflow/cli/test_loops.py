@@ -272,6 +272,10 @@ def test_show_ends_the_lineage_before_an_odd_row(
     assert [row["humanLoopName"] for row in shown["unreadable"]] == ["odd"]
 
 
+STOPPED = {"action": "stop", "by": "arn:ada", "at": "2026-03-05T01:00:00.000Z"}
+REDRIVEN = {"action": "redrive", "by": "arn:grace", "at": "2026-03-05T02:00:00.000Z"}
+
+
 def test_show_prints_the_history_of_a_loop(
     session: StubbedSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -291,6 +295,7 @@ def test_show_prints_the_history_of_a_loop(
         answer="delivered",
         answeredAt="2026-03-04T07:00:00.000Z",
         **{f"claim {CREATED} Completed": {"state": "done", "execution": EXECUTION, "at": CREATED}},
+        **{f"operator {one['at']}": one for one in (STOPPED, REDRIVEN)},
     )
     add_loop(
         session,
@@ -319,6 +324,8 @@ def test_show_prints_the_history_of_a_loop(
     assert f"SUCCEEDED, {CREATED} (" in out
     assert f"states/home?region=us-east-1#/v2/executions/details/{EXECUTION}" in out
     assert "1 answer, 2 fields, 1 changed: the model was overruled" in out
+    assert "Operators        2026-03-05T01:00:00.000Z  loops stop, run by arn:ada\n" in out
+    assert "                 2026-03-05T02:00:00.000Z  loops redrive, run by arn:grace\n" in out
 
     document = printed_json(
         "loops show", run("loops", "show", "order-1-attempt-2", "-o", "json", capsys=capsys)[1]
@@ -326,6 +333,7 @@ def test_show_prints_the_history_of_a_loop(
     assert [loop["humanLoopName"] for loop in document["lineage"]] == ["order-1", "order-1-attempt-2"]
     assert document["statusChanges"][0]["executionStatus"] == "SUCCEEDED"
     assert document["a2iStatus"] is None
+    assert document["loop"]["operatorActions"] == [STOPPED, REDRIVEN]
 
 
 def add_redriven_loop(session: StubbedSession) -> None:
@@ -548,10 +556,10 @@ def test_restart_starts_the_next_attempt(session: StubbedSession, capsys: pytest
 
 
 def test_stop(session: StubbedSession, capsys: pytest.CaptureFixture[str]) -> None:
+    stub = session.stubs["sagemaker-a2i-runtime"]
     for _ in range(2):
-        session.stubs["sagemaker-a2i-runtime"].add_response(
-            "stop_human_loop", {}, {"HumanLoopName": "loop-1"}
-        )
+        stub.add_client_error("describe_human_loop", "ResourceNotFoundException")
+        stub.add_response("stop_human_loop", {}, {"HumanLoopName": "loop-1"})
     assert run("loops", "stop", "loop-1", capsys=capsys)[1].startswith("loop-1 is stopping.\n")
     out = run("loops", "stop", "loop-1", "-o", "json", capsys=capsys)[1]
     assert printed_json("loops stop", out) == {"humanLoopName": "loop-1", "a2iStatus": "Stopping"}

@@ -154,13 +154,21 @@ def session() -> Iterator[StubbedSession]:
 
 @pytest.fixture
 def stage(session: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setattr(Account, "caller", f"arn:aws:sts::{ACCOUNT}:assumed-role/operators/ada")
+    monkeypatch.setattr(Account, "caller", ADA)
     session.reset()
     stage = Stage(session)
     yield stage
     session.assert_all_called()
     stage.dynamodb.delete_table(TableName="ledger")
     stage.dynamodb.delete_table(TableName="tokens")
+
+
+ADA = f"arn:aws:sts::{ACCOUNT}:assumed-role/operators/ada"
+
+
+def did(row: Loop) -> list[tuple[str, str]]:
+    """What operators did with a loop, and who."""
+    return [(one.action, one.by) for one in row.operator_actions]
 
 
 def event(name: str = "loop-1", status: str = "Failed", created: str = "2026-03-04T05:06:07.890Z") -> str:
@@ -340,6 +348,7 @@ class TestRestart:
         row = stage.row()
         assert (row.outcome, row.max_attempts, row.claims[CLAIM]["state"]) == ("restarted", 3, "done")
         assert row.reason == "Restarted by assumed-role/operators/ada."
+        assert did(row) == [("restart", ADA)]
 
     def test_restart_keeps_a_review_that_was_stored_meanwhile(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
@@ -447,11 +456,49 @@ class TestRestart:
 
 
 class TestStop:
-    def test_stop_asks_a2i(self, stage: Stage) -> None:
+    def stops(self, stage: Stage) -> None:
+        stage.a2i("InProgress")
         stage.session.stubs["sagemaker-a2i-runtime"].add_response(
             "stop_human_loop", {}, {"HumanLoopName": "loop-1"}
         )
+
+    def test_stop_asks_a2i_and_records_who_did(self, stage: Stage) -> None:
+        stage.add(status="InProgress", loop_created_at=CLAIM.split()[0])
+        self.stops(stage)
         assert stage.loops.stop("loop-1") == "loop-1"
+        assert did(stage.row()) == [("stop", ADA)]
+
+    def test_stop_is_recorded_before_a2i_is_asked(self, stage: Stage) -> None:
+        stage.add(status="InProgress", loop_created_at=CLAIM.split()[0])
+        stage.a2i("InProgress")
+        stage.session.stubs["sagemaker-a2i-runtime"].add_client_error(
+            "stop_human_loop", "InternalServerException"
+        )
+        with pytest.raises(ClientError):
+            stage.loops.stop("loop-1")
+        assert did(stage.row()) == [("stop", ADA)]
+
+    def test_stop_of_a_loop_without_a_row_gives_it_one(self, stage: Stage) -> None:
+        self.stops(stage)
+        stage.loops.stop("loop-1")
+        row = stage.row()
+        assert (row.status, row.flow_definition_arn, did(row)) == ("InProgress", FLOW, [("stop", ADA)])
+
+    def test_stop_leaves_the_row_of_an_earlier_loop_of_the_name_alone(self, stage: Stage) -> None:
+        earlier = "2026-01-01T00:00:00.000Z"
+        stage.add(status="Completed", created_at=earlier, loop_created_at=earlier, outcome="stored")
+        self.stops(stage)
+        stage.loops.stop("loop-1")
+        assert did(stage.row()) == []
+        assert did(stage.row("loop-1@2026-03-04T05:06:07Z")) == [("stop", ADA)]
+
+    def test_loop_of_a_flow_definition_that_the_stage_does_not_hear_is_stopped_without_a_row(
+        self, stage: Stage
+    ) -> None:
+        stage.loops.resources.parameters["FlowDefinitionArns"] = f"{FLOW}-2"  # type: ignore[index]
+        self.stops(stage)
+        stage.loops.stop("loop-1")
+        assert stage.ledger.find("loop-1") is None
 
     @pytest.mark.parametrize(
         ("loop", "in_a2i", "message"),
@@ -467,13 +514,14 @@ class TestStop:
     ) -> None:
         if loop:
             stage.add(**loop)
+        stage.a2i(in_a2i)
         stub = stage.session.stubs["sagemaker-a2i-runtime"]
         stub.add_client_error("stop_human_loop", "ValidationException", "not now")
-        stage.a2i(in_a2i)
         with pytest.raises(LoopError, match=message):
             stage.loops.stop("loop-1")
 
     def test_other_errors_pass_through(self, stage: Stage) -> None:
+        stage.a2i(None)
         stub = stage.session.stubs["sagemaker-a2i-runtime"]
         stub.add_client_error("stop_human_loop", "ThrottlingException")
         with pytest.raises(ClientError, match="Throttling"):
@@ -486,6 +534,8 @@ class TestClose:
         closed = stage.loops.close("loop-1", "a duplicate")
         assert (closed.loop.outcome, closed.loop.note, closed.answered) == ("closed", "a duplicate", 0)
         assert closed.loop.closed_by == "assumed-role/operators/ada"
+        assert did(closed.loop) == [("close", ADA)]
+        assert closed.loop.operator_actions[0].at == closed.loop.closed_at
         with pytest.raises(LoopError, match=r"is already closed, by .*/ada at .*: a duplicate"):
             stage.loops.close("loop-1", "again")
 
@@ -552,7 +602,7 @@ class TestClose:
         monkeypatch.setattr(Ledger, "restarts", changes_meanwhile)
         with pytest.raises(LoopError, match="changed in the meantime"):
             stage.loops.close("loop-1", "why")
-        assert stage.row().outcome == "escalated"
+        assert (stage.row().outcome, did(stage.row())) == ("escalated", [])
 
 
 class TestRedrive:
@@ -565,6 +615,7 @@ class TestRedrive:
         assert (redrive.claim, redrive.before) == (CLAIM, EXECUTION)
         assert redrive.execution.startswith(f"{EXECUTION.removesuffix('first')}redrive-loop-1-")
         assert stage.row().claims[CLAIM]["state"] == "released"
+        assert did(stage.row()) == [("redrive", ADA)]
 
     def test_redrive_keeps_the_newest_executions_of_the_row(self, stage: Stage) -> None:
         stage.add(status="Failed", state="released")

@@ -11,8 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
+from lambdas.loops.ledger import Ledger
+from lambdas.loops.loop import Loop
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE
-from tests.unit.doubles import REGION, StepFunctions, StubbedSession
+from tests.unit.doubles import REGION, StepFunctions, StubbedSession, create_ledger_table
 from workflow.operations.loops import Loops
 from workflow.operations.several import Interruption, Results
 from workflow.operations.stage_resources import StageResources
@@ -33,6 +35,7 @@ class Stage:
         self.session.use("stepfunctions", self.states)
         self.sqs = self.session.client("sqs")
         self.queue = self.sqs.create_queue(QueueName="undelivered")["QueueUrl"]
+        self.ledger = Ledger(self.session.client("dynamodb"), "ledger")
         outputs = {
             "LedgerTable": "ledger", "StateMachine": MACHINE, "UndeliveredEvents": self.queue, "Rule": "afterloop-dev",
         }  # fmt: skip
@@ -73,6 +76,11 @@ class Stage:
         return sorted(message["MessageId"] for message in found)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _ledger(simulated: StubbedSession) -> None:
+    create_ledger_table(simulated.client("dynamodb"))
+
+
 @pytest.fixture
 def stage(simulated: StubbedSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(Account, "is_aws", True)
@@ -109,6 +117,17 @@ def test_every_event_starts_an_execution_and_is_deleted(stage: Stage) -> None:
     assert (stage.left(), found.left, found.stopped) == ([], 0, None)
     inputs = [one["input"] for one in stage.states.executions.values()]
     assert sorted(inputs) == sorted(bodies.values())
+
+
+def test_row_of_the_loop_says_who_processed_its_event(stage: Stage) -> None:
+    created = "2026-03-04T05:06:07.890Z"
+    for name, other in (("loop-a", created), ("loop-b", "2026-01-01T00:00:00.000Z")):
+        stage.ledger.open(Loop(human_loop_name=name, status="InProgress", loop_created_at=other))
+        stage.add(status_change(name))
+    assert stage.process().count("done") == 2
+    rows = [stage.ledger.find(name) for name in ("loop-a", "loop-b")]
+    # The event of the other one is about a later loop of its name.
+    assert [[one.action for one in row.operator_actions] for row in rows if row] == [["redrive"], []]
 
 
 def test_error_of_a_function_is_shown(stage: Stage) -> None:

@@ -81,8 +81,8 @@ def read_recipients(
         return Recipients(problem=f"cannot read who gets messages: {explained(error) or error}")
     before = _named(stack.parameters)
     after = before if parameters is None else _named(parameters)
-    # A topic that a publish creates has the subscribers of the settings.
-    ids = topics if parameters is None else {**topics, **after}
+    # A publish can create topics, which have the subscribers of the settings, and a rollback can delete one.
+    ids = topics if parameters is None else after
     return Recipients(
         {
             topic: list(

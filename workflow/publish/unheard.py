@@ -38,19 +38,27 @@ def unheard(recipients: Recipients, stage: Stage) -> list[str]:
     if not recipients.topics:  # What a first publish left that failed.
         return []
     add = f"add escalation_emails to the settings of stage {stage.name}, and publish it"
-    found = [*_without_recipients(recipients), *_filtered(recipients, stage)]
-    return [*(f"{sentence}: {add}" for sentence in dict.fromkeys(found)), *_silent(recipients, stage)]
+    filtered = dict.fromkeys(_filtered(recipients, stage))
+    return [
+        *_without_recipients(recipients, stage, add),
+        *(f"{sentence}: {add}" for sentence in filtered),
+        *_silent(recipients, stage),
+    ]
 
 
-def _without_recipients(recipients: Recipients) -> Iterator[str]:
+def _without_recipients(recipients: Recipients, stage: Stage, add: str) -> Iterator[str]:
     """Kinds without any recipient. Of one who is silent, `_silent` says what nobody gets."""
     kinds = [kind for kind in _TO_ACT if not recipients.of(kind).recipients]
     if len(kinds) == len(_TO_ACT):
-        yield "nobody gets a message when a person has to act, or an alarm"
+        yield f"nobody gets a message when a person has to act, or an alarm: {add}"
     elif ALARM in kinds and _ABOUT_ALARMS.issuperset(kinds):
-        yield "nobody gets alarms, because each subscription has a filter or is to another topic"
+        topic = recipients.of(ALARM).topic
+        # A stack of an earlier version sends alarms to the topic of the escalations.
+        is_earlier = topic == MessageKind.LOOP_FAILED.topic
+        more = f"publish stage {stage.name}, which makes a topic for alarms" if is_earlier else add
+        yield f"nobody gets alarms, because {topic} has no subscription without a filter: {more}"
     elif kinds:
-        yield f"nobody gets messages of these kinds: {', '.join(kinds)}"
+        yield f"nobody gets messages of these kinds: {', '.join(kinds)}: {add}"
 
 
 def _filtered(recipients: Recipients, stage: Stage) -> Iterator[str]:

@@ -44,6 +44,11 @@ def stage(*addresses: str, flow_definitions: tuple[str, ...] = (), **flows: str)
     )
 
 
+def earlier(settings: Stage) -> dict[str, str]:
+    """The parameters of a version without a topic for alarms."""
+    return {name: value for name, value in parameters_of(settings).items() if not name.startswith("Alarm")}
+
+
 class SNS:
     """SNS, with the subscriptions of each topic of the stack: `ADDRESS`, or its protocol, too; each with its ARN."""
 
@@ -80,12 +85,12 @@ def found(
     subscribed: dict[str, dict[str, str]],
     policies: dict[str, Any] | None = None,
     *,
-    after: Stage | None = None,
+    after: Stage | dict[str, str] | None = None,
     topics: tuple[str, ...] = TOPICS,
     repair: bool = False,
 ) -> Recipients:
     """The recipients of a stack, as published from the settings. The stack's subscriptions are arn:own-…"""
-    parameters = parameters_of(settings)
+    parameters = parameters_of(settings) if "AlarmTopic" in topics else earlier(settings)
     sns: Any = SNS(subscribed, policies or {})
     own = {arn for some in subscribed.values() for arn in some.values() if arn.startswith("arn:own")}
     checked = CheckedStack(
@@ -95,7 +100,8 @@ def found(
         ]
     )
     account: Any = SimpleNamespace(subscriptions=Subscriptions(sns))
-    wanted = keeping_subscriptions(parameters_of(after), parameters) if after else None
+    wanted = parameters_of(after) if isinstance(after, Stage) else after
+    wanted = keeping_subscriptions(wanted, parameters) if wanted else None
     stack = Stack("s", "s", "UPDATE_COMPLETE", parameters=parameters)
     return read_recipients(account, stack, checked, wanted, repair=repair)
 
@@ -159,7 +165,7 @@ def test_subscription_made_by_hand_counts_with_its_filter() -> None:
     ]
     assert recipients.of(MessageKind.STEP_FAILED).recipients == others
     assert unheard(recipients, stage()) == [
-        f"nobody gets alarms, because each subscription has a filter or is to another topic: {ADD}"
+        f"nobody gets alarms, because AlarmTopic has no subscription without a filter: {ADD}"
     ]
 
 
@@ -223,6 +229,21 @@ def test_alarms_of_an_earlier_version_go_to_the_escalation_topic() -> None:
     recipients = found(filtered, {"EscalationTopic": {FILTERED: "arn:own-1", ALL: "arn:1"}}, topics=topics)
     assert recipients.of(ALARM).topic == "EscalationTopic"
     assert who(recipients, ALARM) == [(ALL, "confirmed")]
+    (alarms, _) = unheard(
+        found(filtered, {"EscalationTopic": {FILTERED: "arn:own-1"}}, topics=topics), filtered
+    )
+    assert alarms == (
+        "nobody gets alarms, because EscalationTopic has no subscription without a filter: publish stage dev, which "
+        "makes a topic for alarms"
+    )
+    # The publish that makes the topic says whom it subscribes.
+    plan = found(filtered, {"EscalationTopic": {FILTERED: "arn:own-1"}}, topics=topics, after=filtered)
+    assert who(plan, ALARM) == [(FILTERED, "new")]
+
+
+def test_rollback_to_an_earlier_version_sends_alarms_to_the_escalation_topic_again() -> None:
+    subscribed = {"EscalationTopic": {ALL: "arn:own-1"}, "AlarmTopic": {ALL: "arn:own-2"}}
+    assert unheard(found(stage(ALL), subscribed, after=earlier(stage(ALL))), stage(ALL)) == []
 
 
 def test_who_may_not_read_sns_is_told_so_in_a_sentence() -> None:

@@ -81,12 +81,13 @@ def _add_resource_types() -> None:
     https://github.com/hashicorp/terraform-provider-awscc/issues/1011)
     MiniStack: has neither type.
     """
-    from ministack.services.cloudformation import provisioners
+    from ministack.services.cloudformation import drift, provisioners
 
     for kind, (_, workspace, *_) in _KINDS.items():
         provisioners._RESOURCE_HANDLERS[kind] = _handlers(kind)
-        replacing = ("ConfigurationName", workspace, "TeamsTenantId")
-        provisioners._REPLACING_PROPERTIES[kind] = replacing
+        provisioners._REPLACING_PROPERTIES[kind] = ("ConfigurationName", workspace, "TeamsTenantId")
+    readers = dict.fromkeys(_KINDS, (drift._exists_in(lambda: _configurations), frozenset()))
+    drift._DRIFT_READERS = drift._DRIFT_READERS | readers
 
 
 def _handlers(kind: str) -> dict[str, Any]:

@@ -127,6 +127,16 @@ def test_channel_shows_messages_of_its_topics_until_it_is_deleted(topics: None) 
     assert (subscribed(TOPIC), subscribed(OTHER)) == (0, 1)
 
 
+def test_deleted_configuration_is_drift(topics: None) -> None:
+    from ministack.services.cloudformation import drift
+
+    arn = create(chat.SLACK, **SLACK)
+    read, _ = drift._DRIFT_READERS[chat.SLACK]
+    assert read(arn, SLACK) == {}
+    chat._configurations.clear()
+    assert read(arn, SLACK) is None
+
+
 def test_a_channel_and_a_name_are_free_once_in_an_account(topics: None) -> None:
     create(chat.SLACK, **SLACK)
     with pytest.raises(ValueError, match="already exists"):

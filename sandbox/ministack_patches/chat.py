@@ -208,7 +208,7 @@ def _shown(message: str) -> dict[str, Any] | None:
         return None
     if not isinstance(document, dict):
         return None
-    if {"AlarmName", "NewStateValue", "AlarmArn"} <= document.keys():
+    if {"AlarmName", "NewStateValue", "NewStateReason"} <= document.keys():
         title = f"{document['NewStateValue']}: {document['AlarmName']}"
         text = document.get("AlarmDescription") or document.get("NewStateReason", "")
         return {"title": title, "text": text, "steps": [], "thread": None}

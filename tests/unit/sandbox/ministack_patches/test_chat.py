@@ -87,7 +87,7 @@ def test_channel_shows_an_alarm(topics: None) -> None:
     create(chat.SLACK, **SLACK)
     alarm = {
         "AlarmName": "a",
-        "AlarmArn": "arn:…",
+        "NewStateReason": "…",
         "NewStateValue": "ALARM",
         "AlarmDescription": "What to do",
     }

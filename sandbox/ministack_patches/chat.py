@@ -86,7 +86,7 @@ def _add_resource_types() -> None:
     for kind, (_, workspace, *_) in _KINDS.items():
         provisioners._RESOURCE_HANDLERS[kind] = _handlers(kind)
         provisioners._REPLACING_PROPERTIES[kind] = ("ConfigurationName", workspace, "TeamsTenantId")
-    readers = dict.fromkeys(_KINDS, (drift._exists_in(lambda: _configurations), frozenset()))
+    readers: dict[str, Any] = dict.fromkeys(_KINDS, (drift._exists_in(lambda: _configurations), frozenset()))
     drift._DRIFT_READERS = drift._DRIFT_READERS | readers
 
 

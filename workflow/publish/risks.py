@@ -199,6 +199,12 @@ _OF_AFTERLOOP = {
     # A loop is started for any flow definition, unless the stage's settings name some, and has any name.
     ("", "sagemaker:StartHumanLoop", f"arn:${{AWS::Partition}}:sagemaker:{_HERE}:flow-definition/*"),
     ("", "sagemaker:DescribeHumanLoop", f"arn:${{AWS::Partition}}:sagemaker:{_HERE}:human-loop/*"),
+    # The reconciler reads how long a task can wait.
+    (
+        "ReconcileRole",
+        "sagemaker:DescribeFlowDefinition",
+        f"arn:${{AWS::Partition}}:sagemaker:{_HERE}:flow-definition/*",
+    ),
     # Any workflow of the account can wait for a loop.
     ("", "states:SendTaskFailure", f"arn:${{AWS::Partition}}:states:{_HERE}:stateMachine:*"),
     ("", "states:SendTaskSuccess", f"arn:${{AWS::Partition}}:states:{_HERE}:stateMachine:*"),

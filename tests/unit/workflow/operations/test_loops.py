@@ -366,6 +366,13 @@ class TestRestart:
         stage.loops.restart("loop-1")
         assert (stage.row().outcome, stage.row().reason) == ("stored", None)
 
+    def test_loop_that_was_closed_by_mistake_can_be_restarted(self, stage: Stage) -> None:
+        stage.add(status="Failed", outcome="escalated", state="done")
+        stage.loops.close("loop-1", "by mistake")
+        stage.restarts("loop-1-attempt-2")
+        assert stage.loops.restart("loop-1").human_loop_name == "loop-1-attempt-2"
+        assert stage.row().outcome == "restarted"
+
     def test_restart_never_allows_more_attempts_than_rules_can(self, stage: Stage) -> None:
         stage.add(status="Stopped", outcome="notified", attempt=MAX_ATTEMPTS)
         stage.restarts("next")

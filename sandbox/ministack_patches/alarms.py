@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.ministack_patches import metric_math
@@ -31,8 +31,7 @@ def _evaluate_own_metric() -> None:
     alarms after PutMetricData only, so that no alarm on a metric of an AWS service goes off. Periods without data keep
     the state.
 
-    Here, an alarm is evaluated when its metric gets data, and when alarms are described. An alarm on an expression is
-    evaluated over the data of its last period.
+    Here, an alarm is evaluated when its metric gets data, and when alarms are described.
     """
     from ministack.services import cloudwatch
 
@@ -52,14 +51,24 @@ def _evaluate_own_metric() -> None:
         cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)
         cloudwatch._evaluate_parent_alarms(alarm)
 
+    # `at`: the time of the data, if it is not new.
     def record_and_evaluate(
-        namespace: str, name: str, value: float, unit: str = "None", dimensions: dict[str, str] | None = None
+        namespace: str,
+        name: str,
+        value: float,
+        unit: str = "None",
+        dimensions: dict[str, str] | None = None,
+        at: float | None = None,
     ) -> None:
         key = _key(namespace, name, dimensions or {})
         alarms = [alarm for alarm in cloudwatch._alarms.values() if key in _keys_of(alarm)]
         for alarm in alarms:
             evaluate(alarm)  # an alarm whose data is old now goes off again
         record(namespace, name, value, unit, dimensions)
+        if at is not None:
+            points = cloudwatch._metrics[key]
+            points[-1]["Timestamp"] = at
+            points.sort(key=lambda point: point["Timestamp"])
         for alarm in alarms:
             evaluate(alarm)
 
@@ -73,59 +82,110 @@ def _evaluate_own_metric() -> None:
 
 
 def _create_alarms_on_expressions() -> None:
-    """Creates alarms on an expression over metrics, and says that a change of an alarm's name replaces it.
+    """Creates alarms on an expression over metrics, and with a warm-up period. Another name replaces an alarm.
 
     AWS: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudwatch-alarm.html
     MiniStack: refuses `Metrics`, and says of each change that it may replace the alarm.
     """
+    from ministack.services import cloudwatch
     from ministack.services.cloudformation import provisioners
 
     record = provisioners._cw_metric_alarm_record
 
-    def record_with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    def record_with_all(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        created = cloudwatch._alarms.get(name, {}).get("CreatedAt", time.time())
+        more = {"CreatedAt": created, "WarmUpConfiguration": properties.get("WarmUpConfiguration")}
         if not (queries := properties.get("Metrics")):
-            return dict(record(name, properties))
+            return {**record(name, properties), **more}
         rest = {key: value for key, value in properties.items() if key != "Metrics"}
         alarm = record(name, {**rest, "MetricName": "-", "Namespace": "-"})
-        return {**alarm, "MetricName": None, "Namespace": None, "Metrics": queries}
+        return {**alarm, "MetricName": None, "Namespace": None, "Metrics": queries, **more}
 
-    provisioners._cw_metric_alarm_record = record_with_metrics
+    provisioners._cw_metric_alarm_record = record_with_all
     provisioners._REPLACING_PROPERTIES["AWS::CloudWatch::Alarm"] = ("AlarmName",)
 
 
 def _state(alarm: dict[str, Any], before: str) -> tuple[str, str]:
     """Returns the state that an alarm should have, and why."""
-    if queries := alarm.get("Metrics"):
-        name, value = "Expression", metric_math.result(queries, _value_of_query)
-    else:
-        name = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
-        seconds = alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
-        value = _value(_key_of(alarm), name, seconds)
-    if value is None:
-        treated = alarm.get("TreatMissingData") or "missing"
+    periods = int(alarm.get("EvaluationPeriods") or 1)
+    found = [value for value in _values(alarm, periods) if value is not None][:periods]
+    missing = periods - len(found)
+    treated = alarm.get("TreatMissingData") or "missing"
+    if missing and _warms_up(alarm):
+        return "INSUFFICIENT_DATA", "The alarm is in its warm-up period"
+    if not found:
         return _STATES_WITHOUT_DATA.get(treated, before), f"No data: treated as {treated}"
     operator, threshold = alarm.get("ComparisonOperator", ""), alarm.get("Threshold", 0)
+    breaching = [value for value in found if _breaches(value, operator, threshold)]
+    reason = f"Threshold Crossed: {found} {operator} {threshold}"
+    needed = int(alarm.get("DatapointsToAlarm") or periods)
+    if len(breaching) + (missing if treated == "breaching" else 0) >= needed:
+        return "ALARM", reason
+    if missing and treated == "missing" and len(breaching) == len(found):
+        return "ALARM", reason
+    return before if missing and treated == "ignore" else "OK", reason
+
+
+def _breaches(value: float, operator: str, threshold: float) -> bool:
     above, below = "Greater" in operator and value > threshold, "Less" in operator and value < threshold
-    breaching = above or below or ("OrEqualTo" in operator and value == threshold)
-    reason = f"Threshold Crossed: {name} {value} {operator} {threshold}"
-    return "ALARM" if breaching else "OK", reason
+    return above or below or ("OrEqualTo" in operator and value == threshold)
 
 
-def _value(key: tuple[str, str, str], statistic: str, seconds: float) -> float | None:
-    """Returns the statistic of a metric in the last seconds, or None if it has no data."""
+def _warms_up(alarm: dict[str, Any]) -> bool:
+    """Whether an alarm was created so recently that it does not evaluate missing data.
+
+    AWS: WarmUpConfiguration. During the warm-up period, the alarm stays in INSUFFICIENT_DATA and performs no actions.
+    The period ends early when enough data fills the evaluation window.
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-warm-up.html)
+    MiniStack: has no warm-up period.
+    """
+    minutes = int((alarm.get("WarmUpConfiguration") or {}).get("WarmUpPeriodDurationInMinutes", 0))
+    created: float = alarm.get("CreatedAt", 0)
+    return time.time() < created + minutes * 60
+
+
+def _values(alarm: dict[str, Any], periods: int) -> list[float | None]:
+    """Returns the values of an alarm's periods, the newest first; None without data.
+
+    AWS: CloudWatch retrieves more data points than EvaluationPeriods, and treats data as missing only if fewer of these
+    exist. How many more is documented by an example only: two for three periods.
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html)
+    Here, two more for several periods, and none for a single one.
+    """
+    now, windows = time.time(), range(periods + (2 if periods > 1 else 0))
+    queries = alarm.get("Metrics")
+    if not queries:
+        name, period = (
+            alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average"),
+            alarm.get("Period", 60),
+        )
+        key = _key_of(alarm)
+        return [_value(key, name, now - window * period, period) for window in windows]
+
+    def value(statistic: Mapping[str, Any], window: int) -> float | None:
+        period = float(statistic["Period"])
+        return _value(_key_of(statistic["Metric"]), statistic["Stat"], now - window * period, period)
+
+    def has_data(statistic: Mapping[str, Any]) -> bool:
+        return any(value(statistic, window) is not None for window in windows)
+
+    def in_window(window: int) -> Callable[[Mapping[str, Any]], float | None]:
+        return lambda statistic: value(statistic, window)
+
+    return [metric_math.result(queries, in_window(window), has_data) for window in windows]
+
+
+def _value(key: tuple[str, str, str], statistic: str, end: float, seconds: float) -> float | None:
+    """Returns the statistic of a metric in the seconds before a time, or None if it has no data."""
     from ministack.services import cloudwatch
 
-    since = time.time() - seconds
     points = []
     for point in reversed(cloudwatch._metrics.get(key) or []):
-        if point["Timestamp"] < since:
+        if point["Timestamp"] < end - seconds:
             break
-        points.append(point)
+        if point["Timestamp"] <= end:
+            points.append(point)
     return cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points) if points else None
-
-
-def _value_of_query(statistic: Mapping[str, Any]) -> float | None:
-    return _value(_key_of(statistic["Metric"]), statistic["Stat"], float(statistic["Period"]))
 
 
 def _keys_of(alarm: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -100,14 +100,18 @@ class _Invocation:
     def _keep(self, queue_arn: str, result: dict[str, Any]) -> None:
         """Sends the event to the dead-letter queue.
 
-        AWS: the message is the event, with the attributes RequestID, ErrorCode and ErrorMessage.
+        AWS: the message is the event, with the attributes RequestID, ErrorCode and ErrorMessage. If Lambda cannot send
+        it, the metric DeadLetterErrors counts that.
         (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html)
         MiniStack: the message is the record that destinations get, with the event in it.
         """
-        from ministack.services import sqs
+        from ministack.services import cloudwatch, sqs
 
         if sqs._queue_by_arn(queue_arn) is None:
             _log.warning("the dead-letter queue %s does not exist", queue_arn)
+            cloudwatch.record_metric(
+                "AWS/Lambda", "DeadLetterErrors", 1, "Count", {"FunctionName": self._config["FunctionName"]}
+            )
             return
         body = result.get("body")
         message = body.get("errorMessage") if isinstance(body, dict) else None

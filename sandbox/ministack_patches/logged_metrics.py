@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ __all__ = ["correct"]
 
 _Metric = tuple[str, str, float, str, dict[str, str]]
 """Namespace, name, value, unit, dimensions."""
+
+_NEW_SECONDS = 60
+"""Up to which age data has the time at which it is logged."""
 
 
 def correct() -> None:
@@ -30,11 +34,20 @@ def correct() -> None:
     ) -> Any:
         result = append(stream, events, *more, **named)
         for event in events:
-            for metric in _metrics(str(event.get("message", ""))):
-                cloudwatch.record_metric(*metric)
+            line = str(event.get("message", ""))
+            for metric in _metrics(line):
+                cloudwatch.record_metric(*metric, **_time(line))
         return result
 
     cloudwatch_logs._append_log_events = append_and_count
+
+
+def _time(line: str) -> dict[str, float]:
+    """Returns the time of a line's metrics, as an argument, if they are not new."""
+    milliseconds = json.loads(line)["_aws"].get("Timestamp")
+    if not isinstance(milliseconds, int) or milliseconds / 1000 > time.time() - _NEW_SECONDS:
+        return {}
+    return {"at": milliseconds / 1000}
 
 
 def _metrics(line: str) -> list[_Metric]:

@@ -29,13 +29,16 @@ _OPERATORS: dict[type[ast.AST], Callable[[float, float], Any]] = {
 
 
 def result(
-    queries: Sequence[Mapping[str, Any]], value_of: Callable[[Mapping[str, Any]], float | None]
+    queries: Sequence[Mapping[str, Any]],
+    value_of: Callable[[Mapping[str, Any]], float | None],
+    has_data: Callable[[Mapping[str, Any]], bool] = lambda _: False,
 ) -> float | None:
     """Returns the value of the query that returns data, or None without one.
 
     Args:
         queries: The `Metrics` of an alarm.
         value_of: Returns the value of a `MetricStat` in the period, or None if it has no data.
+        has_data: Whether a `MetricStat` has data in any of the alarm's periods, so that FILL fills the others.
 
     Raises:
         ValueError: An expression has something else than numbers, IDs, operators, `FILL`, `IF`, `SUM`, `TIME_SERIES`.
@@ -45,8 +48,11 @@ def result(
     def named(name: str) -> float | None:
         query = by_id[name]
         if expression := query.get("Expression"):
-            return _value(_parsed(expression), named)
+            return _value(_parsed(expression), named, fills)
         return value_of(query["MetricStat"])
+
+    def fills(name: str) -> bool:
+        return "MetricStat" in by_id[name] and has_data(by_id[name]["MetricStat"])
 
     (returned,) = (query["Id"] for query in queries if query.get("ReturnData", True) not in (False, "false"))
     return named(returned)

@@ -85,14 +85,14 @@ def test_alarm_without_data_has_state_of_its_setting(alarm, treated, state):
     assert describe()["StateValue"] == state
 
 
-def on_expression(expression, **more):
+def on_expression(expression, period=60, **more):
     """An alarm on an expression over the executions that failed and succeeded, as a stack creates it."""
     from ministack.services.cloudformation import provisioners
 
     def metric(name):
         dimensions = [{"Name": "StateMachineArn", "Value": "one"}]
         found = {"Namespace": "AWS/States", "MetricName": f"Executions{name}", "Dimensions": dimensions}
-        return {"Metric": found, "Period": 60, "Stat": "Sum"}
+        return {"Metric": found, "Period": period, "Stat": "Sum"}
 
     properties = {
         "AlarmName": "rate",
@@ -130,6 +130,74 @@ def test_alarm_on_an_expression_goes_off_when_a_metric_of_it_gets_data(machines,
     assert cloudwatch._alarms["rate"]["StateValue"] == "OK"
     failed("one", 3)
     assert cloudwatch._alarms["rate"]["StateValue"] == state
+
+
+HOUR = 3600
+
+
+def hourly(*ages, expression="FILL(f,0)", **more):
+    """An alarm on less than one failed execution in each of two hours, with data of these ages in hours."""
+    from ministack.services import cloudwatch
+
+    on_expression(
+        expression, period=HOUR,
+        **{
+            "EvaluationPeriods": 2, "Threshold": 1, "ComparisonOperator": "LessThanThreshold",
+            "TreatMissingData": "breaching", **more,
+        },
+    )  # fmt: skip
+    for age in ages:
+        cloudwatch.record_metric(
+            "AWS/States", "ExecutionsFailed", 1, "Count", {"StateMachineArn": "one"},
+            at=cloudwatch.time.time() - age * HOUR,
+        )  # fmt: skip
+    return describe()["StateValue"]
+
+
+@pytest.mark.parametrize(
+    ("ages", "state"),
+    [((0.5, 1.5), "OK"), ((1.5,), "OK"), ((2.5,), "ALARM"), ((3.5, 2.5), "ALARM"), ((), "ALARM")],
+)
+def test_alarm_goes_off_after_several_periods_without_data(machines, ages, state):
+    assert hourly(*ages) == state
+
+
+def test_data_of_earlier_periods_delays_an_alarm_on_missing_data(machines):
+    """CloudWatch evaluates the newest data of a longer range first. FILL avoids that."""
+    assert hourly(2.5, 3.5, expression="f") == "OK"
+
+
+@pytest.mark.parametrize(
+    ("needed", "state"), [({}, "OK"), ({"DatapointsToAlarm": 1}, "ALARM"), ({"DatapointsToAlarm": 2}, "OK")]
+)
+def test_datapoints_to_alarm_is_how_many_periods_have_to_breach(machines, needed, state):
+    assert hourly(0.5, **needed) == state
+
+
+@pytest.mark.parametrize(
+    ("treated", "state"), [("missing", "INSUFFICIENT_DATA"), ("notBreaching", "OK"), ("ignore", "ALARM")]
+)
+def test_periods_without_any_data_are_treated_as_the_alarm_says(machines, treated, state):
+    from ministack.services import cloudwatch
+
+    hourly()
+    cloudwatch._alarms["rate"]["TreatMissingData"] = treated
+    assert describe()["StateValue"] == state
+
+
+@pytest.mark.parametrize(
+    ("ages", "minutes", "state"),
+    [((), 179, "INSUFFICIENT_DATA"), ((), 181, "ALARM"), ((0.5,), 1, "OK"), ((2.5,), 1, "ALARM")],
+)
+def test_alarm_does_not_go_off_for_missing_data_while_it_warms_up(
+    machines, monkeypatch, ages, minutes, state
+):
+    from ministack.services import cloudwatch
+
+    warm_up = {"WarmUpPeriodDurationInMinutes": 180}
+    assert hourly(*ages, WarmUpConfiguration=warm_up) == ("INSUFFICIENT_DATA" if not ages else state)
+    cloudwatch._alarms["rate"]["CreatedAt"] -= minutes * 60
+    assert describe()["StateValue"] == state
 
 
 def test_alarm_on_an_unknown_function_is_refused(machines):

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.ministack_patches import logged_metrics
+from sandbox.ministack_patches import alarms, logged_metrics
 
 
 @pytest.fixture(autouse=True)
 def _corrected(ministack: None) -> None:
+    alarms.correct()
     logged_metrics.correct()
 
 

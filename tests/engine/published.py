@@ -178,6 +178,25 @@ class PublishedStage:
             one for one in self._messages if one.get("humanLoopName") == name and kind in (None, one["kind"])
         ]
 
+    def went_off(self, alarm: str) -> None:
+        """Checks that an alarm is on, and that it has called. An earlier test may have set it off.
+
+        Args:
+            alarm: The name of the alarm in the template.
+        """
+        name = f"afterloop-{self.stage.name}-{alarm}"
+        alarms = self.sandbox.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        assert [one["StateValue"] for one in alarms] == ["ALARM"]
+
+        def message() -> Any:
+            self.messages("")
+            called = [one for one in self._messages if one.get("AlarmName") == name]
+            return next((one for one in called if one["NewStateValue"] == "ALARM"), None)
+
+        found = self.eventually(message, message=f"a message of {name}")
+        assert found["topic"] == self.outputs["AlarmTopic"]
+        assert found["AlarmDescription"].endswith(f" --stage {self.stage.name}")
+
     def message(self, name: str, kind: str | None = None) -> dict[str, Any]:
         """Waits for the only message about a loop."""
         found = self.eventually(lambda: self.messages(name, kind), message=f"a message about {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from lambdas.loops.claims import claim_id
 from lambdas.loops.restart_policy import BackOff, RestartRules
 from lambdas.reviews.location import S3Location
 from lambdas.reviews.rules import FieldSettings, PredictedItems
+from lambdas.reviews.times import timestamp
 from sandbox.local import local_stage
 from sandbox.samples import JOB_APPLICATION, MODERATION, SUPPORT_MESSAGE, form, form_answer
 from tests.engine.published import PublishedStage
@@ -325,16 +327,6 @@ def test_unknown_status_fails_and_gives_claim_back(published: PublishedStage) ->
     assert claim["state"] == "released"
 
 
-def test_failed_execution_sets_off_alarm_of_stage(published: PublishedStage) -> None:
-    name = published.name()
-    published.sandbox.events.deliver(published.event(name, "Frozen"))
-    published.ended(name)
-    found = published.sandbox.client("cloudwatch").describe_alarms(
-        AlarmNames=[f"afterloop-{published.stage.name}-ExecutionsFailed"]
-    )
-    assert [alarm["StateValue"] for alarm in found["MetricAlarms"]] == ["ALARM"]
-
-
 def _put_output(published: PublishedStage, name: str, body: bytes) -> str:
     bucket, key = published.stage.output_buckets[0], f"bad/{name}/output.json"
     published.s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -631,6 +623,16 @@ def test_unusual_time_format_is_accepted(published: PublishedStage, time: str, c
     assert claim_id(time, "Stopped") == f"{claimed} Stopped"
 
 
+def age(published: PublishedStage, name: str) -> None:
+    """Lets the last change of a row be an hour ago."""
+    published.sandbox.client("dynamodb").update_item(
+        TableName=published.outputs["LedgerTable"],
+        Key={"humanLoopName": {"S": name}},
+        UpdateExpression="SET updatedAt = :then",
+        ExpressionAttributeValues={":then": {"S": timestamp(datetime.now(UTC) - timedelta(hours=1))}},
+    )
+
+
 def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) -> None:
     """The stage's schedule runs the function once an hour, with the function's own role."""
     name = published.name("lost")
@@ -638,9 +640,14 @@ def test_lost_status_change_is_reconciled(published: PublishedStage, flow: str) 
     published.sandbox.events.lose()
     published.sandbox.loops.answer(name, SUPPORT_MESSAGE.answers[0])
     assert published.executions(name) == []
+    other = published.name("open")
+    published.start(other, flow, SUPPORT_MESSAGE.prediction)
+    age(published, other)
 
     found = published.invoke("Reconcile", {})
     assert name in json.dumps(found)
+    published.went_off("StatusChangesMissed")
+    assert (other not in found["overdue"], found["oldestOpenSeconds"] < 3600) == (True, True)
     (execution,) = published.ended(name)
     assert execution["status"] == "SUCCEEDED"
     assert published.row(name).outcome == "stored"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Alarm", "Attention", "FailedExecution", "WaitingLoop", "read_attention"]
 
 T = TypeVar("T")
+
+_COMMAND = re.compile(r"\bTo (?P<what>[^.:]+): (?P<command>python deploy\.py [^.:]+)$")
+"""The end of an alarm's description: workflow/stack/template/alarms.py."""
 
 MAX_NAMED = 5
 """How many executions and loops are named, of those with each outcome."""
@@ -205,6 +209,14 @@ def _waiting(stage: StageLoops, outcome: str, problems: list[str]) -> list[Loop]
     return list(islice(rows, MAX_COUNTED))
 
 
+def _of_alarms(alarms: list[Alarm]) -> Iterator[NextStep]:
+    """Yields what the descriptions of the alarms say last: what for, and after the colon the command."""
+    for alarm in alarms:
+        if found := _COMMAND.search(alarm.description):
+            what = found["what"]
+            yield NextStep(what[:1].upper() + what[1:], found["command"])
+
+
 def _next(
     stage: str, alarms: list[Alarm], executions: list[FailedExecution], waiting: dict[str, list[Loop]]
 ) -> list[NextStep]:
@@ -213,14 +225,7 @@ def _next(
     def command(text: str) -> str:
         return f"python deploy.py {text} --stage {stage}"
 
-    steps = []
-    if any(alarm.name.endswith("EventsUndelivered") for alarm in alarms):
-        steps.append(
-            NextStep(
-                "See the events that did not reach the workflow",
-                command("loops redrive --undelivered --dry-run"),
-            )
-        )
+    steps = list(_of_alarms(alarms))
     names = [loop.human_loop_name for loops in waiting.values() for loop in loops]
     names += [one.human_loop_name for one in executions if one.human_loop_name and one.outcome is None]
     if names:
@@ -236,4 +241,7 @@ def _next(
         )
     if steps or executions:
         steps.append(NextStep("See loops, executions and logs in a browser", command("console --open")))
-    return steps
+    known: dict[str, NextStep] = {}
+    for step in steps:
+        known.setdefault(step.command, step)
+    return list(known.values())

@@ -122,7 +122,7 @@ def _add_all(
     add_archive(template)
     add_rule_for_executions(template)
     add_schedule(template)
-    add_alarms(template)
+    add_alarms(template, functions)
     add_dashboard(template, definition)
     add_analysis(template, reviews_table, queries)
     add_outputs(template)

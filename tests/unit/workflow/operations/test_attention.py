@@ -13,12 +13,17 @@ from moto import mock_aws
 from lambdas.loops.ledger import Ledger
 from lambdas.loops.loop import Loop
 from tests.unit.doubles import REGION, StubbedSession, create_ledger_table
+from tests.unit.workflow.stack.template.test_alarms import template_with_alarms
 from workflow.operations.attention import MAX_NAMED, read_attention
 from workflow.operations.stage_resources import StageResources
 
 ACCOUNT = "123456789012"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:afterloop-dev"
 RESOURCES = StageResources("dev", "aws", REGION, ACCOUNT, {"LedgerTable": "ledger", "StateMachine": MACHINE})
+DESCRIPTIONS = {
+    f"afterloop-dev-{name}": str(alarm.AlarmDescription.data["Fn::Sub"]).replace("${Stage}", "dev")
+    for name, alarm in template_with_alarms().resources.items()
+}
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
@@ -46,7 +51,8 @@ def add_loop(session: StubbedSession, name: str, outcome: str, minute: int = 0) 
 
 def has_alarms(session: StubbedSession, *names: str) -> None:
     alarms = [
-        {"AlarmName": name, "StateUpdatedTimestamp": NOW, "AlarmDescription": "Look."} for name in names
+        {"AlarmName": name, "StateUpdatedTimestamp": NOW, "AlarmDescription": DESCRIPTIONS.get(name, "Look.")}
+        for name in names
     ]
     session.stubs["cloudwatch"].add_response(
         "describe_alarms",
@@ -112,11 +118,22 @@ def test_failures_are_named_with_their_loops_and_the_next_commands(session: Stub
     assert [loop.human_loop_name for loop in found.loops] == [f"loop {number}" for number in range(MAX_NAMED)]
     assert "Oops" in found.loops[0].why
     assert [step.command for step in found.next] == [
-        "python deploy.py loops show 'loop 0' --stage dev",
         "python deploy.py loops list --outcome failed --stage dev",
+        "python deploy.py loops show 'loop 0' --stage dev",
         "python deploy.py loops redrive --outcome failed --stage dev",
         "python deploy.py console --open --stage dev",
     ]
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_next_step_of_an_alarm_is_the_command_in_its_description(session: StubbedSession, name: str) -> None:
+    has_alarms(session, name, name.replace("dev", "dev-2"))
+    has_executions(session)
+    (step, *more) = read_attention(RESOURCES, session, NOW).next  # type: ignore[arg-type]
+    assert step.command.startswith("python deploy.py ")
+    assert step.command.endswith(" --stage dev")
+    assert DESCRIPTIONS[name].lower().endswith(f". to {step.why}: {step.command}".lower())
+    assert [one.command for one in more] == ["python deploy.py console --open --stage dev"]
 
 
 def test_undelivered_events_come_first(session: StubbedSession) -> None:

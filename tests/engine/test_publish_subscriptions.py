@@ -94,14 +94,14 @@ def test_filtered_address_gets_alarms_and_is_subscribed_again_when_it_has_to_cha
     sns = session.client("sns")
     publisher.publish(package(publisher, forms="a@example.com"))
     session.client("cloudwatch").set_alarm_state(
-        AlarmName=f"{publisher.stage.stack_name}-ReconcileErrors", StateValue="ALARM", StateReason="a test"
+        AlarmName=f"{publisher.stage.stack_name}-FunctionErrors", StateValue="ALARM", StateReason="a test"
     )
     machine = publisher.stack.outputs["StateMachine"]
     session.client("stepfunctions").start_execution(stateMachineArn=machine, input='{"detail": {}}')
 
     topic = publisher.stack.outputs["AlarmTopic"]
     wanted = {
-        f'ALARM: "{publisher.stage.stack_name}-ReconcileErrors" in {sandbox.region}',
+        f'ALARM: "{publisher.stage.stack_name}-FunctionErrors" in {sandbox.region}',
         f"Afterloop {publisher.stage.name}: a status change could not be processed",
     }
     eventually(

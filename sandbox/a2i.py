@@ -33,6 +33,7 @@ from lambdas.reviews.times import timestamp
 from sandbox.activation import check_conditions
 from sandbox.errors import SandboxError
 from sandbox.protocol import ServiceError
+from sandbox.tenant import Tenant
 
 __all__ = [
     "Answer",
@@ -40,7 +41,6 @@ __all__ = [
     "FlowDefinition",
     "HumanLoop",
     "HumanLoopService",
-    "Tenant",
     "id_of_worker",
     "page_of",
 ]
@@ -60,18 +60,6 @@ class _Listed(Protocol):
 
 
 _T = TypeVar("_T", bound=_Listed)
-
-
-@dataclass(frozen=True)
-class Tenant:
-    """An account in a Region: AWS keeps the resources of each separate."""
-
-    account_id: str
-    region: str
-
-    def arn(self, kind: str, name: str) -> str:
-        """Returns the ARN of a SageMaker resource."""
-        return f"arn:aws:sagemaker:{self.region}:{self.account_id}:{kind}/{name}"
 
 
 class Effects(Protocol):
@@ -102,6 +90,7 @@ class FlowDefinition:
         request: The request of CreateFlowDefinition.
         task: What its tasks ask of a worker, as `console.worker_tasks.description` has it. On AWS, that is in a worker
             task template.
+        failure_reason: Why it failed, if it did. Then it starts no loops.
     """
 
     tenant: Tenant
@@ -109,6 +98,7 @@ class FlowDefinition:
     created: datetime
     request: dict[str, Any]
     task: dict[str, Any] | None = None
+    failure_reason: str | None = None
 
     @property
     def arn(self) -> str:
@@ -409,6 +399,14 @@ class HumanLoopService:
         """
         self._flow(tenant, name).task = task
 
+    def fail_flow_definition(self, tenant: Tenant, name: str, reason: str) -> None:
+        """Makes a flow definition fail.
+
+        Raises:
+            ServiceError: ResourceNotFound.
+        """
+        self._flow(tenant, name).failure_reason = reason
+
     def start(self, flow: FlowDefinition, name: str, content: dict[str, Any], text: str) -> HumanLoop:
         """Starts a human loop, or returns the one that the same request has started.
 
@@ -421,6 +419,8 @@ class HumanLoopService:
         Raises:
             ServiceError: ConflictException; see the module's docstring.
         """
+        if flow.failure_reason:
+            raise _invalid(f"{flow.arn} is Failed. Only an Active flow definition starts human loops.")
         existing = self._loops.get((flow.tenant, name))
         if existing is not None:
             if existing.flow.arn == flow.arn and existing.input_text == text:
@@ -581,7 +581,8 @@ def _flow_summary(flow: FlowDefinition) -> dict[str, Any]:
     return {
         "FlowDefinitionName": flow.name,
         "FlowDefinitionArn": flow.arn,
-        "FlowDefinitionStatus": "Active",
+        "FlowDefinitionStatus": "Failed" if flow.failure_reason else "Active",
+        "FailureReason": flow.failure_reason,
         "CreationTime": flow.created,
     }
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from lambdas.reviews.output import REKOGNITION, TEXTRACT
 from sandbox import samples
-from sandbox.a2i import Effects, HumanLoopService, Tenant
+from sandbox.a2i import Effects, HumanLoopService
 from sandbox.activation import FormPrediction, ModerationPrediction, Prediction, decide
 from sandbox.protocol import ServiceError, camel_case, operation
+from sandbox.tenant import Tenant
 
 __all__ = ["AiServices", "Authorize"]
 

@@ -13,6 +13,7 @@ import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,14 +22,16 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region, set_request_account_id, set_request_region
 from ministack.core.router import extract_access_key_id, extract_region
 
-from sandbox.a2i import HumanLoopService, Tenant
+from sandbox.a2i import HumanLoopService
 from sandbox.ai_services import AiServices, Authorize
 from sandbox.control_routes import ControlRoutes
 from sandbox.effects import EngineEffects
 from sandbox.fault_rules import FaultRules
 from sandbox.ministack_patches import permissions
 from sandbox.protocol import Operation, ServiceError, find_operation, operation, service_model
+from sandbox.tenant import Tenant
 from sandbox.training import TrainingJobs
+from sandbox.workforce import Workforce, team_arn, template_arn
 
 __all__ = ["SandboxApp"]
 
@@ -46,6 +49,15 @@ _IAM_PREFIX = {A2I: "sagemaker"}
 """Prefix of the service's IAM actions, if it is not botocore's name of the service."""
 
 
+_NAMED: dict[str, Callable[[Tenant, str], str]] = {
+    "TrainingJobName": lambda tenant, name: tenant.arn("training-job", name.lower()),
+    "FlowDefinitionName": lambda tenant, name: tenant.arn("flow-definition", name),
+    "WorkteamName": team_arn,
+    "HumanTaskUiName": template_arn,
+}
+"""Parameter that names a resource → its ARN, which IAM checks."""
+
+
 class SandboxApp:
     """The ASGI application that the child process serves."""
 
@@ -55,6 +67,7 @@ class SandboxApp:
         ai = AiServices(self._loops, effects)
         self._control = ControlRoutes(self._loops, faults)
         training = TrainingJobs(effects)
+        workforce = Workforce(lambda: datetime.now(UTC))
         self._acting_for_caller = {
             "AnalyzeDocument": ai.analyze_document,
             "DetectModerationLabels": ai.detect_moderation_labels,
@@ -74,6 +87,7 @@ class SandboxApp:
             "DescribeTrainingJob": training.describe_training_job,
             "ListTrainingJobs": training.list_training_jobs,
             "StopTrainingJob": training.stop_training_job,
+            **workforce.operations,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -241,10 +255,9 @@ def _resource(tenant: Tenant, requested: Operation, parameters: dict[str, Any]) 
         if "FlowDefinitionArn" in parameters:
             return str(parameters["FlowDefinitionArn"])
         return tenant.arn("human-loop", parameters["HumanLoopName"])
-    if "TrainingJobName" in parameters:
-        return tenant.arn("training-job", parameters["TrainingJobName"].lower())
-    if "FlowDefinitionName" in parameters:
-        return tenant.arn("flow-definition", parameters["FlowDefinitionName"])
+    for named, arn_of in _NAMED.items():
+        if named in parameters:
+            return arn_of(tenant, parameters[named])
     return "*"
 
 

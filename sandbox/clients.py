@@ -19,6 +19,8 @@ from sandbox.faults import Error, rule
 from sandbox.identity import ACCOUNT_ID
 from sandbox.protocol import service_model
 from sandbox.samples import TaskType
+from sandbox.tenant import Tenant
+from sandbox.workforce import TEAM, TEMPLATE, team_arn, template_arn
 
 __all__ = ["Events", "FlowDefinitions", "HumanLoops", "LoopState", "describe_task"]
 
@@ -69,14 +71,14 @@ class FlowDefinitions:
             botocore.exceptions.ClientError: SageMaker refused the request: ResourceInUse, ValidationException.
         """
         self._create_bucket(output_bucket)
-        base = f"arn:aws:sagemaker:{self._region}:{ACCOUNT_ID}"
+        account = Tenant(ACCOUNT_ID, self._region)
         request: dict[str, Any] = {
             "FlowDefinitionName": name,
             "RoleArn": _ROLE,
             "OutputConfig": {"S3OutputPath": f"s3://{output_bucket}"},
             "HumanLoopConfig": {
-                "WorkteamArn": f"{base}:workteam/private-crowd/reviewers",
-                "HumanTaskUiArn": f"{base}:human-task-ui/{name}",
+                "WorkteamArn": team_arn(account, TEAM),
+                "HumanTaskUiArn": template_arn(account, TEMPLATE),
                 "TaskTitle": f"Review of {name}",
                 "TaskDescription": "Please check what the model predicted.",
                 "TaskCount": task_count,
@@ -92,6 +94,19 @@ class FlowDefinitions:
         if task is not None:
             self.describe_task(name, task)
         return str(created["FlowDefinitionArn"])
+
+    def fail(self, name: str, reason: str) -> None:
+        """Makes a flow definition fail, as Amazon A2I does when it cannot make its resources. It starts no loop then.
+
+        Args:
+            name: The name of the flow definition.
+            reason: The FailureReason.
+
+        Raises:
+            SandboxError: There is no flow definition with that name.
+        """
+        path = f"/_sandbox/flow-definitions/{quote(name, safe='')}/fail?{urlencode({'region': self._region})}"
+        self._control.call("POST", path, {"reason": reason})
 
     def describe_task(self, name: str, task: TaskDescription) -> None:
         """Sets what the tasks of a flow definition ask of a worker, for the console's page.

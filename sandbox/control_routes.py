@@ -8,6 +8,7 @@
     GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
     GET  /_sandbox/emails                    what SNS sent: see sandbox.ministack_patches.deliveries
     PUT  /_sandbox/flow-definitions/NAME/task   what its tasks ask of a worker: see console.worker_tasks.description
+    POST /_sandbox/flow-definitions/NAME/fail   {"reason"}
     GET  /_sandbox/loops                     ?status=InProgress: only those with the status; ?limit=100: the oldest,
                                              without inputs and answers
     GET  /_sandbox/loops/NAME
@@ -41,7 +42,7 @@ from ministack.services import stepfunctions
 from console.worker_tasks.description import InvalidDescription, parse_description
 from lambdas.reviews.event import DETAIL_TYPE, SOURCE, TERMINAL_STATUSES
 from lambdas.reviews.times import timestamp
-from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
+from sandbox.a2i import HumanLoop, HumanLoopService
 from sandbox.canned_results import parse_results
 from sandbox.errors import SandboxError
 from sandbox.fault_rules import FaultRules
@@ -49,6 +50,7 @@ from sandbox.identity import ACCOUNT_ID, REGION
 from sandbox.ministack_patches import canned, deliveries, deployments, permissions_used
 from sandbox.protocol import ServiceError
 from sandbox.supported import advice, why_not_run
+from sandbox.tenant import Tenant
 from workflow.asl.checks.problem import hint
 from workflow.asl.walk import states
 
@@ -73,6 +75,7 @@ class ControlRoutes:
             ("GET", r"/_sandbox/permissions", self._permissions),
             ("GET", r"/_sandbox/emails", self._emails),
             ("PUT", r"/_sandbox/flow-definitions/([^/]+)/task", self._describe_task),
+            ("POST", r"/_sandbox/flow-definitions/([^/]+)/fail", self._fail_flow_definition),
             ("GET", r"/_sandbox/loops", self._list_loops),
             ("GET", r"/_sandbox/loops/([^/]+)", self._show_loop),
             ("POST", r"/_sandbox/loops/([^/]+)/answer", self._answer),
@@ -128,6 +131,10 @@ class ControlRoutes:
         except InvalidDescription as error:
             raise SandboxError(str(error)) from None
         self._loops.describe_task(request.tenant, name, description.model_dump(mode="json", by_alias=True))
+        return {}
+
+    async def _fail_flow_definition(self, request: _Request, name: str) -> Any:
+        self._loops.fail_flow_definition(request.tenant, name, request.value("reason", str))
         return {}
 
     async def _list_loops(self, request: _Request) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 from ministack.core.responses import request_scope
 from ministack.services import eventbridge, s3
 
-from sandbox.a2i import Tenant
 from sandbox.ministack_patches import roles
 from sandbox.protocol import ServiceError
+from sandbox.tenant import Tenant
 
 __all__ = ["EngineEffects"]
 

@@ -44,6 +44,7 @@ from workflow.operations.reviews_source import Period, open_reviews
 from workflow.operations.smoke import queue_policy
 from workflow.operations.stage_resources import StageResources
 from workflow.publish.account import Account
+from workflow.publish.flow_definition_fixes import CORS_RULE
 from workflow.publish.package import make_package
 from workflow.publish.publishing import publish
 from workflow.stack import TOPICS
@@ -235,6 +236,8 @@ def publish_local(sandbox: Sandbox, stage: Stage | None = None) -> dict[str, str
     s3 = sandbox.client("s3")
     for bucket in (*stage.output_buckets, *stage.document_buckets):
         s3.create_bucket(Bucket=bucket)
+    for bucket in stage.document_buckets:
+        s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [CORS_RULE]})
     create_flow_definitions(sandbox, stage.output_buckets[0])
     account = Account(sandbox.session)
     package = make_package(

@@ -133,7 +133,7 @@ async def _serve(
     from hypercorn.config import Config
     from hypercorn.typing import ASGIFramework
 
-    from sandbox import fault_points, ministack_patches, resource_types
+    from sandbox import fault_points, ministack_patches, resource_types, review_role
     from sandbox.app import SandboxApp
     from sandbox.fault_rules import FaultRules
     from sandbox.gate import Gate, WithoutCors
@@ -142,6 +142,7 @@ async def _serve(
     watch_services = fault_points.watch_tasks(rules)
     ministack_patches.apply(directory)
     resource_types.add()
+    review_role.add()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = settings.log_level

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sandbox.a2i import Tenant, page_of
+from sandbox.a2i import page_of
 from sandbox.protocol import ServiceError
+from sandbox.tenant import Tenant
 
 __all__ = ["ENDED", "TrainingEffects", "TrainingJobs", "in_milliseconds"]
 

@@ -38,6 +38,7 @@ from lambdas.loops import names as loop_names
 from lambdas.loops.identity import MAX_CLOCK_SKEW
 from lambdas.loops.ledger import Ledger, now
 from lambdas.loops.loop import Loop
+from lambdas.loops.refusals import is_refusal, refusal_in_words
 from lambdas.loops.start_request import (
     CustomTask,
     InputTooLarge,
@@ -68,24 +69,6 @@ __all__ = ["Starter"]
 
 MAX_INPUT_BYTES = 3 * 1024 * 1024
 """The limit of StartHumanLoop for InputContent."""
-
-REFUSALS = frozenset(
-    {
-        "AccessDeniedException",
-        "BadDocumentException",
-        "ConflictException",
-        "DocumentTooLargeException",
-        "ImageTooLargeException",
-        "InvalidImageFormatException",
-        "InvalidParameterException",
-        "InvalidS3ObjectException",
-        "ResourceNotFoundException",
-        "UnsupportedDocumentException",
-        "ValidationException",
-    }
-)
-"""Errors after which there is no loop, and which the same call would get again."""
-
 
 _START_ATTRIBUTES = (
     "flow_definition_arn",
@@ -272,12 +255,12 @@ class Starter:
             try:
                 return self._start_loop(row, stored)
             except ClientError as error:
-                if error.response["Error"]["Code"] not in REFUSALS:
+                if not is_refusal(error):
                     raise
                 # Two calls of the same start can both get here. The slower one gets a ConflictException.
-                if (found := self._existing(row)) is not None:
+                if (found := self._existing_after_refusal(row)) is not None:
                     return self._record_existing(row, found)
-                raise _refusal(row, error) from error
+                raise StartRefused(refusal_in_words(row.human_loop_name, error)) from error
         except StartError as refusal:
             if record_refusal:
                 # If the name is taken in A2I, an event with this name is about the other loop. Its row must not
@@ -385,6 +368,15 @@ class Starter:
             )
         return found
 
+    def _existing_after_refusal(self, row: Loop) -> DescribeHumanLoopResponseTypeDef | None:
+        """As `_existing`. An account that A2I is closed to may be refused this call, too: then there is no loop."""
+        try:
+            return self._existing(row)
+        except ClientError as error:
+            if not is_refusal(error):
+                raise
+            return None
+
     def _stored_input(self, loop: Loop) -> StoredInput:
         if loop.input_location is None or loop.input_digest is None:
             raise InputUnknown(
@@ -434,11 +426,4 @@ def _is_same_start(existing: Loop, row: Loop) -> bool:
     return (existing.input_digest, existing.flow_definition_arn) == (
         row.input_digest,
         row.flow_definition_arn,
-    )
-
-
-def _refusal(row: Loop, error: ClientError) -> StartRefused:
-    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    return StartRefused(
-        f"{error.operation_name} refuses to start human loop {row.human_loop_name!r}: {message} ({code})"
     )

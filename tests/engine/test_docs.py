@@ -119,6 +119,7 @@ botocore.client.BaseClient._make_api_call = recorded
 deploy.main()
 """
 PERMISSIONS = {
+    "s3:GetBucketCors": "s3:GetBucketCORS",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:HeadObjectVersion": "s3:GetObjectVersion",

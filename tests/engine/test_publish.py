@@ -69,7 +69,9 @@ def change_sets(publisher: Publisher) -> list[Any]:
     return [one for one in summaries if one["ExecutionStatus"] == "AVAILABLE"]
 
 
-def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher, sandbox: Sandbox) -> None:
+def test_second_publish_of_the_same_package_changes_nothing(
+    publisher: Publisher, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flow = sandbox.flow_definitions.create(publisher.stage.name, "reviewed")
     sandbox.client("sagemaker-a2i-runtime").start_human_loop(
         HumanLoopName="in-progress", FlowDefinitionArn=flow, HumanLoopInput={"InputContent": "{}"}
@@ -92,7 +94,10 @@ def test_second_publish_of_the_same_package_changes_nothing(publisher: Publisher
     assert not again.changed
     assert again.version == first.version
     assert len(publisher.plans) == len(publisher.invoked) == 1
-    assert publisher.plan().is_empty
+    monkeypatch.setattr("workflow.publish.proposing.warnings_in_background", lambda *_: lambda: ["found"])
+    planned = publisher.plan()
+    assert planned.is_empty
+    assert "found" in planned.warnings  # What is wrong with a flow definition is no matter of what changes.
     assert [record.number for record in history(publisher.account, publisher.stage.name)] == [1]
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.loops.index_query import IndexQuery
 from lambdas.loops.ledger import Ledger
+from lambdas.loops.refusals import NO_NEW_CUSTOMERS
 from workflow.errors import AfterloopError
 from workflow.stack.settings_errors import did_you_mean
 
@@ -125,6 +126,8 @@ class FlowDefinitions:
         try:
             page = self._session.client("sagemaker").list_flow_definitions(MaxResults=100)
             names |= {one["FlowDefinitionName"] for one in page["FlowDefinitionSummaries"]}
+            if not names:
+                return f"; none is known, and {NO_NEW_CUSTOMERS}"
         except (ClientError, BotoCoreError):
             pass
         return known_names(_name(name), names)

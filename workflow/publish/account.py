@@ -7,7 +7,9 @@ The parts of the account are in `stacks`, `artifacts`, `machines`, `functions`, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,6 +27,7 @@ from workflow.publish.missing import CheckedStack, missing_resources
 from workflow.publish.owner import expecting_owner
 from workflow.publish.queues import Queues
 from workflow.publish.refused import name_services
+from workflow.publish.sagemaker_model import small_model
 from workflow.publish.stacks import Stacks
 from workflow.publish.stored_data import StoredData
 from workflow.publish.subscriptions import Subscriptions
@@ -32,7 +35,11 @@ from workflow.publish.switches import Switches
 from workflow.publish.tagged import TaggedResources
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from workflow.publish.heard import Heard
     from workflow.publish.locks import Lock
+    from workflow.stack.stages import Stage
 
 __all__ = ["Account"]
 
@@ -54,7 +61,11 @@ class Account:
         self.region = session.region_name
         self.lock: Lock | None = None
         """The lock of a stage that this process changes. Without it, no call is made any more."""
+        self.checks: list[tuple[Stage, Future[list[str]]]] = []
+        """What was, or is being, found out about the flow definitions of stages; see `flow_definitions.py`."""
         self._clients: dict[str, Any] = {}
+        self._making = RLock()
+        """A session makes one client at a time, and threads ask for some."""
 
     @classmethod
     def at(cls, *, profile: str | None = None, region: str | None = None) -> Account:
@@ -172,8 +183,19 @@ class Account:
 
     def flow_definition_names(self) -> list[str]:
         """The names of the account's A2I flow definitions."""
-        pages = self._client("sagemaker").get_paginator("list_flow_definitions").paginate()
-        return [one["FlowDefinitionName"] for page in pages for one in page["FlowDefinitionSummaries"]]
+        sagemaker, names, token = self._client("sagemaker"), list[str](), dict[str, str]()
+        while True:
+            page = sagemaker.list_flow_definitions(MaxResults=100, **token)
+            names += [one["FlowDefinitionName"] for one in page["FlowDefinitionSummaries"]]
+            if not page.get("NextToken"):
+                return names
+            token = {"NextToken": page["NextToken"]}
+
+    def heard(self, stage: Stage, names: Sequence[str]) -> Heard:
+        """What the loops of flow definitions need that a stage hears, as far as it can be read."""
+        from workflow.publish.heard import read  # Most accounts of a `plan` that is fast have none.
+
+        return read(stage, names, client=self._client, account=self.id)
 
     def flow_definitions(self) -> list[dict[str, str]]:
         """The account's A2I flow definitions: `name`, `arn`, `output` (where they write, s3://…).
@@ -199,18 +221,27 @@ class Account:
         ]
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
-            if service == "s3" and not self.is_aws:
-                # A local engine has no host name for each bucket.
-                config = config.merge(Config(s3={"addressing_style": "path"}))
+        with self._making:
+            return self._clients.get(service) or self._made(service)
+
+    def _made(self, service: str) -> Any:
+        config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
+        if service == "s3" and not self.is_aws:
+            # A local engine has no host name for each bucket.
+            config = config.merge(Config(s3={"addressing_style": "path"}))
+        if service == "sagemaker":
+            # What it answers is worth a warning. A network without a way to it must not hold up each plan.
+            config = Config(
+                retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10
+            )
+        with small_model(self.session) if service == "sagemaker" else nullcontext():
             client: Any = self.session.client(service, config=config)  # type: ignore[call-overload]
-            # Not only calls that write: what is read after the lock was lost is no basis for anything either.
-            events, mine = client.meta.events, {"unique_id": "afterloop-lock"}
-            events.unregister("before-send", **mine)  # A session may give a client twice.
-            events.register_first("before-send", self._assure_lock, **mine)
-            self._clients[service] = client
-        return self._clients[service]
+        # Not only calls that write: what is read after the lock was lost is no basis for anything either.
+        events, mine = client.meta.events, {"unique_id": "afterloop-lock"}
+        events.unregister("before-send", **mine)  # A session may give a client twice.
+        events.register_first("before-send", self._assure_lock, **mine)
+        self._clients[service] = client
+        return client
 
     def _assure_lock(self, **_: Any) -> None:
         if self.lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from workflow.errors import PublishError
 from workflow.publish.adopting import adopting
 from workflow.publish.availability import unavailable
 from workflow.publish.change_sets import change_set_of, looked_at, uploaded, url_of
-from workflow.publish.flow_definitions import missing_flow_definitions
+from workflow.publish.flow_definitions import warnings_in_background
 from workflow.publish.holder import current_holder, lock_key, locks
 from workflow.publish.live import is_live
 from workflow.publish.live_import import has_to_import
@@ -115,9 +115,10 @@ def propose(
         choose: to publish a new stack: which kept data of the stage it adopts.
     """
     stack = _publishable(account, account.stacks.find(stage.stack_name))
+    reviews = warnings_in_background(stage, account)
     package = package.stamped(stack.parameters if stack else {})
     if stack is None or stack.status == "ROLLBACK_COMPLETE":
-        return _of_new_stack(account, stage, stack, package, to_publish=to_publish, choose=choose)
+        return _of_new_stack(account, stage, stack, package, reviews, to_publish=to_publish, choose=choose)
     sent, _ = package.content
     package, notes = with_subscriptions(account, stack, package)
     deployed = deployed_content(account, stage.name, stack, sent)
@@ -150,6 +151,7 @@ def propose(
         swapped=swaps,
         warnings=[
             *_warnings(account, stage, package),
+            *reviews(),
             *unheard(
                 read_recipients(account, stack, checked, package.parameters, repair=reverts_drift), stage
             ),
@@ -182,13 +184,18 @@ def _of_new_stack(
     stage: Stage,
     stack: Stack | None,
     package: Package,
+    reviews: Callable[[], list[str]],
     *,
     to_publish: bool,
     choose: Choose | None,
 ) -> Proposal:
     """A new stack needs no change set: everything is added. So a plan creates nothing in the account."""
     sent, _ = package.content
-    warnings = [*_warnings(account, stage, package), *unheard(recipients_in(package.parameters), stage)]
+    warnings = [
+        *_warnings(account, stage, package),
+        *reviews(),
+        *unheard(recipients_in(package.parameters), stage),
+    ]
     plan = compare(stage.stack_name, before=None, after=package.content, warnings=warnings)
     plan, adopted = adopting(account, stage.name, sent, plan, choose, to_publish=to_publish)
     plan = _with_differences(account, stage, stack, plan, to_publish)
@@ -280,7 +287,6 @@ def _routing_notes(account: Account, stack: Stack) -> list[str]:
 def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
     return [
         *package.warnings,
-        *missing_flow_definitions(stage, account),
         *unguarded(stage, account),
         *unavailable(account, package),
     ]

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdas.reviews.output import TEXTRACT
-from sandbox.a2i import HumanLoop, HumanLoopService, Tenant
+from sandbox.a2i import HumanLoop, HumanLoopService
 from sandbox.errors import SandboxError
 from sandbox.protocol import ServiceError
 from sandbox.samples import MODERATION
+from sandbox.tenant import Tenant
 
 TENANT = Tenant("111122223333", "us-east-1")
 OTHER_REGION = Tenant("111122223333", "eu-west-1")

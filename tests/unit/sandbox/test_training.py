@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from botocore.validate import ParamValidator
 
-from sandbox.a2i import Tenant
 from sandbox.protocol import ServiceError, operation
+from sandbox.tenant import Tenant
 from sandbox.training import TrainingJobs
 from tests.unit.sandbox.training_jobs import REQUEST, FakeEffects
 

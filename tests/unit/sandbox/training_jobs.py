@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.a2i import Tenant
 from sandbox.protocol import ServiceError
+from sandbox.tenant import Tenant
 
 __all__ = ["REQUEST", "FakeEffects"]
 

@@ -199,6 +199,17 @@ def test_refused_start_frees_the_name(aws: AWS) -> None:
     assert (aws.row().status, aws.row().reason) == ("InProgress", None)
 
 
+def test_account_that_a2i_is_closed_to_is_refused_also_if_it_may_not_look_for_the_loop(aws: AWS) -> None:
+    # As far as AWS documents it, StartHumanLoop is refused. Whether DescribeHumanLoop is, too, is not known.
+    aws.a2i.errors = {
+        "StartHumanLoop": ["AccessDeniedException"],
+        "DescribeHumanLoop": ["AccessDeniedException"],
+    }
+    with pytest.raises(StartRefused, match="A2I is closed to it"):
+        aws.starter.start(start_request())
+    assert (aws.row().status, "July 2026" in (aws.row().reason or "")) == ("Refused", True)
+
+
 def test_throttled_start_can_be_resumed(aws: AWS) -> None:
     aws.a2i.errors["StartHumanLoop"] = ["ServiceQuotaExceededException"]
     with pytest.raises(ClientError, match="ServiceQuotaExceededException"):

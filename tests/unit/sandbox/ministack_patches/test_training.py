@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from sandbox.a2i import Tenant
 from sandbox.canned_results import parse_results
 from sandbox.ministack_patches import canned, integrations, permissions, training
 from sandbox.protocol import operation
+from sandbox.tenant import Tenant
 from sandbox.training import TrainingJobs
 from tests.documentation import blocks
 from tests.unit.sandbox.training_jobs import REQUEST, FakeEffects

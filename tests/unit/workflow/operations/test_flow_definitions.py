@@ -87,7 +87,9 @@ def test_error_lists_five_names_and_says_if_there_are_none(session: StubbedSessi
     with pytest.raises(UnknownFlowDefinition, match=r"; known are f0, f1, f2, f3, f4, …$"):
         flow_definitions(session).known("xyz")
     session.use("sagemaker", SageMaker())
-    with pytest.raises(UnknownFlowDefinition, match=r"; none is known$"):
+    with pytest.raises(
+        UnknownFlowDefinition, match=r"; none is known, and an account that did not use Amazon A2I before"
+    ):
         flow_definitions(session).known("xyz")
 
 

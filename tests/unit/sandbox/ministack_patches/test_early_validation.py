@@ -19,7 +19,11 @@ def proposed(ministack: None) -> Any:
     from ministack.services import cloudformation
 
     def propose(resources: dict[str, Any]) -> tuple[str, str]:
-        template = {"Parameters": {"Size": {"Type": "Number", "Default": "5"}}, "Resources": resources}
+        template = {
+            "Parameters": {"Size": {"Type": "Number", "Default": "5"}},
+            "Conditions": {"Large": {"Fn::Equals": [{"Ref": "Size"}, "500"]}},
+            "Resources": resources,
+        }
         named = {"StackName": ["stack"], "ChangeSetName": ["change"]}
 
         async def act() -> None:
@@ -43,6 +47,11 @@ def test_change_set_fails_for_a_property_outside_of_its_schema(proposed, size):
     assert "<LogicalResourceId>One</LogicalResourceId>" in events
     assert "<ValidationPath>/Resources/One/Properties/MemorySize</ValidationPath>" in events
     assert "memory size must be between 128 and 10240" in events
+
+
+def test_resource_that_is_not_created_is_not_compared(proposed):
+    function = resource("AWS::Lambda::Function", {**FUNCTION, "MemorySize": 5})
+    assert proposed({"One": {**function, "Condition": "Large"}})[0] == "CREATE_COMPLETE"
 
 
 def test_value_that_only_the_operation_knows_is_not_compared(proposed):

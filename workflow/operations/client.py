@@ -192,6 +192,8 @@ class LoopsClient:
     def restart(self, human_loop_name: str, flow_definition_arn: str) -> StartedLoop:
         """Starts the next attempt of a loop, with the same input.
 
+        The ledger does not get to know who did it: that takes access to the ledger, as `loops restart` has.
+
         Raises:
             InputUnknown: The input was not stored.
             NameTaken: Another loop has the name of the next attempt.

@@ -38,6 +38,9 @@ _MAX_PAUSE_SECONDS = 10.0
 SETTLE_SECONDS = 5
 """How long after the end of a replay its last events take to start executions."""
 
+MAX_DESCRIPTION = 512
+"""Characters of the description of a replay (StartReplay API page)."""
+
 MAX_WAIT_SECONDS = 60
 """How long to wait for the end of executions. Most take seconds; your own steps can take hours."""
 
@@ -270,6 +273,7 @@ class Replaying:
         try:
             self._events.start_replay(
                 ReplayName=name,
+                Description=f"Started by {self._loops.account.caller}"[:MAX_DESCRIPTION],
                 EventSourceArn=plan.archive.arn,
                 EventStartTime=plan.since,
                 EventEndTime=plan.until,

@@ -93,7 +93,7 @@ class Stage:
             stage="dev",
             resources=resources,
             session=SimpleNamespace(client=lambda _: self.events),
-            account=SimpleNamespace(is_aws=self.is_aws),
+            account=SimpleNamespace(is_aws=self.is_aws, caller="arn:ada"),
             ledger=SimpleNamespace(changed_since=self._changed_since),
             states=SimpleNamespace(list_executions=self._running),
         )
@@ -201,6 +201,7 @@ def test_replay_goes_to_the_rule_of_the_stage_only(stage: Stage) -> None:
     }
     assert (given["EventStartTime"], given["EventEndTime"]) == (plan.since, plan.until)
     assert (given["ReplayName"], len(replay.name) <= 64) == (replay.name, True)
+    assert given["Description"] == "Started by arn:ada"
 
 
 def test_eleventh_replay_of_the_account_is_refused(stage: Stage) -> None:

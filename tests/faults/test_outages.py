@@ -25,12 +25,18 @@ class Broken(Schedule):
     Args:
         script: What happens. It begins when the loop has been started.
         fails: Given who makes a call, and the call: whether it fails.
+
+    Attributes:
+        refused: How many calls failed.
+        kept: The events that ReleaseClaim failed to process.
+        runs: The runs of the reconciler.
     """
 
     def __init__(self, script: Callable[[Schedule], None], fails: Callable[[Actor, Call], bool]) -> None:
         super().__init__(0, [], Options(), self._play, {})
         self._happens, self._fails = script, fails
         self.refused = 0
+        self.kept: list[Any] = []
         self.runs: list[Actor] = []
 
     def _play(self, schedule: Schedule) -> None:
@@ -45,6 +51,9 @@ class Broken(Schedule):
         """EventBridge reports it, once and at once."""
         if execution.machine == MACHINE and execution.status != "SUCCEEDED":
             self._report(execution, delay=0)
+
+    def _report_failed(self, event: Any) -> None:
+        self.kept.append(event)
 
     def _refuses(self, actor: Actor, call: Call) -> bool:
         fails = self._fails(actor, call)
@@ -202,6 +211,7 @@ def test_message_that_sns_refused_is_sent_when_sns_works_again() -> None:
     schedule = Broken(rejected, lambda actor, call: call.service == "sns")
     schedule.run()
     assert schedule.refused
+    assert schedule.kept  # in the queue UndeliveredEvents, which has an alarm
     assert schedule.told_within("execution-ended") <= timedelta(minutes=HOUR)
     assert not schedule.violations, schedule.told()
 

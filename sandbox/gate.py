@@ -12,9 +12,10 @@ A web page in the developer's browser can send requests to 127.0.0.1, and the en
    (they choose an account), of an IAM user, or of a role session.
 
 Without a signature, there are only: the health check; the URLs that CloudFormation gives to custom resources and wait
-conditions, which have a random token; function URLs and stages of API Gateway by their paths (`/_aws/…`), whose own
-settings say who may call them. AWS serves more without one: public buckets, forms that upload to S3, links in messages
-of SNS, sign-in pages, web identities. Here they are refused.
+conditions, and the link with which an endpoint confirms its subscription to a topic of SNS, which have a random token;
+function URLs and stages of API Gateway by their paths (`/_aws/…`), whose own settings say who may call them. AWS serves
+more without one: public buckets, forms that upload to S3, other links in messages of SNS, sign-in pages, web
+identities. Here they are refused.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Gate:
 
     def _needs_signature(self, request: Request) -> bool:
         """Returns whether the request has to be signed. Those to control routes need the token instead."""
-        if request.path == _HEALTH:
+        if request.path == _HEALTH or _confirms_a_subscription(request):
             return False
         if request.path.startswith(_CONTROL):
             if request.path.startswith(_WITH_OWN_TOKEN) and request.method == "PUT":
@@ -139,6 +140,18 @@ class WithoutCors:
             await send(message)
 
         await self._app(scope, receive, send_without)
+
+
+def _confirms_a_subscription(request: Request) -> bool:
+    """Returns whether the request is the SubscribeURL in a message of SNS, and nothing else."""
+    return (
+        request.method == "GET"
+        and request.path == "/"
+        and request.query.keys() == {"Action", "TopicArn", "Token"}
+        and request.query["Action"] == ["ConfirmSubscription"]
+        and _HOST_WITHOUT_NAME.match(request.headers["host"]) is not None
+        and "x-amz-target" not in request.headers
+    )
 
 
 def _has_settings_of_its_own(request: Request) -> bool:

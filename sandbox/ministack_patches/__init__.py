@@ -56,6 +56,8 @@
     athena.py            tables with many objects
     messages.py          what SNS and SQS refuse
     deliveries.py        how SNS delivers messages, and its metrics
+    endpoints.py         how HTTPS endpoints confirm, and get messages
+    background.py        work that a service does after it has responded
     queue_metrics.py     the metrics of queues
     roles.py             what roles and policies allow services to do
     networks.py          functions in a network, and boundaries of roles
@@ -100,6 +102,7 @@ from sandbox.ministack_patches import (
     drift,
     dynamodb,
     early_validation,
+    endpoints,
     evaluation,
     events,
     execution_logs,
@@ -206,6 +209,7 @@ def apply(directory: Path) -> None:
     archives.correct()
     expressions.correct()
     messages.correct()
+    endpoints.correct()
     deliveries.correct()
     chat.correct()
     queue_metrics.correct()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from sandbox.ministack_patches import endpoints
+from sandbox.ministack_patches.background import in_background
 
 __all__ = ["correct", "emails"]
 
@@ -144,7 +145,7 @@ def _to_function(notification: _Notification) -> None:
     if not function or not config:
         notification.count("NumberOfNotificationsFailed")
         return
-    _in_background(
+    in_background(
         sns._deliver_to_lambda,
         notification.endpoint,
         notification.envelope,
@@ -170,11 +171,12 @@ def _to_address(notification: _Notification) -> None:
 
 
 def _to_endpoint(notification: _Notification) -> None:
-    import asyncio
+    """Each attempt that failed counts (same source)."""
 
-    from ministack.services import sns
+    def counted(delivered: bool) -> None:
+        notification.count(f"NumberOfNotifications{'Delivered' if delivered else 'Failed'}")
 
-    _in_background(asyncio.run, sns._deliver_to_http(notification.endpoint, notification.envelope))
+    endpoints.post(notification, counted)
 
 
 def _to_nobody(notification: _Notification) -> None:
@@ -190,12 +192,6 @@ _DELIVER: dict[str, Callable[[_Notification], None]] = {
     "https": _to_endpoint,
 }
 """Protocol → how it is delivered."""
-
-
-def _in_background(function: Callable[..., Any], *arguments: Any) -> None:
-    """Calls a function in a thread, for the account and the Region of this one."""
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(function, *arguments), daemon=True).start()
 
 
 def _count(topic: str, metric: str, value: float = 1, unit: str = "Count") -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.engine import Sandbox
 from tests.engine.publisher import Publisher, broken
+from tests.https_endpoint import HttpsEndpoint, https_endpoint
 from tests.publish_failures import saw
 from workflow.errors import DeploymentError
+from workflow.operations.smoke import queue_policy
 from workflow.publish.account import Account
 from workflow.publish.history import history, rollback_target
 from workflow.publish.missing import CHECKED
@@ -27,7 +30,9 @@ CHECKED_STACK = Account.checked
 """The fixture `publisher` makes plans without it."""
 
 
-def package(publisher: Publisher, *addresses: str, edit: Any = None, **flows: str) -> Package:
+def package(
+    publisher: Publisher, *addresses: str, edit: Any = None, endpoints: tuple[str, ...] = (), **flows: str
+) -> Package:
     """A package that notifies addresses, and escalates failures of flow definitions to one address each."""
     rules = {flow: {"restart": {"escalate_to": [address]}} for flow, address in flows.items()}
     stage = Stage(**publisher.stage.model_dump(exclude_defaults=True), flow_definition_settings=rules)
@@ -35,6 +40,7 @@ def package(publisher: Publisher, *addresses: str, edit: Any = None, **flows: st
         edit,
         notification_emails=tuple(f"{one}@example.com" for one in addresses),
         flow_definition_settings=stage.flow_definition_settings,
+        escalation_endpoints=endpoints,
     )
 
 
@@ -48,6 +54,27 @@ def subscribed(publisher: Publisher, topic: str = "NotificationTopic") -> dict[s
 def warnings(plan: Plan) -> list[str]:
     """The warnings of a plan, but for that about the flow definition of the stage, which does not exist."""
     return [one for one in plan.warnings if "flow_definitions" not in one]
+
+
+def queue(publisher: Publisher, name: str) -> str:
+    """A queue that takes the messages of the stage. Returns its ARN."""
+    account, sqs = publisher.account, publisher.account.session.client("sqs")
+    arn = f"arn:aws:sqs:{account.region}:{account.id}:{name}"
+    topics = f"arn:aws:sns:{account.region}:{account.id}:{publisher.stage.stack_name}-*"
+    sqs.create_queue(
+        QueueName=name, Attributes={"Policy": queue_policy(arn, [topics]).replace("ArnEquals", "ArnLike")}
+    )
+    return arn
+
+
+def kinds(publisher: Publisher, name: str) -> list[str]:
+    """The kinds of the messages in a queue so far, and `ALARM` for alarms."""
+    sqs = publisher.account.session.client("sqs")
+    found = sqs.receive_message(
+        QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    documents = (json.loads(json.loads(one["Body"])["Message"]) for one in found.get("Messages", []))
+    return [one.get("kind") or one["NewStateValue"] for one in documents]
 
 
 def broken_afterwards(resources: dict[str, Any]) -> None:
@@ -86,13 +113,45 @@ def test_addresses_that_stay_keep_their_subscription(publisher: Publisher) -> No
     assert third == {"a": third["a"], "b": first["b"], "c": first["c"]}
 
 
-def test_filtered_address_gets_alarms_and_is_subscribed_again_when_it_has_to_change(
-    publisher: Publisher, sandbox: Sandbox, eventually: Callable[..., Any]
+def test_who_is_called_gets_alarms_and_events_without_a_flow_definition(
+    publisher: Publisher, sandbox: Sandbox, eventually: Callable[..., Any], unique: str, tmp_path: Path
 ) -> None:
     """Alarms have no attributes for a filter. And CloudFormation could not change a subscription that is gone."""
+    calls = queue(publisher, unique)
+    with https_endpoint(tmp_path) as endpoint:
+        publisher.publish(package(publisher, endpoints=(endpoint.url, calls), forms="a@example.com"))
+        gets_alarms(publisher, sandbox, eventually, unique, endpoint)
+        lines = [one.protocol for one in publisher.plans[0].subscriptions if one.topic == "Alarm"]
+        assert lines == ["email", "https", "sqs"]
+    before = subscribed(publisher, "AlarmTopic")
+
+    # An endpoint that nobody confirms comes, and goes: CloudFormation cannot delete its subscription.
+    unheard = "https://127.0.0.1:9/unheard"
+    publisher.publish(package(publisher, endpoints=(unheard, calls), forms="a@example.com"))
+    after = subscribed(publisher, "AlarmTopic")
+    assert (after[calls], after["a"], after[unheard]) == (before[calls], before["a"], "PendingConfirmation")
+    assert endpoint.url not in after
+    published = publisher.publish(package(publisher, endpoints=(calls,), forms="a@example.com"))
+    assert published is not None
+    assert subscribed(publisher, "AlarmTopic")[calls] == before[calls]
+    assert any(
+        "has not confirmed a subscription to AlarmTopic" in one for one in publisher.plans[-1].warnings
+    )
+
+
+def gets_alarms(
+    publisher: Publisher,
+    sandbox: Sandbox,
+    eventually: Callable[..., Any],
+    queue_name: str,
+    endpoint: HttpsEndpoint,
+) -> None:
     session = publisher.account.session
-    sns = session.client("sns")
-    publisher.publish(package(publisher, forms="a@example.com"))
+
+    def confirmed() -> bool:
+        return "PendingConfirmation" not in subscribed(publisher, "AlarmTopic").values()
+
+    eventually(confirmed, message="the endpoint confirms")
     session.client("cloudwatch").set_alarm_state(
         AlarmName=f"{publisher.stage.stack_name}-FunctionErrors", StateValue="ALARM", StateReason="a test"
     )
@@ -115,6 +174,14 @@ def test_filtered_address_gets_alarms_and_is_subscribed_again_when_it_has_to_cha
         ),
         message="the address gets the alarm and the message about the event",
     )
+    eventually(lambda: {*kinds(publisher, queue_name)} >= {"event-unclaimed", "ALARM"})
+    eventually(lambda: {one["Subject"] for one in endpoint.got()} >= wanted)
+
+
+def test_address_that_unsubscribed_is_subscribed_again_when_it_has_to_change(publisher: Publisher) -> None:
+    """CloudFormation could not change the subscription, and not even roll back."""
+    sns = publisher.account.session.client("sns")
+    publisher.publish(package(publisher, forms="a@example.com"))
     alarms = subscribed(publisher, "AlarmTopic")
     sns.unsubscribe(SubscriptionArn=subscribed(publisher, "EscalationTopic")["a"])
 

@@ -167,7 +167,7 @@ class PlanChanges(_Shape):
     settings: list[SettingChange]
     """Parameters of the stack, except those with email addresses."""
     subscriptions: list[SubscriptionChange]
-    """Email addresses of the settings that are subscribed, unsubscribed, or get other messages."""
+    """Addresses and endpoints of the settings that are subscribed, unsubscribed, or get other messages."""
     resources: list[ResourceChange]
     """Resources of the stack, except subscriptions whose address or flow definitions change."""
     notes: list[str]

@@ -176,11 +176,18 @@ def _subscriptions(plan: Plan) -> Iterator[str]:
         match change.change:
             case "added":
                 about = "" if change.topic == NO_FLOW_DEFINITION else f" about {_flows(change.after)}"
-                yield f"{line}{about}; gets an email to confirm"
+                yield f"{line}{about}{_CONFIRMS[change.protocol]}"
             case "removed":
                 yield f"{line} end"
             case "changed":
                 yield f"{line} about {_flows(change.before)} → {_flows(change.after)}"
+
+
+_CONFIRMS = {
+    "email": "; gets an email to confirm",
+    "https": "; gets a request to confirm",
+    "sqs": "",  # a queue of the same account; another account gets a message to confirm
+}
 
 
 def _flows(names: Sequence[str] | None) -> str:

@@ -148,7 +148,7 @@ class Plan:
     permissions: Sequence[PermissionChange] = ()
     settings: Sequence[SettingChange] = ()
     subscriptions: Sequence[SubscriptionChange] = ()
-    """Email addresses of the settings. Neither `settings` nor `resources` has them."""
+    """Addresses and endpoints of the settings. Neither `settings` nor `resources` has them."""
     resources: Sequence[ResourceChange] = ()
     notes: Sequence[str] = ()
     """Other changes, in a sentence each."""

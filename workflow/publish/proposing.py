@@ -21,6 +21,7 @@ from workflow.publish.machines import routed
 from workflow.publish.missing import Missing
 from workflow.publish.plan import Plan, compare
 from workflow.publish.protection import protection_of, refusal
+from workflow.publish.queue_policies import deaf_queues
 from workflow.publish.recovering import NOT_ROLLED_BACK, stuck_rollback
 from workflow.publish.service_role import with_service_role
 from workflow.publish.shift_alarms import unguarded
@@ -150,7 +151,7 @@ def propose(
         tags=(stack.tags, package.tags),
         swapped=swaps,
         warnings=[
-            *_warnings(account, stage, package),
+            *_warnings(account, stage, stack, package),
             *reviews(),
             *unheard(
                 read_recipients(account, stack, checked, package.parameters, repair=reverts_drift), stage
@@ -192,7 +193,7 @@ def _of_new_stack(
     """A new stack needs no change set: everything is added. So a plan creates nothing in the account."""
     sent, _ = package.content
     warnings = [
-        *_warnings(account, stage, package),
+        *_warnings(account, stage, stack, package),
         *reviews(),
         *unheard(recipients_in(package.parameters), stage),
     ]
@@ -284,11 +285,12 @@ def _routing_notes(account: Account, stack: Stack) -> list[str]:
     return [f"New executions go to {routed(weights)}; a publish routes all of them to the current one."]
 
 
-def _warnings(account: Account, stage: Stage, package: Package) -> list[str]:
+def _warnings(account: Account, stage: Stage, stack: Stack | None, package: Package) -> list[str]:
     return [
         *package.warnings,
         *unguarded(stage, account),
         *unavailable(account, package),
+        *deaf_queues(stage, account, stack.outputs if stack else {}),
     ]
 
 

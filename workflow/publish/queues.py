@@ -1,4 +1,4 @@
-"""SQS: how many messages queues have."""
+"""SQS: what queues have."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ class Queues:
         except self._client.exceptions.QueueDoesNotExist:
             return 0
         return sum(map(int, attributes.values()))
+
+    def attributes(self, name: str) -> dict[str, str] | None:
+        """The policy and the key of a queue, if it has them, by its name; None if it does not exist."""
+        try:
+            url = self._client.get_queue_url(QueueName=name)["QueueUrl"]
+            answer = self._client.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["Policy", "KmsMasterKeyId"]
+            )
+        except self._client.exceptions.QueueDoesNotExist:
+            return None
+        return {str(key): value for key, value in answer.get("Attributes", {}).items()}

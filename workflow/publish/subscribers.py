@@ -17,9 +17,9 @@ from workflow.publish.aws_errors import explained
 from workflow.publish.missing import THREADS, CheckedStack
 from workflow.publish.recipients import TOPICS_OF_KINDS, Recipients, Status, Subscriber
 from workflow.publish.subscriptions import PENDING, Subscribed, Subscriptions
-from workflow.stack import FLOW_SEPARATOR, TOPICS
+from workflow.stack import FLOW_SEPARATOR
 from workflow.stack.chat_settings import CHAT_ENDPOINT, channels
-from workflow.stack.subscriptions import ALL_FLOWS, NO_ADDRESS, same_address, slots
+from workflow.stack.subscriptions import ALL_FLOWS, Slot, same_address, used_slots
 
 if TYPE_CHECKING:
     from workflow.publish.account import Account
@@ -168,7 +168,9 @@ def _is_chat(subscribed: Subscribed) -> bool:
 def _named(parameters: Mapping[str, str]) -> dict[str, list[_Named]]:
     """The subscriptions of the settings, by the logical ID of their topic."""
     found = {
-        f"{topic}Topic": _emails(parameters, topic) for topic in TOPICS if f"{topic}Emails" in parameters
+        f"{topic}Topic": [_in_slot(slot) for slot in slots]
+        for topic, slots in used_slots(parameters).items()
+        if f"{topic}Emails" in parameters
     }
     notifies = parameters.get("ChatNotifications") == "true"
     for kind, channel in channels(parameters).items():
@@ -179,12 +181,10 @@ def _named(parameters: Mapping[str, str]) -> dict[str, list[_Named]]:
     return found
 
 
-def _emails(parameters: Mapping[str, str], topic: str) -> list[_Named]:
-    return [
-        _Named(f"{topic}Email{slot}", "email", address, _policy(flows), _key("email", address))
-        for slot, (address, flows) in enumerate(slots(parameters, topic), 1)
-        if address != NO_ADDRESS
-    ]
+def _in_slot(slot: Slot) -> _Named:
+    return _Named(
+        slot.id, slot.protocol, slot.address, _policy(slot.flows), _key(slot.protocol, slot.address)
+    )
 
 
 def _policy(flows: str) -> dict[str, Any]:

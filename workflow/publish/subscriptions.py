@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError
 
 from workflow.errors import PublishError
 from workflow.stack import FLOW_SEPARATOR, TOPICS
+from workflow.stack.endpoints import protocol_of
 from workflow.stack.subscriptions import (
     ALL_FLOWS,
-    NO_ADDRESS,
+    SLOTS,
+    Slot,
     keeping_subscriptions,
-    parameters_of_topic,
     same_address,
-    slots,
+    used_slots,
 )
 
 if TYPE_CHECKING:
@@ -43,24 +44,33 @@ PENDING = "PendingConfirmation"
 after 48 hours
 (https://aws.amazon.com/about-aws/whats-new/2023/05/amazon-sns-automatic-deletion-unconfirmed-subscriptions/)."""
 
-SUBSCRIPTION_PARAMETERS = frozenset(name for topic in TOPICS for name in parameters_of_topic(topic))
+_PROTOCOLS = ("email", "https", "sqs")
+"""The protocols of what the settings name. `email-json` and `http` are subscriptions of their own."""
+
+SUBSCRIPTION_PARAMETERS = frozenset(name for slots in SLOTS for name in slots.parameters)
 """The parameters with addresses. A plan shows `SubscriptionChange` instead."""
 
 
 @dataclass(frozen=True)
 class SubscriptionChange:
-    """An email address that is subscribed, unsubscribed, or gets messages about other flow definitions."""
+    """An address or endpoint that is subscribed, unsubscribed, or gets messages about other flow definitions."""
 
     topic: str
     """The topic: `Notification`, `Escalation`, or `Alarm`, whose addresses get all messages."""
     address: str
-    """The email address."""
+    """The email address, HTTPS URL, or ARN of a queue."""
     change: Literal["added", "removed", "changed"]
-    """How it changes. An address that is added gets an email with a link to confirm."""
+    """How it changes. An address that is added gets an email with a link to confirm, and an HTTPS endpoint a request
+    with one."""
     before: tuple[str, ...] | None = None
     """The flow definitions that it gets messages about now; `*` for all, null if it is not subscribed."""
     after: tuple[str, ...] | None = None
     """Those after the publish; null if it is not subscribed any more."""
+
+    @property
+    def protocol(self) -> str:
+        """The protocol of SNS: `email`, `https` or `sqs`."""
+        return protocol_of(self.address)
 
 
 def subscription_changes(
@@ -73,47 +83,43 @@ def subscription_changes(
         after: Parameters to publish.
         again: Logical IDs of subscriptions that CloudFormation creates again, such as that of a deleted topic.
     """
+    old, new = used_slots(before), used_slots(after)
     unchanged = set(again) - changed_slots(before, after)
     created_again = [
-        SubscriptionChange(topic, address, "added", after=tuple(flows.split(FLOW_SEPARATOR)))
+        SubscriptionChange(topic, slot.address, "added", after=_flows(slot))
         for topic in TOPICS
-        for slot, (address, flows) in enumerate(slots(after, topic), 1)
-        if f"{topic}Email{slot}" in unchanged
+        for slot in new[topic]
+        if slot.id in unchanged
     ]
-    return [*(change for topic in TOPICS for change in _changes(topic, before, after)), *created_again]
+    return [
+        *(change for topic in TOPICS for change in _changes(topic, old[topic], new[topic])),
+        *created_again,
+    ]
 
 
-def _changes(topic: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[SubscriptionChange]:
-    old, new = _addresses(before, topic), _addresses(after, topic)
-    for key, (address, flows) in {**old, **new}.items():
-        was, will = (found[key][1] if key in found else None for found in (old, new))
+def _flows(slot: Slot) -> tuple[str, ...]:
+    return tuple(slot.flows.split(FLOW_SEPARATOR))
+
+
+def _changes(topic: str, before: Sequence[Slot], after: Sequence[Slot]) -> Iterator[SubscriptionChange]:
+    old, new = ({same_address(slot.address): slot for slot in slots} for slots in (before, after))
+    for key, slot in {**old, **new}.items():
+        was, will = (_flows(found[key]) if key in found else None for found in (old, new))
         if was is None:
-            yield SubscriptionChange(topic, address, "added", after=flows)
+            yield SubscriptionChange(topic, slot.address, "added", after=will)
         elif will is None:
-            yield SubscriptionChange(topic, address, "removed", before=flows)
+            yield SubscriptionChange(topic, slot.address, "removed", before=was)
         elif set(was) != set(will):
-            yield SubscriptionChange(topic, address, "changed", was, will)
-
-
-def _addresses(parameters: Mapping[str, str], topic: str) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """The addresses of a topic, each with its flow definitions."""
-    return {
-        same_address(address): (address, tuple(flows.split(FLOW_SEPARATOR)))
-        for address, flows in slots(parameters, topic)
-        if address != NO_ADDRESS
-    }
+            yield SubscriptionChange(topic, slot.address, "changed", was, will)
 
 
 def changed_slots(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
     """The logical IDs of the subscriptions that change."""
-    found = set()
-    for topic in TOPICS:
-        old, new = slots(before, topic), slots(after, topic)
-        unused = (NO_ADDRESS, ALL_FLOWS)
-        for slot in range(max(len(old), len(new))):
-            if (old[slot] if slot < len(old) else unused) != (new[slot] if slot < len(new) else unused):
-                found.add(f"{topic}Email{slot + 1}")
-    return found
+    old, new = (
+        {slot.id: slot.value for slots in used_slots(parameters).values() for slot in slots}
+        for parameters in (before, after)
+    )
+    return {name for name in {**old, **new} if old.get(name) != new.get(name)}
 
 
 class Subscribed(NamedTuple):
@@ -140,17 +146,17 @@ class Subscriptions:
     def __init__(self, client: SNSClient) -> None:
         self._client = client
 
-    def emails(self, topic: str) -> dict[str, str]:
-        """The email addresses that are subscribed to a topic, each with the ARN of its subscription.
+    def addresses(self, topic: str) -> dict[str, str]:
+        """The addresses and endpoints that are subscribed to a topic, each with the ARN of its subscription.
 
-        An address that has not confirmed has `PendingConfirmation`, one that was unsubscribed not long ago `Deleted`.
+        One that has not confirmed has `PendingConfirmation`, one that was unsubscribed not long ago `Deleted`.
         """
         pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         return {
             same_address(one["Endpoint"]): one["SubscriptionArn"]
             for page in pages
             for one in page["Subscriptions"]
-            if one["Protocol"] == "email"
+            if one["Protocol"] in _PROTOCOLS
         }
 
     def listed(self, topic: str, first: Mapping[str, Any] | None = None) -> list[Subscribed]:
@@ -202,7 +208,7 @@ def with_subscriptions(account: Account, stack: Stack, package: Package) -> tupl
 
 def _with_subscriptions(account: Account, stack: Stack, package: Package) -> tuple[Package, list[str]]:
     topics = {topic: arn for topic in TOPICS if (arn := stack.outputs.get(f"{topic}Topic"))}
-    listed = {topic: account.subscriptions.emails(arn) for topic, arn in topics.items()}
+    listed = {topic: account.subscriptions.addresses(arn) for topic, arn in topics.items()}
     changes = [
         (one, listed[one.topic].get(same_address(one.address), ""))
         for one in subscription_changes(stack.parameters, package.parameters)
@@ -217,7 +223,7 @@ def _with_subscriptions(account: Account, stack: Stack, package: Package) -> tup
         if change.change == "removed" and arn == PENDING:
             notes.append(
                 f"{change.address} has not confirmed {_subscription(change)}, so SNS removes it within 48 "
-                "hours, not now. Until then, the link in its email still subscribes it."
+                "hours, not now. Until then, it can still confirm."
             )
         if change in gone.values():
             _expect_moved(change, gone, package)
@@ -256,8 +262,10 @@ def _gone(
 
 def _slot_of(parameters: Mapping[str, str], change: SubscriptionChange) -> str:
     """The logical ID of the subscription of an address."""
-    addresses = [same_address(address) for address, _ in slots(parameters, change.topic)]
-    return f"{change.topic}Email{addresses.index(same_address(change.address)) + 1}"
+    address = same_address(change.address)
+    return next(
+        slot.id for slot in used_slots(parameters)[change.topic] if same_address(slot.address) == address
+    )
 
 
 def _expect_moved(change: SubscriptionChange, gone: Collection[str], package: Package) -> None:

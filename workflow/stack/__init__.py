@@ -16,6 +16,9 @@ EMAILS_PER_TOPIC = 5
 """Email addresses from the settings that a topic can have. The number is fixed, because all stages have the same
 template. For more addresses, subscribe a mailing list."""
 
+ENDPOINTS_PER_TOPIC = 3
+"""HTTPS endpoints and queues from the settings that a topic can have."""
+
 TOPICS = ("Notification", "Escalation", "Alarm")
 """The topics for messages to people."""
 
@@ -25,6 +28,9 @@ subscribers: alarms have no message attributes. So none of its addresses has a f
 
 FLOW_SEPARATOR = "|"
 """Between the flow definitions that an email address gets messages about."""
+
+ENDPOINT_SEPARATOR = "|"
+"""Between the protocol and the endpoint in a parameter: the template cannot find out the protocol of an endpoint."""
 
 VERSION_MARK = "@"
 """Between the key of an object in the artifact bucket and its version."""

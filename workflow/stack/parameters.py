@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workflow.errors import SettingsError
 from workflow.stack.chat_settings import chat_parameters
 from workflow.stack.partition import partition_of
-from workflow.stack.subscriptions import subscription_parameters
+from workflow.stack.subscriptions import endpoint_parameters, subscription_parameters
 
 if TYPE_CHECKING:
     from workflow.stack.stages import Stage
@@ -65,6 +65,8 @@ def parameters_of(stage: Stage, account: str = "") -> dict[str, str]:
             stage.name, "Alarm", _CALLED, (*called, *(one for of in escalate_to.values() for one in of)), {}
         ),
         **chat_parameters(stage.chat),
+        **endpoint_parameters("Notification", stage.notification_endpoints),
+        **endpoint_parameters("Escalation", stage.escalation_endpoints),
         "LogRetentionDays": str(stage.log_retention_days),
         "ArchiveDays": str(stage.archive_days),
         "DeletionProtection": str(stage.protected).lower(),

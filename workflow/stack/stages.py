@@ -15,6 +15,7 @@ from lambdas.reviews.settings import FlowReviewSettings, PredictionSetting, Reco
 from workflow.errors import SettingsError
 from workflow.stack.chat_settings import Chat
 from workflow.stack.deployment_settings import BoundaryArn, RoleArn, Tags, Vpc, expect_in_account
+from workflow.stack.endpoints import Endpoints
 from workflow.stack.parameters import parameters_of
 from workflow.stack.settings_errors import did_you_mean, explained, key_of, with_key
 from workflow.stack.settings_file import UnknownStage, line_of, read_tables
@@ -160,9 +161,13 @@ class Stage(_Settings):
     name can end with `*`. By default, all state machines in the account are."""
     notification_emails: tuple[Email, ...] = ()
     """Email addresses that get messages about stopped loops, at most five."""
+    notification_endpoints: Endpoints = ()
+    """HTTPS URLs, and ARNs of SQS queues, that get messages about stopped loops, at most three."""
     escalation_emails: tuple[Email, ...] = ()
     """Email addresses that get messages when a person has to act, and alarms, at most five with those of
     `escalate_to`."""
+    escalation_endpoints: Endpoints = ()
+    """HTTPS URLs, and ARNs of SQS queues, that get messages when a person has to act, and alarms, at most three."""
     log_retention_days: RetentionDays = 30
     """How many days CloudWatch Logs keeps the logs."""
     archive_days: int = Field(default=30, ge=0, le=3653)

@@ -482,6 +482,15 @@ class TestControlRoutes:
         assert send("PUT", "/_ministack/cfn-response/random", {"Host": HOST}).status == 200
         assert send("POST", "/_ministack/cfn-response/random", {"Host": HOST}).refused
 
+    def test_link_that_confirms_a_subscription_needs_no_signature_and_does_nothing_else(self) -> None:
+        link = "/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:us-east-1:1:t&Token=random"
+        assert send("GET", link, {"Host": HOST}).status == 200
+        assert send("POST", link, {"Host": HOST}).refused
+        assert send("GET", link, {"Host": HOST, **JSON}).refused
+        assert send("GET", f"{link}&Action=Publish", {"Host": HOST}).refused
+        assert send("GET", link.replace("ConfirmSubscription", "DeleteTopic"), {"Host": HOST}).refused
+        assert send("GET", link.replace("/?", "/bucket?"), {"Host": HOST}).refused
+
     def test_function_url_needs_no_signature_but_leads_nowhere_else(self) -> None:
         path = "/_aws/lambda-url/abc/"
         assert send("GET", path, {"Host": HOST}).status == 200

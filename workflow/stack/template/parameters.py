@@ -7,8 +7,15 @@ from typing import Any
 
 from troposphere import Equals, Not, Parameter, Ref, Select, Template
 
-from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, NO_FLOW_DEFINITION, TOPICS, VERSION_MARK
+from workflow.stack import (
+    EMAILS_PER_TOPIC,
+    ENDPOINT_SEPARATOR,
+    ENDPOINTS_PER_TOPIC,
+    FLOW_SEPARATOR,
+    VERSION_MARK,
+)
 from workflow.stack.functions import Function
+from workflow.stack.subscriptions import SLOTS
 
 __all__ = ["add_parameters"]
 
@@ -55,22 +62,6 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         "CommaDelimitedList",
         Default="*",
     )
-    for topic in TOPICS:
-        parameter(
-            f"{topic}Emails",
-            f"{EMAILS_PER_TOPIC} email addresses; `-` for none.",
-            "CommaDelimitedList",
-            Default=",".join(["-"] * EMAILS_PER_TOPIC),
-        )
-        if topic == NO_FLOW_DEFINITION:
-            continue
-        parameter(
-            f"{topic}EmailFlowDefinitions",
-            f"For each address, the flow definitions that it gets messages about, with `{FLOW_SEPARATOR}` between "
-            "them; `*` for all.",
-            "CommaDelimitedList",
-            Default=",".join(["*"] * EMAILS_PER_TOPIC),
-        )
     parameter(
         "SlackChannel", "The workspace and the channel; `-` for none.", "CommaDelimitedList", Default="-,-"
     )
@@ -86,6 +77,25 @@ def add_parameters(template: Template, functions: Sequence[Function], steps: Seq
         Default="false",
         AllowedValues=["true", "false"],
     )
+    described = {
+        "Email": f"{EMAILS_PER_TOPIC} email addresses; `-` for none.",
+        "Endpoint": f"{ENDPOINTS_PER_TOPIC} times PROTOCOL{ENDPOINT_SEPARATOR}ENDPOINT; "
+        f"`-{ENDPOINT_SEPARATOR}-` for none.",
+    }
+    for slots in SLOTS:
+        unused = slots.write([])
+        if slots.parameter not in template.parameters:
+            parameter(
+                slots.parameter, described[slots.kind], "CommaDelimitedList", Default=unused[slots.parameter]
+            )
+        if slots.flows_parameter:
+            parameter(
+                slots.flows_parameter,
+                f"For each address, the flow definitions that it gets messages about, with `{FLOW_SEPARATOR}` between "
+                "them; `*` for all.",
+                "CommaDelimitedList",
+                Default=unused[slots.flows_parameter],
+            )
     parameter("LogRetentionDays", "The days that CloudWatch Logs keeps the logs.", "Number", Default="30")
     parameter(
         "ArchiveDays", "The days that status changes are archived; 0 for no archive.", "Number", Default="30"

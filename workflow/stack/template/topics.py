@@ -1,4 +1,4 @@
-"""The topics for messages to people, with the email addresses of the settings."""
+"""The topics for messages to people, with the addresses and endpoints of the settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from troposphere import Equals, If, Not, NoValue, Ref, Select, Split, Sub, Template, sns
 
-from workflow.stack import EMAILS_PER_TOPIC, FLOW_SEPARATOR, NO_FLOW_DEFINITION, TOPICS
+from workflow.stack import ENDPOINT_SEPARATOR, FLOW_SEPARATOR, NO_FLOW_DEFINITION, TOPICS
+from workflow.stack.subscriptions import SLOTS, Slots
 from workflow.stack.template.policies import THIS_ACCOUNT, policy, tls_only
 from workflow.stack.template.tags import tags
 
@@ -14,7 +15,7 @@ __all__ = ["add_topics"]
 
 
 def add_topics(template: Template) -> None:
-    """Adds the topics, with a subscription for each address of the settings.
+    """Adds the topics, with a subscription for each address and endpoint of the settings.
 
     An address must keep its position: `keeping_subscriptions` in workflow/stack/subscriptions.py says why.
     """
@@ -32,29 +33,36 @@ def add_topics(template: Template) -> None:
                 ),
             )
         )
-        for slot in range(EMAILS_PER_TOPIC):
-            _add_email(template, topic, slot)
+    for slots in SLOTS:
+        for position in range(slots.size):
+            _add_subscription(template, slots, position)
 
 
-def _add_email(template: Template, topic: str, slot: int) -> None:
-    address, name = Select(slot, Ref(f"{topic}Emails")), f"{topic}Email{slot + 1}"
-    template.add_condition(f"{name}Given", Not(Equals(address, "-")))
+def _add_subscription(template: Template, slots: Slots, position: int) -> None:
+    name, written = slots.id(position), Select(position, Ref(slots.parameter))
+    given = f"{slots.parameter.removesuffix('s')}{position + 1}Given"  # alarms share that of escalations
+    template.conditions.setdefault(given, Not(Equals(written, slots.none)))
+    protocol, endpoint = "email", written
+    if slots.kind == "Endpoint":
+        protocol, endpoint = (Select(part, Split(ENDPOINT_SEPARATOR, written)) for part in (0, 1))
     template.add_resource(
         sns.SubscriptionResource(
             name,
-            Condition=f"{name}Given",
-            TopicArn=Ref(f"{topic}Topic"),
-            Protocol="email",
-            Endpoint=address,
-            **({} if topic == NO_FLOW_DEFINITION else _filter(template, topic, slot)),
+            Condition=given,
+            TopicArn=Ref(f"{slots.topic}Topic"),
+            Protocol=protocol,
+            Endpoint=endpoint,
+            **_filter(template, slots, position),
         )
     )
 
 
-def _filter(template: Template, topic: str, slot: int) -> dict[str, Any]:
+def _filter(template: Template, slots: Slots, position: int) -> dict[str, Any]:
     """The filter policy of an address that gets messages about some flow definitions only."""
-    flow_definitions = Select(slot, Ref(f"{topic}EmailFlowDefinitions"))
-    filtered = f"{topic}Email{slot + 1}Filtered"
+    if not slots.flows_parameter:
+        return {}
+    flow_definitions = Select(position, Ref(slots.flows_parameter))
+    filtered = f"{slots.id(position)}Filtered"
     template.add_condition(filtered, Not(Equals(flow_definitions, "*")))
     policy = {"flowDefinition": Split(FLOW_SEPARATOR, flow_definitions)}
     return {"FilterPolicy": If(filtered, policy, NoValue)}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.ministack_patches import deliveries, messages
-from tests.unit.sandbox.ministack_patches.test_messages import element, subscribe
+from sandbox.ministack_patches import deliveries, endpoints, messages
+from tests.https_endpoint import HttpsEndpoint, https_endpoint
+from tests.unit.sandbox.ministack_patches.test_messages import create, element, subscribe
 from workflow.operations.smoke import queue_policy
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:queue"
@@ -20,6 +23,7 @@ def topic(ministack: None) -> str:
     from ministack.services import sns
 
     messages.correct()
+    endpoints.correct()
     deliveries.correct()
     return element("TopicArn", sns._create_topic({"Name": "topic"})[-1])
 
@@ -86,3 +90,61 @@ def test_subscription_that_is_not_confirmed_gets_nothing(topic):
     publish(topic)
     assert not [one for one in deliveries.emails() if one["address"] == "pending@example.com"]
     assert metrics() == {"NumberOfMessagesPublished": 1}
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[HttpsEndpoint]:
+    with https_endpoint(tmp_path, confirms=False) as found:
+        yield found
+
+
+def test_endpoint_gets_nothing_before_it_confirms(topic, endpoint, eventually):
+    from ministack.services import sns
+
+    create(topic, endpoint.url, Protocol="https")
+    publish(topic)
+    eventually(lambda: endpoint.received)
+    [asked] = endpoint.received
+    assert (asked["Type"], asked["TopicArn"]) == ("SubscriptionConfirmation", topic)
+    assert asked["headers"]["x-amz-sns-message-type"] == "SubscriptionConfirmation"
+    assert asked["Token"] in asked["SubscribeURL"]
+    assert metrics() == {"NumberOfMessagesPublished": 1}
+
+    assert sns._confirm_subscription({"TopicArn": topic, "Token": "another"})[0] == 400
+    assert sns._confirm_subscription({"TopicArn": topic, "Token": asked["Token"]})[0] == 200
+    publish(topic, kind="loop-failed")
+    eventually(lambda: endpoint.got())
+    [message] = endpoint.got()
+    assert (message["Subject"], message["Message"]) == ("subject", "text")
+    assert message["MessageAttributes"] == {"kind": {"Type": "String", "Value": "loop-failed"}}
+    assert message.keys() >= {
+        "Signature",
+        "SignatureVersion",
+        "SigningCertURL",
+        "Timestamp",
+        "UnsubscribeURL",
+    }
+    assert message["headers"]["x-amz-sns-subscription-arn"].startswith(f"{topic}:")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "delivered", "failed"), [([503, 429], 1, 2), ([403], 0, 1), ([500] * 4, 0, 4)]
+)
+def test_endpoint_is_tried_again_after_errors_of_the_server(
+    topic, endpoint, eventually, statuses, delivered, failed
+):
+    create(topic, endpoint.url, Protocol="https")
+    eventually(lambda: endpoint.received)
+    _confirm(topic, endpoint)
+    endpoint.statuses = [*statuses]
+    publish(topic)
+    expected = {"NumberOfNotificationsDelivered": delivered, "NumberOfNotificationsFailed": failed}
+    wanted = {"NumberOfMessagesPublished": 1, **{name: count for name, count in expected.items() if count}}
+    eventually(lambda: metrics() == wanted)
+    assert len(endpoint.got()) == delivered + failed
+
+
+def _confirm(topic: str, endpoint: HttpsEndpoint) -> None:
+    from ministack.services import sns
+
+    sns._confirm_subscription({"TopicArn": topic, "Token": endpoint.received[0]["Token"]})

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from workflow.errors import SettingsError
-from workflow.stack.stages import Stage
-from workflow.stack.subscriptions import keeping_subscriptions
+from workflow.stack.stages import Stage, checked_stage
+from workflow.stack.subscriptions import endpoint_parameters, keeping_subscriptions
 
 
 def test_escalations_go_to_addresses_of_stage_and_flow_definition() -> None:
@@ -146,3 +146,41 @@ def test_too_many_addresses_for_a_topic_are_refused() -> None:
         match=r"notification_emails: 6 addresses in all, and the limit of a topic is 5: p0@.*, p5@example\.com; remove",
     ):
         stage.parameters()
+
+
+URL = "https://hooks.example.com/sns?key=1"
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:escalations"
+
+
+def test_endpoint_keeps_its_slot() -> None:
+    """As an address does: otherwise, it would be unsubscribed."""
+    deployed = endpoint_parameters("Escalation", [URL, QUEUE])
+    assert deployed == {"EscalationEndpoints": f"https|{URL},sqs|{QUEUE},-|-"}
+    kept = keeping_subscriptions(
+        endpoint_parameters("Escalation", ["https://Hooks.example.com/sns", QUEUE]), deployed
+    )
+    assert kept == {"EscalationEndpoints": f"-|-,sqs|{QUEUE},https|https://Hooks.example.com/sns"}
+    assert keeping_subscriptions(endpoint_parameters("Escalation", []), deployed) == {
+        "EscalationEndpoints": "-|-,-|-,-|-"
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("http://hooks.example.com", "is not encrypted; use https://"),
+        (f"{QUEUE}.fifo", "is a FIFO queue; use a standard queue"),
+        (
+            "arn:aws:lambda:us-east-1:123456789012:function:f",
+            "is neither an HTTPS URL nor the ARN of an SQS queue",
+        ),
+        ("https://user:password@example.com/", "is neither an HTTPS URL"),
+        ("https://example.com/a,b", "is neither an HTTPS URL"),
+        ("https://example.com/a|b", "is neither an HTTPS URL"),
+    ],
+)
+def test_endpoint_that_sns_or_the_template_cannot_take_is_refused(endpoint: str, problem: str) -> None:
+    table = {"region": "us-east-1", "output_buckets": ["reviewed"], "escalation_endpoints": [endpoint]}
+    with pytest.raises(SettingsError, match="escalation_endpoints") as refused:
+        checked_stage("stages.toml", "dev", table)
+    assert problem in str(refused.value)

@@ -23,11 +23,12 @@ def correct() -> None:
 def _look_for_more_types() -> None:
     """Looks for resources of more types.
 
-    AWS: detects drift of each type in this list, also of versions and permissions of functions, of alarms and archives.
+    AWS: detects drift of each type in this list, also of versions and permissions of functions, of
+    alarms, dashboards, metric filters and archives.
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html)
     MiniStack: does not check these types.
     """
-    from ministack.services import cloudwatch, eventbridge
+    from ministack.services import cloudwatch, cloudwatch_logs, eventbridge
     from ministack.services.cloudformation import drift, provisioners
 
     def version(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -41,11 +42,16 @@ def _look_for_more_types() -> None:
         statements = (function or {}).get("policy", {}).get("Statement", ())
         return {} if any(one.get("Sid") == physical_id for one in statements) else None
 
+    def metric_filter(physical_id: str, properties: Mapping[str, Any]) -> dict[str, Any] | None:
+        return {} if any(name == physical_id for _, name in cloudwatch_logs._metric_filters) else None
+
     readers: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any] | None]] = {
         "AWS::CloudWatch::Alarm": drift._exists_in(lambda: cloudwatch._alarms),
+        "AWS::CloudWatch::Dashboard": drift._exists_in(lambda: cloudwatch._dashboards),
         "AWS::Events::Archive": drift._exists_in(lambda: eventbridge._archives),
         "AWS::Lambda::Permission": permission,
         "AWS::Lambda::Version": version,
+        "AWS::Logs::MetricFilter": metric_filter,
     }
     drift._DRIFT_READERS = drift._DRIFT_READERS | {
         kind: (read, frozenset()) for kind, read in readers.items()

@@ -672,12 +672,24 @@ def test_status_shows_drift(publisher: Publisher) -> None:
     assert found is not None
     assert found.drifts == []
 
-    publisher.account.session.client("sqs").set_queue_attributes(
+    client = publisher.account.session.client
+    client("cloudwatch").delete_dashboards(DashboardNames=[publisher.stage.stack_name])
+    [counting] = client("logs").describe_metric_filters(logGroupName=published.outputs["StateMachineLogs"])[
+        "metricFilters"
+    ]
+    client("logs").delete_metric_filter(
+        logGroupName=counting["logGroupName"], filterName=counting["filterName"]
+    )
+    client("sqs").set_queue_attributes(
         QueueUrl=published.outputs["UndeliveredEvents"], Attributes={"MessageRetentionPeriod": "60"}
     )
     found = status(publisher.account, publisher.stage)
 
     assert found is not None
     assert found.drifts is not None
-    assert [(drift["id"], drift["status"]) for drift in found.drifts] == [("UndeliveredEvents", "MODIFIED")]
-    assert [one["actual"] for one in found.drifts[0]["differences"]] == ["60"]
+    assert {drift["id"]: drift["status"] for drift in found.drifts} == {
+        "Dashboard": "DELETED",
+        "LoopsByStatus": "DELETED",
+        "UndeliveredEvents": "MODIFIED",
+    }
+    assert [one["actual"] for drift in found.drifts for one in drift["differences"]] == ["60"]

@@ -63,7 +63,7 @@ definitions: $(call stamp,base)  ## Render definitions/ and docs/reference/ afte
 	$(BIN)/python deploy.py render
 	$(BIN)/python -m docs.generate
 
-pictures: $(call stamp,dev)  ## Take the pictures of the documentation again, with Chromium, a minute
+pictures: $(call stamp,dev)  ## Take the pictures of the documentation again, with Chromium, four minutes
 	$(BIN)/python -m docs.generate.pictures
 
 old-stage: $(call stamp,dev)  ## Build the stage of an earlier commit from git, for the upgrade test

@@ -1,4 +1,4 @@
-"""Takes the pictures of the console and of the report for the documentation: `make pictures`.
+"""Takes the pictures of the console, the report and the dashboard for the documentation: `make pictures`.
 
 It runs `make local` with one more loop, whose execution fails, and looks at the pages in a headless Chromium, which has
 to be installed (`apt-get install chromium`), or named in AFTERLOOP_CHROMIUM.

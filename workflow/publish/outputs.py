@@ -21,6 +21,7 @@ def links(account: Account, outputs: Mapping[str, str]) -> dict[str, str]:
     console = f"https://{account.region}.console.aws.amazon.com"
     home = f"home?region={account.region}#"
     pages = {
+        "Dashboard": f"{console}/cloudwatch/{home}dashboards/dashboard/{outputs.get('Dashboard')}",
         "StateMachine": f"{console}/states/{home}/statemachines/view/{outputs.get('StateMachine')}",
         "LedgerTable": f"{console}/dynamodbv2/{home}table?name={outputs.get('LedgerTable')}",
         "ReviewBucket": f"{console}/s3/buckets/{outputs.get('ReviewBucket')}?region={account.region}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Output, Ref, Sub, Template
+from troposphere import GetAtt, Output, Ref, Template
 
 from workflow.stack import LIVE_VERSION
 
@@ -13,14 +13,7 @@ def add_outputs(template: Template) -> None:
     """Adds the outputs by which the command line and other code find the stage's resources."""
     for name, description, value in (
         ("AlarmTopic", "Topic for alarms, and for messages about no flow definition", Ref("AlarmTopic")),
-        (
-            "Dashboard",
-            "Link to the dashboard of the stage",
-            Sub(
-                "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}"
-                "#dashboards/dashboard/${Dashboard}"
-            ),
-        ),
+        ("Dashboard", "CloudWatch dashboard of the stage", Ref("Dashboard")),
         ("EscalationTopic", "Topic for messages when a person has to act", Ref("EscalationTopic")),
         ("LedgerTable", "DynamoDB table with one item for each human loop", Ref("LedgerTable")),
         (LIVE_VERSION, "Version of the state machine that the last publish made", Ref(LIVE_VERSION)),

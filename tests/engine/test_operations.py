@@ -25,8 +25,10 @@ from tests.engine.published import PublishedStage
 from workflow.cli.shapes import LoopStory
 from workflow.operations.client import LoopsClient
 from workflow.operations.loops import LoopError, LoopFilter, Loops
+from workflow.operations.replaying import ReplayError
 from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.reviews_source import Period
+from workflow.operations.several import Interruption
 from workflow.operations.stage_resources import StageResources
 
 
@@ -632,6 +634,48 @@ class Misplaced:
         assert self.execution["status"] == "FAILED"
         assert published.row(loop).outcome == "failed"
         self.restore = lambda: published.s3.put_object(Bucket=bucket, Key=key, Body=output)
+
+
+def test_replay_processes_what_the_workflow_never_got_or_failed_to_process(
+    published: PublishedStage, operate: Loops, flow: str, loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.operations.replaying.SETTLE_SECONDS", 0.2)
+    since = datetime.now(UTC).replace(microsecond=0)
+    misplaced = Misplaced(published, loop)
+    done, lost = published.name(), published.name()
+    published.sandbox.events.deliver(published.event(done, "Stopped", flowDefinitionArn=flow))
+    before = handled(published, done)
+    events, replaying = published.sandbox.client("events"), operate.replaying()
+    events.disable_rule(Name=published.outputs["Rule"])
+    try:
+        # A loop that nobody can find any more: it has no row, and A2I has deleted it.
+        content = {"InputContent": json.dumps(SUPPORT_MESSAGE.prediction)}
+        published.a2i.start_human_loop(HumanLoopName=lost, FlowDefinitionArn=flow, HumanLoopInput=content)
+        published.sandbox.loops.answer(lost, SUPPORT_MESSAGE.answers[0])
+        published.a2i.delete_human_loop(HumanLoopName=lost)
+        with pytest.raises(ReplayError, match="is DISABLED, so a replay would start nothing"):
+            replaying.plan(since)
+    finally:
+        events.enable_rule(Name=published.outputs["Rule"])
+    misplaced.restore()
+
+    plan = replaying.plan(since)
+    assert (plan.again, plan.processed >= 1, published.ledger.find(lost)) == ([loop], True, None)
+    replay = replaying.follow(replaying.start(plan), Interruption())
+    results = {
+        one.name: (one.result, one.detail) for one in replaying.results(replay, Interruption()).results
+    }
+
+    assert replay.state == "COMPLETED"
+    assert {name: results[name] for name in (loop, lost)} == dict.fromkeys(
+        (loop, lost), ("done", "Completed: stored")
+    )
+    *_, replayed = published.ended(done, 2)
+    assert (replayed["states"][-1], json.loads(replayed["input"])["replay-name"]) == (
+        "Already handled",
+        replay.name,
+    )
+    assert (done in results, published.row(done)) == (False, before)
 
 
 class TestRedrive:

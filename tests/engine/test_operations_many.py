@@ -11,7 +11,6 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 from rich.text import Text
@@ -153,60 +152,6 @@ def test_undelivered_events_are_processed(published: PublishedStage, run: Run) -
     assert out.startswith(f"processed: {name} (message ")
     assert handled(published, name).outcome == "notified"
     assert run("redrive", "--undelivered")[1] == "There are no undelivered events.\n"
-
-
-def test_replay_processes_what_the_workflow_never_got_or_failed_to_process(
-    published: PublishedStage, flow: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workflow.operations.replaying.SETTLE_SECONDS", 0.2)
-    since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
-    (failed,), restore = red_loops(published, flow, 1)
-    done, lost, refused = (published.name() for _ in range(3))
-    published.sandbox.events.deliver(published.event(done, "Stopped", flowDefinitionArn=flow))
-    published.eventually(lambda: published.row(done).outcome == "notified")
-    before = published.row(done)
-    events, content = published.sandbox.client("events"), json.dumps(SUPPORT_MESSAGE.prediction)
-    events.disable_rule(Name=published.outputs["Rule"])
-    try:
-        # A loop that nobody can find any more: it has no row, and A2I has deleted it.
-        published.a2i.start_human_loop(
-            HumanLoopName=lost, FlowDefinitionArn=flow, HumanLoopInput={"InputContent": content}
-        )
-        published.sandbox.loops.answer(lost, SUPPORT_MESSAGE.answers[0])
-        published.a2i.delete_human_loop(HumanLoopName=lost)
-        status, _, err = run("replay", "--since", since, "--dry-run")
-        assert (status, "is DISABLED, so a replay would start nothing" in err) == (1, True)
-    finally:
-        events.enable_rule(Name=published.outputs["Rule"])
-    with published.sandbox.faults.inject(
-        Error("AccessDeniedException"), service="stepfunctions", operation="StartExecution", caller="rules"
-    ):
-        published.sandbox.events.deliver(published.event(refused, "Stopped", flowDefinitionArn=flow))
-    restore()
-
-    planned = printed_json(
-        "loops replay", run("replay", "--since", since, "--dry-run", "--output", "json")[1]
-    )
-    assert (planned["again"], planned["processed"] >= 1, planned["replay"]) == ([failed], True, None)
-    assert published.ledger.find(lost) is None
-
-    status, out, err = run("replay", "--since", since, "--yes", "--output", "json")
-    assert (status, err) == (0, "")
-    document = printed_json("loops replay", out)
-    found = {one["humanLoopName"]: (one["result"], one["detail"]) for one in document["results"]}
-    assert {name: found[name] for name in (failed, lost, refused)} == {
-        failed: ("done", "Completed: stored"),
-        lost: ("done", "Completed: stored"),
-        refused: ("done", "Stopped: notified"),
-    }
-    assert (done in found, published.row(done)) == (False, before)
-    *_, replayed = published.ended(done, 2)
-    assert (replayed["states"][-1], json.loads(replayed["input"])["replay-name"]) == (
-        "Already handled",
-        document["replay"]["name"],
-    )
-    # EventBridge had kept the event of the third loop in the queue, too.
-    published.sandbox.client("sqs").purge_queue(QueueUrl=published.outputs["UndeliveredEvents"])
 
 
 def dry_run(run: Run) -> str:

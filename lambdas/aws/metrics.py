@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Metrics
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Metrics
 
 __all__ = ["Metric", "stage_metrics"]
 
@@ -16,6 +18,8 @@ def stage_metrics() -> Metrics:
     Powertools takes `service` from the environment. Without the variable `STAGE`, as in an import outside of Lambda,
     there is no dimension `stage`.
     """
+    from aws_lambda_powertools import Metrics  # The template, which names metrics, is made without it.
+
     metrics = Metrics()
     if stage := os.environ.get("STAGE"):
         metrics.set_default_dimensions(stage=stage)

@@ -17,7 +17,9 @@ import pytest
 from rich.text import Text
 
 import deploy
-from sandbox.samples import SUPPORT_MESSAGE
+from lambdas.loops.refusals import CLOSED
+from sandbox.faults import Error
+from sandbox.samples import SUPPORT_MESSAGE, TaskType
 from tests.command_line import printed_json
 from tests.engine.published import PublishedStage
 from tests.engine.test_operations import Misplaced, escalated, failed_execution, handled
@@ -56,6 +58,35 @@ def flow_name(flow: str) -> str:
 
 
 INPUT = json.dumps(SUPPORT_MESSAGE.prediction)
+
+NO_CUSTOMER = {
+    "custom": ("sagemaker-a2i-runtime", "StartHumanLoop", "AccessDeniedException"),
+    "textract": ("textract", "AnalyzeDocument", "InvalidParameterException"),
+    "rekognition": ("rekognition", "DetectModerationLabels", "InvalidParameterException"),
+}
+"""What AWS answers to an account that A2I is closed to. Only the code of AnalyzeDocument is documented; see
+`lambdas/loops/refusals.py` for what else is known."""
+
+
+@pytest.mark.parametrize("task_type", NO_CUSTOMER)
+def test_start_in_an_account_that_a2i_is_closed_to_says_so(
+    published: PublishedStage, run: Run, task_type: TaskType
+) -> None:
+    flow, name = flow_name(published.flow_definition(task_type=task_type)), published.name()
+    document = ("--document", "s3://human-review-documents/a.png")
+    image = ("--image", document[1])
+    given = {"custom": ("--input", "-"), "textract": document, "rekognition": image}[task_type]
+    service, operation, code = NO_CUSTOMER[task_type]
+    error = Error(code, "Request has invalid parameters")
+    with published.sandbox.faults.inject(error, service=service, operation=operation):
+        status, out, err = run("start", "--flow-definition", flow, "--name", name, *given, stdin=INPUT)
+    assert (status, out) == (1, "")
+    assert (
+        f"{operation} refuses to start human loop '{name}': Request has invalid parameters ({code}); {CLOSED}"
+        in err
+    )
+    row = published.row(name)
+    assert (row.status, CLOSED in (row.reason or "")) == ("Refused", True)
 
 
 def test_start_answer_and_show(published: PublishedStage, flow: str, run: Run, tmp_path: Path) -> None:

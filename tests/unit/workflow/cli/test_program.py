@@ -147,7 +147,7 @@ def test_plan_does_not_import_heavy_libraries() -> None:
     assemble()
     heavy = [
         *("matplotlib", "numpy", "duckdb", "ministack", "sagemaker", "pygraphviz", "cfnlint"),
-        *("statelint", "jsonata", "workflow.publish.history"),
+        *("statelint", "jsonata", "workflow.publish.history", "yaml", "aws_lambda_powertools"),
     ]
     code = f"""
 import sys, json

@@ -95,7 +95,8 @@ def read_recipients(
                     repair=repair,
                 )
             )
-            for topic in ids
+            for topic in TOPICS_OF_KINDS
+            if topic in ids
         }
     )
 

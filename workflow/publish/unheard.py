@@ -37,7 +37,7 @@ def unheard(recipients: Recipients, stage: Stage) -> list[str]:
         return [recipients.problem]
     if not recipients.topics:  # What a first publish left that failed.
         return []
-    add = f"add escalation_emails to the settings of stage {stage.name}, and publish it"
+    add = f"add escalation_emails, escalation_endpoints or chat to the settings of stage {stage.name}, and publish it"
     filtered = dict.fromkeys(_filtered(recipients, stage))
     return [
         *_without_recipients(recipients, stage, add),

@@ -22,7 +22,7 @@ from workflow.stack.stages import Stage
 from workflow.stack.subscriptions import keeping_subscriptions
 
 TOPICS = ("EscalationTopic", "AlarmTopic", "NotificationTopic")
-ADD = "add escalation_emails to the settings of stage dev, and publish it"
+ADD = "add escalation_emails, escalation_endpoints or chat to the settings of stage dev, and publish it"
 LINK = "open the link in the email from AWS Notifications within 48 hours, after which SNS deletes the subscription"
 REPAIR = "`python deploy.py publish --repair --stage dev` subscribes it again"
 ALL = "a@example.com"
@@ -116,6 +116,14 @@ def test_stage_without_addresses_is_said_once_in_one_sentence() -> None:
     assert unheard(found(stage(), {}), stage()) == [sentence]
     # A publish that adds an address says so itself.
     assert unheard(found(stage(), {}, after=stage(ALL)), stage(ALL)) == []
+
+
+def test_endpoints_of_the_settings_are_recipients_without_a_filter() -> None:
+    endpoints = ("https://x.example", "arn:aws:sqs:us-east-1:123456789012:calls")
+    recipients = recipients_in(parameters_of(stage().model_copy(update={"escalation_endpoints": endpoints})))
+    expected = [Recipient("https", endpoints[0], "new"), Recipient("sqs", endpoints[1], "new")]
+    assert recipients.of(MessageKind.LOOP_FAILED).recipients == expected
+    assert recipients.of(ALARM).recipients == expected
 
 
 def test_new_addresses_are_recipients() -> None:

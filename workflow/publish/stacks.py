@@ -370,11 +370,18 @@ class Stacks:
             "completes it"
         )
 
-    def delete(self, stack_id: str, *, role: str | None = None) -> str:
-        """Starts the deletion of a stack; returns the token that its events carry."""
+    def delete(self, stack_id: str, *, role: str | None = None, retain: Sequence[str] = ()) -> str:
+        """Starts the deletion of a stack; returns the token that its events carry.
+
+        Args:
+            stack_id: the stack's ARN.
+            role: the role that CloudFormation assumes.
+            retain: logical IDs of resources whose deletion failed, and that are left behind this time.
+        """
         token = uuid.uuid4().hex
+        request: Any = {"RetainResources": list(retain)} if retain else {}
         with rejections("the deletion of the stack"):
-            self._client.delete_stack(StackName=stack_id, ClientRequestToken=token, **_role(role))
+            self._client.delete_stack(StackName=stack_id, ClientRequestToken=token, **request, **_role(role))
         return token
 
     def policy(self, stack: str) -> str | None:
@@ -480,14 +487,19 @@ class Stacks:
             )
         return token
 
-    def resources(self, stack: str) -> list[dict[str, str]]:
-        """The stack's resources: `id` (logical), `type`, `name` (physical ID). Those that are deleted are left out."""
+    def resources(self, stack: str, *, status: str = "") -> list[dict[str, str]]:
+        """The stack's resources: `id` (logical), `type`, `name` (physical ID). Those that are deleted are left out.
+
+        Args:
+            stack: name or ARN of the stack.
+            status: only those with this status, such as `DELETE_FAILED`.
+        """
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack)
         return [
             _resource(one)
             for page in pages
             for one in page["StackResourceSummaries"]
-            if one["ResourceStatus"] != "DELETE_COMPLETE"
+            if one["ResourceStatus"] != "DELETE_COMPLETE" and status in ("", one["ResourceStatus"])
         ]
 
     def drifts(self, stack: str) -> list[dict[str, Any]]:

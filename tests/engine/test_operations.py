@@ -25,7 +25,7 @@ from tests.engine.published import PublishedStage
 from workflow.cli.shapes import LoopStory
 from workflow.operations.client import LoopsClient
 from workflow.operations.loops import LoopError, LoopFilter, Loops
-from workflow.operations.replaying import ReplayError
+from workflow.operations.replays import ReplayError
 from workflow.operations.report.loop_facts import count_loops, ledger_rows
 from workflow.operations.reviews_source import Period
 from workflow.operations.several import Interruption

@@ -24,7 +24,8 @@ from workflow.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from workflow.operations.replaying import Replay, Replaying, ReplayPlan
+    from workflow.operations.replaying import Replaying
+    from workflow.operations.replays import Replay, ReplayPlan
     from workflow.operations.several import Results
 
 __all__ = ["replay"]

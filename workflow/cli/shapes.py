@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from workflow.operations.executions import ExecutionView
     from workflow.operations.listing import Listing
     from workflow.operations.logs import LogLine, Logs
-    from workflow.operations.replaying import Replay, ReplayPlan
+    from workflow.operations.replays import Replay, ReplayPlan
     from workflow.operations.report import figures  # It imports numpy.
     from workflow.operations.report.writing import Report
     from workflow.operations.several import Result, Results

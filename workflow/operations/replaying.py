@@ -14,7 +14,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,16 +22,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.loops.loop import Claim, Loop
 from lambdas.loops.rows import UnreadableRow
 from lambdas.reviews.times import in_utc, timestamp
-from workflow.errors import AfterloopError
+from workflow.operations.replays import ACTIVE, Archive, Replay, ReplayError, ReplayPlan
 from workflow.operations.several import Interruption, Result, Results, explained
 from workflow.operations.stage_loops import StageLoops
 
-__all__ = ["Archive", "Replay", "ReplayError", "ReplayPlan", "Replaying"]
+__all__ = ["Replaying"]
 
 ARCHIVED_AFTER = timedelta(minutes=10)
 """How long AWS recommends to wait until all events are in the archive."""
 
-_ACTIVE = ("STARTING", "RUNNING", "CANCELLING")
 _MAX_PAUSE_SECONDS = 10.0
 
 SETTLE_SECONDS = 5
@@ -43,87 +41,6 @@ MAX_DESCRIPTION = 512
 
 MAX_WAIT_SECONDS = 60
 """How long to wait for the end of executions. Most take seconds; your own steps can take hours."""
-
-
-class ReplayError(AfterloopError):
-    """Archived events cannot be replayed. The message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """The archive of a stage.
-
-    Attributes:
-        name: Its name.
-        arn: Its ARN.
-        created: When it was created. It has no event from before.
-        days: How many days it keeps an event; 0 for ever.
-        events: How many events it has. AWS updates the number within 24 hours.
-        size: Their size in bytes. AWS updates it within 24 hours.
-    """
-
-    name: str
-    arn: str
-    created: datetime
-    days: int
-    events: int
-    size: int
-
-    def begin(self, now: datetime) -> datetime:
-        """The time of the oldest event that the archive can have."""
-        return max(self.created, now - timedelta(days=self.days)) if self.days else self.created
-
-
-@dataclass(frozen=True)
-class ReplayPlan:
-    """A replay that is possible, and what the ledger says about its period.
-
-    Attributes:
-        archive: The archive.
-        since: The beginning of the period, by the time of the events.
-        until: Its end.
-        is_archived: Whether all events of the period are in the archive by now.
-        processed: How many status changes of the period are processed. They stay as they are.
-        busy: How many an execution is processing, or has abandoned without releasing its claim. They stay, too.
-        again: The loops with a status change that an execution failed to process, which runs again.
-        open: How many loops have not ended, as far as the ledger knows. If an event of the period says that one did, it
-            is processed.
-        unreadable: Rows that cannot be read.
-    """
-
-    archive: Archive
-    since: datetime
-    until: datetime
-    is_archived: bool
-    processed: int
-    busy: int
-    again: list[str]
-    open: int
-    unreadable: list[UnreadableRow] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A replay of EventBridge.
-
-    Attributes:
-        name: Its name.
-        state: Its state: STARTING, RUNNING, CANCELLING, COMPLETED, CANCELLED or FAILED.
-        reason: Why it is in this state; can be empty.
-        started: When it started.
-        last: The time of the last event that was replayed; None before the first one.
-    """
-
-    name: str
-    state: str
-    reason: str
-    started: datetime
-    last: datetime | None
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it has not ended."""
-        return self.state in _ACTIVE
 
 
 class Replaying:
@@ -231,7 +148,7 @@ class Replaying:
         more: dict[str, str] = {}
         while True:
             page = self._events.list_replays(EventSourceArn=archive.arn, **more)
-            yield from (one["ReplayName"] for one in page["Replays"] if one["State"] in _ACTIVE)
+            yield from (one["ReplayName"] for one in page["Replays"] if one["State"] in ACTIVE)
             if not page.get("NextToken"):
                 return
             more = {"NextToken": page["NextToken"]}

@@ -11,7 +11,8 @@ import pytest
 
 from tests.command_line import Answers, printed_json, run
 from tests.unit.doubles import StubbedSession
-from workflow.operations.replaying import Archive, Replay, Replaying, ReplayPlan
+from workflow.operations.replaying import Replaying
+from workflow.operations.replays import Archive, Replay, ReplayPlan
 from workflow.operations.several import Interruption, Result, Results
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from lambdas.loops.loop import ClaimedIn, Loop
 from lambdas.reviews.times import timestamp
 from workflow.operations import replaying
-from workflow.operations.replaying import Replay, ReplayError, Replaying
+from workflow.operations.replaying import Replaying
+from workflow.operations.replays import Replay, ReplayError
 from workflow.operations.several import Interruption
 from workflow.operations.stage_resources import StageResources
 

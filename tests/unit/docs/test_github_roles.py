@@ -65,7 +65,18 @@ PARTS = {
 """Types without an ARN of their own, for which IAM checks that of the resource which they belong to; and versions and
 aliases of the state machine, whose ARNs follow from its own: see `alias` in `arns`."""
 ALIKE = [("prod", "prod-eu"), ("a", "a--1"), ("ci", "ci-prod"), ("artifacts", "artifacts-2-executions-x")]
-ACCOUNT_WIDE = {"cloudwatch:DescribeAlarms", "states:SendTaskFailure", "states:SendTaskSuccess"}
+LOOKED_AT = {
+    "cognito-idp:ListUsersInGroup",
+    "events:ListRules",
+    "iam:GetRole",
+    "s3:GetBucketCORS",
+    "s3:GetBucketLocation",
+    "sagemaker:DescribeFlowDefinition",
+    "sagemaker:DescribeHumanTaskUi",
+    "sagemaker:DescribeWorkteam",
+}
+"""What a plan reads to see whether human loops can be answered: that belongs to no stage, and has any name."""
+ACCOUNT_WIDE = {"cloudwatch:DescribeAlarms", "states:SendTaskFailure", "states:SendTaskSuccess", *LOOKED_AT}
 """A shift looks at alarms with any name, and any workflow of the account can wait for a loop."""
 
 

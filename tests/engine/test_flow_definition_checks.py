@@ -129,8 +129,12 @@ class Reviews:
         self.client("s3").put_bucket_cors(Bucket="checked-images", CORSConfiguration={"CORSRules": [rule]})
 
     def warnings(self, **settings: Any) -> list[str]:
-        """The warnings of a stage that hears these flow definitions."""
-        return flow_definition_warnings(self.stage(**settings), self.account)
+        """The warnings of a stage that hears these flow definitions.
+
+        Without those about the stages that other modules have published to the engine.
+        """
+        found = flow_definition_warnings(self.stage(**settings), self.account)
+        return [one for one in found if " also hears " not in one or "the stage twin " in one]
 
     def stage(self, **settings: Any) -> Stage:
         given = {

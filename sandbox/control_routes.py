@@ -7,6 +7,7 @@
     POST /_sandbox/config                    {"wait_scale"?, "minute_seconds"?}
     GET  /_sandbox/permissions               what roles were allowed: see sandbox.ministack_patches.decisions
     GET  /_sandbox/emails                    what SNS sent: see sandbox.ministack_patches.deliveries
+    GET  /_sandbox/chat                      what channels show: see sandbox.ministack_patches.chat
     PUT  /_sandbox/flow-definitions/NAME/task   what its tasks ask of a worker: see console.worker_tasks.description
     POST /_sandbox/flow-definitions/NAME/fail   {"reason"}
     GET  /_sandbox/loops                     ?status=InProgress: only those with the status; ?limit=100: the oldest,
@@ -47,7 +48,7 @@ from sandbox.canned_results import parse_results
 from sandbox.errors import SandboxError
 from sandbox.fault_rules import FaultRules
 from sandbox.identity import ACCOUNT_ID, REGION
-from sandbox.ministack_patches import canned, deliveries, deployments, permissions_used
+from sandbox.ministack_patches import canned, chat, deliveries, deployments, permissions_used
 from sandbox.protocol import ServiceError
 from sandbox.supported import advice, why_not_run
 from sandbox.tenant import Tenant
@@ -74,6 +75,7 @@ class ControlRoutes:
             ("POST", r"/_sandbox/config", self._configure),
             ("GET", r"/_sandbox/permissions", self._permissions),
             ("GET", r"/_sandbox/emails", self._emails),
+            ("GET", r"/_sandbox/chat", self._chat),
             ("PUT", r"/_sandbox/flow-definitions/([^/]+)/task", self._describe_task),
             ("POST", r"/_sandbox/flow-definitions/([^/]+)/fail", self._fail_flow_definition),
             ("GET", r"/_sandbox/loops", self._list_loops),
@@ -124,6 +126,9 @@ class ControlRoutes:
 
     async def _emails(self, request: _Request) -> Any:
         return deliveries.emails()
+
+    async def _chat(self, request: _Request) -> Any:
+        return chat.messages()
 
     async def _describe_task(self, request: _Request, name: str) -> Any:
         try:

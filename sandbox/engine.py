@@ -233,6 +233,15 @@ class Sandbox:
         sent: list[dict[str, str]] = self.control.call("GET", "/_sandbox/emails")
         return sent
 
+    def chat_messages(self) -> list[dict[str, Any]]:
+        """Returns the messages that channels of Slack and Teams show, oldest first.
+
+        Each is a dict of `channel` (its ID), `topic` (its ARN), `title`, `text`, `steps` (a list) and `thread` (or
+        None).
+        """
+        shown: list[dict[str, Any]] = self.control.call("GET", "/_sandbox/chat")
+        return shown
+
     def close(self) -> None:
         """Ends the sandbox and everything that it started. A second call does nothing."""
         if self._process.returncode is not None:

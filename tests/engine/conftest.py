@@ -25,8 +25,21 @@ from workflow.publish.account import Account
 from workflow.publish.functions import Functions
 from workflow.publish.missing import CheckedStack
 from workflow.stack.assembly import Assembly, assemble
+from workflow.stack.chat_settings import Chat, Slack, Teams
 
 T = TypeVar("T")
+
+_TEAM = "0123abcd-0123-0123-0123-0123456789ab"
+SUBSCRIBERS = {
+    "escalation_emails": ("oncall@example.com",),
+    "notification_emails": ("reviews@example.com",),
+    "chat": Chat(
+        slack=Slack(workspace="T0123ABCD", channel="C0123ABCD"),
+        teams=Teams(tenant=_TEAM, team=_TEAM, channel="19%3a0123abcd%40thread.tacv2"),
+        notifications=True,
+    ),
+}
+"""Who gets the messages of the stage `local`: settings of it."""
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +86,10 @@ def _no_first_reconciliation() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def published(sandbox: Sandbox, eventually: Callable[..., object]) -> PublishedStage:
-    """The stage `local`, published to the shared engine by the code that publishes to AWS."""
-    return PublishedStage(sandbox, local_stage(), publish_local(sandbox), eventually)
+    """The stage `local`, published to the shared engine by the code that publishes to AWS. Addresses and channels get
+    its messages."""
+    stage = local_stage().model_copy(update=SUBSCRIBERS)
+    return PublishedStage(sandbox, stage, publish_local(sandbox, stage), eventually)
 
 
 @pytest.fixture

@@ -156,6 +156,15 @@ class PublishedStage:
 
     def messages(self, name: str, kind: str | None = None) -> list[dict[str, Any]]:
         """Returns the messages about a loop so far: the document, and `subject`, `attributes` and `topic`."""
+        # Alarms, which are about no loop, also send messages to the queue.
+        return [
+            one
+            for one in self.all_messages()
+            if one.get("humanLoopName") == name and kind in (None, one["kind"])
+        ]
+
+    def all_messages(self) -> list[dict[str, Any]]:
+        """Returns all messages so far, as `messages` does, with those of alarms."""
         while batch := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get(
             "Messages"
         ):
@@ -173,10 +182,7 @@ class PublishedStage:
                     }
                 )
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        # Alarms, which are about no loop, also send messages to the escalation topic.
-        return [
-            one for one in self._messages if one.get("humanLoopName") == name and kind in (None, one["kind"])
-        ]
+        return self._messages
 
     def went_off(self, alarm: str) -> None:
         """Checks that an alarm is on, and that it has called. An earlier test may have set it off.

@@ -10,11 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.ministack_patches import deliveries
+from workflow.stack.chat_settings import CHAT_ENDPOINT
 
-__all__ = ["ENDPOINT", "correct", "messages", "withdraw_authorization"]
-
-ENDPOINT = "https://global.sns-api.chatbot.amazonaws.com"
-"""The endpoint by which the integration subscribes itself to topics, in all Regions and accounts."""
+__all__ = ["correct", "messages", "withdraw_authorization"]
 
 _MAX_KEPT = 10_000
 
@@ -154,13 +152,13 @@ def _subscribe() -> None:
 
     wanted = {topic for found in _configurations.values() for topic in found.get("SnsTopicArns") or ()}
     for arn, topic in sns._topics.items():
-        subscribed = [one for one in topic["subscriptions"] if one["endpoint"] == ENDPOINT]
+        subscribed = [one for one in topic["subscriptions"] if one["endpoint"] == CHAT_ENDPOINT]
         if arn in wanted and not subscribed:
             subscription = {
                 "arn": f"{arn}:{new_uuid()}",
                 "topic_arn": arn,
                 "protocol": "https",
-                "endpoint": ENDPOINT,
+                "endpoint": CHAT_ENDPOINT,
                 "confirmed": True,
                 "owner": arn.split(":")[4],
                 "attributes": {"FilterPolicyScope": "MessageAttributes", "RawMessageDelivery": "false"},
@@ -188,7 +186,7 @@ _deliver = deliveries._DELIVER["https"]
 
 
 def _deliver_or_show(notification: Any) -> None:
-    if notification.endpoint != ENDPOINT:
+    if notification.endpoint != CHAT_ENDPOINT:
         _deliver(notification)
         return
     notification.count("NumberOfNotificationsDelivered")

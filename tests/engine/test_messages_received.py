@@ -43,10 +43,14 @@ def _fail_uncaught(stage: PublishedStage, name: str) -> None:
 
 
 def _raise_alarm(stage: PublishedStage, name: str) -> None:
-    for state in ("OK", "ALARM"):
-        stage.sandbox.client("cloudwatch").set_alarm_state(
-            AlarmName=ALARMED, StateValue=state, StateReason=name
-        )
+    _set_alarm(stage, "OK")
+    _set_alarm(stage, "ALARM")
+
+
+def _set_alarm(stage: PublishedStage, state: str) -> None:
+    stage.sandbox.client("cloudwatch").set_alarm_state(
+        AlarmName=ALARMED, StateValue=state, StateReason="a test"
+    )
 
 
 PRODUCED: dict[str, tuple[Produce, str]] = {
@@ -129,6 +133,7 @@ def received(published: PublishedStage, tmp_path_factory: pytest.TempPathFactory
         for kind, (produce, _) in PRODUCED.items():
             produce(published, got.names[kind])
         yield got
+        _set_alarm(published, "OK")
         for one in subscriptions:
             sns.unsubscribe(SubscriptionArn=one)
 

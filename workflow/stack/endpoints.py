@@ -36,4 +36,4 @@ def protocol_of(endpoint: str) -> str:
     """Returns the protocol of SNS for an endpoint or an email address: `https`, `sqs` or `email`."""
     if endpoint.startswith("arn:"):
         return "sqs"
-    return "https" if ":" in endpoint else "email"
+    return "https" if endpoint.startswith("https:") else "email"

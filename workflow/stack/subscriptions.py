@@ -109,7 +109,8 @@ class Slots:
 
     def read(self, parameters: Mapping[str, str]) -> list[Slot]:
         """Returns the slots, from the parameters of a stack or of a package; none if it has no such parameters."""
-        addresses = [one.strip() for one in parameters.get(self.parameter, "").split(",") if one.strip()]
+        text = parameters.get(self.parameter, "")
+        addresses = [one.strip() or self.none for one in text.split(",")] if text else []
         flows = [one.strip() for one in parameters.get(self.flows_parameter or "", "").split(",")]
         return [
             Slot(
@@ -160,7 +161,7 @@ def same_address(address: str) -> str:
     """What two spellings of one address share. Mail servers deliver to upper and lower case alike, and CloudFormation
     would replace the subscription for another spelling. A URL or an ARN has one spelling."""
     address = address.strip()
-    return address if ":" in address else address.casefold()
+    return address.casefold() if protocol_of(address) == "email" else address
 
 
 def keeping_subscriptions(

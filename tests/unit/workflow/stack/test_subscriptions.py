@@ -152,6 +152,17 @@ URL = "https://hooks.example.com/sns?key=1"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:escalations"
 
 
+def test_spelling_matters_only_in_email_addresses() -> None:
+    deployed = {**emails("A:B@example.com", "", "-", "-", "-"), **endpoint_parameters("Escalation", [URL])}
+    wanted = {
+        **emails("a:b@example.com", "c", "-", "-", "-"),
+        **endpoint_parameters("Escalation", [URL.replace("sns", "SNS")]),
+    }
+    kept = keeping_subscriptions(wanted, deployed)
+    assert kept["EscalationEmails"] == "A:B@example.com,c,-,-,-"
+    assert URL not in kept["EscalationEndpoints"]
+
+
 def test_endpoint_keeps_its_slot() -> None:
     """As an address does: otherwise, it would be unsubscribed."""
     deployed = endpoint_parameters("Escalation", [URL, QUEUE])

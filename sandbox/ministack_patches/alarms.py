@@ -111,7 +111,7 @@ def _state(alarm: dict[str, Any], before: str) -> tuple[str, str]:
     found = [value for value in _values(alarm, periods) if value is not None][:periods]
     missing = periods - len(found)
     treated = alarm.get("TreatMissingData") or "missing"
-    if missing and _warms_up(alarm):
+    if _warms_up(alarm, missing):
         return "INSUFFICIENT_DATA", "The alarm is in its warm-up period"
     if not found:
         return _STATES_WITHOUT_DATA.get(treated, before), f"No data: treated as {treated}"
@@ -131,17 +131,18 @@ def _breaches(value: float, operator: str, threshold: float) -> bool:
     return above or below or ("OrEqualTo" in operator and value == threshold)
 
 
-def _warms_up(alarm: dict[str, Any]) -> bool:
-    """Whether an alarm was created so recently that it does not evaluate missing data.
+def _warms_up(alarm: dict[str, Any], missing: int) -> bool:
+    """Whether an alarm was created so recently that it is not evaluated.
 
     AWS: WarmUpConfiguration. During the warm-up period, the alarm stays in INSUFFICIENT_DATA and performs no actions.
-    The period ends early when enough data fills the evaluation window.
+    The period ends early when enough data fills the evaluation window, unless OnlyStartEvaluatingAfterWarmUpPeriodEnds.
     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-warm-up.html)
     MiniStack: has no warm-up period.
     """
-    minutes = int((alarm.get("WarmUpConfiguration") or {}).get("WarmUpPeriodDurationInMinutes", 0))
-    created: float = alarm.get("CreatedAt", 0)
-    return time.time() < created + minutes * 60
+    warm_up = alarm.get("WarmUpConfiguration") or {}
+    ends: float = alarm.get("CreatedAt", 0) + int(warm_up.get("WarmUpPeriodDurationInMinutes", 0)) * 60
+    waits = str(warm_up.get("OnlyStartEvaluatingAfterWarmUpPeriodEnds")).lower() == "true"
+    return time.time() < ends and (waits or missing > 0)
 
 
 def _values(alarm: dict[str, Any], periods: int) -> list[float | None]:

@@ -31,6 +31,9 @@ __all__ = ["Replaying"]
 ARCHIVED_AFTER = timedelta(minutes=10)
 """How long AWS recommends to wait until all events are in the archive."""
 
+_MOMENT = timedelta(minutes=1)
+"""From the time when `--since 30d` is calculated to the plan, for which the archive is a little older."""
+
 _MAX_PAUSE_SECONDS = 10.0
 
 SETTLE_SECONDS = 5
@@ -74,7 +77,9 @@ class Replaying:
         archive = self._archive()
         self._check_rule()
         until = until or archived
-        since = since or archive.begin(now)
+        begin = archive.begin(now)
+        if since is None or begin - _MOMENT < since < begin:
+            since = begin
         self._check_period(archive, since, until, now)
         self._check_others(archive, since, until)
         return self._compared(archive, since, until, is_archived=until <= archived)

@@ -225,8 +225,10 @@ def _of_the_reconciler() -> list[cloudwatch.Alarm]:
             ComparisonOperator="LessThanThreshold",
             TreatMissingData="breaching",
             # A stage that was just published has no data. Its first run begins when the publish ends, or, after an
-            # upgrade from a version without the metric, within an hour.
-            WarmUpConfiguration=cloudwatch.WarmUpConfiguration(WarmUpPeriodDurationInMinutes=180),
+            # upgrade from a version without the metric, within an hour. What FILL fills might end the period early.
+            WarmUpConfiguration=cloudwatch.WarmUpConfiguration(
+                WarmUpPeriodDurationInMinutes=180, OnlyStartEvaluatingAfterWarmUpPeriodEnds=True
+            ),
         ),
         _alarm(
             "LoopsOverdue",

@@ -200,6 +200,17 @@ def test_alarm_does_not_go_off_for_missing_data_while_it_warms_up(
     assert describe()["StateValue"] == state
 
 
+@pytest.mark.parametrize(("minutes", "state"), [(1, "INSUFFICIENT_DATA"), (181, "ALARM")])
+def test_alarm_can_wait_for_the_end_of_its_warm_up_period(machines, minutes, state):
+    """Otherwise, data ends it early. AWS does not say whether what FILL fills is data."""
+    from ministack.services import cloudwatch
+
+    warm_up = {"WarmUpPeriodDurationInMinutes": 180, "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True}
+    assert hourly(2.5, WarmUpConfiguration=warm_up) == "INSUFFICIENT_DATA"
+    cloudwatch._alarms["rate"]["CreatedAt"] -= minutes * 60
+    assert describe()["StateValue"] == state
+
+
 def test_alarm_on_an_unknown_function_is_refused(machines):
     with pytest.raises(ValueError, match="does not run this part of an expression: METRICS"):
         on_expression("METRICS()")

@@ -132,15 +132,20 @@ def test_starts_that_all_fail_set_off_an_alarm(alarms, errors, calls, state):
 
 @pytest.mark.parametrize(
     ("hours_ago", "state"),
-    [([0.5, 1.5], "OK"), ([1.9], "OK"), ([2.1], "ALARM"), ([3.1, 2.1], "ALARM"), ([], "INSUFFICIENT_DATA")],
+    [([0.5, 1.5], "OK"), ([1.9], "OK"), ([2.1], "ALARM"), ([3.1, 2.1], "ALARM")],
 )
 def test_reconciler_that_is_silent_for_two_hours_sets_off_an_alarm(alarms, hours_ago, state):
     found, sent = alarms
     (completed,) = metrics_of(found["ReconcilerSilent"])
     for hours in hours_ago:
         record(completed, 1, hours)
+    assert states()["ReconcilerSilent"] == "INSUFFICIENT_DATA", (
+        "a stage that was just published is not silent"
+    )
     sent.clear()
-    found["ReconcilerSilent"]["StateValue"] = "OK"
+    found["ReconcilerSilent"].update(
+        StateValue="OK", CreatedAt=found["ReconcilerSilent"]["CreatedAt"] - 3 * HOUR
+    )
     assert states()["ReconcilerSilent"] == state
     assert len(sent) == (1 if state == "ALARM" else 0)
 

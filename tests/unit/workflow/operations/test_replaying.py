@@ -129,6 +129,14 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
 HOUR = timedelta(hours=1)
 
 
+def test_period_as_long_as_the_retention_begins_where_the_archive_does(stage: Stage) -> None:
+    """The time of `--since 3d` was calculated a moment before."""
+    assert stage.events.archive
+    stage.events.archive["RetentionDays"] = 2
+    days_ago = NOW - timedelta(days=2, seconds=2)
+    assert stage.replaying.plan(days_ago, now=NOW).since == NOW - timedelta(days=2)
+
+
 def test_period_is_by_default_all_that_is_archived(stage: Stage) -> None:
     plan = stage.replaying.plan(now=NOW)
     assert (plan.since, plan.until, plan.is_archived) == (CREATED, NOW - timedelta(minutes=10), True)

@@ -81,6 +81,7 @@ def test_only_the_silence_of_the_reconciler_is_an_alarm_for_a_quiet_stage(
     silent = alarms["ReconcilerSilent"]
     hours = silent["EvaluationPeriods"] * silent["Metrics"][0]["MetricStat"]["Period"] / 3600
     assert (hours, silent["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] / 60) == (2, 3)
+    assert silent["WarmUpConfiguration"]["OnlyStartEvaluatingAfterWarmUpPeriodEnds"] is True
 
 
 @pytest.mark.parametrize(("functions", "expected"), [(10, [10]), (23, [10, 10, 3])])

@@ -150,8 +150,8 @@ def test_json_has_the_attributes_of_the_ledger(published: PublishedStage, flow: 
     item = published.sandbox.client("dynamodb").get_item(
         TableName=published.outputs["LedgerTable"], Key={"humanLoopName": {"S": name}}
     )["Item"]
-    named = {attribute for attribute in item if attribute.startswith(("claim ", "execution "))}
-    assert row.keys() - {"claims", "executions"} == item.keys() - named
+    named = {attribute for attribute in item if attribute.startswith(("claim ", "execution ", "operator "))}
+    assert row.keys() - {"claims", "executions", "operatorActions"} == item.keys() - named
     assert {f"claim {claim}" for claim in row["claims"]} | {
         f"execution {arn}" for arn in row["executions"]
     } == named
